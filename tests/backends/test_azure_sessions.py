@@ -17,7 +17,6 @@ from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
 from facematch_core import models
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
 from facematch_core.backend.session_types import SessionState
-from facematch_mock_server import card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
 BACKEND = AzureBackend(api_key="secret-azure-key", base_url=HOME)
@@ -76,29 +75,26 @@ def test_unreadable_start_is_charged(name, value):
 
 
 @pytest.mark.parametrize(
-    ("body", "record"),
-    [(published.READING, ALONE), (published.READING_WITH_VERIFY, RECORD)],
-    ids=["liveness alone", "with a reference"],
+    ("body", "record", "match", "compared_with"),
+    [
+        pytest.param(published.READING, ALONE, None, "unknown", id="liveness alone"),
+        pytest.param(
+            published.READING_WITH_VERIFY,
+            RECORD,
+            fm.Decision.NO_MATCH,
+            "given",
+            id="with a reference",
+        ),
+    ],
 )
-def test_sessions_own_word_decides_nothing(body, record):
-    """Attempt 2 decides; the session says NotStarted."""
+def test_in_an_example_attempt_2_decides_and_not_the_sessions_word(
+    body, record, match, compared_with
+):
     reading = read(body, record)
-    assert reading.state is SessionState.DECIDED
-    assert reading.vendor_status == "NotStarted"
+    assert (reading.state, reading.vendor_status) == (SessionState.DECIDED, "NotStarted")
     assert reading.has_begun
-
-
-def test_example_of_a_liveness_session_is_read():
-    reading = read(published.READING, ALONE)
-    assert decisions(reading) == (fm.LivenessDecision.LIVE, None)
-    assert reading.compared_with == "unknown"
-
-
-def test_example_of_a_session_with_a_reference_is_read():
-    reading = read(published.READING_WITH_VERIFY)
-    assert decisions(reading) == (fm.LivenessDecision.LIVE, fm.Decision.NO_MATCH)
-    assert items(reading)[fm.MatchResult].score.value == 8.871888
-    assert reading.compared_with == "given"
+    assert decisions(reading) == (fm.LivenessDecision.LIVE, match)
+    assert reading.compared_with == compared_with
 
 
 def test_raw_hides_token_hashes_and_boxes():
@@ -153,11 +149,9 @@ NOBODY["result"] = None
         ([failed(1)], "NotStarted", RECORD, "pending"),
         ([failed(1)], "NotStarted", LATE, "failed"),
         ([failed(1)], "Failed", RECORD, "failed"),
-        ([failed(2, "Canceled"), attempt(1)], "Running", RECORD, "canceled"),
         ([failed(2, "Running"), attempt(1)], "Succeeded", RECORD, "pending"),
         ([{**attempt(2), "attemptStatus": "Running"}], "Running", RECORD, "pending"),
         ([{**attempt(2), "error": failed(2)["error"]}], "Succeeded", RECORD, "unknown"),
-        ([failed(2, "Lost"), attempt(1)], "Succeeded", RECORD, "unknown"),
         ([failed(1, "Succeeded")], "Succeeded", RECORD, "unknown"),
         ([NOBODY], "Succeeded", RECORD, "unknown"),
     ],
@@ -183,17 +177,12 @@ def test_error_of_an_attempt_is_a_warning_of_both_checks():
     "body",
     [
         {},
-        [],
         {**published.READING, "results": None},
-        {**published.READING, "status": None},
         {**published.READING, "authToken": None},
         with_attempts(attempt("1")),
         with_attempts(attempt(1), attempt(1, "spoofface")),
-        with_attempts(attempt(1, identical="true")),
         with_attempts(attempt(1, confidence=1.01)),
-        with_attempts(attempt(1, confidence=None)),
         with_attempts(attempt(1, word=7)),
-        with_attempts({**attempt(1), "attemptStatus": None}),
         with_attempts({**failed(1), "error": {}}),
     ],
 )
@@ -202,14 +191,6 @@ def test_unreadable_result_hides_its_token(body):
     assert isinstance(answer, fm.errors.UnexpectedResponse)
     assert answer.billing.charged is fm.Charged.NO
     assert published.TOKEN not in f"{answer!r} {answer}"
-
-
-@pytest.mark.parametrize("session_id", ["..", "a/b", "", "é", None, "x?y", "x" * 201])
-def test_id_with_a_path_is_refused(session_id):
-    record = attrs.evolve(RECORD, session_id=session_id)
-    for request in (ReadRequest(record=record), DeleteRequest(record=record)):
-        with pytest.raises(fm.InvalidRequest):
-            BACKEND.read_reply(request)
 
 
 @pytest.mark.parametrize("status", [200, 204])
@@ -221,35 +202,27 @@ def test_deletion_may_be_200_or_204(status):
 
 # A portrait
 
-CARD = card_sheet()["p1"].data
 GONE = json_reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404)
 
 
-def read_with_portrait(body, *replies):
-    request = ReadRequest(record=ALONE, with_portrait=True)
-    reading = BACKEND.read_reply(request, json_reply(body), *replies)
-    assert reading.state == "decided"
-    (check,) = reading.checks
-    return check.portrait
-
-
-def test_portrait_is_of_the_live_person():
-    assert read_with_portrait(published.READING, json_reply(CARD)).data == CARD
-
-
-def test_missing_portrait_does_not_change_the_verdict():
-    assert read_with_portrait(published.READING, GONE) is None
-
-
 @pytest.mark.parametrize(
-    "body",
+    "replies",
     [
-        pytest.param(with_attempts(attempt(1, "spoofface")), id="nobody was live"),
-        pytest.param(with_attempts(attempt(1, sessionImageId=None)), id="no image was kept"),
+        pytest.param([json_reply(published.READING), GONE], id="it is gone"),
+        pytest.param([json_reply(with_attempts(attempt(1, sessionImageId=None)))], id="not kept"),
     ],
 )
-def test_no_portrait_is_asked_for(body):
-    assert read_with_portrait(body) is None
+def test_missing_portrait_does_not_change_the_verdict(replies):
+    request = ReadRequest(record=ALONE, with_portrait=True)
+    (check,) = BACKEND.read_reply(request, *replies).checks
+    assert check.result.is_live
+    assert check.portrait is None
+
+
+def test_no_portrait_is_asked_for_if_nobody_was_live():
+    request = ReadRequest(record=ALONE, with_portrait=True)
+    reading = BACKEND.read_reply(request, json_reply(with_attempts(attempt(1, "spoofface"))))
+    assert isinstance(reading, SessionReading)
 
 
 def test_no_portrait_is_asked_for_without_the_wish():

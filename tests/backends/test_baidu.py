@@ -55,12 +55,6 @@ def test_body_is_a_list_in_the_order_probe_and_reference():
     assert set(alone) == {"image", "image_type"}
 
 
-def test_one_login_for_many_calls(mock, verifier):
-    for _ in range(2):
-        assert verifier.verify(P1, P1_AGAIN).is_match
-    assert paths(mock) == [LOGIN, MATCH, MATCH]
-
-
 @pytest.mark.parametrize("code", [100, 110, 111])
 def test_rejected_token_is_renewed_and_its_call_free(mock, verifier, code):
     body = {"error_code": code, "error_msg": "No.", "log_id": 1}

@@ -5,8 +5,6 @@ import datetime as dt
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kit.fakes import json_reply
 from kit.sessions import START, session_record
 from kit.vendors import AWS_KEYS
@@ -57,13 +55,11 @@ def read_check(**changes):
 @pytest.mark.parametrize(
     ("confidence", "threshold", "decision"),
     [
-        pytest.param(80.01, 80, "live", id="above"),
         pytest.param(80, 80, "live", id="equal"),
         pytest.param(79.99, 80, "not_live", id="below"),
         pytest.param(0, 0, "live", id="nothing is asked for"),
         pytest.param(100, None, "review", id="no threshold"),
         pytest.param(None, 80, "inconclusive", id="no confidence"),
-        pytest.param(None, None, "inconclusive", id="neither"),
     ],
 )
 def test_threshold_of_the_record_decides(confidence, threshold, decision):
@@ -71,23 +67,11 @@ def test_threshold_of_the_record_decides(confidence, threshold, decision):
     assert read_check(Confidence=confidence, record=record).result.decision == decision
 
 
-@given(confidence=st.floats(0, 100), threshold=st.floats(0, 100))
-def test_score_and_threshold_are_exact(confidence, threshold):
-    record = attrs.evolve(RECORD, liveness_threshold=threshold)
-    result = read_check(Confidence=confidence, record=record).result
-    assert result.score.value == confidence
-    assert result.threshold.value == threshold
-    assert result.is_live is (confidence >= threshold)
-
-
 @pytest.mark.parametrize(
     "change",
     [
-        {"Confidence": -0.01},
         {"Confidence": 100.01},
         {"Confidence": "99"},
-        {"Confidence": True},
-        {"Confidence": [99]},
         {"Status": 7},
         {"Challenge": {"Type": None}},
         {"Feedback": [{"Code": 7}]},
@@ -98,35 +82,24 @@ def test_invalid_answer_is_unexpected(change):
     assert isinstance(read(**change), fm.UnexpectedResponse)
 
 
-@pytest.mark.parametrize(
-    ("tag", "code"),
-    [
-        ("FACE_NOT_VISIBLE", "no_face"),
-        ("FACE_OBSTRUCTION_DETECTED", "low_quality"),
-        ("LOW_VIDEO_QUALITY_DETECTED", "low_quality"),
-        ("FACE_NOT_ALIGNED", "other"),
-        ("EYES_CLOSED_DETECTED", "other"),
-        ("LOW_LIGHTING_DETECTED", "too_dark"),
-        ("HIGH_LIGHTING_DETECTED", "too_bright"),
-        ("A_CODE_OF_THE_FUTURE", "other"),
-    ],
-)
-def test_feedback_becomes_a_warning(tag, code):
-    feedback = [{"Code": tag, "Message": "So it is."}]
-    (warning,) = read_check(Feedback=feedback).result.warnings
-    assert warning.tag == tag
-    assert warning.code == code
-    assert warning.text == "So it is."
-    assert warning.severity is models.Severity.WARNING
+CODES = {
+    "LOW_LIGHTING_DETECTED": "too_dark",
+    "FACE_NOT_VISIBLE": "no_face",
+    "FACE_OBSTRUCTION_DETECTED": "low_quality",
+    "LOW_VIDEO_QUALITY_DETECTED": "low_quality",
+    "FACE_NOT_ALIGNED": "other",
+    "EYES_CLOSED_DETECTED": "other",
+    "HIGH_LIGHTING_DETECTED": "too_bright",
+    "A_CODE_OF_THE_FUTURE": "other",
+}
 
 
-def test_warnings_keep_the_order_of_the_feedback():
-    feedback = [
-        {"Code": "LOW_LIGHTING_DETECTED", "Message": "Too dark."},
-        {"Code": "FACE_NOT_VISIBLE", "Message": "No face."},
-    ]
+def test_feedback_becomes_warnings_in_its_order():
+    feedback = [{"Code": tag, "Message": f"Of {tag}."} for tag in CODES]
     warnings = read_check(Feedback=feedback).result.warnings
-    assert [warning.code for warning in warnings] == ["too_dark", "no_face"]
+    assert [(warning.tag, warning.code) for warning in warnings] == list(CODES.items())
+    assert warnings[0].text == "Of LOW_LIGHTING_DETECTED."
+    assert {warning.severity for warning in warnings} == {models.Severity.WARNING}
 
 
 def test_portrait_is_given_when_asked_for():
@@ -140,7 +113,7 @@ def test_pictures_are_in_no_raw_answer_and_no_repr():
     assert PORTRAIT_TEXT[:20] not in f"{reading!r} {reading.raw}"
 
 
-@pytest.mark.parametrize("image", [None, {}, {"S3Object": {}}, {"Bytes": "!"}, {"Bytes": "AAAA"}])
+@pytest.mark.parametrize("image", [None, {"S3Object": {}}, {"Bytes": "!"}, {"Bytes": "AAAA"}])
 def test_missing_portrait_gives_a_warning(image):
     reading = read(ReferenceImage=image)
     (check,) = reading.checks
@@ -177,9 +150,3 @@ def test_session_of_another_region_is_refused_before_sending():
 def test_delete_does_nothing_because_sessions_expire():
     sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
     assert sessions.delete(RECORD).state == "vanishes"
-
-
-def test_vendor_sends_no_webhooks():
-    sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
-    with pytest.raises(fm.Unsupported):
-        sessions.receive(b"{}", {})

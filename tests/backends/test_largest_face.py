@@ -2,16 +2,13 @@
 
 import pytest
 from kit.fakes import json_reply, match_call
-from kit.vendors import AWS_KEYS, PAID, settings_at
+from kit.vendors import PAID, open_backend, settings_at
 from simulators.local import ANOTHER, CARD, HER, join
 from simulators.regula import answer, face, pair
 
 import facematch_core as fm
-from facematch_compreface import ComprefaceBackend
 from facematch_core import open_verifier
 from facematch_mock_server import MockServer, card_sheet, make_card
-from facematch_regula import RegulaBackend
-from facematch_rekognition import RekognitionBackend
 
 MATCH = fm.Decision.MATCH
 NO_MATCH = fm.Decision.NO_MATCH
@@ -112,6 +109,10 @@ def test_compreface_gives_no_verdict_about_a_probe_with_two_faces(verify):
 # What is read of an answer, whose similarities are in percent
 
 
+def read_answer(vendor, body):
+    return open_backend(vendor).read_reply(match_call(90), json_reply(body))
+
+
 def rekognition_face(side):
     box = {"Left": 0.1, "Top": 0.1, "Width": side, "Height": side}
     return {"BoundingBox": box, "Confidence": 99.9}
@@ -133,8 +134,7 @@ def read_rekognition(larger, smaller):
         "FaceMatches": matches,
         "UnmatchedFaces": unmatched,
     }
-    backend = RekognitionBackend(region="eu-west-1", **AWS_KEYS)
-    result = backend.read_reply(match_call(90), json_reply(body))
+    result = read_answer("rekognition", body)
     return result, result.probe_faces
 
 
@@ -153,7 +153,7 @@ def read_compreface(similarity_by_side):
     for side, similarity in similarity_by_side:
         matches.append({**compreface_face(side), "similarity": fraction(similarity)})
     body = {"result": [{"source_image_face": compreface_face(50), "face_matches": matches}]}
-    return ComprefaceBackend(api_key="k").read_reply(match_call(90), json_reply(body))
+    return read_answer("compreface", body)
 
 
 def read_compreface_reference(larger, smaller):
@@ -172,8 +172,7 @@ TWO_FACES = [regula_face(0, side=20), regula_face(1, side=90)]
 
 
 def read_regula(probe_faces, reference_faces, pairs):
-    body = answer(probe_faces, reference_faces, *pairs)
-    return RegulaBackend().read_reply(match_call(90), json_reply(body))
+    return read_answer("regula", answer(probe_faces, reference_faces, *pairs))
 
 
 def pair_of_faces(probe_face, reference_face, similarity):

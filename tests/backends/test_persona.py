@@ -7,10 +7,10 @@ import json
 import attrs
 import pytest
 import requests
+from kit.fakes import json_reply
 
 import facematch_core as fm
 from facematch_core.backend import DeleteRequest, DocumentHolder, ReadRequest, StartRequest
-from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer
 from facematch_persona import PersonaBackend
 
@@ -92,7 +92,7 @@ def sent_by(backend, request):
         body = {"data": inquiry, "included": [], "meta": link}
         if http_request.url.endswith("/inquiries") and http_request.method == "GET":
             body["data"] = [inquiry]
-        return HttpReply(status=200, body=json.dumps(body).encode())
+        return json_reply(body)
 
     steps = getattr(backend, request.handler.steps)(request)
     try:
@@ -143,8 +143,7 @@ def started(record):
 
 
 def answer_of(inquiry, verifications):
-    body = {"data": inquiry, "included": list(verifications)}
-    return HttpReply(status=200, body=json.dumps(body).encode())
+    return json_reply({"data": inquiry, "included": list(verifications)})
 
 
 def read(record, *verifications, status="approved", key="persona_production_key", **attributes):
@@ -213,12 +212,6 @@ def test_start_without_a_template_is_refused_before_anything_is_sent(record, tem
         next(backend.start_steps(StartRequest(record=record)))
 
 
-def test_id_that_would_change_the_url_is_refused(record):
-    record = attrs.evolve(record, session_id="inq_1/../accounts")
-    with pytest.raises(fm.InvalidRequest, match="letters"):
-        next(open_backend().read_steps(ReadRequest(record=record)))
-
-
 # The environment is that of the key
 
 
@@ -242,18 +235,6 @@ def test_environment_that_contradicts_the_key_is_refused():
         open_backend(api_key="persona_sandbox_1", environment="production")
     mock_backend = open_backend(api_key="persona_sandbox_1", environment="mock")
     assert mock_backend.environment is fm.Environment.MOCK
-
-
-def test_sandbox_key_verifies_nobody_where_production_is_required():
-    sessions = fm.open_sessions(
-        "persona",
-        api_key="persona_sandbox_1",
-        template_id=TEMPLATE,
-        compared_with="document",
-        require_environment="production",
-    )
-    with sessions, pytest.raises(fm.EnvironmentMismatch):
-        sessions.plan("customer-17", purpose="payout")
 
 
 # The verdict
@@ -326,49 +307,9 @@ def test_answer_without_one_of_its_selfies_is_unreadable(started):
     assert isinstance(outcome, fm.UnexpectedResponse)
 
 
-@pytest.mark.parametrize(
-    ("status", "checks", "state"),
-    [
-        ("failed", {"match": "failed"}, fm.SessionState.DECIDED),
-        ("failed", {"live": "failed"}, fm.SessionState.DECIDED),
-        ("failed", {"match": "not_applicable"}, fm.SessionState.FAILED),
-        ("failed", {}, fm.SessionState.FAILED),
-        ("completed", {}, fm.SessionState.PROCESSING),
-    ],
-)
-def test_failed_inquiry_is_decided_only_by_a_check_of_the_face(started, status, checks, state):
-    reading = read(started, selfie(**checks), status=status)
-    assert reading.state is state
-    assert not reading.approved
-
-
-@pytest.mark.parametrize(
-    ("made", "tag"),
-    [
-        (selfie("failed"), "selfie_failed"),
-        (selfie("a_new_word"), "selfie_a_new_word"),
-        (
-            selfie(selfie_suspicious_entity_detection="failed"),
-            "selfie_suspicious_entity_detection",
-        ),
-    ],
-)
-def test_selfie_that_may_be_wrong_is_for_a_person(started, made, tag):
-    reading = read(started, made)
-    assert [reason.tag for reason in reading.review_reasons] == [tag]
-
-
-def test_face_of_an_account_is_a_stored_picture(started):
-    made = selfie(match="not_applicable", selfie_account_comparison="passed")
-    reading = read(started, made)
-    # The check stands twice: once not applicable, once passed.
-    assert reading.compared_with is fm.ComparedWith.STORED
-    assert decisions_of(reading) == [fm.LivenessDecision.LIVE, fm.Decision.MATCH]
-
-
-def test_redacted_inquiry_is_gone_whatever_its_status(started):
-    reading = read(started, note=None, tags=[], **{"redacted-at": "2026-11-28T13:00:00Z"})
-    assert reading.state is fm.SessionState.GONE
+def test_failed_selfie_is_for_a_person_with_its_reason(started):
+    (reason,) = read(started, selfie("failed")).review_reasons
+    assert reason.tag == "selfie_failed"
 
 
 def test_holders_are_those_of_documents_that_passed(started):
@@ -403,39 +344,12 @@ def test_tags_of_staff_stay_beside_the_terms(started):
     assert read(started, tags=["vip", started.terms]).terms == started.terms
 
 
-@pytest.mark.parametrize("other_tags", [["vip"], None])
-def test_inquiry_without_terms_has_none(started, other_tags):
-    assert read(started, tags=other_tags).terms is None
-
-
-def test_inquiry_with_two_terms_has_none(started):
-    assert read(started, tags=[started.terms, "a" * 64]).terms is None
+def test_inquiry_without_terms_or_with_two_has_none(started):
+    for other_tags in (["vip"], None, [started.terms, "a" * 64]):
+        assert read(started, tags=other_tags).terms is None
 
 
 # At the mock
-
-
-def test_revised_verdict_counts(mock, sessions):
-    record = start(sessions)
-    finish(mock, record)
-    assert is_verified(sessions.read(record, document=ADA))
-    mock.control.sessions.decide(record.session_id, "declined")
-    declined = sessions.read(record, document=ADA)
-    assert declined.match.decision is fm.Decision.REVIEW
-    assert not is_verified(declined)
-    mock.control.sessions.decide(record.session_id, "needs_review")
-    assert sessions.read(record, document=ADA).state is fm.SessionState.PROCESSING
-
-
-def test_completed_inquiry_is_no_verdict():
-    switches = {"workflow": "none"}
-    with MockServer(vendor="persona", switches=switches) as mock, open_at(mock) as sessions:
-        record = start(sessions)
-        finish(mock, record)
-        result = sessions.read(record, document=ADA)
-    assert (result.vendor_status, result.state) == ("completed", fm.SessionState.PROCESSING)
-    assert not is_verified(result)
-    assert result.read_again_s
 
 
 def test_expired_inquiry_is_resumed_by_a_new_link(mock, sessions):
@@ -508,17 +422,6 @@ def letters_of(mock, record):
     return {each.event: webhooks.delivery(each.id) for each in sent}
 
 
-def test_delivery_before_the_answer_of_the_start_names_the_record(mock, sessions):
-    mock.control.webhooks.add("http://127.0.0.1:9/hook", secret=SECRET)
-    planned = sessions.plan("customer-17", **PAYOUT)
-    started = sessions.start(planned)
-    letter = letters_of(mock, started.record)["inquiry.created"]
-    (hint,) = sessions.receive(letter.body, letter.headers)
-    # The caller knows the record alone, as if the answer had not come yet.
-    assert hint.record_id == planned.id
-    assert sessions.read(planned).record.session_id == hint.session_id
-
-
 @pytest.mark.parametrize("inflection", ["kebab", "camel", "snake"])
 def test_each_delivery_names_the_session_in_each_casing(inflection):
     with MockServer(vendor="persona", switches={"key_inflection": inflection}) as mock:
@@ -562,13 +465,10 @@ def is_accepted(header, *, secrets=SECRET, body=BODY, now=AT):
 @pytest.mark.parametrize(
     ("header", "secrets"),
     [
-        (SIGNED, SECRET),
-        (SIGNED_BY_OLD, OLD_SECRET),
-        (SIGNED, [OLD_SECRET, SECRET]),
+        (SIGNED_BY_OLD, [SECRET, OLD_SECRET]),
         (f"{SIGNED} {SIGNED_BY_OLD}", SECRET),
         (f"{SIGNED_BY_OLD} {SIGNED}", SECRET),
         (f"t=1709686052,v1={OLD_V1},v1={V1}", SECRET),
-        (f"{SIGNED},v0=other", SECRET),
     ],
 )
 def test_signature_of_a_known_secret_is_accepted(header, secrets):
@@ -578,15 +478,12 @@ def test_signature_of_a_known_secret_is_accepted(header, secrets):
 @pytest.mark.parametrize(
     "header",
     [
-        "",
         "t=1709686052",
         f"v1={V1}",
-        V1,
         f"t=1709686052,v1={V1[:-1]}",
         SIGNED.replace("2,", "3,"),
         SIGNED.replace("v1=", "v0="),
         SIGNED_BY_OLD,
-        f"t=1709686052,v1={V1.upper()}",
         f"t=é,v1={V1}",
     ],
 )
@@ -617,28 +514,12 @@ def test_event_about_something_else_names_no_session():
 # Refusals
 
 
-def refusal(request, status, title, details=None):
-    error = {"title": title} if details is None else {"title": title, "details": details}
-    body = json.dumps({"errors": [error]}).encode()
-    reply = HttpReply(status=status, body=body, headers={"Request-Id": "req_1"})
-    return open_backend().read_reply(request, reply)
-
-
 @pytest.mark.parametrize(
-    ("title", "details", "words"),
-    [
-        pytest.param("Bad Request", "data.attributes.name is missing", "name is missing"),
-        pytest.param("Record invalid", None, "Record invalid"),
-    ],
+    "said",
+    [{"title": "Bad Request", "details": "It is so."}, {"title": "It is so.", "details": None}],
 )
-def test_refused_start_says_why(record, title, details, words):
-    error = refusal(StartRequest(record=record), 400, title, details)
-    assert words in error.message
+def test_refused_start_says_why(record, said):
+    reply = json_reply({"errors": [said]}, 400, **{"Request-Id": "req_1"})
+    error = open_backend().read_reply(StartRequest(record=record), reply)
+    assert "It is so." in error.message
     assert error.ids.vendor == "req_1"
-
-
-@pytest.mark.parametrize("status", [408, 500, 503])
-def test_start_that_failed_at_persona_may_have_made_an_inquiry(record, status):
-    unknown = refusal(StartRequest(record=record), status, "Service unavailable")
-    assert type(unknown) is fm.OutcomeUnknown
-    assert unknown.billing.charged is fm.Charged.UNKNOWN

@@ -1,4 +1,6 @@
-"""How the backend of each paid vendor is opened at its mock."""
+"""How the backend of each vendor is opened: for the vendor itself, and at its mock."""
+
+from facematch_core.config.plugins import backend_class
 
 PAID = (
     "didit",
@@ -15,6 +17,36 @@ PAID = (
 #: Servers of one's own without a key.
 KEYLESS = ("regula",)
 AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
+#: The settings that each backend needs.
+NEEDED = {
+    "azure": {"api_key": "some-key", "base_url": "https://contoso.cognitiveservices.azure.com"},
+    "baidu": {"api_key": "bce-v3/some-key", "secret_key": "some-secret"},
+    "compreface": {"api_key": "some-key"},
+    "deepface": {"model_name": "SFace"},
+    "deepvue": {"client_id": "some-client", "client_secret": "some-secret"},
+    "didit": {"api_key": "some-key"},
+    "facepp": {"api_key": "some-key", "api_secret": "some-secret"},
+    "onfido": {
+        "api_token": "some-token",
+        "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+        "face_output": "selfie",
+    },
+    "persona": {"api_key": "some-key", "template_id": "itmpl_Some"},
+    "regula": {},
+    "rekognition": {"region": "eu-west-1", **AWS_KEYS},
+    "sumsub": {"app_token": "prd:some-token", "secret_key": "some-key"},
+    "tencent": {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
+    "veriff": {
+        "api_key": "some-key",
+        "shared_secret": "some-secret",
+        "base_url": "https://stationapi.veriff.com",
+        "solution": "document_selfie",
+    },
+}
+
+
+def open_backend(name, **changes):
+    return backend_class(name)(**{**NEEDED[name], **changes})
 
 
 def settings_at(mock, name):

@@ -66,26 +66,9 @@ def test_pictures_are_sent_as_data_uris_and_the_comparison_has_embeddings():
         assert (request.headers, request.charges) == ({}, 0)
 
 
-@pytest.mark.parametrize("is_reversed", [False, True])
-def test_largest_face_of_each_picture_is_compared_in_any_order(is_reversed):
-    two = {"results": TWO_FACES["results"][::-1]} if is_reversed else TWO_FACES
-    *_, comparison = requests_of(match_call(), two, two)
-    assert (comparison.json["img1"], comparison.json["img2"]) == (LARGER, LARGER)
-    result = read(two, two, answer(12, 0.71))
-    for faces in (result.probe_faces, result.reference_faces):
-        (face,) = (face for face in faces if face.compared)
-        assert face.area == max(each.area for each in faces)
-    assert [warning.code for warning in result.warnings] == [CODES.MULTIPLE_FACES] * 2
-
-
-def test_score_is_the_confidence_on_the_models_scale_and_raw_the_distance():
-    score = compared(91.2, 0.3).score
-    assert (score.value, score.scale) == (91.2, "deepface/SFace/cosine")
-    assert (score.raw, score.raw_name) == (0.3, "distance")
-
-
-def test_result_has_no_embedding():
+def test_result_has_the_distance_and_no_embedding():
     result = compared(91.2, 0.3)
+    assert (result.score.raw, result.score.raw_name) == (0.3, "distance")
     assert str(LARGER) not in json.dumps(result.to_dict())
     assert result.raw == answer(91.2, 0.3)
     assert read(ONE_FACE, call=LIVENESS).raw == {}

@@ -65,53 +65,33 @@ def test_other_refusal_is_not_sent_again(open_backend, deepvue, refusal, logins)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error_class"),
+    ("path", "status", "body", "error_class"),
     [
-        (401, WRONG_KEY, fm.AuthenticationFailed),
-        (403, {"message": "Authorization failure"}, fm.AuthenticationFailed),
-        (403, {"detail": "No"}, fm.PermissionDenied),
-        (422, {"detail": [{"loc": ["client_id"], "msg": "required"}]}, fm.RequestRejected),
-        (429, {"detail": "Rate limit exceeded. Please retry."}, fm.RateLimited),
-        (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
-        (308, {}, fm.RequestRejected),
-        (200, {"access_token": "good", "token_type": "mac"}, fm.UnexpectedResponse),
+        (LOGIN, 401, WRONG_KEY, fm.AuthenticationFailed),
+        (LOGIN, 403, {"message": "Authorization failure"}, fm.AuthenticationFailed),
+        (LOGIN, 308, {}, fm.RequestRejected),
+        (LOGIN, 500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
+        (LOGIN, 200, {"access_token": "good", "token_type": "mac"}, fm.UnexpectedResponse),
+        (WALLET, 401, WRONG_KEY, fm.AuthenticationFailed),
+        (WALLET, 502, HTML, fm.VendorUnavailable),
+        (WALLET, 200, b"no json", fm.UnexpectedResponse),
+        (WALLET, 200, {"success": True}, fm.UnexpectedResponse),
+        (WALLET, 200, {"current_balance": True}, fm.UnexpectedResponse),
+        (WALLET, 200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
     ],
 )
-def test_failed_login_is_free_and_sends_no_picture(
-    open_backend, deepvue, status, body, error_class
+def test_failed_login_or_balance_is_free_and_sends_no_picture(  # noqa: PLR0917 - parameters
+    open_backend, deepvue, path, status, body, error_class
 ):
-    deepvue.set_answers(LOGIN, (status, body))
+    deepvue.set_answers(path, (status, body))
+    backend = open_backend()
     with pytest.raises(fm.VendorError) as caught:
-        open_backend().match(match_call())
+        backend.match(match_call()) if path == LOGIN else backend.wallet_balance()
     error = caught.value
     assert type(error) is error_class
-    assert error.status_code == status
+    assert (error.backend, error.status_code) == ("deepvue", status)
     assert error.billing.charged is fm.Charged.NO
-    assert [request.path_url for request in deepvue.seen] == [LOGIN]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error_class"),
-    [
-        (401, WRONG_KEY, fm.AuthenticationFailed),
-        (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
-        (502, HTML, fm.VendorUnavailable),
-        (200, b"no json", fm.UnexpectedResponse),
-        (200, {"success": True}, fm.UnexpectedResponse),
-        (200, {"current_balance": True}, fm.UnexpectedResponse),
-        (200, {"current_balance": "much"}, fm.UnexpectedResponse),
-        (200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
-    ],
-)
-def test_failed_balance_is_free(open_backend, deepvue, status, body, error_class):
-    deepvue.set_answers(WALLET, (status, body))
-    with pytest.raises(fm.VendorError) as caught:
-        open_backend().wallet_balance()
-    error = caught.value
-    assert type(error) is error_class
-    assert error.status_code == status
-    assert error.billing.charged is fm.Charged.NO
-    assert error.backend == "deepvue"
+    assert [request.path_url for request in deepvue.seen] == [path]
 
 
 @pytest.mark.parametrize(
@@ -132,27 +112,10 @@ def test_balance_needs_no_login(open_backend, deepvue):
     assert "Authorization" not in request.headers
 
 
-@pytest.mark.parametrize("environment", [None, fm.Environment.SANDBOX])
-def test_balance_is_of_the_environment_that_was_set(open_backend, deepvue, environment):
+def test_balance_is_of_the_environment_that_was_set(open_backend, deepvue):
     deepvue.set_answers(WALLET, (200, {"current_balance": 1}))
-    balance = open_backend(environment=environment).wallet_balance()
-    assert balance.environment is environment
-
-
-def test_balance_of_a_mock_is_not_asked_of_a_real_vendor(open_backend, deepvue):
+    assert open_backend().wallet_balance().environment is None
+    sandbox = open_backend(environment=fm.Environment.SANDBOX)
+    assert sandbox.wallet_balance().environment is fm.Environment.SANDBOX
     with pytest.raises(fm.EnvironmentMismatch):
         open_backend(environment=fm.Environment.MOCK).wallet_balance()
-
-
-@pytest.mark.parametrize(
-    ("login_times_s", "calls_sent"),
-    [pytest.param([6], 0, id="the first"), pytest.param([0, 6], 1, id="one for a new token")],
-)
-def test_deadline_includes_the_logins(open_backend, deepvue, clock, login_times_s, calls_sent):
-    remaining_times_s = list(login_times_s)
-    deepvue.before_login = lambda: clock.advance(remaining_times_s.pop(0))
-    deepvue.set_answers(MATCH, (403, INVALID_TOKEN))
-    with pytest.raises(fm.VendorUnavailable) as caught:
-        open_backend().match(match_call(deadline_s=5.0, clock=clock))
-    assert caught.value.billing.charged is fm.Charged.NO
-    assert len(deepvue.requests_to(MATCH)) == calls_sent

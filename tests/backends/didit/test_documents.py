@@ -2,108 +2,14 @@
 
 import datetime as dt
 
-import anyio
 import pytest
 from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_core.backend import DocumentHolder, ReadRequest
-from facematch_core.backend.session_types import Agreement
-from facematch_mock_server import MockServer
 
 WORKFLOW = "11111111-2222-3333-4444-555555555555"
 BORN = dt.date(1980, 1, 1)
-ADA = fm.Person(name="Ada Lovelace", date_of_birth=BORN)
-HERS = {"full_name": "LOVELACE ADA", "date_of_birth": BORN}
-QUESTION = {"purpose": "payout", "about": None, "max_age_s": 3600}
-
-
-@pytest.fixture
-def mock():
-    with MockServer() as opened:
-        opened.control.sessions.workflow(WORKFLOW, kind="kyc")
-        yield opened
-
-
-def settings_for(mock):
-    return {
-        "api_key": mock.live_key,
-        "base_url": mock.url,
-        "require_environment": "mock",
-        "workflow_id": WORKFLOW,
-        "compared_with": "document",
-    }
-
-
-def play(mock, record, fields):
-    mock.control.sessions.document(record.session_id, **fields)
-    mock.control.sessions.finish(record.session_id)
-
-
-def read(mock, fields, document=ADA, **plan):
-    """Return the result for a person whose face is on the document."""
-    with fm.open_sessions("didit", **settings_for(mock)) as sessions:
-        record = sessions.start(sessions.plan("customer-17", purpose="payout", **plan)).record
-        play(mock, record, fields)
-        result = sessions.read(record, document=document)
-    assert result.match.is_match or result.name_agreement is Agreement.INCOMPLETE
-    return result
-
-
-def read_async(mock, fields):
-    async def read():
-        async with fm.open_async_sessions("didit", **settings_for(mock)) as sessions:
-            record = sessions.plan("customer-17", purpose="payout")
-            record = (await sessions.start(record)).record
-            play(mock, record, fields)
-            return await sessions.read(record, document=ADA)
-
-    return anyio.run(read)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        HERS,
-        {**HERS, "date_of_birth": None},
-        {"first_name": "Ada", "last_name": "King Lovelace"},
-        {"last_name": "Lovelace", "date_of_birth": BORN},
-    ],
-    ids=str,
-)
-def test_her_own_document_verifies(fields, mock):
-    assert read(mock, fields).is_verified_for("customer-17", **QUESTION)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"full_name": "Grace Hopper", "date_of_birth": BORN},
-        {**HERS, "date_of_birth": dt.date(1980, 1, 2)},
-        {**HERS, "full_name": "A. Lovelace"},
-        {"last_name": "Lovelace"},
-        {"date_of_birth": BORN, "document_number": "CAA000000"},
-        {},
-    ],
-    ids=str,
-)
-def test_a_strangers_document_never_verifies(fields, mock):
-    result = read(mock, fields)
-    assert not result.is_verified_for("customer-17", **QUESTION)
-    assert any("document" in reason for reason in result.why_not("customer-17", **QUESTION))
-
-
-def test_async_read_compares_the_document(mock):
-    assert read_async(mock, HERS).is_verified_for("customer-17", **QUESTION)
-    stranger = {**HERS, "full_name": "Grace Hopper"}
-    assert not read_async(mock, stranger).is_verified_for("customer-17", **QUESTION)
-
-
-def test_anybodys_document_verifies_only_if_planned(mock):
-    stranger = {"full_name": "Grace Hopper"}
-    assert not read(mock, stranger, document=None).is_verified_for("customer-17", **QUESTION)
-    result = read(mock, stranger, document=None, any_document=True)
-    assert result.is_verified_for("customer-17", **QUESTION)
 
 
 @pytest.fixture

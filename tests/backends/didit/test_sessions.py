@@ -292,19 +292,6 @@ def test_a_deletion_reports_whether_the_face_is_still_stored(answer, state, face
     assert adapter.sent[1][2] == {"retain_face_embeddings": False}
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [{"metadata": FOREIGN}, {"metadata": None}, {"session_id": OTHER}],
-    ids=["another record's", "another program's", "another session"],
-)
-def test_another_records_session_is_not_deleted(shown, scripted):
-    backend, adapter = scripted((200, decided(**shown)), DELETED)
-    with pytest.raises(fm.SessionMismatch) as caught:
-        backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-    assert caught.value.billing.charged is fm.Charged.NO
-    assert [method for method, _, _ in adapter.sent] == ["GET"]
-
-
 def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
     rows = page({"session_id": OTHER}, {}, {"vendor_data": "somebody"})
     backend, adapter = scripted(rows, DELETED, DELETED)
