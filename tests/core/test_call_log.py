@@ -4,9 +4,6 @@ import logging
 import multiprocessing
 import pickle
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import attrs
 import pytest
@@ -110,31 +107,25 @@ def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(verifier, log):
     assert [logged.decision for logged in log.rows()] == ["live"] + ["match"] * 4
 
 
-@pytest.mark.parametrize("error_class", [fm.OutcomeUnknown, fm.RateLimited, fm.UnexpectedResponse])
-def test_error_is_a_row_with_its_charge(log, error_class):
-    verifier = fm.FaceVerifier(FakeBackend(script=[error_class("x")]), log=log)
-    with pytest.raises(error_class) as caught:
+@pytest.mark.parametrize(
+    ("policies", "ending", "error", "charged"),
+    [
+        ([], fm.RateLimited("x"), "RateLimited", fm.Charged.NO),
+        ([], fm.UnexpectedResponse("x"), "UnexpectedResponse", fm.Charged.YES),
+        ([], KeyboardInterrupt(), "KeyboardInterrupt", fm.Charged.UNKNOWN),
+        ([Budget(0, name="b")], None, "BudgetExceeded", fm.Charged.NO),
+    ],
+    ids=["free", "charged", "interrupted", "refused by a policy"],
+)
+def test_error_is_a_row_with_its_charge(log, policies, ending, error, charged):
+    verifier = fm.FaceVerifier(FakeBackend(script=[ending]), policies=policies, log=log)
+    with pytest.raises((fm.FaceMatchError, KeyboardInterrupt)) as caught:
         verifier.verify(PROBE, REFERENCE)
     (logged,) = log.rows()
-    assert logged.call_id == caught.value.ids.call
-    assert (logged.error, logged.decision) == (error_class.__name__, None)
-    assert logged.charged is caught.value.billing.charged
-
-
-def test_call_that_a_policy_refuses_is_a_row_with_the_backend(log):
-    verifier = fm.FaceVerifier(FakeBackend(), policies=[Budget(0, name="b")], log=log)
-    with pytest.raises(fm.BudgetExceeded):
-        verifier.verify(PROBE, REFERENCE)
-    (logged,) = log.rows()
-    assert (logged.error, logged.charged, logged.system) == ("BudgetExceeded", "no", "fake")
-
-
-def test_interrupted_call_is_a_row_with_an_unknown_charge(log):
-    verifier = fm.FaceVerifier(FakeBackend(script=[KeyboardInterrupt()]), log=log)
-    with pytest.raises(KeyboardInterrupt):
-        verifier.verify(PROBE, REFERENCE)
-    (logged,) = log.rows()
-    assert (logged.error, logged.charged) == ("KeyboardInterrupt", fm.Charged.UNKNOWN)
+    if isinstance(caught.value, fm.VendorError):
+        assert logged.call_id == caught.value.ids.call
+    assert (logged.error, logged.decision, logged.charged) == (error, None, charged)
+    assert logged.system == "fake"
 
 
 def test_a_failover_and_a_share_log_one_row_a_call_with_the_member(log):
@@ -161,10 +152,7 @@ def test_a_log_in_two_layers_is_refused(log):
         fm.Failover({"a": member}, log=log)
     with pytest.raises(fm.ConfigurationError, match="twice"):
         fm.Share({"a": member}, {"a": 100}, log=log)
-    failover = fm.Failover({"a": member})
-    with pytest.raises(fm.ConfigurationError, match="twice"):
-        fm.Share({"b": failover}, {"b": 100}, log=log)
-    share = fm.Share({"b": failover}, {"b": 100})
+    share = fm.Share({"b": fm.Failover({"a": member})}, {"b": 100})
     with pytest.raises(fm.ConfigurationError, match="twice"):
         fm.Shadow(share, fm.FaceVerifier(FakeBackend()), log=log)
     with pytest.raises(fm.ConfigurationError, match="CallLog"):
@@ -196,7 +184,7 @@ def test_digests_need_the_key_and_a_log_refuses_another(log, address, tmp_path):
     of_other_key.close()
 
 
-@pytest.mark.parametrize("key", ["", b"", 17, None])
+@pytest.mark.parametrize("key", [b"", None])
 def test_invalid_key_is_refused(address, key):
     with pytest.raises(fm.ConfigurationError, match="key"):
         fm.CallLog(address, key=key)
@@ -313,11 +301,8 @@ def test_a_closed_log_can_be_used_by_another_verifier(log):
         with fm.FaceVerifier(FakeBackend(), log=log) as verifier:
             verifier.verify(PROBE, REFERENCE)
     assert len(log.rows()) == 2
-
-
-def test_a_log_is_opened_in_each_process_and_not_pickled(log):
     with pytest.raises(TypeError):
-        pickle.dumps(log)
+        pickle.dumps(log)  # each process opens one
 
 
 # Several processes
@@ -341,26 +326,6 @@ def test_parent_and_child_write_their_own_rows_once(log):
     call_ids = {logged.call_id for logged in log.rows()}
     assert call_ids == {f"call-{number}" for number in range(20)} | {"call-100"}
     assert len(log.rows()) == 21
-
-
-PROGRAM = """
-import sys
-sys.path.insert(0, {tests!r})
-from kit.fakes import FakeBackend, picture
-import facematch_core as fm
-log = fm.CallLog({address!r}, key="k")
-verifier = fm.FaceVerifier(FakeBackend(), log=log)
-for _ in range(50):
-    verifier.verify(picture(), picture())
-"""
-
-
-@pytest.mark.slow
-def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
-    tests = str(Path(__file__).parents[1])
-    program = PROGRAM.format(tests=tests, address=address)
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-    assert len(read_call_log(address)) == 50
 
 
 def _log_and_end(address, numbers):

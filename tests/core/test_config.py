@@ -72,7 +72,6 @@ def test_settings_precedence_is_argument_file_environment(tmp_path, monkeypatch)
     ("settings", "says"),
     [
         ({"levle": 1}, "did you mean level"),
-        ({"level": "3"}, "level"),
         ({"level": True}, "level"),
         ({"strict": "false"}, "strict"),
         ({"environment_setting": "prod"}, '"production"'),
@@ -80,8 +79,6 @@ def test_settings_precedence_is_argument_file_environment(tmp_path, monkeypatch)
         ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
         ({"api_key": {"value": CANARY}}, 'env = "NAME"'),
-        ({"api_key": 5}, 'env = "NAME"'),
-        ({"base_url": {"env": "HOST"}}, "base_url.*are for secrets"),
         ({"region": {"file": "region.txt"}}, "region.*are for secrets"),
     ],
     ids=str,
@@ -147,7 +144,7 @@ def test_variable_of_the_wrong_type_is_named_without_its_value(monkeypatch):
         monkeypatch.delenv(variable)
 
 
-PROFILE_KEYS = (
+PROFILE_KEYS = [
     "settings",
     "threshold",
     "fit_images",
@@ -159,8 +156,8 @@ PROFILE_KEYS = (
     "retry",
     "expects",
     "compared_with",
-)
-KEYS = (
+]
+KEYS = [
     "backend",
     "profiles",
     "p",
@@ -177,7 +174,7 @@ KEYS = (
     "failures",
     "per_second",
     "times",
-)
+]
 names = st.sampled_from(KEYS) | st.text(string.ascii_letters + "_-. \n\0é", max_size=8)
 toml_values = st.recursive(
     st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | names | st.datetimes(),

@@ -93,11 +93,6 @@ def test_rates_that_the_vendor_publishes_are_the_default(opened):
     assert [limiter.max_wait_s for limiter in limiters] == [0, 0]
 
 
-def test_rate_limit_needs_a_rate_if_the_vendor_publishes_none(opened):
-    with pytest.raises(fm.ConfigurationError, match="set per_second"):
-        opened({"shop": profile(rate_limit={})})
-
-
 def test_policy_arguments_override_the_profile_tables(opened, clock):
     breaker = CircuitBreaker()
     profiles = {"shop": profile(budget={"cap": 1, "store": "sqlite:///x.db"}, retry={})}
@@ -112,24 +107,14 @@ WRONG = {
     "budget": [
         {},
         {"cap": 0.5},
-        {"cap": "100"},
         {"cap": "1x"},
-        {"cap": True},
         {"cap": -1},
-        {"cap": 5, "currency": "USD"},
-        {"cap": 5, "price": {"match": 1}},
-        {"cap": "1.1234567", "currency": "USD", "price": {"match": 1}},
         {"cap": 5, "currency": "USD", "price": {"macth": 1}},
-        {"cap": 5, "currency": "USD", "price": {"match": 0.1}},
-        {"cap": 1, "per": "week"},
-        {"cap": 1, "name": ""},
-        {"cap": 1, "store": "sqlite:///:memory:"},
         {"cap": 1, "store": "sqlite:///no-folder/b.db"},
         {"cap": 1, "store": f"mysql://{CANARY}/x"},
-        {"cap": 1, "store": "sqlite:///a\0b.db"},
     ],
-    "circuit_breaker": [{"failures": 0}, {"open_s": float("nan")}],
-    "rate_limit": [{}, {"per_second": 0.5}],
+    "circuit_breaker": [{"failures": 0}],
+    "rate_limit": [{"per_second": 0.5}],
     "retry": [{"times": 11}],
 }
 
@@ -139,6 +124,7 @@ WRONG = {
     [
         *((name, table, "profiles.shop") for name, tables in WRONG.items() for table in tables),
         ("budget", {"cpa": 1}, "did you mean cap"),
+        ("rate_limit", {}, "set per_second"),
     ],
     ids=str,
 )
@@ -153,26 +139,17 @@ def test_invalid_policy_table_names_the_profile_but_not_the_value(opened, name, 
 
 PAIR = {"shop": {"backend": "one", "threshold": 40}, "spare": {"backend": "two", "threshold": 70}}
 HA = {**PAIR, "ha": {"members": ["shop", "spare"]}}
-OF_A_MEMBER = {
-    "threshold": 50,
-    "review_threshold": 50,
-    "backend": "one",
-    "settings": {},
-    "budget": {"cap": 1},
-}
+OF_A_MEMBER = {"threshold": 50, "backend": "one", "settings": {}, "budget": {"cap": 1}}
 
 
 @pytest.mark.parametrize(
     ("ha", "says"),
     [
-        ({"members": "shop"}, "members must be a list"),
         ({"members": ["shop", 3]}, "members must be a list"),
         ({"members": []}, r"facematch\.toml \[profiles\.ha\]: members is empty"),
         ({"members": ["shop", "spare", "shop"]}, r"\[profiles\.ha\]: members .* a profile twice"),
         ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
-        ({"members": ["ha"]}, "'ha'"),
         ({"members": ["shop", "other"]}, "'other'"),
-        ({"members": ["shop"], "memebrs": ["shop"]}, "did you mean members"),
         ({"member": ["shop"]}, "did you mean members"),
         ({}, "needs backend, the name of a backend, or members"),
     ],
@@ -236,9 +213,8 @@ def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
 
 
 def test_share_refuses_arguments_of_its_members_and_sessions(opened, tmp_path):
-    for argument in ({"threshold": 50}, {"policies": []}, {"level": 1}):
-        with pytest.raises(fm.ConfigurationError):
-            opened(SHARE, "split", **argument)
+    with pytest.raises(fm.ConfigurationError):
+        opened(SHARE, "split", threshold=50)
     with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
         fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
 
@@ -287,7 +263,8 @@ def test_async_shadow_of_a_profile(tmp_path):
     path.write_text(tomli_w.dumps({"profiles": TRIAL}))
 
     async def run():
-        async with fm.open_async_verifier(profile="trial", config=path) as verifier:
+        options = {"profile": "trial", "config": path, "max_concurrency": 2}
+        async with fm.open_async_verifier(**options) as verifier:
             await verifier.verify(PROBE, REFERENCE, caller_ref="a")
         return verifier.verifier.counts
 
@@ -325,7 +302,6 @@ def test_one_log_in_a_group_and_its_member_is_refused(opened):
         ({"verifier": "nobody"}, "'nobody' is not a profile"),
         ({"fraction": 5}, "fraction must be a number from 0 to 1"),
         ({"threshold": 50}, "threshold belongs to the verifier or the candidate"),
-        ({"members": ["shop"]}, "members belongs to the verifier or the candidate"),
         ({"log": None}, "needs a table log"),
         ({"log": {"store": "sqlite:///calls.sqlite3"}}, "log needs key"),
         ({"log": {"key": {"env": "LOG_KEY"}}}, "log needs store"),
@@ -374,13 +350,6 @@ def test_shared_arguments_reach_every_member_and_others_are_refused(opened):
     verifier.verify(PROBE, REFERENCE)
     started = [event.backend for event in events if event.kind is fm.EventKind.STARTED]
     assert started == ["one", "two"]
-    arguments = {
-        "threshold": 50,
-        "review_threshold": 60,
-        "policies": [],
-        "level": 1,
-        "members": [],
-    }
-    for name, value in arguments.items():
+    for argument in ({"threshold": 50}, {"policies": []}, {"level": 1}, {"members": []}):
         with pytest.raises(fm.ConfigurationError):
-            opened(HA, "ha", **{name: value})
+            opened(HA, "ha", **argument)

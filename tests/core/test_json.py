@@ -94,9 +94,7 @@ def test_call_record_survives_json_and_pickle(attempt):
     "change",
     [
         {"kind": "match"},
-        {"retention": 1},
         {"operation": "guess"},
-        {"started_at": "now"},
         {"started_at": "0001-01-01T00:00:00Z"},
         {"started_at": "9999-12-31T23:59:59Z"},
     ],
@@ -111,16 +109,13 @@ def test_invalid_call_record_is_refused(change):
     "change",
     [
         {"schema": 0},
-        {"schema": None},
         {"kind": "liveness"},
         {"decision": "maybe"},
         {"score": {"value": 101, "scale": "x"}},
         {"score": {"value": True, "scale": "x"}},
         {"score": 5},
-        {"created_at": "yesterday"},
         {"created_at": "2026-01-01T00:00:00"},
         {"warnings": 3},
-        {"backend": None},
         {"raw": []},
     ],
     ids=str,
@@ -188,20 +183,17 @@ def nested(depth):
     return value
 
 
-@pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2, MAX_DEPTH + 1, 500, 5000])
+@pytest.mark.parametrize("depth", [MAX_DEPTH - 2, MAX_DEPTH + 1, 5000])
 def test_too_deep_raw_is_cut(depth):
     backend = FakeBackend(script=[match_result(raw=nested(depth))])
     result = fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     assert ("too deep" in json.dumps(result.to_dict())) is (depth > MAX_DEPTH)
 
 
-@pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2])
-def test_deep_metadata_is_written_to_json(depth, verifier):
-    result = verifier.verify(PROBE, REFERENCE, metadata=nested(depth))
-    assert written(result)["metadata"] == nested(depth)
-
-
-@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 5000])
-def test_too_deep_metadata_is_refused(depth, verifier):
-    with pytest.raises(fm.InvalidRequest):
-        verifier.verify(PROBE, REFERENCE, metadata=nested(depth))
+def test_deep_metadata_is_written_to_json_and_deeper_one_is_refused(verifier):
+    deep = nested(MAX_DEPTH - 2)
+    result = verifier.verify(PROBE, REFERENCE, metadata=deep)
+    assert written(result)["metadata"] == deep
+    for depth in (MAX_DEPTH + 1, 5000):
+        with pytest.raises(fm.InvalidRequest):
+            verifier.verify(PROBE, REFERENCE, metadata=nested(depth))

@@ -56,11 +56,9 @@ def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
     "options",
     [
         {"max_workers": 0},
-        {"max_workers": -1},
         {"max_workers": 257},
         {"max_workers": 1.5},
         {"max_workers": True},
-        {"max_workers": "4"},
         {"stop_on": [5]},
         {"stop_on": (ValueError,)},
         {"treshold": 5},

@@ -52,7 +52,6 @@ def test_missing_or_invalid_secret_is_a_one_line_error(tmp_path, monkeypatch):
     for act in (
         lambda: Secret.from_environment("NO_SUCH"),
         lambda: Secret.from_file(tmp_path / "nothing"),
-        lambda: Secret.from_file(tmp_path),
         lambda: Secret.from_file(tmp_path / "empty"),
         lambda: Secret.from_file(tmp_path / "binary"),
         lambda: Secret.from_file("a\0b"),

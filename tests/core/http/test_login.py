@@ -175,21 +175,15 @@ def test_older_token_does_not_end_the_newer_one(open_backend, vendor):
     [
         # The table of the calls says that this costs something: not of a login.
         ((200, {"error": "invalid_client"}), fm.AuthenticationFailed, False),
-        ((401, {"error": "invalid_client"}), fm.AuthenticationFailed, False),
         ((429, {}), fm.RateLimited, True),
-        ((503, {}), fm.VendorUnavailable, True),
         ((502, b"<html>"), fm.VendorUnavailable, True),
         (requests.ConnectionError("reset"), fm.VendorUnavailable, True),
         ((200, {"expires_in": 60}), fm.UnexpectedResponse, False),
         ((200, b"no JSON"), fm.UnexpectedResponse, False),
-        (issued(None, 60), fm.UnexpectedResponse, False),
         (issued(7, 60), fm.UnexpectedResponse, False),
         (issued("", 60), fm.UnexpectedResponse, False),
-        (issued("two words", 60), fm.UnexpectedResponse, False),
         (issued("two\nlines", 60), fm.UnexpectedResponse, False),
-        (issued("token", None), fm.UnexpectedResponse, False),
         (issued("token", "60"), fm.UnexpectedResponse, False),
-        (issued("token", True), fm.UnexpectedResponse, False),
     ],
 )
 def test_failed_login_is_free_and_sends_no_picture(

@@ -88,13 +88,10 @@ def test_request_has_pictures_and_settings_in_its_blanks():
     assert fm.Secret(KEY) in request.masked
 
 
-def test_setting_that_is_none_is_left_out(backend):
+def test_setting_that_is_none_is_left_out_and_only_billed_operations_are_charged(backend):
     request = backend.build(match_call())
     assert (request.params, set(request.json)) == ({}, {"images"})
-
-
-def test_only_billed_operations_are_charged(backend):
-    assert backend.build(match_call()).charges == 1
+    assert request.charges == 1
     assert backend.build(match_call(operation=LIVENESS)).charges == 0
 
 
@@ -110,13 +107,10 @@ def test_answers_own_threshold_decides_on_the_scale_of_the_score(rate, threshold
     assert result.ids.vendor == "7"
 
 
-def test_callers_threshold_takes_precedence_over_the_answers(backend):
+def test_callers_threshold_takes_precedence_and_faces_are_compared_only_if_documented(backend):
     result = backend.read_reply(match_call(99), json_reply(body()))
     assert (result.threshold.value, result.decision) == (99, "no_match")
-
-
-def test_face_has_its_box_and_is_compared_only_if_documented(backend):
-    (face,) = backend.read_reply(match_call(), json_reply(body())).probe_faces
+    (face,) = result.probe_faces
     assert attrs.astuple(face.box)[:4] == (1, 2, 31, 42)
     assert face.compared is None
 
@@ -135,25 +129,17 @@ def test_several_faces_are_a_warning(backend):
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
 
 
-@pytest.mark.parametrize("score", [1.01, -0.01, 81, "0.81", True])
-def test_scale_of_a_score_is_never_guessed(backend, score):
-    answer = json_reply(body(result=[{"score": score}]))
-    assert isinstance(backend.read_reply(match_call(), answer), fm.UnexpectedResponse)
+#: Of a score, the scale is never guessed; the model is the one that the setting names.
+UNREADABLE = [{"result": [{"score": score}]} for score in (1.01, 81, "0.81", True)]
+UNREADABLE += [{"result": None}, {"cuts": None}, {"faces": None}, {"model": None}, {"model": "m2"}]
 
 
-@pytest.mark.parametrize("missing", ["result", "cuts", "faces", "model"])
-def test_missing_value_is_an_unreadable_answer(backend, missing):
-    answer = body()
-    del answer[missing]
-    error = backend.read_reply(match_call(), json_reply(answer))
+@pytest.mark.parametrize("changes", UNREADABLE, ids=str)
+def test_missing_or_odd_value_is_an_unreadable_answer(changes):
+    backend = TableBackend(api_key=KEY, model="m1")
+    error = backend.read_reply(match_call(), json_reply(body(**changes)))
     assert isinstance(error, fm.UnexpectedResponse)
     assert error.billing.charged is fm.Charged.YES
-
-
-def test_score_of_another_model_than_the_scales_is_unreadable():
-    backend = TableBackend(api_key=KEY, model="m2")
-    answer = json_reply(body())
-    assert isinstance(backend.read_reply(match_call(), answer), fm.UnexpectedResponse)
 
 
 @pytest.mark.parametrize(("score", "decision"), [(55, "live"), (45, "not_live")])

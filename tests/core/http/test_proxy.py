@@ -102,7 +102,7 @@ def test_proxy_setting_of_a_backend_overrides_the_environment(acme, through, mon
 
 @pytest.mark.parametrize(
     "proxy",
-    ["socks5://127.0.0.1:1", "http://", "http://me:canary@proxy.example:3128", "ftp://x", ""],
+    ["socks5://127.0.0.1:1", "http://", "http://me:canary@proxy.example:3128"],
 )
 def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
     with pytest.raises(ConfigurationError) as caught:
@@ -113,7 +113,6 @@ def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
 @pytest.mark.parametrize(
     "proxy",
     [
-        "socks5://127.0.0.1:1",
         "SOCKS5H://127.0.0.1:1",
         "http://user:canary@",
         "user:canary@proxy.example:3128",

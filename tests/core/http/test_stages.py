@@ -56,21 +56,14 @@ AFTER_THE_UPLOAD = {
     "close within the status line": [send(b"HTTP/1.1 2"), close],
     "reset within the headers": [send(HALF_HEAD), reset],
     "close within the headers": [send(HALF_HEAD), close],
-    "close before the empty line": [send(b"HTTP/1.1 401 No\r\nX: y\r\n")],
     "reset within the body": [send(http_reply(200, b"{", length=50)), reset],
     "close within the body": [send(http_reply(200, b"{", length=50)), close],
-    "no byte of the body": [send(http_reply(200, length=5)), close],
     "close within a chunk": [send(CHUNKED + b"5\r\nab")],
-    "close between chunks": [send(CHUNKED + b"1\r\n{\r\n")],
-    "a chunk of no size": [send(CHUNKED + b"\r\n\r\n")],
-    "a chunk of a negative size": [send(CHUNKED + b"-2\r\n{}")],
     "a chunk of a silly size": [send(CHUNKED + b"zz\r\n{}\r\n")],
     "a chunk size that never ends": [send(CHUNKED), repeat(b"1" * 9999, 999)],
     "two lengths": [send(http_reply(200, b"{}", "Content-Length: 3"))],
     "garbage": [send(b"\x00\x01garbage\r\n\r\n")],
-    "another protocol": [send(b"SSH-2.0-OpenSSH_9.2\r\n"), close],
     "another version": [send(b"HTTP/7 200 OK\r\n\r\n")],
-    "a status of four digits": [send(b"HTTP/1.1 2000 OK\r\n\r\n")],
     "a head that never ends": [send(OK[:17]), repeat(b"X: y\r\n" * 999, 999)],
     "a line that never ends": [send(OK[:17]), repeat(b"X" * 9999, 9999)],
     "too long, but no 200": [send(http_reply(500, b"x" * 2_000_000))],
@@ -146,14 +139,11 @@ def test_open_connection_is_reused(ask):
     ("keep_alive", "kept_s"),
     [
         (None, 60.0),
-        ("timeout=10", 9.0),
         ("Timeout = 10, max=100", 9.0),
-        ('max=5, timeout="3"', 2.0),
         ("timeout=600", 30.0),
         ("timeout=1", 0.0),
         ("timeout=0", -1.0),
         ("timeout=-3", 60.0),
-        ("max=5", 60.0),
         ("timeout=" + "9" * 400, 60.0),
     ],
 )
@@ -228,24 +218,16 @@ def test_library_bug_is_not_reported_as_vendor_outage(ask, acme, monkeypatch):
 def test_unusable_ca_bundle_is_refused(ask, acme, monkeypatch, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
-    for wrong in (tmp_path / "none.pem", empty):
+    pipe = tmp_path / "ca.pem"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(pipe)
+    for wrong in (tmp_path / "none.pem", empty, pipe, os.devnull):
         for open_client in (HttpClient, lambda **settings: acme("https://localhost:1", **settings)):
             with pytest.raises(ConfigurationError):
                 open_client(ca_bundle=wrong)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
-    assert type(ask("https://localhost:1/").error) is ConfigurationError
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(wrong))
+        assert type(ask("https://localhost:1/").error) is ConfigurationError
     assert acme("https://localhost:1", ca_bundle=tmp_path).ca_bundle == tmp_path
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
-def test_ca_bundle_that_is_a_pipe_or_device_is_refused(ask, monkeypatch, tmp_path):
-    pipe = tmp_path / "ca.pem"
-    os.mkfifo(pipe)
-    for wrong in (pipe, os.devnull):
-        with pytest.raises(ConfigurationError):
-            HttpClient(ca_bundle=wrong)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pipe))
-    assert type(ask("https://localhost:1/").error) is ConfigurationError
 
 
 @pytest.mark.usefixtures("_tracing")
