@@ -4,6 +4,9 @@ import logging
 import multiprocessing
 import pickle
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import attrs
 import pytest
@@ -326,6 +329,26 @@ def test_parent_and_child_write_their_own_rows_once(log):
     call_ids = {logged.call_id for logged in log.rows()}
     assert call_ids == {f"call-{number}" for number in range(20)} | {"call-100"}
     assert len(log.rows()) == 21
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {tests!r})
+from kit.fakes import FakeBackend, picture
+import facematch_core as fm
+log = fm.CallLog({address!r}, key="k")
+verifier = fm.FaceVerifier(FakeBackend(), log=log)
+for _ in range(50):
+    verifier.verify(picture(), picture())
+"""
+
+
+@pytest.mark.slow
+def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
+    tests = str(Path(__file__).parents[1])
+    program = PROGRAM.format(tests=tests, address=address)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert len(read_call_log(address)) == 50
 
 
 def _log_and_end(address, numbers):

@@ -40,23 +40,15 @@ def test_invalid_members_are_refused_at_construction(members):
 def test_failover_refuses_a_single_threshold_for_all_members():
     backend = FakeBackend()
     verifier = fm.Failover({"shop": fm.FaceVerifier(backend)})
-    for option in ("threshold", "review_threshold"):
-        says = rf"no single {option}.*'shop'"
-        with pytest.raises(fm.InvalidRequest, match=says):
-            verifier.verify(PROBE, REFERENCE, **{option: 60})
-        with pytest.raises(fm.InvalidRequest, match=says):
-            verifier.check_liveness(PROBE, **{option: 60})
-        with pytest.raises(fm.InvalidRequest, match=says):
-            verifier.verify_live(PROBE, REFERENCE, **{option: 60})
-    for option in ("liveness_threshold", "liveness_review_threshold"):
+    for option in ("threshold", "review_threshold", "liveness_threshold"):
         with pytest.raises(fm.InvalidRequest, match=rf"no single {option}.*'shop'"):
             verifier.verify_live(PROBE, REFERENCE, **{option: 60})
+    with pytest.raises(fm.InvalidRequest, match="no single threshold"):
+        verifier.check_liveness(PROBE, threshold=60)
     assert backend.calls == []
 
 
-@pytest.mark.parametrize(
-    "thresholds", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
-)
+@pytest.mark.parametrize("thresholds", [{"shpo": 50}, 50, {"backup": 101}], ids=str)
 def test_invalid_member_thresholds_are_refused_before_sending(thresholds):
     backend = FakeBackend()
     members = {"shop": fm.FaceVerifier(backend), "backup": fm.FaceVerifier(FakeBackend())}
@@ -70,16 +62,12 @@ def test_close_closes_every_member_even_if_one_fails():
         def close(self):
             raise RuntimeError("stuck")
 
-    first_backend = FakeBackend()
-    last_backend = FakeBackend()
-    backends = {"a": first_backend, "b": Sick(), "c": last_backend}
-    verifier = fm.Failover({name: fm.FaceVerifier(backend) for name, backend in backends.items()})
-    with pytest.raises(RuntimeError):
-        verifier.close()
-    assert (first_backend.closed, last_backend.closed) == (1, 1)
-    for call in (lambda: verifier.verify(PROBE, REFERENCE), lambda: verifier.reconcile(None)):
-        with pytest.raises(fm.ConfigurationError):
-            call()
-    with fm.Failover([fm.FaceVerifier(first_backend)]):
+    backends = [FakeBackend(), Sick(), FakeBackend()]
+    members = dict(zip("abc", map(fm.FaceVerifier, backends), strict=True))
+    with pytest.raises(RuntimeError), fm.Failover(members) as verifier:
         pass
-    assert first_backend.closed == 2
+    assert (backends[0].closed, backends[2].closed) == (1, 1)
+    with pytest.raises(fm.ConfigurationError):
+        verifier.verify(PROBE, REFERENCE)
+    with pytest.raises(fm.ConfigurationError):
+        verifier.reconcile(None)

@@ -14,6 +14,7 @@ from kit.fakes import (
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.call.verdict import apply_rules
 from facematch_core.testing import ManualClock
 
 
@@ -158,6 +159,12 @@ def about_another(attempt):
 def test_wrong_reconcile_result_is_a_plug_in_fault(says):
     with pytest.raises(fm.BackendUnavailable):
         fm.FaceVerifier(Records(script=[says])).reconcile(attempt())
+
+
+@pytest.mark.parametrize("record", [match_result(), liveness_result(ids=models.Ids(call="a-1"))])
+def test_rules_refuse_the_record_of_another_call_or_kind(record):
+    with pytest.raises(fm.InvalidRequest):
+        apply_rules(record, attempt())
 
 
 # In a failover

@@ -121,19 +121,6 @@ def test_member_with_zero_percent_gets_no_caller():
 # Calls
 
 
-def test_chosen_member_alone_makes_all_calls_of_a_caller():
-    idle = FakeBackend()
-    chosen = FakeBackend()
-    verifier = share({"a": 50, "b": 50}, a=idle, b=chosen)
-    ref = caller_of(verifier, "b")
-    assert verifier.verify(PROBE, REFERENCE, caller_ref=ref).route.answered_by == "b"
-    assert verifier.check_liveness(PROBE, caller_ref=ref).route.answered_by == "b"
-    assert verifier.verify_live(PROBE, REFERENCE, caller_ref=ref).match.ids.caller == ref
-    outcomes = verifier.verify_many([(PROBE, REFERENCE)] * 3, caller_ref=ref)
-    assert [outcome.result.route.answered_by for outcome in outcomes] == ["b"] * 3
-    assert (len(idle.calls), len(chosen.calls)) == (0, 7)
-
-
 def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
     backends = {name: FakeBackend() for name in "ab"}
     verifier = share({"a": 50, "b": 50}, **backends)

@@ -147,6 +147,7 @@ def test_verifier_can_be_closed_twice_and_then_refuses_calls(backend):
         {"require_environment": "nowhere"},
         {"fit_images": 1},
         {"on_event": 5},
+        {"policies": None},
         {"policies": [5]},
         {"clock": 3},
         {"threshold": 101},

@@ -99,12 +99,6 @@ def test_overdue_reservation_is_shown_as_unknown(run_json, store, address):
     assert [row["state"] for row in document["open"]] == ["unknown"]
 
 
-def test_password_in_store_url_is_not_printed(run):
-    answer = run("budget", "--store", "postgresql+nodriver://u:canary@h/d")
-    assert answer.exit_code == 4
-    assert "canary" not in answer.output
-
-
 @pytest.mark.usefixtures("scripted")
 def test_budget_shows_the_spending_of_the_profiles_calls(
     run, run_json, photos, tmp_path, configured

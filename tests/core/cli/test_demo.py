@@ -123,13 +123,7 @@ def test_missing_extra_prints_the_pip_command(run):
 @pytest.mark.usefixtures("without_extra")
 @pytest.mark.parametrize(
     "words",
-    [
-        ("liveness", "selfie.jpg"),
-        ("verify", "--live", "selfie.jpg", "id.jpg"),
-        ("budget",),
-        ("budget", "reconcile"),
-        ("budget", "resolve", "call-1", "charged", "--yes"),
-    ],
+    [("verify", "--live", "selfie.jpg", "id.jpg"), ("budget", "reconcile")],
     ids=" ".join,
 )
 def test_pip_install_is_not_advised_if_no_package_helps(run, photos, words):

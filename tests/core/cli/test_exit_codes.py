@@ -60,7 +60,6 @@ def test_each_error_has_its_exit_code(error, code, failing, run, photos):
     debug = CliRunner().invoke(facematch, ["--debug", "verify", *photos, "--json"])
     assert (debug.exit_code, debug.stdout) == (code, document.stdout)
     assert debug.stderr.startswith("Traceback")
-    assert debug.stderr.endswith(answer.stderr)
 
 
 def test_every_error_class_has_an_exit_code():

@@ -1,7 +1,6 @@
 """What is named as a file and is a pipe or a device is refused: not waited for, not read."""
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,6 @@ PLACES = {
     "config-of-doctor": (4, "doctor", "--config", "{}"),
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _end():
-    """What waits nevertheless is ended."""
-
-    def give_up(*_):
-        raise AssertionError("it waits for ever")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(30)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(params=["./pipe", "/dev/zero"])
@@ -47,7 +32,7 @@ def test_command_refuses_a_pipe_or_device(run, photos, endless, place):
     assert "pipe or a device" in " ".join(answer.output.split())
 
 
-def test_requirements_from_a_pipe_are_refused(run, photos):
+def test_requirements_from_a_pipe_are_refused(run):
     os.mkfifo("pipe.toml")
     Path("scores.csv").write_text("image1,image2,label,ours\na,b,1,90\nc,d,0,5\n")
     answer = run("compare", "gate", "--scores", "scores.csv", "--requirements", "pipe.toml")

@@ -65,6 +65,7 @@ def test_wildcard_matches_exactly_one_label(pattern):
         ("https://api.acme.example\\evil.example", {}, "form"),
         ("https://api.acme.example/%2e%2e", {}, "form"),
         ("https://api.acme.example:0", {}, "form"),
+        ("https://api.acme.example:99999", {}, "form"),
         ("https://api.acme.example:", {}, "form"),
         (" https://api.acme.example", {}, "form"),
         ("https://api.acme.example\n", {}, "form"),

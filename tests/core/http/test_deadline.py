@@ -1,7 +1,6 @@
 """`deadline_s` covers the whole exchange, however the time is spent."""
 
 import pytest
-from kit.fakes import match_call
 from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
 from facematch_core.errors import DeadlineExceeded
@@ -55,12 +54,3 @@ def test_deadline_uses_the_given_clock(ask, open_client):
         assert ask(server.url, http_client=http_client).reply.status == 200
         passes = {"at_first_byte": lambda: http_client.clock.advance(3600), "deadline_s": 600.0}
         ask(server.url, http_client=http_client, **passes).unknown(DeadlineExceeded)
-
-
-def test_deadline_of_the_call_applies_to_the_http_request(acme, clock):
-    with RawServer([read_request, hold]) as server:
-        backend = acme(server.url)
-        backend.client.clock = clock
-        call = match_call(deadline_s=60.0, on_sent=lambda: clock.advance(60), clock=clock)
-        with pytest.raises(DeadlineExceeded):
-            backend.match(call)

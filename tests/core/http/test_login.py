@@ -184,6 +184,7 @@ def test_older_token_does_not_end_the_newer_one(open_backend, vendor):
         (issued("", 60), fm.UnexpectedResponse, False),
         (issued("two\nlines", 60), fm.UnexpectedResponse, False),
         (issued("token", "60"), fm.UnexpectedResponse, False),
+        (issued("token", True), fm.UnexpectedResponse, False),
     ],
 )
 def test_failed_login_is_free_and_sends_no_picture(

@@ -148,6 +148,7 @@ def test_plug_in_exception_before_the_first_byte_is_not_charged(method):
         ({"api_key": ""}, "set the environment variable THREE_API_KEY"),
         ({"allow_base_url": "yes"}, "allow_base_url must be true or false"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
+        ({"read_timeout_s": True}, "read_timeout_s"),
         ({"connect_timeout_s": float("nan")}, "connect_timeout_s"),
         ({"base_url": "https://a.b.three.example"}, "allow_base_url"),
         ({"api_key": "key\nX-Other: 1"}, "api_key"),

@@ -53,21 +53,6 @@ def test_picture_is_converted_to_an_accepted_format(name):
         assert image.prepared().format == "jpeg"
 
 
-@pytest.mark.parametrize("fit", [True, False])
-def test_too_few_pixels_are_refused(fit):
-    message = refusal(FACE, ImageLimits(min_side_px=513), fit=fit)
-    assert "512 x 600 pixels, but its shorter side needs at least 513" in message
-    assert FACE.prepared(ImageLimits(min_side_px=512), fit=fit).width == 512
-
-
-@pytest.mark.parametrize("fit", [True, False])
-def test_too_few_bytes_are_refused(fit):
-    size_bytes = FACE.prepared().size_bytes
-    message = refusal(FACE, ImageLimits(min_bytes=size_bytes + 1), fit=fit)
-    assert f"but at least {size_bytes + 1} are needed" in message
-    assert FACE.prepared(ImageLimits(min_bytes=size_bytes), fit=fit).size_bytes == size_bytes
-
-
 LONG = Image.from_pil(PIL.Image.new("L", (70_000, 20)))
 TIFF = Image.from_bytes(SMALL_FILES["tiff"])
 
@@ -75,6 +60,9 @@ TIFF = Image.from_bytes(SMALL_FILES["tiff"])
 @pytest.mark.parametrize(
     ("image", "image_limits", "fit", "says"),
     [
+        (FACE, ImageLimits(min_side_px=513), False, "512 x 600 pixels, but its shorter side needs"),
+        (FACE, ImageLimits(min_side_px=513), True, "at least 513"),
+        (FACE, ImageLimits(min_bytes=10**6), False, "but at least 1000000 are needed"),
         (FACE, only("png"), False, "is a JPEG, but only PNG can be sent; change it first"),
         (FACE, ImageLimits(max_bytes=70_294), False, "has 70295 bytes, but only 70294"),
         (FACE, ImageLimits(max_pixels=307_199), False, "has 307200 pixels, but only 307199"),
@@ -89,6 +77,11 @@ TIFF = Image.from_bytes(SMALL_FILES["tiff"])
 )
 def test_picture_that_cannot_meet_the_limits_is_refused(image, image_limits, fit, says):
     assert says in refusal(image, image_limits, fit=fit)
+
+
+def test_picture_at_the_limits_is_sent():
+    at_limits = ImageLimits(min_side_px=512, min_bytes=FACE.prepared().size_bytes)
+    assert FACE.prepared(at_limits) == FACE.prepared()
 
 
 def test_prepared_picture_never_exceeds_the_file_size_limit():
@@ -142,13 +135,9 @@ def test_prepared_picture_is_within_the_limits(picture, image_limits):
     ("options", "says"),
     [
         ({"formats": frozenset()}, "formats"),
-        ({"formats": "jpeg"}, "formats"),
         ({"formats": frozenset({"jpeg"})}, "formats"),
         ({"max_bytes": 0}, "max_bytes must"),
-        ({"max_bytes": 1.5}, "max_bytes must"),
         ({"max_pixels": True}, "max_pixels must"),
-        ({"max_side_px": 0}, "max_side_px must"),
-        ({"min_bytes": 0}, "min_bytes must"),
         ({"min_side_px": None}, "min_side_px must"),
         ({"min_side_px": 11, "max_pixels": 120}, "max_pixels is "),
         ({"min_side_px": 11, "max_side_px": 10}, "max_side_px is 10"),
@@ -183,7 +172,6 @@ def test_16_bit_pictures_are_converted_to_8_bits(mode):
         (PIL.Image.new("F", (4, 4), 0.5), "floating-point"),
         (PIL.Image.open(io.BytesIO(SMALL_FILES["jpeg"][:-40])), "cannot be encoded as PNG"),
         (b"bytes", "must be a PIL.Image.Image, not bytes"),
-        (None, "not NoneType"),
     ],
 )
 def test_from_pil_refuses_unusable_pictures(picture, says):

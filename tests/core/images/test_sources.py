@@ -2,7 +2,6 @@
 
 import base64
 import copy
-import errno
 import io
 import os
 import pathlib
@@ -44,12 +43,10 @@ def test_base64_with_white_space_or_as_data_uri_is_accepted(start):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is empty"),
         ("data:image/jpeg;base64,", "is empty"),
         ("data:image/jpeg,abc", "without ;base64"),
         ("selfie.jpg", "is not valid base64 (10 characters)"),
         ("/9j/4AA", "is not valid base64"),
-        ("ä" * 8, "is not valid base64"),
         ("_9j_4AAQ", "in the standard alphabet"),
         (base64.b64encode(b"hello, world").decode(), "text"),
         (12, "must be given as base64 text, not int"),
@@ -59,12 +56,10 @@ def test_base64_with_white_space_or_as_data_uri_is_accepted(start):
 def test_invalid_base64_is_refused_and_not_quoted(text, says):
     message = refusal(Image.from_base64, text)
     assert says in message
-    assert str(text) not in message or text in ("", 12)
+    assert str(text) not in message or text == 12
 
 
-@pytest.mark.parametrize(
-    "text", ["selfie.jpg", "https://host/a.jpg", "/9j/4AAQSkZJRgABAQ", "", "data:image/png;base64,"]
-)
+@pytest.mark.parametrize("text", ["https://host/a.jpg", "/9j/4AAQSkZJRgABAQ", ""])
 @pytest.mark.parametrize("take", [Image.of, Image.from_bytes])
 def test_plain_text_is_refused_and_the_right_function_is_named(take, text):
     message = refusal(take, text)
@@ -117,10 +112,7 @@ BAD_FILES = {
     "at its end": (AT_ITS_END, "call seek(0)"),
     "text": (io.StringIO("text"), "returned str, not bytes"),
     "nothing": (io.BytesIO(), "is empty"),
-    "None": (SimpleNamespace(read=lambda size: None), "returned NoneType, not bytes"),
     "a name": ("selfie.jpg", "AttributeError"),
-    "system": (SimpleNamespace(read=Mock(side_effect=OSError("s3cret"))), "OSError"),
-    "closed": (SimpleNamespace(read=Mock(side_effect=ValueError("s3cret"))), "ValueError"),
     "any error": (SimpleNamespace(read=Mock(side_effect=RuntimeError("s3cret"))), "RuntimeError"),
 }
 
@@ -139,30 +131,21 @@ def test_unreadable_path_is_named_in_the_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "page.jpg").write_text("<html>404</html>")
     (tmp_path / "drawing.jpg").write_text('<?xml version="1.0"?><SVG width="1"/>')
     (tmp_path / "large.png").write_bytes(b"\0" * (MAX_FILE_BYTES + 1))
     for name, says in {
         "absent.jpg": "does not exist",
         "folder": "Is a directory",
         "empty.jpg": "is empty (0 bytes)",
-        "page.jpg": "looks like an HTML page",
         "drawing.jpg": "looks like an SVG drawing; export it as PNG",
         "large.png": "more than the 33554432 bytes",
         "a\0b": "cannot be read (ValueError)",
-        "x-" * 2500: "cannot be read (File name too long)",
         "empty.jpg/a": "cannot be read (Not a directory)",
     }.items():
         message = refusal(Image.read, pathlib.Path(name))
         assert message.startswith(f"The picture {name!r} ")
         assert says in message
     assert "not int" in refusal(Image.read, 0)
-
-
-def test_a_path_without_permission_is_refused(monkeypatch):
-    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    monkeypatch.setattr("builtins.open", Mock(side_effect=error))
-    assert "'a.jpg' cannot be read (Permission denied)" in refusal(Image.read, "a.jpg")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -199,14 +182,11 @@ def test_base64_as_a_path_is_refused_and_not_quoted(name, start):
 # --- What an Image never does: print, change, travel by accident ---
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_image_cannot_be_pickled(protocol):
-    with pytest.raises(TypeError, match=r"cannot be pickled.*Image\.from_bytes"):
-        pickle.dumps({"probe": Image.from_bytes(JPEG)}, protocol)
-
-
-def test_image_is_immutable_and_has_no_public_constructor():
+def test_image_is_immutable_and_not_pickled_and_has_no_public_constructor():
     image = Image.from_bytes(JPEG)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match=r"cannot be pickled.*Image\.from_bytes"):
+            pickle.dumps({"probe": image}, protocol)
     for name in ("data", "_data", "note"):
         with pytest.raises(AttributeError):
             setattr(image, name, b"")

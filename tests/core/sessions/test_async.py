@@ -1,11 +1,10 @@
 """Sessions for event loops, and by name and profile."""
 
 import functools
-import threading
 
 import anyio
 import pytest
-from kit.fakes import open_always, picture
+from kit.fakes import Hold, open_always, picture
 from kit.session_vendor import ManySessions
 from kit.sessions import ACCESS, LIVENESS, MATCH, Acme
 
@@ -14,7 +13,6 @@ from facematch_core.backend.session_types import DeletionState
 from facematch_core.testing import ManualClock
 
 STATE = fm.SessionState
-PENDING = {"state": STATE.PENDING, "checks": ()}
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +28,7 @@ def opened(backend, **arguments):
 
 
 async def test_async_sessions_have_the_same_methods():
-    waiting = {**PENDING, "access": ACCESS}
+    waiting = {"state": STATE.PENDING, "checks": (), "access": ACCESS}
     backend = Acme({}, waiting, {}, {})
     async with opened(backend, clock=ManualClock()) as sessions:
         record = sessions.plan("c-1", purpose="payout")
@@ -44,21 +42,20 @@ async def test_async_sessions_have_the_same_methods():
 
 
 async def test_cancelled_start_is_finished_and_counted():
-    events, sent, go_on = [], anyio.Event(), threading.Event()
-    token = anyio.lowlevel.current_token()
+    events = []
+    hold = Hold()
 
-    def hold(request):
-        anyio.from_thread.run_sync(sent.set, token=token)
-        assert go_on.wait(30)
+    def start(request):
+        hold()
         return fm.backend.session_types.SessionReading(session_id="s-1", state=STATE.PENDING)
 
-    async with opened(Acme(hold), on_event=events.append) as sessions:
+    async with opened(Acme(start), on_event=events.append) as sessions:
         record = sessions.plan("c-1", purpose="payout")
         async with anyio.create_task_group() as group:
             group.start_soon(sessions.start, record)
-            await sent.wait()
+            await anyio.to_thread.run_sync(hold.wait_for)
             group.cancel_scope.cancel()
-        go_on.set()
+        hold.go_on.set()
     assert [event.kind.value for event in events] == ["started", "sent", "charged"]
 
 
@@ -159,22 +156,16 @@ async def test_async_store_of_sessions_has_the_same_methods(address):
 
 
 async def test_cancelled_begin_is_finished_and_stored(address):
-    sent, go_on = anyio.Event(), threading.Event()
-    token = anyio.lowlevel.current_token()
+    hold = Hold()
     vendor = ManySessions()
-
-    def hold():
-        anyio.from_thread.run_sync(sent.set, token=token)
-        assert go_on.wait(30)
-
     vendor.before_start = hold
     sessions = fm.Sessions(fm.FaceVerifier(vendor), expects=["liveness"])
     async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
         async with anyio.create_task_group() as group:
             group.start_soon(functools.partial(store.begin, "c-1", purpose="payout"))
-            await sent.wait()
+            await anyio.to_thread.run_sync(hold.wait_for)
             group.cancel_scope.cancel()
-        go_on.set()
+        hold.go_on.set()
         begun = await store.begin("c-1", purpose="payout")
         assert (begun.access.link is not None, len(vendor.starts)) == (True, 1)
 

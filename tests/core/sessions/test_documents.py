@@ -17,12 +17,9 @@ ADA = fm.Person(name="Ada Lovelace", date_of_birth=BORN)
 HERS = DocumentHolder(name="LOVELACE, ADA", date_of_birth=BORN)
 STRANGERS = {
     "another name": DocumentHolder(name="Grace Hopper", date_of_birth=BORN),
-    "a relative": DocumentHolder(name="Byron Lovelace", date_of_birth=BORN),
     "another date": attrs.evolve(HERS, date_of_birth=dt.date(1980, 1, 2)),
     "an initial": DocumentHolder(name="A. Lovelace", date_of_birth=BORN),
-    "one word and no date": DocumentHolder(name="Lovelace"),
     "no name": DocumentHolder(date_of_birth=BORN),
-    "nothing": DocumentHolder(),
 }
 AGREES = Agreement.AGREES
 
@@ -128,13 +125,9 @@ def test_vendor_without_names_needs_any_document():
     assert not why_not(sessions.read(record))
 
 
-@pytest.mark.parametrize("wish", [1, None, "yes"])
-def test_any_document_must_be_a_bool(wish):
-    with pytest.raises(fm.InvalidRequest):
-        planned(opened(), any_document=wish)
-
-
 def test_person_and_any_document_need_a_session_with_a_document():
+    with pytest.raises(fm.InvalidRequest):
+        planned(opened(), any_document=1)  # no bool
     sessions = opened(compared_with="given")
     with pytest.raises(fm.InvalidRequest):
         planned(sessions, any_document=True)

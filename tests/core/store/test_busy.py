@@ -86,27 +86,22 @@ def elsewhere(address):
         yield opened
 
 
-@pytest.mark.parametrize("step", NEXT)
-def test_postponed_outcome_is_written_once_by_the_next_step(sql, holder, elsewhere, step):
-    reservation = postponed(sql, holder)
-    assert sums(elsewhere) == (0, 1, 0)
-    NEXT[step](sql)
-    assert sums(elsewhere) == (1, 0, 0)
-    assert not elsewhere.finalize(reservation, fm.Charged.YES, at=NOW)
-
-
 @pytest.mark.parametrize(
-    ("charged", "written"),
+    ("step", "charged", "written"),
     [
-        (fm.Charged.YES, (1, 0, 0)),
-        (fm.Charged.NO, (0, 0, 0)),
-        (fm.Charged.UNKNOWN, (0, 0, 1)),
+        ("reserve", fm.Charged.YES, (1, 0, 0)),
+        ("finalize", fm.Charged.NO, (0, 0, 0)),
+        ("budgets", fm.Charged.UNKNOWN, (0, 0, 1)),
     ],
 )
-def test_postponed_outcome_is_written_with_its_charge(sql, holder, elsewhere, charged, written):
-    postponed(sql, holder, charged)
-    sql.budgets()
+def test_postponed_outcome_is_written_once_by_the_next_step(  # noqa: PLR0917 - fixtures and parameters
+    sql, holder, elsewhere, step, charged, written
+):
+    reservation = postponed(sql, holder, charged)
+    assert sums(elsewhere) == (0, 1, 0)
+    NEXT[step](sql)
     assert sums(elsewhere) == written
+    assert not elsewhere.finalize(reservation, charged, at=NOW)
 
 
 @pytest.mark.slow
@@ -182,18 +177,3 @@ def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, 
         verifier.verify(PROBE, REFERENCE, deadline_s=2)
     holder.let_go()
     assert sums(sql) == (0, 0, 1)
-
-
-@pytest.mark.slow
-def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, holder):
-    verifier.backend.script = [None, lambda _call: holder.hold()]
-    outcomes = []
-    for outcome in verifier.verify_many([(PROBE, REFERENCE)] * 5, max_workers=1, deadline_s=1):
-        outcomes.append(outcome)
-        if isinstance(outcome.error, fm.StoreUnavailable) and holder.in_transaction:
-            holder.let_go()
-    assert len(outcomes) == 5
-    error_classes = [type(outcome.error) for outcome in outcomes if outcome.error]
-    assert set(error_classes) == {fm.StoreUnavailable}
-    assert len(error_classes) <= 2
-    assert sums(sql) == (5 - len(error_classes), 0, 0)

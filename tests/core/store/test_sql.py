@@ -24,13 +24,12 @@ def test_removed_database_file_is_an_error_and_a_new_one_is_used(sql, address, t
         assert sql.reserve(entry(), UNIT) is not None
 
 
-@pytest.mark.parametrize("version", [1, 3])
-def test_other_schema_version_is_refused(sql, address, tmp_path, version):
+def test_other_schema_version_is_refused(sql, address, tmp_path):
     sql.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
-        connection.execute(f"UPDATE facematch_store SET version = {version}")
+        connection.execute("UPDATE facematch_store SET version = 1")
         connection.commit()
-    with pytest.raises(ConfigurationError, match=f"version {version} is not supported"):
+    with pytest.raises(ConfigurationError, match="version 1 is not supported"):
         SqlStore(address)
 
 
@@ -49,13 +48,7 @@ def test_given_engine_is_used_and_not_disposed(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [
-        ("SQLITE_FULL", "free some disk space"),
-        ("SQLITE_CANTOPEN", "folder writable"),
-        ("SQLITE_READONLY_DIRECTORY", "folder writable"),
-        ("SQLITE_READONLY", "folder writable"),
-        ("SQLITE_READONLY_DBMOVED", "folder writable"),
-    ],
+    [("SQLITE_FULL", "free some disk space"), ("SQLITE_READONLY_DBMOVED", "folder writable")],
 )
 def test_failed_step_is_rolled_back(sql, name, advice):
     sql.reserve(entry(), Decimal(5))
