@@ -1,0 +1,153 @@
+"""The program's own key, which a door with `any_key` makes one of the mock's."""
+
+import pytest
+from kit import mock_azure as azure
+from kit import mock_baidu as baidu
+from kit import mock_compreface as compreface
+from kit import mock_deepface as deepface
+from kit import mock_deepvue as deepvue
+from kit import mock_facepp as facepp
+from kit import mock_onfido as onfido
+from kit import mock_persona as persona
+from kit import mock_rekognition as rekognition
+from kit import mock_sumsub as sumsub
+from kit import mock_tencent as tencent
+from kit import mock_veriff as veriff
+from kit.mock_didit import P1, START, match_request
+
+from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server.door.keys import accept_key
+
+#: The keys of CompreFace are UUIDs.
+KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
+CLIENT = "AKIAOFTHEPROGRAM0000"
+BAIDU_KEY = f"bce-v3/ALTAK-{CLIENT}/{KEY}"
+
+
+class Door:
+    """A mock of one vendor, asked as through a door; with `any_key` unless it is switched off."""
+
+    def __init__(self, vendor, *, any_key=True, **settings):
+        self.server = MockServer(vendor=vendor, clock=VirtualClock(START), **settings)
+        self.control = self.server.of(vendor).control
+        self.vendor = vendor
+        self.any_key = any_key
+
+    def handle(self, request):
+        if self.any_key:
+            request = accept_key(self.server, self.vendor, request)
+        return self.server.app.handle(request)
+
+    def accepts(self, request):
+        response = self.handle(request)
+        # Some vendors refuse with 200.
+        return response.status < 300 and self.control.journal()[-1].key != "wrong"
+
+
+def signed_calls(key):
+    """Return a call to each vendor whose requests are signed: its client, and the request."""
+    token = "sbx:token-of-the-program"
+    return {
+        "rekognition": (
+            CLIENT,
+            rekognition.signed_request(rekognition.pair(P1, P1), key=CLIENT, secret=key),
+        ),
+        "tencent": (CLIENT, tencent.liveness_request(P1, secret_id=CLIENT, secret_key=key)),
+        "sumsub": (token, sumsub.link(how={"token": token, "key": key})),
+        "veriff": (
+            veriff.WEAK,
+            veriff.request(
+                "POST", veriff.SESSIONS, {"verification": {}}, client=veriff.WEAK, secret=key
+            ),
+        ),
+    }
+
+
+SIGNED = signed_calls(KEY)
+#: Vendors and a call with the program's own key.
+CALLS = [(vendor, request) for vendor, (_, request) in SIGNED.items()]
+CALLS += [
+    ("didit", match_request(P1, P1, key=KEY)),
+    ("azure", azure.detect_request(P1, key=KEY)),
+    ("compreface", compreface.verification_request(P1, P1, key=KEY)),
+    ("deepface", deepface.verify_request(P1, P1, token=KEY)),
+    ("deepvue", deepvue.authorize(CLIENT, KEY)),
+    ("facepp", facepp.compare_request(P1, P1, keys={"api_key": CLIENT, "api_secret": KEY})),
+    ("baidu", baidu.match(P1, P1, authorization=f"Bearer {BAIDU_KEY}")),
+    ("baidu", baidu.login(client_id=CLIENT, client_secret=KEY)),
+    ("onfido", onfido.ask(onfido.APPLICANTS, onfido.NAME, token=KEY)),
+    ("persona", persona.persona_request(key=KEY)),
+]
+
+
+@pytest.mark.parametrize(("vendor", "request_"), CALLS)
+def test_programs_own_key_is_accepted_only_with_any_key(vendor, request_):
+    switches = {"auth": "token"} if vendor == "deepface" else {}
+    door = Door(vendor, switches=switches)
+    assert door.accepts(request_)
+    assert door.accepts(request_)
+    door = Door(vendor, switches=switches, any_key=False)
+    assert not door.accepts(request_)
+    # By this the door knows that it has to name the option.
+    assert door.control.journal()[-1].key == "wrong"
+
+
+def test_key_of_a_login_is_accepted_by_the_calls_that_follow():
+    door = Door("deepvue")
+    token = door.handle(deepvue.authorize(CLIENT, KEY)).json()["access_token"]
+    assert door.accepts(deepvue.deepvue_match(P1, P1, token=token, key=KEY))
+    door = Door("baidu")
+    token = door.handle(baidu.login(client_id=CLIENT, client_secret=KEY)).json()["access_token"]
+    assert door.handle(baidu.match(P1, P1, token=token)).json()["error_code"] == 0
+
+
+@pytest.mark.parametrize("vendor", SIGNED)
+def test_request_that_is_signed_again_keeps_its_other_headers(vendor):
+    """Such as the host, which a link to a hosted session begins with."""
+    _, request = SIGNED[vendor]
+    signed_again = accept_key(MockServer(vendor=vendor), vendor, request)
+    assert signed_again != request
+    assert signed_again.header("host") == request.header("host")
+    assert signed_again.body == request.body
+
+
+@pytest.mark.parametrize("vendor", SIGNED)
+def test_known_access_key_still_needs_its_secret(vendor):
+    door = Door(vendor)
+    client, right = signed_calls("right-secret")[vendor]
+    _, wrong = signed_calls("wrong-secret")[vendor]
+    door.control.add_key(key="right-secret", client=client)
+    assert not door.accepts(wrong)
+    assert door.accepts(right)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "request_", "kind"),
+    [
+        ("persona", persona.persona_request(key="persona_sandbox_of-the-program"), "sandbox"),
+        ("persona", persona.persona_request(key="persona_production_of-the-program"), "live"),
+        ("sumsub", sumsub.create(token="sbx:of-the-program", key=KEY), "sandbox"),
+        ("sumsub", sumsub.create(token="prd:of-the-program", key=KEY), "live"),
+    ],
+)
+def test_programs_own_key_of_a_sandbox_opens_the_sandbox(vendor, request_, kind):
+    door = Door(vendor)
+    assert door.accepts(request_)
+    assert door.control.journal()[-1].key == kind
+
+
+def test_revoked_key_stays_refused_and_an_accounts_key_stays_the_accounts():
+    door = Door("didit")
+    assert door.accepts(match_request(key="my-key"))
+    door.control.revoke_key("my-key")
+    assert not door.accepts(match_request(key="my-key"))
+    account = door.server.new_account()
+    assert door.handle(match_request(P1, P1, key=account.live_key)).status == 200
+    assert len(account.control.charges()) == 1
+
+
+def test_text_that_is_another_vendors_key_is_accepted():
+    server = MockServer(vendor=["didit", "azure"])
+    server.of("azure").control.add_key(key=KEY)
+    request = match_request(P1, P1, key=KEY)
+    assert server.app.handle(accept_key(server, "didit", request)).status == 200
