@@ -60,19 +60,20 @@ def _call(reply):
 
 
 def _differences(mock, vendor):
-    pairs = [
-        CallPair(name=name, vendor_call=vendor[name], mock_call=call) for name, call in mock.items()
-    ]
-    return {(row.aspect, str(row.mock), str(row.vendor)) for row in compare(pairs)}
+    """Return the differences between the calls of a mock and of a vendor, by name."""
+    pairs = []
+    for name, call in mock.items():
+        pairs.append(CallPair(name=name, vendor_call=vendor[name], mock_call=call))
+    return compare(pairs)
 
 
-def test_the_largest_file_is_as_large_as_each_vendor_says():
-    sizes = {"azure": 6_291_456, "baidu": None, "tencent": None}
-    sizes |= dict.fromkeys(("didit", "rekognition", "compreface"), 5_242_880)
-    for name, size in sizes.items():
-        limit = vendor_named(name).choose({})[VENDORS[name].size_limit]
-        assert size in (None, limit)
-    unlimited = {name for name, vendor in VENDORS.items() if not vendor.size_limit}
+def test_the_claim_of_the_largest_file_is_a_size():
+    unlimited = set()
+    for name, vendor in VENDORS.items():
+        if not vendor.size_limit:
+            unlimited.add(name)
+        else:
+            assert vendor_named(name).choose({})[vendor.size_limit] > 1_000_000
     assert unlimited == {"deepface", "deepvue", "facepp", "regula", "sumsub", "veriff"}
 
 
@@ -81,15 +82,17 @@ def test_outcome_difference_cites_the_claims_of_the_answer_and_not_of_the_balanc
         RecordedReply("answer", {"status": 200}, ("acme.answer",)),
         RecordedReply("balance", {"status": 200}, ("acme.wallet",)),
     ]
-    calls = [RecordedCall(decision=each, replies=replies) for each in ("match", "no_match")]
-    pair = CallPair(name="same", mock_call=calls[0], vendor_call=calls[1])
-    (difference,) = compare([pair])
+    mock = RecordedCall(decision="match", replies=replies)
+    vendor = RecordedCall(decision="no_match", replies=replies)
+    (difference,) = _differences({"same": mock}, {"same": vendor})
     assert (difference.aspect, difference.claims) == ("decision", ["acme.answer"])
 
 
 def test_different_charset_is_reported():
-    replies = [_reply({}, **{"Content-Type": f"text/html; charset={x}"}) for x in ("utf-8", "big5")]
-    assert ("charset", "utf-8", "big5") in _differences(*({"a": _call(each)} for each in replies))
+    mock = _call(_reply({}, **{"Content-Type": "text/html; charset=utf-8"}))
+    vendor = _call(_reply({}, **{"Content-Type": "text/html; charset=big5"}))
+    (difference,) = _differences({"a": mock}, {"a": vendor})
+    assert (difference.aspect, difference.mock, difference.vendor) == ("charset", "utf-8", "big5")
 
 
 UUID = "1d0f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c1{}"
@@ -97,34 +100,28 @@ UUID = "1d0f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c1{}"
 BODIES = [
     ({"a": 1}, {"a": "1"}, "shape a"),
     ({"a": 1}, {"b": 1}, "shape a"),
-    ({"a": None}, {"a": {}}, "shape a"),
     ({"a": True}, {"a": False}, "words a"),
     ({"word": "NO_FACE"}, {"word": "FACE_GONE"}, "words word"),
     ({"word": "Anna"}, {"word": "Berta"}, None),
     ({"score": 97.5}, {"score": 0.975}, "side score"),
     ({"score": 61.5}, {"score": 99.25}, None),
-    ({"score": 55.5}, {"score": 99.25}, None),
     ({"score": {"rank": 1.5}}, {"score": {"rank": 99.25}}, None),
     ({"code": 21}, {"code": 22}, "code code"),
     ({"made_at": "2026-11-25T10:00:01+00:00"}, {"made_at": "2026-11-25T10:00:01+02:00"}, "time made_at"),
-    ({"made_at": "2026-11-25T10:00:01+00:00"}, {"made_at": "2026-11-25T10:00:01+02:00"}, "life made_at"),
     ({"made_at": "2026-11-25T10:00:01Z"}, {"made_at": "2026-11-25T10:00:44Z"}, None),
     ({"made_at": "2026-11-25T10:00:01Z"}, {"made_at": "2026-11-25T10:00:01.25Z"}, "time made_at"),
     ({"made_at": 1795600801}, {"made_at": 1795600801000}, "time made_at"),
     ({"expiry": "86400"}, {"expiry": "3600"}, "life expiry"),
-    ({"expires_in": 86400}, {"expires_in": 3600}, "life expires_in"),
     ({"expiry": "24hrs"}, {"expiry": "12hrs"}, "life expiry"),
     ({"expiry": "soon"}, {"expiry": "later"}, None),
     ({"age": 30.5}, {"age": 3.5}, None),
     ({"age": 30.5}, {"age": "30"}, "shape age"),
     ({"age": 30.5}, {"age": 305}, "years age"),
-    ({"age": {"low": 30}}, {"age": {"low": 300}}, "years age.low"),
     ({"gender": "male"}, {"gender": "female"}, None),
     ({"gender": "male"}, {"gender": "M"}, "form gender"),
     ({"gender": "male"}, {"gender": "Female"}, "form gender"),
     ({"gender": "male"}, {"gender": "Berta"}, "form gender"),
     ({"Gender": {"Value": "Male"}}, {"Gender": {"Value": "MALE"}}, "form Gender.Value"),
-    ({"page_url": "https://api.acme.example/1"}, {"page_url": "https://verify.acme.example/2"}, None),
     ({"page_url": "https://api.acme.example/1"}, {"page_url": "https://other.example/2"}, "host page_url"),
     ({"faces": [{"x": 1}]}, {"faces": []}, None),
     ({"faces": [{"x": 1}]}, {"faces": [{"y": 1}]}, "shape faces[].x"),
@@ -139,9 +136,9 @@ BODIES = [
 
 @pytest.mark.parametrize(("mock", "vendor", "aspect"), BODIES)
 def test_body_difference_is_reported_with_its_kind_and_path(mock, vendor, aspect):
-    sides = [{"same": _call(_reply(body))} for body in (mock, vendor)]
-    aspects = {each[0] for each in _differences(*sides)}
-    assert (aspect in aspects) if aspect else not aspects
+    found = _differences({"same": _call(_reply(mock))}, {"same": _call(_reply(vendor))})
+    aspects = {difference.aspect for difference in found}
+    assert aspect in aspects if aspect else aspects == set()
 
 
 @pytest.mark.parametrize(
@@ -162,21 +159,21 @@ def test_lifetimes_are_shown_in_minutes_or_hours(life, text):
 
 
 @pytest.mark.parametrize(
-    ("mock", "vendor", "shown"),
+    ("mock", "vendor", "vendors_decimals"),
     [
-        ((97.5, 12.25), (97, 12.25), None),
-        ((97.5, 12.25), (97, 12), ("2 decimals", "whole")),
-        ((0.91234, 0.5), (0.9123, 0.5), None),
-        ((0.91234, 0.5), (0.91, 0.5), ("5 decimals", "2 decimals")),
-        ((1 / 3, 0.5), (0.3333, 0.5), ("7 decimals", "4 decimals")),
+        pytest.param([97.5, 12.25], [97, 12.25], None, id="as many in the other call"),
+        pytest.param([97.5, 12.25], [97, 12], "whole", id="none in any call"),
+        pytest.param([0.91234, 0.5], [0.9123, 0.5], None, id="one less"),
+        pytest.param([0.91234, 0.5], [0.91, 0.5], "2 decimals", id="three less"),
+        pytest.param([1 / 3, 0.5], [0.3333, 0.5], "4 decimals", id="more than are told"),
     ],
 )
-def test_maximum_decimal_places_of_a_run_may_differ_by_one(mock, vendor, shown):
-    calls = [
-        {name: _call(_reply({"size": size})) for name, size in zip("ab", sizes, strict=True)}
-        for sizes in (mock, vendor)
-    ]
-    assert _differences(*calls) == ({("digits size", *shown)} if shown else set())
+def test_maximum_decimal_places_of_a_run_may_differ_by_one(mock, vendor, vendors_decimals):
+    mock_calls = {f"call {size}": _call(_reply({"size": size})) for size in mock}
+    vendor_calls = dict(zip(mock_calls, [_call(_reply({"size": x})) for x in vendor], strict=True))
+    found = _differences(mock_calls, vendor_calls)
+    decimals = [difference.vendor for difference in found if difference.aspect == "digits size"]
+    assert decimals == ([] if vendors_decimals is None else [vendors_decimals])
 
 
 @pytest.mark.parametrize(
@@ -185,12 +182,9 @@ def test_maximum_decimal_places_of_a_run_may_differ_by_one(mock, vendor, shown):
         ("same", "match", 97.5, 97.50123),
         ("at-score", "match", 97.5, 97.5),
         ("same", "match", 50.0, 50),
-        ("same", "match", 0.975, 95),
         ("same", "no_match", 0.975, 95),
-        ("same", "no_match", 0.0, 0),
         ("same", "match", None, 95.00123),
         ("other", "no_match", 0.4, pytest.approx(0.40123)),
-        ("other", "no_match", None, 5.00123),
     ],
 )
 def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, score, expected):
@@ -201,14 +195,12 @@ def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, sc
 
 
 def test_every_call_without_a_response_has_a_reason():
-    first = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
-    steps = (*first, *deletion_steps_of(SESSIONS))
-    calls = {
-        **{step.name: RecordedCall(score=0.5) for step in steps},
-        "other": RecordedCall(lost="429"),
-        "largest": RecordedCall(lost=UNFINISHED),
-        "session": RecordedCall(lost="503"),
-    }
+    steps = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
+    steps += deletion_steps_of(SESSIONS)
+    calls = {step.name: RecordedCall(score=0.5) for step in steps}
+    calls["other"] = RecordedCall(lost="429")
+    calls["largest"] = RecordedCall(lost=UNFINISHED)
+    calls["session"] = RecordedCall(lost="503")
     for name in ("below-score", "session-read", "no-key"):
         del calls[name]
     unseen = explain_unseen(steps, calls)
@@ -323,20 +315,14 @@ CHANGES = {
         (_body("/v3/", _put(request_id=UUID.format(0))), {}, "all", "id request_id"),
         (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.update(bbox=[side + 5000 for side in face["bbox"]]))), {}, "same", "boxes"),
         (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.update(bbox=_measure(*face["bbox"])))), {}, "other", "boxes"),
-        (_body("/v3/face-match", _in_each("face_match", "ref_image", "entities", change=_put(gender="M"))), {}, "same", "form face_match.ref_image.entities[].gender"),
-        (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.pop("race"))), {}, "same", "shape face_match.user_image.entities[].race"),
         (_approve_at_the_threshold, {}, "live-at-score", "words liveness.status"),
         (None, {"credit.price.match": Decimal("0.07")}, "same", "price"),
         (None, {"auth.words.403": Reply(401, {"detail": "Invalid token."})}, "no-key", "status"),
-        (None, {"session.unknown": Reply(410, {"detail": "Gone."})}, "session-unknown", "status"),
-        (_answer_deletions_with_202, {}, "session-delete", "status"),
     ],
     "deepvue": [
-        (_body("authorize", _put(expiry="3600")), {}, "login", "life expiry"),
         (None, {"auth.token": Reply(401, {"message": "No."})}, "wrong-token", "status"),
     ],
     "azure": [
-        (_body("verify", lambda body: body.update(confidence=round(body["confidence"], 2))), {}, "all", "digits confidence"),
         (_body("detect", _in_each("faceRectangle", change=_scale("left", 1000))), {}, "same", "boxes"),
         (_answer_deletions_with_202, {}, "session-delete", "status"),
         (None, {"session.unknown": Reply(410, {"error": {"code": "Gone", "message": "No."}})}, "session-unknown", "status"),
@@ -346,12 +332,7 @@ CHANGES = {
         (_body("", _put(Status="OPEN")), {}, "session-read", "words Status"),
         (lambda _, response: attrs.evolve(response, headers=(*response.headers, ("x-amzn-RateLimit-Limit", "5"))), {}, "same", "header x-amzn-ratelimit-limit"),
     ],
-    "regula": [
-        (_body("match", _in_each("results", change=_scale("similarity", 100))), {}, "same", "error"),
-    ],
     "deepface": [
-        (_body("represent", _in_each("results", "facial_area", change=_scale("w", 1000))), {}, "same", "boxes"),
-        (None, {"key.missing": Reply(403, {"message": "No."})}, "no-key", "status"),
         (None, {"represent.face.none": Reply(200, {"results": []})}, "no-face-probe", "status"),
     ],
     "compreface": [
@@ -437,21 +418,12 @@ def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     assert vendor.run("--yes", code=5).document["nothing_seen"]
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "status", "call"),
-    [
-        pytest.param("deepvue", "facematch", 429, "other", marks=SLOW),
-        pytest.param("compreface", "verify", 503, "other", marks=SLOW),
-        ("didit", "balance", 403, "balance"),
-    ],
-)
-def test_failed_calls_are_named_with_their_status(rehearse, name, path, status, call):
-    vendor = rehearse(name)
-    answer = attrs.evolve(REFUSAL, status=status)
-    divert(vendor, lambda sent, carry_out: answer if path in sent.target else carry_out(sent))
+def test_failed_call_is_named_with_its_status(rehearse):
+    vendor = rehearse("didit")
+    divert(vendor, lambda sent, carry_out: REFUSAL if "balance" in sent.target else carry_out(sent))
     result = vendor.run("--yes", code=3)
-    assert result.document["nothing_seen"][call] == str(status)
-    assert f"{call} ({status})" in result.answer.output
+    assert result.document["nothing_seen"]["balance"] == "403"
+    assert "balance (403)" in result.answer.output
 
 
 @SLOW
