@@ -29,24 +29,24 @@ def ask(engine, path, body=None, **more):
     return response.status, response.json()
 
 
+def answer_of(engine, path, body=None):
+    status, answer = ask(engine, path, body)
+    assert status == 200, answer
+    return answer
+
+
 def test_faults_are_added_listed_and_cleared(engine):
-    rule = {"stage": "answer", "kind": "status", "status": 503, "times": None}
-    status, body = ask(engine, "faults", rule)
-    assert (status, body["status"]) == (200, 503)
-    assert engine.account.faults.all[0].times is None
-    assert len(ask(engine, "faults")[1]["faults"]) == 1
-    ask(engine, "faults/clear", {})
-    assert engine.account.faults.all == ()
-
-
-def test_fault_can_answer_with_json_of_its_own(engine):
     outage = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
-    rule = {"stage": "answer", "kind": "json", "status": 503, "body": outage}
-    assert ask(engine, "faults", rule)[1]["body"] == outage
+    rule = {"stage": "answer", "kind": "json", "status": 503, "body": outage, "times": None}
+    assert answer_of(engine, "faults", rule)["body"] == outage
     response = engine.handle(match_request())
     assert (response.status, response.json()) == (503, outage)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.claims
+    (fault,) = answer_of(engine, "faults")["faults"]
+    assert (fault["status"], fault["times"]) == (503, None)
+    answer_of(engine, "faults/clear", {})
+    assert engine.account.faults.all == ()
 
 
 def test_endless_connect_fault_is_rejected(engine):
@@ -61,26 +61,25 @@ def test_endless_connect_fault_is_rejected(engine):
 
 
 def test_claims_are_listed_with_their_sources(engine):
-    _, body = ask(engine, "claims")
-    for claim in body["claims"]:
+    for claim in answer_of(engine, "claims")["claims"]:
         assert claim["statement"]
         assert claim["source"]
 
 
 def test_the_clock_is_read_and_moved(engine):
-    assert ask(engine, "clock")[1] == {"now": "2026-07-02T09:15:27.104233+00:00"}
-    moved = {"now": "2026-07-02T09:15:27.604233+00:00"}
-    assert ask(engine, "clock/advance", {"seconds": 0.5})[1] == moved
+    assert answer_of(engine, "clock") == {"now": "2026-07-02T09:15:27.104233+00:00"}
+    moved = answer_of(engine, "clock/advance", {"seconds": 0.5})
+    assert moved == {"now": "2026-07-02T09:15:27.604233+00:00"}
 
 
 def test_keys_can_be_added_and_revoked_and_are_not_shown_in_the_list(engine):
-    today = ask(engine, "keys", {"expires": didit.START.date().isoformat()})[1]["key"]
+    today = answer_of(engine, "keys", {"expires": didit.START.date().isoformat()})["key"]
     assert engine.handle(match_request(key=today)).status == 200
-    key = ask(engine, "keys", {"kind": "sandbox"})[1]["key"]
+    key = answer_of(engine, "keys", {"kind": "sandbox"})["key"]
     assert engine.handle(match_request(key=key)).status == 200
-    assert ask(engine, "keys/revoke", {"key": key}) == (200, {})
+    assert answer_of(engine, "keys/revoke", {"key": key}) == {}
     assert engine.handle(match_request(key=key)).status == 401
-    listed = ask(engine, "keys")[1]
+    listed = answer_of(engine, "keys")
     assert [key["kind"] for key in listed["keys"]] == ["live", "sandbox", "live", "sandbox"]
     assert key not in json.dumps(listed)
     assert ask(engine, "keys/revoke", {"key": "other"})[0] == 404
@@ -90,16 +89,17 @@ def test_reset_clears_all_state_and_applies_the_switches(engine):
     engine.handle(match_request())
     ask(engine, "faults", {"stage": "connect", "kind": "reset"})
     ask(engine, "outcomes", {"kind": "match", "score": 1})
-    changes = {"switches": {"in_review": True, "start_credit": "1"}}
-    status, body = ask(engine, "reset", changes)
-    assert (status, body["switches"]) == (200, changes["switches"])
-    assert body["chosen"]["in_review"] is True
-    assert ask(engine, "behaviours")[1] == body
-    for path, name in (("journal", "entries"), ("sessions", "sessions"), ("faults", "faults")):
-        assert ask(engine, path)[1][name] == []
-    assert ask(engine, "outcomes")[1] == {"outcomes": []}
-    assert ask(engine, "ledger")[1] == {"balance": "1.0000", "entries": [], "left_out": 0}
-    assert ask(engine, "reset", {})[1]["switches"] == changes["switches"]
+    switches = {"in_review": True, "start_credit": "1"}
+    behaviours = answer_of(engine, "reset", {"switches": switches})
+    assert behaviours["switches"] == switches
+    assert behaviours["chosen"]["in_review"] is True
+    assert answer_of(engine, "behaviours") == behaviours
+    assert answer_of(engine, "journal")["entries"] == []
+    assert answer_of(engine, "sessions")["sessions"] == []
+    assert answer_of(engine, "faults")["faults"] == []
+    assert answer_of(engine, "outcomes")["outcomes"] == []
+    assert answer_of(engine, "ledger") == {"balance": "1.0000", "entries": [], "left_out": 0}
+    assert answer_of(engine, "reset", {})["switches"] == switches
 
 
 def test_in_review_status_requires_its_switch(engine):
@@ -160,15 +160,8 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("clock/advance", [], 400, "not a JSON object"),
         ("clock/advance?seconds=1", {}, 400, "seconds cannot be in the query of a change"),
         ("faults", {"stage": "connect"}, 400, "kind is missing"),
-        ("faults", {"faults": [], "kind": "html"}, 400, "not both"),
-        ("faults", {"faults": [5]}, 400, "faults must be a list of objects"),
-        ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect must be one of"),
-        ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
         ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "must be JSON"),
         ("outcomes", {"kind": "match", "review": True}, 400, "set the switch in_review"),
-        ("outcomes", {"kind": "match", "times": 0}, 400, "a whole number from 1"),
-        ("outcomes", {"kind": "match", "digest": 7}, 400, "digest must be a string"),
-        ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),
         ("ledger/balance", {"balance": "-1"}, 400, "between 0 and"),
         ("ledger/balance", {"balance": "much"}, 400, "a decimal number as text"),
         ("keys", {"kind": "gold"}, 400, "gold"),
@@ -185,7 +178,6 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0"),
         ("limits", {"push": 1}, 400, "unknown name 'push'"),
         ("reset", {"edition": "1999"}, 400, "unknown name 'edition'"),
-        ("reset", {"switches": {"in_review": []}}, 400, "takes False or True, not []"),
         ("keys", {"key": "\ud800"}, 400, "key contains a lone surrogate"),
         ("outcomes", {"kind": "match", "field": {"vendor_data": "\ud800"}}, 400, "lone surrogate"),
         ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "unknown status 'x'"),

@@ -17,7 +17,7 @@ GOOD = {
 }
 BAD = {
     "number": lambda row: [row.least - 1, row.most + 0.1, True, "many"],
-    "count": lambda row: [row.least - 1, 1.5, True, "1"],
+    "count": lambda row: [row.least - 1, 1.5, True, "1", row.most + 1 if row.most else "2"],
     "flag": lambda row: [1, "true"],
     "words": lambda row: ["", True, row.words[0].upper()],
     "digest": lambda row: ["0", 7],
@@ -41,27 +41,25 @@ def cleared(mock):
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
 def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
-    url = f"{mock.url}/__mock__/outcomes"
-    accepted = GOOD[row.value_type](row)
+    def post(body):
+        return requests.post(f"{mock.url}/__mock__/outcomes", json=body, timeout=10)
+
+    kind = {"kind": row.outcome_kind or "match"}
+    values = GOOD[row.value_type](row)
     if row.name != "kind":
-        accepted.append(None)
-    for value in accepted:
-        body = {"kind": row.outcome_kind or "match", row.name: value}
-        answer = requests.post(url, json=body, timeout=10)
+        values.append(None)
+    for value in values:
+        answer = post({**kind, row.name: value})
         assert answer.status_code == 200, answer.text
-        assert mock.control.outcomes()[-1] == mock.control.set_outcome(**body)
-    before = len(mock.control.outcomes())
-    refused = BAD[row.value_type](row)
-    if row.value_type == "count" and row.most is not None:
-        refused.append(row.most + 1)
-    for value in refused:
-        body = {"kind": row.outcome_kind or "match", row.name: value}
-        answer = requests.post(url, json=body, timeout=10)
+        assert mock.control.outcomes()[-1] == mock.control.set_outcome(**{**kind, row.name: value})
+    accepted = mock.control.outcomes()
+    for value in BAD[row.value_type](row):
+        answer = post({**kind, row.name: value})
         assert answer.status_code == 400
         assert row.name in answer.json()["mock"]
         with pytest.raises(ValueError, match=row.name):
-            mock.control.set_outcome(**body)
-    assert len(mock.control.outcomes()) == before
+            mock.control.set_outcome(**{**kind, row.name: value})
+    assert mock.control.outcomes() == accepted
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_response_names_the_vendors_address_and_the_request_that_was_made(asking
     _, session = asking
     response = session.get(f"{URL}/v3/nothing/?q=1", timeout=10)
     assert response.url == response.request.url == f"{URL}/v3/nothing/?q=1"
+    assert response.text
 
 
 def test_stopped_mock_refuses_connections_until_started_again(asking):

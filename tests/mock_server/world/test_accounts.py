@@ -143,11 +143,6 @@ def test_a_refused_pair_of_key_and_client_leaves_neither_half_behind(server):
     assert other.control.add_key(**pair) == "half-of-a-pair"
 
 
-def test_a_key_with_a_blank_is_refused(server):
-    with pytest.raises(ValueError, match="printable"):
-        server.new_account().control.add_key(key=" no key")
-
-
 def test_error_about_a_key_in_the_place_of_a_name_does_not_repeat_it(server):
     key = server.new_account().live_key
     with pytest.raises(ValueError) as refused:

@@ -46,29 +46,18 @@ CASE_7 = {"vendor_data": "case-7"}
 ADDRESS = f"https://user:pass@shop.example/{'x' * 90}?case=7"
 
 
-TEXTS = ["case-7", "", "é ☂", ADDRESS]
-
-
-def similar_fields(text):
-    """Return the fields of calls that a filter for this text must leave alone."""
-    return [{}, {"vendor_data": f"{text}x"}, {"vendor_data": text[:-1] or "x"}]
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_fault_with_a_field_strikes_only_its_complete_unmasked_value(asking, text):
-    asking.control.add_fault(Fault(**DOWN, field={"vendor_data": text}))
-    for fields in similar_fields(text):
-        assert asking.didit(**fields).status_code == 200
-    assert asking.didit(vendor_data=text).status_code == 503
-    assert asking.control.unused() == ()
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_outcome_with_a_field_applies_only_to_its_complete_unmasked_value(asking, text):
-    asking.control.set_outcome("match", score=3, field={"vendor_data": text})
-    for fields in similar_fields(text):
+@pytest.mark.parametrize("text", ["case-7", "", "é ☂", ADDRESS])
+def test_fault_or_outcome_with_a_field_is_for_its_complete_unmasked_value(asking, text):
+    field = {"vendor_data": text}
+    others = [{}, {"vendor_data": f"{text}x"}, {"vendor_data": text[:-1] or "x"}]
+    asking.control.set_outcome("match", score=3, field=field)
+    for fields in others:
         assert asking.didit(**fields).json()["face_match"]["score"] != 3
-    assert asking.didit(vendor_data=text).json()["face_match"]["score"] == 3
+    assert asking.didit(**field).json()["face_match"]["score"] == 3
+    asking.control.add_fault(Fault(**DOWN, field=field))
+    for fields in others:
+        assert asking.didit(**fields).status_code == 200
+    assert asking.didit(**field).status_code == 503
     assert asking.control.unused() == ()
 
 
@@ -164,14 +153,9 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
     limited = {**DOWN, "status": 429}
     added = asking.post(url, json={"faults": [down, limited]}).json()["faults"]
     assert [fault["status"] for fault in added] == [503, 429]
-    for body in (
-        {"faults": [down, limited, {"stage": "answer"}]},
-        {"faults": [503]},
-        {"faults": 503},
-        {"faults": [{**DOWN, "sattus": 1}]},
-        {"faults": [], **DOWN},
-    ):
-        assert asking.post(url, json=body).status_code == 400
+    for wrong in (503, [503], [down, limited, {"stage": "answer"}], [{**DOWN, "sattus": 1}]):
+        assert asking.post(url, json={"faults": wrong}).status_code == 400
+    assert asking.post(url, json={"faults": [], **DOWN}).status_code == 400
     assert [asking.didit().status_code for _ in range(3)] == [503, 429, 200]
 
 
@@ -190,7 +174,6 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
         ({"stage": "mid_upload", "kind": "reset", "person": "p1"}, "after_upload"),
         ({"stage": "mid_body", "kind": "reset", "headers": {"A": "b"}}, "answer"),
         ({"seconds": None}, "seconds must be a number"),
-        ({"path": "/v3/nothing/"}, "/v3/"),
         ({"path": "/v3/poa/"}, "/v3/"),
         ({"call": "match", "method": "GET"}, "POST"),
         ({"person": "p1", "method": "PUT"}, "POST"),
@@ -201,13 +184,10 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
         ({"field": CASE_7, "stage": "mid_upload", "kind": "reset"}, "after_upload"),
         ({"field": CASE_7, "stage": "connect", "kind": "reset"}, "leave field out"),
         ({"field": {"vendor_date": "7"}, "call": "match"}, "vendor_data"),
-        ({"field": {"ref_image": "7"}, "person": "p1"}, "rotate_image"),
-        ({"field": {"vendor_date": "7"}, "path": "/v3/passive-live"}, "vendor_data"),
         ({"executed": 1}, "executed must be true or false"),
         ({"method": 1}, "method of a fault must be a string"),
         ({"kind": "json"}, "needs a body"),
         ({"kind": "json", "body": b"{}"}, "must be JSON"),
-        ({"kind": "json", "body": [float("inf")]}, "must be JSON"),
         ({"kind": "json", "body": ITSELF}, "must be JSON"),
         # These would break the framing, or take the mock's mark away.
         ({"headers": {"X": "a\r\nSet-Cookie: b"}}, "X"),
@@ -219,7 +199,6 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
         ({"headers": {"": "a"}}, "header"),
         ({"headers": {"Content-Length": "1"}}, "Content-Length"),
         ({"headers": {"transfer-encoding": "1"}}, "transfer-encoding"),
-        ({"headers": {"CONNECTION": "1"}}, "CONNECTION"),
         ({"headers": {"Date": "1"}}, "Date"),
         ({"headers": {"X-Facematch-Mock": None}}, "X-Facematch-Mock"),
     ],
@@ -317,9 +296,7 @@ def test_fault_by_claim_can_be_added_over_http_by_the_id_of_the_claim(open_askin
     asking = open_asking(vendor="azure")
     added = asking.post("/__mock__/faults", json={"claim": "azure.rate.exceeded"}).json()
     assert added["claim"] == "azure.rate.exceeded"
-    answer = CALLS["azure"].send(asking, **WITH_CLAIMS)
-    assert answer.status_code == 429
-    assert "azure.rate.exceeded" in answer.headers["X-Facematch-Claims"]
+    assert CALLS["azure"].send(asking).status_code == 429
 
 
 @pytest.mark.parametrize("vendor", CALLS)

@@ -64,26 +64,26 @@ def test_call_with_high_latency_does_not_block_other_calls():
 
 
 @pytest.mark.parametrize(
-    "body",
+    "changes",
     [
-        {"operation": "match", "seconds": 3601},
-        {"operation": "match", "seconds": True},
-        {"operation": "match", "seconds": [2, 1]},
-        {"operation": "match", "seconds": math.nan},
-        {"operation": "match", "seconds": "soon"},
-        {"operation": "document", "seconds": 1},
-        {"operation": "match"},
-        {"operation": "match", "seconds": 1, "unit": "ms"},
+        {"seconds": 3601},
+        {"seconds": True},
+        {"seconds": [2, 1]},
+        {"seconds": math.nan},
+        {"seconds": "soon"},
+        {"seconds": {"median": 1, "sigma": 1, "mean": 1}},
+        {"operation": "document"},
+        {"unit": "ms"},
     ],
     ids=str,
 )
-def test_invalid_latency_is_rejected_and_changes_nothing(open_asking, body):
+def test_invalid_latency_is_rejected_and_changes_nothing(open_asking, changes):
     client = open_asking(latency={"match": 1})
     # Not by requests, which would not write what is no number.
+    body = json.dumps({"operation": "match", "seconds": 1, **changes})
     headers = {"Content-Type": "application/json"}
-    answer = client.post("/__mock__/latency", data=json.dumps(body), headers=headers)
-    assert answer.status_code == 400
-    assert len(answer.json()["mock"]) > 10
+    answer = client.post("/__mock__/latency", data=body, headers=headers)
+    assert (answer.status_code, "mock" in answer.json()) == (400, True)
     assert client.control.latency() == {"match": 1.0}
 
 
@@ -144,29 +144,11 @@ def test_distribution_can_be_set_and_read_over_http(open_asking):
 
 @pytest.mark.parametrize(
     "value",
-    [
-        (2, 1),
-        (1,),
-        (1, 2, 3),
-        (-1, 1),
-        [True, 2],
-        "1..",
-        "..2",
-        "2..1",
-        "0~1",
-        "1~11",
-        "1~",
-        {"median": 1},
-        {"median": 1, "sigma": 1, "mean": 1},
-        {"median": 0, "sigma": 1},
-    ],
+    [(2, 1), (1,), (1, 2, 3), (-1, 1), (True, 2), "1..", "..2", "2..1", "0~1", "1~11", "1~"],
 )
 def test_invalid_distribution_is_rejected(open_asking, value):
     with pytest.raises(ValueError, match="median above 0"):
         open_asking(latency={"match": value})
-    client = open_asking()
-    body = {"operation": "match", "seconds": value}
-    assert client.post("/__mock__/latency", json=body).status_code == 400
 
 
 @pytest.mark.parametrize(("median", "sigma"), [(0, 1), (3601, 1), (1, 11), (1, -1), (1, True)])
