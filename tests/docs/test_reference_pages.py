@@ -38,6 +38,16 @@ VENDORS = {
 }
 
 
+def words_not_in(text, words):
+    """Return the words that a text does not show as code."""
+    return [word for word in words if f"`{word}`" not in text]
+
+
+def section_of(page, heading):
+    """Return the text of a page below a heading of the second level."""
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
 def opened(backend, mock):
     return open_verifier(backend, **settings_at(mock, backend))
 
@@ -167,7 +177,7 @@ def test_every_vendor_and_switch_of_the_mock_is_on_its_page():
     page = (DOCS / "reference" / "mock.md").read_text()
     assert not [name for name in vendor_names() if f"| {vendor_named(name).title} |" not in page]
     page = (DOCS / "explanation" / "the-mock.md").read_text()
-    assert not [name for name in vendor_named("didit").switches if f"`{name}`" not in page]
+    assert words_not_in(page, vendor_named("didit").switches) == []
 
 
 def test_every_control_operation_is_on_its_page():
@@ -229,10 +239,7 @@ def test_quoted_figures_match_the_simulations_page(page):
 
 def test_the_reference_lists_every_column_state_and_key():
     page = (DOCS / "reference" / "comparison.md").read_text()
-    columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
-    assert not [name for name in FIELDS if f"`{name}`" not in columns]
-    states = page.partition("\n## Run database\n")[2].partition("\n## ")[0]
-    assert not [state for state in PairState if f"`{state}`" not in states]
+    assert words_not_in(section_of(page, "Scores"), FIELDS) == []
+    assert words_not_in(section_of(page, "Run database"), PairState) == []
     keys = {field.name for field in attrs.fields(Requirements)} - {"name"}
-    assert not [key for key in keys if f"`{key}`" not in page]
-    assert not [name for name in built_in() if f"`{name}`" not in page]
+    assert words_not_in(page, [*keys, *built_in()]) == []

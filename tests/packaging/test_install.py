@@ -27,19 +27,26 @@ INSTALL = runpy.run_path(str(ROOT / "requirements" / "install.py"))
         ("global.cert='a'\nglobal.client-cert='b'", {"SSL_CERT_FILE": "a", "SSL_CLIENT_CERT": "b"}),
         (":env:.default-timeout='180'", {"UV_HTTP_TIMEOUT": "180"}),
         ("freeze.timeout='10'\nglobal.no-color='true'", {}),
-        ("global.no-index='true'", "--no-index"),
-        (":env:.no-index='1'", "--no-index"),
-        ("global.no-index='true'\n:env:.no-index='0'", {}),
-        ("download.no-index='true'", {}),
-        ("global.no-index=''", {}),
     ],
 )
-def test_pip_settings_are_passed_to_uv(listed, variables):
-    """A text stands for an option."""
-    options = [variables] if isinstance(variables, str) else []
+def test_pip_settings_are_passed_to_uv_in_variables(listed, variables):
+    assert INSTALL["uv_variables"](listed) == INSTALL["uv_variables"]("") | variables
+    assert INSTALL["uv_options"](listed) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "options"),
+    [
+        ("global.no-index='true'", ["--no-index"]),
+        (":env:.no-index='1'", ["--no-index"]),
+        ("global.no-index='true'\n:env:.no-index='0'", []),
+        ("download.no-index='true'", []),
+        ("global.no-index=''", []),
+    ],
+)
+def test_pip_without_an_index_is_uv_without_one(listed, options):
     assert INSTALL["uv_options"](listed) == options
-    defaults = INSTALL["uv_variables"]("")
-    assert INSTALL["uv_variables"](listed) == defaults | ({} if options else variables)
+    assert INSTALL["uv_variables"](listed) == INSTALL["uv_variables"]("")
 
 
 @pytest.mark.parametrize("target", ["demo", "test-wheel"])

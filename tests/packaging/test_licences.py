@@ -34,9 +34,9 @@ def listed():
     part = (ROOT / "NOTICE").read_text("utf-8").partition("Dependencies.")[2]
     heading = r"(?m)^With (?:the extra )?`?([a-z ]+?)`?:\n((?:  .+\n)+)"
     for extra, lines in re.findall(heading, part):
-        entries = re.findall(r"(?m)^  (\S.*): (.+(?:\n    .+)*)$", lines)
-        each = [(name, words) for words, names in entries for name in re.split(r",\s+", names)]
-        table[extra] = dict(each)
+        table[extra] = {}
+        for words, names in re.findall(r"(?m)^  (\S.*): (.+(?:\n    .+)*)$", lines):
+            table[extra] |= dict.fromkeys(re.split(r",\s+", names), words)
     return table
 
 

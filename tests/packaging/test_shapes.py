@@ -17,6 +17,7 @@ from pathlib import Path
 import attrs
 from kit.goldens import by_place, facts_in, kept
 
+ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "golden/shapes.txt"
 #: The modules whose names users and authors of plug-ins import: what is in `__all__`, else what a
 #: module defines.
@@ -43,22 +44,8 @@ PUBLIC = (
     "facematch_mock_server.claims",
     "facematch_mock_server.vendors.base",
     "facematch_mock_server.vendors.pairs",
-    "facematch_azure",
-    "facematch_baidu",
-    "facematch_compreface",
-    "facematch_deepface",
-    "facematch_deepvue",
-    "facematch_didit",
-    "facematch_facepp",
-    "facematch_local",
-    "facematch_onfido",
-    "facematch_persona",
-    "facematch_regula",
-    "facematch_rekognition",
-    "facematch_sumsub",
-    "facematch_tencent",
-    "facematch_veriff",
 )
+BACKENDS = sorted(path.parent.name for path in ROOT.glob("backends/*/__init__.py"))
 PLAIN = bool | int | float | str | bytes | enum.Enum | dt.timedelta | None
 TABLE = dict | types.MappingProxyType
 
@@ -77,21 +64,29 @@ def shown(value):
 
 def is_plain(value):
     """Whether it is a number or a few words, or consists of them: texts are no shapes."""
-    if isinstance(value, TABLE | tuple | list | set | frozenset):
-        return all(map(is_plain, [*value, *(value.values() if isinstance(value, TABLE) else ())]))
+    if isinstance(value, TABLE):
+        return is_plain(list(value)) and is_plain(list(value.values()))
+    if isinstance(value, tuple | list | set | frozenset):
+        return all(map(is_plain, value))
     return isinstance(value, PLAIN) and not (isinstance(value, str) and value.count(" ") > 2)
 
 
 def of_data_class(cls):
     fields = [of for of in attrs.fields(cls) if not of.inherited and not of.name.startswith("_")]
     yield "fields *" if fields and all(of.kw_only for of in fields) else "fields"
-    yield from ["by identity"] * (cls.__eq__ is object.__eq__)
+    if cls.__eq__ is object.__eq__:
+        yield "by identity"
     for of in fields:
-        marks = "~" * (of.repr is not True) + "!" * (of.eq is False)
-        kind = f": {shown(of.converter)}" * (of.converter is not None)
-        yield f"{marks}{of.name}{kind}" + f"={shown(of.default)}" * (
-            of.default is not attrs.NOTHING
-        )
+        text = of.name
+        if of.eq is False:
+            text = f"!{text}"
+        if of.repr is not True:
+            text = f"~{text}"
+        if of.converter is not None:
+            text += f": {shown(of.converter)}"
+        if of.default is not attrs.NOTHING:
+            text += f"={shown(of.default)}"
+        yield text
 
 
 def of_thing(place, word, thing):
@@ -100,7 +95,8 @@ def of_thing(place, word, thing):
     if inspect.isfunction(thing):
         given = inspect.signature(thing).parameters.values()
         ends = [f"{of.name}={shown(of.default)}" for of in given if of.default is not of.empty]
-        yield from [(place, f"{word}({', '.join(ends)})")] * bool(ends)
+        if ends:
+            yield place, f"{word}({', '.join(ends)})"
     elif not inspect.isclass(thing) and is_plain(thing):
         yield place, f"{word} = {shown(thing)}"
 
@@ -126,7 +122,7 @@ def public_names(module):
 def of_public_modules():
     """Pairs of a place and a fact. A class stands where it is first found, with its bases."""
     seen = set()
-    for module in map(importlib.import_module, PUBLIC):
+    for module in map(importlib.import_module, [*PUBLIC, *BACKENDS]):
         for name in public_names(module):
             thing = getattr(module, name)
             if not inspect.isclass(thing):
