@@ -1,8 +1,5 @@
 """Every fault of the mock, by vendor and policies: the outcome of one call, and what it must be."""
 
-import itertools
-from functools import partial
-
 import attrs
 from kit.attempts import budget_key
 from kit.fakes import picture
@@ -163,14 +160,11 @@ CASES = (NO_FAULT, NOBODY_LISTENS, *FAULTS, *UNREADABLE)
 
 #: The versions of each vendor's face match.
 VERSIONS = {"didit": ("v3",), "deepvue": ("v1", "v2")}
-#: What comes before the call; `open` is a breaker that opened before it, and `used up` a budget
-#: without room.
+#: What comes before the call. What refuses it there is tested in `tests/core/resilience`.
 GATES = {
     "no gate": (),
     "budget": ("budget",),
-    "budget used up": ("budget", "used up"),
-    "breaker closed": ("breaker",),
-    "breaker open": ("breaker", "open"),
+    "breaker": ("breaker",),
     "pacing": ("pacing",),
     "retries": ("retries",),
     "all gates": ("budget", "breaker", "pacing", "retries"),
@@ -179,8 +173,6 @@ GATES = {
 
 #: The gates that are policies of a verifier.
 POLICIES = ("budget", "breaker", "pacing")
-#: What refuses a call before anything is sent, and how.
-REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
 
 
 @attrs.frozen(order=True)
@@ -197,14 +189,6 @@ class CallOutcome:
     requests: tuple
 
 
-def paid_path(vendor, *, version="v1", liveness=False):
-    """Return the path of a vendor's paid call."""
-    if liveness:
-        return PAID[vendor][-1]
-    paths = dict(zip(VERSIONS[vendor], PAID[vendor], strict=False))
-    return paths[version] if vendor == "deepvue" else paths["v3"]
-
-
 def end_of(vendor, case):
     """Return how a call ends that a fault strikes: the decision, or the error's class name."""
     if case is NO_FAULT:
@@ -219,9 +203,7 @@ def end_of(vendor, case):
 
 
 def expected_outcome(vendor, setting, case):
-    """Return what has to come of it: a gate changes nothing, refuses all, or helps what is free."""
-    if setting in REFUSING:
-        return CallOutcome(REFUSING[setting], "NO", (0, 0), ("", ""), (0, 0))
+    """Return what has to come of it: a gate changes nothing, or helps what is free."""
     end = end_of(vendor, case)
     sent = 0 if case is NOBODY_LISTENS else 1
     if setting in ("retries", "all gates") and end in REPEATED:
@@ -238,45 +220,35 @@ def expected_outcome(vendor, setting, case):
     return CallOutcome(end, charge, (int(is_charged), 0), (counted, ""), (sent, 0))
 
 
-def call_once(verifier, events=(), *, liveness=False):
+def call_once(verifier, events=()):
     try:
-        if liveness:
-            return verifier.check_liveness(picture())
         return verifier.verify(picture(), picture((20, 30, 40)))
     except FaceMatchError as error:
         return error
 
 
-def call_outcome(vendor, version, setting, case, *, by=call_once, liveness=False):
+def call_outcome(vendor, version, setting, case, *, by=call_once):
     world = TwoVendors(version=version) if vendor == "deepvue" else TwoVendors()
-    by = partial(call_once, liveness=True) if liveness else by
     try:
-        client = FaultClient(world, vendor, GATES[setting], liveness=liveness)
-        return client.struck_by(case).once(by)
+        return FaultClient(world, vendor, GATES[setting]).struck_by(case).once(by)
     finally:
         world.close()
-
-
-def all_outcomes():
-    return {
-        (vendor, version, setting, case): call_outcome(vendor, version, setting, case)
-        for vendor, versions in VERSIONS.items()
-        for version, setting, case in itertools.product(versions, GATES, CASES)
-    }
 
 
 class FaultClient:
     """A client of two vendors that calls one of them, whose answer a fault strikes.
 
-    `gates` is a value of `GATES`: the policies before each vendor, and what is special about them.
+    `gates` is a value of `GATES`: the policies before each vendor.
     """
 
-    def __init__(self, world, vendor, gates=(), *, liveness=False):
+    def __init__(self, world, vendor, gates=()):
         self.world = world
         other_vendors = [name for name in PAID if name != vendor]
         self.vendors = [vendor, *other_vendors]
         self.gates = gates
-        self.path = paid_path(vendor, version=world.version, liveness=liveness)
+        self.path = PAID[vendor][0]
+        if (vendor, world.version) == ("deepvue", "v2"):
+            self.path = PAID[vendor][1]
         self.store = MemoryStore()
         self.events = []
         self.members = {name: self._open_verifier(name) for name in self.vendors}
@@ -284,9 +256,6 @@ class FaultClient:
             # A fault is to meet the call, not the login before it; one client's backends share it.
             backend = world.backend(vendor)
             backend.sign(HttpRequest(url=backend.service_url), request=None)
-        if "open" in gates:
-            world.line.cut[self.path] = 1
-            call_once(self.members[vendor])
 
     def struck_by(self, case):
         if case is NOBODY_LISTENS:
@@ -331,10 +300,9 @@ class FaultClient:
     def _policy(self, name, vendor):
         clock = self.world.clock
         if name == "budget":
-            cap = 0 if "used up" in self.gates else 10
-            return Budget(cap, name=vendor, store=self.store, clock=clock)
+            return Budget(10, name=vendor, store=self.store, clock=clock)
         if name == "breaker":
-            return CircuitBreaker(failures=1 if "open" in self.gates else 5)
+            return CircuitBreaker(failures=5)
         return RateLimiter(RateWindow(1, 1.0), clock=clock)
 
     def _counted(self, vendor):

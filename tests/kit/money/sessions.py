@@ -3,12 +3,10 @@
 In an outcome, the first of two values is that of the call, the second that after the same again.
 """
 
-import itertools
-
 from kit import canaries
 from kit.front import MockAdapter
 from kit.money import faults
-from kit.money.faults import CASES, NO_FAULT, NOBODY_LISTENS, REFUSALS, UNREADABLE, CallOutcome
+from kit.money.faults import NO_FAULT, NOBODY_LISTENS, REFUSALS, UNREADABLE, CallOutcome
 from kit.money.lines import START, MockLine, WorldClock
 
 import facematch_core as fm
@@ -294,14 +292,6 @@ def _expected_of_start(vendor, setting, case):
         counted=(counted, second_counted),
         requests=(requests, requests + second_requests),
     )
-
-
-def all_session_outcomes():
-    outcomes = {}
-    for vendor, operation, setting, case in itertools.product(BACKENDS, OPERATIONS, GATES, CASES):
-        outcome = session_outcome(vendor, operation, setting, case)
-        outcomes[f"{vendor} {operation}", "", setting, case] = outcome
-    return outcomes
 
 
 OPERATIONS = ("start", "read")
