@@ -4,14 +4,12 @@ import datetime as dt
 import json
 
 import pytest
-import requests
 from kit import mock_didit as didit
 from kit.mock_didit import control_of, control_request
 from kit.mock_didit_webhooks import HOOK, carry
 from kit.mock_persona import (
     INQUIRIES,
     LIVE,
-    NOBODY,
     SANDBOX,
     TEMPLATE,
     about,
@@ -24,25 +22,25 @@ from kit.mock_persona import (
     starting,
 )
 
-from facematch_mock_server import MockServer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_persona import PersonaBackend
 
 SECRET = "wbhsec_of-the-receiver"
 
 
+def made_with(**switches):
+    return didit.new_engine(Recognizer(), vendor="persona", switches=switches)
+
+
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="persona")
+    return made_with()
 
 
 @pytest.fixture
-def mock():
-    with MockServer(vendor="persona") as server:
-        yield server
-
-
-def made_with(**switches):
-    return didit.new_engine(vendor="persona", switches=switches)
+def people(engine):
+    """The verbs that act as the person."""
+    return control_of(engine).sessions
 
 
 def ask(engine, step):
@@ -59,22 +57,16 @@ def attributes_of(answer):
     return answer.json()["data"]["attributes"]
 
 
-def start(mock, key=None, **attributes):
-    """Start an inquiry over HTTP; return its id."""
-    names = {"inquiry-template-id": TEMPLATE, **attributes}
-    answer = call(mock, "POST", "", {"data": {"attributes": names}}, key=key)
-    assert answer.status_code == 201
+def start(engine, **attributes):
+    """Start an inquiry; return its id."""
+    answer = ask(engine, starting(**attributes))
+    assert answer.status == 201
     return answer.json()["data"]["id"]
 
 
-def call(mock, method, path, body=None, key=None):
-    return requests.request(
-        method,
-        f"{mock.url}{INQUIRIES}{path}",
-        json=body,
-        headers={"Authorization": f"Bearer {key or mock.live_key}"},
-        timeout=10,
-    )
+def statuses_of(verification):
+    """Return the status of each check by its name."""
+    return {check["name"]: check["status"] for check in verification["attributes"]["checks"]}
 
 
 # Keys and limits
@@ -247,33 +239,25 @@ def test_refusal_is_replayed_too(engine):
 # Read and list
 
 
-def test_verifications_are_included_only_if_asked_for(mock):
-    inquiry_id = start(mock)
-    mock.control.sessions.finish(inquiry_id, card="p1-again", document="p1")
-    assert "included" not in call(mock, "GET", f"/{inquiry_id}").json()
-    body = call(mock, "GET", f"/{inquiry_id}?include=account,verifications").json()
-    document, selfie = body["included"]
-    assert (document["type"], selfie["type"]) == (
-        "verification/government-id",
-        "verification/selfie",
-    )
+def test_verifications_are_included_only_if_asked_for(engine, people):
+    people.finish(start(engine), card="p1-again", document="p1")
+    assert "included" not in ask(engine, about(1)).json()
+    document, selfie = ask(engine, about(1, query="?include=account,verifications")).json()[
+        "included"
+    ]
+    assert document["type"] == "verification/government-id"
     assert document["id"].startswith("ver_")
-    assert selfie["id"].startswith("ver_")
     assert selfie["attributes"]["document-similarity-score"] is None
-    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
+    statuses = statuses_of(selfie)
     assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "passed"
     # A selfie passes with a failed check that is not required.
-    assert (selfie["attributes"]["status"], statuses["selfie_glare_detection"]) == (
-        "passed",
-        "failed",
-    )
-    headers = {"Authorization": f"Bearer {mock.live_key}"}
-    address = f"{mock.url}/api/v1/verification"
+    assert selfie["attributes"]["status"] == "passed"
+    assert statuses["selfie_glare_detection"] == "failed"
     for kind, shown in (("selfies", selfie), ("government-ids", document)):
-        alone = requests.get(f"{address}/{kind}/{shown['id']}", headers=headers, timeout=10)
+        alone = ask(engine, persona_request(f"/api/v1/verification/{kind}/{shown['id']}"))
         assert alone.json()["data"] == shown
-    wrong = requests.get(f"{address}/selfies/{document['id']}", headers=headers, timeout=10)
-    assert wrong.status_code == 404
+    wrong = persona_request(f"/api/v1/verification/selfies/{document['id']}")
+    assert ask(engine, wrong).status == 404
 
 
 def test_list_is_newest_first_in_pages_and_filtered(engine):
@@ -358,51 +342,46 @@ def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine):
         ("p1", "no-face", "declined"),
     ],
 )
-def test_workflow_decides_by_the_checks_of_the_face(mock, card, document, status):
-    inquiry_id = start(mock)
-    session = mock.control.sessions.finish(inquiry_id, card=card, document=document)
-    attributes = call(mock, "GET", f"/{inquiry_id}").json()["data"]["attributes"]
-    assert session.status == attributes["status"] == status
+def test_workflow_decides_by_the_checks_of_the_face(engine, people, card, document, status):
+    people.finish(start(engine), card=card, document=document)
+    attributes = attributes_of(ask(engine, about(1)))
+    assert attributes["status"] == status
     assert attributes["decisioned-at"]
-    end = "completed-at" if status == "approved" else "failed-at"
-    assert attributes[end]
+    assert attributes["completed-at" if status == "approved" else "failed-at"]
 
 
 def test_inquiry_whose_liveness_is_not_required_is_approved_without_it():
-    switches = {"liveness": "not_required"}
-    with MockServer(vendor="persona", switches=switches) as mock:
-        inquiry_id = start(mock)
-        mock.control.sessions.finish(inquiry_id, card="spoof", document="spoof")
-        body = call(mock, "GET", f"/{inquiry_id}?include=verifications").json()
-    _, selfie = body["included"]
+    engine = made_with(liveness="not_required")
+    control_of(engine).sessions.finish(start(engine), card="spoof", document="spoof")
+    answer = ask(engine, reading(1))
+    _, selfie = answer.json()["included"]
     checks = {check["name"]: check for check in selfie["attributes"]["checks"]}
-    assert body["data"]["attributes"]["status"] == "approved"
+    assert attributes_of(answer)["status"] == "approved"
     assert checks["selfie_liveness_detection"]["status"] == "failed"
     assert checks["selfie_liveness_detection"]["reasons"] == ["low_liveness_confidence"]
 
 
-def test_each_failed_attempt_is_a_failed_verification(mock):
-    inquiry_id = start(mock)
+def test_each_failed_attempt_is_a_failed_verification(engine, people):
+    inquiry_id = start(engine)
     for _ in range(2):
-        assert mock.control.sessions.fail_attempt(inquiry_id).status == "pending"
-    body = call(mock, "GET", f"/{inquiry_id}?include=verifications").json()
-    assert [each["attributes"]["status"] for each in body["included"]] == ["failed"] * 2
+        assert people.fail_attempt(inquiry_id).status == "pending"
+    included = ask(engine, reading(1)).json()["included"]
+    assert [each["attributes"]["status"] for each in included] == ["failed"] * 2
 
 
-def test_page_of_the_link_returns_to_the_redirect_uri(mock):
-    names = {"redirect-uri": "http://127.0.0.1/back?a=1#b", "reference-id": "customer-17"}
-    inquiry_id = start(mock, **names)
-    link = call(mock, "POST", f"/{inquiry_id}/generate-one-time-link").json()["meta"]
-    page = requests.get(link["one-time-link"], timeout=10)
-    assert page.status_code == 200
-    assert inquiry_id in page.text
-    session = mock.control.sessions.finish(inquiry_id, document="p1")
-    rules = mock.world.behaviour.session_rules
+def test_page_of_the_link_returns_to_the_redirect_uri(engine, people):
+    inquiry_id = start(
+        engine, redirect_uri="http://127.0.0.1/back?a=1#b", reference_id="customer-17"
+    )
+    link = ask(engine, about(1, "/generate-one-time-link", method="POST")).json()["meta"]
+    session = people.finish(inquiry_id, document="p1")
+    assert link["one-time-link"].endswith(session.hosted.token)
+    rules = engine.world.behaviour.session_rules
     assert rules.return_url(session) == (
         f"http://127.0.0.1/back?a=1&inquiry-id={inquiry_id}&status=approved"
         "&reference-id=customer-17#b"
     )
-    assert rules.return_url(mock.control.world.sessions.find(start(mock))) is None
+    assert rules.return_url(engine.world.sessions.find(start(engine))) is None
 
 
 # Staff
@@ -447,8 +426,7 @@ def test_simulated_actions_set_the_status_and_make_verifications(engine):
     body = ask(engine, reading(1, key=SANDBOX)).json()
     document, selfie = body["included"]
     assert document["type"] == "verification/government-id"
-    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
-    assert statuses["selfie_id_comparison"] == "passed"
+    assert statuses_of(selfie)["selfie_id_comparison"] == "passed"
     for name in ("started-at", "completed-at", "decisioned-at"):
         assert body["data"]["attributes"][name]
     assert control_of(engine).charges() == ()
@@ -459,7 +437,7 @@ def test_simulated_failure_fails_the_checks_of_the_face(engine):
     ask(engine, simulating(1, "create_failed_verification", "fail_inquiry"))
     body = ask(engine, reading(1, key=SANDBOX)).json()
     (selfie,) = body["included"]
-    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
+    statuses = statuses_of(selfie)
     assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "failed"
     assert body["data"]["attributes"]["status"] == "failed"
 
@@ -492,38 +470,33 @@ def test_live_inquiry_is_not_simulated(engine):
 # Redaction
 
 
-def test_redacted_inquiry_keeps_its_status_and_loses_the_person(mock):
-    inquiry_id = start(mock, note="a-note", tags=["vip"], **{"reference-id": "customer-17"})
-    control = mock.control.sessions
-    control.document(inquiry_id, full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
-    control.finish(inquiry_id, document="p1")
-    before = call(mock, "GET", f"/{inquiry_id}?include=verifications")
-    assert "Lovelace" in before.text
-    assert call(mock, "DELETE", f"/{inquiry_id}").status_code == 200
-    after = call(mock, "GET", f"/{inquiry_id}?include=verifications")
-    attributes = after.json()["data"]["attributes"]
+def test_redacted_inquiry_keeps_its_status_and_loses_the_person(engine, people):
+    inquiry_id = start(engine, note="a-note", tags=["vip"], reference_id="customer-17")
+    people.document(inquiry_id, full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
+    people.finish(inquiry_id, document="p1")
+    assert b"Lovelace" in ask(engine, reading(1)).body
+    assert ask(engine, about(1, method="DELETE")).status == 200
+    after = ask(engine, reading(1))
+    attributes = attributes_of(after)
     assert (attributes["status"], attributes["note"], attributes["tags"]) == ("approved", None, [])
     assert attributes["redacted-at"]
     for text in ("Lovelace", "Ada", "1980", "customer-17", "https://files"):
-        assert text not in after.text
-    assert mock.control.world.sessions.find(inquiry_id).pictures == {}
-    for answer in (
-        call(mock, "DELETE", f"/{inquiry_id}"),
-        call(mock, "POST", f"/{inquiry_id}/resume"),
-    ):
-        assert answer.status_code == 409
-        assert answer.json()["errors"] == [
-            {"title": "Conflict", "details": "Inquiry already redacted"}
-        ]
+        assert text not in after.body.decode()
+    assert engine.world.sessions.find(inquiry_id).pictures == {}
+    for step in (about(1, method="DELETE"), about(1, "/resume", method="POST")):
+        refused = ask(engine, step)
+        assert (refused.status, error_of(refused)) == (
+            409,
+            ("Conflict", "Inquiry already redacted"),
+        )
 
 
-def test_open_inquiry_expires_when_it_is_redacted(mock):
-    inquiry_id = start(mock)
-    call(mock, "DELETE", f"/{inquiry_id}")
-    assert mock.control.sessions.open() == ()
+def test_open_inquiry_expires_when_it_is_redacted(engine, people):
+    inquiry_id = start(engine)
+    ask(engine, about(1, method="DELETE"))
     with pytest.raises(ValueError, match="expired"):
-        mock.control.sessions.finish(inquiry_id)
-    assert call(mock, "DELETE", f"/{NOBODY}").status_code == 404
+        people.finish(inquiry_id)
+    assert ask(engine, about(9, method="DELETE")).status == 404
 
 
 # Webhooks
@@ -539,26 +512,24 @@ def listen(engine, **changes):
     return control_of(engine).webhooks.add(HOOK, **{"secret": SECRET, **changes})
 
 
-def test_each_status_is_told_and_a_decision_after_its_end(mock):
-    mock.control.webhooks.add(HOOK, secret=SECRET)
-    inquiry_id = start(mock)
-    mock.control.sessions.finish(inquiry_id, document="p1")
-    call(mock, "DELETE", f"/{inquiry_id}")
-    mock.control.webhooks.wait()
-    deliveries = mock.control.webhooks.deliveries()
-    assert [each.event for each in deliveries] == [
-        "inquiry.created",
-        "inquiry.started",
-        "verification.passed",
-        "inquiry.completed",
-        "inquiry.approved",
-        "inquiry.redacted",
+def test_each_status_is_told_and_a_decision_after_its_end(engine, people):
+    listen(engine)
+    people.finish(start(engine), document="p1")
+    ask(engine, about(1, method="DELETE"))
+    events = [json.loads(letter.body)["data"] for _, letter, _ in carry(engine)]
+    told = []
+    for event in events:
+        about_it = event["attributes"]["payload"]["data"]["attributes"]
+        told.append(f"{event['attributes']['name']} {about_it['status']}")
+    assert told == [
+        "inquiry.created created",
+        "inquiry.started pending",
+        "verification.passed passed",
+        "inquiry.completed completed",
+        "inquiry.approved approved",
+        "inquiry.redacted approved",
     ]
-    bodies = [json.loads(mock.control.webhooks.delivery(each.id).body) for each in deliveries]
-    payloads = [body["data"]["attributes"]["payload"]["data"] for body in bodies]
-    statuses = [payload["attributes"]["status"] for payload in payloads]
-    assert statuses == ["created", "pending", "passed", "completed", "approved", "approved"]
-    assert len({body["data"]["id"] for body in bodies}) == 6
+    assert len({event["id"] for event in events}) == 6
 
 
 def test_retry_tells_the_attempts_made_and_left(engine):
