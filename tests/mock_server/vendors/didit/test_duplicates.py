@@ -3,30 +3,26 @@
 import base64
 
 import pytest
-import requests
+from kit import mock_didit as didit
 from kit.cards import CARDS
+from kit.mock_didit import control_of, liveness_request, match_request
+from kit.mock_didit_sessions import SANDBOX, WORKFLOW, session_request, start
 
-from facematch_mock_server import MockServer
+from facematch_mock_server.recognition.recognizer import Recognizer
 
-CHECK = "/v3/passive-liveness/"
+UNSAVED = {"save_api_request": "false"}
 
 
 class Faces:
     """A mock of Didit, and a kept liveness check of one of its cards."""
 
-    def __init__(self, mock):
-        self.mock, self.control = mock, mock.control
+    def __init__(self):
+        self.engine = didit.new_engine(Recognizer())
+        self.control = control_of(self.engine)
 
-    def check(self, card, user=None, *, path=CHECK, key=None, **fields):
-        files = {"user_image": ("face.png", CARDS[card])}
-        if path != CHECK:
-            files["ref_image"] = ("id.png", CARDS[card])
-        sent = {"vendor_data": user, **fields} if user else fields
-        headers = {"x-api-key": key or self.mock.live_key}
-        url = self.mock.url + path
-        answer = requests.post(url, headers=headers, files=files, data=sent, timeout=20)
-        assert answer.status_code == 200
-        return answer.json()
+    def check(self, card, user=None, **more):
+        sent = {"vendor_data": user, **more} if user else more
+        return self.engine.handle(liveness_request(CARDS[card], **sent)).json()
 
     def duplicates(self, card, user=None, **more):
         """The sessions that a check's warnings name."""
@@ -40,25 +36,24 @@ class Faces:
 
 @pytest.fixture
 def faces():
-    with MockServer() as mock:
-        yield Faces(mock)
+    return Faces()
 
 
 def test_face_of_another_users_kept_check_is_a_duplicate(faces):
     first = faces.check("p1", "anna")["request_id"]
     found = [("DUPLICATED_FACE", first)]
-    assert faces.duplicates("p1-again", "berta", save_api_request="false") == found
+    assert faces.duplicates("p1-again", "berta", **UNSAVED) == found
     assert faces.duplicates("p1", "anna") == []
     assert faces.duplicates("p2", "berta") == []
-    (warning,) = faces.check("p1", save_api_request="false")["liveness"]["warnings"]
+    (warning,) = faces.check("p1", **UNSAVED)["liveness"]["warnings"]
     data = warning["additional_data"]
     assert (data["duplicated_session_number"], data["api_service"]) == (2, "PASSIVE_LIVENESS")
 
 
 def test_only_kept_live_checks_of_faces_are_enrolled(faces):
-    faces.check("p1", "anna", save_api_request="false")
-    faces.check("p1", "anna", path="/v3/face-match/")
-    faces.check("p1", "anna", key=faces.mock.sandbox_key)
+    faces.check("p1", "anna", **UNSAVED)
+    faces.engine.handle(match_request(CARDS["p1"], CARDS["p1"], vendor_data="anna"))
+    faces.check("p1", "anna", key=SANDBOX)
     faces.check("no-face", "anna")
     assert faces.duplicates("p1", "berta") == []
 
@@ -66,12 +61,11 @@ def test_only_kept_live_checks_of_faces_are_enrolled(faces):
 def test_declined_or_deleted_session_is_no_duplicate(faces):
     first = faces.check("p1", "anna")["request_id"]
     faces.control.sessions.decide(first, "Declined")
-    assert faces.duplicates("p1", "berta", save_api_request="false") == []
+    assert faces.duplicates("p1", "berta", **UNSAVED) == []
     faces.control.sessions.decide(first, "Approved")
-    assert len(faces.duplicates("p1", "berta", save_api_request="false")) == 1
-    headers = {"x-api-key": faces.mock.live_key}
-    url = f"{faces.mock.url}/v3/session/{first}/delete/"
-    assert requests.delete(url, headers=headers, timeout=20).status_code == 200
+    assert len(faces.duplicates("p1", "berta", **UNSAVED)) == 1
+    deletion = session_request(f"/v3/session/{first}/delete/", method="DELETE")
+    assert faces.engine.handle(deletion).status == 200
     assert faces.duplicates("p1", "berta") == []
 
 
@@ -81,19 +75,13 @@ def test_set_outcome_decides_instead_of_the_index(faces):
     assert [risk for risk, _ in faces.duplicates("p1", "berta")] == ["POSSIBLE_DUPLICATED_FACE"]
 
 
-WORKFLOW = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
-
-
-def play(faces, user, card="p1", *, key=None):
-    """Start and finish a hosted session; return it with its decision."""
-    headers = {"x-api-key": key or faces.mock.live_key}
+def play(faces, user, card="p1", *, key="mock-live-key"):
+    """Start and finish a hosted session; return its decision."""
     portrait = base64.b64encode(CARDS["p1"]).decode()
-    sent = {"workflow_id": WORKFLOW, "vendor_data": user, "portrait_image": portrait}
-    url = f"{faces.mock.url}/v3/session/"
-    begun = requests.post(url, headers=headers, json=sent, timeout=20).json()
+    begun = faces.engine.handle(start(key, vendor_data=user, portrait_image=portrait)).json()
     faces.control.sessions.finish(begun["session_id"], card)
-    decision = f"{url}{begun['session_id']}/decision/"
-    return requests.get(decision, headers=headers, timeout=20).json()
+    path = f"/v3/session/{begun['session_id']}/decision/"
+    return faces.engine.handle(session_request(path, key=key)).json()
 
 
 @pytest.mark.parametrize(
@@ -119,9 +107,9 @@ def test_workflow_decides_what_a_duplicate_does_to_a_session(faces, action, log_
 
 
 def test_sandbox_session_neither_finds_nor_enrolls_a_face(faces):
-    assert play(faces, "anna", key=faces.mock.sandbox_key)["status"] == "Approved"
+    assert play(faces, "anna", key=SANDBOX)["status"] == "Approved"
     assert faces.duplicates("p1", "berta") == []
-    sandbox = play(faces, "carla", key=faces.mock.sandbox_key)
+    sandbox = play(faces, "carla", key=SANDBOX)
     assert sandbox["liveness_checks"][0]["warnings"] == []
 
 
@@ -133,8 +121,8 @@ def test_session_that_is_checked_again_is_not_its_own_duplicate(faces):
     assert session.result["LIVENESS"]["warnings"] == []
 
 
-def test_sessions_of_dropped_records_are_forgotten(faces, monkeypatch):
-    index = faces.mock.world.records.faces
+def test_sessions_of_dropped_records_are_forgotten(faces):
+    index = faces.engine.world.records.faces
     for number in range(3):
         index.enroll(f"session-{number}", "a face")
     assert index.sessions_with("a face") == ("session-2", "session-1", "session-0")
