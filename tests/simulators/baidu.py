@@ -1,7 +1,6 @@
 """The simulator of Baidu: the mock server in the place of the vendor, with a key or a login."""
 
 import base64
-from typing import Any, ClassVar
 
 import facematch_core as fm
 from facematch_baidu import BaiduBackend
@@ -133,13 +132,13 @@ class DocumentedBaidu(PairSimulator):
 
     backend_class = BaiduBackend
     secrets = ("bce-v3/ALTAK-simulator-7c1e90/4f7e1c2ab9",)
-    settings: ClassVar[dict[str, str]] = {"api_key": secrets[0]}
-    credentials: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {secrets[0]}"}
-    constants: ClassVar[dict[str, dict[tuple[int, str], str]]] = {
+    settings = {"api_key": secrets[0]}
+    credentials = {"Authorization": f"Bearer {secrets[0]}"}
+    constants = {
         MATCH: {(0, "image_type"): "BASE64", (1, "image_type"): "BASE64", (1, "face_type"): "LIVE"},
         FACEVERIFY: {(0, "image_type"): "BASE64"},
     }
-    picture_names: ClassVar[dict[tuple[int, str], str]] = {
+    picture_names = {
         (0, "image"): "probe",
         (1, "image"): "reference",
     }
@@ -148,18 +147,18 @@ class DocumentedBaidu(PairSimulator):
         max_side_px=1920,
         max_bytes=2 * 1024 * 1024 * 3 // 4,
     )
-    same_person: ClassVar[dict[str, Any]] = compared(95.13)
-    different_people: ClassVar[dict[str, Any]] = compared(12.4)
+    same_person = compared(95.13)
+    different_people = compared(12.4)
     #: For the rate 1e-3.
-    vendor_thresholds: ClassVar[dict[fm.Operation, float]] = {fm.Operation.LIVENESS: 30.0}
+    vendor_thresholds = {fm.Operation.LIVENESS: 30.0}
     score_path = ("result", "score")
     liveness_path = FACEVERIFY
-    live: ClassVar[dict[str, Any]] = checked(0.993)
-    spoof: ClassVar[dict[str, Any]] = checked(0.0012)
+    live = checked(0.993)
+    spoof = checked(0.0012)
     liveness_score_path = ("result", "face_liveness")
     is_liveness_fraction = True
     id_path = ("log_id",)
-    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+    answers = {
         Situation.NO_FACE: refusal(222202, "pic not has face"),
         Situation.REJECTED: refusal(222013, "param[image] format error"),
         Situation.BAD_KEY: refusal(110, "Access token invalid or no longer valid"),
@@ -174,4 +173,4 @@ class DocumentedBaidu(PairSimulator):
         refusals_of({None: (222202,)}, fm.Charged.UNKNOWN),
     )
     price_unknown = PRICE_UNKNOWN
-    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
+    cannot_happen = NEVER

@@ -1,7 +1,6 @@
 """The simulators of DeepFace: the mock server in the place of the server, and documented bodies."""
 
 import base64
-from typing import Any, ClassVar
 
 import facematch_core as fm
 from facematch_core import Operation
@@ -55,9 +54,9 @@ class RepresentedPictures:
 class DeepfaceSimulator(RepresentedPictures, MockSimulator):
     vendor = "deepface"
     calls = frozenset({REPRESENT, VERIFY})
-    steps: ClassVar[dict[Operation, int]] = STEPS
+    steps = STEPS
     secrets = (TOKEN,)
-    keys: ClassVar[dict[str, str]] = {"model_name": "SFace", "token": TOKEN}
+    keys = {"model_name": "SFace", "token": TOKEN}
     cannot_happen = NEVER
 
     def understand(self, request):
@@ -148,22 +147,22 @@ def constants_of(model):
 
 class DocumentedDeepface(RepresentedPictures, PairSimulator):
     backend_class = DeepfaceBackend
-    steps: ClassVar[dict[Operation, int]] = STEPS
+    steps = STEPS
     secrets = (TOKEN,)
-    settings: ClassVar[dict[str, str]] = {"model_name": "SFace", "token": TOKEN}
-    constants: ClassVar[dict[str, Any]] = constants_of("SFace")
-    credentials: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {TOKEN}"}
+    settings = {"model_name": "SFace", "token": TOKEN}
+    constants = constants_of("SFace")
+    credentials = {"Authorization": f"Bearer {TOKEN}"}
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
-    same_person: ClassVar[dict[str, Any]] = SAME
-    different_people: ClassVar[dict[str, Any]] = DIFFERENT
-    faces: ClassVar[dict[str, tuple[Box, ...]]] = {
+    same_person = SAME
+    different_people = DIFFERENT
+    faces = {
         "probe": (Box(left=10, top=20, right=40, bottom=60),),
         "reference": (Box(left=15, top=20, right=45, bottom=60),),
     }
     score_path = ("confidence",)
     charges_nothing = True
     #: Answers of /verify and refusals; /represent answers with faces unless it refuses.
-    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+    answers = {
         Situation.LIVE: (200, SAME),
         Situation.TWO_FACES: (200, SAME),
         Situation.SMALLER_FACE_MATCHES: (200, DIFFERENT),
@@ -177,7 +176,7 @@ class DocumentedDeepface(RepresentedPictures, PairSimulator):
         Situation.OUTAGE: failed("out of memory"),
     }
     refusals = REFUSALS
-    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
+    cannot_happen = NEVER
 
     def __init__(self):
         super().__init__()
@@ -233,17 +232,17 @@ def verdict(*, is_same):
 class DocumentedBuffalo(DocumentedDeepface):
     """The server with the model that has no confidence of its own."""
 
-    settings: ClassVar[dict[str, str]] = {"model_name": "Buffalo_L", "token": TOKEN}
-    constants: ClassVar[dict[str, Any]] = constants_of("Buffalo_L")
-    same_person: ClassVar[dict[str, Any]] = verdict(is_same=True)
-    different_people: ClassVar[dict[str, Any]] = verdict(is_same=False)
-    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+    settings = {"model_name": "Buffalo_L", "token": TOKEN}
+    constants = constants_of("Buffalo_L")
+    same_person = verdict(is_same=True)
+    different_people = verdict(is_same=False)
+    answers = {
         **DocumentedDeepface.answers,
         Situation.LIVE: (200, same_person),
         Situation.TWO_FACES: (200, same_person),
         Situation.SMALLER_FACE_MATCHES: (200, different_people),
     }
-    cannot_happen: ClassVar[dict[Situation, str]] = {
+    cannot_happen = {
         **NEVER,
         **dict.fromkeys(
             (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),

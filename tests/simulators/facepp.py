@@ -1,7 +1,5 @@
 """The simulators of Face++: the mock server in the place of the vendor, and documented bodies."""
 
-from typing import Any, ClassVar
-
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
@@ -93,10 +91,10 @@ def refusals():
 class DocumentedFacepp(PairSimulator):
     backend_class = FaceppBackend
     secrets = ("an-example-of-a-key-5c1e88", "an-example-of-a-secret-90ab3f")
-    credentials: ClassVar[dict[str, str]] = {"api_key": secrets[0], "api_secret": secrets[1]}
+    credentials = {"api_key": secrets[0], "api_secret": secrets[1]}
     settings = credentials
-    picture_names: ClassVar[dict[str, str]] = {"image_file1": "probe", "image_file2": "reference"}
-    faces: ClassVar[dict[str, list[Box]]] = {
+    picture_names = {"image_file1": "probe", "image_file2": "reference"}
+    faces = {
         "probe": [Box(left=120, top=90, right=360, bottom=330)],
         "reference": [Box(left=20, top=30, right=220, bottom=240)],
     }
@@ -106,13 +104,13 @@ class DocumentedFacepp(PairSimulator):
         max_side_px=4096,
         max_bytes=2 * 1024 * 1024,
     )
-    same_person: ClassVar[dict[str, Any]] = COMPARED
-    different_people: ClassVar[dict[str, Any]] = {**COMPARED, "confidence": 12.345}
+    same_person = COMPARED
+    different_people = {**COMPARED, "confidence": 12.345}
     #: For the rate 1e-5, the default of the backend.
-    vendor_thresholds: ClassVar[dict[fm.Operation, float]] = {fm.Operation.MATCH: 76.5}
+    vendor_thresholds = {fm.Operation.MATCH: 76.5}
     score_path = ("confidence",)
     id_path = ("request_id",)
-    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+    answers = {
         Situation.NO_FACE: (200, {**NO_FACE, "faces1": []}),
         Situation.TWO_FACES: (200, {**COMPARED, "faces1": [face(9, 9, 90, 90), face(1, 1, 8, 8)]}),
         Situation.REJECTED: (400, error("INVALID_IMAGE_SIZE:image_file1")),
@@ -124,4 +122,4 @@ class DocumentedFacepp(PairSimulator):
     free_situations = frozenset({Situation.NO_FACE})
     refusals = refusals()
     price_unknown = PRICE_UNKNOWN
-    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
+    cannot_happen = NEVER

@@ -105,10 +105,7 @@ class MockSessions(SessionSimulator):
 
     def session(self, session_id: str) -> Any:
         """Return the mock's record of a session."""
-        for session in self.control.sessions.all():
-            if session.id == session_id:
-                return session
-        raise KeyError(session_id)
+        return self.control.world.sessions.find(session_id)
 
     def lasts_s(self, session_id: str) -> float | None:
         if not self.start_sets_lifetime:

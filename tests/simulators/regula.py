@@ -1,7 +1,6 @@
 """The simulators of Regula: the mock server in the place of the server, and documented bodies."""
 
 import base64
-from typing import Any, ClassVar
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -25,7 +24,7 @@ PRICE_UNKNOWN = frozenset({Situation.NO_FACE, Situation.REJECTED})
 class RegulaSimulator(MockSimulator):
     vendor = "regula"
     calls = frozenset({"/api/match"})
-    keys: ClassVar[dict[str, str]] = {}
+    keys = {}
     cannot_happen = {
         **NEVER,
         Situation.UNKNOWN_STATUS: "Regula gives no verdict: it has no word of status.",
@@ -138,25 +137,23 @@ CONSTANTS = {
 
 class DocumentedRegula(PairSimulator):
     backend_class = RegulaBackend
-    constants: ClassVar[dict[str, Any]] = {"/api/match": CONSTANTS}
-    picture_names: ClassVar[dict[Any, str]] = {
+    constants = {"/api/match": CONSTANTS}
+    picture_names = {
         ("images", 0, "data"): "probe",
         ("images", 1, "data"): "reference",
     }
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP}
     )
-    same_person: ClassVar[dict[str, Any]] = COMPARED
-    different_people: ClassVar[dict[str, Any]] = answer(
-        [PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.12)
-    )
-    faces: ClassVar[dict[str, tuple[Box, ...]]] = {
+    same_person = COMPARED
+    different_people = answer([PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.12))
+    faces = {
         "probe": (Box(left=120, top=90, right=360, bottom=390),),
         "reference": (Box(left=20, top=30, right=220, bottom=240),),
     }
     score_path = ("results", 0, "similarity")
     is_fraction = True
-    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+    answers = {
         Situation.NO_FACE: (200, answer([], [REFERENCE_FACE])),
         Situation.TWO_FACES: (200, two_faces(0.02, 0.93)),
         Situation.SMALLER_FACE_MATCHES: (200, two_faces(0.96, 0.04)),
@@ -166,4 +163,4 @@ class DocumentedRegula(PairSimulator):
     free_situations = frozenset({Situation.NO_FACE, Situation.REJECTED})
     refusals = REFUSALS
     price_unknown = PRICE_UNKNOWN
-    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
+    cannot_happen = NEVER

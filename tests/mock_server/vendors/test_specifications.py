@@ -221,5 +221,3 @@ def test_requests_of_personas_backend_fit(persona_document):
     for path, request in (("/inquiries", start), (f"{INQUIRY}/generate-one-time-link", link)):
         described = paths[path]["post"]["requestBody"]
         persona_document.check_described(described, json.dumps(request.json))
-
-
