@@ -15,13 +15,12 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode
 from facematch_core.errors import InvalidRequest
 
 from .cells import NO_NUMBER, NUMBER, TEXT, distinct_words, take_cells, texts_of, words_of
 from .columns import LABELS, MATED, field_for, is_distance, plain
-from .files import Tables
+from .files import Tables, parse_file
 from .score_file import PlaceInFile, ScoreFile
 
 #: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
@@ -53,7 +52,8 @@ def read_two_files(files: TwoFiles) -> Tables:
     places_in_file: list[PlaceInFile] = []
     for path, label in ((files.mated, "1"), (files.non_mated, "0")):
         count_before = len(scores)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        text, _ = parse_file(path, lambda file: decode(file.read()))
+        for number, line in enumerate(text.splitlines(), start=1):
             score = line.strip()
             if not score or (number == 1 and score.lower() == "score"):
                 continue
@@ -76,16 +76,6 @@ def read_two_files(files: TwoFiles) -> Tables:
         unit="line",
     )
     return {file: cells}
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            text, _ = decode(file.read())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"The file {path} cannot be read: {reason}") from None
-    return text
 
 
 def one_pair_per_line(

@@ -11,8 +11,9 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
 
 import attrs
 import numpy as np
@@ -41,6 +42,8 @@ Columns: TypeAlias = list[tuple[str, pa.ChunkedArray]]
 
 #: Reads the tables of an open file, whose title is for messages.
 Reader: TypeAlias = Callable[[str, BinaryIO], Tables]
+
+Parsed = TypeVar("Parsed")
 
 #: Lines above the header: blank lines, comments, and titles followed by empty cells.
 _ABOVE_HEADER: Final = re.compile(
@@ -117,8 +120,8 @@ def _check_rows(file: ScoreFile, *, row_name: str, example: str) -> None:
     file.refuse_header(so="nothing was read")
 
 
-def _read_file(path: Path, reader: Reader) -> Tables:
-    """Open a file and read its tables."""
+def parse_file(path: Path, parser: Callable[[BinaryIO], Parsed]) -> Parsed:
+    """Open a file, and return what the parser makes of it; `InvalidRequest` names the file."""
     try:
         file = open_regular(path)
     except (OSError, ValueError) as error:
@@ -126,9 +129,14 @@ def _read_file(path: Path, reader: Reader) -> Tables:
         raise InvalidRequest(f"The file {path} cannot be read: {reason}.") from None
     with file:
         try:
-            tables = reader(f"The file {path}", file)
+            return parser(file)
         except InvalidRequest as error:
             raise InvalidRequest(f"The file {path} {error}") from None
+
+
+def _read_file(path: Path, reader: Reader) -> Tables:
+    """Open a file and read its tables."""
+    tables = parse_file(path, partial(reader, f"The file {path}"))
     for table in tables:
         table.notes = [f"The file {path} {note}" for note in table.notes]
     return tables

@@ -326,6 +326,11 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
         ("--non-mated", "none.txt"),
     ):
         assert run(*words, *others).exit_code == 2
+    # A file of either option is refused in the same words.
+    (tmp_path / "binary.txt").write_bytes(b"\0\1")
+    for name in ("binary.txt", "none.txt"):
+        as_scores = run(*REPORT, name).stderr.splitlines()[-1]
+        assert run(*words, "--non-mated", name).stderr.splitlines()[-1] == as_scores
     (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
     over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
     assert run(*words, *over).exit_code == 2
