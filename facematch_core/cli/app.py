@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -154,9 +155,10 @@ class App(LazyGroup):
         if not standalone_mode:
             return run()
         # Search the raw arguments, because parsing them may fail.
-        sys.exit(
-            _run_to_end(run, debug=arguments[:1] == ["--debug"], as_json="--json" in arguments)
-        )
+        code = _run_to_end(run, debug=arguments[:1] == ["--debug"], as_json="--json" in arguments)
+        for stream in (sys.stdout, sys.stderr):
+            _drop_unwritten(stream)
+        sys.exit(code)
 
 
 def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
@@ -166,34 +168,56 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except (click.Abort, EOFError, KeyboardInterrupt):
-        if as_json:
-            print_json({"error": error_document(KeyboardInterrupt())})
-        say("stopped", err=True)
+        _report(KeyboardInterrupt(), as_json=as_json, debug=False)
         return Exit.STOPPED
     # Also SystemExit, because sys.exit(0) in a plug-in must not look like a match.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - show an error text, not a traceback
         # Windows reports a closed pipe as an invalid argument.
         is_windows_pipe = sys.platform == "win32" and type(error) is OSError and error.errno == 22
         if is_windows_pipe or isinstance(error, BrokenPipeError):
-            # For example, in `| head`. Without dup2, Python would fail to flush stdout at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.PIPE
-        if debug and not isinstance(error, click.ClickException):
-            for line in "".join(traceback.format_exception(error)).splitlines():
-                click.echo(clean(line), err=True)
-        _report(error, as_json=as_json)
+            return Exit.PIPE  # for example, in `| head`
+        _report(error, as_json=as_json, debug=debug)
         return code_of(error)
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK
 
 
-def _report(error: BaseException, *, as_json: bool) -> None:
-    """Print an error: its text on stderr and, with --json, JSON on stdout."""
+def _drop_unwritten(stream: TextIO | None) -> None:
+    """Drop what a full disk or a closed pipe did not take: Python would fail to flush it at exit.
+
+    The exit code would then be 120.
+    """
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _report(error: BaseException, *, as_json: bool, debug: bool) -> None:
+    """Print an error: its text on stderr and, with --json, JSON on stdout.
+
+    Where one of them cannot be written, such as on a full disk, the other one is.
+    """
+    is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+    if as_json and not is_help:
+        with contextlib.suppress(OSError):
+            print_json({"error": error_document(error)})
+    with contextlib.suppress(OSError):
+        _print_error(error, with_usage=not as_json, debug=debug)
+
+
+def _print_error(error: BaseException, *, with_usage: bool, debug: bool) -> None:
+    if debug and not isinstance(error, click.ClickException):
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            click.echo(clean(line), err=True)
+    if isinstance(error, KeyboardInterrupt):
+        say("stopped", err=True)
+        return
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)  # the complete help
         return
-    if as_json:
-        print_json({"error": error_document(error)})
-    elif isinstance(error, click.UsageError) and error.ctx is not None:
+    if with_usage and isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     for line in f"error: {error_sentence(error)}".split("\n"):
         # Do not wrap a command: if pasted into a shell, only its first line would run.

@@ -120,12 +120,12 @@ def _choose_file(out: Path, suffix: str, source: Path, *, repeats_all: bool, as_
         if as_json:
             raise click.UsageError("--json cannot be combined with --out -.")
         return out
+    if out.exists() and source.exists() and out.samefile(source):
+        raise click.UsageError("--out would overwrite the file of --pairs.")
     has_journal = journal_path(out).exists()
     refuse_unwritable(
         "--out", out, may_exist=repeats_all or has_journal, overwrite_option="--repeat all"
     )
-    if out.exists() and source.exists() and out.samefile(source):
-        raise click.UsageError("--out would overwrite the file of --pairs.")
     if not repeats_all or is_stream(out) or not (has_journal or out.exists()):
         return out
     # The old results may have been paid for: keep them until the new ones are complete.

@@ -18,7 +18,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import click
 
@@ -177,7 +177,10 @@ def quantity(count: int, noun: str) -> str:
 
 def _terminal_width(*, err: bool) -> int | None:
     """Return the width of the terminal in columns; None if the output is not a terminal."""
-    is_terminal = (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ
+    stream: TextIO | None = sys.stderr if err else sys.stdout
+    if stream is None:  # with `>&-`, and under pythonw
+        return None
+    is_terminal = stream.isatty() or "COLUMNS" in os.environ
     return shutil.get_terminal_size().columns if is_terminal else None
 
 
@@ -291,7 +294,7 @@ def progress_bars(verb: str, totals: Mapping[str, int]) -> Iterator[Callable[[st
 @contextlib.contextmanager
 def _progress_count(verb: str, total: int) -> Iterator[Callable[[str], None]]:
     """Show one count, which each finished item overwrites, and finally blanks."""
-    is_shown = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    is_shown = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     lock = threading.Lock()
     done = 0
 

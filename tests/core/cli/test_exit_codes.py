@@ -1,5 +1,9 @@
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -7,6 +11,7 @@ from click.testing import CliRunner
 
 from facematch_core import Charged, Environment, FaceVerifier, errors
 from facematch_core.cli import text
+from facematch_core.cli.app import facematch
 
 CODES = {
     errors.InvalidImage("m"): 2,
@@ -125,3 +130,65 @@ def test_ctrl_c_during_a_call_reports_a_possible_charge(run, photos, scripted, a
 def test_message_of_a_plug_in_bug_is_not_printed(run, photos, scripted):
     scripted.script = [RuntimeError("key=hunter2")]
     assert "hunter2" not in run("verify", *photos).output
+
+
+@pytest.fixture
+def full():
+    """A file on a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no full device")
+    with Path("/dev/full").open("wb") as file:
+        yield file
+
+
+@pytest.fixture
+def unread():
+    """A pipe that nobody reads, as after `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+#: Output to a file or a pipe has a buffer, which is written once more at exit.
+BUFFERED = {"PYTHONUNBUFFERED": ""}
+
+
+@pytest.mark.parametrize("words", [("nope",), ("nope", "--json")])
+@pytest.mark.parametrize("output", ["full", "unread"])
+@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
+    words, output, streams, request, started
+):
+    """Code 1 would mean no match."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes |= dict.fromkeys(streams, request.getfixturevalue(output))
+    ended = started(*words, env=BUFFERED, capture_output=False, **pipes)
+    assert ended.returncode == 2
+    assert "Traceback" not in (ended.stderr or "")
+    if "stderr" not in streams:
+        assert ended.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_output_to_a_full_disk_is_a_failed_write(full, started):
+    ended = started(
+        "doctor", env=BUFFERED, capture_output=False, stdout=full, stderr=subprocess.PIPE
+    )
+    assert (ended.returncode, ended.stderr) == (4, "error: No space left on device.\n")
+
+
+def test_a_pipe_closed_by_its_reader_has_a_code_of_its_own(unread, started):
+    ended = started(
+        "doctor", env=BUFFERED, capture_output=False, stdout=unread, stderr=subprocess.PIPE
+    )
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(("word", "code"), [("doctor", 0), ("nope", 2)])
+def test_a_program_without_an_output_has_the_same_exit_code(monkeypatch, stream, word, code):
+    """As with `>&-`, and under pythonw."""
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(SystemExit) as ended:
+        facematch.main([word])
+    assert ended.value.code == code
