@@ -1,4 +1,4 @@
-"""A vendor of hosted sessions, over HTTP and without, and readings as a plug-in hands them over."""
+"""A vendor of hosted sessions, and readings as a plug-in hands them over."""
 
 import datetime as dt
 
@@ -7,8 +7,6 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.backend import session_types as types
-from facematch_core.base.deadline import RateWindow
-from facematch_core.http import ApiKeyBackend, HttpRequest
 
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 START = dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC)
@@ -103,50 +101,3 @@ class Acme(Backend):
             types.SessionHint(record_id=None, session_id=name, is_test=name == "test")
             for name in ids
         )
-
-
-@attrs.define(kw_only=True, eq=False, slots=False)
-class AcmeHttp(ApiKeyBackend):
-    name = "acme"
-    session_capabilities = attrs.evolve(
-        CAN, finds_by_record=True, read_windows=(RateWindow(50, 1.0),)
-    )
-    media_hosts: tuple[str, ...] = ()
-
-    def request(self, method, path, **more):
-        headers = {"X-Key": self.api_key}
-        return HttpRequest(method=method, url=f"{self.service_url}{path}", headers=headers, **more)
-
-    def start_steps(self, request):
-        record = request.record
-        body = {"id": record.id, "terms": record.terms, "back": request.return_url}
-        reply = yield self.request("POST", "/sessions", json=body, expects={201})
-        body = reply.json()
-        access = types.SessionAccess(link=fm.Secret(body["link"]))
-        state = fm.SessionState.PENDING
-        return types.SessionReading(session_id=body["id"], state=state, access=access)
-
-    def read_steps(self, request):
-        session_id = request.record.session_id
-        if session_id is None:
-            reply = yield self.request("GET", f"/sessions/of/{request.record.id}")
-            session_id = reply.json()["id"]
-        reply = yield self.request("GET", f"/sessions/{session_id}")
-        body = reply.json()
-        picture = body.get("picture") and fm.Secret(body["picture"])
-        return reading(
-            request.record,
-            session_id=body["id"],
-            checks=(match(), live(portrait=picture)),
-            access=types.SessionAccess(link=fm.Secret(body["link"])),
-            raw=body,
-        )
-
-    def delete_steps(self, request):
-        yield self.request("DELETE", f"/sessions/{request.record.session_id}", expects={204})
-        return types.Deletion(state=types.DeletionState.DONE)
-
-    def error(self, reply, request):
-        if reply.status == 404:
-            return fm.SessionNotFound("acme has no such session.", status_code=404)
-        return super().error(reply, request)

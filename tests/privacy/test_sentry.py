@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kit import canaries
 
-PROGRAM = Path(__file__).parents[1] / "kit" / "sentry_program.py"
+PROGRAM = Path(__file__).parent / "sentry_program.py"
 #: The applications that hold no picture, and the class of the error in each.
 APPLICATIONS = {
     "verify": "VendorUnavailable",

@@ -1,6 +1,6 @@
 import pytest
+from core.resilience.passages import ANSWERED, DOWN, NO_EVIDENCE, UNREACHABLE, failed
 from kit.attempts import new_attempt
-from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UNREACHABLE, failed
 
 from facematch_core import Charged
 from facematch_core.errors import BreakerOpen, ConfigurationError, VendorUnavailable

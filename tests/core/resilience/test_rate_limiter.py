@@ -3,12 +3,12 @@ from unittest.mock import Mock
 
 import attrs
 import pytest
+from core.resilience.clocks import SharedClock
+from core.resilience.passages import ANSWERED, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.attempts import new_attempt
 from kit.fakes import PROBE, REFERENCE, FakeBackend
-from kit.gate_clocks import SharedClock
-from kit.gate_passages import ANSWERED, failed
 
 from facematch_core import Charged, FaceVerifier
 from facematch_core.errors import ConfigurationError, RateLimited

@@ -2,11 +2,11 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from core.resilience.passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.attempts import new_attempt
 from kit.fakes import PROBE, REFERENCE, FakeBackend
-from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 
 import facematch_core as fm
 from facematch_core.resilience import Policy, RateLimiter, RateWindow, Retry

@@ -4,8 +4,8 @@ import functools
 
 import anyio
 import pytest
+from core.sessions.vendor import ManySessions
 from kit.fakes import Hold, open_always, picture
-from kit.session_vendor import ManySessions
 from kit.sessions import ACCESS, LIVENESS, MATCH, Acme
 
 import facematch_core as fm

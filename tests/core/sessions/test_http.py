@@ -3,14 +3,16 @@
 import json
 import logging
 
+import attrs
 import pytest
 from kit.fakes import picture
 from kit.rawserver import RawServer, http_reply, one_each, read_request, reset, send
-from kit.sessions import LINK, AcmeHttp
+from kit.sessions import CAN, LINK, live, match, reading
 
 import facematch_core as fm
-from facematch_core.backend.session_types import DeletionState
-from facematch_core.http import MOCK_HEADER
+from facematch_core.backend import session_types as types
+from facematch_core.base.deadline import RateWindow
+from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest
 
 KEY = "canary-key-8d0f7a21"
 PATH = "/canary-face-31c7.jpg?X-Amz-Signature=c4a7d96b"
@@ -24,6 +26,53 @@ def json_reply(status, body):
 CREATED, SHOWN = json_reply(201, BODY), json_reply(200, BODY)
 #: To the look before each start.
 NONE = json_reply(404, {})
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class AcmeHttp(ApiKeyBackend):
+    name = "acme"
+    session_capabilities = attrs.evolve(
+        CAN, finds_by_record=True, read_windows=(RateWindow(50, 1.0),)
+    )
+    media_hosts: tuple[str, ...] = ()
+
+    def request(self, method, path, **more):
+        headers = {"X-Key": self.api_key}
+        return HttpRequest(method=method, url=f"{self.service_url}{path}", headers=headers, **more)
+
+    def start_steps(self, request):
+        record = request.record
+        body = {"id": record.id, "terms": record.terms, "back": request.return_url}
+        reply = yield self.request("POST", "/sessions", json=body, expects={201})
+        body = reply.json()
+        access = types.SessionAccess(link=fm.Secret(body["link"]))
+        state = fm.SessionState.PENDING
+        return types.SessionReading(session_id=body["id"], state=state, access=access)
+
+    def read_steps(self, request):
+        session_id = request.record.session_id
+        if session_id is None:
+            reply = yield self.request("GET", f"/sessions/of/{request.record.id}")
+            session_id = reply.json()["id"]
+        reply = yield self.request("GET", f"/sessions/{session_id}")
+        body = reply.json()
+        picture = body.get("picture") and fm.Secret(body["picture"])
+        return reading(
+            request.record,
+            session_id=body["id"],
+            checks=(match(), live(portrait=picture)),
+            access=types.SessionAccess(link=fm.Secret(body["link"])),
+            raw=body,
+        )
+
+    def delete_steps(self, request):
+        yield self.request("DELETE", f"/sessions/{request.record.session_id}", expects={204})
+        return types.Deletion(state=types.DeletionState.DONE)
+
+    def error(self, reply, request):
+        if reply.status == 404:
+            return fm.SessionNotFound("acme has no such session.", status_code=404)
+        return super().error(reply, request)
 
 
 @pytest.fixture
@@ -51,7 +100,7 @@ def test_a_session_is_started_read_found_and_deleted(ask):
     assert result.liveness.is_live
     assert result.raw == {"id": "s-1", "link": "***"}
     assert sessions.read(record).record.session_id == "s-1"
-    assert sessions.delete(session.record).state is DeletionState.DONE
+    assert sessions.delete(session.record).state is types.DeletionState.DONE
     lines = [request.split(b" HTTP")[0] for request in server.requests]
     assert lines[0] == lines[3] == b"GET /sessions/of/" + record.id.encode()
     assert lines[2:] == [

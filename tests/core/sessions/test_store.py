@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
+from core.sessions.vendor import ManySessions
 from kit.fakes import picture
 from kit.marks import forks_beside_threads, needs_fork
-from kit.session_vendor import ManySessions
 from kit.sessions import LINK, TOKEN
 
 import facematch_core as fm

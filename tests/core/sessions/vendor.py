@@ -3,10 +3,9 @@
 import itertools
 
 import attrs
-from kit.sessions import CAN, LINK, TOKEN, live, match, reading
+from kit.sessions import LINK, TOKEN, Acme, live, match, reading
 
 import facematch_core as fm
-from facematch_core.backend import Backend
 from facematch_core.backend import session_types as types
 
 STATE = fm.SessionState
@@ -25,7 +24,7 @@ class VendorSession:
     holder: str = "Ada Lovelace"
 
 
-class ManySessions(Backend):
+class ManySessions(Acme):
     """Each start makes a session, or returns that of the record if it is repeatable.
 
     Attributes:
@@ -37,22 +36,17 @@ class ManySessions(Backend):
         after_read: Called when a read has been answered, before the caller gets the answer.
     """
 
-    name = "acme"
-    reports_sent = True
-    session_capabilities = CAN
-    return_hosts = ("shop.example",)
-    environment = fm.Environment.PRODUCTION
-
     def __init__(self, *, gives="link", name="acme", **can):
-        self.name, self.gives = name, gives
-        usual = {"start_is_repeatable": False, "finds_by_record": False}
-        self.session_capabilities = attrs.evolve(CAN, **{**usual, **can})
-        self.sessions, self.starts, self.reads, self.deleted = {}, [], [], []
-        self.lost, self.numbers = [], itertools.count(1)
+        super().__init__(**{"start_is_repeatable": False, "finds_by_record": False, **can})
+        self.name = name
+        self.gives = gives
+        self.sessions = {}
+        self.starts = []
+        self.reads = []
+        self.deleted = []
+        self.lost = []
+        self.numbers = itertools.count(1)
         self.before_start = self.after_start = self.after_read = lambda: None
-
-    def match(self, request):
-        raise NotImplementedError
 
     def of_record(self, record):
         return [each for each in self.sessions.values() if each.record_id == record.id]
