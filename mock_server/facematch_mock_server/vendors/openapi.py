@@ -95,11 +95,9 @@ class Sampler:
         return sample.response.json() if is_json else None
 
     def find_required_by_sending(self, sample: Sample) -> list[str]:
-        """Return the names of the fields without which a request fails."""
+        """Return the names of the fields without which a request with named fields fails."""
         required = []
         for part, fields in sample.sent.items():
-            if part == "body":
-                continue
             for name in fields:
                 other_fields = {field: value for field, value in fields.items() if field != name}
                 sent = {**sample.sent, part: other_fields}
