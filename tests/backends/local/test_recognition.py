@@ -52,6 +52,12 @@ def test_16_bits_keep_their_shades():
     assert pixels.getpixel((0, 0)) == pytest.approx((128, 128, 128), abs=1)
 
 
+@pytest.mark.parametrize("image_format", [ImageFormat.PNG, ImageFormat.JPEG])
+def test_a_large_picture_is_reduced_and_its_full_size_returned(image_format):
+    pixels, size = recognition.decode(encoded(Image.new("RGB", (2100, 1400)), image_format))
+    assert (pixels.size, size) == ((1024, 683), (2100, 1400))
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_undecodable_data_raises_an_error_without_quoting_it(data):
     with pytest.raises(InvalidImage, match=r"^The picture cannot be decoded \(\w+\)\.$") as caught:

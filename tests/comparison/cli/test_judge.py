@@ -169,7 +169,11 @@ def test_nothing_wrong_is_a_table_without_a_line(run, tmp_path):
     (tmp_path / "mine.csv").write_text(SCORES.replace(",20", ",80"))
     report = ("compare", "report", "--scores", "mine.csv", "--at-threshold", "mine=75")
     assert run(*report, "--wrong", "none.csv").exit_code == 0
-    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+    (head,) = (tmp_path / "none.csv").read_text().splitlines()
+    # Nothing is wrong by a threshold that nobody can choose.
+    report = ("compare", "report", "--scores", "mine.csv", "--fmr", "1e-6")
+    assert run(*report, "--wrong", "unknown.csv").exit_code == 3
+    assert (tmp_path / "unknown.csv").read_text().splitlines() == [head]
 
 
 def test_a_rate_that_is_unknown_is_shown_as_a_dash(run, tmp_path):

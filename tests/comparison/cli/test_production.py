@@ -163,6 +163,7 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
         ("shadow calls.sqlite3 --since 2027-01-01", 2, "no match call"),
         ("shadow calls.sqlite3 --operation liveness", 2, "no liveness call"),
         ("drift calls.sqlite3", 2, "--system"),
+        ("drift calls.sqlite3 --system didit --out x.pdf", 2, ".html or .json"),
         ("drift calls.sqlite3 --by day", 2, "day"),
     ],
 )

@@ -101,6 +101,18 @@ def test_an_unknown_score_column_is_requested_without_a_guess(read):
     assert [each.name for each in two] == ["ours", "amount"]
 
 
+def test_ten_numbers_beside_a_decision_may_be_scores(read):
+    head = "image1,image2,label,decision,acme"
+
+    def answers_with(count):
+        rows = [f"a{n},b{n},{n % 2},{(n + n // 9) % 2},{n % count}.5" for n in range(40)]
+        return "\n".join([head, *rows])
+
+    (answers,) = read(answers_with(9))
+    assert np.isnan(answers.scores).all()
+    assert read.asked(answers_with(10)).columns == {"score": "acme"}
+
+
 def test_ambiguous_score_columns_are_rejected(read):
     asked = read.asked(log_of({**PAIR, "label": "{m}", "similarity": "{s}", "confidence": "{n}"}))
     assert asked.columns == {"score": "COLUMN"}

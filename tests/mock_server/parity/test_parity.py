@@ -19,7 +19,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.aspects import reduce_reply
 from facematch_mock_server.parity.calls import VENDORS, deletion_steps_of, steps_of
-from facematch_mock_server.parity.differences import compare
+from facematch_mock_server.parity.differences import Comparison, compare
 from facematch_mock_server.parity.mock_calls import choose_score
 from facematch_mock_server.parity.recorded import (
     UNFINISHED,
@@ -139,6 +139,15 @@ def test_body_difference_is_reported_with_its_kind_and_path(mock, vendor, aspect
     found = _differences({"same": _call(_reply(mock))}, {"same": _call(_reply(vendor))})
     aspects = {difference.aspect for difference in found}
     assert aspect in aspects if aspect else aspects == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(200, "200"), ([200, 201], "200 or 201"), (None, "nothing"), ([], "nothing")],
+)
+def test_a_difference_shows_what_each_side_answered(value, shown):
+    answered = Comparison(calls=["same"], aspect="status", mock=value, vendor="410", claims=())
+    assert str(answered).endswith(f"status {shown} -> 410")
 
 
 @pytest.mark.parametrize(
