@@ -345,6 +345,20 @@ class LinkIsAFact(SessionReference):
 
 
 @caught_by("R54")
+class ShowsTheLastLink(SessionReference):
+    """The backend itself shows the link of a start."""
+
+    last_link = ""
+
+    def started(self, body):
+        self.last_link = body["link"]
+        return super().started(body)
+
+    def __repr__(self):
+        return f"<{self.name}: {self.last_link}>"
+
+
+@caught_by("R54")
 class AddressInRaw(SessionReference):
     """`raw` has the address of the person's film."""
 

@@ -291,6 +291,16 @@ def test_console_shows_no_secret(mock):
         assert secret not in shown
 
 
+def test_picture_in_a_response_is_left_out(mock):
+    picture = base64.b64encode(P1).decode()
+    body = {"error": "busy", "image": picture}
+    mock.control.add_fault(Fault(stage="answer", kind="json", body=body))
+    assert match(mock).json() == body
+    answer = ask(mock, f"{PATH}calls/1").json()["answer"]
+    assert answer["error"] == "busy"
+    assert picture[:16] not in answer["image"]
+
+
 def test_console_shows_a_webhook_as_it_was_signed(mock):
     mock.control.webhooks.add("http://127.0.0.1:1/hook")
     match(mock)
