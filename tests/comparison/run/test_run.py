@@ -219,6 +219,13 @@ def test_a_local_system_costs_no_money(database, study):
     assert answers.privacy == "Nothing left this machine."
 
 
+@pytest.mark.parametrize("review_threshold", [None, 90])
+def test_answers_have_the_threshold_of_a_match(database, study, review_threshold):
+    run_once(database, study, opener(threshold=80, review_threshold=review_threshold))
+    (answers,) = read_answers(database)
+    assert answers.threshold == 80
+
+
 def test_a_run_needs_a_worker(database, study):
     with StudyRun(study, {"fake": opener()}, database) as run, pytest.raises(fm.InvalidRequest):
         run.run(workers=0)
