@@ -35,6 +35,10 @@ def anyio_backend(request):
     return request.param
 
 
+def opened(backend, **options):
+    return fm.AsyncFaceVerifier(fm.FaceVerifier(backend), **options)
+
+
 async def reached(hold):
     await anyio.to_thread.run_sync(hold.wait_for)
 
@@ -45,7 +49,7 @@ async def reached(hold):
 async def test_async_methods_return_and_raise_like_the_sync_verifier():
     backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
 
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+    async with opened(backend) as verifier:
         match = await verifier.verify(PROBE, REFERENCE, threshold=90, caller_ref="c1")
         liveness = await verifier.check_liveness(PROBE)
         live_match = await verifier.verify_live(PROBE, REFERENCE, liveness_threshold=70)
@@ -126,7 +130,7 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(ending):
 
 async def test_backend_is_closed_once_and_later_calls_are_refused():
     backend = FakeBackend()
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend))
+    verifier = opened(backend)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(verifier.aclose)
         tasks.start_soon(verifier.aclose)
@@ -139,7 +143,7 @@ async def test_backend_is_closed_once_and_later_calls_are_refused():
 async def test_error_of_a_backend_that_cannot_be_closed_is_raised(monkeypatch):
     monkeypatch.setattr(FakeBackend, "close", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        await fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())).aclose()
+        await opened(FakeBackend()).aclose()
 
 
 async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
@@ -150,7 +154,7 @@ async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatc
         monkeypatch.setattr(aio, "_in_abandonable_thread", in_thread)
         raise RuntimeError("can't start new thread")
 
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+    async with opened(backend) as verifier:
         monkeypatch.setattr(aio, "_in_abandonable_thread", refuse)
         with pytest.raises(fm.VendorUnavailable) as caught:
             await verifier.verify(PROBE, REFERENCE)
@@ -161,7 +165,7 @@ async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatc
 
 def test_verifier_works_in_several_event_loops_in_turn():
     backend = FakeBackend()
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend), max_concurrency=1)
+    verifier = opened(backend, max_concurrency=1)
 
     async def ask():
         async with anyio.create_task_group() as tasks:
@@ -189,7 +193,7 @@ async def test_outcome_does_not_wait_for_the_next_pair():
         yield PROBE, REFERENCE, "second"
 
     async with (
-        fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier,
+        opened(FakeBackend()) as verifier,
         contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
     ):
         async for outcome in outcomes:
@@ -204,7 +208,7 @@ async def test_fatal_error_ends_the_batch_while_the_source_waits():
         await anyio.sleep_forever()
 
     fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
+    async with opened(fatal) as verifier:
         ends = [type(o.error) async for o in verifier.verify_many(jobs())]
     assert ends == [fm.AuthenticationFailed]
 
@@ -219,7 +223,7 @@ async def test_closing_the_iterator_closes_a_waiting_source():
         finally:
             ends.append("the source")
 
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+    async with opened(FakeBackend()) as verifier:
         async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
             assert (await anext(outcomes)).result.is_match
         await anyio.wait_all_tasks_blocked()
@@ -232,7 +236,7 @@ async def test_outcomes_keep_the_order_of_sync_and_async_sources():
             await anyio.lowlevel.checkpoint()
             yield PROBE, REFERENCE, number
 
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+    async with opened(FakeBackend()) as verifier:
         for source in (pairs(), [(PROBE, REFERENCE, n) for n in range(20)]):
             outcomes = [o async for o in verifier.verify_many(source, max_workers=8)]
             assert [(o.index, o.key, o.error) for o in outcomes] == [
@@ -255,7 +259,7 @@ async def test_fatal_error_or_failing_source_ends_the_batch():
 
     fatal = FakeBackend(script=[None, fm.AuthenticationFailed("bad key")])
     got = []
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
+    async with opened(fatal) as verifier:
         outcomes = [o async for o in verifier.verify_many([(PROBE, REFERENCE)] * 9, max_workers=1)]
         assert [type(o.error) for o in outcomes] == [type(None), fm.AuthenticationFailed]
         with pytest.raises(OSError, match="the list is gone"):

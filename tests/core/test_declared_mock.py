@@ -4,42 +4,37 @@ import socket
 import attrs
 import pytest
 import requests
+from kit.acme import AcmeBackend
 from kit.fakes import picture
 from kit.rawserver import RawServer, http_reply, read_request, send
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities
 from facematch_core.errors import FATAL, EnvironmentMismatch
-from facematch_core.http import MOCK_HEADER, HttpBackend, HttpRequest
+from facematch_core.http import MOCK_HEADER
 from facematch_mock_server import make_card
 
 A = make_card("p1")
 B = picture()
-FINE = b'{"decision": "match"}'
+FINE = b'{"same": true}'
 MARK = f"{MOCK_HEADER}: 1"
 MOCK_ONLY = {"require_environment": fm.Environment.MOCK}
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Vendor(HttpBackend):
+class Vendor(AcmeBackend):
     """It has a host of its own, and a setting that says what answers there."""
 
     name = "vendor"
-    capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     allowed_hosts = frozenset({"vendor.example"})
     base_url: str = "https://vendor.example"
     allow_base_url: bool = True
     allow_insecure: bool = True
     environment: fm.Environment | None = fm.Environment.MOCK
 
-    def build(self, request):
-        return HttpRequest(url=f"{self.base_url}/compare", fields={"a": "b"})
-
     def parse(self, request, reply):
-        about = {"backend": self.name, "billing": fm.Billing(fm.Charged.YES)}
-        decision = fm.Decision(reply.json()["decision"])
-        return fm.MatchResult(decision=decision, environment=self.environment, **about)
+        result = super().parse(request, reply)
+        return attrs.evolve(result, backend=self.name, environment=self.environment)
 
 
 @pytest.fixture

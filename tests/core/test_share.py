@@ -125,17 +125,16 @@ def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
     backends = {name: FakeBackend() for name in "ab"}
     verifier = share({"a": 50, "b": 50}, **backends)
     person = caller_of(verifier, "b")
-    for request in (caller_of(verifier, "a"), "request-2", None):
-        options = {"caller_ref": request, "share_key": person}
-        result = verifier.verify(PROBE, REFERENCE, **options)
-        assert (result.route.answered_by, result.ids.caller) == ("b", request)
-        assert verifier.check_liveness(PROBE, **options).route.answered_by == "b"
-        assert verifier.verify_live(PROBE, REFERENCE, **options).match.route.answered_by == "b"
-        (outcome,) = verifier.verify_many([(PROBE, REFERENCE)], **options)
-        assert outcome.result.route.answered_by == "b"
-    result, outcomes = asyncio.run(_verify_async(verifier, **options))
-    assert {result.route.answered_by, outcomes[0].result.route.answered_by} == {"b"}
-    assert backends["a"].calls == []
+    request = caller_of(verifier, "a")
+    options = {"caller_ref": request, "share_key": person}
+    result = verifier.verify(PROBE, REFERENCE, **options)
+    assert (result.route.answered_by, result.ids.caller) == ("b", request)
+    verifier.check_liveness(PROBE, **options)
+    verifier.verify_live(PROBE, REFERENCE, **options)
+    list(verifier.verify_many([(PROBE, REFERENCE)], **options))
+    verifier.verify(PROBE, REFERENCE, share_key=person)
+    asyncio.run(_verify_async(verifier, **options))
+    assert (len(backends["a"].calls), len(backends["b"].calls)) == (0, 9)
     for request in backends["b"].calls:
         assert person not in attrs.asdict(request, recurse=False).values()
 
@@ -152,9 +151,9 @@ def test_invalid_share_key_is_refused_by_every_verifier():
 
 async def _verify_async(verifier, **options):
     async with fm.AsyncFaceVerifier(verifier) as asynchronous:
-        result = await asynchronous.verify(PROBE, REFERENCE, **options)
-        outcomes = asynchronous.verify_many([(PROBE, REFERENCE)] * 2, **options)
-        return result, [outcome async for outcome in outcomes]
+        await asynchronous.verify(PROBE, REFERENCE, **options)
+        async for outcome in asynchronous.verify_many([(PROBE, REFERENCE)] * 2, **options):
+            assert outcome.error is None
 
 
 @pytest.mark.parametrize("options", [{}, {"caller_ref": ""}, {"caller_ref": 17}], ids=str)

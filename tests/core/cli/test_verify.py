@@ -60,6 +60,8 @@ selfie.jpg id.jpg --out x
 selfie.jpg id.jpg --liveness-threshold 5
 selfie.jpg id.jpg --threshold nan
 selfie.jpg id.jpg --threshold 101
+selfie.jpg id.jpg --threshold 0.6
+selfie.jpg id.jpg --live --liveness-threshold 0.6
 selfie.jpg id.jpg --live --liveness-threshold -1
 selfie.jpg id.jpg --repeat all
 selfie.jpg id.jpg --backend a --profile b
@@ -160,22 +162,6 @@ def test_note_names_a_host_other_than_the_vendors(
     configured(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
     assert run("verify", *photos).stderr == says
     assert says.removeprefix("note: ") in run("doctor").stdout
-
-
-@pytest.mark.parametrize("name", ["--threshold", "--liveness-threshold"])
-def test_fractional_threshold_is_refused_before_sending(run, photos, scripted, name):
-    answer = run("verify", *photos, "--live", name, 0.6)
-    assert (answer.exit_code, scripted.calls) == (2, [])
-    assert "distance" in answer.stderr.partition("write 60.")[0]
-
-
-def test_fractional_threshold_in_a_profile_is_refused(run, configured, photos, scripted):
-    table = 'default_profile = "p"\n[profiles.p]\nbackend = "fake"\nthreshold = '
-    configured(f"{table}0.6\n")
-    for words in (("verify", *photos), ("doctor",)):
-        answer = run(*words)
-        assert (answer.exit_code, scripted.calls) == (4, [])
-        assert "60" in answer.stdout + answer.stderr
 
 
 def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path, photos, scripted):

@@ -85,15 +85,6 @@ def test_sessions_are_counted_by_start_and_follow_up(registry):
     }
 
 
-def test_interrupted_call_is_counted(registry):
-    backend = FakeBackend(script=[KeyboardInterrupt()])
-    with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(backend, on_event=count_calls(registry)).verify(PROBE, REFERENCE)
-    assert samples(registry, "facematch_calls_total") == {
-        ("fake", "unknown", "", "production", "KeyboardInterrupt", "match"): 1
-    }
-
-
 def test_verifiers_share_the_metrics_of_a_registry(registry):
     assert count_calls() is count_calls()
     for _ in range(2):

@@ -17,9 +17,7 @@ CALL = match_call(call_id="call-7")
 SAME = {"same": True}
 FINE = http.HttpReply(status=200, body=b'{"same": true}', headers={http.MOCK_HEADER: "1"})
 NO_FACE, BROKEN, ODD = (attrs.evolve(FINE, status=status) for status in (422, 500, 300))
-REAL, REAL_NO_FACE, REAL_BROKEN = (
-    attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE, BROKEN)
-)
+REAL, REAL_NO_FACE = (attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE))
 UNSAID = Billing()
 
 
@@ -97,7 +95,6 @@ def test_charges_of_a_result(replies, stated_bill, charged, charges, ground):
 
 
 PAID = "a response counts as charged"
-REFUSED = "a 4xx response; charges for it are not documented"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +102,6 @@ REFUSED = "a 4xx response; charges for it are not documented"
     [
         ((REAL,), UNSAID, Billing(YES, PAID, 1), False),
         ((FINE, REAL), UNSAID, Billing(YES, PAID, 3), True),
-        ((REAL_NO_FACE,), UNSAID, Billing(NO, REFUSED), True),
-        ((REAL_BROKEN,), UNSAID, Billing(UNKNOWN, "a 5xx response"), True),
         ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, SAID_EARLIER, 1), True),
     ],
 )

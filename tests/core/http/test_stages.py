@@ -14,6 +14,7 @@ from kit.rawserver import (
     RawServer,
     close,
     closed_port,
+    dribble,
     hold,
     http_reply,
     one_each,
@@ -26,6 +27,7 @@ from kit.rawserver import (
 from facematch_core import VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
+from facematch_core.testing import ManualClock
 
 
 def repeat(data, times):
@@ -126,10 +128,9 @@ def test_silent_server_ends_in_a_read_timeout(ask, open_client):
     assert not isinstance(error, DeadlineExceeded)
 
 
-def test_open_connection_is_reused(ask):
-    with RawServer([read_request, send(OK)] * 3 + [close]) as server:
-        assert [ask(server.url).sent for _ in range(3)] == [1, 1, 1]
-        assert (len(server.connections), len(server.requests)) == (1, 3)
+def test_connection_that_the_server_has_closed_is_not_reused(ask):
+    with RawServer([read_request, send(OK), close]) as server:
+        ask(server.url)
         assert server.connections[0].done.wait(60)
         outcome = ask(server.url)
         assert (outcome.reply.status, outcome.sent) == (200, 1)
@@ -267,3 +268,53 @@ def test_missing_tls_handshake_sends_nothing(ask, trusting, monkeypatch):
     with RawServer([hold]) as server:
         ask(f"https://localhost:{server.port}/", http_client=trusting).not_sent()
         assert server.received == b""
+
+
+# A deadline covers the whole exchange, however the time is spent
+
+#: Far more than comes while anybody waits.
+LONG = http_reply(200, b"[" + b" " * 100_000 + b"]")
+
+
+def stopped(connection):
+    """Take nothing in until the server is closed."""
+    connection.stopping.wait()
+
+
+SLOW_SCRIPTS = {
+    "status line": [read_request, dribble(b"HTTP/1.1 " + b"2" * 9999, 0.01)],
+    "headers": [read_request, dribble(b"HTTP/1.1 200 OK\r\nX: " + LONG, 0.01)],
+    "interim answers": [read_request, dribble(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 0.01)],
+    "body": [read_request, send(LONG[:60]), dribble(LONG[60:], 0.01)],
+    "chunks": [read_request, send(CHUNKED), dribble(b"1\r\n \r\n" * 9999, 0.01)],
+    "silence": [read_request, hold],
+    "an upload that nobody takes": [stopped],
+}
+
+
+@pytest.mark.parametrize("name", SLOW_SCRIPTS)
+def test_deadline_ends_slow_or_endless_exchanges(ask_late, name):
+    with RawServer(SLOW_SCRIPTS[name]) as server:
+        size = 30_000_000 if SLOW_SCRIPTS[name] == [stopped] else 100
+        error = ask_late(server.url, size=size).unknown(DeadlineExceeded)
+    assert isinstance(error, TimeoutError)
+
+
+def test_expired_deadline_sends_nothing(ask):
+    with RawServer([hold]) as server:
+        error = ask(server.url, deadline_s=0.0).not_sent()
+        assert server.connections == []
+    assert ("deadline" in error.message, error.retryable) == (True, False)
+
+
+def test_deadline_uses_the_given_clock(ask, open_client):
+    class Counting(ManualClock):
+        def monotonic(self):
+            self.advance(1)
+            return super().monotonic()
+
+    http_client = open_client(clock=Counting())
+    with RawServer([read_request, send(OK), read_request, hold]) as server:
+        assert ask(server.url, http_client=http_client).reply.status == 200
+        passes = {"at_first_byte": lambda: http_client.clock.advance(3600), "deadline_s": 600.0}
+        ask(server.url, http_client=http_client, **passes).unknown(DeadlineExceeded)

@@ -148,7 +148,6 @@ def test_budget_states_the_price_of_an_operation():
     budget = Budget(5, name="shop", currency="USD", price={Operation.LIVENESS: Decimal("0.03")})
     assert budget.price(Operation.LIVENESS) == (Decimal("0.03"), "USD")
     assert budget.price(Operation.MATCH) is None
-    assert Budget(5, name="shop").price(Operation.MATCH) is None
 
 
 def test_the_same_budget_twice_is_refused(backend, store):
