@@ -139,7 +139,6 @@ def test_invalid_policy_table_names_the_profile_but_not_the_value(opened, name, 
 
 PAIR = {"shop": {"backend": "one", "threshold": 40}, "spare": {"backend": "two", "threshold": 70}}
 HA = {**PAIR, "ha": {"members": ["shop", "spare"]}}
-OF_A_MEMBER = {"threshold": 50, "backend": "one", "settings": {}, "budget": {"cap": 1}}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +150,9 @@ OF_A_MEMBER = {"threshold": 50, "backend": "one", "settings": {}, "budget": {"ca
         ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
         ({"members": ["shop", "other"]}, "'other'"),
         ({"member": ["shop"]}, "did you mean members"),
+        ({"members": ["shop"], "threshold": 50}, "threshold"),
+        ({"members": ["shop"], "backend": "one"}, "backend"),
+        ({"members": ["shop"], "budget": {"cap": 1}}, "budget"),
         ({}, "needs backend, the name of a backend, or members"),
     ],
     ids=str,
@@ -159,13 +161,6 @@ def test_invalid_failover_profile_is_refused_with_the_reason(opened, ha, says):
     profiles = {**PAIR, "other": {"members": ["spare"]}, "ha": ha}
     with pytest.raises(fm.ConfigurationError, match=says):
         opened(profiles, "ha")
-
-
-@pytest.mark.parametrize("name", OF_A_MEMBER)
-def test_failover_profile_refuses_what_belongs_to_a_member(opened, name):
-    ha = {"members": ["shop"], name: OF_A_MEMBER[name]}
-    with pytest.raises(fm.ConfigurationError, match=name):
-        opened({**PAIR, "ha": ha}, "ha")
 
 
 SHARE = {**HA, "split": {"members": ["ha", "shop"], "percent": {"ha": 90, "shop": 10}}}
@@ -209,13 +204,6 @@ def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
         opened({**HA, "other": nested_share, "split": split}, "split")
     assert CANARY not in str(caught.value)
-
-
-def test_share_refuses_arguments_of_its_members_and_sessions(opened, tmp_path):
-    with pytest.raises(fm.ConfigurationError):
-        opened(SHARE, "split", threshold=50)
-    with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
-        fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
 
 
 LOG = {"store": "sqlite:///calls.sqlite3", "key": {"env": "LOG_KEY"}}
@@ -283,13 +271,6 @@ def test_any_profile_may_have_a_log(opened, tmp_path, name):
     assert opened(profiles, name, log=own_log).runner.log is own_log
 
 
-@pytest.mark.usefixtures("_log_key")
-def test_one_log_in_a_group_and_its_member_is_refused(opened):
-    profiles = {**SHARE, "shop": {**SHARE["shop"], "log": LOG}, "ha": {**SHARE["ha"], "log": LOG}}
-    with pytest.raises(fm.ConfigurationError, match="twice"):
-        opened(profiles, "ha")
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -320,7 +301,11 @@ def test_invalid_shadow_profile_is_refused_with_the_reason(opened, changes, says
     assert CANARY not in str(caught.value)
 
 
-def test_asks_if_and_sessions_are_refused_where_they_mean_nothing(opened, tmp_path):
+def test_arguments_and_sessions_are_refused_where_they_mean_nothing(opened, tmp_path):
+    with pytest.raises(fm.ConfigurationError):
+        opened(SHARE, "split", threshold=50)
+    with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
+        fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
     with pytest.raises(fm.ConfigurationError, match="asks_if is an argument of a shadow"):
         opened(TRIAL, "shop", asks_if=bool)
     with pytest.raises(fm.ConfigurationError, match=r"is a shadow.*member: split, new"):
@@ -337,9 +322,6 @@ def test_failed_member_raises_at_opening_and_closes_earlier_members(opened):
     with pytest.raises(fm.ConfigurationError, match="it lacks a model"):
         opened(profiles, "ha")
     assert [backend.closed for backend in Closing.instances] == [1]
-    profiles["spare"]["backend"] = "nowhere"
-    with pytest.raises(fm.BackendUnavailable):
-        opened(profiles, "ha")
 
 
 def test_shared_arguments_reach_every_member_and_others_are_refused(opened):

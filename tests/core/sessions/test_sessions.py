@@ -339,14 +339,10 @@ def test_plug_in_bug_raises_a_documented_error_without_the_token():
 
 
 def test_sessions_require_a_verifier_whose_backend_supports_sessions():
-    class Without(Acme):
-        session_capabilities = None
-
-        def __init__(self):
-            self.environment = PRODUCTION
-
+    without = Acme()
+    without.session_capabilities = None
     with pytest.raises(fm.Unsupported):
-        opened(Without())
+        opened(without)
     sessions = opened()
     with pytest.raises(fm.ConfigurationError):
         fm.Sessions(fm.Failover({"a": sessions.verifier}))
