@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit.fakes import FakeBackend, invoke_facematch, open_always, picture
+from kit.fakes import FakeBackend, as_words, invoke_facematch, open_always, picture
 from kit.goldens import kept
 from kit.plugins import Site
 
@@ -69,7 +69,7 @@ def run():
 @pytest.fixture
 def run_json(run):
     def invoke(*words):
-        answer = run(*words, "--json")
+        answer = run(*as_words(*words), "--json")
         return answer.exit_code, json.loads(answer.stdout)
 
     return invoke
@@ -91,7 +91,7 @@ CHANGING = (
 
 @pytest.fixture
 def screens(request, run, tmp_path):
-    """`with screens("verify") as show: show("a title", *words, code=1)` compares what people read.
+    """Compares what people read: `with screens("verify") as show: show("a title", "verify a b")`.
 
     All of it is `golden/verify.txt` beside the test; stderr has "! " before it. `UPDATE=1` writes
     the file anew. `show` asserts the exit code, and answers what `run` answers.
@@ -105,7 +105,7 @@ def screens(request, run, tmp_path):
             answer = run(*words, **options)
             assert answer.exit_code == code, answer.output
             errors = answer.stderr.splitlines()
-            command = shlex.join(["facematch", *map(str, words)])
+            command = shlex.join(["facematch", *as_words(*words)])
             lines = [f"$ {command}", *answer.stdout.splitlines(), *(f"! {line}" for line in errors)]
             shown.append("\n".join([f"== {title}", *lines, ""]))
             return answer

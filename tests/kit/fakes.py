@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import shlex
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -171,12 +172,17 @@ def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
     return fm.LivenessResult(decision=decision, backend="fake", **fields)
 
 
+def as_words(*words):
+    """Return the words of a command line; one text alone is taken apart as a shell does."""
+    return shlex.split(str(words[0])) if len(words) == 1 else [str(word) for word in words]
+
+
 def invoke_facematch(*words, **options):
     from click.testing import CliRunner
 
     from facematch_core.cli.app import facematch
 
-    answer = CliRunner().invoke(facematch, [str(word) for word in words], **options)
+    answer = CliRunner().invoke(facematch, as_words(*words), **options)
     # Nothing may reach people as a traceback.
     assert answer.exception is None or isinstance(answer.exception, SystemExit)
     assert "Traceback" not in answer.output

@@ -26,7 +26,8 @@ def overdue_start():
     return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
 
 
-A, B = picture(), picture((10, 20, 30))
+A = picture()
+B = picture((10, 20, 30))
 PRICES = {fm.Operation.MATCH: Decimal("0.05")}
 
 
@@ -77,7 +78,8 @@ def profile(monkeypatch, vendor, store):
 @pytest.fixture
 def unknown(profile, vendor):
     def lose(*steps, number=1):
-        vendor.outcomes, lost = list(steps), []
+        vendor.outcomes = list(steps)
+        lost = []
         with Target().open() as verifier:
             for _ in range(number):
                 vendor.script = [fm.OutcomeUnknown("Lost.")]
@@ -91,7 +93,7 @@ def unknown(profile, vendor):
 
 def test_overdue_reservation_is_shown_as_unknown(run_json, store, address):
     store.reserve(entry(started_at=overdue_start()), Decimal(5))
-    code, document = run_json("budget", "--store", address)
+    code, document = run_json(f"budget --store {address}")
     assert code == 0
     about = {"name": "shop", "unit": "calls", "period": "total", "window": None, "cap": 5}
     books = {"environment": "production", "spent": 0, "reserved": 0, "unknown": 1, "free": 4}
@@ -107,14 +109,14 @@ def test_budget_shows_the_spending_of_the_profiles_calls(
         "[profiles.desk]\nbackend = 'fake'\n[profiles.desk.budget]\ncap = 1\nper = 'day'\n"
         f"store = 'sqlite:///{tmp_path.name}.sqlite3'\n"
     )
-    assert run("verify", *photos, "--profile", "desk").exit_code == 0
-    refused = run("verify", *photos, "--profile", "desk")
+    assert run("verify selfie.jpg id.jpg --profile desk").exit_code == 0
+    refused = run("verify selfie.jpg id.jpg --profile desk")
     assert refused.exit_code == 5
     assert "no room for 1 more (1 spent, 0 reserved, 0 unknown)" in refused.stderr
-    _, document = run_json("budget", "--profile", "desk")
+    _, document = run_json("budget --profile desk")
     (row,) = document["budgets"]
     assert (row["name"], row["spent"], row["free"]) == ("profile desk", 1, 0)
-    assert run("budget", "reconcile", "--profile", "desk").exit_code == 0
+    assert run("budget reconcile --profile desk").exit_code == 0
 
 
 FOUND = fm.Reconciled.FOUND
@@ -142,7 +144,7 @@ def test_reconciled_calls_are_booked_by_their_billing(
 ):
     unknown(*steps, number=len(steps))
     vendor.charged = charged
-    exit_code, document = run_json("budget", "reconcile")
+    exit_code, document = run_json("budget reconcile")
     assert [row["outcome"] for row in document["calls"]] == outcomes
     assert (exit_code, sums(store)) == (code, books)
 
@@ -154,7 +156,7 @@ def test_reconcile_skips_calls_of_another_backend_or_environment(
     key = attrs.evolve(BUDGET_KEY, environment=fm.Environment(environment))
     store.reserve(entry(key, started_at=overdue_start(), backend=backend), Decimal(5))
     store.reserve(entry(started_at=SystemClock().now()), Decimal(5))
-    code, document = run_json("budget", "reconcile")
+    code, document = run_json("budget reconcile")
     assert code == 3
     (looked,) = document["calls"]  # not the one that is under way
     assert sums(store)[1] == 1
@@ -164,67 +166,68 @@ def test_reconcile_skips_calls_of_another_backend_or_environment(
 
 def test_resolve_requires_confirmation(run, unknown, store, request):
     (lost,) = unknown()
-    answer = run("budget", "resolve", lost.id, "charged")
+    answer = run(f"budget resolve {lost.id} charged")
     assert answer.exit_code == 2
     assert "pass --yes to confirm. Nothing was done." in answer.stderr
     request.getfixturevalue("terminal")
-    assert run("budget", "resolve", lost.id, "charged", input="n\n").exit_code == 130
+    assert run(f"budget resolve {lost.id} charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
-    answer = run("budget", "resolve", lost.id, "charged", input="y\n")
+    answer = run(f"budget resolve {lost.id} charged", input="y\n")
     assert f"Record call {lost.id} as charged? This cannot be undone." in answer.stderr
     assert sums(store) == (1, 0, 0)
 
 
 def test_output_matches_golden_file(screens, run, profile, unknown, *, store, monkeypatch):
-    here = ("--store", "attempts.sqlite3")
-    overdue, current = entry(), entry(started_at=SystemClock().now(), retention=fm.Retention.KEEP)
+    here = "budget --store attempts.sqlite3"
+    overdue = entry()
+    current = entry(started_at=SystemClock().now(), retention=fm.Retention.KEEP)
     with screens("budget") as show:
-        show("nothing is spent", "budget", *here)
-        show("nothing is unknown", "budget", "reconcile")
+        show("nothing is spent", here)
+        show("nothing is unknown", "budget reconcile")
         store.reserve(overdue, Decimal(5))
         store.finalize(overdue, fm.Charged.YES, at=SystemClock().now())
-        show("one call", "budget", *here)
+        show("one call", here)
         assert profile.asked[-1].profile is None
-        assert "shop" in run("budget", "--profile", "desk").stdout
+        assert "shop" in run("budget --profile desk").stdout
         assert profile.asked[-1].profile == "desk"
         lost = unknown(
             fm.Reconciled.FOUND, fm.Reconciled.NOT_YET, fm.Reconciled.CANNOT_KNOW, number=3
         )
-        shown = show("three are looked for", "budget", "reconcile", code=3).stdout
+        shown = show("three are looked for", "budget reconcile", code=3).stdout
         assert sums(store) == (2, 0, 2)
         for call, end in zip(lost, ["resolved", "not_yet", "cannot_know"], strict=True):
             assert f"{call.id}: {end}." in shown
         store.reserve(current, Decimal(5))
         assert sums(store) == (2, 1, 2)
-        shown = run("budget", *here).stdout
+        shown = run(here).stdout
         assert f"reserved: {current.call.id}, 1 calls, fake match" in shown
-        under_way = ("budget", "resolve", current.call.id, "charged", "--yes", *here)
-        assert "may be running" in run(*under_way).stderr
+        under_way = f"budget resolve {current.call.id} charged --yes --store attempts.sqlite3"
+        assert "may be running" in run(under_way).stderr
         assert sums(store) == (2, 1, 2)
-        show("no such call", "budget", "resolve", "x", "charged", "--yes", code=2)
-        show("neither", "budget", "resolve", "x", code=2)
-        show("both", "budget", "resolve", "x", "charged", "not-charged", code=2)
-        show("no call", "budget", "resolve", code=2)
-        show("no file", "budget", "--store", "sqlite:///missing.sqlite3", code=2)
-        assert json.loads(run("budget", "--store", "missing.sqlite3", "--json").stdout)["error"]
+        show("no such call", "budget resolve x charged --yes", code=2)
+        show("neither", "budget resolve x", code=2)
+        show("both", "budget resolve x charged not-charged", code=2)
+        show("no call", "budget resolve", code=2)
+        show("no file", "budget --store sqlite:///missing.sqlite3", code=2)
+        assert json.loads(run("budget --store missing.sqlite3 --json").stdout)["error"]
         assert not Path("missing.sqlite3").exists()
         monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-        show("without the extra", "budget", *here, code=4)
+        show("without the extra", here, code=4)
         for gates in ([], [Budget(5, name="shop", store=MemoryStore())]):
             profile.policies = gates
-            for verb in ([], ["reconcile"], ["resolve", "x", "charged"]):
-                assert run("budget", *verb).exit_code == 4
+            for command in ("budget", "budget reconcile", "budget resolve x charged"):
+                assert run(command).exit_code == 4
         show("a profile without a store", "budget", code=4)
 
 
 @pytest.mark.parametrize(("word", "after"), [("charged", (1, 0, 0)), ("not-charged", (0, 0, 0))])
 def test_resolve_records_the_call_as_charged_or_not_charged(run, unknown, *, store, word, after):
     (lost,) = unknown()
-    words = ("budget", "resolve", lost.id, word, "--yes")
-    answer = run(*words, "--store", "attempts.sqlite3")
+    command = f"budget resolve {lost.id} {word} --yes"
+    answer = run(f"{command} --store attempts.sqlite3")
     assert (answer.exit_code, lost.id in answer.stdout) == (0, True)
     assert sums(store) == after
-    assert run(*words).exit_code == 2
+    assert run(command).exit_code == 2
     assert sums(store) == after
 
 
@@ -233,7 +236,7 @@ def test_budgets_of_past_days_are_not_listed(run_json, vendor, store, address):
     with fm.FaceVerifier(vendor, policies=[day]) as verifier:
         verifier.verify(A, B)
     day.enter(new_attempt())(ending())
-    _, document = run_json("budget", "--store", address)
+    _, document = run_json(f"budget --store {address}")
     (row,) = document["budgets"]
     assert row["window"] == SystemClock().now().date().isoformat()
     assert len(store.budgets()) == 2
@@ -243,6 +246,6 @@ def test_amounts_are_exact_decimal_strings(run_json, vendor, address, store):
     gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
     with fm.FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
-    _, document = run_json("budget", "--store", address)
+    _, document = run_json(f"budget --store {address}")
     (row,) = document["budgets"]
     assert [row[name] for name in ("unit", "cap", "spent", "free")] == ["USD", "5", "0.05", "4.95"]

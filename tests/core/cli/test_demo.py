@@ -28,7 +28,7 @@ def test_all_packaged_pairs_are_right_and_next_steps_are_printed(run, tmp_path, 
 
 @pytest.mark.slow
 def test_known_limits_are_marked_as_wrong(run):
-    answer = run("demo", "--photographs", DOCS, "--out", "r.html")
+    answer = run(f"demo --photographs {DOCS} --out r.html")
     assert answer.exit_code == 0
     rows = [line for line in answer.stdout.splitlines() if re.match(r"\d+ {2,}", line)]
     assert len(rows) == 13
@@ -89,10 +89,10 @@ WRONG = """
 
 def test_photographs_are_copied_into_a_new_folder_only(run, tmp_path):
     folder = tmp_path / "photos"
-    assert run("demo", "--copy", folder).exit_code == 0
-    assert run("demo", "--photographs", folder).exit_code == 0
+    assert run(f"demo --copy {folder}").exit_code == 0
+    assert run(f"demo --photographs {folder}").exit_code == 0
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert run("demo", "--copy", folder).exit_code == 2
+    assert run(f"demo --copy {folder}").exit_code == 2
     assert run("demo", "--copy", tmp_path / "new", "--out", tmp_path / "page.html").exit_code == 2
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not (tmp_path / "new").exists()
@@ -102,14 +102,15 @@ def test_wrong_usage_overwrites_nothing(screens, folder_of):
     folder_of("unclear")
     with screens("demo-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
-            show("", "demo", *words.split(), code=2)
+            show("", f"demo {words}", code=2)
     assert not Path("own/grace-hopper-card.jpg").exists()
 
 
 @pytest.fixture
 def without_extra(monkeypatch):
     """What the local engine needs is not installed."""
-    find, missing = importlib.util.find_spec, {"cv2", "numpy"}
+    find = importlib.util.find_spec
+    missing = {"cv2", "numpy"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in missing else find(n))
 
 
@@ -123,12 +124,13 @@ def test_missing_extra_prints_the_pip_command(run):
 @pytest.mark.usefixtures("without_extra")
 @pytest.mark.parametrize(
     "words",
-    [("verify", "--live", "selfie.jpg", "id.jpg"), ("budget", "reconcile")],
-    ids=" ".join,
+    ["verify --live selfie.jpg id.jpg", "budget reconcile"],
 )
 def test_pip_install_is_not_advised_if_no_package_helps(run, photos, words):
-    answer = run(*words)
+    answer = run(words)
     assert answer.exit_code in (2, 4)
     assert "pip install" not in answer.stderr
-    reason = "No budget store configured" if words[0] == "budget" else "does not support liveness"
+    reason = (
+        "No budget store configured" if words.startswith("budget") else "does not support liveness"
+    )
     assert reason in " ".join(answer.stderr.split())

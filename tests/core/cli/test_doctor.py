@@ -54,7 +54,7 @@ def profile(configured):
 
 
 def test_secret_is_never_shown(run, keyed):
-    answer = run("doctor", "--backend", "keyed", "--json")
+    answer = run("doctor --backend keyed --json")
     assert SECRET not in answer.output
     assert "pass-word" not in answer.output
     diagnosis = json.loads(answer.stdout)["diagnosis"]
@@ -96,24 +96,24 @@ def test_each_problem_is_named_and_the_rest_is_still_shown(screens, keyed, tmp_p
     (tmp_path / "bad.toml").write_text(PROFILES.replace("61", "101"))
     (tmp_path / "key.txt").write_text(SECRET)
     (tmp_path / "own.toml").write_text(PROFILES)
-    own = ("doctor", "--config", "own.toml")
+    own = "doctor --config own.toml"
     # The backends of this machine are not compared.
     monkeypatch.setattr(doctor, "inspect_backends", list)
     monkeypatch.delenv("KEYED_API_KEY")
     with screens("doctor") as show:
-        show("a key is missing", "doctor", "--backend", "keyed", code=4)
+        show("a key is missing", "doctor --backend keyed", code=4)
         monkeypatch.setenv("KEYED_API_KEY", SECRET)
-        show("a key is set", "doctor", "--backend", "keyed")
-        answer = show("a plug-in that breaks", "doctor", "--backend", "sick", code=4)
+        show("a key is set", "doctor --backend keyed")
+        answer = show("a plug-in that breaks", "doctor --backend sick", code=4)
         assert SECRET not in answer.output
-        show("no such backend", "doctor", "--backend", "nope", code=4)
-        show("no file", "doctor", "--config", "nope.toml", code=4)
-        show("no default", "doctor", "--config", "empty.toml", code=4)
-        show("no such profile", "doctor", "--config", "empty.toml", "--profile", "p", code=4)
-        show("each setting with its origin, each policy", *own)
-        show("a threshold that is none", "doctor", "--config", "bad.toml", code=4)
-        show("a key in the file is not missing", *own, "--profile", "no-secret", code=4)
-        show("no file at all", "doctor", "--profile", "p", code=4)
+        show("no such backend", "doctor --backend nope", code=4)
+        show("no file", "doctor --config nope.toml", code=4)
+        show("no default", "doctor --config empty.toml", code=4)
+        show("no such profile", "doctor --config empty.toml --profile p", code=4)
+        show("each setting with its origin, each policy", own)
+        show("a threshold that is none", "doctor --config bad.toml", code=4)
+        show("a key in the file is not missing", f"{own} --profile no-secret", code=4)
+        show("no file at all", "doctor --profile p", code=4)
 
 
 def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path):
@@ -136,7 +136,7 @@ def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_pat
     profile(f'{table} "postgresql+psycopg://nobody@127.0.0.1:9/calls"')
     assert run("doctor").exit_code == 0
     profile(table + ' { env = "NO_SUCH_STORE" }')
-    assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
+    assert "NO_SUCH_STORE is not set" in run("doctor --config facematch.toml").stdout
     # A container that its doctor calls usable would die as soon as it starts.
     never = "mysql://h/calls", "postgresql+nodriver://h/calls", "sqlite://"
     for store in ("calls.db", "nonsense://x/y", *never):
@@ -166,23 +166,23 @@ def test_a_shadow_is_shown_with_both_verifiers_and_its_log_is_checked_and_not_ma
     run, run_json, tmp_path, monkeypatch
 ):
     (tmp_path / "facematch.toml").write_text(SHADOW)
-    words = ("doctor", "--config", "facematch.toml", "--profile", "trial")
-    refused = run(*words)
+    words = "doctor --config facematch.toml --profile trial"
+    refused = run(words)
     assert refused.exit_code == 4
     assert "LOG_KEY is not set" in refused.stdout
     monkeypatch.setenv("LOG_KEY", SECRET)
-    answer = run(*words)
+    answer = run(words)
     assert answer.exit_code == 0, answer.output
     assert "shadow: trial, of today, new" in answer.stdout
     assert SECRET not in answer.output
     assert not (tmp_path / "calls.sqlite3").exists()
-    _, document = run_json(*words)
+    _, document = run_json(words)
     assert (document["group"], [each["profile"] for each in document["members"]]) == (
         "shadow",
         ["today", "new"],
     )
     (tmp_path / "facematch.toml").write_text(SHADOW.replace("sqlite:", "mysql:"))
-    assert run(*words).exit_code == 4
+    assert run(words).exit_code == 4
 
 
 STRANGERS = """

@@ -52,11 +52,11 @@ def test_each_error_has_its_exit_code(error, code, failing, run, photos):
     from facematch_core.cli.app import facematch
 
     failing(error)
-    answer = run("verify", *photos)
+    answer = run("verify selfie.jpg id.jpg")
     assert (answer.exit_code, answer.stdout) == (code, "")
     assert answer.stderr.startswith("error: ")
     assert len(answer.stderr.splitlines()) == 1
-    document = run("verify", *photos, "--json")
+    document = run("verify selfie.jpg id.jpg --json")
     assert document.stderr == answer.stderr
     fields = json.loads(document.stdout)["error"]
     assert document.exit_code == fields["exit_code"] == code
@@ -78,25 +78,25 @@ def test_error_after_paid_liveness_check_includes_the_liveness_result(
     run_json, run, photos, scripted
 ):
     scripted.script = [None, errors.RateLimited("Slower.")] * 2
-    code, document = run_json("verify", *photos, "--live")
+    code, document = run_json("verify selfie.jpg id.jpg --live")
     assert code == 5
     assert document["error"]["liveness"]["decision"] == "live"
     assert document["error"]["liveness"]["billing"]["charged"] == Charged.YES
-    answer = run("verify", *photos, "--live")
+    answer = run("verify selfie.jpg id.jpg --live")
     assert "The preceding liveness check returned live (charged: yes)." in answer.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("command", "expected"),
     [
-        (["verify", "a.png", "b.png", "--threshold", "0,5"], "'0,5' is not a number"),
-        (["mock", "--port", "8.080"], "'8.080' is not a whole number"),
-        (["compare", "drift", "x", "--since", "yesterday"], "'yesterday' is not a time"),
-        (["compare", "plan", "--fmr", "0,05", "--frr", "0.1"], "'0,05' is not a number"),
+        ("verify a.png b.png --threshold 0,5", "'0,5' is not a number"),
+        ("mock --port 8.080", "'8.080' is not a whole number"),
+        ("compare drift x --since yesterday", "'yesterday' is not a time"),
+        ("compare plan --fmr 0,05 --frr 0.1", "'0,05' is not a number"),
     ],
 )
-def test_what_is_no_value_is_refused_without_names_of_types(words, expected, run):
-    answer = run(*words)
+def test_what_is_no_value_is_refused_without_names_of_types(command, expected, run):
+    answer = run(command)
     assert answer.exit_code == 2
     assert expected in answer.stderr
     assert "%Y" not in answer.stderr
@@ -106,9 +106,9 @@ def test_what_is_no_value_is_refused_without_names_of_types(words, expected, run
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
 def test_ctrl_c_exits_with_130(stop, failing, run, run_json, photos):
     failing(stop)
-    answer = run("verify", *photos)
+    answer = run("verify selfie.jpg id.jpg")
     assert (answer.exit_code, answer.stdout, answer.stderr.strip()) == (130, "", "stopped")
-    code, document = run_json("verify", *photos)
+    code, document = run_json("verify selfie.jpg id.jpg")
     assert code == document["error"]["exit_code"] == 130
     assert document["error"]["message"] == "stopped"
 
@@ -120,7 +120,7 @@ def test_ctrl_c_during_a_call_reports_a_possible_charge(run, photos, scripted, a
         raise KeyboardInterrupt
 
     scripted.script = [interrupt]
-    answer = run("verify", *photos, *(["--json"] if as_json else []))
+    answer = run(f"verify selfie.jpg id.jpg {'--json' if as_json else ''}")
     assert answer.exit_code == 6
     (call_id,) = re.findall(r"may have been charged \(call (\S+)\)", answer.stderr)
     if as_json:
@@ -129,7 +129,7 @@ def test_ctrl_c_during_a_call_reports_a_possible_charge(run, photos, scripted, a
 
 def test_message_of_a_plug_in_bug_is_not_printed(run, photos, scripted):
     scripted.script = [RuntimeError("key=hunter2")]
-    assert "hunter2" not in run("verify", *photos).output
+    assert "hunter2" not in run("verify selfie.jpg id.jpg").output
 
 
 @pytest.fixture
@@ -154,16 +154,16 @@ def unread():
 BUFFERED = {"PYTHONUNBUFFERED": ""}
 
 
-@pytest.mark.parametrize("words", [("nope",), ("nope", "--json")])
+@pytest.mark.parametrize("command", [("nope",), ("nope", "--json")])
 @pytest.mark.parametrize("output", ["full", "unread"])
 @pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
 def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
-    words, output, streams, request, started
+    command, output, streams, request, started
 ):
     """Code 1 would mean no match."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     pipes |= dict.fromkeys(streams, request.getfixturevalue(output))
-    ended = started(*words, env=BUFFERED, capture_output=False, **pipes)
+    ended = started(*command, env=BUFFERED, capture_output=False, **pipes)
     assert ended.returncode == 2
     assert "Traceback" not in (ended.stderr or "")
     if "stderr" not in streams:

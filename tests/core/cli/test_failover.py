@@ -48,31 +48,32 @@ def members(monkeypatch, configured):
     return backends["one"], backends["two"]
 
 
-VERIFY = ("verify", "selfie.jpg", "id.jpg", "--profile", "ha")
+VERIFY = "verify selfie.jpg id.jpg --profile ha"
 
 
 def test_output_matches_golden_file(screens, members, photos, configured, monkeypatch):
     shop, spare = members
     with screens("verify-failover") as show:
         shop.script = [match_result(Decision.NO_MATCH), errors.VendorUnavailable("down")]
-        show("a decision is final", *VERIFY, code=1)
+        show("a decision is final", VERIFY, code=1)
         assert spare.calls == []
-        show("the second member answers", *VERIFY)
+        show("the second member answers", VERIFY)
         shop.script = [errors.RateLimited("x")]
-        show("of liveness, too", "liveness", photos[0], "--profile", "ha")
-        show("one threshold for all", *VERIFY, "--threshold", "50", code=2)
-        calls, limits = len(shop.calls), ImageLimits(formats={ImageFormat.HEIC})
+        show("of liveness, too", "liveness selfie.jpg --profile ha")
+        show("one threshold for all", f"{VERIFY} --threshold 50", code=2)
+        calls = len(shop.calls)
+        limits = ImageLimits(formats={ImageFormat.HEIC})
         spent = 'cap = 0\nstore = "sqlite:///spent.sqlite3"'
         configured(CONFIG.replace("cap = 50", spent))
-        show("a budget that is spent", *VERIFY, code=5)
+        show("a budget that is spent", VERIFY, code=5)
         configured(CONFIG)
         for backend in members:
             backend.capabilities = attrs.evolve(backend.capabilities, image_limits=limits)
-        show("a picture that nobody takes", *VERIFY, code=2)
+        show("a picture that nobody takes", VERIFY, code=2)
         assert len(shop.calls) == calls
     configured(CONFIG)
     with screens("doctor-failover") as show:
-        show("members and what is before their calls", "doctor", "--profile", "ha")
+        show("members and what is before their calls", "doctor --profile ha")
         backend_class = config.backend_class
 
         class Broken(FakeBackend):
@@ -86,7 +87,7 @@ def test_output_matches_golden_file(screens, members, photos, configured, monkey
 
         for module in (config, plugins):
             monkeypatch.setattr(module, "backend_class", broken)
-        show("a member that cannot be used", "doctor", "--profile", "ha", code=4)
+        show("a member that cannot be used", "doctor --profile ha", code=4)
 
 
 SPLIT = """
@@ -99,38 +100,38 @@ SPLIT = """
 def test_share_profile_output_matches_golden_file(screens, members, photos, configured, tmp_path):
     shop, spare = members
     configured(CONFIG + SPLIT)
-    verify = ("verify", "selfie.jpg", "id.jpg", "--profile", "split")
+    verify = "verify selfie.jpg id.jpg --profile split"
     (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
-    batch = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", "--profile", "split", "--yes")
+    batch = "verify --pairs pairs.csv --out out.jsonl --profile split --yes"
     with screens("verify-share") as show:
-        show("no reference", *verify, code=2)
-        show("no reference of a batch", *batch, code=2)
+        show("no reference", verify, code=2)
+        show("no reference of a batch", batch, code=2)
         assert (shop.calls, spare.calls) == ([], [])
-        show("the member of a caller", *verify, "--caller-ref", "customer-1")
-        show("of a batch", *batch, "--caller-ref", "customer-1")
+        show("the member of a caller", f"{verify} --caller-ref customer-1")
+        show("of a batch", f"{batch} --caller-ref customer-1")
         assert len(spare.calls) + len(shop.calls) == 2
-        show("of liveness", "liveness", photos[0], "--profile", "split", "--caller-ref", "x")
+        show("of liveness", "liveness selfie.jpg --profile split --caller-ref x")
         for backend in members:
             backend.script = [errors.OutcomeUnknown("lost")]
-        show("an unknown outcome", *verify, "--caller-ref", "customer-1", code=6)
-        show("members with their percentages", "doctor", "--profile", "split")
+        show("an unknown outcome", f"{verify} --caller-ref customer-1", code=6)
+        show("members with their percentages", "doctor --profile split")
 
 
 def test_json_output_names_the_members(members, photos, run, run_json, *, tmp_path):
     members[0].script = [errors.VendorUnavailable("down"), liveness_result(LivenessDecision.REVIEW)]
-    code, document = run_json(*VERIFY)
+    code, document = run_json(VERIFY)
     assert (code, document["route"]["answered_by"]) == (0, "spare")
     assert document["route"]["skipped"] == [
         {"backend": "shop", "reason": "VendorUnavailable", "message": "down"}
     ]
-    code, document = run_json(*VERIFY, "--live")
+    code, document = run_json(f"{VERIFY} --live")
     assert (code, document["liveness"]["route"]["answered_by"]) == (3, "shop")
     for backend in members:
         backend.script = [errors.InsufficientCredit("said so")]
-    _, document = run_json(*VERIFY)
+    _, document = run_json(VERIFY)
     assert [each["backend"] for each in document["error"]["route"]["skipped"]] == ["shop", "spare"]
     (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
     members[0].script = [errors.InsufficientCredit("empty")]
-    assert run("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", *VERIFY[3:], "--yes").stdout
+    assert run("verify --pairs pairs.csv --out out.jsonl --profile ha --yes").stdout
     (line,) = (tmp_path / "out.jsonl").read_text().splitlines()
     assert json.loads(line)["result"]["route"]["answered_by"] == "spare"

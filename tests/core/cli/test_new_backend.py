@@ -40,7 +40,7 @@ def tool(*words, cwd, **environment):
 
 def test_new_backend_writes_a_repository_and_prints_next_steps(run, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
-    answer = run("new-backend", "my-vendor")
+    answer = run("new-backend my-vendor")
     assert answer.exit_code == 0
     assert answer.stdout.startswith("Wrote 13 files to facematch-my-vendor. Its vendor ")
     assert "pip install -e './facematch-my-vendor[dev]'" in answer.stdout
@@ -69,9 +69,9 @@ def test_invalid_or_reserved_names_write_nothing(screens, run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with screens("new-backend-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
-            show("", "new-backend", *words.split(), code=2)
+            show("", f"new-backend {words}", code=2)
         show("", "new-backend", "x" * (LONGEST + 1), code=2)
-    answer = run("new-backend", "--", "\x1b[31m")
+    answer = run("new-backend -- \x1b[31m")
     assert (answer.exit_code, "\x1b" in answer.stderr) == (2, False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -79,7 +79,7 @@ def test_invalid_or_reserved_names_write_nothing(screens, run, tmp_path):
 def test_name_of_an_installed_backend_is_refused(run, plugin):
     """Two backends of one name could neither be opened."""
     plugin("", {"facematch.backends": {"my-vendor": "X"}}, name="facematch-mine")
-    answer = run("new-backend", "my_vendor")
+    answer = run("new-backend my_vendor")
     assert answer.exit_code == 2
     assert "A backend my_vendor is already installed." in answer.stderr
     assert not Path("facematch-my-vendor").exists()
@@ -94,7 +94,7 @@ def test_existing_target_is_not_overwritten(run, tmp_path):
         (lambda: target.symlink_to(tmp_path / "nowhere"), target.unlink),
     ):
         make()
-        answer = run("new-backend", "acme")
+        answer = run("new-backend acme")
         assert answer.exit_code == 2
         assert "facematch-acme exists" in answer.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["facematch-acme"]
@@ -111,14 +111,15 @@ def test_full_disk_leaves_no_files(run, tmp_path, monkeypatch):
         return whole(path, text, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    answer = run("new-backend", "acme")
+    answer = run("new-backend acme")
     assert answer.exit_code == 4
     assert answer.stderr == "error: No space left on device: facematch-acme.\n"
     assert not list(tmp_path.iterdir())
 
 
 def test_folder_created_in_the_meantime_is_not_overwritten(run, tmp_path, monkeypatch):
-    target, whole = tmp_path / "facematch-acme", Path.mkdir
+    target = tmp_path / "facematch-acme"
+    whole = Path.mkdir
 
     def late(path, *args, **options):
         if not target.exists():
@@ -127,7 +128,7 @@ def test_folder_created_in_the_meantime_is_not_overwritten(run, tmp_path, monkey
         return whole(path, *args, **options)
 
     monkeypatch.setattr(Path, "mkdir", late)
-    answer = run("new-backend", "acme")
+    answer = run("new-backend acme")
     assert (answer.exit_code, answer.stderr) == (4, "error: File exists: facematch-acme.\n")
     assert [path.name for path in target.iterdir()] == ["theirs"]
 
@@ -136,7 +137,7 @@ def test_folder_created_in_the_meantime_is_not_overwritten(run, tmp_path, monkey
     "typed", ["x9-" + "w" * (LONGEST - 3), pytest.param("m_2", marks=pytest.mark.slow)]
 )
 def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, typed):
-    run("new-backend", typed)
+    run(f"new-backend {typed}")
     (repository,) = tmp_path.iterdir()
     files = written(repository)
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -160,7 +161,7 @@ def test_generated_repository_passes_type_checkers(run, tmp_path, words):
     checker, *how = words.split()
     if not (BIN / checker).exists():
         pytest.skip(f"{checker} is not installed beside this Python")
-    run("new-backend", "my-vendor")
+    run("new-backend my-vendor")
     path = os.pathsep.join(["src", str(ROOT)])
     fine, output = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
     assert fine, output

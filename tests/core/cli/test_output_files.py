@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(
 ):
     option = words.split()[-1]
     target = Path("file", f"below{suffix}")
-    answer = run(*words.split(), target)
+    answer = run(f"{words} {target}")
     assert answer.exit_code == 2
     assert answer.stderr.splitlines()[-1].startswith(f"error: {option}: {target} cannot be written")
     assert {path.name for path in tmp_path.iterdir()} == inputs
@@ -68,5 +68,5 @@ def test_a_missing_folder_is_created(words, target, run, photos, tmp_path):
     (tmp_path / "drawn.csv").write_text(
         f"probe,reference,same,probe_subject,reference_subject\n{selfie},{document},1,grace,grace\n"
     )
-    answer = run(*words.split(), target)
+    answer = run(f"{words} {target}")
     assert (tmp_path / target).is_file(), answer.output

@@ -17,7 +17,7 @@ except ImportError:  # Windows
 
 THREE = "probe,reference,key\nselfie.jpg,id.jpg,a\nid.jpg,selfie.jpg,\nselfie.jpg,selfie.jpg,c\n"
 MANY = "probe,reference\n" + "selfie.jpg,id.jpg\n" * 200
-WORDS = ("verify", "--pairs", "pairs.csv", "--yes", "--out", "out.jsonl")
+BATCH = "verify --pairs pairs.csv --yes --out"
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def pairs(photos):
     return write
 
 
-def batch(run, *words, out="out.jsonl"):
-    return run("verify", "--pairs", "pairs.csv", "--yes", "--out", out, *words)
+def batch(run, options="", out="out.jsonl"):
+    return run(f"{BATCH} {out} {options}")
 
 
 def lines(name="out.jsonl"):
@@ -39,31 +39,31 @@ def lines(name="out.jsonl"):
 
 def test_output_matches_golden_file(screens, pairs, scripted):
     with screens("verify-pairs") as show:
-        show("all answered", *WORDS, "--threshold", 90, "--workers", 2)
+        show("all answered", f"{BATCH} out.jsonl --threshold 90 --workers 2")
         scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), None]
-        words = (*WORDS[:-1], "two.jsonl")
-        show("errors of single pairs", *words, "--workers", 1, code=6)
-        show("the same command asks what was not charged", *words, code=6)
-        show("unknown calls are repeated when asked for", *words, "--repeat", "unknown")
-        show("everything is answered", *words)
-        show("another threshold", *words, "--threshold", 60, code=2)
+        command = f"{BATCH} two.jsonl"
+        show("errors of single pairs", f"{command} --workers 1", code=6)
+        show("the same command asks what was not charged", command, code=6)
+        show("unknown calls are repeated when asked for", f"{command} --repeat unknown")
+        show("everything is answered", command)
+        show("another threshold", f"{command} --threshold 60", code=2)
         scripted.script = [errors.InsufficientCredit("No credit.")]
-        show("what every pair would meet", *words, "--repeat", "all", "--workers", 1, code=5)
-        show("the replacement is begun", *words, "--repeat", "all", code=2)
-        show("the replacement is complete", *WORDS[:-1], "two.new.jsonl")
+        show("what every pair would meet", f"{command} --repeat all --workers 1", code=5)
+        show("the replacement is begun", f"{command} --repeat all", code=2)
+        show("the replacement is complete", f"{BATCH} two.new.jsonl")
         Path("two.jsonl").unlink()
-        show("the results are missing", *words, code=6)
-        words = (*WORDS[:-1], "three.jsonl")
+        show("the results are missing", command, code=6)
+        command = f"{BATCH} three.jsonl"
         for name in ("text.jpg", "empty.jpg"):
             Path(name).write_text("not a picture" if name == "text.jpg" else "")
         pairs("probe,reference\ntext.jpg,id.jpg\nempty.jpg,id.jpg\n")
-        show("errors of one class are counted", *words, code=2)
+        show("errors of one class are counted", command, code=2)
 
 
 def test_csv_cells_are_escaped_against_formulas(run, pairs, scripted):
     pairs(THREE.replace(",a\n", ",=1+1\n"))
     scripted.script = [None, errors.RateLimited("Slower."), None]
-    assert batch(run, "--workers", 1, out="out.csv").exit_code == 5
+    assert batch(run, "--workers 1", out="out.csv").exit_code == 5
     with Path("out.csv").open(newline="") as file:
         first, second, _ = csv.DictReader(file)
     assert (first["key"], first["decision"], first["score"]) == ("'=1+1", "match", "80.0")
@@ -76,7 +76,7 @@ def test_existing_results_are_overwritten_only_with_force(run, pairs, scripted, 
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
     assert not scripted.calls
-    assert batch(run, "--repeat", "all").exit_code == 0
+    assert batch(run, "--repeat all").exit_code == 0
     assert len(lines()) == 3
 
 
@@ -106,15 +106,15 @@ WRONG = """
 def test_wrong_usage_sends_no_request_and_writes_no_file(screens, run, pairs, scripted):
     Path("there.jsonl").write_text("precious")
     with screens("verify-pairs-wrong-usage") as show:
-        for words in WRONG.strip().splitlines():
-            show("", *WORDS, *words.split(), code=2)
+        for command in WRONG.strip().splitlines():
+            show("", f"{BATCH} out.jsonl {command}", code=2)
         can = scripted.capabilities
         scripted.capabilities = attrs.evolve(can, retention=frozenset({Retention.MINIMAL}))
-        show("what each comparison would refuse", *WORDS, "--keep", code=2)
+        show("what each comparison would refuse", f"{BATCH} out.jsonl --keep", code=2)
         for title, text in FAULTY.items():
             pairs(text)
-            show(title, *WORDS, code=2)
-        show("", "verify", "--pairs", "nowhere.csv", "--out", "out.jsonl", code=2)
+            show(title, f"{BATCH} out.jsonl", code=2)
+        show("", "verify --pairs nowhere.csv --out out.jsonl", code=2)
     pairs("probe,reference\nselfie.jpg,id.jpg\0\n")
     answer = batch(run, out="new/out.jsonl")
     assert (answer.exit_code, len(answer.stderr.splitlines())) == (2, 1)
@@ -128,7 +128,7 @@ def test_wrong_usage_sends_no_request_and_writes_no_file(screens, run, pairs, sc
 def test_unwritable_output_file_is_wrong_usage(run, pairs, scripted, monkeypatch):
     Path("out.jsonl").write_text("precious")
     monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)
-    answer = batch(run, "--repeat", "all")
+    answer = batch(run, "--repeat all")
     assert answer.exit_code == 2
     assert "out.jsonl cannot be written: Permission denied" in answer.stderr
 
@@ -145,7 +145,7 @@ def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run,
 
     scripted.script = [None, fill_the_disk]
     try:
-        answer = batch(run, "--workers", 1, out=f"out.{form}")
+        answer = batch(run, "--workers 1", out=f"out.{form}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert answer.exit_code == 4
@@ -156,7 +156,7 @@ def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run,
     assert answer.stderr.endswith(f"error: File too large: out.{form}.\n")
     assert batch(run, out=f"out.{form}").exit_code == 6
     assert len(scripted.calls) == 9
-    assert batch(run, "--repeat", "unknown", out=f"out.{form}").exit_code == 0
+    assert batch(run, "--repeat unknown", out=f"out.{form}").exit_code == 0
     assert len(scripted.calls) == 10
 
 
@@ -180,7 +180,7 @@ def test_csv_encodings_and_separators_are_detected(run, pairs, encoding, notes):
         for path in Path().glob("out.*"):
             path.unlink()
         pairs(text.replace(",", separator).replace("\n", end), encoding)
-        answer = batch(run, "--workers", 1)
+        answer = batch(run, "--workers 1")
         assert (answer.exit_code, answer.stderr.count("note: ")) == (0, notes)
         assert [(line["line"], line["key"]) for line in lines()] == [(3, None), (5, "b")]
 
@@ -189,7 +189,7 @@ def test_csv_encodings_and_separators_are_detected(run, pairs, encoding, notes):
 def test_signal_stops_the_batch_and_writes_calls_in_progress(number, run_json, pairs, scripted):
     pairs(MANY)
     scripted.script = [None, lambda _call: signal.raise_signal(number)]
-    code, document = batch(run_json, "--workers", 2)
+    code, document = batch(run_json, "--workers 2")
     assert (code, document["stopped_by"]) == (128 + number, number.name)
     assert len(lines()) == len(scripted.calls) < 200
 
@@ -198,7 +198,7 @@ def test_only_uncharged_errors_are_asked_again(run, run_json, pairs, scripted):
     pairs("probe,reference\n" + "selfie.jpg,id.jpg\n" * 4)
     charged = errors.UnexpectedResponse("Odd.", billing=Billing(Charged.YES, "a result"))
     scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), charged]
-    assert batch(run, "--workers", 1).exit_code == 6
+    assert batch(run, "--workers 1").exit_code == 6
     code, document = batch(run_json)
     assert (code, document["answered"], document["answered_before"]) == (6, 1, 1)
     assert (document["unknown"], document["not_asked"]) == ([3, 4], 0)
@@ -223,7 +223,7 @@ def test_resume_refuses_other_pictures_or_settings(form, run, pairs, scripted, c
     answer = batch(run, "--keep", out=out)
     assert (answer.exit_code, f"{out} has 1 problem" in answer.stderr) == (2, True)
     configured('[profiles.other]\nbackend = "fake"\n')
-    answer = batch(run, "--profile", "other", out=out)
+    answer = batch(run, "--profile other", out=out)
     assert (answer.exit_code, "profile" in answer.stderr) == (2, True)
     Path("id.jpg").write_bytes(Path("selfie.jpg").read_bytes())
     answer = batch(run, out=out)
@@ -235,8 +235,8 @@ def test_resume_refuses_other_pictures_or_settings(form, run, pairs, scripted, c
 
 def test_other_settings_are_taken_while_no_pair_is_finished(run, pairs, scripted):
     scripted.script = [errors.AuthenticationFailed("Wrong key.")]
-    assert batch(run, "--workers", 1).exit_code == 5
-    assert batch(run, "--threshold", 90).exit_code == 0
+    assert batch(run, "--workers 1").exit_code == 5
+    assert batch(run, "--threshold 90").exit_code == 0
     assert batch(run).exit_code == 2
     assert [line["result"]["threshold"]["value"] for line in lines()] == [90, 90, 90]
     assert len(scripted.calls) == 4
@@ -257,7 +257,7 @@ def test_two_processes_do_not_write_the_same_results(run, pairs, scripted):
     pytest.importorskip("fcntl")
     scripted.script = [lambda _call: codes.append(batch(run).exit_code)]
     codes = []
-    assert batch(run, "--workers", 1).exit_code == 0
+    assert batch(run, "--workers 1").exit_code == 0
     assert codes == [2]
     assert len(scripted.calls) == 3
 
@@ -274,15 +274,15 @@ def test_results_go_to_standard_output(run, pairs, scripted):
 
 
 def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
-    words = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl")
-    answer = run(*words)
+    command = "verify --pairs pairs.csv --out out.jsonl"
+    answer = run(command)
     assert (answer.exit_code, len(scripted.calls)) == (2, 0)
     assert "calls left" in answer.stderr
     assert "--yes" in answer.stderr
     request.getfixturevalue("terminal")
-    assert run(*words, input="n\n").exit_code == 130
+    assert run(command, input="n\n").exit_code == 130
     assert not scripted.calls
-    assert run(*words, input="y\n").exit_code == 0
+    assert run(command, input="y\n").exit_code == 0
     assert len(scripted.calls) == 3
 
 
@@ -291,4 +291,4 @@ def test_a_bill_names_the_price_of_the_budget(run, pairs, configured, scripted):
         '[profiles.shop]\nbackend = "fake"\n[profiles.shop.budget]\ncap = "9"\ncurrency = "EUR"\n'
         'price = {match = "0.5"}\n'
     )
-    assert "1.5 EUR" in batch(run, "--profile", "shop").stderr
+    assert "1.5 EUR" in batch(run, "--profile shop").stderr

@@ -24,33 +24,33 @@ def test_output_matches_golden_file(screens, photos, scripted, *, monkeypatch, c
         environment=fm.Environment.MOCK,
     )
     of_vendor = fm.Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
-    words = ("verify", *photos)
+    verify = "verify selfie.jpg id.jpg"
     configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
     with screens("verify") as show:
-        show("a match", *words)
-        show("a threshold of the caller", *words, "--threshold", 90, code=1)
-        show("a review threshold", *words, "--profile", "p", code=3)
-        show("with liveness", *words, "--live", "--liveness-threshold", 20)
+        show("a match", verify)
+        show("a threshold of the caller", f"{verify} --threshold 90", code=1)
+        show("a review threshold", f"{verify} --profile p", code=3)
+        show("with liveness", f"{verify} --live --liveness-threshold 20")
         scripted.score = 49.999999
-        show("a score that does not round up", *words, code=1)
+        show("a score that does not round up", verify, code=1)
         scripted.score = 5
-        show("not live: the comparison is not paid for", *words, "--live", code=1)
+        show("not live: the comparison is not paid for", f"{verify} --live", code=1)
         assert len(scripted.calls) == 7
-        show("liveness", "liveness", photos[0], "--threshold", 85, code=1)
+        show("liveness", "liveness selfie.jpg --threshold 85", code=1)
         scripted.script = [liveness_result(quality=71.5, luminance=40)]
-        show("what a vendor says of the picture", "liveness", photos[0], code=3)
+        show("what a vendor says of the picture", "liveness selfie.jpg", code=3)
         scripted.script = [match_result(warnings=warnings)]
-        show("warnings with advice", *words, code=3)
+        show("warnings with advice", verify, code=3)
         none = match_result(fm.Decision.INCONCLUSIVE, warnings=(no_face,))
         scripted.script = [none]
-        show("no face", *words, code=3)
+        show("no face", verify, code=3)
         # One that is declared would refuse the answer of a mock.
         monkeypatch.setattr(FakeBackend, "environment", None)
         scripted.script = [unreal]
-        show("ids, failover, an unknown charge, a mock", *words, code=3)
+        show("ids, failover, an unknown charge, a mock", verify, code=3)
         scripted.capabilities = attrs.evolve(scripted.capabilities, default_threshold=None)
         scripted.script = [match_result(threshold=of_vendor)]
-        show("a threshold that only the vendor knows", *words)
+        show("a threshold that only the vendor knows", verify)
 
 
 #: Words after `facematch verify`, each refused before anything is sent.
@@ -83,11 +83,11 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
     (tmp_path / "text.jpg").write_text("/9j/4AAQSkZJRgABAQ")
     with screens("verify-wrong-usage") as show:
         show("no picture", "verify", code=2)
-        for words in WRONG.strip().splitlines():
-            answer = show("", "verify", *words.split(), code=2)
+        for command in WRONG.strip().splitlines():
+            answer = show("", f"verify {command}", code=2)
             assert answer.stdout == ""
             assert "u:p" not in answer.output
-            code, document = run_json("verify", *words.split())
+            code, document = run_json(f"verify {command}")
             assert code == document["error"]["exit_code"] == 2
     assert not scripted.calls
 
@@ -106,12 +106,12 @@ def test_vendor_text_cannot_forge_output_lines(run, photos, scripted):
         ),
         RequestRejected(forged),
     ]
-    answer = run("verify", *photos)
+    answer = run("verify selfie.jpg id.jpg")
     lines = answer.stdout.splitlines()
     assert lines[0].startswith("NO MATCH")
     assert all(line.startswith("  ") for line in lines[1:])
     assert "MATCH  score 99" in answer.stdout
-    refused = run("verify", *photos)
+    refused = run("verify selfie.jpg id.jpg")
     assert len(refused.stderr.splitlines()) == 1
     assert not {"\x1b", "\r", "\u202e"} & set(answer.output + refused.output)
 
@@ -160,7 +160,7 @@ def test_note_names_a_host_other_than_the_vendors(
 ):
     plugin(HOSTED, {"facematch.backends": {"hosted": "Hosted", "own": "Own"}})
     configured(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
-    assert run("verify", *photos).stderr == says
+    assert run("verify selfie.jpg id.jpg").stderr == says
     assert says.removeprefix("note: ") in run("doctor").stdout
 
 
@@ -172,8 +172,8 @@ def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path, ph
     (tmp_path / "facematch.toml").write_text(
         'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
     )
-    answer = run("verify", *photos)
+    answer = run("verify selfie.jpg id.jpg")
     assert (answer.exit_code, answer.stderr) == (0, f"note:{note}")
-    assert run("verify", *photos, "--profile", "a").exit_code == 4
-    answer = run("verify", *photos, "--config", "facematch.toml")
+    assert run("verify selfie.jpg id.jpg --profile a").exit_code == 4
+    answer = run("verify selfie.jpg id.jpg --config facematch.toml")
     assert (answer.exit_code, answer.stderr) == (1, "")

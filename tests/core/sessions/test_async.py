@@ -135,7 +135,8 @@ def test_sessions_require_production_by_default(monkeypatch):
 
 
 async def test_async_store_of_sessions_has_the_same_methods(address):
-    vendor, clock = ManySessions(), ManualClock()
+    vendor = ManySessions()
+    clock = ManualClock()
     sessions = fm.Sessions(fm.FaceVerifier(vendor, clock=clock))
     payout = {"purpose": "payout", "about": "payout 8841"}
     async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:

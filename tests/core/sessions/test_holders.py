@@ -12,8 +12,10 @@ import facematch_core as fm
 from facematch_core.backend.session_types import Agreement, DocumentHolder
 from facematch_core.sessions.holders import compare_holders, compare_names
 
-AGREES, DISAGREES = Agreement.AGREES, Agreement.DISAGREES
-INCOMPLETE, UNKNOWN = Agreement.INCOMPLETE, Agreement.UNKNOWN
+AGREES = Agreement.AGREES
+DISAGREES = Agreement.DISAGREES
+INCOMPLETE = Agreement.INCOMPLETE
+UNKNOWN = Agreement.UNKNOWN
 BORN = dt.date(1980, 1, 1)
 
 #: By agreement, the name in the table, the name on the document, and the rule that decides.

@@ -23,7 +23,8 @@ def json_reply(status, body):
     return http_reply(status, json.dumps(body).encode(), "Content-Type: application/json")
 
 
-CREATED, SHOWN = json_reply(201, BODY), json_reply(200, BODY)
+CREATED = json_reply(201, BODY)
+SHOWN = json_reply(200, BODY)
 #: To the look before each start.
 NONE = json_reply(404, {})
 

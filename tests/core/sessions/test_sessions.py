@@ -217,7 +217,8 @@ def test_record_of_another_backend_environment_or_profile_is_refused():
     ],
 )
 def test_link_to_a_foreign_host_is_rejected_and_the_start_is_charged(link):
-    events, budget = [], fm.Budget(1, name="starts")
+    events = []
+    budget = fm.Budget(1, name="starts")
     backend = Acme({"access": SessionAccess(link=fm.Secret(link))})
     sessions = opened(backend, on_event=events.append, policies=[budget])
     with pytest.raises(fm.UnexpectedResponse):
@@ -315,7 +316,8 @@ def test_start_in_the_wrong_environment_is_charged_and_raises_mismatch():
 
 
 def test_receive_requires_a_signature_and_skips_test_webhooks():
-    sessions, signed = opened(), {"signature": "right"}
+    sessions = opened()
+    signed = {"signature": "right"}
     assert [hint.session_id for hint in sessions.receive(b"s-1 test", signed)] == ["s-1"]
     assert len(sessions.receive(b"s-1 test", signed, tests=True)) == 2
     for body, headers in ((b"s-1", {}), (b"\xff", signed)):
@@ -363,7 +365,8 @@ def test_read_of_another_workflow_raises_session_mismatch():
 
 
 def test_missing_session_is_an_error_until_the_result_expires():
-    clock, missing = ManualClock(), fm.SessionNotFound("none", status_code=404)
+    clock = ManualClock()
+    missing = fm.SessionNotFound("none", status_code=404)
     backend = Acme({}, missing, missing, missing, result_lasts_s=180.0)
     sessions = opened(backend, clock=clock)
     record = started(sessions)

@@ -26,16 +26,21 @@ from facematch_core.testing import ManualClock
 STATE = fm.SessionState
 PAYOUT = {"purpose": "payout", "about": "payout 8841"}
 ADA = fm.Person(name="Ada Lovelace")
-FINDS, REPEATS, MAKES_ANOTHER = {"finds_by_record": True}, {"start_is_repeatable": True}, {}
+FINDS = {"finds_by_record": True}
+REPEATS = {"start_is_repeatable": True}
+MAKES_ANOTHER = {}
 
 
 class Shop:
     """A store of sessions of one vendor, and what a shop does with it for customer 17."""
 
     def __init__(self, address, stack, *, clock=None, vendor=None, policies=(), **can):
-        self.address, self.stack, self.clock = address, stack, clock or ManualClock()
+        self.address = address
+        self.stack = stack
+        self.clock = clock or ManualClock()
         self.vendor = vendor or ManySessions(**can)
-        self.events, self.policies = [], policies
+        self.events = []
+        self.policies = policies
         self.store = self.opened()
 
     def sessions(self, vendor=None, **arguments):
@@ -58,10 +63,10 @@ class Shop:
 
     def begin_and_finish(self, *, passes=True, **more):
         """Begin a session; the person finishes it, and it is due five seconds later."""
-        begun = self.begin(**more)
+        session = self.begin(**more)
         self.vendor.finish(passes=passes)
         self.clock.advance(5)
-        return begun
+        return session
 
     def lose_start(self):
         """Begin a session; the vendor makes it, and its answer is lost."""
@@ -108,9 +113,9 @@ def link_of(session):
 
 
 def test_begun_session_is_read_when_due_and_used_once(shop):
-    begun = shop.begin()
-    assert link_of(begun) == f"{LINK}-s-1"
-    assert (begun.record.session_id, begun.name, begun.is_open) == ("s-1", "acme", True)
+    session = shop.begin()
+    assert link_of(session) == f"{LINK}-s-1"
+    assert (session.record.session_id, session.name, session.is_open) == ("s-1", "acme", True)
     assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)
     shop.vendor.finish()
     shop.clock.advance(5)
@@ -137,7 +142,8 @@ def test_subject_that_is_no_text_is_refused_instead_of_finding_nobody(shop):
 
 
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
-    first, again = shop.begin(), shop.begin()
+    first = shop.begin()
+    again = shop.begin()
     assert (link_of(again), again.record.id) == (link_of(first), first.record.id)
     assert (len(shop.vendor.starts), shop.vendor.reads) == (1, [])
     assert shop.begin(case={**PAYOUT, "about": None}).record.id != first.record.id
@@ -147,7 +153,8 @@ def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(sh
 @pytest.mark.parametrize("can", [{"link_works_once": True}, {"gives": "token"}], ids=str)
 def test_link_that_works_once_or_token_is_read_anew_from_the_same_session(open_shop, can):
     shop = open_shop(**can)
-    first, again = shop.begin(), shop.begin()
+    first = shop.begin()
+    again = shop.begin()
     assert again.access == first.access
     assert again.record.id == first.record.id
     assert len(shop.vendor.starts) == len(shop.vendor.reads) == 1
@@ -156,7 +163,8 @@ def test_link_that_works_once_or_token_is_read_anew_from_the_same_session(open_s
 
 def test_token_that_the_vendor_returns_once_is_replaced_by_another_session(open_shop):
     shop = open_shop(gives="token once")
-    first, again = shop.begin(), shop.begin()
+    first = shop.begin()
+    again = shop.begin()
     assert again.access.token.reveal() != first.access.token.reveal()
     assert (shop.vendor.deleted, list(shop.vendor.sessions)) == (["s-1"], ["s-2"])
     shop.vendor.finish()
@@ -167,9 +175,9 @@ def test_token_that_the_vendor_returns_once_is_replaced_by_another_session(open_
 def test_link_is_in_its_column_alone_and_a_token_nowhere(open_shop, gives, caplog):
     caplog.set_level(logging.DEBUG)
     shop = open_shop(gives=gives)
-    begun = shop.begin()
+    session = shop.begin()
     others = str([{**row, "link": None} for row in shop.rows()])
-    hidden = others, repr(begun), repr(shop.find()), repr(shop.events), caplog.text
+    hidden = others, repr(session), repr(shop.find()), repr(shop.events), caplog.text
     assert [text for text in hidden if LINK in text or TOKEN in text] == []
     links = [f"{LINK}-s-1"] if gives == "link" else [None]
     assert [row["link"] for row in shop.rows("link")] == links
@@ -207,8 +215,8 @@ def test_expired_session_is_deleted_before_another_is_started(shop):
     shop.store.look()
     assert shop.find().result.state is STATE.EXPIRED
     assert not shop.find().is_open
-    begun = shop.begin()
-    assert (shop.vendor.deleted, begun.record.session_id) == (["s-1"], "s-2")
+    session = shop.begin()
+    assert (shop.vendor.deleted, session.record.session_id) == (["s-1"], "s-2")
     shop.vendor.finish()
     assert shop.use()
 
@@ -266,15 +274,15 @@ def test_next_begin_repeats_a_lost_start_of_the_same_record(open_shop, can, coun
     shop = open_shop(policies=[budget], **can)
     assert reason in shop.lose_start().message
     record_id = shop.find().record.id
-    begun = shop.begin()
-    assert begun.record.id == record_id
-    assert reason in begun.repeated_start
+    session = shop.begin()
+    assert session.record.id == record_id
+    assert reason in session.repeated_start
     assert reason in caplog.text
     assert (len(shop.vendor.starts), len(shop.vendor.sessions)) == (starts, sessions)
     (state,) = budget.store.budgets()
     assert state.spent + state.unknown == starts
-    assert link_of(shop.begin()) == link_of(begun)
-    shop.vendor.finish(begun.record.session_id)
+    assert link_of(shop.begin()) == link_of(session)
+    shop.vendor.finish(session.record.session_id)
     assert [shop.use() for _ in range(2)] == [True, False]
 
 
@@ -284,7 +292,9 @@ def test_forked_processes_start_one_session(open_shop):
     shop = open_shop(clock=fm.base.deadline.SystemClock())
     shop.find()  # the children inherit an open connection
     fork = multiprocessing.get_context("fork")
-    starts, links, barrier = fork.SimpleQueue(), fork.SimpleQueue(), fork.Barrier(4)
+    starts = fork.SimpleQueue()
+    links = fork.SimpleQueue()
+    barrier = fork.Barrier(4)
     shop.vendor.before_start = lambda: starts.put(os.getpid())
 
     def begin():
@@ -332,7 +342,8 @@ def test_interrupted_start_is_repeated_at_once(shop):
 
 def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
     shop = open_shop(clock=fm.base.deadline.SystemClock())
-    started, go_on = threading.Event(), threading.Event()
+    started = threading.Event()
+    go_on = threading.Event()
 
     def hold():
         started.set()
@@ -378,8 +389,8 @@ def test_free_error_of_a_vendor_that_finds_sessions_keeps_the_row(open_shop):
     shop.vendor.before_start = lambda: None
     (row,) = shop.rows("id")
     shop.clock.advance(900)
-    begun = shop.begin()
-    assert (begun.record.id, begun.record.started_at) == (row["id"], shop.clock.now())
+    session = shop.begin()
+    assert (session.record.id, session.record.started_at) == (row["id"], shop.clock.now())
 
 
 def test_missing_reference_and_exceeded_budget_leave_no_row(open_shop):
@@ -396,9 +407,9 @@ def test_start_that_was_lost_long_ago_is_not_repeated(open_shop):
     shop = open_shop(**FINDS)
     shop.lose_start()
     shop.clock.advance(3700)
-    begun = shop.begin()
-    assert (begun.repeated_start, shop.vendor.deleted) == (None, ["s-1"])
-    assert begun.record.session_id == "s-2"
+    session = shop.begin()
+    assert (session.repeated_start, shop.vendor.deleted) == (None, ["s-1"])
+    assert session.record.session_id == "s-2"
 
 
 def test_webhook_sets_its_session_due(shop):
@@ -442,8 +453,8 @@ def test_webhook_before_the_answer_to_the_start_loses_nothing(shop, names_record
         shop.store.look()
 
     shop.vendor.before_start = deliver
-    begun = shop.begin_and_finish()
-    assert [each.record.id for each in shop.store.look()] == [begun.record.id]
+    session = shop.begin_and_finish()
+    assert [each.record.id for each in shop.store.look()] == [session.record.id]
     assert shop.use()
 
 
@@ -456,9 +467,9 @@ def test_verdict_before_the_answer_to_the_start_keeps_the_session(open_shop, pas
 
     shop = open_shop(**FINDS)
     shop.vendor.after_start = decide
-    begun = shop.begin()
-    assert (begun.access, begun.is_open, begun.result.state) == (None, False, STATE.DECIDED)
-    assert (begun.record.session_id, shop.vendor.deleted) == ("s-1", [])
+    session = shop.begin()
+    assert (session.access, session.is_open, session.result.state) == (None, False, STATE.DECIDED)
+    assert (session.record.session_id, shop.vendor.deleted) == ("s-1", [])
     assert shop.use() is passes
 
 
@@ -714,8 +725,8 @@ def test_lost_start_with_other_settings_is_replaced(open_shop):
     shop = open_shop(**FINDS)
     shop.lose_start()
     shop.store = shop.opened(shop.sessions(compared_with="document"))
-    begun = shop.begin()
-    assert (begun.repeated_start, begun.record.compared_with) == (None, "document")
+    session = shop.begin()
+    assert (session.repeated_start, session.record.compared_with) == (None, "document")
 
 
 def test_cancelling_keeps_what_the_person_has_finished(shop):

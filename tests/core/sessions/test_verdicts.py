@@ -17,7 +17,8 @@ from facematch_core.sessions.verdicts import SessionRules, judge_as_gone_if_too_
 from facematch_core.testing import ManualClock
 
 START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
-PRODUCTION, MOCK = fm.Environment.PRODUCTION, fm.Environment.MOCK
+PRODUCTION = fm.Environment.PRODUCTION
+MOCK = fm.Environment.MOCK
 STATE = fm.SessionState
 COMPARED = fm.ComparedWith
 GRAVE = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=models.Severity.ERROR)
