@@ -36,7 +36,8 @@ class AcmeBackend(HttpBackend):
         )
 
     def parse(self, request, reply):
-        body, about = reply.json(), {"backend": "acme", "billing": fm.Billing(fm.Charged.YES)}
+        body = reply.json()
+        about = {"backend": "acme", "billing": fm.Billing(fm.Charged.YES)}
         if isinstance(request, LivenessRequest):
             live = {True: fm.LivenessDecision.LIVE, False: fm.LivenessDecision.NOT_LIVE}
             return fm.LivenessResult(decision=live[body["live"]], **about)

@@ -8,7 +8,8 @@ CreateLivenessWithVerifySessionWithVerifyImage. Read 2026-11-23.
 
 import copy
 
-SESSION_ID, TOKEN = "b12e033e-bda7-4b83-a211-e721c661f30e", "eyJhbGciOiJFUzI1NiIsIm"
+SESSION_ID = "b12e033e-bda7-4b83-a211-e721c661f30e"
+TOKEN = "eyJhbGciOiJFUzI1NiIsIm"
 IMAGE_ID = "Ae3PVWlXAmVAnXgkAFt1QSjGUWONKzWiSr2iPh9p9G4I"
 _HEAD = {
     "sessionId": SESSION_ID,
@@ -61,7 +62,8 @@ READING_WITH_VERIFY = _answer(succeeded(2, _COMPARED), _FAILED, verifyReferences
 
 def with_attempts(*attempts, status="NotStarted"):
     answer = copy.deepcopy(READING_WITH_VERIFY)
-    answer["status"], answer["results"]["attempts"] = status, [*attempts]
+    answer["status"] = status
+    answer["results"]["attempts"] = [*attempts]
     return answer
 
 

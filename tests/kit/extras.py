@@ -133,7 +133,8 @@ def program(environment, name):
 
 def smoke(environment, extra, folder):
     """Try the extra in a virtual environment, working in an empty folder; "" is no extra."""
-    python, facematch = program(environment, "python"), program(environment, "facematch")
+    python = program(environment, "python")
+    facematch = program(environment, "facematch")
     home = folder / "home"
     home.mkdir()
     # No configuration and no key of whoever runs this.
@@ -182,7 +183,8 @@ def main():
     failures = 0
     for extra in EXTRAS:
         with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
-            environment, work = Path(name) / "venv", Path(name) / "work"
+            environment = Path(name) / "venv"
+            work = Path(name) / "work"
             work.mkdir()
             wheels = packages_of(extra, options.wheel.resolve(), options.engine.resolve())
             try:

@@ -4,9 +4,11 @@ import json
 
 from kit import mock_didit as didit
 
-DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
+DETECT = "/face/v1.2/detect"
+VERIFY = "/face/v1.2/verify"
 FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
-STREAM, JSON = "application/octet-stream", "application/json"
+STREAM = "application/octet-stream"
+JSON = "application/json"
 
 
 def large_scene(*, size=1024, **facts):

@@ -12,7 +12,8 @@ AUTHORIZE = "/v1/authorize"
 FACEMATCH = "/v1/facematch"
 LIVENESS_CHECK = "/v1/liveness-check"
 JPEG = STARTS[0]
-CLIENT, SECRET = "mock-client", "mock-live-key"
+CLIENT = "mock-client"
+SECRET = "mock-live-key"
 FORM = "application/x-www-form-urlencoded"
 
 

@@ -20,7 +20,9 @@ def carry(engine, *answers):
 
     Each receiver answers the next of `answers`: a status, or a problem in words; then 200.
     """
-    world, waiting, letters = engine.world, list(answers), []
+    world = engine.world
+    waiting = list(answers)
+    letters = []
 
     def send(url, letter, timeout_s):
         letters.append((url, letter, timeout_s))

@@ -8,7 +8,8 @@ PICTURES = ("--same", "anna-one.png", "anna-two.png", "--other", "berta.png")
 
 def divert(vendor, answer):
     """Let `answer(request, carry_out)` answer in place of the vendor."""
-    app, carry_out = vendor.server.app, vendor.server.app.handle
+    app = vendor.server.app
+    carry_out = vendor.server.app.handle
     app.handle = lambda request: answer(request, carry_out)
 
 

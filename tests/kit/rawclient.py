@@ -56,7 +56,8 @@ class RawClient:
         length = 0 if to_head else int(answer.header("Content-Length") or 0)
         while len(self._unread) < length:
             self._more()
-        body, self._unread = self._unread[:length], self._unread[length:]
+        body = self._unread[:length]
+        self._unread = self._unread[length:]
         return attrs.evolve(answer, body=body)
 
     def rest(self):

@@ -24,8 +24,11 @@ class Connection:
     """
 
     def __init__(self, sock, stopping):
-        self.sock, self.stopping = sock, stopping
-        self.received, self.requests, self.done = bytearray(), [], threading.Event()
+        self.sock = sock
+        self.stopping = stopping
+        self.received = bytearray()
+        self.requests = []
+        self.done = threading.Event()
         self._taken = 0
 
     def take(self, size):
@@ -75,8 +78,11 @@ class RawServer:
 
     def __init__(self, scripts=(), *, tls=None):
         many = bool(scripts) and not callable(scripts[0])
-        self.scripts, self.tls, self.connections = list(scripts) if many else [scripts], tls, []
-        self._stopping, self._threads = threading.Event(), []
+        self.scripts = list(scripts) if many else [scripts]
+        self.tls = tls
+        self.connections = []
+        self._stopping = threading.Event()
+        self._threads = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
         start = "http://127.0.0.1" if tls is None else "https://localhost"

@@ -26,7 +26,8 @@ class ScriptedAdapter(BaseAdapter):
 
     def __init__(self, *answers):
         super().__init__()
-        self.answers, self.seen = list(answers), []
+        self.answers = list(answers)
+        self.seen = []
 
     def send(self, request, **_):
         self.seen.append(request)

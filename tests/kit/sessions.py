@@ -8,9 +8,12 @@ import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.backend import session_types as types
 
-MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+MATCH = fm.Operation.MATCH
+LIVENESS = fm.Operation.LIVENESS
 START = dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC)
-SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
+SUBJECT = "canary-subject-5b1e"
+PURPOSE = "canary-purpose-90c2"
+ABOUT = "canary-about-77aa"
 LINK = "https://go.acme.example/s/canary-link-3f51d9a7"
 TOKEN = "canary-token-0c9e44b1f2"
 ACCESS = types.SessionAccess(link=fm.Secret(LINK), token=fm.Secret(TOKEN))
@@ -67,7 +70,9 @@ class Acme(Backend):
     environment = fm.Environment.PRODUCTION
 
     def __init__(self, *script, environment=fm.Environment.PRODUCTION, **can):
-        self.script, self.requests, self.environment = list(script), [], environment
+        self.script = list(script)
+        self.requests = []
+        self.environment = environment
         self.session_capabilities = attrs.evolve(CAN, **can)
 
     def match(self, request):

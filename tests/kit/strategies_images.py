@@ -27,7 +27,8 @@ UPRIGHT = dict(enumerate(["RGBY", "GRYB", "YBGR", "BYRG", "RBGY", "BRYG", "YGBR"
 
 def quartered(size=(48, 32), mode="RGB"):
     """A picture of four colours: no two turns or mirrors of it look alike."""
-    (width, height), picture = size, PIL.Image.new("RGB", size)
+    (width, height) = size
+    picture = PIL.Image.new("RGB", size)
     for index, colour in enumerate(QUARTERS.values()):
         down, right = divmod(index, 2)
         place = right * (width // 2), down * (height // 2)
@@ -115,7 +116,8 @@ def jpeg_with_secrets(picture, orientation=1, **options):
     file = io.BytesIO()
     picture.save(file, "MPO", save_all=True, append_images=[small], comment=CANARY, **options)
     plain = file.getvalue()
-    jfif, rest = plain[2:20], plain[20:]
+    jfif = plain[2:20]
+    rest = plain[20:]
     assert jfif[4:8] == b"JFIF"
     pixels = (CANARY * 3)[:48]
     secrets = (

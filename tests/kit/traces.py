@@ -84,7 +84,8 @@ OPAQUE = (Secret, type, types.ModuleType, types.FrameType, types.CodeType)
 
 def inside(value):
     """Every piece of bytes, and every text as bytes, that can be reached from a value."""
-    seen, todo = {}, [value]
+    seen = {}
+    todo = [value]
     while todo:
         thing = todo.pop()
         if id(thing) in seen or isinstance(thing, OPAQUE):

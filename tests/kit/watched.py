@@ -91,7 +91,8 @@ def watch(verifier, events, name="verify", *, pictures=None, **options):
     try:
         ended = getattr(verifier, name)(*arguments, **options)
     except (FaceMatchError, KeyboardInterrupt) as error:
-        ended, texts = error, traces.of_error(error)
+        ended = error
+        texts = traces.of_error(error)
     else:
         texts = traces.of_result(ended)
     texts |= traces.of_events(events)

@@ -36,7 +36,8 @@ from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
 from facematch_mock_server import Fault
 
-PROBE, REFERENCE = picture(), picture((20, 30, 40))
+PROBE = picture()
+REFERENCE = picture((20, 30, 40))
 #: How the vendors' books name what the client asked for.
 OPERATIONS = {
     "FACE_MATCH": fm.Operation.MATCH,
@@ -142,7 +143,10 @@ class Books(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         address = f"sqlite:///{self.folder.name}/attempts.sqlite3"
         self.store = SqlStore(address) if self.on_disk else MemoryStore()
-        self.breaker, self.pacing, self.retries, self.cap = breaker, pacing, retries, cap
+        self.breaker = breaker
+        self.pacing = pacing
+        self.retries = retries
+        self.cap = cap
         #: What really became of the attempts that the client does not know: charged or not.
         self.truth = {}
         #: What the client's events and its looks into the records add up to, by vendor.
@@ -317,7 +321,8 @@ class Books(RuleBasedStateMachine):
         """What the client wrote down of one attempt, against what the vendor did."""
         entries = self.store.open_reservations(budget_key(tries.vendor))
         mine = [entry for entry in entries if entry.call.id == attempt_id]
-        word, vendor = tries.word, tries.vendor
+        word = tries.word
+        vendor = tries.vendor
         if mine:
             assert len(mine) == 1, "of all attempts of a call one at most is unknown"
             assert word in (fm.EventKind.UNKNOWN, None), "unknown to the budget, not in the events"
@@ -384,7 +389,8 @@ class Books(RuleBasedStateMachine):
             return
         if self.armed is None or self.armed[0] != moment:
             return
-        how, self.armed = self.armed[1], None
+        how = self.armed[1]
+        self.armed = None
         if how == "kill":
             self.process.lives = False
             raise ProcessGone

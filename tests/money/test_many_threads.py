@@ -14,8 +14,10 @@ from facematch_core.resilience import Budget, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_mock_server import Fault
 
-PROBE, REFERENCE = picture(), picture((20, 30, 40))
-THREADS, CAP = 64, 100
+PROBE = picture()
+REFERENCE = picture((20, 30, 40))
+THREADS = 64
+CAP = 100
 #: What may break. Only with those of the second list an end is unknown.
 UNPAID_REFUSALS = [("answer", "status", {"status": 429}), ("answer", "status", {"status": 413})]
 LOST = [
@@ -55,7 +57,8 @@ def spend(verifier, strike):
 
 def break_often(world, vendor, seed, breakages):
     """Return what lets one of these strike a call, now and then."""
-    dice, control = random.Random(seed), world.control(vendor)
+    dice = random.Random(seed)
+    control = world.control(vendor)
 
     def strike():
         if dice.random() < 0.4 and len(control.faults()) < 4:
@@ -105,7 +108,8 @@ def test_64_threads_share_one_login_for_any_token_error(world, state):
         verifier.verify(PROBE, REFERENCE)
     if state == "over":
         world.mock.control.advance(86_400)
-    before, logins = tokens.asked, world.line.sent.count(LOGIN)
+    before = tokens.asked
+    logins = world.line.sent.count(LOGIN)
     if state == "revoked":
         hold_refused(world, tokens)
     in_threads(lambda: verifier.verify(PROBE, REFERENCE))

@@ -13,7 +13,8 @@ from requests.adapters import HTTPAdapter
 import facematch_core as fm
 from facematch_mock_server import make_card
 
-P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=70)
+P1 = make_card("p1")
+P1_AGAIN = make_card("p1", quality=70)
 
 
 @pytest.fixture
@@ -113,7 +114,8 @@ def test_hand_written_double_answers_with_a_response_that_has_no_stream(
     charges_of, recorded, monkeypatch, owner
 ):
     response = requests.Response()
-    response.status_code, response.headers = 200, recorded[1].headers
+    response.status_code = 200
+    response.headers = recorded[1].headers
     monkeypatch.setattr(response, "_content", recorded[1].content)
     monkeypatch.setattr(owner, "send", lambda *_, **__: response)
     assert charges_of() == (0, "match")

@@ -93,7 +93,8 @@ class Storm:
         """Any delivery so far, whatever came since: once more, forged, or too late."""
         if not self.world.control.world.outbox:
             return
-        receive, webhooks = self.world.sessions.receive, self.world.control.webhooks
+        receive = self.world.sessions.receive
+        webhooks = self.world.control.webhooks
         for row in self.luck.sample(sent := webhooks.deliveries(), min(2, len(sent))):
             letter = webhooks.delivery(row.id)
             with contextlib.suppress(fm.WebhookRefused):
@@ -107,7 +108,8 @@ class Storm:
 
     def do_read(self):
         """One that is read may be a thief's: with the id of somebody else's session."""
-        record, other = self.luck.choice(self.records), self.luck.choice(self.records)
+        record = self.luck.choice(self.records)
+        other = self.luck.choice(self.records)
         if self.luck.random() < 0.3:
             record = attrs.evolve(record, session_id=other.session_id)
         result = self.ask("read", record)

@@ -132,11 +132,14 @@ class Mapping:
         score = self.score(call, body["score"])
         decision = self.decision(call, body, score)
         if score is None:
-            decision, warnings = self.unscored(call, decision), (*warnings, *self.unsaid())
+            decision = self.unscored(call, decision)
+            warnings = (*warnings, *self.unsaid())
         probe_faces = self.faces(body, "probe")
         if any(face.similarity for face in probe_faces):
             by_face = self.by_face(call, probe_faces)
-            decision, score, probe_faces = by_face.decision, by_face.score, by_face.faces
+            decision = by_face.decision
+            score = by_face.score
+            probe_faces = by_face.faces
             warnings += by_face.warnings
         return (fm.MatchResult if match else fm.LivenessResult)(
             decision=decision,
@@ -328,7 +331,8 @@ class JobReference(HttpReference):
         return self.parse(request, (yield from self.follow(reply)))
 
     def follow(self, reply):
-        job, failures = urljoin(f"{self.service_url}/", reply.headers["Location"]), 0
+        job = urljoin(f"{self.service_url}/", reply.headers["Location"])
+        failures = 0
         while True:
             yield Wait(retry_after_s(reply, self.client.clock.now()) or 1.0)
             try:
@@ -441,7 +445,8 @@ class CheckReference(JobReference):
 
     def reconcile(self, call, *, deadline=NO_DEADLINE):
         check = self.poll(f"{self.service_url}/checks/{call.vendor_id}")
-        reply, result = self.fetch(check, call=call, deadline=deadline), None
+        reply = self.fetch(check, call=call, deadline=deadline)
+        result = None
         if self.is_done(reply.json()):
             reply = self.fetch(self.report(reply), call=call, deadline=deadline)
             result = self.parse(call, reply)
@@ -558,7 +563,8 @@ class ReferenceSimulator(Vendor, VendorSimulator):
         return self.backend_class(self, **settings)
 
     def set_situation(self, situation, *, score=None, step=None):
-        self.situation, self.score = situation, score
+        self.situation = situation
+        self.score = score
 
     def connect(self):
         if self.situation is Situation.UNREACHABLE:
@@ -570,7 +576,8 @@ class ReferenceSimulator(Vendor, VendorSimulator):
         if self.situation in STALLS:
             raise TimeoutError if timeout_s is not None else ConnectionResetError
         if self.situation is Situation.GATEWAY_ERROR:
-            status, body = 502, None
+            status = 502
+            body = None
         else:
             words = dict(words)
             status, body = self.answered(words, words.pop("key"), self.situation, self.score)
@@ -669,7 +676,9 @@ class CheckSimulator(HttpReferenceSimulator):
     def __init__(self, backend_class=CheckReference):
         super().__init__(backend_class)
         #: Each applicant's pictures; each check's words, and how many polls of it were answered.
-        self.applicants, self.checks, self.polls = {}, {}, {}
+        self.applicants = {}
+        self.checks = {}
+        self.polls = {}
 
     def ends(self, request):
         return request.path.startswith("/reports/")
@@ -677,7 +686,8 @@ class CheckSimulator(HttpReferenceSimulator):
     def answer(self, request, situation, score):
         """Make what is posted, report on a check, say how far it is, or delete an applicant."""
         kind, _, name = request.path[1:].partition("/")
-        check, is_post = name.removeprefix("report-"), request.method == "POST"
+        check = name.removeprefix("report-")
+        is_post = request.method == "POST"
         if request.method == "DELETE":
             is_there = self.applicants.pop(name, None) is not None
             return SimulatorReply(body=b"", status=204 if is_there else 404)
@@ -685,7 +695,8 @@ class CheckSimulator(HttpReferenceSimulator):
             return SimulatorReply(body={"error": "no such check"}, status=404)
         refuses = situation in REFUSALS or situation is Situation.UNREADABLE_200
         if refuses or kind == "reports":
-            words, key = self.checks.get(check, {}), request.headers["X-Api-Key"]
+            words = self.checks.get(check, {})
+            key = request.headers["X-Api-Key"]
             status, body = self.answered(words, key, situation, score)
             paid = None if is_post and kind == "checks" else False
             body = body if refuses else {**body, "id": check}
@@ -708,9 +719,11 @@ class CheckSimulator(HttpReferenceSimulator):
         return {"applicant": applicant}, {}
 
     def post_checks(self, name, request, situation):
-        words, check = request.json(), f"check-{next(self._numbers)}"
+        words = request.json()
+        check = f"check-{next(self._numbers)}"
         applicant = words.pop("applicant")
-        self.checks[check], self.polls[check] = words | self.applicants[applicant], 0
+        self.checks[check] = words | self.applicants[applicant]
+        self.polls[check] = 0
         body = {"id": check, "applicant": applicant, "state": "in_progress"}
         return body, {"Location": f"/checks/{check}"}
 

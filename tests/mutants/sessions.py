@@ -36,7 +36,8 @@ evolve = attrs.evolve
 SECRET = "reference-webhook-secret-c20ad4d7"
 #: By which the vendor looks at people.
 FLOW = "flow-41c7"
-MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+MATCH = fm.Operation.MATCH
+LIVENESS = fm.Operation.LIVENESS
 State = hosted.SessionState
 STATES = {
     "open": State.PENDING,
@@ -160,7 +161,8 @@ class SessionReference(HttpReference):
             yield self.check(item, request)
 
     def check(self, item, request):
-        decision, number = self.decision_of(item["word"]), item["score"]
+        decision = self.decision_of(item["word"])
+        number = item["score"]
         score = None if number is None else fm.Score(number, f"reference/{item['kind']}")
         fields = {"score": score, "backend": self.name}
         if item["kind"] == "match":
@@ -182,7 +184,8 @@ class SessionReference(HttpReference):
         return record.liveness_threshold
 
     def delete_steps(self, request):
-        record, url = request.record, f"{self.service_url}/sessions/{request.record.session_id}"
+        record = request.record
+        url = f"{self.service_url}/sessions/{request.record.session_id}"
         shown = yield evolve(self.poll(url), expects={200, 404})
         self.compare(record, shown.at("id"))
         reply = yield evolve(self.poll(url), method="DELETE")
@@ -309,7 +312,8 @@ class Player(testing.SessionSimulator):
     read_refusals = (TOO_SOON, NOT_THERE)
 
     def __init__(self, store):
-        self.clock, self.store = testing.ManualClock(), store
+        self.clock = testing.ManualClock()
+        self.store = store
 
     def play(self, session_id, case):
         if case is SessionCase.VANISHED:
@@ -378,7 +382,8 @@ class SessionVendor(HttpReferenceSimulator):
     def __init__(self, backend_class=SessionReference):
         super().__init__(backend_class)
         #: Sessions by their ids, and ids by the keys of their starts.
-        self.store, self.keys = {}, {}
+        self.store = {}
+        self.keys = {}
         self.sessions = self.player(self.store)
 
     def answer(self, request, situation, score):

@@ -13,7 +13,9 @@ from facematch_core.store import SqlStore
 from facematch_mock_server import MockServer, make_card
 
 PHOTOS = Path(__file__).parents[2] / "docs/photographs"
-ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
+ADA = make_card("ada")
+ADA_AGAIN = make_card("ada", quality=70)
+BOB = make_card("bob")
 
 
 def facematch(*words, cwd):
@@ -48,7 +50,8 @@ def test_the_mock_answers_and_counts(tmp_path):
 @pytest.mark.slow
 def test_the_local_engine_matches_a_person_and_finds_no_face_in_a_cat():
     with open_verifier("local") as verifier:
-        a, b = PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg"
+        a = PHOTOS / "grace-hopper.jpg"
+        b = PHOTOS / "grace-hopper-card.jpg"
         assert verifier.verify(a, b).is_match
         assert verifier.verify(a, PHOTOS / "no-face-cat.jpg").decision is Decision.INCONCLUSIVE
 

@@ -14,7 +14,9 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 class Element:
     def __init__(self, name, attributes, parent):
-        self.name, self.attributes, self.parent = name, attributes, parent
+        self.name = name
+        self.attributes = attributes
+        self.parent = parent
         self.parts = []
 
     def text(self):

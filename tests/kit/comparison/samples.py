@@ -65,7 +65,8 @@ def grouped(system):
 @functools.cache
 def full():
     """Three systems with every part that there is; one of them is a mock and gives decisions."""
-    count, chance = PEOPLE * 68, np.random.default_rng(3)
+    count = PEOPLE * 68
+    chance = np.random.default_rng(3)
 
     def of(name, mean, seed, **facts):
         system = crowd(
@@ -107,7 +108,8 @@ def full():
 @functools.cache
 def two():
     """A file of scores of two systems; the first made no error at all."""
-    better, worse = crowd("alpha", PEOPLE, 2, 20, mean=90), crowd("beta", PEOPLE, 2, 20, mean=50)
+    better = crowd("alpha", PEOPLE, 2, 20, mean=90)
+    worse = crowd("beta", PEOPLE, 2, 20, mean=50)
     return evaluate([better, worse], required_fmr=0.01, made_at=MADE_AT)
 
 

@@ -64,7 +64,8 @@ def write_study(folder, pairs=6, groups=None):
 
 
 def stored_study(pairs=6, digest="0" * 64):
-    mated, places = [number % 2 for number in range(pairs)], [*range(pairs)]
+    mated = [number % 2 for number in range(pairs)]
+    places = [*range(pairs)]
     content = {"mated": mated, "probe": places, "reference": places, "groups": {}}
     return StoredStudy(digest=digest, name="people", content=content)
 

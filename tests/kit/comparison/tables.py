@@ -13,7 +13,8 @@ from facematch_core import Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
 #: What a pair can come to, beside a score: a failure to acquire, no answer.
-LOST, SILENT = None, "silent"
+LOST = None
+SILENT = "silent"
 
 NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
@@ -29,7 +30,8 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
 
 
 def rates_at(table, threshold, confidence=0.95):
-    rates, names = Rates(table, confidence), ("fmr", "fnmr", "far", "frr", "fta")
+    rates = Rates(table, confidence)
+    names = ("fmr", "fnmr", "far", "frr", "fta")
     return SimpleNamespace(**{name: rates.at(name, threshold) for name in names})
 
 
@@ -84,11 +86,13 @@ def crowd(
     `mated` and `others` are pairs of each person; the seed is of the scores, the pairs are always
     the same. `grouped` by whether the number of a person is even.
     """
-    of_pairs, of_scores = np.random.default_rng(99), np.random.default_rng(seed)
+    of_pairs = np.random.default_rng(99)
+    of_scores = np.random.default_rng(seed)
     same = np.repeat(np.arange(people), mated)
     person = of_pairs.integers(0, people, people * others)
     other = (person + of_pairs.integers(1, people, len(person))) % people
-    probe, reference = np.concatenate([same, person]), np.concatenate([same, other])
+    probe = np.concatenate([same, person])
+    reference = np.concatenate([same, other])
     scores = of_scores.normal(np.where(probe == reference, mean, 25.0), 10).clip(0, 100).round(2)
     scores[of_scores.random(len(probe)) < failures] = np.nan
     decisions = np.where(np.isnan(scores), INCONCLUSIVE, np.where(scores > 50, MATCH, NO_MATCH))

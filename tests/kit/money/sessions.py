@@ -22,7 +22,9 @@ from facematch_rekognition import RekognitionBackend
 from facematch_sumsub import SumsubBackend
 from facematch_veriff import VeriffBackend
 
-SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
+SUBJECT = "canary-subject-5b1e"
+PURPOSE = "canary-purpose-90c2"
+ABOUT = "canary-about-77aa"
 WORKFLOW = "11111111-2222-3333-4444-555555555555"
 #: Veriff's API keys are UUIDs.
 VERIFF_KEY = "0ca11ab1-e5e3-4f9a-877c-15e3f9a77c10"
