@@ -160,6 +160,7 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("clock/advance", [], 400, "not a JSON object"),
         ("clock/advance?seconds=1", {}, 400, "seconds cannot be in the query of a change"),
         ("faults", {"stage": "connect"}, 400, "kind is missing"),
+        ("faults", {"faults": [5]}, 400, "faults must be a list of objects"),
         ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "must be JSON"),
         ("outcomes", {"kind": "match", "review": True}, 400, "set the switch in_review"),
         ("ledger/balance", {"balance": "-1"}, 400, "between 0 and"),

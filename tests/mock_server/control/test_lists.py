@@ -164,6 +164,7 @@ def test_charge_numbers_are_never_reused_after_eviction_or_refund():
         lambda control: control.webhooks.add(HOOK, secret="\ud800"),
         lambda control: control.webhooks.add(HOOK, secret=7),
         lambda control: control.webhooks.drop(10_001),
+        lambda control: control.set_limits({"push": 1}),
         lambda control: control.sessions.decide("1", "Approved", "\ud800"),
     ],
 )

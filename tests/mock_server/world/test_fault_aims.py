@@ -193,6 +193,7 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
         ({"headers": {"X": "a\r\nSet-Cookie: b"}}, "X"),
         ({"headers": {"X": 1.5}}, "X"),
         ({"kind": "never"}, "the kind of a fault must be one of reset, "),
+        ({"stage": "connect"}, "a fault at connect must be one of"),
         ({"headers": 5}, "must be a mapping, not 5"),
         ({"status": 600}, "from 200 to 599"),
         ({"claim": "auth.missing"}, "leave status or claim out"),
