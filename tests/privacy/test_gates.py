@@ -2,7 +2,9 @@
 
 import contextlib
 import sqlite3
+from typing import Any
 
+import attrs
 import pytest
 from kit import canaries, traces
 from kit.watched import CALLERS, VENDORS, WITH_REF, echo, hits, tokens
@@ -29,46 +31,60 @@ def fault(vendor, *, times=None, status=503, kind=Kind.JSON):
     return Fault(stage=Stage.ANSWER, kind=kind, status=status, times=times, body=body, path=path)
 
 
-#: What goes wrong at the vendor, the gates, and how two calls end.
+@attrs.frozen
+class Gate:
+    """What two calls meet, and how they end."""
+
+    ends: list
+    #: What the vendor's fault is made of; None if there is none.
+    fault: dict | None = None
+    cap: int = 9
+    make_policy: Any = None
+    retry: Retry | None = None
+
+
 GATES = {
-    "a budget that is spent": (None, {"cap": 1}, [MatchResult, errors.BudgetExceeded]),
-    "a budget with unknowns": ({}, {}, [errors.VendorError] * 2),
-    "the same in markup": ({"kind": Kind.HTML}, {}, [errors.OutcomeUnknown] * 2),
-    "a breaker that opens": (
-        {"kind": Kind.HTML},
-        {"gate": lambda: CircuitBreaker(failures=1)},
+    "a budget that is spent": Gate([MatchResult, errors.BudgetExceeded], cap=1),
+    "a budget with unknowns": Gate([errors.VendorError, errors.VendorError], fault={}),
+    "the same in markup": Gate(
+        [errors.OutcomeUnknown, errors.OutcomeUnknown], fault={"kind": Kind.HTML}
+    ),
+    "a breaker that opens": Gate(
         [errors.OutcomeUnknown, errors.BreakerOpen],
+        fault={"kind": Kind.HTML},
+        make_policy=lambda: CircuitBreaker(failures=1),
     ),
-    "a breaker that opens, and repeats the error": (
-        {},
-        {"gate": lambda: CircuitBreaker(failures=1)},
+    "a breaker that opens, and repeats the error": Gate(
         [errors.VendorError, errors.BreakerOpen],
+        fault={},
+        make_policy=lambda: CircuitBreaker(failures=1),
     ),
-    "a window that is full": (
-        None,
-        {"gate": lambda: RateLimiter(RateWindow(1, 86400.0), max_wait_s=0.0)},
+    "a window that is full": Gate(
         [MatchResult, errors.RateLimited],
+        make_policy=lambda: RateLimiter(RateWindow(1, 86400.0), max_wait_s=0.0),
     ),
-    "what is repeated": (
-        {"status": 429, "times": 1},
-        {"retry": Retry(times=1, first_s=0.01, longest_s=0.02)},
+    "what is repeated": Gate(
         [MatchResult, MatchResult],
+        fault={"status": 429, "times": 1},
+        retry=Retry(times=1, first_s=0.01, longest_s=0.02),
     ),
 }
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_refusals_and_records_of_policies_leak_nothing(world, watch_call, store, each_vendor, name):
-    (store, path), (trouble, about, expected) = store, GATES[name]
-    if trouble is not None:
-        world.control.add_fault(fault(each_vendor, **trouble))
+    store, path = store
+    gate = GATES[name]
+    if gate.fault is not None:
+        world.control.add_fault(fault(each_vendor, **gate.fault))
     events = []
-    policies = [Budget(about.get("cap", 9), name=each_vendor.name, store=store)]
-    policies += [about["gate"]()] if "gate" in about else []
+    policies = [Budget(gate.cap, name=each_vendor.name, store=store)]
+    if gate.make_policy is not None:
+        policies.append(gate.make_policy())
     backend = each_vendor.backend(world.url)
-    settings = {"policies": policies, "retry": about.get("retry")}
+    settings = {"policies": policies, "retry": gate.retry}
     with FaceVerifier(backend, on_event=events.append, **settings) as verifier:
-        for kind in expected:
+        for kind in gate.ends:
             end, texts = watch_call(verifier, events, **WITH_REF)
             texts |= traces.of_objects(*policies, *store.budgets(), *store.open_reservations())
             assert hits(texts, backend=backend) == {}
@@ -79,8 +95,10 @@ def test_refusals_and_records_of_policies_leak_nothing(world, watch_call, store,
 
 
 def test_a_failing_store_leaks_nothing(world, watch_call, store):
-    vendor, events, (store, path) = VENDORS["didit"], [], store
-    backend, gate = vendor.backend(world.url), Budget(9, name="didit", store=store)
+    store, path = store
+    events = []
+    backend = VENDORS["didit"].backend(world.url)
+    gate = Budget(9, name="didit", store=store)
     store.budgets()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("DROP TABLE facematch_attempts")

@@ -20,19 +20,22 @@ def struck(make_engine, make_fault, serve, at_end):
     return connect
 
 
-@pytest.mark.parametrize("coding", ["counted", "chunked", "none"])
+#: Two that end before their body does, and one that has none.
+UPLOADS = {
+    "counted": raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
+    "chunked": raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
+    "none": raw_request("GET", "/x"),
+}
+
+
+@pytest.mark.parametrize("coding", UPLOADS)
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
 def test_mid_upload_fault_closes_the_connection_without_executing_the_call(
     struck, kind, end, coding
 ):
     client, engine = struck(f"mid_upload.{kind}")
-    sent = {
-        "counted": raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
-        "chunked": raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
-        "none": raw_request("GET", "/x"),
-    }[coding]
     with contextlib.suppress(OSError):
-        client.send(sent)
+        client.send(UPLOADS[coding])
     assert client.end() == end
     assert not engine.handled
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]
