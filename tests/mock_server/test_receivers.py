@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit.commands import invoke_facematch
+from kit.vendors import NEEDED
 
 from facematch_core import WebhookRefused, open_sessions
 from facematch_didit import verify_webhook
@@ -110,28 +111,12 @@ def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_o
     assert SECRET not in answer.output
 
 
-#: The settings of vendors whose deliveries have no time, or no documented limit of their age.
-WITHOUT_A_LIMIT = {
-    "onfido": {
-        "api_token": "a-token",
-        "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
-        "face_output": "selfie",
-    },
-    "sumsub": {"app_token": "prd:a-token", "secret_key": "a-key"},
-    "persona": {"api_key": "a-key", "template_id": "itmpl_mock"},
-    "veriff": {
-        "api_key": "a-key",
-        "shared_secret": "another-secret",
-        "base_url": "https://stationapi.veriff.com",
-        "solution": "document_selfie",
-    },
-}
-
-
-@pytest.mark.parametrize("vendor", WITHOUT_A_LIMIT)
+#: Their deliveries have no time, or no documented limit of their age.
+@pytest.mark.parametrize("vendor", ["onfido", "sumsub", "persona", "veriff"])
 def test_receiver_is_tried_without_a_signed_time(receive, secret_file, vendor):
-    settings = WITHOUT_A_LIMIT[vendor]
-    sessions = open_sessions(vendor, **settings, webhook_secrets=SECRET, compared_with="document")
+    sessions = open_sessions(
+        vendor, **NEEDED[vendor], webhook_secrets=SECRET, compared_with="document"
+    )
 
     def takes_genuine(body, headers):
         try:

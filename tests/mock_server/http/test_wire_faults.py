@@ -4,7 +4,7 @@ import contextlib
 
 import attrs
 import pytest
-from kit.rawclient import RawClient, chunked, raw_request
+from kit.rawclient import RawClient, raw_request
 
 BODY = b"z" * 300_000
 
@@ -20,22 +20,11 @@ def struck(make_engine, make_fault, serve, at_end):
     return connect
 
 
-#: Two that end before their body does, and one that has none.
-UPLOADS = {
-    "counted": raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
-    "chunked": raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
-    "none": raw_request("GET", "/x"),
-}
-
-
-@pytest.mark.parametrize("coding", UPLOADS)
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_mid_upload_fault_closes_the_connection_without_executing_the_call(
-    struck, kind, end, coding
-):
+def test_mid_upload_fault_closes_the_connection_without_executing_the_call(struck, kind, end):
     client, engine = struck(f"mid_upload.{kind}")
     with contextlib.suppress(OSError):
-        client.send(UPLOADS[coding])
+        client.send(raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY)
     assert client.end() == end
     assert not engine.handled
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]

@@ -34,9 +34,6 @@ def test_least_recently_used_picture_is_evicted_first(use):
         pictures.keep({first.digest: b"1" * 100})
     pictures.store(b"4" * 100)
     assert pictures.find(second.digest) is None
+    assert pictures.find(None) is None
     assert pictures.find(first.digest) is not None
     assert pictures.find(third.digest) is not None
-
-
-def test_no_picture_is_found_without_a_digest():
-    assert Pictures(300).find(None) is None

@@ -353,14 +353,13 @@ def test_search_covers_sessions_and_webhooks_beyond_the_displayed_rows(mock):
     more = {"service": "FACE_MATCH", "status": "Approved", "created_at": mock.control.now()}
     more |= {"metadata": None, "pictures": {}, "result": {}}
     for number in range(210):
-        mock.world.sessions.add(f"id-{number}", vendor_data=f"order-{number}", **more)
+        mock.world.sessions.add(f"id-{number}", vendor_data=f"order-{number}.", **more)
     match(mock, vendor_data="order-x")
     state = f"{PATH}state/didit/sessions"
     every = ask(mock, state).json()
     assert (every["total"], len(every["newest"])) == (211, 200)
-    page = ask(mock, f"{state}?search=Order-3%20approved").json()
-    found = {"order-3", *(f"order-3{at}" for at in range(10))}
-    assert {session["vendor_data"] for session in page["newest"]} == found
+    (oldest,) = ask(mock, f"{state}?search=Order-0.%20approved").json()["newest"]
+    assert oldest["vendor_data"] == "order-0."
     for search, count in (("order-x", 1), ("127.0.0.1:9/hook", 1), ("order-y", 0)):
         answer = ask(mock, f"{PATH}state/didit/webhooks?search={search}").json()
         assert answer["total"] == len(answer["newest"]) == count
