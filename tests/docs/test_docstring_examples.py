@@ -63,7 +63,8 @@ def names(didit_mock, tmp_path, monkeypatch):
     monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "facematch.toml"))
     monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
     monkeypatch.setenv("DIDIT_WORKFLOW_ID", WORKFLOWS["signup"])
-    selfie, document = make_card("p1"), make_card("p1", quality=70)
+    selfie = make_card("p1")
+    document = make_card("p1", quality=70)
     played = didit_mock.control.sessions
     played.workflow(WORKFLOWS["payout"])
     played.workflow(WORKFLOWS["signup"], kind="kyc")

@@ -94,7 +94,8 @@ def command_line(*words):
 
 def pip_install(_editable, place):
     """Install a repository so that it can be edited, without a network and away from ours."""
-    folder, site = Path(place.removesuffix("[dev]")).resolve(), Path(".site").resolve()
+    folder = Path(place.removesuffix("[dev]")).resolve()
+    site = Path(".site").resolve()
     quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
     pip = (sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation")
     ended = process(*pip, "--target", str(site), str(folder))
@@ -116,7 +117,8 @@ COMMANDS = {
 
 
 def console(text):
-    written, code = [], 0
+    written = []
+    code = 0
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
         command, _, shown = step.partition("\n")
         words = shlex.split(command.removeprefix("$ ").replace("PATH_TO_THE_CHECKOUT", str(ROOT)))
@@ -131,12 +133,16 @@ def console(text):
 
 
 def run(page, source):
-    namespace, printed = {"__name__": page.stem}, None
+    namespace = {"__name__": page.stem}
+    printed = None
 
     def block(match):
         nonlocal printed
-        kind, title, text = match["kind"], match["title"], match["text"]
-        before, printed = printed, None
+        kind = match["kind"]
+        title = match["title"]
+        text = match["text"]
+        before = printed
+        printed = None
         if title:
             Path(title).parent.mkdir(parents=True, exist_ok=True)
             Path(title).write_text(text)

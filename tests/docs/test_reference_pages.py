@@ -110,7 +110,8 @@ def charges(call, *pictures):
 
 
 def table_of_charges():
-    ready, scores = {name: card.data for name, card in card_sheet().items()}, {}
+    ready = {name: card.data for name, card in card_sheet().items()}
+    scores = {}
     for vendor, backend in VENDORS.items():
         # No fault is to strike Deepvue's login, and no status is sent again with a new one.
         path = {"path": "/v1/facematch"} if vendor == "Deepvue" else {}

@@ -18,7 +18,8 @@ class Asking:
     def __init__(self, **settings):
         self.mock = MockServer(**{"seed": 5, **settings})
         self.control = self.mock.control
-        self.seconds, self.session = [], requests.Session()
+        self.seconds = []
+        self.session = requests.Session()
         self.session.mount(self.url, MockAdapter(self.mock.app, sleep=self.seconds.append))
 
     def didit(self, probe="p1", reference="p2", call="match", *, key=None, timeout=None, **fields):

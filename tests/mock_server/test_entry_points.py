@@ -92,7 +92,8 @@ def test_parity_command_works_for_a_plug_in_vendor(monkeypatch, tmp_path, answer
         (tmp_path / name).write_bytes(card_sheet()[CARDS[name]].data)
     with MockServer(vendor="acme") as mock:
         if answer:
-            app, handle = mock.app, mock.app.handle
+            app = mock.app
+            handle = mock.app.handle
             app.handle = lambda request: attrs.evolve(handle(request), body=answer)
         (tmp_path / "key.txt").write_text(mock.live_key)
         (tmp_path / "key.txt").chmod(0o600)

@@ -235,7 +235,7 @@ def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
         (tmp_path / name).write_text(code)
     printed = run_pytest(tmp_path, CARD=str(tmp_path / "card.png"))
     failed, broken = (
-        {*re.findall(rf"^{outcome} \w+\.py::test_(\w+)", printed, re.MULTILINE)}
+        set(re.findall(rf"^{outcome} \w+\.py::test_(\w+)", printed, re.MULTILINE))
         for outcome in ("FAILED", "ERROR")
     )
     left = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}

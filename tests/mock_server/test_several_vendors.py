@@ -7,7 +7,8 @@ from kit import mock_didit as didit
 from facematch_mock_server import MockServer, card_sheet
 
 BOTH = ("didit", "deepvue")
-P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
+P1 = card_sheet()["p1"].data
+P2 = card_sheet()["p2"].data
 
 
 class Two:

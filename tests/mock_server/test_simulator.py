@@ -84,14 +84,16 @@ def stored_by_a_phone(orientation):
     """The card, turned back, with the EXIF orientation that says so."""
     exif = Pillow.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    file, card = io.BytesIO(), Pillow.open(io.BytesIO(CARD))
+    file = io.BytesIO()
+    card = Pillow.open(io.BytesIO(CARD))
     card.transpose(BACK[orientation]).save(file, "JPEG", exif=exif, quality=95)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("orientation", sorted(BACK))
 def test_exif_orientation_is_followed(orientation):
-    turned, upright = stored_by_a_phone(orientation), Recognizer()
+    turned = stored_by_a_phone(orientation)
+    upright = Recognizer()
     upright.facts = UprightFacts(limit=10)
     assert Recognizer().match(turned, CARD, rotate=False).score is None
     assert upright.match(turned, CARD, rotate=False).score > 90

@@ -57,7 +57,8 @@ def licence(name):
 @functools.cache
 def brought(extra):
     """The packages that an installation with this extra brings; of the core, if it is no extra."""
-    todo, done = [(US, frozenset({extra}))], set()
+    todo = [(US, frozenset({extra}))]
+    done = set()
     while todo:
         name, extras = each = todo.pop()
         if each in done:

@@ -136,7 +136,8 @@ def test_a_failed_login_leaks_nothing(world, ask, fault):
 @pytest.mark.parametrize("number", [1, 2])
 def test_an_interrupted_call_leaks_nothing(ask, monkeypatch, vendor, name, number):
     """In the middle of the first or second answer, a login's or a call's."""
-    read, seen = transport.read_body, []
+    read = transport.read_body
+    seen = []
 
     def interrupted(*arguments):
         seen.append(1)
@@ -181,7 +182,8 @@ def test_a_refused_call_leaks_nothing(ask, vendor, refusal):
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_response_that_echoes_the_token_leaks_nothing(world, watch_call, status):
     """It was given out by the login before; the vendor's answer has it in every field."""
-    vendor, events = VENDORS["deepvue"], []
+    vendor = VENDORS["deepvue"]
+    events = []
     backend = vendor.backend(world.url)
     with FaceVerifier(backend, on_event=events.append) as verifier:
         watch_call(verifier, events)

@@ -40,7 +40,8 @@ from facematch_core.backend import Backend
 from facematch_didit import DiditBackend
 
 #: Of 12 KB each, with metadata: what a caller reads from an upload.
-PROBE, REFERENCE = canaries.probe().data, canaries.reference().data
+PROBE = canaries.probe().data
+REFERENCE = canaries.reference().data
 BROKEN = REFERENCE[:-900]
 WITH_REF = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
 SECRETS = canaries.canaries()
@@ -300,7 +301,8 @@ def test_no_error_of_the_network_keeps_a_picture(name, library, clock):
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_a_deadline_that_ends_before_a_thread_is_free_keeps_no_picture(library):
     """So does a call that is cancelled."""
-    go_on, caught = threading.Event(), []
+    go_on = threading.Event()
+    caught = []
 
     def wait():
         go_on.wait(30)

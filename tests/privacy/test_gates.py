@@ -112,7 +112,8 @@ def test_a_failing_store_leaks_nothing(world, watch_call, store):
 @pytest.mark.parametrize("order", [("didit", "deepvue"), ("deepvue", "didit")], ids="-".join)
 @pytest.mark.parametrize("both", [False, True], ids=["one", "both"])
 def test_failover_does_not_repeat_the_first_members_echo(world, watch_call, order, status, both):
-    events, members = [], {}
+    events = []
+    members = {}
     for name in order:
         backend = VENDORS[name].backend(world.url)
         members[name] = FaceVerifier(backend, on_event=events.append)

@@ -19,7 +19,9 @@ from facematch_mock_server import Fault, Kind, Stage
 @pytest.fixture
 def exported(at_end):
     """Both hooks as one, and what they give away, as texts."""
-    registry, exporter, tracers = CollectorRegistry(), InMemorySpanExporter(), TracerProvider()
+    registry = CollectorRegistry()
+    exporter = InMemorySpanExporter()
+    tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     at_end.callback(tracers.shutdown)
     hooks = [count_calls(registry), trace_calls(tracers)]

@@ -75,7 +75,8 @@ def test_command_output_leaks_nothing(folder, each_vendor):
 
 @pytest.mark.usefixtures("local_models")
 def test_the_demo_page_contains_no_part_of_a_photograph(folder):
-    names, secrets = ("grace-hopper.jpg", "eileen-collins.jpg"), {}
+    names = ("grace-hopper.jpg", "eileen-collins.jpg")
+    secrets = {}
     for name in names:
         tags = Pillow.Exif()
         tags[270] = canaries.HIDDEN
@@ -98,7 +99,8 @@ def test_the_demo_page_contains_no_part_of_a_photograph(folder):
 @pytest.mark.usefixtures("local_models")
 def test_the_local_backend_leaks_nothing(watch_call):
     photo = PACKAGED / "grace-hopper.jpg"
-    data, events = photo.read_bytes(), []
+    data = photo.read_bytes()
+    events = []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
         for pictures in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
             _, texts = watch_call(verifier, events, pictures=pictures, **WITH_REF)

@@ -72,7 +72,8 @@ def leaks_of(world, caplog, capfd):
         if session is not None:
             # Not every vendor gives the link or the token again.
             access = session.access or SessionAccess()
-            link, token = access.link, access.token
+            link = access.link
+            token = access.token
             secrets["link"] = link and link.reveal().rpartition("/")[2]
             secrets["token"] = token and token.reveal()
             texts["record"] = repr(session.record.to_dict())
@@ -144,7 +145,8 @@ def decision_of(world, session_id):
 def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
     """Neither what is on the document nor what the caller passes, however the read ends."""
     theirs, ours = HOLDERS
-    session, person = start(world), fm.Person(name=f"Ada {ours}", date_of_birth=BORN)
+    session = start(world)
+    person = fm.Person(name=f"Ada {ours}", date_of_birth=BORN)
     world.control.sessions.document(
         session.record.session_id,
         full_name=f"Ada {theirs}",
@@ -157,7 +159,7 @@ def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
     assert result.date_of_birth_agreement is Agreement.AGREES
     texts = traces.of_result(attrs.evolve(result, clock=SystemClock()))
     texts["reasons"] = repr(result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60))
-    bodies = [*decision_of(world, session.record.session_id)]
+    bodies = list(decision_of(world, session.record.session_id))
     errors = [
         refused(fm.SessionMismatch, attrs.evolve(session.record, about="x"), world, person),
         refused(fm.InvalidRequest, attrs.evolve(session.record, backend="x"), world, person),

@@ -39,7 +39,7 @@ def cleared(mock):
     mock.control.clear_outcomes()
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
     def post(body):
         return requests.post(f"{mock.url}/__mock__/outcomes", json=body, timeout=10)

@@ -29,7 +29,8 @@ def opened(*, any_key=False, **settings):
         session.proxies = {"https": door.url, "http": door.url}
         session.verify = str(door.authority.pem)
         session.trust_env = False
-        door.session, door.said = session, said
+        door.session = session
+        door.said = said
         yield door
 
 

@@ -17,8 +17,10 @@ class FakeEngine:
     """Echoes requests; `handled` were carried out, `notes` is what fronts told the journal."""
 
     def __init__(self, *faults, limit=1_000_000):
-        self.faults, self.limit = Faults(Draws(seed=0)), limit
-        self.handled, self.notes = [], []
+        self.faults = Faults(Draws(seed=0))
+        self.limit = limit
+        self.handled = []
+        self.notes = []
         for fault in faults:
             self.faults.add(fault)
 

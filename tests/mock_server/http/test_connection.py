@@ -18,7 +18,8 @@ IDLE_S = 60
 
 class Timer:
     def __init__(self, due, call, arguments):
-        self.due, self.run = due, functools.partial(call, *arguments)
+        self.due = due
+        self.run = functools.partial(call, *arguments)
 
     def when(self):
         return self.due
@@ -31,7 +32,9 @@ class Loop:
     """An event loop whose clock the test moves."""
 
     def __init__(self):
-        self.now, self.timers, self.turns = 0.0, [], 0
+        self.now = 0.0
+        self.timers = []
+        self.turns = 0
 
     def time(self):
         return self.now
@@ -47,13 +50,15 @@ class Loop:
         return self.call_at(self.now, call, *arguments)
 
     def advance(self, seconds):
-        end, called = self.now + seconds, 0
+        end = self.now + seconds
+        called = 0
         while due := [timer for timer in self.timers if timer.run and timer.due <= end]:
             first = min(due, key=Timer.when)
             self.timers.remove(first)
             self.now = max(self.now, first.due)
             first.run()
-            called, self.turns = called + 1, self.turns + 1
+            called += 1
+            self.turns += 1
             assert called < 1000, "a timer begins itself anew, at once"
         self.now = end
 
@@ -65,8 +70,12 @@ class Line:
     """
 
     def __init__(self, engine):
-        self.engine, self.loop = engine, Loop()
-        self.sent, self.takes, self.ended, self.closed = b"", True, False, None
+        self.engine = engine
+        self.loop = Loop()
+        self.sent = b""
+        self.takes = True
+        self.ended = False
+        self.closed = None
         self.scratch = memoryview(bytearray(4096))
         about = {"threads": None, "idle_s": IDLE_S, "linger_s": 5}
         service = Service(handler=engine, loop=self.loop, scratch=self.scratch, **about)
@@ -172,7 +181,8 @@ def test_idle_timeout_closes_a_connection_and_restarts_after_a_response(connect)
 
 @pytest.mark.parametrize("part", PARTS)
 def test_incomplete_request_is_408_on_timeout_and_400_on_half_close(connect, part):
-    ended, line = connect(), connect()
+    ended = connect()
+    line = connect()
     ended.send(part)
     ended.half_close()
     assert (ended.statuses, ended.ended, ended.closed) == ([400], True, "close")
@@ -188,7 +198,8 @@ def test_incomplete_request_is_408_on_timeout_and_400_on_half_close(connect, par
 
 
 def test_head_timeout_is_total_and_body_timeout_restarts_with_each_read(connect):
-    head, body = connect(), connect()
+    head = connect()
+    body = connect()
     body.send(raw_request("POST", "/x", "Content-Length: 9"))
     for line in (head, body):
         for byte in b"abcdefg":

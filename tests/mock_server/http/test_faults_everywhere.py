@@ -10,7 +10,8 @@ from kit.front import MockAdapter
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind
 
 URL = "http://vendor.example"
-IN_TIME_S, TOO_LATE_S = 0, 3600
+IN_TIME_S = 0
+TOO_LATE_S = 3600
 
 
 def every_fault():

@@ -15,7 +15,8 @@ URL = "https://verification.didit.me"
 @pytest.fixture(params=["adapter", "responses"])
 def asking(request):
     """A mock that nobody has started, and a session whose calls of Didit go there."""
-    mock, session = MockServer(), requests.Session()
+    mock = MockServer()
+    session = requests.Session()
     session.headers["x-api-key"] = mock.live_key
     with contextlib.ExitStack() as stack:
         stack.callback(mock.stop)

@@ -250,7 +250,8 @@ def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, n
 
 
 def test_unknown_session_is_read_by_an_id_of_the_vendors_form(rehearse):
-    vendor, targets = rehearse("persona"), []
+    vendor = rehearse("persona")
+    targets = []
 
     def note(request, carry_out):
         targets.append(request.target)
@@ -399,7 +400,8 @@ REFUSAL = Response(
 
 @pytest.mark.parametrize("number", _slow_but((2, 4, 22, 30, 33), 4))
 def test_403_at_any_call_still_writes_a_record_and_leaves_no_session(rehearse, number):
-    vendor, numbers = rehearse("didit"), itertools.count(1)
+    vendor = rehearse("didit")
+    numbers = itertools.count(1)
 
     def strike(request, carry_out):
         is_struck = "balance" not in request.target and next(numbers) == number
@@ -420,7 +422,7 @@ WITH_A_KEY = [name for name, vendor in VENDORS.items() if vendor.has_key]
 @pytest.mark.parametrize("name", _slow_but(WITH_A_KEY, "compreface"))
 def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     vendor = rehearse(name)
-    setting = [*(VENDORS[name].keys or {"api_key": ""})][-1]
+    setting = list(VENDORS[name].keys or {"api_key": ""})[-1]
     file = tmp_path / f"{setting}.txt"
     key = file.read_text()
     file.write_text(key[:-3] + ("abc" if name == "compreface" else "xyz"))
@@ -521,7 +523,8 @@ def test_backend_without_a_mock_is_rejected_with_the_reason(run, tmp_path, backe
 
 
 def test_record_contains_no_picture_key_id_or_file_name(rehearse, tmp_path):
-    vendor, ids = rehearse("didit"), set()
+    vendor = rehearse("didit")
+    ids = set()
     change(vendor, {}, _body("", lambda body: ids.update({body.get("request_id")} - {None})))
     record = vendor.run("--yes", code=0).record.read_bytes()
     assert len(ids) > 5
@@ -580,7 +583,9 @@ def test_output_never_overwrites_a_file_that_is_not_a_record(rehearse, tmp_path,
 def test_signal_still_writes_a_record_and_leaves_no_session_open(
     rehearse, monkeypatch, name, place
 ):
-    vendor, number, unheard = rehearse("azure"), getattr(signal, name), []
+    vendor = rehearse("azure")
+    number = getattr(signal, name)
+    unheard = []
     place = f"facematch_mock_server.parity.{place}"
     whole = pkgutil.resolve_name(place)
 

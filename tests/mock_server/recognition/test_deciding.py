@@ -12,7 +12,8 @@ from facematch_mock_server.recognition.outcomes import SeenPicture
 from facematch_mock_server.recognition.recognizer import FactsCache, Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
-P1, P2 = make_card("p1"), make_card("p2")
+P1 = make_card("p1")
+P2 = make_card("p2")
 A = picture("teal", (100, 120), "PNG").data
 B = picture("maroon", (100, 120), "PNG").data
 

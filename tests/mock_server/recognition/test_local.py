@@ -38,7 +38,8 @@ def photograph(name):
 
 
 def test_same_person_scores_high_and_different_people_low(local):
-    hopper, card = photograph("grace-hopper"), photograph("grace-hopper-card")
+    hopper = photograph("grace-hopper")
+    card = photograph("grace-hopper-card")
     same = local.match(hopper, card, rotate=False)
     other = local.match(hopper, photograph("eileen-collins"), rotate=False)
     assert same.score_source == other.score_source == "local"

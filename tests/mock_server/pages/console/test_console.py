@@ -20,7 +20,8 @@ from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_mock_server.pages import console
 
 SHEET = card_sheet()
-P1, P2 = SHEET["p1"].data, SHEET["p2"].data
+P1 = SHEET["p1"].data
+P2 = SHEET["p2"].data
 PATH = "/__mock__/console/"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 FILES = Path(console.__file__).parent

@@ -14,8 +14,10 @@ from facematch_mock_server.base.messages import PERSON
 
 BACK = "https://shop.example/back?order=7#top"
 DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "use-the-mock.md"
-KYC, BIOMETRIC = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
+KYC = str(uuid.UUID(int=1))
+BIOMETRIC = str(uuid.UUID(int=2))
+P1 = card_sheet()["p1"].data
+P2 = card_sheet()["p2"].data
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_person_page_shows_mock_vendor_workflow_and_callback_host(mock):
     promised = re.findall(r"\*\*(.+?)\*\*", section)
     assert promised
     assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == promised
-    assert {*re.findall(r'name="face" value="([^"]+)"', page)} == {*card_sheet()}
+    assert set(re.findall(r'name="face" value="([^"]+)"', page)) == set(card_sheet())
     assert 'name="document"' not in page
     assert status_of(mock, session) == "In Progress"
     assert "status=Approved" in press(session["url"], "card", face="p1").headers["Location"]
@@ -131,7 +133,7 @@ def test_unsafe_or_missing_callback_causes_no_redirect_or_link(mock, address):
     url = start(mock, callback=None)["url"]
     assert "<dd>nowhere</dd>" in look(url).text
     answer = press(url, "abandon")
-    assert (answer.status_code, {"Location", "Refresh"} & {*answer.headers}) == (200, set())
+    assert (answer.status_code, {"Location", "Refresh"} & set(answer.headers)) == (200, set())
     assert "href" not in answer.text.partition("<main>")[2]
 
 
@@ -157,7 +159,8 @@ def test_page_url_finds_only_the_session_of_its_account(mock):
     ],
 )
 def test_forged_or_cross_site_form_is_rejected(mock, options):
-    session, other = start(mock), start(mock, vendor_data="case-8")
+    session = start(mock)
+    other = start(mock, vendor_data="case-8")
     if options.get("token") == "of another session":
         options = {"token": form_token(look(other["url"]))}
     assert press(session["url"], "abandon", **options).status_code == 403
@@ -168,7 +171,8 @@ def test_forged_or_cross_site_form_is_rejected(mock, options):
 def test_person_page_is_off_beyond_loopback_unless_enabled(is_on):
     with MockServer(host="0.0.0.0", control=False, person_page=is_on) as mock:
         mock.control.sessions.workflow(KYC, kind="kyc")
-        local, phone = f"http://127.0.0.1:{mock.port}", {"Host": "phone.example"}
+        local = f"http://127.0.0.1:{mock.port}"
+        phone = {"Host": "phone.example"}
         url = start(mock, url=local, headers=phone)["url"]
         page = look(url.replace("http://phone.example", local), headers=phone)
         expected = (200, False) if is_on else (404, True)
