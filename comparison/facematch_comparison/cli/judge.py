@@ -206,11 +206,14 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     for name, forms in forms_of.items():
         if options[name] is not None:
             targets.append((f"--{name}", options[name], forms))
-    score_files = (*options["scores"], options["mated"], options["non_mated"])
+    files_to_read = [*options["scores"]]
+    for name in ("mated", "non_mated", "pairs"):
+        if options[name] is not None:
+            files_to_read.append(options[name])
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)
-        if path in score_files:
+        if path.exists() and any(file.exists() and path.samefile(file) for file in files_to_read):
             raise click.UsageError(f"{option} would overwrite {path}, which is read.")
     return [path for _, path, _ in targets]
 

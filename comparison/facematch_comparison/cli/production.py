@@ -226,7 +226,8 @@ def _review_of(options: Mapping[str, Any]) -> Path | None:
     review: Path | None = options["review"]
     if review is not None:
         form_of("--review", review, ".csv")
-        refuse_unwritable("--review", review, may_exist=True)
+        if not review.exists():
+            refuse_unwritable("--review", review, may_exist=False)
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
     return review

@@ -15,7 +15,7 @@ import click
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.deadline import SystemClock
 from facematch_core.cli import text
-from facematch_core.cli.files import make_folder, refuse_unwritable
+from facematch_core.cli.files import form_of, make_folder, refuse_unwritable
 from facematch_core.cli.options import (
     CHARGED,
     FILE,
@@ -76,6 +76,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
+    form_of("--out", out, ".csv")
     refuse_unwritable("--out", out, may_exist=False)
     from facematch_comparison.study.drawing import draw_pairs
     from facematch_comparison.study.reading import photographs, read_groups, write_pairs_csv

@@ -105,6 +105,7 @@ def test_invalid_arguments_of_draw(refused, tmp_path):
         "faces --out pairs.csv --within sex",
         "faces --out pairs.csv --groups wrong.csv",
         "faces --out pairs.csv --out there.csv",
+        "faces --out pairs.xlsx",
     )
 
 

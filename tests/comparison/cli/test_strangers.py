@@ -332,8 +332,10 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
         as_scores = run(*REPORT, name).stderr.splitlines()[-1]
         assert run(*words, "--non-mated", name).stderr.splitlines()[-1] == as_scores
     (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
-    over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
-    assert run(*words, *over).exit_code == 2
+    over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers")
+    for name in ("genuine.csv", tmp_path / "genuine.csv"):
+        answer = run(*words, *over, name)
+        assert (answer.exit_code, "would overwrite" in answer.stderr) == (2, True)
 
 
 def test_a_workbook_with_a_sheet_for_each_vendor(run, report, scores, tmp_path):

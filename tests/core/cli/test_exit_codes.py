@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from facematch_core import Charged, Environment, FaceVerifier, errors
-from facematch_core.cli import text
-from facematch_core.cli.app import facematch
+from facematch_core.cli import app, main, text
 
 CODES = {
     errors.InvalidImage("m"): 2,
@@ -49,7 +48,6 @@ def failing(monkeypatch, scripted):
 
 @pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda error: type(error).__name__)
 def test_each_error_has_its_exit_code(error, code, failing, run, photos):
-    from facematch_core.cli.app import facematch
 
     failing(error)
     answer = run("verify selfie.jpg id.jpg")
@@ -62,7 +60,7 @@ def test_each_error_has_its_exit_code(error, code, failing, run, photos):
     assert document.exit_code == fields["exit_code"] == code
     assert fields["class"] == type(error).__name__
     assert {"message", "billing", "ids", "retryable"} <= set(fields)
-    debug = CliRunner().invoke(facematch, ["--debug", "verify", *photos, "--json"])
+    debug = CliRunner().invoke(app.facematch, ["--debug", "verify", *photos, "--json"])
     assert (debug.exit_code, debug.stdout) == (code, document.stdout)
     assert debug.stderr.startswith("Traceback")
 
@@ -190,5 +188,18 @@ def test_a_program_without_an_output_has_the_same_exit_code(monkeypatch, stream,
     """As with `>&-`, and under pythonw."""
     monkeypatch.setattr(sys, stream, None)
     with pytest.raises(SystemExit) as ended:
-        facematch.main([word])
+        app.facematch.main([word])
     assert ended.value.code == code
+
+
+def test_ctrl_c_during_the_imports_exits_with_130(monkeypatch, capsys):
+    class Interrupting:
+        def find_spec(self, name, *_):
+            if name == app.__name__:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, app.__name__)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")
