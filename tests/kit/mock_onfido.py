@@ -107,13 +107,3 @@ def on_webhook(body=None, **how):
         return engine.handle(ask(f"{WEBHOOKS}/{webhook_id}", body, **how))
 
     return step
-
-
-def with_login(path):
-    """A step that reads a path with the token of a login."""
-
-    def step(engine):
-        token = engine.handle(login()).json()["access_token"]
-        return engine.handle(ask(path, bearer=token))
-
-    return step

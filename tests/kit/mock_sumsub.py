@@ -1,6 +1,5 @@
 """Requests to Sumsub as its examples sign them, and steps about an applicant."""
 
-import datetime as dt
 import hashlib
 import hmac
 import json
@@ -91,18 +90,6 @@ def decided(number, status):
         return applicant(number, "GET", "status")(engine)
 
     return step
-
-
-def sumsub_auth(request, token=LIVE_TOKEN, key=LIVE_SECRET_KEY, at=None):
-    """Sign a request of the requests library, as its `auth`."""
-    timestamp = str(int((at or dt.datetime.now(dt.UTC)).timestamp()))
-    body = request.body or b""
-    message = (timestamp + request.method + request.path_url).encode()
-    message += body.encode() if isinstance(body, str) else body
-    signature = hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
-    names = ("X-App-Token", "X-App-Access-Ts", "X-App-Access-Sig")
-    request.headers.update(zip(names, (token, timestamp, signature), strict=True))
-    return request
 
 
 def nth(engine, number):

@@ -1,5 +1,6 @@
 """Charges, attempts, time, faults and webhooks, which mocks with hosted sessions have in common."""
 
+import threading
 from decimal import Decimal
 
 import attrs
@@ -12,7 +13,6 @@ from kit import mock_persona as persona
 from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_veriff as veriff
-from kit.charging import act_during_first_charge
 from kit.mock_didit import control_of
 from kit.mock_didit_webhooks import HOOK, carry
 
@@ -44,6 +44,22 @@ READS = {
     "sumsub": sumsub.read(1),
     "veriff": veriff.decision(1),
 }
+
+
+def act_during_first_charge(monkeypatch, ledger, act):
+    """Let `act` run to its end, in a thread of its own, before the next charge is made."""
+    charge = ledger.charge
+    waiting = [act]
+
+    def charge_after_act(*arguments, **named):
+        if waiting:
+            thread = threading.Thread(target=waiting.pop())
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive(), "the charge blocks other threads"
+        return charge(*arguments, **named)
+
+    monkeypatch.setattr(ledger, "charge", charge_after_act)
 
 
 @pytest.fixture
