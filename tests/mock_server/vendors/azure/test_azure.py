@@ -21,10 +21,9 @@ from kit.mock_azure import (
     large_scene,
     verify_request,
 )
-from kit.mock_didit import handle_with_fault
 from kit.mock_didit_sessions import forget
 
-from facematch_mock_server import Fault, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -44,16 +43,18 @@ NOT_FOUND = (404, "FaceNotFound", "Face is not found.")
 
 
 @pytest.mark.parametrize(
-    ("query", "name"),
+    "query",
     [
-        ("recognitionModel=recognition_05", "recognitionModel"),
-        ("returnFaceId=1", "returnFaceId"),
-        ("faceIdTimeToLive=59", "faceIdTimeToLive"),
-        ("faceIdTimeToLive=86401", "faceIdTimeToLive"),
-        ("faceIdTimeToLive=6e1", "faceIdTimeToLive"),
+        "recognitionModel=recognition_05",
+        "returnFaceId=1",
+        "returnFaceId=maybe",
+        "faceIdTimeToLive=59",
+        "faceIdTimeToLive=86401",
+        "faceIdTimeToLive=6e1",
     ],
 )
-def test_invalid_value_in_the_query_is_refused_by_its_name(engine, query, name):
+def test_invalid_value_in_the_query_is_refused_by_its_name(engine, query):
+    name, _, _ = query.partition("=")
     refusal = refusal_of(engine.handle(detect_request(query=query)))
     assert refusal == (400, "BadArgument", f"'{name}' is invalid.")
 
@@ -66,16 +67,13 @@ def test_invalid_query_returns_microsofts_documented_message(engine, query):
 
 
 def test_response_ids_are_unique_and_identify_their_charges(engine):
-    answers = [
-        engine.handle(detect_request()),
-        engine.handle(verify_request()),
-        engine.handle(detect_request(key=None)),
-        engine.handle(attrs.evolve(detect_request(), method="PUT")),
-        handle_with_fault(
-            engine, Fault(stage="answer", kind="status", status=503), verify_request()
-        ),
+    requests = [
+        detect_request(),
+        verify_request(),
+        detect_request(key=None),
+        attrs.evolve(detect_request(), method="PUT"),
     ]
-    ids = [answer.header("apim-request-id") for answer in answers]
+    ids = [engine.handle(request).header("apim-request-id") for request in requests]
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
     # Only the first is charged.
@@ -83,31 +81,18 @@ def test_response_ids_are_unique_and_identify_their_charges(engine):
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (large_scene(size=1023), "InvalidImageSize"),
-        (large_scene(size=6 * 1024 * 1024 + 1), "InvalidImageSize"),
-        (b"%PDF".ljust(1024), "InvalidImage"),
-    ],
-    ids=["small", "large", "unreadable"],
-)
-def test_picture_that_is_no_picture_or_beyond_a_limit_has_the_documented_code(
-    engine, content, code
-):
-    answer = engine.handle(detect_request(content))
-    assert (answer.status, answer.json()["error"]["code"]) == (400, code)
-
-
-@pytest.mark.parametrize(
     ("request_", "code"),
     [
-        (detect_request(b"{}", kind=JSON), "InvalidURL"),
-        (detect_request(kind="text/plain"), "BadArgument"),
-        (detect_request(query="returnFaceId=maybe"), "BadArgument"),
-        (verify_request("one", "two"), "BadArgument"),
-        (azure_request(VERIFY, b"[", JSON), "BadArgument"),
+        pytest.param(detect_request(large_scene(size=1023)), "InvalidImageSize", id="small"),
+        pytest.param(
+            detect_request(large_scene(size=6 * 1024 * 1024 + 1)), "InvalidImageSize", id="large"
+        ),
+        pytest.param(detect_request(b"%PDF".ljust(1024)), "InvalidImage", id="PDF"),
+        pytest.param(detect_request(b"{}", kind=JSON), "InvalidURL", id="url"),
+        pytest.param(detect_request(kind="text/plain"), "BadArgument", id="type"),
+        pytest.param(verify_request("one", "two"), "BadArgument", id="face id"),
+        pytest.param(azure_request(VERIFY, b"[", JSON), "BadArgument", id="json"),
     ],
-    ids=["url", "type", "query", "face id", "json"],
 )
 def test_request_that_is_not_understood_has_the_documented_code(engine, request_, code):
     answer = engine.handle(request_)
@@ -116,7 +101,7 @@ def test_request_that_is_not_understood_has_the_documented_code(engine, request_
 
 def test_detect_without_a_face_returns_an_empty_list_and_is_charged(engine):
     assert engine.handle(detect_request(large_scene(faces=0))).json() == []
-    assert [charge.what for charge in engine.world.ledger.charges.all()] == ["DETECT"]
+    assert len(engine.world.ledger.charges.all()) == 1
 
 
 def test_face_id_expires_after_the_requested_time_to_live(engine):
@@ -259,12 +244,9 @@ class Entra:
         return AccessToken(self.token, 2**31)
 
 
-def test_known_entra_token_is_accepted(mock):
+def test_only_a_known_entra_token_is_accepted(mock):
     with FaceClient(mock.url, Entra("mock-live-key"), api_version="v1.2") as client:
         assert len(faces_of(client, "p1", enforce_https=False)) == 1
-
-
-def test_unknown_entra_token_is_refused(mock):
     client = FaceClient(mock.url, Entra("another"), api_version="v1.2")
     with client, pytest.raises(ClientAuthenticationError, match="token is missing"):
         faces_of(client, "p1", enforce_https=False)

@@ -10,6 +10,7 @@ from kit.mock_didit_webhooks import carry
 from kit.mock_onfido import (
     APPLICANTS,
     HOOK,
+    LIVE_TOKEN,
     NAME,
     NOBODY,
     RUNS,
@@ -19,7 +20,6 @@ from kit.mock_onfido import (
     ask,
     login,
     new_applicant,
-    newest,
     on_its_applicant,
     on_newest,
     on_webhook,
@@ -39,6 +39,12 @@ def engine():
 @pytest.fixture
 def sessions(engine):
     return control_of(engine).sessions
+
+
+@pytest.fixture
+def run_id(engine):
+    """The id of a new run."""
+    return start(engine).json()["id"]
 
 
 def test_run_has_the_documented_fields_and_waits_for_the_person(engine):
@@ -98,9 +104,8 @@ def test_applicant_needs_two_names_without_marks(engine, name):
     assert engine.handle(ask(APPLICANTS, name)).status == 422
 
 
-def test_same_person_is_approved_with_both_reports(engine, sessions):
-    start(engine)
-    sessions.finish(newest(engine).id, card="p1-again", document="p1")
+def test_same_person_is_approved_with_both_reports(engine, sessions, run_id):
+    sessions.finish(run_id, card="p1-again", document="p1")
     run = on_newest()(engine).json()
     assert run["status"] == "approved"
     assert run["sdk_token"] is None
@@ -116,18 +121,15 @@ def test_same_person_is_approved_with_both_reports(engine, sessions):
     ("card", "part"),
     [("p2", "face_comparison"), ("spoof", "visual_authenticity"), ("no-face", "image_integrity")],
 )
-def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, sessions, card, part):
-    start(engine)
-    sessions.finish(newest(engine).id, card=card, document="p1")
+def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, run_id, card, part):
+    control_of(engine).sessions.finish(run_id, card=card, document="p1")
     run = on_newest()(engine).json()
     assert run["status"] == "declined"
     assert run["output"]["selfie"]["result"] == "consider"
     assert run["output"]["selfie"]["breakdown"][part]["result"] == "consider"
 
 
-def test_values_of_the_document_are_properties_of_its_report(engine, sessions):
-    start(engine)
-    run_id = newest(engine).id
+def test_values_of_the_document_are_properties_of_its_report(engine, sessions, run_id):
     sessions.finish(run_id)
     sessions.document(run_id, full_name="Ada Mary Lovelace", date_of_birth=dt.date(1980, 1, 2))
     properties = on_newest()(engine).json()["output"]["doc"]["properties"]
@@ -169,9 +171,8 @@ def test_runs_are_listed_by_tags_status_applicant_and_day(engine, sessions):
     assert listed(created_at_lt=(today + dt.timedelta(days=1)).isoformat()) == both
 
 
-def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, sessions):
-    start(engine)
-    sessions.finish(newest(engine).id)
+def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, sessions, run_id):
+    sessions.finish(run_id)
     assert on_its_applicant(method="DELETE")(engine).status == 204
     assert on_its_applicant()(engine).status == 410
     assert on_newest()(engine).status == 404
@@ -184,25 +185,21 @@ def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, se
     assert on_its_applicant("/restore", {})(engine).status == 404
 
 
-def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, sessions):
+def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, sessions, run_id):
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
-    start(engine)
     on_its_applicant(method="DELETE")(engine)
-    assert sessions.open() == ()
     with pytest.raises(ValueError, match="abandoned"):
-        sessions.finish(newest(engine).id)
+        sessions.finish(run_id)
     assert carry(engine) == []
 
 
-def test_applicant_cannot_be_restored_after_the_delay(engine):
-    start(engine)
+def test_applicant_cannot_be_restored_after_the_delay(engine, run_id):
     on_its_applicant(method="DELETE")(engine)
     engine.world.clock.advance(30 * 86400 + 1)
     assert on_its_applicant("/restore", {})(engine).status == 404
 
 
-def test_applicant_can_be_changed(engine):
-    start(engine)
+def test_applicant_can_be_changed(engine, run_id):
     changed = on_its_applicant("", {"last_name": "Other"}, method="PUT")(engine).json()
     assert (changed["first_name"], changed["last_name"]) == ("Unnamed", "Other")
     assert on_its_applicant()(engine).json() == changed
@@ -218,11 +215,10 @@ def test_wrong_token_is_401(engine, header):
     assert answer.json()["error"]["type"] == "authorization_error"
 
 
-def test_applicant_tells_the_environment_of_its_token(engine):
-    for token, is_sandbox in ((None, False), (SANDBOX_TOKEN, True)):
-        how = {} if token is None else {"token": token}
-        start(engine, **how)
-        assert on_its_applicant(**how)(engine).json()["sandbox"] is is_sandbox
+@pytest.mark.parametrize(("token", "is_sandbox"), [(LIVE_TOKEN, False), (SANDBOX_TOKEN, True)])
+def test_applicant_tells_the_environment_of_its_token(engine, token, is_sandbox):
+    start(engine, token=token)
+    assert on_its_applicant(token=token)(engine).json()["sandbox"] is is_sandbox
 
 
 def test_token_of_a_login_is_valid_for_an_hour(engine):
@@ -280,10 +276,8 @@ def test_end_of_a_run_is_told(engine, sessions, act):
     assert payload["object"]["status"] == on_newest()(engine).json()["status"]
 
 
-def test_revised_decision_is_told_again(engine, sessions):
+def test_revised_decision_is_told_again(engine, sessions, run_id):
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
-    start(engine)
-    run_id = newest(engine).id
     sessions.finish(run_id)
     sessions.decide(run_id, "declined")
     told = [json.loads(letter.body)["payload"]["object"] for _, letter, _ in carry(engine)]
@@ -292,25 +286,23 @@ def test_revised_decision_is_told_again(engine, sessions):
         sessions.decide(run_id, "Approved")
 
 
-def test_failed_run_shows_its_error(engine, sessions):
-    assert start(engine).json()["error"] is None
-    sessions.decide(newest(engine).id, "error")
+def test_failed_run_shows_its_error(engine, sessions, run_id):
+    sessions.decide(run_id, "error")
     run = on_newest()(engine).json()
     assert run["status"] == "error"
     assert set(run["error"]) == {"type", "message"}
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "status"),
+    "request_",
     [
-        ("/v3.6/documents", "GET", 404),
-        (f"{RUNS}/{NOBODY}/tasks", "GET", 404),
-        (f"{RUNS}/not-a-uuid", "GET", 404),
-        (f"{RUNS}/{NOBODY}", "GET", 404),
-        (f"{RUNS}/{NOBODY}", "DELETE", 404),
-        (f"{APPLICANTS}/{NOBODY}", "GET", 404),
-        ("/v3.6/nothing", "GET", 404),
+        ask("/v3.6/documents"),
+        ask(f"{RUNS}/{NOBODY}/tasks"),
+        ask(f"{RUNS}/not-a-uuid"),
+        ask(f"{RUNS}/{NOBODY}"),
+        ask(f"{RUNS}/{NOBODY}", method="DELETE"),
+        ask(f"{APPLICANTS}/{NOBODY}"),
     ],
 )
-def test_other_paths_and_methods_are_404(engine, path, method, status):
-    assert engine.handle(ask(path, method=method)).status == status
+def test_other_paths_and_methods_are_404(engine, request_):
+    assert engine.handle(request_).status == 404
