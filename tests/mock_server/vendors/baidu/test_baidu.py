@@ -15,7 +15,7 @@ from kit.mock_baidu import (
     post,
     token_of,
 )
-from kit.mock_didit import control_of, control_request, scene
+from kit.mock_didit import control_of, scene
 from kit.mock_rekognition import draw_picture
 
 from facematch_mock_server import card_sheet, make_card
@@ -139,31 +139,9 @@ def test_login_gives_a_token_that_lasts_30_days(engine, method):
     assert app == f"282335-{APP_KEY}"
 
 
-def test_token_ends_after_its_life(engine):
-    token = token_of(engine)
-    assert code_of(engine.handle(match(token=token))) == 0
-    engine.handle(control_request("clock/advance", {"seconds": 30 * DAY_S - 1}))
-    assert code_of(engine.handle(match(token=token))) == 0
-    engine.handle(control_request("clock/advance", {"seconds": 1}))
-    assert code_of(engine.handle(match(token=token))) == 111
-
-
 def test_life_of_a_token_can_be_set():
     engine = didit.new_engine(vendor="baidu", switches={"token_life_s": 60})
     assert engine.handle(login()).json()["expires_in"] == 60
-    token = token_of(engine)
-    engine.handle(control_request("clock/advance", {"seconds": 60}))
-    assert code_of(engine.handle(match(token=token))) == 111
-
-
-def test_revoked_or_unknown_token_is_refused(engine):
-    token = token_of(engine)
-    tokens = control_of(engine).tokens
-    assert tokens.revoke() == 1
-    assert code_of(engine.handle(match(token=token))) == 110
-    assert code_of(engine.handle(match(token="24.x"))) == 110
-    assert (tokens.asked, len(tokens.issued())) == (1, 1)
-    assert code_of(engine.handle(match(token=token_of(engine)))) == 0
 
 
 def test_token_of_a_revoked_secret_is_refused(engine):

@@ -221,15 +221,6 @@ def test_applicant_tells_the_environment_of_its_token(engine, token, is_sandbox)
     assert on_its_applicant(token=token)(engine).json()["sandbox"] is is_sandbox
 
 
-def test_token_of_a_login_is_valid_for_an_hour(engine):
-    answer = engine.handle(login()).json()
-    assert answer["expires_in"] == 3600
-    request = ask(APPLICANTS, bearer=answer["access_token"])
-    assert engine.handle(request).status == 200
-    engine.world.clock.advance(3600)
-    assert engine.handle(request).status == 401
-
-
 @pytest.mark.parametrize("change", [{"client_id": "x"}, {"client_secret": "x"}])
 def test_wrong_login_is_401(engine, change):
     assert engine.handle(login(**change)).status == 401

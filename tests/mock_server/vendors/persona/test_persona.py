@@ -57,6 +57,16 @@ def attributes_of(answer):
     return answer.json()["data"]["attributes"]
 
 
+def act(engine, action):
+    """Ask for an action on the first inquiry; return the answer."""
+    return ask(engine, about(1, action, method="POST"))
+
+
+def shown(engine):
+    """Return the attributes of the first inquiry."""
+    return attributes_of(ask(engine, about(1)))
+
+
 def start(engine, **attributes):
     """Start an inquiry; return its id."""
     answer = ask(engine, starting(**attributes))
@@ -290,16 +300,16 @@ def test_list_is_newest_first_in_pages_and_filtered(engine):
 @pytest.mark.parametrize("action", ["generate-one-time-link", "resume"])
 def test_finished_inquiry_gets_no_link(engine, action):
     ask(engine, starting())
-    ask(engine, about(1, "/approve", method="POST"))
-    refused = ask(engine, about(1, f"/{action}", method="POST"))
+    act(engine, "/approve")
+    refused = act(engine, f"/{action}")
     assert (refused.status, error_of(refused)) == (409, ("Conflict", "Inquiry is approved"))
 
 
 def test_inquiry_has_at_most_25_sessions(engine):
     ask(engine, starting({"auto-create-one-time-link": True}))
     for _ in range(24):
-        assert ask(engine, about(1, "/generate-one-time-link", method="POST")).status == 200
-    assert ask(engine, about(1, "/generate-one-time-link", method="POST")).status == 422
+        assert act(engine, "/generate-one-time-link").status == 200
+    assert act(engine, "/generate-one-time-link").status == 422
     ask(engine, starting())
     assert ask(engine, exhausted(2)).status == 422
 
@@ -313,24 +323,24 @@ def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine):
     ask(engine, starting(meta))
     control = control_of(engine)
     control.advance(59)
-    assert attributes_of(ask(engine, about(1)))["status"] == "created"
+    assert shown(engine)["status"] == "created"
     ask(engine, control_request("sessions/act", {"session_id": nth(engine, 1), "do": "begin"}))
-    begun = attributes_of(ask(engine, about(1)))
+    begun = shown(engine)
     assert (begun["status"], begun["started-at"] is None) == ("pending", False)
     control.advance(99)
-    assert attributes_of(ask(engine, about(1)))["status"] == "pending"
+    assert shown(engine)["status"] == "pending"
     control.advance(1)
-    expired = attributes_of(ask(engine, about(1)))
+    expired = shown(engine)
     assert (expired["status"], expired["expired-at"] is None) == ("expired", False)
-    resumed = ask(engine, about(1, "/resume", method="POST"))
+    resumed = act(engine, "/resume")
     assert (attributes_of(resumed)["status"], attributes_of(resumed)["expired-at"]) == (
         "pending",
         None,
     )
     control.advance(199)
-    assert attributes_of(ask(engine, about(1)))["status"] == "pending"
+    assert shown(engine)["status"] == "pending"
     control.advance(1)
-    assert attributes_of(ask(engine, about(1)))["status"] == "expired"
+    assert shown(engine)["status"] == "expired"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +354,7 @@ def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine):
 )
 def test_workflow_decides_by_the_checks_of_the_face(engine, people, card, document, status):
     people.finish(start(engine), card=card, document=document)
-    attributes = attributes_of(ask(engine, about(1)))
+    attributes = shown(engine)
     assert attributes["status"] == status
     assert attributes["decisioned-at"]
     assert attributes["completed-at" if status == "approved" else "failed-at"]
@@ -373,7 +383,7 @@ def test_page_of_the_link_returns_to_the_redirect_uri(engine, people):
     inquiry_id = start(
         engine, redirect_uri="http://127.0.0.1/back?a=1#b", reference_id="customer-17"
     )
-    link = ask(engine, about(1, "/generate-one-time-link", method="POST")).json()["meta"]
+    link = act(engine, "/generate-one-time-link").json()["meta"]
     session = people.finish(inquiry_id, document="p1")
     assert link["one-time-link"].endswith(session.hosted.token)
     rules = engine.world.behaviour.session_rules
@@ -398,19 +408,19 @@ def test_page_of_the_link_returns_to_the_redirect_uri(engine, people):
 )
 def test_staff_set_a_status(engine, action, status, time_name):
     ask(engine, starting())
-    answer = ask(engine, about(1, f"/{action}", method="POST"))
+    answer = act(engine, f"/{action}")
     assert attributes_of(answer)["status"] == status
     assert attributes_of(answer)[time_name]
 
 
 def test_decision_may_be_changed_but_not_reviewed(engine):
     ask(engine, starting())
-    ask(engine, about(1, "/approve", method="POST"))
-    refused = ask(engine, about(1, "/mark-for-review", method="POST"))
+    act(engine, "/approve")
+    refused = act(engine, "/mark-for-review")
     assert (refused.status, error_of(refused)[1]) == (409, "Inquiry is approved")
-    assert ask(engine, about(1, "/expire", method="POST")).status == 409
-    assert attributes_of(ask(engine, about(1, "/decline", method="POST")))["status"] == "declined"
-    assert ask(engine, about(1, "/print", method="POST")).status == 404
+    assert act(engine, "/expire").status == 409
+    assert attributes_of(act(engine, "/decline"))["status"] == "declined"
+    assert act(engine, "/print").status == 404
     assert ask(engine, about(1, method="PUT")).status == 404
 
 
@@ -464,7 +474,7 @@ def test_live_inquiry_is_not_simulated(engine):
     ask(engine, starting())
     refused = ask(engine, simulating(1, "approve_inquiry", key=LIVE))
     assert (refused.status, error_of(refused)[0]) == (403, "Forbidden")
-    assert attributes_of(ask(engine, about(1)))["status"] == "created"
+    assert shown(engine)["status"] == "created"
 
 
 # Redaction
@@ -546,7 +556,7 @@ def test_retry_tells_the_attempts_made_and_left(engine):
 def test_receiver_gets_only_the_events_that_it_asked_for(engine):
     listen(engine, events=["inquiry.approved"])
     ask(engine, starting())
-    ask(engine, about(1, "/approve", method="POST"))
+    act(engine, "/approve")
     assert deliver(engine) == ["inquiry.approved"]
 
 
