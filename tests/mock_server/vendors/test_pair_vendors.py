@@ -1,4 +1,4 @@
-"""Charges, credit, limits, faults and the journal, which mocks of `PairVendor` have in common."""
+"""What mocks have in common: charges, ids, the words of faults, and a journal without secrets."""
 
 import base64
 from decimal import Decimal

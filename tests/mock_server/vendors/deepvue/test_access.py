@@ -71,7 +71,7 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
         assert secret not in shown
     first, _, third, fourth, fifth, _ = control.journal()
     assert first.fields == {"client_id": "mock-client", "client_secret": "***"}
-    sizes = {file.field: file.size for file in (*third.files, *fourth.files)}
+    sizes = {file.field: file.size for file in third.files + fourth.files}
     other = len(deepvue.jpeg_scene(other=1))
     assert sizes == {"file_a": len(face), "file_b": other, "image": len(face)}
     assert fifth.fields["file_b"] == "12 characters"

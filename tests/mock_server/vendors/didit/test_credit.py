@@ -47,12 +47,14 @@ def test_concurrent_calls_cannot_both_spend_the_last_credit():
     assert LIVENESS_PATH in engine.world.account.journal.entries[-1].path
 
 
-MATCH, LIVENESS = didit.match_request(), didit.liveness_request()
+MATCH = didit.match_request()
+LIVENESS = didit.liveness_request()
 #: Before anything is kept, and at each step of keeping.
 STEPS = (
     (MATCH, didit.ScriptedRecognizer, "match"),
     (LIVENESS, didit.ScriptedRecognizer, "liveness"),
-    *((call, Sessions, "add") for call in (MATCH, LIVENESS)),
+    (MATCH, Sessions, "add"),
+    (LIVENESS, Sessions, "add"),
 )
 
 

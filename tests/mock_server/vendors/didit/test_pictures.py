@@ -2,6 +2,7 @@
 
 import io
 
+import attrs
 import pytest
 from kit.mock_didit import FACE_SHOWN as FACE
 from kit.mock_didit import MATCH_THRESHOLD, liveness_request, match_request, scene
@@ -59,49 +60,66 @@ def test_response_has_the_documented_fields_in_order(ask, sent, name, block, met
 #: The type of a warning that declines nothing; the others are errors.
 TYPES = {MANY: "warning", TWICE: "information", LIKE_TWICE: "information"}
 UNSAVED = {"save_api_request": "false"}
-#: what is seen, fields -> status, score, risk, claim
+
+
+@attrs.frozen
+class Verdict:
+    """What an answer says of a picture; `risk` is that of its one warning, None without one."""
+
+    status: str
+    score: float | None
+    risk: str | None
+    claim: str
+
+    def check(self, asked):
+        status, body, response = asked
+        block = body.get("face_match") or body["liveness"]
+        assert (status, block["status"], block["score"]) == (200, self.status, self.score)
+        assert type(block["score"]) is type(self.score)
+        expected = [(self.risk, TYPES.get(self.risk, "error"))] if self.risk else []
+        assert [(each["risk"], each["log_type"]) for each in block["warnings"]] == expected
+        assert f"didit.{self.claim}" in response.claims
+
+
+#: By what the picture shows, and the fields of the call.
 MATCHES = [
-    ({}, {}, "Approved", 87.36, None, "match.answer"),
-    ({"score": 41.5}, {MATCH_THRESHOLD: "41.5"}, "Declined", 41.5, UNLIKE, "match.boundary"),
-    ({"score": 30}, {}, "Declined", 30.0, UNLIKE, "match.boundary"),
-    ({"score": 30.004}, {}, "Declined", 30.0, UNLIKE, "score.compared"),
-    ({"score": 30.004}, UNSAVED, "Approved", 30.004, None, "score.type"),
-    ({"score": 87.123456}, {}, "Approved", 87.12, None, "score.compared"),
-]
-CHECKS = [
-    ({"score": 30}, "Declined", 30.0, LOW, "liveness.boundary"),
-    ({"score": 30.01}, "Approved", 30.01, None, "liveness.answer"),
-    ({"score": 30.004}, "Declined", 30.0, LOW, "score.compared"),
-    ({"score": None}, "Declined", None, LOW, "liveness.null_score"),
-    ({"attack": True}, "Declined", 92.12, ATTACK, "liveness.answer"),
-    ({"faces": 2}, "Approved", 92.12, MANY, "warning.words"),
-    ({"quality": 1, "luminance": 1}, "Approved", 92.12, None, "liveness.quality_risks"),
-    ({"blocklist": "certain"}, "Declined", 92.12, LISTED, "liveness.known_from"),
-    ({"blocklist": "likely"}, "Declined", 92.12, LIKE_LISTED, "liveness.known_from"),
-    ({"duplicate": "certain"}, "Approved", 92.12, TWICE, "liveness.known_from"),
-    ({"duplicate": "likely"}, "Approved", 92.12, LIKE_TWICE, "liveness.known_from"),
-    ({"faces": 0}, "Declined", None, NONE, "warning.words"),
-]
-VERDICTS = [
-    *((match_request(scene(**seen), **fields), *row) for seen, fields, *row in MATCHES),
-    *(
-        (liveness_request(scene(**seen), **fields), *row)
-        for seen, *row in CHECKS
-        for fields in ({}, UNSAVED)
+    ({}, {}, Verdict("Approved", 87.36, None, "match.answer")),
+    (
+        {"score": 41.5},
+        {MATCH_THRESHOLD: "41.5"},
+        Verdict("Declined", 41.5, UNLIKE, "match.boundary"),
     ),
+    ({"score": 30}, {}, Verdict("Declined", 30.0, UNLIKE, "match.boundary")),
+    ({"score": 30.004}, {}, Verdict("Declined", 30.0, UNLIKE, "score.compared")),
+    ({"score": 30.004}, UNSAVED, Verdict("Approved", 30.004, None, "score.type")),
+    ({"score": 87.123456}, {}, Verdict("Approved", 87.12, None, "score.compared")),
+]
+#: By what the picture shows.
+CHECKS = [
+    ({"score": 30}, Verdict("Declined", 30.0, LOW, "liveness.boundary")),
+    ({"score": 30.01}, Verdict("Approved", 30.01, None, "liveness.answer")),
+    ({"score": 30.004}, Verdict("Declined", 30.0, LOW, "score.compared")),
+    ({"score": None}, Verdict("Declined", None, LOW, "liveness.null_score")),
+    ({"attack": True}, Verdict("Declined", 92.12, ATTACK, "liveness.answer")),
+    ({"faces": 2}, Verdict("Approved", 92.12, MANY, "warning.words")),
+    ({"quality": 1, "luminance": 1}, Verdict("Approved", 92.12, None, "liveness.quality_risks")),
+    ({"blocklist": "certain"}, Verdict("Declined", 92.12, LISTED, "liveness.known_from")),
+    ({"blocklist": "likely"}, Verdict("Declined", 92.12, LIKE_LISTED, "liveness.known_from")),
+    ({"duplicate": "certain"}, Verdict("Approved", 92.12, TWICE, "liveness.known_from")),
+    ({"duplicate": "likely"}, Verdict("Approved", 92.12, LIKE_TWICE, "liveness.known_from")),
+    ({"faces": 0}, Verdict("Declined", None, NONE, "warning.words")),
 ]
 
 
-@pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
-def test_verdict_score_and_warnings_follow_from_the_picture(ask, case):
-    sent, status, score, risk, claim = case
-    code, body, response = ask(sent)
-    block = body.get("face_match") or body["liveness"]
-    assert (code, block["status"], block["score"]) == (200, status, score)
-    assert type(block["score"]) is type(score)
-    warned = [(each["risk"], each["log_type"]) for each in block["warnings"]]
-    assert warned == ([(risk, TYPES.get(risk, "error"))] if risk else [])
-    assert f"didit.{claim}" in response.claims
+@pytest.mark.parametrize(("seen", "fields", "verdict"), MATCHES)
+def test_verdict_of_a_match_follows_from_the_picture(ask, seen, fields, verdict):
+    verdict.check(ask(match_request(scene(**seen), **fields)))
+
+
+@pytest.mark.parametrize("fields", [{}, UNSAVED])
+@pytest.mark.parametrize(("seen", "verdict"), CHECKS)
+def test_verdict_of_a_liveness_check_follows_from_the_picture(ask, seen, fields, verdict):
+    verdict.check(ask(liveness_request(scene(**seen), **fields)))
 
 
 def test_score_from_bytes_hints_that_no_faces_are_compared(asking):

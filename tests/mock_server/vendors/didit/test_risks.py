@@ -31,7 +31,7 @@ def test_backend_recognizes_every_warning_of_the_mock(mock, monkeypatch, call, r
 
     monkeypatch.setattr(mock.app, "handle", warn)
     with open_verifier("didit", api_key=mock.live_key, base_url=mock.url) as verifier:
-        result = getattr(verifier, call)(*([P1, P1] if call == "verify" else [P1]))
+        result = verifier.verify(P1, P1) if call == "verify" else verifier.check_liveness(P1)
     (warning,) = result.warnings
     assert warning.tag == risk
     assert warning.code is not WarningCode.OTHER

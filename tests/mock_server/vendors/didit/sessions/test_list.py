@@ -55,14 +55,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("query", "numbers"),
-    [(query, [*numbers]) for numbers, queries in LISTED.items() for query in queries],
-)
-def test_filtered_sessions_are_listed_newest_first(engine, answer, query, numbers):
-    status, body = answer(engine, list_request(query))
-    assert status == 200
-    assert [row["session_number"] for row in body["results"]] == numbers
+@pytest.mark.parametrize("numbers", LISTED)
+def test_filtered_sessions_are_listed_newest_first(engine, answer, numbers):
+    for query in LISTED[numbers]:
+        status, body = answer(engine, list_request(query))
+        assert status == 200
+        assert tuple(row["session_number"] for row in body["results"]) == numbers, query
 
 
 @pytest.mark.parametrize(("query", "body"), REFUSED)

@@ -183,8 +183,6 @@ NOT_HERE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("url", "is_here"), [*((url, True) for url in HERE), *((url, False) for url in NOT_HERE)]
-)
-def test_only_genuine_loopback_urls_are_allowed(url, is_here):
-    assert may_send(url, ()) is is_here
+@pytest.mark.parametrize("urls", [HERE, NOT_HERE], ids=["here", "not here"])
+def test_only_genuine_loopback_urls_are_allowed(urls):
+    assert [url for url in urls if may_send(url, ()) is not (urls is HERE)] == []
