@@ -105,6 +105,11 @@ def control_of(engine):
     return Control(engine.account, engine.world.vendor_name)
 
 
+def ask(engine, step):
+    """Return the answer to a request, or to a step: a function that sends one."""
+    return step(engine) if callable(step) else engine.handle(step)
+
+
 def handle_with_fault(app, fault, request):
     app.account.faults.add(fault)
     return app.handle(request)

@@ -14,7 +14,7 @@ from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit import mock_veriff as veriff
-from kit.mock_didit import control_of
+from kit.mock_didit import ask, control_of
 
 #: The calls of a window by its scope; None for those of which no document states a number.
 DOCUMENTED = {
@@ -140,16 +140,13 @@ def test_call_above_a_limit_is_refused_and_free_until_the_window_is_over(limit):
     control = control_of(engine)
     control.set_limits({**dict.fromkeys(control.limits()), limit.scope: 1})
 
-    def send():
-        return limit.call(engine) if callable(limit.call) else engine.handle(limit.call)
-
-    assert not limit.refuses(send())
+    assert not limit.refuses(ask(engine, limit.call))
     charges = control.charges()
-    refusal = send()
+    refusal = ask(engine, limit.call)
     assert limit.refuses(refusal)
     assert {name: refusal.header(name) for name in limit.headers} == limit.headers
     control.advance(limit.window_s - 0.1)
-    assert limit.refuses(send())
+    assert limit.refuses(ask(engine, limit.call))
     assert control.charges() == charges
     control.advance(0.1)
-    assert not limit.refuses(send())
+    assert not limit.refuses(ask(engine, limit.call))

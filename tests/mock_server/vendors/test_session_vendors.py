@@ -13,7 +13,7 @@ from kit import mock_persona as persona
 from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_veriff as veriff
-from kit.mock_didit import control_of
+from kit.mock_didit import ask, control_of
 from kit.mock_didit_webhooks import HOOK, carry
 
 from facematch_mock_server import Fault
@@ -82,10 +82,6 @@ def control(engine):
 def people(control):
     """The verbs that act as the person."""
     return control.sessions
-
-
-def ask(engine, step):
-    return step(engine) if callable(step) else engine.handle(step)
 
 
 @pytest.fixture

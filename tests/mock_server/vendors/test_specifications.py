@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from kit import mock_didit as didit
 from kit import mock_onfido as onfido
 from kit import mock_persona as persona
-from kit.mock_didit import control_of
+from kit.mock_didit import ask, control_of
 from kit.mock_didit_webhooks import HOOK, carry
 from openapi_schema_validator import OAS30Validator
 
@@ -69,10 +69,6 @@ class Specification:
         responses = self.document["paths"][path][method]["responses"]
         described = responses.get(str(answer.status), responses.get("default"))
         self.check_described(described, answer.body)
-
-
-def ask(engine, step):
-    return step(engine) if callable(step) else engine.handle(step)
 
 
 # Onfido

@@ -38,7 +38,7 @@ def engine():
 @pytest.fixture
 def answer():
     def answered(engine, step):
-        response = step(engine) if callable(step) else engine.handle(step)
+        response = didit.ask(engine, step)
         return response.status, body_of(response)
 
     return answered

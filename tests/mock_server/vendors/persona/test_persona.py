@@ -5,7 +5,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of, control_request
+from kit.mock_didit import ask, control_of, control_request
 from kit.mock_didit_webhooks import HOOK, carry
 from kit.mock_persona import (
     INQUIRIES,
@@ -41,11 +41,6 @@ def engine():
 def people(engine):
     """The verbs that act as the person."""
     return control_of(engine).sessions
-
-
-def ask(engine, step):
-    """Return the answer to a request, or to a step that makes one."""
-    return step(engine) if callable(step) else engine.handle(step)
 
 
 def error_of(answer):

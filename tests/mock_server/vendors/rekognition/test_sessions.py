@@ -1,6 +1,5 @@
 """Face Liveness as boto3 asks for it, each answer held against botocore's model."""
 
-import contextlib
 import io
 
 import pytest
@@ -27,12 +26,10 @@ class Aws:
         self.url = mock.url
 
     def create(self, **sent):
-        return self._body_of(self.client.create_face_liveness_session(**sent))["SessionId"]
+        return self.client.create_face_liveness_session(**sent)["SessionId"]
 
     def read(self, session_id):
-        return self._body_of(self.client.get_face_liveness_session_results(SessionId=session_id))
-
-    def _body_of(self, answer):
+        answer = self.client.get_face_liveness_session_results(SessionId=session_id)
         del answer["ResponseMetadata"]
         return answer
 
@@ -40,13 +37,6 @@ class Aws:
 @pytest.fixture
 def aws(client, mock):
     return Aws(client, mock)
-
-
-@contextlib.contextmanager
-def opened(**switches):
-    mock = MockServer(vendor="rekognition", switches=switches)
-    with mock, boto(mock.url) as client:
-        yield Aws(client, mock)
 
 
 def test_finished_session_returns_confidence_and_reference_image(aws):
@@ -106,7 +96,9 @@ def test_session_without_a_result_reports_its_status_and_is_free(aws, body, stat
 
 
 def test_session_over_switch_expires_even_a_finished_session():
-    with opened(session_over="expired") as aws:
+    mock = MockServer(vendor="rekognition", switches={"session_over": "expired"})
+    with mock, boto(mock.url) as client:
+        aws = Aws(client, mock)
         session_id = aws.create()
         aws.people.finish(session_id)
         aws.control.advance(181)

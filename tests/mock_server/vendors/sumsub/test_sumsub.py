@@ -8,7 +8,7 @@ import pytest
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_sumsub as sumsub
 from kit.cards import CARDS
-from kit.mock_didit import control_of, new_engine
+from kit.mock_didit import ask, control_of, new_engine
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.sumsub.access import sign
@@ -23,10 +23,6 @@ NO_FACE = CARDS["no-face"]
 @pytest.fixture
 def engine():
     return new_engine(Recognizer(), vendor="sumsub")
-
-
-def ask(engine, step):
-    return step(engine) if callable(step) else engine.handle(step)
 
 
 def tell(engine, step):
