@@ -19,7 +19,7 @@ from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit import mock_veriff as veriff
-from kit.mock_didit import control_of, scene
+from kit.mock_didit import scene
 
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Request
@@ -49,8 +49,7 @@ def engine(vendor):
 
 
 @pytest.mark.parametrize("vendor", COMPARISONS)
-def test_each_answer_with_a_score_is_one_charge_until_there_is_no_credit(engine, vendor):
-    control = control_of(engine)
+def test_each_answer_with_a_score_is_one_charge_until_there_is_no_credit(engine, control, vendor):
     control.set_balance("0.02")
     engine.handle(COMPARISONS[vendor])
     engine.handle(LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
@@ -181,13 +180,13 @@ WORDS = {
 
 
 @pytest.mark.parametrize("vendor", WORDS)
-def test_fault_with_a_status_has_the_vendors_own_words_and_is_free(engine, vendor):
+def test_fault_with_a_status_has_the_vendors_own_words_and_is_free(engine, control, vendor):
     for status, words in WORDS[vendor].by_status.items():
         fault = Fault(stage="answer", kind="status", status=status)
         answer = didit.handle_with_fault(engine, fault, WORDS[vendor].request)
         assert answer.status == status
         assert words in answer.body.decode()
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 ENCODED = base64.b64encode(scene()).decode()
@@ -202,9 +201,9 @@ ENCODED = base64.b64encode(scene()).decode()
         ("tencent", tencent.compare_request(), tencent.SECRET_KEY),
     ],
 )
-def test_journal_shows_neither_keys_nor_pictures(engine, request_, secret):
+def test_journal_shows_neither_keys_nor_pictures(engine, control, request_, secret):
     engine.handle(request_)
-    (entry,) = control_of(engine).journal()
+    (entry,) = control.journal()
     shown = str(entry.to_dict())
     assert secret not in shown
     assert scene().decode() not in shown

@@ -13,7 +13,7 @@ from kit import mock_persona as persona
 from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_veriff as veriff
-from kit.mock_didit import ask, control_of
+from kit.mock_didit import ask
 from kit.mock_didit_webhooks import HOOK, carry
 
 from facematch_mock_server import Fault
@@ -71,17 +71,6 @@ def switches():
 def engine(vendor, switches):
     """A mock of the vendor that a test is run for."""
     return didit.new_engine(Recognizer(), vendor=vendor, switches=switches)
-
-
-@pytest.fixture
-def control(engine):
-    return control_of(engine)
-
-
-@pytest.fixture
-def people(control):
-    """The verbs that act as the person."""
-    return control.sessions
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from kit import mock_baidu as baidu
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
 from kit import mock_onfido as onfido
-from kit.mock_didit import control_of
 
 
 @attrs.frozen
@@ -80,8 +79,8 @@ def test_token_is_valid_until_its_life_is_over(engine, login):
 
 
 @pytest.mark.parametrize("vendor", LOGINS)
-def test_revoked_or_unknown_token_is_refused(engine, vendor, login):
-    tokens = control_of(engine).tokens
+def test_revoked_or_unknown_token_is_refused(engine, control, vendor, login):
+    tokens = control.tokens
     revoked = token_of(engine, login)
     assert (tokens.revoke(), tokens.revoke()) == (1, 0)
     valid = token_of(engine, login)
@@ -91,5 +90,5 @@ def test_revoked_or_unknown_token_is_refused(engine, vendor, login):
         assert login.unknown in answer_to(engine, login, token)
     assert login.unknown not in answer_to(engine, login, valid)
     assert valid not in repr(tokens.issued())
-    control_of(engine).reset()
+    control.reset()
     assert login.unknown in answer_to(engine, login, valid)

@@ -256,8 +256,9 @@ def test_only_a_known_entra_token_is_accepted(mock):
     ("passed_s", "wait_s", "wait"),
     [(0, 2_592_000, "30.00:00:00"), (43_200, 2_548_800, "29.12:00:00"), (2_591_999, 1, "00:00:01")],
 )
-def test_used_up_month_is_refused_by_the_gateway_until_it_ends(engine, passed_s, wait_s, wait):
-    control = didit.control_of(engine)
+def test_used_up_month_is_refused_by_the_gateway_until_it_ends(
+    engine, control, passed_s, wait_s, wait
+):
     control.set_limit("month", 1)
     assert engine.handle(detect_request()).status == 200
     engine.world.clock.advance(passed_s)

@@ -4,7 +4,7 @@ import pytest
 from kit import azure_liveness as published
 from kit.cards import CARDS
 from kit.mock_azure import IMAGES, LIVENESS, WITH_VERIFY, azure_request, start_request
-from kit.mock_didit import control_of, multipart, new_engine
+from kit.mock_didit import multipart, new_engine
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 
@@ -32,12 +32,6 @@ def check(answer, example, where="answer"):
 @pytest.fixture
 def engine():
     return new_engine(Recognizer(), vendor="azure")
-
-
-@pytest.fixture
-def people(engine):
-    """The verbs that act as the person."""
-    return control_of(engine).sessions
 
 
 def start(engine, kind=LIVENESS, **fields):

@@ -69,7 +69,7 @@ def test_several_shots_have_one_result(engine):
     assert len(answer.json()["result"]["face_list"]) == 1
 
 
-def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine):
+def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine, control):
     no_face = scene(faces=0)
     messages = set()
     for request in (match(no_face), match(None, no_face), faceverify(no_face)):
@@ -77,7 +77,7 @@ def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine):
         assert code_of(answer) == 222202
         messages.add(answer.json()["error_msg"])
     assert len(messages) == 1
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine):
         pytest.param([picture(), picture(image_type="URL")], 222015, id="type URL"),
     ],
 )
-def test_list_that_is_no_pair_of_pictures_is_refused(engine, body, code):
+def test_list_that_is_no_pair_of_pictures_is_refused(engine, control, body, code):
     assert code_of(engine.handle(post(body))) == code
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 def test_liveness_check_needs_a_picture(engine):
@@ -144,9 +144,9 @@ def test_life_of_a_token_can_be_set():
     assert engine.handle(login()).json()["expires_in"] == 60
 
 
-def test_token_of_a_revoked_secret_is_refused(engine):
+def test_token_of_a_revoked_secret_is_refused(engine, control):
     token = token_of(engine)
-    control_of(engine).revoke_key(APP_SECRET)
+    control.revoke_key(APP_SECRET)
     assert code_of(engine.handle(match(token=token))) == 110
     assert engine.handle(login()).json()["error_description"] == "unknown client id"
 
@@ -188,8 +188,7 @@ def test_key_in_the_header(engine, authorization, code):
     assert code_of(engine.handle(match(authorization=authorization))) == code
 
 
-def test_key_without_permission_is_refused_in_the_header_and_by_its_token(engine):
-    control = control_of(engine)
+def test_key_without_permission_is_refused_in_the_header_and_by_its_token(engine, control):
     control.add_key(key="bce-v3/ALTAK-weak/key", allowed=False)
     control.add_key(key="weak-secret", client="weak-app", allowed=False)
     assert code_of(engine.handle(match(authorization="Bearer bce-v3/ALTAK-weak/key"))) == 6
@@ -206,10 +205,10 @@ def test_other_paths_and_methods_are_refused(engine, path, method):
     assert code_of(engine.handle(match(path=path, method=method))) == 3
 
 
-def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine):
+def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine, control):
     token = token_of(engine)
     engine.handle(match(token=token))
-    shown = repr([entry.to_dict() for entry in control_of(engine).journal()])
+    shown = repr([entry.to_dict() for entry in control.journal()])
     assert token not in shown
     assert APP_SECRET not in shown
 

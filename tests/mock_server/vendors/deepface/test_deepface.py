@@ -9,7 +9,7 @@ from kit.mock_deepface import (
     request_of_type,
     verify_request,
 )
-from kit.mock_didit import control_of, scene
+from kit.mock_didit import scene
 
 
 @pytest.fixture
@@ -213,6 +213,6 @@ def test_token_is_checked_only_by_a_server_that_has_one(engine, token):
     assert free.handle(verify_request(token=token)).status == 200
 
 
-def test_nothing_is_charged(engine):
+def test_nothing_is_charged(engine, control):
     engine.handle(verify_request())
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()

@@ -8,7 +8,6 @@ import pytest
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
 from kit.mock_deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of
-from kit.mock_didit import control_of
 
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
 
@@ -33,11 +32,6 @@ def test_login_returns_an_hs256_jwt_that_expires(life_s, expiry):
     assert head == {"alg": "HS256", "typ": "JWT"}
     assert claims.pop("jti")
     assert claims == {"sub": "mock-client", "exp": END - 86_400 + life_s}
-
-
-@pytest.fixture
-def control(engine):
-    return control_of(engine)
 
 
 def refusal_of(answer):

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of, scene
+from kit.mock_didit import scene
 from kit.mock_facepp import API_KEY, KEYS, SECRET, compare_request, request_of_type
 from kit.mock_rekognition import draw_picture
 
@@ -46,13 +46,15 @@ def test_all_faces_are_listed_and_the_first_is_the_largest(engine):
 
 
 @pytest.mark.parametrize(("faces1", "faces2"), [(0, 1), (1, 0), (0, 0)])
-def test_picture_without_a_face_has_an_empty_list_and_is_not_charged(engine, faces1, faces2):
+def test_picture_without_a_face_has_an_empty_list_and_is_not_charged(
+    engine, control, faces1, faces2
+):
     answer = engine.handle(compare_request(scene(faces=faces1), scene(faces=faces2)))
     body = answer.json()
     assert answer.status == 200
     assert len(body["faces1"]) == faces1
     assert len(body["faces2"]) == faces2
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 @pytest.mark.parametrize(("file", "confidence"), [(False, 41), (scene(score=90), 90)])
@@ -81,9 +83,9 @@ def test_picture_in_base64_counts_unless_there_is_a_file(engine, file, confidenc
         (compare_request(path="/facepp/v3/detect"), 404, "API_NOT_FOUND"),
     ],
 )
-def test_refusal_has_the_documented_status_and_text(engine, sent, status, message):
+def test_refusal_has_the_documented_status_and_text(engine, control, sent, status, message):
     assert refusal_of(engine.handle(sent)) == (status, message)
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of
 from kit.mock_didit_webhooks import carry
 from kit.mock_onfido import (
     APPLICANTS,
@@ -34,11 +33,6 @@ TAG = "5" * 32
 @pytest.fixture
 def engine():
     return didit.new_engine(Recognizer(), vendor="onfido")
-
-
-@pytest.fixture
-def sessions(engine):
-    return control_of(engine).sessions
 
 
 @pytest.fixture
@@ -104,8 +98,8 @@ def test_applicant_needs_two_names_without_marks(engine, name):
     assert engine.handle(ask(APPLICANTS, name)).status == 422
 
 
-def test_same_person_is_approved_with_both_reports(engine, sessions, run_id):
-    sessions.finish(run_id, card="p1-again", document="p1")
+def test_same_person_is_approved_with_both_reports(engine, people, run_id):
+    people.finish(run_id, card="p1-again", document="p1")
     run = on_newest()(engine).json()
     assert run["status"] == "approved"
     assert run["sdk_token"] is None
@@ -121,17 +115,17 @@ def test_same_person_is_approved_with_both_reports(engine, sessions, run_id):
     ("card", "part"),
     [("p2", "face_comparison"), ("spoof", "visual_authenticity"), ("no-face", "image_integrity")],
 )
-def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, run_id, card, part):
-    control_of(engine).sessions.finish(run_id, card=card, document="p1")
+def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, people, run_id, card, part):
+    people.finish(run_id, card=card, document="p1")
     run = on_newest()(engine).json()
     assert run["status"] == "declined"
     assert run["output"]["selfie"]["result"] == "consider"
     assert run["output"]["selfie"]["breakdown"][part]["result"] == "consider"
 
 
-def test_values_of_the_document_are_properties_of_its_report(engine, sessions, run_id):
-    sessions.finish(run_id)
-    sessions.document(run_id, full_name="Ada Mary Lovelace", date_of_birth=dt.date(1980, 1, 2))
+def test_values_of_the_document_are_properties_of_its_report(engine, people, run_id):
+    people.finish(run_id)
+    people.document(run_id, full_name="Ada Mary Lovelace", date_of_birth=dt.date(1980, 1, 2))
     properties = on_newest()(engine).json()["output"]["doc"]["properties"]
     assert properties == {
         "first_name": "Ada Mary",
@@ -149,10 +143,10 @@ def test_expired_link_abandons_the_run(engine):
     assert statuses == ["awaiting_input", "abandoned"]
 
 
-def test_runs_are_listed_by_tags_status_applicant_and_day(engine, sessions):
+def test_runs_are_listed_by_tags_status_applicant_and_day(engine, people):
     first = start(engine, tags=["a", "b"]).json()
     second = start(engine, tags=["b"]).json()
-    sessions.finish(second["id"])
+    people.finish(second["id"])
 
     def listed(**query):
         return [run["id"] for run in engine.handle(ask(RUNS, **query)).json()]
@@ -171,8 +165,8 @@ def test_runs_are_listed_by_tags_status_applicant_and_day(engine, sessions):
     assert listed(created_at_lt=(today + dt.timedelta(days=1)).isoformat()) == both
 
 
-def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, sessions, run_id):
-    sessions.finish(run_id)
+def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, people, run_id):
+    people.finish(run_id)
     assert on_its_applicant(method="DELETE")(engine).status == 204
     assert on_its_applicant()(engine).status == 410
     assert on_newest()(engine).status == 404
@@ -185,11 +179,11 @@ def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, se
     assert on_its_applicant("/restore", {})(engine).status == 404
 
 
-def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, sessions, run_id):
+def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, people, run_id):
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
     on_its_applicant(method="DELETE")(engine)
     with pytest.raises(ValueError, match="abandoned"):
-        sessions.finish(run_id)
+        people.finish(run_id)
     assert carry(engine) == []
 
 
@@ -254,10 +248,10 @@ def test_invalid_webhook_is_422(engine, change):
 
 
 @pytest.mark.parametrize("act", ["finish", "abandon", "expire"])
-def test_end_of_a_run_is_told(engine, sessions, act):
+def test_end_of_a_run_is_told(engine, people, act):
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
     run = start(engine, tags=[TAG]).json()
-    getattr(sessions, act)(run["id"])
+    getattr(people, act)(run["id"])
     ((_, letter, _),) = carry(engine)
     payload = json.loads(letter.body)["payload"]
     assert payload["resource_type"] == "workflow_run"
@@ -267,18 +261,18 @@ def test_end_of_a_run_is_told(engine, sessions, act):
     assert payload["object"]["status"] == on_newest()(engine).json()["status"]
 
 
-def test_revised_decision_is_told_again(engine, sessions, run_id):
+def test_revised_decision_is_told_again(engine, people, run_id):
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
-    sessions.finish(run_id)
-    sessions.decide(run_id, "declined")
+    people.finish(run_id)
+    people.decide(run_id, "declined")
     told = [json.loads(letter.body)["payload"]["object"] for _, letter, _ in carry(engine)]
     assert [event["status"] for event in told] == ["approved", "declined"]
     with pytest.raises(ValueError, match="unknown status"):
-        sessions.decide(run_id, "Approved")
+        people.decide(run_id, "Approved")
 
 
-def test_failed_run_shows_its_error(engine, sessions, run_id):
-    sessions.decide(run_id, "error")
+def test_failed_run_shows_its_error(engine, people, run_id):
+    people.decide(run_id, "error")
     run = on_newest()(engine).json()
     assert run["status"] == "error"
     assert set(run["error"]) == {"type", "message"}

@@ -37,12 +37,6 @@ def engine():
     return made_with()
 
 
-@pytest.fixture
-def people(engine):
-    """The verbs that act as the person."""
-    return control_of(engine).sessions
-
-
 def error_of(answer):
     (error,) = answer.json()["errors"]
     return error["title"], error.get("details")
@@ -309,14 +303,13 @@ def test_inquiry_has_at_most_25_sessions(engine):
     assert ask(engine, exhausted(2)).status == 422
 
 
-def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine):
+def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine, control):
     meta = {
         "expiration-after-create-interval-seconds": 60,
         "expiration-after-start-interval-seconds": 100,
         "expiration-after-resume-interval-seconds": 200,
     }
     ask(engine, starting(meta))
-    control = control_of(engine)
     control.advance(59)
     assert shown(engine)["status"] == "created"
     ask(engine, control_request("sessions/act", {"session_id": nth(engine, 1), "do": "begin"}))
@@ -422,7 +415,7 @@ def test_decision_may_be_changed_but_not_reviewed(engine):
 # The sandbox
 
 
-def test_simulated_actions_set_the_status_and_make_verifications(engine):
+def test_simulated_actions_set_the_status_and_make_verifications(engine, control):
     ask(engine, starting(key=SANDBOX))
     names = ("start_inquiry", "create_passed_verification", "complete_inquiry", "approve_inquiry")
     ask(engine, simulating(1, "create_passed_verification", template="vtmpl_GovernmentId"))
@@ -434,7 +427,7 @@ def test_simulated_actions_set_the_status_and_make_verifications(engine):
     assert statuses_of(selfie)["selfie_id_comparison"] == "passed"
     for name in ("started-at", "completed-at", "decisioned-at"):
         assert body["data"]["attributes"][name]
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 def test_simulated_failure_fails_the_checks_of_the_face(engine):
@@ -537,11 +530,11 @@ def test_each_status_is_told_and_a_decision_after_its_end(engine, people):
     assert len({event["id"] for event in events}) == 6
 
 
-def test_retry_tells_the_attempts_made_and_left(engine):
+def test_retry_tells_the_attempts_made_and_left(engine, control):
     listen(engine, events=["inquiry.created"])
     ask(engine, starting())
     carry(engine, 500)
-    control_of(engine).advance(3)
+    control.advance(3)
     ((_, letter, _),) = carry(engine)
     headers = dict(letter.headers)
     assert headers["Persona-Webhook-Attempts-Made"] == "2"

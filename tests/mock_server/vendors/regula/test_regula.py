@@ -5,7 +5,7 @@ import json
 import attrs
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of, scene
+from kit.mock_didit import scene
 from kit.mock_regula import get_request, match_request, request_with
 
 DATA_URI = {"data": "data:image/png;base64,AA"}
@@ -83,14 +83,14 @@ def test_only_one_face_is_found_unless_all_are_asked_for(engine):
     ],
 )
 def test_picture_without_a_face_or_that_is_none_is_told_by_its_status_and_free(
-    engine, probe, reference, statuses
+    engine, control, probe, reference, statuses
 ):
     answer = engine.handle(match_request(probe, reference))
     body = answer.json()
     assert answer.status == 200
     assert [detection["status"] for detection in body["detections"]] == statuses
     assert body["results"] == []
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_picture_without_a_face_or_that_is_none_is_told_by_its_status_and_free(
         pytest.param(get_request("/api/match"), 404, 202, id="GET"),
     ],
 )
-def test_refusal_has_its_code(engine, request_, status, code):
+def test_refusal_has_its_code(engine, control, request_, status, code):
     answer = engine.handle(request_)
     assert (answer.status, answer.json()["code"]) == (status, code)
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()

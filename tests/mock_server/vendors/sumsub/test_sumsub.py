@@ -131,23 +131,22 @@ def test_environments_do_not_share_ids(engine):
     assert [each.hosted.is_live for each in engine.world.sessions.all()] == [True, False]
 
 
-def test_level_is_refused_once_another_is_published(engine):
+def test_level_is_refused_once_another_is_published(engine, people):
     created(engine, "a-person")
-    control_of(engine).sessions.level("Basic")
+    people.level("Basic")
     assert ask(engine, sumsub.create("another")).status == 404
     assert ask(engine, sumsub.link("another")).status == 404
     assert ask(engine, sumsub.create("another", "Basic")).status == 201
     with pytest.raises(ValueError, match="video_required"):
-        control_of(engine).sessions.level("Basic", video_required="none")
+        people.level("Basic", video_required="none")
 
 
-def test_only_a_link_opens_the_page_and_another_one_replaces_it(engine):
+def test_only_a_link_opens_the_page_and_another_one_replaces_it(engine, people):
     created(engine, "a-person")
-    control = control_of(engine).sessions
-    assert control.open() == ()
+    assert people.open() == ()
     first, second = (tell(engine, sumsub.link())["url"] for _ in range(2))
     assert first != second
-    (session,) = control.open()
+    (session,) = people.open()
     assert second.endswith(session.hosted.token)
 
 
@@ -210,27 +209,27 @@ def test_check_answers_each_step_and_the_applicant(at_page, card, document, self
     assert result.get("rejectLabels", []) == labels
 
 
-def test_level_without_liveness_takes_an_attack_for_a_face(engine):
-    control_of(engine).sessions.level("basic", video_required="photoRequired")
+def test_level_without_liveness_takes_an_attack_for_a_face(engine, people):
+    people.level("basic", video_required="photoRequired")
     ask(engine, sumsub.link())
     assert selfie_of(ask(engine, checked(1, ATTACK)))[0] == "GREEN"
     sets = tell(engine, sumsub.read(1))["requiredIdDocs"]["docSets"]
     assert sets[1]["videoRequired"] == "photoRequired"
 
 
-def test_third_failed_attempt_is_final(at_page):
-    (session,) = control_of(at_page).sessions.open()
+def test_third_failed_attempt_is_final(at_page, people):
+    (session,) = people.open()
     for number, reject_type in enumerate(("RETRY", "RETRY", "FINAL"), start=1):
-        control_of(at_page).sessions.fail_attempt(session.id)
+        people.fail_attempt(session.id)
         review = review_of(at_page)
         assert review["attemptCnt"] == number
         assert review["reviewResult"]["reviewRejectType"] == reject_type
 
 
-def test_document_is_shown_once_it_was_sent(at_page):
-    (session,) = control_of(at_page).sessions.open()
+def test_document_is_shown_once_it_was_sent(at_page, people):
+    (session,) = people.open()
     born = dt.date(1980, 1, 1)
-    control_of(at_page).sessions.document(session.id, full_name="Lovelace", date_of_birth=born)
+    people.document(session.id, full_name="Lovelace", date_of_birth=born)
     assert tell(at_page, sumsub.read(1))["info"] == {}
     ask(at_page, checked(1))
     (document,) = tell(at_page, sumsub.read(1))["info"]["idDocs"]
@@ -244,10 +243,10 @@ def test_reviewers_decision_leaves_the_steps(at_page):
     assert selfie_of(ask(at_page, sumsub.steps_of(1))) == ("RED", ["BAD_FACE_MATCHING"])
 
 
-def test_status_that_a_reviewer_sets_is_free(engine):
+def test_status_that_a_reviewer_sets_is_free(engine, control):
     ask(engine, sumsub.link())
     ask(engine, sumsub.decided(1, "onHold"))
-    assert control_of(engine).charges() == ()
+    assert control.charges() == ()
 
 
 # The sandbox
@@ -261,14 +260,14 @@ def sandbox(engine):
     return engine
 
 
-def test_sandbox_checks_and_charges_nothing(sandbox):
+def test_sandbox_checks_and_charges_nothing(sandbox, control):
     assert selfie_of(ask(sandbox, sumsub.steps_of(1, **sumsub.SANDBOX))) == (None, [])
     answer = ask(sandbox, sumsub.complete_test(1))
     assert (answer.status, answer.json()) == (200, {"ok": 1})
     review = review_of(sandbox, **sumsub.SANDBOX)
     assert review["reviewResult"] == {"reviewAnswer": "GREEN"}
     assert selfie_of(ask(sandbox, sumsub.steps_of(1, **sumsub.SANDBOX))) == (None, [])
-    assert control_of(sandbox).charges() == ()
+    assert control.charges() == ()
 
 
 def test_sandbox_repeats_labels_and_comments(sandbox):
@@ -332,9 +331,9 @@ def test_reset_asks_for_everything_again(at_page):
     assert tell(at_page, sumsub.read(1))["review"]["reviewStatus"] == "init"
 
 
-def test_completed_review_has_its_date_until_a_reset(at_page):
+def test_completed_review_has_its_date_until_a_reset(at_page, control):
     assert "reviewDate" not in tell(at_page, sumsub.read(1))["review"]
-    control_of(at_page).advance(60)
+    control.advance(60)
     ask(at_page, checked(1))
     review = tell(at_page, sumsub.read(1))["review"]
     expected = sumsub.START + dt.timedelta(seconds=60)

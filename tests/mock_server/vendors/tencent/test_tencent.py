@@ -5,7 +5,7 @@ import datetime as dt
 import attrs
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import START, control_of, scene
+from kit.mock_didit import START, scene
 from kit.mock_rekognition import draw_picture, without_header
 from kit.mock_tencent import compare_request, encoded, liveness_request, signed_request
 
@@ -48,12 +48,14 @@ def with_header(name, value):
     ("send", "operation"),
     [(compare_request, "CompareFace"), (liveness_request, "DetectLiveFaceAccurate")],
 )
-def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(engine, send, operation):
+def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
+    engine, control, send, operation
+):
     answer = engine.handle(send(scene(score=93.5)))
     assert code_of(answer) is None
     body = answer.json()["Response"]
     assert (body["Score"], body["FaceModelVersion"]) == (93.5, "3.0")
-    (charge,) = control_of(engine).charges()
+    (charge,) = control.charges()
     assert (charge.what, charge.request_id) == (operation, body["RequestId"])
 
 
@@ -95,9 +97,9 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(engine, s
         (liveness_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
     ],
 )
-def test_refusal_has_its_code_and_no_charge(engine, request_, code):
+def test_refusal_has_its_code_and_no_charge(engine, control, request_, code):
     assert code_of(engine.handle(request_)) == code
-    assert len(control_of(engine).charges()) == (code is None)
+    assert len(control.charges()) == (code is None)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,9 @@ def test_only_an_unaltered_correctly_signed_request_is_accepted(engine, request_
         (301, "AuthFailure.SignatureExpire"),
     ],
 )
-def test_signature_is_valid_for_five_minutes(engine, seconds, code):
+def test_signature_is_valid_for_five_minutes(engine, control, seconds, code):
     # A timestamp has whole seconds.
-    control_of(engine).advance(1 - START.microsecond / 1_000_000)
+    control.advance(1 - START.microsecond / 1_000_000)
     at = engine.world.clock.now() + dt.timedelta(seconds=seconds)
     assert code_of(engine.handle(compare_request(at=at))) == code
 
@@ -151,8 +153,7 @@ def test_signature_is_current_by_the_machines_clock_too(engine):
     assert code_of(engine.handle(compare_request(at=dt.datetime.now(dt.UTC)))) is None
 
 
-def test_key_may_expire_or_lack_the_permission(engine):
-    control = control_of(engine)
+def test_key_may_expire_or_lack_the_permission(engine, control):
     control.add_key(key="old-key", client="old-id", expires=START.date() - dt.timedelta(days=1))
     control.add_key(key="poor-key", client="poor-id", allowed=False)
     old = compare_request(secret_id="old-id", secret_key="old-key")
@@ -161,8 +162,7 @@ def test_key_may_expire_or_lack_the_permission(engine):
     assert code_of(engine.handle(poor)) == "AuthFailure.UnauthorizedOperation"
 
 
-def test_second_key_of_an_id_is_valid_until_it_is_revoked(engine):
-    control = control_of(engine)
+def test_second_key_of_an_id_is_valid_until_it_is_revoked(engine, control):
     control.add_key(key="second-key", client=SECRET_ID)
     by_second_key = compare_request(secret_key="second-key")
     assert code_of(engine.handle(by_second_key)) is None

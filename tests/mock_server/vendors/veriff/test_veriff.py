@@ -21,17 +21,6 @@ def engine():
     return new_engine(**veriff.SETTINGS)
 
 
-@pytest.fixture
-def control(engine):
-    return control_of(engine)
-
-
-@pytest.fixture
-def people(control):
-    """The verbs that act as the person."""
-    return control.sessions
-
-
 def start(engine, **fields):
     """Start a session; return its id."""
     answer = engine.handle(veriff.start(**fields))

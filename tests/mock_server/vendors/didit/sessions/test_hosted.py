@@ -34,12 +34,6 @@ def engine():
 
 
 @pytest.fixture
-def played(engine):
-    """The verbs that act as the person."""
-    return control_of(engine).sessions
-
-
-@pytest.fixture
 def begin(engine):
     """Starts a session whose portrait is the card p1; returns the answer's body."""
     content = didit_portrait("p1")
@@ -105,11 +99,11 @@ def check_described(kind, body):
     assert set(body) <= fields | {"environment", "liveness_checks", "face_matches"}
 
 
-def test_responses_match_didits_openapi_description(engine, played, begin):
-    played.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
-    played.workflow(WORKFLOW)
-    ways = [lambda _: None, played.fail_attempt, played.abandon, played.expire]
-    ways += [lambda each, card=card: played.finish(each, card) for card in card_sheet()]
+def test_responses_match_didits_openapi_description(engine, people, begin):
+    people.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
+    people.workflow(WORKFLOW)
+    ways = [lambda _: None, people.fail_attempt, people.abandon, people.expire]
+    ways += [lambda each, card=card: people.finish(each, card) for card in card_sheet()]
     for workflow in (WORKFLOW, NO_SESSION):
         for way in ways:
             session = begin(workflow_id=workflow, callback="app://x", metadata={"a": 1})
@@ -120,7 +114,7 @@ def test_responses_match_didits_openapi_description(engine, played, begin):
     check_described("arm", arming(armed["session_number"])(engine).json())
 
 
-def test_start_returns_the_sent_fields_and_the_page_url(engine, played, begin):
+def test_start_returns_the_sent_fields_and_the_page_url(engine, people, begin):
     sent = {"vendor_data": "u", "metadata": [1, {"a": None}], "callback": "app://back?a=1#end"}
     session = begin(**sent, language="pt-BR", callback_method="both")
     assert {name: session[name] for name in sent} == sent
@@ -134,7 +128,7 @@ def test_start_returns_the_sent_fields_and_the_page_url(engine, played, begin):
     assert (world, kept.id, page_path(world, kept)) == (engine.world, session_id, path)
     assert find_by_page_token(engine.account, "nobody") is None
     assert decide(engine, session)["session_url"] == session["url"]
-    address = urlsplit(world.behaviour.session_rules.return_url(played.finish(session_id)))
+    address = urlsplit(world.behaviour.session_rules.return_url(people.finish(session_id)))
     added = {"verificationSessionId": [session_id], "status": ["Approved"]}
     assert (parse_qs(address.query), address.fragment) == ({"a": ["1"], **added}, "end")
     assert decide(engine, session)["session_url"] is None
@@ -175,15 +169,15 @@ def test_invalid_start_returns_errors_by_field(ask, fields, body):
     assert all(isinstance(words, list) for words in answer.values())
 
 
-def test_unpublished_workflow_has_a_document_unless_a_portrait_is_sent(engine, played, begin):
+def test_unpublished_workflow_has_a_document_unless_a_portrait_is_sent(engine, people, begin):
     document = begin(portrait_image=None, vendor_data="u")
     biometric = begin()
-    assert [session.hosted.kind for session in played.all()] == ["kyc", "biometric"]
+    assert [session.hosted.kind for session in people.all()] == ["kyc", "biometric"]
     assert (document["workflow_version"], biometric["workflow_version"]) == (1, 1)
-    assert played.finish(document["session_id"], "p1", document="p2").status == "Declined"
+    assert people.finish(document["session_id"], "p1", document="p2").status == "Declined"
     assert decide(engine, document)["id_verifications"][0]["status"] == "Approved"
     again = begin(portrait_image=None, vendor_data="u")
-    assert played.all()[-1].hosted.kind == "kyc"
+    assert people.all()[-1].hosted.kind == "kyc"
     assert again["status"] == "Not Started"
 
 
@@ -210,36 +204,36 @@ def test_start_errors_after_field_validation_are_plain_strings():
     assert len(engine.world.sessions.all()) == 1
 
 
-def test_start_reuses_only_an_unfinished_session_of_the_same_user(engine, played, begin):
-    played.workflow(WORKFLOW)
+def test_start_reuses_only_an_unfinished_session_of_the_same_user(engine, people, begin):
+    people.workflow(WORKFLOW)
     first = begin(vendor_data="u", metadata={"for": "login"}, callback="app://one")
     again = begin(vendor_data="u", metadata={"for": "payout"})
     assert again == {**first, "metadata": {"for": "payout"}, "callback": None}
     others = (begin(vendor_data="v"), begin(), begin(), begin(SANDBOX, vendor_data="u"))
     assert len({each["session_id"] for each in (first, *others)}) == 5
-    played.fail_attempt(first["session_id"])
+    people.fail_attempt(first["session_id"])
     assert begin(vendor_data="u")["status"] == "In Progress"
-    played.finish(first["session_id"], "p2")
+    people.finish(first["session_id"], "p2")
     sessions.put_into(first["session_number"], "Resubmitted")(engine)
     assert begin(vendor_data="u")["session_id"] == first["session_id"]
-    played.workflow(WORKFLOW)
+    people.workflow(WORKFLOW)
     newer = begin(vendor_data="u")
     assert newer["workflow_version"] == 2
-    for over in (played.abandon, played.expire, played.finish):
+    for over in (people.abandon, people.expire, people.finish):
         over(newer["session_id"])
         former, newer = newer, begin(vendor_data="u")
         assert former["session_id"] != newer["session_id"]
 
 
-def test_an_approved_face_is_stored_for_its_user(engine, played, begin):
-    played.workflow(WORKFLOW)
+def test_an_approved_face_is_stored_for_its_user(engine, people, begin):
+    people.workflow(WORKFLOW)
     for card, status in (("p2", 400), ("spoof", 400), ("p1", 201)):
-        played.finish(begin(vendor_data="u")["session_id"], card)
+        people.finish(begin(vendor_data="u")["session_id"], card)
         answer = engine.handle(start(vendor_data="u"))
         assert answer.status == status
     stored = answer.json()["session_id"]
     assert engine.handle(start(SANDBOX, vendor_data="u")).status == 400
-    assert played.finish(stored, "p2").status == "Declined"
+    assert people.finish(stored, "p2").status == "Declined"
 
 
 @pytest.mark.parametrize(
@@ -253,12 +247,12 @@ def test_an_approved_face_is_stored_for_its_user(engine, played, begin):
 )
 @pytest.mark.parametrize("kind", ["biometric", "kyc"])
 def test_card_is_compared_with_the_reference_or_the_document(engine, begin, kind, card, statuses):
-    played = control_of(engine).sessions
-    played.workflow(WORKFLOW, kind=kind, method="FLASHING")
+    people = control_of(engine).sessions
+    people.workflow(WORKFLOW, kind=kind, method="FLASHING")
     # Where a document is shown the portrait is ignored.
     session = begin(portrait_image=didit_portrait("p1" if kind == "biometric" else "p2"))
     document = "p1" if kind == "kyc" else None
-    judged = played.finish(session["session_id"], card, document)
+    judged = people.finish(session["session_id"], card, document)
     assert (judged.hosted.reference is None) is (kind == "kyc")
     body = decide(engine, session)
     (check,) = body["liveness_checks"]
@@ -285,78 +279,77 @@ DOCUMENT = {
 }
 
 
-def test_document_shows_what_a_test_sets_and_hides_everything_else(engine, played, begin):
-    played.workflow(WORKFLOW, kind="kyc")
+def test_document_shows_what_a_test_sets_and_hides_everything_else(engine, people, begin):
+    people.workflow(WORKFLOW, kind="kyc")
     session = begin()
     hidden = dict.fromkeys(DOCUMENT)
-    played.document(session["session_id"], **DOCUMENT)  # before the person acts
+    people.document(session["session_id"], **DOCUMENT)  # before the person acts
     assert decide(engine, session)["id_verifications"] is None
-    played.finish(session["session_id"])
+    people.finish(session["session_id"])
     body = decide(engine, session)
     check_described("decision", body)
     (shown,) = body["id_verifications"]
     written = {name: str(value) for name, value in DOCUMENT.items()}
     assert {name: shown[name] for name in DOCUMENT} == written
-    assert "Lovelace" not in repr(played.all())
+    assert "Lovelace" not in repr(people.all())
     again = sessions.showing(1, full_name="Grace Hopper", date_of_birth="1906-12-09")(engine)
     assert again.status == 200
     (shown,) = decide(engine, session)["id_verifications"]
     replaced = {"full_name": "Grace Hopper", "date_of_birth": "1906-12-09"}
     assert {name: shown[name] for name in DOCUMENT} == hidden | replaced
-    played.document(session["session_id"])
+    people.document(session["session_id"])
     (shown,) = decide(engine, session)["id_verifications"]
     assert {name: shown[name] for name in DOCUMENT} == hidden
 
 
-def test_invalid_documents_are_refused(engine, played, begin):
+def test_invalid_documents_are_refused(engine, people, begin):
     biometric = begin()["session_id"]
     with pytest.raises(ValueError, match="document"):
-        played.document(biometric, **DOCUMENT)
+        people.document(biometric, **DOCUMENT)
     with pytest.raises(LookupError):
-        played.document(NO_SESSION, **DOCUMENT)
+        people.document(NO_SESSION, **DOCUMENT)
     for fields in ({"full_name": 7}, {"full_name": "\ud800"}, {"date_of_birth": "1980-01-01"}):
         with pytest.raises(ValueError, match=next(iter(fields))):
-            played.document(biometric, **fields)
+            people.document(biometric, **fields)
     for fields in ({"date_of_birth": "1980-13-01"}, {"full_name": 7}, {"name": "Ada"}):
         assert sessions.showing(1, **fields)(engine).status == 400
     assert sessions.showing(9, full_name="Ada")(engine).status == 404
 
 
-def test_set_outcome_applies_to_the_session_with_its_vendor_data(engine, played, begin):
-    control_of(engine).set_outcome("match", score=12, field={"vendor_data": "u"})
-    assert played.finish(begin(vendor_data="v")["session_id"]).status == "Approved"
-    assert played.finish(begin(vendor_data="u")["session_id"]).status == "Declined"
+def test_set_outcome_applies_to_the_session_with_its_vendor_data(control, people, begin):
+    control.set_outcome("match", score=12, field={"vendor_data": "u"})
+    assert people.finish(begin(vendor_data="v")["session_id"]).status == "Approved"
+    assert people.finish(begin(vendor_data="u")["session_id"]).status == "Declined"
 
 
-def test_failed_attempt_leaves_the_check_unfinished(engine, played, begin):
+def test_failed_attempt_leaves_the_check_unfinished(engine, people, begin):
     session = begin()
-    assert played.fail_attempt(session["session_id"]).status == "In Progress"
+    assert people.fail_attempt(session["session_id"]).status == "In Progress"
     (check,) = decide(engine, session)["liveness_checks"]
     assert (check["status"], check["score"]) == ("Not Finished", None)
 
 
-def test_invalid_acts_are_rejected(engine, played, begin):
+def test_invalid_acts_are_rejected(engine, people, begin):
     session_id = begin()["session_id"]
     with pytest.raises(ValueError, match="document"):
-        played.finish(session_id, "p1", "p1")
+        people.finish(session_id, "p1", "p1")
     with pytest.raises(ValueError, match="did you mean"):
-        played.finish(session_id, "spooof")
+        people.finish(session_id, "spooof")
     with pytest.raises(LookupError):
-        played.abandon(NO_SESSION)
+        people.abandon(NO_SESSION)
     with pytest.raises(RuntimeError):
-        played.page(session_id)
+        people.page(session_id)
     assert sessions.acting(1, "dance")(engine).status == 400
     assert sessions.acting(9, "begin")(engine).status == 404
     picture = card_sheet()["p1-again"].data
-    assert played.finish(session_id, picture).status == "Approved"
+    assert people.finish(session_id, picture).status == "Approved"
     assert sessions.acting(1, "card")(engine).status == 400
 
 
-def test_status_changes_send_webhooks(engine, played, begin):
-    control = control_of(engine)
+def test_status_changes_send_webhooks(engine, control, people, begin):
     control.webhooks.add(HOOK)
-    played.finish(begin()["session_id"])
-    played.finish(begin(SANDBOX)["session_id"])
+    people.finish(begin()["session_id"])
+    people.finish(begin(SANDBOX)["session_id"])
     begin()
     control.advance(604_800)
     bodies = [json.loads(letter.body) for _, letter, _ in carry(engine)]
@@ -407,7 +400,7 @@ def test_scenario_needs_its_sessions_token_and_a_session_not_yet_begun(engine, b
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
 
 
-def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, played, begin):
+def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, people, begin):
     session, free = begin(vendor_data="u"), begin(SANDBOX)
     for query, numbers in (
         ("", [1]),
@@ -424,7 +417,7 @@ def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, p
     assert on(1, key=SANDBOX)(engine).status == on(2)(engine).status == 404
     body = decide(engine, session, query="?include=events")
     assert (body["session_type"], body["api_service"]) == ("HOSTED", None)
-    played.finish(session["session_id"])
+    people.finish(session["session_id"])
     kept = {"retain_face_embeddings": True, "face_retention_days": 1}
     gone = sessions.delete(1, kept)(engine).json()
     assert gone["face_retention_outcome"] == "retained_with_user"
@@ -432,14 +425,14 @@ def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, p
     assert on(1)(engine).status == 404
 
 
-def test_fault_after_a_start_and_for_a_portrait(engine, begin):
+def test_fault_after_a_start_and_for_a_portrait(engine, control, begin):
     fault = Fault(stage="answer", kind="status", status=503, call="session_start", executed=True)
     content = didit_portrait("p1")
     lost = handle_with_fault(engine, fault, start(portrait_image=content, vendor_data="u"))
     assert lost.status == 503
     again = begin(vendor_data="u")
     assert again["session_number"] == 1
-    control_of(engine).add_fault(Fault(stage="answer", kind="status", status=502, card="p2"))
+    control.add_fault(Fault(stage="answer", kind="status", status=502, card="p2"))
     assert begin()["session_number"] == 2
     assert engine.handle(start(portrait_image=didit_portrait("p2"))).status == 502
 
