@@ -45,6 +45,10 @@ _REASONS: Final = {
     PairState.NO_RESPONSE: "charged, no response",
 }
 
+#: Maximum time until a run notices a signal: Python runs its handler when a wait has ended.
+#: A signal ends no wait on Windows, and elsewhere none that it precedes by a moment.
+_SIGNAL_CHECK_S: Final = 0.1
+
 _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
 
@@ -180,7 +184,8 @@ class StudyRun:
                     pool.submit(system.run, order, workers, stop=is_stopped, on_end=on_end)
                     for system in self.systems
                 ]
-                wait(futures)
+                while wait(futures, timeout=_SIGNAL_CHECK_S).not_done:
+                    pass
             except BaseException:
                 # The pool waits for calls in flight, because they may be charged.
                 over.set()

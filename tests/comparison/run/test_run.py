@@ -45,7 +45,7 @@ def test_ctrl_c_lets_sent_calls_finish(database, study, monkeypatch):
         assert interrupted.wait(30)
         return charged_answer()(call)
 
-    def interrupt(_futures):
+    def interrupt(_futures, timeout):
         assert under_way.wait(30)
         interrupted.set()
         raise KeyboardInterrupt
