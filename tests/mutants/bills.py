@@ -291,6 +291,16 @@ class RefusedAtAPrice(RefusedReference):
         return super().error(reply, call)
 
 
+@caught_by("R16")
+class TriesARefusalAgainThatMayBePaid(RefusedReference):
+    """A documented refusal is to be tried again, although it may have been charged."""
+
+    error_codes: ClassVar = {
+        **RefusedReference.error_codes,
+        "busy": evolve(RefusedReference.error_codes["busy"], retryable=True),
+    }
+
+
 @caught_by("R16", ShowsWhereItFailed)
 class ShowsTheTraceback(HttpReference):
     """An error has the whole text of the server, paths and all."""

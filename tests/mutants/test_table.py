@@ -3,11 +3,12 @@
 import pytest
 from kit.contract import Status, failures, rules, run
 from mutants import reference
+from mutants.engine import ColourSimulator
 from mutants.faults import ComparesAlone
-from mutants.reference import JobReference, JobSimulator, ReferenceBackend, ReferenceSimulator
-from mutants.sessions import LooksAtReferences, SessionReference, SessionVendor
+from mutants.reference import JobSimulator, ReferenceSimulator
+from mutants.sessions import LooksAtReferences, SessionVendor
 from mutants.table import MUTANTS
-from mutants.vendors import RefusedReference, RefusesAsDocumented, TellsOfPhotos
+from mutants.vendors import RefusesAsDocumented, TellsOfPhotos
 
 #: How a rule begins the reason of a crash, in place of what it saw.
 CRASHES = (
@@ -62,29 +63,34 @@ def test_each_mutant_is_caught_by_its_rule(name, capfd):
     assert not is_crash or name in MEANT, failed.reason
 
 
-#: The forms of the reference: what mutants of each derive from, and its simulator.
+#: The simulators of the forms of the reference, and of an engine.
 FORMS = {
-    "in this process": (ReferenceBackend, ReferenceSimulator),
-    "over HTTP": (reference.HttpReference, reference.HttpReferenceSimulator),
-    "as a job": (JobReference, JobSimulator),
-    "as a check": (reference.CheckReference, reference.CheckSimulator),
-    "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(ComparesAlone)),
-    "with sessions": (SessionReference, SessionVendor),
-    "with references that its vendor looks at": (SessionReference, LooksAtReferences),
-    "with a login": (reference.LoginReference, reference.LoginSimulator),
-    "with documented refusals": (RefusedReference, RefusesAsDocumented),
+    "in this process": ReferenceSimulator,
+    "over HTTP": reference.HttpReferenceSimulator,
+    "as a job": JobSimulator,
+    "as a check": reference.CheckSimulator,
+    "that only compares": lambda: TellsOfPhotos(ComparesAlone),
+    "as an engine": ColourSimulator,
+    "with sessions": SessionVendor,
+    "with references that its vendor looks at": LooksAtReferences,
+    "with a login": reference.LoginSimulator,
+    "with documented refusals": RefusesAsDocumented,
 }
 
-#: The rules about hosted sessions, and about plug-ins that send by code of their own.
+#: The rules about hosted sessions.
 SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
+#: The rules about what a vendor answers, keeps and issues.
+ABOUT_VENDORS = frozenset({"R12", "R13", "R14", "R32", "R38", "R49", "R63"})
+#: The rules about plug-ins that send by code of their own.
 OWN = frozenset({"R19", "R28", "R30", "R31"})
 
 #: The rules that do not apply to a form.
 APART = {
     **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R49", "R63"}),
     "in this process": SESSIONS | {"R38", "R49", "R63"},
-    # Of R16 and R21 what a live face does.
+    # Of R16 and R21 what a live face does; of an engine what a vendor does.
     "that only compares": SESSIONS | {"R16", "R21", "R38", "R49", "R63"},
+    "as an engine": SESSIONS | ABOUT_VENDORS | {"R16", "R21"},
     "as a job": SESSIONS | OWN | {"R49", "R63"},
     "as a check": SESSIONS | OWN | {"R63"},
     **dict.fromkeys(
@@ -98,18 +104,16 @@ APART = {
 SPARING_RULES = {"R12", "R13", "R14", "R28", "R30", "R31", "R32", "R49", "R51", "R54", "R56", "R57"}
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(SPARING_RULES, id="sparing"),
+        pytest.param({*rules()}, id="all", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("form", FORMS)
-def test_every_reference_backend_passes_the_rules_that_ask_little(form):
-    cases = tuple(run(FORMS[form][1], SPARING_RULES))
+def test_every_reference_backend_passes_the_rules_that_apply(form, numbers):
+    cases = tuple(run(FORMS[form], numbers))
     assert not failures(cases)
     apart = {case.rule for case in cases if case.status is Status.DOES_NOT_APPLY}
-    assert apart == APART[form] & SPARING_RULES
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", FORMS)
-def test_every_reference_backend_passes_all_applicable_rules(form):
-    """To every rule, with nothing open."""
-    cases = tuple(run(FORMS[form][1]))
-    assert not failures(cases)
-    assert {case.rule for case in cases if case.status is Status.DOES_NOT_APPLY} == APART[form]
+    assert apart == APART[form] & numbers

@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 
 import facematch_core as fm
 from facematch_core.backend import NO_FACE
-from facematch_core.http import InconclusiveRow
+from facematch_core.http import ErrorRow, InconclusiveRow
 from facematch_core.testing import Refusal, SimulatorReply, Situation, noise
 
 
@@ -179,20 +179,28 @@ class ForgetsTheVariable(ReferenceSimulator):
 
 
 class RefusedReference(HttpReference):
-    """Conforms; reads the two refusals that its vendor documents beside the situations."""
+    """Conforms; reads the refusals that its vendor documents beside the situations."""
 
-    error_codes: ClassVar = {"blank": InconclusiveRow(NO_FACE, fm.Charged.NO, "the vendor's page")}
+    error_codes: ClassVar = {
+        "blank": InconclusiveRow(NO_FACE, fm.Charged.NO, "the vendor's page"),
+        "busy": ErrorRow(
+            fm.RateLimited, fm.Charged.UNKNOWN, "not documented", "it is busy", retryable=False
+        ),
+    }
 
     def error_code(self, reply):
         return reply.at("error")
 
 
 class RefusesAsDocumented(HttpReferenceSimulator):
-    """The vendor, who documents two refusals beside the situations."""
+    """The vendor, who documents refusals beside the situations."""
 
     refusals = (
         Refusal(status=413, body={"error": "big"}, error=fm.RequestRejected, charged=fm.Charged.NO),
         Refusal(status=422, body={"error": "blank"}, error=None, charged=fm.Charged.NO),
+        Refusal(
+            status=403, body={"error": "busy"}, error=fm.RateLimited, charged=fm.Charged.UNKNOWN
+        ),
     )
 
     def __init__(self, backend_class=RefusedReference):
