@@ -17,6 +17,7 @@ from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.clock import VirtualClock
 
 P1 = card_sheet()["p1"].data
+P2 = card_sheet()["p2"].data
 MATCH_PATH = "/v3/face-match/"
 LIVENESS_PATH = "/v3/passive-liveness/"
 MATCH_THRESHOLD = "face_match_score_decline_threshold"

@@ -8,6 +8,7 @@ import attrs
 import pytest
 import requests
 from kit.commands import invoke_facematch
+from kit.mock_didit import P1
 from kit.parity import CARDS, PICTURES
 
 from facematch_mock_server import MockServer, card_sheet
@@ -63,8 +64,7 @@ def acme(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("acme")
 def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
-    card = card_sheet()["p1"].data
-    picture = {"probe": ("a.png", card), "reference": ("b.png", card)}
+    picture = {"probe": ("a.png", P1), "reference": ("b.png", P1)}
     with MockServer(vendor=["didit", "acme"]) as mock:
         acme = mock.of("acme")
         refused = requests.post(f"{mock.url}/compare", files=picture, timeout=10)

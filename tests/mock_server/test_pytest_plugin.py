@@ -14,12 +14,11 @@ import httpx
 import pytest
 import requests
 import urllib3
-from kit.mock_didit import post_match
+from kit.mock_didit import P1, post_match
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 
-P1 = card_sheet()["p1"].data
 DIDIT = "https://verification.didit.me"
 PATH = "/v3/face-match/"
 

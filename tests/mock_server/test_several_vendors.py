@@ -3,12 +3,11 @@
 import pytest
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
+from kit.mock_didit import P1, P2
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 
 BOTH = ("didit", "deepvue")
-P1 = card_sheet()["p1"].data
-P2 = card_sheet()["p2"].data
 
 
 class Two:

@@ -5,8 +5,9 @@ import contextlib
 import pytest
 import requests
 import responses
+from kit.mock_didit import post_match
 
-from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.http.adapter import register
 
 URL = "https://verification.didit.me"
@@ -17,7 +18,6 @@ def asking(request):
     """A mock that nobody has started, and a session whose calls of Didit go there."""
     mock = MockServer()
     session = requests.Session()
-    session.headers["x-api-key"] = mock.live_key
     with contextlib.ExitStack() as stack:
         stack.callback(mock.stop)
         stack.enter_context(session)
@@ -26,10 +26,6 @@ def asking(request):
         else:
             register(stack.enter_context(responses.RequestsMock()), mock.app, [URL])
         yield mock, session
-
-
-P1 = card_sheet()["p1"].data
-FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +41,7 @@ def test_in_process_faults_raise_the_same_errors_as_a_network(asking, fault, err
     mock.control.add_fault(fault)
     read_timeout_s = 0.05 if error is requests.ReadTimeout else 10
     with pytest.raises(error):
-        session.post(f"{URL}/v3/face-match/", files=FILES, timeout=(10, read_timeout_s))
+        post_match(URL, mock.live_key, session=session, timeout=(10, read_timeout_s))
     assert len(mock.control.charges()) == (fault.stage == "mid_body")
     assert mock.control.faults() == ()
 
@@ -61,7 +57,7 @@ def test_stopped_mock_refuses_connections_until_started_again(asking):
     mock, session = asking
     mock.stop()
     with pytest.raises(requests.ConnectionError, match="refused"):
-        session.post(f"{URL}/v3/face-match/", files=FILES, timeout=10)
+        post_match(URL, mock.live_key, session=session)
     assert not mock.control.charges()
     assert not mock.control.journal()
     with mock:

@@ -3,11 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from kit.mock_didit import post_match
+from kit.mock_didit import P1, post_match
 
-from facematch_mock_server import card_sheet
-
-P1 = card_sheet()["p1"].data
 PRICE = Decimal("0.05")
 
 

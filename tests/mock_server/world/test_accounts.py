@@ -7,14 +7,13 @@ from decimal import Decimal
 
 import pytest
 import requests
-from kit.mock_didit import post_match
+from kit.mock_didit import P1, post_match
 
-from facematch_mock_server import Fault, MockServer, make_card
+from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 from facematch_mock_server.world.keys import Key, KeyKind
 
-P1 = make_card("p1")
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
 #: The vendors that have keys.

@@ -11,17 +11,14 @@ from pathlib import Path
 
 import pytest
 import requests
-from kit.mock_didit import post_match
+from kit.mock_didit import P1, P2, post_match
 from kit.vendors import settings_at
 from kit.watched import tokens
 
 from facematch_core import open_verifier
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, MockServer, Stage
 from facematch_mock_server.pages import console
 
-SHEET = card_sheet()
-P1 = SHEET["p1"].data
-P2 = SHEET["p2"].data
 PATH = "/__mock__/console/"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 FILES = Path(console.__file__).parent

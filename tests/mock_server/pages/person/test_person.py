@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from kit.mock_didit import P1, P2
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.base.messages import PERSON
@@ -16,8 +17,6 @@ BACK = "https://shop.example/back?order=7#top"
 DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "use-the-mock.md"
 KYC = str(uuid.UUID(int=1))
 BIOMETRIC = str(uuid.UUID(int=2))
-P1 = card_sheet()["p1"].data
-P2 = card_sheet()["p2"].data
 
 
 @pytest.fixture
