@@ -1,7 +1,6 @@
 """An outcome's fields: one table, which Python, the control API and the docs read."""
 
 import pytest
-import requests
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
@@ -25,60 +24,52 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
-def mock():
-    with MockServer() as running:
-        # Else nobody would see a review.
-        running.control.reset(switches={"in_review": True})
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def cleared(mock):
-    yield
-    mock.control.clear_outcomes()
+@pytest.fixture
+def asking(open_asking):
+    # Else nobody would see a review.
+    return open_asking(switches={"in_review": True})
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
-def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
-    def post(body):
-        return requests.post(f"{mock.url}/__mock__/outcomes", json=body, timeout=10)
-
+def test_python_and_http_accept_and_reject_the_same_outcome_values(asking, row):
+    control = asking.control
     kind = {"kind": row.outcome_kind or "match"}
     values = GOOD[row.value_type](row)
     if row.name != "kind":
         values.append(None)
     for value in values:
-        answer = post({**kind, row.name: value})
+        outcome = {**kind, row.name: value}
+        answer = asking.post("/__mock__/outcomes", json=outcome)
         assert answer.status_code == 200, answer.text
-        assert mock.control.outcomes()[-1] == mock.control.set_outcome(**{**kind, row.name: value})
-    accepted = mock.control.outcomes()
+        assert control.outcomes()[-1] == control.set_outcome(**outcome)
+    accepted = control.outcomes()
     for value in BAD[row.value_type](row):
-        answer = post({**kind, row.name: value})
+        outcome = {**kind, row.name: value}
+        answer = asking.post("/__mock__/outcomes", json=outcome)
         assert answer.status_code == 400
         assert row.name in answer.json()["mock"]
         with pytest.raises(ValueError, match=row.name):
-            mock.control.set_outcome(**{**kind, row.name: value})
-    assert mock.control.outcomes() == accepted
+            control.set_outcome(**outcome)
+    assert control.outcomes() == accepted
 
 
 @pytest.mark.parametrize(
     "row", [row for row in ROWS.values() if row.outcome_kind], ids=lambda row: row.name
 )
-def test_outcome_field_is_rejected_for_the_other_kind_of_call(mock, row):
+def test_outcome_field_is_rejected_for_the_other_kind_of_call(asking, row):
     other_kind = {"match": "liveness", "liveness": "match"}[row.outcome_kind]
     value, *_ = GOOD[row.value_type](row)
     with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.outcome_kind}"):
-        mock.control.set_outcome(other_kind, **{row.name: value})
+        asking.control.set_outcome(other_kind, **{row.name: value})
 
 
 def test_outcome_cannot_be_filtered_by_a_picture_field():
-    with MockServer(vendor="rekognition") as mock:
-        mock.control.set_outcome("match", score=3, field={"QualityFilter": "AUTO"})
-        with pytest.raises(ValueError, match="no such call has a field SourceImage"):
-            mock.control.set_outcome("match", score=3, field={"SourceImage": "x"})
+    control = MockServer(vendor="rekognition").control
+    control.set_outcome("match", score=3, field={"QualityFilter": "AUTO"})
+    with pytest.raises(ValueError, match="no such call has a field SourceImage"):
+        control.set_outcome("match", score=3, field={"SourceImage": "x"})
 
 
-def test_outcome_cannot_have_both_a_digest_and_a_picture(mock):
+def test_outcome_cannot_have_both_a_digest_and_a_picture(asking):
     with pytest.raises(ValueError, match="not both"):
-        mock.control.set_outcome("match", digest="0" * 64, picture=b"")
+        asking.control.set_outcome("match", digest="0" * 64, picture=b"")

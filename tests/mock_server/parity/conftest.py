@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import tomli_w
 from kit.commands import _here, run, terminal  # noqa: F401 - fixtures
 from kit.parity import CARDS, PICTURES, WORKFLOW
 
@@ -34,20 +35,18 @@ def rehearse(tmp_path, run, at_end):  # noqa: F811
     def start(name):
         server = at_end.enter_context(MockServer(vendor=name))
         served = server.of(name)
-        lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
-        lines.append(f'base_url = "{server.url}"')
-        for setting, value in SETTINGS.get(name, {}).items():
-            lines.append(f'{setting} = "{value}"')
+        settings = {"base_url": server.url, **SETTINGS.get(name, {})}
         if name == "didit":
-            lines.append(f'workflow_id = "{WORKFLOW}"')
+            settings["workflow_id"] = WORKFLOW
             served.control.sessions.workflow(WORKFLOW, kind="kyc")
         calls = VENDORS.get(name, VendorCalls())
         usual_keys = {"api_key": "live_key"} if calls.has_key else {}
         for setting, place in KEYS.get(name, calls.keys or usual_keys).items():
             (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
             (tmp_path / f"{setting}.txt").chmod(0o600)
-            lines.append(f'{setting} = {{ file = "{setting}.txt" }}')
-        (tmp_path / "facematch.toml").write_text("\n".join(lines))
+            settings[setting] = {"file": f"{setting}.txt"}
+        profiles = {"shop": {"backend": name, "settings": settings}}
+        (tmp_path / "facematch.toml").write_text(tomli_w.dumps({"profiles": profiles}))
 
         def command(*words, code=None, **options):
             words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, *words)
@@ -57,7 +56,12 @@ def rehearse(tmp_path, run, at_end):  # noqa: F811
             document = json.loads(record.read_text()) if record.exists() else None
             return SimpleNamespace(answer=answer, document=document, record=record)
 
-        about = {"control": served.control, "record": tmp_path / f"parity-{name}.json"}
-        return SimpleNamespace(server=server, claims=server.world.claims, run=command, **about)
+        return SimpleNamespace(
+            server=server,
+            control=served.control,
+            claims=server.world.claims,
+            run=command,
+            record=tmp_path / f"parity-{name}.json",
+        )
 
     return start

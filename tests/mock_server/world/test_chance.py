@@ -4,7 +4,7 @@ import pytest
 import requests
 from kit.cards import CARDS
 
-from facematch_mock_server import Fault, MockServer
+from facematch_mock_server import Fault
 
 BUSY = {"stage": "answer", "kind": "status", "status": 503}
 
@@ -96,36 +96,34 @@ def test_probability_takes_no_number_of_calls(asking):
     assert (shown["probability"], shown["times"]) == (0.05, None)
 
 
-def ask(mock, vendor):
+def status_of(asking, vendor):
     """Compare two pictures at one vendor of a server; return the status."""
-    path, fields = {
-        "didit": ("/v3/face-match/", ("user_image", "ref_image")),
-        "compreface": ("/api/v1/verification/verify", ("source_image", "target_image")),
-    }[vendor]
-    files = dict.fromkeys(fields, ("a.png", CARDS["p1"]))
-    headers = {"x-api-key": mock.of(vendor).live_key}
-    return requests.post(mock.url + path, headers=headers, files=files, timeout=20).status_code
+    if vendor == "didit":
+        return asking.didit().status_code
+    files = dict.fromkeys(("source_image", "target_image"), ("a.png", CARDS["p1"]))
+    headers = {"x-api-key": asking.mock.of(vendor).live_key}
+    url = "/api/v1/verification/verify"
+    return asking.post(url, headers=headers, files=files).status_code
 
 
 @pytest.fixture
-def both():
-    with MockServer(vendor=["didit", "compreface"]) as mock:
-        yield mock
+def both(open_asking):
+    return open_asking(vendor=["didit", "compreface"])
 
 
 def test_fault_of_one_vendor_spares_the_others(both):
-    of_didit, of_compreface = (both.of(name).control for name in ("didit", "compreface"))
+    of_didit, of_compreface = (both.mock.of(name).control for name in ("didit", "compreface"))
     of_compreface.add_fault(Fault(**BUSY, times=None))
-    assert (ask(both, "didit"), ask(both, "compreface")) == (200, 503)
+    assert (status_of(both, "didit"), status_of(both, "compreface")) == (200, 503)
     both.control.add_fault(Fault(**BUSY, times=None))
-    assert ask(both, "didit") == 503
+    assert status_of(both, "didit") == 503
     assert (len(of_compreface.faults()), len(of_didit.faults())) == (2, 1)
     of_compreface.clear_faults()
-    assert (len(both.control.faults()), ask(both, "compreface")) == (1, 503)
+    assert (len(both.control.faults()), status_of(both, "compreface")) == (1, 503)
     both.control.clear_faults()
-    url = f"{both.control_url}compreface/faults"
-    assert requests.post(url, json=BUSY, timeout=20).json()["vendor"] == "compreface"
-    assert (ask(both, "didit"), ask(both, "compreface")) == (200, 503)
+    added = both.post("/__mock__/compreface/faults", json=BUSY).json()
+    assert added["vendor"] == "compreface"
+    assert (status_of(both, "didit"), status_of(both, "compreface")) == (200, 503)
 
 
 @pytest.mark.parametrize(
@@ -137,16 +135,15 @@ def test_fault_of_one_vendor_spares_the_others(both):
 )
 def test_fault_can_name_a_vendor_of_the_server(both, changes, words):
     both.control.add_fault(Fault(**BUSY, vendor="didit"))
-    assert (ask(both, "compreface"), ask(both, "didit")) == (200, 503)
+    assert (status_of(both, "compreface"), status_of(both, "didit")) == (200, 503)
     with pytest.raises(ValueError, match=words):
         both.control.add_fault(Fault(**BUSY, **changes))
 
 
-def test_vendor_beside_others_has_no_fault_before_it_is_known(both):
+def test_vendor_beside_others_has_no_fault_before_it_is_known(both, asking):
     before = Fault(stage="connect", kind="reset")
     with pytest.raises(ValueError, match="before the vendor of a request is known"):
-        both.of("didit").control.add_fault(before)
-    with MockServer() as alone:
-        alone.of("didit").control.add_fault(before)
-        with pytest.raises(requests.ConnectionError):
-            ask(alone, "didit")
+        both.mock.of("didit").control.add_fault(before)
+    asking.mock.of("didit").control.add_fault(before)
+    with pytest.raises(requests.ConnectionError):
+        asking.didit()
