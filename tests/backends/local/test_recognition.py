@@ -116,6 +116,25 @@ def test_a_tilted_face_is_turned_upright_before_it_is_compared(engine, photograp
     assert similarity >= 0.95
 
 
+def test_at_most_two_detections_find_a_face_and_three_more_turn_it(parts, photographs, monkeypatch):
+    """Each takes time."""
+    sides = []
+    find = parts.find
+
+    def find_and_note(pixels, least):
+        sides.append(max(pixels.shape))
+        return find(pixels, least)
+
+    monkeypatch.setattr(parts, "find", find_and_note)
+    blank = Image.new("RGB", (1100, 800))
+    parts.cut(encoded(blank, ImageFormat.PNG), rotate=False)
+    assert sides == [512, 1024]
+    sides.clear()
+    tilted = opened(photographs["eileen-collins"]).rotate(75, expand=True, fillcolor="grey")
+    parts.cut(encoded(tilted, ImageFormat.PNG), rotate=False)
+    assert sides == [512, 320, 320, 320]
+
+
 @pytest.mark.parametrize("size", [(24, 24), (32, 32), (24, 200), (200, 24)])
 def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size):
     height, width = size

@@ -7,7 +7,7 @@ from kit.comparison.studies import in_file_order  # noqa: F401 - a fixture
 
 @pytest.fixture
 def refused(screens, tmp_path):
-    """Each line of words is wrong usage (2), prints no answer, and leaves all files alone."""
+    """Each line of options is wrong usage (2), prints no answer, and leaves all files alone."""
 
     def there():
         paths = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -17,8 +17,8 @@ def refused(screens, tmp_path):
     def check(command, *lines):
         before = there()
         with screens(f"{command}-refused") as show:
-            for words in lines:
-                assert show("", "compare", command, *words.split(), code=2).stdout == ""
+            for line in lines:
+                assert show("", f"compare {command} {line}", code=2).stdout == ""
         assert there() == before
 
     return check

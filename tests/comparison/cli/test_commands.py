@@ -6,7 +6,7 @@ import pytest
 
 from facematch_comparison import draw_pairs, photographs, read_study
 
-PLAN = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
+PLAN = "compare plan --fmr 1e-3 --frr 0.01"
 
 
 def test_missing_package_is_reported_with_its_extra(run, monkeypatch):
@@ -20,25 +20,25 @@ def test_missing_package_is_reported_with_its_extra(run, monkeypatch):
         return real_import(name, *arguments, **options)
 
     monkeypatch.setattr("builtins.__import__", import_without_numpy)
-    answer = run(*PLAN)
+    answer = run(PLAN)
     assert answer.exit_code == 4
     assert "pandas" in answer.stderr
 
 
 def test_plan_output(screens):
     with screens("plan") as show:
-        show("", *PLAN)
+        show("", PLAN)
 
 
 def test_a_plan_as_json(run_json):
-    code, plan = run_json(*PLAN)
+    code, plan = run_json(PLAN)
     assert (code, plan["fmr"], plan["frr"]) == (0, 0.001, 0.01)
     assert plan["confidence"] == 0.95
     floor = plan["needs"][0]
     assert (floor["mated"], floor["non_mated"]) == (299, 5000)
 
 
-DRAW = ("compare", "draw", "faces", "--out", "pairs.csv")
+DRAW = "compare draw faces --out pairs.csv"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def faces(tmp_path):
 
 
 def test_drawn_pairs_can_be_read_and_equal_the_librarys(run, faces, tmp_path):
-    answer = run(*DRAW, "--mated", 10, "--non-mated", 20, "--seed", 4)
+    answer = run(f"{DRAW} --mated 10 --non-mated 20 --seed 4")
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("10 mated and 20 non-mated pairs of 6 people, 18 photographs")
     read = read_study(tmp_path / "pairs.csv")
@@ -65,19 +65,13 @@ def test_drawn_pairs_can_be_read_and_equal_the_librarys(run, faces, tmp_path):
     assert pictures(read) == pictures(drawn)
 
 
-def test_pictures_are_named_from_where_the_file_lies(run, faces, tmp_path):
-    assert run("compare", "draw", "faces", "--out", "new/pairs.csv").exit_code == 0
-    first = read_study(tmp_path / "new" / "pairs.csv").pairs[0]
-    assert first.probe.resolve().is_relative_to(faces)
-
-
 @pytest.mark.usefixtures("faces")
 def test_pairs_are_drawn_within_groups(run, tmp_path):
     (tmp_path / "groups.csv").write_text(
         "person,sex,site\np0,f,north\np1,m,north\np2,f,north\np3,m,north\np4,f,north\np5,m,north\n"
     )
-    options = ("--non-mated", 30, "--groups", "groups.csv", "--within", "sex")
-    assert run(*DRAW, *options).exit_code == 0
+    options = "--non-mated 30 --groups groups.csv --within sex"
+    assert run(f"{DRAW} {options}").exit_code == 0
     header, *_ = (tmp_path / "pairs.csv").read_text().splitlines()
     assert header.split(",") == [
         *("probe", "reference", "same", "probe_subject", "reference_subject"),
@@ -111,6 +105,6 @@ def test_invalid_arguments_of_draw(refused, tmp_path):
 
 @pytest.mark.parametrize("command", ["report", "gate --requirements sp800-63a"])
 def test_a_file_of_scores_without_its_option_names_the_option(run, command):
-    answer = run("compare", *command.split(), "scores.csv")
+    answer = run(f"compare {command} scores.csv")
     assert answer.exit_code == 2
     assert "--scores" in answer.stderr

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shlex
 import signal
 import threading
 
@@ -24,8 +23,8 @@ backend = "fake"
 [profiles.both]
 members = ["a", "b"]
 """
-RUN = ("compare", "run", "pairs.csv", "--backend", "fake")
-ONE_BY_ONE = (*RUN, "--yes", "--workers", "1")
+RUN = "compare run pairs.csv --backend fake"
+ONE_BY_ONE = f"{RUN} --yes --workers 1"
 
 pytestmark = pytest.mark.usefixtures("pairs")
 
@@ -42,10 +41,10 @@ def test_every_pair_is_sent_once_and_a_repeated_command_sends_nothing(
     screens, scripted, configured, tmp_path
 ):
     configured(PROFILES)
-    profiles = ("--profile", "a", "--profile", "b", "--price", "a=0.05", "--price", "b=0.10")
+    profiles = "--profile a --profile b --price a=0.05 --price b=0.10"
     with screens("run") as show:
-        show("at first", "compare", "run", "pairs.csv", *profiles, "--yes", "--store", "mine.db")
-        show("again", "compare", "run", "pairs.csv", *profiles, "--store", "mine.db")
+        show("at first", f"compare run pairs.csv {profiles} --yes --store mine.db")
+        show("again", f"compare run pairs.csv {profiles} --store mine.db")
     assert len(scripted.calls) == 12
     assert (tmp_path / "mine.db").stat().st_mode & 0o777 == 0o600
 
@@ -54,23 +53,23 @@ def test_columns_of_the_pairs_are_named_by_the_line_to_paste(run, scripted, tmp_
     file = tmp_path / "pairs.csv"
     head, *lines = file.read_text().splitlines()
     file.write_text("\n".join([head.replace("probe_subject", "who"), *lines]))
-    refusal = run(*ONE_BY_ONE)
+    refusal = run(ONE_BY_ONE)
     assert refusal.exit_code == 2
     assert scripted.calls == []
     (pasted,) = re.findall(r"^ +facematch (.*)$", refusal.stderr, re.MULTILINE)
-    assert run(*shlex.split(pasted.replace("COLUMN", "who"))).exit_code == 0
+    assert run(pasted.replace("COLUMN", "who")).exit_code == 0
     assert len(scripted.calls) == 6
     # The report reads the same file for the names of its people.
-    report = ("compare", "report", "--pairs", "pairs.csv", "--answers", "answers.csv")
-    assert run(*report).exit_code == 2
-    assert run(*report, "--column", "probe_subject=who").exit_code == 0
+    report = "compare report --pairs pairs.csv --answers answers.csv"
+    assert run(report).exit_code == 2
+    assert run(f"{report} --column probe_subject=who").exit_code == 0
 
 
 def test_pairs_that_name_no_people_are_not_advised_to_use_an_option_of_another_command(
     run, scripted, tmp_path
 ):
     (tmp_path / "pairs.csv").write_text("probe,reference,expected\na.jpg,b.jpg,same\n")
-    refusal = run(*ONE_BY_ONE)
+    refusal = run(ONE_BY_ONE)
     assert refusal.exit_code == 2
     assert scripted.calls == []
     assert "add probe_subject and reference_subject" in " ".join(refusal.stderr.split())
@@ -90,26 +89,26 @@ def test_summary_reports_unfinished_pairs_with_reasons(screens, scripted):
             ("models", [charged_answer(model="v1"), charged_answer(model="v2")], 0),
         ):
             scripted.script = script
-            show(title, *ONE_BY_ONE, "--store", f"{title}.db", code=code)
-        show("without a failure of its own", *ONE_BY_ONE, "--store", "failed.db")
+            show(title, f"{ONE_BY_ONE} --store {title}.db", code=code)
+        show("without a failure of its own", f"{ONE_BY_ONE} --store failed.db")
 
 
 def test_without_a_terminal_the_cost_is_confirmed_by_an_option(run):
-    answer = run(*RUN, "--price", "fake=0.05")
+    answer = run(f"{RUN} --price fake=0.05")
     assert answer.exit_code == 2
     assert "pass --yes to confirm" in answer.stderr
 
 
 @pytest.mark.usefixtures("terminal")
 def test_total_cost_is_confirmed_before_sending(run, scripted):
-    command = (*RUN, "--price", "fake=0.05")
-    refused = run(*command, input="n\n")
+    command = f"{RUN} --price fake=0.05"
+    refused = run(command, input="n\n")
     assert refused.exit_code == 130
     assert scripted.calls == []
     assert "fake    fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
     assert "at most 0.3 USD total" in refused.stderr
     assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
-    assert run(*command, input="y\n").exit_code == 0
+    assert run(command, input="y\n").exit_code == 0
     assert len(scripted.calls) == 6
 
 
@@ -119,7 +118,7 @@ def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_pat
         'currency = "USD"\nprice = { match = "0.05" }\nstore = "sqlite:///study.sqlite3"\n'
         '[profiles.b]\nbackend = "fake"\n'
     )
-    answer = run("compare", "run", "pairs.csv", "--profile", "a", "--profile", "b", "--yes")
+    answer = run("compare run pairs.csv --profile a --profile b --yes")
     assert answer.exit_code == 0, answer.output
     assert "0.3 USD" in answer.stderr
     assert "not known" in answer.stderr
@@ -133,12 +132,12 @@ def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_pat
 def test_a_mock_is_free_and_needs_no_confirmation(screens, monkeypatch):
     with screens("run-mock") as show:
         for environment, prices in (
-            ("mock", ["--price", "fake=1", "--currency", "EUR"]),
-            ("sandbox", []),
+            ("mock", "--price fake=1 --currency EUR"),
+            ("sandbox", ""),
         ):
             backend = FakeBackend(environment=Environment(environment))
             scripted = open_always(monkeypatch, backend)
-            show(environment, *RUN, *prices, "--store", f"{environment}.db")
+            show(environment, f"{RUN} {prices} --store {environment}.db")
             assert len(scripted.calls) == 6
 
 
@@ -158,19 +157,18 @@ def test_ctrl_c_lets_sent_calls_finish(run, scripted, monkeypatch):
 
     monkeypatch.setattr("facematch_core.cli.text.Stopping", Listening)
     scripted.script = [None, interrupt]
-    stopped = run(*ONE_BY_ONE)
+    stopped = run(ONE_BY_ONE)
     assert stopped.exit_code == 130
     assert len(scripted.calls) < 6
-    assert run(*ONE_BY_ONE).exit_code == 0
+    assert run(ONE_BY_ONE).exit_code == 0
     assert len(scripted.calls) == 6
 
 
 @pytest.mark.usefixtures("scripted")
 def test_printed_report_command_can_be_pasted(run, run_json):
-    answer = run(*RUN, "--yes", "--store", "my study.db")
-    program, *command = shlex.split(answer.stdout.splitlines()[-1])
-    assert (program, *command[:2]) == ("facematch", "compare", "report")
-    _, document = run_json(*command, "--fmr", "0.5")
+    answer = run(f"{RUN} --yes --store 'my study.db'")
+    (command,) = re.findall(r"^ *facematch (compare report .*)$", answer.stdout, re.MULTILINE)
+    _, document = run_json(f"{command} --fmr 0.5")
     assert (document["kind"], document["study"]["name"]) == ("comparison", "pairs")
 
 
@@ -203,7 +201,7 @@ def test_a_charge_that_cannot_be_stored_is_printed(run_json, scripted, monkeypat
 
     monkeypatch.setattr("facematch_comparison.run.system._STORE_DELAYS_S", ())
     monkeypatch.setattr(RunDatabase, "end", fail)
-    code, document = run_json(*ONE_BY_ONE)
+    code, document = run_json(ONE_BY_ONE)
     assert code == 6
     assert len(scripted.calls) == 1
     (system,) = document["systems"]

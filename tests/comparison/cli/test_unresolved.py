@@ -25,7 +25,7 @@ from facematch_core.store import SqlStore
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
-UNRESOLVED = ("compare", "unresolved")
+UNRESOLVED = "compare unresolved"
 LOST = OutcomeUnknown("Lost.")
 FAKE = '[profiles.fake]\nbackend = "fake"\n'
 BUDGET = '[profiles.fake.budget]\ncap = 100\nstore = "sqlite:///study.sqlite3"\n'
@@ -82,8 +82,8 @@ def lose(tmp_path, address, monkeypatch, configured):
 def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lose):
     charge, _ = lose(LOST, UnexpectedResponse("Odd."), keep=["fake"])
     with screens("unresolved") as show:
-        show("", *UNRESOLVED)
-        answer = show("as JSON", *UNRESOLVED, "--json")
+        show("", UNRESOLVED)
+        answer = show("as JSON", f"{UNRESOLVED} --json")
     first = json.loads(answer.stdout)["open"][0]
     assert (first["call"], first["since"]) == (charge.call.id, charge.since.isoformat())
 
@@ -97,24 +97,24 @@ def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - f
 ):
     (charge,) = lose(LOST)
     assert money() == (5, 0, 1)
-    command = (*UNRESOLVED, charge.call.id, word, "--yes")
-    code, document = run_json(*command)
+    command = f"{UNRESOLVED} {charge.call.id} {word} --yes"
+    code, document = run_json(command)
     assert (code, document["call"], document["charged"]) == (0, charge.call.id, is_charged)
     assert (states()[0], money()) == (state, (spent, 0, 0))
-    assert run(*command).exit_code == 2
+    assert run(command).exit_code == 2
     assert (states()[0], money()) == (state, (spent, 0, 0))
 
 
 def test_resolving_needs_confirmation(run, lose, states, request):
     (charge,) = lose(LOST)
-    command = (*UNRESOLVED, charge.call.id, "charged")
-    assert "pass --yes to confirm" in run(*command).stderr
+    command = f"{UNRESOLVED} {charge.call.id} charged"
+    assert "pass --yes to confirm" in run(command).stderr
     request.getfixturevalue("terminal")
-    refused = run(*command, input="n\n")
+    refused = run(command, input="n\n")
     assert refused.exit_code == 130
     assert f"Resolve call {charge.call.id} of fake as charged, for good?" in refused.stderr
     assert states()[0] == "unresolved"
-    confirmed = run(*command, input="y\n")
+    confirmed = run(command, input="y\n")
     assert confirmed.exit_code == 0
     assert f"{charge.call.id}: charged\n" in confirmed.stdout
 
@@ -122,7 +122,7 @@ def test_resolving_needs_confirmation(run, lose, states, request):
 def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lose, money, configured):
     (charge,) = lose(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
-    answer = run(*UNRESOLVED, charge.call.id, "charged", "--yes")
+    answer = run(f"{UNRESOLVED} {charge.call.id} charged --yes")
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
     assert money() == (6, 0, 0)
@@ -133,7 +133,7 @@ def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lose, 
     with contextlib.closing(RunDatabase(address)) as database:
         begin_pair(database, stored_system(database), 0)
         call = ask_pair(database, stored_system(database), 1)
-    answer = run(*UNRESOLVED)
+    answer = run(UNRESOLVED)
     assert f"{call.id}  fake    2     unresolved" in answer.stdout
     assert answer.stderr == ""
     assert states()[:2] == ["free", "unresolved"]

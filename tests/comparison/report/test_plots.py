@@ -78,22 +78,12 @@ def test_without_an_operating_point_or_a_curve_there_is_no_det_plot(name):
 
 
 @pytest.mark.parametrize("name", WITH_POINTS)
-def test_every_operating_point_is_inside_the_det_plot(name):
+def test_the_det_plot_has_each_operating_point_with_its_intervals_and_a_free_label(name):
     figure = Figure(plots.det(EVALUATIONS[name](), "det"))
     assert set(figure.mark_by_point) == {*drawn_points(EVALUATIONS[name]())}
     assert all(map(figure.contains, figure.mark_by_point.values()))
-
-
-@pytest.mark.parametrize("name", WITH_POINTS)
-def test_both_intervals_of_a_point_are_drawn_with_their_ends(name):
-    crosses = Figure(plots.det(EVALUATIONS[name](), "det")).of_class("cross")
-    assert crosses
-    assert {path["d"].count("M") for path in crosses} == {2 + 4}
-
-
-@pytest.mark.parametrize("name", WITH_POINTS)
-def test_the_label_of_the_required_fmr_touches_no_mark(name):
-    figure = Figure(plots.det(EVALUATIONS[name](), "det"))
+    # Two intervals, each with two ends.
+    assert {path["d"].count("M") for path in figure.of_class("cross")} == {2 + 4}
     (note,) = [text for text in figure.texts if text.attributes.get("class") == "note"]
     assert note.text() == "required FMR"
     assert float(note.attributes["y"]) < figure.top - 5

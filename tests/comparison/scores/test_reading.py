@@ -20,25 +20,29 @@ from facematch_core.models import ThresholdRule
 
 HEAD = "contender,pair,same,probe_subject,reference_subject,score"
 ROWS = "a,1,1,A,A,5\na,2,0,A,B,6\n"
-PAIR = {"image1": "a{n}", "image2": "b{n}"}
 
 
 class Reader:
-    """Reads texts as a file; keeps what it was told of the last one."""
+    """Reads texts or frames as a file; keeps what it was told of the last one."""
 
     def __init__(self, path):
-        self.path, self.notes = path, []
+        self.path = path
+        self.notes = []
 
-    def __call__(self, text=None, **how):
-        if text is not None:
-            self.path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    def __call__(self, content=None, **how):
+        if isinstance(content, pd.DataFrame):
+            content = content.to_csv(index=False)
+        if isinstance(content, str):
+            content = content.encode()
+        if content is not None:
+            self.path.write_bytes(content)
         self.notes.clear()
         return read_scores(self.path, note=self.notes.append, **how)
 
-    def asked(self, text, **how):
+    def asked(self, content, **how):
         """What is asked for in place of reading."""
         with pytest.raises(ColumnsNotRecognised) as caught:
-            self(text, **how)
+            self(content, **how)
         return caught.value
 
     def is_noted(self, words):
@@ -50,24 +54,26 @@ def read(tmp_path):
     return Reader(tmp_path / "scores.csv")
 
 
-def refusals(read, text):
-    return refusal_lines(read, text)[1:]
+def refusals(read, content):
+    return refusal_lines(read, content)[1:]
 
 
-def places(read, text):
-    """The line and the first word of each problem."""
-    return re.findall(r"line (\d+): (?:the )?([a-z_]+)", "\n".join(refusals(read, text)))
+def places(read, content):
+    """The line and the first word of each problem, such as "4 label"."""
+    problems = re.findall(r"line (\d+): (?:the )?([a-z_]+)", "\n".join(refusals(read, content)))
+    return sorted(f"{line} {word}" for line, word in problems)
 
 
-def log_of(columns, count=60, *, noise=25.0):
-    """A header, with cells under it; mated pairs and others in turn."""
-    scores = np.random.default_rng(4).normal(np.where(np.arange(count) % 2, 70, 30), noise)
-    facts = [
-        {"n": n, "s": f"{score:.2f}", "answer": str(score > 50).lower(), "m": n % 2, "o": 1 - n % 2}
-        for n, score in enumerate(scores.tolist())
-    ]
-    lines = (",".join(columns.values()).format(**fact) for fact in facts)
-    return "\n".join([",".join(columns), *lines])
+@pytest.fixture
+def log():
+    """Sixty pairs of pictures; others and mated pairs in turn."""
+    number = np.arange(60)
+    frame = pd.DataFrame({"image1": [f"a{n}" for n in number]})
+    frame["image2"] = [f"b{n}" for n in number]
+    frame["label"] = number % 2
+    scores = np.random.default_rng(4).normal(np.where(frame["label"], 70, 30), 25)
+    frame["score"] = scores.round(2)
+    return frame
 
 
 # What is a score
@@ -81,18 +87,19 @@ def log_of(columns, count=60, *, noise=25.0):
         ("score", ["amount", "confidence_interval", "age"]),
     ],
 )
-def test_other_numeric_columns_are_not_systems(read, score, beside):
+def test_other_numeric_columns_are_not_systems(read, log, score, beside):
     """Once `face_match_score` was dropped, and liveness judged in its place."""
-    text = log_of({**PAIR, "label": "{m}", **dict.fromkeys(beside, "{n}.5"), score: "{s}"})
-    (answers,) = read(text)
+    for name in beside:
+        log.insert(3, name, log.index + 0.5)
+    (answers,) = read(log.rename(columns={"score": score}))
     assert (answers.name, answers.scores.std() > 15) == ("scores", True)
     assert all(read.is_noted(repr(name)) for name in beside)
     several = read(columns={"score": [score, beside[0]]})
     assert [each.name for each in several] == [score, beside[0]]
 
 
-def test_an_unknown_score_column_is_requested_without_a_guess(read):
-    asked = read.asked(log_of({**PAIR, "label": "{m}", "ours": "{s}", "amount": "{n}"}))
+def test_an_unknown_score_column_is_requested_without_a_guess(read, log):
+    asked = read.asked(log.rename(columns={"score": "ours"}).assign(amount=log.index))
     assert asked.columns == {"score": "COLUMN"}
     for name, held in (("image1", "probe"), ("label", "mated"), ("ours", "unknown")):
         assert re.search(rf"^  {name} +{held} +'\S+', '\S+'$", asked.what, re.MULTILINE)
@@ -113,8 +120,8 @@ def test_ten_numbers_beside_a_decision_may_be_scores(read):
     assert read.asked(answers_with(10)).columns == {"score": "acme"}
 
 
-def test_ambiguous_score_columns_are_rejected(read):
-    asked = read.asked(log_of({**PAIR, "label": "{m}", "similarity": "{s}", "confidence": "{n}"}))
+def test_ambiguous_score_columns_are_rejected(read, log):
+    asked = read.asked(log.rename(columns={"score": "similarity"}).assign(confidence=log.index))
     assert asked.columns == {"score": "COLUMN"}
     assert "'similarity' and 'confidence'" in asked.what
     (answers,) = read(columns={"score": "similarity"})
@@ -133,58 +140,76 @@ def test_distances_become_negative_scores(read, name):
 # What is the truth
 
 
-ANSWERED = ("match", "is_match", "verified", "isIdentical", "accepted", "result", "decision")
-TRUTHS = ("expected", "gt", "actual", "real", "truth", "target", "label", "same", "same_person")
-TRUTHS += ("mated", "genuine", "is_same_person", "Same person?")
+ANSWERED = ["match", "is_match", "verified", "isIdentical", "accepted", "result", "decision"]
+TRUTHS = [
+    "expected",
+    "gt",
+    "actual",
+    "real",
+    "truth",
+    "target",
+    "label",
+    "same",
+    "same_person",
+    "mated",
+    "genuine",
+    "is_same_person",
+    "Same person?",
+]
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_a_systems_decision_is_never_the_ground_truth(read, name):
-    log = {**PAIR, name: "{answer}", "score": "{s}"}
-    asked = read.asked(log_of(log))
+def test_a_systems_decision_is_never_the_ground_truth(read, log, name):
+    log[name] = np.where(log["score"] > 50, "true", "false")
+    asked = read.asked(log.drop(columns="label"))
     assert asked.columns == {"mated": "COLUMN"}
     assert f"{name!r} is the answer of the system" in asked.what
     for truth in TRUTHS[ANSWERED.index(name) % 3 :: 3]:
-        (answers,) = read(log_of({**log, truth: "{m}"}))
-        assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
+        (answers,) = read(log.rename(columns={"label": truth}))
+        assert answers.mated.tolist() == (log["label"] == 1).tolist()
         assert answers.decisions.tolist() == (answers.scores > 50).tolist()
 
 
-@pytest.mark.parametrize(
-    ("ours", "name", "cell"),
-    [
-        ("mated", "label", "{m}"),
-        ("mated", "same_person", "{m}"),
-        ("mated", "actual", "{m}"),
-        ("non_mated", "is_fraud", "{o}"),
-    ],
-)
-def test_labels_that_agree_exactly_with_scores_need_confirmation(read, ours, name, cell):
-    log = {**PAIR, name: cell, "score": "{s}"}
-    assert read.asked(log_of(log, noise=3)).columns == {ours: name}
+@pytest.fixture
+def exact_log(log):
+    """The same pairs, of which each mated one scores above all others."""
+    return log.assign(score=np.where(log["label"], 70, 30) + log.index / 10)
+
+
+@pytest.mark.parametrize("name", ["label", "same_person", "actual", "is_fraud"])
+def test_labels_that_agree_exactly_with_scores_need_confirmation(read, exact_log, name):
+    mated = exact_log["label"]
+    ours = "non_mated" if name == "is_fraud" else "mated"
+    label = mated if ours == "mated" else 1 - mated
+    labelled = exact_log.assign(label=label).rename(columns={"label": name})
+    assert read.asked(labelled).columns == {ours: name}
     (answers,) = read(columns={ours: name})
-    assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
-    # Names of people confirm the labels.
-    people = {"person1": "p{n}", "person2": "{n}"}
-    text = log_of({**people, "score": "{s}"}, noise=3)
-    lines = [re.sub(r",(\d+),", lambda m: f",{'p' * (int(m[1]) % 2)}{m[1]},", line)
-             for line in text.splitlines()]  # fmt: skip
-    assert read("\n".join(lines))[0].people_known
+    assert answers.mated.tolist() == (mated == 1).tolist()
+
+
+def test_names_of_people_confirm_labels_that_agree_exactly_with_scores(read, exact_log):
+    first, second = exact_log["image1"], exact_log["image2"]
+    people = exact_log.assign(person1=first, person2=second.mask(exact_log["label"] == 1, first))
+    (answers,) = read(people.drop(columns=["image1", "image2"]))
+    assert answers.people_known
 
 
 @pytest.mark.parametrize(
     "name",
     ["Expected", "expected_result", "Ground Truth", "gt", "y_true", "mated", "non-mated"],
 )
-def test_labels_that_their_name_calls_the_truth_may_agree_exactly_with_scores(read, name):
-    cell = "{o}" if name == "non-mated" else "{m}"
-    (answers,) = read(log_of({**PAIR, name: cell, "score": "{s}"}, noise=3))
-    assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
+def test_labels_that_their_name_calls_the_truth_may_agree_exactly_with_scores(
+    read, exact_log, name
+):
+    mated = exact_log["label"]
+    label = 1 - mated if name == "non-mated" else mated
+    (answers,) = read(exact_log.assign(label=label).rename(columns={"label": name}))
+    assert answers.mated.tolist() == (mated == 1).tolist()
     assert read.is_noted(f"{name!r} follows the scores of scores exactly")
 
 
-def test_labels_that_agree_exactly_with_decisions_need_confirmation(read):
-    asked = read.asked(log_of({**PAIR, "label": "{m}", "result": "{m}"}))
+def test_labels_that_agree_exactly_with_decisions_need_confirmation(read, log):
+    asked = read.asked(log.drop(columns="score").assign(result=log["label"]))
     assert asked.columns == {"mated": "label"}
     assert "decisions" in asked.what
     assert "score above" not in asked.what
@@ -207,8 +232,8 @@ def test_accepted_values_of_labels(read, words):
     same, other = words.split("/")
     text = f"person,label,score\nA,{same},5\nB,{other},3\n"
     assert read(text)[0].mated.tolist() == [True, False]
-    assert places(read, f"{text}B,perhaps,3\n") == [("4", "label")]
-    assert places(read, "person,label,score\nA,1,5\nB,0,3\nB,-1,3\n") == [("4", "label")]
+    assert places(read, f"{text}B,perhaps,3\n") == ["4 label"]
+    assert places(read, "person,label,score\nA,1,5\nB,0,3\nB,-1,3\n") == ["4 label"]
 
 
 def test_accepted_values_of_decisions(read):
@@ -274,7 +299,7 @@ def test_every_column_is_read(read):
         ("name1,name2,score", "A,A,90.5"),
         ("user_1,user_2,y_true,y_score", "A,A,1,90.5"),
         ("图片1,图片2,是否同一人,相似度", "a,b,是,90.5"),
-        ("Imagen 1,Imagen 2,Misma persona,Similitud (%)", "a,b,sí,90.5%"),
+        ("Imagen 1,Imagen 2,Misma persona,Similitud (%)", "a,b,sí,90.5 %"),
         ("customer_id,fraud,confidence", "A,no,90.5"),
         ("algorithm,pair_id,label,subject1,subject2,score", "x,7,1,A,A,90.5"),
         ("backend,pair,same,person1,person2,score", "x,7,1,A,A,90.5"),
@@ -377,9 +402,9 @@ def test_pictures_connected_by_mated_pairs_are_one_person(read):
     probe, reference = answers.probe_subjects, answers.reference_subjects
     assert probe[0] == reference[0] == probe[1] == reference[1] == probe[3]
     assert len({int(probe[0]), int(probe[2]), int(reference[2])}) == 3
-    assert places(read, f"{head}a,b,1,5\nc,b,1,5\na,c,0,5\n") == [("4", "pair")]
-    assert places(read, f"{head}a,a,1,5\nb,c,0,2\n") == [("2", "picture")]
-    assert places(read, f"{head}a,b,1,5\nb,a,1,6\nc,d,0,1\ne,f,0,1\n") == [("3", "same")]
+    assert places(read, f"{head}a,b,1,5\nc,b,1,5\na,c,0,5\n") == ["4 pair"]
+    assert places(read, f"{head}a,a,1,5\nb,c,0,2\n") == ["2 picture"]
+    assert places(read, f"{head}a,b,1,5\nb,a,1,6\nc,d,0,1\ne,f,0,1\n") == ["3 same"]
     (answers,) = read(
         "image1,image2,person1,person2,label,score\na,b,A,A,1,5\nc,d,A,B,0,5\nc,a,A,A,1,7\n"
     )
@@ -388,44 +413,47 @@ def test_pictures_connected_by_mated_pairs_are_one_person(read):
 
 
 def matrix(skew):
-    """All pictures of five people, two of each, compared with all; of two systems."""
+    """All pictures of five people, two of each, in both orders, compared by two systems."""
     chance = np.random.default_rng(3)
-    lines = ["system,image1,image2,label,score"]
+    rows = []
     for system in "xy":
-        for one, other in itertools.product(range(10), repeat=2):
+        for one, other in itertools.combinations_with_replacement(range(10), 2):
             is_mated = one // 2 == other // 2
-            score = chance.normal(70 if is_mated else 30, 20) if one <= other else None
-            lines.append(f"{system},p{one}.jpg,p{other}.jpg,{int(is_mated)},{score}")
-    at = {tuple(line.split(",")[:3]): line.rpartition(",")[2] for line in lines}
-    for number, line in enumerate(lines):
-        system, one, other, label, score = line.split(",")
-        if score == "None":
-            score = float(at[system, other, one]) + skew
-            lines[number] = f"{system},{one},{other},{label},{score}"
-    return lines
+            score = chance.normal(70 if is_mated else 30, 20)
+            rows.append([system, f"p{one}.jpg", f"p{other}.jpg", int(is_mated), score])
+            if one != other:
+                rows.append([system, f"p{other}.jpg", f"p{one}.jpg", int(is_mated), score + skew])
+    return pd.DataFrame(rows, columns=["system", "image1", "image2", "label", "score"])
 
 
 def test_a_matrix_in_both_orders_is_read_once_if_it_is_symmetric(read):
-    answers = read("\n".join(matrix(0)))
+    answers = read(matrix(0))
     assert [len(each) for each in answers] == [45, 45]
     assert answers[0].mated.sum() == 5
     assert read.is_noted("20 comparisons of a picture with itself")
     assert read.is_noted("90 lines are left out")
-    # Engines that are not symmetric have two scores for two pictures.
-    answers = read("\n".join(matrix(0.5)))
+
+
+def test_a_matrix_of_an_engine_that_is_not_symmetric_has_two_scores_for_two_pictures(read):
+    answers = read(matrix(0.5))
     assert [len(each) for each in answers] == [90, 90]
     assert len(answers[0].people.numbers) == 5
-    assert read.is_noted("180 lines") is False
+    assert not read.is_noted("180 lines")
     assert read.is_noted("compared in both orders")
-    # Pictures of two folders with one name are not compared with themselves.
-    lines = [line for line in matrix(0.5) if ",1," not in line or line.count("p1.jpg") == 2]
-    assert places(read, "\n".join(lines))[0][1] == "picture"
-    # Two empty cells are no picture that is compared with itself.
-    system, _one, _other, label, score = matrix(0)[1].split(",")
-    nameless = f"{system},,,{label},{score}"
-    last_line = str(len(matrix(0)) + 1)
-    found = places(read, "\n".join([*matrix(0), nameless]))
-    assert {line for line, _word in found} == {last_line}
+
+
+def test_pictures_of_two_folders_with_one_name_are_not_compared_with_themselves(read):
+    frame = matrix(0.5)
+    is_p1_with_itself = (frame["image1"] == "p1.jpg") & (frame["image2"] == "p1.jpg")
+    first_place, *_ = places(read, frame[is_p1_with_itself | (frame["label"] == 0)])
+    assert first_place.endswith("picture")
+
+
+def test_two_empty_cells_are_no_picture_that_is_compared_with_itself(read):
+    frame = matrix(0)
+    frame.loc[len(frame)] = ["x", None, None, 1, 50]
+    last_line = len(frame) + 1
+    assert all(place.startswith(f"{last_line} ") for place in places(read, frame))
 
 
 def test_scores_of_mated_and_other_pairs_in_two_columns(read):
@@ -482,10 +510,22 @@ def test_every_invalid_cell_is_reported_with_its_line(read):
         "a,5,0,A,B,5,,,Timeout,inf,sometimes,more,-1,dollar\n"
         "a,6,0,A,B,5,,,,,,,,,\n",
     )
-    assert sorted(found) == [
-        *(("2", "score"), ("3", "decision"), ("3", "same"), ("3", "score"), ("4", "acquired")),
-        *(("4", "pair"), ("4", "pair"), ("6", "acquired"), ("6", "elapsed_s"), ("7", "billed")),
-        *(("7", "currency"), ("7", "elapsed_s"), ("7", "price"), ("7", "rule"), ("7", "there")),
+    assert found == [
+        "2 score",
+        "3 decision",
+        "3 same",
+        "3 score",
+        "4 acquired",
+        "4 pair",
+        "4 pair",
+        "6 acquired",
+        "6 elapsed_s",
+        "7 billed",
+        "7 currency",
+        "7 elapsed_s",
+        "7 price",
+        "7 rule",
+        "7 there",
     ]
 
 
@@ -498,7 +538,7 @@ def test_contradictory_lines_are_rejected(read):
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
     )
-    assert sorted(found) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
+    assert found == ["3 pair", "3 rule", "4 pair", "5 pair"]
     (line,) = refusals(read, f"{HEAD},threshold\na,1,1,A,A,1,5\na,2,0,A,B,1,6\n")
     assert line == "  line 3: threshold of 'a' is '6.0', but '5.0' in line 2"
     with pytest.raises(InvalidRequest, match="both a price and a currency"):

@@ -163,6 +163,18 @@ def test_drawing_everyone_once_reproduces_the_sample(fmr):
     assert errors.count(once, refused).tolist() == [[turned_away]] * 2
 
 
+def test_few_scores_are_kept_and_suffice_for_every_resample():
+    """Some people look like many. All 60,000 scores would take sixty times the time."""
+    table = crowd(people=300, others=200)
+    likeness = np.random.default_rng(1).normal(0, 3, 300)
+    added = likeness[table.probe_subjects] + likeness[table.reference_subjects]
+    table = with_columns(table, scores=table.scores + added)
+    threshold = RedrawnThreshold(table, 0.01, keeps_all=False)
+    assert threshold.ends.shape[1] <= 1_000
+    # It raises no TooFewScores, upon which all would be examined after all.
+    assert len(refused_by(threshold, drawn_from(300, resamples=1_000))) == 1_000
+
+
 def test_draws_are_the_same_with_the_same_seed():
     draws = drawn_from(30, resamples=700, seed=3)
     in_small_blocks = drawn_from(30, resamples=700, seed=3, length=1_000_000)

@@ -120,13 +120,9 @@ def test_a_group_with_fewer_than_ten_people_is_not_compared(people):
     assert group_differences([(large, small)]) == [()]
     # Its pairs are among all.
     assert large.frr_ratio.value == pytest.approx(0.1 / ((2 + people) / (20 + people)))
-
-
-def test_a_group_with_ten_people_is_compared():
-    table = with_errors(2, 10, pairs=[20, 10], strangers=20)
-    _, small = cells_of(table, "column", 50, 0.95)
-    assert small.too_few is None
-    assert small.frr_ratio is not None
+    _, of_ten = cells_of(with_errors(2, 10, pairs=[20, 10], strangers=20), "column", 50)
+    assert of_ten.too_few is None
+    assert of_ten.frr_ratio is not None
 
 
 def test_a_failure_to_acquire_is_a_false_rejection_and_no_false_match():
@@ -136,12 +132,13 @@ def test_a_failure_to_acquire_is_a_false_rejection_and_no_false_match():
     assert counts(cell.fmr) == (0, 10)
 
 
-def test_a_pair_without_a_score_is_a_false_rejection():
+def test_a_pair_without_a_score_is_a_false_rejection_and_not_among_others():
     answers = system_answers([90] * 200, [10] * 12)
-    scores = np.where(np.arange(212) == 0, np.nan, answers.scores)
+    scores = answers.scores.copy()
+    scores[[0, -1]] = np.nan
     table = grouped(with_columns(answers, scores=scores), ("x",), [0] * 212)
     (cell,) = cells_of(table, "column", 50)
-    assert counts(cell.frr) == (1, 200)
+    assert (counts(cell.frr), counts(cell.fmr)) == ((1, 200), (0, 11))
 
 
 def test_without_a_threshold_own_decisions_count():
@@ -231,6 +228,16 @@ def test_homogeneity_is_pearsons_chi_square(rates):
     cells = [[each.errors, each.trials - each.errors] for each in rates]
     theirs = scipy.stats.chi2_contingency(cells, correction=False).pvalue
     assert homogeneity(rates) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize(("errors", "is_simulated"), [(6, False), (5, True)])
+def test_homogeneity_below_ten_expected_errors_is_simulated(errors, is_simulated):
+    """Of 20 errors among 200 pairs each half expects ten."""
+    cells = [[14, 86], [errors, 100 - errors]]
+    pearsons = scipy.stats.chi2_contingency(cells, correction=False).pvalue
+    p_value = homogeneity([rate(14, 100), rate(errors, 100)])
+    assert p_value == pytest.approx(pearsons, rel=0.5)
+    assert (abs(p_value - pearsons) > 1e-12) == is_simulated
 
 
 def test_homogeneity_of_few_errors_is_simulated():

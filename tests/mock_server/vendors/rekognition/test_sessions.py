@@ -117,21 +117,23 @@ def test_client_request_token_returns_the_same_session_until_expiry(aws):
     assert aws.create(ClientRequestToken="a-token_1") != first
 
 
-def draw_noise():
-    """Draw a picture whose JPEG is large."""
-    colours = [Pillow.effect_noise((600, 600), 200) for _ in "RGB"]
-    file = io.BytesIO()
-    Pillow.merge("RGB", colours).save(file, "PNG", compress_level=0)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("draw", [draw_noise, lambda: make_card("p1", kind="WEBP")])
-def test_reference_image_is_a_jpeg_within_the_aws_size_limit(aws, draw):
+@pytest.mark.parametrize(
+    ("kind", "size", "is_changed"),
+    [
+        pytest.param("PNG", 204_800, False, id="as large as it may be"),
+        pytest.param("PNG", 204_801, True, id="larger"),
+        pytest.param("WEBP", 0, True, id="another format"),
+    ],
+)
+def test_reference_image_is_a_smaller_jpeg_beyond_the_aws_limits(aws, kind, size, is_changed):
+    picture = make_card("p1", kind=kind).ljust(size, b"\0")
     session_id = aws.create()
-    aws.people.finish(session_id, draw())
+    aws.people.finish(session_id, picture)
     shown = aws.read(session_id)["ReferenceImage"]["Bytes"]
-    assert Pillow.open(io.BytesIO(shown)).format == "JPEG"
-    assert len(shown) <= 204_800
+    assert (shown != picture) is is_changed
+    if is_changed:
+        assert Pillow.open(io.BytesIO(shown)).format == "JPEG"
+        assert len(shown) < 204_800
 
 
 def test_challenge_with_its_versions_is_the_one_of_the_session(aws):
