@@ -111,9 +111,6 @@ def test_error_code_can_be_an_inconclusive_no_face_result():
     live = read(reply(422, nobody), call=LIVENESS)
     assert live.decision is fm.LivenessDecision.INCONCLUSIVE
     assert isinstance(read(reply(503, nobody)), fm.OutcomeUnknown)
-    later = read(FACE, reply(400, nobody))
-    assert later.decision is fm.Decision.INCONCLUSIVE
-    assert (later.billing.charged, later.billing.charges) == (YES, 1)
 
 
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
