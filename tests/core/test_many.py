@@ -5,6 +5,7 @@ import pytest
 from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold
 
 import facematch_core as fm
+from facematch_core.resilience import Policy
 
 
 def test_endless_generator_is_read_only_slightly_ahead():
@@ -27,6 +28,16 @@ def test_error_of_one_pair_does_not_stop_the_others():
     assert [type(o.error) for o in outcomes] == error_classes
     assert [o.decision for o in outcomes] == [None, None, fm.Decision.MATCH, None]
     assert outcomes[0].error.__traceback__ is None
+
+
+def test_batch_goes_on_while_the_store_of_its_budget_is_locked():
+    class Locked(Policy):
+        def enter(self, attempt):
+            raise fm.StoreUnavailable("locked")
+
+    verifier = fm.FaceVerifier(FakeBackend(), policies=[Locked()])
+    outcomes = verifier.verify_many([(PROBE, REFERENCE)] * 3, max_workers=1)
+    assert [type(o.error) for o in outcomes] == [fm.StoreUnavailable] * 3
 
 
 def test_outcomes_are_returned_before_the_sources_error():
