@@ -103,6 +103,10 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 def describe_value(value: object) -> str:
     """Return a value's type and length, but not the value, because it may be a misplaced key."""
     type_name = type(value).__name__
+    if isinstance(value, dict) and value:
+        # The items may be what is wrong, such as the amounts of `price = { match = 0.05 }`.
+        names = sorted({type(item).__name__ for item in value.values()})
+        return f"a table of {' and '.join(names)}"
     if isinstance(value, (str, list, dict)):
         return f"{type_name} of length {len(value)}"
     return type_name
