@@ -320,7 +320,12 @@ def confirm(question: str, *, yes: bool) -> None:
             "This needs a confirmation, but there is no terminal: pass --yes to confirm. Nothing "
             "was done."
         )
-    if not click.confirm(clean(question), err=True):
+    try:
+        is_confirmed = click.confirm(clean(question), err=True)
+    except click.Abort:
+        click.echo(err=True)  # Ctrl-C leaves the cursor behind the question
+        raise
+    if not is_confirmed:
         raise click.Abort
 
 

@@ -230,6 +230,9 @@ def _review_of(options: Mapping[str, Any]) -> Path | None:
             refuse_unwritable("--review", review, may_exist=False)
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
+    for name in ("agreements", "refs"):
+        if options[name] and review is None:
+            raise click.UsageError(f"--{name} needs --review.")
     return review
 
 

@@ -172,7 +172,7 @@ def _what_both_miss(comparison: ShadowComparison) -> str:
         return (
             "Where both agree, both may be wrong. So neither system's error rates can be known "
             "from these calls, only their difference. To see how often both are wrong, label "
-            "agreements, too (--agreements)."
+            "agreements, too (--agreements N, with a new --review file)."
         )
     return (
         f"Both were wrong in {both_wrong.count:,} of {both_wrong.of:,} labelled agreements: "

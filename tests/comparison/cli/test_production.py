@@ -149,6 +149,8 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
         ("shadow calls.sqlite3 --price didit=cheap", 2, "is no amount"),
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),
+        ("shadow calls.sqlite3 --agreements 9", 2, "--review"),
+        ("shadow calls.sqlite3 --refs refs.csv --key-file key", 2, "--review"),
         ("shadow calls.sqlite3 --out x.pdf", 2, ".html or .json"),
         ("shadow calls.sqlite3 --since yesterday", 2, "is not a time, such as 2026-11-28"),
         ("shadow calls.sqlite3 --since 2027-01-01", 2, "no match call"),

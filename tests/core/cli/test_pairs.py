@@ -281,6 +281,9 @@ def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
     assert "--yes" in answer.stderr
     request.getfixturevalue("terminal")
     assert run(command, input="n\n").exit_code == 130
+    # Ctrl-C and Ctrl-D leave the cursor behind the question.
+    ended = run(command, input="")
+    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (130, "stopped")
     assert not scripted.calls
     assert run(command, input="y\n").exit_code == 0
     assert len(scripted.calls) == 3
