@@ -43,15 +43,15 @@ def error(kind, message):
 UNKNOWN = error("resource_not_found", "Not found.")
 INVALID = error("validation_error", "There was a validation error on this request")
 REFUSALS = all_of(
-    free_refusals(fm.RequestRejected, 400, error("bad_request", "Bad request.")),
+    free_refusals(fm.RequestRejected, 400, [error("bad_request", "Bad request.")]),
     free_refusals(
         fm.AuthenticationFailed,
         401,
-        error("authorization_error", "Authorization error: please re-check your credentials"),
+        [error("authorization_error", "Authorization error: please re-check your credentials")],
     ),
-    free_refusals(fm.PermissionDenied, 403, error("forbidden", "Forbidden.")),
-    free_refusals(fm.RequestRejected, 422, INVALID),
-    free_refusals(fm.RateLimited, 429, error("rate_limit", "Too many requests.")),
+    free_refusals(fm.PermissionDenied, 403, [error("forbidden", "Forbidden.")]),
+    free_refusals(fm.RequestRejected, 422, [INVALID]),
+    free_refusals(fm.RateLimited, 429, [error("rate_limit", "Too many requests.")]),
 )
 
 
@@ -85,13 +85,13 @@ class OnfidoSessions(MockSessionsWithWebhooks):
     }
     start_refusals = all_of(
         REFUSALS,
-        free_refusals(fm.RequestRejected, 404, UNKNOWN),
-        free_refusals(fm.RequestRejected, 410, UNKNOWN),
+        free_refusals(fm.RequestRejected, 404, [UNKNOWN]),
+        free_refusals(fm.RequestRejected, 410, [UNKNOWN]),
     )
     read_refusals = all_of(
         REFUSALS,
-        free_refusals(fm.errors.SessionNotFound, 404, UNKNOWN),
-        free_refusals(fm.errors.SessionNotFound, 410, UNKNOWN),
+        free_refusals(fm.errors.SessionNotFound, 404, [UNKNOWN]),
+        free_refusals(fm.errors.SessionNotFound, 410, [UNKNOWN]),
     )
     delete_refusals = REFUSALS
     words = all_of(

@@ -62,18 +62,18 @@ def errors(*titles):
 
 
 REFUSALS = all_of(
-    free_refusals(fm.RequestRejected, 400, *errors("Bad Request")),
+    free_refusals(fm.RequestRejected, 400, errors("Bad Request")),
     free_refusals(
         fm.AuthenticationFailed,
         401,
-        *errors("Must be authenticated to access this endpoint", "Token is invalid"),
+        errors("Must be authenticated to access this endpoint", "Token is invalid"),
     ),
-    free_refusals(fm.PermissionDenied, 403, *errors("Forbidden")),
+    free_refusals(fm.PermissionDenied, 403, errors("Forbidden")),
     free_refusals(
-        fm.RequestRejected, 409, *errors("Conflict", "Record not unique", "Stale object error")
+        fm.RequestRejected, 409, errors("Conflict", "Record not unique", "Stale object error")
     ),
-    free_refusals(fm.RequestRejected, 422, *errors("Unprocessable entity", "Record invalid")),
-    free_refusals(fm.RateLimited, 429, *errors("Rate limit exceeded", "Quota exceeded")),
+    free_refusals(fm.RequestRejected, 422, errors("Unprocessable entity", "Record invalid")),
+    free_refusals(fm.RateLimited, 429, errors("Rate limit exceeded", "Quota exceeded")),
 )
 NOT_FOUND = errors("Record not found")
 UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
@@ -110,13 +110,13 @@ class PersonaSessions(MockSessionsWithWebhooks):
     }
     start_refusals = all_of(
         REFUSALS,
-        free_refusals(fm.RequestRejected, 404, *NOT_FOUND),
+        free_refusals(fm.RequestRejected, 404, NOT_FOUND),
         [
             Refusal(status=status, body={}, error=fm.OutcomeUnknown, charged=fm.Charged.UNKNOWN)
             for status in (408, 500, 503)
         ],
     )
-    read_refusals = all_of(REFUSALS, free_refusals(fm.errors.SessionNotFound, 404, *NOT_FOUND))
+    read_refusals = all_of(REFUSALS, free_refusals(fm.errors.SessionNotFound, 404, NOT_FOUND))
     delete_refusals = REFUSALS
     words = all_of(
         words_at(

@@ -48,17 +48,19 @@ def refusal(status, error_code=None, description="No."):
 
 
 REFUSALS = all_of(
-    free_refusals(
-        fm.AuthenticationFailed, 401, *(refusal(401, code) for code in range(4000, 4008))
-    ),
-    free_refusals(fm.PermissionDenied, 403, refusal(403)),
+    free_refusals(fm.AuthenticationFailed, 401, [refusal(401, code) for code in range(4000, 4008)]),
+    free_refusals(fm.PermissionDenied, 403, [refusal(403)]),
     free_refusals(
         fm.RequestRejected,
         400,
-        refusal(400, description="Invalid id '000'"),
-        *(refusal(400, code) for code in (1001, 1005, 1011)),
+        [
+            refusal(400, description="Invalid id '000'"),
+            refusal(400, 1001),
+            refusal(400, 1005),
+            refusal(400, 1011),
+        ],
     ),
-    free_refusals(fm.RateLimited, 429, refusal(429)),
+    free_refusals(fm.RateLimited, 429, [refusal(429)]),
 )
 
 
@@ -68,6 +70,20 @@ PICTURE_LABELS = {
     "FRAUDULENT_LIVENESS": LivenessDecision.NOT_LIVE,
     "BAD_SELFIE": LivenessDecision.INCONCLUSIVE,
 }
+
+
+#: What a label of the selfie's step means.
+STEP_LABELS = [
+    ("BAD_FACE_MATCHING", LivenessDecision.INCONCLUSIVE),
+    ("FRAUDULENT_LIVENESS", Decision.INCONCLUSIVE),
+    ("FORGERY", LivenessDecision.REVIEW),
+    ("BAD_FACE_MATCHING", Decision.NO_MATCH),
+    ("SELFIE_MISMATCH", Decision.NO_MATCH),
+    ("FRAUDULENT_LIVENESS", LivenessDecision.NOT_LIVE),
+    ("BAD_SELFIE", Decision.INCONCLUSIVE),
+    ("BAD_VIDEO_SELFIE", Decision.INCONCLUSIVE),
+    ("FORGERY", Decision.REVIEW),
+]
 
 
 def make_older(applicant):
@@ -105,13 +121,13 @@ class SumsubSessions(MockSessionsWithWebhooks):
         SessionCase.FOREIGN: (APPLICANT, lambda applicant: applicant.update(id="0" * 24)),
         SessionCase.OLDER: (APPLICANT, make_older),
     }
-    start_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 404, refusal(404)))
+    start_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 404, [refusal(404)]))
     #: A start takes 409 for an applicant that it has created before.
     read_refusals = all_of(
         REFUSALS,
-        free_refusals(fm.errors.SessionNotFound, 404, refusal(404, None, "Applicant not found")),
-        free_refusals(fm.RequestRejected, 409, refusal(409, 1008), refusal(409, 3000)),
-        free_refusals(fm.RateLimited, 409, refusal(409), Retry_After="10"),
+        free_refusals(fm.errors.SessionNotFound, 404, [refusal(404, None, "Applicant not found")]),
+        free_refusals(fm.RequestRejected, 409, [refusal(409, 1008), refusal(409, 3000)]),
+        free_refusals(fm.RateLimited, 409, [refusal(409)], {"Retry-After": "10"}),
     )
     words = all_of(
         words_at(
@@ -177,29 +193,20 @@ class SumsubSessions(MockSessionsWithWebhooks):
             )
             for label, means in PICTURE_LABELS.items()
         ],
-        [
-            SessionWord(
-                SELFIE, rejected("BAD_FACE_MATCHING"), LivenessDecision.INCONCLUSIVE, LABELS
-            ),
-            SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), Decision.INCONCLUSIVE, LABELS),
-            SessionWord(SELFIE, rejected("FORGERY"), LivenessDecision.REVIEW, LABELS),
-            SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), Decision.NO_MATCH, LABELS),
-            SessionWord(SELFIE, rejected("SELFIE_MISMATCH"), Decision.NO_MATCH, LABELS),
-            SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), LivenessDecision.NOT_LIVE, LABELS),
-            SessionWord(SELFIE, rejected("BAD_SELFIE"), Decision.INCONCLUSIVE, LABELS),
-            SessionWord(SELFIE, rejected("BAD_VIDEO_SELFIE"), Decision.INCONCLUSIVE, LABELS),
-            SessionWord(SELFIE, rejected("FORGERY"), Decision.REVIEW, LABELS),
-        ],
+        [SessionWord(SELFIE, rejected(label), means, LABELS) for label, means in STEP_LABELS],
         [
             SessionWord(METHOD, word, LivenessDecision.LIVE, LEVELS, is_yes=True)
             for word in ("passiveLiveness", "staticLiveness", "liveness")
         ],
-        [
-            SessionWord(METHOD, word, LivenessDecision.INCONCLUSIVE, LEVELS)
-            for word in ("photoRequired", "disabled")
-        ],
-        # A video in which the person reads digits: no source says that it is a liveness check.
-        [SessionWord(METHOD, "enabled", LivenessDecision.REVIEW, LEVELS)],
+        words_at(
+            METHOD,
+            LEVELS,
+            {
+                LivenessDecision.INCONCLUSIVE: "photoRequired, disabled",
+                # A video in which the person reads digits: no source says that it is a check.
+                LivenessDecision.REVIEW: "enabled",
+            },
+        ),
     )
 
     def prepare(self, compared_with):

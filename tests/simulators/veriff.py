@@ -65,15 +65,15 @@ def codes(*numbers):
 
 REFUSALS = all_of(
     free_refusals(
-        fm.AuthenticationFailed, 401, *codes(1801, 1802, 1803, 1812, 1813, 1814, 1818, 1819)
+        fm.AuthenticationFailed, 401, codes(1801, 1802, 1803, 1812, 1813, 1814, 1818, 1819)
     ),
-    free_refusals(fm.PermissionDenied, 401, *codes(1804)),
+    free_refusals(fm.PermissionDenied, 401, codes(1804)),
     free_refusals(
         fm.RequestRejected,
         400,
-        *codes(1102, 1104, 1201, 1202, 1302, 1304, 1400, 1401, 1402, 1403, 1500, 1501),
+        codes(1102, 1104, 1201, 1202, 1302, 1304, 1400, 1401, 1402, 1403, 1500, 1501),
     ),
-    free_refusals(fm.RateLimited, 429, {"status": "fail", "message": "No."}),
+    free_refusals(fm.RateLimited, 429, [{"status": "fail", "message": "No."}]),
 )
 
 
@@ -104,9 +104,9 @@ class VeriffSessions(MockSessionsWithWebhooks):
     #: No code of an unknown session is documented.
     read_refusals = all_of(
         REFUSALS,
-        free_refusals(fm.errors.SessionNotFound, 404, {"status": "fail", "message": "No."}),
+        free_refusals(fm.errors.SessionNotFound, 404, [{"status": "fail", "message": "No."}]),
     )
-    delete_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 400, *codes(1305, 1306)))
+    delete_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 400, codes(1305, 1306)))
     words = all_of(
         words_at(
             at("verification.status"),

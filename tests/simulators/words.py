@@ -42,13 +42,25 @@ def words_at(place, page, means, *, yes=None, asked_back=()):
     session_words = []
     for kind, words in means.items():
         for word in words.split(", "):
-            marks = {"is_yes": word == yes, "is_asked_back": word in asked_back}
-            session_words.append(SessionWord(place, word, kind, page, **marks))
+            session_words.append(
+                SessionWord(
+                    place, word, kind, page, is_yes=word == yes, is_asked_back=word in asked_back
+                )
+            )
     return session_words
 
 
-def free_refusals(error, status, *bodies, **headers):
+def free_refusals(error, status, bodies, headers=None):
     """Return refusals with these bodies and one meaning, of which none costs anything."""
-    about = {"status": status, "error": error, "charged": Charged.NO}
-    about["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
-    return [Refusal(body=body, **about) for body in bodies]
+    refusals = []
+    for body in bodies:
+        refusals.append(
+            Refusal(
+                status=status,
+                body=body,
+                error=error,
+                charged=Charged.NO,
+                headers=headers or {},
+            )
+        )
+    return refusals
