@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 from scipy.special import chdtrc
-from scipy.stats import fisher_exact
 
 from facematch_comparison.stats import holm
 from facematch_comparison.stats.rates import Bools, Floats, Ints
@@ -387,6 +386,9 @@ def _p_value(before: _Marks, after: _Marks) -> float:
     for marks in (before, after):
         counted = int(marks.counted.sum())
         counts.append([counted, len(marks.counted) - counted])
+    # Imported here, because it takes more than half a second.
+    from scipy.stats import fisher_exact
+
     exact = float(fisher_exact(np.array(counts))[1])
     # Each call's part in the difference of the two shares.
     parts_before = (before.mean - before.counted) / len(before.counted)

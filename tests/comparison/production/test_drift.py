@@ -6,8 +6,8 @@ import json
 import attrs
 import numpy as np
 import pytest
+import scipy
 from kit.comparison.logs import simulate_month
-from scipy import stats
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
@@ -79,10 +79,10 @@ def test_p_values_of_independent_calls_are_those_of_two_shares():
     variance = variance_of_share(earlier) + variance_of_share(later)
     people = earlier.of + later.of
     difference = later.count / later.of - earlier.count / earlier.of
-    by_person = stats.chi2.sf(difference**2 / (variance * people / (people - 1)), 1)
+    by_person = scipy.stats.chi2.sf(difference**2 / (variance * people / (people - 1)), 1)
     cells = [[share.count, share.of - share.count] for share in (earlier, later)]
     (change,) = (change for change in periods[2].changes if change.of == "accepted")
-    assert change.p_value == pytest.approx(max(by_person, stats.fisher_exact(cells).pvalue))
+    assert change.p_value == pytest.approx(max(by_person, scipy.stats.fisher_exact(cells).pvalue))
 
 
 def variance_of_share(share):

@@ -10,8 +10,8 @@ import math
 import attrs
 import numpy as np
 import pytest
+import scipy
 from kit.comparison.logs import START, simulate_month
-from scipy import stats
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
@@ -88,7 +88,7 @@ def saved_by_hand(month, kind):
     people = len(deviations)
     sum_of_squares = math.fsum(deviation**2 for deviation in deviations)
     standard_error = math.sqrt(sum_of_squares * people / (people - 1)) / count
-    half = standard_error * stats.t.ppf(0.975, people - 1)
+    half = standard_error * scipy.stats.t.ppf(0.975, people - 1)
     return Saved(
         value=1000 * differences.sum() / len(differences),
         low=1000 * (middle - half),
@@ -121,7 +121,7 @@ def test_the_p_value_is_not_below_that_of_an_exact_test(month, sides):
     assert net.only_answered == (wrong_answered & ~wrong_candidate).sum()
     assert net.only_candidate == (wrong_candidate & ~wrong_answered).sum()
     disagreements = net.only_answered + net.only_candidate
-    exact = stats.binomtest(net.only_answered, disagreements).pvalue
+    exact = scipy.stats.binomtest(net.only_answered, disagreements).pvalue
     assert net.p_value >= exact * (1 - 1e-9)
 
 

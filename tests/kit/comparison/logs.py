@@ -5,7 +5,7 @@ import uuid
 
 import attrs
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 import facematch_core as fm
 from facematch_comparison.production.calls import table_of
@@ -83,8 +83,8 @@ def simulate_month(
     scores = []
     for place in (0, 1):
         similarity = np.sqrt(0.49) * common + np.sqrt(0.51) * generator.normal(size=calls)
-        passes = similarity > norm.ppf(frr[place])
-        false_match = similarity > norm.isf(fmr[place])
+        passes = similarity > ndtri(frr[place])
+        false_match = similarity > -ndtri(fmr[place])
         accepts.append(np.where(genuine, passes, false_match))
         scores.append(similarity)
     persons = generator.integers(0, people, calls)
