@@ -1,7 +1,5 @@
 """Requests to Azure AI Face as clients send them."""
 
-import json
-
 from kit import mock_didit as didit
 
 DETECT = "/face/v1.2/detect"
@@ -27,9 +25,8 @@ def detect_request(content=None, query="", *, kind=STREAM, **more):
 
 
 def verify_request(first=FACE_ID, second=FACE_ID, **more):
-    return azure_request(
-        VERIFY, json.dumps({"faceId1": first, "faceId2": second}).encode(), JSON, **more
-    )
+    body = didit.json_bytes({"faceId1": first, "faceId2": second})
+    return azure_request(VERIFY, body, JSON, **more)
 
 
 def ids_of(engine, content=None, query=""):
@@ -68,7 +65,7 @@ def start_request(content=None, **fields):
     """A start; with `content` one that compares, whose picture that is; without one if empty."""
     sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device", **fields}
     if content is None:
-        return azure_request(LIVENESS, json.dumps(sent).encode(), JSON)
+        return azure_request(LIVENESS, didit.json_bytes(sent), JSON)
     files = [("verifyImage", "id.jpg", content)] if content else []
     return azure_request(WITH_VERIFY, *didit.multipart(sent.items(), files))
 

@@ -1,7 +1,6 @@
 """Requests to Baidu as clients send them."""
 
 import base64
-import json
 from urllib.parse import urlencode
 
 import attrs
@@ -30,12 +29,11 @@ def picture(content=None, **fields):
 
 def post(items, path=MATCH, *, authorization=BEARER, method="POST", token=None, kind=None):
     """A call; a token stands in the query, and then there is no header."""
-    body = items if isinstance(items, bytes) else json.dumps(items).encode()
     more = {} if authorization is None or token is not None else {"authorization": authorization}
     if token is not None:
         path = f"{path}?{urlencode({'access_token': token})}"
-    kind = kind or "application/json"
-    return didit.didit_request(path, body, kind, method=method, key=None, **more)
+    more["content_type"] = kind or "application/json"
+    return didit.json_request(path, items, method=method, key=None, **more)
 
 
 def match(probe=None, reference=None, **more):

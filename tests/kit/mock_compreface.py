@@ -1,7 +1,6 @@
 """Requests to CompreFace as clients send them."""
 
 import base64
-import json
 
 from kit import mock_didit as didit
 from kit.mock_didit import multipart, scene
@@ -29,8 +28,8 @@ def json_request(query="", **more):
     """The same with both pictures in Base64, and fields over them; one that is None is left out."""
     text = base64.b64encode(scene()).decode()
     fields = {"source_image": text, "target_image": text, **more}
-    body = json.dumps({name: value for name, value in fields.items() if value is not None})
-    return didit.didit_request(f"{PATH}{query}", body.encode(), "application/json", key=KEY)
+    body = {name: value for name, value in fields.items() if value is not None}
+    return didit.json_request(f"{PATH}{query}", body, key=KEY)
 
 
 def request_of_type(kind, body=b"source_image=1", key=KEY):

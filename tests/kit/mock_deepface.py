@@ -1,11 +1,10 @@
 """Requests to DeepFace's server as clients send them."""
 
 import base64
-import json
 
 import attrs
 from kit import mock_didit as didit
-from kit.mock_didit import multipart, scene
+from kit.mock_didit import json_bytes, multipart, scene
 
 from facematch_mock_server.vendors.deepface.vendor import REPRESENT, TOKEN, VERIFY
 
@@ -22,7 +21,7 @@ def verify_request(img1=b"", img2=b"", *, token=TOKEN, **options):
             body[name] = data_uri(picture or scene())
         elif picture is not None:
             body[name] = picture
-    return request_of_type("application/json", json.dumps(body).encode(), token=token)
+    return request_of_type("application/json", json_bytes(body), token=token)
 
 
 def form_request(*pictures, **options):
@@ -37,9 +36,7 @@ def form_request(*pictures, **options):
 def represent_request(img=b"", *, token=TOKEN, **options):
     """A request for the faces of a picture."""
     body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
-    return request_of_type(
-        "application/json", json.dumps(body).encode(), token=token, path=REPRESENT
-    )
+    return request_of_type("application/json", json_bytes(body), token=token, path=REPRESENT)
 
 
 def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):

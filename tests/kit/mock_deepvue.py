@@ -1,7 +1,6 @@
 """Requests to Deepvue as clients send them."""
 
 import base64
-import json
 from urllib.parse import urlencode
 
 import attrs
@@ -58,7 +57,7 @@ def deepvue_liveness(probe=None, **more):
 
 
 def post_liveness(body, **more):
-    return deepvue_request(LIVENESS_CHECK, json.dumps(body).encode(), "application/json", **more)
+    return deepvue_request(LIVENESS_CHECK, didit.json_bytes(body), "application/json", **more)
 
 
 def wallet(client=CLIENT):

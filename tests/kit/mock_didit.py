@@ -177,10 +177,21 @@ def liveness_request(probe=None, *, key="mock-live-key", **fields):
     return didit_request(LIVENESS_PATH, *multipart(fields.items(), files), key=key)
 
 
-def control_request(path, body=None, *, method=None, **headers):
-    """Return a request to the control API: a GET without a body, else a POST of JSON."""
+def json_bytes(body):
+    """Return a body: JSON unless it is bytes, nothing if it is None."""
     if body is None:
-        return didit_request(f"/__mock__/{path}", method=method or "GET", key=None, **headers)
-    data = json.dumps(body).encode()
+        return b""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def json_request(path, body=None, *, method=None, key="mock-live-key", **headers):
+    """Return a request: a GET without a body, else a POST of JSON, unless `method` says so."""
+    if body is None:
+        return didit_request(path, method=method or "GET", key=key, **headers)
     headers.setdefault("content_type", "application/json")
-    return didit_request(f"/__mock__/{path}", data, method=method or "POST", key=None, **headers)
+    return didit_request(path, json_bytes(body), method=method or "POST", key=key, **headers)
+
+
+def control_request(path, body=None, **how):
+    """Return a request to the control API."""
+    return json_request(f"/__mock__/{path}", body, key=None, **how)

@@ -1,10 +1,9 @@
 """Sessions of a mock world: steps that find them by number."""
 
 import base64
-import json
 from urllib.parse import urlsplit
 
-from kit.mock_didit import STARTS, control_request, didit_request, scene
+from kit.mock_didit import STARTS, control_request, didit_request, json_request, scene
 
 from facematch_mock_server.world.pictures import Pictures
 
@@ -13,12 +12,7 @@ SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
 
 
-def session_request(path, body=None, *, method="GET", key="mock-live-key", **headers):
-    if body is None:
-        return didit_request(path, method=method, key=key, **headers)
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers.setdefault("content_type", "application/json")
-    return didit_request(path, data, method=method, key=key, **headers)
+session_request = json_request
 
 
 def nth(engine, number):

@@ -1,11 +1,9 @@
 """Requests to Onfido as clients send them."""
 
-import json
 from urllib.parse import urlencode
 
 from kit import mock_didit as didit
 
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.onfido.vendor import (
     CLIENT,
     CLIENT_SECRET,
@@ -26,21 +24,13 @@ HOOK = "http://127.0.0.1:9/hook"
 
 def ask(path, body=None, *, method=None, token=LIVE_TOKEN, bearer=None, **query):
     """A call; a body makes it a POST."""
-    headers = {"host": "127.0.0.1:8000", "content-type": "application/json"}
+    headers = {"host": "127.0.0.1:8000"}
     if bearer is not None:
         headers["authorization"] = f"Bearer {bearer}"
     elif token is not None:
         headers["authorization"] = f"Token token={token}"
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    if body is None:
-        content = b""
     target = f"{path}?{urlencode(query)}" if query else path
-    return Request.make(
-        method=method or ("GET" if body is None else "POST"),
-        target=target,
-        headers=headers.items(),
-        body=content,
-    )
+    return didit.json_request(target, body, method=method, key=None, **headers)
 
 
 def login(**changes):

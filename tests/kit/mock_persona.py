@@ -1,8 +1,7 @@
 """Requests to Persona as clients send them, and steps that find an inquiry by its number."""
 
-import json
+from kit.mock_didit import json_request
 
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.persona.resources import with_inquiry
 
 INQUIRIES = "/api/v1/inquiries"
@@ -13,17 +12,9 @@ NOBODY = "inq_nobody"
 
 
 def persona_request(path=INQUIRIES, body=None, *, method=None, key=LIVE, **headers):
-    """A request with a JSON body; it is a GET if it has none, unless `method` says otherwise."""
-    data = b""
-    if body is not None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = [("Host", "127.0.0.1:8080"), ("Content-Type", "application/json")]
     if key is not None:
-        sent.append(("Authorization", f"Bearer {key}"))
-    sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
-    if method is None:
-        method = "GET" if body is None else "POST"
-    return Request.make(method=method, target=path, headers=tuple(sent), body=data)
+        headers["authorization"] = f"Bearer {key}"
+    return json_request(path, body, method=method, key=None, **headers)
 
 
 def starting(meta=None, *, key=LIVE, idempotency_key=None, inflection=None, **attributes):

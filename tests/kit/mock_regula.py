@@ -1,7 +1,6 @@
 """Requests to Regula's web service as clients send them."""
 
 import base64
-import json
 
 import attrs
 from kit import mock_didit as didit
@@ -21,7 +20,7 @@ def match_request(probe=None, reference=None, *, detect_all=True, **more):
 
 
 def request_with(body, path=PATH):
-    return didit.didit_request(path, json.dumps(body).encode(), "application/json", key=None)
+    return didit.json_request(path, body, key=None)
 
 
 def get_request(path):

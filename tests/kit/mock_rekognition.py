@@ -4,7 +4,6 @@ import base64
 import contextlib
 import functools
 import io
-import json
 from unittest import mock
 
 import attrs
@@ -13,7 +12,7 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from kit.mock_didit import START, new_engine
+from kit.mock_didit import START, json_bytes, new_engine
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
@@ -42,7 +41,7 @@ def signed_request(
     service="rekognition",
     more=(),
 ):
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = json_bytes(body)
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"RekognitionService.{operation}",

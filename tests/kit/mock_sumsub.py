@@ -2,11 +2,9 @@
 
 import hashlib
 import hmac
-import json
 
-from kit.mock_didit import START, control_of, scene
+from kit.mock_didit import START, control_of, json_bytes, json_request, scene
 
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.sumsub.vendor import (
     LIVE_SECRET_KEY,
     LIVE_TOKEN,
@@ -23,18 +21,14 @@ def signed(
     method, target, body=None, *, token=LIVE_TOKEN, key=LIVE_SECRET_KEY, at=START, **headers
 ):
     """A signed request. Further headers replace those of the signature; None leaves one out."""
-    data = b""
-    if body is not None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = json_bytes(body)
     timestamp = str(int(at.timestamp()))
     message = (timestamp + method + target).encode() + data
     signature = hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
     sent = {"x_app_token": token, "x_app_access_ts": timestamp, "x_app_access_sig": signature}
-    lines = [("Host", "api.sumsub.com"), ("Content-Type", "application/json")]
-    for name, value in {**sent, **headers}.items():
-        if value is not None:
-            lines.append((name.replace("_", "-"), value))
-    return Request.make(method=method, target=target, headers=tuple(lines), body=data)
+    sent |= {"host": "api.sumsub.com", **headers}
+    sent = {name: value for name, value in sent.items() if value is not None}
+    return json_request(target, body, method=method, key=None, **sent)
 
 
 def create(external_id="a-person", level="basic", **how):

@@ -3,9 +3,8 @@
 import base64
 import datetime as dt
 import hashlib
-import json
 
-from kit.mock_didit import START, scene
+from kit.mock_didit import START, json_bytes, scene
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -36,7 +35,7 @@ def signed_request(
     **headers,
 ):
     """A request whose further headers are named like X-TC-Region: `region`; None leaves one out."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = json_bytes(body)
     timestamp = str(int(at.timestamp()))
     sent = {"content-type": "application/json", "host": HOST, "x-tc-timestamp": timestamp}
     values = {"action": action, "version": "2020-03-03", "region": "ap-singapore", **headers}

@@ -3,13 +3,11 @@
 import base64
 import hashlib
 import hmac
-import json
 
 from kit.cards import CARDS
-from kit.mock_didit import START, control_request
+from kit.mock_didit import START, control_request, json_bytes, json_request
 from kit.mock_didit_sessions import nth
 
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.veriff.vendor import API_KEY, TEST_API_KEY
 
@@ -32,17 +30,13 @@ def request(
     method, path, body=None, *, signed=None, malformed=False, client=API_KEY, secret=SECRET
 ):
     """A request that signs `signed`: the body by default; nothing is signed if it is False."""
-    content = b""
-    if body is not None:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = [("Host", "127.0.0.1:8080"), ("Content-Type", "application/json")]
+    headers = {}
     if client is not None:
-        headers.append(("X-AUTH-CLIENT", client))
+        headers["x_auth_client"] = client
     if signed is not False:
-        message = content if signed is None else signed
-        signature = "not hexadecimal" if malformed else sign(message, secret)
-        headers.append(("X-HMAC-SIGNATURE", signature))
-    return Request.make(method=method, target=path, headers=tuple(headers), body=content)
+        message = json_bytes(body) if signed is None else signed
+        headers["x_hmac_signature"] = "not hexadecimal" if malformed else sign(message, secret)
+    return json_request(path, body, method=method, key=None, **headers)
 
 
 def start(*, test=False, **fields):
