@@ -1,21 +1,22 @@
 """Accounts of one server: an action in one account reaches no other."""
 
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import attrs
 import pytest
 import requests
-from kit.mock_didit import P1, post_match
+from kit import mock_regula as regula
+from kit.mock_didit import P1, control_request, didit_request, match_request
+from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 from facematch_mock_server.world.keys import Key, KeyKind
 
-FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
+VENDORS = ["didit"] + [name for name in vendor_names() if name != "didit"]
 #: The vendors that have keys.
 KEYED = [name for name in VENDORS if vendor_named(name).first_keys]
 
@@ -29,7 +30,7 @@ def server():
 
 def ask(server, key):
     """Return the status of a face match."""
-    return post_match(server.url, key, timeout=30).status_code
+    return server.app.handle(match_request(P1, P1, key=key)).status
 
 
 def test_each_account_has_keys_for_every_vendor(server):
@@ -48,33 +49,33 @@ def test_calls_are_in_the_journal_of_the_account_of_their_key(server):
     account = server.new_account()
     other = server.new_account()
     assert ask(server, account.live_key) == ask(server, account.sandbox_key) == 200
-    headers = {"x-api-key": "wrong", ACCOUNT_HEADER: account.name}
-    requests.get(f"{server.url}/v3/sessions/", headers=headers, timeout=30)
+    server.app.handle(didit_request(key="wrong", x_facematch_account=account.name))
     assert [call.key for call in account.control.journal()] == ["live", "sandbox", "wrong"]
     assert other.control.journal() == ()
 
 
 def test_vendor_without_keys_knows_an_account_by_its_header(server):
     account = server.new_account()
-    url = f"{server.url}/api/healthz"
-    assert requests.get(url, headers={ACCOUNT_HEADER: account.name}, timeout=30).ok
+    request = regula.get_request("/api/healthz")
+    assert server.app.handle(request).status == 200
+    assert account.control.journal() == ()
+    headers = (*request.headers, (ACCOUNT_HEADER.lower(), account.name))
+    assert server.app.handle(attrs.evolve(request, headers=headers)).status == 200
     assert [call.path for call in account.control.journal()] == ["/api/healthz"]
-    assert requests.get(url, timeout=30).ok
-    assert len(account.control.journal()) == 1
 
 
 def test_the_control_api_takes_an_account_by_name_or_key(server):
     account = server.new_account()
-    url = f"{server.control_url}ledger/balance"
-    for named in (
-        {"headers": {ACCOUNT_HEADER: account.name}},
-        {"params": {"key": account.live_key}},
+    body = {"balance": "7"}
+    for request in (
+        control_request("ledger/balance", body, x_facematch_account=account.name),
+        control_request(f"ledger/balance?key={account.live_key}", body),
     ):
-        assert requests.post(url, json={"balance": "7"}, timeout=30, **named).ok
+        assert server.app.handle(request).status == 200
         assert account.control.balance() == 7
         account.control.set_balance(8)
     assert server.control.balance() != 7
-    listed = requests.get(f"{server.control_url}accounts", timeout=30).json()["accounts"]
+    listed = server.app.handle(control_request("accounts")).json()["accounts"]
     assert account.name in [row["name"] for row in listed]
 
 
@@ -83,46 +84,44 @@ def test_an_unknown_account_in_a_header_is_refused(server):
     for path in ("/v3/face-match/", "/__mock__/reset"):
         for name in ("nobody", ""):
             headers = {"x-api-key": server.live_key, ACCOUNT_HEADER: name}
-            files = FILES if "v3" in path else None
-            sent = requests.post(server.url + path, headers=headers, files=files, timeout=30)
-            assert sent.status_code == 404
+            assert requests.post(server.url + path, headers=headers, timeout=30).status_code == 404
     assert len(server.control.journal()) == before
 
 
 def test_a_closed_account_is_gone_and_its_name_and_keys_are_free():
-    with MockServer() as mock:
-        old = mock.new_account("shop")
-        old.control.add_key(key="shop-key-12345")
-        old.close()
-        assert ask(mock, "shop-key-12345") == 401
-        assert [entry.key for entry in mock.control.journal()] == ["wrong"]
-        new = mock.new_account("shop")
-        new.control.add_key(key="shop-key-12345")
-        assert ask(mock, "shop-key-12345") == 200
-        assert new.control.balance() == Decimal("99.95")
-        assert mock.control.accounts() == ("main", "shop")
+    mock = MockServer()
+    old = mock.new_account("shop")
+    old.control.add_key(key="shop-key-12345")
+    old.close()
+    assert ask(mock, "shop-key-12345") == 401
+    assert [entry.key for entry in mock.control.journal()] == ["wrong"]
+    new = mock.new_account("shop")
+    new.control.add_key(key="shop-key-12345")
+    assert ask(mock, "shop-key-12345") == 200
+    assert new.control.balance() == Decimal("99.95")
+    assert mock.control.accounts() == ("main", "shop")
 
 
 def test_a_closed_account_cannot_be_used_even_if_its_name_is_used_again():
-    with MockServer() as mock:
-        closed = mock.new_account("shop")
-        control = closed.control
-        world = control.world
-        closed.close()
-        mock.new_account("shop")
-        for use in (
-            lambda: world.add_key("late-key", Key(kind="live")),
-            lambda: control.set_balance(1),
-            control.journal,
-            closed.close,
-        ):
-            with pytest.raises(LookupError):
-                use()
+    mock = MockServer()
+    closed = mock.new_account("shop")
+    control = closed.control
+    world = control.world
+    closed.close()
+    mock.new_account("shop")
+    for use in (
+        lambda: world.add_key("late-key", Key(kind="live")),
+        lambda: control.set_balance(1),
+        control.journal,
+        closed.close,
+    ):
+        with pytest.raises(LookupError):
+            use()
 
 
 def test_the_first_account_cannot_be_closed():
-    with MockServer() as mock, pytest.raises(ValueError, match="first account"):
-        mock.account("main").close()
+    with pytest.raises(ValueError, match="first account"):
+        MockServer().account("main").close()
 
 
 def test_a_name_or_key_of_another_account_is_refused(server):
@@ -192,19 +191,15 @@ def test_upload_begun_before_a_reset_does_not_affect_the_new_state(server, is_la
     account = server.new_account()
     if is_late:
         account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=0.01))
-    url = f"{server.url}/v3/face-match/"
-    headers = {"x-api-key": account.live_key}
-    form = requests.Request("POST", url, headers=headers, files=FILES).prepare()
-    head = f"POST {form.path_url} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-    for name, value in form.headers.items():
-        head += f"{name}: {value}\r\n"
-    head += "Expect: 100-continue\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
-        connection.sendall(head.encode())
+    request = match_request(P1, P1, key=account.live_key)
+    lines = [f"{name}: {value}" for name, value in request.headers if name != "host"]
+    lines += ["Expect: 100-continue", f"Content-Length: {len(request.body)}"]
+    with RawClient(server.port) as client:
+        client.send(raw_request("POST", request.path, *lines))
         # The head is read.
-        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        assert client.head().startswith(b"HTTP/1.1 100")
         account.control.reset()
-        connection.sendall(form.body)
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        client.send(request.body)
+        assert client.answer().status == 200
     assert account.control.charges() == account.control.journal() == ()
     assert server.account(account.name).control.sessions.all() == ()
