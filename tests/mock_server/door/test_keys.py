@@ -44,28 +44,31 @@ class Door:
         return response.status < 300 and self.control.journal()[-1].key != "wrong"
 
 
-def signed_calls(key):
-    """Return a call to each vendor whose requests are signed: its client, and the request."""
-    token = "sbx:token-of-the-program"
-    return {
-        "rekognition": (
-            CLIENT,
-            rekognition.signed_request(rekognition.pair(P1, P1), key=CLIENT, secret=key),
-        ),
-        "tencent": (CLIENT, tencent.liveness_request(P1, secret_id=CLIENT, secret_key=key)),
-        "sumsub": (token, sumsub.link(how={"token": token, "key": key})),
-        "veriff": (
-            veriff.WEAK,
-            veriff.request(
-                "POST", veriff.SESSIONS, {"verification": {}}, client=veriff.WEAK, secret=key
-            ),
-        ),
-    }
+#: The program's client id at each vendor whose requests are signed.
+CLIENTS = {
+    "rekognition": CLIENT,
+    "tencent": CLIENT,
+    "sumsub": "sbx:token-of-the-program",
+    "veriff": veriff.WEAK,
+}
 
 
-SIGNED = signed_calls(KEY)
+def signed_request(vendor, key):
+    """Return a call that is signed with the key of the program's client id."""
+    client = CLIENTS[vendor]
+    match vendor:
+        case "rekognition":
+            return rekognition.signed_request(rekognition.pair(P1, P1), key=client, secret=key)
+        case "tencent":
+            return tencent.liveness_request(P1, secret_id=client, secret_key=key)
+        case "sumsub":
+            return sumsub.link(how={"token": client, "key": key})
+    body = {"verification": {}}
+    return veriff.request("POST", veriff.SESSIONS, body, client=client, secret=key)
+
+
 #: Vendors and a call with the program's own key.
-CALLS = [(vendor, request) for vendor, (_, request) in SIGNED.items()]
+CALLS = [(vendor, signed_request(vendor, KEY)) for vendor in CLIENTS]
 CALLS += [
     ("didit", match_request(P1, P1, key=KEY)),
     ("azure", azure.detect_request(P1, key=KEY)),
@@ -80,7 +83,7 @@ CALLS += [
 ]
 
 
-@pytest.mark.parametrize(("vendor", "request_"), CALLS)
+@pytest.mark.parametrize(("vendor", "request_"), CALLS, ids=[vendor for vendor, _ in CALLS])
 def test_programs_own_key_is_accepted_only_with_any_key(vendor, request_):
     switches = {"auth": "token"} if vendor == "deepface" else {}
     door = Door(vendor, switches=switches)
@@ -101,24 +104,22 @@ def test_key_of_a_login_is_accepted_by_the_calls_that_follow():
     assert door.handle(baidu.match(P1, P1, token=token)).json()["error_code"] == 0
 
 
-@pytest.mark.parametrize("vendor", SIGNED)
+@pytest.mark.parametrize("vendor", CLIENTS)
 def test_request_that_is_signed_again_keeps_its_other_headers(vendor):
     """Such as the host, which a link to a hosted session begins with."""
-    _, request = SIGNED[vendor]
+    request = signed_request(vendor, KEY)
     signed_again = accept_key(MockServer(vendor=vendor), vendor, request)
     assert signed_again != request
     assert signed_again.header("host") == request.header("host")
     assert signed_again.body == request.body
 
 
-@pytest.mark.parametrize("vendor", SIGNED)
+@pytest.mark.parametrize("vendor", CLIENTS)
 def test_known_access_key_still_needs_its_secret(vendor):
     door = Door(vendor)
-    client, right = signed_calls("right-secret")[vendor]
-    _, wrong = signed_calls("wrong-secret")[vendor]
-    door.control.add_key(key="right-secret", client=client)
-    assert not door.accepts(wrong)
-    assert door.accepts(right)
+    door.control.add_key(key="right-secret", client=CLIENTS[vendor])
+    assert not door.accepts(signed_request(vendor, "wrong-secret"))
+    assert door.accepts(signed_request(vendor, "right-secret"))
 
 
 @pytest.mark.parametrize(

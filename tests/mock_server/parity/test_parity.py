@@ -48,9 +48,12 @@ def _slow_but(names, *quick):
 
 
 def _reply(body, status=200, **headers):
-    lines = {"Content-Type": "application/json", "Date": SENT, **headers}
-    url = "https://api.acme.example/verify"
-    return HttpReply(status=status, headers=lines, body=json.dumps(body).encode(), url=url)
+    return HttpReply(
+        status=status,
+        headers={"Content-Type": "application/json", "Date": SENT, **headers},
+        body=json.dumps(body).encode(),
+        url="https://api.acme.example/verify",
+    )
 
 
 def _call(reply):
