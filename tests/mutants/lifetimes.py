@@ -389,6 +389,14 @@ class RemovesOneTwice(RemovesTwice):
     """Of what a call has made, one thing is removed twice."""
 
 
+@caught_by("R49")
+class RemovesWhatIsNotThere(CheckReference):
+    """Each call removes something else than it has made."""
+
+    def before(self, applicant):
+        return super().before(f"{applicant}-copy")
+
+
 @caught_by("R49", ForgetsTwice)
 class RemovesTheFirst(CheckReference):
     """Each call removes what the first one has made."""

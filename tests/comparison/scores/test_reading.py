@@ -311,6 +311,15 @@ def test_column_names_ignore_case_and_punctuation(read, head, line):
     assert answers.name == ("x" if line.startswith("x") else "scores")
 
 
+@pytest.mark.parametrize(
+    "columns", [{"latency": "extra"}, {"score": "scroe"}, {"score": "score", "elapsed_s": "score"}]
+)
+def test_a_wrong_name_in_an_argument_is_refused(read, columns):
+    read(f"{HEAD},extra\na,1,1,A,A,5,1\na,2,0,A,B,6,2\n")
+    with pytest.raises(InvalidRequest):
+        read(columns=columns)
+
+
 def test_column_arguments_override_known_names(read):
     read.path.write_text("left,right,verdict,age,similarity,confidence\na,b,1,60,5,6\n")
     columns = {"image1": "left", "reference": "right", "Label": "verdict"}

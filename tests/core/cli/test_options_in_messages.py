@@ -65,6 +65,21 @@ def test_every_option_in_a_text_exists(options):
     assert unknown.keys() == OF_OTHER_PROGRAMS, unknown
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "argument", "option"),
+    [
+        ("mated", 0, "`mated=0`", "--mated 0"),
+        ("allow_mock", True, "`allow_mock=True`", "--allow-mock"),
+        ("models", ["a", "b c"], "`models=['a', 'b c']`", "--model a --model 'b c'"),
+        ("below", {"a": 80}, "`below={'a': 80}`", "--below a=80"),
+    ],
+)
+def test_an_argument_is_shown_as_the_user_types_it(name, value, argument, option):
+    assert format_argument(name, value) == argument
+    with show_arguments_as_options():
+        assert format_argument(name, value) == option
+
+
 def test_every_argument_in_an_error_text_is_an_option(options):
     shown = []
     for _, module in modules_with("format_argument"):

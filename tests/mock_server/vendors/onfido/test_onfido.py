@@ -107,6 +107,8 @@ def test_same_person_is_approved_with_both_reports(engine, people, run_id):
     assert selfie["result"] == "clear"
     comparison = selfie["breakdown"]["face_comparison"]
     assert comparison["result"] == "clear"
+    (spoofing,) = selfie["breakdown"]["visual_authenticity"]["breakdown"].values()
+    assert selfie["properties"]["score"] == spoofing["properties"]["score"] > 0.5
     assert 0.5 < comparison["breakdown"]["face_match"]["properties"]["score"] <= 1
     assert run["output"]["doc"]["result"] == "clear"
 
