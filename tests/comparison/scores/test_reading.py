@@ -312,7 +312,7 @@ def test_column_names_ignore_case_and_punctuation(read, head, line):
 
 
 @pytest.mark.parametrize(
-    "columns", [{"latency": "extra"}, {"score": "scroe"}, {"score": "score", "elapsed_s": "score"}]
+    "columns", [{"latency": "extra"}, {"score": "points"}, {"score": "score", "elapsed_s": "score"}]
 )
 def test_a_wrong_name_in_an_argument_is_refused(read, columns):
     read(f"{HEAD},extra\na,1,1,A,A,5,1\na,2,0,A,B,6,2\n")

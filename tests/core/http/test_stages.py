@@ -307,6 +307,16 @@ def test_expired_deadline_sends_nothing(ask):
     assert ("deadline" in error.message, error.retryable) == (True, False)
 
 
+def test_only_the_first_byte_is_due_within_a_members_share(ask, open_client):
+    """The share leaves time for the next member of a failover, which a sent call needs no more."""
+    http_client = open_client(clock=ManualClock())
+    passes = {"at_first_byte": lambda: http_client.clock.advance(100), "send_within_s": 50.0}
+    call = {"http_client": http_client, "deadline_s": 600.0}
+    with RawServer([read_request, send(OK)]) as server:
+        assert ask(server.url, **call, **passes).reply.status == 200
+        ask(server.url, **call, send_within_s=0.0).not_sent()
+
+
 def test_deadline_uses_the_given_clock(ask, open_client):
     class Counting(ManualClock):
         def monotonic(self):
