@@ -70,7 +70,12 @@ class Shop:
 
     def lose_start(self):
         """Begin a session; the vendor makes it, and its answer is lost."""
-        self.vendor.lost.append(fm.OutcomeUnknown("The answer was lost."))
+
+        def lose():
+            self.vendor.after_start = lambda: None
+            raise fm.OutcomeUnknown("The answer was lost.")
+
+        self.vendor.after_start = lose
         with pytest.raises(fm.OutcomeUnknown) as caught:
             self.begin()
         return caught.value

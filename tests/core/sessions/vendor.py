@@ -21,7 +21,6 @@ class VendorSession:
     compared_with: fm.ComparedWith
     state: fm.SessionState = STATE.PENDING
     passes: bool | None = None
-    holder: str = "Ada Lovelace"
 
 
 class ManySessions(Acme):
@@ -30,7 +29,6 @@ class ManySessions(Acme):
     Attributes:
         starts: The starts that reached the vendor, as requests; each is paid.
         reads: The records of all reads.
-        lost: The next so many answers to starts are lost: the error for each.
         before_start: Called when a start arrives, before there is a session.
         after_start: Called when there is a session, before the caller gets the answer.
         after_read: Called when a read has been answered, before the caller gets the answer.
@@ -44,7 +42,6 @@ class ManySessions(Acme):
         self.starts = []
         self.reads = []
         self.deleted = []
-        self.lost = []
         self.numbers = itertools.count(1)
         self.before_start = self.after_start = self.after_read = lambda: None
 
@@ -76,8 +73,6 @@ class ManySessions(Acme):
                 compared_with=record.compared_with or fm.ComparedWith.UNKNOWN,
             )
             self.sessions[session.id] = session
-        if self.lost:
-            raise self.lost.pop(0)
         access = self.access(session)
         if self.gives == "token once":
             access = types.SessionAccess(token=fm.Secret(f"{TOKEN}-{session.id}"))
@@ -108,7 +103,7 @@ class ManySessions(Acme):
             state=session.state,
             checks=checks,
             compared_with=session.compared_with,
-            document_holders=(types.DocumentHolder(name=session.holder),),
+            document_holders=(types.DocumentHolder(name="Ada Lovelace"),),
             record_id=session.record_id,
             terms=session.terms,
             access=self.access(session),
@@ -134,4 +129,5 @@ class ManySessions(Acme):
     def finish(self, session_id=None, *, passes=True):
         """The person finishes the newest session, or the vendor revises its verdict."""
         session = self.sessions[session_id or max(self.sessions)]
-        session.state, session.passes = STATE.DECIDED, passes
+        session.state = STATE.DECIDED
+        session.passes = passes
