@@ -29,12 +29,12 @@ def opened(*script, compared_with="document", **can):
     return fm.Sessions(verifier, compared_with=compared_with)
 
 
-def planned(sessions, **more):
-    return sessions.plan(SUBJECT, purpose=PURPOSE, about=ABOUT, **more)
+def planned(sessions, **options):
+    return sessions.plan(SUBJECT, purpose=PURPOSE, about=ABOUT, **options)
 
 
-def read(*holders, document=ADA, plan=(), **more):
-    sessions = opened({}, {"document_holders": holders, **more})
+def read(*holders, document=ADA, plan=(), **options):
+    sessions = opened({}, {"document_holders": holders, **options})
     record = sessions.start(planned(sessions, **dict(plan))).record
     return sessions.read(record, document=document)
 

@@ -26,12 +26,12 @@ def opened(backend=None, **arguments):
     return fm.Sessions(fm.FaceVerifier(backend or Acme(), **arguments), **relied_on)
 
 
-def planned(sessions, **more):
-    return sessions.plan(SUBJECT, **{"purpose": PURPOSE, "about": ABOUT, **more})
+def planned(sessions, **options):
+    return sessions.plan(SUBJECT, **{"purpose": PURPOSE, "about": ABOUT, **options})
 
 
-def started(sessions, **more):
-    return sessions.start(planned(sessions), **more).record
+def started(sessions, **options):
+    return sessions.start(planned(sessions), **options).record
 
 
 def test_session_from_plan_to_verified_result():
@@ -141,7 +141,7 @@ def test_plan_the_vendor_cannot_fulfil_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("more", "error"),
+    ("options", "error"),
     [
         *(({"return_url": url}, fm.InvalidRequest) for url in (
             "http://shop.example/back",
@@ -158,11 +158,11 @@ def test_plan_the_vendor_cannot_fulfil_is_refused():
     ],
     ids=str,
 )  # fmt: skip
-def test_invalid_start_arguments_are_refused_before_sending(more, error):
+def test_invalid_start_arguments_are_refused_before_sending(options, error):
     backend = Acme()
     sessions = opened(backend)
     with pytest.raises(error):
-        sessions.start(planned(sessions), **more)
+        sessions.start(planned(sessions), **options)
     assert not backend.requests
 
 

@@ -58,12 +58,12 @@ class Shop:
         store = fm.SessionStore(self.address, sessions, **arguments)
         return self.stack.enter_context(store)
 
-    def begin(self, customer="customer-17", *, case=PAYOUT, **more):
-        return self.store.begin(customer, **{"reference": picture(), **case, **more})
+    def begin(self, customer="customer-17", *, case=PAYOUT, **options):
+        return self.store.begin(customer, **{"reference": picture(), **case, **options})
 
-    def begin_and_finish(self, *, passes=True, **more):
+    def begin_and_finish(self, *, passes=True, **options):
         """Begin a session; the person finishes it, and it is due five seconds later."""
-        session = self.begin(**more)
+        session = self.begin(**options)
         self.vendor.finish(passes=passes)
         self.clock.advance(5)
         return session
@@ -83,8 +83,8 @@ class Shop:
     def states_seen(self):
         return [each.result.state for each in self.store.look()]
 
-    def use(self, customer="customer-17", *, case=PAYOUT, **more):
-        return self.store.use(customer, **{"max_age_s": 3600, **case, **more})
+    def use(self, customer="customer-17", *, case=PAYOUT, **options):
+        return self.store.use(customer, **{"max_age_s": 3600, **case, **options})
 
     def find(self, customer="customer-17"):
         return self.store.find(customer, **PAYOUT)
@@ -124,8 +124,8 @@ def test_begun_session_is_read_when_due_and_used_once(shop):
     assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)
     shop.vendor.finish()
     shop.clock.advance(5)
-    (seen,) = shop.store.look()
-    assert (seen.result.state, seen.is_open, seen.used_at) == (STATE.DECIDED, False, None)
+    (session,) = shop.store.look()
+    assert (session.result.state, session.is_open, session.used_at) == (STATE.DECIDED, False, None)
     assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60) == ()
     assert not shop.use("customer-18")
     assert not shop.use(case={"purpose": "login", "about": None})
@@ -147,30 +147,30 @@ def test_subject_that_is_no_text_is_refused_instead_of_finding_nobody(shop):
 
 
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
-    first = shop.begin()
-    again = shop.begin()
-    assert (link_of(again), again.record.id) == (link_of(first), first.record.id)
+    session = shop.begin()
+    same_session = shop.begin()
+    assert (link_of(same_session), same_session.record.id) == (link_of(session), session.record.id)
     assert (len(shop.vendor.starts), shop.vendor.reads) == (1, [])
-    assert shop.begin(case={**PAYOUT, "about": None}).record.id != first.record.id
-    assert shop.begin("customer-18").record.id != first.record.id
+    assert shop.begin(case={**PAYOUT, "about": None}).record.id != session.record.id
+    assert shop.begin("customer-18").record.id != session.record.id
 
 
 @pytest.mark.parametrize("can", [{"link_works_once": True}, {"gives": "token"}], ids=str)
 def test_link_that_works_once_or_token_is_read_anew_from_the_same_session(open_shop, can):
     shop = open_shop(**can)
-    first = shop.begin()
-    again = shop.begin()
-    assert again.access == first.access
-    assert again.record.id == first.record.id
+    session = shop.begin()
+    same_session = shop.begin()
+    assert same_session.access == session.access
+    assert same_session.record.id == session.record.id
     assert len(shop.vendor.starts) == len(shop.vendor.reads) == 1
     assert shop.rows("link") == [{"link": None}]
 
 
 def test_token_that_the_vendor_returns_once_is_replaced_by_another_session(open_shop):
     shop = open_shop(gives="token once")
-    first = shop.begin()
-    again = shop.begin()
-    assert again.access.token.reveal() != first.access.token.reveal()
+    session = shop.begin()
+    other_session = shop.begin()
+    assert other_session.access.token.reveal() != session.access.token.reveal()
     assert (shop.vendor.deleted, list(shop.vendor.sessions)) == (["s-1"], ["s-2"])
     shop.vendor.finish()
     assert shop.use()
@@ -243,8 +243,8 @@ def test_finished_session_gives_no_access_and_starts_no_other(shop, state):
     shop.vendor.sessions["s-1"].state = state
     assert shop.begin().access is None
     assert len(shop.vendor.starts) == 1
-    (seen,) = shop.store.look()
-    assert seen.result.state is state
+    (session,) = shop.store.look()
+    assert session.result.state is state
 
 
 def test_failed_person_may_begin_again(shop):
@@ -356,11 +356,11 @@ def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
 
     shop.vendor.before_start = hold
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(shop.begin)
+        first_click = pool.submit(shop.begin)
         assert started.wait(30)
-        second = pool.submit(shop.begin)
+        second_click = pool.submit(shop.begin)
         go_on.set()
-        assert link_of(first.result(30)) == link_of(second.result(30))
+        assert link_of(first_click.result(30)) == link_of(second_click.result(30))
     assert len(shop.vendor.starts) == 1
 
 
@@ -483,8 +483,8 @@ def test_webhook_finds_a_session_whose_start_was_lost(open_shop):
     shop.lose_start()
     shop.vendor.finish()
     shop.hear(record_id=shop.find().record.id)
-    (seen,) = shop.store.look()
-    assert seen.record.session_id == "s-1"
+    (session,) = shop.store.look()
+    assert session.record.session_id == "s-1"
     assert shop.use()
 
 
@@ -525,8 +525,12 @@ def test_use_during_which_a_webhook_arrives_stores_its_reading(shop):
     shop.begin_and_finish()
     shop.vendor.after_read = lambda: shop.hear(session_id="s-1")
     assert shop.use()
-    used = shop.find()
-    assert (used.result.state, used.is_open, used.is_revoked) == (STATE.DECIDED, False, False)
+    session = shop.find()
+    assert (session.result.state, session.is_open, session.is_revoked) == (
+        STATE.DECIDED,
+        False,
+        False,
+    )
     assert shop.rows("link") == [{"link": None}]
 
 
@@ -536,8 +540,8 @@ def test_two_workers_read_each_session_once(shop):
     shop.clock.advance(5)
     workers = [shop.opened() for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        seen = list(pool.map(lambda worker: worker.look(), workers))
-    assert sum(map(len, seen)) == len(shop.vendor.reads) == 20
+        sessions_read = list(pool.map(lambda worker: worker.look(), workers))
+    assert sum(map(len, sessions_read)) == len(shop.vendor.reads) == 20
 
 
 def test_reading_that_outlives_its_lease_replaces_no_newer_one(shop):
@@ -592,8 +596,8 @@ def test_verdict_of_another_session_is_discarded(shop):
     shop.store.look()
     shop.vendor.sessions["s-1"].terms = "0" * 64
     shop.hear(session_id="s-1")
-    (seen,) = shop.store.look()
-    assert (seen.result, seen.is_revoked) == (None, True)
+    (session,) = shop.store.look()
+    assert (session.result, session.is_revoked) == (None, True)
     shop.clock.advance(86_401)
     assert [each.is_revoked for each in shop.store.look()] == [True]
     with pytest.raises(fm.SessionMismatch):
@@ -624,8 +628,8 @@ def test_document_must_belong_to_the_person(open_shop):
         subjects.append(subject_ref)
         return ADA
 
-    (seen,) = shop.store.look(person=person)
-    assert (subjects, seen.result.name_agreement) == (["customer-17"], "agrees")
+    (session,) = shop.store.look(person=person)
+    assert (subjects, session.result.name_agreement) == (["customer-17"], "agrees")
     assert not shop.use()
     assert not shop.use(document=fm.Person(name="Grace Hopper"))
     assert [shop.use(document=ADA) for _ in range(2)] == [True, False]
@@ -660,10 +664,10 @@ def two_vendors(shop, *, chosen):
 def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
     chosen = {"customer-17": "acme", "customer-18": "bcme"}
     second = two_vendors(shop, chosen=chosen)
-    first = shop.begin()
-    assert (first.name, shop.begin("customer-18").name) == ("acme", "bcme")
+    session = shop.begin()
+    assert (session.name, shop.begin("customer-18").name) == ("acme", "bcme")
     chosen["customer-17"] = "bcme"
-    assert shop.begin().record.id == first.record.id
+    assert shop.begin().record.id == session.record.id
     shop.vendor.finish()
     second.finish()
     # Both vendors have a session s-1, and each webhook names its own.
@@ -675,11 +679,11 @@ def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
 
 def test_open_session_of_a_removed_vendor_is_replaced(open_shop, address):
     shop = open_shop()
-    first = shop.begin()
+    session = shop.begin()
     moved = open_shop(vendor=ManySessions(name="bcme"), clock=shop.clock)
     moved.clock.advance(5)
     assert (moved.store.look(), moved.use()) == ((), False)
-    assert moved.begin().record.id != first.record.id
+    assert moved.begin().record.id != session.record.id
     assert (moved.store.forget(0), shop.vendor.deleted) == (1, [])
 
 

@@ -52,9 +52,9 @@ def after(seconds):
     return START + dt.timedelta(seconds=seconds)
 
 
-def judged(record=RECORD, rules=None, at=10.0, **more):
+def judged(record=RECORD, rules=None, at=10.0, **fields):
     rules = attrs.evolve(RULES, **(rules or {}))
-    session = judge_reading(reading(record, **more), record, rules, ManualClock(after(at)))
+    session = judge_reading(reading(record, **fields), record, rules, ManualClock(after(at)))
     return attrs.evolve(session.result, portrait=session.portrait)
 
 
@@ -102,8 +102,8 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize("case", DOUBTFUL)
 def test_doubtful_match_becomes_a_review(case):
-    record, more = DOUBTFUL[case]
-    result = judged(record, **more)
+    record, fields = DOUBTFUL[case]
+    result = judged(record, **fields)
     assert result.match.decision is fm.Decision.REVIEW
     assert any(warning.severity.is_grave for warning in result.match.warnings) or (
         record.review_threshold
@@ -224,7 +224,7 @@ def test_invalid_record_field_is_named_in_the_error(fields):
 
 
 @pytest.mark.parametrize(
-    ("of_record", "declared", "required", "word"),
+    ("of_record", "declared", "required", "stated"),
     [
         (None, None, None, "staging"),
         (None, PRODUCTION, None, MOCK),
@@ -233,11 +233,11 @@ def test_invalid_record_field_is_named_in_the_error(fields):
         (None, None, PRODUCTION, None),
     ],
 )
-def test_conflicting_environments_raise_environment_mismatch(of_record, declared, required, word):
+def test_conflicting_environments_raise_environment_mismatch(of_record, declared, required, stated):
     rules = {"declared_environment": declared, "required_environment": required}
     with pytest.raises(fm.EnvironmentMismatch) as caught:
-        judged(changed(environment=of_record), rules, environment=word, session_id="s-2")
-    assert caught.value.environment == (None if word == "staging" else word)
+        judged(changed(environment=of_record), rules, environment=stated, session_id="s-2")
+    assert caught.value.environment == (None if stated == "staging" else stated)
 
 
 def test_gone_session_is_inconclusive_without_an_identity_check():
@@ -258,7 +258,7 @@ def test_missing_session_is_gone_only_after_the_result_expires():
 
 
 @pytest.mark.parametrize(
-    ("more", "at", "state"),
+    ("fields", "at", "state"),
     [
         ({"checks": ()}, 3601, STATE.EXPIRED),
         ({"checks": ()}, 3600, STATE.PENDING),
@@ -268,10 +268,10 @@ def test_missing_session_is_gone_only_after_the_result_expires():
         ({"checks": (), "is_asked_back": True}, 30 * 86400, STATE.PENDING),
     ],
 )
-def test_pending_session_expires_unless_the_vendor_asked_the_person_back(more, at, state):
-    access = more.pop("access", SessionAccess())
+def test_pending_session_expires_unless_the_vendor_asked_the_person_back(fields, at, state):
+    access = fields.pop("access", SessionAccess())
     access = attrs.evolve(access, link=fm.Secret("https://go.acme.example/s"))
-    result = judged(at=at, state=STATE.PENDING, **{**more, "access": access})
+    result = judged(at=at, state=STATE.PENDING, **{**fields, "access": access})
     assert result.state is state
     assert (result.access is None) is (state is STATE.EXPIRED)
     assert (result.read_again_s is None) is (state is STATE.EXPIRED)
@@ -347,10 +347,13 @@ def test_naive_session_times_are_refused(of, field):
 
 
 def test_review_reasons_never_improve_a_decision():
-    for word in set(fm.Decision) - {fm.Decision.MATCH}:
-        assert judged(checks=(match(word), live()), review_reasons=(GRAVE,)).match.decision is word
-    for word in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
-        assert judged(checks=(live(word),), approved=False).liveness.decision is word
+    for decision in set(fm.Decision) - {fm.Decision.MATCH}:
+        assert (
+            judged(checks=(match(decision), live()), review_reasons=(GRAVE,)).match.decision
+            is decision
+        )
+    for decision in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
+        assert judged(checks=(live(decision),), approved=False).liveness.decision is decision
     assert judged(approved=False).liveness.decision is fm.LivenessDecision.REVIEW
     # A missing reference says nothing of the live face.
     assert judged(compared_with=COMPARED.STORED).liveness.is_live

@@ -95,8 +95,8 @@ class ManySessions(Acme):
     def reading_of(self, session, record):
         checks = ()
         if session.passes is not None:
-            word = fm.Decision.MATCH if session.passes else fm.Decision.NO_MATCH
-            checks = (match(word), live())
+            decision = fm.Decision.MATCH if session.passes else fm.Decision.NO_MATCH
+            checks = (match(decision), live())
         return reading(
             record,
             session_id=session.id,
