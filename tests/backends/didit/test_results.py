@@ -6,14 +6,12 @@ import math
 import attrs
 import pytest
 from kit.fakes import json_reply
-from kit.vendors import settings_at
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.testing import ManualClock
 from facematch_didit import MATCH_SCALE, DiditBackend, DiditOptions
-from facematch_mock_server import MockServer, make_card
 
 DECISIONS = {
     "match_approved": "match",
@@ -363,24 +361,6 @@ def test_an_option_that_is_no_bool_is_refused():
         DiditOptions(rotate_image="false")
     with pytest.raises(fm.ConfigurationError, match="rotate_image"):
         DiditBackend(api_key="k-1", rotate_image="false")
-
-
-@pytest.mark.parametrize("turned", [0, 90, 180, 270])
-def test_a_turned_picture_is_found_only_with_rotation(turned):
-    picture = make_card("p1", turned=turned)
-    upright = make_card("p1", quality=60)
-    with MockServer() as mock, fm.open_verifier("didit", **settings_at(mock, "didit")) as verifier:
-        without = verifier.verify(picture, upright)
-        options = DiditOptions(rotate_image=True)
-        result = verifier.verify(picture, upright, options=options)
-        check = verifier.check_liveness(picture, options=options)
-    assert without.is_match == (turned == 0)
-    assert result.is_match
-    assert check.is_live
-    angle = (360 - turned) % 360
-    assert [face.rotation for face in result.probe_faces] == [angle]
-    assert [face.rotation for face in result.reference_faces] == [0]
-    assert [face.rotation for face in check.probe_faces] == [angle]
 
 
 @pytest.mark.parametrize("reference", ["ö" * 256, " ", "\t\n", "\u00a0"])

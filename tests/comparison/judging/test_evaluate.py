@@ -77,7 +77,10 @@ def test_a_system_with_decisions_only_has_one_operating_point():
     assert (system.kind, system.curve, system.score_range) == ("decisions", None, None)
     assert (system.at_required, system.at_fmrs) == (None, ())
     assert system.why_not
-    assert system.at_default.frr == evaluated(crowd()).at_default.frr
+    scored = evaluated(crowd())
+    assert system.at_default.frr == scored.at_default.frr
+    # Its pairs are no attempts of transactions.
+    assert scored.transactions is None
 
 
 def test_a_system_without_comparisons_or_threshold_has_a_reason():
@@ -714,10 +717,6 @@ def test_transaction_rates_are_reported_beside_attempt_rates(attempts, counted_a
     # Others had one attempt each, of which the same pass.
     assert transaction.fmr == attempt.fmr
     assert transactions.at_default.far.errors == system.at_default.far.errors
-
-
-def test_pairs_without_transactions_have_no_transaction_rates():
-    assert evaluated(crowd()).transactions is None
 
 
 def test_decisions_have_transaction_rates():

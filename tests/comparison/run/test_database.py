@@ -203,7 +203,7 @@ def test_an_active_run_can_be_read_but_not_changed(database, study, address):
         return charged_answer()(call)
 
     assert run_once(database, study, opener(FakeBackend(script=[read_during_run]))).asked == 6
-    assert states_during_run == ["asked", *["free"] * 5]
+    assert states_during_run == ["asked"] + ["free"] * 5
 
 
 def fail_to_open(on_event):

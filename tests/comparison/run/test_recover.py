@@ -158,7 +158,7 @@ def test_a_pair_started_by_another_process_is_not_sent(database, study):
     summary = run_once(database, study, opener(backend))
     assert "pair 1 has changed unexpectedly" in summary.error.message
     assert backend.calls == []
-    assert pair_states(database) == ["begun", *["free"] * 5]
+    assert pair_states(database) == ["begun"] + ["free"] * 5
 
 
 def test_a_paid_answer_is_stored_once_the_database_works_again(database, study):
@@ -173,7 +173,7 @@ def test_a_database_that_fails_four_times_ends_the_system(database, study):
     summary = run_once(database, study, opener(), clock=ManualClock())
     assert summary.asked == 0
     assert summary.error is not None
-    assert pair_states(database) == ["asked", *["free"] * 5]
+    assert pair_states(database) == ["asked"] + ["free"] * 5
 
 
 def kept_and_lost(backend):
@@ -260,7 +260,7 @@ def test_a_found_answer_belongs_to_its_pair(database, study):
     backend = RecordingBackend()
     backend.script = [fail_with(LOST), kept_and_lost(backend)]
     run_once(database, study, opener(backend), keep=["fake"])
-    assert pair_states(database) == ["unresolved", *["answered"] * 5]
+    assert pair_states(database) == ["unresolved"] + ["answered"] * 5
 
 
 def test_transitions_are_allowed_from_their_states_only(database):
@@ -489,7 +489,7 @@ def test_a_pair_stays_begun_while_its_budget_is_unavailable(database, study, sto
         unavailable.setattr(database, "ask", fail_busy)
         unavailable.setattr(store, "finalize", fail_busy)
         assert run_once(database, study, system).progress.left == 6
-        assert pair_states(database) == ["begun", *["free"] * 5]
+        assert pair_states(database) == ["begun"] + ["free"] * 5
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert money(store) == (6, 0, 0)
 

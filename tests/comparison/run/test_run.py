@@ -92,7 +92,7 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
         run_study(study, systems, database, workers=1)
     wrong, right = database.systems()
     # Whether it was charged nobody knows.
-    assert pair_states(database, wrong) == ["asked", *["free"] * 5]
+    assert pair_states(database, wrong) == ["asked"] + ["free"] * 5
     assert pair_states(database, right) == ["answered"] * 6
 
 
@@ -261,35 +261,35 @@ def from_mock(charged):
             {"script": [None, WRONG_KEY]},
             errors.AuthenticationFailed,
             "",
-            ["answered", *["free"] * 5],
+            ["answered"] + ["free"] * 5,
             id="a wrong key",
         ),
         pytest.param(
             {"script": [None, from_mock(fm.Charged.NO)]},
             errors.EnvironmentMismatch,
             "",
-            ["answered", *["free"] * 5],
+            ["answered"] + ["free"] * 5,
             id="a mock",
         ),
         pytest.param(
             {"script": [from_mock(fm.Charged.YES)]},
             errors.EnvironmentMismatch,
             "",
-            ["no response", *["free"] * 5],
+            ["no response"] + ["free"] * 5,
             id="a mock that charges",
         ),
         pytest.param(
             {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
             errors.UnexpectedResponse,
             "on the scale fake/v2 instead of fake/v1",
-            ["answered", "no response", *["free"] * 4],
+            ["answered", "no response"] + ["free"] * 4,
             id="another scale",
         ),
         pytest.param(
             {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
             errors.UnexpectedResponse,
             "from mock instead of production",
-            ["answered", "no response", *["free"] * 4],
+            ["answered", "no response"] + ["free"] * 4,
             id="another environment",
         ),
     ],
@@ -315,14 +315,14 @@ def test_an_error_of_every_pair_ends_only_its_system(  # noqa: PLR0917 - fixture
 def test_a_call_that_is_lost_for_nothing_has_failed(database, study):
     system = opener(FakeBackend(script=[None, LOST], billed_operations=frozenset()))
     assert run_once(database, study, system).error is None
-    assert pair_states(database) == ["answered", "failed", *["answered"] * 4]
+    assert pair_states(database) == ["answered", "failed"] + ["answered"] * 4
 
 
 def test_an_exceeded_budget_ends_only_its_system(database, study):
     system = opener(policies=[Budget(2, name="shop")])
     summary = run_once(database, study, system)
     assert type(summary.error) is errors.BudgetExceeded
-    assert pair_states(database) == ["answered", "answered", *["free"] * 4]
+    assert pair_states(database) == ["answered", "answered"] + ["free"] * 4
     assert run_once(database, study, opener(system.backend)).progress.left == 0
     assert len(system.backend.calls) == 6
 

@@ -590,15 +590,30 @@ def scored(scores):
     return "\n".join(["image1,image2,label,score", *lines])
 
 
-def test_a_possible_placeholder_score_needs_an_argument(read):
-    for mark, others in ((-1, (0, 0, 3, 2)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
-        (line,) = refusals(read, scored([mark, *others, mark]))
-        assert line.startswith(f"  lines 2 and 7: score is {mark}, and all other scores")
-        assert np.isnan(read(no_scores=[mark])[0].scores).tolist() == [True, *(False,) * 4, True]
-        assert not np.isnan(read(no_scores=[np.nan])[0].scores).any()
-    # Clipped scores, a single one, and scores on both sides of 0 are scores.
-    for scores in ((0, 0, 70, 90), (100, 100, 2, 3), (-1, 5, 70, 90), (-1, -1, -0.5, 0.8)):
-        assert len(read(scored(scores))[0]) == 4
+@pytest.mark.parametrize(
+    ("mark", "others"), [(-1, [0, 0, 3, 2]), (-999, [-3, 70, 3, 9]), (9999, [0, 70, 3, 9])]
+)
+def test_a_possible_placeholder_score_needs_an_argument(read, mark, others):
+    (line,) = refusals(read, scored([mark, *others, mark]))
+    assert line.startswith(f"  lines 2 and 7: score is {mark}, and all other scores")
+    (answers,) = read(no_scores=[mark])
+    assert np.flatnonzero(np.isnan(answers.scores)).tolist() == [0, 5]
+    (answers,) = read(no_scores=[np.nan])
+    assert not np.isnan(answers.scores).any()
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        pytest.param([0, 0, 70, 90], id="clipped below"),
+        pytest.param([100, 100, 2, 3], id="clipped above"),
+        pytest.param([-1, 5, 70, 90], id="a single one"),
+        pytest.param([-1, -1, -0.5, 0.8], id="on both sides of 0"),
+    ],
+)
+def test_other_extreme_scores_are_scores(read, scores):
+    (answers,) = read(scored(scores))
+    assert answers.scores.tolist() == scores
 
 
 def test_a_lowest_score_beside_failed_calls_needs_an_argument(read):
@@ -768,9 +783,13 @@ def test_a_category_without_rows_is_no_system():
 
 
 def test_long_runs_of_equal_or_empty_cells_are_read(read):
-    cells = [("Timeout", "") if n % 700 > 600 else ("", n) for n in range(1400)]
-    lines = (f"{'ab'[n // 700]},{n % 700},1,A,A,{cells[n][1]},{cells[n][0]}" for n in range(1400))
-    first = read("\n".join([f"{HEAD},error", *lines]))
+    number = np.arange(1400)
+    is_lost = number % 700 > 600
+    frame = pd.DataFrame({"contender": np.where(number < 700, "a", "b"), "pair": number % 700})
+    frame = frame.assign(same=1, probe_subject="A", reference_subject="A")
+    frame["score"] = pd.Series(number, dtype="Int64").mask(is_lost)
+    frame["error"] = np.where(is_lost, "Timeout", None)
+    first = read(frame)
     table = pa.Table.from_pandas(pd.read_csv(read.path))
     for answers in (first, read_scores(pa.concat_tables([table[:0], table[:900], table[900:]]))):
         assert [each.name for each in answers] == ["a", "b"]
@@ -840,9 +859,10 @@ def test_invalid_sources_are_rejected_at_once(tmp_path, ending):
 
 def test_large_person_numbers_are_not_rounded(read):
     ids = [str(10**17 + n) for n in range(30)]
-    (high,) = read("\n".join([HEAD, *(f"a,m{n},1,{who},{who},90" for n, who in enumerate(ids))]))
-    assert len({*high.probe_subjects.tolist()}) == 30
-    assert high.person(29) == ids[-1]
+    frame = pd.DataFrame({"probe_subject": ids, "reference_subject": ids, "same": 1, "score": 90})
+    (answers,) = read(frame)
+    assert len(np.unique(answers.probe_subjects)) == 30
+    assert answers.person(29) == ids[-1]
 
 
 @pytest.mark.parametrize(("zeros", "noted"), [(30, True), (29, False)])

@@ -61,18 +61,23 @@ STRANGERS = [*np.linspace(0, 49, 1_990), *np.linspace(49.1, 50, 10)]
 FMR = 2.5e-3
 
 
-def sides_of(*systems, fmr=FMR):
+def sides_of(systems, fmr=FMR):
     return [
         stats.Side(table=system, threshold=stats.threshold_for_fmr(system, fmr).threshold)
         for system in systems
     ]
 
 
-def differences_of(*systems, fmr=FMR, resamples=200, **options):
+def differences_of(systems, fmr=FMR, resamples=200, confidence=0.95):
     differences, _ = stats.compare_systems(
-        sides_of(*systems, fmr=fmr), required_fmr=fmr, resamples=resamples, **options
+        sides_of(systems, fmr), required_fmr=fmr, resamples=resamples, confidence=confidence
     )
     return differences
+
+
+def difference_of(first, second, fmr=FMR):
+    (difference,) = differences_of([first, second], fmr)
+    return difference
 
 
 def difference_of_sides(first, second, fmr=FMR):
@@ -90,7 +95,7 @@ def refusing(errors, name="alpha", strangers=STRANGERS):
 def test_significance_is_corrected_for_all_comparisons(confidence):
     errors = {"v0": 0, "v7": 7, "v9": 9, "v16": 16, "v30": 30}
     systems = [refusing(count, name) for name, count in errors.items()]
-    differences = differences_of(*systems, confidence=confidence, resamples=None)
+    differences = differences_of(systems, confidence=confidence, resamples=None)
     assert {difference.is_real for difference in differences} == {False, True}
     for difference in differences:
         assert difference.is_real is (difference.p_adjusted < 1 - confidence)
@@ -103,7 +108,7 @@ def test_significance_is_corrected_for_all_comparisons(confidence):
     [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
 def test_the_verdict_follows_the_interval_and_the_p_value(errors_first, errors_second, better):
-    (difference,) = differences_of(refusing(errors_first), refusing(errors_second, "beta"))
+    difference = difference_of(refusing(errors_first), refusing(errors_second, "beta"))
     assert difference.better == better
     assert (difference.errors_first, difference.errors_second) == (errors_first, errors_second)
     assert difference.is_real is (better is not None)
@@ -113,7 +118,7 @@ def test_the_verdict_follows_the_interval_and_the_p_value(errors_first, errors_s
 
 
 def test_a_bootstrap_never_says_more_than_the_exact_test():
-    (difference,) = differences_of(refusing(0), refusing(4, "beta"))
+    difference = difference_of(refusing(0), refusing(4, "beta"))
     interval = difference.frr.interval
     assert interval.method is Method.BOOTSTRAP
     assert interval.low <= difference.exact.low <= difference.exact.high <= interval.high
@@ -124,7 +129,7 @@ def test_threshold_uncertainty_is_included():
     """What two equal systems differ by at given thresholds is within what thresholds explain."""
     first = crowd("a", mean=60, seed=6)
     second = crowd("b", mean=60, seed=7)
-    (difference,) = differences_of(first, second)
+    difference = difference_of(first, second)
     assert difference.p_exact < 0.05 < difference.p_value
     assert not difference.is_real
 
@@ -138,7 +143,7 @@ ALPHA, BETA = refusing(0), refusing(60, "beta")
 )
 def test_nothing_is_compared_below_five_expected_false_matches(fmr, false_matches, is_compared):
     assert stats.allowed_errors(fmr, len(STRANGERS)) == false_matches
-    (difference,) = differences_of(ALPHA, BETA, fmr=fmr)
+    difference = difference_of(ALPHA, BETA, fmr)
     assert difference.is_real is is_compared
     for figure in (difference.frr, difference.p_value, difference.p_adjusted, difference.better):
         assert (figure is not None) is is_compared
@@ -146,23 +151,22 @@ def test_nothing_is_compared_below_five_expected_false_matches(fmr, false_matche
 
 
 def test_fixed_thresholds_are_compared_at_any_fmr():
-    first, second = (attrs.evolve(side, is_fixed=True) for side in sides_of(ALPHA, BETA))
+    first, second = (attrs.evolve(side, is_fixed=True) for side in sides_of([ALPHA, BETA]))
     assert difference_of_sides(first, second, fmr=1e-4).better == "alpha"
 
 
 @pytest.mark.parametrize("failures", [0.0, 0.05])
 def test_influences_give_the_intervals_of_a_bootstrap(monkeypatch, failures):
     size = {"people": 300, "mated": 10, "others": 200, "failures": failures}
-    sides = sides_of(
-        crowd("a", mean=60, seed=0, **size), crowd("b", mean=58, seed=1, **size), fmr=0.01
-    )
+    systems = [crowd("a", mean=60, seed=0, **size), crowd("b", mean=58, seed=1, **size)]
+    sides = sides_of(systems, fmr=0.01)
 
     def compare():
         ((difference,), rates) = stats.compare_systems(sides, required_fmr=0.01, resamples=2_000)
-        return difference, [
-            difference.frr.interval,
-            *(each[key] for each in rates for key in sorted(each)),
-        ]
+        intervals = [difference.frr.interval]
+        for rates_of_system in rates:
+            intervals += [rates_of_system[name] for name in sorted(rates_of_system)]
+        return difference, intervals
 
     difference, intervals = compare()
     monkeypatch.setattr("facematch_comparison.stats.influence.ENOUGH_PASSED", 10**9)
@@ -182,7 +186,7 @@ def test_influences_are_not_used_for_few_false_matches_or_equal_scores():
     rounded = [with_columns(system, scores=system.scores.round()) for system in systems]
 
     def method_of(systems, fmr):
-        (difference,) = differences_of(*systems, fmr=fmr, resamples=2_000)
+        (difference,) = differences_of(systems, fmr, resamples=2_000)
         return difference.frr.interval.method
 
     assert method_of(systems, 0.02) is Method.INFLUENCE
@@ -195,7 +199,7 @@ def test_only_pairs_answered_by_both_systems_are_compared():
     second = without_answers(refusing(0, "beta"), list(range(30)))
     scores = second.scores.copy()
     scores[30] = np.nan  # answered, and rejected by both
-    (difference,) = differences_of(first, with_columns(second, scores=scores))
+    difference = difference_of(first, with_columns(second, scores=scores))
     assert (difference.pairs, difference.only_first, difference.only_second) == (270, 9, 0)
 
 
@@ -237,7 +241,7 @@ def test_the_correction_of_holm_equals_that_of_statsmodels(p_values):
 
 
 def test_holm_correction_covers_only_tested_pairs():
-    v0, v9, v30 = sides_of(refusing(0, "v0"), refusing(9, "v9"), refusing(30, "v30"))
+    v0, v9, v30 = sides_of([refusing(0, "v0"), refusing(9, "v9"), refusing(30, "v30")])
     silent = attrs.evolve(v0, threshold=None, table=refusing(0, "silent"))
     differences, _ = stats.compare_systems([v0, silent, v9, v30], required_fmr=FMR, resamples=200)
     tested = [difference for difference in differences if difference.p_value is not None]
@@ -248,16 +252,16 @@ def test_holm_correction_covers_only_tested_pairs():
 
 
 def test_a_difference_among_many_is_no_longer_real():
-    (alone,) = differences_of(ALPHA, refusing(7, "beta"))
-    assert alone.is_real
-    others = [refusing(7, f"v{number}") for number in range(5)]
-    assert not any(
-        difference.is_real for difference in differences_of(ALPHA, *others, resamples=None)
-    )
+    assert difference_of(ALPHA, refusing(7, "beta")).is_real
+    systems = [ALPHA]
+    for number in range(5):
+        systems.append(refusing(7, f"v{number}"))
+    differences = differences_of(systems, resamples=None)
+    assert not any(difference.is_real for difference in differences)
 
 
 def test_one_system_is_compared_with_nothing():
-    assert differences_of(ALPHA) == ()
+    assert differences_of([ALPHA]) == ()
 
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])

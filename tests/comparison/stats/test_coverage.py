@@ -49,27 +49,26 @@ GROUPS = kinds("Groups")
 EQUAL_VENDORS = kinds("Equal vendors: ")
 WOLVES = kinds("Equal vendors with heavy")
 HEADLINE = kinds("The rates of one")
-FREQUENT = [
-    kind
-    for title, table in TABLES.items()
-    if title.startswith("Equal vendors") and table.studies >= 0.5
-    for kind in table.kinds.values()
-]
+FREQUENT = []
+for title, table in TABLES.items():
+    if title.startswith("Equal vendors") and table.studies >= 0.5:
+        FREQUENT += table.kinds.values()
 
 #: Studies of each kind: in passing, and in the long suite.
-FEW, MANY = 100, 2_000
+FEW = 100
+MANY = 2_000
 
 
-def slow(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.slow)
-
-
-def in_long_suite(*arguments):
-    return pytest.param(*arguments, marks=pytest.mark.long)
+def cases(now=(), slow=(), long=()):
+    """Parameters that are tried in `make test`, in `make test-slow` and in the long suite."""
+    rows = [pytest.param(*values) for values in now]
+    rows += [pytest.param(*values, marks=pytest.mark.slow) for values in slow]
+    return rows + [pytest.param(*values, marks=pytest.mark.long) for values in long]
 
 
 #: The least share that is promised of intervals and of bounds.
-HELD, BOUNDED = 0.94, 0.92
+HELD = 0.94
+BOUNDED = 0.92
 
 
 def by_chance(share, studies):
@@ -94,11 +93,11 @@ CHEAP = [RATES[0], RATES[3], RATES[14]]
 
 @pytest.mark.parametrize(
     ("kind", "studies"),
-    [
-        *((kind, FEW) for kind in CHEAP),
-        *(slow(kind, FEW) for kind in RATES if kind not in CHEAP),
-        *(in_long_suite(kind, MANY) for kind in RATES),
-    ],
+    cases(
+        now=[(kind, FEW) for kind in CHEAP],
+        slow=[(kind, FEW) for kind in RATES if kind not in CHEAP],
+        long=[(kind, MANY) for kind in RATES],
+    ),
 )
 def test_intervals_cover_the_true_rate(kind, studies):
     shares = shares_of(simulations.given_threshold, kind, studies)
@@ -108,7 +107,10 @@ def test_intervals_cover_the_true_rate(kind, studies):
 
 @pytest.mark.parametrize(
     ("kind", "studies"),
-    [slow(CHOSEN[0], FEW), slow(CHOSEN[3], FEW), *(in_long_suite(kind, MANY) for kind in CHOSEN)],
+    cases(
+        slow=[(CHOSEN[0], FEW), (CHOSEN[3], FEW)],
+        long=[(kind, MANY) for kind in CHOSEN],
+    ),
 )
 def test_chosen_thresholds_are_bounded(kind, studies):
     shares = shares_of(simulations.chosen_threshold, kind, studies)
@@ -119,11 +121,10 @@ def test_chosen_thresholds_are_bounded(kind, studies):
 
 @pytest.mark.parametrize(
     ("kind", "studies", "held"),
-    [
-        slow(DIFFERENT[2], 60, HELD),
-        slow(DIFFERENT[5], 60, HELD),
-        *(in_long_suite(kind, 500, BOUNDED) for kind in DIFFERENT),
-    ],
+    cases(
+        slow=[(DIFFERENT[2], 60, HELD), (DIFFERENT[5], 60, HELD)],
+        long=[(kind, 500, BOUNDED) for kind in DIFFERENT],
+    ),
 )
 def test_equal_systems_are_seldom_called_different(kind, studies, held):
     shares = shares_of(simulations.differences, kind, studies)
@@ -134,10 +135,10 @@ def test_equal_systems_are_seldom_called_different(kind, studies, held):
 
 @pytest.mark.parametrize(
     ("kind", "studies"),
-    [
-        *(slow(kind, 40) for kind in (*EQUAL_VENDORS[:16:5], WOLVES[-1])),
-        *(in_long_suite(kind, 500) for kind in FREQUENT),
-    ],
+    cases(
+        slow=[(kind, 40) for kind in [*EQUAL_VENDORS[:16:5], WOLVES[-1]]],
+        long=[(kind, 500) for kind in FREQUENT],
+    ),
 )
 def test_equal_vendors_are_seldom_called_different(kind, studies):
     shares = shares_of(simulations.verdict, kind, studies)
@@ -147,12 +148,11 @@ def test_equal_vendors_are_seldom_called_different(kind, studies):
 
 @pytest.mark.parametrize(
     ("kind", "studies"),
-    [
-        (HEADLINE[0], 40),
-        slow(HEADLINE[0], FEW),
-        slow(HEADLINE[2], FEW),
-        *(in_long_suite(kind, MANY) for kind in HEADLINE),
-    ],
+    cases(
+        now=[(HEADLINE[0], 40)],
+        slow=[(HEADLINE[0], FEW), (HEADLINE[2], FEW)],
+        long=[(kind, MANY) for kind in HEADLINE],
+    ),
 )
 def test_intervals_at_the_fmr_and_the_threshold_cover_the_truth(kind, studies):
     shares = shares_of(simulations.verdict, kind, studies)
@@ -165,7 +165,8 @@ def test_intervals_at_the_fmr_and_the_threshold_cover_the_truth(kind, studies):
 @pytest.mark.long
 def test_heavy_tails_reduce_coverage_as_documented():
     page = (Path(__file__).parents[3] / "docs/maintain/simulations.md").read_text()
-    lowest, highest = 0.642, 0.906
+    lowest = 0.642
+    highest = 0.906
     assert f"{100 * lowest:g} to {100 * highest:g} %" in page
     for kind in HEAVY:
         share = shares_of(simulations.worst_people, kind, 40)["bounded, threshold given"]
@@ -174,11 +175,11 @@ def test_heavy_tails_reduce_coverage_as_documented():
 
 @pytest.mark.parametrize(
     ("kind", "studies", "off"),
-    [
+    cases(
         # By chance a share of 25 studies may be off by so much one time in a thousand.
-        slow(GROUPS[0], 25, 0.2),
-        *(in_long_suite(kind, MANY, 0) for kind in GROUPS),
-    ],
+        slow=[(GROUPS[0], 25, 0.2)],
+        long=[(kind, MANY, 0) for kind in GROUPS],
+    ),
 )
 def test_estimators_of_groups_have_the_documented_accuracy(kind, studies, off):
     shares = shares_of(simulations.groups, kind, studies)
