@@ -14,7 +14,7 @@ import sentry_sdk
 from sentry_sdk.transport import Transport
 
 import facematch_core as fm
-from facematch_core.testing import ManualClock
+from facematch_core.base.deadline import SystemClock
 
 FOLDER = Path(sys.argv[1])
 #: No server listens there.
@@ -75,8 +75,15 @@ async def verify_async():
         await verifier.verify(selfie(), document())
 
 
+class StoppedClock(SystemClock):
+    """The test kit has one, too, but takes longer to import than all else here."""
+
+    def monotonic(self):
+        return 0.0
+
+
 async def deadline_async():
-    verifier = fm.FaceVerifier(fm.open_verifier("didit", **NOWHERE).backend, clock=ManualClock())
+    verifier = fm.FaceVerifier(fm.open_verifier("didit", **NOWHERE).backend, clock=StoppedClock())
     async with fm.AsyncFaceVerifier(verifier) as opened:
         await opened.verify(selfie(), document(), deadline_s=1e-9)
 

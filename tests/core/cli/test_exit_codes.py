@@ -152,9 +152,16 @@ def unread():
 BUFFERED = {"PYTHONUNBUFFERED": ""}
 
 
-@pytest.mark.parametrize("command", [("nope",), ("nope", "--json")])
 @pytest.mark.parametrize("output", ["full", "unread"])
-@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
+@pytest.mark.parametrize(
+    ("command", "streams"),
+    [
+        # Without --json, nothing is printed to stdout.
+        (("nope",), ("stderr",)),
+        (("nope", "--json"), ("stdout",)),
+        (("nope", "--json"), ("stdout", "stderr")),
+    ],
+)
 def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
     command, output, streams, request, started
 ):
@@ -170,14 +177,14 @@ def test_an_error_that_cannot_be_printed_keeps_its_exit_code(
 
 def test_output_to_a_full_disk_is_a_failed_write(full, started):
     ended = started(
-        "doctor", env=BUFFERED, capture_output=False, stdout=full, stderr=subprocess.PIPE
+        "--help", env=BUFFERED, capture_output=False, stdout=full, stderr=subprocess.PIPE
     )
     assert (ended.returncode, ended.stderr) == (4, "error: No space left on device.\n")
 
 
 def test_a_pipe_closed_by_its_reader_has_a_code_of_its_own(unread, started):
     ended = started(
-        "doctor", env=BUFFERED, capture_output=False, stdout=unread, stderr=subprocess.PIPE
+        "--help", env=BUFFERED, capture_output=False, stdout=unread, stderr=subprocess.PIPE
     )
     assert (ended.returncode, ended.stderr) == (141, "")
 
