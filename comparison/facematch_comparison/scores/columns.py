@@ -269,7 +269,7 @@ def group_column(name: str) -> GroupColumn | None:
 
 #: Names of columns of labels, in the form that `plain` returns, that only the ground truth has.
 _TRUTH_NAMES: Final = re.compile(
-    "(is)?mated|nonmated|expected(match|result|label)?|(ground)?truth|gt|ytrue"
+    "(is)?mated|nonmated|expected(match|result|label)?|(ground)?truth|ytrue"
 )
 
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
@@ -291,7 +291,8 @@ def plain(name: str) -> str:
 def names_truth(column: str) -> bool:
     """Return whether a column's name says that it is the ground truth: no answer is called so.
 
-    A system's answer may well be called ``same_person``, ``label`` or ``actual``.
+    A system's answer may well be called ``same_person``, ``label``, ``actual`` or ``gt``, which is
+    short for "greater than" (the threshold), too.
     """
     return bool(_TRUTH_NAMES.fullmatch(plain(column)))
 

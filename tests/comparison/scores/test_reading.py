@@ -176,7 +176,7 @@ def exact_log(log):
     return log.assign(score=np.where(log["label"], 70, 30) + log.index / 10)
 
 
-@pytest.mark.parametrize("name", ["label", "same_person", "actual", "is_fraud"])
+@pytest.mark.parametrize("name", ["label", "same_person", "actual", "gt", "is_fraud"])
 def test_labels_that_agree_exactly_with_scores_need_confirmation(read, exact_log, name):
     mated = exact_log["label"]
     ours = "non_mated" if name == "is_fraud" else "mated"
@@ -196,7 +196,7 @@ def test_names_of_people_confirm_labels_that_agree_exactly_with_scores(read, exa
 
 @pytest.mark.parametrize(
     "name",
-    ["Expected", "expected_result", "Ground Truth", "gt", "y_true", "mated", "non-mated"],
+    ["Expected", "expected_result", "Ground Truth", "y_true", "mated", "non-mated"],
 )
 def test_labels_that_their_name_calls_the_truth_may_agree_exactly_with_scores(
     read, exact_log, name
