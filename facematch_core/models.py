@@ -233,7 +233,7 @@ def percentage(value: float, name: str = "value") -> float:
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
     # This also rejects NaN. Convert afterwards, because an int may be too large for a float.
     if not 0 <= value <= 100:
-        raise ValueError(f"{name} must be between 0 and 100.")
+        raise ValueError(f"{name} must be between 0 and 100, not {str(value).removesuffix('.0')}.")
     return float(value)
 
 

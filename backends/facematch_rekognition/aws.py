@@ -58,8 +58,9 @@ class AwsSettings:
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
-                "The backend rekognition needs a region such as eu-west-1: set `region` or "
-                "AWS_REGION."
+                "The backend rekognition needs a region such as eu-west-1: set the environment "
+                "variable AWS_REGION, or region in [profiles.NAME.settings] of the configuration "
+                "file."
             )
 
     @property

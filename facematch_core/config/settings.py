@@ -140,8 +140,21 @@ def _resolve(
     if declared.default is not attrs.NOTHING:
         return Setting(name=name, value=declared.default, origin="default")
     location = "" if profile is None else f"{profile.location}: "
-    hint = f"set the environment variable {variable}" if variable else f"set {name}"
-    raise ConfigurationError(f"{location}The backend {cls.name} needs {name}: {hint}.")
+    if variable:
+        raise ConfigurationError(
+            f"{location}The backend {cls.name} needs {name}: set the environment variable "
+            f"{variable}."
+        )
+    if profile is not None:
+        place = f"in [profiles.{profile.name}.settings]"
+    else:
+        place = (
+            f"in [profiles.NAME.settings] of the configuration file, or pass {name}=VALUE in code"
+        )
+    accepted = kinds.describe_type(declared.annotation)
+    raise ConfigurationError(
+        f"{location}The backend {cls.name} needs {name} ({accepted}): set it {place}."
+    )
 
 
 def _with_origin(name: str, value: object, origin: str) -> Setting:

@@ -21,7 +21,8 @@ from facematch_core.store.records import EXACT, expire_reservations
 #: Maximum of a cap and of a price. Their sums are exact in every supported database.
 MAX_AMOUNT = 10**12
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
+#: The form of an ISO 4217 currency code, such as USD. Whether the code exists is not checked.
+CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
 class Budget(Policy):
@@ -265,7 +266,7 @@ def _check_arguments(
 
 
 def _is_currency(value: object) -> bool:
-    return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None
+    return isinstance(value, str) and CURRENCY_CODE.fullmatch(value) is not None
 
 
 def format_amount(amount: Decimal) -> str:

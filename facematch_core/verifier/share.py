@@ -187,7 +187,8 @@ def check_percent(percent: object, members: Mapping[str, object]) -> dict[str, f
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not 0 <= number <= 100:
             raise ConfigurationError(
-                f"percent: the number of member {name[:60]!r} must be from 0 to 100."
+                f"percent: the number of member {name[:60]!r} must be from 0 to 100, "
+                f"not {str(number)[:40]}."
             )
     total = math.fsum(percent.values())
     if abs(total - 100) > _SUM_TOLERANCE:

@@ -147,7 +147,8 @@ class MockServer(_Access):
         latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``, or between
             two numbers ``{"match": (0.4, 2.0)}``, or a `LogNormal`; None for none. With `seed`,
             each run has the same delays.
-        deliver_to: Hosts other than this machine that may receive webhooks.
+        deliver_to: Hosts other than this machine that may receive webhooks: names or addresses,
+            without a port.
         hosts: More hosts of vendors, such as ``{"faces.example": "compreface"}``; None for none.
         person_page: Whether hosted sessions have a page on which a tester plays the person. None
             means only if `host` is a loopback address.

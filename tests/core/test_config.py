@@ -101,7 +101,8 @@ def test_invalid_setting_names_file_profile_and_key_but_not_the_value(tmp_path, 
         ("profiles = 3", "must be a table"),
         ("default_profil = 'p'", "unknown key 'default_profil'.*did you mean default_profile"),
         ("[profiles.p]\nbackend = 'a'\nthreshhold = 5", "did you mean threshold"),
-        ("[profiles.p]\nbackend = 'a'\nthreshold = 101", "between 0 and 100"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = 101", "between 0 and 100, not 101"),
+        ("[profiles.p]\nbackend = 'a'\nthreshold = -0.5", "between 0 and 100, not -0.5"),
         ("[profiles.p]\nbackend = 'a'\nthreshold = 0.6", "for a score from 0 to 1 write 60"),
         ("[profiles.p]\nbackend = 'a'\nthreshold = nan", "a number"),
         ("[profiles.p]\nbackend = 'a'\nrequire_environment = 'x'", 'one of "production"'),
@@ -117,6 +118,29 @@ def test_invalid_file_is_refused_with_a_one_line_error(tmp_path, document, says)
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
         fm.open_verifier(profile="p", config=written(tmp_path, document))
     assert "\n" not in str(caught.value)
+
+
+@attrs.define(kw_only=True, eq=False)
+class Incomplete(Configured):
+    solution: Literal["document", "selfie"]
+
+    name = "incomplete"
+
+
+def test_missing_setting_without_a_variable_is_named_with_its_values_and_place(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fm.config.opening, "backend_class", lambda name: Incomplete)
+    needs = 'The backend incomplete needs solution (one of "document", "selfie"): set it '
+    with pytest.raises(fm.ConfigurationError) as caught:
+        fm.open_verifier(profile="p", config=written(tmp_path, profile()))
+    assert str(caught.value).endswith(f"{needs}in [profiles.p.settings].")
+    with pytest.raises(fm.ConfigurationError) as caught:
+        fm.open_verifier("incomplete")
+    assert str(caught.value) == (
+        f"{needs}in [profiles.NAME.settings] of the configuration file, or pass solution=VALUE "
+        "in code."
+    )
 
 
 def test_opening_by_backend_name_reads_no_configuration_file(tmp_path, monkeypatch):

@@ -202,6 +202,12 @@ def test_switch_values_are_case_insensitive():
         (["--latency", "document=1"], "no operation document; the operations are match, liveness"),
         (["--latency", "match=3601"], "seconds from 0 to 3600"),
         (["--port", "70000"], "70000"),
+        (
+            ["--deliver-to", "a b"],
+            "The host 'a b' of deliver_to is no name of a host and no address: write it without",
+        ),
+        (["--deliver-to", "http://web:8000/hook"], "without a scheme, a port or a path"),
+        (["--deliver-to", "web:8000"], "The host 'web:8000' of deliver_to"),
         (["--key", ""], "key"),
         (["--control-token-file", os.devnull], "token"),
         (["--no-control", "--show-pictures"], "needs the console"),

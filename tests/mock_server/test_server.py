@@ -19,6 +19,19 @@ def test_non_loopback_host_requires_a_token_or_no_control_api(host):
         assert MockServer(host=host, **settings).world.account.shared.is_open
 
 
+def test_webhooks_may_go_to_a_host_by_its_name_or_its_address():
+    hosts = ["Web", "web_1.lan", "10.0.0.7", "fd00::7"]
+    webhooks = MockServer(vendor="didit", deliver_to=hosts).control.webhooks
+    for host in ("web:8000", "web_1.lan", "10.0.0.7:80", "[fd00::7]:8000"):
+        assert webhooks.add(f"http://{host}/hook").url == f"http://{host}/hook"
+
+
+@pytest.mark.parametrize("host", ["", "a b", "http://web/", "web/hook", "web:80", "[::1]", "wéb"])
+def test_a_host_of_deliver_to_is_a_name_or_an_address(host):
+    with pytest.raises(ValueError, match="of deliver_to"):
+        MockServer(deliver_to=[host])
+
+
 @pytest.mark.parametrize(
     ("vendor", "path", "name"),
     [

@@ -19,6 +19,7 @@ from facematch_core.cli.files import DatabaseKind
 from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
+from facematch_core.resilience.budget import CURRENCY_CODE
 
 if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
@@ -123,6 +124,18 @@ def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decor
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
 
 
+def _currency(_context: click.Context, _option: click.Parameter, code: str | None) -> str | None:
+    """Return a currency code; raise `click.BadParameter` if it is none."""
+    if code is not None and not CURRENCY_CODE.fullmatch(code):
+        raise click.BadParameter(f"{code[:60]!r} is not three capital letters, such as EUR.")
+    return code
+
+
+def currency_option(help_: str, **more: Any) -> Decorator:
+    """Return the option --currency."""
+    return text_option("--currency", "CCC", help_, callback=_currency, **more)
+
+
 def cost_options(currency: str | None) -> Decorator:
     """Return the options for what errors cost; `currency` is the default of --currency."""
     return join_options(
@@ -132,9 +145,7 @@ def cost_options(currency: str | None) -> Decorator:
         text_option(
             "--cost-false-reject", "AMOUNT", "What a false reject costs.", type=click.FloatRange(0)
         ),
-        text_option(
-            "--currency",
-            "CCC",
+        currency_option(
             "Currency of all amounts." if currency else "Currency of these costs.",
             default=currency,
             show_default=True if currency else "that of the prices, or else USD",

@@ -119,7 +119,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "Price of a comparison by this system; by default, the price in its budget.",
     callback=parse_pairs,
 )
-@common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
+@common.currency_option("Currency of all amounts.", default="USD")
 @common.repeated(
     "--column",
     "columns",

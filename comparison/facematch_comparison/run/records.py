@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ import numpy as np
 from attrs.converters import optional
 
 from facematch_comparison.scores.answers import Grouping
+from facematch_comparison.values.model import check_currency
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
@@ -231,12 +231,7 @@ class Price:
     """The price of one comparison: an amount of at least 0 and a currency code such as USD."""
 
     amount: Decimal = attrs.field(converter=_read_amount)
-    currency: str = attrs.field()
-
-    @currency.validator
-    def _check_currency(self, _attribute: object, word: str) -> None:
-        if not re.fullmatch("[A-Z]{3}", word):
-            raise InvalidRequest(f"A currency must be three capital letters (got {word[:40]!r}).")
+    currency: str = attrs.field(validator=check_currency)
 
     @classmethod
     def of_text(cls, text: str) -> Price:

@@ -17,6 +17,7 @@ import attrs
 from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision, Environment, ThresholdRule
+from facematch_core.resilience.budget import CURRENCY_CODE
 
 from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 
@@ -181,7 +182,9 @@ FIELDS: Final[Mapping[str, Field]] = {
     "threshold": Field("", "system", is_number=True),
     "scale": Field("", "system"),
     "price": Field("", "system", is_number=True),
-    "currency": Field("", "system", word_pattern="[A-Z]{3}", advice="write three capital letters"),
+    "currency": Field(
+        "", "system", word_pattern=CURRENCY_CODE.pattern, advice="write three capital letters"
+    ),
     "backend": Field("", "system"),
     "environment": _choice("", "system", {str(each): each for each in Environment}),
     "privacy": Field("", "system"),

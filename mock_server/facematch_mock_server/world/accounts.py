@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
 import hashlib
+import ipaddress
 import re
 import secrets
 import threading
@@ -36,9 +38,26 @@ MAIN = "main"
 #: Maximum number of open accounts.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+#: An IPv4 address, too. Names in the network of a container may have an underscore.
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 #: The header that names an account. The control API also accepts one of the account's keys.
 ACCOUNT_HEADER = "X-Facematch-Account"
 NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts lists them."
+
+
+def _read_host(host: str) -> str:
+    """Return a host's name or address in lower case; raise ValueError for anything else."""
+    is_host = _HOST_NAME.fullmatch(host) is not None
+    if ":" in host:
+        with contextlib.suppress(ValueError):
+            ipaddress.IPv6Address(host)
+            is_host = True
+    if not is_host:
+        raise ValueError(
+            f"the host {host[:60]!r} of deliver_to is no name of a host and no address: write it "
+            "without a scheme, a port or a path, such as web"
+        )
+    return host.lower()
 
 
 @attrs.define(eq=False)
@@ -188,7 +207,7 @@ class Accounts:
         #: Whether threads send webhooks.
         self.sends_webhooks = sends_webhooks
         #: Hosts other than this machine that may receive webhooks.
-        self.deliver_to = frozenset(host.lower() for host in deliver_to)
+        self.deliver_to = frozenset(map(_read_host, deliver_to))
         #: The latency of new accounts, by operation.
         self.latency: dict[str, Latency] = {}
         for operation, value in (latency or {}).items():

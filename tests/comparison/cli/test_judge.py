@@ -246,6 +246,7 @@ def test_invalid_arguments_of_report(refused):
         "--currency USD",
         f"{year} --cost-false-match 5",
         f"{year} --currency USD",
+        f"{year} --cost-false-match 5 --cost-false-reject 1 --currency euros",
         "--curve x.json",
     ]
     of_scores = [f"--scores s.csv {option}" for option in options]

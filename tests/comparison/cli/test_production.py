@@ -146,6 +146,7 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
         ("shadow calls.sqlite3 --review review.xlsx", 2, "--review must end in .csv"),
         ("shadow calls.sqlite3 --cost-false-match 5", 2, "go together"),
         ("shadow calls.sqlite3 --cost-false-match -5", 2, "-5"),
+        ("shadow calls.sqlite3 --currency euros", 2, "'euros' is not three capital letters"),
         ("shadow calls.sqlite3 --price didit=cheap", 2, "is no amount"),
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),

@@ -182,6 +182,7 @@ def test_invalid_arguments_of_run_send_nothing(refused, pairs, scripted, configu
         "pairs.csv --backend fake --price fake=cheap",
         "pairs.csv --backend fake --price fake=-1",
         "pairs.csv --backend fake --price other=1",
+        "pairs.csv --backend fake --currency euros",
         "pairs.csv --backend fake --keep other",
         "pairs.csv --backend fake --workers 0",
         "pairs.csv --backend fake --backend fake",

@@ -21,6 +21,7 @@ from kit.comparison.tables import (
 )
 
 from facematch_comparison.judging.evaluation import evaluate, service_of
+from facematch_comparison.run.records import Price
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
 from facematch_comparison.values.model import Costs, Method, Traffic
@@ -810,6 +811,16 @@ def test_more_than_four_systems_have_no_scatters():
 
 
 COSTS = Costs(false_match=200, false_reject=3, currency="USD")
+
+
+@pytest.mark.parametrize("currency", ["euros", "eur", "€", "EURO", ""])
+def test_a_currency_is_three_capital_letters(currency):
+    with pytest.raises(InvalidRequest, match="three capital letters") as of_costs:
+        Costs(false_match=200, false_reject=3, currency=currency)
+    with pytest.raises(InvalidRequest) as of_price:
+        Price(amount="0.05", currency=currency)
+    assert repr(currency) in str(of_costs.value)
+    assert str(of_price.value) == str(of_costs.value)
 
 
 @pytest.fixture(scope="module")
