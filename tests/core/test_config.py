@@ -111,6 +111,7 @@ def test_invalid_setting_names_file_profile_and_key_but_not_the_value(tmp_path, 
         ("default_profile = 'q'", "default_profile must name a profile of this file"),
         ("a = [" * 2000, "not valid TOML"),
         ("#" * (MAX_FILE_BYTES + 1), "over 1048576 bytes"),
+        ("#" * MAX_FILE_BYTES, "no profile 'p'"),
     ],
     ids=lambda v: str(v)[:40],
 )

@@ -1,5 +1,6 @@
 """From and to Pillow; what one vendor takes, and how pictures are made to fit."""
 
+import hashlib
 import io
 import sys
 
@@ -45,10 +46,14 @@ def refusal(image, image_limits=ANY_LIMITS, *, fit=True):
 @pytest.mark.parametrize("name", SMALL_FILES)
 def test_picture_is_converted_to_an_accepted_format(name):
     image = Image.from_bytes(SMALL_FILES[name])
+    original = hashlib.sha256(SMALL_FILES[name]).hexdigest()
     for form in ("jpeg", "png", "webp", "tiff", "bmp"):
         prepared = image.prepared(only(form))
         assert prepared.format == form
         assert corners(prepared.to_pil()) == corners(image.to_pil())
+        assert prepared.sent_digest == hashlib.sha256(prepared.data).hexdigest()
+        # The second time from a cache.
+        assert [prepared.digest, prepared.digest] == [original, original]
     if image.format not in ("jpeg", "webp", "png"):
         assert image.prepared().format == "jpeg"
 
