@@ -230,6 +230,14 @@ def test_prefix_of_the_key_is_the_environment(started, key, environment):
     assert read(started, key=key).environment is environment
 
 
+def test_key_that_names_no_environment_may_start_sessions_of_production():
+    verifier = fm.FaceVerifier(
+        open_backend(api_key="another-key"), require_environment="production"
+    )
+    with fm.Sessions(verifier, compared_with="document") as sessions:
+        assert sessions.plan("customer-17", purpose="payout").backend == "persona"
+
+
 def test_environment_that_contradicts_the_key_is_refused():
     with pytest.raises(fm.ConfigurationError, match="api_key says sandbox"):
         open_backend(api_key="persona_sandbox_1", environment="production")
