@@ -12,7 +12,6 @@ from facematch_mock_server.vendors.sumsub.vendor import (
     SANDBOX_TOKEN,
 )
 
-LIVE = {"token": LIVE_TOKEN, "key": LIVE_SECRET_KEY}
 SANDBOX = {"token": SANDBOX_TOKEN, "key": SANDBOX_SECRET_KEY}
 LINK = "/resources/sdkIntegrations/levels/-/websdkLink"
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 
 from kit.cards import CARDS
-from kit.mock_didit import START, control_request, json_bytes, json_request
+from kit.mock_didit import START, json_bytes, json_request
 from kit.mock_didit_sessions import nth
 
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -85,12 +85,3 @@ def reference(picture=None, **changes):
         "timestamp": f"{START:%Y-%m-%dT%H:%M:%S.000Z}",
         **changes,
     }
-
-
-def deciding(number, status):
-    def step(engine):
-        session_id = nth(engine, number)
-        body = {"session_id": session_id, "status": status}
-        return engine.handle(control_request("sessions/decide", body))
-
-    return step
