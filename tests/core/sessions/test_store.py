@@ -21,6 +21,7 @@ from kit.sessions import LINK, TOKEN
 
 import facematch_core as fm
 from facematch_core.resilience import Budget
+from facematch_core.sessions import store as stores
 from facematch_core.testing import ManualClock
 
 STATE = fm.SessionState
@@ -103,7 +104,9 @@ class Shop:
 
 
 @pytest.fixture
-def open_shop(address):
+def open_shop(address, monkeypatch):
+    # Whoever waits for another one's start looks more often.
+    monkeypatch.setattr(stores, "_START_POLL_S", 0.02)
     with contextlib.ExitStack() as stack:
         yield lambda **arguments: Shop(address, stack, **arguments)
 
