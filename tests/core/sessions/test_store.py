@@ -104,11 +104,16 @@ class Shop:
 
 
 @pytest.fixture
-def open_shop(address, monkeypatch):
-    # Whoever waits for another one's start looks more often.
-    monkeypatch.setattr(stores, "_START_POLL_S", 0.02)
+def open_shop(address):
     with contextlib.ExitStack() as stack:
         yield lambda **arguments: Shop(address, stack, **arguments)
+
+
+@pytest.fixture
+def busy_shop(open_shop, monkeypatch):
+    """A shop in real time, where whoever waits for another one's start looks more often."""
+    monkeypatch.setattr(stores, "_START_POLL_S", 0.02)
+    return open_shop(clock=fm.base.deadline.SystemClock())
 
 
 @pytest.fixture
@@ -296,18 +301,17 @@ def test_next_begin_repeats_a_lost_start_of_the_same_record(open_shop, can, coun
 
 @needs_fork
 @forks_beside_threads
-def test_forked_processes_start_one_session(open_shop):
-    shop = open_shop(clock=fm.base.deadline.SystemClock())
-    shop.find()  # the children inherit an open connection
+def test_forked_processes_start_one_session(busy_shop):
+    busy_shop.find()  # the children inherit an open connection
     fork = multiprocessing.get_context("fork")
     starts = fork.SimpleQueue()
     links = fork.SimpleQueue()
     barrier = fork.Barrier(4)
-    shop.vendor.before_start = lambda: starts.put(os.getpid())
+    busy_shop.vendor.before_start = lambda: starts.put(os.getpid())
 
     def begin():
         barrier.wait(60)
-        links.put(link_of(shop.begin()))
+        links.put(link_of(busy_shop.begin()))
 
     children = [fork.Process(target=begin) for _ in range(4)]
     for child in children:
@@ -348,8 +352,7 @@ def test_interrupted_start_is_repeated_at_once(shop):
     assert "did not finish" in shop.begin().repeated_start
 
 
-def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
-    shop = open_shop(clock=fm.base.deadline.SystemClock())
+def test_second_click_waits_for_the_first_and_gets_its_session(busy_shop):
     started = threading.Event()
     go_on = threading.Event()
 
@@ -357,14 +360,14 @@ def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
         started.set()
         assert go_on.wait(30)
 
-    shop.vendor.before_start = hold
+    busy_shop.vendor.before_start = hold
     with ThreadPoolExecutor(2) as pool:
-        first_click = pool.submit(shop.begin)
+        first_click = pool.submit(busy_shop.begin)
         assert started.wait(30)
-        second_click = pool.submit(shop.begin)
+        second_click = pool.submit(busy_shop.begin)
         go_on.set()
         assert link_of(first_click.result(30)) == link_of(second_click.result(30))
-    assert len(shop.vendor.starts) == 1
+    assert len(busy_shop.vendor.starts) == 1
 
 
 @pytest.mark.parametrize(
