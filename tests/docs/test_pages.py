@@ -240,3 +240,15 @@ def test_each_promise_names_tests_and_modules_that_exist():
     places = re.findall(r"`((?:tests|facematch_core|backends|mock_server)/[^`]+)`", page)
     assert len(places) > 40
     assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_each_home_of_a_behaviour_exists():
+    missing = []
+    for line in (ROOT / "tests" / "README.md").read_text(encoding="utf-8").splitlines():
+        folder = ROOT / "tests"
+        for place in re.findall(r"`([a-z_/0-9]+(?:\.py|/))`", line):
+            # Further files of a row are in the folder of the first one.
+            folder = (ROOT / "tests" / place).parent if "/" in place else folder
+            if not (folder / Path(place).name).exists():
+                missing.append(place)
+    assert missing == []
