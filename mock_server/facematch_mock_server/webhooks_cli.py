@@ -142,9 +142,15 @@ def command(
     """
     # Imported here, because `facematch --help` must not load the mock.
     from facematch_mock_server.server import MockServer
+    from facematch_mock_server.world.webhooks import may_send
 
     host = _host_of(url)
-    if not is_loopback(host) and host != deliver_to:
+    if not may_send(url, (host,)):
+        raise click.UsageError(
+            f"{url[:200]!r} cannot be requested: write it in ASCII without spaces, with a port "
+            "from 1 to 65535."
+        )
+    if not is_loopback(host) and host != (deliver_to or "").lower():
         raise click.UsageError(
             f"{host} is not this machine: add --deliver-to {host} if the receiver there is your "
             "own."
@@ -152,7 +158,11 @@ def command(
     secret = read_text(secret_file, "secret file").strip()
     if not secret:
         raise click.UsageError(f"{secret_file} is empty: write the receiver's secret into it.")
-    with MockServer(vendor=vendor, deliver_to=[host]) as mock:
+    try:
+        server = MockServer(vendor=vendor, deliver_to=[host])
+    except ValueError as error:  # no server can have a host of this name
+        raise click.UsageError(f"--deliver-to: {error}.") from None
+    with server as mock:
         _SESSION_MAKERS[vendor](mock)
         trial = mock.control.webhooks.try_receiver(url, secret=secret)
     if as_json:

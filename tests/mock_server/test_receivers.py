@@ -151,6 +151,30 @@ def test_a_url_without_a_scheme_or_a_host_is_refused_with_what_it_must_begin_wit
     assert f"must begin with http:// or https://, not '{url}'" in answer.output
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9911/a hook",
+        "http://127.0.0.1:0/hook",
+        "http://127.0.0.1:99999/hook",
+        "http://127.0.0.1/h\u00f6ok",
+        "http://shop!.example/hook",
+    ],
+)
+def test_a_url_that_cannot_be_requested_is_refused_with_what_to_write(url, secret_file):
+    words = ("webhooks", url, "--secret-file", secret_file, "--deliver-to", "shop!.example")
+    answer = invoke_facematch(*words)
+    assert answer.exit_code == 2
+    assert repr(url) in answer.output or "the host 'shop!.example'" in answer.output
+
+
+def test_the_host_that_is_confirmed_may_be_written_as_in_the_url(secret_file):
+    words = ("webhooks", "http://Shop.invalid/hook", "--secret-file", secret_file)
+    answer = invoke_facematch(*words, "--deliver-to", "Shop.invalid")
+    assert answer.exit_code == 3
+    assert "answered no delivery" in answer.stdout
+
+
 def test_a_receiver_that_is_not_running_shows_nothing(secret_file):
     answer = invoke_facematch("webhooks", "http://127.0.0.1:9/", "--secret-file", secret_file)
     assert answer.exit_code == 3

@@ -16,7 +16,7 @@ from facematch_core import ConfigurationError, Environment, Image, Secret, __ver
 from facematch_core.base.extras import install_command
 from facematch_core.cli.files import refuse_unwritable, write_json
 from facematch_core.cli.options import Target, file_option
-from facematch_core.cli.text import Exit, confirm, print_table, say
+from facematch_core.cli.text import Exit, confirm, print_table, quantity, say
 from facematch_core.http.transport import host_of
 from facematch_mock_server.cli import read_pairs
 from facematch_mock_server.server import MockServer, Served
@@ -175,6 +175,7 @@ class _Run:
             finally:
                 # Written before comparing, so that the paid calls are not lost.
                 self._write()
+                self._show_calls()
 
     def call_mock(self) -> None:
         """Repeat the calls with the mock, and write the differences."""
@@ -230,6 +231,19 @@ class _Run:
             )
         write_json(self._out, document)
 
+    def _show_calls(self) -> None:
+        """Print what the calls may have cost and left at the vendor, and where their record is."""
+        recorder = self._recorder
+        made = quantity(len(recorder.calls), "call")
+        charges = quantity(recorder.count_max_charges(), "charge")
+        say(f"made {made}, with at most {charges}.", err=True)
+        # Sessions of a vendor that cannot delete them expire.
+        remaining = find_remaining(recorder, self._steps) if self._deletion_steps else ()
+        for start in remaining:
+            say(f"The session of the call {start} may still exist at the vendor: delete it there.")
+        if recorder.calls:
+            say(f"The record is {self._out}: read it before you share it.")
+
     def show_end(self) -> None:
         """Print the differences, and what was not compared."""
         for difference in self.differences or ():
@@ -238,17 +252,8 @@ class _Run:
         if unseen:
             reasons = [f"{call} ({reason})" for call, reason in unseen.items()]
             say(f"not compared: {', '.join(reasons)}")
-        # Sessions of a vendor that cannot delete them expire.
-        remaining = find_remaining(self._recorder, self._steps) if self._deletion_steps else ()
-        for start in remaining:
-            say(f"The session of the call {start} may still exist at the vendor: delete it there.")
         claims = [claim for claim in self._claims.claims if claim.vendor == self._mock.name]
         say(f"These calls covered {len(self._cited)} of the mock's {len(claims)} claims.")
-        calls = self._recorder.calls
-        charges = self._recorder.count_max_charges()
-        say(f"made {len(calls)} calls, with at most {charges} charges.", err=True)
-        if calls:
-            say(f"The record is {self._out}: read it before you share it.")
 
 
 def _find_public_words(name: str) -> frozenset[str]:

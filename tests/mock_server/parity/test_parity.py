@@ -432,7 +432,10 @@ def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     file = tmp_path / f"{setting}.txt"
     key = file.read_text()
     file.write_text(key[:-3] + ("abc" if name == "compreface" else "xyz"))
-    assert vendor.run("--yes", code=5).document["nothing_seen"]
+    result = vendor.run("--yes", code=5)
+    assert result.document["nothing_seen"]
+    assert ", with at most " in result.answer.stderr
+    assert f"The record is {vendor.record}" in result.answer.stdout
 
 
 def test_failed_call_is_named_with_its_status(rehearse):
