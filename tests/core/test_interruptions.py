@@ -103,6 +103,15 @@ def test_ctrl_c_propagates_if_the_store_is_unavailable(step, calls):
     assert len(backend.calls) == calls
 
 
+def test_ctrl_c_while_a_pair_is_read_ends_the_batch():
+    def pairs():
+        yield PROBE, REFERENCE
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(fm.FaceVerifier(FakeBackend()).verify_many(pairs()))
+
+
 def test_ctrl_c_in_one_policy_still_ends_the_others():
     budget = Budget(9, name="shop")
     interrupted = Budget(9, name="second", store=Interrupted("finalize"))

@@ -54,7 +54,7 @@ def arming(number, scenario="approve", token=None):
     def step(engine):
         sessions = {session.number: session for session in engine.world.sessions.all()}
         sent = token or sessions[number].hosted.token
-        body = {"scenario": scenario}
+        body = {} if scenario is None else {"scenario": scenario}
         return on(number, "sandbox/arm", body, method="POST", key=None, session_token=sent)(engine)
 
     return step

@@ -181,6 +181,12 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("reset", {"edition": "1999"}, 400, "unknown name 'edition'"),
         ("keys", {"key": "\ud800"}, 400, "key contains a lone surrogate"),
         ("outcomes", {"kind": "match", "field": {"vendor_data": "\ud800"}}, 400, "lone surrogate"),
+        (
+            "sessions/act",
+            {"session_id": "1", "do": "abandon", "card": "p1"},
+            400,
+            "only the action card takes a card",
+        ),
         ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "unknown status 'x'"),
         ("sessions/decide", {"status": "Approved"}, 400, "session_id is missing"),
         ("sessions/decide", APPROVE, 404, "no session with that id"),

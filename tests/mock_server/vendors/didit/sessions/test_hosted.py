@@ -391,6 +391,8 @@ def test_sandbox_scenario_decides_the_session(engine, begin, scenario, session, 
 def test_scenario_needs_its_sessions_token_and_a_session_not_yet_begun(engine, begin):
     free, paid = begin(SANDBOX), begin()
     assert arming(1, "x")(engine).json() == {"scenario": ["Unknown sandbox scenario: 'x'."]}
+    without = arming(1, None)(engine)
+    assert (without.status, without.json()) == (400, {"scenario": ["This field is required."]})
     other = arming(1, token=paid["session_token"])(engine)
     assert (other.status, other.json()) == (404, {"detail": "Not found."})
     assert arming(2)(engine).status == 404

@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+import requests
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads
 from kit.rawserver import RawServer, dribble, http_reply, read_request, send
@@ -116,6 +117,8 @@ def test_hanging_receiver_does_not_delay_other_receivers(mock, receiver, other):
     assert receiver.arrived.acquire(timeout=10)
     with pytest.raises(TimeoutError):
         mock.control.webhooks.wait(0.05)
+    url = f"{mock.url}/__mock__/webhooks/wait"
+    assert requests.post(url, json={"timeout_s": 0}, timeout=10).status_code == 504
     assert other.sessions == sessions
     assert len(receiver.requests) == 1
     receiver.hold.set()
