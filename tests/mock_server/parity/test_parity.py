@@ -435,7 +435,7 @@ def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     result = vendor.run("--yes", code=5)
     assert result.document["nothing_seen"]
     assert ", with at most " in result.answer.stderr
-    assert f"The record is {vendor.record}" in result.answer.stdout
+    assert f"The record is {vendor.record.name}:" in result.answer.stdout
 
 
 def test_failed_call_is_named_with_its_status(rehearse):
