@@ -32,9 +32,30 @@ from .running import StopSignals, delete_sessions, explain_unseen, find_remainin
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+class _OneOfTwoPictures(click.Path):
+    """The file of one of two pictures. click takes the next option for the second, if it lacks."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if str(value).startswith("--"):
+            self.fail(
+                f"two pictures of one person are needed, but {value} follows the first.", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+_TWO_PICTURES = _OneOfTwoPictures(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command("parity", short_help="Compare a vendor with its mock, call by call.")
 @click.argument("profile")
-@click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
+@click.option(
+    "--same",
+    nargs=2,
+    type=_TWO_PICTURES,
+    metavar="FILE FILE",
+    required=True,
+    help="Two pictures of one person.",
+)
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
 @click.option(
     "--switch", multiple=True, metavar="NAME=VALUE", help="Change one behaviour of the mock."

@@ -566,6 +566,13 @@ def test_profile_without_a_workflow_starts_no_session(rehearse, tmp_path):
     assert vendor.control.journal(path="/v3/session/") == ()
 
 
+def test_one_picture_instead_of_two_is_refused_with_what_is_needed(run, tmp_path):
+    (tmp_path / "me.png").write_bytes(b"")
+    answer = run("parity", "shop", "--same", "me.png", "--other", "me.png")
+    assert answer.exit_code == 2
+    assert "two pictures of one person are needed, but --other follows the first" in answer.stderr
+
+
 @pytest.mark.parametrize("words", [("--out", "anna-one.png"), ()], ids=["picture", "own file"])
 def test_output_never_overwrites_a_file_that_is_not_a_record(rehearse, tmp_path, words):
     vendor = rehearse("didit")
