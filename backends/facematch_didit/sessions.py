@@ -168,13 +168,13 @@ MOST_ROWS = 20
 def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionSteps:
     """Read a record's session. Without a `session_id`, find it by the record's id in the metadata.
 
-    If several sessions have the id, prefer the newest decided one, or else the oldest open one, so
-    that the person does not have to repeat the session.
+    If several sessions have the id, prefer the newest that is decided or in review, or else the
+    oldest, so that the person does not have to repeat the session.
     """
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
         return read_reply(backend, record, reply)
-    oldest_open: SessionReading | None = None
+    oldest_other: SessionReading | None = None
     for session_id in (yield from _list_newest_first(backend, record)):
         try:
             reply = yield _session_request(backend, session_id, "decision")
@@ -185,10 +185,10 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionStep
             continue
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
-        oldest_open = reading
-    if oldest_open is None:
+        oldest_other = reading
+    if oldest_other is None:
         raise _not_listed()
-    return oldest_open
+    return oldest_other
 
 
 def _list_newest_first(backend: DiditBackend, record: SessionRecord) -> _Listing:

@@ -165,6 +165,7 @@ class LocalBackend(EngineBackend):
 
         if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
             raise InvalidRequest("max_workers must be a whole number, 1 or more, or None.")
+        # Checks headers and limits. A damaged picture raises only when its pixels are read.
         images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
 
         def embed(image: Image) -> NDArray[np.float64]:

@@ -177,20 +177,20 @@ def _about(
 def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.SessionSteps:
     """Find the inquiry of a record without a `session_id`.
 
-    Of several, prefer the newest decided one, or else the oldest open one, so that the person does
-    not have to repeat the session.
+    Of several, prefer the newest that is decided or in review, or else the oldest, so that the
+    person does not have to repeat the session.
     """
-    oldest_open: SessionReading | None = None
+    oldest_other: SessionReading | None = None
     for session_id in (yield from _list_newest_first(backend, record)):
         reading = yield from _read(backend, record, session_id)
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
         # A redacted inquiry has lost its note since the list was read.
         if reading.state is not SessionState.GONE:
-            oldest_open = reading
-    if oldest_open is None:
+            oldest_other = reading
+    if oldest_other is None:
         raise _not_listed()
-    return oldest_open
+    return oldest_other
 
 
 def _list_newest_first(backend: PersonaBackend, record: SessionRecord) -> _Listing:

@@ -246,7 +246,7 @@ def _read(
         created_at=_read_time(applicant["createdAt"]),
         facts={"level_name": _text(review["levelName"])},
         has_begun=bool(sent_steps),
-        # A rejection with RETRY is "completed", too.
+        # Counts only while PENDING. A rejection with RETRY is PENDING, and "completed".
         is_asked_back=status in ("awaitingUser", "completed"),
         warnings=tuple(map(_label_warning, _read_labels(result))),
         raw=_pick_raw(applicant, sent_steps),

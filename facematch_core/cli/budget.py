@@ -42,7 +42,7 @@ BUDGET_STORE = DatabaseKind(
     advice="Pass the file that a budget has as its store: its first call creates it.",
 )
 
-#: The options that `_open_stores` reads.
+#: The options that `_open_stores_and_expire_calls` reads.
 _store_options = join_options(
     click.option(
         "--store",
@@ -102,7 +102,7 @@ class LookedUp:
 @json_option
 @click.pass_context
 def command(context: click.Context, /, as_json: bool, **options: Any) -> int | None:
-    """Show the spent, reserved, unknown and free amounts of each budget. Sends nothing.
+    """Show the limit and the spent, reserved, unknown and free amounts of budgets. Sends nothing.
 
     A call is unknown if it may have been charged, because its response was lost or it did not end
     within 15 minutes. Its amount stays reserved until you `reconcile` or `resolve` the call.
@@ -110,7 +110,7 @@ def command(context: click.Context, /, as_json: bool, **options: Any) -> int | N
     context.obj = options
     if context.invoked_subcommand is not None:
         return None
-    with _open_stores(options) as opened:
+    with _open_stores_and_expire_calls(options) as opened:
         budgets = []
         for store in opened.stores:
             for state in store.budgets():
@@ -151,7 +151,7 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
     Finds only calls that the vendor has a record of. Free of charge. The exit code is 3 if a call
     is still unknown.
     """
-    with _open_stores(_merge(context, options), needs_verifier=True) as opened:
+    with _open_stores_and_expire_calls(_merge(context, options), needs_verifier=True) as opened:
         answers = list(resolve_found(opened.open_calls, opened.verifier, opened.read_at))
     if as_json:
         calls = []
@@ -199,7 +199,7 @@ def resolve(
 
     is_charged = verdict == CHARGED
     outcome_text = verdict.replace("-", " ")
-    with _open_stores(_merge(context, options)) as opened:
+    with _open_stores_and_expire_calls(_merge(context, options)) as opened:
         # A call has a reservation in each of its budgets.
         calls = [call for call in opened.open_calls if call.reservation.call.id == call_id]
         if not calls:
@@ -228,7 +228,7 @@ def _merge(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def _open_stores(
+def _open_stores_and_expire_calls(
     options: Mapping[str, Any], *, needs_verifier: bool = False
 ) -> Iterator[OpenStores]:
     """Open the store from --store, or the stores of a profile's budgets, and expire old calls."""

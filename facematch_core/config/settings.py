@@ -255,6 +255,10 @@ class TomlValues:
     folder: Path
 
     def read(self, value: object, wanted_type: Any) -> Any:
+        """Return the value as the type, or raise.
+
+        A ConfigurationError ends the search; after any other exception, the next type is tried.
+        """
         if typing.get_origin(wanted_type) is tuple:
             # `members` and the like: a list of any length, with one type.
             if not isinstance(value, list):
@@ -264,14 +268,14 @@ class TomlValues:
         if wanted_type is Path:
             return resolve_path(_as_text(value), "it", self.folder)
         if wanted_type is Secret:
-            return self._read_secret(value)
+            return self._read_secret_reference(value)
         if wanted_type is str and isinstance(value, dict) and value.keys() <= {"env", "file"}:
             raise ConfigurationError(
                 "{ env = ... } and { file = ... } are for secrets: write the text itself."
             )
         return converter().structure(value, wanted_type)
 
-    def _read_secret(self, value: object) -> Secret:
+    def _read_secret_reference(self, value: object) -> Secret:
         """Read a secret from the place that a table such as ``{ env = "NAME" }`` refers to."""
         if isinstance(value, str):
             raise ConfigurationError(

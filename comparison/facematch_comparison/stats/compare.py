@@ -151,9 +151,13 @@ class _Comparison:
         self._p_value = 1.0
         self.series: list[Resampling] = []
         if not self._why_not:
-            self._use_influence()
+            self._try_influence()
 
-    def _use_influence(self) -> None:
+    def _try_influence(self) -> None:
+        """Set the interval and the p-value by the influence of each pair, where that is possible.
+
+        Where it is not, they are set by resampling.
+        """
         if all(system.is_fixed for system in self._systems):
             return
         influences = []

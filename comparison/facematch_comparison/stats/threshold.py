@@ -48,11 +48,6 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     """Return the lowest threshold with an FMR of at most `max_fmr`; requires scores and a rule.
 
     There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
-
-    The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score; with
-    AT_LEAST it is one step higher in the last decimal place of the scores, in case the vendor
-    rounds thresholds. If scores have more than six places, it is a number just above the score with
-    as few places as possible, at least six. Mated pairs only affect this number of places.
     """
     non_mated = table.sorted_scores.non_mated
     if least == 1:
@@ -153,7 +148,13 @@ def concentration(
 
 
 def _lowest(table: Answers, allowed: int) -> float | None:
-    """Return the lowest threshold that at most `allowed` non-mated pairs pass."""
+    """Return the lowest threshold that at most `allowed` non-mated pairs pass.
+
+    The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score; with
+    AT_LEAST it is one step higher in the last decimal place of the scores, in case the vendor
+    rounds thresholds. If scores have more than six places, it is a number just above the score with
+    as few places as possible, at least six. Mated pairs only affect this number of places.
+    """
     mated, non_mated = table.sorted_scores
     is_above = table.rule is ThresholdRule.ABOVE
     if allowed >= len(non_mated):

@@ -290,7 +290,7 @@ class PairVendor(base.MockVendor):
         return call.answer(f"{operation}.answer", body)
 
     def read(self, call: PairCall) -> None:
-        """Read the body into `call`, and refuse it in the vendor's order."""
+        """Read the body into `call`; check key, rate and pictures in the vendor's order."""
         self.read_body(call)
         if isinstance(self.key, FormKey):
             self.key.check(call)

@@ -44,7 +44,7 @@ def search(
     return outcome
 
 
-def enroll(world: World, session: Session, outcome: LivenessOutcome) -> None:
+def enroll_if_live(world: World, session: Session, outcome: LivenessOutcome) -> None:
     """Enroll the face of a live session's liveness check, if it has one."""
     digest = session.pictures.get("reference_image")
     is_live = session.hosted is None or session.hosted.is_live

@@ -320,7 +320,7 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
             pictures["front_image"] = check.reference
     status = scenario.status or _worst_status(results)
     judged = attrs.evolve(session, status=status, result=results, pictures=pictures)
-    faces.enroll(world, judged, liveness)
+    faces.enroll_if_live(world, judged, liveness)
     return judged
 
 

@@ -186,7 +186,7 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
                 result=block,
             )
             if service is LIVENESS:
-                faces.enroll(world, session, call.outcome)
+                faces.enroll_if_live(world, session, call.outcome)
         has_no_pair = service is MATCH and call.outcome.score is None
         claim = "match.no_pair" if has_no_pair else f"{service.operation}.answer"
         response = call.answer(claim, _envelope(call, request_id, block))

@@ -104,7 +104,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     claims.cite("charge.when", "credit.price", "credit.start")
     hosted = hosted_of(session)
     reason_code = None
-    # The essential plan has no reason codes.
+    # The other value, "fullauto", is the Essential plan, which has no reason codes.
     has_reasons = claims.get("webhook.plan") == "decision"
     if has_reasons and session.result.get(REASON_STATUS) == session.status:
         reason_code = session.result.get(REASON_CODE)
@@ -122,7 +122,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "acceptanceTime": stamp(session.created_at),
             "decisionTime": session.result.get(DECIDED_AT),
             "person": _person(hosted.document_fields),
-            "document": _document(hosted.document_fields, is_shown=hosted.kind == "kyc"),
+            "document": _document(hosted.document_fields, has_type=hosted.kind == "kyc"),
             "comments": [],
             "riskLabels": [],
             "additionalVerifiedData": {},
@@ -146,9 +146,9 @@ def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
     }
 
 
-def _document(fields: Mapping[str, str], *, is_shown: bool) -> dict[str, str | None]:
+def _document(fields: Mapping[str, str], *, has_type: bool) -> dict[str, str | None]:
     return {
-        "type": "PASSPORT" if is_shown else None,
+        "type": "PASSPORT" if has_type else None,
         "number": fields.get("document_number"),
         "country": None,
         "validFrom": fields.get("date_of_issue"),
