@@ -12,13 +12,18 @@ from kit.parity import CARDS, PICTURES, change, divert
 
 from facematch_core import Image, Operation
 from facematch_core.backend import SessionCapabilities as Sessions
-from facematch_core.http import HttpReply
+from facematch_core.http import FilePart, HttpReply, HttpRequest
 from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.aspects import reduce_reply
-from facematch_mock_server.parity.calls import VENDORS, deletion_steps_of, steps_of
+from facematch_mock_server.parity.calls import (
+    VENDORS,
+    VendorCalls,
+    deletion_steps_of,
+    steps_of,
+)
 from facematch_mock_server.parity.differences import Comparison, compare
 from facematch_mock_server.parity.mock_calls import choose_score
 from facematch_mock_server.parity.recorded import (
@@ -40,6 +45,29 @@ SLOW = pytest.mark.slow
 #: Vendors of hosted sessions alone, and those with an entry that take pictures.
 HOSTED = ("onfido", "persona", "sumsub", "veriff")
 WITH_PICTURES = [name for name in VENDORS if name not in HOSTED]
+
+#: The pictures of a form.
+FILES = tuple(
+    FilePart(name=name, filename="1.jpg", content_type="image/jpeg", data=b"1")
+    for name in ("reference", "probe")
+)
+
+
+def _assert_calls_are_made_as_described(name, document):
+    """Both sides are called alike, so no difference shows a step that breaks nothing."""
+    steps = steps_of(VENDORS.get(name, VendorCalls()), frozenset(Operation), SESSIONS)
+    breaking = {step.name for step in steps if step.before_signing or step.after_signing}
+    made = {
+        call_name: call
+        for call_name, call in document["calls"].items()
+        if call.get("state") != "not made"
+    }
+    assert breaking & set(made)
+    for call_name, call in made.items():
+        assert call.get("requests", 1) == len(call["answers"])
+        if call_name in breaking:
+            # Amazon's status 400 may mean that there is no face, which is no error.
+            assert "error" in call or call["answers"][-1]["status"] == 400
 
 
 def _slow_but(names, *quick):
@@ -206,6 +234,26 @@ def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, sc
     assert choose_score(step, call, call) == expected
 
 
+@pytest.mark.parametrize(
+    ("pictures", "left"),
+    [
+        ({"body": b"probe"}, {"body": b""}),
+        ({"json": ["reference", "probe"]}, {"json": ["reference"]}),
+        ({"json": {"SourceImage": 1, "TargetImage": 2}}, {"json": {"SourceImage": 1}}),
+        ({"json": {"ImageA": 1, "ImageB": 2}}, {"json": {"ImageA": 1}}),
+        ({"json": {"img": 1}}, {"json": None}),
+        ({"json": {"images": [1, 2]}}, {"json": {"images": [1]}}),
+        ({"files": FILES}, {"files": FILES[:1]}),
+    ],
+    ids="-".join,
+)
+def test_missing_picture_is_left_out_of_a_request_of_any_form(pictures, left):
+    steps = steps_of(VENDORS["didit"], frozenset({Operation.MATCH}), None)
+    (step,) = (each for each in steps if each.name == "missing")
+    request = HttpRequest(url="https://api.acme.example/verify", **pictures)
+    assert step.before_signing(request) == attrs.evolve(request, **left)
+
+
 def test_every_call_without_a_response_has_a_reason():
     steps = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
     steps += deletion_steps_of(SESSIONS)
@@ -228,6 +276,7 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     # A server without keys has fewer ways to refuse.
     assert len(document["claims"]) >= (7 if name == "regula" else 11)
     assert document["rehearsal"]
+    _assert_calls_are_made_as_described(name, document)
     assert len(vendor.control.charges()) <= document["charges"]
     # How long ago a session was made says how fast the vendor is, and no more.
     shown = {call: str(seen["answers"]) for call, seen in document["calls"].items()}
@@ -246,6 +295,7 @@ def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, n
     signs_requests = name in ("sumsub", "veriff")
     assert ("session-wrong-signature" in ended.document["calls"]) is signs_requests
     assert all(name.startswith("session") for name in ended.document["calls"])
+    _assert_calls_are_made_as_described(name, ended.document)
     assert "No picture is sent." in ended.answer.stdout
     assert f"{len(ended.document['calls'])} calls" in ended.answer.stderr
     # Sumsub has no call that deletes.
@@ -366,6 +416,7 @@ def test_vendor_deviation_is_reported_by_call_and_aspect(rehearse, name):
         (call, row["aspect"]) for row in result.document["differences"] for call in row["calls"]
     }
     assert {tuple(row[2:]) for row in CHANGES[name]} <= shown
+    _assert_calls_are_made_as_described(name, result.document)
     # One line each on the screen.
     lines = result.answer.output.splitlines()
     assert sum(" -> " in line for line in lines) == len(result.document["differences"])
