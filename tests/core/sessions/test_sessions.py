@@ -13,7 +13,9 @@ from facematch_core.backend import SessionCapabilities
 from facematch_core.backend.session_types import DeletionState, SessionAccess, SessionRecord
 from facematch_core.testing import ManualClock
 
+MOCK = fm.Environment.MOCK
 PRODUCTION = fm.Environment.PRODUCTION
+SANDBOX = fm.Environment.SANDBOX
 STATE = fm.SessionState
 DOCUMENT_ALONE = frozenset({fm.ComparedWith.DOCUMENT})
 BACK = "https://shop.example/back?order=7"
@@ -136,8 +138,37 @@ def test_plan_the_vendor_cannot_fulfil_is_refused():
     with pytest.raises(fm.InvalidRequest):
         planned(rekognition)
     assert planned(rekognition, liveness_threshold=90).liveness_threshold == 90
-    with pytest.raises(fm.EnvironmentMismatch):
-        planned(opened(Acme(environment=fm.Environment.SANDBOX)))
+
+
+@pytest.mark.parametrize(
+    ("declared", "possible", "required", "is_allowed"),
+    [
+        (PRODUCTION, {PRODUCTION}, PRODUCTION, True),
+        (SANDBOX, {SANDBOX}, PRODUCTION, False),
+        (None, {PRODUCTION}, PRODUCTION, True),
+        (None, {SANDBOX, PRODUCTION}, PRODUCTION, True),
+        (None, {SANDBOX}, PRODUCTION, False),
+        (MOCK, {MOCK}, MOCK, True),
+        # The vendor's own host, where real people's sessions would be.
+        (MOCK, {PRODUCTION}, MOCK, False),
+        (MOCK, {PRODUCTION}, None, False),
+    ],
+)
+def test_plan_and_start_need_a_backend_with_sessions_of_the_required_environment(
+    declared, possible, required, is_allowed
+):
+    place = {"session_environments": frozenset(possible)}
+    backend = type("Placed", (Acme,), place)(environment=declared)
+    sessions = opened(backend, require_environment=required)
+    record = attrs.evolve(planned(opened()), environment=declared)
+    for act in (lambda: planned(sessions), lambda: sessions.start(record)):
+        if is_allowed:
+            act()
+        else:
+            with pytest.raises(fm.EnvironmentMismatch) as caught:
+                act()
+            assert caught.value.billing.charged is fm.Charged.NO
+    assert len(backend.requests) == is_allowed
 
 
 @pytest.mark.parametrize(
