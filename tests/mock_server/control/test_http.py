@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
+from kit.mock_didit_sessions import start
 from kit.strategies import json_of
 
 from facematch_mock_server import card_sheet, make_card
@@ -108,6 +109,28 @@ def test_in_review_status_requires_its_switch(engine):
         ask(engine, "reset", {"switches": {"in_review": in_review}})
         answer = engine.handle(match_request(card, card)).json()
         assert answer["face_match"]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("document", "status"), [(None, "Approved"), ("p1", "Approved"), ("p2", "Declined")]
+)
+def test_person_shows_a_card_and_a_document(engine, document, status):
+    session = engine.handle(start(vendor_data="u")).json()
+    shown = {"card": "p1"} if document is None else {"card": "p1", "document": document}
+    acted = {"session_id": session["session_id"], "do": "card", **shown}
+    answer = {"session_id": session["session_id"], "status": status, "attempts": 1}
+    assert answer_of(engine, "sessions/act", acted) == answer
+
+
+def test_review_keeps_the_comment(engine):
+    engine.handle(match_request())
+    (session,) = engine.world.sessions.all()
+    for comment in ({}, {"comment": "seen"}):
+        decided = {"session_id": session.id, "status": "Declined", **comment}
+        answer = {"session_id": session.id, "status": "Declined"}
+        assert answer_of(engine, "sessions/decide", decided) == answer
+    reviews = engine.world.sessions.all()[0].reviews
+    assert [review.comment for review in reviews] == [None, "seen"]
 
 
 def test_a_reset_that_is_refused_changes_nothing(engine):

@@ -54,6 +54,61 @@ def test_openapi_document_is_valid_and_covers_every_operation(documents, name):
         assert any(status < "300" for status in answers), (path, method)
 
 
+def _in_header(name):
+    return {"type": "apiKey", "in": "header", "name": name}
+
+
+BEARER = {"type": "http", "scheme": "bearer"}
+#: An operation's keys, the names in its query, and its required fields.
+COMPARISONS = [
+    (
+        "/face/v1.2/verify",
+        {"ocp-apim-subscription-key": _in_header("ocp-apim-subscription-key")},
+        set(),
+        ["faceId1", "faceId2"],
+    ),
+    (
+        COMPARE,
+        {"x-api-key": _in_header("x-api-key")},
+        {"face_plugins", "status", "limit", "det_prob_threshold"},
+        ["source_image", "target_image"],
+    ),
+    (
+        "/v1/facematch",
+        {"authorization": BEARER, "x-api-key": _in_header("x-api-key")},
+        set(),
+        ["file_a", "file_b"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "keys", "query", "fields"), COMPARISONS)
+def test_operation_names_its_keys_its_query_and_its_required_fields(
+    documents, path, keys, query, fields
+):
+    (document,) = (each for each in documents.values() if path in each["paths"])
+    schemes = document["components"]["securitySchemes"]
+    operation = document["paths"][path]["post"]
+    (security,) = operation["security"]
+    assert {name: schemes[name] for name in security} == keys
+    assert {each["name"] for each in operation["parameters"] if each["in"] == "query"} == query
+    (content,) = operation["requestBody"]["content"].values()
+    assert content["schema"]["required"] == fields
+
+
+def test_every_operation_names_known_keys_or_needs_none(documents):
+    without_keys = set()
+    for document in documents.values():
+        schemes = document["components"]["securitySchemes"]
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                names = {name for security in operation["security"] for name in security}
+                assert names <= set(schemes)
+                if not names:
+                    without_keys.add(path)
+    assert without_keys == {"/v1/authorize"}
+
+
 @pytest.mark.parametrize("query", ["", "?limit=1"])
 def test_response_validates_against_its_schema(mock, documents, query):
     key = {"x-api-key": mock.of("compreface").live_key}

@@ -8,6 +8,9 @@ from kit.mock_didit import FACE_SHOWN as FACE
 from kit.mock_didit import MATCH_THRESHOLD, liveness_request, match_request, scene
 from PIL import Image
 
+from facematch_mock_server import make_card
+from facematch_mock_server.recognition.recognizer import Recognizer
+
 LOW_WORDS = {
     "risk": "LOW_LIVENESS_SCORE",
     "feature": "LIVENESS",
@@ -55,6 +58,31 @@ def test_response_has_the_documented_fields_in_order(ask, sent, name, block, met
     expected |= {"metadata": metadata, "created_at": "2026-07-02T09:15:27.104233+00:00"}
     assert (status, body, list(body)) == (200, expected, list(expected))
     assert response.header("Content-Type") == "application/json"
+
+
+def _turned_left(degrees):
+    file = io.BytesIO()
+    Image.open(io.BytesIO(make_card("p1"))).rotate(degrees, expand=True).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_best_angle_turns_each_picture_upright_if_rotation_is_requested(ask, angle):
+    pair = match_request(_turned_left(angle), _turned_left(90), rotate_image="true")
+    block = ask(pair, recognizer=Recognizer())[1]["face_match"]
+    assert block["status"] == "Approved"
+    assert block["user_image"]["best_angle"] == angle
+    assert block["ref_image"]["best_angle"] == 90
+    single = liveness_request(_turned_left(angle), rotate_image="true")
+    block = ask(single, recognizer=Recognizer())[1]["liveness"]
+    assert (block["status"], block["user_image"]["best_angle"]) == ("Approved", angle)
+
+
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_face_in_a_turned_picture_is_found_only_if_rotation_is_requested(ask, angle):
+    block = ask(match_request(_turned_left(angle)), recognizer=Recognizer())[1]["face_match"]
+    assert bool(block["user_image"]["entities"]) is (angle == 0)
+    assert block["user_image"]["best_angle"] == 0
 
 
 #: The type of a warning that declines nothing; the others are errors.
