@@ -268,9 +268,9 @@ def _greet(
         lines = [keys.format(url=server.url), ", ".join(facts)]
         if len(vendors) > 1:
             lines.insert(0, vendor.name)
+        if engine == "cards":
+            lines.append(HINT_AT_BYTE_SCORES)
         if not has_program:
-            if engine == "cards":
-                lines.append(HINT_AT_BYTE_SCORES)
             lines.append("")
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")

@@ -121,6 +121,32 @@ def test_mock_environment_never_sends_pictures_to_the_vendors_host(arguments, mo
         assert (caught.value.billing.charged, events) == (fm.Charged.NO, [])
 
 
+@pytest.mark.parametrize("environment", [fm.Environment.MOCK, None], ids=["set", "not set"])
+@pytest.mark.parametrize("variables", [{}, {"base_url": "VENDOR_BASE_URL"}], ids=["", "variable"])
+def test_behind_a_door_the_error_asks_for_the_url_of_the_mock(environment, variables, monkeypatch):
+    monkeypatch.setattr("socket.socket", None)
+    monkeypatch.setenv("FACEMATCH_DOOR_PORT", "1")
+    monkeypatch.setattr(Vendor, "environment_variables", variables)
+    vendor = Vendor(environment=environment)
+    with (
+        fm.FaceVerifier(vendor, **MOCK_ONLY) as verifier,
+        pytest.raises(EnvironmentMismatch) as caught,
+    ):
+        verifier.verify(A, B)
+    assert caught.value.billing.charged is fm.Charged.NO
+    advice = str(caught.value)
+    assert "set base_url" in advice
+    assert all(variable in advice for variable in variables.values())
+    # Setting the environment alone leads to the same error again.
+    assert "set its environment" not in advice
+
+
+def test_door_alone_makes_no_mock_of_the_vendors_host(monkeypatch):
+    monkeypatch.setenv("FACEMATCH_DOOR_PORT", "1")
+    assert Vendor(environment=None).environments == frozenset()
+    assert Vendor().environments == {fm.Environment.PRODUCTION}
+
+
 @pytest.mark.parametrize("environment", [fm.Environment.MOCK, None])
 def test_requests_adapter_may_answer_for_the_vendors_host(fixture_of_requests, caplog, environment):
     with fm.FaceVerifier(Vendor(environment=environment), **MOCK_ONLY) as verifier:

@@ -29,6 +29,8 @@ def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
     assert (done.returncode, done.stdout) == (7, "200\n")
     assert done.stderr.startswith("http://127.0.0.1:")
     assert "keys: mock-live-key" in done.stderr
+    # The program's pictures are no test cards.
+    assert "--engine local compares faces" in done.stderr
     # Nobody can paste a call or press Ctrl-C before the server ends.
     assert "curl" not in done.stderr
     assert "Ctrl-C" not in done.stderr
@@ -45,6 +47,32 @@ def test_printed_variables_bring_a_program_to_the_mock(door):
     script = "\n".join([*lines, f"{shlex.quote(sys.executable)} -c {shlex.quote(ASK)}"])
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (7, "200\n")
+
+
+#: A program that uses facematch, and needs no door: its backend has the URL of the mock.
+VERIFY = """
+import sys
+from facematch_core import open_verifier
+from facematch_mock_server import make_card
+url, key = sys.argv[1:]
+with open_verifier(
+    "didit", api_key=key, base_url=url, require_environment="mock"
+) as verifier:
+    print(verifier.verify(make_card("p1"), make_card("p1", quality=60)).environment)
+"""
+
+
+def test_program_with_the_url_of_the_mock_passes_as_a_mocks_behind_the_door(door):
+    server = door.server
+    done = subprocess.run(
+        [sys.executable, "-c", VERIFY, server.url, server.live_key],
+        env={**os.environ, **variables_for(door, os.environ)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "mock\n", "")
 
 
 def test_variables_with_lists_keep_what_they_have(door):
