@@ -237,6 +237,10 @@ class SessionStore:
         return it again, or the person did not finish in time, the session is deleted and another is
         started, which is counted.
 
+        If this store was opened without the `Sessions` of the open session, a warning is logged,
+        and another session is started. The old one's verdict is lost; its link works until it
+        expires at the vendor.
+
         Whatever the vendor's sessions do not take is left out, so that another vendor is another
         profile: `reference`, `any_document`, `return_url` and `language`.
 
@@ -267,6 +271,8 @@ class SessionStore:
                     session = self._start(row, arguments, is_repeated=False)
             elif not self._has_sessions_of(row):
                 self._close_row(row)
+                # Without its Sessions, this only logs that the session stays at the vendor.
+                self._delete(row)
             elif row.session_id is not None:
                 session = self._continue(row)
             elif self._take_start(row):
@@ -786,8 +792,12 @@ class SessionStore:
         try:
             record = row.read_record()
             if not self._has_sessions_of(row):
+                name = f"{row.name!r:.60}"
                 raise errors.ConfigurationError(
-                    f"The Sessions {row.name!r:.60} of {record.backend} are not in this store."
+                    f"This store was opened without its Sessions, {name} of the backend "
+                    f"{record.backend}. Open it with them, too, until they are forgotten: "
+                    f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
+                    "choose=...)."
                 )
             if record.session_id is not None or self._finds_by_record(row.name):
                 self._sessions[row.name].delete(record)

@@ -683,14 +683,31 @@ def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
     assert shop.begin().name == "bcme"
 
 
-def test_open_session_of_a_removed_vendor_is_replaced(open_shop, address):
+@pytest.mark.parametrize("close", ["begin", "cancel"])
+def test_open_session_of_a_removed_vendor_is_replaced(open_shop, close, caplog):
     shop = open_shop()
     session = shop.begin()
     moved = open_shop(vendor=ManySessions(name="bcme"), clock=shop.clock)
     moved.clock.advance(5)
     assert (moved.store.look(), moved.use()) == ((), False)
+    if close == "cancel":
+        assert moved.store.cancel("customer-17") == 1
+    assert caplog.text.count("not deleted") == (close == "cancel")
     assert moved.begin().record.id != session.record.id
+    # Its link may still work, so the log names the session, and what to open the store with.
+    (warning,) = caplog.messages
+    assert f"{session.record.id} was not deleted at the vendor" in warning
+    assert "open_sessions('acme')" in warning
     assert (moved.store.forget(0), shop.vendor.deleted) == (1, [])
+
+
+def test_store_that_is_opened_with_the_former_vendor_too_deletes_its_sessions(open_shop):
+    shop = open_shop()
+    shop.begin()
+    second = two_vendors(shop, chosen={"customer-17": "bcme"})
+    assert shop.begin().name == "acme"
+    assert (shop.store.cancel("customer-17"), shop.vendor.deleted) == (1, ["s-1"])
+    assert (shop.begin().name, list(second.sessions)) == ("bcme", ["s-1"])
 
 
 @pytest.mark.parametrize("sessions", [{}, "acme", {"acme": 7}])
