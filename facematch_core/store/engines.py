@@ -96,7 +96,10 @@ def _set_up_file(engine: Engine) -> None:
     file = engine.url.database
     if file in (None, "", ":memory:") or str(file).startswith("file:"):
         # In memory, each connection would open a separate database.
-        raise _invalid_address("in memory, or named by a URI")
+        raise ConfigurationError(
+            "Invalid store address (SQLite in memory, or a file named by a URI): use "
+            "sqlite:///FILE, in a test a file in a temporary folder."
+        )
     path = os.path.abspath(str(file))  # noqa: PTH100 - the same call as in SQLAlchemy
 
     def create_file(*_connect_arguments: object) -> None:

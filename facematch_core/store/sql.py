@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.extras import install_command
@@ -79,13 +79,12 @@ class SqlStore(CallStore):
             `ConfigurationError` when the store is opened, and `StoreUnavailable` later.
 
     Example:
-        >>> store = SqlStore("sqlite:///calls.sqlite3")
-        >>> budget = Budget(cap=1000, per=Period.DAY, name="signups", store=store)
-        >>> with open_verifier("didit", policies=[budget]) as verifier:
-        ...     result = verifier.verify(selfie, document)
-        >>> print([state.spent for state in store.budgets()])
+        >>> with SqlStore("sqlite:///calls.sqlite3") as store:
+        ...     budget = Budget(cap=1000, per=Period.DAY, name="signups", store=store)
+        ...     with open_verifier("didit", policies=[budget]) as verifier:
+        ...         result = verifier.verify(selfie, document)
+        ...     print([state.spent for state in store.budgets()])
         [Decimal('1')]
-        >>> store.close()
     """
 
     def __init__(self, where: str | Engine) -> None:
@@ -171,3 +170,9 @@ class SqlStore(CallStore):
     def close(self) -> None:
         """Write pending charges and close the connections. The store can be used again."""
         self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -125,6 +125,13 @@ def test_closing_writes_the_charges_in_memory_and_logs_nothing(sql, holder, else
     assert caplog.records == []
 
 
+def test_end_of_a_with_block_closes_the_store(sql, holder, elsewhere):
+    with sql as store:
+        postponed(store, holder)
+        assert sums(elsewhere) == (0, 1, 0)
+    assert sums(elsewhere) == (1, 0, 0)
+
+
 def test_postponed_outcome_does_not_overwrite_another_process(sql, holder, elsewhere):
     reservation = postponed(sql, holder)
     assert elsewhere.finalize(reservation, fm.Charged.NO, at=NOW)

@@ -78,6 +78,15 @@ def test_invalid_store_url_is_refused_and_password_is_not_shown(address):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "address", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:a?uri=true"]
+)
+def test_database_without_a_plain_file_is_refused_with_a_file_as_the_remedy(address):
+    with pytest.raises(ConfigurationError, match="sqlite:///FILE") as caught:
+        SqlStore(address)
+    assert "pip" not in str(caught.value)
+
+
 def test_file_that_is_no_database_is_refused_and_unchanged(tmp_path):
     file = tmp_path / "photo.jpg"
     file.write_bytes(b"\xff\xd8\xff" * 500)
