@@ -10,7 +10,7 @@ A mismatch is a result, not an error.
     ├── InvalidImage (ValueError)           the picture cannot be used; nothing was sent
     ├── InvalidRequest (ValueError)         the argument is invalid; nothing was sent
     ├── Unsupported (NotImplementedError)   not supported by this backend; nothing was sent
-    ├── BudgetExceeded                      nothing was sent; .spent .cap .frees_at
+    ├── BudgetExceeded                      nothing was sent; .spent .cap .frees_at .retry_after_s
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── SessionStarting                     another process starts this session; ask again
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
@@ -145,6 +145,8 @@ class BudgetExceeded(FaceMatchError):
         reserved: The amount reserved for calls in flight; it may be released.
         unknown: The amount reserved for calls with an unknown charge, until they are reconciled.
         frees_at: Time at which the budget resets, UTC; None if it never resets.
+        retry_after_s: Seconds until `frees_at` (0 or more), for the header ``Retry-After`` of a
+            response of yours; None if the budget never resets.
 
     All attributes are None if the error was not raised by a `Budget`.
     """
@@ -160,6 +162,7 @@ class BudgetExceeded(FaceMatchError):
         reserved: Decimal | None = None,
         unknown: Decimal | None = None,
         frees_at: datetime | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.budget = budget
@@ -169,6 +172,7 @@ class BudgetExceeded(FaceMatchError):
         self.reserved = reserved
         self.unknown = unknown
         self.frees_at = frees_at
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnavailable(FaceMatchError):

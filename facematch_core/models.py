@@ -536,7 +536,10 @@ MYPY = False
 
 
 class NoTruth:
-    """Base class of objects without a truth value: `bool()` raises, and type checkers report it."""
+    """Base class of objects without a truth value or items.
+
+    `bool()` and ``result["verified"]`` raise, and type checkers report them.
+    """
 
     __slots__ = ()
 
@@ -549,6 +552,15 @@ class NoTruth:
             raise TypeError(
                 f"A {type(self).__name__} has no truth value: REVIEW, INCONCLUSIVE and CANNOT_KNOW "
                 f"are neither yes nor no. Use .{self.door}, or `is not None` to test for a result."
+            )
+
+        # With `__getitem__` alone, an object would be iterable.
+        __iter__ = None
+
+        # Other libraries return a dict: deepface has `result["verified"]`.
+        def __getitem__(self, key: object) -> NoReturn:
+            raise TypeError(
+                f"A {type(self).__name__} has no item [{key!r:.60}]: use .{self.door}."
             )
 
 

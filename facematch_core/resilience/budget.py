@@ -215,8 +215,11 @@ class Budget(Policy):
             f"({format_amount(state.spent)} spent, {format_amount(state.reserved)} reserved, "
             f"{format_amount(state.unknown)} unknown): nothing was sent."
         )
+        retry_after_s = None
         if key.ends_at is not None:
             message += f" It resets at {key.ends_at:%Y-%m-%d %H:%M} UTC."
+            # A call counts on the day on which it began, so that day may be over.
+            retry_after_s = max(0.0, (key.ends_at - self._clock.now()).total_seconds())
         return errors.BudgetExceeded(
             message,
             budget=key.name,
@@ -226,6 +229,7 @@ class Budget(Policy):
             reserved=state.reserved,
             unknown=state.unknown,
             frees_at=key.ends_at,
+            retry_after_s=retry_after_s,
         )
 
 

@@ -540,13 +540,19 @@ MAX_WORKERS = 256
 _FOREIGN_NAMES = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
+#: Minimum similarity, 0-1, for suggesting an option. deepface's `enforce_detection` is less similar
+#: to `retention`.
+_SUGGESTED_SIMILARITY: Final = 0.7
+
+
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
     """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
     unknown = min(arguments.keys() - known)
     if unknown in _FOREIGN_NAMES:
         return f"{method}() has no option {unknown!r}: use {_FOREIGN_NAMES[unknown]}."
-    return f"{method}() has no option {unknown!r}: {suggest_name(unknown, known)}"
+    hint = suggest_name(unknown, known, min_similarity=_SUGGESTED_SIMILARITY)
+    return f"{method}() has no option {unknown!r}: {hint}"
 
 
 def no_pairs(pairs: object) -> InvalidRequest:

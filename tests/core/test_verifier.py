@@ -31,6 +31,14 @@ def test_result_has_no_truth_value_and_is_no_decision(verifier):
                 compare(review, result)
 
 
+def test_result_read_like_a_dict_names_the_attribute_to_use(verifier):
+    for result in results_of(verifier):
+        with pytest.raises(TypeError, match=r"'verified'\]: use \.is_\w+ or \.decision\."):
+            result["verified"]
+        with pytest.raises(TypeError, match="not iterable"):
+            list(result)
+
+
 def test_results_compare_with_results_and_decisions_with_text(verifier):
     for result in results_of(verifier):
         assert result == copy.copy(result)
@@ -49,6 +57,8 @@ def test_results_compare_with_results_and_decisions_with_text(verifier):
         ("timeout", "deadline_s"),
         # What is inside of a call, and no argument of it.
         ("prefix", "known: "),
+        # deepface's, which resembles `retention` a little.
+        ("enforce_detection", "known: "),
     ],
 )
 def test_unknown_option_names_the_closest_one(backend, verifier, name, hint):

@@ -3,6 +3,7 @@ import json
 import faces
 import pytest
 
+from facematch_core import BudgetExceeded
 from facematch_mock_server import make_card
 
 ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
@@ -38,6 +39,11 @@ def test_an_outage_can_be_tried_again(send, didit_mock):
     didit_mock.control.set_limit("write", 0)
     status, _, headers = send(ADA, ADA_AGAIN)
     assert (status, int(headers["Retry-After"]) > 0) == (503, True)
+
+
+def test_a_spent_budget_names_its_reset():
+    error = BudgetExceeded("spent", retry_after_s=59.5)
+    assert faces.refused(error) == ({"next": "later"}, 503, {"Retry-After": 60})
 
 
 def test_an_empty_account_is_our_trouble(send, didit_mock):

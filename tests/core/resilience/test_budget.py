@@ -54,7 +54,8 @@ def test_exceeded_budget_refuses_before_sending(limited, backend, store):
     )
     assert len(backend.calls) == 2
     assert sums(store) == (2, 0, 0)
-    assert (error.budget, error.unit, error.cap, error.frees_at) == ("shop", "calls", 2, None)
+    assert (error.budget, error.unit, error.cap) == ("shop", "calls", 2)
+    assert (error.frees_at, error.retry_after_s) == (None, None)
     assert (error.spent, error.reserved, error.unknown) == (2, 0, 0)
     for copied in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert vars(copied) == vars(error)
@@ -118,7 +119,8 @@ def test_daily_budget_resets_at_midnight_utc(limited, clock):
     midnight = exceeded(verifier, r"1 calls per day.* It resets at").frees_at
     assert (midnight.hour, midnight.utcoffset()) == (0, dt.timedelta(0))
     clock.advance((midnight - clock.now()).total_seconds() - 1)
-    assert exceeded(verifier).frees_at == midnight
+    last = exceeded(verifier)
+    assert (last.frees_at, last.retry_after_s) == (midnight, 1)
     clock.advance(1)
     verifier.verify(PROBE, REFERENCE)
     assert (exceeded(verifier).frees_at - midnight).days == 1
