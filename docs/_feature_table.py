@@ -1,4 +1,4 @@
-"""Generate the tables of the vendors' features from backends and claims, as Markdown."""
+"""Generate the tables of docs/vendors/index.md from backends and claims, as Markdown."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from _feature_table import table_of_features, table_of_limits, table_of_no_face
 from _mock_tables import TABLES, claims_page
 from mkdocs.structure.files import File, Files
 
@@ -111,13 +110,6 @@ WORDS = {
     "reference/glossary.md": ["FAR", "FRR"],
     "vendors/azure.md": ["azure", "Entra"],
     "vendors/rekognition.md": ["AWS", "credentials", "IAM"],
-}
-
-
-TABLES |= {
-    "features": table_of_features,
-    "limits": table_of_limits,
-    "no face": table_of_no_face,
 }
 
 

@@ -148,7 +148,6 @@ def table_of_switches(vendor: str) -> str:
 
 #: The function that generates the table for `<!-- table: NAME -->` in a page.
 TABLES: dict[str, Callable[[], str]] = {
-    "cards": table_of_cards,
     "operations": table_of_operations,
     "outcomes": table_of_outcomes,
     "faults": table_of_faults,

@@ -559,9 +559,7 @@ class NoTruth:
 
         # Other libraries return a dict: deepface has `result["verified"]`.
         def __getitem__(self, key: object) -> NoReturn:
-            raise TypeError(
-                f"A {type(self).__name__} has no item [{key!r:.60}]: use .{self.door}."
-            )
+            raise TypeError(f"A {type(self).__name__} has no item [{key!r:.60}]: use .{self.door}.")
 
 
 @attrs.frozen(kw_only=True)

@@ -1,5 +1,6 @@
 """Pages of the reference; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated parts."""
 
+import importlib
 import re
 
 import attrs
@@ -172,6 +173,22 @@ def test_the_failover_table_is_generated():
 @pytest.mark.docs
 def test_the_charges_table_is_generated():
     check_part("vendors/index.md", "charges", table_of_charges())
+
+
+#: Tables of pages that are also read in the repository: page, module of docs/, name of the table.
+READ_IN_REPOSITORY = [
+    ("vendors/index.md", "_feature_table", "features"),
+    ("vendors/index.md", "_feature_table", "no face"),
+    ("vendors/index.md", "_feature_table", "limits"),
+    ("apps/test-offline.md", "_mock_tables", "cards"),
+]
+
+
+@pytest.mark.parametrize(("page", "module", "name"), READ_IN_REPOSITORY)
+def test_a_table_read_in_the_repository_is_generated(monkeypatch, page, module, name):
+    monkeypatch.syspath_prepend(DOCS)
+    make_table = getattr(importlib.import_module(module), f"table_of_{name.replace(' ', '_')}")
+    check_part(page, name, make_table())
 
 
 def test_every_vendor_and_switch_of_the_mock_is_on_its_page():
