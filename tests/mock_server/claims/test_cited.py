@@ -911,6 +911,14 @@ def test_each_claim_has_an_id_of_its_own_that_begins_with_its_vendor_and_key():
         assert claim.id.startswith(f"{claim.vendor}.{claim.key}")
 
 
+def test_each_claim_names_its_document_and_the_day_on_which_it_was_read():
+    for claim in all_claims():
+        origin = claim.origin
+        assert dt.date(2026, 1, 1) < dt.date.fromisoformat(origin.read), claim.id
+        assert len(re.findall("[a-z]{2,}", origin.document)) >= 2, claim.id
+        assert claim.statement.endswith("."), claim.id
+
+
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_no_switch_activates_two_claims_with_the_same_key(vendor):
     """A second claim on a behaviour is refused where a vendor's world is made."""
