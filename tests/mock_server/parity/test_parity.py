@@ -55,7 +55,8 @@ FILES = tuple(
 
 def _assert_calls_are_made_as_described(name, document):
     """Both sides are called alike, so no difference shows a step that breaks nothing."""
-    steps = steps_of(VENDORS.get(name, VendorCalls()), frozenset(Operation), SESSIONS)
+    vendor = VENDORS.get(name, VendorCalls())
+    steps = steps_of(vendor, frozenset(Operation), SESSIONS)
     breaking = {step.name for step in steps if step.before_signing or step.after_signing}
     made = {
         call_name: call
@@ -68,6 +69,20 @@ def _assert_calls_are_made_as_described(name, document):
         if call_name in breaking:
             # Amazon's status 400 may mean that there is no face, which is no error.
             assert "error" in call or call["answers"][-1]["status"] == 400
+    # The limit by which a run keeps within its budget.
+    assert max(call.get("charges") or 0 for call in made.values()) == vendor.charges
+
+
+def _assert_decisions_are_those_of_the_described_pictures(name, document):
+    calls = document["calls"]
+    positive = {call for call, seen in calls.items() if seen.get("decision") in ("match", "live")}
+    expected = {"same", "below-score", "largest", "live"} & set(calls)
+    if name == "regula":
+        expected.add("other-kind")  # it takes GIF
+    # At the score, a vendor decides as it likes.
+    assert positive - {"at-score", "live-at-score"} == expected
+    for call in {"no-face-probe", "no-face-reference", "no-picture", "live-no-face"} & set(calls):
+        assert "error" in calls[call] or calls[call]["warnings"] == ["no_face"]
 
 
 def _slow_but(names, *quick):
@@ -269,6 +284,7 @@ def test_every_call_without_a_response_has_a_reason():
     unseen = explain_unseen(steps, calls)
     assert unseen.keys() == {"other", "largest", "session", "below-score", "session-read", "no-key"}
     assert (unseen["other"], unseen["session"]) == ("429", "503")
+    assert all(unseen.values())
 
 
 @pytest.mark.parametrize("name", _slow_but(WITH_PICTURES, "didit"))
@@ -280,6 +296,7 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     assert len(document["claims"]) >= (7 if name == "regula" else 11)
     assert document["rehearsal"]
     _assert_calls_are_made_as_described(name, document)
+    _assert_decisions_are_those_of_the_described_pictures(name, document)
     assert len(vendor.control.charges()) <= document["charges"]
     # How long ago a session was made says how fast the vendor is, and no more.
     shown = {call: str(seen["answers"]) for call, seen in document["calls"].items()}
@@ -496,7 +513,9 @@ def test_failed_call_is_named_with_its_status(rehearse):
     vendor = rehearse("didit")
     divert(vendor, lambda sent, carry_out: REFUSAL if "balance" in sent.target else carry_out(sent))
     result = vendor.run("--yes", code=3)
-    assert result.document["nothing_seen"]["balance"] == "403"
+    assert result.document["nothing_seen"] == {"balance": "403"}
+    _assert_calls_are_made_as_described("didit", result.document)
+    _assert_decisions_are_those_of_the_described_pictures("didit", result.document)
     assert "balance (403)" in result.answer.output
 
 
@@ -553,8 +572,12 @@ def test_nothing_is_sent_without_confirmation(rehearse, request, given, code):
 
 def test_a_budget_is_never_exceeded(rehearse):
     vendor = rehearse("didit")
-    vendor.run("--yes", "--budget", 3, code=3)
+    calls = vendor.run("--yes", "--budget", 3, code=3).document["calls"]
     assert len(vendor.control.charges()) == 3
+    charged = {name: call for name, call in calls.items() if call.get("charge")}
+    assert {call["price"] for call in charged.values()} == {0.05}
+    assert "same" in charged
+    assert (calls["wrong-key"]["charge"], "price" in calls["wrong-key"]) == (False, False)
 
 
 def test_unreachable_vendor_ends_the_run_without_a_record(rehearse):

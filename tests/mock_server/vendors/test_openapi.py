@@ -68,6 +68,12 @@ COMPARISONS = [
         ["faceId1", "faceId2"],
     ),
     (
+        "/face/v1.2/detectLiveness-sessions",
+        {"ocp-apim-subscription-key": _in_header("ocp-apim-subscription-key")},
+        set(),
+        ["livenessOperationMode", "deviceCorrelationId"],
+    ),
+    (
         COMPARE,
         {"x-api-key": _in_header("x-api-key")},
         {"face_plugins", "status", "limit", "det_prob_threshold"},
@@ -96,7 +102,7 @@ def test_operation_names_its_keys_its_query_and_its_required_fields(
     assert content["schema"]["required"] == fields
 
 
-def test_every_operation_names_known_keys_or_needs_none(documents):
+def test_every_operation_names_known_keys_or_needs_none_and_the_id_in_its_path(documents):
     without_keys = set()
     for document in documents.values():
         schemes = document["components"]["securitySchemes"]
@@ -104,6 +110,8 @@ def test_every_operation_names_known_keys_or_needs_none(documents):
             for operation in operations.values():
                 names = {name for security in operation["security"] for name in security}
                 assert names <= set(schemes)
+                in_path = [each["name"] for each in operation["parameters"] if each["in"] == "path"]
+                assert in_path == (["id"] if "{id}" in path else [])
                 if not names:
                     without_keys.add(path)
     assert without_keys == {"/v1/authorize"}
