@@ -108,16 +108,30 @@ def test_an_unknown_score_column_is_requested_without_a_guess(read, log):
     assert [each.name for each in two] == ["ours", "amount"]
 
 
-def test_ten_numbers_beside_a_decision_may_be_scores(read):
-    head = "image1,image2,label,decision,acme"
-
-    def answers_with(count):
-        rows = [f"a{n},b{n},{n % 2},{(n + n // 9) % 2},{n % count}.5" for n in range(40)]
-        return "\n".join([head, *rows])
-
-    (answers,) = read(answers_with(9))
-    assert np.isnan(answers.scores).all()
-    assert read.asked(answers_with(10)).columns == {"score": "acme"}
+@pytest.mark.parametrize(
+    ("numbers", "may_be_scores"),
+    [
+        pytest.param([n % 9 + 0.5 for n in range(40)], False, id="nine fractions"),
+        pytest.param([n % 10 + 0.5 for n in range(40)], True, id="ten fractions"),
+        pytest.param([100 + n / 8 for n in range(40)], True, id="another fraction on each line"),
+        pytest.param([n % 10 + 91 for n in range(40)], True, id="whole numbers to 100"),
+        pytest.param([n % 10 + 92 for n in range(40)], False, id="whole numbers to 101"),
+        pytest.param(range(40), False, id="another whole number on each line"),
+        pytest.param([*range(39), 38], True, id="one whole number on two lines"),
+    ],
+)
+def test_many_numbers_beside_a_decision_may_be_scores_unless_they_look_like_ids(
+    read, numbers, may_be_scores
+):
+    lines = ["image1,image2,label,decision,acme"]
+    for n, number in enumerate(numbers):
+        lines.append(f"a{n},b{n},{n % 2},{(n + n // 9) % 2},{number}")
+    text = "\n".join(lines)
+    if may_be_scores:
+        assert read.asked(text).columns == {"score": "acme"}
+    else:
+        (answers,) = read(text)
+        assert np.isnan(answers.scores).all()
 
 
 def test_ambiguous_score_columns_are_rejected(read, log):
