@@ -1,6 +1,7 @@
 import logging
 import threading
 from types import SimpleNamespace
+from typing import ClassVar
 
 import attrs
 import pytest
@@ -61,6 +62,23 @@ def test_engine_crash_names_the_line_and_invalid_image_propagates():
     assert "charged" not in str(caught.value)
     with pytest.raises(fm.InvalidImage):
         fm.FaceVerifier(Engine(finds=refuse)).verify(PROBE, REFERENCE)
+
+
+@attrs.frozen(kw_only=True)
+class Licensed(Engine):
+    """Needs a pass phrase, which no header carries."""
+
+    licence: fm.Secret
+    environment_variables: ClassVar = {"licence": "ENGINE_LICENCE"}
+
+
+@pytest.mark.parametrize(
+    "phrase", ["to whom it may concern", '"quoted"', " blanks ", "Gr\u00fc\u00dfe"]
+)
+def test_secret_of_an_engine_is_kept_as_given_unless_it_is_empty(phrase):
+    assert Licensed(licence=phrase).licence.reveal() == phrase
+    with pytest.raises(fm.ConfigurationError, match="ENGINE_LICENCE"):
+        Licensed(licence=" ")
 
 
 @attrs.frozen(kw_only=True)

@@ -129,6 +129,19 @@ def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_pat
     assert (str(a.price.amount), a.price.currency, b.price) == ("0.05", "USD", None)
 
 
+def test_profile_of_the_config_option_is_asked_and_not_its_namesake(
+    run, scripted, configured, tmp_path
+):
+    configured(PROFILES)
+    own = '[profiles.a]\nbackend = "fake"\nrequire_environment = "mock"\n'
+    (tmp_path / "own.toml").write_text(own)
+    refused = run("compare run pairs.csv --profile a --config own.toml --yes")
+    assert "mock is required" in refused.stderr
+    assert (refused.exit_code, scripted.calls) == (4, [])
+    assert run("compare run pairs.csv --profile a --yes").exit_code == 0
+    assert len(scripted.calls) == 6
+
+
 def test_a_mock_is_free_and_needs_no_confirmation(screens, monkeypatch):
     with screens("run-mock") as show:
         for environment, prices in (
