@@ -51,8 +51,8 @@ def states(address):
 def money(address):
     """Reads what the budget has spent, reserved and does not know."""
 
-    def read():
-        with contextlib.closing(SqlStore(address)) as store:
+    def read(store_address=address):
+        with contextlib.closing(SqlStore(store_address)) as store:
             (budget,) = store.budgets()
             return int(budget.spent), int(budget.reserved), int(budget.unknown)
 
@@ -66,10 +66,10 @@ def lose(tmp_path, address, monkeypatch, configured):
     vendor = open_always(monkeypatch, RecordingBackend())
     study = write_study(tmp_path / "pictures")
 
-    def run_study(*errors, keep=()):
+    def run_study(*errors, keep=(), budget_address=address):
         vendor.script = [fail_with(error) for error in errors]
         with (
-            contextlib.closing(SqlStore(address)) as store,
+            contextlib.closing(SqlStore(budget_address)) as store,
             contextlib.closing(RunDatabase(address)) as database,
         ):
             system = opener(vendor, policies=[Budget(100, name="profile fake", store=store)])
@@ -126,6 +126,17 @@ def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lose, money, conf
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
     assert money() == (6, 0, 0)
+
+
+def test_budget_of_the_config_options_profile_is_updated(run, lose, money, configured, tmp_path):
+    own_address = f"sqlite:///{tmp_path}/own.sqlite3"
+    (charge,) = lose(LOST, budget_address=own_address)
+    assert money(own_address) == (5, 0, 1)
+    (tmp_path / "own.toml").write_text(FAKE + BUDGET.replace("study", "own"))
+    configured('[profiles.other]\nbackend = "fake"\n')
+    answer = run(f"{UNRESOLVED} {charge.call.id} charged --config own.toml --yes")
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert money(own_address) == (6, 0, 0)
 
 
 def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lose, address, states):

@@ -75,6 +75,27 @@ class Double(BaseAdapter):
         pass
 
 
+@pytest.mark.parametrize("raw", [None, io.BytesIO(b"read before")], ids=["none", "no stream"])
+def test_response_of_a_double_needs_a_body_and_no_stream(ask, open_client, raw):
+    class Handwritten(BaseAdapter):
+        def send(self, request, **_):
+            response = requests.Response()
+            response.status_code = 429
+            response.headers["Retry-After"] = "7"
+            response.raw = raw
+            response._content = b'{"same": true}'  # noqa: SLF001 - as other doubles do
+            return response
+
+        def close(self):
+            pass
+
+    client = open_client()
+    client.mount("https://api.acme.example", Handwritten())
+    reply = ask(URL, http_client=client).reply
+    assert (reply.status, reply.json()) == (429, {"same": True})
+    assert reply.headers["Retry-After"] == "7"
+
+
 @pytest.mark.parametrize(
     ("answers", "read_timeout_s", "error", "ends_after_s"),
     [
