@@ -20,11 +20,18 @@ def struck(make_engine, make_fault, serve, at_end):
     return connect
 
 
+WHOLE = 2 * len(BODY)
+LENGTH = raw_request("POST", "/x", f"Content-Length: {WHOLE}")
+CHUNK = raw_request("POST", "/x", "Transfer-Encoding: chunked") + b"%x\r\n" % WHOLE
+
+
+@pytest.mark.parametrize("head", [LENGTH, CHUNK], ids=["length", "chunk"])
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_mid_upload_fault_closes_the_connection_without_executing_the_call(struck, kind, end):
+def test_mid_upload_fault_closes_the_connection_without_executing_the_call(struck, kind, end, head):
+    """The other half of the body never comes."""
     client, engine = struck(f"mid_upload.{kind}")
     with contextlib.suppress(OSError):
-        client.send(raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY)
+        client.send(head + BODY)
     assert client.end() == end
     assert not engine.handled
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]

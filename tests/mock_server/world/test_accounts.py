@@ -64,6 +64,16 @@ def test_vendor_without_keys_knows_an_account_by_its_header(server):
     assert [call.path for call in account.control.journal()] == ["/api/healthz"]
 
 
+def test_fault_at_connect_is_refused_for_all_but_the_first_account(server):
+    """No account is known before a request."""
+    account = server.new_account()
+    with pytest.raises(ValueError, match="only the first account"):
+        account.control.add_fault(Fault(stage="connect", kind="reset"))
+    assert account.control.faults() == ()
+    server.control.add_fault(Fault(stage="connect", kind="reset"))
+    server.control.clear_faults()
+
+
 def test_the_control_api_takes_an_account_by_name_or_key(server):
     account = server.new_account()
     body = {"balance": "7"}
