@@ -214,14 +214,20 @@ def test_client_parses_landmarks_and_attributes(open_face_client):
     assert face.face_attributes.blur is None
 
 
-def test_client_parses_attributes_of_an_older_model(open_face_client):
+def test_client_parses_the_good_attributes_of_an_older_model(open_face_client):
     (face,) = faces_of(
         open_face_client(),
         "p1",
         detection_model="detection_01",
-        return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
+        return_face_attributes=list(FaceAttributeTypeDetection01),
     )
-    assert face.face_attributes.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
+    seen = face.face_attributes
+    assert seen.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
+    assert (seen.blur.blur_level, seen.noise.noise_level) == ("low", "low")
+    hidden = seen.occlusion
+    assert not (hidden.forehead_occluded or hidden.eye_occluded or hidden.mouth_occluded)
+    assert (seen.glasses, seen.accessories) == ("noGlasses", [])
+    assert (seen.head_pose.pitch, seen.head_pose.roll, seen.head_pose.yaw) == (0, 0, 0)
 
 
 def test_unsupported_person_group_verification_is_501_and_not_charged(open_face_client, mock):
