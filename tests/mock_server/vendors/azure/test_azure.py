@@ -225,7 +225,7 @@ def test_client_parses_the_good_attributes_of_an_older_model(open_face_client):
     assert seen.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
     assert (seen.blur.blur_level, seen.noise.noise_level) == ("low", "low")
     hidden = seen.occlusion
-    assert not (hidden.forehead_occluded or hidden.eye_occluded or hidden.mouth_occluded)
+    assert {hidden.forehead_occluded, hidden.eye_occluded, hidden.mouth_occluded} == {False}
     assert (seen.glasses, seen.accessories) == ("noGlasses", [])
     assert (seen.head_pose.pitch, seen.head_pose.roll, seen.head_pose.yaw) == (0, 0, 0)
 
