@@ -349,14 +349,14 @@ class Stage:
         self.is_armed = True
 
     @property
-    def books(self):
+    def charges_and_budget(self):
         """The vendor's charges, and the budget's spent, reserved and unknown ones."""
         spent, reserved, unknown = sums(self.budget.store, budget_key(self.vendor)) or (0, 0, 0)
         return len(self.world.charges(self.vendor)), spent, reserved, unknown
 
 
-MATCH, LIVENESS = PAID["didit"][:2]
-DEEPVUE_MATCH = PAID["deepvue"][0]
+MATCH_PATH, LIVENESS_PATH = PAID["didit"][:2]
+DEEPVUE_MATCH_PATH = PAID["deepvue"][0]
 
 
 async def cancelled(stage, method="verify", verifier=None):
@@ -383,7 +383,7 @@ FINISHED = "STARTED SENT ANSWERED CHARGED"
 
 
 def nobody_listens(stage):
-    stage.world.line.cut[MATCH] = 1
+    stage.world.line.cut[MATCH_PATH] = 1
 
 
 def throttled(stage):
@@ -391,7 +391,7 @@ def throttled(stage):
 
 
 def broken_answer(stage):
-    stage.world.control("didit").add_fault(Fault(stage="mid_body", kind="reset", path=MATCH))
+    stage.world.control("didit").add_fault(Fault(stage="mid_body", kind="reset", path=MATCH_PATH))
 
 
 def logged_out(stage):
@@ -411,12 +411,12 @@ TAKEN_BACK = "CallCancelled"
     ("make_stage", "books", "events", "error"),
     [
         (partial(Stage, "didit", "STARTED"), FREE, UNSENT, TAKEN_BACK),
-        (partial(Stage, "didit", ("before", MATCH)), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "didit", ("before", MATCH_PATH)), FREE, UNSENT, TAKEN_BACK),
         (partial(Stage, "deepvue", ("sent", LOGIN)), FREE, UNSENT, TAKEN_BACK),
-        (partial(Stage, "deepvue", ("before", DEEPVUE_MATCH)), FREE, UNSENT, TAKEN_BACK),
-        (partial(Stage, "didit", ("sent", MATCH)), SPENT, FINISHED, None),
+        (partial(Stage, "deepvue", ("before", DEEPVUE_MATCH_PATH)), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "didit", ("sent", MATCH_PATH)), SPENT, FINISHED, None),
         (partial(Stage, "didit", "SENT"), SPENT, FINISHED, None),
-        (partial(Stage, "didit", ("executed", MATCH)), SPENT, FINISHED, None),
+        (partial(Stage, "didit", ("executed", MATCH_PATH)), SPENT, FINISHED, None),
         # While it waits for room beside a call that was made; and for another attempt.
         (
             partial(Stage, "didit", "sleeping", Stage.ask_once, window=ONE_A_MINUTE),
@@ -431,15 +431,20 @@ TAKEN_BACK = "CallCancelled"
             TAKEN_BACK,
         ),
         (
-            partial(Stage, "didit", ("sent", MATCH), throttled, retry=Retry()),
+            partial(Stage, "didit", ("sent", MATCH_PATH), throttled, retry=Retry()),
             FREE,
             REFUSED,
             "RateLimited",
         ),
-        (partial(Stage, "didit", ("sent", MATCH), broken_answer), UNKNOWN, LOST, "OutcomeUnknown"),
+        (
+            partial(Stage, "didit", ("sent", MATCH_PATH), broken_answer),
+            UNKNOWN,
+            LOST,
+            "OutcomeUnknown",
+        ),
         # The request after another login is part of the call.
         (
-            partial(Stage, "deepvue", ("sent", DEEPVUE_MATCH), logged_out),
+            partial(Stage, "deepvue", ("sent", DEEPVUE_MATCH_PATH), logged_out),
             (2, 2, 0, 0),
             FINISHED,
             None,
@@ -451,33 +456,33 @@ async def test_cancelled_call_is_free_before_its_first_byte_and_finished_after(
 ):
     stage = make_stage()
     await cancelled(stage)
-    assert stage.books == books
+    assert stage.charges_and_budget == books
     assert names(stage.events) == events.split()
     assert stage.events[-1].error == error
     assert bool(stage.world.line.paid(stage.vendor)) is ("SENT" in events)
 
 
-@pytest.mark.parametrize("moment", [("sent", LIVENESS), "ANSWERED", "CHARGED"])
+@pytest.mark.parametrize("moment", [("sent", LIVENESS_PATH), "ANSWERED", "CHARGED"])
 async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(moment):
     stage = Stage("didit", moment)
     await cancelled(stage, "verify_live")
-    assert stage.books == SPENT
-    assert stage.world.line.sent == [LIVENESS]
+    assert stage.charges_and_budget == SPENT
+    assert stage.world.line.sent == [LIVENESS_PATH]
     assert names(stage.events) == FINISHED.split()
 
 
 async def test_cancelled_call_does_not_fail_over():
-    stage = Stage("didit", ("before", MATCH))
+    stage = Stage("didit", ("before", MATCH_PATH))
     spare = FakeBackend()
-    stage.world.line.cut[MATCH] = 1
+    stage.world.line.cut[MATCH_PATH] = 1
     failover = fm.Failover({"first": stage.verifier, "second": fm.FaceVerifier(spare)})
     await cancelled(stage, verifier=failover)
-    assert (stage.books, spare.calls) == (FREE, [])
+    assert (stage.charges_and_budget, spare.calls) == (FREE, [])
 
 
 async def test_call_cancelled_while_waiting_releases_its_pictures():
     """It holds no picture any more, although no thread is free, and takes no other's turn."""
-    stage = Stage("didit", ("sent", MATCH))
+    stage = Stage("didit", ("sent", MATCH_PATH))
     probe = picture((7, 7, 7), kind="PNG")
 
     verifier = fm.AsyncFaceVerifier(stage.verifier, max_concurrency=1)
@@ -497,7 +502,7 @@ async def test_call_cancelled_while_waiting_releases_its_pictures():
         wait_for(lambda: sys.getrefcount(probe) == before)
         stage.hold.go_on.set()
         await verifier.verify(PROBE, REFERENCE)
-    assert stage.books == (2, 2, 0, 0)
+    assert stage.charges_and_budget == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
 
 
@@ -505,7 +510,7 @@ async def test_call_cancelled_while_waiting_releases_its_pictures():
 
 
 def test_cancelled_aclose_still_waits_for_running_calls():
-    stage = Stage("didit", ("executed", MATCH))
+    stage = Stage("didit", ("executed", MATCH_PATH))
 
     async def main():
         verifier = fm.AsyncFaceVerifier(stage.verifier)
@@ -524,12 +529,12 @@ def test_cancelled_aclose_still_waits_for_running_calls():
             await closing
 
     asyncio.run(main())
-    assert stage.books == (1, 1, 0, 0)
+    assert stage.charges_and_budget == (1, 1, 0, 0)
 
 
 async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
     """Without the shield, it would ask again and again, and use a whole core."""
-    stage = Stage("didit", ("executed", MATCH))
+    stage = Stage("didit", ("executed", MATCH_PATH))
     waits = []
     run_sync = anyio.to_thread.run_sync
 
@@ -550,7 +555,7 @@ async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
                 await anyio.lowlevel.cancel_shielded_checkpoint()
             stage.hold.go_on.set()
     assert len(waits) == 1
-    assert stage.books == (1, 1, 0, 0)
+    assert stage.charges_and_budget == (1, 1, 0, 0)
 
 
 def test_a_policy_can_keep_attempts_of_one_call_apart():

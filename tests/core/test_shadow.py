@@ -385,6 +385,7 @@ def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
     while len(sleeping) < 2:
         time.sleep(0.01)
     next_call.go_on.set()
+    # `wait` now stands before the idle thread: a single notification would wake only `wait`.
     verifier.verify(PROBE, REFERENCE)
     # While the slow call has not ended, and before an idle thread looks again by itself (10 s).
     is_asked = next_call.entered.acquire(timeout=5)

@@ -49,7 +49,7 @@ VENDORS = {
 #: The methods of a verifier.
 METHODS = ("verify", "check_liveness", "verify_live")
 #: A call with everything that is a caller's.
-WITH_REF = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
+CALLERS_DATA = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
 KEPT = {"retention": Retention.KEEP}
 #: What is the caller's, and is found in results and nowhere else.
 CALLERS = {

@@ -10,7 +10,7 @@ from kit import canaries, traces
 from kit.fakes import picture
 from kit.money import faults, sessions
 from kit.money.lines import PAID, TwoVendors
-from kit.watched import WITH_REF, hits, watch
+from kit.watched import CALLERS_DATA, hits, watch
 
 import facematch_core as fm
 from facematch_core.resilience import BreakerState, CircuitBreaker
@@ -46,7 +46,7 @@ def test_every_fault_at_every_stage_has_a_case():
 
 def watched(search, verifier, events, **options):
     """Make a call, and search what it leaves behind; its result or its error."""
-    ended, texts = watch(verifier, events, **WITH_REF, **options)
+    ended, texts = watch(verifier, events, **CALLERS_DATA, **options)
     assert search(texts, verifier.backend) == {}
     return ended
 

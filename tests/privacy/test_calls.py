@@ -12,7 +12,7 @@ from kit.fakes import FakeBackend
 from kit.money.lines import LOGIN
 from kit.rawserver import closed_port
 from kit.strategies_images import CANARY, jpeg_with_secrets, quartered
-from kit.watched import KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens
+from kit.watched import CALLERS_DATA, KEPT, METHODS, VENDORS, echo, hits, tokens
 
 from facematch_core import Environment, FaceVerifier, Image, Secret, errors
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -56,7 +56,7 @@ def test_a_successful_call_leaks_nothing(world, ask, vendor, name, same):
     control = world.of(vendor.name).control
     for kind in ("match", "liveness"):
         control.set_outcome(kind, score=99 if same else 3, times=None)
-    ended, leaks = ask(vendor, name, **WITH_REF, **(KEPT if vendor.keeps else {}))
+    ended, leaks = ask(vendor, name, **CALLERS_DATA, **(KEPT if vendor.keeps else {}))
     assert not isinstance(ended, Exception)
     assert leaks == {}
 
@@ -104,7 +104,7 @@ def repeating(vendor, status, path, token=""):
 def test_a_response_that_echoes_the_request_leaks_nothing(world, ask, vendor, name, status):
     """What breaks on the way is in money/test_faults, and watched there."""
     world.control.add_fault(repeating(vendor, status, vendor.paths[name != "verify"]))
-    ended, leaks = ask(vendor, name, **WITH_REF)
+    ended, leaks = ask(vendor, name, **CALLERS_DATA)
     assert isinstance(ended, errors.VendorError)
     assert leaks == {}
 
@@ -174,7 +174,7 @@ REFUSALS = {
 def test_a_refused_call_leaks_nothing(ask, vendor, refusal):
     """Before it is sent, or when its answer is not wanted."""
     error, options = REFUSALS[refusal]
-    ended, leaks = ask(vendor, **WITH_REF | options(vendor))
+    ended, leaks = ask(vendor, **CALLERS_DATA | options(vendor))
     assert type(ended) is error
     assert leaks == {}
 

@@ -43,7 +43,7 @@ from facematch_didit import DiditBackend
 PROBE = canaries.probe().data
 REFERENCE = canaries.reference().data
 BROKEN = REFERENCE[:-900]
-WITH_REF = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
+CALLERS_DATA = {"caller_ref": canaries.CALLER_REF, "metadata": canaries.METADATA}
 SECRETS = canaries.canaries()
 #: Whose frames, below a test's, have all tests in variables.
 RUNNERS = (_pytest, pluggy, xdist)
@@ -87,10 +87,10 @@ def last_error(outcomes):
 
 #: How each public method of a verifier is called, with further options.
 VERIFIER = {
-    "verify": lambda v, *p, **o: v.verify(*(p or (PROBE, REFERENCE)), **WITH_REF | o),
-    "check_liveness": lambda v, *p, **o: v.check_liveness(*(p or (PROBE,))[:1], **WITH_REF | o),
-    "verify_live": lambda v, *p, **o: v.verify_live(*(p or (PROBE, REFERENCE)), **WITH_REF | o),
-    "verify_many": lambda v, *p, **o: v.verify_many([p or (PROBE, REFERENCE)], **WITH_REF | o),
+    "verify": lambda v, *p, **o: v.verify(*(p or (PROBE, REFERENCE)), **CALLERS_DATA | o),
+    "check_liveness": lambda v, *p, **o: v.check_liveness(*(p or (PROBE,))[:1], **CALLERS_DATA | o),
+    "verify_live": lambda v, *p, **o: v.verify_live(*(p or (PROBE, REFERENCE)), **CALLERS_DATA | o),
+    "verify_many": lambda v, *p, **o: v.verify_many([p or (PROBE, REFERENCE)], **CALLERS_DATA | o),
     "reconcile": lambda v, *_, **o: v.reconcile(record(), **o),
 }
 BODY = b'{"name": "' + canaries.API_KEY.encode() + b'"}'
@@ -310,7 +310,7 @@ def test_a_deadline_that_ends_before_a_thread_is_free_keeps_no_picture(library):
 
     async def call(verifier, **options):
         try:
-            await verifier.verify(PROBE, REFERENCE, **WITH_REF, **options)
+            await verifier.verify(PROBE, REFERENCE, **CALLERS_DATA, **options)
         except BaseException as error:
             caught.append(error)
             raise

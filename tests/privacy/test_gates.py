@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 from kit import canaries, traces
-from kit.watched import CALLERS, VENDORS, WITH_REF, echo, hits, tokens
+from kit.watched import CALLERS, CALLERS_DATA, VENDORS, echo, hits, tokens
 
 from facematch_core import FaceVerifier, Failover, MatchResult, errors
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
@@ -85,7 +85,7 @@ def test_refusals_and_records_of_policies_leak_nothing(world, watch_call, store,
     settings = {"policies": policies, "retry": gate.retry}
     with FaceVerifier(backend, on_event=events.append, **settings) as verifier:
         for kind in gate.ends:
-            end, texts = watch_call(verifier, events, **WITH_REF)
+            end, texts = watch_call(verifier, events, **CALLERS_DATA)
             texts |= traces.of_objects(*policies, *store.budgets(), *store.open_reservations())
             assert hits(texts, backend=backend) == {}
             assert isinstance(end, kind)
@@ -99,11 +99,10 @@ def test_a_failing_store_leaks_nothing(world, watch_call, store):
     events = []
     backend = VENDORS["didit"].backend(world.url)
     gate = Budget(9, name="didit", store=store)
-    store.budgets()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("DROP TABLE facematch_attempts")
     with FaceVerifier(backend, on_event=events.append, policies=[gate]) as verifier:
-        ended, texts = watch_call(verifier, events, **WITH_REF)
+        ended, texts = watch_call(verifier, events, **CALLERS_DATA)
     assert isinstance(ended, errors.ConfigurationError)
     assert hits(texts, backend=backend) == {}
 
@@ -120,7 +119,7 @@ def test_failover_does_not_repeat_the_first_members_echo(world, watch_call, orde
         if both or name == order[0]:
             world.control.add_fault(fault(VENDORS[name], status=status))
     with Failover(members) as failover:
-        ended, texts = watch_call(failover, events, **WITH_REF)
+        ended, texts = watch_call(failover, events, **CALLERS_DATA)
         for verifier in members.values():
             assert hits(texts, backend=verifier.backend) == {}
     assert isinstance(ended, Exception) or ended.route.skipped

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from kit import canaries
-from kit.watched import CALLERS, WITH_REF, echo, tokens, watch
+from kit.watched import CALLERS, CALLERS_DATA, echo, tokens, watch
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -39,12 +39,12 @@ def test_exported_telemetry_leaks_nothing(world, exported, each_vendor):
     (hook, texts), vendor = exported, each_vendor
     backend = vendor.backend(world.url)
     with FaceVerifier(backend, on_event=hook) as verifier:
-        watch(verifier, [], **WITH_REF)
+        watch(verifier, [], **CALLERS_DATA)
         answers = [{"status": status, "body": echo(vendor)} for status in (200, 400, 500)]
         for how in (*answers, {"stage": Stage.MID_BODY, "kind": Kind.RESET}):
             rule = {"stage": Stage.ANSWER, "kind": Kind.JSON, "path": vendor.paths[0]} | how
             world.control.add_fault(Fault(**rule))
-            watch(verifier, [], **WITH_REF)
+            watch(verifier, [], **CALLERS_DATA)
         secrets = canaries.canaries() | CALLERS | tokens(backend)
         outputs = texts()
     assert all(outputs.values())

@@ -11,7 +11,7 @@ import requests
 import tomli_w
 from kit import canaries, traces
 from kit.fakes import invoke_facematch
-from kit.watched import CALLERS, KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens, watch
+from kit.watched import CALLERS, CALLERS_DATA, KEPT, METHODS, VENDORS, echo, hits, tokens, watch
 from PIL import Image as Pillow
 
 from facematch_core import CallLog, FaceVerifier, Shadow, WebhookRefused
@@ -103,7 +103,7 @@ def test_the_local_backend_leaks_nothing(watch_call):
     events = []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
         for pictures in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
-            _, texts = watch_call(verifier, events, pictures=pictures, **WITH_REF)
+            _, texts = watch_call(verifier, events, pictures=pictures, **CALLERS_DATA)
             assert hits(texts) == {}
             assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
 
@@ -196,7 +196,7 @@ def test_a_shadow_and_its_log_leak_nothing(world, watch_call, tmp_path, fault):
         log=log,
         fraction=1,
     )
-    _, texts = watch_call(shadow, events, "verify", **WITH_REF)
+    _, texts = watch_call(shadow, events, "verify", **CALLERS_DATA)
     assert shadow.wait(30)
     assert sum(shadow.counts.values()) == 1
     assert len(log.rows()) == 2

@@ -134,7 +134,7 @@ class Browser:
         more = {"awaitPromise": True, "returnByValue": True}
         return self.send("Runtime.evaluate", expression=promise, **more)["result"]["value"]
 
-    def check(self, *origins):
+    def check_log_requests_and_width(self, *origins):
         """Assert that the page logged nothing, fits the window, and asked no other origin."""
         assert self.messages() == []
         assert [url for url in self.requests() if not url.startswith((*origins, "data:"))] == []

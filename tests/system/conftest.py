@@ -106,7 +106,7 @@ def check_page(tmp_path_factory):
     rules = (folder / "axe_playwright_python" / "axe.min.js").read_text()
 
     def check(browser, *origins):
-        browser.check(*origins)
+        browser.check_log_requests_and_width(*origins)
         browser.value(rules)
         one = "[one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]"
         found = "axe.run({resultTypes: ['violations']}).then(all => all.violations"

@@ -90,7 +90,7 @@ def test_the_page_opens_without_console_messages_or_requests_and_fits(
     browser.open(reports[name], width=width, height=800, scheme=scheme)
     # To be looked at, where the tests keep their files.
     browser.screenshot(tmp_path / f"{name}-{width}-{scheme}.png")
-    browser.check(reports[name].as_uri())
+    browser.check_log_requests_and_width(reports[name].as_uri())
     assert browser.value(STICKING_OUT) == []
 
 
@@ -283,7 +283,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
     page.write_text(shadow_html(with_sentences(found)))
     for width, scheme in ((400, "dark"), (1280, "light")):
         browser.open(page, width=width, height=800, scheme=scheme)
-        browser.check(page.as_uri())
+        browser.check_log_requests_and_width(page.as_uri())
         assert browser.value(STICKING_OUT) == []
     browser.open(page, width=1000, height=1200)
     end = browser.value("document.querySelector('#cannot').getBoundingClientRect().top")

@@ -82,7 +82,7 @@ def test_a_call_appears_with_verdict_price_and_pictures_and_opens(browser, mock)
     press(browser, "#detail [data-key^='didit.match'] summary")
     browser.wait("document.querySelector('#detail [data-key^=\\'didit.match\\'] pre')")
     assert ", read 2026-" in text_of(browser, "#detail")
-    browser.check(mock.url, "blob:")
+    browser.check_log_requests_and_width(mock.url, "blob:")
 
 
 def test_hostile_text_stays_text_and_is_short(browser, mock):
@@ -98,7 +98,7 @@ def test_hostile_text_stays_text_and_is_short(browser, mock):
     assert text.count("<img src=/x onerror=alert(1)>\\u001b[31m\ufffd") == 1
     assert len(text) < 16_000
     assert not browser.value("document.querySelectorAll('main img').length")
-    browser.check(mock.url, "blob:")
+    browser.check_log_requests_and_width(mock.url, "blob:")
 
 
 def test_only_visible_rows_of_ten_thousand_calls_are_rendered(browser, mock):
@@ -110,7 +110,7 @@ def test_only_visible_rows_of_ten_thousand_calls_are_rendered(browser, mock):
     assert 10 < browser.value("document.querySelectorAll('.call').length") < 80
     type_in(browser, "#search", "number/77 200")
     browser.wait("document.querySelector('#grid').getAttribute('aria-rowcount') == 112")
-    browser.check(mock.url, "blob:")
+    browser.check_log_requests_and_width(mock.url, "blob:")
 
 
 # What is looked at
@@ -124,7 +124,7 @@ def test_a_webhook_is_shown_as_it_was_sent(browser, mock):
     press(browser, "#deliveries td:last-child summary")
     shown = "document.querySelector('#deliveries pre')?.textContent"
     browser.wait(f"{shown}.includes('X-Signature-V2')")
-    browser.check(mock.url, "blob:")
+    browser.check_log_requests_and_width(mock.url, "blob:")
 
 
 def test_an_account_can_be_selected(browser, mock):

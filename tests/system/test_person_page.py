@@ -102,4 +102,4 @@ def test_the_console_links_to_the_page_of_an_open_session(browser, other_mock):
     page = other_mock.control.sessions.page(other_mock.session_id)
     browser.open(f"{other_mock.url}/#sessions", width=400, height=860)
     browser.wait(f"document.querySelector('a[href$=\"{page.removeprefix(other_mock.url)}\"]')")
-    browser.check(other_mock.url)
+    browser.check_log_requests_and_width(other_mock.url)

@@ -37,7 +37,7 @@ def test_search_works_from_disk_and_makes_no_request(browser, site, page, scheme
     results_shown = browser.wait(f"({RESULTS}).length > 0 && {RESULTS}")
     assert all(address.startswith(site.as_uri()) for address in results_shown)
     assert any("reference/policies.html" in address for address in results_shown)
-    browser.check(site.as_uri())
+    browser.check_log_requests_and_width(site.as_uri())
 
 
 #: Words that newcomers search for, by the page that answers.

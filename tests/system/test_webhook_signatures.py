@@ -32,7 +32,7 @@ AWKWARD = [
 values = json_of(st.integers(-(10**30), 10**30) | finite)
 
 
-def bodies():
+def secrets_and_bodies():
     about = {"webhook_type": "status.updated", "timestamp": SENT}
     bodies = [json.dumps(about | {"metadata": {"a": value}}) for value in AWKWARD]
 
@@ -48,7 +48,7 @@ def bodies():
 
 @pytest.fixture(scope="module")
 def signed(find_program, run_command):
-    sent = bodies()
+    sent = secrets_and_bodies()
     texts = ((secret, base64.b64encode(body).decode()) for secret, body in sent)
     lines = [json.dumps({"secret": secret, "body": text}) for secret, text in texts]
     printed = run_command(find_program("node"), SCRIPT, input="\n".join(lines)).splitlines()

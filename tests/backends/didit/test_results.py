@@ -264,6 +264,7 @@ def test_an_approval_without_a_score_is_for_review(name, edited, parsed):
 def test_an_answer_that_echoes_another_call_is_refused(  # noqa: PLR0917 - fixtures and parameters
     operation, echo, is_ours, backend, answers, make_call
 ):
+    # A call's id is sent only if the vendor may keep the call.
     call = make_call(operation, call_id="call-7", caller_ref="customer-17", retention="keep")
     name = "match_approved" if operation is fm.Operation.MATCH else "liveness_declined"
     body = {**answers[name], "vendor_data": None, "metadata": None, **echo}

@@ -11,7 +11,7 @@ from facematch_core import Charged, Secret, VendorUnavailable
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import HttpRequest
 
-TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
+TOKENS_OF_BACKEND = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
 REFUSED = (403, b'{"detail": "no"}')
 
@@ -21,7 +21,7 @@ class Signing(AcmeBackend):
     """Signs with the next token, after a login."""
 
     login: object = None
-    tokens: list = attrs.field(factory=lambda: list(TOKENS))
+    tokens: list = attrs.field(factory=lambda: list(TOKENS_OF_BACKEND))
     environment: fm.Environment | None = None
 
     def sign(self, http_request, request, *, deadline=NO_DEADLINE):
@@ -50,14 +50,14 @@ def served(acme, at_end):
 
 def tokens_seen(server):
     texts = [bytes(connection.received).decode("latin-1") for connection in server.connections]
-    return [token for text in texts for token in TOKENS if f"Bearer {token}\r\n" in text]
+    return [token for text in texts for token in TOKENS_OF_BACKEND if f"Bearer {token}\r\n" in text]
 
 
 def test_no_second_login_at_a_server_that_is_not_the_expected_mock(served):
     backend, server = served(REFUSED, SAME, environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch):
         backend.match(match_call())
-    assert tokens_seen(server) == list(TOKENS[:1])
+    assert tokens_seen(server) == list(TOKENS_OF_BACKEND[:1])
 
 
 @pytest.mark.parametrize("good", [0, 1], ids=["the first", "the second"])
@@ -74,7 +74,7 @@ def test_failed_login_is_not_charged(served, good):
         fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     billing = caught.value.billing
     assert (billing.charged, bool(billing.ground)) == (Charged.NO, True)
-    assert tokens_seen(server) == list(TOKENS[:good])
+    assert tokens_seen(server) == list(TOKENS_OF_BACKEND[:good])
 
 
 def test_reply_is_used_if_should_relogin_raises(served):
@@ -85,10 +85,10 @@ def test_reply_is_used_if_should_relogin_raises(served):
     backend, server = served(SAME, SAME, cls=Asking)
     result = fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     assert (result.decision, result.billing.charged) == (fm.Decision.MATCH, Charged.YES)
-    assert tokens_seen(server) == list(TOKENS[:1])
+    assert tokens_seen(server) == list(TOKENS_OF_BACKEND[:1])
 
 
 def test_fetch_outside_a_call_also_logs_in_again(served):
     backend, server = served(REFUSED, SAME)
     reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
-    assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))
+    assert (reply.status, tokens_seen(server)) == (200, list(TOKENS_OF_BACKEND[:2]))

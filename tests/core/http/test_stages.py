@@ -208,13 +208,16 @@ def test_untrusted_or_mismatched_certificate_sends_nothing(ask, trusting, author
     assert ("REQUESTS_CA_BUNDLE" in error.message) is (name == "localhost")
 
 
-def test_library_bug_is_not_reported_as_vendor_outage(ask, acme, monkeypatch):
+def test_library_bug_is_not_reported_as_vendor_outage(ask, monkeypatch):
     def broken(*_, **__):
         raise TypeError("setsockopt() takes at most 3 arguments")
 
     monkeypatch.setattr("socket.socket.connect", broken)
     with pytest.raises(TypeError):
         ask("http://127.0.0.1:1/")
+
+
+def test_urllib3_future_is_refused_when_a_backend_is_opened(acme, monkeypatch):
     monkeypatch.setattr("urllib3.__version__", "2.13.906")
     with pytest.raises(ConfigurationError, match="niquests"):
         acme("https://localhost:1")

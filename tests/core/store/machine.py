@@ -83,13 +83,13 @@ class Machine(RuleBasedStateMachine):
                 sums[call.states[name]] += call.amounts[name]
         return tuple(sums.values())
 
-    def give_up(self, sum_of_budget=None):
-        """Of one sum or of all, take what began too long ago for unknown; return how many."""
+    def give_up(self, name_and_key=None):
+        """Make late reservations of one budget and key, or of all, unknown; return how many."""
         limit = self.clock.now() - dt.timedelta(seconds=LEASE_S)
         given_up = 0
         for call in self.calls:
             for name, key in call.keys.items():
-                is_meant = sum_of_budget in (None, (name, key))
+                is_meant = name_and_key in (None, (name, key))
                 is_late = call.record.started_at <= limit
                 if is_meant and is_late and call.states[name] == "reserved":
                     call.states[name] = "unknown"

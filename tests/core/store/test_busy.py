@@ -35,8 +35,8 @@ def holder(sql, tmp_path):
 SOON_S = 20
 
 
-def busy(step):
-    """A step that finds the store held, and does not wait for as long as the store itself would."""
+def assert_unavailable_soon(step):
+    """The step finds the store held, and does not wait for as long as the store itself would."""
     began = time.monotonic()
     with pytest.raises(fm.StoreUnavailable) as caught:
         step()
@@ -54,7 +54,10 @@ def test_step_with_a_deadline_does_not_wait_behind_one_without(sql, holder):
             sql.budget(BUDGET_KEY, deadline=Deadline.after(0))
         reason = caught.value.message
     outcomes = together(
-        4, lambda: busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2)))
+        4,
+        lambda: assert_unavailable_soon(
+            lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2))
+        ),
     )
     assert outcomes == [None] * 4
     assert patient.is_alive()
@@ -68,7 +71,9 @@ def postponed(store, holder, charged=fm.Charged.YES):
     reservation = entry()
     store.reserve(reservation, Decimal(5))
     holder.hold()
-    busy(lambda: store.finalize(reservation, charged, at=NOW, deadline=Deadline.after(0)))
+    assert_unavailable_soon(
+        lambda: store.finalize(reservation, charged, at=NOW, deadline=Deadline.after(0))
+    )
     holder.let_go()
     return reservation
 
@@ -108,7 +113,7 @@ def test_postponed_outcome_is_written_once_by_the_next_step(  # noqa: PLR0917 - 
 def test_closing_a_locked_store_returns_soon_and_logs_lost_charges(sql, holder, caplog):
     postponed(sql, holder)
     holder.hold()
-    busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
+    assert_unavailable_soon(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
     began = time.monotonic()
     sql.close()
     assert time.monotonic() - began < SOON_S
@@ -165,8 +170,8 @@ def verifier(sql, clock):
 def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, holder):
     holder.hold()
     # The clock stands still: only what waits for the store takes time.
-    busy(lambda: verifier.verify(PROBE, REFERENCE, deadline_s=0.05))
-    busy(lambda: verifier.verify_live(PROBE, REFERENCE, deadline_s=0.05))
+    assert_unavailable_soon(lambda: verifier.verify(PROBE, REFERENCE, deadline_s=0.05))
+    assert_unavailable_soon(lambda: verifier.verify_live(PROBE, REFERENCE, deadline_s=0.05))
     assert verifier.backend.calls == []
     holder.let_go()
     assert verifier.verify(PROBE, REFERENCE).is_match

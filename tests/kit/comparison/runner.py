@@ -114,6 +114,7 @@ def main(settings_json):
 
 class Runner:
     def __init__(self, settings):
+        """Start this file as a program, which runs the study in a fork for each line on stdin."""
         self._process = subprocess.Popen(
             [sys.executable, "-W", "error", __file__, json.dumps(settings)],
             stdin=subprocess.PIPE,
