@@ -89,7 +89,11 @@ _log_options = join_options(
 @file_option("--key-file", "The key of the log, on the first line; with --refs.", to="key_file")
 @common.cost_options("USD")
 @common.repeated(
-    "--price", "prices", "NAME=AMOUNT", "Price of a call of this system.", callback=parse_pairs
+    "--price",
+    "prices",
+    "NAME=AMOUNT",
+    "Price of one call of this system, with all its charges (Azure: 3 transactions).",
+    callback=parse_pairs,
 )
 def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Compare the vendor that answers with the candidate in its shadow.

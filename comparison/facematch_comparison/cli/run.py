@@ -116,7 +116,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "--price",
     "prices",
     "NAME=AMOUNT",
-    "Price of a comparison by this system; by default, the price in its budget.",
+    "Price of one comparison by this system, with all its charges (Azure: 3 transactions); by "
+    "default, the price in its budget.",
     callback=parse_pairs,
 )
 @common.currency_option("Currency of all amounts.", default="USD")

@@ -19,7 +19,7 @@ from facematch_comparison.values.numbers import amount
 
 from .drift import Drift
 from .drift_sentences import period_cells
-from .sentences import NAMES, estimate, listed, share
+from .sentences import NAMES, charges_per_call, estimate, listed, share
 from .shadow import PER, ShadowComparison, SideSummary
 
 #: The cells of a table's row, by column title.
@@ -199,6 +199,8 @@ def side_cells(summary: SideSummary) -> Row:
         "Errors": listed(summary.errors),
         "Not asked": listed(summary.not_asked),
         "Charged": listed(summary.charged),
+        "Charges per call": charges_per_call(summary),
+        "Price of a call": "" if summary.price is None else numbers.money(summary.price),
         "Cost": "" if summary.cost is None else amount(summary.cost),
         "Half within": seconds.get("50", ""),
         "95 of 100 within": seconds.get("95", ""),

@@ -13,7 +13,7 @@ from facematch_comparison.values.numbers import amount, counted, spread
 from facematch_core.call_log import NotAsked
 
 from .calls import Share
-from .shadow import PER, NetErrors, Reviewed, ShadowComparison
+from .shadow import PER, NetErrors, Reviewed, ShadowComparison, SideSummary
 
 #: What errors of each kind are called.
 NAMES: Final = {
@@ -150,6 +150,13 @@ def estimate(estimated: Estimate) -> str:
     return spread(estimated.value, estimated.interval, numbers.quantity)
 
 
+def charges_per_call(summary: SideSummary) -> str:
+    """Format the charges of a charged call, such as ``3``; "" if each was charged once."""
+    if summary.charges_per_call in (None, 1.0):
+        return ""
+    return f"{summary.charges_per_call:.3g}"
+
+
 def listed(counts: Mapping[str, int]) -> str:
     """Format counts by name: ``RateLimited (12), OutcomeUnknown (3)``."""
     return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
@@ -159,6 +166,7 @@ def _caveats(comparison: ShadowComparison) -> Iterator[str]:
     if comparison.practice_answers:
         yield practice_caveat(comparison.practice_answers)
     yield _what_both_miss(comparison)
+    yield from _about_prices(comparison)
     yield from _about_calls(comparison)
     yield from _about_changes(comparison)
     if comparison.reviewed is not None:
@@ -178,6 +186,18 @@ def _what_both_miss(comparison: ShadowComparison) -> str:
         f"Both were wrong in {both_wrong.count:,} of {both_wrong.of:,} labelled agreements: "
         f"{share(both_wrong)} of all agreements. These errors do not change the difference."
     )
+
+
+def _about_prices(comparison: ShadowComparison) -> Iterator[str]:
+    """Yield which price must be that of several charges."""
+    for summary in (comparison.answered, comparison.candidate):
+        charges = charges_per_call(summary)
+        if summary.price is not None and charges:
+            yield (
+                f"A charged call of {summary.name} had {charges} charges on average. Its price, "
+                f"{numbers.money(summary.price)}, must be that of the whole call: if your price "
+                "list names the price of one charge, multiply it."
+            )
 
 
 def _about_calls(comparison: ShadowComparison) -> Iterator[str]:

@@ -70,7 +70,10 @@ class SideSummary:
         not_asked: How many drawn calls were not made, and why; empty for the answering side.
         decisions: How many results have which decision.
         charged: How many calls were charged, by ``yes``, ``no`` and ``unknown``.
-        price, cost: The price of a charge, and of all charges that are certain; None if not given.
+        charges_per_call: The mean number of charges of a call that was charged (Azure: 3
+            transactions); None if no call was charged, or without a number of charges.
+        price: The price of one call, with all its charges; None if not given.
+        cost: The price of all calls that were certainly charged; None if not given.
         elapsed_s: Percentiles of the duration of calls with a result, in seconds.
         models, thresholds: How many results have which model and which threshold.
     """
@@ -82,6 +85,7 @@ class SideSummary:
     not_asked: Mapping[str, int]
     decisions: Mapping[str, int]
     charged: Mapping[str, int]
+    charges_per_call: float | None
     price: float | None
     cost: float | None
     elapsed_s: Mapping[str, float]
@@ -120,7 +124,8 @@ class Money:
         currency: The currency of all amounts.
         cost_false_match, cost_false_reject: What an error costs.
         saved_errors: Saved by fewer errors.
-        saved_prices: Saved by a lower price of the calls; None if a price is not given.
+        saved_prices: Saved by a lower price of a call, if every compared call is charged; None if a
+            price is not given.
         saved: The sum of both.
     """
 
@@ -322,7 +327,8 @@ def compare_sides(
 ) -> ShadowComparison:
     """Compare the two sides, with labels if there are any; `with_sentences` adds the words.
 
-    Costs count only with labels of disagreements.
+    Costs count only with labels of disagreements. Each of `prices` is that of one call of a system,
+    with all its charges, as in a budget.
 
     Raises:
         InvalidRequest: the labels belong to another question, or a price to another system.
@@ -526,12 +532,9 @@ def _money_of(
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
     with_result = rows[rows["decision"].notna()]
     asked_calls = rows[rows["not_asked"].isna()]
+    charged_calls = asked_calls[asked_calls["charged"] == Charged.YES.value]
+    charges = charged_calls["charges"].dropna()
     price = prices.get(name)
-    cost = None
-    if price is not None:
-        is_charged = asked_calls["charged"] == Charged.YES.value
-        # A charged call without a number of charges counts as one.
-        cost = price * float(asked_calls.loc[is_charged, "charges"].fillna(1).sum())
     elapsed_s = {}
     if len(with_result):
         for percentile in _PERCENTILES:
@@ -544,8 +547,9 @@ def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> Side
         not_asked=count_values(rows["not_asked"]),
         decisions=count_values(rows["decision"]),
         charged=count_values(asked_calls["charged"]),
+        charges_per_call=float(charges.mean()) if len(charges) else None,
         price=price,
-        cost=cost,
+        cost=None if price is None else price * len(charged_calls),
         elapsed_s=elapsed_s,
         models=count_values(with_result["model"]),
         thresholds=count_values(with_result["threshold"]),

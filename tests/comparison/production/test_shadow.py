@@ -15,7 +15,7 @@ from kit.comparison.logs import START, simulate_month
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
-from facematch_comparison.production.page import shadow_html
+from facematch_comparison.production.page import shadow_html, side_cells
 from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
@@ -141,6 +141,31 @@ def test_money_is_that_of_errors_and_prices(month, sides):
     ends = money.saved.interval
     assert (ends.low, ends.high) == pytest.approx((value - below + 20, value + above + 20))
     assert comparison.answered.cost == pytest.approx(50)
+
+
+def test_a_price_is_that_of_a_whole_call_with_all_its_charges(month):
+    """The table and the money saved say the same of two vendors, one with 3 charges a call."""
+    rows = []
+    for row in month.rows(systems=("didit", "azure")):
+        is_azure = row.system == "azure"
+        rows.append(attrs.evolve(row, charges=3) if is_azure else row)
+    sides = find_sides(table_of(rows), ALL)
+    comparison = compare(
+        sides,
+        labels_of(sides, month.truth),
+        costs=Costs(false_match=50, false_reject=2, currency="USD"),
+        prices={"didit": 0.30, "azure": 0.20},
+    )
+    calls = comparison.candidate.charged["yes"]
+    assert comparison.candidate.cost == pytest.approx(0.20 * calls)
+    saved = comparison.money.saved_prices
+    assert saved == pytest.approx(1000 * (0.30 - comparison.candidate.cost / calls))
+    assert (comparison.answered.charges_per_call, comparison.candidate.charges_per_call) == (1, 3)
+    (caveat,) = [text for text in comparison.caveats if "had 3 charges" in text]
+    assert "azure" in caveat
+    cells = side_cells(comparison.candidate)
+    assert (cells["Charges per call"], cells["Price of a call"]) == ("3", "0.20")
+    assert side_cells(comparison.answered)["Charges per call"] == ""
 
 
 def test_labels_of_disagreements_alone_give_what_all_labels_give(month, sides):
