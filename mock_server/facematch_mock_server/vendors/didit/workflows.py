@@ -14,7 +14,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import pictures
-from .pictures import Block, judge_liveness, judge_match, warnings
+from .pictures import RISKS, Block, judge_liveness, judge_match, warnings
 from .records import ACTIONS, APPROVED, DECLINED, IN_REVIEW, Workflow, WorkflowSettings
 
 #: The form defaults of the standalone calls.
@@ -41,16 +41,14 @@ def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Work
     log_types = {warning["risk"]: warning["log_type"] for warning in block["warnings"]}
     if _is_at_or_below(block["score"], settings.face_liveness_score_review_threshold):
         log_types.setdefault("LOW_LIVENESS_SCORE", "warning")
-    for risk in ("DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"):
-        if risk in log_types:
-            log_types[risk] = ACTIONS[settings.face_liveness_possible_duplicated_face_action]
-    has_more_faces = log_types.pop("MULTIPLE_FACES_DETECTED", None) is not None
+    for risk in log_types:
+        if RISKS[risk].action_setting:
+            log_types[risk] = ACTIONS[getattr(settings, RISKS[risk].action_setting)]
     # Only a passive check reports further faces, quality and luminance.
     if workflow.method == "PASSIVE":
-        if has_more_faces:
-            action = settings.face_liveness_multiple_faces_action
-            log_types["MULTIPLE_FACES_DETECTED"] = ACTIONS[action]
         log_types |= _judge_picture(block, settings)
+    else:
+        log_types.pop("MULTIPLE_FACES_DETECTED", None)
     reports = warnings(claims, "LIVENESS", log_types, data)
     return {**_with_warnings_and_status(block, reports, log_types), "method": workflow.method}
 

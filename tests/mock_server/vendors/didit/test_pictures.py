@@ -132,9 +132,9 @@ CHECKS = [
     ({"faces": 2}, Verdict("Approved", 92.12, MANY, "warning.words")),
     ({"quality": 1, "luminance": 1}, Verdict("Approved", 92.12, None, "liveness.quality_risks")),
     ({"blocklist": "certain"}, Verdict("Declined", 92.12, LISTED, "liveness.known_from")),
-    ({"blocklist": "likely"}, Verdict("Declined", 92.12, LIKE_LISTED, "liveness.known_from")),
+    ({"blocklist": "possible"}, Verdict("Declined", 92.12, LIKE_LISTED, "liveness.known_from")),
     ({"duplicate": "certain"}, Verdict("Approved", 92.12, TWICE, "liveness.known_from")),
-    ({"duplicate": "likely"}, Verdict("Approved", 92.12, LIKE_TWICE, "liveness.known_from")),
+    ({"duplicate": "possible"}, Verdict("Approved", 92.12, LIKE_TWICE, "liveness.known_from")),
     ({"faces": 0}, Verdict("Declined", None, NONE, "warning.words")),
 ]
 

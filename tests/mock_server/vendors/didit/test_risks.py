@@ -8,7 +8,7 @@ import pytest
 
 from facematch_core import WarningCode, open_verifier
 from facematch_core.models import Severity
-from facematch_mock_server import card_sheet
+from facematch_mock_server import WorkflowSettings, card_sheet
 from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
@@ -46,3 +46,15 @@ def test_warnings_have_the_documented_text(path):
         if risk and shown["risk"] not in OTHER_WORDS:
             names = ("log_type", "short_description", "long_description")
             assert (risk.type, risk.short, risk.long) == tuple(shown[name] for name in names)
+
+
+#: Risks that a workflow judges by thresholds, or only in hosted sessions.
+JUDGED_BY_WORKFLOWS = {"LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"}
+
+
+def test_workflow_decides_on_each_risk_that_declines_no_call():
+    """Otherwise, a hosted session is approved in spite of its workflow's action."""
+    settings = {field.name for field in attrs.fields(WorkflowSettings)}
+    for name, risk in RISKS.items():
+        if risk.type != "error" and name not in JUDGED_BY_WORKFLOWS:
+            assert risk.action_setting in settings, f"{name} lacks its action_setting"
