@@ -53,6 +53,13 @@ def test_python_and_http_accept_and_reject_the_same_outcome_values(asking, row):
     assert control.outcomes() == accepted
 
 
+def test_scores_and_qualities_are_0_to_100_and_up_to_ten_faces_can_be_seen():
+    percent = {name for name, row in ROWS.items() if (row.least, row.most) == (0, 100)}
+    assert percent == {"score", "smaller_face_score", "quality", "luminance"}
+    assert (ROWS["faces"].least, ROWS["faces"].most) == (0, 10)
+    assert (ROWS["times"].least, ROWS["times"].most) == (1, None)
+
+
 @pytest.mark.parametrize(
     "row", [row for row in ROWS.values() if row.outcome_kind], ids=lambda row: row.name
 )

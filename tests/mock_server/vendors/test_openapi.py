@@ -102,6 +102,20 @@ def test_operation_names_its_keys_its_query_and_its_required_fields(
     assert content["schema"]["required"] == fields
 
 
+@pytest.mark.parametrize(
+    ("vendor", "path", "statuses"),
+    [
+        ("azure", "/face/v1.2/verify", {200, 400, 401, 403, 404, 429, 500, 503}),
+        ("compreface", COMPARE, {200, 400, 404, 500, 503}),
+        ("deepvue", "/v1/facematch", {200, 400, 401, 402, 403, 404, 422, 429, 500, 503}),
+    ],
+)
+def test_operation_lists_the_statuses_that_the_vendor_has_words_for(
+    documents, vendor, path, statuses
+):
+    assert {*map(int, documents[vendor]["paths"][path]["post"]["responses"])} == statuses
+
+
 def test_every_operation_names_known_keys_or_needs_none_and_the_id_in_its_path(documents):
     without_keys = set()
     for document in documents.values():

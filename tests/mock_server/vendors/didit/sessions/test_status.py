@@ -15,6 +15,11 @@ REFUSED = [
     ({"new_status": "In Review"}, NOT_A_TARGET),
     ({"new_status": "Approved"}, ["The new status is the same as the current status."]),
     ({"new_status": "Declined", "send_email": True}, NO_ADDRESS),
+    ({"new_status": "Declined", "send_email": True, "email_address": " "}, NO_ADDRESS),
+    (
+        {"new_status": "Declined", "send_email": True, "email_address": "ada"},
+        {"email_address": ["Enter a valid email address."]},
+    ),
     (
         {"comment": True, "new_status": "x"},
         {"new_status": ['"x" is not a valid choice.'], "comment": ["Not a valid string."]},
@@ -38,6 +43,12 @@ def test_rejected_update_changes_nothing_and_sends_no_webhook(
     assert answer(engine, update(1, body)) == (400, refusal)
     assert engine.world.sessions.all() == before
     assert updates == []
+
+
+def test_update_with_an_address_for_the_email_is_accepted(engine, answer):
+    body = {"new_status": "Declined", "send_email": True, "email_address": "ada@shop.example"}
+    assert answer(engine, update(1, body))[0] == 200
+    assert answer(engine, on(1))[1]["status"] == "Declined"
 
 
 def test_only_the_newest_100_reviews_are_stored(engine, answer):
