@@ -145,6 +145,15 @@ def test_expired_link_abandons_the_run(engine):
     assert statuses == ["awaiting_input", "abandoned"]
 
 
+def test_repr_of_an_applicant_shows_none_of_its_values(engine):
+    person = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@shop.example"}
+    assert engine.handle(ask(APPLICANTS, person)).status == 201
+    shown = repr(engine.world.records.applicants.all())
+    assert "created_at" in shown
+    for value in person.values():
+        assert value not in shown
+
+
 def test_runs_are_listed_by_tags_status_applicant_and_day(engine, people):
     first = start(engine, tags=["a", "b"]).json()
     second = start(engine, tags=["b"]).json()
