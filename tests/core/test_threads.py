@@ -1,11 +1,14 @@
 """Deadlines as values, and the threads for what nobody can end."""
 
+import functools
 import threading
+import weakref
+from concurrent.futures import Future
 
 import pytest
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.base.threads import HelperThreads, NoThread
+from facematch_core.base.threads import HelperThreads, NoThread, fulfil
 
 LIMIT_S = 30
 SOON = 0.05
@@ -62,3 +65,14 @@ def test_work_with_the_same_key_is_shared_and_errors_are_copied():
         with pytest.raises(ValueError) as caught:
             helpers.run(fail, Deadline.after(LIMIT_S), key)
         assert (caught.value is error) is (key is None)
+
+
+def test_error_that_is_kept_keeps_neither_its_work_nor_its_future_alive():
+    work = functools.partial(int, "no number")
+    future = Future()
+    others = [weakref.ref(work), weakref.ref(future)]
+    fulfil(future, work)
+    error = future.exception()
+    del work, future
+    assert [other() for other in others] == [None, None]
+    assert isinstance(error, ValueError)
