@@ -92,7 +92,14 @@ def test_threshold_precedence_is_caller_profile_default(backend, threshold, prof
 
 def test_stricter_caller_threshold_overrides_profile_review_threshold(backend):
     verifier = fm.FaceVerifier(backend, review_threshold=60)
-    assert verifier.verify(PROBE, REFERENCE, threshold=70).is_match
+    result = verifier.verify(PROBE, REFERENCE, threshold=70)
+    assert (result.is_match, result.review_threshold) == (True, None)
+    for options, value, source in (
+        ({}, 60, models.ThresholdSource.PROFILE),
+        ({"review_threshold": 90}, 90, models.ThresholdSource.CALLER),
+    ):
+        limit = verifier.verify(PROBE, REFERENCE, **options).review_threshold
+        assert limit == fm.Threshold(value, models.ThresholdRule.ABOVE, source)
     with pytest.raises(fm.InvalidRequest):
         verifier.verify(PROBE, REFERENCE, threshold=70, review_threshold=65)
 

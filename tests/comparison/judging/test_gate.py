@@ -156,10 +156,28 @@ def test_an_inconclusive_verdict_for_lack_of_pairs_names_the_plan(answers, requi
     assert verdict.plan == plan
 
 
-def test_plan_uses_the_gates_way_of_choosing_thresholds():
-    strict = attrs.evolve(DOOR, required_fmr=0.001)
-    plan = verdict_of(at_default(100, 0, 200, 0), strict).plan
-    assert plan == PLAN.replace("0.01", "0.005", 1)
+@pytest.mark.parametrize(
+    ("required_fmr", "fmr"),
+    [
+        pytest.param(0.001, "0.005", id="a fifth of it is required"),
+        pytest.param(0.01, "0.01", id="the limit is lower"),
+    ],
+)
+def test_plan_uses_the_gates_way_of_choosing_thresholds(required_fmr, fmr):
+    strict = attrs.evolve(DOOR, required_fmr=required_fmr)
+    plan = verdict_of(at_default(100, 0, 100, 0), strict).plan
+    assert plan == PLAN.replace("0.01", fmr, 1)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "outcome"),
+    [(AS_ASKED, Conclusion.FAIL), (DOOR, Conclusion.PASS)],
+    ids=["default", "required_fmr"],
+)
+def test_a_default_threshold_fails_even_if_another_one_would_pass(requirements, outcome):
+    verdict = verdict_of(at_default(400, 60, 600, 0), requirements)
+    assert verdict.outcome is outcome
+    assert (verdict.chosen_on == "default") == (requirements is AS_ASKED)
 
 
 GOOD_DECISIONS = as_decisions(GOOD)
