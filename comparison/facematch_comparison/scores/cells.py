@@ -7,9 +7,11 @@ order of first appearance.
 from __future__ import annotations
 
 import contextlib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import numpy as np
 import pandas as pd
 
@@ -51,12 +53,73 @@ def words_of(cells: pd.Series) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index(words), validate=False)
 
 
-def common_words(columns: Sequence[pd.Series], *, is_sorted: bool = False) -> list[pd.Categorical]:
-    """Return the words of several columns, with the same categories; sorted if `is_sorted`."""
+@attrs.frozen
+class Spellings:
+    """Reads the spellings of a name as one word: the first of them.
+
+    Attributes:
+        ignores_case: Whether ``Rosa`` and ``rosa`` are one name. How an accent is stored, as one
+            character or two, never matters.
+        merged: The spellings of each name that has several; the first one is kept.
+    """
+
+    ignores_case: bool
+    merged: list[list[str]] = attrs.field(factory=list)
+
+    def merge(self, words: pd.Categorical) -> pd.Categorical:
+        """Return words in which every name has one spelling."""
+        if pd.api.types.is_integer_dtype(words.categories.dtype):
+            return words
+        spellings = distinct_words(words)
+        names = list(map(self._name_of, spellings))
+        if len(set(names)) == len(names):
+            return words
+        spellings_of_name: dict[str, list[str]] = {}
+        for spelling, name in zip(spellings, names, strict=True):
+            spellings_of_name.setdefault(name, []).append(spelling)
+        self.merged.extend(several for several in spellings_of_name.values() if len(several) > 1)
+        code_of_word = pd.factorize(np.array(names, object))[0]
+        codes = np.append(code_of_word, -1)[words.codes]
+        kept = words.categories.take(first_rows(code_of_word))
+        return pd.Categorical.from_codes(codes, kept, validate=False)
+
+    def _name_of(self, spelling: str) -> str:
+        name = spelling
+        if not name.isascii():
+            name = unicodedata.normalize("NFC", name)
+        if self.ignores_case:
+            name = unicodedata.normalize("NFC", name.casefold())
+        return name
+
+
+def note_of_spellings(merged: Sequence[Sequence[str]]) -> str:
+    """Return the note that spellings were read as one name; it lists the first few names."""
+    texts = []
+    for kept, *others in merged[:REPORTED_SEPARATELY]:
+        also = " and ".join(repr(other[:60]) for other in others[:REPORTED_SEPARATELY])
+        texts.append(f"{kept[:60]!r} is also {also}")
+    more_count = len(merged) - len(texts)
+    if more_count:
+        texts.append(f"and {more_count:,} more")
+    return (
+        "names that differ only in capitals, or in how an accent is stored, are one: "
+        f"{'; '.join(texts)}"
+    )
+
+
+def common_words(
+    columns: Sequence[pd.Series], *, is_sorted: bool = False, spellings: Spellings | None = None
+) -> list[pd.Categorical]:
+    """Return the words of several columns, with the same categories; sorted if `is_sorted`.
+
+    `spellings`, if given, reads the spellings of a name as one word.
+    """
     if all(column.dtype == TEXT for column in columns):
         whole = words_of(pd.concat(columns))
     else:
         whole = words_below_another(list(map(words_of, columns)))
+    if spellings is not None:
+        whole = spellings.merge(whole)
     if is_sorted:
         order = whole.categories.argsort()
         codes = np.append(first_rows(order), -1)[whole.codes]  # the inverse of `order`

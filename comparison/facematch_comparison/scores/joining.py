@@ -22,6 +22,7 @@ from .answers import PROBE_GROUP, REFERENCE_GROUP
 from .attributes import first_values
 from .cells import (
     TEXT,
+    Spellings,
     codes_of,
     constant,
     distinct_words,
@@ -29,11 +30,12 @@ from .cells import (
     forget_unused_words,
     is_filled,
     is_one_of,
+    note_of_spellings,
     texts_of,
     word_at,
     words_below_another,
 )
-from .columns import FIELDS, LABELS, PAIR_KEYS, PEOPLE, PICTURES, group_column
+from .columns import FIELDS, LABELS, PAIR_KEYS, PEOPLE, PERSON, PICTURES, group_column
 from .lines import MINUS_DISTANCE, words_in
 from .missing import Below, check_labelled_pairs, states_cut
 from .score_file import PlaceInFile, ScoreFile
@@ -111,7 +113,7 @@ class _JoinedLines:
         self._files = list(lines_of)
         self.pair_key = _pair_key_of(self._files)
         parts = [_fields_to_join(file, lines) for file, lines in lines_of.items()]
-        self.lines = _one_below_another(parts)
+        self.lines = _one_below_another(parts, note)
         lengths = [len(part) for part in parts]
         self._starts = np.cumsum([0, *lengths])
         self.file_of_line = np.repeat(np.arange(len(parts)), lengths)
@@ -355,8 +357,19 @@ def _fields_to_join(file: ScoreFile, lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _one_below_another(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the lines of all parts; of a field that a part does not have, they are empty."""
+def _one_below_another(
+    parts: Sequence[pd.DataFrame], note: Callable[[str], object]
+) -> pd.DataFrame:
+    """Return the lines of all parts; of a field that a part does not have, they are empty.
+
+    A person or a picture may have another spelling in each part.
+    """
+    people_spellings = Spellings(ignores_case=True)
+    picture_spellings = Spellings(ignores_case=False)
+    spellings_of_field = {
+        **dict.fromkeys((*PEOPLE, PERSON), people_spellings),
+        **dict.fromkeys(PICTURES, picture_spellings),
+    }
     columns: dict[str, Any] = dict.fromkeys(field for part in parts for field in part)
     for field in list(columns):
         if field in FIELDS and FIELDS[field].is_number:
@@ -366,9 +379,14 @@ def _one_below_another(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
         elif columns[field] is None:
             ends = [end for end in (field, _reference_of(field)) if end in columns]
             words = words_below_another([words_in(part, end) for end in ends for part in parts])
+            if field in spellings_of_field:
+                words = spellings_of_field[field].merge(words)
             line_count = len(words) // len(ends)
             for number, end in enumerate(ends):
                 columns[end] = words[number * line_count : (number + 1) * line_count]
+    merged = [*picture_spellings.merged, *people_spellings.merged]
+    if merged:
+        note(note_of_spellings(merged))
     return pd.DataFrame(columns, copy=False)
 
 

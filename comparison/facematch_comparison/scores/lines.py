@@ -29,6 +29,7 @@ import pandas as pd
 
 from .cells import (
     TEXT,
+    Spellings,
     codes_of,
     common_words,
     constant,
@@ -53,20 +54,26 @@ _REKOGNITION_SIMILARITY: Final = "FaceMatches.0.Similarity"
 
 
 def read_lines(file: ScoreFile, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the lines of a file, without scores."""
+    """Return the lines of a file, without scores; store which spellings of names were merged."""
     columns: dict[str, Any] = {}
-    for ends in (PICTURES, PEOPLE):
+    people_spellings = Spellings(ignores_case=True)
+    picture_spellings = Spellings(ignores_case=False)  # names of files
+    spellings_of_ends = {PICTURES: picture_spellings, PEOPLE: people_spellings}
+    for ends, spellings in spellings_of_ends.items():
         if file.has_all(ends):
             columns_of_ends = [cells[file.column_of[end]] for end in ends]
-            words = common_words(columns_of_ends, is_sorted=ends == PEOPLE)
+            words = common_words(columns_of_ends, is_sorted=ends == PEOPLE, spellings=spellings)
             columns.update(zip(ends, words, strict=True))
     for field, column in file.column_of.items():
         if field in FIELDS and FIELDS[field].is_number:
             columns[field] = numbers_of(cells[column], decimal_commas=file.decimal_commas)
         elif field == PERSON:
-            (columns[field],) = common_words([cells[column]], is_sorted=True)
+            (columns[field],) = common_words(
+                [cells[column]], is_sorted=True, spellings=people_spellings
+            )
         elif field not in columns:
             columns[field] = words_of(cells[column])
+    file.merged_spellings = [*picture_spellings.merged, *people_spellings.merged]
     if "system" not in columns:
         columns["system"] = constant(file.name, file.row_count)
     lines = pd.DataFrame(columns, copy=False)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from facematch_core.backend.kinds import format_argument
 
+from .attributes import first_values
 from .cells import (
     NUMBER_ADVICE,
     distinct_words,
@@ -268,10 +269,34 @@ def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Ite
     yield from problems_at(np.flatnonzero(is_label & (is_mated != is_one_person)), describe)
 
 
+def _pictures_of_two_people(
+    file: ScoreFile, lines: pd.DataFrame, picture: str, person: str
+) -> Iterator[Problem]:
+    """Yield problems: pictures that have another person than on an earlier line.
+
+    Pictures of the two ends may be in two folders, so each end is looked at alone.
+    """
+    pictures = words_in(lines, picture)
+    people = words_in(lines, person)
+    named = np.flatnonzero(is_filled(pictures) & is_filled(people))
+    stated = first_values(pictures.codes[named], people.codes[named], len(pictures.categories))
+
+    def describe(row: int) -> str:
+        first_row = named[stated.first_row[pictures.codes[row]]]
+        return (
+            f"the picture {word_at(pictures, row)[:60]!r} is of {word_at(people, row)[:60]!r}, but "
+            f"in {file.place_of(first_row)} of {word_at(people, first_row)[:60]!r}"
+        )
+
+    yield from problems_at(named[stated.contradicting_rows], describe)
+
+
 def problems_of_pairs(
     file: ScoreFile, lines: pd.DataFrame, first_of_pair: Ints
 ) -> Iterator[Problem]:
-    """Yield problems: pairs whose people differ between lines, and pictures used in two pairs.
+    """Yield problems: pairs whose people differ between lines, and pictures of two people.
+
+    Also two pictures that are used in two pairs.
 
     `first_of_pair` is the first line of each pair.
     """
@@ -291,6 +316,9 @@ def problems_of_pairs(
         )
     if not file.has_all(PICTURES):
         return
+    if file.people_fields == PEOPLE:
+        for picture, person in zip(PICTURES, PEOPLE, strict=True):
+            yield from _pictures_of_two_people(file, lines, picture, person)
     ends = [words_in(lines, end).codes[first_of_pair].astype(np.int64) for end in PICTURES]
     if not file.counts_both_orders:
         ends = [np.minimum(*ends), np.maximum(*ends)]

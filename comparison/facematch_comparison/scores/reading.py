@@ -22,7 +22,7 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .attributes import groupings, system_attributes
 from .by_kind import LABEL, TwoFiles, one_pair_per_line, read_two_files
-from .cells import codes_of, distinct_words, first_rows, numbers_of, texts_of
+from .cells import codes_of, distinct_words, first_rows, note_of_spellings, numbers_of, texts_of
 from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, PICTURES, WIDE
 from .files import Tables, read_tables
@@ -200,6 +200,9 @@ def _checked_lines(cells_of: Tables, below: Below, notify: Callable[[str], objec
     all_lines: Tables = {}
     for file in list(cells_of):
         cells, lines_of = without_repeats(file, cells_of.pop(file), notify)
+        if file.merged_spellings:
+            of_file = "" if is_one_file else f"{file.name}: "
+            notify(of_file + note_of_spellings(file.merged_spellings))
         cuts = {}
         for system, lines in lines_of.items():
             cuts[system] = rekognition_cut(system, cells, lines, below, notify)

@@ -88,6 +88,7 @@ class ScoreFile:
         skipped_columns: Columns that are not read.
         fields_named: Fields that the user assigned to a column, or to none.
         counts_both_orders: Whether the two orders of two pictures are two pairs.
+        merged_spellings: The spellings of each person or picture that has several.
     """
 
     title: str
@@ -108,6 +109,7 @@ class ScoreFile:
     skipped_columns: list[str] = attrs.field(factory=list)
     fields_named: set[str] = attrs.field(factory=set)
     counts_both_orders: bool = False
+    merged_spellings: list[list[str]] = attrs.field(factory=list)
 
     @property
     def fields(self) -> set[str]:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
 from facematch_comparison.scores.cells import (
+    note_of_spellings,
     problem_of_empty_cells,
     problems_of_words,
     texts_of,
@@ -245,6 +246,8 @@ def read_study(
         for text in (*file.notes, *notes_of_columns([file], file)):
             note(text)
     lines = read_lines(file, cells)
+    if note is not None and file.merged_spellings:
+        note(note_of_spellings(file.merged_spellings))
     problems = [*file.problems, *_problems_of_required_cells(file, lines)]
     broken_rows: set[int] = set()
     for problem in problems:

@@ -256,3 +256,25 @@ def test_a_matrix_with_labels_elsewhere_cannot_compare_pictures_with_themselves(
     labels[matrix["image1"] < matrix["image2"]].to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(InvalidRequest, match="is compared with itself"):
         read_scores([tmp_path / "labels.csv", tmp_path / "matrix.csv"])
+
+
+def test_files_that_spell_people_in_other_ways_are_joined(tmp_path):
+    """One file has capitals and composed accents, the other has not."""
+    lines = []
+    other_lines = []
+    for number in range(20):
+        person, other = f"Zo\u00eb {number}", f"Zo\u00eb {(number + 1) % 20}"
+        for second, score in ((person, 90 + number / 4), (other, 10 + number / 4)):
+            lines.append(f"{person},{second},{score}")
+            decomposed = f"{person},{second}".lower().replace("\u00eb", "e\u0308")
+            other_lines.append(f"{decomposed},{score / 2}")
+    for name, content in (("aws", lines), ("azure", other_lines)):
+        text = "\n".join(["person1,person2,score", *content])
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    heard = []
+    answers = read_scores([tmp_path / "aws.csv", tmp_path / "azure.csv"], note=heard.append)
+    assert [len(each.frame) for each in answers] == [40, 40]
+    for each in answers:
+        assert each.scored.all()
+        assert int(each.mated.sum()) == 20
+    assert [text for text in heard if "are one: 'Zo\u00eb 0' is also" in text]

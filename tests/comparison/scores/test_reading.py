@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -886,3 +887,47 @@ def test_a_score_shared_by_most_non_mated_pairs_is_noted(read, zeros, noted):
     lines = [f"a{n},b{n},0,{score}" for n, score in enumerate(scores)]
     read("\n".join(["image1,image2,label,score", "c,d,1,90", *lines]))
     assert read.is_noted(f"{zeros} of 60 non-mated pairs have the score 0") is noted
+
+
+def spelled_file(spellings):
+    """A file of pictures and people: the genuine pairs of the first people have two spellings."""
+    rows = ["image1,image2,person1,person2,score"]
+    for number in range(30):
+        other = (number + 1) % 30
+        person = f"Zo\u00eb {number}"
+        spelling = spellings(person) if number < 5 else person
+        rows.append(f"a{number}.jpg,b{number}.jpg,{person},{spelling},{80 + number / 2}")
+        rows.append(f"a{number}.jpg,b{other}.jpg,{person},Zo\u00eb {other},{20 + number / 2}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [str.upper, lambda name: unicodedata.normalize("NFD", name), lambda name: f" {name} "],
+    ids=["capitals", "accents in two characters", "spaces"],
+)
+def test_spellings_of_a_name_are_one_person(read, spellings):
+    plain = read(spelled_file(str))[0]
+    (answers,) = read(spelled_file(spellings))
+    assert answers.frame.equals(plain.frame)
+    assert int(answers.mated.sum()) == 30
+    is_other_name = spellings("Zo\u00eb") != " Zo\u00eb "
+    assert read.is_noted("'Zo\u00eb 0' is also") == is_other_name
+    assert read.is_noted("and 2 more") == is_other_name
+
+
+def test_names_of_pictures_are_told_apart_by_capitals_alone(read):
+    composed, apart = "Zo\u00eb.jpg", "Zoe\u0308.jpg"
+    (answers,) = read(
+        f"image1,image2,same,score\n{composed},a.jpg,1,90\n{apart},b.jpg,1,91\n"
+        "c.jpg,d.jpg,1,92\nC.jpg,e.jpg,0,10\n"
+    )
+    # The first two pairs share a picture, so they are of one person.
+    assert answers.probe_subjects[0] == answers.probe_subjects[1]
+    assert answers.probe_subjects[2] != answers.probe_subjects[3]
+
+
+def test_a_picture_of_two_people_is_refused(read):
+    content = "image1,image2,person1,person2,score\na,b,Rosa,ROSA,90\na,c,Dora,Eva,20\n"
+    (problem,) = refusals(read, content)
+    assert "the picture 'a' is of 'Dora', but in line 2 of 'Rosa'" in problem
