@@ -28,6 +28,10 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
 import botocore.loaders
 import hypothesis
 import pytest
+
+# Their `assert` shows both values, as in a test.
+pytest.register_assert_rewrite("kit")
+
 from kit.fakes import FakeBackend
 
 from facematch_core import FaceVerifier

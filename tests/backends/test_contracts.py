@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import pytest
+from kit.vendors import BUNDLED_VENDORS
 from simulators.azure import AzureSimulator
 from simulators.baidu import BaiduLoginSimulator, BaiduSimulator
 from simulators.compreface import ComprefaceSimulator
@@ -28,6 +29,12 @@ class Contract(BackendContract):
     def simulator(self):
         with self.opened() as simulator:
             yield simulator
+
+
+def test_each_vendor_has_a_contract():
+    assert {contract.opened.vendor for contract in Contract.__subclasses__()} == set(
+        BUNDLED_VENDORS
+    )
 
 
 class TestDidit(Contract):

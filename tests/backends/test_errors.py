@@ -176,6 +176,10 @@ ROWS = {
 }
 
 
+def test_each_vendor_that_compares_has_rows():
+    assert set(ROWS) == set(ASKED)
+
+
 def each_row():
     rows = []
     for name, rows_of_name in ROWS.items():

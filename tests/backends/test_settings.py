@@ -9,7 +9,7 @@ import httpx
 import pydantic
 import pydantic_settings
 import pytest
-from kit.vendors import KEYLESS, NEEDED, PAID, open_backend, settings_at
+from kit.vendors import BUNDLED_VENDORS, KEYLESS, NEEDED, PAID, open_backend, settings_at
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat
@@ -35,6 +35,16 @@ def message_of_refusal(vendor, **changes):
 
 
 # Each setting of a vendor
+
+
+def test_each_bundled_vendor_has_its_settings_and_keys_here():
+    assert set(NEEDED) == set(BUNDLED_VENDORS)
+    assert {vendor for vendor, _ in KEYS} == set(BUNDLED_VENDORS) - set(KEYLESS)
+    matching = set()
+    for vendor in BUNDLED_VENDORS:
+        if fm.Operation.MATCH in open_backend(vendor).capabilities.operations:
+            matching.add(vendor)
+    assert set(PAID) == matching
 
 
 @pytest.mark.parametrize("vendor", NEEDED)
@@ -172,7 +182,7 @@ VARIABLES = {
 }
 
 
-@pytest.mark.parametrize("vendor", VARIABLES)
+@pytest.mark.parametrize("vendor", BUNDLED_VENDORS)
 def test_environment_variables_are_the_documented_ones(vendor):
     assert list(open_backend(vendor).environment_variables.values()) == VARIABLES[vendor]
 

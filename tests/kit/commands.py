@@ -114,7 +114,8 @@ def screens(request, run, tmp_path):
         text = "\n".join(shown).replace(str(tmp_path), "FOLDER")
         for pattern, stands in CHANGING:
             text = re.sub(pattern, stands, text)
-        assert text == kept(request.path.parent / "golden" / f"{name}.txt", text)
+        file = request.path.parent / "golden" / f"{name}.txt"
+        assert text == kept(file, text), f"UPDATE=1 writes {file}"
 
     return golden
 

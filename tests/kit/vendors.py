@@ -1,7 +1,14 @@
 """How the backend of each vendor is opened: for the vendor itself, and at its mock."""
 
+import tomllib
+from pathlib import Path
+
 from facematch_core.config.plugins import backend_class
 
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+#: Every backend that calls a vendor. The other lists of vendors are compared with it.
+BUNDLED_VENDORS = sorted(set(PROJECT["entry-points"]["facematch.backends"]) - {"local"})
+#: Those that compare two pictures.
 PAID = (
     "didit",
     "deepvue",

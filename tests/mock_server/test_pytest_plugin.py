@@ -17,7 +17,8 @@ import urllib3
 from kit.mock_didit import P1, post_match
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
-from facematch_mock_server import MockServer
+from facematch_mock_server import MockServer, pytest_plugin
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 DIDIT = "https://verification.didit.me"
 PATH = "/v3/face-match/"
@@ -35,6 +36,11 @@ def test_requests_to_didits_own_hosts_reach_the_mock(didit_mock):
     of_accounts = requests.post("https://apx.didit.me/auth/v2/programmatic/register/", timeout=10)
     assert of_accounts.status_code == 404
     assert of_accounts.headers["X-Facematch-Mock"]
+
+
+@pytest.mark.parametrize("name", vendor_names())
+def test_each_vendor_with_hosts_has_the_fixture_of_its_own_address(name):
+    assert hasattr(pytest_plugin, f"{name}_mock") is bool(vendor_named(name).hosts)
 
 
 @pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])

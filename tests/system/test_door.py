@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from facematch_mock_server import card_sheet
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PROGRAMS = Path(__file__).with_name("door_programs")
 NPM = ("undici@6", "axios@1", "got@14", "@aws-sdk/client-rekognition@3")
@@ -54,20 +55,7 @@ REACHES = {
 #: The programs that the door refuses, and what it says.
 REFUSED = {"with_http2.mjs": "HTTP/2 is not imitated"}
 #: The vendors whose host is a constant in a program above.
-VENDORS = (
-    "didit",
-    "deepvue",
-    "rekognition",
-    "azure",
-    "compreface",
-    "baidu",
-    "facepp",
-    "tencent",
-    "onfido",
-    "persona",
-    "sumsub",
-    "veriff",
-)
+VENDORS = ["compreface", *(name for name in vendor_names() if vendor_named(name).hosts)]
 OPTIONS = [
     *(word for vendor in VENDORS for word in ("--vendor", vendor)),
     "--door",

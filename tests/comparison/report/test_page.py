@@ -143,7 +143,8 @@ def test_a_conditional_text_is_omitted_where_it_is_not_true(text):
 def test_a_page_says_what_it_said(name):
     """`golden` has its words; UPDATE=1 writes them."""
     text = "".join(f"{text_of(part)}\n" for part in page(name).all("h1", "h2", "p", "li", "tr"))
-    assert text == kept(Path(__file__).parent / f"golden/{name}.txt", text)
+    file = Path(__file__).parent / f"golden/{name}.txt"
+    assert text == kept(file, text), f"UPDATE=1 writes {file}"
 
 
 @pytest.mark.parametrize("is_real", [False, True])

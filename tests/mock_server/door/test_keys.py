@@ -17,6 +17,7 @@ from kit.mock_didit import P1, START, match_request
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.door.keys import accept_key
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
@@ -81,6 +82,11 @@ CALLS += [
     ("onfido", onfido.ask(onfido.APPLICANTS, onfido.NAME, token=KEY)),
     ("persona", persona.persona_request(key=KEY)),
 ]
+
+
+def test_each_vendor_with_keys_has_a_call():
+    with_keys = {name for name in vendor_names() if vendor_named(name).first_keys}
+    assert {vendor for vendor, _ in CALLS} == with_keys
 
 
 @pytest.mark.parametrize(("vendor", "request_"), CALLS, ids=[vendor for vendor, _ in CALLS])

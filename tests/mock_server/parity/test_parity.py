@@ -36,7 +36,7 @@ from facematch_mock_server.parity.recording import Recorder
 from facematch_mock_server.parity.running import explain_unseen
 from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.sheet import make_card
-from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 ROOT = Path(__file__).parents[3]
 SENT = "Wed, 25 Nov 2026 10:00:00 GMT"
@@ -122,6 +122,11 @@ def _differences(mock, vendor):
     for name, call in mock.items():
         pairs.append(CallPair(name=name, vendor_call=vendor[name], mock_call=call))
     return compare(pairs)
+
+
+def test_each_vendor_that_compares_has_calls_of_its_own():
+    matching = {name for name in vendor_names() if "match" in vendor_named(name).operations}
+    assert set(WITH_PICTURES) == matching
 
 
 def test_the_claim_of_the_largest_file_is_a_size():
