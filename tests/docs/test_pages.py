@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 from kit.contract import rules
 from kit.pages import check_part
+from kit.vendors import BUNDLED_VENDORS
 
 import facematch_core
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.config import opening as config
+from facematch_didit import DiditOptions
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.world.faults import Kind
 
@@ -49,6 +52,31 @@ def test_readme_lists_every_bundled_backend():
     for info in facematch_core.available_backends():
         if info.distribution == "facematch-core":
             assert f"[`{info.name}`](docs/vendors/{info.name}.md)" in text, info.name
+
+
+def test_reserved_names_are_those_of_the_bundled_backends():
+    page = (REFERENCE / "plug-in-interface.md").read_text()
+    reserved = re.search(r"- (`[^:]+) are reserved in the first two groups", page)[1]
+    assert set(re.findall(r"`(\w+)`", reserved)) == {"local", *BUNDLED_VENDORS}
+
+
+@pytest.mark.parametrize("name", BUNDLED_VENDORS)
+def test_each_bundled_vendor_has_its_rows_of_privacy_and_of_its_mock(name):
+    privacy = (DOCS / "explanation" / "privacy.md").read_text()
+    assert f"\n| `{name}` | " in privacy, "the table of hosts"
+    kept = privacy.partition("\n## What a vendor keeps\n")[2].partition("\n## ")[0]
+    # Its rows name whose service it is: AWS, Azure, Tencent.
+    word = "AWS" if name == "rekognition" else vendor_named(name).title.split()[0]
+    assert re.search(rf"(?m)^\| [^|]*{re.escape(word)}", kept), "What a vendor keeps"
+    assert f"\n| [`{name}`]({name}.md) | [" in (DOCS / "vendors" / "index.md").read_text()
+
+
+def test_each_option_of_didit_is_among_what_is_sent():
+    privacy = (DOCS / "explanation" / "privacy.md").read_text()
+    (row,) = re.findall(r"(?m)^\| `didit` \|.*", privacy)
+    assert [
+        field.name for field in attrs.fields(DiditOptions) if f"`{field.name}`" not in row
+    ] == []
 
 
 #: What a page shows of a program that has tests of its own: the file, and a name in it or all.
@@ -217,7 +245,8 @@ def test_tables_are_rendered_as_tables():
 @pytest.mark.long
 def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
     ran = built(ROOT, "--site-dir", tmp_path)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout + ran.stderr == ""
     results = (tmp_path / "reference" / "results.html").read_text()
     assert "No pair of faces could be scored, so" in results, "a comment is no docstring"
     loaded = re.compile(

@@ -6,7 +6,7 @@ import re
 import attrs
 import pytest
 from kit.pages import DOCS, check_part
-from kit.vendors import settings_at
+from kit.vendors import PAID, settings_at
 
 import facematch_core as fm
 from facematch_comparison import PairState, Requirements
@@ -163,6 +163,10 @@ def table_of_failover():
         named = "all" if len(vendors) == len(VENDORS) else ", ".join(vendors)
         rows.append(cells(strike, named))
     return "\n".join(rows)
+
+
+def test_each_vendor_that_compares_has_a_column():
+    assert set(VENDORS.values()) == set(PAID)
 
 
 @pytest.mark.docs
