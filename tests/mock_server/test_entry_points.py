@@ -8,7 +8,7 @@ import attrs
 import pytest
 import requests
 from kit.commands import invoke_facematch
-from kit.mock_didit import P1
+from kit.mock_didit import P1, didit_request
 from kit.parity import CARDS, PICTURES
 
 from facematch_mock_server import MockServer, card_sheet
@@ -76,6 +76,32 @@ def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
     assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.match.answer")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["probe", "reference"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_exact_path_of_a_vendor_goes_before_the_prefix_of_another(monkeypatch):
+    behaviour = vendor_named("acme").behaviour
+    (route,) = behaviour.routes
+    # Deepvue has all paths that begin with /v1/.
+    monkeypatch.setattr(behaviour, "routes", (attrs.evolve(route, pattern="/v1/compare"),))
+    picture = {"probe": ("a.png", P1), "reference": ("b.png", P1)}
+    with MockServer(vendor=["deepvue", "acme"]) as mock:
+        headers = {"x-api-key": mock.of("acme").live_key}
+        url = f"{mock.url}/v1/compare"
+        answer = requests.post(url, files=picture, headers=headers, timeout=10)
+        requests.post(f"{url}d", timeout=10)
+        vendors = [call.vendor for call in mock.control.journal()]
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "same")
+    assert vendors == ["acme", "deepvue"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_unknown_path_is_not_answered_with_a_path_of_the_control_api():
+    app = MockServer(vendor="acme").app
+    assert "/__mock__/" not in app.handle(didit_request("/else")).json()["mock"]
+    assert "Acme begins at /compare" in app.handle(didit_request("/else")).json()["mock"]
+    assert "/compare?" in app.handle(didit_request("/compares")).json()["mock"]
+    assert "/__mock__/reset?" in app.handle(didit_request("/_mock_/reset")).json()["mock"]
 
 
 @pytest.mark.usefixtures("acme")

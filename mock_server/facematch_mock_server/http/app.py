@@ -122,7 +122,9 @@ class App:
             return self._mark(response)
         mock_vendors: list[MockVendor] = [world.behaviour for world in self.account.worlds.values()]
         paths = [path for vendor in mock_vendors for path in vendor.known_paths()]
-        paths += self._control.known_paths()
+        # A misspelt /__mock__/: the path of a vendor's client is never one of the control API.
+        if "mock" in request.path:
+            paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
         if close:
             hint = f"Did you mean {close[0]}?"
@@ -214,18 +216,24 @@ class App:
         return account.worlds[vendor.name].behaviour
 
     def _find_vendor(self, head: Request) -> Vendor | None:
-        """Return the vendor that has the request's host, or else its path."""
+        """Return the vendor that has the request's host, else its path, else the path's prefix."""
         vendors = self.accounts.vendors.values()
         if len(vendors) > 1:
             host = head.header("host")
             for vendor in vendors:
                 if vendor.has_host(host):
                     return vendor
+        owner_of_prefix = None
         for vendor in vendors:
-            # The paths are the same in every account; `owns` also looks at the host.
-            if self.accounts.main.worlds[vendor.name].behaviour.owns(head):
+            # The paths are the same in every account.
+            mock_vendor = self.accounts.main.worlds[vendor.name].behaviour
+            route, _ = mock_vendor.find(head)
+            if route is not None:
                 return vendor
-        return None
+            # `owns` also looks at the host.
+            if owner_of_prefix is None and mock_vendor.owns(head):
+                owner_of_prefix = vendor
+        return owner_of_prefix
 
     def _world_of(self, head: Request) -> World:
         vendor = self.mock_vendor_of(head)
