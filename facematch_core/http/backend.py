@@ -73,8 +73,9 @@ class HttpBackend(RemoteBackend):
     Attributes:
         error_table: Errors for unexpected responses (usually not 200), by status and body shape;
             they take precedence over `default_row`. Empty by default.
-        error_codes: Errors by vendor code, see `error_code`; they take precedence over
-            `error_table`. An `InconclusiveRow` means a result instead, for example "no face".
+        error_codes: Errors by vendor code as text, such as ``"1201"``, see `error_code`; they take
+            precedence over `error_table`. An `InconclusiveRow` means a result instead, for example
+            "no face".
         codes_in_200: Whether an expected response that has an error code is an error, too. If the
             code has no row, it is a charged `UnexpectedResponse`. False by default.
         request_id_header: The response header with the vendor's request id, or None if there is
@@ -94,6 +95,18 @@ class HttpBackend(RemoteBackend):
     read_timeout_s: float = 60.0
     ca_bundle: Path | None = None
     proxy: str | None = None
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        codes = vars(cls).get("error_codes")
+        if not isinstance(codes, Mapping):  # none, or a property
+            return
+        for code in codes:
+            if not isinstance(code, str):
+                raise TypeError(
+                    f"{cls.__name__}.error_codes has the code {code!r}; codes are text, also those "
+                    f'that the vendor sends as numbers: write "{code}".'
+                )
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -229,7 +242,7 @@ class HttpBackend(RemoteBackend):
         An error reply has a status that is not among `expects`, or an `error_code` if the backend
         has `codes_in_200`. The meaning of a status may depend on `request`, the `Request`.
         """
-        return error_by_table(self, reply, find_code(self, reply).row)
+        return error_by_table(self, reply, find_code(self, reply))
 
     @functools.cached_property
     def client(self) -> HttpClient:

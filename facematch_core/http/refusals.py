@@ -224,28 +224,36 @@ class FoundCode:
     row: ErrorRow | InconclusiveRow | None = None
 
 
+#: For a reply without a code.
+NO_CODE = FoundCode()
+
+
 def find_code(backend: HttpBackend, reply: HttpReply) -> FoundCode:
     """Return the vendor's code in a reply, and its row."""
     if not reply.is_json:
-        return FoundCode()
+        return NO_CODE
     code = backend.error_code(reply)
     if code is None:
-        return FoundCode()
+        return NO_CODE
     return FoundCode(str(code), backend.error_codes.get(str(code)))
 
 
 def error_by_table(
-    backend: HttpBackend, reply: HttpReply, row: ErrorRow | InconclusiveRow | None = None
+    backend: HttpBackend, reply: HttpReply, found: FoundCode = NO_CODE
 ) -> errors.VendorError:
-    """Return the error for a reply, from `row` or the backend's `error_table`."""
-    return vendor_error(
+    """Return the error for a reply, from the row of its code or the backend's `error_table`."""
+    error = vendor_error(
         reply,
         backend.error_table,
         backend=backend.name,
         now=backend.client.clock.now(),
         # An `InconclusiveRow` stands for a result, so it has no error.
-        row=row if isinstance(row, ErrorRow) else None,
+        row=found.row if isinstance(found.row, ErrorRow) else None,
     )
+    if found.code and found.row is None:
+        code = quote_text(found.code, masker(reply.secrets))
+        ending.add_to_message(error, f' Its code is "{code}".')
+    return error
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:

@@ -36,12 +36,13 @@ class PairSimulator(HttpSimulator):
         backend_class: The backend under test.
         settings: Its settings, without ``base_url``.
         picture_names: ``probe`` or ``reference``, by the name of a form's file or field, or by the
-            path of a text in a JSON body.
+            path of a text in a JSON body: ``{"image_a": "probe", "image_b": "reference"}``.
         has_data_uris: Whether a picture that is text must be a data URI. Otherwise it must be
             base64 without a prefix.
         constants: By the path of the URL, the values that the documents require in a request and
             that change what its answer means, such as a version or "find all faces". Each by its
-            place, as in `picture_names`. A request without them is no call that was documented.
+            place, as in `picture_names`: ``{"/v2/compare": {"model": "af-3"}}``. A request without
+            them is no call that was documented.
         credentials: The headers or form fields that a request must have to be accepted:
             ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs.
         same_person, different_people: The documented bodies.
@@ -79,11 +80,43 @@ class PairSimulator(HttpSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        cls._check_picture_names()
+        cls._check_constants()
         cls.cannot_happen = {**_NEVER, **cls.cannot_happen}
         bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
         if cls.liveness_path is not None:
             bodies |= {Situation.LIVE, Situation.SPOOF}
         cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED) - frozenset(cls.cannot_happen)
+
+    @classmethod
+    def _check_picture_names(cls) -> None:
+        names = vars(cls).get("picture_names")
+        if not isinstance(names, Mapping):  # none, or a property
+            return
+        for place, name in names.items():
+            if name not in ("probe", "reference"):
+                raise ValueError(
+                    f"{cls.__name__}.picture_names has {{{place!r}: {name!r}}}; the vendor's name "
+                    f"of a picture comes first, and then probe or reference: {{{name!r}: 'probe'}}."
+                )
+
+    @classmethod
+    def _check_constants(cls) -> None:
+        constants = vars(cls).get("constants")
+        if not isinstance(constants, Mapping):  # none, or a property
+            return
+        for path, values in constants.items():
+            is_path = isinstance(path, str) and path.startswith("/")
+            if not is_path or not isinstance(values, Mapping):
+                raise ValueError(
+                    f"{cls.__name__}.constants has {{{path!r}: {values!r:.80}}}; write the values "
+                    'of each path of a URL: {"/compare": {"model": "af-3"}}.'
+                )
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The paths of the requests so far, without the query.
+        self.called_paths: set[str] = set()
 
     def backend(self, **settings: Any) -> Backend:
         return self.backend_class(**{**self.settings, "base_url": self.url, **settings})
@@ -123,7 +156,9 @@ class PairSimulator(HttpSimulator):
     ) -> SimulatorReply:
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
-        constants = self.constants.get(request.path.partition("?")[0], {})
+        path = request.path.partition("?")[0]
+        self.called_paths.add(path)
+        constants = self.constants.get(path, {})
         for place, value in constants.items():
             sent = _sent_at(request, place)
             if sent != value:

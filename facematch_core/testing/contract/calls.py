@@ -32,6 +32,7 @@ from facematch_core.testing.bench import (
     rule,
     run_parts,
 )
+from facematch_core.testing.pairs import PairSimulator
 from facematch_core.testing.simulator import (
     NOT_PASSING,
     PASSING,
@@ -146,6 +147,13 @@ class CallRules(Rules):
                     and later_result.ids.vendor == vendor_id
                 )
                 assert not is_repeated, "the result belongs to an earlier call"
+        if isinstance(bench.simulator, PairSimulator):
+            uncalled = set(bench.simulator.constants) - bench.simulator.called_paths
+            bench.require_of_simulator(
+                not uncalled,
+                f"its `constants` are for {', '.join(sorted(uncalled))}, but the plug-in called "
+                f"{', '.join(sorted(bench.simulator.called_paths)) or 'no path'}",
+            )
 
     def _r51_result_and_body(
         self, bench: Bench, operation: fm.Operation, situation: Situation

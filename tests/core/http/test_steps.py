@@ -113,6 +113,21 @@ def test_error_code_can_be_an_inconclusive_no_face_result():
     assert isinstance(read(reply(503, nobody)), fm.OutcomeUnknown)
 
 
+def test_code_without_a_row_is_in_the_message():
+    unknown = read(reply(400, {"error": {"code": 1201, "message": "Nope."}}))
+    assert "1201" in str(unknown)
+    known = read(reply(400, {"error": {"code": 7}}))
+    assert "code" not in str(known)
+    echo = read(reply(400, {"error": {"code": KEY}}))
+    assert KEY not in str(echo)
+
+
+def test_code_that_is_a_number_is_rejected_when_the_class_is_made():
+    row = ErrorRow(fm.RequestRejected, NO, "documented", "busy")
+    with pytest.raises(TypeError, match=r'Own\.error_codes has the code 1201; .*write "1201"'):
+        backend_with(error_codes={1201: row})
+
+
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
 def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
     backend_class = backend_with(
