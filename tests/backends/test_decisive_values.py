@@ -31,16 +31,19 @@ def opened(mock):
     return opened
 
 
-@pytest.mark.parametrize(
-    "name", ["azure", "baidu", "deepface", "facepp", "regula", "rekognition", "tencent"]
-)
+WITH_A_SANDBOX = ["deepvue", "didit"]
+#: CompreFace has no setting of an environment.
+WITHOUT_A_SANDBOX = [name for name in PAID if name not in ("compreface", *WITH_A_SANDBOX)]
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_SANDBOX)
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
         fm.open_verifier(name, **NEEDED[name], environment="sandbox")
 
 
-@pytest.mark.parametrize("name", ["deepvue", "didit"])
+@pytest.mark.parametrize("name", WITH_A_SANDBOX)
 def test_vendor_with_a_sandbox_can_be_set_to_it(name):
     assert open_backend(name, environment="sandbox").environment is fm.Environment.SANDBOX
 

@@ -48,13 +48,15 @@ def test_warnings_have_the_documented_text(path):
             assert (risk.type, risk.short, risk.long) == tuple(shown[name] for name in names)
 
 
-#: Risks that a workflow judges by thresholds, or only in hosted sessions.
-JUDGED_BY_WORKFLOWS = {"LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"}
+#: Risks that `workflows.py` judges by thresholds.
+BY_THRESHOLDS = {"LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"}
 
 
 def test_workflow_decides_on_each_risk_that_declines_no_call():
     """Otherwise, a hosted session is approved in spite of its workflow's action."""
     settings = {field.name for field in attrs.fields(WorkflowSettings)}
     for name, risk in RISKS.items():
-        if risk.type != "error" and name not in JUDGED_BY_WORKFLOWS:
-            assert risk.action_setting in settings, f"{name} lacks its action_setting"
+        if risk.type != "error" and name not in BY_THRESHOLDS:
+            assert risk.action_setting in settings, (
+                f"Risk({name}) lacks the action_setting that decides on it in a hosted session"
+            )
