@@ -88,7 +88,8 @@ def evaluate(
     if all(judging.why_reversed for judging in judgings):
         rule = format_argument("rule", "at_most")
         raise InvalidRequest(f"{judgings[0].why_reversed} For distances use {rule}.")
-    trials = _trials_that_choose(judgings)
+    scored_counts = _scored_non_mated_counts(judgings)
+    trials = _trials_that_choose(scored_counts)
     supported_fmr = stats.comparable_fmr(trials)
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]
     sides = [judging.choose(fmr, at_thresholds.get(judging.table.name)) for judging in judgings]
@@ -116,7 +117,12 @@ def evaluate(
         traffic=traffic,
     )
     is_default_fmr = required_fmr is None and supported_fmr is not None
-    return sentences.with_sentences(evaluation, trials, is_default_fmr=is_default_fmr)
+    return sentences.with_sentences(
+        evaluation,
+        trials,
+        is_same_number=len(set(scored_counts)) <= 1,
+        is_default_fmr=is_default_fmr,
+    )
 
 
 def _check_numbers(required_fmr: float | None, confidence: float, attempts: int | None) -> None:
@@ -165,12 +171,17 @@ def check_name(name: str, names: Collection[str]) -> None:
         raise InvalidRequest(f"No system is called {name[:60]!r} here; {suggest_name(name, names)}")
 
 
-def _trials_that_choose(judgings: Sequence[_Judging]) -> int:
-    """Return the lowest number of scored non-mated pairs among the systems that have enough."""
+def _scored_non_mated_counts(judgings: Sequence[_Judging]) -> list[int]:
+    """Return the number of scored non-mated pairs of each system that can be judged by scores."""
     counts = []
     for judging in judgings:
         if judging.table.is_scored and not judging.why_reversed:
             counts.append(judging.table.scored_others)
+    return counts
+
+
+def _trials_that_choose(counts: Sequence[int]) -> int:
+    """Return the lowest number of scored non-mated pairs among the systems that have enough."""
     enough = [count for count in counts if stats.comparable_fmr(count)]
     return min(enough or counts, default=0)
 

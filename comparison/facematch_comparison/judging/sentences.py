@@ -36,12 +36,13 @@ _NAMES: Final = "\0"
 
 
 def with_sentences(
-    evaluation: Evaluation, non_mated_pairs: int, *, is_default_fmr: bool
+    evaluation: Evaluation, non_mated_pairs: int, *, is_same_number: bool, is_default_fmr: bool
 ) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
     `non_mated_pairs` is the number of scored non-mated pairs of the system with the fewest that has
-    enough. It determined the required FMR if `is_default_fmr`.
+    enough. It determined the required FMR if `is_default_fmr`. `is_same_number` is whether every
+    system scored as many.
     """
     differences = []
     for difference in evaluation.differences:
@@ -57,7 +58,13 @@ def with_sentences(
         evaluation,
         headline=_headline(evaluation, non_mated_pairs),
         limit=_limit(evaluation),
-        caveats=tuple(_caveats(evaluation, non_mated_pairs if is_default_fmr else None)),
+        caveats=tuple(
+            _caveats(
+                evaluation,
+                non_mated_pairs if is_default_fmr else None,
+                is_same_number=is_same_number,
+            )
+        ),
     )
 
 
@@ -77,6 +84,9 @@ def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
             text += _about_scores(evaluation, evaluation.differences[0])
     elif len(judged) == 2:
         text = _sentence_on(evaluation, names[0], names[1])
+        # A system beyond the required FMR is named first.
+        if compared and not any(two.is_real or two.beyond for two in compared):
+            text = f"Neither is shown to be better. {text}"
     elif not compared:
         reason = _sentence_on(evaluation, names[0], names[1])
         text = f"No two of {join_names(names)} are compared. {reason}"
@@ -273,7 +283,8 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         beyond.update(difference.beyond)
     operating_point = _describe_operating_point(evaluation, frr_of)
     text = (
-        f"{_beyond_required(evaluation, beyond)}At {operating_point}, {best} rejects "
+        f"{_beyond_required(evaluation, beyond)}{_no_winner(best, of_best, beaten)}"
+        f"At {operating_point}, {best} rejects "
         f"{frr_of[best].errors:,} of {frr_of[best].trials:,} genuine attempts"
         f"{_compare_best(evaluation, best, of_best)}."
     )
@@ -282,6 +293,15 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         are = "is" if len(not_compared) == 1 else "are"
         text += f" {join_names(not_compared)} {are} not compared."
     return text
+
+
+def _no_winner(best: str, of_best: Sequence[Difference], beaten: Collection[str]) -> str:
+    """Return a sentence that the system with the lowest FRR beats no other one; "" if it does."""
+    if any(difference.better == best for difference in of_best):
+        return ""
+    if not beaten:
+        return "No system is shown to be better. "
+    return f"{best} is not shown to be better than another one. "
 
 
 def _beaten(differences: Sequence[Difference]) -> set[str]:
@@ -369,11 +389,13 @@ def _limit(evaluation: Evaluation) -> str | None:
     return f"{matches} the threshold{of_system}; {warning}"
 
 
-def _caveats(evaluation: Evaluation, non_mated_pairs: int | None) -> Iterator[Caveat]:
+def _caveats(
+    evaluation: Evaluation, non_mated_pairs: int | None, *, is_same_number: bool
+) -> Iterator[Caveat]:
     """Yield the caveats of single systems, with equal texts merged, then of the whole comparison.
 
     `non_mated_pairs` is the number of non-mated pairs that determined the required FMR; None if the
-    caller passed one.
+    caller passed one. `is_same_number` is whether every system scored as many.
     """
     names_by_caveat: dict[Caveat, list[str]] = {}
     for system in evaluation.systems:
@@ -382,7 +404,7 @@ def _caveats(evaluation: Evaluation, non_mated_pairs: int | None) -> Iterator[Ca
     for caveat, names in names_by_caveat.items():
         text = caveat.text.replace(_NAMES, join_names(names))
         yield attrs.evolve(caveat, systems=tuple(names), text=text)
-    yield from _caveats_of_study(evaluation, non_mated_pairs)
+    yield from _caveats_of_study(evaluation, non_mated_pairs, is_same_number=is_same_number)
 
 
 def _caveat(code: str, text: str) -> Caveat:
@@ -468,12 +490,14 @@ def _where_few_decide(system: System) -> str | None:
     return f"{text} {warning}"
 
 
-def _caveats_of_study(evaluation: Evaluation, non_mated_pairs: int | None) -> Iterator[Caveat]:
+def _caveats_of_study(
+    evaluation: Evaluation, non_mated_pairs: int | None, *, is_same_number: bool
+) -> Iterator[Caveat]:
     """Yield the code and text of each caveat of the whole comparison; see `_caveats`."""
     study = evaluation.study
     strictest = stats.strictest_fmr(non_mated_pairs) if non_mated_pairs else None
     if strictest:
-        fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
+        fewest = "" if is_same_number else ", the fewest that a system scored,"
         yield _caveat(
             "strictest_rate",
             f"{non_mated_pairs:,} non-mated pairs{fewest} support no stricter rate than "

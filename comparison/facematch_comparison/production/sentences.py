@@ -66,12 +66,15 @@ def _what_to_label(comparison: ShadowComparison) -> str:
 
 
 def _verdict(comparison: ShadowComparison) -> str:
-    """Return who is better, or that it may be chance. Called only if there are net differences."""
+    """Return who is better, or that nothing is shown. Called only if there are net differences."""
     answered_name = comparison.answered.name
     candidate_name = comparison.candidate.name
     if comparison.money is not None:
         if not comparison.money.is_real:
-            return f"Whether {candidate_name} costs less than {answered_name} may be due to chance."
+            return (
+                f"No difference in cost is shown: {candidate_name} may cost less or more than "
+                f"{answered_name}."
+            )
         saves = comparison.money.saved.value > 0
         winner = candidate_name if saves else answered_name
         return f"{winner} costs less, and the difference is significant."
@@ -80,12 +83,13 @@ def _verdict(comparison: ShadowComparison) -> str:
     if not significant and any_error is not None and any_error.is_real:
         winner = candidate_name if any_error.saved.value > 0 else answered_name
         return (
-            f"{winner} makes fewer errors in all, and the difference is significant. Whether it "
-            "makes fewer of one kind may be due to chance."
+            f"{winner} makes fewer errors in all, and the difference is significant. Of one kind "
+            "alone, no difference is shown."
         )
     if not significant:
         return (
-            f"Whether {answered_name} or {candidate_name} makes fewer errors may be due to chance."
+            f"No difference is shown: {candidate_name} may make fewer or more errors than "
+            f"{answered_name}."
         )
     winners = {candidate_name if net.saved.value > 0 else answered_name for net in significant}
     if len(winners) > 1:
@@ -136,9 +140,17 @@ def _money(comparison: ShadowComparison) -> str:
 
 def share(counted_share: Share) -> str:
     """Format a share with its interval: ``96.2 % (95.5 % to 96.9 %)``."""
-    if counted_share.value is None or counted_share.interval is None:
+    value = counted_share.value
+    ends = counted_share.interval
+    if value is None or ends is None:
         return "none"
-    return spread(counted_share.value, counted_share.interval, _percent)
+    width = ends.high - ends.low
+    percent = numbers.percent(value, width)
+    # 1 of 40 is 2.5 %, however wide the interval is.
+    in_two_digits = numbers.percent(value)
+    if len(in_two_digits) > len(percent) and float(in_two_digits) != float(percent):
+        percent = in_two_digits
+    return f"{percent} % ({_percent(ends.low, width)} to {_percent(ends.high, width)})"
 
 
 def _percent(value: float, width: float) -> str:

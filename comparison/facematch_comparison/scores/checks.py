@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -154,8 +154,12 @@ def _are_on_two_scales(scores: NDArray[np.float64]) -> bool:
     return bool(fractions >= many and count - high - len(low_scores) < many)
 
 
-def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
-    """Yield notes about empty cells and about scores that may mean a missing score."""
+def notes_of_blanks(answers: Sequence[Answers], threshold_of: Mapping[str, float]) -> Iterator[str]:
+    """Yield notes about empty cells and about scores that may mean a missing score.
+
+    `threshold_of` is the threshold, by system, below which a vendor omits scores; the score of such
+    a pair is just below it.
+    """
     counts_without_score = []
     for system in answers:
         is_blank = system.answered & ~system.acquired & (system.decisions < 0)
@@ -166,6 +170,14 @@ def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
         lowest = non_mated.min(initial=np.inf)
         count_lowest = int(np.count_nonzero(non_mated == lowest))
         if count_lowest >= max(_MANY_ALIKE, len(non_mated) / 2):
+            threshold = threshold_of.get(system.name)
+            if threshold is not None and lowest < threshold:
+                yield (
+                    f"{system.name}: {count_lowest:,} of {len(non_mated):,} non-mated pairs have "
+                    f"no score (below {threshold:g}), so a threshold of {threshold:g} or just "
+                    "above may be chosen"
+                )
+                continue
             advice = ""
             others = system.scores[system.scored & (system.scores > lowest)]
             if lowest == 0 and others.min(initial=np.inf) >= REKOGNITION_CUT:

@@ -135,12 +135,13 @@ FIELDS: Final[Mapping[str, Field]] = {
         is_required=True,
     ),
     "probe": Field(
-        f"{_PICTURE}[1a]|{_SIDE}left|{_FILE}x|(query|live)(image|photo)|"
+        f"{_PICTURE}[1a]|unknown{_SIDE}|{_SIDE}left|{_FILE}x|(query|live)(image|photo)|"
         "(img|image)1path|source(image|file|path)?|selfie(photo|image)?|"
         "probe(id|image|file|path|templateid|referenceid)"
     ),
     "reference": Field(
-        f"{_PICTURE}[2b]|{_SIDE}right|{_FILE}y|enrolled(image|photo)|aadhaarphoto|"
+        # face_recognition compares known pictures with an unknown one.
+        f"{_PICTURE}[2b]|known{_SIDE}|{_SIDE}right|{_FILE}y|enrolled(image|photo)|aadhaarphoto|"
         "(img|image)2path|target(image|file|path)|(id|passport)photo|idimage|"
         "reference(id|image|file|path)|gallery(id|image)?|bioref(template|reference)id|"
         "document(photo|image)?"

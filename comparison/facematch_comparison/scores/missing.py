@@ -116,8 +116,7 @@ def _check_missing_scores_of(system: Answers) -> None:
     stranger_share = float(is_missing[is_stranger].mean())
     if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
         return
-    # A vendor's own threshold is usually a whole number, at or below its lowest score.
-    own_threshold = math.floor(np.nanmin(system.scores))
+    own_threshold = _supposed_threshold(system.scores)
     option = format_argument("below", {system.name: own_threshold})
     raise InvalidRequest(
         f"{system.name} has no score for {stranger_share:.0%} of the non-mated pairs, but for "
@@ -125,6 +124,15 @@ def _check_missing_scores_of(system: Answers) -> None:
         f"threshold (Rekognition: below 80), and nothing was judged. Say so with {option}. If "
         "instead no face was found in these pictures, add a column acquired with 0 for each."
     )
+
+
+def _supposed_threshold(scores: NDArray[np.float64]) -> int:
+    """Return the threshold below which a system with these scores seems to omit others."""
+    lowest = float(np.nanmin(scores))
+    if REKOGNITION_CUT <= lowest <= float(np.nanmax(scores)) <= 100:
+        return int(REKOGNITION_CUT)
+    # A vendor's own threshold is usually a whole number, at or below its lowest score.
+    return math.floor(lowest)
 
 
 def check_labelled_pairs(
@@ -212,8 +220,8 @@ def _filled_below(system: Answers, threshold: float, note: Callable[[str], objec
     # So close to the vendor's threshold that no lower threshold is chosen.
     score_below = just_below(threshold, system.scores)
     note(
-        f"{system.name}: {int(is_below.sum()):,} pairs without a score count as {score_below:g}, "
-        f"just below {threshold:g}; no threshold below {threshold:g} can be judged"
+        f"{system.name}: {int(is_below.sum()):,} pairs without a score count as just below "
+        f"{threshold:g}; no threshold below {threshold:g} can be judged"
     )
     scores = np.where(is_below, score_below, system.scores)
     frame = system.frame.assign(score=scores, acquired=system.acquired | is_below)

@@ -251,6 +251,9 @@ def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Ite
         yield Problem(f"{file.column_of[field]} is -1, but 0 on other lines: write 1 or 0", rows)
     if len(file.people_fields) < 2:
         return
+    label_column = file.column_of[field]
+    decision = format_argument("columns", {"decision": label_column})
+    hint = f"if {label_column[:60]!r} is a system's own answer and not the truth, use {decision}"
     is_mated = lines["is_mated"].to_numpy()
     is_label = decode(lines, field, default=-1, dtype=np.int8) >= 0
 
@@ -261,9 +264,12 @@ def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Ite
         if file.people_fields == PEOPLE:
             return (
                 f"the pair is marked as {pair_kind}, but its people are named {names}; for "
-                "pictures, use image1 and image2"
+                f"pictures, use image1 and image2; {hint}"
             )
-        return f"the pair is marked as {pair_kind}, but mated pairs connect {names} as one person"
+        return (
+            f"the pair is marked as {pair_kind}, but mated pairs connect {names} as one person; "
+            f"{hint}"
+        )
 
     is_one_person = lines["person_1"].to_numpy() == lines["person_2"].to_numpy()
     yield from problems_at(np.flatnonzero(is_label & (is_mated != is_one_person)), describe)

@@ -129,7 +129,8 @@ def read_scores(
         file.missing_score_marks = no_scores
     recognise(cells_of, columns)
     files = list(cells_of)
-    lines_of = _checked_lines(cells_of, below, notify)
+    threshold_of: dict[str, float] = {}
+    lines_of = _checked_lines(cells_of, below, notify, threshold_of)
     judged = next(iter(lines_of))
     answers = []
     for file, lines in lines_of.items():
@@ -141,7 +142,11 @@ def read_scores(
         check_scales(answers, notify)
     if below is not None:
         answers = with_scores_below(answers, below, notify)
-    for text in (*notes_of_columns(files, judged), *notes_of_blanks(answers)):
+        if isinstance(below, Mapping):
+            threshold_of.update(below)
+        else:
+            threshold_of.update((system.name, below) for system in answers)
+    for text in (*notes_of_columns(files, judged), *notes_of_blanks(answers, threshold_of)):
         notify(text)
     return answers
 
@@ -191,10 +196,16 @@ def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
     return names
 
 
-def _checked_lines(cells_of: Tables, below: Below, notify: Callable[[str], object]) -> Tables:
+def _checked_lines(
+    cells_of: Tables,
+    below: Below,
+    notify: Callable[[str], object],
+    threshold_of: dict[str, float],
+) -> Tables:
     """Return the joined lines, those of the only file, or those of each system of a wide one.
 
-    Raise if cells are invalid. `cells_of` is emptied, to free the memory.
+    Raise if cells are invalid. `cells_of` is emptied, to free the memory. Rekognition's own
+    threshold is added to `threshold_of` for each system that omits scores below it.
     """
     is_one_file = len(cells_of) == 1
     all_lines: Tables = {}
@@ -205,7 +216,11 @@ def _checked_lines(cells_of: Tables, below: Below, notify: Callable[[str], objec
             notify(of_file + note_of_spellings(file.merged_spellings))
         cuts = {}
         for system, lines in lines_of.items():
-            cuts[system] = rekognition_cut(system, cells, lines, below, notify)
+            cut = rekognition_cut(system, cells, lines, below, notify)
+            cuts[system] = cut
+            if cut is not None:
+                names = distinct_words(words_in(lines, "system"))
+                threshold_of.update(dict.fromkeys(names, cut))
         problems: list[Problem] = []
         for system, lines in lines_of.items():
             numbers = lines["score"].to_numpy()

@@ -471,7 +471,7 @@ def _list_columns(file: ScoreFile, cells: pd.DataFrame) -> Iterator[str]:
 def _fields_to_name(cells_of: Tables, questions: Iterable[str]) -> list[str]:
     """Return the fields for which the user is to name a column.
 
-    Of several skipped columns, two may name both people, or both pictures.
+    Of several skipped columns, two may name both people, or both pictures, or each of them.
     """
     fields = list(questions)
     skipped_count = sum(len(file.skipped_columns) for file in cells_of)
@@ -479,9 +479,32 @@ def _fields_to_name(cells_of: Tables, questions: Iterable[str]) -> list[str]:
     if PERSON not in fields or skipped_count == 1:
         return fields
     fields.remove(PERSON)
-    if skipped_count:
-        fields += PICTURES if _have_pictures(cells_of) else PEOPLE
+    if skipped_count and _have_pictures(cells_of):
+        fields += PICTURES
+        if _have_people(cells_of):
+            fields += PEOPLE
+    elif skipped_count:
+        fields += PEOPLE
     return fields
+
+
+def _have_people(cells_of: Tables) -> bool:
+    """Return whether a file has two skipped columns with common words: the names of both people.
+
+    Names of pictures, numbers and labels are no names of people.
+    """
+    for file, cells in cells_of.items():
+        words_seen: set[str] = set()
+        for column in file.skipped_columns:
+            words = set(distinct_words(words_of(cells[column])))
+            is_numeric = not np.isinf(numbers_of(cells[column], decimal_commas=True)).any()
+            is_labels = all(word.lower() in MATED for word in words)
+            if is_numeric or is_labels or any(map(_PICTURE_FILE.search, words)):
+                continue
+            if not words.isdisjoint(words_seen):
+                return True
+            words_seen |= words
+    return False
 
 
 def _have_pictures(cells_of: Tables) -> bool:

@@ -520,7 +520,18 @@ def test_the_headline_names_a_fixed_threshold(threshold, later):
 def test_headline_starts_with_systems_above_the_required_fmr(names):
     systems = [crowd(name, seed=seed) for seed, name in enumerate(names)]
     evaluation = evaluate(systems, **FIXED, at_thresholds={"b": 40.0})
-    assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. At ")
+    assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. ")
+
+
+@pytest.mark.parametrize(
+    ("names", "lead"),
+    [("ab", "Neither is shown to be better. At "), ("abc", "No system is shown to be better. At ")],
+)
+def test_a_headline_without_a_winner_says_so_first(names, lead):
+    alike = [crowd(name, seed=seed) for seed, name in enumerate(names)]
+    evaluation = evaluate(alike, **FIXED)
+    assert not any(difference.is_real for difference in evaluation.differences)
+    assert evaluation.headline.startswith(lead)
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -624,6 +635,13 @@ def test_default_required_fmr_is_one_that_the_pairs_can_compare(strangers, fmr):
     (caveat,) = (caveat for caveat in evaluation.caveats if caveat.code == "strictest_rate")
     strictest = f"{strangers:,} non-mated .* than 1 false match in {strangers // 5:,}"
     assert re.search(strictest, caveat.text)
+    assert "fewest" not in caveat.text
+
+
+def test_the_number_of_strangers_is_the_fewest_if_another_system_scored_more():
+    evaluation = evaluate([crowd("a"), crowd("b", failures=0.1)])
+    (caveat,) = (caveat for caveat in evaluation.caveats if caveat.code == "strictest_rate")
+    assert "non-mated pairs, the fewest that a system scored, support" in caveat.text
 
 
 @pytest.mark.parametrize("strangers", [9, 0])

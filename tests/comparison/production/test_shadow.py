@@ -14,10 +14,10 @@ import scipy
 from kit.comparison.logs import START, simulate_month
 
 import facematch_core as fm
-from facematch_comparison.production.calls import Selection, table_of
+from facematch_comparison.production.calls import Selection, share_of, table_of
 from facematch_comparison.production.page import shadow_html, side_cells
 from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
-from facematch_comparison.production.sentences import with_sentences
+from facematch_comparison.production.sentences import share, with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_core.call_log import NotAsked, Side
 
@@ -201,6 +201,13 @@ def test_both_wrong_is_counted_among_labelled_agreements(month, sides):
     assert everything.disagreements == everything.labelled == sides.disagrees.sum()
 
 
+def test_a_share_of_one_in_forty_is_not_two_percent():
+    counted = np.arange(40) == 0
+    persons = np.arange(40)
+    assert share(share_of(counted, persons, 0.95)).startswith("2.5 % (")
+    assert share(share_of(counted[:20], persons[:20], 0.95)).startswith("5 % (")
+
+
 def test_unclear_calls_count_as_unlabelled(month, sides):
     labels = labels_of(sides, month.truth, answers={0: "?", 1: "unclear"})
     reviewed = compare(sides, labels).reviewed
@@ -320,7 +327,12 @@ LENIENT_CANDIDATE = {"frr": (0.10, 0.02), "fmr": (0.02, 0.4), "impostors": 0.2}
     [
         ({"frr": (0.10, 0.02)}, None, "deepvue makes fewer false rejects, and the difference is"),
         ({"frr": (0.02, 0.10)}, None, "didit makes fewer false rejects"),
-        ({}, None, "may be due to chance"),
+        ({}, None, "No difference is shown: deepvue may make fewer or more errors than didit."),
+        (
+            {},
+            Costs(false_match=50, false_reject=2, currency="EUR"),
+            "No difference in cost is shown: deepvue may cost less or more than didit.",
+        ),
         (LENIENT_CANDIDATE, None, "each make"),
         (
             LENIENT_CANDIDATE,
@@ -361,7 +373,7 @@ def test_verdict_of_both_kinds_together_agrees_with_the_table(
     assert is_real == {"error": True, "false_reject": False, "false_match": False}
     assert f"{winner} makes fewer errors in all" in comparison.headline
     few_labels = compare(sides, labels_of(sides, month.truth, labelled=2))
-    assert "makes fewer errors may be due to chance" in few_labels.headline
+    assert "No difference is shown" in few_labels.headline
 
 
 def test_document_and_page_have_the_same_verdict_and_no_person(month):

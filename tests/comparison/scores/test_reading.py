@@ -701,7 +701,8 @@ def test_empty_scores_below_the_vendors_own_threshold(read):
     assert read.is_noted("below=80")
     (answers,) = read(below=80)
     assert (answers.acquired.all(), answers.scores.min()) == (True, 79)
-    assert read.is_noted("20 pairs without a score count as 79")
+    assert read.is_noted("20 pairs without a score count as just below 80")
+    assert not read.is_noted("count as 79")
     assert read(below={"scores": 80})[0].scores.tolist() == answers.scores.tolist()
     for wrong in (90, {"theirs": 80}):
         with pytest.raises(InvalidRequest):
@@ -887,6 +888,47 @@ def test_a_score_shared_by_most_non_mated_pairs_is_noted(read, zeros, noted):
     lines = [f"a{n},b{n},0,{score}" for n, score in enumerate(scores)]
     read("\n".join(["image1,image2,label,score", "c,d,1,90", *lines]))
     assert read.is_noted(f"{zeros} of 60 non-mated pairs have the score 0") is noted
+
+
+@pytest.mark.parametrize("decimals", [0, 6])
+def test_pairs_without_a_score_are_not_said_to_have_the_vendors_threshold(read, decimals):
+    lines = [f"a{n},b{n},0," for n in range(30)]
+    lines += [f"c{n},d{n},1,{90 + n / 10**decimals:.{decimals}f}" for n in range(10)]
+    read("\n".join(["image1,image2,label,score", *lines]), below=80)
+    assert read.is_noted("30 of 30 non-mated pairs have no score (below 80)")
+    assert not read.is_noted("have the score 80")
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold"), [(range(82, 101), 80), (range(79, 99), 79), (range(820, 1000), 820)]
+)
+def test_the_threshold_of_rekognition_is_offered_for_its_scale(read, scores, threshold):
+    lines = [f"a{n},b{n},1,{score}" for n, score in enumerate([*scores, *scores])]
+    strangers = [*scores][:4] + [""] * 40
+    lines += [f"c{n},d{n},0,{score}" for n, score in enumerate(strangers)]
+    with pytest.raises(InvalidRequest, match=rf"below=\{{'scores': {threshold}\}}"):
+        read("\n".join(["image1,image2,label,score", *lines]), columns={"mated": "label"})
+
+
+def test_labels_that_connect_two_people_may_be_a_systems_answer(read):
+    """As of a system that takes the third picture for the person of both others."""
+    content = "image1,image2,same,score\na,b,1,90\nb,c,1,80\na,c,0,20\n"
+    (problem,) = refusals(read, content)
+    assert "columns={'decision': 'same'}" in problem
+
+
+def test_pictures_of_face_recognition_are_known(read):
+    (answers,) = read("known_image,unknown_image,same,distance\na,b,1,0.3\nc,d,0,0.7\n")
+    assert answers.frame["probe"].tolist() == ["b", "d"]
+
+
+def test_columns_of_people_are_asked_for_beside_pictures(read):
+    lines = [f"a{n}.jpg,b{n}.jpg,rosa {n},rosa {n // 2},{n / 9}" for n in range(30)]
+    asked = read.asked("\n".join(["photo_l,photo_r,who_l,who_r,dst", *lines]))
+    assert {"probe", "reference", "probe_subject", "reference_subject"} <= asked.columns.keys()
+    lines = [f"a{n}.jpg,b{n}.jpg,x{n},y{n},{n / 9}" for n in range(30)]
+    asked = read.asked("\n".join(["photo_l,photo_r,who_l,who_r,dst", *lines]))
+    assert asked.columns.keys().isdisjoint({"probe_subject", "reference_subject"})
 
 
 def spelled_file(spellings):
