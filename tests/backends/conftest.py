@@ -12,7 +12,7 @@ QUICK_ANSWERS = ("[same_person]", "[lost_answer]")
 UNBILLED_ANSWER = "::test_r16_results_tell_what_they_cost[no_face]"
 #: The contract with the bodies of a vendor's documents, of which one is of a form that no mock has.
 #: With mocks, the same backends are tried in test_contracts.py.
-DOCUMENTED_BODIES = re.compile(r"/test_pair_contracts\.py::(?!TestDeepfaceWithoutConfidence::)")
+DOCUMENTED_BODIES = re.compile(r"/test_pair_contracts\.py::Test(?!DeepfaceWithoutConfidence::)")
 #: What a session without a reference, or a call of another vendor, shows as well.
 COPIES = (
     # Pictures of 16 MB, for want of a limit; R24 tries the formats, test_settings.py what is sent.

@@ -1,52 +1,54 @@
 """The contract for backends that compare two pictures, with the vendors' documented bodies."""
 
+from typing import ClassVar
+
 import pytest
+from kit.vendors import PAID
 from simulators.baidu import DocumentedBaidu
 from simulators.deepface import DocumentedBuffalo, DocumentedDeepface
 from simulators.facepp import DocumentedFacepp
 from simulators.regula import DocumentedRegula
 from simulators.tencent import DocumentedTencent
 
+from facematch_core.config.plugins import backend_class
+from facematch_core.http import PairBackend
 from facematch_core.testing import BackendContract
 
 
-class TestBaidu(BackendContract):
+class Contract(BackendContract):
+    opened: ClassVar[type]
+
     @pytest.fixture
     def simulator(self):
-        with DocumentedBaidu() as simulator:
+        with self.opened() as simulator:
             yield simulator
 
 
-class TestFacepp(BackendContract):
-    @pytest.fixture
-    def simulator(self):
-        with DocumentedFacepp() as simulator:
-            yield simulator
+def test_each_backend_from_tables_has_documented_bodies():
+    from_tables = {name for name in PAID if issubclass(backend_class(name), PairBackend)}
+    tested = {contract.opened.backend_class.name for contract in Contract.__subclasses__()}
+    assert tested == from_tables | {"deepface"}
 
 
-class TestTencent(BackendContract):
-    @pytest.fixture
-    def simulator(self):
-        with DocumentedTencent() as simulator:
-            yield simulator
+class TestBaidu(Contract):
+    opened = DocumentedBaidu
 
 
-class TestRegula(BackendContract):
-    @pytest.fixture
-    def simulator(self):
-        with DocumentedRegula() as simulator:
-            yield simulator
+class TestFacepp(Contract):
+    opened = DocumentedFacepp
 
 
-class TestDeepface(BackendContract):
-    @pytest.fixture
-    def simulator(self):
-        with DocumentedDeepface() as simulator:
-            yield simulator
+class TestTencent(Contract):
+    opened = DocumentedTencent
 
 
-class TestDeepfaceWithoutConfidence(BackendContract):
-    @pytest.fixture
-    def simulator(self):
-        with DocumentedBuffalo() as simulator:
-            yield simulator
+class TestRegula(Contract):
+    opened = DocumentedRegula
+
+
+class TestDeepface(Contract):
+    opened = DocumentedDeepface
+
+
+class TestDeepfaceWithoutConfidence(Contract):
+    opened = DocumentedBuffalo

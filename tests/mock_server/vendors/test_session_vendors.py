@@ -18,7 +18,11 @@ from kit.mock_didit_webhooks import HOOK, carry
 
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
+WITH_SESSIONS = [
+    name for name in vendor_names() if "session_start" in vendor_named(name).operations
+]
 #: A request that starts a session, or a function that sends one.
 STARTS = {
     "azure": azure.start_request(),
@@ -213,7 +217,7 @@ def test_nobody_can_act_once_the_time_of_a_session_is_over(
 # Faults
 
 
-@pytest.mark.parametrize("vendor", STARTS)
+@pytest.mark.parametrize("vendor", WITH_SESSIONS)
 def test_fault_strikes_the_start_or_the_reading_of_a_session(engine, vendor, control):
     for call in ("session_start", "session_read"):
         control.add_fault(Fault(stage="answer", kind="status", status=418, call=call))
