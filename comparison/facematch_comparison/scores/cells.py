@@ -71,7 +71,11 @@ class Spellings:
         if pd.api.types.is_integer_dtype(words.categories.dtype):
             return words
         spellings = distinct_words(words)
-        names = list(map(self._name_of, spellings))
+        is_ascii = "".join(spellings).isascii()
+        if is_ascii and not self.ignores_case:
+            return words
+        # A million names: the C function alone is three times as fast.
+        names = list(map(str.casefold if is_ascii else self._name_of, spellings))
         if len(set(names)) == len(names):
             return words
         spellings_of_name: dict[str, list[str]] = {}
@@ -84,9 +88,7 @@ class Spellings:
         return pd.Categorical.from_codes(codes, kept, validate=False)
 
     def _name_of(self, spelling: str) -> str:
-        name = spelling
-        if not name.isascii():
-            name = unicodedata.normalize("NFC", name)
+        name = unicodedata.normalize("NFC", spelling)
         if self.ignores_case:
             name = unicodedata.normalize("NFC", name.casefold())
         return name

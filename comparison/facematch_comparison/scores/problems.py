@@ -291,7 +291,8 @@ def _pictures_of_two_people(
         first_row = named[stated.first_row[pictures.codes[row]]]
         return (
             f"the picture {word_at(pictures, row)[:60]!r} is of {word_at(people, row)[:60]!r}, but "
-            f"in {file.place_of(first_row)} of {word_at(people, first_row)[:60]!r}"
+            f"in {file.place_of(first_row)} of {word_at(people, first_row)[:60]!r}; if two folders "
+            "have it, write the folder, too"
         )
 
     yield from problems_at(named[stated.contradicting_rows], describe)

@@ -75,7 +75,8 @@ def read_scores(
     truth. An answer without a score or a decision is a failure to acquire, which is an error for a
     mated pair. A line with an ``error`` has no answer and is excluded from all error rates.
 
-    ``probe_subject`` and ``reference_subject`` name the people. Without both columns,
+    ``probe_subject`` and ``reference_subject`` name the people; names that differ only in capitals,
+    or in how an accent is stored, are one person, with a note. Without both columns,
     `Answers.people_known` is False, and the file needs ``person`` (one person per line) or the
     pictures ``image1`` and ``image2``: pictures connected by mated pairs are treated as one person.
 

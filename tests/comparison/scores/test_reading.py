@@ -958,6 +958,12 @@ def test_spellings_of_a_name_are_one_person(read, spellings):
     assert read.is_noted("and 2 more") == is_other_name
 
 
+def test_spellings_of_one_person_per_line_are_one(read):
+    (answers,) = read("person,same,score\nRosa,1,90\nrosa,1,80\nrosa,0,20\n")
+    assert len(set(answers.probe_subjects.tolist())) == 1
+    assert answers.person(0) == "Rosa"
+
+
 def test_names_of_pictures_are_told_apart_by_capitals_alone(read):
     composed, apart = "Zo\u00eb.jpg", "Zoe\u0308.jpg"
     (answers,) = read(
