@@ -233,6 +233,27 @@ def test_people_and_groups_of_a_label_file_apply_to_all(pairs, exports):
         assert each.groups["sex"].labels == ("f",)
 
 
+def test_groups_of_a_file_with_the_pairs_the_other_way_round_stay_with_their_pictures(
+    pairs, exports
+):
+    sexes = pd.DataFrame(
+        # The ends of every other pair are one person.
+        {"a": ["f", "x", "m", "f"] * (PAIRS // 4), "b": ["f", "m", "m", "x"] * (PAIRS // 4)}
+    )
+    labels = pd.read_csv(exports[0])
+    labels["probe_group_sex"] = sexes["a"]
+    labels["reference_group_sex"] = sexes["b"]
+    labels.to_csv(exports[0], index=False)
+    dlib = pd.read_json(exports[3])
+    dlib["probe_group_sex"] = sexes["b"]  # of "b.jpg", which is "img1" here
+    dlib["reference_group_sex"] = sexes["a"]
+    dlib.to_json(exports[3], orient="records")
+    for each in read_scores(exports):
+        sex = each.groups["sex"]
+        assert [sex.labels[number] for number in sex.probe] == sexes["a"].tolist()
+        assert [sex.labels[number] for number in sex.reference] == sexes["b"].tolist()
+
+
 def test_files_with_people_only_are_joined_by_both_people(tmp_path):
     for name, lines in (("a", "x,x,90\nx,y,20\ny,z,30\n"), ("b", "y,x,10\ny,z,40\nx,x,80\n")):
         (tmp_path / f"{name}.csv").write_text(f"person1,person2,score\n{lines}")
