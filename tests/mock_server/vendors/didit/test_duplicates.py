@@ -106,6 +106,13 @@ def test_workflow_decides_what_a_duplicate_does_to_a_session(faces, action, log_
     assert play(faces, "anna")["status"] == "Approved"
 
 
+def test_session_is_searched_by_the_face_shown_and_not_by_the_portrait(faces):
+    faces.check("p1", "anna")  # the portrait's
+    shown = faces.check("p2", "carla")["request_id"]
+    (warning,) = play(faces, "berta", "p2")["liveness_checks"][0]["warnings"]
+    assert warning["additional_data"]["duplicated_session_id"] == shown
+
+
 def test_sandbox_session_neither_finds_nor_enrolls_a_face(faces):
     assert play(faces, "anna", key=SANDBOX)["status"] == "Approved"
     assert faces.duplicates("p1", "berta") == []
