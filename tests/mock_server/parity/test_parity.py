@@ -215,6 +215,20 @@ def test_a_difference_shows_what_each_side_answered(value, shown):
     assert str(answered).endswith(f"status {shown} -> 410")
 
 
+def test_calls_with_the_same_difference_are_one_and_others_are_told_apart():
+    statuses = {"same": (200, 410), "other": (200, 410), "largest": (201, 410), "live": (200, 411)}
+    found = _differences(
+        {name: _call(_reply({}, mock)) for name, (mock, _) in statuses.items()},
+        {name: _call(_reply({}, vendor)) for name, (_, vendor) in statuses.items()},
+    )
+    shown = [each for each in found if each.aspect == "status"]
+    assert [(each.calls, each.mock, each.vendor) for each in shown] == [
+        (["same", "other"], 200, 410),
+        (["largest"], 201, 410),
+        (["live"], 200, 411),
+    ]
+
+
 @pytest.mark.parametrize(
     ("life", "text"),
     [
