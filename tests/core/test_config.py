@@ -121,6 +121,16 @@ def test_invalid_file_is_refused_with_a_one_line_error(tmp_path, document, says)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("count", "end"), [(20, "team-18, team-19."), (21, "team-18, team-19 and 1 more.")]
+)
+def test_unknown_profile_is_refused_with_at_most_20_of_the_known(tmp_path, count, end):
+    document = "".join(f"[profiles.team-{n:02}]\nbackend = 'a'\n" for n in range(count))
+    with pytest.raises(fm.ConfigurationError) as caught:
+        fm.open_verifier(profile="p", config=written(tmp_path, document))
+    assert str(caught.value).endswith(end)
+
+
 @attrs.define(kw_only=True, eq=False)
 class Incomplete(Configured):
     solution: Literal["document", "selfie"]
