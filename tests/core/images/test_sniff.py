@@ -202,6 +202,11 @@ def test_inconsistent_or_oversized_file_is_refused(data, says):
     assert Image.from_bytes(with_size(8000, 8000)).width ** 2 == MAX_PIXELS
 
 
+def test_jpeg_of_100_scans_is_a_picture():
+    scan = JPEG[JPEG.index(b"\xff\xda") : -2]
+    assert Image.from_bytes(JPEG[:-2] + scan * 99 + JPEG[-2:]).format == "jpeg"
+
+
 @pytest.mark.parametrize(
     "data",
     [
