@@ -40,7 +40,16 @@ def test_similarity_has_five_decimals_and_the_score_is_the_rest(engine):
         assert (detection["imageIndex"], detection["status"]) == (index, 0)
         (face,) = detection["faces"]
         assert face["roi"] == [212, 148, 392, 542]
-        assert len(face["landmarks"]) == 5
+
+
+def test_landmarks_are_at_fixed_places_of_the_face(engine):
+    detection, _ = engine.handle(match_request(scene(score=90))).json()["detections"]
+    (face,) = detection["faces"]
+    assert face["roi"] == [212, 148, 392, 542]
+    eyes = [[329, 364], [486, 364]]
+    nose = [408, 473]
+    corners_of_the_mouth = [[349, 581], [466, 581]]
+    assert face["landmarks"] == [*eyes, nose, *corners_of_the_mouth]
 
 
 def test_indices_and_types_are_those_of_the_request(engine):
