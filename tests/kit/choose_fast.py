@@ -34,6 +34,10 @@ NEVER_OMITTED = {
     "tests/core/http/test_login.py::test_failed_login_is_free_and_sends_no_picture",
     # Each failing gate searches the curve, but only here between two of its points.
     "tests/comparison/judging/test_gate.py::test_other_thresholds_are_searched_between_points_of_the_curve",
+    # Each report has a first page, but only here are its digest and models asserted.
+    "tests/comparison/report/test_page.py::test_digest_and_models_are_on_the_first_page_and_in_the_margin_of_each",
+    # Each address loses its path in the same lines, but only here are the paths of each vendor.
+    "tests/backends/test_settings.py::test_pasted_address_is_used_without_the_paths_of_calls",
 }
 
 
