@@ -28,7 +28,7 @@ def test_all_packaged_pairs_are_right_and_next_steps_are_printed(run, tmp_path, 
 
 @pytest.mark.slow
 def test_known_limits_are_marked_as_wrong(run):
-    answer = run(f"demo --photographs {DOCS} --out r.html")
+    answer = run("demo", "--photographs", DOCS, "--out", "r.html")
     assert answer.exit_code == 0
     rows = [line for line in answer.stdout.splitlines() if re.match(r"\d+ {2,}", line)]
     assert len(rows) == 13
