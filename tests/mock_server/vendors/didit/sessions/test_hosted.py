@@ -263,9 +263,15 @@ def test_card_is_compared_with_the_reference_or_the_document(engine, begin, kind
     stored_under = session["session_id"] if kind == "biometric" else None
     assert pair["source_image_session_id"] == stored_under
     assert (body["id_verifications"] is None) == (kind == "biometric")
-    address = urlsplit(pair["source_image"])
-    sent = didit.didit_request(f"{address.path}?{address.query}", method="GET", key=None)
-    assert engine.handle(sent).body == card_sheet()["p1"].data
+    references = [pair["source_image"]]
+    for shown in body["id_verifications"] or ():
+        references += [shown["portrait_image"], shown["front_image"]]
+    faces = [pair["target_image"], check["reference_image"]]
+    for name, urls in {"p1": references, card: faces}.items():
+        for url in urls:
+            address = urlsplit(url)
+            sent = didit.didit_request(f"{address.path}?{address.query}", method="GET", key=None)
+            assert engine.handle(sent).body == card_sheet()[name].data
 
 
 DOCUMENT = {
