@@ -89,11 +89,14 @@ class PairSimulator(HttpSimulator):
         cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED) - frozenset(cls.cannot_happen)
 
     @classmethod
+    def _own_table(cls, name: str) -> Mapping[Any, Any]:
+        """Return a table of this class itself; empty if it has none, or a property."""
+        table = vars(cls).get(name)
+        return table if isinstance(table, Mapping) else {}
+
+    @classmethod
     def _check_picture_names(cls) -> None:
-        names = vars(cls).get("picture_names")
-        if not isinstance(names, Mapping):  # none, or a property
-            return
-        for place, name in names.items():
+        for place, name in cls._own_table("picture_names").items():
             if name not in ("probe", "reference"):
                 raise ValueError(
                     f"{cls.__name__}.picture_names has {{{place!r}: {name!r}}}; the vendor's name "
@@ -102,10 +105,7 @@ class PairSimulator(HttpSimulator):
 
     @classmethod
     def _check_constants(cls) -> None:
-        constants = vars(cls).get("constants")
-        if not isinstance(constants, Mapping):  # none, or a property
-            return
-        for path, values in constants.items():
+        for path, values in cls._own_table("constants").items():
             is_path = isinstance(path, str) and path.startswith("/")
             if not is_path or not isinstance(values, Mapping):
                 raise ValueError(

@@ -223,17 +223,16 @@ class App:
             for vendor in vendors:
                 if vendor.has_host(host):
                     return vendor
-        owner_of_prefix = None
+        owner_without_route = None
         for vendor in vendors:
             # The paths are the same in every account.
             mock_vendor = self.accounts.main.worlds[vendor.name].behaviour
             route, _ = mock_vendor.find(head)
             if route is not None:
                 return vendor
-            # `owns` also looks at the host.
-            if owner_of_prefix is None and mock_vendor.owns(head):
-                owner_of_prefix = vendor
-        return owner_of_prefix
+            if owner_without_route is None and mock_vendor.owns_without_route(head):
+                owner_without_route = vendor
+        return owner_without_route
 
     def _world_of(self, head: Request) -> World:
         vendor = self.mock_vendor_of(head)

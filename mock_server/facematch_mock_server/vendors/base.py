@@ -486,12 +486,10 @@ class MockVendor:
         self.title = world.vendor.title
         self._route_of = lru_cache(maxsize=32)(self.route_of)
 
-    def owns(self, head: Request) -> bool:
-        """Return whether the request's path or host name belongs to the vendor."""
-        return (
-            head.path.startswith(self.extra_prefixes)
-            or self.world.vendor.has_host(head.header("host"))
-            or self.find(head)[0] is not None
+    def owns_without_route(self, head: Request) -> bool:
+        """Return whether a request whose path has no route is the vendor's: by prefix or host."""
+        return head.path.startswith(self.extra_prefixes) or self.world.vendor.has_host(
+            head.header("host")
         )
 
     def known_paths(self) -> tuple[str, ...]:
