@@ -6,7 +6,7 @@ This module imports SQLAlchemy, so it is imported only when a store is opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, TypeVar
 
 import attrs
@@ -118,6 +118,14 @@ class Row:
         )
 
 
+@attrs.frozen
+class Reading:
+    """A reading of a leased row, as the changes that store it and end the lease."""
+
+    row: Row
+    changes: Mapping[str, object] = attrs.field(repr=False)
+
+
 def make_tables(connection: sa.Connection) -> int:
     """Create missing tables and return the schema version."""
     return create_tables(connection, VERSION_TABLE, VERSION)
@@ -143,6 +151,16 @@ def update(
     """Change the rows that meet all conditions, in one statement; return the changed rows."""
     statement = SESSIONS.update().where(*conditions).values(values).returning(*SESSIONS.c)
     return [Row(**row) for row in connection.execute(statement).mappings()]
+
+
+def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> list[Row]:
+    """Store readings; return the changed rows. A reading whose lease was lost may be outdated."""
+    saved = []
+    for reading in readings:
+        row = reading.row
+        has_lease = SESSIONS.c.id == row.id, SESSIONS.c.lease == row.lease
+        saved += update(connection, *has_lease, **reading.changes)
+    return saved
 
 
 def remove(connection: sa.Connection, row: Row) -> None:

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
@@ -25,7 +25,7 @@ from facematch_core.backend.session_types import (
     SessionResult,
     SessionState,
 )
-from facematch_core.base.deadline import CANCELLATION, Clock, Deadline
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import Secret
 from facematch_core.call.run import check_text
@@ -38,7 +38,7 @@ from .sessions import Sessions
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .rows import Row
+    from .rows import Reading, Row
 
 T = TypeVar("T")
 
@@ -54,6 +54,8 @@ START_DEADLINE_S: Final = 50.0
 START_LEASE_S: Final = 60.0
 #: Seconds until another worker may repeat a reading.
 READ_LEASE_S: Final = 60.0
+#: Seconds after which `look` begins no other reading, so that a verdict is told soon.
+LOOK_S: Final = 10.0
 #: Seconds between two readings of a used session, whose verdict the vendor may still revise.
 USED_LOOK_S: Final = 86_400.0
 _SECONDS_PER_DAY: Final = 86_400.0
@@ -293,39 +295,42 @@ class SessionStore:
 
         Call it every second in one or more workers. A session is due when its state suggests
         another reading, when a webhook names it, and daily once it was used: check
-        `StoredSession.is_revoked`, because the vendor may revise a verdict. If a session cannot be
-        read, the error is logged, and the session is due again a minute later.
+        `StoredSession.is_revoked`, because the vendor may revise a verdict.
+
+        If a session cannot be read, or `person` raises, the error is logged, and the session is due
+        again a minute later. If `look` itself raises, such as `StoreUnavailable` or a Ctrl-C, its
+        readings are not stored, because nobody would hear of them: the sessions are due again at
+        once, or a minute later if the process was killed or the database cannot be reached.
 
         Args:
             person: A function that returns the `Person` of a subject, to whom a compared document
                 must belong.
-            at_most: Maximum number of sessions to read.
+            at_most: Maximum number of sessions to read. After 10 seconds, no further one is begun.
 
         Returns:
             The sessions that were read.
         """
         columns = self._columns
         self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
-        seen = []
-        for _ in range(at_most):
-            now = self._now()
-            due = self._run(
-                self._rows.lease_due,
-                names=list(self._sessions),
-                names_found_by_record=[
-                    name for name in self._sessions if self._finds_by_record(name)
-                ],
-                now=now,
-                look_at=now + READ_LEASE_S,
-                lease=_new_lease(),
-            )
-            if not due:
-                break
-            for row in due:
-                session = self._look_at(row, person)
-                if session is not None:
-                    seen.append(session)
-        return tuple(seen)
+        leased: list[Row] = []
+        readings: list[Reading] = []
+        end = Deadline.after(LOOK_S, self._clock)
+        try:
+            while len(leased) < at_most and not end.is_over:
+                row = self._lease_due()
+                if row is None:
+                    break
+                leased.append(row)
+                reading = self._read_due(row, person)
+                if reading is not None:
+                    readings.append(reading)
+            if CANCELLATION.get().is_cancelled:
+                raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
+            saved = self._run(self._rows.save_readings, readings)
+            return tuple(self._as_stored_session(row) for row in saved)
+        except BaseException:
+            self._set_due_again(leased)
+            raise
 
     def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Verify a webhook delivery, and set its sessions due. Sends nothing.
@@ -422,9 +427,9 @@ class SessionStore:
         except errors.SessionNotFound:
             return False
         except errors.SessionMismatch:
-            self._discard_result(row)
+            self._update(*self._lease_conditions(row), **self._changes_of_mismatch(row))
             raise
-        self._save_result(row, result)
+        self._update(*self._lease_conditions(row), **self._changes_of_reading(row, result))
         verdict = result
         last_result = row.read_result()
         if result.state is SessionState.GONE and last_result is not None:
@@ -712,26 +717,44 @@ class SessionStore:
         )
         return next(iter(saved), None)
 
-    def _look_at(self, row: Row, person: Callable[[str], Person] | None) -> StoredSession | None:
-        """Read a leased session and store the result; return None if there is no newer one."""
+    def _lease_due(self) -> Row | None:
+        """Lease the session that has been due for longest; return None if none is due."""
+        now = self._now()
+        leased = self._run(
+            self._rows.lease_due,
+            names=list(self._sessions),
+            names_found_by_record=[name for name in self._sessions if self._finds_by_record(name)],
+            now=now,
+            look_at=now + READ_LEASE_S,
+            lease=_new_lease(),
+        )
+        return next(iter(leased), None)
+
+    def _read_due(self, row: Row, person: Callable[[str], Person] | None) -> Reading | None:
+        """Read a leased session; return None if it could not be read, which is logged."""
         try:
-            document = None
             record = row.read_record()
+            document = None
             if person is not None and record.compared_with is ComparedWith.DOCUMENT:
-                document = person(record.subject_ref)
+                document = _call_for_person(person, record.subject_ref)
             result = self._read(row, document)
         except errors.FaceMatchError as error:
             log.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
             if isinstance(error, errors.SessionMismatch):
-                saved = self._discard_result(row)
-                return None if saved is None else self._as_stored_session(saved)
+                return self._rows.Reading(row, self._changes_of_mismatch(row))
             if isinstance(error, errors.SessionNotFound):
                 # Another start of the record, or a webhook, sets it due again.
                 self._update(*self._lease_conditions(row), link=None, look_at=None, lease=None)
             # After any other error, it is due again when the lease has ended.
             return None
-        saved = self._save_result(row, result)
-        return None if saved is None else self._as_stored_session(saved)
+        return self._rows.Reading(row, self._changes_of_reading(row, result))
+
+    def _set_due_again(self, rows: Iterable[Row]) -> None:
+        """Set sessions due whose readings are lost. Without a database, their leases do so."""
+        ids = [row.id for row in rows]
+        with contextlib.suppress(errors.FaceMatchError):
+            # Without regard to the lease, which a commit may have ended before the interruption.
+            self._update(self._columns.id.in_(ids), look_at=self._now(), lease=None)
 
     def _lease_conditions(self, row: Row) -> tuple[object, object]:
         """Return the conditions that no other worker and no webhook has changed the row."""
@@ -744,12 +767,6 @@ class SessionStore:
         if record.compared_with is not ComparedWith.DOCUMENT:
             document = None
         return sessions.read(record, document=document)
-
-    def _save_result(self, row: Row, result: SessionResult) -> Row | None:
-        """Store a reading; return None if its lease was lost, because it may be outdated."""
-        changes = self._changes_of_reading(row, result)
-        saved = self._update(*self._lease_conditions(row), **changes)
-        return next(iter(saved), None)
 
     def _changes_of_reading(self, row: Row, result: SessionResult) -> dict[str, object]:
         """Return the changes to a row that store a reading and end its lease."""
@@ -774,15 +791,12 @@ class SessionStore:
             changes["open_case_key"] = None
         return changes
 
-    def _discard_result(self, row: Row) -> Row | None:
-        """Forget the verdict of a session that is not the record's."""
+    def _changes_of_mismatch(self, row: Row) -> dict[str, object]:
+        """Return the changes that forget the verdict of a session that is not the record's."""
         look_at = None
         if row.used_at is not None:
             look_at = self._now() + USED_LOOK_S
-        saved = self._update(
-            *self._lease_conditions(row), result=None, link=None, look_at=look_at, lease=None
-        )
-        return next(iter(saved), None)
+        return {"result": None, "link": None, "look_at": look_at, "lease": None}
 
     def _delete(self, row: Row) -> bool:
         """Delete a session at the vendor; return False if it must be tried again.
@@ -838,6 +852,19 @@ class SessionStore:
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
         )
+
+
+def _call_for_person(person: Callable[[str], Person], subject_ref: str) -> Person:
+    """Return the `Person` of a subject; raise `ConfigurationError` if the caller's function raises.
+
+    A customer who was deleted must not keep `look` from the other sessions.
+    """
+    try:
+        return person(subject_ref)
+    except Exception as error:  # noqa: BLE001 - any error of the caller's function
+        problem = type(error).__name__
+    # Outside the except block, because the error may contain the name or the subject.
+    raise errors.ConfigurationError(f"person raised {problem}, so the document was not compared.")
 
 
 def _subject_key(subject_ref: str) -> str:

@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from shop import PRIVATE, Body, Headers, Login, MaybeLogin, Poster, Store, Text
 
-from facematch_core import SessionStore, open_sessions
+from facematch_core import SessionStore, StoreUnavailable, open_sessions
 
 KEPT_DAYS = 90  # how long a payout may be disputed
 
@@ -96,7 +96,13 @@ def logout(store: Store, login: Login, customer: Poster):
 
 
 def look(store):
-    for session in store.look(person=shop.person_of):
+    """Raise the alarm for each payout whose verdict was taken back."""
+    try:
+        sessions = store.look(person=shop.person_of)
+    except StoreUnavailable as error:  # the database restarts: the next look tells all
+        shop.log.warning("%s", error)
+        return
+    for session in sessions:
         if session.is_revoked:
             shop.log.critical("%s was paid, and passes no longer", session.record.id)
 

@@ -9,6 +9,7 @@ import pytest
 import shop as own
 from fastapi.testclient import TestClient
 
+from facematch_core import StoreUnavailable
 from facematch_mock_server import Fault, MockServer, make_card
 
 FIRST, SECOND = "payout 1: 250 EUR", "payout 2: 9 EUR"
@@ -335,6 +336,21 @@ def test_a_verdict_that_is_taken_back_raises_an_alarm(link_shop, caplog):
     link_shop.hear()
     alarms = [record.name for record in caplog.records if record.levelno == logging.CRITICAL]
     assert alarms == ["payouts"]
+
+
+def test_the_worker_goes_on_without_a_deleted_customer_and_after_an_outage(link_shop, monkeypatch):
+    link_shop.pass_by()
+    link_shop.post("/pay")
+    link_shop.hear()
+    own.run("DELETE FROM customers")
+    link_shop.revise()
+    link_shop.hear()  # `person_of` fails for the customer
+
+    def restart(**_options):
+        raise StoreUnavailable("The database restarts.")
+
+    monkeypatch.setattr(link_shop.store, "look", restart)
+    service.look(link_shop.store)
 
 
 def test_what_the_vendor_takes_back_is_not_paid_though_no_webhook_came(link_shop):

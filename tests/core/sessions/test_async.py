@@ -168,6 +168,26 @@ async def test_cancelled_begin_is_finished_and_stored(address):
         assert (begun.access.link is not None, len(vendor.starts)) == (True, 1)
 
 
+async def test_sessions_of_a_cancelled_look_are_told_by_the_next(address):
+    vendor = ManySessions()
+    sessions = fm.Sessions(fm.FaceVerifier(vendor), expects=["liveness"])
+    async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
+        await store.begin("c-1", purpose="payout")
+        vendor.finish()
+        await store.set_due("c-1")
+        hold = Hold()
+        vendor.after_read = hold
+        async with anyio.create_task_group() as group:
+            group.start_soon(store.look)
+            await anyio.to_thread.run_sync(hold.wait_for)
+            group.cancel_scope.cancel()
+        hold.go_on.set()
+        seen = ()
+        while not seen:
+            seen = await store.look()
+        assert [each.result.state for each in seen] == [STATE.DECIDED]
+
+
 def test_async_store_takes_a_store():
     with pytest.raises(fm.ConfigurationError):
         fm.AsyncSessionStore(fm.Sessions(fm.FaceVerifier(Acme())))

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy
 from core.sessions.vendor import ManySessions
+from kit.attempts import before_each_statement
 from kit.fakes import picture
 from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK, TOKEN
@@ -516,6 +517,110 @@ def test_verdict_that_is_revised_after_its_use_is_reported_daily(shop):
         shop.clock.advance(86_401)
         assert [each.is_revoked for each in shop.store.look()] == [True]
     assert not shop.use()
+
+
+def sell_and_revoke(shop, count):
+    """`count` customers are verified and used; the vendor then takes back all verdicts."""
+    customers = [f"customer-{number}" for number in range(1, count + 1)]
+    for customer in customers:
+        shop.begin_and_finish(customer=customer)
+        assert shop.use(customer, document=ADA)
+    for session_id in shop.vendor.sessions:
+        shop.vendor.finish(session_id, passes=False)
+    return customers
+
+
+def revoked(sessions):
+    return sorted(session.record.subject_ref for session in sessions if session.is_revoked)
+
+
+@pytest.fixture
+def document_shop(open_shop):
+    """A shop whose sessions compare with a document."""
+    shop = open_shop()
+    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    return shop
+
+
+def test_deleted_customer_does_not_keep_the_others_from_being_told(document_shop, caplog):
+    shop = document_shop
+    customers = sell_and_revoke(shop, 5)
+    persons = dict.fromkeys(customers, ADA)
+    del persons["customer-2"]
+    told = revoked(shop.store.look(person=persons.__getitem__))
+    assert told == ["customer-1", "customer-3", "customer-4", "customer-5"]
+    assert "KeyError" in caplog.text
+    assert "customer-2" not in caplog.text
+    assert shop.store.look(person=persons.__getitem__) == ()
+    shop.clock.advance(61)
+    assert revoked(shop.store.look(person=lambda _: ADA)) == ["customer-2"]
+
+
+@pytest.mark.parametrize("fails_on", [False, True], ids=["once", "for a minute"])
+def test_revocations_are_told_after_the_store_was_away_in_a_look(shop, fails_on):
+    customers = sell_and_revoke(shop, 5)
+    is_away = []
+
+    def fail(_statement):
+        if is_away:
+            if not fails_on:
+                is_away.clear()
+            raise fm.StoreUnavailable("away")
+
+    def go_away():
+        if len(shop.vendor.reads) == len(customers) + 3:  # `use` has read each
+            is_away.append(True)
+
+    shop.vendor.after_read = go_away
+    with before_each_statement(fail), pytest.raises(fm.StoreUnavailable):
+        shop.store.look()
+    if fails_on:
+        shop.clock.advance(61)
+    assert revoked(shop.store.look()) == customers
+    assert shop.store.look() == ()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_revocations_are_told_after_an_interrupted_look(document_shop, interruption):
+    shop = document_shop
+    customers = sell_and_revoke(shop, 5)
+
+    def interrupt(subject_ref):
+        if subject_ref == "customer-4":
+            raise interruption
+        return ADA
+
+    with pytest.raises(interruption):
+        shop.store.look(person=interrupt)
+    # Another process would be told as well.
+    assert revoked(shop.opened(shop.sessions(compared_with="document")).look()) == customers
+
+
+@needs_fork
+@forks_beside_threads
+def test_revocations_are_told_a_minute_after_a_worker_was_killed(shop):
+    customers = sell_and_revoke(shop, 3)
+
+    def kill():
+        if len(shop.vendor.reads) == len(customers) + 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    shop.vendor.after_read = kill
+    child = multiprocessing.get_context("fork").Process(target=shop.store.look)
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    shop.vendor.after_read = lambda: None
+    shop.clock.advance(61)
+    assert revoked(shop.store.look()) == customers
+
+
+def test_look_tells_what_it_has_read_after_ten_seconds(shop):
+    customers = sell_and_revoke(shop, 5)
+    shop.vendor.after_read = lambda: shop.clock.advance(4)
+    told = [revoked(shop.store.look()) for _ in range(2)]
+    assert [len(customers) for customers in told] == [3, 2]
+    assert sorted(told[0] + told[1]) == customers
 
 
 def test_concurrent_uses_are_one_use(shop):
