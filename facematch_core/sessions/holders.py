@@ -18,12 +18,30 @@ from facematch_core.backend.session_types import Agreement, DocumentHolder, Pers
 
 _BEST_FIRST = (Agreement.AGREES, Agreement.INCOMPLETE, Agreement.UNKNOWN, Agreement.DISAGREES)
 _APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u02bb\u02bc]")
-#: Letters that NFKD does not decompose, and that documents also print without the stroke.
-_PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
-#: Letters as passports transliterate them (ICAO Doc 9303-3, section 6).
+#: Letters that NFKD does not decompose (ß is casefolded), as documents also print them: without the
+#: stroke. The others are those of passports, below.
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "ŧ": "t",
+        "ŋ": "n",
+        "\u0131": "i",
+        "æ": "ae",
+        "œ": "oe",
+    }
+)
+#: Letters as passports transliterate them: ICAO Doc 9303-3, section 6.A; copied without its code
+#: points at https://egov.ice.gov/sevishelp/schooluser/transliteration_guide.htm (read 2026-11-29).
 _PASSPORT_LETTERS = _PLAIN_LETTERS | str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 )
+#: The table's other choice for two letters, with the X of a diacritic.
+_MARKED_LETTERS = _PASSPORT_LETTERS | str.maketrans({"ñ": "nxx", "ü": "uxx"})
 #: Accents have a combining class from here on. Below are vowel signs of Indian scripts and Thai,
 #: and the voicing of kana, without which different names would be equal.
 _FIRST_ACCENT_CLASS = 200
@@ -124,7 +142,7 @@ def _spellings(name: str) -> Iterator[Counter[str]]:
     """Yield the words of a name in each spelling: O'Brien as O BRIEN, OBRIEN; Müller, MUELLER."""
     for separator in (" ", ""):
         apart = _APOSTROPHES.sub(separator, name)
-        for letters in (_PLAIN_LETTERS, _PASSPORT_LETTERS):
+        for letters in (_PLAIN_LETTERS, _PASSPORT_LETTERS, _MARKED_LETTERS):
             # Composed first, because the tables have composed letters.
             composed = unicodedata.normalize("NFC", apart).casefold()
             yield _words_of(composed.translate(letters))
