@@ -40,6 +40,21 @@ def link(external_id="a-person", level="basic", *, query="", how=None, **fields)
     return signed("POST", f"{LINK}{query}", body, **(how or {}))
 
 
+def token(external_id="a-person", level="basic", *, slash="", how=None, **fields):
+    body = {"levelName": level, "userId": external_id, **fields}
+    return signed("POST", f"/resources/accessTokens/sdk{slash}", body, **(how or {}))
+
+
+def token_by_query(query="userId=a-person&levelName=basic", *, slash="", **how):
+    return signed("POST", f"/resources/accessTokens{slash}?{query}", **how)
+
+
+def link_of_level(query="externalUserId=a-person", level="basic", body=None, **how):
+    return signed(
+        "POST", f"/resources/sdkIntegrations/levels/{level}/websdkLink?{query}", body, **how
+    )
+
+
 def applicant(number, method, what, body=None, **how):
     """A step: a request about the applicant with this number."""
 

@@ -466,6 +466,8 @@ class MockVendor:
         common_prefix: The common prefix of most of the vendor's paths, for hints.
         extra_prefixes: Prefixes of other paths that belong to the vendor, even if they have no
             route.
+        slash_claim: The claim about a slash at the end of a path, which is ignored; "" if a path
+            with it is another path.
         not_found_claim: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
@@ -475,6 +477,7 @@ class MockVendor:
     routes: Sequence[Route] = ()
     common_prefix = "/"
     extra_prefixes: tuple[str, ...] = ()
+    slash_claim = ""
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     session_rules: SessionRules | None = None
@@ -498,7 +501,11 @@ class MockVendor:
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """Return a request's route and the values of its placeholders; see `route_of`."""
-        return self._route_of(head.path)
+        return self._route_of(self._known_path(head.path))
+
+    def _known_path(self, path: str) -> str:
+        """Return a path without a slash at its end, if the vendor ignores it."""
+        return path.removesuffix("/") if self.slash_claim else path
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         """Return a path's route (None if unknown) and the values of the placeholders."""
@@ -672,6 +679,8 @@ class MockVendor:
 
     def answer(self, call: Call, route: Route) -> Response:
         """Run a route's checks, which may raise `Refused`, then its handler."""
+        if self.slash_claim and call.request.path.endswith("/"):
+            call.claims.cite(self.slash_claim)
         for claim, check in route.checks.items():
             try:
                 check(call)

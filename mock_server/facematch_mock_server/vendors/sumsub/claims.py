@@ -17,6 +17,13 @@ def _page(name: str) -> Origin:
 AUTHENTICATION = _page("/reference/authentication, and its error codes")
 CREATE = _page("/reference/create-applicant")
 LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
+LEVEL_LINK = documented(
+    "docs.sumsub.com, /reference/generate-websdk-external-link, an earlier state", "2026-11-29"
+)
+TOKEN = documented("docs.sumsub.com, /reference/generate-access-token-body", "2026-11-29")
+QUERY_TOKEN = documented(
+    "docs.sumsub.com, /reference/generate-access-token, an earlier state", "2026-11-29"
+)
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
 STEPS = _page("/reference/get-applicant-verification-steps-status")
@@ -57,6 +64,7 @@ CLAIMS = table(
     fact("error.body", READ_APPLICANT, "An error has a description, the HTTP status as code, a correlationId and, for some, an errorCode and an errorName."),
     fact("error.description", OURS, "Of the descriptions, only those of a wrong signature, of an unknown or a second applicant, of a wrong id and of the sandbox's call are known; the others are ours."),
     row("path.unknown", _error(404, "There is no such method."), OURS, "The answer to an unknown path or method was not found."),
+    fact("path.slash", OURS, "A slash at the end of a path is ignored: what Sumsub does was not found."),
     row("key.missing", _error(401, "A header of the app token is missing.", 4006), SEEN, "A request without X-App-Token, X-App-Access-Ts or X-App-Access-Sig is refused with 4006."),
     row("key.format", _error(401, "The app token has an invalid format.", 4000, "app-token-invalid-format"), AUTHENTICATION, "An app token begins with sbx: or prd:, for its environment; another one is refused."),
     row("key.unknown", _error(401, "The app token was not found.", 4001, "app-token-not-found"), AUTHENTICATION, "An unknown app token is refused; so is one of another environment."),
@@ -92,6 +100,11 @@ CLAIMS = table(
     fact("link.applicant", OURS, "A link for an unknown userId creates its applicant at once; Sumsub's texts differ."),
     fact("link.again", SKILLS, "Another link continues the same applicant. That the former link ends is our choice."),
     fact("link.redirect", LINK, "The page redirects to successUrl if the answer is GREEN, else to rejectUrl. No JWT is added: signKey has no effect here."),
+    fact("link.level", LEVEL_LINK, "The earlier form of the call has the level in the path, and externalUserId, ttlInSecs and lang in the query."),
+    row("token.created", Reply(200), TOKEN, "A token for the SDKs is bound to one applicant, by userId and levelName, for ttlInSecs; the answer repeats userId."),
+    fact("token.query", QUERY_TOKEN, "The earlier form of the call has userId, levelName and ttlInSecs in the query, and no body."),
+    row("token.default_s", 600, SEEN, "A token lasts 10 minutes unless ttlInSecs says otherwise."),
+    fact("token.page", OURS, "A token opens this server's page for a tester as a link does, lasts at most as long, and ends the former link or token."),
     row("session.attempts", 3, OURS, "The third failed attempt ends a check as RED and FINAL; until then it is RED and RETRY."),
     row("session.live_from", 50.0, OURS, "A face is live from a score of 50, and an attack never is. Sumsub shows no scores."),
     row("session.match_from", 50.0, OURS, "Faces match from a score of 50. Sumsub shows no scores."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
@@ -16,8 +17,8 @@ from facematch_mock_server.world.vendor import endpoint
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import applicants, webhooks
-from .access import TOKEN, SumsubCall
+from . import applicants, checks, links, webhooks
+from .access import CHECKS, TOKEN, SumsubCall
 from .applicants import Level, SumsubRecords
 from .claims import CLAIMS
 
@@ -29,10 +30,10 @@ SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 
 #: Documented paths that this mock does not imitate.
 _NOT_IMITATED = re.compile(
-    "/resources/(accessTokens(/sdk)?|applicants/[^/]+/info/idDoc|applicantActions/.+"
+    "/resources/(applicants/[^/]+/info/idDoc|applicantActions/.+"
     "|inspections/.+|api/agent/clientWebhooks)"
 )
-_COVERS = "The mock covers applicants, their steps, WebSDK links and webhooks."
+_COVERS = "The mock covers applicants, their steps, links, access tokens and webhooks."
 
 
 class Sessions(DocumentSessions[SumsubRecords]):
@@ -54,14 +55,53 @@ class Sessions(DocumentSessions[SumsubRecords]):
         return self._records.levels.all()
 
 
+def _route(
+    pattern: str, method: str, handler: Callable[[Any], Response], operation: str | None = None
+) -> base.Route:
+    return base.Route(
+        pattern=pattern,
+        handlers={method: handler},
+        checks=CHECKS,
+        operation=operation,
+        credentials=(TOKEN,),
+        shown_fields=("levelName", "ttlInSecs", "reviewAnswer", "rejectLabels"),
+    )
+
+
+_APPLICANT = "/resources/applicants/{word}"
+_LINK = "/resources/sdkIntegrations/levels/{level}/websdkLink"
+_TOKEN = "/resources/accessTokens"  # noqa: S105 - a path
+_ROUTES = (
+    _route("/resources/applicants", "POST", applicants.create, "session_start"),
+    _route(_LINK.format(level="-"), "POST", links.create_link, "session_start"),
+    _route(_LINK.format(level="{word}"), "POST", links.create_link_of_level, "session_start"),
+    _route(f"{_TOKEN}/sdk", "POST", links.create_token, "session_start"),
+    _route(_TOKEN, "POST", links.create_token_by_query, "session_start"),
+    _route(f"{_APPLICANT}/one", "GET", applicants.read, "session_read"),
+    _route(f"{_APPLICANT}/status", "GET", applicants.read_status, "session_read"),
+    _route(f"{_APPLICANT}/requiredIdDocsStatus", "GET", applicants.read_steps, "session_read"),
+    _route(
+        "/resources/applicants/-/byExternalUserId/{word}",
+        "GET",
+        applicants.search,
+        "session_read",
+    ),
+    _route(f"{_APPLICANT}/status/testCompleted", "POST", checks.complete_test),
+    _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
+    _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),
+    _route(f"{_APPLICANT}/presence/activated", "PATCH", applicants.deactivate_or_activate),
+)
+
+
 class Sumsub(base.MockVendor):
     """The mock of Sumsub in one world. Thread-safe."""
 
     common_prefix = "/resources/"
     extra_prefixes = ("/resources/",)
     call = SumsubCall
-    routes = applicants.ROUTES
-    session_rules = applicants.SESSION_RULES
+    routes = _ROUTES
+    session_rules = checks.SESSION_RULES
+    slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("key.signature", "error.body"),
@@ -74,6 +114,12 @@ class Sumsub(base.MockVendor):
         super().__init__(world)
         #: Held while an applicant is searched for and created.
         self.creating = threading.Lock()
+
+    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return a request's route and values; a value may have a slash, which is sent as %2F."""
+        path, _, _ = head.target.partition("?")
+        route, values = self._route_of(self._known_path(path))
+        return route, tuple(unquote(value) for value in values)
 
     def not_found(self, call: base.Call) -> Response:
         path = call.request.path

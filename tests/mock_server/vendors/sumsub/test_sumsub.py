@@ -3,6 +3,7 @@
 import datetime as dt
 import hmac
 import json
+import urllib.parse
 
 import pytest
 from kit import mock_didit_webhooks as webhooks
@@ -148,6 +149,65 @@ def test_only_a_link_opens_the_page_and_another_one_replaces_it(engine, people):
     assert first != second
     (session,) = people.open()
     assert second.endswith(session.hosted.token)
+
+
+@pytest.mark.parametrize(
+    ("request_of_a_token", "lasts_s"),
+    [
+        (sumsub.token(ttlInSecs=1200), 1200),
+        (sumsub.token(slash="/"), 600),
+        (sumsub.token_by_query("userId=a-person&levelName=basic&ttlInSecs=1200"), 1200),
+        (sumsub.token_by_query(slash="/"), 600),
+    ],
+)
+def test_access_token_opens_the_page_of_its_applicant(engine, people, request_of_a_token, lasts_s):
+    created(engine, "a-person")
+    answer = ask(engine, request_of_a_token)
+    (session,) = people.open()
+    expected = {"token": f"_act-{session.hosted.token}", "userId": "a-person"}
+    assert (answer.status, answer.json()) == (200, expected)
+    assert session.hosted.expires_at == sumsub.START + dt.timedelta(seconds=lasts_s)
+
+
+@pytest.mark.parametrize(
+    "request_of_a_token",
+    [
+        sumsub.token(ttlInSecs=0),
+        sumsub.token(levelName=None),
+        sumsub.token(userId=""),
+        sumsub.token_by_query("userId=a-person"),
+        sumsub.token_by_query("levelName=basic"),
+        sumsub.token_by_query("userId=a-person&levelName=basic&ttlInSecs=soon"),
+    ],
+)
+def test_invalid_request_of_a_token_is_refused(engine, request_of_a_token):
+    assert ask(engine, request_of_a_token).status == 400
+    assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize("wrong", [{"key": "another-key"}, {"x_app_token": None}])
+@pytest.mark.parametrize("make", [sumsub.token_by_query, sumsub.link_of_level])
+def test_wrong_signature_makes_no_token_and_no_link(engine, make, wrong):
+    assert ask(engine, make(**wrong)).status == 401
+    assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize("body", [None, {}, {"redirect": {"successUrl": "https://shop.example/"}}])
+def test_link_under_the_levels_name_takes_the_id_from_the_query(engine, people, body):
+    query = "externalUserId=a-person&ttlInSecs=60&lang=de"
+    url = tell(engine, sumsub.link_of_level(query, "a%20level", body))["url"]
+    (session,) = people.open()
+    assert url.endswith(f"/de/session/{session.hosted.token}")
+    assert (session.vendor_data, session.hosted.workflow) == ("a-person", "a level")
+    assert session.hosted.expires_at == sumsub.START + dt.timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("external_id", ["a/person", "u%1", "a b", "ü"])
+def test_any_external_id_is_found(engine, external_id):
+    (applicant_id,) = created(engine, external_id)
+    sent_id = urllib.parse.quote(external_id, safe="")
+    path = f"/resources/applicants/-;externalUserId={sent_id}/one"
+    assert tell(engine, sumsub.signed("GET", path))["id"] == applicant_id
 
 
 @pytest.mark.parametrize(
@@ -349,7 +409,7 @@ def test_sent_step_shows_all_documented_fields(at_page, step):
     assert set(fields) == documented
 
 
-@pytest.mark.parametrize("path", ["accessTokens/sdk", "applicantActions/1/one"])
+@pytest.mark.parametrize("path", ["inspections/1", "applicantActions/1/one"])
 def test_path_of_sumsub_that_is_not_imitated_says_so(engine, path):
     answer = ask(engine, sumsub.signed("GET", f"/resources/{path}"))
     assert answer.status == 404

@@ -1,0 +1,182 @@
+"""Checks: what an applicant's pictures say, and what follows.
+
+Sources: docs.sumsub.com (the claims say which pages), read 2026-11-28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import webhooks
+from .access import SumsubCall
+from .applicants import DOCUMENT, find_active, level_of, store_change, with_metadata
+from .claims import LIVENESS_METHODS
+from .reviews import FINAL, GREEN, INIT, IS_CHARGED, RETRY, REVIEWED_AT, REVIEWS, show_time
+
+#: The name of a check in the ledger.
+SERVICE = "CHECK"
+_SELFIE = {"idDocType": "SELFIE", "country": "DEU"}
+
+
+def _make_step(document: Mapping[str, str], result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a step for which the person has sent a picture; `result` is None if unchecked."""
+    picture = "1001" if document["idDocType"] == "SELFIE" else "1000"
+    step: dict[str, Any] = {
+        **document,
+        "imageIds": [int(picture)],
+        "imageReviewResults": {} if result is None else {picture: result},
+    }
+    if result is not None:
+        step["reviewResult"] = result
+    return step
+
+
+def _with_steps(
+    session: Session,
+    *,
+    identity: Mapping[str, Any] | None,
+    selfie: Mapping[str, Any] | None,
+) -> Session:
+    """Return an applicant with two steps of these results; a step without one is unchecked."""
+    result = {
+        "IDENTITY": _make_step(DOCUMENT, identity),
+        "SELFIE": _make_step(_SELFIE, selfie),
+    }
+    return attrs.evolve(session, result=result)
+
+
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the applicant with the results of checking the person."""
+    pictures = {"selfie": check.face, "document": check.reference}
+    session = attrs.evolve(session, pictures=pictures)
+    if not hosted_of(session).is_live:
+        unchecked = _with_steps(session, identity=None, selfie=None)
+        return attrs.evolve(unchecked, status="pending")
+    liveness = check.liveness
+    match = check.match
+    if not liveness.probe.faces:
+        return hosted.fail(world, session)
+    passed = {"reviewAnswer": "GREEN"}
+    if match is None or not match.reference.faces:
+        no_photo = _reject("UNSATISFACTORY_PHOTOS", "RETRY")
+        return attrs.evolve(_with_steps(session, identity=no_photo, selfie=None), status=RETRY)
+    checks_liveness = level_of(world, session).video_required in LIVENESS_METHODS
+    is_live = not liveness.attack and (liveness.score or 0.0) >= world.claims["session.live_from"]
+    if checks_liveness and not is_live:
+        attack = _reject("FRAUDULENT_LIVENESS", "FINAL")
+        return attrs.evolve(_with_steps(session, identity=passed, selfie=attack), status=FINAL)
+    if (match.score or 0.0) < world.claims["session.match_from"]:
+        face_mismatch = _reject("BAD_FACE_MATCHING", "FINAL")
+        return attrs.evolve(
+            _with_steps(session, identity=passed, selfie=face_mismatch), status=FINAL
+        )
+    return attrs.evolve(_with_steps(session, identity=passed, selfie=passed), status=GREEN)
+
+
+def _reject(label: str, reject_type: str) -> dict[str, Any]:
+    return {"reviewAnswer": "RED", "rejectLabels": [label], "reviewRejectType": reject_type}
+
+
+def _fail(_: World, session: Session, is_last: bool) -> Session:
+    """Return the applicant after a selfie that could not be checked."""
+    selfie = _reject("BAD_SELFIE", "FINAL" if is_last else "RETRY")
+    failed = _with_steps(session, identity={"reviewAnswer": "GREEN"}, selfie=selfie)
+    return attrs.evolve(failed, status=RETRY)
+
+
+def _charge_and_announce_status(world: World, session: Session) -> None:
+    """Charge an applicant's first check (never in the sandbox), and send the status's webhook.
+
+    The time of a review is stored.
+    """
+    facts = hosted_of(session)
+    status = REVIEWS[session.status].status
+    is_charged_now = False
+
+    def note(stored: Session) -> Session:
+        nonlocal is_charged_now
+        values = dict[str, Any]()
+        # Noted in the same atomic change: else two threads would both find it uncharged.
+        is_checked = facts.is_live and facts.attempts > 0
+        is_charged_now = is_checked and IS_CHARGED not in stored.metadata_or_empty
+        if is_charged_now:
+            values[IS_CHARGED] = True
+        if status == "completed":
+            values[REVIEWED_AT] = show_time(world.clock.now())
+        return with_metadata(stored, **values)
+
+    world.sessions.change(session.id, note)
+    if is_charged_now:
+        world.ledger.charge(
+            world.claims["credit.price"],
+            at=world.clock.now(),
+            what=SERVICE,
+            request_id=session.id,
+        )
+    event = webhooks.EVENT_OF_STATUS.get(status)
+    if event is not None:
+        webhooks.announce(world, session, event)
+
+
+def complete_test(call: SumsubCall) -> Response:
+    """Set the answer of an applicant in the sandbox."""
+    if call.is_live:
+        call.refuse("sandbox.live")
+    session = find_active(call)
+    call.body = call.read_object("body.no_object")
+    answer = call.body.get("reviewAnswer")
+    reject_type = call.body.get("reviewRejectType")
+    labels = call.body.get("rejectLabels", [])
+    if answer not in ("GREEN", "RED"):
+        call.refuse("body.invalid", problem="reviewAnswer must be GREEN or RED")
+    if reject_type not in (None, "FINAL", "RETRY"):
+        call.refuse("body.invalid", problem="reviewRejectType must be FINAL or RETRY")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        call.refuse("body.invalid", problem="rejectLabels must be a list of strings")
+    status_words = ["completed", answer]
+    if answer == "RED" and reject_type is not None:
+        status_words.append(reject_type)
+    review = {"rejectLabels": labels}
+    for name in ("moderationComment", "clientComment"):
+        if isinstance(call.body.get(name), str):
+            review[name] = call.body[name]
+    result: dict[str, Any] = {**session.result, "review": review}
+    if call.claims["sandbox.selfie"] == "same":
+        shown = {"reviewAnswer": answer, "rejectLabels": labels}
+        result |= {"IDENTITY": _make_step(DOCUMENT, {"reviewAnswer": "GREEN"})}
+        result |= {"SELFIE": _make_step(_SELFIE, shown)}
+    status = " ".join(status_words)
+    session = store_change(
+        call, session, lambda each: attrs.evolve(each, status=status, result=result)
+    )
+    _charge_and_announce_status(call.world, session)
+    return call.answer("sandbox.completed")
+
+
+def _return_url(session: Session) -> str | None:
+    if REVIEWS[session.status].answer == "RED":
+        reject_url: str | None = session.metadata_or_empty.get("reject_url")
+        return reject_url
+    return hosted_of(session).callback
+
+
+SESSION_RULES = SessionRules(
+    open_statuses=frozenset({INIT, "awaitingUser", RETRY}),
+    status_after={"begin": INIT, "abandon": INIT, "last": FINAL},
+    judge=_judge,
+    fail=_fail,
+    # The statuses that a reviewer can set.
+    finished_statuses=frozenset(REVIEWS) - {INIT},
+    only_link_expires=True,
+    on_status_change=_charge_and_announce_status,
+    return_url=_return_url,
+)
