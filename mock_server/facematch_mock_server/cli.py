@@ -8,7 +8,7 @@ import secrets
 import shlex
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,9 @@ HINT_AT_BYTE_SCORES = (
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
     help="Let anyone with a hosted session's URL play the person, also on other machines.")
+@click.option("--picture", multiple=True, metavar="LINK=FILE",
+    help="Picture at a URL or BUCKET/KEY that clients name instead of sending it: a file, or a "
+    "card such as p1. A LINK that ends with / stands for all that begin with it. May be repeated.")
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
@@ -98,6 +101,7 @@ def command(
     control_token_file: Path | None,
     show_pictures: bool,
     person_page: bool,
+    picture: tuple[str, ...],
     door: bool,
     door_host: tuple[str, ...],
     any_key: bool,
@@ -145,6 +149,7 @@ def command(
             control_token=token,
             show_pictures=show_pictures,
             person_page=person_page or None,
+            pictures=read_pairs("picture", picture, split=str.rpartition),
             hosts=read_pairs("door-host", door_host),
             **more,
         )
@@ -277,11 +282,18 @@ def _greet(
         yield "\n".join(lines)
 
 
-def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    """Parse arguments such as ``in_review=true``. Raises ValueError for a malformed argument."""
+def read_pairs(
+    option: str,
+    typed: Iterable[str],
+    split: Callable[[str, str], tuple[str, str, str]] = str.partition,
+) -> dict[str, str]:
+    """Parse arguments such as ``in_review=true``. Raises ValueError for a malformed argument.
+
+    `split` is `str.rpartition` if the name may contain the sign ``=``, as a URL's query does.
+    """
     pairs: dict[str, str] = {}
     for switch in typed:
-        name, equals, value = switch.partition("=")
+        name, equals, value = split(switch, "=")
         if not equals or not name:
             raise ValueError(f"--{option} must be NAME=VALUE, not {switch!r:.60}")
         if name in pairs:

@@ -16,6 +16,7 @@ from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.keys import name_keys
 from facematch_mock_server.world.latency import Latency
+from facematch_mock_server.world.links import PictureSource
 
 from .http.server import HttpServer
 from .pages.console import Console
@@ -154,6 +155,7 @@ class MockServer(_Access):
             means only if `host` is a loopback address.
         show_pictures: Whether the console at `url` shows the pictures that were sent. If so, the
             newest 64 MiB of pictures stay in memory.
+        pictures: The first `control.pictures` of each account, such as ``{"photos/p1.png": "p1"}``.
 
     Attributes:
         live_key, sandbox_key, client_id, control, url: The values for the first account and vendor;
@@ -162,7 +164,8 @@ class MockServer(_Access):
 
     Raises:
         ValueError: no vendor was given, a vendor is unknown or repeated, the engine or a switch is
-            unknown, a host is of a vendor that is not served, or a value is invalid.
+            unknown, a host is of a vendor that is not served, a value is invalid, or a file of
+            `pictures` cannot be read.
     """
 
     def __init__(
@@ -182,6 +185,7 @@ class MockServer(_Access):
         hosts: Mapping[str, str] | None = None,
         show_pictures: bool = False,
         person_page: bool | None = None,
+        pictures: Mapping[str, PictureSource] | None = None,
     ) -> None:
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
@@ -213,6 +217,7 @@ class MockServer(_Access):
             control_token=control_token,
             deliver_to=deliver_to,
             latency=latency,
+            pictures=pictures,
             sends_webhooks=True,
         )
         accounts.is_open = is_open

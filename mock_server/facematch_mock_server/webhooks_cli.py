@@ -142,7 +142,7 @@ def command(
     """
     # Imported here, because `facematch --help` must not load the mock.
     from facematch_mock_server.server import MockServer
-    from facematch_mock_server.world.webhooks import may_send
+    from facematch_mock_server.world.outgoing import may_send
 
     host = _host_of(url)
     if not may_send(url, (host,)):

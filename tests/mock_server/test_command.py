@@ -128,6 +128,7 @@ SETTINGS = {
     "FACEMATCH_MOCK_DELIVER_TO": "web other",
     "FACEMATCH_MOCK_SHOW_PICTURES": "1",
     "FACEMATCH_MOCK_PERSON_PAGE": "1",
+    "FACEMATCH_MOCK_PICTURE": "photos/p1.png=p1 https://cdn.example/a?id=7=p2",
     "FACEMATCH_MOCK_PORT": "0",
     "FACEMATCH_MOCK_HOST": "127.0.0.1",
     "FACEMATCH_MOCK_ENGINE": "cards",
@@ -154,6 +155,8 @@ def test_every_option_can_be_set_in_the_environment(serve):
         assert get(url, "latency", **token).json() == {"match": 0.001, "liveness": 0.002}
         hook = {"url": "http://other:8000/"}
         assert requests.post(f"{url}/__mock__/webhooks/destinations", json=hook, **token).ok
+        names = ["photos/p1.png", "https://cdn.example/a?id=7"]
+        assert get(url, "pictures", **token).json() == {"pictures": names}
         assert get(url, "console/about", **token).json()["show_pictures"] is True
 
     serve(during, **SETTINGS)
@@ -208,6 +211,8 @@ def test_switch_values_are_case_insensitive():
         ),
         (["--deliver-to", "http://web:8000/hook"], "without a scheme, a port or a path"),
         (["--deliver-to", "web:8000"], "The host 'web:8000' of deliver_to"),
+        (["--picture", "p1.png"], "--picture must be NAME=VALUE"),
+        (["--picture", "photos/p1.png=p9"], "'p9' cannot be read (No such file or directory)"),
         (["--key", ""], "key"),
         (["--control-token-file", os.devnull], "token"),
         (["--no-control", "--show-pictures"], "needs the console"),

@@ -67,7 +67,7 @@ def shorten_json(values: Mapping[str, Any]) -> str:
         elif isinstance(value, (list, dict)):
             masked_values[name] = _describe_kind(value)
         elif isinstance(value, str):
-            masked_values[name] = _hide_secrets(value)
+            masked_values[name] = hide_secrets(value)
         else:
             masked_values[name] = value
     return shorten(json.dumps(masked_values, ensure_ascii=False))
@@ -100,10 +100,11 @@ def _default_of(rule: object, field: attrs.Attribute[Any]) -> Any:
 
 def mask_and_shorten_value(name: str, value: str) -> str:
     """Do for one field's value what `mask_and_shorten` does."""
-    return "***" if SECRET.search(name) else shorten(_hide_secrets(value))
+    return "***" if SECRET.search(name) else shorten(hide_secrets(value))
 
 
-def _hide_secrets(value: str) -> str:
+def hide_secrets(value: str) -> str:
+    """Remove the user and the query of URLs in a text, and mask tokens of persons' pages."""
     if "://" not in value:
         return value
     return hide_token(_ADDRESS.sub(r"\g<scheme>\g<rest>", value))

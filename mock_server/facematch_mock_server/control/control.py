@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import secrets
+from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
 from facematch_mock_server.claims import MOCK, ActiveClaims, Claim
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import (
     OUTCOME_FIELDS,
     Likeness,
@@ -34,6 +36,7 @@ from facematch_mock_server.world.hosted import expire_due_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.keys import Key, KeyKind, name_keys
 from facematch_mock_server.world.latency import Latency, LogNormal, read_latency
+from facematch_mock_server.world.links import NamedPictures
 from facematch_mock_server.world.money import Charge, amount
 from facematch_mock_server.world.vendor import Vendor, endpoint
 
@@ -514,6 +517,39 @@ class Control:
             "known": {**vendor.switches, **number_types},
             "operations": list(vendor.operations),
         }
+
+    @property
+    def pictures(self) -> NamedPictures:
+        """The pictures at links and in buckets, which clients name instead of sending them.
+
+        They apply to the account at all vendors: see `NamedPictures`. A reset restores the first.
+        """
+        return self.account.named_pictures
+
+    @endpoint("GET", "pictures", result_key="pictures")
+    def _http_pictures(self) -> tuple[str, ...]:
+        """List the names of the pictures at links and in buckets."""
+        return tuple(self.pictures)
+
+    @endpoint("POST", "pictures")
+    def _http_name_picture(
+        self, name: str, *, card: str | None = None, base64: str | None = None
+    ) -> None:
+        """Put an included card, or a picture in base64, at a link or a BUCKET/KEY."""
+        if card is not None and base64 is not None:
+            raise ValueError("give a card or base64, not both")
+        if base64 is not None:
+            self.pictures[name] = b64decode(base64, validate=True)
+        elif card is not None and card in READY:
+            self.pictures[name] = READY[card].data
+        else:
+            # A text that names no card would be a file of this machine.
+            raise ValueError(f"give base64 or one of the cards {', '.join(READY)}")
+
+    @endpoint("POST", "pictures/clear")
+    def _http_clear_pictures(self) -> None:
+        """Remove all pictures at links and in buckets."""
+        self.pictures.clear()
 
     @endpoint("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:

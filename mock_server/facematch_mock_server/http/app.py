@@ -173,7 +173,11 @@ class App:
         """Return whether a thread should handle the request, to keep the event loop responsive."""
         # An engine takes about 30 ms per picture.
         has_engine = self.accounts.recognizer.engine is not None
-        return has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
+        if has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock:
+            return True
+        vendor = request.vendor or self.mock_vendor_of(request)
+        # A link may lead to this server, which could not answer while it waits for itself.
+        return vendor is not None and vendor.takes_links and b"http" in request.body
 
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""

@@ -25,7 +25,12 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import describe_fields, mask_and_shorten, shorten
+from facematch_mock_server.base.masking import (
+    describe_fields,
+    hide_secrets,
+    mask_and_shorten,
+    shorten,
+)
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
@@ -51,6 +56,7 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.links import fetch_picture
 from facematch_mock_server.world.money import Charge
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
@@ -136,6 +142,14 @@ def _suggest_field(sent_names: AbstractSet[str], known_names: AbstractSet[str]) 
         if close:
             return f"{shorten(name, 60)}: did you mean {close[0]}?"
     return None
+
+
+def _show_link(link: str) -> str:
+    """Return a link for a hint: without user and query, shortened, and as printable ASCII."""
+    shown = hide_secrets(link).partition("?")[0]
+    if len(shown) > 300:
+        shown = f"{shown[:300]}..."
+    return ascii(shown)[1:-1]
 
 
 def bearer_token(head: Request) -> str | None:
@@ -294,6 +308,43 @@ class Call:
             content = base64.b64decode("".join(text.split()), validate=True)
         except ValueError:
             self.refuse(refusal, **filled)
+        return self.upload(field, "", content)
+
+    def picture_at(
+        self, field: str, link: object, *, max_bytes: int, refusal: str, **filled: Any
+    ) -> Upload:
+        """Return the picture that a client names instead of sending it, and record it.
+
+        It is the picture of `control.pictures` with this name. A link without one is fetched, from
+        this machine only. Refuse anything else with the claim `refusal`, and with a hint that says
+        how to name the link. The vendor's class needs ``takes_links = True``.
+
+        Example:
+            ``call.picture_at("url", body["url"], max_bytes=6 << 20, refusal="image.url")``
+
+        Args:
+            field: The name of the request's field, for the journal.
+            link: The URL, or a bucket and a key as ``BUCKET/KEY``; it may be any value of a body.
+            max_bytes: The vendor's limit. Of a longer picture one byte more is returned, so that
+                the vendor's check of sizes refuses it.
+            refusal: The claim with the vendor's refusal of a link that it cannot read.
+            filled: Values for the ``{names}`` in that claim's body.
+        """
+        # Without it the server could wait for itself.
+        assert self.world.behaviour.takes_links  # noqa: S101 - a mistake of the vendor's author
+        if not isinstance(link, str):
+            self.refuse(refusal, **filled)
+        content = self.world.account.named_pictures.find(link)
+        if content is not None:
+            self.claims.cite("link.named")
+            return self.upload(field, "", content[: max_bytes + 1])
+        self.claims.cite("link.fetched")
+        # Others must not be able to reach this machine's own services through the mock.
+        if not self.world.account.shared.is_open:
+            content = fetch_picture(link, max_bytes + 1)
+        if content is None:
+            self.note = f"name this link: --picture {_show_link(link)}=FILE, or control.pictures"
+            self.refuse(refusal, headers=((HINT_HEADER, self.note),), **filled)
         return self.upload(field, "", content)
 
     def read_form(self, refusal: str | None = None) -> Form:
@@ -472,6 +523,7 @@ class MockVendor:
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
+        takes_links: Whether a call may have a picture's link in its body: see `Call.picture_at`.
     """
 
     routes: Sequence[Route] = ()
@@ -481,6 +533,7 @@ class MockVendor:
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     session_rules: SessionRules | None = None
+    takes_links: bool = False
     #: The class of the vendor's calls.
     call: type[Call] = Call
 

@@ -27,6 +27,7 @@ from .faults import Faults
 from .journal import Entry, Journal
 from .keys import Key, Keys, check_key
 from .latency import Latencies, Latency, read_latency
+from .links import NamedPictures, PictureSource
 from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
@@ -155,6 +156,8 @@ class Account:
         self.faults = Faults(self.draws)
         #: The latency at all vendors.
         self.latency = Latencies(self.draws, "of all", shared.latency)
+        #: The pictures that clients name instead of sending them.
+        self.named_pictures = NamedPictures(shared.named_pictures)
         self.journal = Journal()
         #: The account's state at each vendor, in the order of the server's vendors.
         self.worlds = {
@@ -192,6 +195,7 @@ class Accounts:
         control_token: str | None = None,
         deliver_to: Collection[str] = (),
         latency: Mapping[str, Latency | str] | None = None,
+        pictures: Mapping[str, PictureSource] | None = None,
         sends_webhooks: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
@@ -212,6 +216,8 @@ class Accounts:
         self.latency: dict[str, Latency] = {}
         for operation, value in (latency or {}).items():
             self.latency[operation] = read_latency(operation, value, vendors)
+        #: The named pictures of new accounts.
+        self.named_pictures = NamedPictures(pictures)
         self.pictures = Pictures()
         #: A function that starts the server.
         self.start: Callable[[], Any] = lambda: None

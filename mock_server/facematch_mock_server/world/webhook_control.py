@@ -11,6 +11,7 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, check_word, require, select
 
+from .outgoing import may_send
 from .receivers import ReceiverTrial, post_trial_deliveries, trial_deliveries
 from .vendor import Extension, endpoint
 from .webhooks import (
@@ -21,7 +22,6 @@ from .webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookLetter,
-    may_send,
 )
 
 

@@ -5,28 +5,24 @@ The vendor's `WebhookRules` build and sign a delivery; its ``webhook.*`` claims 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import enum
 import functools
-import http.client
 import logging
-import socket
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
-from urllib.parse import urlsplit
 
 import attrs
 
 from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER, is_loopback
+from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
 from .accounts import World
+from .outgoing import send
 from .sessions import Session
 
 _log = logging.getLogger("facematch_mock_server")
@@ -523,67 +519,20 @@ def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
     return attrs.evolve(payload, body=bytes(body))
 
 
-def may_send(url: str, hosts: Container[str]) -> bool:
-    """Return whether webhooks may be sent to a URL: only to this machine or an allowed host."""
-    try:
-        parts = urlsplit(url)
-        is_web_url = parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:
-        return False
-    if not is_web_url or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    return is_loopback(parts.hostname or "") or parts.hostname in hosts
-
-
 def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
     """Send a payload and return the result. Uses no proxy and follows no redirects.
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
     """
-    began = time.monotonic()
-    parts = urlsplit(url)
-    target = parts.path or "/"
-    if parts.query:
-        target = f"{target}?{parts.query}"
-    connection_class = (
-        http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    exchange = send(
+        "POST",
+        url,
+        headers=payload.headers,
+        body=payload.body,
+        timeout_s=timeout_s,
+        max_answer_bytes=_ANSWER_BYTES,
+        thread_name=THREAD,
     )
-    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
-    is_late = threading.Event()
-
-    def shut_down() -> None:
-        is_late.set()
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
-
-    status = None
-    problem = None
-    deadline = threading.Timer(timeout_s, shut_down)
-    deadline.name = THREAD
-    deadline.daemon = True
-    try:
-        connection.connect()
-        deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
-        deadline.start()
-        connection.putrequest("POST", target, skip_accept_encoding=True)
-        for name, value in (*payload.headers, ("Content-Length", str(len(payload.body)))):
-            connection.putheader(name, value)
-        connection.putheader("Connection", "close")
-        connection.endheaders(payload.body)
-        response = connection.getresponse()
-        if is_late.is_set():
-            raise TimeoutError
-        status = response.status
-        # Only the status matters, but closing with unread bytes would reset the connection.
-        response.read(_ANSWER_BYTES)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
-        problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
-    finally:
-        deadline.cancel()
-        connection.close()
-    if status is not None:
-        # An error after the status, while the body is read, does not matter.
-        problem = None
-    elapsed_ms = int((time.monotonic() - began) * 1000)
-    return PostResult(status=status, problem=problem, elapsed_ms=elapsed_ms)
+    # Once there is a status, an error while the body is read does not matter.
+    problem = exchange.problem if exchange.status is None else None
+    return PostResult(status=exchange.status, problem=problem, elapsed_ms=exchange.elapsed_ms)

@@ -480,6 +480,7 @@ def compare_at_azure(probe=None, **how):
 
 
 WITHOUT_ID = "returnFaceId=false"
+NAMED = "https://cdn.example/p1.png"
 OF_AZURE = (
     compare_at_azure(azure.large_scene(score=None)),
     compare_at_azure(query="recognitionModel=recognition_04"),
@@ -490,6 +491,9 @@ OF_AZURE = (
     azure.detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, WITHOUT_ID),
     azure.detect_request(b"%PDF-".ljust(1024), WITHOUT_ID),
     azure.detect_request(b"{}", WITHOUT_ID, kind=azure.JSON),
+    azure.detect_request(didit.json_bytes({"url": NAMED}), WITHOUT_ID, kind=azure.JSON),
+    control_request("pictures", {"name": NAMED, "card": "p1"}),
+    azure.detect_request(didit.json_bytes({"url": NAMED}), WITHOUT_ID, kind=azure.JSON),
     azure.azure_request(azure.VERIFY, b"{", azure.JSON),
     azure.verify_request("one", "two"),
     azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),

@@ -277,14 +277,26 @@ def _check_attributes(call: AzureCall, values: Mapping[str, Any]) -> None:
 
 
 def _read_picture(call: AzureCall) -> Upload:
+    """Return the picture of the body, or the one at the link that the body has in its place."""
     body = call.request.body
     content_type = media_type(call.request.header("content-type", ""))
     if content_type == "application/json":
-        call.refuse("image.url")
+        return _read_linked_picture(call)
     if content_type != "application/octet-stream":
         call.refuse("body.wrong")
     sessions.check_picture(call, body)
     return call.upload("image", "image", body)
+
+
+def _read_linked_picture(call: AzureCall) -> Upload:
+    call.claims.cite("image.linked")
+    link = call.read_object("body.json").get("url")
+    if not isinstance(link, str) or not link.startswith(("http://", "https://")):
+        call.refuse("image.url")
+    max_bytes = call.claims.get("image.max_bytes")
+    picture = call.picture_at("url", link, max_bytes=max_bytes, refusal="image.download")
+    sessions.check_picture(call, picture.content)
+    return picture
 
 
 def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
@@ -371,6 +383,7 @@ class Azure(base.MockVendor):
     extra_prefixes = ("/face/v1.",)
     routes = (*_picture_routes(), *_session_routes())
     session_rules = sessions.SESSION_RULES
+    takes_links = True
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong",),

@@ -15,8 +15,9 @@ from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.tokens import IssuedToken, Tokens
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.webhook_control import Webhooks
-from facematch_mock_server.world.webhooks import Destination, Outbox, may_send
+from facematch_mock_server.world.webhooks import Destination, Outbox
 
 from . import applicants, runs
 from .applicants import UUID, FieldProblems, OnfidoRecords, check_text

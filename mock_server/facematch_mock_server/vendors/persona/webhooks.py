@@ -15,12 +15,12 @@ from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import (
     Destination,
     SignedPayload,
     WebhookDelivery,
-    may_send,
 )
 
 from . import resources

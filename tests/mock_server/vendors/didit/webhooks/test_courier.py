@@ -11,7 +11,8 @@ from kit.rawserver import RawServer, dribble, http_reply, read_request, send
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.world import webhooks
-from facematch_mock_server.world.webhooks import SignedPayload, may_send
+from facematch_mock_server.world.outgoing import may_send
+from facematch_mock_server.world.webhooks import SignedPayload
 
 
 class Receiver(RawServer):

@@ -1,0 +1,118 @@
+"""Requests that the mock itself sends: webhooks, and pictures that a client names by a link."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Container, Iterable
+from urllib.parse import urlsplit
+
+import attrs
+
+from facematch_core.base.addresses import is_loopback
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """The answer to a request of the mock.
+
+    Attributes:
+        status: The HTTP status; None if there was no answer.
+        body: The body, or as much of it as was read.
+        problem: Why the answer is missing or incomplete; None if it is neither.
+        elapsed_ms: How long it took, in milliseconds.
+    """
+
+    status: int | None
+    body: bytes = attrs.field(repr=False)
+    problem: str | None
+    elapsed_ms: int
+
+
+def may_send(url: str, hosts: Container[str]) -> bool:
+    """Return whether the mock may send a request to a URL: only to this machine or these hosts."""
+    try:
+        parts = urlsplit(url)
+        is_web_url = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return False
+    if not is_web_url or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    return is_loopback(parts.hostname or "") or parts.hostname in hosts
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes | None = None,
+    timeout_s: float,
+    max_answer_bytes: int,
+    thread_name: str,
+) -> Exchange:
+    """Send a request and return the answer. Uses no proxy and follows no redirects.
+
+    Args:
+        method, url: The request; `may_send` allows the URL.
+        headers: Headers in order, except connection headers.
+        body: The body; None for none.
+        timeout_s: The deadline of the whole exchange, even if the server answers byte by byte.
+        max_answer_bytes: How many bytes of the answer's body are read.
+        thread_name: The name of the thread that keeps the deadline.
+    """
+    began = time.monotonic()
+    parts = urlsplit(url)
+    target = parts.path or "/"
+    if parts.query:
+        target = f"{target}?{parts.query}"
+    connection_class = (
+        http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    )
+    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
+    is_late = threading.Event()
+
+    def shut_down() -> None:
+        is_late.set()
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    status = None
+    content = b""
+    problem = None
+    deadline = threading.Timer(timeout_s, shut_down)
+    deadline.name = thread_name
+    deadline.daemon = True
+    try:
+        connection.connect()
+        deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
+        deadline.start()
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.putheader("Connection", "close")
+        connection.endheaders(body)
+        response = connection.getresponse()
+        if is_late.is_set():
+            raise TimeoutError
+        status = response.status
+        # Closing with unread bytes would reset the connection.
+        content = response.read(max_answer_bytes)
+        # A body that ends early raises no error if a number of bytes is read.
+        if response.length and len(content) < max_answer_bytes:
+            raise http.client.IncompleteRead(content, response.length)
+        if is_late.is_set():
+            raise TimeoutError
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
+        problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
+    finally:
+        deadline.cancel()
+        connection.close()
+    elapsed_ms = int((time.monotonic() - began) * 1000)
+    return Exchange(status=status, body=content, problem=problem, elapsed_ms=elapsed_ms)
