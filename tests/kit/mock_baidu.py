@@ -11,9 +11,11 @@ from facematch_mock_server.vendors.baidu.vendor import (
     API_KEY,
     APP_KEY,
     APP_SECRET,
+    DETECT,
     FACEVERIFY,
     LOGIN,
     MATCH,
+    PERSON,
 )
 
 __all__ = ["API_KEY", "APP_KEY", "APP_SECRET", "FACEVERIFY", "LOGIN", "MATCH"]
@@ -42,6 +44,15 @@ def match(probe=None, reference=None, **more):
 
 def faceverify(probe=None, **more):
     return post([picture(probe)], FACEVERIFY, **more)
+
+
+def detect(content=None, **fields):
+    return post(picture(content, **fields), DETECT)
+
+
+def person_verify(content=None, **fields):
+    person = {"id_card_number": "110101199003070000", "name": "Ada"}
+    return post(picture(content, **{**person, **fields}), PERSON)
 
 
 def login(*, method="POST", **changes):

@@ -3,7 +3,7 @@
 from kit import mock_didit as didit
 from kit.mock_didit import multipart, scene
 
-from facematch_mock_server.vendors.facepp.vendor import API_KEY, PATH, SECRET
+from facematch_mock_server.vendors.facepp.vendor import API_KEY, DETECT, PATH, SECRET
 
 KEYS = {"api_key": API_KEY, "api_secret": SECRET}
 
@@ -16,6 +16,15 @@ def compare_request(image_file1=None, image_file2=None, *, keys=KEYS, path=PATH,
             files.append((name, "a.jpg", scene() if content is None else content))
     sent = multipart({**keys, **fields}.items(), files)
     return didit.didit_request(path, *sent, key=None)
+
+
+def detect_request(image_file=None, **fields):
+    """A search for faces in a file; a file that is False is left out."""
+    files = []
+    if image_file is not False:
+        files.append(("image_file", "a.jpg", scene() if image_file is None else image_file))
+    sent = multipart({**KEYS, **fields}.items(), files)
+    return didit.didit_request(DETECT, *sent, key=None)
 
 
 def request_of_type(kind, body=b"api_key=1"):

@@ -66,9 +66,14 @@ def compare_request(image_a=None, image_b=None, *, fields=None, **more):
     return signed_request({**body, **(fields or {})}, **more)
 
 
-def liveness_request(image=None, **more):
+def liveness_request(image=None, *, action="DetectLiveFaceAccurate", **more):
     body = {"Image": encoded(scene() if image is None else image)}
-    return signed_request(body, "DetectLiveFaceAccurate", **more)
+    return signed_request(body, action, **more)
+
+
+def detect_request(image=None, *, fields=None, **more):
+    body = {"Image": encoded(scene() if image is None else image)}
+    return signed_request({**body, **(fields or {})}, "DetectFace", **more)
 
 
 def tencents_client(url, *, secret_id=SECRET_ID, secret_key=SECRET_KEY, token=None, **settings):

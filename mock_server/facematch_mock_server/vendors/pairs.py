@@ -26,11 +26,19 @@ from facematch_mock_server.base.messages import (
     media_type,
     read_form,
 )
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import JSON
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 
 from . import base
 
+#: What a call has found in its pictures.
+PairOutcome: TypeAlias = MatchOutcome | LivenessOutcome | SeenPicture
 #: Keys and indices that lead to a value in a JSON body.
 JsonPath: TypeAlias = tuple[str | int, ...]
 
@@ -43,15 +51,25 @@ class PictureFields:
         files: Names of the parts of a multipart form.
         texts: Names of the form's fields with a picture in base64. A file takes precedence.
         json: Paths in a JSON body of texts in base64.
+        tokens: Names of the form's fields with a face token, which takes precedence over a picture.
+        links: Names of the form's fields with a picture's link, which counts if nothing else is
+            sent.
     """
 
     files: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     json: tuple[JsonPath, ...] = ()
+    tokens: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     @property
     def takes_form(self) -> bool:
         return bool(self.files or self.texts)
+
+    @property
+    def form_fields(self) -> tuple[str, ...]:
+        """The names of all fields of a form that can hold a picture, or stand for one."""
+        return self.files + self.texts + self.tokens + self.links
 
     @property
     def is_json_list(self) -> bool:
@@ -71,7 +89,7 @@ class PairEndpoint:
     Attributes:
         path: The path.
         pictures: Where the pictures stand.
-        operation: ``match`` or ``liveness``.
+        operation: ``match``, ``liveness`` or ``detect``.
         action: The name of the call in a header, for a vendor with one path for all calls; else "".
     """
 
@@ -86,6 +104,26 @@ class PairEndpoint:
         return self.action or self.path
 
 
+@attrs.frozen
+class KnownFace:
+    """A face that an answer named by a token.
+
+    Attributes:
+        digest: The SHA-256 of its picture, in hexadecimal.
+        number: Its number among the faces of the picture; 0 for the largest.
+    """
+
+    digest: str | None
+    number: int
+
+
+class FaceTokens:
+    """The faces of one world by the tokens that answers named: the newest 10,000. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.faces: Collection[KnownFace] = Collection(limit=10_000)
+
+
 @attrs.define(kw_only=True, eq=False)
 class PairCall(base.NumberedCall):
     """A call with the values read from its body. Each claim may contain ``{request_id}``.
@@ -95,12 +133,14 @@ class PairCall(base.NumberedCall):
         uploads: The form's files, by name.
         json_body: The JSON object or list that was sent; None if a form was sent.
         pictures: The decoded pictures, by the name of their field or the path in the JSON body.
+        names_smaller_face: Whether a face token stands for another face than a picture's largest.
     """
 
     texts: dict[str, str] = attrs.field(factory=dict, init=False)
     uploads: dict[str, Upload] = attrs.field(factory=dict, init=False)
     json_body: Any = attrs.field(default=None, init=False)
     pictures: dict[str, Upload] = attrs.field(factory=dict, init=False)
+    names_smaller_face: bool = attrs.field(default=False, init=False)
 
     @property
     def endpoint(self) -> PairEndpoint:
@@ -114,6 +154,39 @@ class PairCall(base.NumberedCall):
     ) -> Response:
         filled = {**filled, "request_id": self.request_id}
         return super().answer(key, body, headers, **filled)
+
+    def picture_of_token(self, name: str, token: str) -> Upload:
+        """Return the picture of a face token, recorded as sent in a field.
+
+        Refuse an unknown token with the claim ``face.token_unknown``; so is one whose picture
+        `world.pictures` had no more room for.
+        """
+        face: KnownFace | None = self.world.records.faces.find(token)
+        content = None if face is None else self.world.pictures.find(face.digest)
+        if face is None or content is None:
+            self.refuse("face.token_unknown", token=token)
+        self.names_smaller_face = self.names_smaller_face or face.number > 0
+        return self.upload(name, "", content)
+
+    def picture_of_link(self, name: str, link: str) -> Upload:
+        """Return the picture at a link; refuse by ``picture.no_download`` if it is unreadable."""
+        max_bytes: int = self.claims["picture.max_bytes"]
+        return self.picture_at(
+            name, link, max_bytes=max_bytes, refusal="picture.no_download", name=name
+        )
+
+    def look_closely(self, picture: Upload) -> LivenessOutcome:
+        """Return the quality and the liveness of a picture, for a check that a caller asks for.
+
+        A set outcome of a liveness check decides, too.
+        """
+        return self.world.recognizer.liveness(
+            picture.content, rotate=False, digest=picture.digest, fields=self.fields
+        )
+
+    def score_of(self, outcome: MatchOutcome) -> float | None:
+        """Return the score of the faces that were compared; None if a picture has no face."""
+        return outcome.smaller_face_score if self.names_smaller_face else outcome.score
 
 
 @attrs.frozen
@@ -199,10 +272,12 @@ class PairVendor(base.MockVendor):
       ``{name}``;
     - ``picture.sides_px``, the least and the greatest, and ``picture.wrong_size``;
     - ``picture.unreadable``, with the ``{name}``, unless `bodies_tell_unreadable`;
+    - ``face.token_unknown``, with the ``{token}``, and ``picture.no_download``, with the
+      ``{name}``, if the vendor takes face tokens and links;
     - ``face.none``, unless the answer itself says that there is no face (`bodies_tell_no_face`);
     - ``credit.price`` and ``credit.start``, amounts, and ``credit.empty``;
-    - ``match.answer`` and ``liveness.answer``, with the bodies that `match_body` and
-      `liveness_body` return.
+    - ``match.answer``, ``liveness.answer`` and ``detect.answer``, with the bodies that
+      `match_body`, `liveness_body` and `detect_body` return.
 
     Attributes:
         endpoints: The vendor's calls.
@@ -235,7 +310,7 @@ class PairVendor(base.MockVendor):
                     # The account is found by the body if a route has no credentials.
                     credentials=(cls.key.name,) if isinstance(cls.key, HeaderKey) else (),
                     is_form=not endpoint.pictures.json,
-                    picture_fields=tuple(endpoint.pictures.files) + tuple(endpoint.pictures.texts),
+                    picture_fields=endpoint.pictures.form_fields,
                     extra=endpoint,
                 )
             )
@@ -258,22 +333,30 @@ class PairVendor(base.MockVendor):
         """Return the documented answer to a liveness check."""
         raise NotImplementedError(f"{type(self).__name__} has no liveness_body.")
 
-    def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> Any:
+        """Return the documented answer to a search for faces."""
+        raise NotImplementedError(f"{type(self).__name__} has no detect_body.")
+
+    def is_charged(self, outcome: PairOutcome) -> bool:
         """Return whether an answer with this outcome is charged; by default every answer."""
         return True
 
     def handle_call(self, call: PairCall) -> Response:
-        """Read a request, compare its pictures, charge the call, and answer."""
+        """Read a request, look at its pictures, charge the call, and answer."""
         self.read(call)
         uploads = list(call.pictures.values())
         operation = call.endpoint.operation
-        outcome: MatchOutcome | LivenessOutcome
+        rotate = self.looks_at_turned_faces(call)
+        outcome: PairOutcome
         if operation == "match":
-            outcome = call.compare(*uploads)
+            outcome = call.compare(*uploads, rotate=rotate)
             seen_pictures = [outcome.probe, outcome.reference]
-        else:
-            outcome = call.check_liveness(*uploads)
+        elif operation == "liveness":
+            outcome = call.check_liveness(*uploads, rotate=rotate)
             seen_pictures = [outcome.probe]
+        else:
+            outcome = call.detect_faces(*uploads, rotate=rotate)
+            seen_pictures = [outcome]
         for name, seen_picture in zip(call.pictures, seen_pictures, strict=True):
             if not seen_picture.decodes and not self.bodies_tell_unreadable:
                 call.refuse("picture.unreadable", name=name)
@@ -281,13 +364,19 @@ class PairVendor(base.MockVendor):
                 call.refuse("face.none", name=name)
         if isinstance(outcome, MatchOutcome):
             body = self.match_body(call, outcome)
-        else:
+        elif isinstance(outcome, LivenessOutcome):
             body = self.liveness_body(call, outcome)
+        else:
+            body = self.detect_body(call, outcome)
         if "credit.price" in call.claims and self.is_charged(outcome):
             price = call.claims["credit.price"]
             if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
                 call.refuse("credit.empty", "credit.start")
         return call.answer(f"{operation}.answer", body)
+
+    def looks_at_turned_faces(self, call: PairCall) -> bool:
+        """Return whether faces are found in turned pictures, too; by default never."""
+        return False
 
     def read(self, call: PairCall) -> None:
         """Read the body into `call`; check key, rate and pictures in the vendor's order."""
@@ -346,10 +435,16 @@ class PairVendor(base.MockVendor):
         if call.json_body is not None:
             path = fields.json[index]
             return ".".join(map(str, path)), find_value(call.json_body, path)
+        if fields.tokens and call.texts.get(fields.tokens[index]):
+            name = fields.tokens[index]
+            return name, call.picture_of_token(name, call.texts[name])
         if fields.files and fields.files[index] in call.uploads:
             return fields.files[index], call.uploads[fields.files[index]]
         if fields.texts and fields.texts[index] in call.texts:
             return fields.texts[index], call.texts[fields.texts[index]]
+        if fields.links and call.texts.get(fields.links[index]):
+            name = fields.links[index]
+            return name, call.picture_of_link(name, call.texts[name])
         return (fields.files or fields.texts)[index], None
 
     def decode(self, call: PairCall, name: str, text: object) -> Upload:

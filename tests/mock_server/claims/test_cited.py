@@ -277,6 +277,11 @@ OF_COMPREFACE = (
 )
 
 
+def facepp_compare_by_token(engine):
+    (face,) = engine.handle(facepp.detect_request()).json()["faces"]
+    return engine.handle(facepp.compare_request(False, face_token1=face["face_token"]))
+
+
 OF_FACEPP = (
     facepp.compare_request(scene(faces=0)),
     facepp.compare_request(b"no picture"),
@@ -289,7 +294,11 @@ OF_FACEPP = (
     facepp.compare_request(keys={**facepp.KEYS, "api_secret": "wrong"}),
     facepp.request_of_type("text/plain"),
     facepp.request_of_type("multipart/form-data"),
-    facepp.compare_request(path="/facepp/v3/detect"),
+    facepp.compare_request(path="/facepp/v3/nothing"),
+    facepp.compare_request(face_token1="unknown"),
+    facepp.compare_request(False, image_url1="ftp://no-link"),
+    facepp.detect_request(return_attributes="age,emotion"),
+    facepp_compare_by_token,
     answer_with_fault(400, facepp.compare_request()),
     answer_with_fault(403, facepp.compare_request()),
     answer_with_fault(500, facepp.compare_request()),
@@ -317,8 +326,13 @@ OF_TENCENT = (
     tencent.compare_request(rekognition.draw_picture("GIF")),
     tencent.compare_request(rekognition.draw_picture(size=(63, 200))),
     tencent.compare_request(rekognition.draw_picture(size=(2001, 200))),
-    tencent.compare_request(action="DetectFace"),
+    tencent.compare_request(action="NoSuchAction"),
     tencent.compare_request(version="2018-03-01"),
+    tencent.compare_request(version="2017-03-12"),
+    tencent.liveness_request(action="DetectLiveFace"),
+    tencent.detect_request(fields={"NeedQualityDetection": 1, "NeedRotateDetection": 1}),
+    tencent.detect_request(fields={"MinFaceSize": 1000}),
+    tencent.compare_request(scene(quality=10), fields={"QualityControl": 1}),
     tencent.signed_request(b"["),
     tencent.signed_request(b" " * (10 * 1024 * 1024 + 1)),
     without_header(tencent.compare_request(), "authorization"),
@@ -583,14 +597,21 @@ OF_BAIDU = (
     baidu.post(b"{"),
     baidu.post([baidu.picture()]),
     baidu.post([baidu.picture(image=None), baidu.picture()]),
+    baidu.post([baidu.picture(image_type="FILE"), baidu.picture()]),
     baidu.post([baidu.picture(image_type="URL"), baidu.picture()]),
+    baidu.post([baidu.picture(image_type="FACE_TOKEN"), baidu.picture()]),
+    baidu.detect(face_field="age,beauty", max_face_num=11),
+    baidu.detect(scene(quality=10), quality_control="LOW"),
+    baidu.detect(scene(score=10), liveness_control="NORMAL"),
+    baidu.person_verify(),
+    baidu.person_verify(name=None),
     baidu.post([baidu.picture(image="not base64!"), baidu.picture()]),
     baidu.match(b"x" * 1_600_000),
     baidu.match(rekognition.draw_picture("WEBP")),
     baidu.match(rekognition.draw_picture(size=(1921, 80))),
     baidu.match(b"no picture"),
     baidu.match(scene(faces=0)),
-    baidu.match(path="/rest/2.0/face/v3/detect"),
+    baidu.match(path="/rest/2.0/face/v3/nothing"),
     answer_with_fault(500, baidu.match()),
     limit("second", 0),
     baidu.match(),

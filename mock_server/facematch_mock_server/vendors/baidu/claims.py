@@ -23,6 +23,12 @@ SIGNATURE = _page("body analysis, error codes (2023-07-21)", "BODY/mk4qt2wpt")
 SDK = observed("baidu-aip 4.16.13, Baidu's Python client", READ)
 FACE_CODES = observed("public copies of Baidu's table of the error codes of face version 3", READ)
 FACEVERIFY = observed("public clients of faceverify version 3", READ)
+#: What a public copy of Baidu's page tells of detect.
+DETECT = observed(
+    "a public copy of Baidu's page of detect version 3, free-api.com/doc/39", "2026-11-29"
+)
+PERSON = observed("public clients of person/verify version 3", "2026-11-29")
+PRIVATE = documented("Baidu AI Cloud, face for a private cloud: thresholds of liveness", READ)
 
 
 def _error(code: int, message: str) -> Reply:
@@ -59,7 +65,10 @@ CLAIMS = table(
     row("body.wrong_json", _error(222001, "param[images] is null"), OURS, "A body that is no JSON list is error 222001; not documented."),
     row("body.wrong_count", _error(222208, "the number of image is incorrect"), FACE_CODES, "A comparison has exactly two pictures, a liveness check at least one; of several shots, the mock looks at the first (ours)."),
     row("picture.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "A missing picture is error 222001; how it is named is ours."),
-    row("picture.wrong_type", _error(222015, "param[image_type] format error"), FACE_CODES, "A wrong image_type is error 222015. The mock knows BASE64 only (ours)."),
+    row("picture.wrong_type", _error(222015, "param[image_type] format error"), FACE_CODES, "An image_type other than BASE64, URL and FACE_TOKEN is error 222015."),
+    row("picture.no_download", _error(222204, "image_url_download_fail"), FACE_CODES, "A picture that cannot be read at its URL is error 222204."),
+    fact("face.token", DETECT, "A face has the same face_token each time its picture is sent. How it is made, and that it is known until 10,000 others came, is ours."),
+    row("face.token_unknown", _error(222209, "face token not exist"), FACE_CODES, "An unknown face_token is error 222209."),
     row("picture.no_base64", _error(222013, "param[image] format error"), FACE_CODES, "A text that is not base64 is error 222013."),
     row("picture.max_bytes", 1_572_864, MATCH, "A picture has at most 2 MB in base64, which are 1.5 MB."),
     row("picture.too_large", _error(222203, "image check fail"), OURS, "A picture above the limit is error 222203; not documented."),
@@ -76,6 +85,15 @@ CLAIMS = table(
     fact("match.face", FACEVERIFY, "The largest face of a picture is compared; the number of faces is not told."),
     row("liveness.answer", Reply(200), FACEVERIFY, "face_liveness is from 0 to 1; face_list describes the face."),
     row("liveness.thresholds", {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}, FACEVERIFY, "thresholds come with each answer, and may change."),
+    row("detect.answer", Reply(200), DETECT, "face_num is the number of faces, and face_list describes them, the largest first: face_token, location, face_probability and angle."),
+    row("detect.most", 10, DETECT, "max_face_num is 1 by default and at most 10; that another value counts as 1 is ours."),
+    fact("detect.attributes", OURS, "Of the words in face_field, age and gender are those of the card; beauty, expression, face_shape, glasses, eye_status, emotion, face_type and quality are the same for each face. The mock has no others."),
+    row("control.quality", {"LOW": 20, "NORMAL": 40, "HIGH": 60}, OURS, "quality_control refuses a picture whose quality, from 0 to 100, is below the level's; the numbers are not documented."),
+    row("control.blurred", _error(223114, "face is fuzzy"), FACE_CODES, "A picture that fails quality_control is refused. Of the codes 223113 to 223116 and 223121 to 223127 the mock sends this one (ours)."),
+    row("control.liveness", {"LOW": 0.05, "NORMAL": 0.3, "HIGH": 0.9}, PRIVATE, "liveness_control refuses a picture whose liveness, from 0 to 1, is below the level's. That the numbers of the private cloud hold here is ours."),
+    row("control.no_live_face", _error(223120, "liveness check fail"), FACE_CODES, "A picture that fails liveness_control is error 223120."),
+    row("person.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "person/verify needs id_card_number and name; how a missing one is named is ours."),
+    fact("person.register", OURS, "person/verify compares with the register's picture of the number. The mock's register takes the first picture that is sent with a number; it does not look at the name."),
     row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
     row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
 )

@@ -1,4 +1,4 @@
-"""Baidu AI Cloud's face version 3: match, faceverify, and the login of an app."""
+"""Baidu AI Cloud's face version 3: match, faceverify, detect, person/verify, and logins of apps."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.base.messages import Headers, Request, Response, Upload
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenPicture,
+)
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import (
+    FaceTokens,
     PairCall,
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_in_pixels,
 )
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import Key, KeyKind
 
 from .claims import CLAIMS
+from .faces import check_controls, describe_attributes, describe_face, name_face
 
 #: The first characters of an API key for the header. Any other key is an app's secret.
 API_KEY_PREFIX = "bce-v3/"
@@ -31,7 +37,19 @@ API_KEY = f"{API_KEY_PREFIX}ALTAK-mock/key"
 LOGIN = "/oauth/2.0/token"
 MATCH = "/rest/2.0/face/v3/match"
 FACEVERIFY = "/rest/2.0/face/v3/faceverify"
+DETECT = "/rest/2.0/face/v3/detect"
+PERSON = "/rest/2.0/face/v3/person/verify"
 SUCCESS = {"error_code": 0, "error_msg": "SUCCESS"}
+
+
+class BaiduRecords(TokenRecords, FaceTokens):
+    """The tokens of apps and of faces, and the register of people. Thread-safe."""
+
+    def __init__(self) -> None:
+        TokenRecords.__init__(self)
+        FaceTokens.__init__(self)
+        #: The register's picture of a person, by the person's number.
+        self.register: Collection[bytes] = Collection(limit=1000)
 
 
 class BaiduCall(PairCall):
@@ -45,6 +63,11 @@ class BaiduCall(PairCall):
             self.claims.cite("error.status")
             body = _describe_answer(self, fill(documented, filled), result=None)
         return super().answer(key, body, headers)
+
+
+def _item_of(call: PairCall, index: int) -> Any:
+    """Return what the body says of a picture: an item of the list, or the whole object."""
+    return call.json_body[index] if isinstance(call.json_body, list) else call.json_body
 
 
 def _describe_answer(
@@ -149,12 +172,15 @@ class Baidu(PairVendor):
         PairEndpoint(
             path=FACEVERIFY, pictures=PictureFields(json=((0, "image"),)), operation="liveness"
         ),
+        PairEndpoint(path=DETECT, pictures=PictureFields(json=(("image",),)), operation="detect"),
+        PairEndpoint(path=PERSON, pictures=PictureFields(json=(("image",),))),
     )
     other_routes = (
         base.Route(pattern=LOGIN, handlers={"GET": _log_in, "POST": _log_in}, credentials=()),
     )
     rate_scope = "second"
     extra_prefixes = ("/rest/2.0/face/", "/oauth/2.0/")
+    takes_links = True
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
@@ -165,27 +191,61 @@ class Baidu(PairVendor):
     def read_body(self, call: PairCall) -> None:
         super().read_body(call)
         count = call.endpoint.pictures.count
-        is_comparison = call.endpoint.operation == "match"
-        if len(call.json_body) < count or (is_comparison and len(call.json_body) > count):
-            call.refuse("body.wrong_count")
-        for item in call.json_body:
-            if isinstance(item, dict) and item.get("image_type") != "BASE64":
-                call.refuse("picture.wrong_type")
+        if isinstance(call.json_body, list):
+            is_comparison = call.endpoint.operation == "match"
+            if len(call.json_body) < count or (is_comparison and len(call.json_body) > count):
+                call.refuse("body.wrong_count")
+        if call.endpoint.path == PERSON:
+            for name in ("id_card_number", "name"):
+                if not call.json_body.get(name):
+                    call.refuse("person.missing", name=name)
+
+    def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        name, content = super().find_picture(call, index)
+        item = _item_of(call, index)
+        if not isinstance(item, dict) or not isinstance(content, str):
+            return name, content
+        image_type = item.get("image_type")
+        if image_type == "FACE_TOKEN":
+            return name, call.picture_of_token(name, content)
+        if image_type == "URL":
+            return name, call.picture_of_link(name, content)
+        if image_type != "BASE64":
+            call.refuse("picture.wrong_type")
+        return name, content
+
+    def check_pictures(self, call: PairCall) -> None:
+        super().check_pictures(call)
+        for index, picture in enumerate(call.pictures.values()):
+            check_controls(call, picture, _item_of(call, index))
+        if call.endpoint.path == PERSON:
+            call.pictures["register"] = self._look_up_person(call)
+
+    def _look_up_person(self, call: PairCall) -> Upload:
+        """Return the register's picture of the person: the first that was sent with the number."""
+        call.claims.cite("person.register")
+        (picture,) = call.pictures.values()
+        number = str(call.json_body["id_card_number"])
+        register: Collection[bytes] = call.world.records.register
+        content = register.find(number)
+        if content is None:
+            content = register.put(number, picture.content)
+        return call.upload("register", "", content)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        if call.endpoint.path == PERSON:
+            return _describe_answer(call, SUCCESS, result={"score": call.score_of(outcome)})
         call.claims.cite("match.face")
-        tokens = [{"face_token": _new_token(call)}, {"face_token": _new_token(call)}]
-        result = {"score": outcome.score, "face_list": tokens}
+        tokens = [{"face_token": name_face(call, each, 0)} for each in call.pictures.values()]
+        result = {"score": call.score_of(outcome), "face_list": tokens}
         return _describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
         liveness = base.as_fraction(outcome.score or 0)
         largest_face, *_ = outcome.probe.faces
+        picture, *_ = call.pictures.values()
         face = {
-            "face_token": _new_token(call),
-            "location": {**box_in_pixels(largest_face), "rotation": 0},
-            "face_probability": largest_face.confidence,
-            "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
+            **describe_face(call, picture, largest_face, 0),
             "liveness": {"livemapscore": liveness},
         }
         result = {
@@ -193,6 +253,22 @@ class Baidu(PairVendor):
             "thresholds": call.claims["liveness.thresholds"],
             "face_list": [face],
         }
+        return _describe_answer(call, SUCCESS, result=result)
+
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        (picture,) = call.pictures.values()
+        most_faces = call.json_body.get("max_face_num", 1)
+        if not isinstance(most_faces, int) or not 1 <= most_faces <= call.claims["detect.most"]:
+            call.claims.cite("detect.most")
+            most_faces = 1
+        face_list = []
+        for number, face in enumerate(seen.faces[:most_faces]):
+            described = describe_face(call, picture, face, number)
+            attributes = describe_attributes(face, call.json_body.get("face_field"))
+            if attributes:
+                call.claims.cite("detect.attributes")
+            face_list.append({**described, **attributes})
+        result = {"face_num": len(face_list), "face_list": face_list}
         return _describe_answer(call, SUCCESS, result=result)
 
 
@@ -228,14 +304,14 @@ VENDOR = base.Vendor(
         "token_life_s": ("login.life_s", "seconds"),
     },
     rate_limits={"second": "rate.limit"},
-    operations=("match", "liveness"),
+    operations=("match", "liveness", "detect"),
     hosts=frozenset({"aip.baidubce.com"}),
     first_keys={
         APP_SECRET: Key(kind=KeyKind.LIVE, client=APP_KEY),
         API_KEY: Key(kind=KeyKind.LIVE, client=APP_KEY),
     },
     key_of=_key_of,
-    records=TokenRecords,
+    records=BaiduRecords,
     behaviour=Baidu,
     extensions={"tokens": Tokens},
     greeting=(

@@ -24,6 +24,7 @@ from facematch_mock_server.vendors.pairs import (
     HeaderKey,
     PairCall,
     PairEndpoint,
+    PairOutcome,
     PairVendor,
     PictureFields,
     landmark_points,
@@ -246,7 +247,7 @@ class Deepface(PairVendor):
             "time": 1.2,
         }
 
-    def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
+    def is_charged(self, outcome: PairOutcome) -> bool:
         return False
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
 
 PAGE = documented("Face++, Compare API version 3.0 (changelog to 2017-03-28)", "2026-11-28")
+
+DETECT = observed(
+    "a table of what Face++'s detect returns, reference-global.com/article/10.2478/ijanmc-2022-0032",
+    "2026-11-29",
+)
+DETECT_CLIENTS = observed("public clients of detect, version 3", "2026-11-29")
 
 #: A request's id: a time and a UUID.
 REQUEST_ID = "1469761507,{request_id}"
@@ -45,6 +51,11 @@ CLAIMS = table(
     row("credit.empty", _error(403, "AUTHORIZATION_ERROR:Insufficient Account Balance"), PAGE, "An account without credit is 403."),
     row("match.answer", Reply(200), PAGE, "confidence is from 0 to 100 with three decimals; thresholds come with each answer; faces1 and faces2 list all faces, the largest first, which is compared."),
     fact("face.empty", PAGE, "Without a face in a picture, its list is empty, and there is neither confidence nor thresholds."),
+    row("face.token_unknown", _error(400, "INVALID_FACE_TOKEN: {token}"), PAGE, "A face token that no answer has named is 400."),
+    fact("face.token", PAGE, "A face token takes precedence over a picture. That its side of the answer has neither image_id nor faces, and that it is known until 10,000 others came, is ours."),
+    row("picture.no_download", _error(400, "INVALID_IMAGE_URL: {name}"), PAGE, "A picture that cannot be read at its link is 400, and is named; a link counts if no token, file or base64 is sent."),
+    row("detect.answer", Reply(200), DETECT, "faces lists all faces, the largest first (ours), with face_token and face_rectangle; face_num is their number; image_id names the picture."),
+    fact("detect.attributes", DETECT_CLIENTS, "return_attributes asks for attributes. gender and age are the card's; smiling, headpose, facequality, blur, eyestatus, emotion and beauty are the same for each face, and other words are ignored (ours)."),
     row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
     row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
     row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),

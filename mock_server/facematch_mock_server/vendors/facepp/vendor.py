@@ -1,16 +1,24 @@
-"""Face++'s `POST /facepp/v3/compare`."""
+"""Face++'s `POST /facepp/v3/compare` and `/facepp/v3/detect`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+from facematch_mock_server.base.messages import Upload
+from facematch_mock_server.recognition.outcomes import (
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import (
+    FaceTokens,
     FormKey,
+    KnownFace,
     PairCall,
     PairEndpoint,
+    PairOutcome,
     PairVendor,
     PictureFields,
     box_in_pixels,
@@ -23,6 +31,38 @@ from .claims import CLAIMS, REQUEST_ID
 API_KEY = "mock-facepp-key"
 SECRET = "mock-facepp-secret"  # noqa: S105 - of the mock
 PATH = "/facepp/v3/compare"
+DETECT = "/facepp/v3/detect"
+_OPEN_EYE: Final = {
+    "no_glass_eye_open": 99.0,
+    "no_glass_eye_close": 0.2,
+    "normal_glass_eye_open": 0.2,
+    "normal_glass_eye_close": 0.2,
+    "dark_glasses": 0.2,
+    "occlusion": 0.2,
+}
+_SHARP: Final = {"value": 0.2, "threshold": 50.0}
+#: The attributes that a card does not have: the same for each face, by the word of
+#: `return_attributes`. The answer's key for `smiling` is `smile`.
+_MADE_UP: Final[Mapping[str, tuple[str, Any]]] = {
+    "smiling": ("smile", {"value": 1.0, "threshold": 50.0}),
+    "headpose": ("headpose", {"yaw_angle": 0.0, "pitch_angle": 0.0, "roll_angle": 0.0}),
+    "facequality": ("facequality", {"value": 90.0, "threshold": 70.1}),
+    "blur": ("blur", {"blurness": _SHARP, "motionblur": _SHARP, "gaussianblur": _SHARP}),
+    "eyestatus": ("eyestatus", {"left_eye_status": _OPEN_EYE, "right_eye_status": _OPEN_EYE}),
+    "emotion": (
+        "emotion",
+        {
+            "anger": 0.0,
+            "disgust": 0.0,
+            "fear": 0.0,
+            "happiness": 0.0,
+            "neutral": 100.0,
+            "sadness": 0.0,
+            "surprise": 0.0,
+        },
+    ),
+    "beauty": ("beauty", {"male_score": 50.0, "female_score": 50.0}),
+}
 
 
 class Facepp(PairVendor):
@@ -33,13 +73,24 @@ class Facepp(PairVendor):
         PairEndpoint(
             path=PATH,
             pictures=PictureFields(
-                files=("image_file1", "image_file2"), texts=("image_base64_1", "image_base64_2")
+                files=("image_file1", "image_file2"),
+                texts=("image_base64_1", "image_base64_2"),
+                tokens=("face_token1", "face_token2"),
+                links=("image_url1", "image_url2"),
             ),
+        ),
+        PairEndpoint(
+            path=DETECT,
+            pictures=PictureFields(
+                files=("image_file",), texts=("image_base64",), links=("image_url",)
+            ),
+            operation="detect",
         ),
     )
     key = FormKey("api_key", "api_secret")
     rate_scope = "second"
     bodies_tell_no_face = True
+    takes_links = True
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.rejected",),
@@ -51,27 +102,70 @@ class Facepp(PairVendor):
     }
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
-        body = {
-            "request_id": REQUEST_ID.format(request_id=call.request_id),
-            "time_used": 473,
-            "image_id1": call.world.account.ids.uuid(),
-            "image_id2": call.world.account.ids.uuid(),
-            "faces1": [_describe(call, face) for face in outcome.probe.faces],
-            "faces2": [_describe(call, face) for face in outcome.reference.faces],
-        }
-        if outcome.score is None:
+        body = _begin_answer(call, time_used_ms=473)
+        names = call.pictures.keys()
+        for number, (name, picture, seen) in enumerate(
+            zip(names, call.pictures.values(), (outcome.probe, outcome.reference), strict=True), 1
+        ):
+            if name.startswith("face_token"):
+                call.claims.cite("face.token")
+                continue
+            body[f"image_id{number}"] = call.world.account.ids.uuid()
+            body[f"faces{number}"] = _list_faces(call, picture, seen)
+        score = call.score_of(outcome)
+        if outcome.score is None or score is None:
             call.claims.cite("face.empty")
             return body
-        body["confidence"] = round(outcome.score, 3)
+        body["confidence"] = round(score, 3)
         body["thresholds"] = {"1e-3": 62.327, "1e-4": 69.101, "1e-5": 73.975}
         return body
 
-    def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
-        return outcome.score is not None
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        (picture,) = call.pictures.values()
+        faces = _list_faces(call, picture, seen)
+        words = call.texts.get("return_attributes", "none").split(",")
+        if words != ["none"]:
+            call.claims.cite("detect.attributes")
+            for described, face in zip(faces, seen.faces, strict=True):
+                described["attributes"] = _describe_attributes(face, words)
+        return {
+            **_begin_answer(call, time_used_ms=212),
+            "image_id": call.world.account.ids.uuid(),
+            "face_num": len(faces),
+            "faces": faces,
+        }
+
+    def is_charged(self, outcome: PairOutcome) -> bool:
+        return isinstance(outcome, SeenPicture) or outcome.score is not None
 
 
-def _describe(call: PairCall, face: SeenFace) -> dict[str, Any]:
-    return {"face_token": call.world.account.ids.uuid(), "face_rectangle": box_in_pixels(face)}
+def _begin_answer(call: PairCall, *, time_used_ms: int) -> dict[str, Any]:
+    request_id = REQUEST_ID.format(request_id=call.request_id)
+    return {"request_id": request_id, "time_used": time_used_ms}
+
+
+def _list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
+    """Return a picture's faces, the largest first, each with a token that stands for it later."""
+    faces = []
+    for number, face in enumerate(seen.faces):
+        token = call.world.account.ids.uuid()
+        call.world.records.faces.put(token, KnownFace(picture.digest, number))
+        faces.append({"face_token": token, "face_rectangle": box_in_pixels(face)})
+    return faces
+
+
+def _describe_attributes(face: SeenFace, words: Sequence[str]) -> dict[str, Any]:
+    """Return the attributes of a face that `return_attributes` names."""
+    attributes: dict[str, Any] = {}
+    for word in words:
+        if word == "gender":
+            attributes["gender"] = {"value": face.gender.capitalize()}
+        elif word == "age":
+            attributes["age"] = {"value": round(face.age)}
+        elif word in _MADE_UP:
+            name, value = _MADE_UP[word]
+            attributes[name] = value
+    return attributes
 
 
 VENDOR = base.Vendor(
@@ -81,10 +175,11 @@ VENDOR = base.Vendor(
     switches={"limit": ("each", "together")},
     settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
-    operations=("match",),
+    operations=("match", "detect"),
     hosts=frozenset({"api-us.faceplusplus.com", "api-cn.faceplusplus.com"}),
     first_keys={SECRET: Key(kind=KeyKind.LIVE, client=API_KEY)},
     key_of=Facepp.key.client_of,
+    records=FaceTokens,
     behaviour=Facepp,
     greeting=(
         f"api_key: {API_KEY}, api_secret: {SECRET}",

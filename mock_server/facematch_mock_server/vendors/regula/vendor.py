@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import (
     PairCall,
     PairEndpoint,
+    PairOutcome,
     PairVendor,
     PictureFields,
     box_in_pixels,
@@ -109,8 +110,8 @@ class Regula(PairVendor):
             results.append(_compare(call, outcome, first_face, second_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
-    def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
-        return outcome.score is not None
+    def is_charged(self, outcome: PairOutcome) -> bool:
+        return isinstance(outcome, MatchOutcome) and outcome.score is not None
 
 
 def _compare(

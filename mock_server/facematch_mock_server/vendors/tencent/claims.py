@@ -15,6 +15,7 @@ CODES = documented("tencentcloud.com, document 1059/36988: Responses of Face Rec
 COMMON = documented("cloud.tencent.com, document 867/45021: common error codes", READ)
 REGION = documented("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate", READ)
 REQUEST = documented("cloud.tencent.com, document 1278/46710: request structure", READ)
+PLAIN = documented("cloud.tencent.com, document 876/32804: DetectLiveFace", "2026-11-29")
 PRICES = documented("cloud.tencent.com, document 867/17640: billing", READ)
 
 #: The regions of DetectLiveFaceAccurate.
@@ -43,7 +44,8 @@ CLAIMS = table(
     row("request.max_bytes", 10 * 1024 * 1024, REQUEST, "A request signed by TC3-HMAC-SHA256 has at most 10 MB."),
     row("request.too_large", _error("InvalidParameter", "The request is larger than 10 MB."), OURS, "The code for a request above the limit was not found."),
     row("action.unknown", _error("InvalidAction", "The API does not exist."), CODES, "An unknown X-TC-Action is InvalidAction; so are, in the mock, a missing one and any other path (ours)."),
-    row("action.version", _error("NoSuchVersion", "The API version does not exist."), CODES, "An X-TC-Version other than 2020-03-03 is NoSuchVersion; the mock has no older version."),
+    row("action.version", _error("NoSuchVersion", "The API version does not exist."), CODES, "An X-TC-Version other than 2020-03-03 and 2018-03-01 is NoSuchVersion; so is 2018-03-01 for DetectLiveFaceAccurate, which Tencent's client of that version lacks."),
+    fact("action.older", OURS, "A call of version 2018-03-01 is answered in the form of 2020-03-03."),
     row("key.missing", _error("AuthFailure.InvalidAuthorization", "The Authorization header is missing."), OURS, "The code for a missing header was not found."),
     row("key.malformed", _error("AuthFailure.InvalidAuthorization", "Authorization in the request header is invalid."), CODES, "A header of another form, or for another service or day than those of the request, is InvalidAuthorization."),
     row("key.late", _error("AuthFailure.SignatureExpire", "Signature expired. Timestamp and server time cannot differ by more than five minutes."), CODES, "An X-TC-Timestamp more than five minutes away is SignatureExpire."),
@@ -59,7 +61,9 @@ CLAIMS = table(
     row("rate.exceeded", _error("RequestLimitExceeded", "The number of requests exceeds the frequency limit."), COMMON, "Too many calls are RequestLimitExceeded."),
     row("body.wrong_json", _error("InvalidParameter", "The body is not a JSON object."), OURS, "A body that is no JSON object is InvalidParameter."),
     row("model.unknown", _error("InvalidParameterValue.FaceModelVersionIllegal", "The FaceModelVersion is invalid."), SDK, "CompareFace has the models 3.0 (default) and 2.0, DetectLiveFaceAccurate 3.0; any other is refused."),
-    row("picture.url", _error("FailedOperation.ImageDownloadError", "The mock downloads nothing."), OURS, "A Url takes precedence over an Image; the mock downloads nothing, and answers as if a download had failed."),
+    row("picture.no_download", _error("FailedOperation.ImageDownloadError", "{name} could not be downloaded."), SDK, "A picture that cannot be read at its Url is ImageDownloadError. A Url takes precedence over an Image."),
+    row("picture.quality", {1: 20, 2: 40, 3: 60, 4: 80}, OURS, "QualityControl demands a quality, from 0 to 100, of both pictures; the numbers are not documented."),
+    row("picture.not_qualified", _error("FailedOperation.FaceQualityNotQualified", "The quality of the face is not good enough."), SDK, "A picture below QualityControl is FaceQualityNotQualified."),
     row("picture.missing", _error("InvalidParameterValue.ImageEmpty", "{name} is empty."), SDK, "An empty picture is ImageEmpty; so is, in the mock, a missing one (ours)."),
     row("picture.no_base64", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), OURS, "A text that is not base64 is refused like a picture that cannot be decoded."),
     row("picture.max_bytes", 5 * 1024 * 1024 * 3 // 4, SDK, "A picture has at most 5 MB in base64."),
@@ -70,11 +74,16 @@ CLAIMS = table(
     row("picture.long_side", _error("FailedOperation.ImageResolutionExceed", "The long side of {name} is too long."), SDK, "A JPG whose long side is above 4000 pixels, or another picture above 2000, is ImageResolutionExceed."),
     row("picture.unreadable", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), SDK, "A picture that cannot be decoded is ImageDecodeFailed."),
     row("face.none", _error("InvalidParameterValue.NoFaceInPhoto", "There is no face in the picture."), SDK, "A picture without a face is NoFaceInPhoto, which does not name the picture."),
+    fact("face.turned", SDK, "NeedRotateDetection 1 finds faces in turned pictures, too."),
+    row("face.small", _error("FailedOperation.FaceSizeTooSmall", "The face is smaller than MinFaceSize."), SDK, "DetectFace ignores faces whose box is narrower or lower than MinFaceSize, 34 pixels by default; if none is left, it is FaceSizeTooSmall."),
     fact("face.strategy", OURS, "Of several faces, FaceMatchingStrategy 1 takes the largest, and 0, the default, the one of the highest confidence, which is another one in the mock."),
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
     row("credit.price", Decimal(0), PRICES, "Calls are billed one by one. The price list was not read: an answer with a score counts as one charge of 0. Whether a refusal is charged is not documented; in the mock it is not."),
     row("credit.empty", _error("ResourceUnavailable.InArrears", "The account is in arrears."), SDK, "An account in arrears is InArrears; the mock's is when its credit has ended."),
     row("match.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId: neither a verdict nor faces."),
-    row("liveness.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId. 40 is the recommended threshold."),
+    row("liveness.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId. 40 is the recommended threshold. DetectLiveFace has IsLiveness, too."),
+    row("liveness.plain", 87, PLAIN, "DetectLiveFace tells whether a face is live. That IsLiveness is true above 87, which Tencent recommends for the older livedetectpicture, is ours."),
+    row("detect.answer", Reply(200), SDK, "FaceInfos has the box of each face, the largest first, at most MaxFaceNum, 1 by default; ImageWidth and ImageHeight are the picture's."),
+    fact("detect.attributes", OURS, "Gender and Age are the card's, Score, Sharpness and Brightness its quality and luminance. All else of FaceAttributesInfo and FaceQualityInfo is the same for each face. FaceQualityInfo is null unless NeedQualityDetection is 1."),
 )
 # fmt: on

@@ -1,16 +1,21 @@
-"""Tencent Cloud IAI: CompareFace and DetectLiveFaceAccurate."""
+"""Tencent Cloud IAI: CompareFace, DetectFace, DetectLiveFace and DetectLiveFaceAccurate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import attrs
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.messages import Headers, Request, Response
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.base.messages import Headers, Request, Response, Upload
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -22,22 +27,58 @@ from .signature import SigningKey
 SECRET_ID = "mock-secret-id"  # noqa: S105 - of the mock
 SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
 VERSION = "2020-03-03"
+OLDER_VERSION = "2018-03-01"
 
 COMPARE = PairEndpoint(
     path="/", pictures=PictureFields(json=(("ImageA",), ("ImageB",))), action="CompareFace"
 )
-LIVENESS = PairEndpoint(
+ACCURATE = PairEndpoint(
     path="/",
     pictures=PictureFields(json=(("Image",),)),
     operation="liveness",
     action="DetectLiveFaceAccurate",
 )
+LIVENESS = PairEndpoint(
+    path="/",
+    pictures=PictureFields(json=(("Image",),)),
+    operation="liveness",
+    action="DetectLiveFace",
+)
+DETECT = PairEndpoint(
+    path="/", pictures=PictureFields(json=(("Image",),)), operation="detect", action="DetectFace"
+)
 #: Endpoints by the header X-TC-Action.
-ENDPOINTS = {COMPARE.action: COMPARE, LIVENESS.action: LIVENESS}
+ENDPOINTS = {each.action: each for each in (COMPARE, ACCURATE, LIVENESS, DETECT)}
 #: The models that each endpoint has.
-MODELS = {COMPARE: ("3.0", "2.0"), LIVENESS: ("3.0",)}
-#: The fields that take precedence over pictures.
-URLS = ("UrlA", "UrlB", "Url")
+MODELS = {
+    COMPARE: ("3.0", "2.0"),
+    ACCURATE: ("3.0",),
+    LIVENESS: ("3.0", "2.0"),
+    DETECT: ("3.0", "2.0"),
+}
+#: The field with a link that takes precedence over a field with a picture.
+LINKS = {"ImageA": "UrlA", "ImageB": "UrlB", "Image": "Url"}
+#: What a card does not tell of a face: the same for each.
+_MADE_UP: Final[Mapping[str, Any]] = {
+    "Expression": 0,
+    "Glass": False,
+    "Pitch": 0,
+    "Yaw": 0,
+    "Roll": 0,
+    "Beauty": 50,
+    "Hat": False,
+    "Mask": False,
+    "Hair": {"Length": 1, "Bang": 1, "Color": 0},
+    "EyeOpen": True,
+}
+_WHOLE_FACE: Final = {
+    "Eyebrow": 99,
+    "Eye": 99,
+    "Nose": 99,
+    "Cheek": 99,
+    "Mouth": 99,
+    "Chin": 99,
+}
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -59,9 +100,10 @@ class Tencent(PairVendor):
     """The mock of Tencent Cloud IAI in one world; all actions have one path. Thread-safe."""
 
     call = TencentCall
-    endpoints = (COMPARE, LIVENESS)
+    endpoints = tuple(ENDPOINTS.values())
     key = SigningKey()
     rate_scope = "second"
+    takes_links = True
     not_found_claim = "action.unknown"
     # The status of an outage is not known, and every refusal is a 200.
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
@@ -89,14 +131,15 @@ class Tencent(PairVendor):
         call.json_body = call.read_object("body.wrong_json")
         if call.json_body.get("FaceModelVersion", "3.0") not in MODELS[call.endpoint]:
             call.refuse("model.unknown")
-        if any(call.json_body.get(name) for name in URLS):
-            call.refuse("picture.url")
 
     def check_headers(self, call: PairCall) -> None:
-        """Refuse another version, and for a liveness check a missing or unknown region."""
-        if call.request.header("x-tc-version") != VERSION:
+        """Refuse an unknown version, and for the accurate check a missing or unknown region."""
+        version = call.request.header("x-tc-version")
+        if version == OLDER_VERSION and call.endpoint is not ACCURATE:
+            call.claims.cite("action.older")
+        elif version != VERSION:
             call.refuse("action.version")
-        if call.endpoint is not LIVENESS:
+        if call.endpoint is not ACCURATE:
             return
         region = call.request.header("x-tc-region")
         if region is None:
@@ -104,8 +147,19 @@ class Tencent(PairVendor):
         if region not in REGIONS:
             call.refuse("region.unknown")
 
+    def looks_at_turned_faces(self, call: PairCall) -> bool:
+        if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint not in (COMPARE, DETECT):
+            return False
+        call.claims.cite("face.turned")
+        return True
+
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
+        link = call.json_body.get(LINKS[name])
+        if link:
+            if not isinstance(link, str):
+                call.refuse("picture.no_download", name=LINKS[name])
+            return LINKS[name], call.picture_of_link(LINKS[name], link)
         # An empty text is refused like a missing one.
         return name, content or None
 
@@ -121,6 +175,19 @@ class Tencent(PairVendor):
             longest_px = 4000 if is_jpeg else 2000
             if max(facts.size) > longest_px:
                 call.refuse("picture.long_side", name=name)
+        self.check_quality(call)
+
+    def check_quality(self, call: PairCall) -> None:
+        """Refuse a comparison of a picture that is not as good as `QualityControl` demands."""
+        if call.endpoint is not COMPARE or not call.json_body.get("QualityControl"):
+            return
+        limits: Mapping[int, int] = call.claims["picture.quality"]
+        least_quality = limits.get(call.json_body["QualityControl"], 0)
+        for picture in call.pictures.values():
+            outcome = call.look_closely(picture)
+            # A picture without a face is refused later.
+            if outcome.probe.faces and (outcome.quality or 0) < least_quality:
+                call.refuse("picture.not_qualified")
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         score = outcome.score
@@ -128,16 +195,78 @@ class Tencent(PairVendor):
             call.claims.cite("face.strategy")
             if call.json_body.get("FaceMatchingStrategy", 0) != 1:
                 score = outcome.smaller_face_score
-        return _answer(call, score)
+        return _answer(call, Score=score)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
-        return _answer(call, outcome.score)
+        if call.endpoint is ACCURATE:
+            return _answer(call, Score=outcome.score)
+        threshold: int = call.claims["liveness.plain"]
+        is_live = outcome.score is not None and outcome.score > threshold
+        return _answer(call, Score=outcome.score, IsLiveness=is_live)
+
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        (picture,) = call.pictures.values()
+        facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+        width, height = facts.size or (0, 0)
+        face_infos = []
+        for face in _select_faces(call, seen):
+            left, top, right, bottom = face.box
+            face_infos.append(
+                {
+                    "X": left,
+                    "Y": top,
+                    "Width": right - left,
+                    "Height": bottom - top,
+                    "FaceAttributesInfo": _describe_attributes(face),
+                    "FaceQualityInfo": _describe_quality(call, picture),
+                }
+            )
+        call.claims.cite("detect.attributes")
+        return _answer(call, ImageWidth=width, ImageHeight=height, FaceInfos=face_infos)
 
 
-def _answer(call: PairCall, score: float | None) -> dict[str, Any]:
+def _answer(call: PairCall, **fields: Any) -> dict[str, Any]:
     model = call.json_body.get("FaceModelVersion", "3.0")
-    answer = {"Score": score, "FaceModelVersion": model, "RequestId": call.request_id}
-    return {"Response": answer}
+    return {"Response": {**fields, "FaceModelVersion": model, "RequestId": call.request_id}}
+
+
+def _select_faces(call: PairCall, seen: SeenPicture) -> list[SeenFace]:
+    """Return the faces of the size that was asked for, at most as many as were asked for."""
+    least_px = _whole_number(call, "MinFaceSize", default=34)
+    most_faces = _whole_number(call, "MaxFaceNum", default=1)
+    faces = []
+    for face in seen.faces:
+        left, top, right, bottom = face.box
+        if min(right - left, bottom - top) >= least_px:
+            faces.append(face)
+    if not faces:
+        call.refuse("face.small")
+    return faces[:most_faces]
+
+
+def _whole_number(call: PairCall, name: str, *, default: int) -> int:
+    """Return a field with a positive whole number; the default for any other value."""
+    value = call.json_body.get(name)
+    return value if isinstance(value, int) and value > 0 else default
+
+
+def _describe_attributes(face: SeenFace) -> dict[str, Any]:
+    # 0 to 49 is female.
+    return {"Gender": 1 if face.gender == "female" else 99, "Age": round(face.age), **_MADE_UP}
+
+
+def _describe_quality(call: PairCall, picture: Upload) -> dict[str, Any] | None:
+    """Return the quality of a picture; None unless it was asked for."""
+    if call.json_body.get("NeedQualityDetection") != 1:
+        return None
+    outcome = call.look_closely(picture)
+    quality = round(outcome.quality or 0)
+    return {
+        "Score": quality,
+        "Sharpness": quality,
+        "Brightness": round(outcome.luminance or 0),
+        "Completeness": _WHOLE_FACE,
+    }
 
 
 #: The common host, the international one, and those of the regions.
@@ -155,7 +284,7 @@ VENDOR = base.Vendor(
     claims=CLAIMS,
     settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
-    operations=("match", "liveness"),
+    operations=("match", "liveness", "detect"),
     hosts=_HOSTS,
     first_keys={SECRET_KEY: Key(kind=KeyKind.LIVE, client=SECRET_ID)},
     key_of=Tencent.key.client_of,

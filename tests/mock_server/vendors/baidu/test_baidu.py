@@ -6,11 +6,14 @@ from kit.mock_baidu import (
     API_KEY,
     APP_KEY,
     APP_SECRET,
+    DETECT,
     FACEVERIFY,
     MATCH,
+    detect,
     faceverify,
     login,
     match,
+    person_verify,
     picture,
     post,
     token_of,
@@ -94,7 +97,9 @@ def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine, control):
         pytest.param([picture(), picture(image="not base64!")], 222013, id="no base64"),
         pytest.param([picture(), picture(image=7)], 222013, id="image that is a number"),
         pytest.param([picture(), picture(image_type=None)], 222015, id="no type"),
-        pytest.param([picture(), picture(image_type="URL")], 222015, id="type URL"),
+        pytest.param([picture(), picture(image_type="FILE")], 222015, id="type FILE"),
+        pytest.param([picture(), picture(image_type="URL")], 222204, id="type URL, no link"),
+        pytest.param([picture(), picture(image_type="FACE_TOKEN")], 222209, id="unknown token"),
     ],
 )
 def test_list_that_is_no_pair_of_pictures_is_refused(engine, control, body, code):
@@ -199,7 +204,7 @@ def test_key_without_permission_is_refused_in_the_header_and_by_its_token(engine
 
 @pytest.mark.parametrize(
     ("path", "method"),
-    [("/rest/2.0/face/v3/detect", "POST"), ("/rest/2.0/face/v2/match", "POST"), (MATCH, "GET")],
+    [("/rest/2.0/face/v3/nothing", "POST"), ("/rest/2.0/face/v2/match", "POST"), (MATCH, "GET")],
 )
 def test_other_paths_and_methods_are_refused(engine, path, method):
     assert code_of(engine.handle(match(path=path, method=method))) == 3
@@ -222,3 +227,101 @@ def test_each_account_has_its_own_app_and_key(engine):
     assert code_of(engine.handle(match(authorization=f"Bearer {api_key}"))) == 0
     assert engine.account.worlds["baidu"].ledger.charges.all() == ()
     assert len(other.worlds["baidu"].ledger.charges.all()) == 2
+
+
+def test_detect_describes_the_largest_face_unless_more_are_asked_for(engine, control):
+    one = engine.handle(detect(scene(faces=3))).json()["result"]
+    assert one["face_num"] == 1
+    (face,) = one["face_list"]
+    assert face["location"] == {
+        "left": 212,
+        "top": 148,
+        "width": 392,
+        "height": 542,
+        "rotation": 0,
+    }
+    assert "age" not in face
+    two = engine.handle(detect(scene(faces=3), max_face_num=2, face_field="age,gender,beauty"))
+    faces = two.json()["result"]["face_list"]
+    assert [each["age"] for each in faces] == [34, 34]
+    assert faces[0]["gender"]["type"] == "female"
+    assert "beauty" in faces[0]
+    assert [charge.what for charge in control.charges()] == [DETECT, DETECT]
+
+
+def test_detect_refuses_a_picture_without_a_face(engine, control):
+    assert code_of(engine.handle(detect(scene(faces=0)))) == 222202
+    assert control.charges() == ()
+
+
+def test_face_token_is_the_same_each_time_and_stands_for_its_picture(engine):
+    def token(content):
+        return engine.handle(detect(content)).json()["result"]["face_list"][0]["face_token"]
+
+    first = token(scene(score=41))
+    assert token(scene(score=41)) == first
+    assert token(scene(score=42)) != first
+    by_token = picture(image=first, image_type="FACE_TOKEN")
+    answer = engine.handle(post([by_token, picture()]))
+    assert answer.json()["result"]["score"] == 41
+
+
+def test_token_of_a_smaller_face_is_another_person(engine):
+    found = engine.handle(detect(scene(faces=2), max_face_num=2)).json()["result"]["face_list"]
+    smaller = picture(image=found[1]["face_token"], image_type="FACE_TOKEN")
+    assert engine.handle(post([smaller, picture()])).json()["result"]["score"] == 5
+
+
+def test_picture_at_a_link_is_compared(engine, control):
+    control.pictures["https://shop.example/ada.png"] = scene(score=41)
+    linked = picture(image="https://shop.example/ada.png", image_type="URL")
+    assert engine.handle(post([linked, picture()])).json()["result"]["score"] == 41
+
+
+@pytest.mark.parametrize(
+    ("control_fields", "facts", "code"),
+    [
+        ({"liveness_control": "NONE"}, {"score": 4}, 0),
+        ({"liveness_control": "LOW"}, {"score": 4}, 223120),
+        ({"liveness_control": "LOW"}, {"score": 5}, 0),
+        ({"liveness_control": "NORMAL"}, {"score": 29}, 223120),
+        ({"liveness_control": "HIGH"}, {"score": 89}, 223120),
+        ({"liveness_control": "HIGH"}, {"score": 90}, 0),
+        ({"quality_control": "LOW"}, {"quality": 19}, 223114),
+        ({"quality_control": "NORMAL"}, {"quality": 40}, 0),
+        ({"quality_control": "HIGH"}, {"quality": 59}, 223114),
+        ({"quality_control": "HIGH"}, {"faces": 0}, 222202),
+    ],
+)
+def test_picture_that_fails_a_check_that_was_asked_for_is_refused(
+    engine, control, control_fields, facts, code
+):
+    sent = scene(**facts)
+    for request in (
+        post([picture(), picture(sent, **control_fields)]),
+        detect(sent, **control_fields),
+        person_verify(sent, **control_fields),
+    ):
+        assert code_of(engine.handle(request)) == code
+    assert bool(control.charges()) is (code == 0)
+
+
+def test_attack_card_is_refused_by_liveness_control(reading_engine):
+    attack = picture(CARDS["spoof"].data, liveness_control="NORMAL")
+    assert code_of(reading_engine.handle(post([attack, picture(CARDS["p1"].data)]))) == 223120
+
+
+def test_person_is_compared_with_the_first_picture_of_the_number(reading_engine):
+    def score(card, **fields):
+        answer = reading_engine.handle(person_verify(CARDS[card].data, **fields))
+        return answer.json()["result"]["score"]
+
+    assert score("p1") > 80
+    assert score("p1-again") > 80
+    assert score("p2") < 80
+    assert score("p2", id_card_number="110101199003070001") > 80
+
+
+@pytest.mark.parametrize("name", ["id_card_number", "name"])
+def test_person_needs_a_number_and_a_name(engine, name):
+    assert code_of(engine.handle(person_verify(**{name: None}))) == 222001

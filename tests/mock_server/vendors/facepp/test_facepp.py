@@ -5,7 +5,14 @@ import base64
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import scene
-from kit.mock_facepp import API_KEY, KEYS, SECRET, compare_request, request_of_type
+from kit.mock_facepp import (
+    API_KEY,
+    KEYS,
+    SECRET,
+    compare_request,
+    detect_request,
+    request_of_type,
+)
 from kit.mock_rekognition import draw_picture
 
 from facematch_mock_server import make_card
@@ -80,7 +87,11 @@ def test_picture_in_base64_counts_unless_there_is_a_file(engine, file, confidenc
             400,
             "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_base64_1",
         ),
-        (compare_request(path="/facepp/v3/detect"), 404, "API_NOT_FOUND"),
+        (compare_request(path="/facepp/v3/nothing"), 404, "API_NOT_FOUND"),
+        (compare_request(face_token1="x"), 400, "INVALID_FACE_TOKEN: x"),
+        (compare_request(False, image_url1="ftp://a"), 400, "INVALID_IMAGE_URL: image_url1"),
+        (detect_request(False), 400, "MISSING_ARGUMENTS: image_file"),
+        (detect_request(b"x"), 400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_file"),
     ],
 )
 def test_refusal_has_the_documented_status_and_text(engine, control, sent, status, message):
@@ -124,3 +135,49 @@ def test_limit_of_2_mb_holds_for_each_picture_or_for_both_together():
     answer = together.handle(compare_request(half, half))
     assert (answer.status, answer.body) == (413, b"Request Entity Too Large")
     assert answer.header("content-type") == "text/plain"
+
+
+def test_detect_lists_all_faces_and_their_attributes_if_asked(engine, control):
+    body = engine.handle(detect_request(scene(faces=2))).json()
+    assert body["face_num"] == 2
+    first, second = body["faces"]
+    assert first["face_rectangle"] == {"left": 212, "top": 148, "width": 392, "height": 542}
+    assert first["face_token"] != second["face_token"]
+    assert "attributes" not in first
+    asked = engine.handle(detect_request(return_attributes="gender,age,smiling,emotion"))
+    attributes = asked.json()["faces"][0]["attributes"]
+    assert attributes["gender"] == {"value": "Female"}
+    assert attributes["age"] == {"value": 34}
+    assert attributes.keys() == {"gender", "age", "smile", "emotion"}
+    assert [charge.what for charge in control.charges()] == ["/facepp/v3/detect"] * 2
+
+
+def test_detect_of_a_picture_without_a_face_is_an_empty_list(engine):
+    body = engine.handle(detect_request(scene(faces=0))).json()
+    assert (body["face_num"], body["faces"]) == (0, [])
+
+
+def test_face_token_takes_precedence_and_has_no_faces_in_the_answer(engine):
+    found = engine.handle(detect_request(scene(score=41))).json()["faces"]
+    sent = compare_request(scene(score=90), face_token1=found[0]["face_token"])
+    body = engine.handle(sent).json()
+    assert body["confidence"] == 41
+    assert "faces1" not in body
+    assert "image_id1" not in body
+    assert len(body["faces2"]) == 1
+
+
+def test_token_of_a_smaller_face_is_another_person(engine):
+    found = engine.handle(compare_request(scene(faces=2))).json()["faces1"]
+    sent = compare_request(False, face_token1=found[1]["face_token"])
+    assert engine.handle(sent).json()["confidence"] == 5
+
+
+def test_link_counts_if_there_is_no_other_picture(engine, control):
+    control.pictures["https://shop.example/"] = scene(score=41)
+    link = "https://shop.example/ada.png"
+    by_link = compare_request(False, image_url1=link)
+    assert engine.handle(by_link).json()["confidence"] == 41
+    both = compare_request(scene(score=90), image_url1=link)
+    assert engine.handle(both).json()["confidence"] == 90
+    assert engine.handle(detect_request(False, image_url=link)).json()["face_num"] == 1

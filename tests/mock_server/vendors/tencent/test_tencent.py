@@ -7,7 +7,13 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import START, scene
 from kit.mock_rekognition import draw_picture, without_header
-from kit.mock_tencent import compare_request, encoded, liveness_request, signed_request
+from kit.mock_tencent import (
+    compare_request,
+    detect_request,
+    encoded,
+    liveness_request,
+    signed_request,
+)
 
 from facematch_mock_server import make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -64,7 +70,9 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
     [
         (compare_request(action=None), "InvalidAction"),
         (compare_request(action="CompareFaces"), "InvalidAction"),
-        (compare_request(version="2018-03-01"), "NoSuchVersion"),
+        (compare_request(version="2018-03-01"), None),
+        (compare_request(version="2017-03-12"), "NoSuchVersion"),
+        (liveness_request(version="2018-03-01"), "NoSuchVersion"),
         (compare_request(version=None), "NoSuchVersion"),
         (compare_request(region=None), None),
         (liveness_request(region=None), "MissingParameter"),
@@ -92,7 +100,11 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
             compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
             "FailedOperation.ImageDownloadError",
         ),
+        (compare_request(fields={"UrlA": 7}), "FailedOperation.ImageDownloadError"),
         (compare_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
+        (detect_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
+        (detect_request(fields={"MinFaceSize": 400}), "FailedOperation.FaceSizeTooSmall"),
+        (detect_request(fields={"MinFaceSize": 392}), None),
         (compare_request(image_b=scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
         (liveness_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
     ],
@@ -211,3 +223,64 @@ def test_another_face_than_the_largest_is_compared_unless_the_largest_is_asked_f
     assert score(0) < 50
     one_face = compare_request(scene(score=96), fields={"FaceMatchingStrategy": 0})
     assert engine.handle(one_face).json()["Response"]["Score"] == 96
+
+
+@pytest.mark.parametrize("version", ["2020-03-03", "2018-03-01"])
+def test_detect_face_has_the_box_of_the_largest_face_or_of_more(engine, version):
+    one = engine.handle(detect_request(scene(faces=3), version=version)).json()["Response"]
+    (face,) = one["FaceInfos"]
+    assert (face["X"], face["Y"], face["Width"], face["Height"]) == (212, 148, 392, 542)
+    assert (face["FaceAttributesInfo"]["Gender"], face["FaceAttributesInfo"]["Age"]) == (1, 34)
+    assert face["FaceQualityInfo"] is None
+    more = detect_request(scene(faces=3, quality=61), fields={"MaxFaceNum": 5})
+    assert len(engine.handle(more).json()["Response"]["FaceInfos"]) == 3
+    asked = detect_request(scene(quality=61), fields={"NeedQualityDetection": 1})
+    (face,) = engine.handle(asked).json()["Response"]["FaceInfos"]
+    assert face["FaceQualityInfo"]["Score"] == 61
+
+
+def test_detect_face_tells_the_size_of_the_picture(reading_engine):
+    body = reading_engine.handle(detect_request(draw_picture(size=(200, 100)))).json()["Response"]
+    assert (body["ImageWidth"], body["ImageHeight"]) == (200, 100)
+
+
+@pytest.mark.parametrize(("score", "is_live"), [(87, False), (88, True), (4, False)])
+def test_plain_liveness_check_tells_whether_the_face_is_live(engine, score, is_live):
+    sent = liveness_request(scene(score=score), action="DetectLiveFace", region=None)
+    body = engine.handle(sent).json()["Response"]
+    assert (body["Score"], body["IsLiveness"]) == (score, is_live)
+
+
+@pytest.mark.parametrize(
+    ("level", "quality", "code"),
+    [
+        (0, 0, None),
+        (1, 19, "FailedOperation.FaceQualityNotQualified"),
+        (1, 20, None),
+        (4, 79, "FailedOperation.FaceQualityNotQualified"),
+        (4, 80, None),
+        (5, 0, None),
+    ],
+)
+def test_quality_control_refuses_a_picture_that_is_not_good_enough(engine, level, quality, code):
+    good = scene(quality=90)
+    sent = scene(quality=quality)
+    for pair in ((sent, good), (good, sent)):
+        request = compare_request(*pair, fields={"QualityControl": level})
+        assert code_of(engine.handle(request)) == code
+
+
+def test_turned_face_is_found_only_if_asked(reading_engine):
+    turned = make_card("p1", turned=90)
+    plain = compare_request(turned, P1)
+    assert code_of(reading_engine.handle(plain)) == "InvalidParameterValue.NoFaceInPhoto"
+    asked = compare_request(turned, P1, fields={"NeedRotateDetection": 1})
+    assert reading_engine.handle(asked).json()["Response"]["Score"] > 50
+    found = detect_request(turned, fields={"NeedRotateDetection": 1})
+    assert code_of(reading_engine.handle(found)) is None
+
+
+def test_picture_at_a_link_takes_precedence(engine, control):
+    control.pictures["https://shop.example/ada.jpg"] = scene(score=41)
+    sent = compare_request(scene(score=90), fields={"UrlA": "https://shop.example/ada.jpg"})
+    assert engine.handle(sent).json()["Response"]["Score"] == 41

@@ -1,0 +1,92 @@
+"""Descriptions of faces as Baidu writes them, and the checks that a caller asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from facematch_mock_server.base.messages import Upload
+from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
+
+#: The levels of `quality_control` and `liveness_control` that ask for a check.
+LEVELS: Final = ("LOW", "NORMAL", "HIGH")
+#: The attributes that a card does not have: the same for each face, by the word of `face_field`.
+_MADE_UP: Final[Mapping[str, Any]] = {
+    "beauty": 50.0,
+    "expression": {"type": "none", "probability": 1.0},
+    "face_shape": {"type": "oval", "probability": 0.8},
+    "glasses": {"type": "none", "probability": 1.0},
+    "eye_status": {"left_eye": 1.0, "right_eye": 1.0},
+    "emotion": {"type": "neutral", "probability": 0.9},
+    "face_type": {"type": "human", "probability": 1.0},
+    "quality": {
+        "occlusion": {
+            "left_eye": 0.0,
+            "right_eye": 0.0,
+            "nose": 0.0,
+            "mouth": 0.0,
+            "left_cheek": 0.0,
+            "right_cheek": 0.0,
+            "chin_contour": 0.0,
+        },
+        "blur": 0.0,
+        "illumination": 150,
+        "completeness": 1,
+    },
+}
+
+
+def name_face(call: PairCall, picture: Upload, number: int) -> str:
+    """Return the token of a face, which is the same each time the picture is sent."""
+    call.claims.cite("face.token")
+    token = hashlib.sha256(f"{picture.digest} {number}".encode()).hexdigest()[:32]
+    call.world.records.faces.put(token, KnownFace(picture.digest, number))
+    return token
+
+
+def describe_face(call: PairCall, picture: Upload, face: SeenFace, number: int) -> dict[str, Any]:
+    """Return what every answer tells of a face."""
+    return {
+        "face_token": name_face(call, picture, number),
+        "location": {**box_in_pixels(face), "rotation": 0},
+        "face_probability": face.confidence,
+        "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
+    }
+
+
+def describe_attributes(face: SeenFace, face_field: object) -> dict[str, Any]:
+    """Return the attributes of a face that `face_field` names, separated by commas."""
+    attributes: dict[str, Any] = {}
+    for word in str(face_field or "").split(","):
+        name = word.strip()
+        if name == "age":
+            attributes["age"] = round(face.age)
+        elif name == "gender":
+            attributes["gender"] = {"type": face.gender, "probability": 1.0}
+        elif name in _MADE_UP:
+            attributes[name] = _MADE_UP[name]
+    return attributes
+
+
+def check_controls(call: PairCall, picture: Upload, item: Mapping[str, Any]) -> None:
+    """Refuse a picture that fails the checks of quality and liveness that its item asks for.
+
+    A picture without a face is refused later, whatever was asked.
+    """
+    wanted_quality = item.get("quality_control", "NONE")
+    wanted_liveness = item.get("liveness_control", "NONE")
+    if wanted_quality not in LEVELS and wanted_liveness not in LEVELS:
+        return
+    outcome = call.look_closely(picture)
+    if not outcome.probe.faces:
+        return
+    if wanted_quality in LEVELS and outcome.quality is not None:
+        limits: Mapping[str, int] = call.claims["control.quality"]
+        if outcome.quality < limits[wanted_quality]:
+            call.refuse("control.blurred")
+    if wanted_liveness in LEVELS:
+        thresholds: Mapping[str, float] = call.claims["control.liveness"]
+        if (outcome.score or 0.0) / 100 < thresholds[wanted_liveness]:
+            call.refuse("control.no_live_face")
