@@ -90,7 +90,7 @@ def compare_pairs(
                 pairs_to_ask=len(pairs_to_ask),
                 unknown=[pair.line for pair in finished if pair.line in unknown_lines],
             )
-            run = RecordedRun(verifier.verify, workers, FATAL, call_options)
+            run = RecordedRun(verifier.verify, verifier.runner, workers, FATAL, call_options)
             run.pairs = pairs_to_ask
             run.results = results
             _make_calls(run, summary, source.parent)

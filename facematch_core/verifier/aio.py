@@ -279,6 +279,9 @@ class AsyncFaceVerifier(Awaited):
                 async iterable. Both are read a few pairs ahead.
             max_workers: Maximum concurrent calls of this run, 1-256, limited to `max_concurrency`.
             stop_on, options: See `FaceVerifier.verify_many`.
+
+        Raises:
+            InvalidRequest, Unsupported, ConfigurationError: see `FaceVerifier.verify_many`.
         """
         cancellation = Cancellation()
 
@@ -286,7 +289,7 @@ class AsyncFaceVerifier(Awaited):
             CANCELLATION.set(cancellation)  # in the thread's copy of the context
             return self._verifier.verify(*pair, **arguments)
 
-        run = PairRun(verify, max_workers, stop_on, options)
+        run = PairRun(verify, self._verifier.runner, max_workers, stop_on, options)
         run.max_workers = min(run.max_workers, self._max_concurrency)
         if not isinstance(pairs, (Iterable, AsyncIterable)):
             raise no_pairs(pairs)

@@ -277,11 +277,12 @@ class Verifier(abc.ABC, Generic[T_contra]):
         Args:
             pairs: An iterable, possibly endless, of ``(probe, reference)`` or
                 ``(probe, reference, key)``. It is read a few pairs ahead, in the caller's thread,
-                and must not wait for an outcome.
+                and must not wait for an outcome. The outcome of a pair of another form has an
+                `InvalidRequest`, and never ends the run.
             max_workers: Maximum number of concurrent calls, 1-256.
-            stop_on: Errors that end the run: no further pairs are started, and started pairs are
-                finished and yielded. By default, errors that every pair would raise: key, credit,
-                budget, configuration.
+            stop_on: Errors of calls that end the run: no further pairs are started, and started
+                pairs are finished and yielded. By default, errors that every pair would raise: key,
+                credit, budget, configuration.
             **options: Options of `verify`, applied to every pair.
 
         Returns:
@@ -293,9 +294,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
         reports their results, which may have been charged.
 
         Raises:
-            InvalidRequest: an argument is invalid. Raised immediately, not at the first outcome.
+            InvalidRequest, Unsupported, ConfigurationError: an argument is invalid, or no pair can
+                be compared with these settings. Raised immediately, not at the first outcome.
         """
-        run = PairRun(self.verify, max_workers, stop_on, options)
+        run = PairRun(self.verify, self.runner, max_workers, stop_on, options)
         if not isinstance(pairs, Iterable):
             raise no_pairs(pairs)
         return PairOutcomes(run, iter(pairs))
@@ -325,9 +327,14 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Return a call's arguments as `CallOptions`; raise `TypeError` for an unknown argument."""
         if arguments.keys() - MatchOptions.__optional_keys__:
             raise TypeError(_describe_unknown(method, arguments))
-        options = dict(arguments)
-        deadline = self.runner.deadline_after(options.pop("deadline_s", None))
-        return CallOptions(operation=operation, deadline=deadline, **options)
+        return _new_options(self.runner, operation, arguments)
+
+
+def _new_options(runner: Runner, operation: Operation, arguments: Mapping[str, Any]) -> CallOptions:
+    """Return the arguments of a call that begins now as `CallOptions`."""
+    options = dict(arguments)
+    deadline = runner.deadline_after(options.pop("deadline_s", None))
+    return CallOptions(operation=operation, deadline=deadline, **options)
 
 
 @methods_clear_frames
@@ -561,11 +568,21 @@ def no_pairs(pairs: object) -> InvalidRequest:
 
 
 class PairRun:
-    """The state shared by the threads of a `verify_many` run."""
+    """The state shared by the threads of a `verify_many` run.
+
+    Args:
+        verify: Compares one pair.
+        runner: The verifier's runner, which checks the options.
+        max_workers, stop_on, options: See `Verifier.verify_many`.
+
+    Raises:
+        InvalidRequest, Unsupported, ConfigurationError: every pair would raise this error.
+    """
 
     def __init__(
         self,
         verify: Callable[..., MatchResult],
+        runner: Runner,
         max_workers: int,
         stop_on: tuple[type[FaceMatchError], ...],
         options: Mapping[str, Any],
@@ -580,6 +597,7 @@ class PairRun:
                 raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
         if options.keys() - MatchOptions.__optional_keys__:
             raise InvalidRequest(_describe_unknown("verify_many", options))
+        runner.check_call([], _new_options(runner, Operation.MATCH, options))
         self._verify = verify
         self._stop_on = stopping_errors
         self._options = options
@@ -618,6 +636,10 @@ class PairRun:
         key = None
         try:
             probe, reference, key = _split_pair(pair)
+        except InvalidRequest as error:
+            # One malformed row among thousands does not end the run.
+            return PairOutcome(index=index, error=error.with_traceback(None))
+        try:
             result = compare(index, probe, reference)
         except FaceMatchError as error:
             # Remove tracebacks, which would keep the pictures alive as long as the outcome.

@@ -30,6 +30,16 @@ def test_error_of_one_pair_does_not_stop_the_others():
     assert outcomes[0].error.__traceback__ is None
 
 
+def test_malformed_rows_do_not_end_the_run():
+    rows = [(PROBE, REFERENCE, number) for number in range(9)]
+    rows[2:2] = [(PROBE, REFERENCE, "a", "one more"), {"probe": PROBE}, None, (), "ab"]
+    outcomes = list(fm.FaceVerifier(FakeBackend()).verify_many(rows, max_workers=2))
+    assert [outcome.index for outcome in outcomes] == list(range(14))
+    assert [type(outcome.error) for outcome in outcomes[2:7]] == [fm.InvalidRequest] * 5
+    assert all(outcome.error.__traceback__ is None for outcome in outcomes[2:7])
+    assert [outcome.key for outcome in outcomes if outcome.error is None] == list(range(9))
+
+
 def test_batch_goes_on_while_the_store_of_its_budget_is_locked():
     class Locked(Policy):
         def enter(self, attempt):
@@ -74,14 +84,40 @@ def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
         {"stop_on": (ValueError,)},
         {"treshold": 5},
         {"pairs": 5},
+        {"threshold": 150},
+        {"metadata": {5: 6}},
+        {"retry": 3},
+        {"deadline_s": 0},
     ],
     ids=str,
 )
 def test_batch_arguments_are_checked_before_sending(options):
+    def pairs():
+        read.append(PROBE)
+        yield PROBE, REFERENCE
+
     backend = FakeBackend()
+    read = []
+    arguments = {"pairs": pairs(), **options}
+    verifier = fm.FaceVerifier(backend)
     with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(backend).verify_many(**{"pairs": [(PROBE, REFERENCE)], **options})
-    assert backend.calls == []
+        verifier.verify_many(**arguments)
+    with pytest.raises(fm.InvalidRequest):
+        fm.AsyncFaceVerifier(verifier).verify_many(**arguments)
+    assert (backend.calls, read) == ([], [])
+
+
+def test_batch_that_no_member_can_compare_is_refused_immediately():
+    members = {
+        name: fm.FaceVerifier(FakeBackend(operations={fm.Operation.LIVENESS})) for name in "ab"
+    }
+    for verifier in (
+        members["a"],
+        fm.Failover(members),
+        fm.Share(members, percent={"a": 50, "b": 50}),
+    ):
+        with pytest.raises(fm.Unsupported):
+            verifier.verify_many([(PROBE, REFERENCE)], caller_ref="customer-17")
 
 
 def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
