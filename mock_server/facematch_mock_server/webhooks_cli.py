@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 
 def _save_call_at_didit(mock: MockServer) -> None:
-    """Make a call that Didit stores as a session."""
+    """Make a call that Didit stores as a session.
+
+    The letter outside ASCII finds a receiver that escapes it in the message of X-Signature-V2.
+    """
     from facematch_mock_server import make_card
 
     answer = requests.post(
         f"{mock.url}/v3/passive-liveness/",
         headers={"x-api-key": mock.live_key},
-        data={"save_api_request": "true", "vendor_data": "a-person"},
+        data={"save_api_request": "true", "vendor_data": "j\u00f8rgen"},
         files={"user_image": ("card.png", make_card("p1"))},
         timeout=30,
     )
@@ -133,12 +136,16 @@ def command(
     """Try your webhook receiver with forged and genuine deliveries.
 
     Forged deliveries are unsigned, signed with another secret, and changed; genuine ones are right,
-    and the same again. If the vendor signs the time, one more is forged, too old, and three more
-    are genuine: retried with a new time, and two in the wrong order. Their session is a mock's: use
-    a receiver that may see it, such as a test server of your own.
+    and the same again. If the vendor signs the time (didit, persona), one more is forged, too old,
+    and three more are genuine: retried with a new time, and two in the wrong order. The limit is
+    300 s for didit, as it documents; persona documents none, and the 2 h are facematch's own. The
+    session is a mock's: use a receiver that may see it, such as a test server of your own.
+
+    The JSON has a form that no usual writer has, so a receiver that verifies re-encoded JSON
+    instead of the bytes received rejects it.
 
     The exit code is 0 if the receiver accepts (2xx) exactly the genuine ones, 1 if it accepts a
-    forged one or rejects a genuine one, and 3 if it answers all alike, which shows nothing.
+    forged one or rejects a genuine one, and 3 if it accepts none in any form, which shows nothing.
     """
     # Imported here, because `facematch --help` must not load the mock.
     from facematch_mock_server.server import MockServer
@@ -186,6 +193,8 @@ def _host_of(url: str) -> str:
 
 
 def _show(trial: ReceiverTrial) -> None:
+    from facematch_mock_server.world.receivers import UNSIGNED
+
     rows = []
     for answer in trial.answers:
         expected = "reject" if answer.is_forged else "accept"
@@ -195,9 +204,22 @@ def _show(trial: ReceiverTrial) -> None:
         say("The receiver answered no delivery: check the URL, and that it is running.")
         return
     if not trial.is_telling:
-        say("The receiver answers all deliveries alike, so it cannot be told what it verifies.")
+        say(
+            "The receiver rejected every delivery, so it cannot be told what it verifies: check "
+            "the URL and the secret, and that it verifies the bytes received."
+        )
         return
+    if trial.verifies_json_of is not None:
+        say(
+            f"It verifies re-encoded JSON, in the form of {trial.verifies_json_of}, instead of the "
+            "bytes received: verify the raw body."
+        )
+        return
+    if trial.accepts_unsigned:
+        say("It accepts unsigned deliveries.")
     for answer in trial.answers:
+        if answer.name == UNSIGNED and answer.is_accepted:
+            continue
         if answer.is_forged and answer.is_accepted:
             say(f"It accepted a forged delivery: {answer.name}.")
         elif not answer.is_right:

@@ -12,12 +12,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Any, Self
 
 import attrs
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
+from facematch_mock_server.base.json_forms import JsonForm
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
@@ -130,13 +131,23 @@ class WebhookDelivery:
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     # Internal: the session from which the body is built, the scheme and host of picture URLs, the
-    # payload's timestamp in seconds since 1970; and since the delivery was queued or resent, the
-    # number of retries that were scheduled, and the time of the first attempt, or None.
+    # payload's timestamp in seconds since 1970; the form of the body, None for that of the vendor's
+    # mock; and since the delivery was queued or resent, the number of retries that were scheduled,
+    # and the time of the first attempt, or None.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
+    form: JsonForm | None = attrs.field(default=None, repr=False, metadata=_INNER)
     retries: int = attrs.field(default=0, repr=False, metadata=_INNER)
     first_attempt_at: dt.datetime | None = attrs.field(default=None, repr=False, metadata=_INNER)
+
+    def write(self, document: Any) -> bytes:
+        """Encode a body whose form the vendor does not define.
+
+        By default in a form that no usual JSON writer has, so that a receiver that verifies
+        re-encoded JSON fails in tests: the signature covers the bytes.
+        """
+        return (self.form or JsonForm.UNUSUAL).write(document)
 
 
 @attrs.frozen(kw_only=True)
@@ -190,7 +201,7 @@ class WebhookRules:
         compose: Builds and signs a delivery.
         signature_headers: The headers with a signature, in lower case.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
-            vendor signs no time, or documents no limit.
+            vendor signs no time.
         final_answers: The answers after which the vendor does not retry, by the name in the claims
             ``webhook.retry.*``: ``redirect``, and ``refused`` for a 4xx other than 404.
     """

@@ -1,5 +1,6 @@
 """Charges, attempts, time, faults and webhooks, which mocks with hosted sessions have in common."""
 
+import json
 import threading
 from decimal import Decimal
 
@@ -301,6 +302,15 @@ def delivery_id(engine, control, people, session_id):
     carry(engine)
     *_, delivery = control.webhooks.deliveries()
     return delivery.id
+
+
+@pytest.mark.parametrize("vendor", sorted({*DELIVERIES} - {"didit"}))
+def test_body_of_a_delivery_has_a_form_that_no_usual_json_writer_has(control, delivery_id):
+    body = control.webhooks.delivery(delivery_id).body.decode()
+    for separators in ((",", ":"), (", ", ": ")):
+        for is_ascii in (True, False):
+            text = json.dumps(json.loads(body), separators=separators, ensure_ascii=is_ascii)
+            assert text not in (body, body.replace("\\/", "/"))
 
 
 @pytest.mark.parametrize("vendor", DELIVERIES)

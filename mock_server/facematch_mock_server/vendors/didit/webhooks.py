@@ -77,6 +77,8 @@ def compose(
     elif session.status == "Resubmitted":
         document["resubmit_info"] = {}
     body = write_json(document, escaped=True)
+    if delivery.form is not None:
+        body = delivery.form.write(json.loads(body))
     headers = [
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
         ("X-Timestamp", str(delivery.timestamp)),

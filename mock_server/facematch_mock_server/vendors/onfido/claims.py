@@ -71,6 +71,7 @@ CLAIMS = table(
     row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),
     fact("webhook.retry.same", OURS, "A retry has the same body and signature."),
     fact("webhook.event_id", EVENT, "A delivery has no id of the event, and no signed time."),
+    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
     fact("webhook.retry.no_answer", OURS, "A delivery without an answer is retried."),
     fact("webhook.retry.server_error", OURS, "A delivery answered with 5xx is retried."),
     fact("webhook.retry.not_found", OURS, "A delivery answered with 404 is retried."),

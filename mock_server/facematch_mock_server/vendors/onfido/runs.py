@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -357,7 +356,7 @@ def compose(
 ) -> SignedPayload:
     """Build and sign a delivery about a run."""
     session = delivery.session
-    claims.cite("webhook.body", "webhook.when")
+    claims.cite("webhook.body", "webhook.form", "webhook.when")
     payload = {
         "resource_type": "workflow_run",
         "action": delivery.event,
@@ -369,7 +368,7 @@ def compose(
         },
         "resource": show_run(claims, world, session, delivery.origin),
     }
-    body = json.dumps({"payload": payload}, separators=(",", ":")).encode()
+    body = delivery.write({"payload": payload})
     signature = hmac_hex(destination.secret, body)
     return SignedPayload.of_json(body, ("X-SHA2-Signature", signature))
 

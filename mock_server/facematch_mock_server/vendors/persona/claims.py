@@ -134,6 +134,7 @@ CLAIMS = table(
     row("webhook.retry.after_s", (3, 67, 796, 4_892, 20_517, 67_173, 184_822), WEBHOOKS, "There are 7 retries, about 3, 64, 729, 4096, 15625, 46656 and 117649 seconds after the attempt before; counted here from the first."),
     fact("webhook.retry.same", OURS, "A retry sends the same body."),
     fact("webhook.event_id", OURS, "A retry has the event's id."),
+    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
     fact("webhook.attempts", API, "A delivery has the number of attempts made and left, and the time of the first."),
 )
 # fmt: on

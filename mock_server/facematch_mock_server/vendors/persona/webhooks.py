@@ -5,7 +5,6 @@ Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com, webhooks-b
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import attrs
@@ -96,7 +95,9 @@ def compose(
     claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Return the event of a delivery, signed with each secret of its destination."""
-    claims.cite("webhook.body", "webhook.signature", "webhook.time", "webhook.attempts")
+    claims.cite(
+        "webhook.body", "webhook.form", "webhook.signature", "webhook.time", "webhook.attempts"
+    )
     session = delivery.session
     payload = resources.show_inquiry_document(session, with_verifications=True)
     if delivery.event in _OF_VERIFICATIONS:
@@ -113,7 +114,7 @@ def compose(
         },
     }
     casing = claims["inflection.default"]
-    body = json.dumps(resources.inflect({"data": event}, casing), separators=(",", ":")).encode()
+    body = delivery.write(resources.inflect({"data": event}, casing))
     secrets = [destination.secret]
     if destination.former_secret is not None:
         secrets.append(destination.former_secret)
@@ -134,12 +135,14 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={hmac_hex(secret, message)}"
 
 
+#: Persona documents no greatest age: two hours are ours, as in the backend.
 RULES = webhooks.WebhookRules(
     events=EVENTS,
     default_events=EVENTS,
     session_event="inquiry.approved",
     compose=compose,
     signature_headers=("persona-signature",),
+    max_age_s=7200,
     # Any status that does not mean delivered is retried.
     final_answers=frozenset(),
 )

@@ -141,5 +141,6 @@ CLAIMS = table(
     row("webhook.retry.after_s", (300, 3600, 18_000, 64_800), WEBHOOKS, "There are four retries: after 5 minutes, 1 hour, 5 hours and 18 hours. That they are counted from the first attempt is our choice."),
     fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
     fact("webhook.event_id", WEBHOOKS, "A delivery has no id: a receiver cannot tell a retry from a second delivery."),
+    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
 )
 # fmt: on

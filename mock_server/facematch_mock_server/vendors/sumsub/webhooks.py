@@ -5,7 +5,6 @@ Source: docs.sumsub.com, /docs/webhooks and /docs/user-verification-webhooks, re
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from facematch_mock_server.base.signing import hmac_hex
@@ -46,7 +45,7 @@ def compose(
     """Build a delivery, and sign its body with the destination's secret."""
     session = delivery.session
     hosted = hosted_of(session)
-    claims.cite("webhook.fields", "webhook.event_id")
+    claims.cite("webhook.fields", "webhook.form", "webhook.event_id")
     review = show_review(session)
     created_at = delivery.created_at
     document: dict[str, Any] = {
@@ -65,7 +64,7 @@ def compose(
     }
     if "reviewResult" in review:
         document["reviewResult"] = review["reviewResult"]
-    body = json.dumps(document).encode()
+    body = delivery.write(document)
     hash_name = claims["webhook.algorithm"]
     return SignedPayload.of_json(
         body,

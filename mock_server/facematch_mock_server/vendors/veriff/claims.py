@@ -112,5 +112,6 @@ CLAIMS = table(
     row("webhook.retry.after_s", tuple(3600 * hour for hour in range(1, 169)), HELP, "Retries come about hourly for 7 days."),
     fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
     fact("webhook.event_id", OURS, "The mock numbers events for its journal; the delivery does not show it."),
+    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
 )
 # fmt: on

@@ -7,7 +7,7 @@ import datetime as dt
 import attrs
 
 from facematch_mock_server.base.signing import hmac_hex
-from facematch_mock_server.claims import CitedClaims, encode
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import (
@@ -73,7 +73,7 @@ def compose(
     claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Build and sign a delivery."""
-    claims.cite("webhook.signed")
+    claims.cite("webhook.signed", "webhook.form")
     session = delivery.session
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")
@@ -84,7 +84,7 @@ def compose(
         document = full_auto_body(session)
     else:
         document = decision_body(claims, session)
-    body = encode(document)
+    body = delivery.write(document)
     return SignedPayload.of_json(
         body,
         ("X-AUTH-CLIENT", session.metadata_or_empty["client"]),
