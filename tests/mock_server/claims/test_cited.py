@@ -530,6 +530,13 @@ OF_AZURE = (
     azure.verify_request(),
 )
 
+
+def compare_too_large_a_picture_in_s3(engine):
+    engine.account.named_pictures["photos/large"] = b"x" * (15 * 1024 * 1024 + 1)
+    place = {"Bucket": "photos", "Name": "large"}
+    return engine.handle(signed_request({"SourceImage": {"S3Object": place}}))
+
+
 OF_REKOGNITION = (
     signed_compare(target=card("p1", faces=2), SimilarityThreshold=0, QualityFilter="HIGH"),
     signed_compare(target=card("p1", faces=0)),
@@ -540,6 +547,8 @@ OF_REKOGNITION = (
     signed_compare(rekognition.draw_picture(size=(79, 200))),
     signed_compare(b"x" * BIG),
     signed_request({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
+    signed_request({"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
+    compare_too_large_a_picture_in_s3,
     signed_request(b"{"),
     signed_compare(SimilarityThreshold=101),
     signed_request({}, "IndexFaces"),
@@ -570,6 +579,8 @@ OF_FACE_LIVENESS = (
     rekognition.signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
     sessions.acting(1, "card"),
     rekognition.reading(1),
+    sessions.acting(2, "card"),
+    rekognition.reading(2),
     advance(181),
     rekognition.reading(1),
 )

@@ -14,6 +14,7 @@ COMMON = documented("AWS, Common error types of all services", "2026-11-23")
 SIGV4 = documented("AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ)
 FAQ = documented("AWS, Amazon Rekognition FAQs, Billing", READ)
 LIVENESS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23")
+LIMITS = documented("AWS, Rekognition Developer Guide, Guidelines and quotas", "2026-11-29")
 SEEN = observed(
     "responses of AWS services with the same protocol, as quoted by public clients",
     READ,
@@ -63,7 +64,10 @@ CLAIMS = table(
     _error("parameters.wrong", "InvalidParameterException: Request has invalid parameters", ERRORS, "A missing parameter, or one that violates a constraint, is refused; the message does not identify the parameter."),
     fact("parameters.ranges", MODEL, "SimilarityThreshold is a number from 0 to 100; QualityFilter is NONE, AUTO, LOW, MEDIUM or HIGH; Attributes is a list from the API model's 14 values."),
     fact("parameters.quality", OURS, "Which faces a QualityFilter excludes is not documented; the mock excludes none."),
-    _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS, "The mock has no S3: any S3Object is unreachable."),
+    _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS, "An S3Object that Rekognition cannot read is refused."),
+    fact("s3.ranges", MODEL, "A Bucket has 3 to 255 letters, digits, dots, hyphens and underscores; a Name and a Version have 1 to 1,024 characters. Any other value is an invalid parameter."),
+    fact("s3.named", OURS, "The mock has no S3: an S3Object is a picture that a session stored, or one that a test has named BUCKET/NAME, or BUCKET/NAME?versionId=VERSION for one version. An S3Object takes precedence over Bytes."),
+    row("s3.max_bytes", 15_728_640, LIMITS, "A picture in S3 has at most 15 MB; that these are 15 x 1,048,576 bytes is our reading, as of the 5 MB in a request."),
     row("image.max_bytes", 5_242_880, ERRORS, "A picture in the request has at most 5,242,880 bytes."),
     _error("image.size", "ImageTooLargeException: Image size is too large", ERRORS, "A picture of more than 5,242,880 bytes is refused."),
     _error("image.format", "InvalidImageFormatException: Request has invalid image format", ERRORS, "A picture that is neither JPEG nor PNG, or cannot be decoded, is refused."),
@@ -80,7 +84,8 @@ CLAIMS = table(
     row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession returns a SessionId, a UUID."),
     fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions have three numbers; AuditImagesLimit is 0 to 4; a SessionId is a UUID. Any other value is an invalid parameter."),
     fact("session.token", LIVENESS, "The same ClientRequestToken returns the same session. That a different body then changes nothing, and that the token starts a new session once the old one has ended, is our choice."),
-    fact("session.s3", OURS, "The mock has no S3: OutputConfig is an invalid parameter."),
+    fact("session.output", LIVENESS, "With OutputConfig, the reference image and audit images are stored in its S3Bucket, under keys that begin with its S3KeyPrefix (at most 950 characters without white space), and the results have S3Object in place of Bytes."),
+    fact("session.keys", OURS, "The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg or /audit-0.jpg. Calls find such a picture there without being told; nothing is stored in S3."),
     row("session.lifetime_s", 180, LIVENESS, "A session and its results expire 3 minutes after it was created."),
     row("session.over", "not_found", OURS, "An expired session is not found. Whether AWS returns this or EXPIRED, and for how long, is not documented.", when=("session_over", "not_found"), name="not_found"),
     row("session.over", "expired", OURS, "With session_over=expired, an expired session is EXPIRED, without results, even if a person completed it.", when=("session_over", "expired"), name="expired"),

@@ -9,7 +9,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 
@@ -34,6 +34,12 @@ _MAX_AUDIT_IMAGES = 4
 _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+#: Names in S3, and the key of a picture that a session has stored there.
+_BUCKET = re.compile(r"[0-9A-Za-z._-]{3,255}", re.ASCII)
+_KEY_PREFIX = re.compile(r"\S{0,950}")
+_STORED_KEY = re.compile(
+    r".*?(?P<session_id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/[a-z0-9-]+\.jpg"
+)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
 #: AWS's size limit in bytes for a returned picture.
 _MAX_BYTES = 204_800
@@ -63,11 +69,22 @@ class Settings:
         token: A text that makes the start repeatable; None without one.
         challenge: The challenge that the person is to pass.
         audit_images: The number of audit images that the results contain, 0-4.
+        output: The bucket and the prefix of keys under which the pictures are stored; None if the
+            results contain them.
     """
 
     token: str | None
     challenge: str
     audit_images: int
+    output: Output | None
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    """Where a session stores its pictures in S3."""
+
+    bucket: str
+    prefix: str
 
 
 def _find_same(call: NumberedCall, token: str | None) -> Session | None:
@@ -82,7 +99,11 @@ def _find_same(call: NumberedCall, token: str | None) -> Session | None:
 
 
 def _start(call: NumberedCall, settings: Settings) -> Session:
-    metadata = {"token": settings.token, "audit_images": settings.audit_images}
+    metadata = {
+        "token": settings.token,
+        "audit_images": settings.audit_images,
+        "output": settings.output,
+    }
     return hosted.start(
         call.world,
         call.now,
@@ -108,13 +129,35 @@ def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Setting
     preferences = settings.get("ChallengePreferences") or []
     if not isinstance(preferences, list) or not all(map(_is_preference, preferences)):
         call.refuse("parameters.wrong", "session.ranges")
-    if settings.get("OutputConfig") is not None:
-        call.refuse("parameters.wrong", "session.s3")
     return Settings(
         token=token,
         challenge=preferences[0]["Type"] if preferences else _CHALLENGES[0],
         audit_images=audit_images,
+        output=_read_output(call, settings.get("OutputConfig")),
     )
+
+
+def _read_output(call: NumberedCall, config: Any) -> Output | None:
+    """Return where the session is to store its pictures; refuse an invalid place."""
+    if config is None:
+        return None
+    call.claims.cite("session.output")
+    prefix = config.get("S3KeyPrefix") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not is_bucket(config.get("S3Bucket")):
+        call.refuse("parameters.wrong", "s3.ranges")
+    if not _fits(prefix, _KEY_PREFIX):
+        call.refuse("parameters.wrong", "session.output")
+    return Output(bucket=config["S3Bucket"], prefix=prefix or "")
+
+
+def is_bucket(value: object) -> TypeGuard[str]:
+    """Return whether a value can be the name of a bucket."""
+    return value is not None and _fits(value, _BUCKET)
+
+
+def is_s3_text(value: object) -> TypeGuard[str]:
+    """Return whether a value can be the name or the version of an object in S3."""
+    return isinstance(value, str) and 0 < len(value) <= 1024
 
 
 def _fits(text: object, pattern: re.Pattern[str]) -> bool:
@@ -150,6 +193,8 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         body["Status"] = _EXPIRED
     elif session.status == _SUCCEEDED:
         claims.cite("session.reference", "session.attack", "session.feedback")
+        if session.metadata_or_empty["output"] is not None:
+            claims.cite("session.output", "session.keys")
         body |= {**session.result, **_show_pictures(world, session)}
     if body["Status"] not in (_CREATED, _EXPIRED):
         claims.cite("session.played", "session.made_up")
@@ -163,16 +208,45 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
     if content is None:
         return {}
     metadata = session.metadata_or_empty
-    picture = {**metadata["box"], "Bytes": _encode_picture(content)}
-    return {"ReferenceImage": picture, "AuditImages": [picture] * metadata["audit_images"]}
+    output: Output | None = metadata["output"]
+    if output is None:
+        sent = {"Bytes": base64.b64encode(_fit_for_results(content)).decode()}
+        pictures = [{**metadata["box"], **sent}] * (1 + metadata["audit_images"])
+    else:
+        pictures = []
+        for key in _stored_keys(session, output):
+            place = {"Bucket": output.bucket, "Name": key}
+            pictures.append({**metadata["box"], "S3Object": place})
+    reference, *audit_images = pictures
+    return {"ReferenceImage": reference, "AuditImages": audit_images}
 
 
-def _encode_picture(content: bytes) -> str:
-    """Encode a picture in base64, as a smaller JPEG if it is too large or not a JPEG or PNG."""
+def _stored_keys(session: Session, output: Output) -> list[str]:
+    """Return the keys of a session's pictures in S3: the reference image, then the audit images."""
+    folder = f"{output.prefix}{session.id}"
+    keys = [f"{folder}/reference.jpg"]
+    for number in range(session.metadata_or_empty["audit_images"]):
+        keys.append(f"{folder}/audit-{number}.jpg")
+    return keys
+
+
+def find_stored_picture(world: World, bucket: str, key: str) -> bytes | None:
+    """Return the picture that a session has stored in S3; None if there is none."""
+    match = _STORED_KEY.fullmatch(key)
+    session = None if match is None else world.sessions.find(match["session_id"])
+    if session is None or session.status != _SUCCEEDED:
+        return None
+    output: Output | None = session.metadata_or_empty["output"]
+    if output is None or output.bucket != bucket or key not in _stored_keys(session, output):
+        return None
+    content = world.pictures.find(session.pictures["reference_image"])
+    return None if content is None else _fit_for_results(content)
+
+
+def _fit_for_results(content: bytes) -> bytes:
+    """Return a picture, as a smaller JPEG if it is too large or not a JPEG or PNG."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
-    if len(content) > _MAX_BYTES or not is_usual:
-        content = _shrink(content)
-    return base64.b64encode(content).decode()
+    return content if is_usual and len(content) <= _MAX_BYTES else _shrink(content)
 
 
 def _shrink(content: bytes) -> bytes:

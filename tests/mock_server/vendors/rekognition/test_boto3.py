@@ -91,7 +91,17 @@ NARROW = rekognition.draw_picture(size=(79, 200))
         ("InvalidImageFormat", {"TargetImage": {"Bytes": rekognition.draw_picture("GIF")}}),
         ("InvalidParameter", {"SimilarityThreshold": 100.5}),
         ("InvalidParameter", {"SourceImage": {"Bytes": NARROW}}),
-        ("InvalidS3Object", {"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
+        ("InvalidS3Object", {"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
+        ("InvalidS3Object", {"TargetImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
+        ("InvalidParameter", {"SourceImage": {"S3Object": {}}}),
+        ("InvalidParameter", {"SourceImage": {"S3Object": {"Name": "n"}}}),
+        ("InvalidParameter", {"SourceImage": {"S3Object": {"Bucket": "photos"}}}),
+        ("InvalidParameter", {"SourceImage": {"S3Object": {"Bucket": "a b", "Name": "n"}}}),
+        ("InvalidParameter", {"SourceImage": {"S3Object": {"Bucket": "photos", "Name": ""}}}),
+        (
+            "InvalidParameter",
+            {"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n", "Version": ""}}},
+        ),
     ],
 )
 def test_invalid_request_raises_the_exception_of_boto3(mock, name, fields):
@@ -116,6 +126,63 @@ def test_frozen_or_advanced_clock_rejects_no_signature(clock):
         for move in (lambda: None, lambda: mock.control.advance(86_400), mock.control.reset):
             move()
             assert similarities(ask(client))
+
+
+def in_s3(name, **more):
+    return {"S3Object": {"Bucket": "photos", "Name": name, **more}}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "similarity"),
+    [("p1", "p1-again", 95.466), ("p1", "p2", 11.893), ("p1", "spoof", 95.466)],
+)
+def test_pictures_in_s3_are_compared_as_their_cards_say(client, mock, source, target, similarity):
+    mock.control.pictures["photos/source.png"] = source
+    mock.control.pictures["photos/target.png"] = target
+    in_request = ask(client, source, target, SimilarityThreshold=0)
+    pictures = {"SourceImage": in_s3("source.png"), "TargetImage": in_s3("target.png")}
+    answer = client.compare_faces(**pictures, SimilarityThreshold=0)
+    assert similarities(answer) == similarities(in_request)
+    assert len(mock.control.charges()) == 2
+
+
+def test_one_version_of_a_picture_in_s3_may_differ(client, mock):
+    mock.control.pictures["photos/"] = "p1"
+    mock.control.pictures["photos/ada.png?versionId=7"] = "two-faces"
+    counts = [
+        len(client.detect_faces(Image=in_s3("ada.png", **version))["FaceDetails"])
+        for version in ({}, {"Version": "6"}, {"Version": "7"})
+    ]
+    assert counts == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("picture", "name"),
+    [
+        (CARDS["no-face"], "InvalidParameter"),
+        (b"no picture", "InvalidImageFormat"),
+        (b"", "InvalidImageFormat"),
+        (NARROW, "InvalidParameter"),
+        (CARDS["p1"].ljust(15 * 1024 * 1024 + 1), "ImageTooLarge"),
+    ],
+    ids=["no face", "text", "empty", "narrow", "large"],
+)
+def test_a_picture_in_s3_is_refused_like_one_in_the_request(mock, picture, name):
+    mock.control.pictures["photos/ada.png"] = picture
+    assert_fails(mock, f"{name}Exception", SourceImage=in_s3("ada.png"))
+    assert mock.control.charges() == ()
+
+
+def test_a_picture_in_s3_may_be_larger_than_one_in_the_request(client, mock):
+    mock.control.pictures["photos/ada.png"] = CARDS["p1"].ljust(15 * 1024 * 1024)
+    assert client.detect_faces(Image=in_s3("ada.png"))["FaceDetails"]
+
+
+def test_an_unknown_picture_in_s3_is_named_by_the_hint(client):
+    with pytest.raises(client.exceptions.InvalidS3ObjectException) as caught:
+        client.detect_faces(Image=in_s3("faces/ada.png"))
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert "name this link: --picture photos/faces/ada.png=FILE" in headers["x-facematch-hint"]
 
 
 DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}

@@ -156,7 +156,12 @@ def test_challenge_with_its_versions_is_the_one_of_the_session(aws):
         {"Settings": {"AuditImagesLimit": "2"}},
         {"Settings": {"AuditImagesLimit": -1}},
         {"Settings": {"AuditImagesLimit": 5}},
-        {"Settings": {"OutputConfig": {"S3Bucket": "abc"}}},
+        {"Settings": {"OutputConfig": []}},
+        {"Settings": {"OutputConfig": {"S3KeyPrefix": "selfies/"}}},
+        {"Settings": {"OutputConfig": {"S3Bucket": "ab"}}},
+        {"Settings": {"OutputConfig": {"S3Bucket": "a/b/c"}}},
+        {"Settings": {"OutputConfig": {"S3Bucket": "abc", "S3KeyPrefix": "a b"}}},
+        {"Settings": {"OutputConfig": {"S3Bucket": "abc", "S3KeyPrefix": "x" * 951}}},
         {"Settings": {"ChallengePreferences": {"Type": LIGHT}}},
         {"Settings": {"ChallengePreferences": [{"Type": "Smile"}]}},
         {"Settings": {"ChallengePreferences": [{"Type": LIGHT, "Versions": {"Minimum": "1"}}]}},
@@ -170,3 +175,41 @@ def test_start_outside_botocores_model_is_an_invalid_parameter(body):
 def test_session_id_outside_botocores_model_is_an_invalid_parameter(session_id):
     sent = signed_request({"SessionId": session_id}, READ)
     assert code_of(sent) == "InvalidParameterException"
+
+
+def test_a_session_stores_its_pictures_in_the_bucket(aws):
+    output = {"S3Bucket": "photos", "S3KeyPrefix": "selfies/"}
+    session_id = aws.create(Settings={"AuditImagesLimit": 2, "OutputConfig": output})
+    aws.people.finish(session_id, "p1")
+    results = aws.read(session_id)
+    pictures = [results["ReferenceImage"], *results["AuditImages"]]
+    names = [picture["S3Object"]["Name"] for picture in pictures]
+    assert len(set(names)) == 3
+    for picture in pictures:
+        assert "Bytes" not in picture
+        assert picture["BoundingBox"]["Width"] > 0
+        assert picture["S3Object"]["Bucket"] == "photos"
+        assert picture["S3Object"]["Name"].startswith(f"selfies/{session_id}/")
+
+
+@pytest.mark.parametrize(("shown", "matches"), [("p1", 1), ("p2", 0)])
+def test_a_stored_reference_image_is_compared_like_any_picture(aws, shown, matches):
+    session_id = aws.create(Settings={"OutputConfig": {"S3Bucket": "photos"}})
+    aws.people.finish(session_id, shown)
+    reference = {"S3Object": aws.read(session_id)["ReferenceImage"]["S3Object"]}
+    compare = aws.client.compare_faces
+    answer = compare(SourceImage=reference, TargetImage={"Bytes": CARDS["p1-again"]})
+    assert len(answer["FaceMatches"]) == matches
+    for wrong in ({"Bucket": "others"}, {"Name": f"{session_id}/audit-0.jpg"}):
+        other = {"S3Object": {**reference["S3Object"], **wrong}}
+        with pytest.raises(aws.client.exceptions.InvalidS3ObjectException):
+            compare(SourceImage=other, TargetImage=reference)
+
+
+def test_a_session_that_failed_has_stored_nothing(aws):
+    session_id = aws.create(Settings={"OutputConfig": {"S3Bucket": "photos"}})
+    aws.people.finish(session_id, "no-face")
+    assert "ReferenceImage" not in aws.read(session_id)
+    place = {"S3Object": {"Bucket": "photos", "Name": f"{session_id}/reference.jpg"}}
+    with pytest.raises(aws.client.exceptions.InvalidS3ObjectException):
+        aws.client.detect_faces(Image=place)
