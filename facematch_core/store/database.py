@@ -19,7 +19,7 @@ from concurrent.futures import Future, wait
 from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -36,6 +36,7 @@ from .failures import (
     describe_failure,
     is_disk_full,
     is_locked,
+    is_read_only,
     is_temporary,
 )
 
@@ -52,6 +53,8 @@ READ_TIMEOUT_AFTER_HANG_S: Final = 1.0
 #: Minimum timeout of a PostgreSQL transaction in seconds. A charge is written even if the call's
 #: deadline has passed.
 MIN_TIMEOUT_S: Final = 0.2
+#: Seconds of a failover. A server that is read-only for longer is probably the wrong one.
+FAILOVER_S: Final = 60.0
 #: Maximum number of threads per PostgreSQL database: the size of SQLAlchemy's connection pool.
 MAX_CONNECTIONS: Final = 15
 #: Seconds that `close` waits for the pending writes.
@@ -99,6 +102,8 @@ class Database(abc.ABC):
         self._label = label
         #: Whether a transaction was committed since the start.
         self._has_connected = False
+        #: When the server became read-only, on the monotonic clock; None if it can be written.
+        self._read_only_since: float | None = None
 
     def run(
         self,
@@ -255,15 +260,29 @@ class Database(abc.ABC):
             return None
         is_full = self.disk_may_be_freed and is_disk_full(error)
         if is_full or is_temporary(error, has_connected=self._has_connected):
-            message = (
+            problem = (
                 f"The {self._label} is busy or unavailable; waited {waited_s:.1f} s "
-                f"({describe_cause(error)}). {effect_of_failure}"
+                f"({describe_cause(error)})."
             )
-            return StoreUnavailable(message.rstrip())
+            if is_read_only(error):
+                problem = self._describe_read_only_server()
+            return StoreUnavailable(f"{problem} {effect_of_failure}".rstrip())
         if self._owns_engine:
             # If this fails in a constructor, the caller has no store to close.
             self.engine.dispose()
         return ConfigurationError(describe_failure(error, self._label))
+
+    def _describe_read_only_server(self) -> str:
+        now = time.monotonic()
+        if self._read_only_since is None:
+            self._read_only_since = now
+        read_only_s = now - self._read_only_since
+        if read_only_s < FAILOVER_S:
+            return f"The {self._label} is read-only at the moment, as during a failover."
+        return (
+            f"The {self._label} has been read-only for {read_only_s:.0f} s: promote its server, or "
+            "use the address of the primary server."
+        )
 
 
 @attrs.define(eq=False)
@@ -362,6 +381,8 @@ class PostgresDatabase(Database):
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         super().__init__(engine, owns_engine=owns_engine, label=label)
+        if not event.contains(engine, "handle_error", _drop_read_only_connections):
+            event.listen(engine, "handle_error", _drop_read_only_connections)
         self.abandoned: set[Future[Any]] = set()
         self._threads = HelperThreads(MAX_CONNECTIONS, "facematch-store")
         with _registry_lock:
@@ -413,7 +434,8 @@ class PostgresDatabase(Database):
                     raise DatabaseBusy(str(error)) from None
 
     def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
-        connection.execution_options(isolation_level="READ COMMITTED")
+        # The second option tells our connections from others of an application's engine.
+        connection.execution_options(isolation_level="READ COMMITTED", facematch_store=True)
         # At least 1 ms, because 0 disables the timeout.
         lock_timeout_ms = max(1, lock_timeout_s * 1000)
         # The second setting frees a hung client's locks. `true`: for this transaction only.
@@ -423,7 +445,24 @@ class PostgresDatabase(Database):
         )
 
     def _commit(self, connection: Connection) -> None:
+        if self._read_only_since is not None:
+            # Not every transaction writes, so its success alone does not tell.
+            is_read_only_now = connection.exec_driver_sql("SHOW transaction_read_only").scalar()
+            if is_read_only_now == "off":
+                self._read_only_since = None
         connection.commit()
+
+
+def _drop_read_only_connections(context: ExceptionContext) -> None:
+    """Let the pool replace all its connections once one of ours can only be read.
+
+    After a failover, they lead to the former primary server, and new ones to its successor.
+    """
+    connection = context.connection
+    is_ours = connection is not None and "facematch_store" in connection.get_execution_options()
+    error = context.sqlalchemy_exception
+    if is_ours and error is not None and is_read_only(error):
+        context.is_disconnect = True
 
 
 def open_database(where: str | Engine, *, label: str) -> Database:

@@ -24,9 +24,13 @@ class Damaged(ValueError):
 #: SQLSTATE or SQLite error names of a locked database.
 _LOCKED: Final = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
 
+#: SQLSTATE of a write to a server that can only be read, such as the former primary server after a
+#: failover. It stays the server of each connection that was made before.
+_READ_ONLY: Final = "25006"
+
 #: SQLSTATE or SQLite error names of temporary errors.
 _TEMPORARY: Final = re.compile(
-    f"{_LOCKED.pattern}|"
+    f"{_LOCKED.pattern}|{_READ_ONLY}|"
     "57P0[123]|"  # the server shuts down, has crashed or is starting
     "53300|"  # no free connection
     "40001|"  # a serialization failure
@@ -63,6 +67,11 @@ _DISK_FULL: Final = re.compile("53100|SQLITE_FULL")
 def is_disk_full(error: Exception) -> bool:
     """Return whether the disk of the database has no space left."""
     return _DISK_FULL.fullmatch(error_code(error)) is not None
+
+
+def is_read_only(error: Exception) -> bool:
+    """Return whether the connection leads to a server that can only be read."""
+    return error_code(error) == _READ_ONLY
 
 
 def is_locked(error: Exception) -> bool:

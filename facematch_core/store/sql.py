@@ -57,8 +57,10 @@ class SqlStore(CallStore):
     PostgreSQL server cannot be reached, for example during a restart, a method raises
     `StoreUnavailable` at once; a `Retry` repeats the call. If the server stops responding, a method
     times out after 5 s, and further method calls time out after one second while the first one
-    hangs. A charge that could not be written is held in memory and written by the next transaction.
-    After a fork, only the parent writes its pending charges.
+    hangs. After a failover, one call fails with `StoreUnavailable`, and the pool, also an
+    application's own, replaces the connections to the former primary server. A charge that
+    could not be written is held in memory and written by the next transaction. After a fork,
+    only the parent writes its pending charges.
 
     A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
     never written.

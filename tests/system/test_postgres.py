@@ -28,8 +28,8 @@ from core.store.test_stores import *  # noqa: F403 - every test of it, and each 
 from hypothesis import settings
 from kit.attempts import NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy.exc import InternalError, OperationalError
 
 import facematch_core as fm
 from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
@@ -251,6 +251,76 @@ def test_a_locked_row_is_awaited_until_the_deadline(store, address):
                 step()
         holder.rollback()
     assert sums(store) == (1, 0, 0)
+
+
+@contextlib.contextmanager
+def read_only(address):
+    """New connections can only read, as those to the former primary server after a failover."""
+    setting = f"ALTER DATABASE {make_url(address).database} {{}} default_transaction_read_only"
+    with connected(address, autocommit=True) as admin:
+        admin.execute(setting.format("SET") + " = on")
+        yield
+        admin.execute("SET default_transaction_read_only = off")
+        admin.execute(setting.format("RESET"))
+
+
+@pytest.mark.parametrize("owner", ["facematch", "application", "application with options"])
+def test_one_call_fails_after_a_failover(address, owner):
+    SqlStore(address).close()
+    with contextlib.ExitStack() as stack:
+        where = address
+        if owner != "facematch":
+            where = create_engine(address, pool_size=5)
+            stack.callback(where.dispose)
+        if owner == "application with options":
+            where = where.execution_options(compiled_cache={})
+        with read_only(address):
+            stores = [stack.enter_context(SqlStore(where)) for _ in range(2)]
+            # Five pooled connections of an application lead to the former server.
+            with ThreadPoolExecutor(5) as pool:
+                begun = threading.Barrier(5)
+                steps = [pool.submit(read, store, begun) for store in [*stores, *stores, stores[0]]]
+                futures.wait(steps)
+        for store in stores if owner == "facematch" else stores[:1]:
+            with pytest.raises(StoreUnavailable):
+                store.reserve(entry(), Decimal(100))
+        for _ in range(10):
+            for store in stores:
+                assert store.reserve(entry(), Decimal(100)) is None
+
+
+def read(store, begun):
+    """Read in a transaction, at the same time as others, so that each has its own connection."""
+
+    def run(connection):
+        begun.wait(60)
+        return connection.exec_driver_sql("SELECT 1").scalar()
+
+    return store._database.run(run)  # noqa: SLF001 - no method of it can be held in the middle
+
+
+def test_applications_own_read_only_transaction_leaves_the_pool_alone(address):
+    engine = create_engine(address)
+    with contextlib.closing(SqlStore(engine)), engine.connect() as connection:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        with pytest.raises(InternalError):
+            connection.exec_driver_sql("CREATE TABLE orders (id INTEGER)")
+        assert not connection.invalidated
+    engine.dispose()
+
+
+def test_server_that_stays_read_only_is_said_to_be_the_wrong_one(address, monkeypatch):
+    SqlStore(address).close()
+    monkeypatch.setattr("facematch_core.store.database.FAILOVER_S", 0)
+    with contextlib.closing(SqlStore(address)) as store:
+        with read_only(address):
+            store.close()
+            with pytest.raises(StoreUnavailable, match="primary server"):
+                store.reserve(entry(), UNIT)
+            monkeypatch.undo()
+            assert store.budgets() == ()  # a reading does not mean that it can be written
+        store.close()
+        assert store.reserve(entry(), UNIT) is None
 
 
 # A server that falls silent
