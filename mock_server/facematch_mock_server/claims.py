@@ -326,7 +326,8 @@ def encode(body: object) -> bytes:
 MOCK_CLAIMS = table(
     MOCK,
     row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "An unknown path gets a 404 that suggests the most similar known path."),
-    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint of the vendor that the mock does not imitate gets a 404 that lists the imitated ones."),
+    fact("not_imitated", OURS, "A documented call that the mock does not imitate is answered as the vendor answers an unknown one, or refuses a key, with a hint that names the call."),
+    fact("version.older", OURS, "A call of an older version is answered in the newest one's form, unless a source shows the older form; the first has a hint that says so."),
     row("host", Reply(403, {"mock": "Address this mock by a loopback name, such as 127.0.0.1, or by one of its vendors' host names."}), OURS, "While it is bound to the loopback interface, the mock refuses requests for any host except loopback names and its vendors' hosts."),
     row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with an HTML page; the limits of vendors' proxies are not documented."),
     fact("link.named", OURS, "A picture that a client names by a link, or by a bucket and a key, is the one that a test has put there: at the link, at the link without its query, or at the longest name ending with a slash that the link begins with."),

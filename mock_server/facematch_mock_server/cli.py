@@ -158,6 +158,7 @@ def command(
                 server.of(name).control.add_key(key=text)
     except ValueError as error:
         raise click.UsageError(_as_sentence(error)) from None
+    server.accounts.report = functools.partial(click.echo, err=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with server:

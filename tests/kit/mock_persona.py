@@ -30,6 +30,12 @@ def starting(meta=None, *, key=LIVE, idempotency_key=None, inflection=None, **at
     return persona_request(INQUIRIES, body, key=key, **headers)
 
 
+def starting_with(headers, *, key=LIVE):
+    """The request that creates an inquiry, with more headers."""
+    body = {"data": {"attributes": {"inquiry-template-id": TEMPLATE}}}
+    return persona_request(INQUIRIES, body, key=key, **headers)
+
+
 def nth(engine, number):
     """The id of an inquiry by its number in the world, counted from 1."""
     ids = {session.number: session.id for session in engine.world.sessions.all()}

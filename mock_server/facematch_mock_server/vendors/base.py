@@ -61,6 +61,8 @@ from facematch_mock_server.world.money import Charge
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
 
+from .not_imitated import NotImitated
+
 HINT_HEADER = "X-Facematch-Hint"
 #: The hint for a score computed from the bytes.
 BY_BYTES = "not a test card: the score comes from the bytes; --engine local compares the faces"
@@ -174,6 +176,7 @@ class Call:
         journal_fields: Fields that the journal shows, by name, or a function that returns them.
         files: The files that were sent, for the journal.
         note: A remark for the journal, or None.
+        hint: A hint for the caller, sent in a header and noted in the journal; None for none.
         charged: The charge for the call; None if it is free.
         values: Values parsed from the body, by name.
         outcome: The outcome of the comparison or liveness check; None before it.
@@ -192,6 +195,7 @@ class Call:
     journal_fields: Any = attrs.field(factory=dict)
     files: list[SentFile] = attrs.field(factory=list)
     note: str | None = None
+    hint: str | None = None
     charged: Charge | None = None
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
@@ -229,6 +233,25 @@ class Call:
         if self.charged is not None:
             self.world.ledger.refund(self.charged)
             self.charged = None
+
+    def use_newest_version(self, version: str, newest: str) -> None:
+        """Say that a call of an older version is answered in the newest one's form.
+
+        The response cites the claim `version.older`. The first call of each version in an account
+        has a hint, too.
+
+        Args:
+            version: The version that the caller asked for, as the vendor's documents name it:
+                ``v1.0``. It must be known, because the hint repeats it.
+            newest: The version whose form the answer has.
+        """
+        self.claims.cite("version.older")
+        told = self.world.behaviour.told_versions
+        if version not in told:
+            told.add(version)
+            self.hint = (
+                f"{version} of {self.world.vendor.title} is answered in the form of {newest}"
+            )
 
     @property
     def origin(self) -> str:
@@ -524,6 +547,8 @@ class MockVendor:
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body: see `Call.picture_at`.
+        not_imitated: The documented calls that the mock lacks; None if there is no list.
+        told_versions: The older versions that a hint has named; see `Call.use_newest_version`.
     """
 
     routes: Sequence[Route] = ()
@@ -534,12 +559,14 @@ class MockVendor:
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     session_rules: SessionRules | None = None
     takes_links: bool = False
+    not_imitated: ClassVar[NotImitated | None] = None
     #: The class of the vendor's calls.
     call: type[Call] = Call
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.title = world.vendor.title
+        self.told_versions: set[str] = set()
         self._route_of = lru_cache(maxsize=32)(self.route_of)
 
     def owns_without_route(self, head: Request) -> bool:
@@ -547,6 +574,17 @@ class MockVendor:
         return head.path.startswith(self.extra_prefixes) or self.world.vendor.has_host(
             head.header("host")
         )
+
+    def name_of_call(self, head: Request) -> str:
+        """Return the path by which `not_imitated` lists a call, or the action in a header."""
+        return head.path
+
+    def find_missing(self, head: Request) -> str | None:
+        """Return the documented call that a request makes and the mock lacks; None for others."""
+        if self.not_imitated is None:
+            return None
+        method = "GET" if head.method == "HEAD" else head.method
+        return self.not_imitated.find(method, self.name_of_call(head))
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the vendor's paths, for hints."""
@@ -582,23 +620,36 @@ class MockVendor:
             return self._log_and_apply_fault(call, call.fault, _placeholder())
         try:
             response = self.not_found(call) if route is None else self.answer(call, route)
+            was_refused = route is None or response.status >= 400
         except Refused as refused:
             response = refused.response
+            was_refused = True  # also with a 200, as some vendors do
         outcome = call.outcome
-        is_from_bytes = (
-            outcome is not None and outcome.score_source == "bytes" and outcome.score is not None
-        )
-        if response.status == 429 and not call.world.clock.running:
-            response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
-        elif response.status == 200 and is_from_bytes:
+        if was_refused:
+            self._hint_at_refusal(call, response)
+        elif outcome is not None and outcome.score_source == "bytes" and outcome.score is not None:
             # The mock compares bytes, so two photographs of one person score like two people.
             response.headers = (*response.headers, (HINT_HEADER, BY_BYTES))
+        if call.hint is not None:
+            call.note = f"{call.note}; {call.hint}" if call.note else call.hint
+            response.headers = (*response.headers, (HINT_HEADER, call.hint))
         response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.
         if call.fault is not None:
             return self._log_and_apply_fault(call, call.fault, response)
         self.log(call, response)
         return response
+
+    def _hint_at_refusal(self, call: Call, response: Response) -> None:
+        """Set the hint of a call that only the vendor has, and of one above a stopped limit."""
+        missing = self.find_missing(call.request)
+        if missing is not None and self.not_imitated is not None:
+            call.claims.cite("not_imitated")
+            page = self.not_imitated.page
+            call.hint = f"{self.title} has {missing}; this mock does not imitate it: see {page}"
+            call.world.account.shared.report_once(call.hint)
+        elif response.status == 429 and not call.world.clock.running:
+            call.hint = STANDS_STILL
 
     def take_fault(
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict
@@ -755,8 +806,8 @@ class MockVendor:
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         if not close:
             return call.answer("path.unknown")
-        call.note = f"did you mean {close[0]}?"
-        return call.answer("path.unknown", headers=((HINT_HEADER, call.note),))
+        call.hint = f"did you mean {close[0]}?"
+        return call.answer("path.unknown")
 
     def finished(self, call: Call, response: Response) -> Response:
         """Adjust a response, including a refusal, before it is sent."""

@@ -182,6 +182,8 @@ class Accounts:
     #: Whether other machines can reach the server.
     is_open = False
     is_stopped = False
+    #: Prints a sentence for whoever runs the server; None if nobody reads it.
+    report: Callable[[str], None] | None = None
 
     def __init__(
         self,
@@ -219,6 +221,7 @@ class Accounts:
         #: The named pictures of new accounts.
         self.named_pictures = NamedPictures(pictures)
         self.pictures = Pictures()
+        self._reported: set[str] = set()
         #: A function that starts the server.
         self.start: Callable[[], Any] = lambda: None
         self.seed = seed
@@ -236,6 +239,14 @@ class Accounts:
             self, MAIN, clock or VirtualClock(), first_keys, self._claims, ref=AccountRef()
         )
         self._put(main)
+
+    def report_once(self, sentence: str) -> None:
+        """Report a sentence, unless it was reported before."""
+        with self._lock:
+            is_new = sentence not in self._reported
+            self._reported.add(sentence)
+        if is_new and self.report is not None:
+            self.report(sentence)
 
     @property
     def all(self) -> tuple[Account, ...]:

@@ -739,6 +739,7 @@ OF_PERSONA = (
     persona.persona_request(key="wrong"),
     control_request("keys", {"key": "weak-key", "allowed": False}),
     persona.persona_request(key="weak-key"),
+    persona.persona_request(persona_version="2023-01-05"),
     webhooks.listen(secret="wbhsec_of-the-receiver"),
     persona.starting(
         {"auto-create-inquiry-session": True, "auto-create-one-time-link": True},

@@ -396,7 +396,8 @@ class Azure(base.MockVendor):
     }
 
     def not_found(self, call: base.Call) -> Response:
-        return call.answer(self.not_found_claim, headers=((base.HINT_HEADER, _IMITATED),))
+        call.hint = _IMITATED
+        return call.answer(self.not_found_claim)
 
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"

@@ -15,6 +15,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
     PairCall,
@@ -182,6 +183,24 @@ class Baidu(PairVendor):
     extra_prefixes = ("/rest/2.0/face/", "/oauth/2.0/")
     takes_links = True
     not_found_claim = "path"
+    #: Of Baidu's SDK for Python, baidu-aip 4.16.13.
+    not_imitated = NotImitated(
+        "docs/vendors/baidu.md",
+        "/rest/2.0/face/v3/search",
+        "/rest/2.0/face/v3/multi-search",
+        "/rest/2.0/face/v3/faceset/*",
+        "/rest/2.0/face/v3/person/idmatch",
+        "/rest/2.0/face/v1/faceliveness/*",
+        "/rest/2.0/face/v1/merge",
+        "/rest/2.0/face/v1/editattr",
+        "/rest/2.0/face/v1/landmark",
+        "/rest/2.0/face/v4/faceverify",
+        "/rest/2.0/face/v4/mingjing/*",
+        "/rest/2.0/face/v4/idmatch_date",
+        "/rest/2.0/face/v4/verify_date",
+        "/rest/2.0/face/scene/*",
+        "/rest/2.0/face/capture/search",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     @classmethod

@@ -13,6 +13,7 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import landmark_points
 from facematch_mock_server.world.keys import Key, KeyKind
 
@@ -268,6 +269,15 @@ class Compreface(base.MockVendor):
 
     common_prefix = PATH
     not_found_claim = "path.method"
+    #: Of CompreFace's docs/Rest-API-description.md, commit ddf32da.
+    not_imitated = NotImitated(
+        "docs/vendors/compreface.md",
+        "/api/v1/recognition/faces/*",
+        "/api/v1/recognition/recognize",
+        "/api/v1/recognition/subjects/*",
+        "/api/v1/recognition/embeddings/*",
+        "/api/v1/detection/detect",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.undefined",),
         404: ("key.unknown",),

@@ -20,6 +20,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     HeaderKey,
     PairCall,
@@ -128,6 +129,8 @@ class Deepface(PairVendor):
     )
     key = TokenHeader("authorization")
     not_found_claim = "path"
+    #: Of the server's source, deepface/api/src/modules/core/routes.py.
+    not_imitated = NotImitated("docs/vendors/deepface.md", "/analyze")
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong_type",),
         401: ("key.wrong",),

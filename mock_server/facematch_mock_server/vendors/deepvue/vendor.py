@@ -18,6 +18,7 @@ import attrs
 from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
@@ -307,6 +308,14 @@ class Deepvue(base.MockVendor):
     extra_prefixes = ("/v1/", "/v2/")
     call = DeepvueCall
     routes = ROUTES
+    #: Of docs.deepvue.ai/reference, read 2026-11-29, and of public clients.
+    not_imitated = NotImitated(
+        "docs/vendors/deepvue.md",
+        "/v1/documents/*",
+        "/v1/ekyc/*",
+        "/v1/verification/*",
+        "/v1/financial-services/*",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.400", "error.shape"),
         401: ("auth.key", "error.shape"),

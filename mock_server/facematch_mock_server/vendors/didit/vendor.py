@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.keys import FIRST_KEYS
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.webhook_control import Webhooks
@@ -24,16 +25,35 @@ HEALTHCHECK = "/system/healthcheck"
 
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-#: Patterns of documented paths that this mock does not imitate.
-_NOT_IMITATED = """
-    /v3/session/[^/]+/generate-pdf/
-    /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
-    /v3/webhook/destinations/[^/]+/ /v3/lists/ /v3/blocklist/ /v3/face-search/
-    /v3/age-estimation/ /v3/workflows/ /v3/questionnaires/ /v3/users/ /v3/businesses/
-    /v3/id-verification/ /v3/poa/ /v3/aml/ /v3/database-validation/ /v3/email/send/
-    /v3/email/check/ /v3/phone/send/ /v3/phone/check/ /v3/transactions/ /v3/customization/
-    /v3/wallet-screening/ /v3/billing/top-up/ /auth/v2/programmatic/[^/]+/
-"""
+#: Of Didit's OpenAPI document of 2026-07-18.
+_NOT_IMITATED = NotImitated(
+    "docs/vendors/didit.md",
+    "/v3/session/{id}/generate-pdf",
+    "/v3/sessions/delete",
+    "/v3/sessions/{id}/reviews",
+    "/v3/webhook/*",
+    "/v3/lists",
+    "/v3/blocklist",
+    "/v3/face-search",
+    "/v3/age-estimation",
+    "/v3/workflows",
+    "/v3/questionnaires",
+    "/v3/users",
+    "/v3/businesses",
+    "/v3/id-verification",
+    "/v3/poa",
+    "/v3/aml",
+    "/v3/database-validation",
+    "/v3/email/send",
+    "/v3/email/check",
+    "/v3/phone/send",
+    "/v3/phone/check",
+    "/v3/transactions",
+    "/v3/customization",
+    "/v3/wallet-screening",
+    "/v3/billing/top-up",
+    "/auth/v2/programmatic/{call}",
+)
 
 
 def _show_balance(call: DiditCall) -> Response:
@@ -61,6 +81,7 @@ class Didit(base.MockVendor):
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = hosted.SESSION_RULES
+    not_imitated = _NOT_IMITATED
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.words.401",),
         403: ("auth.words.403",),
@@ -102,9 +123,6 @@ class Didit(base.MockVendor):
             return call.answer("path.slash", headers=(("Location", location),))
         if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
-        if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
-            covers = "The mock covers face match, passive liveness, sessions, webhooks and balance."
-            return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:

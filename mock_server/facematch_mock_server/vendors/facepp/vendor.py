@@ -12,6 +12,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
     FormKey,
@@ -91,6 +92,15 @@ class Facepp(PairVendor):
     rate_scope = "second"
     bodies_tell_no_face = True
     takes_links = True
+    #: Of Face++'s API reference (console.faceplusplus.com/documents).
+    not_imitated = NotImitated(
+        "docs/vendors/facepp.md",
+        "/facepp/v3/search",
+        "/facepp/v3/face/analyze",
+        "/facepp/v3/face/getdetail",
+        "/facepp/v3/face/setuserid",
+        "/facepp/v3/faceset/*",
+    )
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.rejected",),

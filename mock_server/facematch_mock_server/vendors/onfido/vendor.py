@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ import attrs
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.tokens import IssuedToken, Tokens
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -31,14 +31,31 @@ CLIENT = "mock-onfido-client"
 CLIENT_SECRET = "mock-onfido-client-secret"  # noqa: S105 - of the mock alone
 
 _TOKEN_PREFIX = "Token token="  # noqa: S105 - the form of a header, no secret
-#: Documented paths that this mock does not imitate.
-_NOT_IMITATED = re.compile(
-    "/v3[.]6/(documents|live_photos|live_videos|motion_captures|id_photos|checks|reports"
-    "|signing_documents|watchlist_monitors|biometric_tokens|passkeys|extractions|sdk_token"
-    "|repeat_attempts|results_feedback|addresses|webhooks/resend"
-    "|workflow_runs/[^/]+/(tasks|signed_evidence_file|evidence_folder|timeline_file))(/.*)?"
+#: Of Onfido's API reference, version 3.6.
+_NOT_IMITATED = NotImitated(
+    "docs/vendors/onfido.md",
+    "/v3.6/documents/*",
+    "/v3.6/live_photos/*",
+    "/v3.6/live_videos/*",
+    "/v3.6/motion_captures/*",
+    "/v3.6/id_photos/*",
+    "/v3.6/checks/*",
+    "/v3.6/reports/*",
+    "/v3.6/signing_documents/*",
+    "/v3.6/watchlist_monitors/*",
+    "/v3.6/biometric_tokens/*",
+    "/v3.6/passkeys/*",
+    "/v3.6/extractions",
+    "/v3.6/sdk_token",
+    "/v3.6/repeat_attempts/*",
+    "/v3.6/results_feedback",
+    "/v3.6/addresses/*",
+    "/v3.6/webhooks/resend",
+    "/v3.6/workflow_runs/{id}/tasks/*",
+    "/v3.6/workflow_runs/{id}/signed_evidence_file",
+    "/v3.6/workflow_runs/{id}/evidence_folder",
+    "/v3.6/workflow_runs/{id}/timeline_file/*",
 )
-_COVERS = "The mock covers applicants, workflow runs, webhooks and the OAuth login."
 
 
 # Keys
@@ -242,6 +259,7 @@ class Onfido(base.MockVendor):
     extra_prefixes = ("/v3.6/",)
     not_found_claim = "path"
     session_rules = runs.SESSION_RULES
+    not_imitated = _NOT_IMITATED
     routes = (
         base.Route(pattern=LOGIN, handlers={"POST": _log_in}, credentials=(), is_form=True),
         _route(applicants.PATH, POST=applicants.create, GET=applicants.list_applicants),
@@ -279,12 +297,6 @@ class Onfido(base.MockVendor):
         operation = super().operation(head)
         is_list = operation == "session_start" and head.method != "POST"
         return "session_read" if is_list else operation
-
-    def not_found(self, call: Call) -> Response:
-        path = call.request.path
-        if _NOT_IMITATED.fullmatch(path):
-            return call.answer("later", vendor=self.title, path=path, covers=_COVERS)
-        return super().not_found(call)
 
 
 _CURL = "curl -H 'Authorization: Token token=" + LIVE_TOKEN + "' {url}"

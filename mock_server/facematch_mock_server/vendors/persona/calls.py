@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +24,10 @@ from facematch_mock_server.world.sessions import Session
 from .resources import inflect
 
 T = TypeVar("T")
+
+#: The version whose form all answers have.
+NEWEST_VERSION = "2025-12-08"
+_VERSION = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _CASINGS = ("kebab", "camel", "snake")
 #: The maximum number of answers that can be replayed.
@@ -142,6 +147,9 @@ def check_key(call: PersonaCall) -> None:
         ("Persona-Organization-Id", f"org_{call.world.account.name}"),
     )
     call.check_permission("auth.denied")
+    version = call.request.header("persona-version", "")
+    if _VERSION.fullmatch(version) and version < NEWEST_VERSION:
+        call.use_newest_version(version, NEWEST_VERSION)
 
 
 def check_rate(call: PersonaCall) -> None:

@@ -63,7 +63,7 @@ CLAIMS = table(
     row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
     row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),
     row("inflection.default", "snake", OURS, "With key_inflection=snake, the key's and the webhook's own setting is snake.", when=("key_inflection", "snake"), name="snake"),
-    fact("version.any", OURS, "The header Persona-Version is not looked at: the refusal of an unknown version is not documented, and all answers have the form of 2025-12-08."),
+    fact("version.any", OURS, "The header Persona-Version refuses nothing, because the refusal of an unknown version is not documented; all answers have the form of 2025-12-08."),
     fact("idempotency.replayed", IDEMPOTENCE, "A POST with a known Idempotency-Key gets the status and body of the first one again. The 401 and the 429 come before that."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is pruned after at least 24 hours; here after 24 hours."),
     _error("idempotency.other", 409, "Conflict", OURS, "The same key with another path or body is an error; its status and text are not documented.", details="Idempotency-Key was used with other parameters"),

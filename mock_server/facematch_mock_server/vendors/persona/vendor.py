@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS
 from facematch_mock_server.world.webhook_control import Webhooks
@@ -26,6 +27,38 @@ from .claims import CLAIMS, SETTINGS, SWITCHES
 
 API = "/api/v1"
 INQUIRIES = f"{API}/inquiries"
+#: Of Persona's OpenAPI document, version 2025-12-08.
+_NOT_IMITATED = NotImitated(
+    "docs/vendors/persona.md",
+    f"{API}/accounts/*",
+    f"{API}/api-keys/*",
+    f"{API}/api-logs/*",
+    f"{API}/cases/*",
+    f"{API}/devices/*",
+    f"{API}/document/{{type}}/{{id}}",
+    f"{API}/documents/{{id}}",
+    f"{API}/events/*",
+    f"{API}/importers/*",
+    f"POST {INQUIRIES}/search",
+    f"PATCH {INQUIRIES}/{{id}}",
+    f"POST {INQUIRIES}/{{id}}/add-tag",
+    f"POST {INQUIRIES}/{{id}}/remove-tag",
+    f"POST {INQUIRIES}/{{id}}/set-tags",
+    f"GET {INQUIRIES}/{{id}}/print",
+    f"{API}/inquiry-sessions/*",
+    f"{API}/inquiry-templates/*",
+    f"{API}/list-item/*",
+    f"{API}/lists/*",
+    f"{API}/reports/*",
+    f"{API}/transactions/*",
+    f"{API}/verifications/*",
+    f"GET {API}/webhooks",
+    f"GET {API}/webhooks/{{id}}",
+    f"PATCH {API}/webhooks/{{id}}",
+    f"POST {API}/webhooks/{{id}}/archive",
+    f"POST {API}/webhooks/{{id}}/clone",
+    f"{API}/workflow-runs/*",
+)
 _CHECKS = {"auth": check_key, "rate": check_rate}
 
 
@@ -61,6 +94,7 @@ class Persona(base.MockVendor):
     common_prefix = f"{API}/"
     call = PersonaCall
     session_rules = inquiries.SESSION_RULES
+    not_imitated = _NOT_IMITATED
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.wrong",),
         403: ("auth.denied",),

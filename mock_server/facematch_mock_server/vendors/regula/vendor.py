@@ -11,6 +11,7 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     PairCall,
     PairEndpoint,
@@ -67,6 +68,16 @@ class Regula(PairVendor):
     bodies_tell_unreadable = True
     bodies_tell_no_face = True
     not_found_claim = "path"
+    #: Of Regula's OpenAPI document (FaceSDK-web-openapi, commit b962589).
+    not_imitated = NotImitated(
+        "docs/vendors/regula.md",
+        "/api/detect",
+        "/api/match_and_search",
+        "/api/search",
+        "/api/persons/*",
+        "/api/groups/*",
+        "/api/v2/liveness/*",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.rejected",),
         403: ("licence",),

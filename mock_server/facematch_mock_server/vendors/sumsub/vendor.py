@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -28,12 +28,14 @@ SANDBOX_TOKEN = "sbx:mock-app-token"  # noqa: S105 - of the mock
 LIVE_SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
 SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 
-#: Documented paths that this mock does not imitate.
-_NOT_IMITATED = re.compile(
-    "/resources/(applicants/[^/]+/info/idDoc|applicantActions/.+"
-    "|inspections/.+|api/agent/clientWebhooks)"
+#: Of Sumsub's API reference.
+_NOT_IMITATED = NotImitated(
+    "docs/vendors/sumsub.md",
+    "/resources/applicants/{id}/info/idDoc",
+    "/resources/applicantActions/*",
+    "/resources/inspections/*",
+    "/resources/api/agent/clientWebhooks",
 )
-_COVERS = "The mock covers applicants, their steps, links, access tokens and webhooks."
 
 
 class Sessions(DocumentSessions[SumsubRecords]):
@@ -101,6 +103,7 @@ class Sumsub(base.MockVendor):
     call = SumsubCall
     routes = _ROUTES
     session_rules = checks.SESSION_RULES
+    not_imitated = _NOT_IMITATED
     slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -122,9 +125,6 @@ class Sumsub(base.MockVendor):
         return route, tuple(unquote(value) for value in values)
 
     def not_found(self, call: base.Call) -> Response:
-        path = call.request.path
-        if _NOT_IMITATED.fullmatch(path):
-            return call.answer("later", vendor=self.title, path=path, covers=_COVERS)
         return self.unknown(call)
 
 

@@ -45,7 +45,6 @@ CLAIMS = table(
     row("request.too_large", _error("InvalidParameter", "The request is larger than 10 MB."), OURS, "The code for a request above the limit was not found."),
     row("action.unknown", _error("InvalidAction", "The API does not exist."), CODES, "An unknown X-TC-Action is InvalidAction; so are, in the mock, a missing one and any other path (ours)."),
     row("action.version", _error("NoSuchVersion", "The API version does not exist."), CODES, "An X-TC-Version other than 2020-03-03 and 2018-03-01 is NoSuchVersion; so is 2018-03-01 for DetectLiveFaceAccurate, which Tencent's client of that version lacks."),
-    fact("action.older", OURS, "A call of version 2018-03-01 is answered in the form of 2020-03-03."),
     row("key.missing", _error("AuthFailure.InvalidAuthorization", "The Authorization header is missing."), OURS, "The code for a missing header was not found."),
     row("key.malformed", _error("AuthFailure.InvalidAuthorization", "Authorization in the request header is invalid."), CODES, "A header of another form, or for another service or day than those of the request, is InvalidAuthorization."),
     row("key.late", _error("AuthFailure.SignatureExpire", "Signature expired. Timestamp and server time cannot differ by more than five minutes."), CODES, "An X-TC-Timestamp more than five minutes away is SignatureExpire."),

@@ -17,6 +17,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
 from facematch_mock_server.world.keys import Key, KeyKind
 
@@ -105,6 +106,42 @@ class Tencent(PairVendor):
     rate_scope = "second"
     takes_links = True
     not_found_claim = "action.unknown"
+    #: Of Tencent's SDK for Python, tencentcloud-sdk-python-iai 3.1.191.
+    not_imitated = NotImitated(
+        "docs/vendors/tencent.md",
+        "AnalyzeDenseLandmarks",
+        "AnalyzeFace",
+        "CompareMaskFace",
+        "CopyPerson",
+        "CreateFace",
+        "CreateGroup",
+        "CreatePerson",
+        "DeleteFace",
+        "DeleteGroup",
+        "DeletePerson",
+        "DeletePersonFromGroup",
+        "DetectFaceAttributes",
+        "DetectFaceSimilarity",
+        "GetGroupInfo",
+        "GetGroupList",
+        "GetPersonBaseInfo",
+        "GetPersonGroupInfo",
+        "GetPersonList",
+        "GetPersonListNum",
+        "GetUpgradeGroupFaceModelVersionJobList",
+        "GetUpgradeGroupFaceModelVersionResult",
+        "ModifyGroup",
+        "ModifyPersonBaseInfo",
+        "ModifyPersonGroupInfo",
+        "RevertGroupFaceModelVersion",
+        "SearchFaces",
+        "SearchFacesReturnsByGroup",
+        "SearchPersons",
+        "SearchPersonsReturnsByGroup",
+        "UpgradeGroupFaceModelVersion",
+        "VerifyFace",
+        "VerifyPerson",
+    )
     # The status of an outage is not known, and every refusal is a 200.
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     other_routes = (
@@ -122,6 +159,9 @@ class Tencent(PairVendor):
                 return route, ()
         return None, ()
 
+    def name_of_call(self, head: Request) -> str:
+        return head.header("x-tc-action", "")
+
     def known_paths(self) -> tuple[str, ...]:
         """Return no paths to suggest, because a header selects the action."""
         return ()
@@ -136,7 +176,7 @@ class Tencent(PairVendor):
         """Refuse an unknown version, and for the accurate check a missing or unknown region."""
         version = call.request.header("x-tc-version")
         if version == OLDER_VERSION and call.endpoint is not ACCURATE:
-            call.claims.cite("action.older")
+            call.use_newest_version(OLDER_VERSION, VERSION)
         elif version != VERSION:
             call.refuse("action.version")
         if call.endpoint is not ACCURATE:

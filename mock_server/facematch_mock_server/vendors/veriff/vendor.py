@@ -12,6 +12,7 @@ import attrs
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
 from facematch_mock_server.world.webhook_control import Webhooks
@@ -120,6 +121,17 @@ class Veriff(base.MockVendor):
     not_found_claim = "path.unknown"
     call = VeriffCall
     session_rules = SESSION_RULES
+    #: Of Veriff's API reference index of 2026-05-20, read 2026-11-29.
+    not_imitated = NotImitated(
+        "docs/vendors/veriff.md",
+        "PATCH /v1/sessions/{id}",
+        "GET /v1/sessions/{id}/media",
+        "/v1/sessions/{id}/person",
+        "/v1/sessions/{id}/watchlist-screening",
+        "/v1/sessions/{id}/collected-data",
+        "/v1/attempts/{id}/media",
+        "/v1/media/{id}",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.invalid",),
         401: ("key.unknown",),

@@ -409,13 +409,6 @@ def test_sent_step_shows_all_documented_fields(at_page, step):
     assert set(fields) == documented
 
 
-@pytest.mark.parametrize("path", ["inspections/1", "applicantActions/1/one"])
-def test_path_of_sumsub_that_is_not_imitated_says_so(engine, path):
-    answer = ask(engine, sumsub.signed("GET", f"/resources/{path}"))
-    assert answer.status == 404
-    assert "does not imitate" in answer.json()["mock"]
-
-
 # Webhooks
 
 EVERY_EVENT = (

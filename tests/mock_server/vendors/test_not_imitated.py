@@ -1,0 +1,118 @@
+"""A documented call that a mock lacks, and a call of an older version."""
+
+import re
+
+import pytest
+from kit import mock_persona as persona
+from kit.mock_didit import json_request
+
+from facematch_mock_server import MockServer
+from facematch_mock_server.vendors import vendor_names
+
+ALL = tuple(vendor_names())
+UUID = "6d4b9adb-ebcd-4f5e-89c1-8070b6d13089"
+TENCENT = {"x-tc-action": "SearchFaces", "x-tc-version": "2020-03-03"}
+#: A documented call that stays out, its headers, and an unknown path of the vendor, if it has any.
+CALLS = {
+    "didit": ("GET /v3/workflows/", {}, "/v3/workflow/"),
+    "onfido": ("POST /v3.6/watchlist_monitors", {}, "/v3.6/watchlists"),
+    "sumsub": ("GET /resources/inspections/7/resources/8", {}, "/resources/nothing"),
+    "persona": ("GET /api/v1/cases/case_1", {}, None),
+    "veriff": (f"GET /v1/sessions/{UUID}/watchlist-screening", {}, f"/v1/sessions/{UUID}/watch"),
+    "facepp": ("POST /facepp/v3/search", {}, "/facepp/v3/searching"),
+    "baidu": ("POST /rest/2.0/face/v3/search", {}, "/rest/2.0/face/v3/searching"),
+    "tencent": ("POST /", TENCENT, None),
+    "regula": ("POST /api/search", {}, None),
+    "deepvue": ("GET /v1/verification/panbasic", {}, "/v1/verifying"),
+    "compreface": ("POST /api/v1/recognition/embeddings/recognize", {}, None),
+}
+
+
+def ask(mock, call, headers=None):
+    method, path = call.split()
+    return mock.app.handle(
+        json_request(path, {}, method=method, key=None, host="127.0.0.1", **(headers or {}))
+    )
+
+
+def without_ids(body):
+    return re.sub(rb"[0-9a-f-]{32,36}|\d{10,}", b"", body)
+
+
+@pytest.mark.parametrize("names", ["alone", "all"])
+@pytest.mark.parametrize("vendor", CALLS)
+def test_documented_call_that_a_mock_lacks_says_so_without_a_key(vendor, names):
+    mock = MockServer(vendor=vendor if names == "alone" else ALL)
+    printed = []
+    mock.accounts.report = printed.append
+    call, headers, unknown_path = CALLS[vendor]
+    response = ask(mock, call, headers)
+    hint = response.header("X-Facematch-Hint")
+    title = mock.of(vendor).control.world.vendor.title
+    assert hint.startswith(f"{title} has ")
+    assert hint.endswith(f"; this mock does not imitate it: see docs/vendors/{vendor}.md")
+    assert "mock.not_imitated" in response.claims
+    assert "X-Facematch-Mock" in dict(response.headers)
+    entry = mock.control.journal()[-1]
+    assert (entry.vendor, entry.note) == (vendor, hint)
+    ask(mock, call, headers)
+    assert printed == [hint]
+    if unknown_path is not None and names == "alone":
+        unknown = ask(mock, f"{call.split()[0]} {unknown_path}")
+        assert "does not imitate" not in (unknown.header("X-Facematch-Hint") or "")
+        assert unknown.status == response.status
+        assert without_ids(unknown.body) == without_ids(response.body)
+        assert printed == [hint]
+
+
+def test_hint_comes_with_the_refusal_of_a_key_and_with_a_right_key():
+    mock = MockServer(vendor="persona")
+    path = f"{persona.INQUIRIES}/inq_1"
+    refused = mock.app.handle(persona.persona_request(path, {}, method="PATCH", key=None))
+    known = mock.app.handle(persona.persona_request(path, {}, method="PATCH"))
+    assert (refused.status, known.status) == (401, 404)
+    for response in (refused, known):
+        assert "has PATCH /api/v1/inquiries/{id};" in response.header("X-Facematch-Hint")
+    read = mock.app.handle(persona.persona_request(path))
+    assert (read.status, read.header("X-Facematch-Hint")) == (404, None)
+
+
+def test_hint_names_the_documented_path_and_not_what_was_sent():
+    mock = MockServer(vendor="veriff")
+    ask(mock, "GET /v1/sessions/anna%0d%0aX-Evil:1/watchlist-screening")
+    (entry,) = mock.control.journal()
+    assert "anna" not in entry.note
+    assert "/v1/sessions/{id}/watchlist-screening" in entry.note
+
+
+@pytest.mark.parametrize("vendor", sorted({*ALL} - {"azure", "rekognition"}))
+def test_no_listed_call_is_one_that_the_mock_has(vendor):
+    mock = MockServer(vendor=vendor)
+    behaviour = mock.app.world.behaviour
+    for call in behaviour.not_imitated.calls:
+        for route in behaviour.routes:
+            methods = [call.method] if call.method else route.handlers
+            sample = route.pattern.replace("{uuid}", UUID).replace("{word}", "some-word")
+            for method in methods:
+                if method in route.handlers and "/" in call.name:
+                    assert not call.expression.fullmatch(sample), (call.name, route.pattern)
+
+
+def test_first_call_of_an_older_version_has_a_hint():
+    mock = MockServer(vendor="persona")
+    older = {"persona_version": "2023-01-05"}
+    hints = []
+    for headers in (older, older, {"persona_version": "2025-12-08"}, {}, {"persona_version": "x"}):
+        response = mock.app.handle(persona.starting_with(headers))
+        assert response.status == 201
+        assert ("mock.version.older" in response.claims) == (headers == older)
+        hints.append(response.header("X-Facematch-Hint"))
+    assert hints == [
+        "2023-01-05 of Persona is answered in the form of 2025-12-08",
+        *[None] * 4,
+    ]
+    assert mock.control.journal()[0].note == hints[0]
+    other = mock.accounts.open("other")
+    key = next(iter(other.first_keys["persona"]))
+    response = mock.app.handle(persona.starting_with(older, key=key))
+    assert response.header("X-Facematch-Hint") == hints[0]
