@@ -178,6 +178,10 @@ class AzureBackend(SessionBackend):
             body=image.data,
         )
 
+    def is_own_error(self, reply: http.HttpReply) -> bool:
+        """Return whether a body has the form of Face's errors, or of Microsoft's gateway."""
+        return reply.at("error", "message") is not None or reply.at("statusCode") == reply.status
+
     def error_code(self, reply: http.HttpReply) -> object:
         """Return Microsoft's (inner) error code, or ``403 quota`` if the quota is used up."""
         # The gateway's body is {"statusCode": 403, "message": text}, without an `error` object.

@@ -228,6 +228,10 @@ class BaiduBackend(PairBackend):
         self.login_token.forget(http_request)
         return True
 
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether a body has the form of an error of a call, or of a login."""
+        return self.error_code(reply) is not None
+
     def error_code(self, reply: HttpReply) -> object:
         """Return the code of a call, or the word of a refused login."""
         code = super().error_code(reply)

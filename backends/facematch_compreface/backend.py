@@ -83,6 +83,7 @@ class ComprefaceBackend(ApiKeyBackend):
 
     name = "compreface"
     api_path = "/api/v1(/.*)?"
+    own_error = ("code",)
     # Other codes are mapped by their HTTP status. The server also returns 400 for internal errors.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         **dict.fromkeys(("10", "20", "26 key"), _KEY),

@@ -62,6 +62,8 @@ _NO_PICTURE = "Input image can be jpg or png, but it is neither"
 #: Of an unknown model or detector, and of a model without a threshold.
 _NO_MODEL = "Invalid model_name passed"
 _NO_THRESHOLD = "is not supported."
+#: The message of a 401.
+_UNAUTHORIZED = "Invalid or missing authentication token"
 #: Our word for any other cause.
 _OTHER_ERROR = "error"
 #: What separates the message of an error from the traceback, which has paths on the server.
@@ -305,6 +307,10 @@ class DeepfaceBackend(HttpBackend):
             return None
         distance = number(body["distance"])
         return Score(number(confidence), scale, raw=distance, raw_name="distance")
+
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether a body is one of the server's; a gateway's may have a message, too."""
+        return reply.at("message") == _UNAUTHORIZED or reply.at("error") is not None
 
     def error_code(self, reply: HttpReply) -> object:
         """Return the cause in an error's text.

@@ -245,6 +245,10 @@ class DeepvueBackend(HttpBackend):
                 "confidence_scale."
             )
 
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether a body has one of the forms of Deepvue's errors."""
+        return wire.is_own_error(reply)
+
     def error(self, reply: HttpReply, request: PictureRequest) -> VendorError:
         """Return the error for a response other than 200."""
         return wire.error_of(reply, now=self.client.clock.now())

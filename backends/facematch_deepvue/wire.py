@@ -414,6 +414,20 @@ _ABOUT_CREDENTIALS = (
 )
 
 
+def is_own_error(reply: HttpReply) -> bool:
+    """Return whether a body is Deepvue's: ``detail`` alone, or a form that others have received."""
+    body = reply.at()
+    if not isinstance(body, dict):
+        return False
+    if body.keys() == {"detail"} or "details" in body or "transaction_id" in body:
+        return True
+    return _is_about_credentials(reply)
+
+
+def _is_about_credentials(reply: HttpReply) -> bool:
+    return read_message(reply).text.strip().lower() in _ABOUT_CREDENTIALS
+
+
 def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     """Return the error for a response other than 200."""
     # Deepvue recommends a retry after 500 and 503. But it does not document which responses are
@@ -422,7 +436,7 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     is_about_credentials = (
         reply.status in (400, 403)
         and reply.shape is BodyShape.JSON_OBJECT
-        and message.text.strip().lower() in _ABOUT_CREDENTIALS
+        and _is_about_credentials(reply)
     )
     row = http.default_row(reply.status, reply.shape)
     if reply.status in (404, 405):

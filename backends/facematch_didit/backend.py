@@ -228,6 +228,10 @@ class DiditBackend(ApiKeyBackend):
         call_id = reply.at("metadata", CALL_ID_KEY)
         return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether the body of a refusal has the form of Didit's errors."""
+        return wire.is_own_error(reply)
+
     def error(self, reply: HttpReply, request: Request) -> VendorError:
         """Return the error for a response other than 200."""
         about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=request.call_id)}

@@ -403,6 +403,17 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
     return usual
 
 
+def is_own_error(reply: http.HttpReply) -> bool:
+    """Return whether a 401, 403, 404 or 429 is Didit's: gateways also write `error` or `detail`."""
+    form = _ErrorBody.read(reply).form
+    if form == "error":
+        # Didit documents it for one of these statuses alone, and with one text.
+        return "credits" in reply.at("error")
+    # "Not Found" is the default of Starlette, in which gateways are written. Didit's texts of a 404
+    # end with a full stop.
+    return form == "detail" and reply.at("detail") != "Not Found"
+
+
 def read_error(
     reply: http.HttpReply,
     *,
@@ -457,9 +468,10 @@ class _ErrorBody:
             return cls(form="list", texts_by_field={"non_field_errors": texts})
         if not isinstance(body, dict) or "cloudflare_error" in body:
             return cls(form="other")
-        if isinstance(body.get("error"), str):
+        # Alone: a gateway's error often has a status or a path, too.
+        if len(body) == 1 and isinstance(body.get("error"), str):
             return cls(form="error")
-        if isinstance(body.get("detail"), str):
+        if len(body) == 1 and isinstance(body.get("detail"), str):
             return cls(form="detail")
         texts_by_field = {name: _texts(value) for name, value in body.items()}
         if not body or not all(texts_by_field.values()):

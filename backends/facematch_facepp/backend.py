@@ -63,6 +63,7 @@ class FaceppBackend(PairBackend):
     }
     allowed_hosts = frozenset({"api-us.faceplusplus.com", "api-cn.faceplusplus.com"})
     api_path = "/facepp(/.*)?"
+    own_error = ("error_message",)
     has_sandbox = False
     capabilities = Capabilities(
         threshold_rule=ThresholdRule.ABOVE,

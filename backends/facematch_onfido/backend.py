@@ -44,7 +44,6 @@ from facematch_core.backend.session_types import Deletion, DeletionState, Sessio
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     MOCK_HEADER,
-    BodyShape,
     DeleteSteps,
     ErrorRow,
     HostedSessionBackend,
@@ -174,6 +173,7 @@ class OnfidoBackend(HostedSessionBackend):
     )
     api_path: ClassVar[str] = r"/v3\.6(/.*)?"
     signature_header: ClassVar[str] = "X-SHA2-Signature"
+    own_error = ("error", "type")
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=frozenset(),
         # 400 requests per minute; a start sends two.
@@ -431,9 +431,8 @@ class OnfidoBackend(HostedSessionBackend):
 
     def error(self, reply: HttpReply, request: Request) -> errors.VendorError:
         """Return the error for a status: Onfido's `error.type` is not documented."""
-        shape = reply.shape
-        row = default_row(reply.status, shape)
-        if reply.status in (404, 410) and shape is BodyShape.JSON_OBJECT:
+        row = default_row(reply.status, reply.shape)
+        if reply.status in (404, 410):
             row = _UNKNOWN_ID if isinstance(request, StartRequest) else _NO_RUN
         more = {}
         if issubclass(row.error, errors.RequestRejected):

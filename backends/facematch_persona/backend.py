@@ -85,6 +85,7 @@ class PersonaBackend(HostedSessionBackend):
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({"api.withpersona.com"})
     api_path: ClassVar[str] = "/api/v1(/.*)?"
+    own_error = ("errors", 0, "title")
     request_id_header: ClassVar[str | None] = "Request-Id"
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=frozenset(),

@@ -538,7 +538,7 @@ def read_error(
 ) -> errors.VendorError:
     """Return the error for a response that is not expected."""
     row = None
-    if reply.status == 404 and reply.shape is http.BodyShape.JSON_OBJECT:
+    if reply.status == 404:
         row = _NO_TEMPLATE if isinstance(request, StartRequest) else _NO_INQUIRY
     return http.vendor_error(
         reply,

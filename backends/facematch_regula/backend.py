@@ -43,7 +43,7 @@ _NO_LICENCE = ErrorRow(
     PermissionDenied,
     Charged.NO,
     "without a licence nothing was compared",
-    "the server has no valid licence",
+    "the server has no valid licence, or a proxy in front of it refused the request",
 )
 _FAILED = ErrorRow(OutcomeUnknown, Charged.UNKNOWN, _UNKNOWN, "the server failed")
 _BAD_REQUEST = ErrorRow(RequestRejected, Charged.UNKNOWN, _UNKNOWN, "the request was refused")

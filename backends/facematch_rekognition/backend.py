@@ -199,6 +199,7 @@ class RekognitionBackend(HttpBackend):
     )
     # All operations have the path "/".
     api_path: ClassVar[str] = ""
+    own_error = ("__type",)
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"
     has_sandbox = False

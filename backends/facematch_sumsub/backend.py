@@ -28,7 +28,6 @@ from facematch_core.backend import (
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
-    BodyShape,
     ErrorRow,
     HostedSessionBackend,
     HttpReply,
@@ -238,6 +237,11 @@ class SumsubBackend(HostedSessionBackend):
         }
         return attrs.evolve(encoded, headers=headers)
 
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether a body has the form of Sumsub's errors."""
+        # `code` is the status as a number; WSO2's gateway, for example, sends it as text.
+        return reply.at("description") is not None and reply.at("code") == reply.status
+
     def error_code(self, reply: HttpReply) -> object:
         return reply.at("errorCode")
 
@@ -248,8 +252,7 @@ class SumsubBackend(HostedSessionBackend):
         RateLimited.
         """
         row: ErrorRow | None = None
-        # Another body is a gateway's, and says nothing of the applicant.
-        if reply.status == 404 and reply.shape is BodyShape.JSON_OBJECT:
+        if reply.status == 404:
             row = _NO_LEVEL if isinstance(request, StartRequest) else _NO_APPLICANT
         elif reply.status == 409 and "Retry-After" in reply.headers:
             row = _TOO_SOON

@@ -102,6 +102,7 @@ class TencentBackend(PairBackend):
     allowed_hosts = frozenset({"iai.tencentcloudapi.com", "iai.*.tencentcloudapi.com"})
     # All actions have the path "/".
     api_path = ""
+    own_error = ("Response", "Error")
     has_sandbox = False
     codes_in_200 = True
     capabilities = Capabilities(

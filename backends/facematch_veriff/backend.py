@@ -260,13 +260,17 @@ class VeriffBackend(HostedSessionBackend):
         """The shared secret, and the further `webhook_secrets`."""
         return (self.shared_secret, *super().webhook_keys)
 
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether a body has the form of Veriff's errors, with or without a code."""
+        return reply.at("status") == "fail" and reply.at("message") is not None
+
     def error_code(self, reply: HttpReply) -> object:
         return reply.at("code")
 
     def error(self, reply: HttpReply, request: Any) -> errors.VendorError:
         """Return the error for an error reply. The code of an unknown session is not documented."""
         is_about_session = isinstance(request, (ReadRequest, DeleteRequest))
-        if is_about_session and reply.status == 404 and reply.at("status") == "fail":
+        if is_about_session and reply.status == 404:
             now = self.client.clock.now()
             return vendor_error(reply, {}, backend=self.name, now=now, row=_NO_SESSION)
         return super().error(reply, request)

@@ -78,6 +78,8 @@ class HttpBackend(RemoteBackend):
             "no face".
         codes_in_200: Whether an expected response that has an error code is an error, too. If the
             code has no row, it is a charged `UnexpectedResponse`. False by default.
+        own_error: The path of a value that each error body of the vendor has, see `is_own_error`.
+            Empty if the vendor does not document one.
         request_id_header: The response header with the vendor's request id, or None if there is
             none. Its latest value becomes `ids.vendor` if the call has no `vendor_id`.
         has_sandbox: Whether `environment` may be SANDBOX; LOCAL is rejected for every vendor.
@@ -88,6 +90,7 @@ class HttpBackend(RemoteBackend):
     error_table: ClassVar[ErrorTable] = {}
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
     codes_in_200: ClassVar[bool] = False
+    own_error: ClassVar[tuple[str | int, ...]] = ()
     request_id_header: ClassVar[str | None] = None
     has_sandbox: ClassVar[bool] = True
 
@@ -243,6 +246,15 @@ class HttpBackend(RemoteBackend):
         has `codes_in_200`. The meaning of a status may depend on `request`, the `Request`.
         """
         return error_by_table(self, reply, find_code(self, reply))
+
+    def is_own_error(self, reply: HttpReply) -> bool:
+        """Return whether the body of an error reply is in the vendor's own format.
+
+        If not, a gateway may have answered: a 401, 403, 404, 410 or 429 is then not passed to
+        `error`, so that a route that is missing is not read as a session that was deleted. By
+        default, the body must have a value at `own_error`; without that path, any body is own.
+        """
+        return not self.own_error or reply.at(*self.own_error) is not None
 
     @functools.cached_property
     def client(self) -> HttpClient:

@@ -30,6 +30,7 @@ from facematch_core.models import Environment
 
 from .backend import HttpBackend
 from .messages import HttpReply, HttpRequest, encode_request
+from .refusals import error_of_reply
 
 #: Seconds before its expiry from which a token is not used, at most half of its life (ours).
 EARLY_S = 300.0
@@ -226,7 +227,7 @@ class LoginToken:
                 backend.codes_in_200 and reply.is_json and backend.error_code(reply) is not None
             )
             if status not in self.request.expects or has_code:
-                raise backend.error(reply, request)
+                raise error_of_reply(backend, reply, request)
             issued = guard(self.read, reply)
             if not isinstance(issued, HookFailed):
                 return issued

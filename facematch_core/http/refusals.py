@@ -147,6 +147,19 @@ _BY_STATUS = {
     429: _unprocessed(errors.RateLimited, "too many calls; wait before the next"),
 }
 _VENDORS_4XX = _unprocessed(errors.RequestRejected, "the request was rejected")
+_FOREIGN = "the body is not in the vendor's own format, so a gateway may have answered"
+_FOREIGN_404 = _unprocessed(
+    errors.RequestRejected, f"the URL does not exist, check base_url; {_FOREIGN}"
+)
+#: Refusals that gateways and firewalls return, too, and that a vendor's own rows may give another
+#: meaning, such as "no such session".
+_BY_FOREIGN_STATUS = {
+    401: _unprocessed(errors.AuthenticationFailed, f"a login was refused; {_FOREIGN}"),
+    403: _unprocessed(errors.PermissionDenied, f"the request was refused; {_FOREIGN}"),
+    404: _FOREIGN_404,
+    410: _FOREIGN_404,
+    429: _unprocessed(errors.RateLimited, f"too many calls, wait before the next; {_FOREIGN}"),
+}
 _BY_FIRST_DIGIT = {
     1: _unknown_outcome("no final response", f"no final response came; {_MAY_BE_CHARGED}"),
     2: ErrorRow(
@@ -195,7 +208,7 @@ def vendor_error(
             retryable=reply.status >= 500 or reply.status in _TIMEOUTS,
         )
     message = f"{backend} answered {reply.status}: {row.text}."
-    if shape is BodyShape.HTML:
+    if shape is BodyShape.HTML and row not in _BY_FOREIGN_STATUS.values():
         message += " The body is an HTML page: a proxy or a firewall may have answered."
     vendors_message = excerpt(reply).rstrip(".")
     if vendors_message:
@@ -254,6 +267,19 @@ def error_by_table(
         code = quote_text(found.code, masker(reply.secrets))
         ending.add_to_message(error, f' Its code is "{code}".')
     return error
+
+
+def error_of_reply(backend: HttpBackend, reply: HttpReply, request: Any) -> errors.VendorError:
+    """Return the error for an error reply, as `HttpBackend.error` reads it.
+
+    A 401, 403, 404, 410 or 429 whose body is not the vendor's own (`HttpBackend.is_own_error`) says
+    nothing about a session, a key or the credit at the vendor, so the backend is not asked.
+    """
+    row = _BY_FOREIGN_STATUS.get(reply.status)
+    if row is None or backend.is_own_error(reply):
+        error: errors.VendorError = backend.error(reply, request)
+        return error
+    return vendor_error(reply, {}, backend=backend.name, now=backend.client.clock.now(), row=row)
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:

@@ -1,12 +1,18 @@
-"""What a gateway before a vendor answers: the error, its charge, and whether a failover goes on."""
+"""What a gateway before a vendor answers: the error, its charge, and whether a failover goes on.
+
+A gateway without a route must not be read as a vendor without the session.
+"""
 
 import attrs
 import pytest
-from kit.fakes import FakeBackend
+from kit.fakes import FakeBackend, json_reply, match_call
 from kit.scripted import ScriptedAdapter
-from kit.vendors import PAID, open_backend
+from kit.sessions import session_record
+from kit.vendors import BUNDLED_VENDORS, PAID, open_backend
 
 import facematch_core as fm
+from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, make_card
 
 P1 = make_card("p1")
@@ -34,6 +40,16 @@ def cloudflare(status, title):
     return status, {**body, "retryable": True, "retry_after": 60}
 
 
+def kong(status, message):
+    """Kong (public responses, read 2026-11-29)."""
+    return status, {"message": message, "request_id": "3f1c"}
+
+
+def spring(status, title):
+    """Spring Cloud Gateway, whose errors are those of Spring Boot (read 2026-11-29)."""
+    return status, {"timestamp": "2026-11-29", "path": "/x", "status": status, "error": title}
+
+
 QUOTAS = [
     azure(403, "Out of call volume quota. Quota will be replenished in 22.14:18:12."),
     azure(403, "Out of bandwidth quota. Quota will be replenished in 22.14:18:12."),
@@ -49,6 +65,9 @@ FEW = [
     html(502),
     html(520),
     cloudflare(403, "Error 1020: Access denied"),
+    kong(404, "no Route matched with those values"),
+    (403, {"error": "Forbidden"}),
+    spring(503, "Service Unavailable"),
     cloudflare(503, "Error 1102: Worker exceeded resource limits"),
 ]
 #: What only azure, and CI, get as well.
@@ -141,6 +160,107 @@ def test_a_gateways_answer_has_its_error_charge_and_next_member(vendor, status, 
         with pytest.raises(expected.error_class):
             failover.verify(P1, P1_AGAIN)
         assert spare.calls == []
+
+
+@pytest.mark.parametrize("vendor", PAID)
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+def test_a_gateways_refusal_is_not_told_as_the_vendors(vendor, status):
+    reply = json_reply({"message": "No."}, status)
+    error = open_backend(vendor).read_reply(match_call(call_id="a-1"), reply)
+    assert type(error) is BY_STATUS[status].error_class
+    # Regula, whose answer without a licence is not documented, has no form of its own.
+    assert ("gateway" in str(error)) is (vendor != "regula")
+
+
+@attrs.frozen
+class OpenSession:
+    """A backend, and the record of a session of its vendor."""
+
+    backend: object
+    record: fm.SessionRecord
+
+
+SESSION_IDS = {"persona": "inq_Some", "sumsub": "0123456789abcdef01234567"}
+UUID = "5025d9fd-7842-4805-bce1-a7bfd7131b4e"
+SESSION_SETTINGS = {
+    "didit": {"workflow_id": UUID},
+    "onfido": {"document_output": "document"},
+    "sumsub": {"level_name": "basic-kyc-level"},
+}
+
+
+def open_session(vendor):
+    backend = open_backend(vendor, **SESSION_SETTINGS.get(vendor, {}))
+    compared_with = "given" if vendor == "azure" else "document"
+    session_id = SESSION_IDS.get(vendor, UUID)
+    record = session_record(vendor, session_id=session_id, compared_with=compared_with)
+    return OpenSession(backend, record)
+
+
+def has_sessions(vendor):
+    return open_backend(vendor).session_capabilities is not None
+
+
+OPEN = {name: open_session(name) for name in BUNDLED_VENDORS if has_sessions(name)}
+DELETES = [name for name, opened in OPEN.items() if opened.backend.session_capabilities.can_delete]
+#: Answers of gateways that have no such route, or no such host.
+NO_ROUTE = [
+    kong(404, "no Route matched with those values"),
+    aws(404, "Not Found"),
+    azure(404, "Resource not found"),
+    spring(404, "Not Found"),
+    # Google's Extensible Service Proxy, and its load balancers.
+    (404, {"code": 5, "message": "Method does not exist.", "details": []}),
+    (404, {"error": {"code": 404, "message": "Not Found", "status": "NOT_FOUND"}}),
+    # WSO2.
+    (404, {"code": "404", "type": "Status report", "message": "Not Found", "description": "No."}),
+    # Cloudflare's API, and Starlette.
+    (404, {"success": False, "errors": [{"code": 7003, "message": "Could not route."}]}),
+    (404, {"detail": "Not Found"}),
+    (404, {"status": "fail", "data": {"route": "none"}}),
+    (410, {"message": "Gone"}),
+    (404, {}),
+    (404, ["Not Found"]),
+    html(404),
+]
+
+
+def as_reply(status, body):
+    if isinstance(body, bytes):
+        return HttpReply(status=status, body=body)
+    return json_reply(body, status)
+
+
+def test_vendors_with_sessions():
+    assert {"azure", "didit", "onfido", "persona", "rekognition", "sumsub", "veriff"} == set(OPEN)
+    assert {"azure", "didit", "onfido", "persona", "veriff"} == set(DELETES)
+
+
+@pytest.mark.parametrize("answer", NO_ROUTE, ids=lambda answer: str(answer[1])[:40])
+@pytest.mark.parametrize("vendor", OPEN)
+def test_a_gateway_without_a_route_is_no_vendor_without_the_session(vendor, answer):
+    opened = OPEN[vendor]
+    reply = as_reply(*answer)
+    read = opened.backend.read_reply(ReadRequest(record=opened.record), reply)
+    assert type(read) is fm.RequestRejected
+    unstarted = attrs.evolve(opened.record, session_id=None)
+    started = opened.backend.read_reply(StartRequest(record=unstarted), reply)
+    assert type(started) is fm.RequestRejected
+    if vendor in DELETES:
+        deleted = opened.backend.read_reply(DeleteRequest(record=opened.record), reply)
+        assert type(deleted) is fm.RequestRejected
+
+
+@pytest.mark.parametrize("vendor", DELETES)
+def test_deletion_behind_a_gateway_without_a_route_is_an_error(vendor, at_end):
+    opened = open_session(vendor)
+    opened.backend.client.mount("https://", ScriptedAdapter(lambda _: NO_ROUTE[0]))
+    compared_with = opened.record.compared_with
+    sessions = fm.Sessions(fm.FaceVerifier(opened.backend), compared_with=compared_with)
+    at_end.enter_context(sessions)
+    with pytest.raises(fm.RequestRejected) as caught:
+        sessions.delete(opened.record)
+    assert not isinstance(caught.value, fm.SessionNotFound)
 
 
 @pytest.fixture
