@@ -48,6 +48,11 @@ def new_applicant(engine, **more):
     return engine.handle(ask(APPLICANTS, NAME, **more)).json()["id"]
 
 
+def sdk_token(applicant_id, *, slash="", token=LIVE_TOKEN):
+    body = {"applicant_id": applicant_id, "referrer": "*://*/*"}
+    return ask(f"/v3.6/sdk_token{slash}", body, token=token)
+
+
 def start(engine, *, token=LIVE_TOKEN, applicant_id=None, **fields):
     """Start a run, with an applicant of its own; return the response."""
     if applicant_id is None:

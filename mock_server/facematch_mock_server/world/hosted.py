@@ -104,8 +104,13 @@ def expire_if_due(world: World, session: Session) -> Session:
         return session
     if world.clock.now() < hosted_of(session).expires_at:
         return session
-    expired = attrs.evolve(session, status=rules.status_after["expire"])
+    expired = with_status(world, session, rules.status_after["expire"])
     return _store_unless_changed(world, session, expired)
+
+
+def with_status(world: World, session: Session, status: str) -> Session:
+    """Return the session with this status, since now."""
+    return attrs.evolve(session, status=status, status_at=world.clock.now())
 
 
 def find(world: World, session_id: str) -> Session:
@@ -237,8 +242,7 @@ def act(
     # If a concurrent request changes the session, start again with its current state.
     while True:
         session = find(world, session_id)
-        if not is_open(world, session):
-            raise ValueError(f"this session is {session.status}: a person can no longer act in it")
+        _check_open(world, session)
         if do == "card" and check is None:
             check = _check_person(world, session, "p1" if card is None else card, document)
         begun_status = rules.status_after["begin"]
@@ -247,10 +251,22 @@ def act(
             _store_unless_changed(world, session, attrs.evolve(session, status=begun_status))
             continue
         changed = _apply_action(world, session, do, check)
+        if changed.status != session.status:
+            changed = with_status(world, changed, changed.status)
         if _store_unless_changed(world, session, changed) is changed:
             if check is not None:
                 world.pictures.keep(check.contents)
             return changed
+
+
+def _check_open(world: World, session: Session) -> None:
+    """Raise ValueError if a person cannot act in a session."""
+    rules: SessionRules = world.behaviour.session_rules
+    if is_open(world, session):
+        return
+    if session.status in rules.open_statuses:
+        raise ValueError("nobody can open this session's page: make a link first")
+    raise ValueError(f"this session is {session.status}: a person can no longer act in it")
 
 
 def _apply_action(
@@ -442,7 +458,7 @@ class DocumentSessions(HostedSessions[R]):
         check_word("status", status, sorted(rules.finished_statuses))
         find(world, session_id)
         decided = world.sessions.change(
-            session_id, lambda stored: attrs.evolve(stored, status=status)
+            session_id, lambda stored: with_status(world, stored, status)
         )
         session: Session = require(decided, "session")
         rules.on_status_change(world, session)

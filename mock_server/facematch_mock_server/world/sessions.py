@@ -76,6 +76,7 @@ class Session:
         service: The vendor's name for the service; None for a hosted session.
         status: The vendor's name for the status; updates change it.
         created_at: The time of the start, UTC.
+        status_at: The time of the last change of the status, UTC; None before one.
         vendor_data, metadata: The values as sent; None if not sent.
         pictures: The SHA-256 of the pictures, by the vendor's names.
         result: The part of the response that the service returned; for a hosted session, one part
@@ -90,6 +91,7 @@ class Session:
     service: str | None = None
     status: str
     created_at: dt.datetime
+    status_at: dt.datetime | None = None
     vendor_data: str | None = None
     metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     pictures: Mapping[str, str | None] = attrs.field(factory=dict)

@@ -712,6 +712,8 @@ OF_ONFIDO = (
     advance(600),
     webhooks.carried(302),
     onfido.on_newest(),
+    onfido.on_newest(token=onfido.SANDBOX_TOKEN),
+    lambda engine: engine.handle(onfido.sdk_token(onfido.new_applicant(engine), slash="/")),
     onfido.starting(),
     sessions.acting(4, "card", card="p2", document="p1"),
     webhooks.carried(404),

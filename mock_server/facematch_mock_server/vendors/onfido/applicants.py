@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 
@@ -70,10 +70,12 @@ class FieldProblems:
     def add(self, name: str, text: str) -> None:
         self.texts.setdefault(name, []).append(text)
 
-    def refuse(self, call: Call) -> None:
-        """Refuse the call if there are problems."""
-        if not self.texts:
-            return
+    def refuse_if_any(self, call: Call) -> None:
+        if self.texts:
+            self.refuse(call)
+
+    def refuse(self, call: Call) -> NoReturn:
+        """Refuse the call, and list the problems."""
         error = call.claims.get("body.wrong").body["error"]
         call.refuse("body.wrong", body={"error": {**error, "fields": self.texts}})
 
@@ -82,17 +84,6 @@ def check_text(problems: FieldProblems, name: str, value: object) -> None:
     """Add a problem if the value is neither a text nor missing."""
     if value is not None and not isinstance(value, str):
         problems.add(name, "must be a text")
-
-
-def origin_of(call: Call) -> str:
-    """Return the scheme and host for links: those of the request."""
-    address = call.world.account.shared.address or "http://127.0.0.1"
-    host = call.request.header("host")
-    if not host:
-        return address
-    # Onfido's own hosts use https.
-    scheme = "https" if call.world.vendor.has_host(host) else address.partition(":")[0]
-    return f"{scheme}://{host}"
 
 
 def show_time(time: dt.datetime) -> str:
@@ -121,12 +112,31 @@ def show(applicant: Applicant) -> dict[str, Any]:
 
 def find_applicant(call: Call) -> Applicant:
     """Return the applicant in the path; refuse the call if it is unknown or was deleted."""
-    records: OnfidoRecords = call.world.records
-    applicant = records.applicants.find(call.path_values[0].lower())
+    applicant = find_own_applicant(call, call.path_values[0])
     if applicant is None:
-        call.refuse("path")
+        call.refuse("path", "key.environments")
     if applicant.is_deleted:
         call.refuse("applicant.gone")
+    return applicant
+
+
+def find_own_applicant(call: Call, applicant_id: object) -> Applicant | None:
+    """Return the applicant, also a deleted one, of the token's environment; None if unknown."""
+    records: OnfidoRecords = call.world.records
+    applicant = records.applicants.find(str(applicant_id).lower())
+    return applicant if applicant is not None and _is_own(call, applicant) else None
+
+
+def _is_own(call: Call, applicant: Applicant) -> bool:
+    return applicant.is_sandbox is not call.is_live
+
+
+def read_applicant(call: Call, problems: FieldProblems, applicant_id: object) -> Applicant:
+    """Return the applicant that a field names; refuse the call if there is none."""
+    applicant = find_own_applicant(call, applicant_id)
+    if applicant is None or applicant.is_deleted:
+        problems.add("applicant_id", "is unknown")
+        problems.refuse(call)
     return applicant
 
 
@@ -142,7 +152,7 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
             problems.add(name, "has invalid characters")
     for name in _PLAIN_FIELDS:
         check_text(problems, name, body.get(name))
-    problems.refuse(call)
+    problems.refuse_if_any(call)
     stored = ("first_name", "last_name", *_PLAIN_FIELDS, "address", "location", "id_numbers")
     return {name: body[name] for name in stored if name in body}
 
@@ -176,7 +186,7 @@ def list_applicants(call: Call) -> Response:
     shows_deleted = call.query.get("include_deleted") == "true"
     selected = []
     for applicant in reversed(records.applicants.all()):
-        if shows_deleted or not applicant.is_deleted:
+        if _is_own(call, applicant) and (shows_deleted or not applicant.is_deleted):
             selected.append(applicant)
     per_page = call.query.get("per_page", "")
     is_number = per_page.isascii() and per_page.isdigit() and 0 < len(per_page) < 4
@@ -194,14 +204,16 @@ def delete(call: Call) -> Response:
     for session in hosted.open_sessions(call.world):
         if session.internal_id == applicant.id:
             # Not an act of the person, so no webhook tells of it.
-            call.world.sessions.change(session.id, lambda run: attrs.evolve(run, status=ABANDONED))
+            call.world.sessions.change(
+                session.id, lambda run: hosted.with_status(call.world, run, ABANDONED)
+            )
     return _answer_nothing(call)
 
 
 def restore(call: Call) -> Response:
     """Restore an applicant that is archived."""
     records: OnfidoRecords = call.world.records
-    applicant = records.applicants.find(call.path_values[0].lower())
+    applicant = find_own_applicant(call, call.path_values[0])
     if applicant is None or applicant.deleted_at is None:
         call.refuse("path")  # a 404
     age_s = (call.now - applicant.deleted_at).total_seconds()
@@ -210,6 +222,17 @@ def restore(call: Call) -> Response:
     call.claims.cite("applicant.archived")
     records.applicants.put(applicant.id, attrs.evolve(applicant, deleted_at=None))
     return _answer_nothing(call)
+
+
+def make_sdk_token(call: Call) -> Response:
+    """Make a token with which Onfido's SDK uploads pictures of an applicant."""
+    body = call.read_object("body.wrong")
+    problems = FieldProblems()
+    read_applicant(call, problems, body.get("applicant_id"))
+    for name in ("referrer", "application_id", "cross_device_url"):
+        check_text(problems, name, body.get(name))
+    problems.refuse_if_any(call)
+    return call.answer("sdk_token.made", {"token": f"mock-sdk-{hosted.new_token(call.world)}"})
 
 
 def _answer_nothing(call: Call) -> Response:

@@ -10,6 +10,7 @@ _READ = "2026-11-28"
 SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
 DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
 TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
+CLIENTS = observed("Onfido, the paths of @onfido/api 2.9.0 and onfido-java 1", "2026-11-29")
 EVENT = observed("Onfido, a signed event in the tests of onfido-java", _READ)
 SEEN = observed("answers of Onfido, as quoted by public clients", _READ)
 
@@ -24,6 +25,7 @@ CLAIMS = table(
     "onfido",
     row("key.wrong", _error(401, "authorization_error", "Authorization error: please re-check your credentials"), SEEN, "A missing or wrong token is refused with 401."),
     row("key.denied", _error(403, "authorization_error", "The token does not have this permission"), OURS, "A token without permission is refused with 403; its message is ours."),
+    fact("key.environments", OURS, "A token sees what was made with tokens of its environment, live or sandbox; anything else is unknown to it."),
     row("login.answer", Reply(200), SPEC, "POST /oauth/token with the form's fields client_id and client_secret returns access_token and expires_in, for the header Bearer; onfido-python sends no grant_type."),
     row("login.life_s", 3600, OURS, "A token of a login is valid for an hour."),
     row("login.refused", _error(401, "authorization_error", "The OAuth client is not valid"), OURS, "A wrong client or secret is refused with 401; its message is ours."),
@@ -33,6 +35,8 @@ CLAIMS = table(
     row("rate.exceeded", _error(429, "rate_limit", "Rate limit exceeded"), OURS, "A request above the rate limit is refused with 429; its type and message are not confirmed, and it has no Retry-After."),
     row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. The type, and that fields has a list of texts for each name, are not confirmed."),
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
+    fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
+    row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is made up; Onfido's is a JWT. Nothing here takes it: the pictures are uploaded with the API token."),
     row("applicant.created", Reply(201), SPEC, "POST /applicants needs first_name and last_name without the characters ! # $ % * = < > ; { } and the quote; it returns the applicant with id, created_at, delete_at, href and sandbox."),
     row("applicant.shown", Reply(200), SPEC, "An applicant is shown as it was created; sandbox tells the environment of the token that created it."),
     row("applicant.listed", Reply(200), SPEC, "Applicants are listed in pages of 20, newest first; include_deleted adds those that were deleted. The order is our choice."),
@@ -45,7 +49,7 @@ CLAIMS = table(
     fact("run.workflow", OURS, "Every UUID is a published workflow of version 1, which compares a selfie with a document."),
     fact("run.link", SEEN, "Every read repeats link.url, which at Onfido contains nothing but the run's id. The mock's leads to its own page, and contains a token."),
     fact("run.sdk_token", OURS, "sdk_token is made up, and null once the run has ended. Onfido's is a JWT."),
-    row("run.shown", Reply(200), SPEC, "A run is shown as it was created, with its current status, output and reasons. It does not tell its environment."),
+    row("run.shown", Reply(200), SPEC, "A run is shown as it was created, with its current status, output and reasons. It does not tell its environment. updated_at is the time of its last status."),
     row("run.listed", Reply(200), SPEC, "Runs are listed as an array, filtered by tags, status (a list with commas), applicant_id, created_at_gt and created_at_lt, in pages from 1."),
     fact("run.filter", OURS, "tags, with commas between them, selects the runs that have all of them; created_at_gt includes that day, as after its midnight, and created_at_lt does not; runs are sorted by their start; a page has 20 runs."),
     fact("run.output", TESTS, "The output has the reports under names that the customer chose: doc and selfie in Onfido's own tests."),

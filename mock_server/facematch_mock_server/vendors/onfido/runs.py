@@ -22,10 +22,10 @@ from .applicants import (
     ABANDONED,
     UUID,
     FieldProblems,
-    OnfidoRecords,
     check_text,
-    origin_of,
+    find_own_applicant,
     page_of,
+    read_applicant,
     show_time,
 )
 
@@ -115,11 +115,8 @@ def start(call: Call) -> Response:
     for name in ("completed_redirect_url", "expired_redirect_url"):
         check_text(problems, f"link.{name}", link.get(name))
     expires_at = _read_expiry(problems, link.get("expires_at"))
-    problems.refuse(call)
-    applicant = call.world.records.applicants.find(body["applicant_id"].lower())
-    if applicant is None or applicant.is_deleted:
-        problems.add("applicant_id", "is unknown")
-        problems.refuse(call)
+    problems.refuse_if_any(call)
+    applicant = read_applicant(call, problems, body["applicant_id"])
     lasts_s: float = _NO_EXPIRY_S
     if expires_at is not None:
         lasts_s = (expires_at - call.now).total_seconds()
@@ -135,27 +132,26 @@ def start(call: Call) -> Response:
         is_live=call.is_live,
     )
     call.claims.cite("run.waits", "run.workflow", "run.sdk_token")
-    return call.answer("run.created", show_run(call.claims, call.world, session, origin_of(call)))
+    return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
 
 
 def _is_tag(tag: object) -> bool:
     return isinstance(tag, str) and 1 <= len(tag) <= 128
 
 
-def is_visible(world: World, session: Session) -> bool:
-    """Return whether a session is a run whose applicant was not deleted."""
-    records: OnfidoRecords = world.records
-    applicant = records.applicants.find(session.internal_id)
+def _is_visible(call: Call, session: Session) -> bool:
+    """Return whether a run is one of the token's environment, whose applicant was not deleted."""
+    applicant = find_own_applicant(call, session.internal_id)
     return applicant is not None and not applicant.is_deleted
 
 
 def read(call: Call) -> Response:
     """Show a run."""
     session = call.world.sessions.find(call.path_values[0].lower())
-    if session is None or not is_visible(call.world, session):
-        call.refuse("path")
+    if session is None or not _is_visible(call, session):
+        call.refuse("path", "key.environments")
     session = hosted.expire_if_due(call.world, session)
-    return call.answer("run.shown", show_run(call.claims, call.world, session, origin_of(call)))
+    return call.answer("run.shown", show_run(call.claims, call.world, session, call.origin))
 
 
 def list_runs(call: Call) -> Response:
@@ -167,9 +163,7 @@ def list_runs(call: Call) -> Response:
     for each in call.world.sessions.all():
         session = hosted.expire_if_due(call.world, each)
         metadata = session.metadata_or_empty
-        is_selected = is_visible(call.world, session) and wanted_tags <= set(
-            metadata.get("tags") or ()
-        )
+        is_selected = _is_visible(call, session) and wanted_tags <= set(metadata.get("tags") or ())
         if wanted_statuses and session.status not in wanted_statuses:
             is_selected = False
         if query.get("applicant_id") not in (None, session.internal_id):
@@ -184,7 +178,7 @@ def list_runs(call: Call) -> Response:
     call.claims.cite("run.filter")
     bodies = []
     for session in page_of(call, runs):
-        bodies.append(show_run(call.claims, call.world, session, origin_of(call)))
+        bodies.append(show_run(call.claims, call.world, session, call.origin))
     return call.answer("run.listed", bodies)
 
 
@@ -230,7 +224,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         "sdk_token": f"mock-sdk-{attributes.token}" if is_open else None,
         "dashboard_url": f"https://dashboard.onfido.com/results/{session.id}",
         "created_at": show_time(session.created_at),
-        "updated_at": show_time(session.created_at),
+        "updated_at": show_time(session.status_at or session.created_at),
     }
 
 

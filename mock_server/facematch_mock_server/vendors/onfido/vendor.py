@@ -46,7 +46,6 @@ _NOT_IMITATED = NotImitated(
     "/v3.6/biometric_tokens/*",
     "/v3.6/passkeys/*",
     "/v3.6/extractions",
-    "/v3.6/sdk_token",
     "/v3.6/repeat_attempts/*",
     "/v3.6/results_feedback",
     "/v3.6/addresses/*",
@@ -171,7 +170,7 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
         problems.add("enabled", "must be true or false")
     check_text(problems, "name", body.get("name"))
     call.claims.cite("webhook.ours")
-    problems.refuse(call)
+    problems.refuse_if_any(call)
 
 
 def _store_more(call: Call, webhook_id: str, body: Mapping[str, Any]) -> None:
@@ -257,6 +256,7 @@ class Onfido(base.MockVendor):
 
     common_prefix = "/v3.6/"
     extra_prefixes = ("/v3.6/",)
+    slash_claim = "path.slash"
     not_found_claim = "path"
     session_rules = runs.SESSION_RULES
     not_imitated = _NOT_IMITATED
@@ -270,6 +270,7 @@ class Onfido(base.MockVendor):
             DELETE=applicants.delete,
         ),
         _route(f"{applicants.PATH}/{{uuid}}/restore", POST=applicants.restore),
+        _route("/v3.6/sdk_token", POST=applicants.make_sdk_token),
         _route(runs.PATH, "session_start", POST=runs.start, GET=runs.list_runs),
         _route(f"{runs.PATH}/{{uuid}}", "session_read", GET=runs.read),
         _route(WEBHOOKS, POST=_create_webhook, GET=_list_webhooks),

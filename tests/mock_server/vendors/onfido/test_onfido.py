@@ -22,6 +22,7 @@ from kit.mock_onfido import (
     on_its_applicant,
     on_newest,
     on_webhook,
+    sdk_token,
     start,
 )
 
@@ -224,6 +225,48 @@ def test_wrong_token_is_401(engine, header):
 def test_applicant_tells_the_environment_of_its_token(engine, token, is_sandbox):
     start(engine, token=token)
     assert on_its_applicant(token=token)(engine).json()["sandbox"] is is_sandbox
+
+
+def test_token_of_the_other_environment_sees_neither_applicants_nor_runs(engine, people, run_id):
+    people.finish(run_id)
+    assert on_newest(token=SANDBOX_TOKEN)(engine).status == 404
+    assert engine.handle(ask(RUNS, token=SANDBOX_TOKEN)).json() == []
+    assert engine.handle(ask(APPLICANTS, token=SANDBOX_TOKEN)).json() == {"applicants": []}
+    applicant_id = engine.world.sessions.all()[-1].internal_id
+    assert start(engine, token=SANDBOX_TOKEN, applicant_id=applicant_id).status == 422
+    assert engine.handle(sdk_token(applicant_id, token=SANDBOX_TOKEN)).status == 422
+    for how in ({}, {"method": "DELETE"}):
+        assert on_its_applicant(token=SANDBOX_TOKEN, **how)(engine).status == 404
+    assert on_newest()(engine).json()["status"] == "approved"
+
+
+@pytest.mark.parametrize("act", ["finish", "abandon", "expire"])
+def test_updated_at_is_the_time_of_the_last_status(engine, people, run_id, act):
+    started_at = on_newest()(engine).json()["created_at"]
+    engine.world.clock.advance(60)
+    getattr(people, act)(run_id)
+    ended = on_newest()(engine).json()
+    assert ended["created_at"] == started_at < ended["updated_at"]
+    engine.world.clock.advance(60)
+    people.decide(run_id, "review")
+    assert on_newest()(engine).json()["updated_at"] > ended["updated_at"]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_sdk_token_is_made_for_an_applicant(engine, slash):
+    answer = engine.handle(sdk_token(new_applicant(engine), slash=slash))
+    assert answer.status == 200
+    assert answer.json()["token"]
+    assert engine.handle(sdk_token(NOBODY, slash=slash)).status == 422
+    assert engine.handle(sdk_token(NOBODY, token="api_live.nobody")).status == 401
+
+
+def test_slash_at_the_end_of_a_path_is_ignored(engine):
+    applicant = engine.handle(ask(f"{APPLICANTS}/", NAME)).json()
+    body = {"applicant_id": applicant["id"], "workflow_id": WORKFLOW}
+    run = engine.handle(ask(f"{RUNS}/", body)).json()
+    assert engine.handle(ask(f"{RUNS}/{run['id']}/")).json() == run
+    assert engine.handle(ask(f"{WEBHOOKS}/", {"url": HOOK})).status == 201
 
 
 @pytest.mark.parametrize("change", [{"client_id": "x"}, {"client_secret": "x"}])

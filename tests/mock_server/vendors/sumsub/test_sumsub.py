@@ -142,6 +142,12 @@ def test_level_is_refused_once_another_is_published(engine, people):
         people.level("Basic", video_required="none")
 
 
+def test_act_without_a_link_says_to_make_one(engine, people):
+    (applicant_id,) = created(engine, "a-person")
+    with pytest.raises(ValueError, match="make a link first"):
+        people.finish(applicant_id)
+
+
 def test_only_a_link_opens_the_page_and_another_one_replaces_it(engine, people):
     created(engine, "a-person")
     assert people.open() == ()
