@@ -94,16 +94,34 @@ class BackgroundQueue(Generic[T]):
             line.changed.notify_all()
             return True
 
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until no item waits or is worked on; return whether that is so."""
+    def wait(self, timeout_s: float, is_done: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until no item waits or is worked on; return whether that is so.
+
+        Args:
+            timeout_s: Maximum number of seconds.
+            is_done: Asked after each batch: whether the caller need not wait any longer.
+        """
         line = self._line()
         with line.changed:
             line.waiting_callers += 1
             line.changed.notify_all()
             try:
-                return line.changed.wait_for(lambda: not line.items and not line.working, timeout_s)
+                line.changed.wait_for(
+                    lambda: is_done() or not (line.items or line.working), timeout_s
+                )
+                return not (line.items or line.working)
             finally:
                 line.waiting_callers -= 1
+
+    def take_waiting(self) -> list[T]:
+        """Return the items that wait, without those that are worked on, and forget them."""
+        line = self._line()
+        with line.changed:
+            waiting = [item for item, _size in line.items]
+            line.items.clear()
+            line.total_bytes = 0
+            line.changed.notify_all()
+            return waiting
 
     def close(self, timeout_s: float) -> list[T]:
         """Wait for all items, at most so long; end the threads, and return what still waited.
@@ -113,10 +131,8 @@ class BackgroundQueue(Generic[T]):
         line = self._line()
         end_s = time.monotonic() + timeout_s
         self.wait(timeout_s)
+        left = self.take_waiting()
         with line.changed:
-            left = [item for item, _size in line.items]
-            line.items.clear()
-            line.total_bytes = 0
             line.is_closing = True
             line.changed.notify_all()
             # The threads have nothing more to do, so that this wait is short.

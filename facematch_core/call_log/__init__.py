@@ -13,6 +13,6 @@ The modules: `rows` (what a row says), `log` (`CallLog`, which writes rows in th
 """
 
 from .log import CallLog, read_call_log
-from .rows import LoggedCall, NotAsked, Side
+from .rows import UNFINISHED, LoggedCall, NotAsked, Side
 
-__all__ = ["CallLog", "LoggedCall", "NotAsked", "Side", "read_call_log"]
+__all__ = ["UNFINISHED", "CallLog", "LoggedCall", "NotAsked", "Side", "read_call_log"]

@@ -7,10 +7,13 @@ import hashlib
 import logging
 import os
 import threading
+import time
 import weakref
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
+
+import attrs
 
 from facematch_core.base.background import BackgroundQueue
 from facematch_core.base.frames import clears_frames, methods_clear_frames
@@ -41,12 +44,21 @@ _BATCH: Final = 500
 _GATHER_S: Final = 0.1
 #: Seconds until rows are written again after the database was unavailable.
 _RETRY_S: Final = 1.0
-#: Seconds that `close` and the end of the process wait for rows to be written.
+#: Seconds that `close` and the end of the process wait for rows to be written. At the end of the
+#: process, calls that are under way have as long before.
 CLOSE_TIMEOUT_S: Final = 5.0
 #: The text whose digest a log stores, to recognise its key.
 _KEY_CHECK: Final = "the key of this log"
 #: What messages call the database.
 _LABEL: Final = "call log"
+
+
+@attrs.define(eq=False)
+class _Unwritten:
+    """A row that waits to be written, and whether it has been."""
+
+    row: LoggedCall
+    is_written: bool = False
 
 
 @methods_clear_frames
@@ -139,9 +151,28 @@ class CallLog:
         return hashlib.blake2b(reference, key=self._digest_key, digest_size=16).hexdigest()
 
     def add(self, call: LoggedCall) -> None:
-        """Add a row, which is written later. Never waits, and never raises."""
-        if not self._queue.offer(call):
+        """Add a row, which is written later. Never waits, and never raises.
+
+        A row of the same `call_id` and `side` is replaced.
+        """
+        self._offer(_Unwritten(call))
+
+    def write(self, call: LoggedCall, timeout_s: float) -> bool:
+        """Add a row, wait until it is written, at most so long; return whether it is.
+
+        If it is not, it still waits in memory like a row of `add`, or is lost.
+        """
+        unwritten = _Unwritten(call)
+        if self._offer(unwritten):
+            self._queue.wait(timeout_s, lambda: unwritten.is_written)
+        return unwritten.is_written
+
+    def _offer(self, unwritten: _Unwritten) -> bool:
+        """Let a row wait; return False if there is no room for it."""
+        has_room = self._queue.offer(unwritten)
+        if not has_room:
             self._count_lost(1, "too many rows are waiting")
+        return has_room
 
     def rows(
         self, since: datetime | None = None, until: datetime | None = None
@@ -203,13 +234,13 @@ class CallLog:
     def __reduce__(self) -> NoReturn:
         raise TypeError("A CallLog cannot be pickled: open one in each process.")
 
-    def _write(self, calls: list[LoggedCall]) -> None:
+    def _write(self, batch: list[_Unwritten]) -> None:
         """Write rows, however often the database is unavailable."""
         is_unavailable = True
         is_first = True
         while is_unavailable:
             try:
-                self._database.run(self._tables.insert, calls)
+                self._write_once(batch)
             except StoreUnavailable as error:
                 reason = error.message
                 if is_first:
@@ -226,12 +257,17 @@ class CallLog:
             else:
                 self._gives_up.clear()
                 return
-        if is_unavailable or len(calls) == 1:
-            self._count_lost(len(calls), reason)
+        if is_unavailable or len(batch) == 1:
+            self._count_lost(len(batch), reason)
             return
         # The database may refuse one row only, for example because of a vendor's odd text.
-        for call in calls:
-            self._write([call])
+        for unwritten in batch:
+            self._write([unwritten])
+
+    def _write_once(self, batch: list[_Unwritten]) -> None:
+        self._database.run(self._tables.write, [unwritten.row for unwritten in batch])
+        for unwritten in batch:
+            unwritten.is_written = True
 
     def _count_lost(self, count: int, reason: str) -> None:
         with _lock:
@@ -306,8 +342,8 @@ _last_writers: weakref.WeakSet[LastWriter] = weakref.WeakSet()
 class LastWriter(Protocol):
     """Adds rows to a log until the process ends."""
 
-    def add_last_rows(self) -> None:
-        """Add a row for each call that nobody will make any more. Must not wait."""
+    def add_last_rows(self, timeout_s: float) -> None:
+        """Add a row for each call that nobody will make any more; wait for those under way."""
 
 
 def before_logs_close(writer: LastWriter) -> None:
@@ -317,8 +353,9 @@ def before_logs_close(writer: LastWriter) -> None:
 
 @atexit.register
 def _close_all() -> None:
+    end_s = time.monotonic() + CLOSE_TIMEOUT_S
     for writer in tuple(_last_writers):
-        writer.add_last_rows()
+        writer.add_last_rows(max(0.0, end_s - time.monotonic()))
     for open_log in tuple(_open_logs):
         open_log.close()
 

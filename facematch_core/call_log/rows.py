@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
+from typing import Final
 
 import attrs
 
 from facematch_core.errors import FaceMatchError, VendorError
 from facematch_core.models import Answer, Charged, Environment, Operation
+
+#: In place of an error: the call is under way, or its process ended before the answer came.
+UNFINISHED: Final = "Unfinished"
 
 
 class Side(enum.StrEnum):
@@ -31,6 +35,8 @@ class NotAsked(enum.StrEnum):
     LATE = "late"
     #: The shadow was closed before its turn came.
     CLOSED = "closed"
+    #: Its row could not be written before the candidate's deadline, so it might be in no bill.
+    NOT_LOGGED = "not_logged"
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +63,8 @@ class LoggedCall:
         charged: Whether the vendor charged; UNKNOWN also after a Ctrl-C.
         charges: Number of charges; None if unknown.
         elapsed_s: Seconds from the call to its end, at least 0.
-        error: The class of the error; None for a result.
+        error: The class of the error; `Unfinished` for a shadow call that is under way, or whose
+            process ended before the answer came; None for a result.
     """
 
     call_id: str
@@ -79,6 +86,11 @@ class LoggedCall:
     charges: int | None = None
     elapsed_s: float = 0.0
     error: str | None = None
+
+    def begun(self, *, may_be_charged: bool) -> LoggedCall:
+        """Return this row as it is written before the call is made."""
+        charged = Charged.UNKNOWN if may_be_charged else Charged.NO
+        return attrs.evolve(self, error=UNFINISHED, charged=charged)
 
     def with_answer(self, answer: Answer) -> LoggedCall:
         """Return this row with a result."""

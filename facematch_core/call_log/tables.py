@@ -102,12 +102,18 @@ def read_header(connection: sa.Connection) -> LogHeader | None:
     return None if row is None else LogHeader(row.version, row.key_check)
 
 
-def insert(connection: sa.Connection, calls: Sequence[LoggedCall]) -> None:
-    """Insert rows; leave a row as it is if it exists, so that a repetition is safe."""
+def write(connection: sa.Connection, calls: Sequence[LoggedCall]) -> None:
+    """Write rows, the last of the same call and side; replace a row that exists."""
     # Both dialects have this method, with the same statement, in a class of their own.
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(CALLS).on_conflict_do_nothing()
-    connection.execute(statement, [_to_columns(call) for call in calls])
+    statement = dialect.insert(CALLS)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(CALLS.primary_key),
+        set_=statement.excluded,
+    )
+    # psycopg2 writes many rows by one statement, which may not write the same row twice.
+    last_rows = {(call.call_id, call.side): call for call in calls}
+    connection.execute(statement, [_to_columns(call) for call in last_rows.values()])
 
 
 def read_all(

@@ -42,8 +42,8 @@ MOST_WAITING_CALLS: Final = 100
 MOST_WAITING_BYTES: Final = 100 * 2**20
 #: Seconds in which a candidate without a deadline of its own must have answered.
 _DEADLINE_S: Final = 60.0
-#: Seconds that `close` waits for the candidate.
-CLOSE_TIMEOUT_S: Final = 10.0
+#: Seconds that `close` waits for the answers to calls that are under way.
+CLOSE_TIMEOUT_S: Final = 5.0
 
 
 class ShadowEnd(enum.StrEnum):
@@ -60,6 +60,7 @@ class ShadowEnd(enum.StrEnum):
     QUEUE_FULL = NotAsked.QUEUE_FULL.value
     LATE = NotAsked.LATE.value
     CLOSED = NotAsked.CLOSED.value
+    NOT_LOGGED = NotAsked.NOT_LOGGED.value
 
 
 @attrs.frozen(kw_only=True)
@@ -101,6 +102,11 @@ class Shadow(Verifier[T_contra]):
     its turn, or if the shadow is closed. `counts` and the log count such calls and the candidate's
     errors. After a fork, the child asks about its own calls only.
 
+    The row of a shadow call is written before the candidate is asked, as `Unfinished` with an
+    unknown charge, and completed afterwards. So a call whose answer is lost, because the process
+    was killed, is in the log, too; and while the log cannot be written, nothing is asked. `close`
+    and the end of the process wait up to 5 seconds for calls that are under way.
+
     Thread-safe. Open it after a fork, not before. A context manager.
 
     Args:
@@ -122,9 +128,11 @@ class Shadow(Verifier[T_contra]):
         >>> candidate = open_verifier("local", policies=[budget])
         >>> verifier = Shadow(open_verifier("didit"), candidate, log=calls, fraction=1)
         >>> result = verifier.verify(selfie, document, caller_ref="customer-17")
-        >>> verifier.close()
+        >>> verifier.wait(30)
+        True
         >>> print(result.backend, verifier.counts)
         didit {'answered': 1}
+        >>> verifier.close()
         >>> print([(call.side.value, call.system) for call in calls.rows()])
         [('answered', 'didit'), ('shadow', 'local')]
     """
@@ -201,13 +209,14 @@ class Shadow(Verifier[T_contra]):
         return self._verifier.reconcile(call, deadline_s=deadline_s)
 
     def close(self) -> None:
-        """Wait for the candidate, at most 10 seconds; then close the log and both verifiers.
+        """Drop the calls that wait; close both verifiers and the log.
 
-        Calls that still wait are dropped. May be called more than once.
+        Waits for the answers to calls that are under way, at most 5 seconds. Call `wait` before,
+        to have the candidate asked about all drawn calls. May be called more than once.
         """
         self._runner.is_closed = True
         try:
-            self._runner.close_queue()
+            self._runner.add_last_rows(CLOSE_TIMEOUT_S)
         finally:
             self._candidate.close()
             self._verifier.close()
@@ -306,14 +315,12 @@ class ShadowRunner(Runner):
             counts = dict(self._counts.get(os.getpid(), {}))
         return {end.value: counts[end.value] for end in ShadowEnd if end.value in counts}
 
-    def close_queue(self) -> None:
-        """Wait for the candidate, and drop the calls that still wait."""
-        for waiting in self.queue.close(CLOSE_TIMEOUT_S):
+    def add_last_rows(self, timeout_s: float) -> None:
+        """Drop the calls that wait; wait for the answers to the others, at most so long."""
+        for waiting in self.queue.take_waiting():
             self._drop(waiting.row, NotAsked.CLOSED)
-
-    def add_last_rows(self) -> None:
-        """Drop the calls that still wait at the end of the process, because no `close` did it."""
-        for waiting in self.queue.close(timeout_s=0):
+        # Another thread may have drawn a call in between.
+        for waiting in self.queue.close(timeout_s):
             self._drop(waiting.row, NotAsked.CLOSED)
 
     def _draw(self, images: list[Image], options: CallOptions, answer: Answer) -> None:
@@ -370,6 +377,9 @@ class ShadowRunner(Runner):
         if waiting.deadline.is_over:
             self._drop(row, NotAsked.LATE)
             return
+        if not self._is_logged(row, waiting.deadline):
+            self._drop(row, NotAsked.NOT_LOGGED)
+            return
         options = CallOptions(operation=row.operation, deadline=waiting.deadline)
         started_s = self.clock.monotonic()
         end = ShadowEnd.ANSWERED
@@ -387,6 +397,14 @@ class ShadowRunner(Runner):
             end = ShadowEnd.FAILED
         elapsed_s = max(0.0, self.clock.monotonic() - started_s)
         self._count_and_log(attrs.evolve(row, elapsed_s=elapsed_s), end)
+
+    def _is_logged(self, row: LoggedCall, deadline: Deadline) -> bool:
+        """Write the row of a call that is about to be made; return whether it is written."""
+        if self.log is None:
+            return True
+        billed_operations = self.candidate.backend.capabilities.billed_operations
+        begun = row.begun(may_be_charged=row.operation in billed_operations)
+        return self.log.write(begun, deadline.left_s())
 
     def _drop(self, row: LoggedCall, reason: NotAsked) -> None:
         self._count_and_log(attrs.evolve(row, not_asked=reason), ShadowEnd(reason.value))

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.call_log import NotAsked, Side
+from facematch_core.call_log import NotAsked, Side, read_call_log
 from facematch_core.resilience import Budget
 from facematch_core.testing import ManualClock
 from facematch_core.verifier import shadow as shadows
@@ -46,6 +47,13 @@ def open_shadow(log, at_end):
         return at_end.enter_context(fm.Shadow(verifier, tried, **options))
 
     return open_with
+
+
+def wait_until(condition):
+    until_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
 
 
 def shadow_rows(log):
@@ -333,6 +341,8 @@ def test_closing_waits_a_bounded_time_and_drops_the_rest(open_shadow, log, monke
     verifier.close()
     reasons = [row.not_asked for row in shadow_rows(log)]
     assert reasons.count(NotAsked.CLOSED) == 2
+    assert verifier.wait(30)
+    assert verifier.counts == {"closed": 2, "answered": 1}  # in time before the process ends
 
 
 def test_calls_that_a_close_overtakes_count_as_closed(open_shadow, log, monkeypatch):
@@ -394,14 +404,81 @@ def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
     assert is_asked
 
 
-def test_closing_waits_for_drawn_calls(open_shadow, log):
-    candidate = FakeBackend(script=[lambda _request: time.sleep(0.02)] * 4)
+def test_closing_waits_for_calls_under_way_and_not_for_those_that_wait(open_shadow, log):
+    asked = threading.Event()
+
+    def answer_after_the_others_are_dropped(_request):
+        asked.set()
+        wait_until(lambda: verifier.counts.get("closed") == 3)
+
+    candidate = FakeBackend(script=[answer_after_the_others_are_dropped])
     verifier = open_shadow(candidate=candidate, most_at_once=1)
     for _ in range(4):
         verifier.verify(PROBE, REFERENCE)
+    assert asked.wait(30)
     verifier.close()
-    assert verifier.counts == {"answered": 4}
-    assert len(shadow_rows(log)) == 4
+    assert verifier.counts == {"answered": 1, "closed": 3}
+    assert [row.charged.value for row in shadow_rows(log)] == ["yes", "no", "no", "no"]
+
+
+# The row of a call under way
+
+
+@pytest.mark.parametrize(
+    ("billed_operations", "charged"),
+    [({fm.Operation.MATCH}, fm.Charged.UNKNOWN), (frozenset(), fm.Charged.NO)],
+    ids=["paid", "free"],
+)
+def test_a_row_is_written_before_the_candidate_is_asked_and_completed_after(
+    open_shadow, log, address, billed_operations, charged
+):
+    rows_while_asked = []
+
+    def look_into_the_log(_request):
+        rows_while_asked.extend(read_call_log(address))
+
+    candidate = FakeBackend(script=[look_into_the_log], billed_operations=billed_operations)
+    verifier = open_shadow(candidate=candidate)
+    call_id = verifier.verify(PROBE, REFERENCE, caller_ref=CANARY).ids.call
+    assert verifier.wait(30)
+    (begun,) = [row for row in rows_while_asked if row.side is Side.SHADOW]
+    assert (begun.call_id, begun.system, begun.person) == (call_id, "fake", log.digest(CANARY))
+    assert (begun.error, begun.charged) == ("Unfinished", charged)
+    assert (begun.charges, begun.decision, begun.own_call_id) == (None, None, None)
+    (completed,) = shadow_rows(log)
+    assert (completed.error, completed.decision) == (None, "match")
+    assert completed.own_call_id is not None
+
+
+def test_nobody_is_asked_while_the_log_cannot_be_written(open_shadow, log, address):
+    candidate = FakeBackend()
+    verifier = open_shadow(candidate=candidate, trial={"deadline_s": 0.2})
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        assert verifier.verify(PROBE, REFERENCE).is_match
+        assert verifier.wait(30)
+    assert (candidate.calls, verifier.counts) == ([], {"not_logged": 1})
+    (row,) = shadow_rows(log)
+    assert (row.not_asked, row.error, row.charged) == (
+        NotAsked.NOT_LOGGED,
+        None,
+        fm.Charged.NO,
+    )
+    verifier.verify(PROBE, REFERENCE)
+    assert verifier.wait(30)
+    assert verifier.counts == {"not_logged": 1, "answered": 1}
+
+
+def test_nobody_is_asked_if_the_log_refuses_the_row(open_shadow, log, address):
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
+        database.execute("DROP TABLE facematch_calls")
+    candidate = FakeBackend()
+    verifier = open_shadow(candidate=candidate)
+    assert verifier.verify(PROBE, REFERENCE).is_match
+    assert verifier.wait(30)
+    assert (candidate.calls, verifier.counts) == ([], {"not_logged": 1})
+    assert log.flush(30)
+    assert log.lost_rows == 3  # the answer, the call that was to begin, and why it did not
 
 
 # Processes, async, privacy
@@ -442,6 +519,7 @@ def _call_until_killed(address, folder, pipe):
         ),
         log=fm.CallLog(address, key="k"),
         fraction=1,
+        most_at_once=3,
     )
     for _ in range(7):
         verifier.verify(PROBE, REFERENCE)
@@ -465,48 +543,62 @@ def test_a_killed_process_loses_nothing_of_the_first(address, tmp_path, number):
         sums = {state.key.name: state for state in store.budgets()}
     assert (sums["first"].spent, sums["first"].reserved) == (7, 0)
     assert sums["trial"].used <= 3
+    begun = [call for call in read_call_log(address) if call.error == "Unfinished"]
+    assert [(call.side, call.charged) for call in begun] == [
+        (Side.SHADOW, fm.Charged.UNKNOWN)
+    ] * int(sums["trial"].used)
     for file in tmp_path.iterdir():
         assert PROBE.data[:40] not in file.read_bytes()
 
 
-def _leave_calls_waiting(address):
-    hold = Hold()
+def _leave_calls(address):
+    """Leave one call under way, which is answered when the two that wait have been dropped."""
+    asked = threading.Event()
+
+    def answer_late(_request):
+        asked.set()
+        wait_until(lambda: verifier.counts.get("closed") == 2)
+
     verifier = fm.Shadow(
         fm.FaceVerifier(FakeBackend()),
-        fm.FaceVerifier(FakeBackend(script=[hold])),
+        fm.FaceVerifier(FakeBackend(script=[answer_late])),
         log=fm.CallLog(address, key="k"),
         fraction=1,
         most_at_once=1,
     )
     for _ in range(3):
         verifier.verify(PROBE, REFERENCE)
-    hold.wait_for()
+    assert asked.wait(30)
 
 
-def _not_asked(address):
-    with contextlib.closing(fm.CallLog(address, key="k")) as log:
-        return Counter(call.not_asked for call in log.rows() if call.side is Side.SHADOW)
+def _ends(address):
+    shadow_calls = [call for call in read_call_log(address) if call.side is Side.SHADOW]
+    return Counter((call.not_asked, call.error, call.charged.value) for call in shadow_calls)
+
+
+#: How the calls of `_leave_calls` end.
+LEFT_ENDS = {(None, None, "yes"): 1, (NotAsked.CLOSED, None, "no"): 2}
 
 
 @pytest.mark.slow
-def test_calls_that_wait_at_the_end_of_the_process_are_logged_as_dropped(address):
+def test_the_end_of_the_process_waits_for_calls_under_way_and_drops_the_others(address):
     program = (
         f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_shadow; "
-        f"test_shadow._leave_calls_waiting({address!r})"
+        f"test_shadow._leave_calls({address!r})"
     )
     folder = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=60)
-    assert _not_asked(address)[NotAsked.CLOSED] == 2
+    assert _ends(address) == LEFT_ENDS
 
 
 @needs_fork
 @forks_beside_threads
-def test_calls_that_wait_at_the_end_of_a_child_are_logged_as_dropped(address):
+def test_the_end_of_a_child_waits_for_calls_under_way_and_drops_the_others(address):
     fork = multiprocessing.get_context("fork")
-    child = fork.Process(target=_leave_calls_waiting, args=(address,))
+    child = fork.Process(target=_leave_calls, args=(address,))
     child.start()
     child.join(60)
-    assert _not_asked(address)[NotAsked.CLOSED] == 2
+    assert _ends(address) == LEFT_ENDS
 
 
 def test_async_calls_are_shadowed_and_cancelled_ones_are_not(open_shadow):

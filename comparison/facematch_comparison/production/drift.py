@@ -29,6 +29,7 @@ from facematch_comparison.stats import holm
 from facematch_comparison.stats.rates import Bools, Floats, Ints
 from facematch_comparison.values.model import Estimate
 from facematch_core._version import __version__
+from facematch_core.call_log import UNFINISHED
 from facematch_core.documents import written
 
 from .calls import (
@@ -173,8 +174,9 @@ def measure_drift(
         InvalidRequest: there is no call, or the system must be named.
     """
     selected = select(table, selection)
-    # A call that was not made says nothing about the system.
-    asked_calls = selected[selected["not_asked"].isna()]
+    # A call that was not made, or whose answer our process did not live to see, says nothing.
+    is_made = selected["not_asked"].isna() & (selected["error"] != UNFINISHED)
+    asked_calls = selected[is_made]
     system = choose_system(asked_calls["system"], system, "--system")
     rows = asked_calls[asked_calls["system"] == system].reset_index(drop=True)
     persons = people_of(rows)

@@ -11,6 +11,7 @@ from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Estimate
 from facematch_comparison.values.numbers import amount, counted, spread
 from facematch_core.call_log import NotAsked
+from facematch_core.models import Charged
 
 from .calls import Share
 from .shadow import PER, NetErrors, Reviewed, ShadowComparison, SideSummary
@@ -201,7 +202,7 @@ def _what_both_miss(comparison: ShadowComparison) -> str:
 
 
 def _about_prices(comparison: ShadowComparison) -> Iterator[str]:
-    """Yield which price must be that of several charges."""
+    """Yield which price must be that of several charges, and which charges are unknown."""
     for summary in (comparison.answered, comparison.candidate):
         charges = charges_per_call(summary)
         if summary.price is not None and charges:
@@ -209,6 +210,14 @@ def _about_prices(comparison: ShadowComparison) -> Iterator[str]:
                 f"A charged call of {summary.name} had {charges} charges on average. Its price, "
                 f"{numbers.money(summary.price)}, must be that of the whole call: if your price "
                 "list names the price of one charge, multiply it."
+            )
+        unknown_calls = summary.charged.get(Charged.UNKNOWN.value, 0)
+        if summary.cost is not None and summary.price is not None and unknown_calls:
+            highest_cost = summary.cost + unknown_calls * summary.price
+            yield (
+                f"It is not known whether {unknown_calls:,} calls of {summary.name} were charged. "
+                f"Its cost, {amount(summary.cost)}, does not include them: it is at most "
+                f"{amount(highest_cost)}."
             )
 
 

@@ -66,14 +66,16 @@ class SideSummary:
         name: The system.
         calls: Number of calls; for the candidate, of drawn calls.
         answered: Number of calls with a result.
-        errors: How many calls ended with which error.
+        errors: How many calls ended with which error; ``Unfinished`` if the process ended before
+            the answer came, or if the call was under way.
         not_asked: How many drawn calls were not made, and why; empty for the answering side.
         decisions: How many results have which decision.
         charged: How many calls were charged, by ``yes``, ``no`` and ``unknown``.
         charges_per_call: The mean number of charges of a call that was charged (Azure: 3
             transactions); None if no call was charged, or without a number of charges.
         price: The price of one call, with all its charges; None if not given.
-        cost: The price of all calls that were certainly charged; None if not given.
+        cost: The price of all calls that were certainly charged; None if not given. Those in
+            `charged` under ``unknown`` come on top if they were.
         elapsed_s: Percentiles of the duration of calls with a result, in seconds.
         models, thresholds: How many results have which model and which threshold.
     """

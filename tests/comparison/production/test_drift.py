@@ -201,14 +201,15 @@ def test_few_scores_are_not_compared_and_the_page_says_so():
     assert not any("fewer than 30 scores" in text for text in measure(rows_of()).caveats)
 
 
-def test_candidates_are_a_system_too_and_dropped_calls_are_left_out():
+def test_candidates_are_a_system_too_and_dropped_or_unfinished_calls_are_left_out():
     month = simulate_month(np.random.default_rng(7), calls=400)
     rows = month.rows()
     rows[1] = attrs.evolve(rows[1], not_asked=NotAsked.LATE, decision=None, score=None)
-    with pytest.raises(fm.InvalidRequest, match=r"--system: didit \(400 calls\), deepvue \(399 "):
+    rows[3] = attrs.evolve(rows[3], decision=None, score=None).begun(may_be_charged=True)
+    with pytest.raises(fm.InvalidRequest, match=r"--system: didit \(400 calls\), deepvue \(398 "):
         measure(rows)
     drift = measure(rows, system="deepvue")
-    assert sum(period.calls for period in drift.periods) == 399
+    assert sum(period.calls for period in drift.periods) == 398
 
 
 def test_scores_of_several_scales_are_not_compared():

@@ -246,6 +246,23 @@ def test_errors_and_drops_of_one_side_are_no_disagreement(month):
     assert any("2 of 999 drawn calls" in caveat for caveat in comparison.caveats)
 
 
+def test_unfinished_calls_have_no_answer_and_an_unknown_cost(month):
+    rows = month.rows()
+    for number in (1, 3):  # of the candidate, whose process was killed
+        lost = attrs.evolve(rows[number], decision=None, score=None, charges=None)
+        rows[number] = lost.begun(may_be_charged=True)
+    prices = {"didit": 0.30, "deepvue": 0.20}
+    comparison = compare(find_sides(table_of(rows), ALL), prices=prices)
+    candidate = comparison.candidate
+    assert (comparison.drawn, comparison.compared, candidate.answered) == (1000, 998, 998)
+    assert candidate.errors == {"Unfinished": 2}
+    assert candidate.charged == {"yes": 998, "unknown": 2}
+    assert candidate.cost == pytest.approx(998 * 0.20)
+    (caveat,) = [text for text in comparison.caveats if "not known whether" in text]
+    assert "2 calls of deepvue" in caveat
+    assert "at most 200.00" in caveat
+
+
 def test_later_and_forgotten_calls_do_not_count(month):
     rows = month.rows()
     early = find_sides(table_of(rows[:1000]), ALL)
