@@ -5,8 +5,15 @@ import base64
 from kit import mock_didit as didit
 from kit.mock_didit import multipart, scene
 
-from facematch_mock_server.vendors.compreface.vendor import KEY
+from facematch_mock_server.vendors.compreface.recognition import FACES, RECOGNIZE, SUBJECTS
+from facematch_mock_server.vendors.compreface.vendor import (
+    DETECT,
+    DETECTION_KEY,
+    KEY,
+    RECOGNITION_KEY,
+)
 
+__all__ = ["DETECT", "DETECTION_KEY", "FACES", "KEY", "RECOGNITION_KEY", "RECOGNIZE", "SUBJECTS"]
 PATH = "/api/v1/verification/verify"
 SERVICE_KEY = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 
@@ -34,3 +41,28 @@ def json_request(query="", **more):
 
 def request_of_type(kind, body=b"source_image=1", key=KEY):
     return didit.didit_request(PATH, body, kind, key=key)
+
+
+def file_request(path, content=None, *, key=RECOGNITION_KEY, name="a.jpg", query=""):
+    """One picture as a file."""
+    files = [("file", name, scene() if content is None else content)]
+    return didit.didit_request(f"{path}{query}", *multipart(files=files), key=key)
+
+
+def add_example(subject="ada", content=None, **more):
+    return file_request(FACES, content, query=f"?subject={subject}", **more)
+
+
+def recognize(content=None, query="", **more):
+    return file_request(RECOGNIZE, content, query=query, **more)
+
+
+def detect(content=None, query="", **more):
+    return file_request(DETECT, content, key=DETECTION_KEY, query=query, **more)
+
+
+def ask(method, path, body=None, *, key=RECOGNITION_KEY):
+    """A request with a JSON body, or with none."""
+    if body is None:
+        return didit.didit_request(path, method=method, key=key)
+    return didit.json_request(path, body, method=method, key=key)

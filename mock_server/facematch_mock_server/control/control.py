@@ -458,7 +458,8 @@ class Control:
         text = secrets.token_urlsafe(24) if key is None else key
         first_keys = self.account.first_keys.get(self._vendor) or self.world.vendor.first_keys
         first_client = next(iter(first_keys.values())).client
-        if client is not None and not (first_client and client.isprintable() and client.strip()):
+        takes_client = any(key.client is not None for key in first_keys.values())
+        if client is not None and not (takes_client and client.isprintable() and client.strip()):
             raise ValueError("client must be a string, and only vendors with client ids take one")
         record = Key(
             kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first_client

@@ -108,8 +108,8 @@ class Door:
         if self._vendors_without_report.pop(vendor.name, None) is None:
             return
         advice = "Add --any-key"
-        has_client_ids = any(key.client is not None for key in vendor.first_keys.values())
-        if not has_client_ids:
+        first_key = next(iter(vendor.first_keys.values()), None)
+        if first_key is None or first_key.client is None:
             advice += ", or --key with the program's key"
         self.report(
             f"The mock of {vendor.title} refused the program's key, which is none of the mock's. "

@@ -211,6 +211,8 @@ def _describe_body(sampler: Sampler, route: Route, samples: list[Sample]) -> dic
     content_type = media_type(first_sample.request.header("content-type", ""))
     if "body" in first_sample.sent:
         return {"required": True, "content": {content_type: {"schema": _BINARY}}}
+    if isinstance(first_sample.sent.get("json"), list):
+        return {"required": True, "content": {content_type: {"schema": {"type": "array"}}}}
     properties: dict[str, Any] = {}
     values = []
     for sample in samples:

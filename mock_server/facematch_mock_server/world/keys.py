@@ -57,10 +57,10 @@ FIRST_KEYS: Mapping[str, Key] = {
 
 
 def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
-    """Return an account's first keys by kind, and the client id, if any, as ``client``."""
-    texts = {}
+    """Return the first key of each kind, and the client id, if any, as ``client``."""
+    texts: dict[str, str] = {}
     for text, key in keys.items():
-        texts[str(key.kind)] = text
+        texts.setdefault(str(key.kind), text)
     first_key = next(iter(keys.values()), None)
     if first_key is not None and first_key.client is not None:
         texts["client"] = first_key.client

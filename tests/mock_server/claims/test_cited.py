@@ -259,7 +259,40 @@ OF_DEEPVUE = {
     "faults": (answer_with_fault(418, deepvue.deepvue_match()),),
 }
 
+
+def with_example(ask):
+    """A step that adds an example, and then sends the request that `ask` makes of its path."""
+
+    def step(engine):
+        added = engine.handle(compreface.add_example("grace")).json()
+        return engine.handle(ask(f"{compreface.FACES}/{added['image_id']}"))
+
+    return step
+
+
 OF_COMPREFACE = (
+    compreface.ask("POST", compreface.SUBJECTS, {"subject": "ada"}),
+    compreface.ask("POST", compreface.SUBJECTS, {"subject": "ada"}),
+    compreface.ask("POST", compreface.SUBJECTS, {"subject": " "}),
+    compreface.ask("POST", compreface.SUBJECTS, {"subject": "a" * 51}),
+    compreface.ask("POST", compreface.SUBJECTS, {"subject": "a;b"}),
+    compreface.ask("PUT", f"{compreface.SUBJECTS}/ada", {"subject": "grace"}),
+    compreface.ask("PUT", f"{compreface.SUBJECTS}/ada", {"subject": "grace"}),
+    compreface.ask("GET", f"{compreface.SUBJECTS}/"),
+    compreface.file_request(compreface.FACES),
+    compreface.add_example("%20"),
+    compreface.add_example("grace"),
+    compreface.ask("GET", compreface.FACES),
+    with_example(lambda path: compreface.ask("GET", f"{path}/img")),
+    with_example(lambda path: compreface.file_request(f"{path}/verify")),
+    with_example(lambda path: compreface.ask("DELETE", path)),
+    compreface.ask("DELETE", f"{compreface.FACES}/00000000-0000-4000-8000-00000000000a"),
+    compreface.recognize(),
+    compreface.recognize(query="?prediction_count=0"),
+    compreface.recognize(key=compreface.KEY),
+    compreface.detect(),
+    compreface.file_request(compreface.DETECT),
+    compreface.ask("DELETE", compreface.SUBJECTS),
     compreface.verification_request(scene(faces=2)),
     compreface.verification_request(scene(faces=2), scene(faces=3), query="?limit=1"),
     compreface.verification_request(key=None),

@@ -326,8 +326,8 @@ VENDOR = base.Vendor(
     operations=("match", "liveness", "detect"),
     hosts=frozenset({"aip.baidubce.com"}),
     first_keys={
-        APP_SECRET: Key(kind=KeyKind.LIVE, client=APP_KEY),
         API_KEY: Key(kind=KeyKind.LIVE, client=APP_KEY),
+        APP_SECRET: Key(kind=KeyKind.LIVE, client=APP_KEY),
     },
     key_of=_key_of,
     records=BaiduRecords,

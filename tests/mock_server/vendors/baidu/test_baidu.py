@@ -221,7 +221,7 @@ def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine, contr
 def test_each_account_has_its_own_app_and_key(engine):
     other = engine.accounts.open("other")
     # In the order of `VENDOR.first_keys`.
-    (secret, app), (api_key, _) = other.first_keys["baidu"].items()
+    (api_key, _), (secret, app) = other.first_keys["baidu"].items()
     token = engine.handle(login(client_id=app.client, client_secret=secret)).json()["access_token"]
     assert code_of(engine.handle(match(token=token))) == 0
     assert code_of(engine.handle(match(authorization=f"Bearer {api_key}"))) == 0

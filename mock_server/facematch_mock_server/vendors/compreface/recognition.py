@@ -1,0 +1,399 @@
+"""CompreFace's recognition service: subjects, their examples, and who is in a picture."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
+
+import attrs
+
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.vendors import base
+
+from .faces import (
+    UUID,
+    Options,
+    add_versions,
+    choose_faces,
+    describe_faces,
+    read_json,
+    read_request,
+    refuse_empty,
+)
+
+ROOT = "/api/v1/recognition"
+SUBJECTS = f"{ROOT}/subjects"
+FACES = f"{ROOT}/faces"
+RECOGNIZE = f"{ROOT}/recognize"
+#: The field of a form with the picture, and how a refusal of a missing one in JSON names it.
+_FILE: Final = {"file": "content"}
+#: How many examples a subject has at most; an older one goes.
+_MOST_EXAMPLES: Final = 1000
+
+
+@attrs.frozen
+class Example:
+    """A picture of a subject, in memory only."""
+
+    image_id: str
+    subject: str
+    digest: str | None = attrs.field(repr=False)
+    content: bytes = attrs.field(repr=False)
+
+
+class Examples:
+    """The subjects of one world and their examples, by the key of their service. Thread-safe.
+
+    Names of subjects are found whatever their capitals are.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        #: The examples by image id, by subject, by key.
+        self._by_key: dict[str, dict[str, OrderedDict[str, Example]]] = {}
+
+    def subjects(self, key: str) -> list[str]:
+        """Return the names of the subjects, in the order in which they were added."""
+        with self._lock:
+            return list(self._by_key.get(key, ()))
+
+    def add_subject(self, key: str, subject: str) -> bool:
+        """Add a subject without examples; return False if there is one of this name."""
+        with self._lock:
+            if self._find_name(key, subject) is not None:
+                return False
+            self._by_key.setdefault(key, {})[subject] = OrderedDict()
+            return True
+
+    def rename(self, key: str, subject: str, new_name: str) -> bool:
+        """Rename a subject, or give its examples to the subject that has the new name.
+
+        Return False if there is no subject of the old name.
+        """
+        with self._lock:
+            old_name = self._find_name(key, subject)
+            if old_name is None:
+                return False
+            subjects = self._by_key[key]
+            examples = subjects.pop(old_name)
+            name = self._find_name(key, new_name) or new_name
+            merged = subjects.setdefault(name, OrderedDict())
+            for example in examples.values():
+                merged[example.image_id] = attrs.evolve(example, subject=name)
+            return True
+
+    def delete_subject(self, key: str, subject: str) -> str | None:
+        """Delete a subject and its examples; return its name, or None if there is none."""
+        with self._lock:
+            name = self._find_name(key, subject)
+            if name is not None:
+                del self._by_key[key][name]
+            return name
+
+    def delete_all(self, key: str) -> int:
+        """Delete all subjects and examples; return the number of subjects."""
+        with self._lock:
+            return len(self._by_key.pop(key, ()))
+
+    def add(self, key: str, subject: str, image_id: str, picture: Upload) -> None:
+        """Add an example, and its subject if there is none."""
+        with self._lock:
+            name = self._find_name(key, subject) or subject
+            examples = self._by_key.setdefault(key, {}).setdefault(name, OrderedDict())
+            examples[image_id] = Example(image_id, name, picture.digest, picture.content)
+            if len(examples) > _MOST_EXAMPLES:
+                examples.popitem(last=False)
+
+    def all(self, key: str, subject: str | None = None) -> list[Example]:
+        """Return the examples of a subject, or of all subjects."""
+        with self._lock:
+            return list(self._iterate(key, subject))
+
+    def find(self, key: str, image_id: str) -> Example | None:
+        """Return an example; None if the key's service has none of this id."""
+        with self._lock:
+            for examples in self._by_key.get(key, {}).values():
+                if image_id in examples:
+                    return examples[image_id]
+            return None
+
+    def delete(self, key: str, image_id: str) -> Example | None:
+        """Delete an example and return it; None if there is none. Its subject stays."""
+        with self._lock:
+            example = self.find(key, image_id)
+            if example is not None:
+                del self._by_key[key][example.subject][image_id]
+            return example
+
+    def _find_name(self, key: str, subject: str) -> str | None:
+        for name in self._by_key.get(key, ()):
+            if name.lower() == subject.lower():
+                return name
+        return None
+
+    def _iterate(self, key: str, subject: str | None) -> Iterator[Example]:
+        for name, examples in self._by_key.get(key, {}).items():
+            if subject is None or name.lower() == subject.lower():
+                yield from examples.values()
+
+
+def _examples_of(call: base.Call) -> Examples:
+    examples: Examples = call.world.records
+    return examples
+
+
+def _key_of(call: base.Call) -> str:
+    return call.request.header("x-api-key", "")
+
+
+def list_subjects(call: base.Call) -> Response:
+    return call.answer("subjects.list", {"subjects": _examples_of(call).subjects(_key_of(call))})
+
+
+def add_subject(call: base.Call) -> Response:
+    subject = _read_subject(call)
+    if not _examples_of(call).add_subject(_key_of(call), subject):
+        call.refuse("subjects.exists")
+    return call.answer("subjects.added", {"subject": subject})
+
+
+def rename_subject(call: base.Call) -> Response:
+    new_name = _read_subject(call)
+    subject = unquote(call.path_values[0])
+    if subject == new_name:
+        return call.answer("subjects.renamed", {"updated": False})
+    if not _examples_of(call).rename(_key_of(call), subject, new_name):
+        call.refuse("subjects.unknown", subject=subject)
+    return call.answer("subjects.renamed", {"updated": True})
+
+
+def delete_subject(call: base.Call) -> Response:
+    subject = unquote(call.path_values[0])
+    name = _examples_of(call).delete_subject(_key_of(call), subject)
+    if name is None:
+        call.refuse("subjects.unknown", subject=subject)
+    return call.answer("subjects.deleted", {"subject": name})
+
+
+def delete_subjects(call: base.Call) -> Response:
+    deleted = _examples_of(call).delete_all(_key_of(call))
+    return call.answer("subjects.deleted", {"deleted": deleted})
+
+
+def _read_subject(call: base.Call) -> str:
+    """Return the name in the body; refuse one that CompreFace does not take."""
+    body = read_json(call)
+    subject = body.get("subject") if isinstance(body, dict) else refuse_empty(call)
+    if not isinstance(subject, str) or not subject.strip():
+        call.refuse("subjects.blank")
+    if len(subject) > call.claims["subjects.most_letters"]:
+        call.refuse("subjects.long", "subjects.most_letters")
+    if any(sign in subject for sign in ";/\\"):
+        call.refuse("subjects.signs")
+    return subject
+
+
+def add_example(call: base.Call) -> Response:
+    subject = call.query.get("subject")
+    if subject is None:
+        call.refuse("examples.no_subject")
+    if not subject.strip():
+        call.refuse("examples.blank_subject")
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    faces = _find_faces(call, picture, read.options)
+    if len(faces) > 1:
+        call.refuse("face.many")
+    image_id = call.world.account.ids.uuid()
+    call.claims.cite("examples.memory")
+    _examples_of(call).add(_key_of(call), subject, image_id, picture)
+    return call.answer("examples.added", {"image_id": image_id, "subject": subject})
+
+
+def list_examples(call: base.Call) -> Response:
+    subject = call.query.get("subject") or None
+    try:
+        page = max(int(call.query.get("page") or 0), 0)
+        size = int(call.query.get("size") or 0)
+    except ValueError:
+        page, size = 0, 0
+    if size < 1:
+        size = call.claims["examples.page_size"]
+    examples = _examples_of(call).all(_key_of(call), subject)
+    shown = examples[page * size : (page + 1) * size]
+    body = {
+        "faces": [_describe_example(each) for each in shown],
+        "page_number": page,
+        "page_size": size,
+        "total_pages": -(-len(examples) // size),
+        "total_elements": len(examples),
+    }
+    return call.answer("examples.list", body)
+
+
+def delete_examples(call: base.Call) -> Response:
+    examples = _examples_of(call)
+    key = _key_of(call)
+    subject = call.query.get("subject") or None
+    deleted = len(examples.all(key, subject))
+    if subject is None:
+        examples.delete_all(key)
+    else:
+        examples.delete_subject(key, subject)
+    return call.answer("examples.deleted", {"deleted": deleted})
+
+
+def delete_example(call: base.Call) -> Response:
+    image_id = _check_id(call, call.path_values[0])
+    example = _examples_of(call).delete(_key_of(call), image_id)
+    if example is None:
+        call.refuse("examples.unknown", image_id=image_id)
+    return call.answer("examples.deleted", _describe_example(example))
+
+
+def delete_listed_examples(call: base.Call) -> Response:
+    image_ids = read_json(call)
+    if not isinstance(image_ids, list):
+        refuse_empty(call)
+    deleted = []
+    for image_id in image_ids:
+        example = _examples_of(call).delete(_key_of(call), _check_id(call, image_id))
+        if example is not None:
+            deleted.append(_describe_example(example))
+    return call.answer("examples.deleted", deleted)
+
+
+def download_example(call: base.Call) -> Response:
+    image_id = _check_id(call, call.path_values[0])
+    example = _examples_of(call).find(_key_of(call), image_id)
+    call.claims.cite("examples.picture")
+    content = b"" if example is None else example.content
+    headers = (("Content-Type", "application/octet-stream"),)
+    return Response(status=200, headers=headers, body=content)
+
+
+def verify_example(call: base.Call) -> Response:
+    image_id = _check_id(call, call.path_values[0])
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    faces = _find_faces(call, picture, read.options)
+    example = _examples_of(call).find(_key_of(call), image_id)
+    described = describe_faces(call, faces, read.options)
+    for number, face in enumerate(described):
+        face["subject"] = "" if example is None else example.subject
+        face["similarity"] = 0.0
+        if example is not None:
+            face["similarity"] = _similarity(call, picture, number, example)
+    body: dict[str, Any] = {"result": described}
+    add_versions(call, body, described, read.options)
+    return call.answer("examples.verified", body)
+
+
+def recognize(call: base.Call) -> Response:
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    try:
+        prediction_count = int(call.query.get("prediction_count") or "1")
+    except ValueError:
+        refuse_empty(call)
+    if prediction_count < 1:
+        call.refuse("recognize.count")
+    faces = _find_faces(call, picture, read.options)
+    examples = _examples_of(call).all(_key_of(call))
+    described = describe_faces(call, faces, read.options)
+    for number, face in enumerate(described):
+        face["subjects"] = _rank_subjects(call, picture, number, examples)[:prediction_count]
+    body: dict[str, Any] = {"result": described}
+    add_versions(call, body, described, read.options)
+    return call.answer("recognize.answer", body)
+
+
+def detect(call: base.Call) -> Response:
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    body: dict[str, Any] = {"result": described}
+    add_versions(call, body, described, read.options)
+    return call.answer("detect.answer", body)
+
+
+def _check_id(call: base.Call, text: object) -> str:
+    """Return the id of an example in lower case; refuse one that is no UUID."""
+    if not isinstance(text, str) or not UUID.fullmatch(text):
+        refuse_empty(call)
+    return text.lower()
+
+
+def _find_faces(call: base.Call, picture: Upload, options: Options) -> Sequence[SeenFace]:
+    """Return the faces that the options allow; refuse a picture without one."""
+    seen: SeenPicture = call.detect_faces(picture)
+    faces = choose_faces(call, seen, options)
+    if not faces:
+        call.refuse("face.none")
+    return faces
+
+
+def _rank_subjects(
+    call: base.Call, picture: Upload, number: int, examples: Sequence[Example]
+) -> list[Mapping[str, Any]]:
+    """Return the subject of each example with its similarity to a face, the most similar first."""
+    ranked: list[Mapping[str, Any]] = []
+    for example in examples:
+        similarity = _similarity(call, picture, number, example)
+        ranked.append({"subject": example.subject, "similarity": similarity})
+    ranked.sort(key=lambda each: each["similarity"], reverse=True)
+    return ranked
+
+
+def _similarity(call: base.Call, picture: Upload, number: int, example: Example) -> float:
+    """Return the similarity of a picture's face, 0 for the largest, to an example's."""
+    outcome = call.world.recognizer.match(
+        picture.content,
+        example.content,
+        rotate=False,
+        probe_digest=picture.digest,
+        reference_digest=example.digest,
+        fields=call.fields,
+    )
+    score = outcome.score if number == 0 else outcome.smaller_face_score
+    return base.as_fraction(score or 0.0)
+
+
+def _describe_example(example: Example) -> dict[str, str]:
+    return {"image_id": example.image_id, "subject": example.subject}
+
+
+#: The handlers by method, by path. CompreFace reads a path with a last slash in the same way.
+ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
+    SUBJECTS: {"GET": list_subjects, "POST": add_subject, "DELETE": delete_subjects},
+    f"{SUBJECTS}/{{subject}}": {"PUT": rename_subject, "DELETE": delete_subject},
+    FACES: {"GET": list_examples, "POST": add_example, "DELETE": delete_examples},
+    f"{FACES}/delete": {"POST": delete_listed_examples},
+    f"{FACES}/{{image_id}}": {"DELETE": delete_example},
+    f"{FACES}/{{image_id}}/img": {"GET": download_example},
+    f"{FACES}/{{image_id}}/verify": {"POST": verify_example},
+    RECOGNIZE: {"POST": recognize},
+}
+
+
+def ask_samples(mock: Any, options: str) -> None:
+    """Collect the samples for the OpenAPI document, with a `Sampler`."""
+    picture = {"file": "p1"}
+    mock.ask("POST", SUBJECTS, json={"subject": "ada"})
+    mock.ask("PUT", f"{SUBJECTS}/ada", json={"subject": "grace"})
+    added = mock.ask("POST", f"{FACES}?subject=ada", files=picture)
+    path = f"{FACES}/{added['image_id']}"
+    mock.ask("GET", SUBJECTS)
+    mock.ask("GET", f"{FACES}?page=0&size=20&subject=ada")
+    mock.ask("POST", f"{RECOGNIZE}?{options}&prediction_count=1", files=picture)
+    mock.ask("POST", f"{path}/verify?{options}", files=picture)
+    mock.ask("GET", f"{path}/img")
+    mock.ask("DELETE", path)
+    mock.ask("POST", f"{FACES}/delete", json=[])
+    mock.ask("DELETE", f"{FACES}?subject=ada")
+    mock.ask("DELETE", f"{SUBJECTS}/grace")
+    mock.ask("DELETE", SUBJECTS)
