@@ -28,7 +28,7 @@ from facematch_core.base.exceptions import find_callers_exception
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 
-from .engines import LOCK_TIMEOUT_S, READ_TIMEOUT_S, create_engine
+from .engines import LOCK_TIMEOUT_S, READ_TIMEOUT_S, create_engine, refuse_async
 from .failures import (
     Damaged,
     DatabaseBusy,
@@ -471,10 +471,15 @@ def open_database(where: str | Engine, *, label: str) -> Database:
     A passed engine is not closed. Messages call the database `label`.
 
     Raises:
-        ConfigurationError: the address is invalid, or names neither SQLite nor PostgreSQL.
+        ConfigurationError: the address is invalid, or names neither SQLite nor PostgreSQL; or
+            `where` is neither a URL nor an engine.
     """
     owns_engine = isinstance(where, str)
-    engine = create_engine(where) if isinstance(where, str) else where
+    if isinstance(where, str):
+        engine = create_engine(where)
+    else:
+        _check_engine(where, label)
+        engine = where
     if engine.dialect.name == "sqlite":
         return SqliteDatabase(engine, owns_engine=owns_engine, label=label)
     if engine.dialect.name == "postgresql":
@@ -482,6 +487,23 @@ def open_database(where: str | Engine, *, label: str) -> Database:
     raise ConfigurationError(
         f"The {label} supports SQLite and PostgreSQL, not {engine.dialect.name:.40}."
     )
+
+
+def _check_engine(engine: Any, label: str) -> None:
+    """Raise `ConfigurationError` if an object is no engine, with the line to write for it."""
+    if isinstance(engine, Engine):
+        refuse_async(engine)
+        return
+    name = type(engine).__name__
+    remedies = {
+        "Connection": "pass its engine, connection.engine",
+        "Session": "pass its engine, session.get_bind()",
+        "AsyncEngine": 'pass a URL with another driver, "postgresql+psycopg://…"',
+        "URL": "pass its text, url.render_as_string(hide_password=False)",
+        "SQLAlchemy": "pass its engine, db.engine",
+    }
+    remedy = remedies.get(name, 'pass a URL, such as "sqlite:///FILE", or a SQLAlchemy engine')
+    raise ConfigurationError(f"The {label} takes no {name}: {remedy}.")
 
 
 # A fork copies connections, and two processes must not share a connection. So a fork waits until

@@ -6,8 +6,11 @@ This module imports SQLAlchemy, so it is imported only when a database is opened
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
+import stat
+from importlib.util import find_spec
 from typing import Any, Final
 
 import sqlalchemy
@@ -17,6 +20,8 @@ from sqlalchemy.pool import QueuePool
 
 from facematch_core.base.extras import install_command
 from facematch_core.errors import ConfigurationError
+
+log = logging.getLogger("facematch")
 
 #: Seconds until a connection attempt, or a server that sends nothing, counts as failed.
 READ_TIMEOUT_S: Final = 5.0
@@ -51,12 +56,21 @@ _CONNECT_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 def create_engine(address: str) -> Engine:
     """Create the engine for a SQLAlchemy URL. A SQLite file is created with the first connection.
 
+    An address without a driver, such as ``postgres://…``, gets one that is installed.
+
     Raises:
-        ConfigurationError: the address is invalid, its driver is not installed, or it names a
-            SQLite database in memory or by a URI.
+        ConfigurationError: the address is invalid, its driver is not installed or asynchronous, it
+            has an option that PostgreSQL does not know, or it names a SQLite database in memory or
+            by a URI.
     """
     try:
-        engine = sqlalchemy.create_engine(address, poolclass=QueuePool, pool_pre_ping=True)
+        engine = sqlalchemy.create_engine(
+            _with_driver(address),
+            poolclass=QueuePool,
+            pool_pre_ping=True,
+            # SQLAlchemy's log would contain links for persons.
+            hide_parameters=True,
+        )
         os.path.realpath(engine.url.database or "")  # ValueError for an invalid file name
         problem = None
     except ImportError:
@@ -66,6 +80,8 @@ def create_engine(address: str) -> Engine:
     # Outside the except block, because the caught error may contain a password.
     if problem is not None:
         raise _invalid_address(problem)
+    refuse_async(engine)
+    _refuse_schema(engine)
     _set_connect_arguments(engine)
     if engine.dialect.name == "sqlite":
         _set_up_file(engine)
@@ -76,6 +92,35 @@ def _invalid_address(problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"Invalid store address ({problem}): use sqlite:///FILE or "
         f"postgresql+psycopg://… ({install_command('postgres')})."
+    )
+
+
+def _with_driver(address: str) -> str:
+    """Return an address of PostgreSQL without a driver with one that is installed."""
+    scheme, separator, rest = address.partition("://")
+    if scheme not in ("postgres", "postgresql"):
+        return address
+    driver = "psycopg2" if find_spec("psycopg") is None else "psycopg"
+    return f"postgresql+{driver}{separator}{rest}"
+
+
+def refuse_async(engine: Engine) -> None:
+    """Raise `ConfigurationError` if the driver of an engine is asynchronous."""
+    if engine.dialect.is_async:
+        raise ConfigurationError(
+            f"The driver {engine.driver} is asynchronous: use sqlite:///FILE or "
+            f"postgresql+psycopg://… ({install_command('postgres')})."
+        )
+
+
+def _refuse_schema(engine: Engine) -> None:
+    """Raise `ConfigurationError` for Prisma's option, which PostgreSQL's library does not know."""
+    schema = engine.url.query.get("schema")
+    if schema is None or engine.dialect.name != "postgresql":
+        return
+    raise ConfigurationError(
+        "Invalid store address (PostgreSQL has no option schema): leave schema=public out, or name "
+        "another schema by ?options=-csearch_path%3DNAME."
     )
 
 
@@ -92,7 +137,10 @@ def _set_connect_arguments(engine: Engine) -> None:
 
 
 def _set_up_file(engine: Engine) -> None:
-    """Create a private SQLite file with the first connection, and follow it when it is replaced."""
+    """Create a private SQLite file with the first connection, and follow it when it is replaced.
+
+    Log a warning for an existing file that other users of this machine can open.
+    """
     file = engine.url.database
     if file in (None, "", ":memory:") or str(file).startswith("file:"):
         # In memory, each connection would open a separate database.
@@ -101,6 +149,7 @@ def _set_up_file(engine: Engine) -> None:
             "sqlite:///FILE, in a test a file in a temporary folder."
         )
     path = os.path.abspath(str(file))  # noqa: PTH100 - the same call as in SQLAlchemy
+    _warn_of_open_file(path)
 
     def create_file(*_connect_arguments: object) -> None:
         _create_private(path)
@@ -119,6 +168,20 @@ def _create_private(file: str) -> None:
     except OSError as error:
         problem = f"Cannot create the store's file {file!r}: {error.strerror}."
         raise ConfigurationError(problem) from None
+
+
+def _warn_of_open_file(file: str) -> None:
+    if os.name == "nt":
+        return  # modes do not say there who can open a file
+    with contextlib.suppress(OSError):
+        mode = stat.S_IMODE(os.stat(file).st_mode)  # noqa: PTH116 - may be text
+        if mode & stat.S_IRWXO:
+            log.warning(
+                "The mode %04o of %s lets other users of this machine open the store: run "
+                "chmod 600 on the file.",
+                mode,
+                file,
+            )
 
 
 def _set_up_connection(connection: Any, _record: object) -> None:

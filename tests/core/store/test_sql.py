@@ -1,6 +1,7 @@
 import contextlib
 import sqlite3
 import sys
+import types
 from decimal import Decimal
 
 import pytest
@@ -167,6 +168,73 @@ def test_charge_of_a_damaged_attempt_is_an_error_rather_than_free(sql, tmp_path,
         connection.commit()
     with pytest.raises(ConfigurationError):
         sql.charges(call_ids)
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("postgresql+psycopg://u:canary@h/d?schema=public", "leave schema=public out"),
+        ("postgres://u:canary@h/d?schema=shop", "search_path"),
+        ("postgresql+asyncpg://u:canary@h/d", "postgresql\\+psycopg://"),
+    ],
+)
+def test_address_that_facematch_cannot_use_is_refused_with_another(address, remedy, monkeypatch):
+    pytest.importorskip("psycopg")
+    # An asynchronous driver need not be installed to be refused.
+    monkeypatch.setitem(sys.modules, "asyncpg", types.ModuleType("asyncpg"))
+    with pytest.raises(ConfigurationError, match=remedy) as caught:
+        SqlStore(address)
+    assert "canary" not in str(caught.value)
+
+
+def test_object_that_is_no_engine_is_refused_with_the_line_to_write(address, tmp_path):
+    from sqlalchemy import orm
+
+    engine = sqlalchemy.create_engine(address)
+    with engine.connect() as connection, orm.Session(engine) as session:
+        for where, remedy in [
+            (connection, "connection.engine"),
+            (session, "session.get_bind"),
+            (engine.url, "render_as_string"),
+            (type("AsyncEngine", (), {})(), r"postgresql\+psycopg://"),
+            (tmp_path / "calls.sqlite3", "sqlite:///FILE"),
+            (None, "sqlite:///FILE"),
+        ]:
+            with pytest.raises(ConfigurationError, match=remedy):
+                SqlStore(where)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_address_without_a_driver_gets_an_installed_one(scheme, monkeypatch):
+    pytest.importorskip("psycopg")
+    address = f"{scheme}://shop@db.example/shop"
+    assert create_engine(address).driver == "psycopg"
+    monkeypatch.setattr("facematch_core.store.engines.find_spec", lambda _driver: None)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(ConfigurationError, match="driver is not installed"):  # psycopg2's
+        create_engine(address)
+
+
+def test_links_for_persons_are_not_in_the_log_of_statements(address, caplog):
+    caplog.set_level("INFO", "sqlalchemy.engine")
+    with contextlib.closing(SqlStore(address)) as store:
+        store.reserve(entry(backend="canary-backend"), UNIT)
+    assert "INSERT INTO facematch_attempts" in caplog.text
+    assert "canary-backend" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes do not say there who can open a file")
+def test_file_that_others_can_open_is_said(tmp_path, caplog):
+    file = tmp_path / "calls.sqlite3"
+    SqlStore(f"sqlite:///{file}").close()
+    file.chmod(0o660)
+    SqlStore(f"sqlite:///{file}").close()
+    assert caplog.messages == []
+    file.chmod(0o666)
+    SqlStore(f"sqlite:///{file}").close()
+    assert "0666" in caplog.text
+    assert "chmod 600" in caplog.text
 
 
 class ConnectArguments(Exception):
