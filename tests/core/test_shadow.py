@@ -421,6 +421,21 @@ def test_closing_waits_for_calls_under_way_and_not_for_those_that_wait(open_shad
     assert [row.charged.value for row in shadow_rows(log)] == ["yes", "no", "no", "no"]
 
 
+def test_one_call_of_twenty_is_drawn_and_four_are_made_at_once_by_default(
+    log, open_shadow, monkeypatch
+):
+    monkeypatch.setattr(shadows, "CLOSE_TIMEOUT_S", 0.05)
+    hold = Hold()
+    drawn_by_default = fm.Shadow(face_verifier(), face_verifier(), log=log).runner.fraction
+    verifier = open_shadow(candidate=FakeBackend(script=[hold] * 12))
+    for _ in range(12):
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(4)
+    verifier.close()
+    assert (drawn_by_default, verifier.counts) == (0.05, {"closed": 8})
+    hold.go_on.set()
+
+
 # The row of a call under way
 
 

@@ -8,7 +8,15 @@ import pytest
 from kit.attempts import BUDGET_KEY, ending, entry, later, new_attempt, sums
 from kit.fakes import PROBE, REFERENCE, match_result
 
-from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
+from facematch_core import (
+    Billing,
+    Charged,
+    Environment,
+    EventKind,
+    FaceVerifier,
+    Operation,
+    errors,
+)
 from facematch_core.resilience import Budget, Period, Retry
 from facematch_core.store import MemoryStore
 
@@ -100,14 +108,30 @@ def test_full_budget_expires_old_reservations(limited, store, minutes, reserved,
     assert sums(store) == (0, reserved, unknown)
 
 
-def test_result_is_returned_if_the_store_fails(backend):
+@pytest.mark.parametrize("ending", [None, errors.OutcomeUnknown("lost")], ids=["result", "error"])
+def test_result_or_error_is_the_same_if_the_store_fails_and_an_event_says_so(backend, ending):
     class Failing(MemoryStore):
         def finalize(self, *_args, **_options):
-            raise errors.ConfigurationError("The store of calls failed.")
+            raise errors.StoreUnavailable("The store of calls is busy.")
 
-    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=Failing())])
-    assert verifier.verify(PROBE, REFERENCE).is_match
-    assert sums(verifier.policies[0].store, BUDGET_KEY) == (0, 1, 0)
+    events = []
+    backend.script = [ending]
+    budget = Budget(5, name="shop", store=Failing())
+    verifier = FaceVerifier(backend, policies=[budget], on_event=events.append)
+    if ending is None:
+        assert verifier.verify(PROBE, REFERENCE).is_match
+    else:
+        with pytest.raises(errors.OutcomeUnknown):
+            verifier.verify(PROBE, REFERENCE)
+    assert sums(budget.store, BUDGET_KEY) == (0, 1, 0)
+    (postponed,) = [event for event in events if event.kind is EventKind.POSTPONED]
+    assert (postponed.error, postponed.charged, postponed.ends_call) == (
+        "StoreUnavailable",
+        None,
+        False,
+    )
+    last_kind = EventKind.CHARGED if ending is None else EventKind.UNKNOWN
+    assert (events[-1].kind, events[-1].call_id) == (last_kind, postponed.call_id)
 
 
 # --- Days ---
