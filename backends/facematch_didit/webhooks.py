@@ -20,7 +20,7 @@ from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
-from facematch_core.base.signatures import as_webhook_secrets, has_signature
+from facematch_core.base.signatures import Headers, as_headers, as_webhook_secrets, has_signature
 
 from .words import (
     ENVIRONMENTS,
@@ -68,7 +68,7 @@ class WebhookEvent:
 
 def verify_webhook(
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Headers,
     secrets: Secret | str | Iterable[Secret | str],
     now: datetime | None = None,
     *,
@@ -82,7 +82,8 @@ def verify_webhook(
 
     Args:
         body: The body as received, before decoding.
-        headers: The request's headers, with names in upper or lower case.
+        headers: The request's headers, with names in upper or lower case: a mapping of any
+            framework, or pairs of names and values, as text or bytes.
         secrets: The destination's ``secret_shared_key``, or several during a rotation.
         now: The current time with time zone; None for the system clock.
         tolerance_s: The largest difference between the timestamp and `now`, 0-86400 seconds. Didit
@@ -104,7 +105,7 @@ def verify_webhook(
         raise InvalidRequest(f"body must be the received bytes, not {type(body).__name__}.")
     if now.tzinfo is None or not 0 <= tolerance_s <= 86_400:
         raise InvalidRequest("`now` needs a time zone, and tolerance_s must be from 0 to 86400.")
-    lower_headers = {name.lower(): text for name, text in headers.items()}
+    lower_headers = as_headers(headers)
     if not _is_signed(body, lower_headers, keys):
         if not {"x-signature", "x-signature-v2"} & set(lower_headers):
             raise WebhookRefused("The request has no X-Signature or X-Signature-V2 header.")

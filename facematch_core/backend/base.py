@@ -254,7 +254,8 @@ class Backend(abc.ABC):
     ) -> tuple[SessionHint, ...]:
         """Verify a webhook's signature and age; return the sessions to read, without a verdict.
 
-        Nothing is sent. `now` is the current time in UTC, to compute the age of the delivery.
+        Nothing is sent. Names of `headers` are in lower case. `now` is the current time in UTC, to
+        compute the age of the delivery.
 
         Raises:
             WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.

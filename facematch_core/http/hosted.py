@@ -13,7 +13,7 @@ from facematch_core.backend import Capabilities
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.masking import Secret
 from facematch_core.base.nesting import load_json
-from facematch_core.base.signatures import as_webhook_secrets, has_signature
+from facematch_core.base.signatures import as_headers, as_webhook_secrets, has_signature
 
 from .backend import HttpBackend
 
@@ -83,7 +83,7 @@ class HostedSessionBackend(HttpBackend):
                 f"The webhooks of {self.name} need webhook_secrets, the secret that signs them: "
                 f"set webhook_secrets{source}."
             )
-        lower_case = {name.lower(): text for name, text in headers.items()}
+        lower_case = as_headers(headers)
         if not self.is_signed(body, lower_case, keys):
             raise errors.WebhookRefused(
                 f"The delivery is not signed by {self.name} (secrets tried: {len(keys)}). Check "

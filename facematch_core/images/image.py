@@ -173,6 +173,9 @@ class Image:
                 )
             if isinstance(error, InvalidImage):
                 raise
+            for pattern, problem in _BROKEN_BASE64:
+                if pattern.search(encoded):
+                    refuse_picture(problem)
             refuse_picture(
                 f"is not valid base64 ({len(encoded)} characters); check that the text is complete "
                 "and in the standard alphabet, and use Image.read for a file name"
@@ -459,3 +462,31 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
 #: The first characters of a JPEG, PNG or WebP in base64, or a long text in the base64 alphabet.
 _BASE64 = re.compile(r"(?i:data:)|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
+#: What makes a text invalid base64, and what to do; the first that is found is named. The whole
+#: alphabet, where a file name such as C:\\my-selfie.jpg must not match.
+_BROKEN_BASE64 = (
+    (
+        re.compile(rb"\Ab['\"]"),
+        "is the repr of bytes (b'...'); decode the bytes with data.decode() instead of str(data)",
+    ),
+    (
+        re.compile(rb"\A[\"'`]|[\"'`]\Z"),
+        "is base64 in quotes; give the text between them, as json.loads returns it",
+    ),
+    (
+        re.compile(rb"\A[A-Za-z0-9+/=\\]*\\[A-Za-z0-9+/=\\]*\Z"),
+        "is base64 with JSON's backslashes; parse the JSON with json.loads first",
+    ),
+    (
+        re.compile(rb"%[0-9A-Fa-f]{2}"),
+        "is percent-encoded base64; decode it with urllib.parse.unquote",
+    ),
+    (
+        re.compile(rb"\A[^,]{0,200};base64,", re.IGNORECASE),
+        "is a data URI without data: at its start; add it, or give only the text after the comma",
+    ),
+    (
+        re.compile(rb"\A[A-Za-z0-9_=-]+\Z"),
+        "is in URL-safe base64; use Image.from_bytes(base64.urlsafe_b64decode(text))",
+    ),
+)

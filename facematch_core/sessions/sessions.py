@@ -35,6 +35,7 @@ from facematch_core.base.addresses import find_foreign_origin
 from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import ResultMasker, Secret
+from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call import bill
 from facematch_core.call.events import EventEmitter
 from facematch_core.call.run import CallRunner, check_text, load_images
@@ -484,7 +485,7 @@ class Sessions:
             return Deletion(state=DeletionState.NOT_THERE, billing=bill.FREE)
 
     def receive(
-        self, body: bytes, headers: Mapping[str, str], *, tests: bool = False
+        self, body: bytes, headers: Headers, *, tests: bool = False
     ) -> tuple[SessionHint, ...]:
         """Verify a webhook delivery and return the sessions to read, without verdicts.
 
@@ -492,19 +493,22 @@ class Sessions:
 
         Args:
             body: The raw request body, because the signature covers its bytes.
-            headers: The request headers.
+            headers: The request headers: a mapping of any framework, or pairs of names and values,
+                as text or bytes.
             tests: Whether to include the vendor's test deliveries.
 
         Raises:
             WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.
             Unsupported: this backend does not receive webhooks.
+            InvalidRequest: the body or the headers have another type.
         """
+        headers_as_text = as_headers(headers)
         if not isinstance(body, bytes):
             raise errors.InvalidRequest(
                 f"body must be the raw bytes of the request, not {type(body).__name__}."
             )
         try:
-            hints = self._backend.receive_session(body, headers, self._clock.now())
+            hints = self._backend.receive_session(body, headers_as_text, self._clock.now())
             return tuple(hint for hint in hints if tests or not hint.is_test)
         except errors.FaceMatchError:
             raise

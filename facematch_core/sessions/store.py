@@ -27,7 +27,9 @@ from facematch_core.backend.session_types import (
 )
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.functions import check_function
 from facematch_core.base.masking import Secret
+from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
 from facematch_core.models import Charged
 from facematch_core.store.sql import open_database
@@ -190,6 +192,7 @@ class SessionStore:
                 'SessionStore needs Sessions, as from open_sessions(profile="shop"), or several by '
                 "name."
             )
+        check_function("choose", choose, "a subject")
         if choose is None and len(by_name) > 1:
             raise errors.ConfigurationError(
                 f"With several Sessions ({', '.join(by_name)}), SessionStore needs choose: a "
@@ -309,7 +312,11 @@ class SessionStore:
 
         Returns:
             The sessions that were read.
+
+        Raises:
+            ConfigurationError: `person` is async or no function.
         """
+        check_function("person", person, "a subject")
         columns = self._columns
         self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
         leased: list[Row] = []
@@ -332,7 +339,7 @@ class SessionStore:
             self._set_due_again(leased)
             raise
 
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def receive(self, body: bytes, headers: Headers) -> int:
         """Verify a webhook delivery, and set its sessions due. Sends nothing.
 
         A delivery may arrive again, late, or before the response to `begin`. Its verdict is
@@ -340,7 +347,7 @@ class SessionStore:
 
         Args:
             body: The raw request body, because the signature covers its bytes.
-            headers: The request headers.
+            headers: The request headers: see `Sessions.receive`.
 
         Returns:
             The number of sessions that are due now; 0 if none of this store's is meant.
@@ -349,11 +356,13 @@ class SessionStore:
             WebhookRefused: the delivery is signed by none of the vendors, too old, or unreadable.
             Unsupported: none of the vendors sends webhooks.
             ConfigurationError: the secret of the webhooks is missing.
+            InvalidRequest: the body or the headers have another type.
         """
+        headers_as_text = as_headers(headers)
         refusals = list[errors.FaceMatchError]()
         for name, sessions in self._sessions.items():
             try:
-                hints = sessions.receive(body, headers)
+                hints = sessions.receive(body, headers_as_text)
             except (
                 errors.WebhookRefused,
                 errors.Unsupported,

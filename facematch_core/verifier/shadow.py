@@ -15,6 +15,7 @@ import attrs
 from facematch_core.base.background import BackgroundQueue
 from facematch_core.base.deadline import CANCELLATION, Clock, Deadline, SystemClock
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.functions import check_function
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.call.run import CallRunner, Runner
 from facematch_core.call.verdict import CallOptions
@@ -161,8 +162,7 @@ class Shadow(Verifier[T_contra]):
         call_log = check_log(log, (verifier, candidate))
         if call_log is None:
             raise ConfigurationError("A shadow needs a log, where the candidate's answers are.")
-        if asks_if is not None and not callable(asks_if):
-            raise ConfigurationError("asks_if must be a function of one ShadowCall, or None.")
+        check_function("asks_if", asks_if, "one ShadowCall")
         if type(most_at_once) is not int or not 1 <= most_at_once <= 256:
             raise ConfigurationError("most_at_once must be a whole number from 1 to 256.")
         self._verifier = verifier

@@ -32,6 +32,7 @@ from facematch_core.backend import Backend
 from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.functions import check_function
 from facematch_core.base.threads import HelperThreads, fulfil
 from facematch_core.call.events import CallEvent, EventEmitter
 from facematch_core.call.run import CallRunner, Runner, load_images
@@ -403,8 +404,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         all_policies = _check_policies(policies)
         if clock is not None and not callable(getattr(clock, "monotonic", None)):
             raise errors.ConfigurationError("clock must be a Clock such as SystemClock().")
-        if on_event is not None and not callable(on_event):
-            raise errors.ConfigurationError("on_event must be a function of one event.")
+        check_function("on_event", on_event, "one event")
         if require_environment not in (None, *Environment):
             raise errors.ConfigurationError(
                 f"require_environment must be one of {', '.join(Environment)}."

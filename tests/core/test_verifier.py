@@ -174,6 +174,14 @@ def test_invalid_verifier_settings_are_refused(settings):
         fm.FaceVerifier(FakeBackend(), **settings)
 
 
+def test_async_hook_is_refused():
+    async def hear(event):
+        pass
+
+    with pytest.raises(fm.ConfigurationError, match="async"):
+        fm.FaceVerifier(FakeBackend(), on_event=hear)
+
+
 def test_exception_in_a_hook_does_not_lose_the_result(backend, caplog):
     def hook(event):
         raise RuntimeError("secret-in-the-hook")

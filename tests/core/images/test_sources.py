@@ -10,6 +10,7 @@ import re
 import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_base64_with_white_space_or_as_data_uri_is_accepted(start):
         ("data:image/jpeg,abc", "without ;base64"),
         ("selfie.jpg", "is not valid base64 (10 characters)"),
         ("/9j/4AA", "is not valid base64"),
-        ("_9j_4AAQ", "in the standard alphabet"),
+        ("_9j_4AAQ", "URL-safe"),
         (base64.b64encode(b"hello, world").decode(), "text"),
         (12, "must be given as base64 text, not int"),
         ("A" * (MAX_FILE_BYTES // 3 * 4 + 100), "more than the 33554432"),
@@ -84,6 +85,31 @@ def test_open_files_and_pillow_images_are_accepted():
 
 
 # --- File objects ---
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: f"image/jpeg;base64,{text}", "without data:"),
+        (lambda text: text.replace("+", "%2B"), "percent-encoded"),
+        (lambda text: quote(f"data:image/jpeg;base64,{text}", safe=""), "percent-encoded"),
+        (lambda text: text.replace("/", "\\/"), "json.loads"),
+        (lambda text: "data:image\\/jpeg;base64," + text.replace("/", "\\/"), "json.loads"),
+        (lambda text: f'"{text}"', "in quotes"),
+        (lambda text: str(text.encode()), "repr of bytes"),
+        (lambda text: text.replace("+", "-").replace("/", "_"), "URL-safe"),
+    ],
+)
+def test_text_that_something_has_changed_is_refused_with_the_cause(change, says):
+    text = base64.b64encode(JPEG).decode()
+    message = refusal(Image.from_base64, change(text))
+    assert says in message
+    assert text[:40] not in message
+
+
+@pytest.mark.parametrize("name", ["my-selfie_1.jpg", "C:\\users\\selfie.jpg"])
+def test_file_name_is_not_taken_for_changed_base64(name):
+    assert "Image.read for a file name" in refusal(Image.from_base64, name)
 
 
 def test_base64_with_spaces_instead_of_plus_is_explained():

@@ -358,6 +358,42 @@ def test_receive_requires_a_signature_and_skips_test_webhooks():
         sessions.receive("s-1", signed)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Signature": "right"},
+        {b"signature": b"right"},
+        {"Signature": "right"}.items(),
+        [("SIGNATURE", "right"), ("accept", "*/*")],
+        iter([(b"signature", b"right")]),
+    ],
+    ids=["mapping", "bytes", "items", "pairs", "scope of ASGI"],
+)
+def test_receive_takes_headers_as_any_framework_has_them(headers):
+    assert [hint.session_id for hint in opened().receive(b"s-1", headers)] == ["s-1"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        "signature: right",
+        ["signature"],
+        {"signature": ["right"]},
+        {"HTTP_SIGNATURE": "right", "wsgi.version": (1, 0)},
+    ],
+)
+def test_receive_tells_headers_of_another_type_from_a_forgery(headers):
+    with pytest.raises(fm.InvalidRequest, match=r"request\.headers"):
+        opened().receive(b"s-1", headers)
+
+
+def test_a_repeated_signature_is_none():
+    headers = [("signature", "right"), ("Signature", "guessed")]
+    with pytest.raises(fm.WebhookRefused):
+        opened().receive(b"s-1", headers)
+
+
 def test_plug_in_bug_raises_a_documented_error_without_the_token():
     def broken(request):
         raise KeyError(TOKEN)

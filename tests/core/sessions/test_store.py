@@ -4,6 +4,7 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
 import contextlib
+import functools
 import logging
 import math
 import multiprocessing
@@ -747,6 +748,23 @@ def test_document_must_belong_to_the_person(open_shop):
     assert [each.is_revoked for each in shop.store.look(person=person)] == [False]
 
 
+def test_function_of_the_caller_must_not_be_async(shop):
+    async def person(subject_ref):
+        return ADA
+
+    class Choice:
+        async def __call__(self, subject_ref):
+            return "acme"
+
+    shop.begin_and_finish()
+    with pytest.raises(fm.ConfigurationError, match="async"):
+        shop.store.look(person=person)
+    for choose in (Choice(), functools.partial(person)):
+        with pytest.raises(fm.ConfigurationError, match="async"):
+            fm.SessionStore("sqlite://", shop.sessions(), choose=choose)
+    assert shop.states_seen() == [STATE.DECIDED]
+
+
 def test_any_document_is_enough_if_the_caller_says_so(open_shop):
     shop = open_shop()
     shop.store = shop.opened(shop.sessions(compared_with="document"))
@@ -770,6 +788,13 @@ def two_vendors(shop, *, chosen):
     sessions = {"acme": shop.sessions(), "bcme": shop.sessions(second)}
     shop.store = shop.opened(sessions, choose=lambda subject_ref: chosen[subject_ref])
     return second
+
+
+def test_headers_that_are_read_once_reach_each_vendor(shop):
+    two_vendors(shop, chosen={"customer-17": "bcme"})
+    shop.begin()
+    headers = iter([(b"Signature", b"bcme")])
+    assert shop.store.receive(b"|s-1", headers) == 1
 
 
 def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
