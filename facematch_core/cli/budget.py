@@ -232,6 +232,8 @@ def _open_stores_and_expire_calls(
     options: Mapping[str, Any], *, needs_verifier: bool = False
 ) -> Iterator[OpenStores]:
     """Open the store from --store, or the stores of a profile's budgets, and expire old calls."""
+    from facematch_core.config.opening import has_shared_budget
+
     now = dt.datetime.now(dt.UTC)
     target = Target.of(options)
     url: str | None = options["store"]
@@ -239,7 +241,7 @@ def _open_stores_and_expire_calls(
         if url is None:
             # Check first: opening a backend may fail and suggest packages that would not help.
             profiles = [single.profile for single in single_setups(target.setup())]
-            if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
+            if not any(has_shared_budget(profile) for profile in profiles if profile):
                 raise ConfigurationError(
                     "No budget store configured; without one each process counts alone. Name a "
                     "profile that has one with --profile, or a store with --store."

@@ -758,7 +758,9 @@ def _check_group(
 _OPEN_STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 #: The open call logs by address and digest of the key, for the same reason.
 _OPEN_LOGS: weakref.WeakValueDictionary[tuple[str, bytes], CallLog] = weakref.WeakValueDictionary()
-#: The store in memory that all budgets without a store share.
+#: The `store` of a budget that each process counts for itself.
+_IN_MEMORY: Final = "memory"
+#: The store of all these budgets.
 _MEMORY: Final = MemoryStore()
 
 
@@ -794,7 +796,9 @@ def _create_policies(
         budget = {"name": f"profile {profile.name}", **tables["budget"]}
         cap = budget.pop("cap", None)
         address = budget.pop("store", None)
-        store = _open_store(address, profile.folder, opens_stores=opens_stores)
+        store: CallStore = _MEMORY
+        if has_shared_budget(profile):
+            store = _open_store(address, profile.folder, opens_stores=opens_stores)
         policies.append(resilience.Budget(cap, **budget, store=store, clock=clock))
     if "rate_limit" in tables:
         policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
@@ -825,10 +829,27 @@ def _create_rate_limiters(
     ]
 
 
+def has_shared_budget(profile: Profile) -> bool:
+    """Return whether the store of a profile's budget counts the calls of all processes.
+
+    False if each process counts for itself, or if the profile has no budget. Raises
+    `ConfigurationError` if the profile does not say which.
+    """
+    if "budget" not in profile.policies:
+        return False
+    budget = profile.policies["budget"]
+    if "store" not in budget:
+        raise ConfigurationError(
+            "budget has no store, so each process would spend the cap anew. Write "
+            f'store = "sqlite:///spent.sqlite3" below [profiles.{profile.name[:60]}.budget], for '
+            f'all processes of one machine (extra store), or store = "{_IN_MEMORY}", for a limit '
+            "of each process, which is lost when it ends."
+        )
+    return bool(budget["store"] != _IN_MEMORY)
+
+
 def _open_store(setting: object, folder: Path, *, opens_stores: bool) -> CallStore:
-    """Open a budget store; None means the store in memory."""
-    if setting is None:
-        return _MEMORY
+    """Open a shared budget store."""
     address = _read_address(setting, folder, key="budget: store")
     if not opens_stores:
         open_database(address).close()  # checks the address

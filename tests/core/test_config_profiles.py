@@ -105,11 +105,12 @@ def test_policy_arguments_override_the_profile_tables(opened, clock):
 
 WRONG = {
     "budget": [
-        {},
+        {"store": "memory"},
         {"cap": 0.5},
         {"cap": "1x"},
-        {"cap": -1},
-        {"cap": 5, "currency": "USD", "price": {"macth": 1}},
+        {"cap": -1, "store": "memory"},
+        {"cap": 5, "currency": "USD", "price": {"macth": 1}, "store": "memory"},
+        {"cap": 1},
         {"cap": 1, "store": "sqlite:///no-folder/b.db"},
         {"cap": 1, "store": f"mysql://{CANARY}/x"},
     ],
@@ -117,6 +118,21 @@ WRONG = {
     "rate_limit": [{"per_second": 0.5}],
     "retry": [{"times": 11}],
 }
+
+
+def test_budget_without_a_store_is_refused_with_the_line_to_write(opened):
+    with pytest.raises(fm.ConfigurationError, match="no store") as caught:
+        opened({"shop": profile(budget={"cap": 1})})
+    assert 'store = "sqlite:///spent.sqlite3" below [profiles.shop.budget]' in str(caught.value)
+    assert 'store = "memory"' in str(caught.value)
+
+
+def test_budget_in_memory_is_one_of_the_process(opened):
+    budget = {"cap": 1, "store": "memory"}
+    profiles = {"shop": profile(budget=budget)}
+    (first,), (second,) = opened(profiles).policies, opened(profiles).policies
+    assert isinstance(first.store, MemoryStore)
+    assert first.store is second.store
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
 LOG = {"store": "sqlite:///calls.sqlite3", "key": {"env": "LOG_KEY"}}
 TRIAL = {
     **SHARE,
-    "new": {"backend": "two", "threshold": 70, "budget": {"cap": 1}},
+    "new": {"backend": "two", "threshold": 70, "budget": {"cap": 1, "store": "memory"}},
     "trial": {"verifier": "split", "candidate": "new", "fraction": 1, "log": LOG},
 }
 

@@ -67,7 +67,7 @@ def profile(monkeypatch, vendor, store):
 
     def setup(_):
         stores = {type(policy.store) for policy in opened_profile.policies} - {MemoryStore}
-        tables = {"budget": {"store": "attempts.sqlite3"} if stores else {}}
+        tables = {"budget": {"store": "attempts.sqlite3" if stores else "memory"}}
         return SimpleNamespace(profile=SimpleNamespace(policies=tables))
 
     monkeypatch.setattr(Target, "open", opened)
@@ -117,6 +117,13 @@ def test_budget_shows_the_spending_of_the_profiles_calls(
     (row,) = document["budgets"]
     assert (row["name"], row["spent"], row["free"]) == ("profile desk", 1, 0)
     assert run("budget reconcile --profile desk").exit_code == 0
+
+
+def test_budget_of_a_profile_without_a_store_says_what_to_write(run, configured):
+    configured("[profiles.desk]\nbackend = 'local'\nbudget = { cap = 1 }\n")
+    refused = run("budget --profile desk")
+    assert refused.exit_code == 4
+    assert 'store = "memory"' in refused.stderr
 
 
 FOUND = fm.Reconciled.FOUND

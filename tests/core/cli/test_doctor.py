@@ -85,6 +85,7 @@ hosts = ["a.example", "b.example"]
 cap = 5
 currency = "USD"
 price = { match = "0.1", liveness = "0.2" }
+store = "memory"
 [profiles.no-secret]
 backend = "keyed"
 settings = { api_key = "k" }

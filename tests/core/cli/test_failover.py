@@ -18,6 +18,7 @@ CONFIG = """
     cap = 50
     per = "day"
     name = "vendor didit"
+    store = "memory"
     [profiles.shop.circuit_breaker]
     [profiles.shop.rate_limit]
     per_minute = 300
@@ -63,8 +64,8 @@ def test_output_matches_golden_file(screens, members, photos, configured, monkey
         show("one threshold for all", f"{VERIFY} --threshold 50", code=2)
         calls = len(shop.calls)
         limits = ImageLimits(formats={ImageFormat.HEIC})
-        spent = 'cap = 0\nstore = "sqlite:///spent.sqlite3"'
-        configured(CONFIG.replace("cap = 50", spent))
+        spent = CONFIG.replace("cap = 50", "cap = 0")
+        configured(spent.replace('"memory"', '"sqlite:///spent.sqlite3"'))
         show("a budget that is spent", VERIFY, code=5)
         configured(CONFIG)
         for backend in members:

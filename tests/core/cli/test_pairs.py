@@ -292,6 +292,6 @@ def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
 def test_a_bill_names_the_price_of_the_budget(run, pairs, configured, scripted):
     configured(
         '[profiles.shop]\nbackend = "fake"\n[profiles.shop.budget]\ncap = "9"\ncurrency = "EUR"\n'
-        'price = {match = "0.5"}\n'
+        'price = {match = "0.5"}\nstore = "memory"\n'
     )
     assert "1.5 EUR" in batch(run, "--profile shop").stderr

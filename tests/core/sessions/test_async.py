@@ -63,7 +63,7 @@ PROFILES = """
 [profiles.payouts]
 backend = "acme"
 threshold = 70
-budget = { cap = 1, currency = "EUR", price = { session = "0.60" } }
+budget = { cap = 1, currency = "EUR", price = { session = "0.60" }, store = "memory" }
 [profiles.sandbox]
 backend = "acme"
 require_environment = "sandbox"
