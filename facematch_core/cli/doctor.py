@@ -21,7 +21,7 @@ from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
 from facematch_core.models import Operation, Retention
 
-from .options import FALLBACK, Target, foreign_hosts, json_option, single_setups, target_options
+from .options import Target, foreign_hosts, json_option, single_setups, target_options
 from .text import Exit, format_number, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -156,11 +156,7 @@ def _backend_named(target: Target, profile: Profile | None) -> str | None:
     """Return the name of the backend; None if only a file that cannot be read has it."""
     if profile is not None:
         return profile.backend
-    if target.backend is not None:
-        return target.backend
-    if target.config is None and target.profile is None:
-        return FALLBACK
-    return None
+    return target.backend_or_fallback()
 
 
 def _setting(name: str, value: str, origin: str) -> dict[str, str]:

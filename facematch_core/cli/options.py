@@ -87,7 +87,7 @@ config_option = click.option(
 backend_option = click.option(
     "--backend",
     metavar="NAME",
-    help="Backend to use instead of a profile. Default without a profile: `local`.",
+    help="Backend to use instead of a profile. Default if no file has profiles: `local`.",
 )
 CHARGED = "charged"
 NOT_CHARGED = "not-charged"
@@ -125,7 +125,10 @@ FALLBACK = "local"
 
 @attrs.frozen(slots=False)
 class Target:
-    """The backend or profile to use. Default: the file's default profile, else `FALLBACK`."""
+    """The backend or profile to use.
+
+    Default: the file's default profile; `FALLBACK` if there is no file, or none with profiles.
+    """
 
     backend: str | None = None
     profile: str | None = None
@@ -165,14 +168,24 @@ class Target:
         """Return the verifier's setup, without opening anything."""
         from facematch_core.config import opening
 
-        profile = self.profile_or_default()
-        if profile is None and self.config is None:
-            return opening.VerifierSetup.of(self.backend or FALLBACK)
+        backend = self.backend_or_fallback()
+        if backend is not None:
+            return opening.VerifierSetup.of(backend)
         if self.loaded_config is None:
             # Raise, because there is no file for the profile.
-            return opening.find_setup(profile=profile)
-        # A file from --config must have a default profile.
-        return self.loaded_config.setup_of(profile)
+            return opening.find_setup(profile=self.profile)
+        # Raises if no profile is named and the file has no default profile.
+        return self.loaded_config.setup_of(self.profile)
+
+    def backend_or_fallback(self) -> str | None:
+        """Return the name of the backend to use without a profile; None if a profile must be used.
+
+        A file that has profiles was written for them: without a default profile, one must be named.
+        """
+        if self.backend is not None or self.profile is not None or self.config is not None:
+            return self.backend
+        has_profiles = self.loaded_config is not None and bool(self.loaded_config.profiles)
+        return None if has_profiles else FALLBACK
 
     def announce_setup(self) -> AnySetup:
         """Return the setup, and print a note for each host that is not the vendor's own."""

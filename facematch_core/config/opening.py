@@ -545,8 +545,10 @@ class Config:
         """
         name = self.default_profile if profile is None else profile
         if name is None:
+            names = ", ".join(sorted(self.profiles)) or "none"
             raise ConfigurationError(
-                f"Name a backend or a profile: {self.path} has no default_profile."
+                f"Name a backend or a profile: {self.path} has no default_profile. Its profiles: "
+                f"{names:.300}."
             )
         chosen = self.profile(name)
         if not chosen.members:

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,28 @@ def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path):
     user_file.write_text("")
     words = " ".join(run("doctor").stdout.split())
     assert f"configuration: {user_file}. ./facematch.toml is not loaded automatically" in words
+
+
+@pytest.mark.parametrize("place", ["--config", "$FACEMATCH_CONFIG", "user"])
+@pytest.mark.usefixtures("photos")
+def test_file_with_profiles_and_no_default_is_refused_with_their_names(
+    run, run_json, monkeypatch, place
+):
+    file = Path("own.toml")
+    if place == "user":
+        file = config.user_file()
+        file.parent.mkdir(parents=True)
+    elif place == "$FACEMATCH_CONFIG":
+        monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
+    file.write_text('[profiles.shop]\nbackend = "local"\n[profiles.desk]\nbackend = "local"\n')
+    words = "--config own.toml" if place == "--config" else ""
+    answer = run(f"verify selfie.jpg id.jpg {words}")
+    assert answer.exit_code == 4
+    assert "Its profiles: desk, shop." in answer.stderr
+    code, document = run_json(f"doctor {words}")
+    assert (code, document["backend"], document["usable"]) == (4, None, False)
+    assert "Its profiles: desk, shop." in document["problem"]
+    assert run(f"doctor --profile shop {words}").exit_code == 0
 
 
 def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_path, profile):

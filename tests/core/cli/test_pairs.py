@@ -225,6 +225,7 @@ def test_resume_refuses_other_pictures_or_settings(form, run, pairs, scripted, c
     configured('[profiles.other]\nbackend = "fake"\n')
     answer = batch(run, "--profile other", out=out)
     assert (answer.exit_code, "profile" in answer.stderr) == (2, True)
+    configured("")
     Path("id.jpg").write_bytes(Path("selfie.jpg").read_bytes())
     answer = batch(run, out=out)
     # The third line compares the other picture alone.

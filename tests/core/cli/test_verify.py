@@ -25,11 +25,12 @@ def test_output_matches_golden_file(screens, photos, scripted, *, monkeypatch, c
     )
     of_vendor = fm.Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
     verify = "verify selfie.jpg id.jpg"
-    configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
     with screens("verify") as show:
         show("a match", verify)
         show("a threshold of the caller", f"{verify} --threshold 90", code=1)
+        configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
         show("a review threshold", f"{verify} --profile p", code=3)
+        configured("")
         show("with liveness", f"{verify} --live --liveness-threshold 20")
         scripted.score = 49.999999
         show("a score that does not round up", verify, code=1)
