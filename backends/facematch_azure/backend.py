@@ -111,8 +111,8 @@ class AzureBackend(SessionBackend):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset(
         {"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}
     )
-    # The portal also shows the endpoint with this path, of any version.
-    api_path: ClassVar[str] = r"/face/v1\.[^/]*(/.*)?"
+    # The portal also shows the endpoint with this path, of any version. Programs keep its start.
+    api_path: ClassVar[str] = r"/face(/v1\.[^/]*(/.*)?)?"
     error_codes: ClassVar[Mapping[str, http.ErrorRow]] = _CODES
     request_id_header = "apim-request-id"
     has_sandbox = False

@@ -114,6 +114,9 @@ class DiditAccount:
         decision = fetch_decision(self._backend, session_id)
         if call is None:
             return decision
+        # Also without results, which each have the id.
+        if decision.call_id != call.id:
+            raise InvalidRequest("The session has the id of another call, or of none.")
         matches = [apply_rules(result, call) for result in decision.matches]
         checks = [apply_rules(result, call) for result in decision.liveness_checks]
         return attrs.evolve(decision, matches=tuple(matches), liveness_checks=tuple(checks))

@@ -282,9 +282,9 @@ def read_verdict(
     # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
-    is_grave = any(warning.severity.is_grave for warning in warnings)
+    grave_codes = {warning.code for warning in warnings if warning.severity.is_grave}
     fields: dict[str, Any] = {
-        "decision": _decide(kind, status, score is not None, codes, is_grave=is_grave),
+        "decision": _decide(kind, status, score is not None, codes, grave_codes),
         "score": score,
         "backend": NAME,
         "vendor_status": status,
@@ -317,15 +317,20 @@ def read_verdict(
 
 
 def _decide(
-    kind: Kind, status: str, has_score: bool, codes: set[WarningCode], *, is_grave: bool
+    kind: Kind,
+    status: str,
+    has_score: bool,
+    codes: set[WarningCode],
+    grave_codes: set[WarningCode],
 ) -> Decision | LivenessDecision:
     if WarningCode.NO_FACE in codes and not codes & kind.certain:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
         # Didit documents that an approval has a score and no error-level warning; else REVIEW.
-        return kind.passed if has_score and not is_grave else kind.decisions.REVIEW
+        return kind.passed if has_score and not grave_codes else kind.decisions.REVIEW
     if status == DECLINED:
-        if is_grave and not codes & kind.reasons:
+        # Declined for another reason than the face, such as the blocklist.
+        if grave_codes and not grave_codes & kind.reasons:
             return kind.decisions.REVIEW
         # Without a score, Didit did not compare or check any face.
         return kind.failed if has_score or codes & kind.certain else kind.decisions.INCONCLUSIVE

@@ -202,6 +202,7 @@ def _read_check(
         threshold = Threshold(record.liveness_threshold, ThresholdRule.AT_LEAST)
     decision = LivenessDecision.INCONCLUSIVE
     score = None
+    warnings = tuple(map(_read_feedback, body.get("Feedback") or ()))
     confidence = body.get("Confidence")
     if confidence is not None:
         score = Score(
@@ -212,13 +213,17 @@ def _read_check(
         )
         decision = LivenessDecision.REVIEW
         if threshold is not None:
-            passed = threshold.passes(score.value)
-            decision = LivenessDecision.LIVE if passed else LivenessDecision.NOT_LIVE
+            decision = LivenessDecision.NOT_LIVE
+            if threshold.passes(score.value):
+                decision = LivenessDecision.LIVE
+            elif any(warning.code is WarningCode.NO_FACE for warning in warnings):
+                # AWS: the feedback "contributed to the returned Confidence score".
+                decision = LivenessDecision.INCONCLUSIVE
     return LivenessResult(
         decision=decision,
         score=score,
         threshold=threshold,
-        warnings=tuple(map(_read_feedback, body.get("Feedback") or ())),
+        warnings=warnings,
         vendor_status="SUCCEEDED",
         method=method,
         backend=backend,

@@ -2,9 +2,9 @@
 
 Sources, all read 2026-11-28: devdocs.veriff.com, the API reference (v1sessions,
 v1sessionsiddecision-1, v1sessionsidattempts-1, v1sessionsidmedia-3, v1sessionsid-3) and the pages
-about signatures, statuses, decision codes and webhooks; Veriff's own program
-Veriff/js-integration-demo 5c168d4. "Ours" marks a choice of this project. This code has never been
-run against Veriff.
+about signatures, statuses, decision codes, granular reason codes (2026-11-29) and webhooks;
+Veriff's own program Veriff/js-integration-demo 5c168d4. "Ours" marks a choice of this project. This
+code has never been run against Veriff.
 """
 
 from __future__ import annotations
@@ -112,6 +112,17 @@ _WAITING = ("resubmission_requested", "created")
 
 #: Reason codes of a decline because the document or the reference shows another person.
 _OTHER_PERSON = frozenset({"103", "120", "509"})
+#: Reason codes of an attempted deceit: a screen, a printout, a stream.
+_DECEIT = frozenset({"503", "504", "505", "515", "526"})
+#: Reason codes of several people.
+_SEVERAL_PEOPLE = frozenset({"502", "641"})
+#: Reason codes of a decline that is a verdict on the face. Any other decline says nothing of it.
+_OF_THE_FACE = _OTHER_PERSON | _DECEIT | _SEVERAL_PEOPLE
+#: Reason codes for a face that is not visible in the person's picture.
+_NO_FACE = frozenset({"202", "208", "605", "606"})
+#: Reason codes without a comparison: no face, no reference, no portrait cut from the document, and
+#: the last of ten attempts that Veriff did not decide.
+_NOT_COMPARED = _NO_FACE | {"122", "537", "539"}
 #: The picture that the face is compared with, by the integration's solution.
 _COMPARED_PICTURES: Mapping[str, ComparedWith] = {
     "document_selfie": ComparedWith.DOCUMENT,
@@ -120,9 +131,9 @@ _COMPARED_PICTURES: Mapping[str, ComparedWith] = {
 #: Warning codes by reason code. All others are OTHER.
 _WARNING_CODES: Mapping[str, WarningCode] = {
     **dict.fromkeys(_OTHER_PERSON, WarningCode.LOW_SIMILARITY),
-    **dict.fromkeys(("503", "504", "505", "515", "526"), WarningCode.PRESENTATION_ATTACK),
-    **dict.fromkeys(("502", "641"), WarningCode.MULTIPLE_FACES),
-    **dict.fromkeys(("202", "208", "605", "606"), WarningCode.NO_FACE),
+    **dict.fromkeys(_DECEIT, WarningCode.PRESENTATION_ATTACK),
+    **dict.fromkeys(_SEVERAL_PEOPLE, WarningCode.MULTIPLE_FACES),
+    **dict.fromkeys(_NO_FACE, WarningCode.NO_FACE),
     "124": WarningCode.DUPLICATE,
     "127": WarningCode.BLOCKLISTED,
 }
@@ -164,8 +175,9 @@ class VeriffBackend(HostedSessionBackend):
 
     Veriff returns one verdict on all that the integration checks, without scores, and does not say
     what that is. The setting `solution` declares it: an approval is then a match and a live face.
-    If Veriff declines because the face is another person's, the liveness is not reported; any other
-    decline is a verdict on both.
+    A decline is a verdict on both if its reason is an attempted deceit or several people. If the
+    face is another person's, the liveness is not reported. Any other decline, such as for a
+    document or a name, says nothing of the face: both are REVIEW, or INCONCLUSIVE without a face.
 
     Veriff returns nothing about a session before it has decided. Until then a read cannot show that
     the session belongs to its record, and a person who returns needs the link of the start.
@@ -539,15 +551,26 @@ def _read_reason(
 
 def _read_checks(status: str, warnings: tuple[ResultWarning, ...]) -> tuple[SessionCheck, ...]:
     """Return Veriff's joint verdict on match and liveness; () before a decision."""
-    decisions = {"approved": Decision.MATCH, "declined": Decision.NO_MATCH}
-    if status not in decisions:
+    reason_codes = {warning.tag for warning in warnings}
+    if status == "approved":
+        decision = Decision.MATCH
+    elif status == "declined":
+        decision = _decide_declined(reason_codes)
+    else:
         return ()
-    result = MatchResult(
-        decision=decisions[status], warnings=warnings, backend=NAME, vendor_status=status
-    )
+    result = MatchResult(decision=decision, warnings=warnings, backend=NAME, vendor_status=status)
     # Another person may well be live.
-    is_other_person = any(warning.tag in _OTHER_PERSON for warning in warnings)
+    is_other_person = not reason_codes.isdisjoint(_OTHER_PERSON)
     return (SessionCheck(result=result, covers_liveness=not is_other_person),)
+
+
+def _decide_declined(reason_codes: set[str | None]) -> Decision:
+    """Return what a decline says of the face: nothing, unless its reason is one of the face."""
+    if reason_codes & _OF_THE_FACE:
+        return Decision.NO_MATCH
+    if reason_codes & _NOT_COMPARED:
+        return Decision.INCONCLUSIVE
+    return Decision.REVIEW
 
 
 def _find_compared_picture(record: SessionRecord, verification: Mapping[str, Any]) -> ComparedWith:

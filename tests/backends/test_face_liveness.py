@@ -68,6 +68,19 @@ def test_threshold_of_the_record_decides(confidence, threshold, decision):
 
 
 @pytest.mark.parametrize(
+    ("code", "confidence", "decision"),
+    [
+        ("FACE_NOT_VISIBLE", 12, "inconclusive"),
+        ("FACE_NOT_VISIBLE", 95, "live"),
+        ("LOW_LIGHTING_DETECTED", 12, "not_live"),
+    ],
+)
+def test_a_face_that_was_not_visible_is_not_judged(code, confidence, decision):
+    feedback = [{"Code": code, "Message": "As AWS says it."}]
+    assert read_check(Confidence=confidence, Feedback=feedback).result.decision == decision
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"Confidence": 100.01},

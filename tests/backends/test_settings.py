@@ -193,6 +193,8 @@ def test_environment_variables_are_the_documented_ones(vendor):
 PASTED = [
     ("azure", f"{AZURE}/", AZURE),
     ("azure", f"{AZURE}/face/v1.2-preview.1/detect", AZURE),
+    ("azure", f"{AZURE}/face", AZURE),
+    ("azure", f"{AZURE}/face/", AZURE),
     ("azure", "http://127.0.0.1:8080/face/v1.2/", "http://127.0.0.1:8080"),
     ("compreface", "http://127.0.0.1:8000/api/v1/recognition", "http://127.0.0.1:8000"),
     ("compreface", "https://faces.example/own/api/v1/", "https://faces.example/own"),

@@ -125,27 +125,44 @@ def test_each_solution_compares_with_its_own_picture(solution, own, other):
 
 
 @pytest.mark.parametrize(
-    ("reason_code", "warning", "covers_liveness"),
+    ("reason_code", "warning"),
     [
-        (103, models.WarningCode.LOW_SIMILARITY, False),
-        ("509", models.WarningCode.LOW_SIMILARITY, False),
-        (120, models.WarningCode.LOW_SIMILARITY, False),
-        (515, models.WarningCode.PRESENTATION_ATTACK, True),
-        (641, models.WarningCode.MULTIPLE_FACES, True),
-        (127, models.WarningCode.BLOCKLISTED, True),
-        (102, models.WarningCode.OTHER, True),
-        (None, None, True),
+        (103, models.WarningCode.LOW_SIMILARITY),
+        ("509", models.WarningCode.LOW_SIMILARITY),
+        (515, models.WarningCode.PRESENTATION_ATTACK),
+        (641, models.WarningCode.MULTIPLE_FACES),
+        (127, models.WarningCode.BLOCKLISTED),
+        (102, models.WarningCode.OTHER),
+        (None, None),
     ],
 )
-def test_reason_of_a_decline_is_a_warning(reason_code, warning, covers_liveness):
+def test_reason_of_a_decline_is_a_warning(reason_code, warning):
     text = None if reason_code is None else "A reason in words."
     reading = read(decided("declined", reasonCode=reason_code, reason=text))
     (check,) = reading.checks
-    assert check.result.decision is Decision.NO_MATCH
-    assert check.covers_liveness is covers_liveness
     shown = [(each.code, each.tag, each.text) for each in check.result.warnings]
     assert shown == ([] if warning is None else [(warning, str(reason_code), text)])
     assert {each.severity for each in check.result.warnings} <= {models.Severity.ERROR}
+
+
+OF_ANOTHER_PERSON = (103, 120, 509)
+OF_THE_FACE = (502, 503, 504, 505, 515, 526, 641)
+NOT_OF_THE_FACE = (101, 102, 104, 105, 106, 108, 112, 124, 126, 127, 128, 129, 501, 507, 511, None)
+WITHOUT_A_COMPARISON = (122, 202, 537, 539, 605)
+DECLINES = [
+    *((code, Decision.NO_MATCH, False) for code in OF_ANOTHER_PERSON),
+    *((code, Decision.NO_MATCH, True) for code in OF_THE_FACE),
+    *((code, Decision.REVIEW, True) for code in NOT_OF_THE_FACE),
+    *((code, Decision.INCONCLUSIVE, True) for code in WITHOUT_A_COMPARISON),
+]
+
+
+@pytest.mark.parametrize(("reason_code", "decision", "covers_liveness"), DECLINES)
+def test_only_a_reason_of_the_face_is_a_verdict_on_it(reason_code, decision, covers_liveness):
+    (check,) = read(decided("declined", reasonCode=reason_code, reason="So.")).checks
+    assert check.result.decision is decision
+    # Another person may well be live. Any other decline says the same of both.
+    assert check.covers_liveness is covers_liveness
 
 
 def test_reason_of_a_request_to_resubmit_is_a_warning_of_the_session():

@@ -167,6 +167,14 @@ def test_the_record_of_another_call_is_refused(other, account_of_call):
         account_of_call.decision(ID, call=record(**other))
 
 
+@pytest.mark.parametrize("metadata", [{CALL_ID_KEY: "a-2"}, {"order": 7}, None], ids=str)
+def test_a_session_without_results_of_another_call_is_refused(metadata, answers, open_account):
+    body = {**answers["decision_match"], "face_matches": None, "metadata": metadata}
+    account, _ = open_account((200, body))
+    with pytest.raises(fm.InvalidRequest):
+        account.decision(ID, call=record())
+
+
 @pytest.fixture(
     params=[("decision_match", "face_matches"), ("decision_liveness", "liveness_checks")],
     ids=["match", "liveness"],

@@ -220,6 +220,8 @@ def test_a_match_that_contradicts_itself_is_no_pass(change, risks, decision, edi
         ({}, [BLOCKED, SPOOF], "not_live"),
         ({}, [BLOCKED, ATTACK], "not_live"),
         ({}, [BLOCKED, NEW], "review"),
+        # A low score that is only information has not declined it.
+        ({}, [BLOCKED, risk("LOW_LIVENESS_SCORE", "information")], "review"),
         # A duplicate is information: it neither declines nor holds back.
         ({"status": "Approved"}, [TWIN], "live"),
         ({}, [TWIN], "not_live"),
