@@ -10,7 +10,8 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
@@ -52,8 +53,12 @@ START_WAIT_S: Final = 10.0
 _START_POLL_S: Final = 0.2
 #: Maximum seconds of a start, with the search for an earlier session.
 START_DEADLINE_S: Final = 50.0
-#: Seconds until another process may repeat a start: longer than a start can take.
-START_LEASE_S: Final = 60.0
+#: Seconds until another process may repeat the start of a process that was killed.
+START_LEASE_S: Final = 12.0
+#: Seconds between two renewals of that lease while the start is under way.
+_RENEWAL_S: Final = 3.0
+#: Seconds until `look` searches for a session whose start was lost: longer than a start can take.
+LOST_START_S: Final = 60.0
 #: Seconds until another worker may repeat a reading.
 READ_LEASE_S: Final = 60.0
 #: Seconds after which `look` begins no other reading, so that a verdict is told soon.
@@ -598,8 +603,7 @@ class SessionStore:
             record=_to_json(record),
             planned_at=now,
             starting_until=now + START_LEASE_S,
-            # From then on, `look` searches for a start that was lost.
-            look_at=now + START_LEASE_S,
+            look_at=now + LOST_START_S,
         )
 
     def _take_start(self, row: Row) -> bool:
@@ -631,11 +635,12 @@ class SessionStore:
         }
         deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
         try:
-            result = sessions.start(
-                record,
-                **{name: value for name, value in arguments.items() if is_taken[name]},
-                deadline_s=min(deadline_s, START_DEADLINE_S),
-            )
+            with self._renewed_lease(row):
+                result = sessions.start(
+                    record,
+                    **{name: value for name, value in arguments.items() if is_taken[name]},
+                    deadline_s=min(deadline_s, START_DEADLINE_S),
+                )
         except BaseException as error:
             if is_repeated and isinstance(error, errors.InvalidRequest):
                 # The settings have changed since it was planned, so plan another.
@@ -676,6 +681,32 @@ class SessionStore:
         if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
             return None
         return self._as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+
+    @contextlib.contextmanager
+    def _renewed_lease(self, row: Row) -> Iterator[None]:
+        """Renew the lease of a start while it is under way, however slow the vendor is."""
+        is_over = threading.Event()
+        is_starting = self._columns.starting_until.is_not(None)
+
+        def renew(lease_s: float = START_LEASE_S) -> None:
+            self._update(
+                self._columns.id == row.id, is_starting, starting_until=self._now() + lease_s
+            )
+
+        def renew_until_over() -> None:
+            while not is_over.wait(_RENEWAL_S):
+                # The next renewal may succeed.
+                with contextlib.suppress(errors.FaceMatchError):
+                    renew()
+
+        try:
+            threading.Thread(target=renew_until_over, name="facematch-start", daemon=True).start()
+        except RuntimeError:  # no thread can be started
+            renew(LOST_START_S)
+        try:
+            yield
+        finally:
+            is_over.set()
 
     def _continue(self, row: Row) -> StoredSession | None:
         """Return an open session with its access.

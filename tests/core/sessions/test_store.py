@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy
 from core.sessions.vendor import ManySessions
 from kit.attempts import before_each_statement
-from kit.fakes import picture
+from kit.fakes import Hold, picture
 from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK, TOKEN
 
@@ -327,7 +327,7 @@ def test_forked_processes_start_one_session(busy_shop):
 
 @needs_fork
 @forks_beside_threads
-def test_start_of_a_killed_process_is_repeated_after_a_minute(open_shop):
+def test_start_of_a_killed_process_is_repeated_after_twelve_seconds(open_shop):
     shop = open_shop(**FINDS)
     shop.vendor.before_start = lambda: os.kill(os.getpid(), signal.SIGKILL)
     shop.find()
@@ -339,8 +339,45 @@ def test_start_of_a_killed_process_is_repeated_after_a_minute(open_shop):
     with pytest.raises(fm.SessionStarting):
         shop.begin()
     assert sum(shop.clock.slept) == pytest.approx(10, abs=0.5)
-    shop.clock.advance(51)
+    shop.clock.advance(2)
     assert "did not finish" in shop.begin().repeated_start
+
+
+def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
+    monkeypatch.setattr(stores, "_RENEWAL_S", 0.01)
+    hold = Hold()
+    shop.vendor.before_start = hold
+    with ThreadPoolExecutor(1) as pool:
+        first_click = pool.submit(shop.begin)
+        hold.wait_for()
+        for _ in range(3):
+            shop.clock.advance(stores.START_LEASE_S - 1)
+            renewed = shop.clock.now().timestamp() + stores.START_LEASE_S
+            while shop.rows("starting_until") != [{"starting_until": renewed}]:
+                assert not first_click.done()
+        with pytest.raises(fm.SessionStarting):
+            shop.begin()
+        hold.go_on.set()
+        assert link_of(first_click.result(30)) == f"{LINK}-s-1"
+    assert len(shop.vendor.starts) == 1
+
+
+def test_start_without_a_thread_for_its_lease_is_not_repeated(shop, monkeypatch):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "facematch-start":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def click_again():
+        shop.clock.advance(40)
+        with pytest.raises(fm.SessionStarting):
+            shop.begin()
+
+    shop.vendor.before_start = click_again
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert link_of(shop.begin()) == f"{LINK}-s-1"
 
 
 def test_interrupted_start_is_repeated_at_once(shop):
