@@ -366,8 +366,8 @@ class Call:
         if not self.world.account.shared.is_open:
             content = fetch_picture(link, max_bytes + 1)
         if content is None:
-            self.note = f"name this link: --picture {_show_link(link)}=FILE, or control.pictures"
-            self.refuse(refusal, headers=((HINT_HEADER, self.note),), **filled)
+            self.hint = f"name this link: --picture {_show_link(link)}=FILE, or control.pictures"
+            self.refuse(refusal, **filled)
         return self.upload(field, "", content)
 
     def read_form(self, refusal: str | None = None) -> Form:

@@ -15,6 +15,12 @@ PREVIEW = documented(
     "v1.2-preview.1",
     "2026-11-28",
 )
+OLDER_PREVIEW = documented(
+    "Microsoft, PyPI azure-ai-vision-face 1.0.0b1, and Azure/azure-rest-api-specs, Face, examples of "
+    "v1.1-preview.1",
+    "2026-11-29",
+)
+OLD_CLIENT = documented("Microsoft, PyPI azure-cognitiveservices-vision-face 0.6.1", "2026-11-29")
 GATEWAY = documented(
     "Microsoft Learn, Azure API Management: Error handling in policies, and quota policy",
     "2026-11-28",
@@ -32,7 +38,8 @@ def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> R
 # fmt: off
 CLAIMS = table(
     "azure",
-    fact("versions", OURS, "v1.2-preview.1, the default of Microsoft's Python client, behaves like v1.2, the latest stable version, except for the paths and bodies of liveness sessions; v1.3-preview.1 is not supported."),
+    fact("versions", OURS, "v1.2-preview.1, the default of Microsoft's Python client, behaves like v1.2, the latest stable version, except for the paths and bodies of liveness sessions; so do v1.1-preview.1 and v1.0, the latter without sessions. Whether Microsoft still serves v1.0 was not tried. v1.3-preview.1 is not supported."),
+    fact("versions.old_client", OLD_CLIENT, "Microsoft's client of v1.0 sends detect, by bytes or by url, and verify the paths, fields and models of v1.2, and reads the same answers."),
     row("key.wrong", _error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."), CODES, "A missing or wrong key is refused with 401."),
     row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN, "A wrong bearer token is refused with 401, with a body without an error object."),
     fact("token.ours", OURS, "The mock has no Entra: it accepts any of its keys as a bearer token."),
@@ -103,6 +110,7 @@ CLAIMS = table(
     row("preview.listed", Reply(200), PREVIEW, "The sessions of a kind are listed by id, and a session's audit entries by number: those after start, at most top, which is 1 to 1,000. That ids are sorted as text is our choice."),
     fact("preview.entry", OURS, "An audit entry has a made-up latency and request, which has no length and user agent; its ids are derived from the session's id. A session starts with its first attempt. A failed attempt has the status 400 and the error of v1.2; the digest is empty. The file of the device is video.webp, as in the recordings of Microsoft's tests (Azure/azure-sdk-for-js, ai-vision-face-rest, read 2026-11-28)."),
     fact("preview.deleted", PREVIEW, "A deletion in v1.2-preview.1 returns 200 without a body."),
+    fact("preview.older", OLDER_PREVIEW, "v1.1-preview.1 has the paths and bodies of v1.2-preview.1, except for the picture of a session, the hash of a reference and the choice of a model; its newest model is 2023-03-02-preview.05."),
     row("preview.device_image", Reply(501, {"mock": "A session whose reference is sent by the person's device is not imitated: send verifyImage with the start."}), OURS, "In v1.2-preview.1 a start with verification may leave the reference to the device, which this mock does not have; the error message is the mock's own."),
     fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; other calls about a session have none. No price is documented."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method returns 404."),

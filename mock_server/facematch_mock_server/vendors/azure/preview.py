@@ -1,13 +1,14 @@
-"""Liveness sessions as v1.2-preview.1 shows them, the version of Microsoft's Python client.
+"""Liveness sessions as the previews before v1.2 show them, for Microsoft's Python client.
 
-The sessions are those of v1.2. Paths and bodies are from the client, azure-ai-vision-face 1.0.0b2.
+The sessions are those of v1.2. Paths and bodies are from the client, azure-ai-vision-face 1.0.0b2;
+those of v1.1-preview.1 from 1.0.0b1, which neither chooses a model nor reads a session's picture.
 An *audit entry* is an attempt of the person: the request that the device sent, and its response.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from facematch_core.base.nesting import load_json
@@ -19,13 +20,13 @@ from facematch_mock_server.world.sessions import Session
 from . import sessions
 
 VERSION = "v1.2-preview.1"
-LIVENESS, WITH_VERIFY = (
-    f"/face/{VERSION}/{kind}/singleModal/sessions"
-    for kind in ("detectLiveness", "detectLivenessWithVerify")
-)
+OLDER_VERSION = "v1.1-preview.1"
+VERSIONS = (VERSION, OLDER_VERSION)
 IMAGES = f"/face/{VERSION}/session/sessionImages"
 #: The models of the client's enumeration, oldest first.
 _MODELS = ("2022-10-15-preview.04", "2023-12-20-preview.06")
+#: The newest model of each version.
+_NEWEST_MODEL = {VERSION: _MODELS[-1], OLDER_VERSION: "2023-03-02-preview.05"}
 _MODEL = "livenessSingleModalModel"
 _FIELDS: sessions.FieldTable = {
     **sessions.COMMON_FIELDS,
@@ -34,6 +35,8 @@ _FIELDS: sessions.FieldTable = {
     "sendResultsToClient": (False, sessions.read_flag, "session.body"),
 }
 FIELDS = (*_FIELDS, "Parameters", "start", "top")
+#: What a start of the older version lacks.
+_NEWER_FIELDS = (_MODEL, "enableSessionImage", "returnVerifyImageHash", "verifyConfidenceThreshold")
 #: The preview's statuses by those of v1.2; any other session has begun and has no result.
 _STATUSES = {
     sessions.NOT_STARTED: "NotStarted",
@@ -42,8 +45,35 @@ _STATUSES = {
 }
 
 
+def version_of(call: NumberedCall) -> str:
+    """Return the version in a call's path."""
+    _, _, version, *_ = call.request.path.split("/")
+    return version
+
+
+def session_paths(version: str) -> tuple[str, str]:
+    """Return the paths of sessions without a comparison, and with one."""
+    prefix = f"/face/{version}"
+    return (
+        f"{prefix}/detectLiveness/singleModal/sessions",
+        f"{prefix}/detectLivenessWithVerify/singleModal/sessions",
+    )
+
+
+def _read_fields(call: NumberedCall, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a start; fields that its version lacks have their defaults."""
+    version = version_of(call)
+    if version == OLDER_VERSION:
+        call.claims.cite("preview.older")
+        sent = {name: value for name, value in sent.items() if name not in _NEWER_FIELDS}
+    values = sessions.read_fields(call, _FIELDS, sent)
+    if _MODEL not in sent:
+        values[_MODEL] = _NEWEST_MODEL[version]
+    return values
+
+
 def _start(call: NumberedCall) -> Response:
-    values = sessions.read_fields(call, _FIELDS, call.read_object("session.body"))
+    values = _read_fields(call, call.read_object("session.body"))
     session = sessions.start(call, "detectLiveness", values)
     return call.answer("preview.started", _show_started(session))
 
@@ -51,7 +81,7 @@ def _start(call: NumberedCall) -> Response:
 def _start_with_verify(call: NumberedCall) -> Response:
     content_type = call.request.header("content-type", "")
     if media_type(content_type) == "application/json":
-        sessions.read_fields(call, _FIELDS, call.read_object("session.body"))
+        _read_fields(call, call.read_object("session.body"))
         call.refuse("preview.device_image")
     form = call.read_form("session.body")
     parameters = form.fields.get("Parameters", ["{}"])
@@ -61,7 +91,7 @@ def _start_with_verify(call: NumberedCall) -> Response:
         parameters_sent = None
     if not isinstance(parameters_sent, dict):
         call.refuse("session.body")
-    values = sessions.read_fields(call, _FIELDS, parameters_sent)
+    values = _read_fields(call, parameters_sent)
     session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
     body = {**_show_started(session), "verifyImage": _reference_of(session)}
     return call.answer("preview.started", body)
@@ -119,7 +149,7 @@ def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
             "clientRequestId": request_id,
             sessions.RECEIVED: attempt[sessions.RECEIVED].isoformat(),
             "request": {
-                "url": f"/face/{VERSION}/{workflow}/singleModal".lower(),
+                "url": f"/face/{version_of(call)}/{workflow}/singleModal".lower(),
                 "method": "POST",
                 "contentType": "multipart/form-data",
             },
@@ -197,21 +227,14 @@ def _delete(call: NumberedCall) -> Response:
     return Response(status=200, headers=call.headers)
 
 
-#: Paths, with their handlers by method and the operation's name for latency.
-ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
-    (LIVENESS, {"GET": _list("detectLiveness"), "POST": _start}, "session_start"),
-    (
-        WITH_VERIFY,
-        {"GET": _list("detectLivenessWithVerify"), "POST": _start_with_verify},
-        "session_start",
-    ),
-    *(
-        (f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read")
-        for path in (LIVENESS, WITH_VERIFY)
-    ),
-    *(
-        (f"{path}/{{word}}/audit", {"GET": _list_entries}, "session_read")
-        for path in (LIVENESS, WITH_VERIFY)
-    ),
-    (f"{IMAGES}/{{word}}", {"GET": sessions.read_image}, None),
-)
+def routes_of(version: str) -> Iterator[sessions.SessionRoute]:
+    """Yield the routes of a version."""
+    liveness, with_verify = session_paths(version)
+    lists_liveness, lists_with_verify = _list("detectLiveness"), _list("detectLivenessWithVerify")
+    yield liveness, {"GET": lists_liveness, "POST": _start}, "session_start"
+    yield with_verify, {"GET": lists_with_verify, "POST": _start_with_verify}, "session_start"
+    for path in (liveness, with_verify):
+        yield f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read"
+        yield f"{path}/{{word}}/audit", {"GET": _list_entries}, "session_read"
+    if version == VERSION:
+        yield f"{IMAGES}/{{word}}", {"GET": sessions.read_image}, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -321,8 +321,9 @@ SESSION_RULES = SessionRules(
     fail=_fail,
 )
 
-#: Paths, with their handlers by method and the operation's name for latency.
-ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
+#: A path, with its handlers by method and the operation's name for latency.
+SessionRoute: TypeAlias = tuple[str, Mapping[str, Callable[[Any], Response]], str | None]
+ROUTES: tuple[SessionRoute, ...] = (
     (LIVENESS, {"POST": _start}, "session_start"),
     (WITH_VERIFY, {"POST": _start_with_verify}, "session_start"),
     *(

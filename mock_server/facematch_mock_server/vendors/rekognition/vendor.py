@@ -12,6 +12,7 @@ import attrs
 from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
@@ -131,8 +132,8 @@ def perform(call: RekognitionCall) -> Response:
     answer = _OPERATIONS.get(_operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
-        hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
-        call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
+        call.hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
+        call.refuse("operation.unknown")
     for scope, refused in _LIMITS.items():
         if call.count_request({scope: 1.0}) is not None:
             call.refuse(refused, f"quota.{scope}")
@@ -182,6 +183,33 @@ class Rekognition(base.MockVendor):
 
     call = RekognitionCall
     not_found_claim = "operation.unknown"
+    #: Of AWS's API model in botocore 1.44.5, without those of videos, Custom Labels and tags.
+    not_imitated = NotImitated(
+        "docs/vendors/rekognition.md",
+        "AssociateFaces",
+        "CreateCollection",
+        "CreateUser",
+        "DeleteCollection",
+        "DeleteFaces",
+        "DeleteUser",
+        "DescribeCollection",
+        "DetectCustomLabels",
+        "DetectLabels",
+        "DetectModerationLabels",
+        "DetectProtectiveEquipment",
+        "DetectText",
+        "DisassociateFaces",
+        "GetCelebrityInfo",
+        "IndexFaces",
+        "ListCollections",
+        "ListFaces",
+        "ListUsers",
+        "RecognizeCelebrities",
+        "SearchFaces",
+        "SearchFacesByImage",
+        "SearchUsers",
+        "SearchUsersByImage",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("image.format",),
         404: ("operation.unknown",),
@@ -216,6 +244,9 @@ class Rekognition(base.MockVendor):
             if operation_route.extra == name:
                 return operation_route, path_values
         return route, path_values
+
+    def name_of_call(self, head: Request) -> str:
+        return _operation_of(head)
 
     def known_paths(self) -> tuple[str, ...]:
         """Return no paths to suggest, because a header selects the operation."""

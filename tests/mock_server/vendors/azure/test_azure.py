@@ -285,7 +285,7 @@ def test_wrong_key_raises_the_clients_exception(open_face_client):
 
 # The second is what the session client of Microsoft's Python package asks for with "v1.2".
 @pytest.mark.parametrize(
-    "path", ["/face/v1.0/detect", "/face/v1.2/detectLiveness/singleModal/sessions"]
+    "path", ["/face/v1.0/identity", "/face/v1.2/detectLiveness/singleModal/sessions"]
 )
 def test_unknown_azure_path_is_404_with_a_hint_of_supported_paths(engine, path):
     answer = engine.handle(didit.didit_request(path, key=None))

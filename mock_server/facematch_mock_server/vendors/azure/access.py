@@ -1,0 +1,80 @@
+"""Who may call Azure AI Face, how often, and by which version: the checks of each route."""
+
+from __future__ import annotations
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.vendors.base import NumberedCall, bearer_token
+
+from . import preview
+
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
+#: The latest stable version, and the first.
+STABLE = "v1.2"
+FIRST = "v1.0"
+#: Each older version, with the one in whose form it is answered.
+NEWEST_OF = {preview.OLDER_VERSION: preview.VERSION, FIRST: STABLE}
+VERSIONS = (STABLE, preview.VERSION, *NEWEST_OF)
+
+
+def key_of(head: Request) -> str | None:
+    """Return the key in a request, or else its bearer token; None without either."""
+    key = head.header(KEY_HEADER.lower())
+    return bearer_token(head) if key is None else key
+
+
+def check_key(call: NumberedCall) -> None:
+    """Refuse a missing or wrong key, or bearer token."""
+    has_key = call.authenticate(key_of(call.request))
+    if call.request.header(KEY_HEADER.lower()) is None and call.request.header("authorization"):
+        call.claims.cite("token.ours")
+        if not has_key:
+            call.refuse("token.wrong")
+    elif not has_key:
+        call.refuse("key.wrong")
+
+
+def check_rate(call: NumberedCall) -> None:
+    """Refuse a transaction above the rate limit or the quota."""
+    windows = {"resource": 1, "month": call.claims.get("quota.month_s")}
+    # The limits belong to the resource, whichever key a client sends.
+    exceeded = call.count_request(windows)
+    if exceeded is None:
+        return
+    if exceeded.scope == "resource":
+        call.refuse("rate.exceeded", "rate.limit", "rate.retry_after")
+    wait_s = exceeded.retry_after_s
+    headers = (("Retry-After", str(wait_s)),)
+    call.refuse(
+        "quota.exceeded", "quota.limit", "quota.month_s", headers=headers, wait=_format_wait(wait_s)
+    )
+
+
+def _format_wait(wait_s: int) -> str:
+    """Return seconds as Microsoft's gateway writes them: ``22.14:18:12``, or ``00:06:46``."""
+    days, rest_s = divmod(wait_s, 86_400)
+    hours, rest_s = divmod(rest_s, 3600)
+    minutes, seconds = divmod(rest_s, 60)
+    clock = f"{hours:02}:{minutes:02}:{seconds:02}"
+    return f"{days}.{clock}" if days else clock
+
+
+def note_version(call: NumberedCall) -> None:
+    """Say in whose form a call is answered that is not of the latest stable version."""
+    version = preview.version_of(call)
+    if version != STABLE:
+        call.claims.cite("versions")
+    if version in NEWEST_OF:
+        call.use_newest_version(version, NEWEST_OF[version])
+    if version == FIRST:
+        call.claims.cite("versions.old_client")
+
+
+def check_access(call: NumberedCall) -> None:
+    """Refuse a call that needs Microsoft's approval, for a resource without it."""
+    if call.claims["access"] == "unapproved":
+        call.refuse("access.refused")
+
+
+#: The checks of every route, by the claim with which a call is refused, and the headers of the key.
+CHECKS = {"key.wrong": check_key, "rate.exceeded": check_rate, "versions": note_version}
+CREDENTIALS = (KEY_HEADER.lower(),)

@@ -1,0 +1,160 @@
+"""v1.0 and v1.1-preview.1: what programs still ask for that have not moved to v1.2."""
+
+import pytest
+import requests
+from azure.ai.vision.face import FaceClient, FaceSessionClient, models
+from azure.core.credentials import AzureKeyCredential
+from kit.cards import CARDS
+from kit.mock_azure import STREAM
+
+FIRST, PREVIEW = "v1.0", "v1.1-preview.1"
+#: The settings of the fixture `mock`.
+MOCK = {"vendor": "azure"}
+LINK = "https://cdn.example/ada.png"
+
+
+def ask(mock, path, method="POST", *, key=None, **sent):
+    headers = {"Ocp-Apim-Subscription-Key": key or mock.live_key}
+    return requests.request(method, f"{mock.url}/face/{path}", headers=headers, timeout=10, **sent)
+
+
+def detect(mock, version, picture, query="returnFaceId=true"):
+    """Call `detect` with a card's bytes, or with a link."""
+    if picture.startswith("https:"):
+        return ask(mock, f"{version}/detect?{query}", json={"url": picture})
+    url = f"{mock.url}/face/{version}/detect?{query}"
+    headers = {"Ocp-Apim-Subscription-Key": mock.live_key, "Content-Type": STREAM}
+    return requests.post(url, data=CARDS[picture], headers=headers, timeout=10)
+
+
+def error_of(answer):
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+@pytest.fixture(params=[FIRST, PREVIEW])
+def version(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("probe", "is_identical", "confidence"),
+    [("p1-again", True, 0.95466), ("p2", False, 0.15355), ("spoof", True, 0.95466)],
+)
+def test_an_older_version_verifies_as_the_cards_say(mock, version, probe, is_identical, confidence):
+    (first,) = detect(mock, version, "p1").json()
+    (second,) = detect(mock, version, probe).json()
+    ids = {"faceId1": first["faceId"], "faceId2": second["faceId"]}
+    newest = ask(mock, "v1.2/verify", json=ids).json()
+    answer = ask(mock, f"{version}/verify", json=ids).json()
+    assert answer["isIdentical"] is is_identical
+    assert answer["confidence"] == pytest.approx(confidence)
+    assert answer == newest
+    assert len(mock.control.charges()) == 4
+
+
+@pytest.mark.parametrize(("card", "faces"), [("no-face", 0), ("p1", 1), ("two-faces", 2)])
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_an_older_version_finds_the_faces_of_a_card(mock, version, card, faces, is_linked):
+    mock.control.pictures[LINK] = card
+    attributes = "returnFaceAttributes=headPose,qualityForRecognition"
+    query = f"{attributes}&recognitionModel=recognition_04&detectionModel=detection_03"
+    found = detect(mock, version, LINK if is_linked else card, query)
+    assert len(found.json()) == faces
+    for face in found.json():
+        assert set(face) == {"faceId", "faceRectangle", "faceAttributes"}
+
+
+def test_an_older_version_refuses_as_the_newest_does(mock, version):
+    assert error_of(ask(mock, f"{version}/verify", json={}, key="wrong")) == (401, "401")
+    retired = detect(mock, version, "p1", "returnFaceAttributes=age,gender,emotion")
+    assert error_of(retired) == (403, "UnsupportedFeature")
+    assert error_of(detect(mock, version, LINK)) == (400, "InvalidURL")
+    unknown = dict.fromkeys(("faceId1", "faceId2"), "c5c24a82-6845-4031-9d5d-978df9175426")
+    assert error_of(ask(mock, f"{version}/verify", json=unknown)) == (404, "FaceNotFound")
+    assert mock.control.charges() == ()
+
+
+def test_the_first_call_of_each_older_version_names_the_newest(mock):
+    hints = []
+    for version in (FIRST, FIRST, PREVIEW, "v1.2", "v1.2-preview.1"):
+        hints.append(detect(mock, version, "p1").headers.get("X-Facematch-Hint"))
+        is_older = version in (FIRST, PREVIEW)
+        assert ("mock.version.older" in mock.control.journal()[-1].claims) is is_older
+    assert [hint and hint.split()[-1] for hint in hints] == [
+        "v1.2",
+        None,
+        "v1.2-preview.1",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "v1.0/persongroups/people"),
+        ("POST", "v1.0/persongroups/people/persons/7/persistedFaces"),
+        ("POST", "v1.0/identify"),
+        ("POST", "v1.1-preview.1/findsimilars"),
+        ("POST", "v1.0/snapshots"),
+        ("POST", "v1.3-preview.1/detect"),
+    ],
+)
+def test_stored_persons_stay_out_and_the_hint_says_so(mock, method, path):
+    answer = ask(mock, path, method, json={})
+    assert error_of(answer) == (404, "404")
+    assert "does not imitate" in answer.headers["X-Facematch-Hint"]
+
+
+def test_the_first_version_has_no_sessions(mock):
+    for path in ("detectLiveness/singleModal/sessions", "detectLiveness-sessions"):
+        assert error_of(ask(mock, f"{FIRST}/{path}", json={})) == (404, "404")
+
+
+@pytest.fixture
+def client(mock, at_end):
+    key = AzureKeyCredential(mock.live_key)
+    opened = FaceSessionClient(mock.url, key, api_version=PREVIEW, retry_total=0)
+    return at_end.enter_context(opened)
+
+
+HOW = {"liveness_operation_mode": "Passive", "device_correlation_id": "a device"}
+
+
+@pytest.mark.parametrize(("card", "decision"), [("p1", "realface"), ("spoof", "spoofface")])
+def test_a_session_of_the_older_preview_decides_as_the_card_says(client, mock, card, decision):
+    started = client.create_liveness_session(
+        models.CreateLivenessSessionContent(**HOW, enable_session_image=True)
+    )
+    assert started.auth_token
+    session_id = started.session_id
+    mock.control.sessions.finish(session_id, card)
+    entry = client.get_liveness_session_result(session_id).result
+    assert entry.response.body.liveness_decision == decision
+    assert entry.response.body.model_version_used == "2023-03-02-preview.05"
+    assert entry.request.url == f"/face/{PREVIEW}/detectliveness/singlemodal"
+    # This version has no pictures of sessions: neither the field of the start, nor the path.
+    assert entry.session_image_id is None
+    image = ask(mock, f"{PREVIEW}/session/sessionImages/7", "GET")
+    assert error_of(image) == (404, "404")
+
+
+@pytest.mark.parametrize(("card", "is_identical"), [("p1-again", True), ("p2", False)])
+def test_a_session_of_the_older_preview_compares(client, mock, card, is_identical):
+    content = models.CreateLivenessWithVerifySessionContent(**HOW, return_verify_image_hash=True)
+    started = client.create_liveness_with_verify_session(content, verify_image=CARDS["p1"])
+    mock.control.sessions.finish(started.session_id, card)
+    entry = client.get_liveness_with_verify_session_result(started.session_id).result
+    assert entry.response.body.verify_result.is_identical is is_identical
+    assert entry.verify_image_hash is None
+
+
+def test_microsofts_newer_client_asks_for_the_first_version(mock, at_end):
+    key = AzureKeyCredential(mock.live_key)
+    client = at_end.enter_context(FaceClient(mock.url, key, api_version=FIRST))
+    how = {"detection_model": "detection_03", "recognition_model": "recognition_04"}
+    ids = []
+    for card in ("p1", "p1-again"):
+        (face,) = client.detect(CARDS[card], return_face_id=True, **how)
+        ids.append(face.face_id)
+    assert client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1]).is_identical
