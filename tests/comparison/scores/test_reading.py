@@ -786,9 +786,11 @@ def test_frames_and_parquet_are_read_alike(tmp_path):
     assert answers.mated.tolist() == [True, False]
     # A whole number stays whole beside an empty cell.
     sites = pd.Series([2**60 + 1, None], dtype="Int64")
-    people.assign(same=[1, 0], group_site=sites).to_parquet(path)
-    (answers,) = read_scores(path)
-    assert answers.groups["site"].labels == (str(2**60 + 1),)
+    whole = people.assign(same=[1, 0], group_site=sites)
+    whole.to_parquet(path)
+    for source in (path, pa.Table.from_pandas(whole)):
+        (answers,) = read_scores(source)
+        assert answers.groups["site"].labels == (str(2**60 + 1),)
 
 
 def test_a_category_without_rows_is_no_system():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from kit.comparison.tables import exact_ends
 
 from facematch_comparison import stats
-from facematch_comparison.values.model import Method, Rate
+from facematch_comparison.stats import Term, weighted_sum
+from facematch_comparison.values.model import Estimate, Interval, Method, Rate
 
 CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
 
@@ -232,3 +233,14 @@ def test_correlation_is_detected_with_fifty_people(people, method):
     study = simulated(0, people, pairs=400, rate=0.2, is_mated=True)
     assert study.clusters.people == people
     assert study.rate().interval.method is method
+
+
+def test_ends_of_a_weighted_sum_are_recovered_from_those_of_its_terms():
+    def estimate(value, low, high):
+        ends = Interval(low=low, high=high, confidence=0.95, method=Method.CLUSTERED)
+        return Estimate(value=value, interval=ends)
+
+    terms = [Term(3, estimate(1, 0, 3)), Term(4, estimate(2, 1, 4))]
+    total = weighted_sum(terms, 0.95)
+    ends = total.interval
+    assert (total.value, ends.low, ends.high) == pytest.approx((11, 11 - 5, 11 + 10))
