@@ -592,14 +592,12 @@ class MockVendor:
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """Return a request's route and the values of its placeholders; see `route_of`."""
-        return self._route_of(self._known_path(head.path))
-
-    def _known_path(self, path: str) -> str:
-        """Return a path without a slash at its end, if the vendor ignores it."""
-        return path.removesuffix("/") if self.slash_claim else path
+        return self._route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         """Return a path's route (None if unknown) and the values of the placeholders."""
+        if self.slash_claim:
+            path = path.removesuffix("/")
         for route in self.routes:
             match = route.expression.fullmatch(path)
             if match is not None:
@@ -619,11 +617,15 @@ class MockVendor:
             self._note_request(call)
             return self._log_and_apply_fault(call, call.fault, _placeholder())
         try:
-            response = self.not_found(call) if route is None else self.answer(call, route)
-            was_refused = route is None or response.status >= 400
+            if route is None:
+                response = self.not_found(call)
+                was_refused = True  # also with a 200, as some vendors do
+            else:
+                response = self.answer(call, route)
+                was_refused = response.status >= 400
         except Refused as refused:
             response = refused.response
-            was_refused = True  # also with a 200, as some vendors do
+            was_refused = True
         outcome = call.outcome
         if was_refused:
             self._hint_at_refusal(call, response)
@@ -793,8 +795,10 @@ class MockVendor:
                     call.claims.cite(claim)
                 raise
         method = call.request.method
-        # HEAD is handled like GET; the server omits the body.
-        handler = route.handlers.get("GET" if method == "HEAD" else method)
+        handler = route.handlers.get(method)
+        if handler is None and method == "HEAD":
+            # It is handled like GET; the server omits the body.
+            handler = route.handlers.get("GET")
         return self.not_found(call) if handler is None else handler(call)
 
     def not_found(self, call: Call) -> Response:

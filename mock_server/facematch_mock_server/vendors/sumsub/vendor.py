@@ -121,7 +121,7 @@ class Sumsub(base.MockVendor):
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         """Return a request's route and values; a value may have a slash, which is sent as %2F."""
         path, _, _ = head.target.partition("?")
-        route, values = self._route_of(self._known_path(path))
+        route, values = self._route_of(path)
         return route, tuple(unquote(value) for value in values)
 
     def not_found(self, call: base.Call) -> Response:
