@@ -382,7 +382,7 @@ def _describe_early_session(
     remedy = "check this machine's clock"
     # Veriff's mock is known by the record alone.
     if Environment.MOCK in (_find_environment(reading.environment), record.environment):
-        remedy = "open the mock with clock=VirtualClock(running=True), or its clock is stopped"
+        remedy = "let the mock's clock run, without clock=VirtualClock() and control.freeze()"
     return (
         f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, "
         f"{early_s:.0f} s before the plan by this machine's clock: {remedy}"

@@ -137,7 +137,8 @@ class MockServer(_Access):
             of the pictures. ``local`` uses the local backend instead of the bytes.
         host: The address to listen on. Other machines can reach it unless it is a loopback address.
         port: The port to listen on; 0 for any free port.
-        clock: The first account's clock; None for a clock that only `control.advance` moves.
+        clock: The first account's clock; None for one that runs with the machine's. A
+            ``VirtualClock()`` stands still until `control.advance`, as after `control.freeze`.
         seed: A seed that makes ids the same in each run; None for random ids.
         control: Whether to serve the control API.
         control_token: The token of the control API; required unless `host` is a loopback address or
@@ -211,7 +212,7 @@ class MockServer(_Access):
             vendors,
             Recognizer(engine=engine),
             switches=switches,
-            clock=clock,
+            clock=clock or VirtualClock(running=True),
             seed=seed,
             control=control,
             control_token=control_token,

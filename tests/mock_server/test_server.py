@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import requests
-from kit.mock_didit import didit_request, new_engine, post_match
+from kit.mock_didit import START, didit_request, new_engine, post_match
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.http.server import THREAD
@@ -95,6 +95,25 @@ def test_slow_requests_run_outside_the_event_loop_thread(target, size, is_slow):
         requests.request(method, server.url + target, data=b"x" * size, timeout=20)
     assert len(threads) == 1
     assert (THREAD in threads) is not is_slow
+
+
+def test_clock_of_a_server_runs_until_it_is_frozen():
+    server = MockServer()
+    control = server.control
+    assert control.now() < control.now() < dt.datetime.now(dt.UTC)
+    assert server.new_account().control.now() < dt.datetime.now(dt.UTC)
+    assert control.advance(60) > dt.datetime.now(dt.UTC)
+    frozen = control.freeze()
+    assert control.now() == frozen
+    assert control.advance(1) == frozen + dt.timedelta(seconds=1)
+    control.reset()
+    assert control.now() == frozen + dt.timedelta(seconds=1)
+
+
+def test_clock_that_stands_still_moves_only_by_advance():
+    control = MockServer(clock=VirtualClock(START)).control
+    assert control.freeze() == control.now() == START
+    assert control.advance(5) == START + dt.timedelta(seconds=5)
 
 
 def test_a_running_clock_is_as_fast_as_the_machines():

@@ -285,7 +285,9 @@ class MockSimulator(VendorSimulator):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
     def __init__(self) -> None:
-        self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
+        self._mock = MockServer(
+            vendor=self.vendor, switches=self.switches, control=False, clock=VirtualClock()
+        )
         self._mock.accounts.recognizer.facts = _FACTS
         # Count each request before a fault can apply to it.
         app = self._mock.app

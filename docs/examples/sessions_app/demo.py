@@ -15,7 +15,7 @@ import shop
 import uvicorn
 from fastapi.responses import RedirectResponse
 
-from facematch_mock_server import MockServer, VirtualClock, make_card
+from facematch_mock_server import MockServer, make_card
 
 ORIGIN = "http://127.0.0.1:8000"
 COMPONENTS = ("azure", "rekognition")  # have no page of their own, and send no webhooks
@@ -45,8 +45,7 @@ def work(store, mock, vendor, profile):
 if __name__ == "__main__":
     vendor = sys.argv[1] if sys.argv[1:] else "didit"
     profile = Path(__file__).with_name("profiles").joinpath(f"{vendor}.toml").read_text()
-    clock = VirtualClock(running=True)  # sessions are begun for as long as the demo runs
-    with MockServer(vendor=vendor, clock=clock) as mock, tempfile.TemporaryDirectory() as folder:
+    with MockServer(vendor=vendor) as mock, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "facematch.toml")
         file.write_text(profile.replace("http://127.0.0.1:8080", mock.url))
         os.environ |= {

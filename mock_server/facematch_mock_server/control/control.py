@@ -397,6 +397,11 @@ class Control:
         """Return the time of the account's clock, UTC."""
         return self.account.clock.now()
 
+    @endpoint("POST", "clock/freeze", result_key="now")
+    def freeze(self) -> dt.datetime:
+        """Stop the account's clock, so that only `advance` moves it; return its time, UTC."""
+        return self.account.clock.freeze()
+
     @endpoint("POST", "clock/advance", result_key="now")
     def advance(self, seconds: float) -> dt.datetime:
         """Advance the clock by 0 or more `seconds`. Raises ValueError for a negative number."""

@@ -22,12 +22,13 @@ _VERSION_4 = (4 << 76) + (0b10 << 62)
 class VirtualClock:
     """The clock of one account.
 
-    Only `advance` moves the clock. With ``running=True`` it also follows the machine's time, and
-    `advance` moves it ahead of that time.
+    Only `advance` moves the clock. With ``running=True`` it also follows the machine's time, until
+    `freeze`, and `advance` moves it ahead of that time.
 
     Args:
         start: The initial time, up to the year 8999; None for the machine's current time.
-        running: Whether the clock follows real time, as in `facematch mock`. Also an attribute.
+        running: Whether the clock follows real time, as a server's own clock does. Also an
+            attribute.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -52,6 +53,12 @@ class VirtualClock:
                     self._now += machine - self._followed_until
                 self._followed_until = machine
             return self._now
+
+    def freeze(self) -> dt.datetime:
+        """Stop following the machine's time; return the time at which the clock stands."""
+        now = self.now()
+        self.running = False
+        return now
 
     def timestamp(self) -> float:
         """Return the seconds since 1970."""

@@ -36,6 +36,8 @@ class Aws:
 
 @pytest.fixture
 def aws(client, mock):
+    # A session's three minutes are counted to the second.
+    mock.control.freeze()
     return Aws(client, mock)
 
 
