@@ -57,7 +57,8 @@ class SessionRules:
     Attributes:
         open_statuses: The statuses in which a person can act.
         status_after: The statuses after ``begin``, ``abandon``, ``expire``, and the ``last`` failed
-            attempt. The claim ``session.attempts`` limits the attempts (1 without that claim).
+            attempt. A session that the person began ends as ``expire_begun``, if there is such a
+            status. The claim ``session.attempts`` limits the attempts (1 without that claim).
         judge: Returns the updated session after a check of the person.
         fail: Returns the updated session after a failed attempt, which may be the last.
         service: The session's name in the ledger; None if it is free.
@@ -104,13 +105,21 @@ def expire_if_due(world: World, session: Session) -> Session:
         return session
     if world.clock.now() < hosted_of(session).expires_at:
         return session
-    expired = with_status(world, session, rules.status_after["expire"])
+    expired = with_status(world, session, _status_after_expiry(rules, session))
     return _store_unless_changed(world, session, expired)
 
 
 def with_status(world: World, session: Session, status: str) -> Session:
     """Return the session with this status, since now."""
     return attrs.evolve(session, status=status, status_at=world.clock.now())
+
+
+def _status_after_expiry(rules: SessionRules, session: Session) -> str:
+    """Return the status of a session whose time is over; the person may have begun it."""
+    has_begun = session.status == rules.status_after["begin"] or hosted_of(session).attempts > 0
+    if has_begun and "expire_begun" in rules.status_after:
+        return rules.status_after["expire_begun"]
+    return rules.status_after["expire"]
 
 
 def find(world: World, session_id: str) -> Session:
@@ -280,6 +289,8 @@ def _apply_action(
     if action == "expire" and rules.only_link_expires:
         link = attrs.evolve(hosted_of(session), expires_at=world.clock.now())
         return attrs.evolve(session, hosted=link)
+    if action == "expire":
+        return attrs.evolve(session, status=_status_after_expiry(rules, session))
     if action in rules.status_after:
         return attrs.evolve(session, status=rules.status_after[action])
     hosted = hosted_of(session)

@@ -855,6 +855,7 @@ SWITCHED = (
     ("match", {"in_review": True}),
     ("keys", {"bad_key": 403}),
     ("decisions", {"empty_blocks": "list"}),
+    ("liveness", {"quality_warnings": True}),
     ("hosted", {"session_charged": "created"}),
     ("hosted", {"session_charged": "never"}),
 )

@@ -190,28 +190,29 @@ DAY_S = 86_400
 
 
 @pytest.mark.parametrize(
-    ("vendor", "lasts_s", "status"),
+    ("vendor", "lasts_s", "status", "advice"),
     [
         # It shows the status that it had before.
-        ("azure", 600, "Expired"),
-        ("didit", 7 * DAY_S, "Expired"),
-        ("persona", DAY_S, "expired"),
-        ("rekognition", 180, "EXPIRED"),
+        ("azure", 600, "Expired", "no longer act"),
+        ("didit", 7 * DAY_S, "Expired", "no longer act"),
+        ("persona", DAY_S, "expired", "no longer act"),
+        ("rekognition", 180, "EXPIRED", "no longer act"),
         # Only its link expires.
-        ("sumsub", 1800, "init"),
-        ("veriff", 7 * DAY_S, "expired"),
+        ("sumsub", 1800, "init", "make a link first"),
+        ("veriff", 7 * DAY_S, "expired", "no longer act"),
     ],
 )
 def test_nobody_can_act_once_the_time_of_a_session_is_over(
-    control, people, session_id, lasts_s, status
+    control, session_id, lasts_s, status, advice
 ):
+    people = control.sessions
     control.advance(lasts_s - 1)
     (session,) = people.open()
     control.advance(1)
     assert people.open() == ()
     (session,) = people.all()
     assert session.status == status
-    with pytest.raises(ValueError, match="no longer act"):
+    with pytest.raises(ValueError, match=advice):
         people.finish(session_id)
 
 

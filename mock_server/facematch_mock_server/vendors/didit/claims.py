@@ -24,6 +24,7 @@ OVERVIEW = documented("docs.didit.me, /core-technology/liveness/overview and war
 RATE_PAGE = documented("docs.didit.me, rate limiting, 2026")
 OPENAPI = documented("Didit OpenAPI, 2026-07-18")
 DELETION = documented("docs.didit.me, /sessions-api/delete-session", "2026-11-23")
+SKILL_PAGES = documented("Skill pages of Didit for face match and passive liveness, early 2026")
 OBSERVED_SKILLS = observed("Didit skills repository, test suite, 2026-07-09")
 CAPTURE = observed("Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
@@ -44,6 +45,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "in_review": (False, True),
     "bad_key": (401, 403),
     "empty_blocks": ("null", "list"),
+    "quality_warnings": (False, True),
     "session_charged": ("finished", "created", "never"),
 }
 
@@ -152,7 +154,8 @@ CLAIMS = table(
     row("liveness.faceless", None, OURS, "For a picture without a face, entities is empty and the angle is null; the documents do not state when the angle is null."),
     row("liveness.undecodable", _BAD_IMAGE, OPENAPI, "A file that is not a picture returns 400."),
     row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "A hit requested by a test refers to a fixed session, which cannot be read."),
-    fact("liveness.quality_risks", OPENAPI, "Quality and luminance are reported but cause warnings only in workflow sessions."),
+    row("liveness.quality_risks", None, OPENAPI, "Quality and luminance are reported but cause warnings only in workflow sessions.", when=("quality_warnings", False), name="workflows"),
+    row("liveness.quality_risks", (30, 20, 80), SKILL_PAGES, "With quality_warnings=true, LOW_FACE_QUALITY, LOW_FACE_LUMINANCE and HIGH_FACE_LUMINANCE are warnings of a passive liveness call, too. The limits are ours: a quality below 30, a luminance below 20 or above 80.", when=("quality_warnings", True), name="calls"),
     fact("liveness.duplicate", OPENAPI, "A check with a live key is searched for the same face in other approved sessions; faces with the same vendor_data are left out. A kept check and a hosted session enroll their face, a comparison does not. That two cards of a person, or two equal pictures, are the same face is our choice, and so is naming the newest session as DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 

@@ -325,7 +325,22 @@ def _list_liveness_risks(
         risks.append("LIVENESS_FACE_ATTACK")
     if len(outcome.probe.faces) > 1:
         risks.append("MULTIPLE_FACES_DETECTED")
-    claims.cite("liveness.quality_risks")
+    return risks + _list_quality_risks(claims, outcome)
+
+
+def _list_quality_risks(claims: CitedClaims, outcome: LivenessOutcome) -> list[str]:
+    """Return the risks of a picture's quality and luminance, if a switch asks for them."""
+    limits = claims["liveness.quality_risks"]
+    if limits is None:
+        return []
+    lowest_quality, darkest, brightest = limits
+    risks = []
+    if outcome.quality is not None and outcome.quality < lowest_quality:
+        risks.append("LOW_FACE_QUALITY")
+    if outcome.luminance is not None and outcome.luminance < darkest:
+        risks.append("LOW_FACE_LUMINANCE")
+    if outcome.luminance is not None and outcome.luminance > brightest:
+        risks.append("HIGH_FACE_LUMINANCE")
     return risks
 
 

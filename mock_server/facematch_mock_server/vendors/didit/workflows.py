@@ -19,6 +19,8 @@ from .records import ACTIONS, APPROVED, DECLINED, IN_REVIEW, Workflow, WorkflowS
 
 #: The form defaults of the standalone calls.
 _OPTIONS = {field.name: field.default for route in pictures.ROUTES for field in route.extra.form}
+#: The risks of a picture's quality and luminance.
+_OF_PICTURE = ("LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE")
 #: A score is never at or below this.
 _NO_THRESHOLD = -1.0
 
@@ -44,6 +46,9 @@ def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Work
     for risk in log_types:
         if RISKS[risk].action_setting:
             log_types[risk] = ACTIONS[getattr(settings, RISKS[risk].action_setting)]
+    # The settings decide on quality and luminance, not the limits of a call.
+    for risk in _OF_PICTURE:
+        log_types.pop(risk, None)
     # Only a passive check reports further faces, quality and luminance.
     if workflow.method == "PASSIVE":
         log_types |= _judge_picture(block, settings)

@@ -64,7 +64,7 @@ CLAIMS = table(
     _error("start.vendor_data_type", 400, "1501: vendorData must be a string.", CODES, "vendorData is a string."),
     row("start.answer", Reply(201), SESSIONS, "A new session has id, url, vendorData, host, status `created` and sessionToken. Each request makes a new one."),
     fact("start.token", OURS, "sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the language of the page (Veriff's demo); `person` and `document` are accepted and ignored."),
-    row("session.lifetime_s", 604_800, HELP, "A session that is not finished within 7 days ends as expired or abandoned. That its status is expired even if the person had begun is our choice."),
+    row("session.lifetime_s", 604_800, HELP, "A session that nobody opens within 7 days is expired; one that the person began and did not finish is abandoned."),
     _error_without_code("session.unknown", 404, "Session not found", "An unknown or deleted session, or one of another integration, returns 404. An id that is no UUID is unknown, too."),
     row("media.answer", Reply(200), OURS, "The response to an upload has the picture's context, id and session; its other fields are not documented."),
     _error("media.missing", 400, "1403: Image property is missing.", CODES, "A body without `image` is refused."),

@@ -336,7 +336,13 @@ def _is_chargeable(session: Session) -> bool:
 
 SESSION_RULES = SessionRules(
     open_statuses=_OPEN,
-    status_after={"begin": STARTED, "abandon": ABANDONED, "expire": EXPIRED, "last": DECLINED},
+    status_after={
+        "begin": STARTED,
+        "abandon": ABANDONED,
+        "expire": EXPIRED,
+        "expire_begun": ABANDONED,
+        "last": DECLINED,
+    },
     judge=_judge,
     fail=_fail,
     finished_statuses=frozenset({APPROVED, DECLINED, RESUBMIT, REVIEW, EXPIRED, ABANDONED}),

@@ -122,6 +122,7 @@ MATCHES = [
     ({"score": 30.004}, UNSAVED, Verdict("Approved", 30.004, None, "score.type")),
     ({"score": 87.123456}, {}, Verdict("Approved", 87.12, None, "score.compared")),
 ]
+QUALITY = "liveness.quality_risks.workflows"
 #: By what the picture shows.
 CHECKS = [
     ({"score": 30}, Verdict("Declined", 30.0, LOW, "liveness.boundary")),
@@ -130,7 +131,7 @@ CHECKS = [
     ({"score": None}, Verdict("Declined", None, LOW, "liveness.null_score")),
     ({"attack": True}, Verdict("Declined", 92.12, ATTACK, "liveness.answer")),
     ({"faces": 2}, Verdict("Approved", 92.12, MANY, "warning.words")),
-    ({"quality": 1, "luminance": 1}, Verdict("Approved", 92.12, None, "liveness.quality_risks")),
+    ({"quality": 1, "luminance": 1}, Verdict("Approved", 92.12, None, QUALITY)),
     ({"blocklist": "certain"}, Verdict("Declined", 92.12, LISTED, "liveness.known_from")),
     ({"blocklist": "possible"}, Verdict("Declined", 92.12, LIKE_LISTED, "liveness.known_from")),
     ({"duplicate": "certain"}, Verdict("Approved", 92.12, TWICE, "liveness.known_from")),
@@ -148,6 +149,23 @@ def test_verdict_of_a_match_follows_from_the_picture(ask, seen, fields, verdict)
 @pytest.mark.parametrize(("seen", "verdict"), CHECKS)
 def test_verdict_of_a_liveness_check_follows_from_the_picture(ask, seen, fields, verdict):
     verdict.check(ask(liveness_request(scene(**seen), **fields)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "risks"),
+    [
+        ({"quality": 29, "luminance": 19}, ["LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE"]),
+        ({"quality": 30, "luminance": 20}, []),
+        ({"luminance": 80}, []),
+        ({"luminance": 81}, ["HIGH_FACE_LUMINANCE"]),
+    ],
+)
+def test_switch_makes_quality_and_luminance_warnings_of_a_call(ask, seen, risks):
+    sent = liveness_request(scene(**seen))
+    _, body, _ = ask(sent, switches={"quality_warnings": "true"})
+    assert body["liveness"]["status"] == "Approved"
+    assert [warning["risk"] for warning in body["liveness"]["warnings"]] == risks
+    assert ask(sent)[1]["liveness"]["warnings"] == []
 
 
 def test_score_from_bytes_hints_that_no_faces_are_compared(asking):

@@ -86,6 +86,23 @@ def test_code_of_a_decision_follows_its_status(engine, people, session_id, act, 
 
 
 @pytest.mark.parametrize(
+    ("before", "status"), [(None, "expired"), ("begin", "abandoned"), ("fail_attempt", "abandoned")]
+)
+@pytest.mark.parametrize("is_by_time", [True, False])
+def test_session_that_the_person_began_is_abandoned_when_its_time_is_over(
+    engine, session_id, before, status, is_by_time
+):
+    control = control_of(engine)
+    if before is not None:
+        acting(1, before)(engine)
+    if is_by_time:
+        control.advance(604_800)
+    else:
+        control.sessions.expire(session_id)
+    assert decision_of(engine)["status"] == status
+
+
+@pytest.mark.parametrize(
     ("shown", "card", "reason_code"),
     [("p1", "p1-again", None), ("p1", "p2", 120), ("no-face", "p1", 122)],
 )
