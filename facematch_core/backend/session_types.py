@@ -9,6 +9,7 @@ import datetime as dt
 import enum
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -21,6 +22,8 @@ from facematch_core.base.masking import Secret
 from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
+
+log = logging.getLogger("facematch")
 
 
 class SessionState(enum.StrEnum):
@@ -484,6 +487,8 @@ class SessionResult(models.NoTruth, Document):
         name_agreement, date_of_birth_agreement: Whether the `Person` passed to `read` agrees with
             the document; None if none was passed. The values themselves are not stored.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
+        changed_settings: The settings in `SessionRecord.facts`, such as ``workflow_id``, that were
+            others when the session was planned than when it was read.
         warnings: The vendor's warnings about the whole session, followed by ours.
         vendor_status: The vendor's own status for the session.
         environment: The environment of the session.
@@ -513,6 +518,7 @@ class SessionResult(models.NoTruth, Document):
     name_agreement: Agreement | None = None
     date_of_birth_agreement: Agreement | None = None
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
+    changed_settings: tuple[str, ...] = ()
     warnings: tuple[models.ResultWarning, ...] = ()
     vendor_status: str | None = None
     environment: models.Environment | None = None
@@ -523,7 +529,13 @@ class SessionResult(models.NoTruth, Document):
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False, metadata=UNWRITTEN)
 
     def is_verified_for(
-        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        any_settings: bool | None = None,
     ) -> bool:
         """Return whether this session verifies this person for this purpose now.
 
@@ -538,18 +550,44 @@ class SessionResult(models.NoTruth, Document):
                 program, never from the record. `about` is None if the purpose needs no detail.
             max_age_s: Maximum seconds since the start, above 0: 600 for a login, 3,600 for a
                 payout, more for manual review at the vendor; `math.inf` for an audit.
+            any_settings: Whether a session that was planned for another workflow, level or template
+                than that of the current settings counts. None: it counts, and a warning is logged.
+                From version 1.0, None will mean False.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.
         """
-        return not self.why_not(subject_ref, purpose=purpose, about=about, max_age_s=max_age_s)
+        # Until None means False, changed settings are only warned of.
+        reasons = self.why_not(
+            subject_ref,
+            purpose=purpose,
+            about=about,
+            max_age_s=max_age_s,
+            any_settings=any_settings is not False,
+        )
+        if not reasons and self.changed_settings and any_settings is None:
+            log.warning(
+                "Session %s counts, but %s. Pass any_settings=False to refuse it, or True; from "
+                "version 1.0, it is refused by default.",
+                self.record.id,
+                " and ".join(self._settings_reasons()),
+            )
+        return not reasons
 
     def why_not(
-        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        any_settings: bool | None = None,
     ) -> tuple[str, ...]:
         """Return all reasons why `is_verified_for` is False; empty if it is True.
 
-        For logs and support: reasons contain no values from the arguments or the record.
+        With `any_settings` None, changed settings are among the reasons, although `is_verified_for`
+        only warns of them before version 1.0. For logs and support: reasons contain no values from
+        the arguments or the record.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.
@@ -573,10 +611,20 @@ class SessionResult(models.NoTruth, Document):
             reasons.append("it was started about something else")
         if self.required_environment not in (None, self.environment):
             reasons.append(f"it comes from {self.environment or 'an unknown environment'}")
+        if not any_settings:
+            reasons += self._settings_reasons()
         reasons += self._age_reasons(max_age_s)
         reasons += self._document_reasons()
         reasons += self._check_reasons()
         return tuple(reasons)
+
+    def _settings_reasons(self) -> list[str]:
+        """Return a reason for each setting that was changed since the session was planned."""
+        reasons = []
+        for name in self.changed_settings:
+            word = name.removesuffix("_id").removesuffix("_name").replace("_", " ")
+            reasons.append(f"it was planned for another {word}")
+        return reasons
 
     def _age_reasons(self, max_age_s: float) -> list[str]:
         """Return the reason why the session was not started lately, if any."""

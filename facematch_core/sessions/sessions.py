@@ -546,6 +546,7 @@ class Sessions:
             required_environment=self._runner.rules.required_environment,
             defaults=self._runner.rules.defaults,
             threshold_rule=self._backend.capabilities.threshold_rule,
+            facts=self._backend.session_facts,
         )
 
     def _check_backend_profile_and_environment(self, record: SessionRecord) -> None:

@@ -37,6 +37,7 @@ from facematch_core.store.sql import open_database
 from facematch_core.verifier.verifier import Picture
 
 from .sessions import Sessions
+from .verdicts import find_changed_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -122,11 +123,21 @@ class StoredSession:
             return False
         record = self.record
         return self.result is None or not self.result.is_verified_for(
-            record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=math.inf
+            record.subject_ref,
+            purpose=record.purpose,
+            about=record.about,
+            max_age_s=math.inf,
+            any_settings=True,
         )
 
     def why_not(
-        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        any_settings: bool | None = None,
     ) -> tuple[str, ...]:
         """Return all reasons why `SessionStore.use` is False by the last reading; empty if True.
 
@@ -138,7 +149,11 @@ class StoredSession:
         if self.result is None:
             return (*reasons, "the session was not read yet")
         reasons += self.result.why_not(
-            subject_ref, purpose=purpose, about=about, max_age_s=max_age_s
+            subject_ref,
+            purpose=purpose,
+            about=about,
+            max_age_s=max_age_s,
+            any_settings=any_settings,
         )
         return tuple(reasons)
 
@@ -405,6 +420,7 @@ class SessionStore:
         about: str | None,
         max_age_s: float,
         document: Person | None = None,
+        any_settings: bool | None = None,
     ) -> bool:
         """Return True once, if the person's newest session verifies the person now.
 
@@ -419,6 +435,8 @@ class SessionStore:
             subject_ref, purpose, about: The person and the action, from the login and your program.
             max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
             document: The person to whom a compared document must belong: see `Sessions.read`.
+            any_settings: Whether a session that was planned for another workflow, level or template
+                counts: see `SessionResult.is_verified_for`.
 
         Raises:
             SessionMismatch: the session is not the record's. Do not grant access.
@@ -447,9 +465,15 @@ class SessionStore:
         verdict = result
         last_result = row.read_result()
         if result.state is SessionState.GONE and last_result is not None:
-            verdict = attrs.evolve(last_result, clock=self._clock)
+            verdict = attrs.evolve(
+                last_result, changed_settings=result.changed_settings, clock=self._clock
+            )
         if not verdict.is_verified_for(
-            subject_ref, purpose=purpose, about=about, max_age_s=max_age_s
+            subject_ref,
+            purpose=purpose,
+            about=about,
+            max_age_s=max_age_s,
+            any_settings=any_settings,
         ):
             return False
         now = self._now()
@@ -877,14 +901,20 @@ class SessionStore:
         repeated_start: str | None = None,
     ) -> StoredSession:
         """Return a row as the caller sees it."""
+        record = row.read_record()
         result = row.read_result()
         if result is not None:
             result = attrs.evolve(result, clock=self._clock)
+            if self._has_sessions_of(row):
+                # The settings may have changed since the reading.
+                facts = self._sessions[row.name].verifier.backend.session_facts
+                changed_settings = find_changed_settings(record, facts)
+                result = attrs.evolve(result, changed_settings=changed_settings)
         used_at = None
         if row.used_at is not None:
             used_at = dt.datetime.fromtimestamp(row.used_at, dt.UTC)
         return StoredSession(
-            record=row.read_record(),
+            record=record,
             name=row.name,
             access=access,
             repeated_start=repeated_start,

@@ -7,7 +7,7 @@ from the expected environment. Then it applies rules, which can only turn a pass
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import attrs
@@ -71,6 +71,8 @@ class SessionRules:
     defaults: DefaultsByOperation
     #: Whether a match must reach the threshold or exceed it.
     threshold_rule: models.ThresholdRule
+    #: The backend's settings for a record's facts.
+    facts: Mapping[str, str]
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +102,12 @@ def check_record(record: types.SessionRecord, rules: SessionRules) -> None:
             environment=record.environment,
             billing=bill.NOTHING_SENT,
         )
+
+
+def find_changed_settings(record: types.SessionRecord, facts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the facts that differ between a record and the current settings."""
+    names = sorted(record.facts.keys() | facts.keys())
+    return tuple(name for name in names if record.facts.get(name) != facts.get(name))
 
 
 def check_origin(
@@ -222,6 +230,7 @@ def judge_reading(
         compared_with=reading.compared_with if types.is_reported(match) else None,
         name_agreement=agreement.name,
         date_of_birth_agreement=agreement.date_of_birth,
+        changed_settings=find_changed_settings(record, rules.facts),
         warnings=(*reading.warnings, *reading.review_reasons),
         vendor_status=reading.vendor_status,
         environment=environment,
@@ -250,6 +259,7 @@ def judge_as_gone_if_too_old(
         state=types.SessionState.GONE,
         match=_unreported_match(rules.backend),
         liveness=_unreported_liveness(rules.backend),
+        changed_settings=find_changed_settings(record, rules.facts),
         environment=rules.declared_environment,
         required_environment=rules.required_environment,
         billing=bill.FREE,

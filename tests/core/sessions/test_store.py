@@ -802,6 +802,38 @@ def test_function_of_the_caller_must_not_be_async(shop):
     assert shop.states_seen() == [STATE.DECIDED]
 
 
+class Levels(ManySessions):
+    """A vendor whose sessions have a level, a setting of the backend."""
+
+    level = "basic"
+
+    @property
+    def session_facts(self):
+        return {"level_name": self.level}
+
+
+def test_approval_under_a_former_level_is_said_and_refused_on_request(open_shop, caplog):
+    vendor = Levels(result_lasts_s=180.0)
+    shop = open_shop(vendor=vendor)
+    for customer in ("customer-17", "customer-18", "customer-19"):
+        shop.begin_and_finish(customer=customer)
+    shop.store.look()
+    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=600) == ()
+    vendor.level = "strict"
+    reasons = shop.find().why_not("customer-17", **PAYOUT, max_age_s=600)
+    assert reasons == ("it was planned for another level",)
+    assert not shop.use(any_settings=False)
+    assert caplog.messages == []
+    assert shop.use()
+    assert "another level" in caplog.text
+    assert shop.use("customer-18", any_settings=True)
+    assert [session.is_revoked for session in shop.store.look()] == [False, False]
+    vendor.sessions.clear()
+    shop.clock.advance(300)
+    assert not shop.use("customer-19", any_settings=False), "the vendor has no result any longer"
+    assert shop.use("customer-19")
+
+
 def test_any_document_is_enough_if_the_caller_says_so(open_shop):
     shop = open_shop()
     shop.store = shop.opened(shop.sessions(compared_with="document"))

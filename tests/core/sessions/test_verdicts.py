@@ -45,7 +45,12 @@ RULES = SessionRules(
     required_environment=PRODUCTION,
     defaults={operation: DefaultThresholds() for operation in fm.Operation},
     threshold_rule=models.ThresholdRule.AT_LEAST,
+    facts={"region": "r-1"},
 )
+
+
+#: A person, a purpose and a case as in `RECORD`, for `is_verified_for`.
+CASE = {"purpose": PURPOSE, "about": ABOUT, "max_age_s": 600}
 
 
 def after(seconds):
@@ -363,3 +368,48 @@ def test_result_age_counts_from_the_vendors_creation_time():
     result = judged(changed(started_at=after(7000)), at=7010, created_at=START)
     assert result.record.started_at == START
     assert not verified(result)
+
+
+@pytest.mark.parametrize(
+    ("facts", "changed", "reasons"),
+    [
+        ({"region": "r-1"}, (), ()),
+        ({"region": "r-2"}, ("region",), ("it was planned for another region",)),
+        (
+            {"workflow_id": "w-2", "level_name": "l-2", "region": "r-1"},
+            ("level_name", "workflow_id"),
+            ("it was planned for another level", "it was planned for another workflow"),
+        ),
+        ({}, ("region",), ("it was planned for another region",)),
+    ],
+)
+def test_approval_under_former_settings_is_said_and_counts_if_the_caller_says_so(
+    facts, changed, reasons, caplog
+):
+    result = judged(rules={"facts": facts})
+    assert result.changed_settings == changed
+    assert result.why_not(SUBJECT, **CASE) == reasons
+    assert result.why_not(SUBJECT, **CASE, any_settings=False) == reasons
+    assert result.why_not(SUBJECT, **CASE, any_settings=True) == ()
+    assert result.is_verified_for(SUBJECT, **CASE, any_settings=False) is not bool(changed)
+    assert result.is_verified_for(SUBJECT, **CASE, any_settings=True)
+    assert caplog.messages == []
+    assert result.is_verified_for(SUBJECT, **CASE)
+    assert len(caplog.messages) == bool(changed)
+    assert all(reason in caplog.text for reason in reasons)
+
+
+def test_changed_settings_are_kept_in_a_stored_result():
+    result = judged(rules={"facts": {"region": "r-2"}})
+    stored = fm.SessionResult.from_dict(result.to_dict())
+    assert not stored.is_verified_for(
+        SUBJECT, **{**CASE, "max_age_s": math.inf}, any_settings=False
+    )
+    gone = judge_as_gone_if_too_old(
+        RECORD,
+        attrs.evolve(
+            RULES, capabilities=attrs.evolve(CAN, result_lasts_s=1.0), facts={"region": "r-2"}
+        ),
+        ManualClock(after(10)),
+    )
+    assert gone.changed_settings == ("region",)
