@@ -103,7 +103,10 @@ def _request(
 
 
 def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionSteps:
-    """Create an inquiry with a one-time link. Raises before anything is sent without a template."""
+    """Create an inquiry with a one-time link and a session token.
+
+    Raises before anything is sent without a template.
+    """
     record = request.record
     attributes = {
         _template_kind(backend.template_id).attribute: backend.template_id,
@@ -117,6 +120,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
         "data": {"attributes": attributes},
         "meta": {
             "auto-create-account": False,
+            "auto-create-inquiry-session": True,
             "auto-create-one-time-link": True,
             "expiration-after-create-interval-seconds": math.ceil(record.valid_for_s),
         },
@@ -132,6 +136,8 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
         reading,
         access=SessionAccess(
             link=Secret(_text(document["meta"]["one-time-link"])),
+            # Without a token the link is still an entry to a session that may be charged.
+            token=_secret_or_none(document["meta"].get("session-token")),
             expires_at=_time(document["data"]["attributes"].get("expires-at")),
         ),
         vendor={} if version is None else {"template_version": version},
@@ -219,14 +225,18 @@ def _open(
 ) -> http.SessionSteps:
     """Create a new link to an inquiry that the person may continue, and resume an expired one.
 
-    Each link is one of the 25 sessions that Persona allows for an inquiry.
+    An inquiry that has begun or expired is resumed, for a session token; one that nobody has opened
+    opens by its id alone. Each link or token is one of the 25 sessions that Persona allows for an
+    inquiry.
     """
     if reading.record_id != request.record.id:
         return reading  # the core refuses it: it must not be resumed
-    if reading.state is SessionState.EXPIRED:
-        yield _about(backend, "POST", reading.session_id, "/resume")
-    elif reading.state is not SessionState.PENDING:
+    if reading.state not in (SessionState.PENDING, SessionState.EXPIRED):
         return reading
+    token: Secret | None = None
+    if reading.has_begun or reading.state is SessionState.EXPIRED:
+        reply = yield _about(backend, "POST", reading.session_id, "/resume")
+        token = _secret_or_none(reply.json()["meta"].get("session-token"))
     lasts_s = math.ceil(request.record.valid_for_s)
     reply = yield _about(
         backend,
@@ -243,6 +253,7 @@ def _open(
         vendor_status=status,
         access=SessionAccess(
             link=Secret(_text(document["meta"]["one-time-link"])),
+            token=token,
             expires_at=request.clock.now() + dt.timedelta(seconds=lasts_s),
         ),
     )
@@ -482,6 +493,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(f"{type(value).__name__} in place of a text")
     return value
+
+
+def _secret_or_none(value: object) -> Secret | None:
+    return None if value is None else Secret(_text(value))
 
 
 def _time(value: str | None) -> dt.datetime | None:

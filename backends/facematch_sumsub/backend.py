@@ -73,7 +73,8 @@ class SumsubBackend(HostedSessionBackend):
     """Verifies people in Sumsub's hosted sessions.
 
     Each session is a new applicant, whose ``externalUserId`` is the record's id, at a level from
-    Sumsub's dashboard. A start sends two requests: one creates the applicant, and one the link.
+    Sumsub's dashboard. A start sends three requests: for the applicant, its link, and the access
+    token with which Sumsub's SDKs open the session in your page or app.
 
     The verdict is that of the step SELFIE, in which Sumsub checks liveness and then compares the
     face with the photo on the document. Sumsub returns no scores. The applicant's own answer,
@@ -113,8 +114,8 @@ class SumsubBackend(HostedSessionBackend):
     api_path: ClassVar[str] = "/resources(/.*)?"
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=frozenset(),
-        # 50 POST requests in 5 seconds; a start sends two.
-        rate_windows=(RateWindow(25, 5.0),),
+        # 50 POST requests in 5 seconds; a start sends three.
+        rate_windows=(RateWindow(16, 5.0),),
     )
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_CHECKS,
@@ -129,8 +130,8 @@ class SumsubBackend(HostedSessionBackend):
         takes_language=True,
         takes_return_url=True,
         # 300 GET requests in 5 seconds, and 50 POST requests; a read sends two GET requests, and
-        # one POST request for a link.
-        read_windows=(RateWindow(50, 5.0),),
+        # two POST requests for a link and a token.
+        read_windows=(RateWindow(25, 5.0),),
     )
     error_codes: ClassVar[Mapping[str, ErrorRow]] = {
         "4001": attrs.evolve(

@@ -81,7 +81,7 @@ _WARNING_CODES = {
 
 
 def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSteps:
-    """Create the applicant of the record, or find it, and then create its link."""
+    """Create the applicant of the record, or find it, then its link and its token."""
     record = request.record
     if not backend.level_name:
         raise errors.ConfigurationError(
@@ -113,7 +113,7 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
         return_url=request.return_url,
         language=request.language,
     )
-    access = yield from _create_link(backend, link_request)
+    access = yield from _create_access(backend, link_request)
     return attrs.evolve(reading, access=access)
 
 
@@ -147,8 +147,11 @@ class _LinkRequest:
 _LinkSteps: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, SessionAccess]
 
 
-def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSteps:
-    """Create a link (Generate external WebSDK link). Another link leads to the same applicant."""
+def _create_access(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSteps:
+    """Create a link (Generate external WebSDK link) and a token for the SDKs.
+
+    Another link or token leads to the same applicant.
+    """
     # The body names the level, so that the path has a dash.
     url = f"{backend.service_url}/resources/sdkIntegrations/levels/-/websdkLink"
     if link_request.language is not None:
@@ -164,10 +167,35 @@ def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSte
             "rejectUrl": link_request.return_url,
         }
     reply = yield http.HttpRequest(method="POST", url=url, json=body, charges=0)
+    link = Secret(_text(reply.json()["url"]))
+    token = yield from _create_token(backend, link_request)
     return SessionAccess(
-        link=Secret(_text(reply.json()["url"])),
+        link=link,
+        token=token,
         expires_at=link_request.now + dt.timedelta(seconds=link_request.lasts_s),
     )
+
+
+_TokenSteps: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, Secret | None]
+
+
+def _create_token(backend: SumsubBackend, link_request: _LinkRequest) -> _TokenSteps:
+    """Create a token for the SDKs (Generate access token); None if the app token may not."""
+    try:
+        reply = yield http.HttpRequest(
+            method="POST",
+            url=f"{backend.service_url}/resources/accessTokens/sdk",
+            json={
+                "userId": link_request.record.id,
+                "levelName": backend.level_name,
+                "ttlInSecs": link_request.lasts_s,
+            },
+            charges=0,
+            on_refusal="raise",
+        )
+    except errors.PermissionDenied:
+        return None  # the link is enough for a page of Sumsub's own
+    return Secret(_text(reply.json()["token"]))
 
 
 # --- read ---
@@ -198,7 +226,9 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
     reading = _read(reading, record, applicant, steps_reply.json())
     if not request.with_access or reading.state is not SessionState.PENDING:
         return reading
-    access = yield from _create_link(backend, _LinkRequest(record=record, now=request.clock.now()))
+    access = yield from _create_access(
+        backend, _LinkRequest(record=record, now=request.clock.now())
+    )
     return attrs.evolve(reading, access=access)
 
 

@@ -88,8 +88,11 @@ def sent_by(backend, request):
     def answer(http_request):
         made.append(http_request)
         inquiry = inquiry_of(request.record)
-        link = {"one-time-link": "https://withpersona.com/verify?code=us1-x"}
-        body = {"data": inquiry, "included": [], "meta": link}
+        meta = {
+            "one-time-link": "https://withpersona.com/verify?code=us1-x",
+            "session-token": "eyJ.token",
+        }
+        body = {"data": inquiry, "included": [], "meta": meta}
         if http_request.url.endswith("/inquiries") and http_request.method == "GET":
             body["data"] = [inquiry]
         return json_reply(body)
@@ -178,6 +181,7 @@ def test_start_names_the_record_and_its_terms_and_no_person(record, template_id,
         },
         "meta": {
             "auto-create-account": False,
+            "auto-create-inquiry-session": True,
             "auto-create-one-time-link": True,
             "expiration-after-create-interval-seconds": 1801,
         },
@@ -358,6 +362,19 @@ def test_inquiry_without_terms_or_with_two_has_none(started):
 
 
 # At the mock
+
+
+def test_a_person_gets_a_session_token_at_the_start_and_while_the_inquiry_is_open(mock, sessions):
+    started = sessions.start(sessions.plan("customer-17", any_document=True, **PAYOUT))
+    assert started.access.token is not None
+    record = started.record
+    # Nobody has opened it: it opens by its id alone.
+    assert sessions.read(record, with_access=True).access.token is None
+    mock.control.sessions.fail_attempt(record.session_id)
+    continued = sessions.read(record, with_access=True).access
+    assert continued.token is not None
+    assert continued.link is not None
+    assert continued.token.reveal() not in f"{continued!r} {started!r}"
 
 
 def test_expired_inquiry_is_resumed_by_a_new_link(mock, sessions):

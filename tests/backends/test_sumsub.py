@@ -7,11 +7,12 @@ import json
 
 import attrs
 import pytest
+import requests
 from kit.fakes import json_reply
 from kit.sessions import session_record
 
 import facematch_core as fm
-from facematch_core.backend import ReadRequest, StartRequest
+from facematch_core.backend import ReadRequest, SessionReading, StartRequest
 from facematch_core.errors import WebhookRefused
 from facematch_mock_server import Fault, MockServer
 from facematch_sumsub import SumsubBackend
@@ -191,11 +192,15 @@ def test_raw_has_neither_names_nor_comments():
     assert reading.raw["review"]["reviewResult"] == {"reviewAnswer": "RED", "buttonIds": []}
 
 
+LINK_REPLY = json_reply({"url": "https://in.sumsub.com/websdk/p/x"})
+TOKEN_REPLY = json_reply({"token": "_act-x", "userId": UNSTARTED.id})
+
+
 @pytest.mark.parametrize("status", [200, 201])
 def test_start_accepts_each_documented_status(status):
-    link = json_reply({"url": "https://in.sumsub.com/websdk/p/x"})
     start = StartRequest(record=UNSTARTED)
-    assert BACKEND.read_reply(start, json_reply(applicant(), status), link).access is not None
+    replies = [json_reply(applicant(), status), LINK_REPLY, TOKEN_REPLY]
+    assert BACKEND.read_reply(start, *replies).access is not None
 
 
 def test_start_without_a_link_is_counted_and_not_retried():
@@ -209,11 +214,20 @@ def test_second_start_of_a_record_finds_the_applicant_of_the_first():
     exists = json_reply(
         {"description": "Applicant with external user id 'x' already exists: y"}, 409
     )
-    link = json_reply({"url": "https://in.sumsub.com/websdk/p/x"})
-    reading = BACKEND.read_reply(
-        StartRequest(record=UNSTARTED), exists, json_reply(applicant()), link
-    )
+    replies = [exists, json_reply(applicant()), LINK_REPLY, TOKEN_REPLY]
+    reading = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)
     assert reading.session_id == APPLICANT_ID
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(403, SessionReading), (500, fm.OutcomeUnknown)])
+def test_an_app_token_without_the_permission_for_tokens_gives_a_link_alone(status, outcome):
+    refused = json_reply({"description": "No.", "code": status, "correlationId": "c"}, status)
+    replies = [json_reply(applicant(), 201), LINK_REPLY, refused]
+    started = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)
+    assert type(started) is outcome
+    if status == 403:
+        assert started.access.link is not None
+        assert started.access.token is None
 
 
 # At the mock
@@ -257,6 +271,16 @@ def passed(mock, sessions):
 
 def why_not(sessions, record):
     return sessions.read(record, document=ADA).why_not("customer-17", **USE)
+
+
+def test_a_start_and_a_read_give_a_link_and_a_token_that_open_one_applicant(mock, sessions):
+    started = sessions.start(sessions.plan("customer-17", purpose="payout"))
+    again = sessions.read(started.record, with_access=True)
+    for access in (started.access, again.access):
+        assert access.token.reveal().startswith("_act-")
+        assert access.token.reveal() not in repr(access)
+    assert requests.get(again.access.link.reveal(), timeout=10).status_code == 200
+    assert len(mock.control.sessions.all()) == 1
 
 
 def test_applicant_that_staff_approved_is_still_no_match(mock, sessions):

@@ -82,7 +82,7 @@ UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
 class PersonaSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
     signs_time = True
-    hands_over = ("link",)
+    hands_over = ("link", "token")
     hands_over_again = ("link",)
     documented_capabilities = (
         "reads_document",

@@ -98,8 +98,8 @@ class SumsubSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
     signature_header = "x-payload-digest"
     id_name = "id"
-    hands_over = ("link",)
-    hands_over_again = ("link",)
+    hands_over = ("link", "token")
+    hands_over_again = ("link", "token")
     documented_capabilities = (
         "reads_document",
         "start_is_repeatable",

@@ -104,7 +104,7 @@ CLAIMS = table(
     row("token.created", Reply(200), TOKEN, "A token for the SDKs is bound to one applicant, by userId and levelName, for ttlInSecs; the answer repeats userId."),
     fact("token.query", QUERY_TOKEN, "The earlier form of the call has userId, levelName and ttlInSecs in the query, and no body."),
     row("token.default_s", 600, SEEN, "A token lasts 10 minutes unless ttlInSecs says otherwise."),
-    fact("token.page", OURS, "A token opens this server's page for a tester as a link does, lasts at most as long, and ends the former link or token."),
+    fact("token.page", OURS, "A token opens this server's page for a tester as a link does, and lasts at most as long. A link that is still open stays open, and its page has the token."),
     row("session.attempts", 3, OURS, "The third failed attempt ends a check as RED and FINAL; until then it is RED and RETRY."),
     row("session.live_from", 50.0, OURS, "A face is live from a score of 50, and an attack never is. Sumsub shows no scores."),
     row("session.match_from", 50.0, OURS, "Faces match from a score of 50. Sumsub shows no scores."),

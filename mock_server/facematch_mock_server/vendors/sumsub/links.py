@@ -113,7 +113,7 @@ def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
 def _answer_token(call: SumsubCall) -> Response:
     applicant = _read_external_and_level(call, "userId")
     lasts_s = _read_lifetime(call, "token.default_s")
-    session = _open_page(call, applicant, lasts_s=lasts_s)
+    session = _open_page(call, applicant, lasts_s=lasts_s, keeps_open_page=True)
     call.claims.cite("token.page")
     token = f"{_SDK_TOKEN}{hosted_of(session).token}"
     return call.answer("token.created", {"token": token, "userId": session.vendor_data})
@@ -127,8 +127,12 @@ def _open_page(
     success_url: str | None = None,
     reject_url: str | None = None,
     language: str | None = None,
+    keeps_open_page: bool = False,
 ) -> Session:
-    """Open the page of an applicant, who may be a new one, by a new token."""
+    """Open the page of an applicant, who may be a new one, by a new token.
+
+    With `keeps_open_page`, an open page stays as it is, so that its link still works.
+    """
     external_id, level_name = applicant
     with call.world.behaviour.creating:
         session = find_by_external_id(call, external_id)
@@ -145,6 +149,8 @@ def _open_page(
     }
 
     def open_page(each: Session) -> Session:
+        if keeps_open_page and hosted_of(each).token and call.now < hosted_of(each).expires_at:
+            return each
         opened = attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), **link))
         return with_metadata(opened, reject_url=reject_url)
 
