@@ -53,6 +53,56 @@ def sdk_token(applicant_id, *, slash="", token=LIVE_TOKEN):
     return ask(f"/v3.6/sdk_token{slash}", body, token=token)
 
 
+def upload(kind, applicant_id, picture, /, *, token=LIVE_TOKEN, slash="", name="a.png", **fields):
+    """An upload to ``documents`` or ``live_photos``."""
+    sent = {"applicant_id": applicant_id, **({"type": "passport"} if kind == "documents" else {})}
+    sent |= fields
+    files = [("file", name, picture)]
+    body, content_type = didit.multipart(sent.items(), files if picture else [])
+    headers = {"host": "127.0.0.1:8000", "authorization": f"Token token={token}"}
+    return didit.didit_request(f"/v3.6/{kind}{slash}", body, content_type, key=None, **headers)
+
+
+def pictured_applicant(engine, document=None, photo=None, **how):
+    """Return the id of a new applicant with these pictures; None is not uploaded."""
+    applicant_id = new_applicant(engine, **how)
+    for kind, picture in (("documents", document), ("live_photos", photo)):
+        if picture is not None:
+            more = {"advanced_validation": "false"} if kind == "live_photos" else {}
+            assert engine.handle(upload(kind, applicant_id, picture, **more, **how)).status == 201
+    return applicant_id
+
+
+def check(applicant_id, /, *names, path="/v3.6/checks", token=LIVE_TOKEN, **fields):
+    body = {"applicant_id": applicant_id, "report_names": names, **fields}
+    return ask(path, body, token=token)
+
+
+def newest_applicant(engine):
+    return engine.world.records.applicants.all()[-1].id
+
+
+def uploading(kind, picture=didit.P1, **fields):
+    """A step that uploads a picture of the newest applicant."""
+    return lambda engine: engine.handle(upload(kind, newest_applicant(engine), picture, **fields))
+
+
+def checking(*names, **fields):
+    """A step that checks the newest applicant."""
+    return lambda engine: engine.handle(check(newest_applicant(engine), *names, **fields))
+
+
+def listing(kind, **how):
+    """A step that lists uploads or checks of the newest applicant."""
+    path = f"/v3.6/{kind}"
+    return lambda engine: engine.handle(ask(path, applicant_id=newest_applicant(engine), **how))
+
+
+def listing_reports(**how):
+    """A step that lists the reports of the newest check."""
+    return lambda engine: engine.handle(ask("/v3.6/reports", check_id=newest(engine).id, **how))
+
+
 def start(engine, *, token=LIVE_TOKEN, applicant_id=None, **fields):
     """Start a run, with an applicant of its own; return the response."""
     if applicant_id is None:

@@ -6,10 +6,12 @@ import os
 import pytest
 
 from facematch_core import open_sessions
-from facematch_mock_server import Fault, MockServer
+from facematch_mock_server import Fault, MockServer, card_sheet
 
 PYTHON_SDK = "onfido-python==6.2.0"
 NODE_SDK = "@onfido/api@6.2.0"
+#: Clients that write a slash at the end of a path; the second one asks for version 3.4.
+OLDER_NODE_SDKS = ("2.9.0", "2.3.1")
 WORKFLOW = "5025d9fd-7842-4805-bce1-a7bfd7131b4e"
 WEBHOOK_TOKEN = "onfido-webhook-token"
 NOBODY = "http://127.0.0.1:9/hook"
@@ -116,6 +118,59 @@ try {
 } catch (error) {
   seen.forged = "refused";
 }
+"""
+PYTHON_CHECK = """
+applicant = api.create_applicant(onfido.ApplicantBuilder(first_name="Ada", last_name="Lovelace"))
+sdk_token = api.generate_sdk_token(onfido.SdkTokenBuilder(applicant_id=applicant.id))
+seen["token"] = bool(sdk_token.token)
+document = api.upload_document(
+    applicant_id=applicant.id, type=onfido.DocumentTypes.PASSPORT, file=os.environ["DOCUMENT"])
+photo = api.upload_live_photo(applicant_id=applicant.id, file=os.environ["PHOTO"])
+seen["photo"] = photo.file_type
+check = api.create_check(onfido.CheckBuilder(
+    applicant_id=applicant.id, report_names=["document", "facial_similarity_photo"]))
+seen |= {"new": check.status, "result": api.find_check(check.id).result}
+reports = [each.actual_instance for each in api.list_reports(check.id).reports]
+seen["reports"] = {each.name: each.result for each in reports}
+seen["document"] = [str(each.id) for each in reports[0].documents] == [str(document.id)]
+seen["size"] = len(api.download_document(document.id))
+"""
+NODE_CHECK = """
+const fs = require("fs");
+const file = (name) => new onfido.FileTransfer(fs.readFileSync(process.env[name]), "picture.png");
+const applicant = (await api.createApplicant({first_name: "Ada", last_name: "Lovelace"})).data;
+seen.token = Boolean((await api.generateSdkToken({applicant_id: applicant.id})).data.token);
+await api.uploadDocument("passport", applicant.id, file("DOCUMENT"));
+seen.photo = (await api.uploadLivePhoto(applicant.id, file("PHOTO"))).data.file_type;
+const check = (await api.createCheck({applicant_id: applicant.id,
+  report_names: ["document", "facial_similarity_photo"]})).data;
+seen.new = check.status;
+seen.result = (await api.findCheck(check.id)).data.result;
+const reports = (await api.listReports(check.id)).data.reports;
+seen.reports = Object.fromEntries(reports.map((each) => [each.name, each.result]));
+"""
+OLDER_NODE_CHECK = """
+const fs = require("fs");
+const { Onfido, Region } = require("@onfido/api");
+const client = new Onfido({ apiToken: process.env.TOKEN, region: Region.EU, timeout: 20000 });
+const defaults = client.axiosInstance.defaults;
+defaults.baseURL = defaults.baseURL.replace("https://api.eu.onfido.com", process.env.MOCK_URL);
+const file = (name) => ({ contents: fs.createReadStream(process.env[name]), filepath: "a.png" });
+const seen = {};
+(async () => {
+const applicant = await client.applicant.create({ firstName: "Ada", lastName: "Lovelace" });
+const applicantId = applicant.id;
+seen.token = Boolean(await client.sdkToken.generate({ applicantId, referrer: "*://*/*" }));
+await client.document.upload({ applicantId, type: "passport", file: file("DOCUMENT") });
+seen.photo = (await client.livePhoto.upload({ applicantId, file: file("PHOTO") })).fileType;
+const check = await client.check.create({ applicantId,
+  reportNames: ["document", "facial_similarity_photo"] });
+seen.new = check.status;
+seen.result = (await client.check.find(check.id)).result;
+const reports = await client.report.list(check.id);
+seen.reports = Object.fromEntries(reports.map((each) => [each.name, each.result]));
+console.log(JSON.stringify(seen));
+})();
 """
 
 
@@ -250,6 +305,51 @@ def test_python_client_manages_webhooks(tell):
     seen = tell(PYTHON_WEBHOOKS, HOOK=NOBODY)
     assert seen.pop("token")
     assert seen == {"listed": True, "left": 0}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """The variables with the files of a document and of a live photo of its holder."""
+    variables = {}
+    for name, card in (("DOCUMENT", "p1"), ("PHOTO", "p1-again")):
+        path = tmp_path / f"{card}.png"
+        path.write_bytes(card_sheet()[card].data)
+        variables[name] = str(path)
+    return variables
+
+
+CHECKED = {
+    "token": True,
+    "photo": "png",
+    "new": "in_progress",
+    "result": "clear",
+    "reports": {"document": "clear", "facial_similarity_photo": "clear"},
+}
+
+
+def test_python_client_uploads_pictures_and_reads_the_reports_of_a_check(tell, pictures):
+    size = len(card_sheet()["p1"].data)
+    assert tell(PYTHON_CHECK, **pictures) == {**CHECKED, "document": True, "size": size}
+
+
+def test_node_client_uploads_pictures_and_reads_the_reports_of_a_check(tell_node, pictures):
+    assert tell_node(NODE_CHECK, **pictures) == CHECKED
+
+
+@pytest.fixture(params=OLDER_NODE_SDKS)
+def older_node_folder(request, find_program, run_command, tmp_path):
+    package = f"@onfido/api@{request.param}"
+    run_command(find_program("npm"), "install", "--silent", "--no-save", package, cwd=tmp_path)
+    return tmp_path
+
+
+def test_older_node_client_uploads_pictures_and_reads_the_reports_of_a_check(
+    older_node_folder, find_program, run_command, environment, pictures
+):
+    variables = {**os.environ, **environment, **pictures}
+    node = find_program("node")
+    printed = run_command(node, "-e", OLDER_NODE_CHECK, cwd=older_node_folder, env=variables)
+    assert json.loads(printed) == CHECKED
 
 
 def delivery_of(mock):

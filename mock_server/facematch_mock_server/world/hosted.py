@@ -274,7 +274,9 @@ def _check_open(world: World, session: Session) -> None:
     if is_open(world, session):
         return
     if session.status in rules.open_statuses:
-        raise ValueError("nobody can open this session's page: make a link first")
+        raise ValueError(
+            "this session has no valid link, so a person can no longer act in it: make a link first"
+        )
     raise ValueError(f"this session is {session.status}: a person can no longer act in it")
 
 

@@ -11,7 +11,7 @@ import functools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Self
 
 import attrs
@@ -513,9 +513,21 @@ def new_delivery(
     )
 
 
-def announce(world: World, session: Session, *, event: str, origin: str) -> None:
-    """Queue a delivery for each destination that gets this event; see `new_delivery`."""
+def announce(
+    world: World,
+    session: Session,
+    *,
+    event: str,
+    origin: str,
+    only: Container[str] | None = None,
+) -> None:
+    """Queue a delivery for each destination that gets this event; see `new_delivery`.
+
+    `only` has the ids of the destinations that may get it; None for all.
+    """
     for destination in world.outbox.destinations.all():
+        if only is not None and destination.uuid not in only:
+            continue
         if destination.enabled and event in destination.events:
             world.outbox.enqueue(
                 new_delivery(world, destination, session, event=event, origin=origin)

@@ -28,7 +28,10 @@ from facematch_persona import PersonaBackend
 
 #: Recorded answers of Onfido have null here, against the specification. The language is declared
 #: nullable, but null is not among its values.
-RECORDED_NULLS = frozenset({"output", "error", "customer_user_id", "delete_at", "language"})
+RECORDED_NULLS = frozenset(
+    {"output", "error", "customer_user_id", "delete_at", "language", "issuing_country", "side"}
+    | {"result", "sub_result", "form_uri", "redirect_uri"}
+)
 
 
 class Specification:
@@ -102,6 +105,35 @@ ONFIDO_STEPS = [
     (WEBHOOK, "get", onfido.on_webhook()),
     (WEBHOOK, "delete", onfido.on_webhook(method="DELETE")),
 ]
+CHECK_STEPS = [
+    ("/applicants", "post", onfido.ask(onfido.APPLICANTS, onfido.NAME)),
+    (
+        "/sdk_token",
+        "post",
+        lambda engine: engine.handle(onfido.sdk_token(onfido.newest_applicant(engine))),
+    ),
+    ("/documents", "post", onfido.uploading("documents", side="front")),
+    ("/documents", "post", onfido.uploading("documents", b"GIF89a")),
+    ("/live_photos", "post", onfido.uploading("live_photos")),
+    ("/live_photos", "post", onfido.uploading("live_photos", type="x")),
+    ("/documents", "get", onfido.listing("documents")),
+    ("/live_photos", "get", onfido.listing("live_photos")),
+    ("/checks", "post", onfido.checking()),
+    ("/checks", "post", onfido.checking("document", asynchronous=False)),
+    ("/checks", "post", onfido.checking("document", "facial_similarity_photo", tags=["a"])),
+    ("/checks", "get", onfido.listing("checks")),
+    ("/reports", "get", onfido.listing_reports()),
+]
+
+
+def test_onfidos_checks_fit(onfido_document):
+    engine = didit.new_engine(Recognizer(), vendor="onfido")
+    engine.handle(onfido.ask(onfido.WEBHOOKS, {"url": HOOK}))
+    for path, method, step in CHECK_STEPS:
+        onfido_document.check_answer(ask(engine, step), path, method)
+    schema = {"$ref": "#/components/schemas/webhook_event_payload_object"}
+    for _, letter, _ in carry(engine):
+        onfido_document.check(schema, json.loads(letter.body)["payload"]["object"])
 
 
 def test_onfidos_answers_fit(onfido_document):

@@ -51,12 +51,39 @@ class Applicant:
         return self.deleted_at is not None
 
 
+@attrs.frozen(kw_only=True)
+class Uploaded:
+    """A document or live photo of an applicant.
+
+    Attributes:
+        id: The upload's id.
+        kind: The name of its list: ``documents`` or ``live_photos``.
+        applicant_id: The applicant.
+        created_at: The time of the upload, UTC.
+        digest: The SHA-256 of the file.
+        file_name, file_type, file_size: The name as sent, ``jpg``, ``png`` or ``pdf``, and the
+            bytes. The name is not in `repr`.
+        fields: Further values as sent, by Onfido's names; None if not sent.
+    """
+
+    id: str
+    kind: str
+    applicant_id: str
+    created_at: dt.datetime
+    digest: str
+    file_name: str = attrs.field(repr=False)
+    file_type: str
+    file_size: int
+    fields: Mapping[str, str | None]
+
+
 class OnfidoRecords(TokenRecords):
-    """The applicants of one world, and the tokens of its logins."""
+    """The applicants of one world with their uploads, and the tokens of its logins."""
 
     def __init__(self) -> None:
         super().__init__()
         self.applicants: Collection[Applicant] = Collection(limit=10_000)
+        self.uploads: Collection[Uploaded] = Collection(limit=10_000)
         #: What Onfido stores of a webhook beside its destination, by id.
         self.webhooks: Collection[dict[str, Any]] = Collection()
 
@@ -84,6 +111,17 @@ def check_text(problems: FieldProblems, name: str, value: object) -> None:
     """Add a problem if the value is neither a text nor missing."""
     if value is not None and not isinstance(value, str):
         problems.add(name, "must be a text")
+
+
+def check_tags(problems: FieldProblems, tags: Any) -> None:
+    """Add a problem for tags that Onfido does not take."""
+    is_list = isinstance(tags, list) and len(tags) <= 30
+    if tags is not None and not (is_list and all(_is_tag(tag) for tag in tags)):
+        problems.add("tags", "must be at most 30 texts of 1 to 128 characters")
+
+
+def _is_tag(tag: object) -> bool:
+    return isinstance(tag, str) and 1 <= len(tag) <= 128
 
 
 def show_time(time: dt.datetime) -> str:

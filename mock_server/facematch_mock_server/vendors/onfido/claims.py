@@ -11,6 +11,11 @@ SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
 DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
 TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
 CLIENTS = observed("Onfido, the paths of @onfido/api 2.9.0 and onfido-java 1", "2026-11-29")
+SDK_UI = observed("Onfido, onfido-sdk-ui, what it reads in a refused upload", "2026-11-29")
+ISSUES = observed(
+    "Onfido, answers in issues of onfido-android-sdk (120), onfido-sdk-ui (495), onfido-java (34) and a public program",
+    "2026-11-29",
+)
 EVENT = observed("Onfido, a signed event in the tests of onfido-java", _READ)
 SEEN = observed("answers of Onfido, as quoted by public clients", _READ)
 
@@ -37,6 +42,23 @@ CLAIMS = table(
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
     row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is made up; Onfido's is a JWT. Nothing here takes it: the pictures are uploaded with the API token."),
+    row("upload.made", Reply(201), SPEC, "POST /documents (applicant_id, file, type) and POST /live_photos (applicant_id, file) take a form with a jpg, png or pdf; they return the upload with id, href, download_href and the file's name, type and size."),
+    row("upload.shown", Reply(200), SPEC, "Uploads are listed by applicant_id, shown and downloaded. The order of a list, newest first, is our choice."),
+    row("document.max_bytes", 3_000_000, SPEC, "A document has at most 3 MB."),
+    row("photo.max_bytes", 10_000_000, SPEC, "A live photo has at most 10 MB."),
+    fact("upload.smallest", OURS, "The least sizes (2 KB and 32 KB) are not imitated: a test card has 4 KB. The texts of a refused file are ours."),
+    fact("photo.one_face", SPEC, "A live photo must show exactly one face, unless advanced_validation is false."),
+    fact("photo.one_face.texts", SDK_UI, "No face or several are problems of the field face_detection; the text of several has the words Multiple faces. The rest of both texts is ours."),
+    row("check.created", Reply(201), SPEC, "POST /checks needs applicant_id and report_names. A new check is in_progress without a result, unless asynchronous is false; it has the ids of its reports."),
+    row("check.shown", Reply(200), SPEC, "Checks are shown, and listed by applicant_id. The result is clear if each report is, else consider."),
+    row("report.shown", Reply(200), SPEC, "Reports are shown, and listed by check_id, with name, result, sub_result, properties, breakdown and the ids of the pictures."),
+    fact("check.judged", DOCS, "A face is compared with the newest document of the applicant, and a Document report has the newest one, or one of document_ids. Here a document is clear if it shows a face (our choice), otherwise sub_result is caution."),
+    fact("check.at_once", OURS, "A check is complete at the next read, and its webhooks are sent at once."),
+    fact("check.pictures", ISSUES, "A check without a document or live photo is refused with 422 and these texts under the field applicant; so is a document of somebody else."),
+    fact("check.reports", ISSUES, "A report that an account does not have is refused with 422 and this text; here these are all but the reports about documents and about photos of faces. The field report_names is ours."),
+    fact("check.form", OURS, "applicant_provides_data, a form that Onfido sends to the person, is refused as not enabled."),
+    fact("check.consider", SPEC, "In the sandbox, consider lists the reports whose result is consider."),
+    fact("check.charged", OURS, "A live check is one ledger entry with the amount 0: no price is documented."),
     row("applicant.created", Reply(201), SPEC, "POST /applicants needs first_name and last_name without the characters ! # $ % * = < > ; { } and the quote; it returns the applicant with id, created_at, delete_at, href and sandbox."),
     row("applicant.shown", Reply(200), SPEC, "An applicant is shown as it was created; sandbox tells the environment of the token that created it."),
     row("applicant.listed", Reply(200), SPEC, "Applicants are listed in pages of 20, newest first; include_deleted adds those that were deleted. The order is our choice."),
@@ -69,6 +91,7 @@ CLAIMS = table(
     row("webhook.shown", Reply(200), SPEC, "Webhooks can be listed, shown, changed and deleted (204); without events they get all."),
     fact("webhook.ours", OURS, "environments is stored and shown, and events of both environments are sent. A URL may be http on this machine; any other host needs deliver_to."),
     fact("webhook.body", EVENT, "A delivery has payload with resource_type, action, object and resource, which is the run, and the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex."),
+    fact("webhook.check", TESTS, "A delivery about a check or a report has resource_type, action and object with id, status, completed_at_iso8601 and href, and no resource. report.completed is sent for each report before check.completed (our choice); webhook_ids of a check selects the webhooks."),
     fact("webhook.when", OURS, "workflow_run.completed is sent whenever a run is approved, declined, put in review, abandoned or failed, and again when its decision is revised."),
     row("webhook.timeout_s", 10, SPEC, "A receiver must answer with 20x within 10 seconds."),
     row("webhook.delivered", range(200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),

@@ -1,4 +1,4 @@
-"""Workflow runs: start, the person's check, the reports, and webhooks."""
+"""Workflow runs: start, read, list, and the person's check."""
 
 from __future__ import annotations
 
@@ -9,48 +9,28 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.vendors.base import Call, as_fraction
+from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
 from facematch_mock_server.world.sessions import Session
-from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .applicants import (
     ABANDONED,
     UUID,
     FieldProblems,
+    check_tags,
     check_text,
     find_own_applicant,
     page_of,
     read_applicant,
     show_time,
 )
+from .reports import CLEAR, document_report, face_report
 
 PATH = "/v3.6/workflow_runs"
 COMPLETED = "workflow_run.completed"
-#: The events of a webhook (`webhook_event_type` in Onfido's specification).
-EVENTS = (
-    "audit_log.created",
-    "watchlist_monitor.matches_updated",
-    COMPLETED,
-    "workflow_task.started",
-    "workflow_task.completed",
-    "check.started",
-    "check.reopened",
-    "check.withdrawn",
-    "check.completed",
-    "check.form_completed",
-    "report.withdrawn",
-    "report.resumed",
-    "report.cancelled",
-    "report.awaiting_approval",
-    "report.completed",
-    "workflow_timeline_file.created",
-    "workflow_run_evidence_folder.created",
-)
 AWAITING_INPUT = "awaiting_input"
 APPROVED = "approved"
 DECLINED = "declined"
@@ -62,8 +42,6 @@ DOCUMENT_OUTPUT = "doc"
 
 #: The error of a run whose workflow has failed.
 _FAILURE = {"type": "mock_error", "message": "A test has made this run fail."}
-_CLEAR = "clear"
-_CONSIDER = "consider"
 _LANGUAGES = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")
 #: Seconds until the link of a run without `expires_at` expires: never, in practice.
 _NO_EXPIRY_S = 100 * 365 * 86400
@@ -97,10 +75,7 @@ def start(call: Call) -> Response:
     problems = FieldProblems()
     for name in ("applicant_id", "workflow_id"):
         _check_uuid(problems, name, body.get(name))
-    tags = body.get("tags")
-    is_list = isinstance(tags, list) and len(tags) <= 30
-    if tags is not None and not (is_list and all(_is_tag(tag) for tag in tags)):
-        problems.add("tags", "must be at most 30 texts of 1 to 128 characters")
+    check_tags(problems, body.get("tags"))
     user_id = body.get("customer_user_id")
     if user_id is not None and not (isinstance(user_id, str) and len(user_id) <= 256):
         problems.add("customer_user_id", "must be a text of at most 256 characters")
@@ -135,14 +110,10 @@ def start(call: Call) -> Response:
     return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
 
 
-def _is_tag(tag: object) -> bool:
-    return isinstance(tag, str) and 1 <= len(tag) <= 128
-
-
 def _is_visible(call: Call, session: Session) -> bool:
     """Return whether a run is one of the token's environment, whose applicant was not deleted."""
     applicant = find_own_applicant(call, session.internal_id)
-    return applicant is not None and not applicant.is_deleted
+    return session.hosted is not None and applicant is not None and not applicant.is_deleted
 
 
 def read(call: Call) -> Response:
@@ -236,77 +207,28 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     match = check.match
     if match is None:
         raise LookupError("a run compares the face with a document, which is missing")
-    claims = world.claims
-    has_faces = bool(match.probe.faces and match.reference.faces)
-    match_score = match.score or 0.0
-    live_score = check.liveness.score or 0.0
-    is_live = not check.liveness.attack and live_score >= claims["run.live_from"]
-    if check.liveness.attack:
-        live_score = min(live_score, 5.0)
-    faces_match = _word(match_score >= claims["run.match_from"])
-    no_spoof = _word(is_live)
-    face_detected = _word(has_faces)
-    is_clear = has_faces and faces_match == no_spoof == _CLEAR
-    document_result = _word(bool(match.reference.faces))
-    status = APPROVED if is_clear and document_result == _CLEAR else DECLINED
+    ids = world.account.ids
+    face = face_report(world.claims, match, check.liveness, ids.uuid())
+    document = document_report(has_face=bool(match.reference.faces))
+    is_clear = face["result"] == document["result"] == CLEAR
+    status = APPROVED if is_clear else DECLINED
     if match.review:
         status = REVIEW
-    ids = world.account.ids
-    face_report = {
-        "uuid": ids.uuid(),
-        "status": "complete",
-        "result": _word(is_clear),
-        "properties": {"score": as_fraction(live_score)},
-        "breakdown": {
-            "face_comparison": {
-                "result": faces_match,
-                "breakdown": {
-                    "face_match": {
-                        "result": faces_match,
-                        "properties": {
-                            "score": as_fraction(match_score),
-                            "document_id": ids.uuid(),
-                        },
-                    }
-                },
-            },
-            "image_integrity": {
-                "result": face_detected,
-                "breakdown": {
-                    "face_detected": {"result": face_detected, "properties": {}},
-                    "source_integrity": {"result": _CLEAR, "properties": {}},
-                },
-            },
-            "visual_authenticity": {
-                "result": no_spoof,
-                "breakdown": {
-                    "spoofing_detection": {
-                        "result": no_spoof,
-                        "properties": {"score": as_fraction(live_score)},
-                    }
-                },
-            },
+    output = {
+        FACE_OUTPUT: {"uuid": ids.uuid(), "status": "complete", **face},
+        DOCUMENT_OUTPUT: {
+            "uuid": ids.uuid(),
+            "status": "complete",
+            **document,
+            "repeat_attempts": {},
         },
-    }
-    document_report = {
-        "uuid": ids.uuid(),
-        "status": "complete",
-        "result": document_result,
-        "sub_result": _CLEAR if document_result == _CLEAR else "caution",
-        "properties": {},
-        "breakdown": {},
-        "repeat_attempts": {},
     }
     return attrs.evolve(
         session,
         status=status,
-        result={FACE_OUTPUT: face_report, DOCUMENT_OUTPUT: document_report},
+        result=output,
         pictures={"face": check.face, "document": check.reference},
     )
-
-
-def _word(is_clear: bool) -> str:
-    return _CLEAR if is_clear else _CONSIDER
 
 
 #: Onfido's names of the values on a document, by the mock's.
@@ -334,9 +256,6 @@ def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
     return properties
 
 
-# Webhooks
-
-
 def _announce(world: World, session: Session) -> None:
     """Queue the webhooks about a run that has ended."""
     if session.status == AWAITING_INPUT:
@@ -344,35 +263,6 @@ def _announce(world: World, session: Session) -> None:
     origin = world.account.shared.address or ""
     webhooks.announce(world, session, event=COMPLETED, origin=origin)
 
-
-def compose(
-    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
-) -> SignedPayload:
-    """Build and sign a delivery about a run."""
-    session = delivery.session
-    claims.cite("webhook.body", "webhook.form", "webhook.when")
-    payload = {
-        "resource_type": "workflow_run",
-        "action": delivery.event,
-        "object": {
-            "id": session.id,
-            "status": session.status,
-            "completed_at_iso8601": show_time(delivery.created_at),
-            "href": f"{delivery.origin}{PATH}/{session.id}",
-        },
-        "resource": show_run(claims, world, session, delivery.origin),
-    }
-    body = delivery.write({"payload": payload})
-    signature = hmac_hex(destination.secret, body)
-    return SignedPayload.of_json(body, ("X-SHA2-Signature", signature))
-
-
-WEBHOOK_RULES = webhooks.WebhookRules(
-    events=EVENTS,
-    session_event=COMPLETED,
-    compose=compose,
-    signature_headers=("x-sha2-signature",),
-)
 
 SESSION_RULES = SessionRules(
     open_statuses=frozenset({AWAITING_INPUT}),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -19,10 +20,11 @@ from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Destination, Outbox
 
-from . import applicants, runs
+from . import applicants, checks, deliveries, runs, uploads
 from .applicants import UUID, FieldProblems, OnfidoRecords, check_text
 from .claims import CLAIMS
 
+NEWEST = "v3.6"
 LOGIN = "/v3.6/oauth/token"
 WEBHOOKS = "/v3.6/webhooks"
 LIVE_TOKEN = "api_live.mock-onfido"  # noqa: S105 - of the mock alone
@@ -30,17 +32,20 @@ SANDBOX_TOKEN = "api_sandbox.mock-onfido"  # noqa: S105 - of the mock alone
 CLIENT = "mock-onfido-client"
 CLIENT_SECRET = "mock-onfido-client-secret"  # noqa: S105 - of the mock alone
 
+_OLDER = re.compile("/(v3(?:[.][0-5])?)(?=/)")
 _TOKEN_PREFIX = "Token token="  # noqa: S105 - the form of a header, no secret
 #: Of Onfido's API reference, version 3.6.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/onfido.md",
-    "/v3.6/documents/*",
-    "/v3.6/live_photos/*",
+    "/v3.6/documents/{id}/nfc_face",
+    "/v3.6/documents/{id}/video/download",
     "/v3.6/live_videos/*",
     "/v3.6/motion_captures/*",
     "/v3.6/id_photos/*",
-    "/v3.6/checks/*",
-    "/v3.6/reports/*",
+    "/v3.6/checks/{id}/resume",
+    "/v3.6/checks/{id}/download",
+    "/v3.6/reports/{id}/resume",
+    "/v3.6/reports/{id}/cancel",
     "/v3.6/signing_documents/*",
     "/v3.6/watchlist_monitors/*",
     "/v3.6/biometric_tokens/*",
@@ -55,6 +60,11 @@ _NOT_IMITATED = NotImitated(
     "/v3.6/workflow_runs/{id}/evidence_folder",
     "/v3.6/workflow_runs/{id}/timeline_file/*",
 )
+
+
+def _in_newest(path: str) -> str:
+    """Return a path as version 3.6 has it."""
+    return _OLDER.sub(f"/{NEWEST}", path, count=1) if _OLDER.match(path) else path
 
 
 # Keys
@@ -128,7 +138,7 @@ def _log_in(call: Call) -> Response:
 
 def _key_of(head: Request) -> str | None:
     """Return the API token or the OAuth client in a request; it identifies the account."""
-    if head.path == LOGIN:
+    if _in_newest(head.path).removesuffix("/") == LOGIN:
         return _login_fields(head).get("client_id")
     header = head.header("authorization", "")
     if header.startswith(_TOKEN_PREFIX):
@@ -147,7 +157,7 @@ def _create_webhook(call: Call) -> Response:
     destination = Destination(
         uuid=ids.uuid(),
         url=body["url"],
-        events=tuple(body.get("events") or runs.EVENTS),
+        events=tuple(body.get("events") or deliveries.EVENTS),
         enabled=body.get("enabled", True),
         secret=ids.uuid().replace("-", ""),
     )
@@ -164,7 +174,7 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
     if (is_new or url is not None) and not is_allowed:
         problems.add("url", "must be https, on this machine or on a host that deliver_to lists")
     events = body.get("events") or []
-    if not isinstance(events, list) or not all(event in runs.EVENTS for event in events):
+    if not isinstance(events, list) or not all(event in deliveries.EVENTS for event in events):
         problems.add("events", "has an unknown event")
     if type(body.get("enabled", True)) is not bool:
         problems.add("enabled", "must be true or false")
@@ -222,7 +232,7 @@ def _change_webhook(call: Call) -> Response:
         if name in body:
             changes[name] = body[name]
     if "events" in body:
-        changes["events"] = tuple(body["events"] or runs.EVENTS)
+        changes["events"] = tuple(body["events"] or deliveries.EVENTS)
     changed = attrs.evolve(webhook, **changes)
     call.world.outbox.destinations.put(webhook.uuid, changed)
     _store_more(call, webhook.uuid, body)
@@ -251,11 +261,23 @@ def _route(
     )
 
 
+def _upload_routes(kind: uploads.Kind) -> Iterator[base.Route]:
+    for pattern, handlers in uploads.handlers_of(kind).items():
+        yield base.Route(
+            pattern=pattern,
+            handlers=handlers,
+            checks=_CHECKS,
+            credentials=("authorization",),
+            is_form=True,
+            shown_fields=("type", "side", "issuing_country"),
+        )
+
+
 class Onfido(base.MockVendor):
     """The mock of Onfido Studio in one world. Thread-safe."""
 
     common_prefix = "/v3.6/"
-    extra_prefixes = ("/v3.6/",)
+    extra_prefixes = tuple(f"/v3.{minor}/" for minor in range(7))
     slash_claim = "path.slash"
     not_found_claim = "path"
     session_rules = runs.SESSION_RULES
@@ -271,6 +293,12 @@ class Onfido(base.MockVendor):
         ),
         _route(f"{applicants.PATH}/{{uuid}}/restore", POST=applicants.restore),
         _route("/v3.6/sdk_token", POST=applicants.make_sdk_token),
+        *_upload_routes(uploads.DOCUMENTS),
+        *_upload_routes(uploads.LIVE_PHOTOS),
+        _route(checks.PATH, "match", POST=checks.create, GET=checks.list_checks),
+        _route(f"{checks.PATH}/{{uuid}}", GET=checks.read),
+        _route(checks.REPORTS, GET=checks.list_reports),
+        _route(f"{checks.REPORTS}/{{uuid}}", GET=checks.read_report),
         _route(runs.PATH, "session_start", POST=runs.start, GET=runs.list_runs),
         _route(f"{runs.PATH}/{{uuid}}", "session_read", GET=runs.read),
         _route(WEBHOOKS, POST=_create_webhook, GET=_list_webhooks),
@@ -288,15 +316,24 @@ class Onfido(base.MockVendor):
     }
 
     def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        route, values = super().route_of(path)
+        route, values = super().route_of(_in_newest(path))
         if values and not UUID.fullmatch(values[0]):
             return None, ()
         return route, values
 
+    def name_of_call(self, head: Request) -> str:
+        return _in_newest(head.path)
+
+    def answer(self, call: Call, route: base.Route) -> Response:
+        older = _OLDER.match(call.request.path)
+        if older is not None:
+            call.use_newest_version(older[1], NEWEST)
+        return super().answer(call, route)
+
     def operation(self, head: Request) -> str | None:
-        """Return the call's name; the list of runs has the path of their start."""
+        """Return the call's name; a list of runs or checks has the path of their start."""
         operation = super().operation(head)
-        is_list = operation == "session_start" and head.method != "POST"
+        is_list = operation in ("match", "session_start") and head.method != "POST"
         return "session_read" if is_list else operation
 
 
@@ -310,7 +347,7 @@ VENDOR = base.Vendor(
     switches={"session_charged": ("finished", "created", "never")},
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
-    operations=("session_start", "session_read"),
+    operations=("match", "session_start", "session_read"),
     hosts=frozenset({"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"}),
     first_keys={
         CLIENT_SECRET: Key(kind=KeyKind.LIVE, client=CLIENT),
@@ -321,7 +358,7 @@ VENDOR = base.Vendor(
     records=OnfidoRecords,
     behaviour=Onfido,
     extensions={"sessions": DocumentSessions, "webhooks": Webhooks, "tokens": Tokens},
-    outbox=lambda world: Outbox(world, runs.WEBHOOK_RULES),
+    outbox=lambda world: Outbox(world, deliveries.WEBHOOK_RULES),
     greeting=(
         (
             f"API tokens: {LIVE_TOKEN} (live), {SANDBOX_TOKEN} (sandbox); OAuth client: {CLIENT}, "

@@ -335,7 +335,6 @@ def test_failed_run_shows_its_error(engine, people, run_id):
 @pytest.mark.parametrize(
     "request_",
     [
-        ask("/v3.6/documents"),
         ask(f"{RUNS}/{NOBODY}/tasks"),
         ask(f"{RUNS}/not-a-uuid"),
         ask(f"{RUNS}/{NOBODY}"),

@@ -1,0 +1,190 @@
+"""Documents and live photos of an applicant: upload, show, list and download.
+
+Source: onfido-openapi-spec 1498236, read 2026-11-29.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.vendors.base import Call, read_or_empty
+
+from .applicants import (
+    Applicant,
+    FieldProblems,
+    OnfidoRecords,
+    Uploaded,
+    find_own_applicant,
+    read_applicant,
+    show_time,
+)
+
+#: The first bytes of the file types that Onfido takes.
+_FILE_TYPES = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png", b"%PDF-": "pdf"}
+_CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf"}
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A kind of upload.
+
+    Attributes:
+        name: The name in paths and lists.
+        fields: The fields of the form that are shown as they were sent.
+        required: The fields of the form that must be sent, beside the applicant and the file.
+        size_claim: The claim with the greatest size of a file in bytes.
+        has_one_face: Whether a file must show exactly one face, unless the form says otherwise.
+    """
+
+    name: str
+    fields: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    size_claim: str
+    has_one_face: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"/v3.6/{self.name}"
+
+
+DOCUMENTS = Kind(
+    name="documents",
+    fields=("type", "side", "issuing_country", "applicant_id"),
+    required=("type",),
+    size_claim="document.max_bytes",
+)
+LIVE_PHOTOS = Kind(name="live_photos", size_claim="photo.max_bytes", has_one_face=True)
+
+
+def newest(call: Call, kind: Kind, applicant: Applicant) -> tuple[Uploaded, ...]:
+    """Return an applicant's uploads of a kind, newest first."""
+    records: OnfidoRecords = call.world.records
+    uploads = []
+    for each in reversed(records.uploads.all()):
+        if each.kind == kind.name and each.applicant_id == applicant.id:
+            uploads.append(each)
+    return tuple(uploads)
+
+
+def content_of(call: Call, uploaded: Uploaded) -> Upload | None:
+    """Return an upload's picture; None if the mock no longer has it."""
+    content = call.world.pictures.find(uploaded.digest)
+    if content is None:
+        return None
+    return Upload(uploaded.file_name, content, uploaded.digest)
+
+
+def _upload(kind: Kind, call: Call) -> Response:
+    """Store a document or live photo."""
+    form = read_or_empty(call)
+    texts = {name: values[-1] for name, values in form.fields.items()}
+    problems = FieldProblems()
+    for name in kind.required:
+        if not texts.get(name):
+            problems.add(name, "can't be blank")
+    file, *_ = form.files.get("file", [None])
+    if file is None:
+        problems.add("file", "can't be blank")
+        problems.refuse(call)
+    file_type = _file_type_of(file.content)
+    if file_type is None:
+        problems.add("file", "must be a jpg, png or pdf")
+    if len(file.content) > call.claims[kind.size_claim]:
+        problems.add("file", "is too large")
+    applicant = read_applicant(call, problems, texts.get("applicant_id"))
+    if kind.has_one_face and texts.get("advanced_validation") != "false":
+        _check_face(call, problems, file)
+    problems.refuse_if_any(call)
+    uploaded = Uploaded(
+        id=call.world.account.ids.uuid(),
+        kind=kind.name,
+        applicant_id=applicant.id,
+        created_at=call.now,
+        digest=str(file.digest),
+        file_name=file.name,
+        file_type=file_type or "",
+        file_size=len(file.content),
+        fields={**dict.fromkeys(kind.fields), **{n: texts[n] for n in kind.fields if n in texts}},
+    )
+    call.world.records.uploads.put(uploaded.id, uploaded)
+    call.claims.cite("upload.smallest")
+    return call.answer("upload.made", _show(uploaded))
+
+
+def _file_type_of(content: bytes) -> str | None:
+    for start, file_type in _FILE_TYPES.items():
+        if content.startswith(start):
+            return file_type
+    return None
+
+
+def _check_face(call: Call, problems: FieldProblems, file: Upload) -> None:
+    """Add a problem unless a live photo shows exactly one face."""
+    call.claims.cite("photo.one_face", "photo.one_face.texts")
+    faces = call.detect_faces(file).faces
+    if not faces:
+        problems.add("face_detection", "Face not detected in image")
+    elif len(faces) > 1:
+        problems.add("face_detection", "Multiple faces detected in image")
+
+
+def _show(uploaded: Uploaded) -> dict[str, Any]:
+    href = f"/v3.6/{uploaded.kind}/{uploaded.id}"
+    return {
+        **uploaded.fields,
+        "id": uploaded.id,
+        "created_at": show_time(uploaded.created_at),
+        "href": href,
+        "download_href": f"{href}/download",
+        "file_name": uploaded.file_name,
+        "file_type": uploaded.file_type,
+        "file_size": uploaded.file_size,
+    }
+
+
+def _list(kind: Kind, call: Call) -> Response:
+    problems = FieldProblems()
+    applicant = read_applicant(call, problems, call.query.get("applicant_id"))
+    bodies = [_show(uploaded) for uploaded in newest(call, kind, applicant)]
+    return call.answer("upload.shown", {kind.name: bodies})
+
+
+def _find(kind: Kind, call: Call) -> Uploaded:
+    """Return the upload in the path; refuse the call if the token does not see it."""
+    records: OnfidoRecords = call.world.records
+    uploaded = records.uploads.find(call.path_values[0].lower())
+    if uploaded is None or uploaded.kind != kind.name:
+        call.refuse("path")
+    applicant = find_own_applicant(call, uploaded.applicant_id)
+    if applicant is None or applicant.is_deleted:
+        call.refuse("path", "key.environments")
+    return uploaded
+
+
+def _read(kind: Kind, call: Call) -> Response:
+    return call.answer("upload.shown", _show(_find(kind, call)))
+
+
+def _download(kind: Kind, call: Call) -> Response:
+    uploaded = _find(kind, call)
+    file = content_of(call, uploaded)
+    if file is None:
+        call.refuse("path")
+    call.claims.cite("upload.shown")
+    content_type = ("Content-Type", _CONTENT_TYPES[uploaded.file_type])
+    return Response(status=200, headers=(content_type, *call.headers), body=file.content)
+
+
+def handlers_of(kind: Kind) -> Mapping[str, Mapping[str, Callable[[Any], Response]]]:
+    """Return the handlers of a kind, by the pattern of their path and by method."""
+    bind = functools.partial
+    return {
+        kind.path: {"POST": bind(_upload, kind), "GET": bind(_list, kind)},
+        f"{kind.path}/{{uuid}}": {"GET": bind(_read, kind)},
+        f"{kind.path}/{{uuid}}/download": {"GET": bind(_download, kind)},
+    }

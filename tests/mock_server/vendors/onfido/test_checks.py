@@ -1,0 +1,281 @@
+"""Uploads, checks and reports of the mock of Onfido."""
+
+import json
+
+import pytest
+from kit import mock_didit as didit
+from kit.cards import CARDS
+from kit.mock_didit_webhooks import carry
+from kit.mock_onfido import (
+    APPLICANTS,
+    HOOK,
+    LIVE_TOKEN,
+    NAME,
+    NOBODY,
+    RUNS,
+    SANDBOX_TOKEN,
+    WEBHOOKS,
+    WORKFLOW,
+    ask,
+    check,
+    new_applicant,
+    pictured_applicant,
+    upload,
+)
+
+from facematch_mock_server import Fault
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+CHECKS = "/v3.6/checks"
+REPORTS = "/v3.6/reports"
+FACE = CARDS["p1-again"]
+DOCUMENT = CARDS["p1"]
+BOTH = ("document", "facial_similarity_photo")
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(Recognizer(), vendor="onfido")
+
+
+def checked(engine, document, photo, *names, **fields):
+    """Return a complete check of a new applicant, and its reports by name."""
+    applicant_id = pictured_applicant(engine, document, photo)
+    made = engine.handle(check(applicant_id, *(names or BOTH), **fields))
+    assert made.status == 201
+    return read(engine, made.json()["id"])
+
+
+def read(engine, check_id, **how):
+    """Return a check, and its reports by name."""
+    shown = engine.handle(ask(f"{CHECKS}/{check_id}", **how)).json()
+    listed = engine.handle(ask(REPORTS, check_id=check_id, **how)).json()["reports"]
+    assert [report["id"] for report in listed] == shown["report_ids"]
+    return shown, {report["name"]: report for report in listed}
+
+
+# Uploads
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("documents", {"type": "passport", "side": "front", "issuing_country": "DEU"}),
+        ("live_photos", {}),
+    ],
+)
+def test_upload_is_shown_listed_and_downloaded(engine, kind, fields):
+    applicant_id = new_applicant(engine)
+    answer = engine.handle(upload(kind, applicant_id, FACE, **fields))
+    made = answer.json()
+    assert answer.status == 201
+    assert made["href"] == f"/v3.6/{kind}/{made['id']}"
+    assert (made["file_name"], made["file_type"]) == ("a.png", "png")
+    assert made["file_size"] == len(FACE)
+    assert {name: made[name] for name in fields} == fields
+    assert engine.handle(ask(made["href"])).json() == made
+    listed = engine.handle(ask(f"/v3.6/{kind}", applicant_id=applicant_id)).json()
+    assert listed == {kind: [made]}
+    download = engine.handle(ask(made["download_href"]))
+    assert (download.header("Content-Type"), download.body) == ("image/png", FACE)
+
+
+@pytest.mark.parametrize("kind", ["documents", "live_photos"])
+def test_upload_is_seen_by_tokens_of_its_environment_alone(engine, kind):
+    applicant_id = new_applicant(engine)
+    made = engine.handle(upload(kind, applicant_id, FACE)).json()
+    assert engine.handle(upload(kind, applicant_id, FACE, token=SANDBOX_TOKEN)).status == 422
+    assert engine.handle(upload(kind, applicant_id, FACE, token="api_live.nobody")).status == 401
+    for path in (made["href"], made["download_href"]):
+        assert engine.handle(ask(path, token=SANDBOX_TOKEN)).status == 404
+    engine.handle(ask(f"{APPLICANTS}/{applicant_id}", method="DELETE"))
+    assert engine.handle(ask(made["href"])).status == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "picture", "fields", "names"),
+    [
+        ("documents", None, {}, ["file"]),
+        ("documents", FACE, {"type": ""}, ["type"]),
+        ("documents", FACE, {"applicant_id": NOBODY}, ["applicant_id"]),
+        ("documents", b"GIF89a", {}, ["file"]),
+        ("documents", b"%PDF-" + b"0" * 3_000_000, {}, ["file"]),
+        ("live_photos", CARDS["no-face"], {}, ["face_detection"]),
+        ("live_photos", CARDS["two-faces"], {}, ["face_detection"]),
+    ],
+)
+def test_invalid_upload_is_422_and_its_field_is_named(engine, kind, picture, fields, names):
+    answer = engine.handle(upload(kind, new_applicant(engine), picture, **fields))
+    assert answer.status == 422
+    assert list(answer.json()["error"]["fields"]) == names
+    assert engine.world.records.uploads.all() == ()
+
+
+def test_sdks_tell_several_faces_from_none_by_the_text(engine):
+    applicant_id = new_applicant(engine)
+    texts = []
+    for name in ("no-face", "two-faces"):
+        error = engine.handle(upload("live_photos", applicant_id, CARDS[name])).json()["error"]
+        texts += error["fields"]["face_detection"]
+    assert ["Multiple faces" in text for text in texts] == [False, True]
+
+
+# Checks
+
+
+def test_new_check_is_in_progress_and_complete_at_the_next_read(engine):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
+    made = engine.handle(check(applicant_id, *BOTH, tags=["a"])).json()
+    assert (made["status"], made["result"]) == ("in_progress", None)
+    assert (made["applicant_id"], made["tags"], made["sandbox"]) == (applicant_id, ["a"], False)
+    shown, _ = read(engine, made["id"])
+    assert shown == {**made, "status": "complete", "result": "clear"}
+    assert engine.handle(ask(CHECKS, applicant_id=applicant_id)).json() == {"checks": [shown]}
+    at_once = engine.handle(check(applicant_id, "document", asynchronous=False)).json()
+    assert (at_once["status"], at_once["result"]) == ("complete", "clear")
+
+
+@pytest.mark.parametrize(
+    ("document", "photo", "results", "part"),
+    [
+        (DOCUMENT, FACE, ("clear", "clear"), None),
+        (DOCUMENT, CARDS["p2"], ("clear", "consider"), "face_comparison"),
+        (DOCUMENT, CARDS["spoof"], ("clear", "consider"), "visual_authenticity"),
+        (DOCUMENT, CARDS["no-face"], ("clear", "consider"), "image_integrity"),
+        (DOCUMENT, CARDS["two-faces"], ("clear", "consider"), "image_integrity"),
+        (CARDS["no-face"], FACE, ("consider", "consider"), "image_integrity"),
+    ],
+)
+def test_reports_say_what_the_pictures_show(engine, document, photo, results, part):
+    shown, reports = checked(engine, document, photo)
+    face = reports["facial_similarity_photo"]
+    assert (reports["document"]["result"], face["result"]) == results
+    assert shown["result"] == ("clear" if results == ("clear", "clear") else "consider")
+    parts = {name: each["result"] for name, each in face["breakdown"].items()}
+    assert part is None or parts[part] == "consider"
+    assert engine.handle(ask(f"{REPORTS}/{face['id']}")).json() == face
+    assert len(face["documents"]) == len(face["live_photos"]) == 1
+
+
+@pytest.mark.parametrize(("card", "result"), [("p1", "clear"), ("no-face", "consider")])
+def test_document_alone_needs_no_live_photo(engine, card, result):
+    shown, reports = checked(engine, CARDS[card], None, "document")
+    assert shown["result"] == reports["document"]["result"] == result
+
+
+def test_newest_document_is_compared_unless_another_is_named(engine):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
+    first = engine.handle(ask("/v3.6/documents", applicant_id=applicant_id)).json()["documents"][0]
+    engine.handle(upload("documents", applicant_id, CARDS["p2"]))
+    engine.handle(upload("documents", applicant_id, CARDS["no-face"], side="back"))
+    results = []
+    for more in ({}, {"document_ids": [first["id"]]}):
+        made = engine.handle(check(applicant_id, *BOTH, **more)).json()
+        results.append(read(engine, made["id"])[0]["result"])
+    assert results == ["consider", "clear"]
+
+
+@pytest.mark.parametrize(
+    ("names", "fields", "problem"),
+    [
+        ((), {}, "report_names"),
+        (("watchlist_aml",), {}, "report_names"),
+        (("document",), {"applicant_id": NOBODY}, "applicant_id"),
+        (("document",), {"document_ids": [NOBODY]}, "document_ids"),
+        (("document",), {"document_ids": "x"}, "document_ids"),
+        (("document",), {"tags": "x"}, "tags"),
+        (("document",), {"applicant_provides_data": True}, "applicant_provides_data"),
+    ],
+)
+def test_invalid_check_is_422_and_its_field_is_named(engine, names, fields, problem):
+    body = {"applicant_id": pictured_applicant(engine, DOCUMENT, FACE), **fields}
+    answer = engine.handle(ask(CHECKS, {"report_names": names, **body}))
+    assert answer.status == 422
+    assert problem in answer.json()["error"]["fields"]
+    assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "photo", "word"), [(None, FACE, "documents"), (DOCUMENT, None, "live photo")]
+)
+def test_check_without_a_picture_is_refused_in_onfidos_words(engine, document, photo, word):
+    answer = engine.handle(check(pictured_applicant(engine, document, photo), *BOTH))
+    assert answer.status == 422
+    (text,) = answer.json()["error"]["fields"]["applicant"]
+    assert word in text
+
+
+def test_check_is_seen_by_tokens_of_its_environment_alone(engine):
+    shown, reports = checked(engine, DOCUMENT, FACE)
+    sandbox = {"token": SANDBOX_TOKEN}
+    assert engine.handle(check(shown["applicant_id"], *BOTH, **sandbox)).status == 422
+    assert engine.handle(check(shown["applicant_id"], *BOTH, token="api_live.nobody")).status == 401
+    for path in (f"{CHECKS}/{shown['id']}", f"{REPORTS}/{reports['document']['id']}"):
+        assert engine.handle(ask(path, **sandbox)).status == 404
+    for path, query in (
+        (CHECKS, {"applicant_id": shown["applicant_id"]}),
+        (REPORTS, {"check_id": shown["id"]}),
+    ):
+        assert engine.handle(ask(path, **query, **sandbox)).status == 422
+    # A check is no workflow run, and a run is no check.
+    assert engine.handle(ask(f"{RUNS}/{shown['id']}")).status == 404
+    assert engine.handle(ask(RUNS)).json() == []
+
+
+def test_sandbox_takes_the_results_to_return(engine):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE, token=SANDBOX_TOKEN)
+    sent = check(applicant_id, *BOTH, token=SANDBOX_TOKEN, consider=["document"])
+    made = engine.handle(sent).json()
+    shown, reports = read(engine, made["id"], token=SANDBOX_TOKEN)
+    assert made["sandbox"] is True
+    assert [report["result"] for report in reports.values()] == ["consider", "clear"]
+    assert shown["result"] == "consider"
+    assert didit.control_of(engine).charges() == ()
+
+
+def test_live_check_is_charged_once(engine, control):
+    checked(engine, DOCUMENT, FACE)
+    (charge,) = control.charges()
+    assert (charge.what, charge.amount) == ("CHECK", 0)
+
+
+def test_check_and_reports_are_told(engine):
+    first = engine.handle(ask(WEBHOOKS, {"url": HOOK, "events": ["check.completed"]})).json()
+    engine.handle(ask(WEBHOOKS, {"url": HOOK}))
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
+    made = engine.handle(check(applicant_id, *BOTH)).json()
+    payloads = [json.loads(letter.body)["payload"] for _, letter, _ in carry(engine)]
+    told = sorted((each["action"], each["object"]["id"]) for each in payloads)
+    reports = sorted(("report.completed", each) for each in made["report_ids"])
+    assert told == [("check.completed", made["id"])] * 2 + reports
+    (event, *_) = (each for each in payloads if each["resource_type"] == "check")
+    assert event["object"]["status"] == "complete"
+    assert event["object"]["href"].endswith(f"{CHECKS}/{made['id']}")
+    engine.handle(check(applicant_id, *BOTH, webhook_ids=[first["id"]]))
+    assert len(carry(engine)) == 1
+
+
+def test_fault_prevents_a_check(engine, control):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
+    control.add_fault(Fault(stage="answer", kind="status", status=503, call="match"))
+    assert engine.handle(check(applicant_id, *BOTH)).status == 503
+
+
+# Older versions
+
+
+@pytest.mark.parametrize("version", ["v3", "v3.1", "v3.4", "v3.5"])
+def test_older_version_is_answered_in_the_newest_form(engine, version):
+    answers = [engine.handle(ask(f"/{version}/applicants/", NAME)) for _ in range(2)]
+    hints = [answer.header("X-Facematch-Hint") for answer in answers]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert version in hints[0]
+    assert hints[1] is None
+    body = {"applicant_id": answers[0].json()["id"], "workflow_id": WORKFLOW}
+    run = engine.handle(ask(f"/{version}/workflow_runs", body, token=LIVE_TOKEN)).json()
+    assert engine.handle(ask(f"{RUNS}/{run['id']}")).json() == run
+
+
+@pytest.mark.parametrize("version", ["v2", "v3.7", "v4", "v3.66"])
+def test_other_version_is_404(engine, version):
+    assert engine.handle(ask(f"/{version}/applicants", NAME)).status == 404
