@@ -543,6 +543,7 @@ OF_AZURE = (
     azure.detect_request(didit.json_bytes({"url": NAMED}), WITHOUT_ID, kind=azure.JSON),
     azure.azure_request(azure.VERIFY, b"{", azure.JSON),
     azure.verify_request("one", "two"),
+    azure.azure_request(azure.VERIFY, b'{"faceid1": "one"}', azure.JSON),
     azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
     attrs.evolve(azure.verify_request(), method="PUT"),
     azure.start_request(),

@@ -72,6 +72,7 @@ CLAIMS = table(
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body with an unsupported content type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Malformed JSON is refused with 400."),
     row("verify.person", Reply(501, {"mock": "verify with personId is not imitated: this mock of Azure AI Face compares two face ids."}), OURS, "Persons of a group are not supported; the error message is the mock's own."),
+    fact("verify.names", OLDER_PREVIEW, "Microsoft's client of v1.1-preview.1 sends faceid1 and faceid2, in lower case. That every version takes these, too, is our choice."),
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "A malformed face id is refused with 400."),
     row("verify.unknown", _error(404, "FaceNotFound", "Face is not found."), CODES, "A face id that was never issued is refused with 404."),
     fact("verify.expired", SPEC, "An expired face id is deleted, so it is unknown."),

@@ -130,11 +130,12 @@ def verify(call: NumberedCall) -> Response:
     body = call.read_object("body.json")
     if "personId" in body:
         call.refuse("verify.person")
-    call.journal_fields = mask_and_shorten(
-        [(name, str(body.get(name))) for name in ("faceId1", "faceId2")]
-    )
-    face1 = _find_face(call, body.get("faceId1"))
-    face2 = _find_face(call, body.get("faceId2"))
+    if "faceid1" in body:
+        call.claims.cite("verify.names")
+    ids = {name: body.get(name, body.get(name.lower())) for name in ("faceId1", "faceId2")}
+    call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
+    face1 = _find_face(call, ids["faceId1"])
+    face2 = _find_face(call, ids["faceId2"])
     if face1.model != face2.model:
         call.refuse("verify.models")
     score = _compare_faces(call, face1, face2)

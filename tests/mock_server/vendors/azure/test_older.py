@@ -158,3 +158,9 @@ def test_microsofts_newer_client_asks_for_the_first_version(mock, at_end):
         (face,) = client.detect(CARDS[card], return_face_id=True, **how)
         ids.append(face.face_id)
     assert client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1]).is_identical
+
+
+def test_ids_may_be_named_in_lower_case_as_an_old_client_does(mock):
+    ids = [detect(mock, PREVIEW, card).json()[0]["faceId"] for card in ("p1", "p1-again")]
+    names = {"faceid1": ids[0], "faceid2": ids[1]}
+    assert ask(mock, f"{PREVIEW}/verify", json=names).json()["isIdentical"] is True
