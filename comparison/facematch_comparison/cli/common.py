@@ -33,8 +33,8 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 RUN_DATABASE: Final = DatabaseKind(
     noun="run database",
     table="facematch_comparison_store",
-    advice="`facematch compare run` creates one; `compare report` and `gate` also read a file of "
-    "scores (--scores FILE).",
+    advice="For scores that you have, pass --scores FILE to `compare report` or `gate`; "
+    "`facematch compare run` creates a run database.",
 )
 
 #: Default run database.

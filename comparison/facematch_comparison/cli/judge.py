@@ -195,7 +195,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
 def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     """Return the files to write; raise `click.UsageError` for one that cannot be written.
 
-    The first form of an option is the default if the file name has no suffix.
+    Only --out may have no suffix; its first form is the default.
     """
     forms_of = {
         "wrong": (".csv", ".json"),
@@ -205,6 +205,9 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     targets = [("--out", path, _OUT_FORMS) for path in outs]
     for name, forms in forms_of.items():
         if options[name] is not None:
+            if not options[name].suffix:
+                examples = " or ".join(f"{options[name]}{form}" for form in forms)
+                raise click.UsageError(f"--{name} has no suffix: write {examples}.")
             targets.append((f"--{name}", options[name], forms))
     files_to_read = [*options["scores"]]
     for name in ("mated", "non_mated", "pairs"):

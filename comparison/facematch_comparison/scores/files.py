@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
+from xml.parsers import expat
 
 import attrs
 import numpy as np
@@ -108,6 +110,12 @@ def read_tables(source: object, *, row_name: str, example: str) -> Tables:
 def _check_rows(file: ScoreFile, *, row_name: str, example: str) -> None:
     """Raise if a table has no header, no rows, or a problem with its header."""
     if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
+        if len(file.header) == 1:
+            raise InvalidRequest(
+                f"{file.title} has no header, and one number per line. If they are scores, name "
+                "two files: --mated FILE with those of the same person, --non-mated FILE with "
+                "those of two people."
+            )
         raise InvalidRequest(
             f"{file.title} has no header: its first line has numbers. Add a line with the names of "
             f"the columns above it, such as {example}."
@@ -156,7 +164,7 @@ def _reader_of(path: Path) -> Reader:
 
 def _separated_text(title: str, file: BinaryIO) -> Tables:
     data = file.read()
-    if re.match(rb"\s*[{[]", data):  # JSON with another suffix
+    if re.match(rb"\s*(\{|\[(?![A-Za-z]))", data):  # JSON with another suffix, no TOML
         file.seek(0)
         return _json(title, file)
     above = _ABOVE_HEADER.match(data)
@@ -332,13 +340,63 @@ class _Sheet:
         )
 
 
+#: Maximum length of a cell: Excel's own limit, in characters.
+#: https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+MAX_CELL_CHARACTERS: Final = 32_767
+#: Excel writes a control character as seven characters, such as ``_x000D_``.
+_CHARACTERS_WRITTEN: Final = 7 * MAX_CELL_CHARACTERS
+
+
+class _CellLengths:
+    """Counts the characters of each cell while a part of a workbook is parsed."""
+
+    def __init__(self) -> None:
+        self._characters = 0
+
+    def start_element(self, name: str, _attributes: Mapping[str, str]) -> None:
+        # A cell is `c` in a sheet; its text may be `si` in the table of shared strings.
+        if name.rpartition(":")[2] in ("c", "si"):
+            self._characters = 0
+
+    def add_text(self, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > _CHARACTERS_WRITTEN:
+            raise InvalidRequest(
+                f"has a cell of more than {MAX_CELL_CHARACTERS:,} characters, Excel's limit: "
+                "remove it, or save the sheet as CSV."
+            )
+
+
+def _refuse_long_cells(file: BinaryIO) -> None:
+    """Raise `InvalidRequest` if a cell is too long, before any is held in memory.
+
+    A zip of 293 KB may hold a cell of 300 MB, of which openpyxl makes several copies.
+    """
+    with zipfile.ZipFile(file) as workbook:
+        for name in workbook.namelist():
+            if not name.endswith(".xml"):
+                continue
+            lengths = _CellLengths()
+            parser = expat.ParserCreate()
+            parser.StartElementHandler = lengths.start_element
+            parser.CharacterDataHandler = lengths.add_text
+            # openpyxl reports XML that is not well-formed, if it reads that part at all.
+            with workbook.open(name) as part, contextlib.suppress(expat.ExpatError):
+                while chunk := part.read(1 << 16):
+                    parser.Parse(chunk)
+    file.seek(0)
+
+
 def _read_sheets(file: BinaryIO) -> list[_Sheet]:
     try:
+        _refuse_long_cells(file)
         frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_EXCEL_OPTIONS)
     except ImportError:
         raise InvalidRequest(
             "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
         ) from None
+    except InvalidRequest:
+        raise
     except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
         raise InvalidRequest(
             f"is not an Excel workbook, or is damaged: {type(error).__name__}."

@@ -413,3 +413,13 @@ def test_answers_of_two_models_need_the_model_option(run, tmp_path):
     assert answer.exit_code == 2
     assert "--model v1" in answer.stderr
     assert run(f"{command} --model v1").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--wrong", "--curve", "--answers"])
+def test_output_file_without_a_suffix_is_refused_before_the_evaluation(
+    run, scores, monkeypatch, option
+):
+    scores(GOOD)
+    monkeypatch.setattr("facematch_comparison.judging.evaluation.evaluate", None)
+    answer = run(f"{REPORT} {option} written")
+    assert (answer.exit_code, "written.csv" in answer.stderr) == (2, True)

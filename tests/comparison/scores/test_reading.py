@@ -3,6 +3,7 @@
 import itertools
 import re
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -981,3 +982,40 @@ def test_a_picture_of_two_people_is_refused(read):
     content = "image1,image2,person1,person2,score\na,b,Rosa,ROSA,90\na,c,Dora,Eva,20\n"
     (problem,) = refusals(read, content)
     assert "the picture 'a' is of 'Dora', but in line 2 of 'Rosa'" in problem
+
+
+def test_workbook_with_a_cell_above_excels_limit_is_refused(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["image1", "image2", "label", "score"])
+    workbook.active.append(["PLACE", "b.png", 1, 70])
+    workbook.save(tmp_path / "small.xlsx")
+
+    def write(name, cell):
+        with (
+            zipfile.ZipFile(tmp_path / "small.xlsx") as small,
+            zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as written,
+        ):
+            for part in small.namelist():
+                written.writestr(part, small.read(part).replace(b"PLACE", cell))
+        return tmp_path / name
+
+    with pytest.raises(InvalidRequest, match="Excel's limit"):
+        read_scores(write("long.xlsx", b"a" * 7 * 32_767 + b"a"))
+    # A carriage return in a cell is seven characters in the file.
+    assert read_scores(write("largest.xlsx", b"_x000D_" * 32_767))
+
+
+def test_scores_without_a_header_name_the_options_for_two_files(tmp_path):
+    file = tmp_path / "scores.txt"
+    file.write_text("97.1\n95.0\n")
+    with pytest.raises(InvalidRequest, match="--mated FILE"):
+        read_scores(file)
+
+
+def test_toml_file_is_not_called_json(tmp_path):
+    file = tmp_path / "shop.toml"
+    file.write_text('[profiles.shop]\nbackend = "didit"\n')
+    with pytest.raises(InvalidRequest) as caught:
+        read_scores(file)
+    assert "JSON" not in caught.value.message
