@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import secrets
@@ -161,6 +162,7 @@ def command(
     server.accounts.report = functools.partial(click.echo, err=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    _start(server, more["port"])
     with server:
         # A browser does not send a URL's fragment, so the token stays secret.
         # Do not print the user's own token, because output ends up in logs.
@@ -183,6 +185,19 @@ def command(
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
         return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
+
+
+def _start(server: MockServer, port: int) -> None:
+    """Start the server; raise `ConfigurationError` if another program has its port."""
+    try:
+        server.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ConfigurationError(
+            f"Port {port} is in use: name another one with --port, or leave --port out for any "
+            "free one."
+        ) from None
 
 
 def _as_sentence(error: ValueError) -> str:

@@ -208,6 +208,8 @@ def test_switch_values_are_case_insensitive():
     ("arguments", "words"),
     [
         (["--vendor", "nobody"], "nobody"),
+        (["--vendor", "aws"], "did you mean rekognition?"),
+        (["--vendor", "sumsub,veriff"], "--vendor NAME --vendor NAME"),
         (["--switch", "in_reviw=true"], "did you mean in_review?"),
         (["--switch", "in_review"], "must be NAME=VALUE"),
         (["--switch", "in_review=true", "--switch", "in_review=false"], "given twice"),
@@ -245,7 +247,8 @@ def test_invalid_option_is_reported_without_a_traceback(invoke, arguments, words
 
 def test_occupied_port_is_reported_without_a_traceback(invoke):
     with MockServer() as other:
-        done = invoke("--port", str(other.port))
+        port = other.port
+        done = invoke("--port", str(port))
     assert done.exit_code == 4
     assert "Traceback" not in done.stderr
-    assert "in use" in done.stderr
+    assert f"Port {port} is in use: name another one with --port" in done.stderr

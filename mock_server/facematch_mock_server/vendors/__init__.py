@@ -6,6 +6,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from facematch_core.config.plugins import ALIASES
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
@@ -38,6 +39,11 @@ def vendor_named(name: str) -> Vendor:
         if not isinstance(brought, Vendor) or brought.name != name:
             raise ValueError(f"the entry point {name} = {point.value} of {GROUP} is not a Vendor")
         return brought
+    for alias in entry_points(group=ALIASES, name=name):
+        if alias.value in vendor_names():
+            raise ValueError(f"unknown vendor {name}: did you mean {alias.value}?")
+    if "," in name:
+        raise ValueError(f"name each vendor apart, not {name}: --vendor NAME --vendor NAME")
     raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
 
 
