@@ -41,8 +41,8 @@ class Budget(Policy):
             (a Decimal or a whole number, at most six decimal places).
         currency: The currency code, three capital letters; None to count calls.
         per: The period after which the budget is reset.
-        name: Name of the budget. Budgets with the same name, unit and period in one store are the
-            same budget.
+        name: Name of the budget; required. Budgets with the same name, unit and period in one
+            store are the same budget.
         price: The price per call of each operation, in `currency`. The budget counts these amounts,
             because vendors do not return the price of a call.
         store: The budget store; None for a store in this process's memory.
@@ -68,7 +68,7 @@ class Budget(Policy):
         self,
         cap: int | Decimal,
         *,
-        name: str,
+        name: str = "",
         currency: str | None = None,
         per: Period = Period.TOTAL,
         price: Mapping[Operation, Decimal] | None = None,
@@ -245,6 +245,11 @@ def _check_arguments(
     price: Mapping[Operation, Decimal] | None,
 ) -> None:
     """Raise `ConfigurationError` for the first invalid argument of a budget, but for amounts."""
+    if name == "":
+        raise errors.ConfigurationError(
+            'Budget needs a name, such as Budget(10, name="shop"): budgets with one name in a '
+            "store are one budget."
+        )
     if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
         raise errors.ConfigurationError(
             "A budget's name must be a string of 1 to 200 printable characters."

@@ -13,7 +13,7 @@ from facematch_core.models import Charged
 from .shared import must_be, positive_seconds
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Retry(RetryRule):
     """Retries calls that were certainly not charged, if another attempt may succeed.
 
@@ -44,10 +44,12 @@ class Retry(RetryRule):
             "a whole number from 1 to 10", lambda value: type(value) is int and 1 <= value <= 10
         ),
     )
-    first_s: float = attrs.field(default=1.0, validator=positive_seconds)
-    longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
+    first_s: float = attrs.field(default=1.0, validator=positive_seconds, kw_only=True)
+    longest_s: float = attrs.field(default=60.0, validator=positive_seconds, kw_only=True)
     #: The operating system's random generator, which has no state that a fork could copy.
-    _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
+    _chance: random.Random = attrs.field(
+        factory=random.SystemRandom, repr=False, eq=False, kw_only=True
+    )
 
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
         """Return the seconds until the next attempt; None if the call must not be retried."""

@@ -226,3 +226,8 @@ def test_invalid_budget_arguments_are_refused(cap, settings, says):
 def test_the_url_of_a_store_is_no_store():
     with pytest.raises(errors.ConfigurationError, match="SqlStore"):
         Budget(cap=5, name="shop", store="sqlite:///spent.sqlite3")
+
+
+def test_budget_without_a_name_is_refused_with_an_example():
+    with pytest.raises(errors.ConfigurationError, match='name="shop"'):
+        Budget(10)

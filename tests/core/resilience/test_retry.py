@@ -200,3 +200,9 @@ def test_invalid_retry_argument_is_refused():
     with pytest.raises(fm.InvalidRequest):
         fm.FaceVerifier(backend).verify(PROBE, REFERENCE, retry=True)
     assert backend.calls == []
+
+
+def test_number_of_retries_may_be_positional_and_is_checked():
+    assert Retry(3) == Retry(times=3)
+    with pytest.raises(fm.ConfigurationError):
+        Retry("3")
