@@ -1,4 +1,6 @@
-"""What a call costs. The only module of the core that writes a bill; the others pass it on.
+"""What a call costs. The core writes its bills here; all other modules pass them on.
+
+The exception is `backend.engine`, a layer below, whose calls cost nothing.
 
 A bill states whether the vendor charged, with a short reason (`ground`) and a number of charges. In
 doubt it is UNKNOWN, because NO invites a retry. `CallCharges` adds up the requests of one call.
