@@ -7,12 +7,14 @@
 - A *pending write* is a transaction that failed or timed out. The next transaction runs it first.
 - An *undo* is the pending write that releases a reservation whose commit may come too late.
 
-The modules: `records` (the interface and its records), `memory` and `sql` (the two stores). Only
-`sql` uses the others: `transactions` (tables and statements), `database` (waiting, retries, forks),
-`engines` (connections), `failures` (what an error means).
+The modules: `records` (the interface and its records), `memory` and `sql` (the two stores), and
+`migrations` (for an application's Alembic). Only `sql` uses the others: `transactions` (tables and
+statements), `database` (waiting, retries, forks), `engines` (connections), `failures` (what an
+error means).
 """
 
 from .memory import MemoryStore
+from .migrations import include_object
 from .records import (
     BudgetKey,
     BudgetState,
@@ -34,4 +36,5 @@ __all__ = [
     "SqlStore",
     "State",
     "expire_reservations",
+    "include_object",
 ]

@@ -299,6 +299,17 @@ def read(store, begun):
     return store._database.run(run)  # noqa: SLF001 - no method of it can be held in the middle
 
 
+def test_tables_in_a_schema_of_their_own(address):
+    with connected(address, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA faces")
+        with contextlib.closing(SqlStore(f"{address}&options=-csearch_path%3Dfaces")) as store:
+            assert store.reserve(entry(), UNIT) is None
+        schemas = admin.execute(
+            "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'facematch%'"
+        )
+        assert schemas.fetchall() == [("faces",)]
+
+
 def test_applications_own_read_only_transaction_leaves_the_pool_alone(address):
     engine = create_engine(address)
     with contextlib.closing(SqlStore(engine)), engine.connect() as connection:
