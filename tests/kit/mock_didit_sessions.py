@@ -66,6 +66,17 @@ def on(number, verb="decision", body=None, query="", **more):
     )
 
 
+def start_by_v2(key="mock-live-key"):
+    body = {"workflow_id": WORKFLOW, "vendor_data": "emp-1"}
+    return session_request("/v2/session/", body, key=key)
+
+
+def on_v2(number, verb="decision/"):
+    return lambda engine: engine.handle(
+        session_request(f"/v2/session/{nth(engine, number)}/{verb}", method="GET")
+    )
+
+
 def update(number, body=None, **more):
     return on(number, "update-status", {} if body is None else body, method="PATCH", **more)
 

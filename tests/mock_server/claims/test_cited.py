@@ -146,6 +146,12 @@ OF_DIDIT = {
         limit("decision", 0),
         on(1),
     ),
+    "version 2": (
+        sessions.start_by_v2(),
+        sessions.acting(1, "card", card="p1", document="p1"),
+        sessions.on_v2(1),
+        sessions.on(1, "simulate", {"new_status": "Expired"}),
+    ),
     "pictures": (
         match_request(scene(score=55)),
         read_media(1, then=advance_clock(100)),

@@ -28,6 +28,8 @@ SKILL_PAGES = documented("Skill pages of Didit for face match and passive livene
 OBSERVED_SKILLS = observed("Didit skills repository, test suite, 2026-07-09")
 CAPTURE = observed("Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
+V2_CLIENTS = observed("types of version 2's sessions in two public clients", "2026-11-29")
+SANDBOX_CLIENT = observed("a public client's test against Didit's sandbox", "2026-11-29")
 NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
 WORKFLOWS = documented(
     "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
@@ -196,6 +198,7 @@ CLAIMS = table(
     fact("workflow.settings", WORKFLOWS, "A workflow's settings decide its checks: a score or a quality at or below the review threshold makes it In Review with a warning, at or below the decline threshold Declined with an error; an action makes it NO_ACTION (information), REVIEW (warning) or DECLINE (error). Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50 by default; the other defaults are ours."),
     row("decision.hidden_field", None, OURS, "A field of a document that no test has set is null, as if the workflow hid it."),
     fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set."),
+    row("decision.v2", Reply(200), V2_CLIENTS, "The decision of version 2 has an object or null in place of each list: id_verification, nfc, liveness, face_match, phone, poa, aml and ip_analysis. That GET /v2/session/{id}/ answers it, too, is our choice."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "With empty_blocks=list, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
     fact("decision.features", OPENAPI, "features is an array of strings, also with include=events, because the session has the type API."),
@@ -220,6 +223,7 @@ CLAIMS = table(
     fact("delete.faces", OURS, "The face of a liveness check is deleted; other sessions have none. A face can be retained only for a hosted session with vendor_data; the response then contains the id of a template, which nothing uses. The mock has no businesses with child verifications."),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update returns 200 with the id of the session."),
+    row("simulate.answer", Reply(200, {"session_id": "{session_id}"}), SANDBOX_CLIENT, "In a sandbox, POST /v3/session/{id}/simulate/ with new_status and a comment sets the status of a session, whatever it was. The body of the answer, the webhook, and that a live key is taken are our choice."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
     row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "An update to the current status, such as a repeated request, returns 400 with a bare array."),
     row("update.resubmitted", Reply(501, {"mock": "This mock does not imitate a resubmission: control.sessions.decide sets the status Resubmitted."}), OURS, "A resubmission is refused with the mock's own message; a test sets the status Resubmitted with control.sessions.decide."),

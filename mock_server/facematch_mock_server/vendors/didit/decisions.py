@@ -47,6 +47,17 @@ _BLOCKS = """
     email_verifications poa_verifications document_ai_documents questionnaire_responses
     aml_screenings ip_analyses database_validations
 """
+#: The blocks of version 2, which are objects.
+_BLOCKS_OF_V2: Mapping[str, str] = {
+    "id_verifications": "id_verification",
+    "nfc_verifications": "nfc",
+    "liveness_checks": "liveness",
+    "face_matches": "face_match",
+    "phone_verifications": "phone",
+    "poa_verifications": "poa",
+    "aml_screenings": "aml",
+    "ip_analyses": "ip_analysis",
+}
 #: Document fields that are empty unless `control.sessions.document` sets them.
 _DOCUMENT_FIELDS = """
     document_type document_subtype document_number personal_number front_video back_image back_video
@@ -220,6 +231,17 @@ def decision(call: DiditCall) -> Response:
     elif include is not None:
         call.claims.cite("decision.include_other")
     return call.answer("decision.answer", body)
+
+
+def decision_of_v2(call: DiditCall) -> Response:
+    """Respond with a session's decision, in which each block is an object, or null."""
+    session = call.session
+    body = decision_body(call.claims, call.world, session, call.origin, now=call.now.timestamp())
+    for name in _BLOCKS.split():
+        blocks = body.pop(name)
+        if name in _BLOCKS_OF_V2:
+            body[_BLOCKS_OF_V2[name]] = blocks[0] if blocks else None
+    return call.answer("decision.v2", body)
 
 
 def _list_events(session: Session) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.vendors.base import HINT_HEADER, Route
 from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
@@ -166,6 +166,11 @@ def _start(call: DiditCall) -> Response:
         scenario=values.get("sandbox_scenario"),
     )
     return _answer_start(call, session)
+
+
+def _start_by_v2(call: DiditCall) -> Response:
+    call.use_newest_version("v2", "v3")
+    return _start(call)
 
 
 def _is_credit_too_low(call: DiditCall) -> bool:
@@ -378,21 +383,23 @@ SESSION_RULES = base.SessionRules(
     return_url=_return_url,
 )
 
-ROUTES = (
-    make_route(
-        "/v3/session/",
-        {"POST": _start},
+_SHOWN_FIELDS = ("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario")
+
+
+def _make_start_route(path: str, handler: Callable[[DiditCall], Response]) -> Route:
+    return make_route(
+        path,
+        {"POST": handler},
         rate_scope="session",
         operation="session_start",
-        shown_fields=(
-            "workflow_id",
-            "vendor_data",
-            "callback_method",
-            "language",
-            "sandbox_scenario",
-        ),
+        shown_fields=_SHOWN_FIELDS,
         fields=tuple(field.name for field in _FIELDS),
-    ),
+    )
+
+
+ROUTES = (
+    _make_start_route("/v3/session/", _start),
+    _make_start_route("/v2/session/", _start_by_v2),
     make_route(
         "/v3/session/{uuid}/sandbox/arm/",
         {"POST": _arm},

@@ -77,6 +77,35 @@ def _update(call: DiditCall) -> Response:
     return call.answer("update.answer", session_id=session.id)
 
 
+# POST /v3/session/{id}/simulate/, of a sandbox
+
+_SIMULATION = (
+    Field("new_status", partial(framework.choice, STATUSES), required=True),
+    Field("comment", framework.text, nullable=True),
+)
+
+
+def _simulate(call: DiditCall) -> Response:
+    """Set the status of a session, without results of its checks."""
+    values = framework.read_json_fields(call, call.body, _SIMULATION)
+    if call.is_live:
+        call.hint = "simulate is a sandbox's: no source says what Didit answers to a live key"
+    status = values["new_status"]
+    review = Review(
+        user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
+    )
+
+    def simulate(stored: Session) -> Session:
+        reviews = (*stored.reviews, review)[-KEPT_REVIEWS:]
+        return attrs.evolve(stored, status=status, reviews=reviews)
+
+    simulated = call.world.sessions.change(call.session.id, simulate)
+    if simulated is None:
+        call.refuse("session.unknown")
+    webhooks.announce(call.world, simulated, call.request)
+    return call.answer("simulate.answer", session_id=simulated.id)
+
+
 # DELETE /v3/session/{id}/delete/. The session can no longer be read, and nothing is refunded.
 
 _RETENTION = (
@@ -134,6 +163,19 @@ ROUTES = (
         operation="session_read",
         fields=("include",),
     ),
+    make_route(
+        "/v2/session/{uuid}/decision/",
+        {"GET": decisions.decision_of_v2},
+        rate_scope="decision",
+        operation="session_read",
+    ),
+    make_route(
+        "/v2/session/{uuid}/",
+        {"GET": decisions.decision_of_v2},
+        rate_scope="decision",
+        operation="session_read",
+    ),
+    make_route("/v3/session/{uuid}/simulate/", {"POST": _simulate}, shown_fields=("new_status",)),
     make_route("/v3/sessions/", {"GET": list_sessions}),
     make_route(
         "/v3/session/{uuid}/delete/",

@@ -72,7 +72,14 @@ class Didit(base.MockVendor):
     """The mock of Didit in one world. Thread-safe."""
 
     common_prefix = "/v3/"
-    extra_prefixes = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
+    extra_prefixes = (
+        "/v3/",
+        "/v2/session/",
+        "/v1/sandbox/",
+        "/auth/v2/",
+        decisions.MEDIA,
+        HEALTHCHECK,
+    )
     call = DiditCall
     routes = (
         *pictures.ROUTES,
