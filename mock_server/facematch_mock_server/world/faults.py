@@ -157,8 +157,8 @@ class Fault:
         method, path: Only requests with this method, and with a path that begins with `path`. The
             default path is every endpoint of the vendor except health checks. Give a path to
             affect health checks or unknown paths. The control API is never affected.
-        call: Only requests to this operation: ``match``, ``liveness``, or ``detect`` at vendors
-            that have it.
+        call: Only requests to this operation: ``match``, ``liveness``, or at vendors that have it
+            ``detect``, ``check``, ``session_start`` or ``session_read``.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
         field: Only calls with all these texts, by field name, in the query, the form or the top

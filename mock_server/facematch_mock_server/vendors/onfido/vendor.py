@@ -295,7 +295,7 @@ class Onfido(base.MockVendor):
         _route("/v3.6/sdk_token", POST=applicants.make_sdk_token),
         *_upload_routes(uploads.DOCUMENTS),
         *_upload_routes(uploads.LIVE_PHOTOS),
-        _route(checks.PATH, "match", POST=checks.create, GET=checks.list_checks),
+        _route(checks.PATH, "check", POST=checks.create, GET=checks.list_checks),
         _route(f"{checks.PATH}/{{uuid}}", GET=checks.read),
         _route(checks.REPORTS, GET=checks.list_reports),
         _route(f"{checks.REPORTS}/{{uuid}}", GET=checks.read_report),
@@ -333,7 +333,7 @@ class Onfido(base.MockVendor):
     def operation(self, head: Request) -> str | None:
         """Return the call's name; a list of runs or checks has the path of their start."""
         operation = super().operation(head)
-        is_list = operation in ("match", "session_start") and head.method != "POST"
+        is_list = operation in ("check", "session_start") and head.method != "POST"
         return "session_read" if is_list else operation
 
 
@@ -347,7 +347,7 @@ VENDOR = base.Vendor(
     switches={"session_charged": ("finished", "created", "never")},
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
-    operations=("match", "session_start", "session_read"),
+    operations=("check", "session_start", "session_read"),
     hosts=frozenset({"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"}),
     first_keys={
         CLIENT_SECRET: Key(kind=KeyKind.LIVE, client=CLIENT),

@@ -257,7 +257,7 @@ def test_check_and_reports_are_told(engine):
 
 def test_fault_prevents_a_check(engine, control):
     applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
-    control.add_fault(Fault(stage="answer", kind="status", status=503, call="match"))
+    control.add_fault(Fault(stage="answer", kind="status", status=503, call="check"))
     assert engine.handle(check(applicant_id, *BOTH)).status == 503
 
 
