@@ -56,7 +56,7 @@ def at_session(number, method="GET", more_path="", **more):
 
 def about(session_id, method="GET", more_path="", **more):
     path = f"{SESSIONS}/{session_id}{more_path}"
-    if method != "POST":
+    if method not in ("POST", "PATCH"):
         more.setdefault("signed", session_id.encode())
     return request(method, path, **more)
 

@@ -674,7 +674,7 @@ OF_BAIDU = (
 
 OF_VERIFF = (
     webhooks.listen(events=["decision", "event"]),
-    veriff.about(veriff.UNKNOWN, "GET", "/person"),
+    veriff.about(veriff.UNKNOWN, "GET", "/watchlist-screening"),
     veriff.request("POST", veriff.SESSIONS, {}, client=None),
     veriff.request("POST", veriff.SESSIONS, {}, client="no UUID"),
     veriff.request("POST", veriff.SESSIONS, {}, client=veriff.UNKNOWN),
@@ -706,7 +706,7 @@ OF_VERIFF = (
     veriff.at_session(2, "POST", "/media", body={}),
     veriff.media(2, veriff.reference(content="")),
     veriff.media(2, veriff.reference(content="not base64!")),
-    veriff.media(2, veriff.reference(context="face")),
+    veriff.media(2, veriff.reference(context="selfie")),
     veriff.media(2, veriff.reference()),
     veriff.media(2, veriff.reference(b"x" * 17_000_001)),
     sessions.acting(2, "card", card="p2"),
@@ -727,6 +727,14 @@ OF_VERIFF = (
     control_request("limits", {"delete_per_hour": None, "delete_per_day": 0}),
     veriff.deletion(2),
     answer_with_fault(500, veriff.start()),
+    # Pictures that a program sends itself, at a path with a slash.
+    veriff.request("POST", f"{veriff.SESSIONS}/", {"verification": {}}),
+    veriff.media(5, veriff.reference(context="face")),
+    veriff.media(5, veriff.reference(context="document-front")),
+    veriff.at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
+    veriff.at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
+    veriff.at_session(5, "GET", "/decision/fullauto?version=1.0.0"),
+    veriff.at_session(5, "GET", "/person"),
 )
 
 

@@ -13,6 +13,10 @@ SIGNATURES = documented("devdocs.veriff.com, HMAC authentication", READ)
 KEYS = documented("devdocs.veriff.com, credentials and authorization codes (table)", READ)
 CODES = documented("devdocs.veriff.com, some troubleshooting codes (table)", READ)
 MEDIA = documented("devdocs.veriff.com, API reference: media", READ)
+SUBMISSION = documented(
+    "devdocs.veriff.com, API reference: update session, 2026-04-24", "2026-11-29"
+)
+PERSON = documented("devdocs.veriff.com, API reference: person data, 2026-04-24", "2026-11-29")
 STATUSES = documented("devdocs.veriff.com, verification session status codes (table)", READ)
 REASONS = documented("devdocs.veriff.com, decision codes and granular reason codes (tables)", READ)
 DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-04-24", READ)
@@ -44,6 +48,7 @@ def _error_without_code(key: str, status: int, message: str, statement: str) -> 
 CLAIMS = table(
     "veriff",
     _error_without_code("path.unknown", 404, "Not found", "An unknown path or method returns 404."),
+    fact("path.slash", OURS, "A slash at the end of a path is ignored, as public programs send it to /v1/sessions/."),
     _error("key.missing", 401, "1801: Mandatory X-AUTH-CLIENT header containing the API key is missing from the request", KEYS, "A request without X-AUTH-CLIENT is refused."),
     _error("key.malformed", 401, "1802: API key is not a valid UUID", KEYS, "A key that is no UUID is refused."),
     _error("key.unknown", 401, "1803: Integration with the API key was not found", KEYS, "An unknown key is refused."),
@@ -51,7 +56,7 @@ CLAIMS = table(
     _error("signature.missing", 401, "1815: Could not authenticate request.", CODES, "A request that must be signed is refused without X-HMAC-SIGNATURE; that it has this code is our guess."),
     _error("signature.malformed", 401, "1812: Signature is not a valid SHA256 hash", KEYS, "A signature that is not 64 hexadecimal digits is refused."),
     _error("signature.wrong_id", 401, "1818: Signature does not match the HMAC-SHA256 of query ID and integration API secret", KEYS, "GET and DELETE sign the session's id alone."),
-    _error("signature.wrong_body", 401, "1819: Signature does not match the HMAC-SHA256 of request body and integration API secret", KEYS, "POST signs the body as sent."),
+    _error("signature.wrong_body", 401, "1819: Signature does not match the HMAC-SHA256 of request body and integration API secret", KEYS, "POST and PATCH sign the body as sent."),
     fact("signature.start", SIGNATURES, "POST /v1/sessions needs no signature. That a wrong one is refused is our choice."),
     fact("signature.answer", SESSIONS, "Each response to a known key has X-AUTH-CLIENT and, in X-HMAC-SIGNATURE, the HMAC-SHA256 of its body."),
     _error("body.missing", 400, "1102: Mandatory parameters are missing from the request.", CODES, "A body without the object `verification` (or `image`) is refused."),
@@ -70,7 +75,13 @@ CLAIMS = table(
     _error("media.missing", 400, "1403: Image property is missing.", CODES, "A body without `image` is refused."),
     _error("media.no_content", 400, "1400: Image data not found.", CODES, "An image without content is refused."),
     _error("media.not_base64", 400, "1401: Image is not in valid base64.", CODES, "Content is base64, bare or as a data URI."),
-    _error("media.context", 400, "1402: Image context is not supported.", CODES, "An unknown context is refused. This mock knows face-reference only: the person's page takes the other pictures."),
+    _error("media.context", 400, "1402: Image context is not supported.", CODES, "An unknown context is refused. This mock knows face, document-front, document-back and face-reference."),
+    fact("media.shown", MEDIA, "A program that has no SDK sends the pictures of the person and the document itself, with the context face, document-front or document-back. A later picture of a context replaces it (ours)."),
+    row("submit.answer", Reply(200), SUBMISSION, "PATCH with the status submitted submits a session; it is shown with this status."),
+    _error("submit.late", 400, "1304: Session status cannot be changed.", SUBMISSION, "Only a session that is created or started can be submitted. The message is ours."),
+    fact("submit.pictures", OURS, "The pictures that were sent are checked like those of the person's page, and the decision is made at once; without a face it is resubmission_requested with 202, without a document with 209."),
+    row("person.answer", Reply(200), PERSON, "The person in a session has the values that were read from the document, and no matches of PEP and sanctions. That the values are null before the decision is our choice."),
+    fact("decision.full_auto", OURS, "GET /v1/sessions/{id}/decision/fullauto, which public programs call with version=1.0.0, has the body of the decision, because no source shows its body."),
     fact("media.reference", OURS, "A session with a face-reference compares the face with it, as a Selfie2Selfie integration does, and has no document; any other compares with the document."),
     row("media.max_bytes", 17_000_000, MEDIA, "A picture has at most 17 MB (24 MB in base64)."),
     _error_without_code("media.large", 400, "Image is too large", "A larger picture is refused."),
@@ -78,7 +89,7 @@ CLAIMS = table(
     row("decision.answer", Reply(200), SESSIONS, "verification is null until there is a decision; then it has the verdict, the reason, vendorData, the person and the document, but no score."),
     fact("decision.open", OURS, "While the person tries again after a request to resubmit, verification is null."),
     fact("decision.made_up", OURS, "technicalData.ip is 127.0.0.1. A document is a PASSPORT; its values are null until a test sets them. A full name that a test sets is split at its first space."),
-    row("attempts.answer", Reply(200), SESSIONS, "The attempts have id and status: created, started, submitted, resubmission_requested, or the decision."),
+    row("attempts.answer", Reply(200), SESSIONS, "The attempts have id and status: created, started, submitted, resubmission_requested, or the decision; and createdTime, which a public client reads."),
     fact("attempts.order", OURS, "The attempts are in the order in which they were made."),
     fact("judge.codes", STATUSES, "approved is 9001, declined 9102, resubmission_requested 9103, expired and abandoned 9104, review 9121."),
     fact("judge.reasons", REASONS, "Another person is 103, or 120 with a reference; an attack 503; no face 202; no face in the document 209, in the reference 122; a failed attempt 204; too many 539. Descriptions are Veriff's."),

@@ -62,6 +62,8 @@ REASON_CODE = "reason_code"
 REASON_STATUS = "reason_status"
 #: The time of the decision, as responses show it.
 DECIDED_AT = "decided_at"
+#: The times of the requests to resubmit, as responses show them: each begins an attempt.
+RESUBMITTED_AT = "resubmitted_at"
 #: Only in a session that was charged.
 IS_CHARGED = "is_charged"
 #: The number of submitted attempts that an event webhook has told of.
@@ -85,10 +87,12 @@ def list_attempts(session: Session) -> list[dict[str, str]]:
         statuses[-1] = session.status
     else:
         statuses.append(session.status)
+    begun_at = [stamp(session.created_at), *session.result.get(RESUBMITTED_AT, ())]
     attempts = []
-    for number, status in enumerate(statuses, start=1):
-        attempt_id = uuid.uuid5(_ATTEMPTS, f"{session.id} {number}")
-        attempts.append({"id": str(attempt_id), "status": status})
+    # The last request to resubmit begins an attempt only once the person tries again.
+    for number, (status, created_time) in enumerate(zip(statuses, begun_at, strict=False), start=1):
+        attempt_id = str(uuid.uuid5(_ATTEMPTS, f"{session.id} {number}"))
+        attempts.append({"id": attempt_id, "status": status, "createdTime": created_time})
     return attempts
 
 
@@ -129,6 +133,13 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
         },
         "technicalData": {"ip": "127.0.0.1"},
     }
+
+
+def person_of(session: Session) -> dict[str, Any]:
+    """Return the person in a session, without any value before the decision."""
+    is_decided = session.status in DECISION_CODES
+    fields = hosted_of(session).document_fields if is_decided else {}
+    return {**_person(fields), "pepSanctionMatches": []}
 
 
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:

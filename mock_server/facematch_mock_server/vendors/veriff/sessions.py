@@ -1,8 +1,7 @@
-"""Sessions: start, upload of a reference, decision, attempts, deletion, and the mock's verdict."""
+"""Sessions: start, decision, attempts, deletion, and the mock's verdict."""
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import re
 from decimal import Decimal
@@ -40,17 +39,19 @@ from .decisions import (
     REASON_CODE,
     REASON_STATUS,
     RESUBMIT,
+    RESUBMITTED_AT,
     REVIEW,
     STARTED,
     SUBMITTED,
     TOO_MANY_ATTEMPTS,
     decision_body,
     list_attempts,
+    person_of,
     stamp,
 )
 
 #: The statuses in which a person can act.
-_OPEN = frozenset({CREATED, STARTED, RESUBMIT})
+OPEN = frozenset({CREATED, STARTED, RESUBMIT})
 #: The windows of the limits on deletions, in seconds by scope.
 _DELETION_WINDOWS_S = {"delete_per_hour": 3600.0, "delete_per_day": 86_400.0}
 
@@ -109,15 +110,20 @@ def start(call: VeriffCall) -> Response:
         is_live=call.is_live,
     )
     call.claims.cite("start.token")
+    return call.answer("start.answer", describe_session(call, session, session.status))
+
+
+def describe_session(call: VeriffCall, session: Session, status: str) -> dict[str, Any]:
+    """Return the body that shows a session with this status, and how the person gets into it."""
     verification = {
         "id": session.id,
         "url": f"{call.origin}{hosted.page_path(call.world, session)}",
         "vendorData": session.vendor_data,
         "host": call.origin,
-        "status": session.status,
+        "status": status,
         "sessionToken": hosted_of(session).token,
     }
-    return call.answer("start.answer", {"status": "success", "verification": verification})
+    return {"status": "success", "verification": verification}
 
 
 def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
@@ -159,51 +165,6 @@ def _check_timestamp(call: VeriffCall, value: object) -> None:
         call.refuse("start.old")
 
 
-# The picture to compare with
-
-
-def add_media(call: VeriffCall) -> Response:
-    """Take the picture that the person's face is compared with."""
-    session = call.session
-    image = call.read_object("media.missing").get("image")
-    if not isinstance(image, dict):
-        call.refuse("media.missing")
-    if image.get("context") != "face-reference":
-        call.refuse("media.context")
-    content = _decode(call, image.get("content"))
-    if len(content) > call.claims.get("media.max_bytes"):
-        call.refuse("media.large", "media.max_bytes")
-    if session.status not in _OPEN:
-        call.refuse("media.late")
-    picture = call.upload("image.content", "face-reference", content)
-    # Recognize the picture now, so that faults aimed at it apply.
-    call.detect_faces(picture)
-    call.world.pictures.keep({str(picture.digest): picture.content})
-
-    def compare_with_picture(session: Session) -> Session:
-        attributes = attrs.evolve(
-            hosted_of(session), reference=picture.digest, kind="biometric", document_fields={}
-        )
-        return attrs.evolve(session, hosted=attributes)
-
-    call.world.sessions.change(session.id, compare_with_picture)
-    call.claims.cite("media.reference")
-    face_reference = {"context": "face-reference", "id": call.world.account.ids.uuid()}
-    body = {"status": "success", "image": {**face_reference, "sessionId": session.id}}
-    return call.answer("media.answer", body)
-
-
-def _decode(call: VeriffCall, text: object) -> bytes:
-    """Return a picture in base64, bare or as a data URI."""
-    if not isinstance(text, str) or not text:
-        call.refuse("media.no_content")
-    encoded = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError:
-        call.refuse("media.not_base64")
-
-
 # Decision and attempts
 
 
@@ -217,6 +178,18 @@ def read_decision(call: VeriffCall) -> Response:
     if session.status == SUBMITTED:
         call.claims.cite("judge.test")
     return call.answer("decision.answer", {"status": "success", "verification": None})
+
+
+def read_full_auto(call: VeriffCall) -> Response:
+    """Respond with the decision by the path of the Essential plan."""
+    call.claims.cite("decision.full_auto")
+    return read_decision(call)
+
+
+def read_person(call: VeriffCall) -> Response:
+    """Respond with what was read from the person's document."""
+    body = {"status": "success", "person": person_of(call.session)}
+    return call.answer("person.answer", body)
 
 
 def read_attempts(call: VeriffCall) -> Response:
@@ -240,7 +213,7 @@ def delete(call: VeriffCall) -> Response:
         call.refuse("delete.undecided")
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")  # a concurrent request deleted it
-    if session.status in _OPEN:
+    if session.status in OPEN:
         call.claims.cite("delete.webhook")
         last_attempt = attrs.evolve(
             session,
@@ -313,6 +286,8 @@ def _note_status(world: World, session: Session) -> None:
             facts[ATTEMPTS_TOLD] = attempts
         if session.status in DECISION_CODES:
             facts[DECIDED_AT] = stamp(world.clock.now())
+        if session.status == RESUBMIT:
+            facts[RESUBMITTED_AT] = (*stored.result.get(RESUBMITTED_AT, ()), facts[DECIDED_AT])
         # Noted in the same atomic change: else two threads would both find it uncharged.
         is_charged_now = _is_chargeable(session) and IS_CHARGED not in stored.result
         if is_charged_now:
@@ -335,7 +310,7 @@ def _is_chargeable(session: Session) -> bool:
 
 
 SESSION_RULES = SessionRules(
-    open_statuses=_OPEN,
+    open_statuses=OPEN,
     status_after={
         "begin": STARTED,
         "abandon": ABANDONED,

@@ -18,7 +18,7 @@ from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import sessions, webhooks
+from . import media, sessions, webhooks
 from .claims import CLAIMS
 from .sessions import SESSION_RULES, VeriffCall, is_uuid
 
@@ -27,6 +27,8 @@ from .sessions import SESSION_RULES, VeriffCall, is_uuid
 API_KEY = "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10"
 TEST_API_KEY = "9b2f6e08-5d3c-4a77-8f21-1c4d7a6b3e90"
 _START = "/v1/sessions"
+#: The methods that sign the body; the others sign the session's id.
+_SIGNING_BODIES = ("POST", "PATCH")
 
 
 def _new_text(text: str, letters: str) -> str:
@@ -63,7 +65,7 @@ def check_signature(call: VeriffCall) -> None:
     """Refuse a request without the signature of its body, or of the session's id."""
     sent_signature = call.request.header("x-hmac-signature")
     if sent_signature is None:
-        if call.request.path == _START:
+        if call.request.path.rstrip("/") == _START:
             call.claims.cite("signature.start")
             return
         call.refuse("signature.missing")
@@ -76,14 +78,14 @@ def check_signature(call: VeriffCall) -> None:
     )
     if secret is None:
         call.key_label = "wrong"
-        is_post = call.request.method == "POST"
-        call.refuse("signature.wrong_body" if is_post else "signature.wrong_id")
+        signs_body = call.request.method in _SIGNING_BODIES
+        call.refuse("signature.wrong_body" if signs_body else "signature.wrong_id")
     call.authenticate(secret)
 
 
 def signed_part(request: Request) -> bytes:
-    """Return what a request signs: the body of a POST, else the session's id in the path."""
-    if request.method == "POST":
+    """Return what a request signs: the body of a POST or PATCH, else the id in the path."""
+    if request.method in _SIGNING_BODIES:
         return bytes(request.body)
     session_id = request.path.removeprefix(f"{_START}/").partition("/")[0]
     return session_id.encode()
@@ -118,15 +120,14 @@ class Veriff(base.MockVendor):
 
     common_prefix = "/v1/"
     extra_prefixes = (_START,)
+    slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     call = VeriffCall
     session_rules = SESSION_RULES
     #: Of Veriff's API reference index of 2026-05-20, read 2026-11-29.
     not_imitated = NotImitated(
         "docs/vendors/veriff.md",
-        "PATCH /v1/sessions/{id}",
         "GET /v1/sessions/{id}/media",
-        "/v1/sessions/{id}/person",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
         "/v1/attempts/{id}/media",
@@ -142,14 +143,20 @@ class Veriff(base.MockVendor):
     }
     routes = (
         _route(_START, {"POST": sessions.start}, operation="session_start"),
-        _route(f"{_START}/{{word}}/media", {"POST": sessions.add_media}),
+        _route(f"{_START}/{{word}}/media", {"POST": media.add_media}),
         _route(
             f"{_START}/{{word}}/decision",
             {"GET": sessions.read_decision},
             operation="session_read",
         ),
+        _route(
+            f"{_START}/{{word}}/decision/fullauto",
+            {"GET": sessions.read_full_auto},
+            operation="session_read",
+        ),
+        _route(f"{_START}/{{word}}/person", {"GET": sessions.read_person}),
         _route(f"{_START}/{{word}}/attempts", {"GET": sessions.read_attempts}),
-        _route(f"{_START}/{{word}}", {"DELETE": sessions.delete}),
+        _route(f"{_START}/{{word}}", {"DELETE": sessions.delete, "PATCH": media.submit}),
     )
 
     def finished(self, call: base.Call, response: Response) -> Response:

@@ -1,0 +1,106 @@
+"""Pictures that a program sends in place of the person: upload, and submission of the session."""
+
+from __future__ import annotations
+
+import base64
+
+import attrs
+
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from .decisions import CREATED, STARTED, SUBMITTED
+from .sessions import OPEN, VeriffCall, describe_session
+
+_FACE = "face"
+_DOCUMENT = "document-front"
+#: The contexts of pictures that the person would show.
+_SHOWN = (_FACE, _DOCUMENT, "document-back")
+#: Shown for a picture that was not sent: Veriff has no verdict without it.
+_NOTHING = READY["no-face"].data
+
+
+def add_media(call: VeriffCall) -> Response:
+    """Take a picture of the person or the document, or the one to compare the face with."""
+    session = call.session
+    image = call.read_object("media.missing").get("image")
+    if not isinstance(image, dict):
+        call.refuse("media.missing")
+    context = image.get("context")
+    if context != "face-reference" and context not in _SHOWN:
+        call.refuse("media.context")
+    content = _decode(call, image.get("content"))
+    if len(content) > call.claims.get("media.max_bytes"):
+        call.refuse("media.large", "media.max_bytes")
+    if session.status not in OPEN:
+        call.refuse("media.late")
+    picture = call.upload("image.content", context, content)
+    # Recognize the picture now, so that faults aimed at it apply.
+    call.detect_faces(picture)
+    call.world.pictures.keep({str(picture.digest): picture.content})
+    _store(call, session, context, picture)
+    body = {"context": context, "id": call.world.account.ids.uuid(), "sessionId": session.id}
+    return call.answer("media.answer", {"status": "success", "image": body})
+
+
+def _store(call: VeriffCall, session: Session, context: str, picture: Upload) -> None:
+    """Store the picture's digest in the session; a later picture replaces it."""
+
+    def compare_with_picture(stored: Session) -> Session:
+        attributes = attrs.evolve(
+            hosted_of(stored), reference=picture.digest, kind="biometric", document_fields={}
+        )
+        return attrs.evolve(stored, hosted=attributes)
+
+    def show_picture(stored: Session) -> Session:
+        return attrs.evolve(stored, pictures={**stored.pictures, context: picture.digest})
+
+    if context == "face-reference":
+        call.claims.cite("media.reference")
+        call.world.sessions.change(session.id, compare_with_picture)
+    else:
+        call.claims.cite("media.shown")
+        call.world.sessions.change(session.id, show_picture)
+
+
+def _decode(call: VeriffCall, text: object) -> bytes:
+    """Return a picture in base64, bare or as a data URI."""
+    if not isinstance(text, str) or not text:
+        call.refuse("media.no_content")
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        call.refuse("media.not_base64")
+
+
+def submit(call: VeriffCall) -> Response:
+    """Submit a session with the pictures that were sent; its decision follows at once."""
+    sent = call.read_object("body.missing").get("verification")
+    if not isinstance(sent, dict):
+        call.refuse("body.missing")
+    if sent.get("status") != SUBMITTED:
+        call.refuse("body.invalid")
+    session = call.session
+    if session.status not in (CREATED, STARTED):
+        call.refuse("submit.late")
+    call.claims.cite("submit.pictures")
+    document = None
+    if hosted_of(session).kind == "kyc":
+        document = _picture_of(call, session, _DOCUMENT)
+    face = _picture_of(call, session, _FACE)
+    try:
+        hosted.act(call.world, session.id, "card", card=face, document=document)
+    except ValueError:
+        # A concurrent request has submitted the session.
+        call.refuse("submit.late")
+    return call.answer("submit.answer", describe_session(call, session, SUBMITTED))
+
+
+def _picture_of(call: VeriffCall, session: Session, context: str) -> bytes:
+    digest = session.pictures.get(context)
+    content = None if digest is None else call.world.pictures.find(digest)
+    return _NOTHING if content is None else content
