@@ -1,0 +1,197 @@
+"""Each later version opens the budgets, call logs and sessions that this one has written."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+import pytest
+from core.sessions.vendor import ManySessions, VendorSession
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
+from kit.fakes import picture
+from kit.stored_versions import read_or_write, restore, schema
+
+import facematch_core as fm
+from facematch_core.call_log import tables as log_tables
+from facematch_core.call_log.rows import LoggedCall, NotAsked, Side
+from facematch_core.sessions import rows as session_rows
+from facematch_core.store import State, transactions
+from facematch_core.testing import ManualClock
+
+GOLDEN = Path(__file__).parent / "golden"
+KEY = "the key of a log"
+MONEY = attrs.evolve(BUDGET_KEY, name="money", currency="USD")
+PAYOUT = {"purpose": "payout", "about": "payout 8841"}
+
+
+# Budgets
+
+
+def make_budgets(address):
+    with fm.SqlStore(address) as store:
+        for number, charged in enumerate((fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN, None)):
+            reservation = entry(id=f"call-{number}")
+            store.reserve(reservation, Decimal(10))
+            if charged is not None:
+                store.finalize(reservation, charged, at=NOW, error="RateLimited")
+        store.reserve(attrs.evolve(entry(MONEY, id="call-4"), amount=Decimal("0.25")), UNIT)
+
+
+def check_budgets(address):
+    with fm.SqlStore(address) as store:
+        assert sums(store) == (1, 1, 1)
+        money = store.budget(MONEY)
+        assert (money.cap, money.reserved, money.free) == (1, Decimal("0.25"), Decimal("0.75"))
+        open_calls = {each.call.id: each.state for each in store.open_reservations()}
+        assert open_calls == {
+            "call-2": State.UNKNOWN,
+            "call-3": State.RESERVED,
+            "call-4": State.RESERVED,
+        }
+        charges = store.charges([f"call-{number}" for number in range(4)])
+        assert [charge.value for charge in charges.values()] == ["yes", "no", "unknown", "unknown"]
+        for reservation in store.open_reservations():
+            assert store.finalize(reservation, fm.Charged.YES, at=NOW)
+        assert store.reserve(entry(), Decimal(4)) is None
+        assert store.reserve(entry(), Decimal(4)) is not None
+
+
+# Call logs
+
+CALLS = [
+    LoggedCall(
+        call_id="call-1",
+        side=Side.ANSWERED,
+        at=NOW,
+        operation=fm.Operation.MATCH,
+        system="didit",
+        person="0" * 32,
+        environment=fm.Environment.PRODUCTION,
+        decision="match",
+        score=91.5,
+        scale="didit/face-match/v3",
+        threshold=60.0,
+        model="model-1",
+        warnings="several_faces",
+        charged=fm.Charged.YES,
+        charges=1,
+        elapsed_s=0.25,
+    ),
+    LoggedCall(
+        call_id="call-1",
+        side=Side.SHADOW,
+        at=NOW,
+        operation=fm.Operation.MATCH,
+        not_asked=NotAsked.QUEUE_FULL,
+    ),
+    LoggedCall(
+        call_id="call-2",
+        side=Side.ANSWERED,
+        at=NOW,
+        operation=fm.Operation.LIVENESS,
+        error="RateLimited",
+    ),
+]
+
+
+def make_log(address):
+    with fm.CallLog(address, key=KEY) as log:
+        for call in CALLS:
+            log.add(attrs.evolve(call, person=call.person and log.digest("customer-1")))
+
+
+def check_log(address):
+    with fm.CallLog(address, key=KEY) as log:
+        person = log.digest("customer-1")
+        assert log.rows() == [attrs.evolve(call, person=call.person and person) for call in CALLS]
+        log.add(attrs.evolve(CALLS[0], call_id="call-3", person=person))
+        assert len(log.rows()) == 4
+        assert log.forget("customer-1") == 2
+    with pytest.raises(fm.ConfigurationError):
+        fm.CallLog(address, key="another key")
+
+
+# Sessions
+
+
+def open_sessions(address, vendor):
+    sessions = fm.Sessions(fm.FaceVerifier(vendor, clock=ManualClock()))
+    return fm.SessionStore(address, sessions)
+
+
+def make_sessions(address):
+    """Customer 1 has not finished, 2 has passed, 3 was let in, 4 has cancelled."""
+    vendor = ManySessions()
+    with open_sessions(address, vendor) as store:
+        for number in range(1, 5):
+            store.begin(f"customer-{number}", **PAYOUT, reference=picture())
+        for number in (2, 3):
+            vendor.finish(f"s-{number}")
+            store.set_due(f"customer-{number}")
+        store.look()
+        assert store.use("customer-3", **PAYOUT, max_age_s=60)
+        store.cancel("customer-4")
+
+
+def check_sessions(address):
+    vendor = ManySessions()
+    with open_sessions(address, vendor) as store:
+        found = {number: store.find(f"customer-{number}", **PAYOUT) for number in range(1, 5)}
+        assert found.pop(4) is None
+        for number, session in found.items():
+            passes = None if number == 1 else True
+            vendor.sessions[f"s-{number}"] = VendorSession(
+                id=f"s-{number}",
+                record_id=session.record.id,
+                terms=session.record.terms,
+                compared_with=session.record.compared_with,
+                state=fm.SessionState.DECIDED if passes else fm.SessionState.PENDING,
+                passes=passes,
+            )
+        reasons = found[2].why_not("customer-2", **PAYOUT, max_age_s=60, any_settings=False)
+        assert reasons == ()
+        assert (found[1].is_open, found[3].used_at) == (True, NOW)
+        begun = store.begin("customer-1", **PAYOUT, reference=picture())
+        assert (begun.record, vendor.starts) == (found[1].record, [])
+        uses = [store.use(f"customer-{number}", **PAYOUT, max_age_s=60) for number in (1, 2, 2, 3)]
+        assert uses == [False, True, False, False]
+        vendor.finish("s-1")
+        store.set_due("customer-1")
+        assert sorted(each.record.session_id for each in store.look()) == ["s-1", "s-2", "s-3"]
+        assert store.forget(0) == 4
+
+
+@attrs.frozen
+class Kind:
+    """A kind of store, its current schema version, and what its file must still do."""
+
+    name: str
+    version: int
+    make: object
+    check: object
+
+
+KINDS = [
+    Kind("budgets", transactions.VERSION, make_budgets, check_budgets),
+    Kind("call_log", log_tables.VERSION, make_log, check_log),
+    Kind("sessions", session_rows.VERSION, make_sessions, check_sessions),
+]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def kind(request):
+    return request.param
+
+
+def test_current_version_has_a_file_with_its_schema(kind, tmp_path):
+    file = GOLDEN / f"{kind.name}_{kind.version}.sql"
+    kept = read_or_write(file, kind.make, tmp_path / "made.sqlite3")
+    restore(kept, tmp_path / "kept.sqlite3")
+    kind.make(f"sqlite:///{tmp_path / 'now.sqlite3'}")
+    assert schema(tmp_path / "kept.sqlite3") == schema(tmp_path / "now.sqlite3")
+
+
+def test_file_of_each_version_is_read_and_continued(kind, tmp_path):
+    files = sorted(GOLDEN.glob(f"{kind.name}_*.sql"))
+    assert files
+    for file in files:
+        kind.check(restore(file.read_text("utf-8"), tmp_path / f"{file.stem}.sqlite3"))
