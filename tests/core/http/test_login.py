@@ -202,6 +202,19 @@ def test_failed_login_is_free_and_sends_no_picture(
     assert backend.match(match_call()).is_match
 
 
+@pytest.mark.parametrize(("takes_s", "retryable"), [(1, True), (10, False)])
+def test_lost_login_may_be_tried_again_unless_its_deadline_has_passed(
+    open_backend, vendor, clock, takes_s, retryable
+):
+    vendor.logins = [requests.ReadTimeout("slow")]
+    vendor.before_login = lambda: clock.advance(takes_s)
+    backend = open_backend()
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        backend.match(match_call(deadline_s=5.0, clock=clock))
+    assert (caught.value.retryable, caught.value.billing.charged) == (retryable, Charged.NO)
+    assert vendor.paths == ["/oauth/token"]
+
+
 @contextlib.contextmanager
 def slow_login(vendor, ask):
     """Begin a call whose login lasts until the block ends; give the future of its answer."""

@@ -128,12 +128,22 @@ def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, people, 
 
 def test_values_of_the_document_are_properties_of_its_report(engine, people, run_id):
     people.finish(run_id)
-    people.document(run_id, full_name="Ada Mary Lovelace", date_of_birth=dt.date(1980, 1, 2))
+    people.document(
+        run_id,
+        full_name="Ada Mary Lovelace",
+        date_of_birth=dt.date(1980, 1, 2),
+        date_of_issue=dt.date(2020, 3, 4),
+        expiration_date=dt.date(2030, 3, 3),
+        document_number="X1234567",
+    )
     properties = on_newest()(engine).json()["output"]["doc"]["properties"]
     assert properties == {
         "first_name": "Ada Mary",
         "last_name": "Lovelace",
         "date_of_birth": "1980-01-02",
+        "issuing_date": "2020-03-04",
+        "date_of_expiry": "2030-03-03",
+        "document_numbers": [{"type": "document_number", "value": "X1234567"}],
     }
 
 
