@@ -6,7 +6,7 @@ import attrs
 from kit import mock_didit as didit
 from kit.mock_didit import json_bytes, multipart, scene
 
-from facematch_mock_server.vendors.deepface.vendor import REPRESENT, TOKEN, VERIFY
+from facematch_mock_server.vendors.deepface.vendor import ANALYZE, REPRESENT, TOKEN, VERIFY
 
 
 def data_uri(picture):
@@ -37,6 +37,12 @@ def represent_request(img=b"", *, token=TOKEN, **options):
     """A request for the faces of a picture."""
     body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
     return request_of_type("application/json", json_bytes(body), token=token, path=REPRESENT)
+
+
+def analyze_request(img=b"", *, token=TOKEN, **options):
+    """A request for what a picture tells of its faces."""
+    body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
+    return request_of_type("application/json", json_bytes(body), token=token, path=ANALYZE)
 
 
 def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):

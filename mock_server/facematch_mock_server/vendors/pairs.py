@@ -133,6 +133,8 @@ class PairCall(base.NumberedCall):
         uploads: The form's files, by name.
         json_body: The JSON object or list that was sent; None if a form was sent.
         pictures: The decoded pictures, by the name of their field or the path in the JSON body.
+        further_pictures: The pictures of a comparison after the first two, for a vendor that takes
+            more and compares them in its `match_body`.
         names_smaller_face: Whether a face token stands for another face than a picture's largest.
     """
 
@@ -140,6 +142,7 @@ class PairCall(base.NumberedCall):
     uploads: dict[str, Upload] = attrs.field(factory=dict, init=False)
     json_body: Any = attrs.field(default=None, init=False)
     pictures: dict[str, Upload] = attrs.field(factory=dict, init=False)
+    further_pictures: list[Upload] = attrs.field(factory=list, init=False)
     names_smaller_face: bool = attrs.field(default=False, init=False)
 
     @property
@@ -360,7 +363,7 @@ class PairVendor(base.MockVendor):
         for name, seen_picture in zip(call.pictures, seen_pictures, strict=True):
             if not seen_picture.decodes and not self.bodies_tell_unreadable:
                 call.refuse("picture.unreadable", name=name)
-            if not seen_picture.faces and not self.bodies_tell_no_face:
+            if not seen_picture.faces and self.needs_faces(call):
                 call.refuse("face.none", name=name)
         if isinstance(outcome, MatchOutcome):
             body = self.match_body(call, outcome)
@@ -373,6 +376,10 @@ class PairVendor(base.MockVendor):
             if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
                 call.refuse("credit.empty", "credit.start")
         return call.answer(f"{operation}.answer", body)
+
+    def needs_faces(self, call: PairCall) -> bool:
+        """Return whether a picture without a face is refused."""
+        return not self.bodies_tell_no_face
 
     def looks_at_turned_faces(self, call: PairCall) -> bool:
         """Return whether faces are found in turned pictures, too; by default never."""

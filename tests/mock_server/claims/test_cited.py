@@ -472,6 +472,12 @@ def compare_embeddings(engine):
 
 
 OF_DEEPFACE = (
+    deepface.analyze_request(),
+    deepface.analyze_request(actions=["mood"]),
+    deepface.represent_request(scene(faces=0), enforce_detection=False),
+    deepface.request_of_type(
+        "application/json", b'{"img1_path": "/srv/ada.png", "img2": "data:image/png;base64,"}'
+    ),
     deepface.verify_request(scene(faces=2)),
     deepface.verify_request(scene(attack=True), anti_spoofing=True),
     deepface.verify_request(scene(faces=0)),
@@ -510,6 +516,8 @@ OF_REGULA = (
     regula.match_request(reference=False),
     regula.request_with({"images": [{"data": "not base64!"}, {"data": "AAAA"}]}),
     attrs.evolve(regula.match_request(), body=b"{"),
+    regula.detect_request(),
+    regula.match_all(scene(), scene(), scene(faces=0)),
     regula.get_request("/api/healthz"),
     regula.get_request("/api/readyz"),
     regula.get_request("/api/match"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
 
 SOURCE = documented("deepface 0.0.103, api folder and modules", "2026-11-28")
+#: What public programs send to servers of earlier versions.
+OLDER = observed("public programs for DeepFace's server", "2026-11-29")
 #: The api folder with a stub in the place of the engine.
 RUN = observed("deepface 0.0.103, api folder, run without an engine", "2026-11-28")
 
@@ -24,7 +26,7 @@ def _error(text: str, cause: str) -> Reply:
     """Return the error of a comparison; the cause is only in the traceback."""
     traceback = (
         "Traceback (most recent call last):\n"
-        '  File "/app/deepface/api/src/modules/core/service.py", line 77, in {service}\n'
+        '  File "/app/deepface/api/src/modules/core/service.py", line 77, in {function}\n'
         f"ValueError: {cause}\n"
     )
     return Reply(400, {"error": "Exception while {service}ing: " + f"{text} - {traceback}"})
@@ -50,7 +52,7 @@ CLAIMS = table(
     row("body.wrong_form", _exception("'img1' not found in request in either json or form data"), OURS, "A form that cannot be read has no pictures."),
     row("body.wrong_json", _page(400, "Bad Request"), RUN, "Malformed JSON is 400, in HTML."),
     row("picture.missing", _exception("'{name}' not found in either json or form data request"), SOURCE, "A missing picture is 400, and is named. For a missing file, the text is another one, which the mock does not have."),
-    row("picture.no_base64", _error(_OF_A_PICTURE, _NO_PICTURE), OURS, "A picture is a data URI. DeepFace would open other texts as a URL, or as a path on the server; the mock opens nothing."),
+    row("picture.no_base64", _error(_OF_A_PICTURE, _NO_PICTURE), OURS, "A picture is a data URI, a link, or a path on the server. The mock opens no path; a test names the picture at a link or path."),
     row("picture.formats", ("jpeg", "png"), SOURCE, "A picture in a data URI is a JPEG or a PNG; that a file must be one, too, is our choice."),
     row("picture.wrong_format", _error(_OF_A_PICTURE, _NO_PICTURE), SOURCE, "A picture in another format is 400, and is named; the cause is in the traceback."),
     row("model.unknown", _error("Invalid model_name passed - facial_recognition/{model}", "Invalid model_name passed - facial_recognition/{model}"), SOURCE, "A model that the server does not have is 400."),
@@ -66,12 +68,17 @@ CLAIMS = table(
     fact("embedding.area", RUN, "The facial area of an embedding has only nulls."),
     row("represent.answer", Reply(200), RUN, "/represent lists each face of a picture with its embedding, in no documented order; with max_faces, the largest ones."),
     fact("represent.made_up", OURS, "Embeddings and face_confidence are made up; without max_faces, the smallest face is listed first."),
-    row("represent.picture.no_base64", _unrepresented(_NO_PICTURE), OURS, "A picture is a data URI, as for /verify."),
+    row("represent.picture.no_base64", _unrepresented(_NO_PICTURE), OURS, "A picture is a data URI, a link or a path, as for /verify."),
     row("represent.picture.wrong_format", _unrepresented(_NO_PICTURE), RUN, "A picture in another format is 400, with the cause in the message."),
     row("represent.picture.unreadable", _unrepresented(_NO_PICTURE), RUN, "A picture that is neither JPEG nor PNG is 400."),
     row("represent.face.none", _unrepresented(_UNDETECTED), RUN, "A picture without a face is 400, with the cause in the message."),
     row("represent.face.spoof", _unrepresented("Spoof detected in the given image."), SOURCE, "With anti_spoofing, a spoof among the faces is 400."),
-    fact("match.made_up", OURS, "The distance is computed from the score of the pictures: 50 is at the threshold. The confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace. Faces are always required, also without enforce_detection."),
+    fact("picture.older_name", OLDER, "Older servers name the pictures img1_path, img2_path and img_path; the mock takes both names (ours)."),
+    fact("face.unenforced", SOURCE, "With enforce_detection false, a picture without a face counts as a face as large as the picture. That such a face matches no other is ours."),
+    row("analyze.answer", Reply(200), SOURCE, "/analyze lists each face with what actions asks for, by default all: emotion, age, gender and race, each with the dominant one, beside its region."),
+    row("analyze.action", _error("Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`.", "Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`."), SOURCE, "Another action is 400."),
+    fact("analyze.made_up", OURS, "Age and gender are the card's; emotion and race are the same for each face, and of a picture without a face all is made up."),
+    fact("match.made_up", OURS, "The distance is computed from the score of the pictures: 50 is at the threshold. The confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace."),
     row("error.internal", _error("out of memory", "out of memory"), SOURCE, "A fault of the server's own is 400 with such a text; the mock sends it with the status 500 that a test asks for."),
     row("path", _page(405, "Method Not Allowed"), RUN, "Another method is 405, in HTML."),
 )

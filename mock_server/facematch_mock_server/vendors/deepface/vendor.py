@@ -1,4 +1,4 @@
-"""DeepFace's `POST /verify` and `POST /represent`."""
+"""DeepFace's `POST /verify`, `POST /represent` and `POST /analyze`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -38,9 +38,18 @@ from .claims import CLAIMS
 TOKEN = "mock-deepface-token"  # noqa: S105 - of the mock
 VERIFY = "/verify"
 REPRESENT = "/represent"
-#: The operation of `REPRESENT`, for latency and faults.
+ANALYZE = "/analyze"
+#: The operation of `REPRESENT` and `ANALYZE`, for latency and faults.
 DETECT = "detect"
 PICTURES = ("img1", "img2")
+#: The names of the pictures' fields at older servers.
+_OLDER_NAMES = {"img1": "img1_path", "img2": "img2_path", "img": "img_path"}
+#: The most bytes of a picture at a link; ours.
+_MAX_LINKED_BYTES = 64 * 1024 * 1024
+#: What `/analyze` can tell of a face.
+_ACTIONS = ("emotion", "age", "gender", "race")
+_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+_RACES = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 
 #: The greatest distance of a verified pair by model, for each metric in this order
 #: (config/threshold.py).
@@ -98,18 +107,18 @@ class RepresentedFace(Upload):
 
 
 class DeepfaceCall(PairCall):
-    """A call to one of the two paths, which name a fault of a picture in different ways."""
+    """A call to one of the paths, which name a fault of a picture in different ways."""
 
     def answer(
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Build a claim's response. `/represent` has refusals of its own for a picture."""
-        service = "verify"
-        if self.request.path == REPRESENT:
-            service = "represent"
-            if f"represent.{key}" in self.claims:
-                key = f"represent.{key}"
-        return super().answer(key, body, headers, **{**filled, "service": service})
+        """Build a claim's response. Of a single picture there are other refusals than of two."""
+        function = self.request.path.removeprefix("/")
+        if self.request.path != VERIFY and f"represent.{key}" in self.claims:
+            key = f"represent.{key}"
+        # Exception while verifying, representing, analyzing.
+        filled = {**filled, "function": function, "service": function.removesuffix("e")}
+        return super().answer(key, body, headers, **filled)
 
 
 class Deepface(PairVendor):
@@ -126,11 +135,17 @@ class Deepface(PairVendor):
             pictures=PictureFields(files=("img",), texts=("img",), json=(("img",),)),
             operation=DETECT,
         ),
+        PairEndpoint(
+            path=ANALYZE,
+            pictures=PictureFields(files=("img",), texts=("img",), json=(("img",),)),
+            operation=DETECT,
+        ),
     )
     key = TokenHeader("authorization")
+    takes_links = True
     not_found_claim = "path"
     #: Of the server's source, deepface/api/src/modules/core/routes.py.
-    not_imitated = NotImitated("docs/vendors/deepface.md", "/analyze")
+    not_imitated = NotImitated("docs/vendors/deepface.md", "/register", "/search", "/build/index")
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong_type",),
         401: ("key.wrong",),
@@ -141,10 +156,19 @@ class Deepface(PairVendor):
     def handle_call(self, call: PairCall) -> Response:
         if call.endpoint.path == REPRESENT:
             return self.represent(call)
+        if call.endpoint.path == ANALYZE:
+            return self.analyze(call)
         return super().handle_call(call)
 
-    def represent(self, call: PairCall) -> Response:
-        """List the faces of a picture with their embeddings."""
+    def needs_faces(self, call: PairCall) -> bool:
+        # As in Python, any text in a form is true.
+        if read_option(call, "enforce_detection", True):
+            return True
+        call.claims.cite("face.unenforced")
+        return False
+
+    def see_picture(self, call: PairCall) -> SeenPicture:
+        """Find the faces of the one picture; refuse it as DeepFace does."""
         self.read(call)
         (picture,) = call.pictures.values()
         has_spoof = False
@@ -156,10 +180,32 @@ class Deepface(PairVendor):
             seen_picture = call.detect_faces(picture)
         if not seen_picture.decodes:
             call.refuse("picture.unreadable")
-        if not seen_picture.faces:
+        if not seen_picture.faces and self.needs_faces(call):
             call.refuse("face.none")
-        if has_spoof:
+        if has_spoof and seen_picture.faces:
             call.refuse("face.spoof")
+        return seen_picture
+
+    def analyze(self, call: PairCall) -> Response:
+        """Tell what was asked of each face of a picture, the smallest first."""
+        seen_picture = self.see_picture(call)
+        actions = read_actions(call)
+        call.claims.cite("analyze.made_up")
+        results = []
+        for face in seen_picture.faces[::-1]:
+            described = describe_person(face, actions)
+            results.append({**described, "region": facial_area(face), "face_confidence": 0.93})
+        if not results:
+            (picture,) = call.pictures.values()
+            described = describe_person(SeenFace(box=(0, 0, 0, 0)), actions)
+            region = whole_area(call, picture)
+            results.append({**described, "region": region, "face_confidence": 0})
+        return call.answer("analyze.answer", {"results": results})
+
+    def represent(self, call: PairCall) -> Response:
+        """List the faces of a picture with their embeddings."""
+        seen_picture = self.see_picture(call)
+        (picture,) = call.pictures.values()
         call.claims.cite("represent.made_up")
         model, _ = read_model(call)
         results = []
@@ -176,7 +222,19 @@ class Deepface(PairVendor):
         else:
             # The order is a detector's own; the mock lists the smallest first.
             results.reverse()
+        if not results:
+            embedding = make_embedding(f"{model} {picture.digest} whole", _DIMENSIONS[model])
+            area = whole_area(call, picture)
+            results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0})
         return call.answer("represent.answer", {"results": results})
+
+    def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        name, content = super().find_picture(call, index)
+        if content is None:
+            content = read_option(call, _OLDER_NAMES[name], None)
+            if content is not None:
+                call.claims.cite("picture.older_name")
+        return name, content
 
     def decode(self, call: PairCall, name: str, text: Any) -> Upload:
         """Return the picture in a data URI, or the one that an embedding was made of."""
@@ -184,9 +242,17 @@ class Deepface(PairVendor):
             call.refuse("picture.missing", name=name)
         if isinstance(text, list) and name in PICTURES:
             return self.find_represented(call, name, text)
-        prefix = _DATA_URI.match(text) if isinstance(text, str) else None
-        if prefix is None:
+        if not isinstance(text, str):
             call.refuse("picture.no_base64", name=name)
+        prefix = _DATA_URI.match(text)
+        if prefix is None:
+            return call.picture_at(
+                name,
+                text,
+                max_bytes=_MAX_LINKED_BYTES,
+                refusal="picture.no_base64",
+                name=name,
+            )
         return super().decode(call, name, text[prefix.end() :])
 
     def find_represented(self, call: PairCall, name: str, embedding: list[Any]) -> Upload:
@@ -230,11 +296,10 @@ class Deepface(PairVendor):
         model, metric = read_model(call)
         threshold = _THRESHOLDS[model][_METRICS.index(metric)]
         is_verified = score >= 50
-        areas = {
-            "img1": facial_area(outcome.probe.faces[0]),
-            "img2": facial_area(outcome.reference.faces[0]),
-        }
-        for name, picture in call.pictures.items():
+        areas = {}
+        seen_pictures = (outcome.probe, outcome.reference)
+        for (name, picture), seen in zip(call.pictures.items(), seen_pictures, strict=True):
+            areas[name] = facial_area(seen.faces[0]) if seen.faces else whole_area(call, picture)
             if isinstance(picture, RepresentedFace):
                 call.claims.cite("embedding.area")
                 areas[name] = dict.fromkeys(areas[name])
@@ -273,6 +338,8 @@ def score_of(call: PairCall, outcome: MatchOutcome) -> float:
 
     An embedding counts as the one face it was made of, which need not be the largest.
     """
+    if not outcome.probe.faces or not outcome.reference.faces:
+        return 0.0
     scores = []
     for probe_index in face_indices(call.pictures["img1"], outcome.probe):
         for reference_index in face_indices(call.pictures["img2"], outcome.reference):
@@ -340,11 +407,52 @@ def facial_area(face: SeenFace) -> dict[str, Any]:
     }
 
 
+def whole_area(call: PairCall, picture: Upload) -> dict[str, Any]:
+    """Return the area of a picture without a face: all of it."""
+    facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+    width, height = facts.size or (0, 0)
+    return {"x": 0, "y": 0, "w": width, "h": height, "left_eye": None, "right_eye": None}
+
+
+def read_actions(call: PairCall) -> Sequence[str]:
+    """Return what `/analyze` is asked to tell; refuse an unknown action."""
+    asked = read_option(call, "actions", _ACTIONS)
+    if isinstance(asked, str):
+        asked = re.sub(r"[\[\]()\"' ]", "", asked).split(",")
+    actions = list(asked) if isinstance(asked, Sequence) else [asked]
+    for action in actions:
+        if action not in _ACTIONS:
+            call.refuse("analyze.action", action=repr(action))
+    return actions
+
+
+def describe_person(face: SeenFace, actions: Sequence[str]) -> dict[str, Any]:
+    """Return what was asked of a face. Age and gender are the card's."""
+    is_woman = face.gender == "female"
+    described: dict[str, Any] = {}
+    for action in actions:
+        if action == "age":
+            described["age"] = round(face.age)
+        elif action == "gender":
+            described["gender"] = {
+                "Woman": 99.0 if is_woman else 1.0,
+                "Man": 1.0 if is_woman else 99.0,
+            }
+            described["dominant_gender"] = "Woman" if is_woman else "Man"
+        elif action == "emotion":
+            described["emotion"] = {**dict.fromkeys(_EMOTIONS, 1.0), "neutral": 94.0}
+            described["dominant_emotion"] = "neutral"
+        else:
+            described["race"] = dict.fromkeys(_RACES, 100 / len(_RACES))
+            described["dominant_race"] = _RACES[0]
+    return described
+
+
 VENDOR = base.Vendor(
     name="deepface",
     title="DeepFace",
     claims=CLAIMS,
-    switches={"auth": ("token", "none")},
+    switches={"auth": ("none", "token")},
     operations=("match", DETECT),
     first_keys={TOKEN: Key(kind=KeyKind.LIVE)},
     key_of=Deepface.key.client_of,

@@ -1,4 +1,4 @@
-"""Regula's `POST /api/match`, `GET /api/healthz` and `GET /api/readyz`."""
+"""Regula's `POST /api/match` and `/api/detect`, `GET /api/healthz` and `/api/readyz`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
@@ -25,6 +25,7 @@ from facematch_mock_server.vendors.pairs import (
 from .claims import CLAIMS
 
 PATH = "/api/match"
+DETECT = "/api/detect"
 
 #: The type of a picture that states none: a photograph of a living person.
 _LIVE = 3
@@ -36,8 +37,9 @@ _IMAGE_DECODE_ERROR = 6
 
 @attrs.frozen
 class _FoundFace:
-    """A face in the answer: its picture's index and type, and its number in this picture."""
+    """A face in the answer: its picture's place, index and type, and its number in it."""
 
+    picture_position: int
     picture_index: int
     picture_type: int
     number: int
@@ -60,6 +62,7 @@ class Regula(PairVendor):
             path=PATH,
             pictures=PictureFields(json=(("images", 0, "data"), ("images", 1, "data"))),
         ),
+        PairEndpoint(path=DETECT, pictures=PictureFields(json=(("image",),)), operation="detect"),
     )
     other_routes = (
         base.Route(pattern="/api/healthz", handlers={"GET": _answer_health}, credentials=()),
@@ -71,7 +74,6 @@ class Regula(PairVendor):
     #: Of Regula's OpenAPI document (FaceSDK-web-openapi, commit b962589).
     not_imitated = NotImitated(
         "docs/vendors/regula.md",
-        "/api/detect",
         "/api/match_and_search",
         "/api/search",
         "/api/persons/*",
@@ -85,17 +87,30 @@ class Regula(PairVendor):
         500: ("error.internal",),
     }
 
+    def read_pictures(self, call: PairCall) -> None:
+        super().read_pictures(call)
+        if call.endpoint.path != PATH:
+            return
+        for number, image in enumerate(call.json_body["images"][2:], 2):
+            name = f"images.{number}.data"
+            text = image.get("data") if isinstance(image, dict) else None
+            call.further_pictures.append(self.decode(call, name, text))
+
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         """Compare every two faces, also of one picture.
 
-        Only the pair of the largest faces of the two pictures has the outcome's score.
+        Only the pair of the largest faces of two pictures has the score of the pictures.
         """
         call.claims.cite("match.made_up")
         code = _OK
         detections = []
         found = []
-        images = call.json_body["images"][:2]
-        for position, seen_picture in enumerate((outcome.probe, outcome.reference)):
+        outcomes = _compare_all(call, outcome)
+        images = call.json_body["images"]
+        seen_pictures = [outcome.probe, outcome.reference]
+        for position in range(2, len(images)):
+            seen_pictures.append(outcomes[0, position].reference)
+        for position, seen_picture in enumerate(seen_pictures):
             image = images[position]
             index = image.get("index", position)
             # The smallest first, so that a client that takes the first face is noticed.
@@ -115,25 +130,61 @@ class Regula(PairVendor):
             detections.append({"imageIndex": index, "status": status, "faces": described})
             for number in range(len(faces)):
                 is_largest = number == len(faces) - 1
-                found.append(_FoundFace(index, image.get("type", _LIVE), number, is_largest))
+                kind = image.get("type", _LIVE)
+                found.append(_FoundFace(position, index, kind, number, is_largest))
         results = []
         for first_face, second_face in itertools.combinations(found, 2):
-            results.append(_compare(call, outcome, first_face, second_face))
+            results.append(_compare(call, outcomes, first_face, second_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        call.claims.cite("detect.made_up")
+        faces = seen.faces[::-1]
+        options = call.json_body.get("processParam")
+        if isinstance(options, dict) and options.get("onlyCentralFace"):
+            call.claims.cite("face.central")
+            faces = faces[-1:]
+        code = _OK if faces else _FACE_NOT_DETECTED
+        if not seen.decodes:
+            call.claims.cite("picture.undecodable")
+            code = _IMAGE_DECODE_ERROR
+        detections = []
+        for face in faces:
+            described = _describe_face(face, 0)
+            detections.append({"landmarks": described["landmarks"], "roi": described["roi"]})
+        results = {"detections": detections, "elapsedTime": 12.5}
+        return {"code": code, "results": results, "metadata": {}}
+
     def is_charged(self, outcome: PairOutcome) -> bool:
-        return isinstance(outcome, MatchOutcome) and outcome.score is not None
+        return isinstance(outcome, SeenPicture) or outcome.score is not None
+
+
+def _compare_all(call: PairCall, outcome: MatchOutcome) -> dict[tuple[int, int], MatchOutcome]:
+    """Return the outcome of every two pictures by their positions; `outcome` is the first."""
+    pictures = [*call.pictures.values(), *call.further_pictures]
+    outcomes = {(0, 1): outcome}
+    for first, second in itertools.combinations(range(len(pictures)), 2):
+        if (first, second) != (0, 1):
+            outcomes[first, second] = call.compare(pictures[first], pictures[second])
+    return outcomes
 
 
 def _compare(
-    call: PairCall, outcome: MatchOutcome, first_face: _FoundFace, second_face: _FoundFace
+    call: PairCall,
+    outcomes: Mapping[tuple[int, int], MatchOutcome],
+    first_face: _FoundFace,
+    second_face: _FoundFace,
 ) -> dict[str, Any]:
     """Return the result for two faces, of one picture or of two."""
-    similarity = base.as_fraction(outcome.smaller_face_score)
-    if first_face.picture_index == second_face.picture_index:
+    if first_face.picture_position == second_face.picture_position:
         call.claims.cite("match.pairs")
-    elif first_face.is_largest and second_face.is_largest:
-        similarity = base.as_fraction(outcome.score or 0.0)
+        outcome = next(iter(outcomes.values()))
+        similarity = base.as_fraction(outcome.smaller_face_score)
+    else:
+        outcome = outcomes[first_face.picture_position, second_face.picture_position]
+        similarity = base.as_fraction(outcome.smaller_face_score)
+        if first_face.is_largest and second_face.is_largest:
+            similarity = base.as_fraction(outcome.score or 0.0)
     return {
         "firstIndex": first_face.picture_index,
         "firstFaceIndex": first_face.number,
@@ -162,7 +213,7 @@ VENDOR = base.Vendor(
     title="Regula",
     claims=CLAIMS,
     settings={"price": ("credit.price", "amount")},
-    operations=("match",),
+    operations=("match", "detect"),
     # The server has no keys: X-Facematch-Account names an account other than the first.
     first_keys={},
     behaviour=Regula,

@@ -4,12 +4,14 @@ import attrs
 import pytest
 from kit import mock_didit as didit
 from kit.mock_deepface import (
+    analyze_request,
+    data_uri,
     form_request,
     represent_request,
     request_of_type,
     verify_request,
 )
-from kit.mock_didit import scene
+from kit.mock_didit import json_bytes, scene
 
 
 @pytest.fixture
@@ -206,13 +208,62 @@ def test_malformed_json_and_another_method_are_html(engine, request_, status):
 
 @pytest.mark.parametrize("token", [None, "wrong"])
 def test_token_is_checked_only_by_a_server_that_has_one(engine, token):
-    answer = engine.handle(verify_request(token=token))
+    assert engine.handle(verify_request(token=token)).status == 200
+    with_token = didit.new_engine(vendor="deepface", switches={"auth": "token"})
+    answer = with_token.handle(verify_request(token=token))
     message = "Invalid or missing authentication token"
     assert (answer.status, answer.json()) == (401, {"message": message})
-    free = didit.new_engine(vendor="deepface", switches={"auth": "none"})
-    assert free.handle(verify_request(token=token)).status == 200
 
 
 def test_nothing_is_charged(engine, control):
     engine.handle(verify_request())
     assert control.charges() == ()
+
+
+def test_analyze_tells_what_was_asked_of_each_face(engine):
+    body = engine.handle(analyze_request(scene(faces=2), actions=["age", "gender"])).json()
+    assert len(body["results"]) == 2
+    largest = body["results"][-1]
+    assert (largest["age"], largest["dominant_gender"]) == (34, "Woman")
+    assert largest["region"]["w"] == 392
+    assert "emotion" not in largest
+    everything = engine.handle(analyze_request()).json()["results"][0]
+    assert {"age", "dominant_gender", "dominant_emotion", "dominant_race"} <= everything.keys()
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (analyze_request(scene(faces=0)), "Exception while analyzing: Face could not be detected"),
+        (analyze_request(actions=["mood"]), "Invalid action passed ('mood')"),
+        (analyze_request(scene(score=3), anti_spoofing=True), "Spoof detected"),
+        (represent_request(scene(faces=0)), "Exception while representing: Face could not"),
+    ],
+)
+def test_refusal_of_one_picture_names_the_cause(engine, request_, words):
+    answer = engine.handle(request_)
+    assert answer.status == 400
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["img1", "img1_path"])
+def test_picture_may_have_its_older_name_and_stand_at_a_link(engine, control, name):
+    control.pictures["https://shop.example/ada.png"] = b"\x89PNG\r\n\x1a\n" + scene(score=41)
+    control.pictures["/srv/faces/"] = b"\x89PNG\r\n\x1a\n" + scene(score=41)
+    for link in ("https://shop.example/ada.png", "/srv/faces/ada.png"):
+        body = json_bytes({name: link, "img2": data_uri(scene())})
+        answer = engine.handle(request_of_type("application/json", body))
+        assert answer.status == 200
+        assert not answer.json()["verified"]
+
+
+def test_without_enforcement_a_picture_without_a_face_counts_as_one_that_matches_nobody(engine):
+    no_face = scene(faces=0)
+    compared = engine.handle(verify_request(no_face, enforce_detection=False)).json()
+    assert compared["verified"] is False
+    assert compared["distance"] > compared["threshold"]
+    found = engine.handle(represent_request(no_face, enforce_detection=False)).json()
+    assert found["results"][0]["face_confidence"] == 0
+    analyzed = engine.handle(analyze_request(no_face, enforce_detection=False)).json()
+    assert analyzed["results"][0]["face_confidence"] == 0
+    assert engine.handle(form_request(no_face, no_face, enforce_detection="false")).status == 400

@@ -6,9 +6,18 @@ import attrs
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import scene
-from kit.mock_regula import get_request, match_request, request_with
+from kit.mock_regula import detect_request, get_request, match_all, match_request, request_with
+
+from facematch_mock_server import card_sheet
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 DATA_URI = {"data": "data:image/png;base64,AA"}
+
+
+@pytest.fixture
+def reading_engine():
+    """A mock that looks at the bytes of the pictures."""
+    return didit.new_engine(Recognizer(), vendor="regula")
 
 
 @pytest.fixture
@@ -118,3 +127,46 @@ def test_refusal_has_its_code(engine, control, request_, status, code):
     answer = engine.handle(request_)
     assert (answer.status, answer.json()["code"]) == (status, code)
     assert control.charges() == ()
+
+
+def test_every_two_of_several_pictures_are_compared(reading_engine):
+    cards = card_sheet()
+    pictures = [cards[name].data for name in ("p1", "p1-again", "p2")]
+    body = reading_engine.handle(match_all(*pictures)).json()
+    assert [each["imageIndex"] for each in body["detections"]] == [1, 2, 3]
+    similarities = {}
+    for result in body["results"]:
+        similarities[result["firstIndex"], result["secondIndex"]] = result["similarity"]
+    assert similarities.keys() == {(1, 2), (1, 3), (2, 3)}
+    assert similarities[1, 2] > 0.9
+    assert max(similarities[1, 3], similarities[2, 3]) < 0.5
+
+
+def test_third_picture_without_a_face_has_its_status_and_no_pair(reading_engine):
+    cards = card_sheet()
+    pictures = [cards[name].data for name in ("p1", "p1-again", "no-face")]
+    body = reading_engine.handle(match_all(*pictures)).json()
+    assert [each["status"] for each in body["detections"]] == [0, 0, 2]
+    assert len(body["results"]) == 1
+
+
+@pytest.mark.parametrize("image", [{}, {"data": 7}, "text"])
+def test_third_picture_that_cannot_be_read_is_refused(engine, image):
+    images = [{"data": "YWJj"}, {"data": "YWJj"}, image]
+    assert engine.handle(request_with({"images": images})).json()["code"] == 203
+
+
+def test_detect_lists_the_faces_of_a_picture(engine):
+    body = engine.handle(detect_request(scene(faces=2))).json()
+    assert body["code"] == 0
+    largest = body["results"]["detections"][-1]
+    assert largest["roi"] == [212, 148, 392, 542]
+    assert len(largest["landmarks"]) == 5
+    central = engine.handle(detect_request(scene(faces=2), onlyCentralFace=True)).json()
+    assert central["results"]["detections"] == [largest]
+
+
+@pytest.mark.parametrize(("picture", "code"), [(scene(faces=0), 2), (b"no picture", 6)])
+def test_detect_tells_a_picture_without_a_face_by_a_code(engine, picture, code):
+    body = engine.handle(detect_request(picture)).json()
+    assert (body["code"], body["results"]["detections"]) == (code, [])
