@@ -6,7 +6,8 @@ from kit import mock_didit as didit
 from kit.mock_didit import control_of
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world.webhooks import THREAD, PostResult
+from facematch_mock_server.world.outgoing import Exchange
+from facematch_mock_server.world.webhooks import THREAD
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -28,8 +29,8 @@ def carry(engine, *answers):
         letters.append((url, letter, timeout_s))
         status = waiting.pop(0) if waiting else 200
         if isinstance(status, str):
-            return PostResult(problem=status, elapsed_ms=5000)
-        return PostResult(status=status, elapsed_ms=12)
+            return Exchange(problem=status, elapsed_ms=5000)
+        return Exchange(status=status, elapsed_ms=12)
 
     while (taken := world.outbox.take_due(world.clock.now())) is not None:
         world.outbox.attempt(taken, send)

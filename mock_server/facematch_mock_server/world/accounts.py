@@ -219,7 +219,7 @@ class Accounts:
         for operation, value in (latency or {}).items():
             self.latency[operation] = read_latency(operation, value, vendors)
         #: The named pictures of new accounts.
-        self.named_pictures = NamedPictures(pictures)
+        self.named_pictures = NamedPictures(pictures or {})
         self.pictures = Pictures()
         self._reported: set[str] = set()
         #: A function that starts the server.

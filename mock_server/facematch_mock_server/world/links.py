@@ -5,9 +5,9 @@ Nothing is ever fetched from another machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections import UserDict
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from facematch_core.base.files import read_regular
 from facematch_mock_server.recognition.cards import READY
@@ -24,7 +24,8 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 THREAD = "facematch-mock-pictures"
 
 
-class NamedPictures(MutableMapping[str, bytes]):
+# A value is read from any `PictureSource`, and is bytes from then on.
+class NamedPictures(UserDict[str, Any]):
     """The pictures that a test has put at links and into buckets, by name. Thread-safe.
 
     A name is a URL, or a bucket and a key, such as ``photos/p1.png``. A name that ends with a slash
@@ -39,31 +40,13 @@ class NamedPictures(MutableMapping[str, bytes]):
         ['photos/ada.png', 'https://cdn.example/']
     """
 
-    def __init__(self, pictures: Mapping[str, PictureSource] | None = None) -> None:
-        """Raises ValueError for an invalid name, and for a picture that cannot be read."""
-        self._pictures: dict[str, bytes] = {}
-        self.update(pictures or {})  # type: ignore[arg-type]  # `__setitem__` takes each source
-
     def __setitem__(self, name: str, picture: PictureSource) -> None:
         """Put a picture at a name: its bytes, the name of an included test card, or a file.
 
         Raises ValueError for an invalid name, an unknown card, or a file that cannot be read.
         """
         _check_name(name)
-        self._pictures[name] = _read(picture)
-
-    def __getitem__(self, name: str) -> bytes:
-        return self._pictures[name]
-
-    def __delitem__(self, name: str) -> None:
-        del self._pictures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        # A copy, because another thread may name a picture meanwhile.
-        return iter(tuple(self._pictures))
-
-    def __len__(self) -> int:
-        return len(self._pictures)
+        self.data[name] = _read(picture)
 
     def __repr__(self) -> str:
         return f"NamedPictures({len(self)})"
@@ -76,10 +59,13 @@ class NamedPictures(MutableMapping[str, bytes]):
         with.
         """
         for name in (link, link.partition("?")[0]):
-            if name in self._pictures:
-                return self._pictures.get(name)
-        prefixes = [name for name in self if name.endswith("/") and link.startswith(name)]
-        return self._pictures.get(max(prefixes, key=len)) if prefixes else None
+            if name in self.data:
+                return self.data.get(name)
+        # A copy of the names, because another thread may name a picture meanwhile.
+        prefixes = [
+            name for name in tuple(self.data) if name.endswith("/") and link.startswith(name)
+        ]
+        return self.data.get(max(prefixes, key=len)) if prefixes else None
 
 
 def _check_name(name: object) -> None:

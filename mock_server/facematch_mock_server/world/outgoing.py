@@ -26,10 +26,10 @@ class Exchange:
         elapsed_ms: How long it took, in milliseconds.
     """
 
-    status: int | None
-    body: bytes = attrs.field(repr=False)
-    problem: str | None
-    elapsed_ms: int
+    status: int | None = None
+    body: bytes = attrs.field(default=b"", repr=False)
+    problem: str | None = None
+    elapsed_ms: int = 0
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:

@@ -23,7 +23,7 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
 from .accounts import World
-from .outgoing import send
+from .outgoing import Exchange, send
 from .sessions import Session
 
 _log = logging.getLogger("facematch_mock_server")
@@ -182,15 +182,6 @@ Compose = Callable[[CitedClaims, World, WebhookDelivery, Destination], SignedPay
 
 
 @attrs.frozen(kw_only=True)
-class PostResult:
-    """A receiver's response to a payload; for the attributes see `Attempt`."""
-
-    status: int | None = None
-    problem: str | None = None
-    elapsed_ms: int = 0
-
-
-@attrs.frozen(kw_only=True)
 class WebhookRules:
     """A vendor's rules for its webhooks.
 
@@ -218,7 +209,7 @@ class WebhookRules:
 
 
 #: Sends a payload to a URL, with a deadline in seconds.
-Send = Callable[[str, SignedPayload, float], PostResult]
+Send = Callable[[str, SignedPayload, float], Exchange]
 
 
 @attrs.frozen(kw_only=True)
@@ -379,7 +370,7 @@ class Outbox:
         if fault is DeliveryFault.CORRUPT:
             payload = corrupt(payload, delivery.session.id)
         if fault is DeliveryFault.DROP:
-            result = PostResult()
+            result = Exchange()
             state = DeliveryState.DROPPED
             retry_at = None
         else:
@@ -412,7 +403,7 @@ class Outbox:
     def _find_retry_time(
         self,
         claims: CitedClaims,
-        result: PostResult,
+        result: Exchange,
         *,
         retries: int,
         first_attempt_at: dt.datetime,
@@ -542,7 +533,7 @@ def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
     return attrs.evolve(payload, body=bytes(body))
 
 
-def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
+def post(url: str, payload: SignedPayload, timeout_s: float) -> Exchange:
     """Send a payload and return the result. Uses no proxy and follows no redirects.
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
@@ -557,5 +548,4 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
         thread_name=THREAD,
     )
     # Once there is a status, an error while the body is read does not matter.
-    problem = exchange.problem if exchange.status is None else None
-    return PostResult(status=exchange.status, problem=problem, elapsed_ms=exchange.elapsed_ms)
+    return exchange if exchange.status is None else attrs.evolve(exchange, problem=None)
