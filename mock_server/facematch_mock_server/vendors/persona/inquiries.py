@@ -1,4 +1,4 @@
-"""Inquiries: create, read, list, link, resume, decide, simulate, redact, and the person's check.
+"""Inquiries: create, read, list, tag, link and resume.
 
 Source of the names: Persona's OpenAPI, version 2025-12-08.
 """
@@ -14,32 +14,21 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
-from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import resources, webhooks
 from .calls import PersonaCall, new_id
 from .resources import (
-    APPROVED,
-    COMPLETED,
     CREATED,
-    DECLINED,
     EXPIRED,
-    FAILED,
-    GOVERNMENT_ID,
-    NEEDS_REVIEW,
+    OPEN,
     PENDING,
-    SELFIE,
-    TIMES,
     Inquiry,
-    Verification,
     inquiry_of,
     with_inquiry,
 )
 
-_OPEN = frozenset({CREATED, PENDING})
-_DECIDED = frozenset({APPROVED, DECLINED})
 #: The attributes of a new inquiry with a template's id, by the prefix of the id.
 _TEMPLATE_NAMES = {
     "itmpl_": "inquiry-template-id",
@@ -276,7 +265,7 @@ def generate_link(call: PersonaCall) -> Response:
     meta = call.read_part("meta", known=frozenset({"expires-in-seconds"}))
     _read_seconds(call, meta, "expires-in-seconds", call.claims["link.lasts_s"])
     session = call.find_session_and_expire_if_due()
-    if session.status not in _OPEN:
+    if session.status not in OPEN:
         call.refuse("inquiry.not_open", status=session.status)
     session = _count_link(call, session)
 
@@ -311,268 +300,3 @@ def resume(call: PersonaCall) -> Response:
     body = resources.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": _session_token(session)}
     return call.answer("inquiry.shown", {**body, "meta": meta})
-
-
-# Decide
-
-#: The status that each action sets.
-_ACTIONS = {
-    "approve": APPROVED,
-    "decline": DECLINED,
-    "mark-for-review": NEEDS_REVIEW,
-    "expire": EXPIRED,
-}
-
-
-def decide(call: PersonaCall) -> Response:
-    """Decide an inquiry as staff do, or let it expire."""
-    session = call.find_session_and_expire_if_due()
-    _, action = call.path_values
-    if action not in _ACTIONS:
-        call.refuse("path.unknown")
-    status = _ACTIONS[action]
-    if status == EXPIRED and session.status not in _OPEN:
-        call.refuse("inquiry.not_open", status=session.status)
-    if status == NEEDS_REVIEW and session.status in _DECIDED:
-        call.refuse("inquiry.not_for_review", status=session.status)
-    call.claims.cite("inquiry.decided")
-    session = store_and_announce_status(
-        call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
-    )
-    body = resources.show_inquiry_document(session, with_verifications=False)
-    return call.answer("inquiry.shown", body)
-
-
-def store_and_announce_status(
-    world: World, session: Session, status: str, *, reviewer: Mapping[str, str] | None = None
-) -> Session:
-    """Set an inquiry's status, stamp its time and send the webhooks; return the inquiry."""
-
-    def change(session: Session) -> Session:
-        session = attrs.evolve(session, status=status)
-        return session if reviewer is None else with_inquiry(session, reviewer=reviewer)
-
-    return note_status(world, world.sessions.change(session.id, change) or session)
-
-
-def note_status(world: World, session: Session) -> Session:
-    """Stamp the time of an inquiry's new status and send the webhooks; return the inquiry."""
-    now = world.clock.now()
-
-    def stamp(session: Session) -> Session:
-        inquiry = inquiry_of(session)
-        if session.status == PENDING:
-            expires_at = now + dt.timedelta(seconds=inquiry.after_start_s)
-            started_session = attrs.evolve(hosted_of(session), expires_at=expires_at)
-            session = attrs.evolve(session, hosted=started_session)
-        times = {**inquiry.times, TIMES[session.status]: now}
-        if inquiry.untold_end is not None:
-            times[TIMES[inquiry.untold_end]] = now
-        return with_inquiry(session, times=times)
-
-    def forget_news(session: Session) -> Session:
-        return with_inquiry(session, untold_end=None, has_untold_selfie=False)
-
-    session = world.sessions.change(session.id, stamp) or session
-    webhooks.announce_status(world, session)
-    return world.sessions.change(session.id, forget_news) or session
-
-
-# Simulate, in the sandbox
-
-#: The status that each action sets.
-_SIMULATED = {
-    "start_inquiry": PENDING,
-    "complete_inquiry": COMPLETED,
-    "fail_inquiry": FAILED,
-    "expire_inquiry": EXPIRED,
-    "mark_for_review_inquiry": NEEDS_REVIEW,
-    "approve_inquiry": APPROVED,
-    "decline_inquiry": DECLINED,
-}
-#: Whether the verification that each action creates has passed.
-_SIMULATED_VERIFICATIONS = {"create_passed_verification": True, "create_failed_verification": False}
-
-
-def simulate(call: PersonaCall) -> Response:
-    """Perform actions on an inquiry of the sandbox, in order."""
-    session = call.find_session_and_expire_if_due()
-    if call.is_live:
-        call.refuse("simulate.live")
-    meta = call.read_part("meta", known=frozenset({"simulate-actions"}))
-    actions = call.read_value(meta, "simulate-actions", list, "an array")
-    if actions is None:
-        call.refuse("body.wrong", name="meta.simulate-actions", kind="an array")
-    # All are read before the first is performed.
-    for action in actions:
-        _check_action(call, action)
-    call.claims.cite("simulate.actions")
-    for action in actions:
-        name = action["type"]
-        if name in _SIMULATED:
-            session = store_and_announce_status(call.world, session, _SIMULATED[name])
-        else:
-            template_id = action["data"]["verification-template-id"]
-            passed = _SIMULATED_VERIFICATIONS[name]
-            session = _simulate_verification(call, session, template_id, passed=passed)
-    body = resources.show_inquiry_document(session, with_verifications=False)
-    return call.answer("inquiry.shown", body)
-
-
-def _check_action(call: PersonaCall, action: Any) -> None:
-    """Refuse the call if an action is unknown, or has no template for its verification."""
-    name = action.get("type") if isinstance(action, dict) else None
-    if name in _SIMULATED:
-        return
-    if name not in _SIMULATED_VERIFICATIONS:
-        call.refuse("body.wrong", name="type", kind="a known action")
-    data = action.get("data")
-    template_id = data.get("verification-template-id") if isinstance(data, dict) else None
-    if not isinstance(template_id, str):
-        call.refuse("body.wrong", name="verification-template-id", kind="a string")
-
-
-def _simulate_verification(
-    call: PersonaCall, session: Session, template_id: str, *, passed: bool
-) -> Session:
-    """Add a verification to an inquiry; return the inquiry. Only a selfie has a webhook."""
-    call.claims.cite("simulate.checks")
-    kind = GOVERNMENT_ID if "id" in template_id.removeprefix("vtmpl_").lower() else SELFIE
-    checks: tuple[Mapping[str, Any], ...] = ()
-    if kind == SELFIE:
-        checks = resources.selfie_checks(matches=passed, is_live=passed, is_liveness_required=True)
-    verification = _new_verification(call.world, kind, passed=passed, checks=checks)
-
-    def add(session: Session) -> Session:
-        verifications = (*inquiry_of(session).verifications, verification)
-        return with_inquiry(session, verifications=verifications)
-
-    session = call.world.sessions.change(session.id, add) or session
-    if kind == SELFIE:
-        webhooks.announce(call.world, session, f"verification.{verification.status}")
-    return session
-
-
-def _new_verification(
-    world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
-) -> Verification:
-    return Verification(
-        id=new_id("ver", world.account.ids.uuid()),
-        kind=kind,
-        status="passed" if passed else "failed",
-        created_at=world.clock.now(),
-        checks=checks,
-    )
-
-
-# Redact
-
-
-def redact(call: PersonaCall) -> Response:
-    """Redact an inquiry: remove note, reference id, tags, pictures, document and callback.
-
-    Its verifications stay, and are shown without data.
-    """
-    session = call.find_session_and_expire_if_due()
-    if inquiry_of(session).is_redacted:
-        call.refuse("redact.again")
-    call.claims.cite("redact.inquiry", "redact.children")
-    if session.status in _OPEN:
-        call.claims.cite("redact.open")
-        session = store_and_announce_status(call.world, session, EXPIRED)
-
-    def remove_data(session: Session) -> Session:
-        times = {**inquiry_of(session).times, "redacted-at": call.now}
-        emptied = attrs.evolve(hosted_of(session), document_fields={}, callback=None)
-        session = attrs.evolve(session, hosted=emptied, pictures={})
-        return with_inquiry(session, note=None, reference_id=None, tags=(), times=times)
-
-    session = call.world.sessions.change(session.id, remove_data) or session
-    webhooks.announce(call.world, session, webhooks.REDACTION)
-    body = resources.show_inquiry_document(session, with_verifications=False)
-    return call.answer("inquiry.shown", body)
-
-
-def _note_new_status(world: World, session: Session) -> None:
-    note_status(world, session)
-
-
-# The person's check
-
-
-def _judge(world: World, session: Session, check: PersonCheck) -> Session:
-    """Return the session with the verifications of a check of the person, and what follows."""
-    if not check.liveness.probe.faces:
-        return hosted.fail(world, session)
-    has_portrait = check.match is not None and bool(check.match.reference.faces)
-    checks = _judge_selfie(world, check, has_portrait=has_portrait)
-    is_selfie_passed = resources.has_passed(checks)
-    document = _new_verification(world, GOVERNMENT_ID, passed=has_portrait)
-    selfie = _new_verification(world, SELFIE, passed=is_selfie_passed, checks=checks)
-    judged = with_inquiry(
-        attrs.evolve(session, pictures={"center": check.face, "front": check.reference}),
-        verifications=(*inquiry_of(session).verifications, document, selfie),
-        has_untold_selfie=True,
-    )
-    is_passed = has_portrait and is_selfie_passed
-    last_screen = COMPLETED if is_passed else FAILED
-    if world.claims["inquiry.workflow"] == "none":
-        return attrs.evolve(judged, status=last_screen)
-    decided = attrs.evolve(judged, status=APPROVED if is_passed else DECLINED)
-    reviewer = {"type": "workflow-run", "id": "wfr_mock"}
-    return with_inquiry(decided, untold_end=last_screen, reviewer=reviewer)
-
-
-def _judge_selfie(
-    world: World, check: PersonCheck, *, has_portrait: bool
-) -> tuple[Mapping[str, Any], ...]:
-    """Return the checks of a selfie, which cannot match without a portrait on the document."""
-    claims = world.claims
-    match_score = 0.0
-    if has_portrait and check.match is not None and check.match.score is not None:
-        match_score = check.match.score
-    live_score = check.liveness.score or 0.0
-    return resources.selfie_checks(
-        matches=match_score >= claims["verification.match_from"],
-        is_live=not check.liveness.attack and live_score >= claims["verification.live_from"],
-        is_liveness_required=claims["verification.liveness"] == "required",
-    )
-
-
-def _fail(world: World, session: Session, _: bool) -> Session:
-    """Return the session with a selfie whose picture is not good enough."""
-    checks = resources.selfie_checks(
-        matches=False, is_live=False, is_liveness_required=True, is_good_picture=False
-    )
-    selfie = _new_verification(world, SELFIE, passed=False, checks=checks)
-    verifications = (*inquiry_of(session).verifications, selfie)
-    return with_inquiry(session, verifications=verifications, has_untold_selfie=True)
-
-
-def _return_url(session: Session) -> str | None:
-    """Return the URL to which the person is redirected.
-
-    Persona adds the inquiry's `fields`, which are personal data; the mock does not.
-    """
-    redirect_uri = hosted_of(session).callback
-    if redirect_uri is None:
-        return None
-    address, mark, fragment = redirect_uri.partition("#")
-    query = {"inquiry-id": session.id, "status": session.status}
-    reference_id = inquiry_of(session).reference_id
-    if reference_id is not None:
-        query["reference-id"] = reference_id
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}{mark}{fragment}"
-
-
-SESSION_RULES = SessionRules(
-    open_statuses=_OPEN,
-    status_after={"begin": PENDING, "abandon": PENDING, "expire": EXPIRED, "last": FAILED},
-    judge=_judge,
-    fail=_fail,
-    service="INQUIRY",
-    price_claim="credit.price",
-    finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
-    on_status_change=_note_new_status,
-    return_url=_return_url,
-)

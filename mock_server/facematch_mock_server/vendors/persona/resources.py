@@ -25,6 +25,8 @@ EXPIRED = "expired"
 NEEDS_REVIEW = "needs_review"
 APPROVED = "approved"
 DECLINED = "declined"
+#: The statuses in which a person can act.
+OPEN = frozenset({CREATED, PENDING})
 
 SELFIE = "verification/selfie"
 GOVERNMENT_ID = "verification/government-id"

@@ -13,7 +13,7 @@ from facematch_mock_server.world.keys import FIRST_KEYS
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import inquiries, webhooks
+from . import decisions, inquiries, simulation, webhooks
 from .calls import (
     Handler,
     PersonaCall,
@@ -23,6 +23,7 @@ from .calls import (
     check_rate,
     with_replay,
 )
+from .checks import SESSION_RULES
 from .claims import CLAIMS, SETTINGS, SWITCHES
 
 API = "/api/v1"
@@ -93,7 +94,7 @@ class Persona(base.MockVendor):
 
     common_prefix = f"{API}/"
     call = PersonaCall
-    session_rules = inquiries.SESSION_RULES
+    session_rules = SESSION_RULES
     not_imitated = _NOT_IMITATED
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.wrong",),
@@ -111,13 +112,13 @@ class Persona(base.MockVendor):
         ),
         _route(
             "/inquiries/{word}",
-            {"GET": inquiries.read, "DELETE": inquiries.redact},
+            {"GET": inquiries.read, "DELETE": decisions.redact},
             operation="session_read",
         ),
         _route("/inquiries/{word}/generate-one-time-link", {"POST": inquiries.generate_link}),
         _route("/inquiries/{word}/resume", {"POST": inquiries.resume}),
-        _route("/inquiries/{word}/perform-simulate-actions", {"POST": inquiries.simulate}),
-        _route("/inquiries/{word}/{word}", {"POST": inquiries.decide}),
+        _route("/inquiries/{word}/perform-simulate-actions", {"POST": simulation.simulate}),
+        _route("/inquiries/{word}/{word}", {"POST": decisions.decide}),
         _route("/verification/{word}/{word}", {"GET": inquiries.read_verification}),
         _route("/webhooks", {"POST": webhooks.create}),
         _route("/webhooks/{word}/{word}", {"POST": webhooks.change}),

@@ -1,0 +1,130 @@
+"""The person's check in an inquiry: its verifications, and the status that follows.
+
+Source of the names: Persona's OpenAPI, version 2025-12-08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import resources
+from .calls import new_id
+from .decisions import note_status
+from .resources import (
+    APPROVED,
+    COMPLETED,
+    DECLINED,
+    EXPIRED,
+    FAILED,
+    GOVERNMENT_ID,
+    NEEDS_REVIEW,
+    OPEN,
+    PENDING,
+    SELFIE,
+    Verification,
+    inquiry_of,
+    with_inquiry,
+)
+
+
+def new_verification(
+    world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
+) -> Verification:
+    return Verification(
+        id=new_id("ver", world.account.ids.uuid()),
+        kind=kind,
+        status="passed" if passed else "failed",
+        created_at=world.clock.now(),
+        checks=checks,
+    )
+
+
+def _note_new_status(world: World, session: Session) -> None:
+    note_status(world, session)
+
+
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session with the verifications of a check of the person, and what follows."""
+    if not check.liveness.probe.faces:
+        return hosted.fail(world, session)
+    has_portrait = check.match is not None and bool(check.match.reference.faces)
+    checks = _judge_selfie(world, check, has_portrait=has_portrait)
+    is_selfie_passed = resources.has_passed(checks)
+    document = new_verification(world, GOVERNMENT_ID, passed=has_portrait)
+    selfie = new_verification(world, SELFIE, passed=is_selfie_passed, checks=checks)
+    judged = with_inquiry(
+        attrs.evolve(session, pictures={"center": check.face, "front": check.reference}),
+        verifications=(*inquiry_of(session).verifications, document, selfie),
+        has_untold_selfie=True,
+    )
+    is_passed = has_portrait and is_selfie_passed
+    last_screen = COMPLETED if is_passed else FAILED
+    if world.claims["inquiry.workflow"] == "none":
+        return attrs.evolve(judged, status=last_screen)
+    decided = attrs.evolve(judged, status=APPROVED if is_passed else DECLINED)
+    reviewer = {"type": "workflow-run", "id": "wfr_mock"}
+    return with_inquiry(decided, untold_end=last_screen, reviewer=reviewer)
+
+
+def _judge_selfie(
+    world: World, check: PersonCheck, *, has_portrait: bool
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the checks of a selfie, which cannot match without a portrait on the document."""
+    claims = world.claims
+    match_score = 0.0
+    if has_portrait and check.match is not None and check.match.score is not None:
+        match_score = check.match.score
+    live_score = check.liveness.score or 0.0
+    return resources.selfie_checks(
+        matches=match_score >= claims["verification.match_from"],
+        is_live=not check.liveness.attack and live_score >= claims["verification.live_from"],
+        is_liveness_required=claims["verification.liveness"] == "required",
+    )
+
+
+def _fail(world: World, session: Session, _: bool) -> Session:
+    """Return the session with a selfie whose picture is not good enough."""
+    checks = resources.selfie_checks(
+        matches=False, is_live=False, is_liveness_required=True, is_good_picture=False
+    )
+    selfie = new_verification(world, SELFIE, passed=False, checks=checks)
+    verifications = (*inquiry_of(session).verifications, selfie)
+    return with_inquiry(session, verifications=verifications, has_untold_selfie=True)
+
+
+def _return_url(session: Session) -> str | None:
+    """Return the URL to which the person is redirected.
+
+    Persona adds the inquiry's `fields`, which are personal data; the mock does not.
+    """
+    redirect_uri = hosted_of(session).callback
+    if redirect_uri is None:
+        return None
+    address, mark, fragment = redirect_uri.partition("#")
+    query = {"inquiry-id": session.id, "status": session.status}
+    reference_id = inquiry_of(session).reference_id
+    if reference_id is not None:
+        query["reference-id"] = reference_id
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}{mark}{fragment}"
+
+
+SESSION_RULES = SessionRules(
+    open_statuses=OPEN,
+    status_after={"begin": PENDING, "abandon": PENDING, "expire": EXPIRED, "last": FAILED},
+    judge=_judge,
+    fail=_fail,
+    service="INQUIRY",
+    price_claim="credit.price",
+    finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
+    on_status_change=_note_new_status,
+    return_url=_return_url,
+)
