@@ -11,7 +11,7 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 import attrs
@@ -64,6 +64,8 @@ LOST_START_S: Final = 60.0
 READ_LEASE_S: Final = 60.0
 #: Seconds after which `look` begins no other reading, so that a verdict is told soon.
 LOOK_S: Final = 10.0
+#: Seconds that a `look` which raises waits for the database, to set its sessions due again.
+_SET_DUE_TIMEOUT_S: Final = 1.0
 #: Seconds between two readings of a used session, whose verdict the vendor may still revise.
 USED_LOOK_S: Final = 86_400.0
 _SECONDS_PER_DAY: Final = 86_400.0
@@ -353,6 +355,8 @@ class SessionStore:
                     readings.append(reading)
             if CANCELLATION.get().is_cancelled:
                 raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
+            if not readings:
+                return ()
             saved = self._run(self._rows.save_readings, readings)
             return tuple(self._as_stored_session(row) for row in saved)
         except BaseException:
@@ -813,12 +817,17 @@ class SessionStore:
             return None
         return self._rows.Reading(row, self._changes_of_reading(row, result))
 
-    def _set_due_again(self, rows: Iterable[Row]) -> None:
+    def _set_due_again(self, rows: Collection[Row]) -> None:
         """Set sessions due whose readings are lost. Without a database, their leases do so."""
         ids = [row.id for row in rows]
+        if not ids:
+            return
+        # Without regard to the lease, which a commit may have ended before the interruption.
+        set_due = functools.partial(self._rows.update, look_at=self._now(), lease=None)
         with contextlib.suppress(errors.FaceMatchError):
-            # Without regard to the lease, which a commit may have ended before the interruption.
-            self._update(self._columns.id.in_(ids), look_at=self._now(), lease=None)
+            self._database.run(
+                set_due, self._columns.id.in_(ids), deadline=Deadline.after(_SET_DUE_TIMEOUT_S)
+            )
 
     def _lease_conditions(self, row: Row) -> tuple[object, object]:
         """Return the conditions that no other worker and no webhook has changed the row."""

@@ -79,7 +79,9 @@ def webhook(store: Store, body: Body, headers: Headers):
 def pay(store: Store, customer: Poster, about: Text):
     """Pay one payout once, if the vendor still says now that the customer was there."""
     payout = {"purpose": "payout", "about": about}
-    if store.use(customer, **payout, max_age_s=3600, document=shop.person_of(customer)):
+    person = shop.person_of(customer)
+    # Without `any_settings`, a session of a former workflow would count, too.
+    if store.use(customer, **payout, max_age_s=3600, document=person, any_settings=False):
         shop.run("UPDATE payouts SET paid_at = ? WHERE about = ?", time.time(), about)
         return RedirectResponse("/", 303, PRIVATE)
     session = store.find(customer, **payout)
