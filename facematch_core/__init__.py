@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         WebhookRefused,
     )
     from .images.image import Image
+    from .images.stored import S3Picture
     from .models import (
         Billing,
         CallRecord,
@@ -146,18 +147,19 @@ __all__ = [
     "InvalidRequest", "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult",
     "MatchResult", "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied",
     "Person", "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation",
-    "RequestRejected", "Result", "ResultWarning", "Retention", "Retry", "Score", "Secret",
-    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
-    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
-    "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
-    "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
-    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
+    "RequestRejected", "Result", "ResultWarning", "Retention", "Retry", "S3Picture", "Score",
+    "Secret", "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult",
+    "SessionStarting", "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore",
+    "StoreUnavailable", "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported",
+    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
+    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
+    "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
 #: `facematch --help` does not import them all.
 _MODULES = (
-    "models errors base.deadline base.masking images.image call.events "
+    "models errors base.deadline base.masking images.image images.stored call.events "
     "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
     "config.plugins config.opening resilience store backend.session_types sessions.sessions "
     "sessions.store sessions.aio"

@@ -24,11 +24,14 @@ from facematch_core import (
     Decision,
     Environment,
     InsufficientCredit,
+    InvalidRequest,
     MatchResult,
     Operation,
     PermissionDenied,
     RateLimited,
     RequestRejected,
+    Result,
+    S3Picture,
     Score,
     Secret,
     SessionNotFound,
@@ -69,6 +72,12 @@ from .aws import AwsSettings, sign_request
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
+
+
+class UnreadableObject(RequestRejected, InvalidRequest):
+    """AWS cannot read an `S3Picture`: it is not there, in another region, or not permitted."""
+
+
 #: Domains by region prefix, from botocore's partitions.
 _SUFFIXES = {
     "cn": "amazonaws.com.cn",
@@ -127,6 +136,11 @@ _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     "ServiceQuotaExceededException": _QUOTA,
     "ImageTooLargeException": _BAD_PICTURE,
     "InvalidImageFormatException": _BAD_PICTURE,
+    "InvalidS3ObjectException": _refusal(
+        UnreadableObject,
+        "AWS cannot read a picture in S3: check bucket, key and version, the bucket's region, and "
+        "the permission s3:GetObject",
+    ),
     "SessionNotFoundException": _refusal(SessionNotFound, "the session is unknown or expired"),
 }
 # AWS returns this code for any invalid parameter. Here it can only mean a picture without a face.
@@ -155,6 +169,9 @@ class RekognitionBackend(HttpBackend):
     faces of the target image, which is the probe; more than one face adds a warning. That the
     largest face of the probe decides is ours (see `decide_by_largest_face`). It has no similarity
     if AWS did not compare it: the result is `INCONCLUSIVE`.
+
+    Each picture may be an `S3Picture`, which AWS reads itself. An object that it cannot read raises
+    `UnreadableObject`, which is also an `InvalidRequest`.
 
     AWS bills a call as one image, or as two with `reference_quality`. If a picture has no face,
     CompareFaces returns an invalid-parameter error, and the result is `INCONCLUSIVE` with
@@ -208,6 +225,7 @@ class RekognitionBackend(HttpBackend):
         default_threshold=80.0,
         score_scale=_SCALE,
         reports_faces=True,
+        takes_s3=True,
         billed_operations=frozenset({Operation.MATCH}),
         # AWS's estimates about the person, which a comparison does not need.
         private_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
@@ -264,7 +282,8 @@ class RekognitionBackend(HttpBackend):
         """Yield CompareFaces, preceded by DetectFaces if `reference_quality` is set."""
         details: list[Json] | None = None
         if self.reference_quality:
-            reply = yield self._request("DetectFaces", {"Image": _encode_image(request.reference)})
+            detection = {"Image": _encode_picture(request.reference)}
+            reply = yield self._request("DetectFaces", detection, masked=_places_of(request))
             details = list(reply.json()["FaceDetails"])
             if not details:
                 return MatchResult(
@@ -275,13 +294,13 @@ class RekognitionBackend(HttpBackend):
                     raw=reply.json(),
                 )
         body = {
-            "SourceImage": _encode_image(request.reference),
-            "TargetImage": _encode_image(request.probe),
+            "SourceImage": _encode_picture(request.reference),
+            "TargetImage": _encode_picture(request.probe),
             # AWS omits similarities below its threshold; 0 returns all of them.
             "SimilarityThreshold": 0,
             "QualityFilter": str(self.quality_filter),
         }
-        reply = yield self._request("CompareFaces", body)
+        reply = yield self._request("CompareFaces", body, masked=_places_of(request))
         return _build_result(reply.json(), request.threshold, details)
 
     @property
@@ -302,7 +321,21 @@ class RekognitionBackend(HttpBackend):
         reply = yield self._request("GetFaceLivenessSessionResults", body)
         return sessions.read_results(reply.json(), request, backend=NAME, region=region)
 
-    def _request(self, operation: str, body: Mapping[str, Json]) -> HttpRequest:
+    def parse_non_200(self, request: MatchRequest, reply: HttpReply) -> Result | None:
+        """Return the result of a comparison without a face.
+
+        AWS uses the same code for a picture that is too small, which is not known of one in S3.
+        """
+        result = super().parse_non_200(request, reply)
+        if result is None or not _places_of(request):
+            return result
+        (no_face,) = result.warnings
+        text = "no face was found, or a picture in S3 has less than 80 pixels on a side"
+        return attrs.evolve(result, warnings=(attrs.evolve(no_face, text=text),))
+
+    def _request(
+        self, operation: str, body: Mapping[str, Json], *, masked: tuple[Secret, ...] = ()
+    ) -> HttpRequest:
         return HttpRequest(
             url=f"{self.service_url}/",
             headers={
@@ -310,6 +343,7 @@ class RekognitionBackend(HttpBackend):
                 "X-Amz-Target": f"RekognitionService.{operation}",
             },
             json=body,
+            masked=masked,
         )
 
     def sign(
@@ -377,8 +411,25 @@ def _build_result(
     )
 
 
-def _encode_image(image: Image) -> dict[str, str]:
-    return {"Bytes": base64.b64encode(image.data).decode("ascii")}
+def _encode_picture(picture: Image | S3Picture) -> dict[str, Json]:
+    if not isinstance(picture, S3Picture):
+        return {"Bytes": base64.b64encode(picture.data).decode("ascii")}
+    s3_object = {"Bucket": picture.bucket, "Name": picture.key}
+    if picture.version is not None:
+        s3_object["Version"] = picture.version
+    return {"S3Object": s3_object}
+
+
+def _places_of(request: MatchRequest) -> tuple[Secret, ...]:
+    """Return what names the pictures in S3, which a response may repeat; () if none is there."""
+    places: list[Secret] = []
+    picture: Image | S3Picture
+    for picture in (request.probe, request.reference):
+        if isinstance(picture, S3Picture):
+            for text in (picture.bucket, picture.key, picture.version):
+                if text is not None:
+                    places.append(Secret(text))
+    return tuple(places)
 
 
 def _read_face(body: Json, similarity: object = None) -> Face:

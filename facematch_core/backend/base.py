@@ -122,6 +122,9 @@ class Capabilities:
         rate_windows: The rate limits that the vendor publishes; empty if none. If they depend on
             the plan, the backend may declare them per instance.
         reports_faces: Whether results contain the positions of faces.
+        takes_s3: Whether the pictures of a `MatchRequest` may be an `S3Picture` instead of an
+            `Image`: bucket, key and version of a picture that the vendor reads itself. Mask them,
+            and report an object that cannot be read as an error, never as "no face".
         private_keys: Keys in the response body whose values are never shown, such as picture URLs
             or details of other people. ``age``, ``gender`` and ``race`` are never shown either.
     """
@@ -141,6 +144,7 @@ class Capabilities:
     billed_operations: frozenset[models.Operation] = frozenset()
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
+    takes_s3: bool = False
     private_keys: frozenset[str] = frozenset()
 
 

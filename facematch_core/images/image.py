@@ -18,6 +18,7 @@ from facematch_core.errors import InvalidImage
 from . import imaging as _imaging
 from .containers import Header, ImageFormat, refuse_picture
 from .imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
+from .stored import refuse_s3
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -242,6 +243,7 @@ class Image:
             return cls.from_bytes(cast(bytes, value))  # rejects a str
         if isinstance(value, os.PathLike):
             return cls.read(value)
+        refuse_s3(value)
         if hasattr(value, "read"):
             return cls.from_file(cast("IO[bytes]", value))
         # If the value is a Pillow image, Pillow has already been imported.

@@ -52,6 +52,7 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.images.image import Image
+from facematch_core.images.stored import S3Picture, refuse_s3
 from facematch_core.models import (
     CallRecord,
     Decision,
@@ -180,13 +181,16 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return self.runner.deadline_s
 
     def verify(
-        self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
+        self,
+        probe: Picture | S3Picture,
+        reference: Picture | S3Picture,
+        **options: Unpack[MatchOptions[T_contra]],
     ) -> MatchResult:
         """Compare two faces.
 
         Args:
             probe: The live or candidate face, as an `Image`, bytes, a path, an open file or a
-                Pillow image.
+                Pillow image. A `FaceVerifier` of `rekognition` also takes an `S3Picture`.
             reference: The face to compare with, for example from an identity document.
             threshold: The threshold for a match, 0-100 on the backend's scale.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
@@ -212,7 +216,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         call_options = self._read_options("verify", Operation.MATCH, options)
         pictures = [probe, reference]
         del probe, reference
-        return cast(MatchResult, self.runner.make_call(load_images(pictures), call_options))
+        images = load_images(pictures, takes_s3=self.runner.takes_s3)
+        return cast(MatchResult, self.runner.make_call(images, call_options))
 
     def check_liveness(
         self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -609,6 +614,9 @@ class PairRun:
 
     def compare(self, index: int, probe: object, reference: object) -> MatchResult:
         """Compare the pair at a position of the input."""
+        # Also where `verify` would take it.
+        refuse_s3(probe)
+        refuse_s3(reference)
         return self._verify(probe, reference, **self._options)
 
     def verify_pair(self, index: int, pair: object) -> PairOutcome | None:
