@@ -1,6 +1,8 @@
 """Test the service with the mock of each vendor: no account, no network, no charges."""
 
 import logging
+import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -20,6 +22,13 @@ COMPONENTS = ("azure", "rekognition")
 #: Vendors that cannot end an open session: its verdict is never used.
 CANNOT_END = ("rekognition", "sumsub")
 LINKS = [vendor for vendor in PROFILES if vendor not in COMPONENTS]
+#: The setting that another workflow, level or template changes, and its new value.
+STRICTER = {
+    "didit": ("workflow_id", "7c1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c11"),
+    "onfido": ("workflow_id", "6136d9fd-7842-4805-bce1-a7bfd7131b4f"),
+    "persona": ("template_id", "itmpl_q9BOBKz0jrbedn3cvG3ydWhrI"),
+    "sumsub": ("level_name", "strict-kyc-level"),
+}
 #: The session's status once staff of the vendor have revised the decision.
 REVISED = {"didit": "Declined", "sumsub": "completed RED FINAL"}
 
@@ -326,6 +335,19 @@ def test_what_starts_nothing(open_shop):
     forms = [{"consent": "2026-11-28"} | changes for changes in starts]
     assert [shop.post("/start", **form).status_code for form in forms] == [403, 422, 429]
     assert shop.started() == 0
+
+
+@pytest.mark.parametrize("vendor", STRICTER)
+def test_a_verdict_under_a_former_workflow_is_not_paid(open_shop, vendor, monkeypatch):
+    shop = open_shop(vendor)
+    shop.pass_by()
+    name, value = STRICTER[vendor]
+    file = Path(os.environ["FACEMATCH_CONFIG"])
+    file.write_text(re.sub(f'{name} = ".*"', f'{name} = "{value}"', file.read_text()))
+    with service.opened() as stricter:
+        monkeypatch.setattr(service.app.state, "store", stricter)
+        assert shop.post("/pay").status_code == 403
+        assert "We could not verify you." in shop.page()
 
 
 def test_a_verdict_that_is_taken_back_raises_an_alarm(link_shop, caplog):
