@@ -87,3 +87,23 @@ def changing_webhook(action):
         return engine.handle(persona_request(path, method="POST"))
 
     return step
+
+
+def reading_document(number):
+    """A step with a request for the newest document of an inquiry."""
+
+    def step(engine):
+        related = reading(number)(engine).json()["data"]["relationships"]
+        document_id = related["documents"]["data"][-1]["id"]
+        return engine.handle(persona_request(f"/api/v1/document/government-ids/{document_id}"))
+
+    return step
+
+
+#: Requests that public programs make besides, after an inquiry that the person passed.
+PROGRAMS = (
+    persona_request(body={"data": {"attributes": {"inquiryTemplateId": TEMPLATE}}}),
+    about(1, "/add-tag", {"meta": {"tag-name": "seen"}}),
+    about(1, "/set-tags", {"meta": {"tag-id": ["tag_1"]}}),
+    reading_document(1),
+)

@@ -862,6 +862,8 @@ OF_PERSONA = (
     ),
     persona.changing_webhook("enable"),
     persona.changing_webhook("rotate-secret"),
+    *persona.PROGRAMS,
+    webhooks.carried(),
     limit("inquiry", 0),
     persona.starting(),
     limit("request", 0),

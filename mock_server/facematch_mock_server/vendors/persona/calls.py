@@ -21,7 +21,7 @@ from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-from .resources import inflect
+from .inflection import as_kebab, inflect, kebab_name
 
 T = TypeVar("T")
 
@@ -103,7 +103,8 @@ class PersonaCall(Call):
     def read_part(self, *path: str, known: Container[str]) -> Mapping[str, Any]:
         """Return the object at a path of the body, which has only `known` names; empty if missing.
 
-        Refuse the call if the body or a part of it has another form.
+        Names in camel and snake case are known, too, and returned in kebab case. Refuse the call if
+        the body or a part of it has another form.
         """
         part = self.read_object("body.unreadable") if self.request.body else {}
         dotted_path = ""
@@ -113,9 +114,12 @@ class PersonaCall(Call):
             if not isinstance(part, dict):
                 self.refuse("body.wrong", name=dotted_path, kind="an object")
         for name in part:
-            if name not in known:
+            if kebab_name(name) not in known:
                 self.refuse("body.unknown", name=f"{dotted_path}.{name}")
-        return part
+        kebab: dict[str, Any] = as_kebab(part)
+        if kebab.keys() != part.keys():
+            self.claims.cite("inflection.request")
+        return kebab
 
     def read_value(
         self, part: Mapping[str, Any], name: str, kind: type[T], kind_in_words: str

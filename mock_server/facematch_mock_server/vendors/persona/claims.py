@@ -25,6 +25,7 @@ API = documented(
 INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
 SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
 IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
+INFLECTION = documented("docs.withpersona.com, api-key-inflection", "2026-11-29")
 INTEGRATION = documented("docs.withpersona.com, integration-testing", _READ)
 WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
 CHECKS = observed(
@@ -60,6 +61,7 @@ CLAIMS = table(
     _error("rate.request", 429, "Rate limit exceeded", API, "Requests above the limit are refused.", details="You have hit your rate limit of {limit} requests / min. Please reach out to support@withpersona.com if you need this changed."),
     _error("rate.inquiry", 429, "Quota exceeded", API, "New inquiries above the quota are refused. The details are ours.", details="You have hit your quota of {limit} inquiries / min."),
     fact("inflection.asked", API, "The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys inside `fields` keep theirs."),
+    fact("inflection.request", INFLECTION, "The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are taken as sent."),
     row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
     row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),
     row("inflection.default", "snake", OURS, "With key_inflection=snake, the key's and the webhook's own setting is snake.", when=("key_inflection", "snake"), name="snake"),
@@ -74,7 +76,11 @@ CLAIMS = table(
     _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
     fact("template.version", OURS, "Each template has one version, whose id is made from the template's. A version's template is unknown to the mock."),
     _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id for an account that must not be created is an error; its status and text are not documented.", details="meta.auto-create-account-reference-id requires meta.auto-create-account"),
-    fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false."),
+    fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false. Inquiries with one reference id share it."),
+    fact("inquiry.fields", API, "The fields sent at the start are those of the inquiry until the person's document fills them. That a field has the type of its value, and each name is taken, is ours."),
+    fact("tag.changed", API, "add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name, which is a new tag if it is unknown (ours). A redacted inquiry has none."),
+    _error("tag.unknown", 404, "Record not found", OURS, "The mock's tags have no ids, so a tag-id is unknown."),
+    row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
     row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages."),
@@ -121,6 +127,7 @@ CLAIMS = table(
     _error("hook.url", 422, "Record invalid", OURS, "The mock sends to this machine and to allowed hosts alone; the text is ours.", details="url is not an address on this machine"),
     fact("hook.rotated", API, "After a rotation the former secret signs, too. Here it does so until the next rotation; at Persona until it expires."),
     fact("webhook.body", API, "An event has a name, and as payload the inquiry (or the verification) with what is included."),
+    fact("webhook.account", API, "account.created has the account that an inquiry got, with its reference id. That it has no fields and tags is ours."),
     fact("webhook.verification", OURS, "Of the events about a verification, the mock sends passed and failed, about the newest selfie."),
     fact("webhook.signature", WEBHOOKS, "Persona-Signature is t=UNIX,v1=HEX: HMAC-SHA256 of the time, a full stop and the body. During a rotation there are two, parted by a space."),
     fact("webhook.time", OURS, "A retry is signed with the time of the first attempt; whether Persona does so is not documented."),

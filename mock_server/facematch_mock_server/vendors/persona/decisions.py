@@ -110,7 +110,7 @@ def redact(call: PersonaCall) -> Response:
         times = {**inquiry_of(session).times, "redacted-at": call.now}
         emptied = attrs.evolve(hosted_of(session), document_fields={}, callback=None)
         session = attrs.evolve(session, hosted=emptied, pictures={})
-        return with_inquiry(session, note=None, reference_id=None, tags=(), times=times)
+        return with_inquiry(session, note=None, reference_id=None, tags=(), fields={}, times=times)
 
     session = call.world.sessions.change(session.id, remove_data) or session
     webhooks.announce(call.world, session, webhooks.REDACTION)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import attrs
@@ -22,12 +22,16 @@ from .calls import PersonaCall, new_id
 from .resources import (
     CREATED,
     EXPIRED,
+    GOVERNMENT_ID,
     OPEN,
     PENDING,
     Inquiry,
+    Verification,
     inquiry_of,
     with_inquiry,
 )
+
+T = TypeVar("T")
 
 #: The attributes of a new inquiry with a template's id, by the prefix of the id.
 _TEMPLATE_NAMES = {
@@ -68,14 +72,23 @@ def create(call: PersonaCall) -> Response:
     """Create an inquiry, with a link and a session token if they are asked for."""
     attributes = call.read_part("data", "attributes", known=_ATTRIBUTE_NAMES)
     meta = call.read_part("meta", known=_META_NAMES)
+    reference_id = _read_reference_id(call, attributes, meta)
+    account_id = call.read_value(attributes, "account-id", str, "a string")
+    if account_id is None and reference_id is not None:
+        account_id = _find_account(call, reference_id)
+    creates_account = account_id is None and _may_create_account(call, meta)
+    if creates_account:
+        call.claims.cite("account.created")
+        account_id = new_id("act", call.world.account.ids.uuid())
     lifetime_s = call.claims["inquiry.lifetime_s"]
     lasts_s = _read_seconds(call, meta, "expiration-after-create-interval-seconds", lifetime_s)
     inquiry = Inquiry(
         template_id=_read_template(call, attributes),
         note=call.read_value(attributes, "note", str, "a string"),
         tags=tuple(call.read_value(attributes, "tags", list, "an array") or ()),
-        reference_id=_read_reference_id(call, attributes, meta),
-        account_id=_read_account_id(call, attributes, meta),
+        fields=call.read_value(attributes, "fields", dict, "an object") or {},
+        reference_id=reference_id,
+        account_id=account_id,
         after_start_s=_read_seconds(
             call, meta, "expiration-after-start-interval-seconds", lifetime_s
         ),
@@ -83,7 +96,7 @@ def create(call: PersonaCall) -> Response:
             call, meta, "expiration-after-resume-interval-seconds", lifetime_s
         ),
     )
-    call.claims.cite("session.charged", "credit.price", "credit.start")
+    call.claims.cite("session.charged", "credit.price", "credit.start", "inquiry.fields")
     session = hosted.start(
         call.world,
         call.now,
@@ -103,6 +116,8 @@ def create(call: PersonaCall) -> Response:
         shown |= _link_of(call, session)
         session = _count_link(call, session)
     # A webhook may arrive before this answer does.
+    if creates_account:
+        webhooks.announce(call.world, session, webhooks.ACCOUNT_CREATION)
     webhooks.announce(call.world, session, webhooks.CREATION)
     body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.created", {**body, "meta": shown})
@@ -137,15 +152,13 @@ def _read_reference_id(
     return reference_id
 
 
-def _read_account_id(
-    call: PersonaCall, attributes: Mapping[str, Any], meta: Mapping[str, Any]
-) -> str | None:
-    """Return the id of the inquiry's account, which is new unless the call names one or says no."""
-    account_id = call.read_value(attributes, "account-id", str, "a string")
-    if account_id is None and _may_create_account(call, meta):
-        call.claims.cite("account.created")
-        return new_id("act", call.world.account.ids.uuid())
-    return account_id
+def _find_account(call: PersonaCall, reference_id: str) -> str | None:
+    """Return the account with a reference id in the key's environment, or None."""
+    for session in call.world.sessions.all():
+        inquiry = inquiry_of(session)
+        if inquiry.reference_id == reference_id and hosted_of(session).is_live is call.is_live:
+            return inquiry.account_id
+    return None
 
 
 def _may_create_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
@@ -242,19 +255,97 @@ def list_inquiries(call: PersonaCall) -> Response:
     return call.answer("inquiry.listed", body)
 
 
-def read_verification(call: PersonaCall) -> Response:
-    """Return a verification of the kind that the path names."""
-    kind, verification_id = call.path_values
+def _find_verification(
+    call: PersonaCall, fits: Callable[[Verification], bool]
+) -> tuple[Session, Verification]:
+    """Return a verification that fits, with its inquiry; refuse the call if there is none."""
     for session in call.world.sessions.all():
         if hosted_of(session).is_live is not call.is_live:
             continue
         for verification in inquiry_of(session).verifications:
-            is_of_kind = f"{verification.kind}s" == f"verification/{kind}"
-            if is_of_kind and verification.id == verification_id:
+            if fits(verification):
                 resources.cite_verifications(call.claims, session)
-                body = {"data": resources.show_verification(session, verification)}
-                return call.answer("inquiry.shown", body)
+                return session, verification
     return call.refuse("inquiry.unknown", "auth.environment")
+
+
+def read_verification(call: PersonaCall) -> Response:
+    """Return a verification of the kind that the path names."""
+    kind, verification_id = call.path_values
+
+    def fits(verification: Verification) -> bool:
+        is_of_kind = f"{verification.kind}s" == f"verification/{kind}"
+        return is_of_kind and verification.id == verification_id
+
+    session, verification = _find_verification(call, fits)
+    body = {"data": resources.show_verification(session, verification)}
+    return call.answer("inquiry.shown", body)
+
+
+def read_document(call: PersonaCall) -> Response:
+    """Return a document of the person."""
+    (document_id,) = call.path_values
+
+    def fits(verification: Verification) -> bool:
+        is_document = verification.kind == GOVERNMENT_ID
+        return is_document and resources.document_id(verification) == document_id
+
+    session, verification = _find_verification(call, fits)
+    picture = call.world.pictures.find(session.pictures.get("front"))
+    byte_size = None if picture is None else len(picture)
+    body = {"data": resources.show_document(session, verification, byte_size=byte_size)}
+    return call.answer("document.shown", body)
+
+
+# Tags
+
+_TAG_NAMES = frozenset({"tag-name", "tag-id"})
+
+
+def add_tag(call: PersonaCall) -> Response:
+    """Add a tag to an inquiry, unless it has the tag."""
+    tag = _read_tag(call, str, "a string")
+    return _change_tags(call, lambda tags: tags if tag in tags else (*tags, tag))
+
+
+def remove_tag(call: PersonaCall) -> Response:
+    """Remove a tag from an inquiry."""
+    removed_tag = _read_tag(call, str, "a string")
+    return _change_tags(call, lambda tags: tuple(tag for tag in tags if tag != removed_tag))
+
+
+def set_tags(call: PersonaCall) -> Response:
+    """Replace all tags of an inquiry."""
+    tags = _read_tag(call, list, "an array")
+    if not all(isinstance(tag, str) for tag in tags):
+        call.refuse("body.wrong", name="tag-name", kind="an array of strings")
+    return _change_tags(call, lambda _: tuple(dict.fromkeys(tags)))
+
+
+def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
+    meta = call.read_part("meta", known=_TAG_NAMES)
+    tag = call.read_value(meta, "tag-name", kind, kind_in_words)
+    if tag is not None:
+        return tag
+    if meta.get("tag-id") is not None:
+        call.refuse("tag.unknown")
+    return call.refuse("body.wrong", name="tag-name", kind=kind_in_words)
+
+
+def _change_tags(
+    call: PersonaCall, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> Response:
+    session = call.find_session_and_expire_if_due()
+    if inquiry_of(session).is_redacted:
+        call.refuse("redact.again")
+
+    def change_session(stored: Session) -> Session:
+        return with_inquiry(stored, tags=change(inquiry_of(stored).tags))
+
+    session = call.world.sessions.change(session.id, change_session) or session
+    call.claims.cite("tag.changed")
+    body = resources.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
 
 
 # Links, and resuming

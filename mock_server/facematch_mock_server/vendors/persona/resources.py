@@ -1,4 +1,4 @@
-"""The JSON of Persona's inquiries and verifications, and the casing of its keys.
+"""The JSON of Persona's inquiries, verifications, documents and accounts.
 
 Source of the names: Persona's OpenAPI, version 2025-12-08.
 """
@@ -6,7 +6,6 @@ Source of the names: Persona's OpenAPI, version 2025-12-08.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +29,8 @@ OPEN = frozenset({CREATED, PENDING})
 
 SELFIE = "verification/selfie"
 GOVERNMENT_ID = "verification/government-id"
+#: The document that a verification of a government ID has checked.
+DOCUMENT = "document/government-id"
 #: The attribute with the time at which an inquiry last got a status.
 TIMES: Mapping[str, str] = {
     PENDING: "started-at",
@@ -96,6 +97,7 @@ class Inquiry:
         template_id: The id of the template, as sent.
         note: The note, or None.
         tags: The names of the tags.
+        fields: The values that were sent at the start, by their names.
         reference_id: The reference id of the account, or None.
         account_id: The id of the account, or None.
         after_start_s, after_resume_s: Seconds until the inquiry expires after that.
@@ -111,6 +113,7 @@ class Inquiry:
     template_id: str
     note: str | None = attrs.field(default=None, repr=False)
     tags: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     reference_id: str | None = attrs.field(default=None, repr=False)
     account_id: str | None = None
     after_start_s: int
@@ -251,24 +254,31 @@ def _show_relationships(inquiry: Inquiry) -> dict[str, Any]:
         version = {"type": "inquiry-template-version", "id": version_id}
         related["inquiry-template-version"] = version
     verifications = [{"type": each.kind, "id": each.id} for each in inquiry.verifications]
+    documents = [each for each in inquiry.verifications if each.kind == GOVERNMENT_ID]
     related |= {
         "transaction": None,
         "reviewer": inquiry.reviewer,
         "reports": [],
         "verifications": verifications,
         "sessions": [],
-        "documents": [],
+        "documents": [{"type": DOCUMENT, "id": document_id(each)} for each in documents],
         "selfies": [],
     }
     return {name: {"data": resources} for name, resources in related.items()}
 
 
+_FIELD_KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "number"}
+
+
 def _show_fields(session: Session) -> dict[str, Any]:
-    """Return the fields of an inquiry, which the flow fills from the document."""
-    document = document_of(session) if inquiry_of(session).verifications else {}
+    """Return the fields of an inquiry: as sent, until the flow fills them from the document."""
+    inquiry = inquiry_of(session)
+    document = document_of(session) if inquiry.verifications else {}
     fields = {}
+    for name, value in inquiry.fields.items():
+        fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
     for name, kind in (("name-first", "string"), ("name-last", "string"), ("birthdate", "date")):
-        fields[name] = {"type": kind, "value": document.get(name)}
+        fields[name] = {"type": kind, "value": document.get(name) or inquiry.fields.get(name)}
     return fields
 
 
@@ -329,6 +339,56 @@ def _show_selfie(*, is_redacted: bool) -> dict[str, Any]:
     }
 
 
+def document_id(verification: Verification) -> str:
+    """Return the id of the document of a verification; our choice."""
+    return verification.id.replace("ver_", "doc_")
+
+
+def show_document(
+    session: Session, verification: Verification, *, byte_size: int | None
+) -> dict[str, Any]:
+    """Return the document of a verification; `byte_size` is its picture's, None without one."""
+    is_redacted = inquiry_of(session).is_redacted
+    photo = None
+    if byte_size is not None and not is_redacted:
+        url = _url("id-front", is_redacted=False)
+        photo = {"filename": "id-front.jpg", "url": url, "byte-size": byte_size}
+    values = document_of(session)
+    attributes: dict[str, Any] = {
+        "status": "processed",
+        "created-at": stamp(verification.created_at),
+        "processed-at": stamp(verification.created_at),
+        "processed-at-ts": int(verification.created_at.timestamp()),
+        "front-photo": photo,
+        "back-photo": None,
+        "selfie-photo": None,
+        "id-class": "pp",
+        **(dict.fromkeys(values) if is_redacted else values),
+    }
+    owner = {"data": {"type": "inquiry", "id": session.id}}
+    return {
+        "type": DOCUMENT,
+        "id": document_id(verification),
+        "attributes": attributes,
+        "relationships": {"inquiry": owner},
+    }
+
+
+def show_account(session: Session) -> dict[str, Any]:
+    """Return the account of an inquiry, as it was created with it."""
+    inquiry = inquiry_of(session)
+    created_at = stamp(session.created_at)
+    attributes: dict[str, Any] = {
+        "reference-id": inquiry.reference_id,
+        "created-at": created_at,
+        "updated-at": created_at,
+        "redacted-at": None,
+        "fields": {},
+        "tags": [],
+    }
+    return {"type": "account", "id": inquiry.account_id, "attributes": attributes}
+
+
 def _url(name: str, *, is_redacted: bool) -> str | None:
     if is_redacted:
         return None
@@ -351,27 +411,3 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
         claims.cite("verification.not_required")
         claims.cite("verification.liveness", "verification.match_from", "verification.live_from")
         claims.cite("verification.scores", "verification.document", "verification.pictures")
-
-
-# The casing of keys
-
-
-def inflect(value: object, casing: str) -> Any:
-    """Return JSON with kebab keys changed to `casing`, but those inside `fields`.
-
-    The casing is ``snake``, ``camel``, or ``kebab``, which leaves them.
-    """
-    if isinstance(value, list):
-        return [inflect(item, casing) for item in value]
-    if not isinstance(value, dict):
-        return value
-    inflected = {}
-    for name, item in value.items():
-        inflected[_inflect_name(name, casing)] = item if name == "fields" else inflect(item, casing)
-    return inflected
-
-
-def _inflect_name(name: str, casing: str) -> str:
-    if casing == "camel":
-        return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
-    return name.replace("-", "_") if casing == "snake" else name

@@ -24,6 +24,7 @@ from facematch_mock_server.world.webhooks import (
 
 from . import resources
 from .calls import PersonaCall, new_id
+from .inflection import inflect
 from .resources import (
     APPROVED,
     COMPLETED,
@@ -47,9 +48,11 @@ _EVENTS = {
 }
 CREATION = "inquiry.created"
 REDACTION = "inquiry.redacted"
+ACCOUNT_CREATION = "account.created"
 _OF_INQUIRIES = (CREATION, REDACTION, *_EVENTS.values())
 _OF_VERIFICATIONS = ("verification.passed", "verification.failed")
-EVENTS = _OF_INQUIRIES + _OF_VERIFICATIONS
+_OF_SESSIONS = _OF_INQUIRIES + _OF_VERIFICATIONS
+EVENTS = (*_OF_SESSIONS, ACCOUNT_CREATION)
 #: The attributes of a new webhook. The mock looks at the url and the events.
 _WEBHOOK_NAMES = frozenset({
     "name",
@@ -104,6 +107,9 @@ def compose(
         claims.cite("webhook.verification")
         selfie = resources.show_verification(session, newest_selfie(session))
         payload = {"data": selfie, "included": []}
+    if delivery.event == ACCOUNT_CREATION:
+        claims.cite("webhook.account")
+        payload = {"data": resources.show_account(session)}
     event = {
         "type": "event",
         "id": new_id("evt", delivery.event_id),
@@ -114,7 +120,7 @@ def compose(
         },
     }
     casing = claims["inflection.default"]
-    body = delivery.write(resources.inflect({"data": event}, casing))
+    body = delivery.write(inflect({"data": event}, casing))
     secrets = [destination.secret]
     if destination.former_secret is not None:
         secrets.append(destination.former_secret)
@@ -138,7 +144,8 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
 #: Persona documents no greatest age: two hours are ours, as in the backend.
 RULES = webhooks.WebhookRules(
     events=EVENTS,
-    default_events=EVENTS,
+    # A receiver that a test adds gets the events about its inquiries.
+    default_events=_OF_SESSIONS,
     session_event="inquiry.approved",
     compose=compose,
     signature_headers=("persona-signature",),

@@ -570,7 +570,7 @@ def test_both_secrets_sign_during_a_rotation(engine):
     ]
     assert rotated["secret"].startswith("wbhsec_")
     ask(engine, starting())
-    ((_, letter, _),) = carry(engine)
+    _, (_, letter, _) = carry(engine)
     headers = dict(letter.headers)
     assert len(headers["Persona-Signature"].split(" ")) == 2
     now = engine.world.clock.now()

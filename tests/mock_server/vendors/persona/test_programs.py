@@ -1,0 +1,216 @@
+"""What public programs ask of Persona besides: keys in other casings, tags, documents, accounts."""
+
+import json
+
+import pytest
+from kit.mock_didit import ask, control_of, new_engine
+from kit.mock_didit_webhooks import carry, listen
+from kit.mock_persona import (
+    LIVE,
+    SANDBOX,
+    TEMPLATE,
+    about,
+    persona_request,
+    reading,
+    simulating,
+    starting,
+)
+
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def engine():
+    return new_engine(Recognizer(), vendor="persona")
+
+
+def start(engine, key=LIVE, meta=None, **attributes):
+    answer = ask(engine, starting(meta, key=key, **attributes))
+    assert answer.status == 201
+    return answer.json()["data"]
+
+
+def attributes_of(answer):
+    return answer.json()["data"]["attributes"]
+
+
+# Casing
+
+
+@pytest.mark.parametrize(
+    ("template", "reference"),
+    [
+        ("inquiryTemplateId", "referenceId"),
+        ("inquiry_template_id", "reference_id"),
+        ("inquiry-template-id", "reference-id"),
+    ],
+)
+def test_request_may_have_keys_in_three_casings(engine, template, reference):
+    fields = {"nameFirst": "Ada", "name_last": "Lovelace"}
+    sent = {template: TEMPLATE, reference: "user-2", "fields": fields}
+    answer = ask(engine, persona_request(body={"data": {"attributes": sent}}))
+    assert answer.status == 201
+    assert attributes_of(answer)["reference-id"] == "user-2"
+    # The keys inside fields are taken as sent.
+    assert {"nameFirst", "name_last"} <= set(attributes_of(answer)["fields"])
+    assert ("persona.inflection.request" in answer.claims) == ("-" not in template)
+
+
+def test_unknown_key_is_named_as_it_was_sent(engine):
+    answer = ask(engine, persona_request(body={"data": {"attributes": {"pictureUrl": "x"}}}))
+    (error,) = answer.json()["errors"]
+    assert error["details"] == "data.attributes.pictureUrl is not permitted"
+
+
+def test_actions_may_have_keys_in_camel_case(engine):
+    start(engine, SANDBOX)
+    actions = [
+        {
+            "type": "create_passed_verification",
+            "data": {"verificationTemplateId": "vtmpl_selfie"},
+        }
+    ]
+    body = {"meta": {"simulateActions": actions}}
+    assert ask(engine, about(1, "/perform-simulate-actions", body, key=SANDBOX)).status == 200
+
+
+# Fields
+
+
+def test_fields_are_as_sent_until_the_document_fills_them(engine):
+    inquiry = start(engine, fields={"name-first": "Grace", "vip": True, "visits": 3})
+    fields = attributes_of(ask(engine, reading(1)))["fields"]
+    assert fields["name-first"] == {"type": "string", "value": "Grace"}
+    assert fields["vip"] == {"type": "boolean", "value": True}
+    assert fields["visits"] == {"type": "number", "value": 3}
+    sessions = control_of(engine).sessions
+    sessions.document(inquiry["id"], first_name="Ada")
+    sessions.finish(inquiry["id"], "p1", "p1")
+    assert attributes_of(ask(engine, reading(1)))["fields"]["name-first"]["value"] == "Ada"
+    ask(engine, about(1, method="DELETE"))
+    fields = attributes_of(ask(engine, reading(1)))["fields"]
+    assert "vip" not in fields
+    assert fields["name-first"]["value"] is None
+
+
+# Tags
+
+
+def tag(engine, action, name, **more):
+    return ask(engine, about(1, f"/{action}", {"meta": {"tag-name": name}}, **more))
+
+
+def test_tags_are_added_removed_and_set(engine):
+    start(engine)
+    assert attributes_of(tag(engine, "add-tag", "seen"))["tags"] == ["seen"]
+    assert attributes_of(tag(engine, "add-tag", "seen"))["tags"] == ["seen"]
+    assert attributes_of(tag(engine, "add-tag", "late"))["tags"] == ["seen", "late"]
+    assert attributes_of(tag(engine, "remove-tag", "seen"))["tags"] == ["late"]
+    assert attributes_of(tag(engine, "set-tags", ["b", "a", "b"]))["tags"] == ["b", "a"]
+    assert attributes_of(ask(engine, reading(1)))["tags"] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("action", "meta", "status"),
+    [
+        ("add-tag", {}, 400),
+        ("add-tag", {"tag-name": 7}, 400),
+        ("set-tags", {"tag-name": "a"}, 400),
+        ("set-tags", {"tag-name": ["a", 7]}, 400),
+        ("add-tag", {"tag-id": "tag_1"}, 404),
+        ("add-tag", {"colour": "red"}, 400),
+    ],
+)
+def test_tag_that_is_no_name_is_refused(engine, action, meta, status):
+    start(engine)
+    assert ask(engine, about(1, f"/{action}", {"meta": meta})).status == status
+    assert attributes_of(ask(engine, reading(1)))["tags"] == []
+
+
+def test_tag_needs_the_inquiry_and_its_environment(engine):
+    start(engine)
+    assert tag(engine, "add-tag", "a", key=None).status == 401
+    assert tag(engine, "add-tag", "a", key=SANDBOX).status == 404
+    ask(engine, about(1, method="DELETE"))
+    assert tag(engine, "add-tag", "a").status == 409
+
+
+# Documents
+
+
+def documents_of(engine, key=LIVE):
+    return ask(engine, reading(1, key)).json()["data"]["relationships"]["documents"]["data"]
+
+
+def read_document(engine, document_id, key=LIVE):
+    path = f"/api/v1/document/government-ids/{document_id}"
+    return ask(engine, persona_request(path, key=key))
+
+
+def test_checked_document_has_its_values_and_its_picture(engine):
+    inquiry = start(engine)
+    assert documents_of(engine) == []
+    sessions = control_of(engine).sessions
+    sessions.document(inquiry["id"], last_name="Lovelace", document_number="X1")
+    sessions.finish(inquiry["id"], "p1", "p2")
+    (named,) = documents_of(engine)
+    document = read_document(engine, named["id"]).json()["data"]
+    assert document["type"] == named["type"] == "document/government-id"
+    attributes = document["attributes"]
+    assert (attributes["name-last"], attributes["document-number"]) == ("Lovelace", "X1")
+    assert attributes["front-photo"]["byte-size"] > 1000
+    assert document["relationships"]["inquiry"]["data"]["id"] == inquiry["id"]
+    ask(engine, about(1, method="DELETE"))
+    attributes = read_document(engine, named["id"]).json()["data"]["attributes"]
+    assert attributes["name-last"] is attributes["front-photo"] is None
+
+
+def test_document_needs_its_environment(engine):
+    start(engine, SANDBOX)
+    simulating(1, "create_passed_verification", template="vtmpl_id")(engine)
+    (named,) = documents_of(engine, SANDBOX)
+    document = read_document(engine, named["id"], SANDBOX).json()["data"]
+    assert document["attributes"]["front-photo"] is None
+    assert read_document(engine, named["id"]).status == 404
+    assert read_document(engine, named["id"], None).status == 401
+    assert read_document(engine, "doc_nobody", SANDBOX).status == 404
+
+
+# Accounts
+
+
+def events_of(engine):
+    events = []
+    for _, letter, _ in carry(engine):
+        event = json.loads(letter.body)["data"]["attributes"]
+        events.append((event["name"], event["payload"]["data"]))
+    return events
+
+
+def test_event_tells_of_a_new_account_and_inquiries_share_it(engine):
+    ask(engine, listen(events=["account.created", "inquiry.created"]))
+    first = start(engine, reference_id="user-1")
+    account = first["relationships"]["account"]["data"]
+    (name, told), (second_name, _) = events_of(engine)
+    assert (name, second_name) == ("account.created", "inquiry.created")
+    assert (told["type"], told["id"]) == ("account", account["id"])
+    assert told["attributes"]["reference-id"] == "user-1"
+    again = start(engine, reference_id="user-1")
+    assert again["relationships"]["account"]["data"] == account
+    other = start(engine, SANDBOX, reference_id="user-1")
+    assert other["relationships"]["account"]["data"] != account
+    names = [name for name, _ in events_of(engine)]
+    assert names == ["inquiry.created", "account.created", "inquiry.created"]
+
+
+def test_no_event_tells_of_an_account_that_is_named_or_not_wanted(engine):
+    ask(engine, listen(events=["account.created"]))
+    start(engine, account_id="act_mine")
+    start(engine, meta={"auto-create-account": False})
+    assert events_of(engine) == []
+
+
+def test_receiver_of_a_test_gets_only_events_about_inquiries(engine):
+    ask(engine, listen())
+    start(engine)
+    assert [name for name, _ in events_of(engine)] == ["inquiry.created"]
