@@ -90,20 +90,22 @@ def changing_webhook(action):
 
 
 def reading_document(number):
-    """A step with a request for the newest document of an inquiry."""
+    """A step with a request for the newest document of an inquiry of the sandbox."""
 
     def step(engine):
-        related = reading(number)(engine).json()["data"]["relationships"]
+        related = reading(number, SANDBOX)(engine).json()["data"]["relationships"]
         document_id = related["documents"]["data"][-1]["id"]
-        return engine.handle(persona_request(f"/api/v1/document/government-ids/{document_id}"))
+        path = f"/api/v1/document/government-ids/{document_id}"
+        return engine.handle(persona_request(path, key=SANDBOX))
 
     return step
 
 
-#: Requests that public programs make besides, after an inquiry that the person passed.
+#: Requests that public programs make besides; inquiry 3 is one of the sandbox.
 PROGRAMS = (
     persona_request(body={"data": {"attributes": {"inquiryTemplateId": TEMPLATE}}}),
     about(1, "/add-tag", {"meta": {"tag-name": "seen"}}),
     about(1, "/set-tags", {"meta": {"tag-id": ["tag_1"]}}),
-    reading_document(1),
+    simulating(3, "create_passed_verification", template="vtmpl_id"),
+    reading_document(3),
 )
