@@ -254,7 +254,7 @@ def _expected_of_start(vendor, setting, case):
         requests = 0 if case is NOBODY_LISTENS else 1
         again = look_requests + creation_requests
         if vendor == "sumsub":
-            again += 1  # the link
+            again += 2  # the link and the token
         return CallOutcome(
             "VendorUnavailable", "NO", (0, 1), ("", "spent"), (requests, requests + again)
         )
@@ -267,7 +267,7 @@ def _expected_of_start(vendor, setting, case):
         requests += creation_requests
         created = 1
     if vendor == "sumsub" and end == "SESSION":
-        requests += 1  # the link
+        requests += 2  # the link and the token
     requests += look_requests
 
     counted = COUNTED.get(end, "")
@@ -285,7 +285,8 @@ def _expected_of_start(vendor, setting, case):
     if vendor == "persona" and created:
         second_requests += 1  # the link of a session that is there
     if vendor == "sumsub":
-        second_requests = 3  # two readings and a link, or a look, an applicant and a link
+        # Two readings, or a look and an applicant; then a link and a token.
+        second_requests = 4
     second_created = created + 1 if vendor in STARTS_ANOTHER else 1
     return CallOutcome(
         error=end,
