@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import json
 
+from kit import mock_didit as didit
 from kit.mock_didit import START, control_of, json_bytes, json_request, scene
 
 from facematch_mock_server.vendors.sumsub.vendor import (
@@ -53,6 +55,42 @@ def link_of_level(query="externalUserId=a-person", level="basic", body=None, **h
     return signed(
         "POST", f"/resources/sdkIntegrations/levels/{level}/websdkLink?{query}", body, **how
     )
+
+
+def adding(
+    number,
+    picture,
+    kind="PASSPORT",
+    *,
+    more=None,
+    metadata=None,
+    signature=None,
+    token=LIVE_TOKEN,
+    key=LIVE_SECRET_KEY,
+    **headers,
+):
+    """A step: a picture is sent for the applicant with this number."""
+
+    def step(engine):
+        document = {"idDocType": kind, "country": "GBR", **(more or {})}
+        fields = [("metadata", json.dumps(document) if metadata is None else metadata)]
+        files = [("content", "a.png", picture)] if picture else []
+        data, content_type = didit.multipart(fields, files)
+        target = f"/resources/applicants/{nth(engine, number).id}/info/idDoc"
+        timestamp = str(int(engine.world.clock.now().timestamp()))
+        message = (timestamp + "POST" + target).encode() + data
+        signed_by = hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
+        sent = {"x_app_token": token, "x_app_access_ts": timestamp}
+        sent |= {"x_app_access_sig": signature or signed_by, **headers}
+        request = didit.didit_request(target, data, content_type, key=None, **sent)
+        return engine.handle(request)
+
+    return step
+
+
+def checking(number, **how):
+    """A step: a check of the pictures that were sent is requested."""
+    return applicant(number, "POST", "status/pending", **how)
 
 
 def applicant(number, method, what, body=None, **how):

@@ -253,7 +253,7 @@ def act(
         session = find(world, session_id)
         _check_open(world, session)
         if do == "card" and check is None:
-            check = _check_person(world, session, "p1" if card is None else card, document)
+            check = check_person(world, session, "p1" if card is None else card, document)
         begun_status = rules.status_after["begin"]
         if do != "expire" and session.status != begun_status:
             # Any other action first begins the session; then the loop reads it again.
@@ -334,10 +334,13 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
     return stored
 
 
-def _check_person(
+def check_person(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> PersonCheck:
-    """Check a person's picture, and match it with the document or reference, if there is one."""
+    """Check a person's picture, and match it with the document or reference, if there is one.
+
+    Changes nothing. For the pictures and errors, see `HostedSessions.finish`.
+    """
     face = _read_picture(card)
     reference = _find_reference(world, hosted_of(session), face, document)
     contents = {_digest(face): face}

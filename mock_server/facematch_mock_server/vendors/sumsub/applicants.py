@@ -22,12 +22,10 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import SumsubCall, check_sandbox_quota
 from .claims import LIVENESS_METHODS, OTHER_METHODS
-from .reviews import INIT, show_review
+from .reviews import CHECKING, INIT, UPLOADS, show_review
 
 _APPLICANT_ID = re.compile(r"[0-9a-z]{24}", re.ASCII)
 _BY_EXTERNAL_ID = "-;externalUserId="
-#: The document that a person shows, unless a test sets its values.
-DOCUMENT = {"idDocType": "PASSPORT", "country": "DEU"}
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +68,9 @@ def create(call: SumsubCall) -> Response:
     call.body = call.read_object("body.no_object")
     external_id = read_external_id(call, "externalUserId")
     level_name = call.query.get("levelName")
+    if level_name is None and not len(call.world.records.levels):
+        level_name = call.claims["level.default"]
+        call.hint = "Sumsub's reference says that levelName is required"
     if not level_name:
         call.refuse("body.invalid", problem="levelName is missing")
     check_level(call, level_name)
@@ -195,8 +196,10 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
 
 def _show_info(session: Session) -> dict[str, Any]:
     """Return what was recognized on the document; empty before the person shows one."""
-    if "IDENTITY" not in session.result:
+    step = session.result.get("IDENTITY")
+    if step is None:
         return {}
+    document = {name: step[name] for name in ("idDocType", "country")}
     fields = hosted_of(session).document_fields
     values = {
         "firstName": fields.get("first_name"),
@@ -205,11 +208,17 @@ def _show_info(session: Session) -> dict[str, Any]:
         "number": fields.get("document_number"),
     }
     recognized = {name: value for name, value in values.items() if value is not None}
-    return {**recognized, "idDocs": [{**DOCUMENT, **recognized}]}
+    return {**recognized, "idDocs": [{**document, **recognized}]}
 
 
 def read(call: SumsubCall) -> Response:
     return call.answer("applicant.read", show(call, find(call)))
+
+
+def read_without_one(call: SumsubCall) -> Response:
+    """Show an applicant by a path without /one."""
+    call.claims.cite("applicant.without_one")
+    return read(call)
 
 
 def search(call: SumsubCall) -> Response:
@@ -261,7 +270,9 @@ def reset(call: SumsubCall) -> Response:
     session = store_change(
         call,
         find_active(call),
-        lambda each: attrs.evolve(each, status=INIT, result={}, pictures={}),
+        lambda each: attrs.evolve(
+            with_metadata(each, **{UPLOADS: ()}), status=INIT, result={}, pictures={}
+        ),
     )
     webhooks.announce(call.world, session, "applicantReset")
     return call.answer("reset.done")
@@ -273,7 +284,7 @@ def deactivate_or_activate(call: SumsubCall) -> Response:
     deactivates = call.request.path.endswith("/deactivated")
     if deactivates == is_deactivated(session):
         call.refuse("presence.already")
-    if deactivates and session.status in ("pending", "queued", "prechecked"):
+    if deactivates and session.status in CHECKING:
         call.refuse("presence.checking")
     session = store_change(
         call, session, lambda each: with_metadata(each, is_deactivated=deactivates)

@@ -5,7 +5,7 @@ Sources: docs.sumsub.com (the claims say which pages), read 2026-11-28.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,22 +18,25 @@ from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
 from .access import SumsubCall
-from .applicants import DOCUMENT, find_active, level_of, store_change, with_metadata
+from .applicants import find_active, level_of, store_change, with_metadata
 from .claims import LIVENESS_METHODS
 from .reviews import FINAL, GREEN, INIT, IS_CHARGED, RETRY, REVIEWED_AT, REVIEWS, show_time
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"
+#: The document that a person shows on the page, and the person's selfie.
+_DOCUMENT = {"idDocType": "PASSPORT", "country": "DEU"}
 _SELFIE = {"idDocType": "SELFIE", "country": "DEU"}
 
 
-def _make_step(document: Mapping[str, str], result: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a step for which the person has sent a picture; `result` is None if unchecked."""
-    picture = "1001" if document["idDocType"] == "SELFIE" else "1000"
+def make_step(
+    document: Mapping[str, str], result: Mapping[str, Any] | None, image_ids: Sequence[int]
+) -> dict[str, Any]:
+    """Return a step for which the person has sent pictures; `result` is None if unchecked."""
     step: dict[str, Any] = {
         **document,
-        "imageIds": [int(picture)],
-        "imageReviewResults": {} if result is None else {picture: result},
+        "imageIds": list(image_ids),
+        "imageReviewResults": {} if result is None else {str(image_ids[-1]): result},
     }
     if result is not None:
         step["reviewResult"] = result
@@ -48,13 +51,13 @@ def _with_steps(
 ) -> Session:
     """Return an applicant with two steps of these results; a step without one is unchecked."""
     result = {
-        "IDENTITY": _make_step(DOCUMENT, identity),
-        "SELFIE": _make_step(_SELFIE, selfie),
+        "IDENTITY": make_step(_DOCUMENT, identity, [1000]),
+        "SELFIE": make_step(_SELFIE, selfie, [1001]),
     }
     return attrs.evolve(session, result=result)
 
 
-def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+def judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the applicant with the results of checking the person."""
     pictures = {"selfie": check.face, "document": check.reference}
     session = attrs.evolve(session, pictures=pictures)
@@ -82,6 +85,25 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     return attrs.evolve(_with_steps(session, identity=passed, selfie=passed), status=GREEN)
 
 
+def judge_document(session: Session, *, has_face: bool) -> Session:
+    """Return the applicant with the result of a document alone; the step SELFIE has none."""
+    if not hosted_of(session).is_live:
+        identity, status = None, "pending"
+    elif has_face:
+        identity, status = {"reviewAnswer": "GREEN"}, GREEN
+    else:
+        identity, status = _reject("UNSATISFACTORY_PHOTOS", "RETRY"), RETRY
+    result = {"IDENTITY": make_step(_DOCUMENT, identity, [1000])}
+    return attrs.evolve(session, status=status, result=result)
+
+
+def with_attempt(session: Session) -> Session:
+    """Return the applicant with one more attempt."""
+    hosted_part = hosted_of(session)
+    more = attrs.evolve(hosted_part, attempts=hosted_part.attempts + 1)
+    return attrs.evolve(session, hosted=more)
+
+
 def _reject(label: str, reject_type: str) -> dict[str, Any]:
     return {"reviewAnswer": "RED", "rejectLabels": [label], "reviewRejectType": reject_type}
 
@@ -93,7 +115,7 @@ def _fail(_: World, session: Session, is_last: bool) -> Session:
     return attrs.evolve(failed, status=RETRY)
 
 
-def _charge_and_announce_status(world: World, session: Session) -> None:
+def charge_and_announce_status(world: World, session: Session) -> None:
     """Charge an applicant's first check (never in the sandbox), and send the status's webhook.
 
     The time of a review is stored.
@@ -152,13 +174,13 @@ def complete_test(call: SumsubCall) -> Response:
     result: dict[str, Any] = {**session.result, "review": review}
     if call.claims["sandbox.selfie"] == "same":
         shown = {"reviewAnswer": answer, "rejectLabels": labels}
-        result |= {"IDENTITY": _make_step(DOCUMENT, {"reviewAnswer": "GREEN"})}
-        result |= {"SELFIE": _make_step(_SELFIE, shown)}
+        result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"}, [1000])}
+        result |= {"SELFIE": make_step(_SELFIE, shown, [1001])}
     status = " ".join(status_words)
     session = store_change(
         call, session, lambda each: attrs.evolve(each, status=status, result=result)
     )
-    _charge_and_announce_status(call.world, session)
+    charge_and_announce_status(call.world, session)
     return call.answer("sandbox.completed")
 
 
@@ -172,11 +194,11 @@ def _return_url(session: Session) -> str | None:
 SESSION_RULES = SessionRules(
     open_statuses=frozenset({INIT, "awaitingUser", RETRY}),
     status_after={"begin": INIT, "abandon": INIT, "last": FINAL},
-    judge=_judge,
+    judge=judge,
     fail=_fail,
     # The statuses that a reviewer can set.
     finished_statuses=frozenset(REVIEWS) - {INIT},
     only_link_expires=True,
-    on_status_change=_charge_and_announce_status,
+    on_status_change=charge_and_announce_status,
     return_url=_return_url,
 )

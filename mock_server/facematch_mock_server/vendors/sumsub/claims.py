@@ -27,6 +27,8 @@ QUERY_TOKEN = documented(
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
 STEPS = _page("/reference/get-applicant-verification-steps-status")
+ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-documents", "2026-11-29")
+CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-11-29")
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
 RESET = _page("/reference/reset-applicant")
@@ -82,6 +84,7 @@ CLAIMS = table(
     row("rate.sandbox.exceeded", _error(429, "Too many applicants in the sandbox today."), OURS, "The answer to more applicants was not found."),
     row("body.no_object", _error(400, "The body is not a JSON object."), OURS, "The answer to a body that is no JSON object was not found."),
     row("body.invalid", _error(400, "The body is invalid: {problem}."), OURS, "The answer to an invalid body was not found."),
+    row("level.default", "basic-kyc-level", OURS, "Without levelName an applicant is created at this level, unless a level is published: public programs leave it out, though Sumsub's page says it is required."),
     fact("level.any", OURS, "Any level name is accepted until control.sessions.level publishes a level."),
     row("level.unknown", _error(404, "Level '{level}' not found"), SEEN, "An unknown level is refused with 404; names are case-sensitive. The description is ours."),
     row("applicant.created", Reply(201), CREATE, "An applicant is created at a level, with the status init. Its id has 24 characters. The status 201 and the time in the sandbox are seen."),
@@ -91,6 +94,16 @@ CLAIMS = table(
     row("applicant.id", _error(400, "Invalid id '{applicant_id}'"), READ_APPLICANT, "An id of another form than 24 characters is refused with 400."),
     row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
     fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
+    fact("applicant.without_one", OURS, "The path without /one has the same answer: what Sumsub answers was not found, and public programs read the id from it."),
+    row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
+    fact("document.errors", ADD_DOCUMENT, "With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings, and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto or selfieFaceBadQuality (words of public clients), and there are no warnings."),
+    row("document.max_bytes", 64_000_000, OURS, "A picture has at most 64 MB; Sumsub's pages say 50 MB, too."),
+    row("document.too_large", _error(400, "The file is too large.", 1002), OURS, "A larger picture is refused with 1002; its description is ours."),
+    row("check.requested", Reply(200, {"ok": 1}), CHECK, "status/pending asks for a check of what was sent; the status is pending, then that of the result."),
+    row("check.incomplete", _error(409, "Not all required documents or data are submitted. Make sure to complete [{steps}] verification steps beforehand."), CHECK, "A check without the pictures of each step is refused."),
+    row("check.checking", _error(409, "The applicant is being checked."), CHECK, "Nothing can be sent, nor a check requested, in the status pending, queued or prechecked. Status and description are ours."),
+    fact("check.steps", OURS, "A level that was not published needs a document alone, and judges a selfie if there is one; a published level needs both, unless its method is disabled. A document is GREEN if it shows a face."),
+    fact("check.selfie", OURS, "A selfie that was sent by the API is judged like one of the page, also for liveness: what Sumsub does with it was not found."),
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),

@@ -36,6 +36,10 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 REVIEWED_AT = "reviewed_at"
 #: A key of the metadata, only in a session that was charged.
 IS_CHARGED = "is_charged"
+#: The key, in the metadata, of the pictures that were sent by the API, oldest first.
+UPLOADS = "uploads"
+#: The statuses of a check that goes on.
+CHECKING = ("pending", "queued", "prechecked")
 INIT = "init"
 GREEN = "completed GREEN"
 FINAL = "completed RED FINAL"

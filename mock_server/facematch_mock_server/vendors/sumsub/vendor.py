@@ -17,7 +17,7 @@ from facematch_mock_server.world.vendor import endpoint
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import applicants, checks, links, webhooks
+from . import applicants, checks, documents, links, webhooks
 from .access import CHECKS, TOKEN, SumsubCall
 from .applicants import Level, SumsubRecords
 from .claims import CLAIMS
@@ -31,7 +31,11 @@ SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 #: Of Sumsub's API reference.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/sumsub.md",
-    "/resources/applicants/{id}/info/idDoc",
+    "/resources/applicants/{id}/metadata/resources",
+    "/resources/applicants/{id}/fixedInfo",
+    "/resources/applicants/{id}/moveToLevel",
+    "/resources/applicants/-/levels/*",
+    "/resources/checks/latest",
     "/resources/applicantActions/*",
     "/resources/inspections/*",
     "/resources/api/agent/clientWebhooks",
@@ -88,6 +92,15 @@ _ROUTES = (
         applicants.search,
         "session_read",
     ),
+    _route(_APPLICANT, "GET", applicants.read_without_one, "session_read"),
+    base.Route(
+        pattern=f"{_APPLICANT}/info/idDoc",
+        handlers={"POST": documents.add},
+        checks=CHECKS,
+        credentials=(TOKEN,),
+        is_form=True,
+    ),
+    _route(f"{_APPLICANT}/status/pending", "POST", documents.request_check),
     _route(f"{_APPLICANT}/status/testCompleted", "POST", checks.complete_test),
     _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
     _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),

@@ -126,6 +126,24 @@ def test_search_by_external_id_says_whether_there_is_an_applicant(engine):
     assert found == {"exists": True, "applicant": tell(engine, sumsub.read(1))}
 
 
+def test_path_without_one_shows_the_applicant(engine):
+    (applicant_id,) = created(engine, "a-person")
+    shown = tell(engine, sumsub.read(1))
+    for word in (applicant_id, "-;externalUserId=a-person"):
+        assert tell(engine, sumsub.signed("GET", f"/resources/applicants/{word}")) == shown
+
+
+def test_applicant_without_a_level_is_created_with_a_hint_unless_one_is_published(engine, people):
+    body = {"externalUserId": "a-person"}
+    answer = ask(engine, sumsub.signed("POST", "/resources/applicants", body))
+    assert answer.status == 201
+    assert "levelName" in answer.header("X-Facematch-Hint")
+    assert answer.json()["review"]["levelName"] == "basic-kyc-level"
+    people.level("Basic")
+    body = {"externalUserId": "another"}
+    assert ask(engine, sumsub.signed("POST", "/resources/applicants", body)).status == 400
+
+
 def test_environments_do_not_share_ids(engine):
     created(engine, "a-person")
     created(engine, "a-person", **sumsub.SANDBOX)

@@ -1,0 +1,169 @@
+"""Pictures that are sent to the mock of Sumsub by the API."""
+
+import json
+
+import pytest
+from kit import mock_didit_webhooks as webhooks
+from kit import mock_sumsub as sumsub
+from kit.cards import CARDS
+from kit.mock_didit import ask, control_of, new_engine
+
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+FACE = CARDS["p1-again"]
+DOCUMENT = CARDS["p1"]
+NO_FACE = CARDS["no-face"]
+
+
+@pytest.fixture
+def engine():
+    """A mock with an applicant."""
+    engine = new_engine(Recognizer(), vendor="sumsub")
+    ask(engine, sumsub.create())
+    return engine
+
+
+def checked(engine, document=None, selfie=None):
+    """Send these pictures; return the steps and the review after their check."""
+    for picture, kind in ((document, "PASSPORT"), (selfie, "SELFIE")):
+        if picture is not None:
+            assert ask(engine, sumsub.adding(1, picture, kind)).status == 200
+    answer = ask(engine, sumsub.checking(1))
+    assert (answer.status, answer.json()) == (200, {"ok": 1})
+    return ask(engine, sumsub.steps_of(1)).json(), review_of(engine)
+
+
+def review_of(engine):
+    return ask(engine, sumsub.applicant(1, "GET", "status")).json()
+
+
+def labels_of(step):
+    return step["reviewResult"].get("rejectLabels", [])
+
+
+def test_added_picture_has_a_number_and_is_shown_by_its_step(engine):
+    answer = ask(engine, sumsub.adding(1, DOCUMENT, "ID_CARD"))
+    assert answer.json() == {"idDocType": "ID_CARD", "country": "GBR"}
+    steps, _ = checked(engine)
+    assert steps["IDENTITY"]["imageIds"] == [int(answer.header("X-Image-Id"))]
+    assert (steps["IDENTITY"]["idDocType"], steps["SELFIE"]) == ("ID_CARD", None)
+    (document,) = ask(engine, sumsub.read(1)).json()["info"]["idDocs"]
+    assert document == {"idDocType": "ID_CARD", "country": "GBR"}
+
+
+@pytest.mark.parametrize(
+    ("document", "selfie", "labels", "review"),
+    [
+        (DOCUMENT, FACE, [], ("GREEN", None)),
+        (DOCUMENT, CARDS["p2"], ["BAD_FACE_MATCHING"], ("RED", "FINAL")),
+        (DOCUMENT, CARDS["spoof"], ["FRAUDULENT_LIVENESS"], ("RED", "FINAL")),
+        (DOCUMENT, NO_FACE, ["BAD_SELFIE"], ("RED", "RETRY")),
+        (DOCUMENT, CARDS["two-faces"], [], ("GREEN", None)),
+        (NO_FACE, FACE, ["UNSATISFACTORY_PHOTOS"], ("RED", "RETRY")),
+        (DOCUMENT, None, [], ("GREEN", None)),
+        (NO_FACE, None, ["UNSATISFACTORY_PHOTOS"], ("RED", "RETRY")),
+    ],
+)
+def test_check_says_what_the_pictures_show(engine, document, selfie, labels, review):
+    steps, status = checked(engine, document, selfie)
+    shown = [label for step in steps.values() if step for label in labels_or_none(step)]
+    assert shown == labels
+    assert status["reviewStatus"] == "completed"
+    result = status["reviewResult"]
+    assert (result["reviewAnswer"], result.get("reviewRejectType")) == review
+    assert status["attemptCnt"] == 1
+
+
+def labels_or_none(step):
+    return labels_of(step) if "reviewResult" in step else []
+
+
+def test_check_is_told_and_charged_once(engine, control):
+    engine.handle(webhooks.listen(events=["applicantPending", "applicantReviewed"]))
+    checked(engine, DOCUMENT, FACE)
+    sent = [json.loads(letter.body) for _, letter, _ in webhooks.carry(engine)]
+    assert [each["type"] for each in sent] == ["applicantPending", "applicantReviewed"]
+    checked(engine)
+    assert len(control.charges()) == 1
+
+
+def test_sandbox_leaves_the_pictures_unchecked():
+    engine = new_engine(Recognizer(), vendor="sumsub")
+    ask(engine, sumsub.create(**sumsub.SANDBOX))
+    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 404  # with a live token
+    for picture, kind in ((DOCUMENT, "PASSPORT"), (CARDS["p2"], "SELFIE")):
+        ask(engine, sumsub.adding(1, picture, kind, **sumsub.SANDBOX))
+    assert ask(engine, sumsub.checking(1, **sumsub.SANDBOX)).status == 200
+    steps = ask(engine, sumsub.steps_of(1, **sumsub.SANDBOX)).json()
+    assert all("reviewResult" not in step for step in steps.values())
+    status = ask(engine, sumsub.applicant(1, "GET", "status", **sumsub.SANDBOX)).json()
+    assert status["reviewStatus"] == "pending"
+    assert control_of(engine).charges() == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "missing"),
+    [("passiveLiveness", "IDENTITY, SELFIE"), ("disabled", "IDENTITY")],
+)
+def test_check_of_a_published_level_needs_its_steps(engine, people, method, missing):
+    people.level("basic", video_required=method)
+    answer = ask(engine, sumsub.checking(1))
+    assert answer.status == 409
+    assert f"[{missing}]" in answer.json()["description"]
+    assert review_of(engine)["reviewStatus"] == "init"
+
+
+def test_back_of_a_document_is_not_compared(engine):
+    ask(engine, sumsub.adding(1, DOCUMENT, more={"idDocSubType": "FRONT_SIDE"}))
+    ask(engine, sumsub.adding(1, NO_FACE, more={"idDocSubType": "BACK_SIDE"}))
+    steps, _ = checked(engine, None, FACE)
+    assert steps["IDENTITY"]["reviewResult"] == {"reviewAnswer": "GREEN"}
+    assert len(steps["IDENTITY"]["imageIds"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "picture", "errors"),
+    [
+        ("PASSPORT", NO_FACE, ["noIdDocFacePhoto"]),
+        ("SELFIE", NO_FACE, ["selfieFaceBadQuality"]),
+        ("PASSPORT", DOCUMENT, []),
+        ("PASSPORT", None, []),
+    ],
+)
+def test_warnings_are_returned_on_demand(engine, kind, picture, errors):
+    answer = ask(engine, sumsub.adding(1, picture, kind, x_return_doc_warnings="true"))
+    assert (answer.json()["errors"], answer.json()["warnings"]) == (errors, [])
+    is_used = not errors and picture is not None
+    assert ask(engine, sumsub.checking(1)).status == (200 if is_used else 409)
+
+
+@pytest.mark.parametrize(
+    "metadata", ["", "[]", "{}", '{"idDocType": "PASSPORT"}', '{"country": "GBR"}']
+)
+def test_picture_without_its_metadata_is_refused(engine, metadata):
+    assert ask(engine, sumsub.adding(1, DOCUMENT, metadata=metadata)).status == 400
+
+
+def test_picture_that_is_too_large_is_refused(engine):
+    answer = ask(engine, sumsub.adding(1, b"0" * 64_000_001))
+    assert (answer.status, answer.json()["errorCode"]) == (400, 1002)
+
+
+def test_picture_is_part_of_the_signature(engine):
+    answer = ask(engine, sumsub.adding(1, DOCUMENT, signature="0" * 64))
+    assert (answer.status, answer.json()["errorCode"]) == (401, 4003)
+    assert ask(engine, sumsub.checking(1, key="another-key")).status == 401
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "prechecked"])
+def test_nothing_can_be_sent_during_a_check(engine, status):
+    ask(engine, sumsub.decided(1, status))
+    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 409
+    assert ask(engine, sumsub.checking(1)).status == 409
+
+
+def test_reset_forgets_the_pictures(engine):
+    checked(engine, DOCUMENT, FACE)
+    ask(engine, sumsub.applicant(1, "POST", "reset"))
+    assert ask(engine, sumsub.checking(1)).status == 409
+    assert ask(engine, sumsub.steps_of(1)).json() == {"IDENTITY": None, "SELFIE": None}
