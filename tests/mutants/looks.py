@@ -666,9 +666,9 @@ class UnsignedIsFine(SessionReference):
     """A webhook without a signature is taken."""
 
     def receive_session(self, body, headers, now):
-        signed_at = headers.get("X-Signed-At", f"{now.timestamp():.0f}")
+        signed_at = headers.get("x-signed-at", f"{now.timestamp():.0f}")
         signature = self.sign_body(signed_at.encode() + body)
-        headers = {"X-Signed-At": signed_at, "X-Signature": signature, **headers}
+        headers = {"x-signed-at": signed_at, "x-signature": signature, **headers}
         return super().receive_session(body, headers, now)
 
 
@@ -681,8 +681,8 @@ class TakesAnotherBody(SessionReference):
             document = json.loads(body)
         except (ValueError, RecursionError):
             raise fm.WebhookRefused("The delivery is not signed.") from None
-        signed_at = headers.get("X-Signed-At", "")
-        if self.sign_body(signed_at.encode()) != headers.get("X-Signature", ""):
+        signed_at = headers.get("x-signed-at", "")
+        if self.sign_body(signed_at.encode()) != headers.get("x-signature", ""):
             raise fm.WebhookRefused("The delivery is not signed.")
         if self.is_old(now.timestamp() - float(signed_at)):
             raise fm.WebhookRefused("The delivery is old.")

@@ -213,9 +213,9 @@ class SessionReference(HttpReference):
         return fm.SessionNotFound("There is no such session.", status_code=404)
 
     def receive_session(self, body, headers, now):
-        signed_at = headers.get("X-Signed-At", "")
+        signed_at = headers.get("x-signed-at", "")
         signature = self.sign_body(signed_at.encode() + body)
-        if not hmac.compare_digest(signature, headers.get("X-Signature", "")):
+        if not hmac.compare_digest(signature, headers.get("x-signature", "")):
             raise fm.WebhookRefused("The delivery is not signed.")
         if self.is_old(now.timestamp() - float(signed_at)):
             raise fm.WebhookRefused("The delivery is old.")
