@@ -36,23 +36,26 @@ class VirtualClock:
         #: A clock that is set running later also follows the time that has passed until then.
         self.running = running
         machine = dt.datetime.now(dt.UTC)
-        #: The machine's time up to which this clock has followed it.
-        self._followed_until = machine
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
+        #: How far this clock is ahead of the machine's, if it runs.
+        self._ahead = self._now - machine
         self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
         """Return the current time in UTC, which never goes back."""
-        with self._lock:
-            if self.running:
-                machine = dt.datetime.now(dt.UTC)
-                # The machine's clock may be set back, but this clock never goes back.
-                if machine > self._followed_until:
-                    self._now += machine - self._followed_until
-                self._followed_until = machine
+        if not self.running:
             return self._now
+        with self._lock:
+            machine = dt.datetime.now(dt.UTC)
+            now = machine + self._ahead
+            # The machine's clock may be set back, but this clock never goes back.
+            if now < self._now:
+                self._ahead = self._now - machine
+                return self._now
+            self._now = now
+            return now
 
     def freeze(self) -> dt.datetime:
         """Stop following the machine's time; return the time at which the clock stands."""
@@ -87,6 +90,7 @@ class VirtualClock:
             if seconds > (LATEST - self._now).total_seconds():
                 raise ValueError("the clock cannot go beyond the year 8999")
             self._now += dt.timedelta(seconds=seconds)
+            self._ahead += dt.timedelta(seconds=seconds)
             for watcher in self._watchers:
                 watcher(self._now)
             return self._now

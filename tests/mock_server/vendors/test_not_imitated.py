@@ -68,6 +68,15 @@ def test_documented_call_that_a_mock_lacks_says_so_without_a_key(vendor, names):
         assert printed == [hint]
 
 
+@pytest.mark.parametrize(
+    "call", ["POST /v1/session/", f"GET /v1/session/{UUID}/decision/", "POST /auth/v2/token/"]
+)
+def test_version_1_of_didit_is_said_to_be_missing_beside_all_vendors(call):
+    mock = MockServer(vendor=ALL)
+    assert "Didit has /" in ask(mock, call).header("X-Facematch-Hint")
+    assert mock.control.journal()[-1].vendor == "didit"
+
+
 def test_hint_comes_with_the_refusal_of_a_key_and_with_a_right_key():
     mock = MockServer(vendor="persona")
     path = f"{persona.INQUIRIES}/inq_1"

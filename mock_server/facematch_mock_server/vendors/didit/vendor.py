@@ -25,9 +25,11 @@ HEALTHCHECK = "/system/healthcheck"
 
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-#: Of Didit's OpenAPI document of 2026-07-18.
+#: Of Didit's OpenAPI document of 2026-07-18; version 1 and its login of docs.didit.me, full flow.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/didit.md",
+    "/v1/session/*",
+    "/auth/v2/token",
     "/v3/session/{id}/generate-pdf",
     "/v3/sessions/delete",
     "/v3/sessions/{id}/reviews",
