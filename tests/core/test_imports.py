@@ -36,6 +36,7 @@ PUBLIC = {
     f"{CORE}.models",
     f"{CORE}.resilience",
     f"{CORE}.config.opening",
+    f"{CORE}.config.plugins",
     f"{CORE}.call.verdict",
 }
 #: What commands are made of.

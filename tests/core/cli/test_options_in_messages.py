@@ -20,7 +20,7 @@ PACKAGES = [
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]")
 
 #: Options of curl, which two of the mock's vendors show in their help, and of Node.js.
-OF_OTHER_PROGRAMS = {"--aws-sigv4", "--data-binary", "--user", "--require"}
+OF_OTHER_PROGRAMS = {"--aws-sigv4", "--data-binary", "--user", "--require", "--autogenerate"}
 
 #: An argument that stands for each kind of value in an error text.
 STANDS_FOR = {ast.List: ["x"], ast.Dict: {"a": "x"}}
