@@ -18,9 +18,10 @@ from .masking import Secret
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 
 
-def as_headers(headers: Headers) -> dict[str, str]:
-    """Return the headers of a request as text, with names in lower case.
+def as_headers(headers: Headers) -> Mapping[str, str]:
+    """Return the headers of a request as text, under names of any case.
 
+    A plug-in may look for a header as its vendor writes it. Iteration yields names in lower case.
     The values of a repeated header are joined by a comma.
 
     Raises:
@@ -36,7 +37,10 @@ def as_headers(headers: Headers) -> dict[str, str]:
     except (TypeError, ValueError):
         pass
     else:
-        return values
+        # Imported here, because the command line imports this module for a setting.
+        from urllib3 import HTTPHeaderDict
+
+        return HTTPHeaderDict(values)
     # Outside the except block, because the error may contain a header.
     raise errors.InvalidRequest(
         "headers must be the request's headers, such as request.headers (not a WSGI environ or "
