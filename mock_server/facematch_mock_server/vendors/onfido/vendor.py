@@ -348,7 +348,9 @@ VENDOR = base.Vendor(
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
     operations=("check", "session_start", "session_read"),
-    hosts=frozenset({"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"}),
+    hosts=frozenset(
+        {"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com", "api.onfido.com"}
+    ),
     first_keys={
         CLIENT_SECRET: Key(kind=KeyKind.LIVE, client=CLIENT),
         LIVE_TOKEN: Key(kind=KeyKind.LIVE),

@@ -25,6 +25,7 @@ from kit.mock_onfido import (
 
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors import vendor_named
 
 CHECKS = "/v3.6/checks"
 REPORTS = "/v3.6/reports"
@@ -279,3 +280,7 @@ def test_older_version_is_answered_in_the_newest_form(engine, version):
 @pytest.mark.parametrize("version", ["v2", "v3.7", "v4", "v3.66"])
 def test_other_version_is_404(engine, version):
     assert engine.handle(ask(f"/{version}/applicants", NAME)).status == 404
+
+
+def test_host_of_older_clients_is_onfidos():
+    assert vendor_named("onfido").has_host("api.onfido.com")
