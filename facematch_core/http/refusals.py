@@ -20,7 +20,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import requests
@@ -34,9 +34,9 @@ from facematch_core.models import Charged, ResultWarning
 
 from .messages import BodyShape, HttpReply
 
-#: Typed as `Any`, because the modules that define these classes import this one.
-Exchange: TypeAlias = Any
-HttpBackend: TypeAlias = Any
+if TYPE_CHECKING:
+    from .backend import HttpBackend
+    from .transport import Exchange
 
 
 @attrs.frozen
