@@ -203,8 +203,9 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
             return form
         content = body.find(b"\r\n\r\n", start) + 4
         head = bytes(body[start:content])
+        may_be_stored = is_long and b"filename" in head and separator not in head
         # If a long picture is already stored, look for the separator only at its end.
-        stored = pictures.find_at(body, content) if is_long and separator not in head else None
+        stored = pictures.find_at(body, content) if may_be_stored else None
         search_from = start if stored is None else content + len(stored.content) - length
         end = body.find(separator, search_from)
         if end < 0:
