@@ -6,6 +6,7 @@ Source: docs.withpersona.com/api-key-inflection, read 2026-11-29.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 
@@ -14,26 +15,16 @@ def inflect(value: object, casing: str) -> Any:
 
     The casing is ``snake``, ``camel``, or ``kebab``, which leaves them.
     """
-    if isinstance(value, list):
-        return [inflect(item, casing) for item in value]
-    if not isinstance(value, dict):
-        return value
-    inflected = {}
-    for name, item in value.items():
-        inflected[_inflect_name(name, casing)] = item if name == "fields" else inflect(item, casing)
-    return inflected
+    if casing == "camel":
+        return _rename_keys(value, _camel_name)
+    if casing == "snake":
+        return _rename_keys(value, lambda name: name.replace("-", "_"))
+    return value
 
 
 def as_kebab(value: object) -> Any:
     """Return the JSON of a request with keys in kebab case, but those inside `fields`."""
-    if isinstance(value, list):
-        return [as_kebab(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kebab = {}
-    for name, item in value.items():
-        kebab[kebab_name(name)] = item if name == "fields" else as_kebab(item)
-    return kebab
+    return _rename_keys(value, kebab_name)
 
 
 def kebab_name(name: str) -> str:
@@ -41,7 +32,16 @@ def kebab_name(name: str) -> str:
     return re.sub("_|(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
-def _inflect_name(name: str, casing: str) -> str:
-    if casing == "camel":
-        return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
-    return name.replace("-", "_") if casing == "snake" else name
+def _camel_name(name: str) -> str:
+    return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def _rename_keys(value: object, rename: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_rename_keys(item, rename) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {}
+    for name, item in value.items():
+        renamed[rename(name)] = item if name == "fields" else _rename_keys(item, rename)
+    return renamed

@@ -325,11 +325,9 @@ def set_tags(call: PersonaCall) -> Response:
 def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
     meta = call.read_part("meta", known=_TAG_NAMES)
     tag = call.read_value(meta, "tag-name", kind, kind_in_words)
-    if tag is not None:
-        return tag
-    if meta.get("tag-id") is not None:
-        call.refuse("tag.unknown")
-    return call.refuse("body.wrong", name="tag-name", kind=kind_in_words)
+    if tag is None:
+        call.refuse("body.wrong", name="tag-name", kind=kind_in_words)
+    return tag
 
 
 def _change_tags(

@@ -117,7 +117,7 @@ def test_tags_are_added_removed_and_set(engine):
         ("add-tag", {"tag-name": 7}, 400),
         ("set-tags", {"tag-name": "a"}, 400),
         ("set-tags", {"tag-name": ["a", 7]}, 400),
-        ("add-tag", {"tag-id": "tag_1"}, 404),
+        ("add-tag", {"tag-id": "tag_1"}, 400),
         ("add-tag", {"colour": "red"}, 400),
     ],
 )
