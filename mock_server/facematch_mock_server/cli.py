@@ -48,8 +48,8 @@ HINT_AT_BYTE_SCORES = (
 
 # fmt: off
 @click.command("mock", context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
-@click.option("--vendor", metavar="NAME", multiple=True,
-    default=["didit"], is_eager=True, show_default=True,
+@click.option("--vendor", metavar="NAME", multiple=True, is_eager=True,
+    show_default="didit; with --door, all vendors with hosts of their own",
     help="Vendor to imitate. May be repeated. Give an unknown name to list all.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
     help="Change one behaviour, such as in_review=true or deepvue.price_match=0.05. "
@@ -139,9 +139,11 @@ def command(
         if control_token_file is not None:
             token = read_text(control_token_file, "token file", InvalidRequest).strip()
         token = secrets.token_urlsafe(24) if makes_token else token
-        vendors = [vendor_named(name) for name in vendor]
+        hosts = read_pairs("door-host", door_host)
+        names = vendor or _default_vendors(door, hosts)
+        vendors = [vendor_named(name) for name in names]
         server = MockServer(
-            vendor=vendor,
+            vendor=names,
             switches=read_pairs("switch", switch),
             latency=read_pairs("latency", latency),
             host=host,
@@ -151,11 +153,11 @@ def command(
             show_pictures=show_pictures,
             person_page=person_page or None,
             pictures=read_pairs("picture", picture, split=str.rpartition),
-            hosts=read_pairs("door-host", door_host),
+            hosts=hosts,
             **more,
         )
         for text in key:
-            for name in vendor:
+            for name in names:
                 server.of(name).control.add_key(key=text)
     except ValueError as error:
         raise click.UsageError(_as_sentence(error)) from None
@@ -168,14 +170,16 @@ def command(
         # Do not print the user's own token, because output ends up in logs.
         console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
+        if door and not vendor:
+            greeting = _greet_all(vendors, switch, more["engine"])
+        else:
+            greeting = _greet(server, vendors, switch, more["engine"], has_program=bool(program))
         # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else console,
-                vendors="\n".join(
-                    _greet(server, vendors, switch, more["engine"], has_program=bool(program))
-                ),
+                vendors="\n".join(greeting),
                 control="none" if no_control else server.control_url + about_token,
                 end="" if program else STOP,
             ),
@@ -206,6 +210,16 @@ def _as_sentence(error: ValueError) -> str:
     if not text.endswith("?"):
         text = f"{text.rstrip('.')}."
     return text[:1].upper() + text[1:]
+
+
+def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names to serve if none is given; `hosts` are the additional hosts of vendors."""
+    if not door:
+        return ("didit",)
+    from facematch_mock_server.vendors import vendors_with_hosts  # as in `command`
+
+    # Didit is first, because a switch without a vendor's name applies to the first that has it.
+    return tuple(dict.fromkeys(("didit", *vendors_with_hosts(), *hosts.values())))
 
 
 def _check_door_options_and_packages(door: bool, other_options: Mapping[str, object]) -> None:
@@ -296,6 +310,15 @@ def _greet(
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")
         yield "\n".join(lines)
+
+
+def _greet_all(vendors: Sequence[Vendor], switches: Iterable[str], engine: str) -> Iterator[str]:
+    """Yield the output for vendors that nobody named: one of them is called, nobody knows which."""
+    names = ", ".join(vendor.name for vendor in vendors)
+    yield f"{names}: the keys of each are printed when it refuses a program's key"
+    yield ", ".join([*switches, f"scores by {engine}; every response is marked as a mock's"])
+    if engine == "cards":
+        yield HINT_AT_BYTE_SCORES
 
 
 def read_pairs(

@@ -234,7 +234,10 @@ def test_switch_values_are_case_insensitive():
         (["--", "true"], "COMMAND needs --door"),
         (["--door", "--door-host", "a.example"], "must be NAME=VALUE"),
         (["--door", "--door-host", "a.example=nosuch"], "Unknown vendor nosuch"),
-        (["--door", "--door-host", "a.example=azure"], "a.example belongs to azure"),
+        (
+            ["--vendor", "didit", "--door", "--door-host", "a.example=azure"],
+            "a.example belongs to azure",
+        ),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )

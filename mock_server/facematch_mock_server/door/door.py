@@ -111,9 +111,10 @@ class Door:
         first_key = next(iter(vendor.first_keys.values()), None)
         if first_key is None or first_key.client is None:
             advice += ", or --key with the program's key"
+        keys = vendor.greeting[0] if vendor.greeting else f"keys: {', '.join(vendor.first_keys)}"
         self.report(
             f"The mock of {vendor.title} refused the program's key, which is none of the mock's. "
-            f"{advice}."
+            f"{advice}. The mock has {keys.format(url=self.server.url)}."
         )
 
     def _explain(self, host: str) -> str:

@@ -47,6 +47,11 @@ def vendor_named(name: str) -> Vendor:
     raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
 
 
+def vendors_with_hosts() -> tuple[str, ...]:
+    """Return the names of the vendors that have hosts of their own; loads all vendors."""
+    return tuple(name for name in vendor_names() if vendor_named(name).hosts)
+
+
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
     """Return the claims about one vendor (None: all vendors), then the claims about the mock."""
     names = vendor_names() if vendor is None else (vendor,)

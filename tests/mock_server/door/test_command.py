@@ -28,12 +28,70 @@ def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (7, "200\n")
     assert done.stderr.startswith("http://127.0.0.1:")
-    assert "keys: mock-live-key" in done.stderr
+    # Nobody named a vendor, so the keys of none are printed before one refuses a key.
+    assert "mock-live-key" not in done.stderr
     # The program's pictures are no test cards.
     assert "--engine local compares faces" in done.stderr
     # Nobody can paste a call or press Ctrl-C before the server ends.
     assert "curl" not in done.stderr
     assert "Ctrl-C" not in done.stderr
+
+
+def run_behind_a_door(options, program):
+    command = [*FACEMATCH, "mock", "--door", *options, "--", sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+#: A client that ignores proxies.
+CONNECT = """
+import socket
+try:
+    socket.create_connection(({host!r}, 443))
+except OSError as error:
+    print(error.args[1])
+"""
+CALL = """
+import urllib.error, urllib.request
+try:
+    own_key = {{"Authorization": "Bearer the-programs-own-key"}}
+    urllib.request.urlopen(urllib.request.Request({url!r}, headers=own_key))
+except urllib.error.URLError as error:
+    print(getattr(error, "code", error.reason))
+"""
+
+
+def test_without_a_vendor_all_are_taken_and_each_prints_its_keys_when_it_refuses_one():
+    done = run_behind_a_door([], CALL.format(url="https://api.withpersona.com/api/v1/inquiries"))
+    assert (done.returncode, done.stdout) == (0, "401\n")
+    assert "The mock of Persona refused" in done.stderr
+    assert done.stderr.count("mock-live-key") == 1
+
+
+def test_owner_of_a_door_host_is_served_without_being_named():
+    url = "https://faces.corp.example/api/v1/verification/verify"
+    done = run_behind_a_door(["--door-host", "faces.corp.example=compreface"], CALL.format(url=url))
+    assert done.stdout == "400\n"  # from the mock: a call without a key
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        (["--switch", "sumsub.no_such_switch=1"], 2),
+        (["--switch", "persona.session_charged=never"], 0),
+        (["--vendor", "didit", "--switch", "persona.session_charged=never"], 2),
+    ],
+)
+def test_switch_of_a_vendor_that_nobody_named_is_checked_at_the_start(options, status):
+    assert run_behind_a_door(options, "print('started')").returncode == status
+
+
+@pytest.mark.parametrize("host", ["api.sumsub.com", "example.com", "2001:db8::1"])
+def test_python_is_refused_in_the_sentence_that_the_door_reports(host):
+    done = run_behind_a_door(["--vendor", "didit"], CONNECT.format(host=host))
+    refusal = done.stdout.strip()
+    assert refusal in done.stderr
+    assert host in refusal
+    assert ("--vendor sumsub" if "sumsub" in host else "--door-host") in refusal
 
 
 @pytest.fixture

@@ -175,6 +175,16 @@ def test_users_own_host_of_a_vendor_is_answered_and_any_key_is_accepted():
         assert door.said.empty()
 
 
+def test_key_for_a_vendor_without_keys_is_accepted_with_any_key():
+    url = "https://faces.corp.example/api/match"
+    with opened(
+        any_key=True, vendor=["didit", "regula"], hosts={"faces.corp.example": "regula"}
+    ) as door:
+        answer = door.session.post(url, json={"images": []}, headers={"x-api-key": "my-key"})
+        assert answer.status_code == 200
+        assert door.said.empty()
+
+
 def test_first_refused_key_of_each_vendor_is_reported_with_the_options():
     key = "a-key-of-the-program"
     with opened(**CORPORATE) as door:
@@ -183,10 +193,12 @@ def test_first_refused_key_of_each_vendor_is_reported_with_the_options():
             assert call_compreface(door, key) == 400
         sentences = [door.said.get(timeout=10) for _ in range(2)]
         assert door.said.empty()
-    for title, sentence in zip(("Didit", "CompreFace"), sentences, strict=True):
+    own = [("Didit", "mock-live-key"), ("CompreFace", "00000000-0000-4000-8000-000000000000")]
+    for (title, own_key), sentence in zip(own, sentences, strict=True):
         assert title in sentence
         assert "--any-key" in sentence
         assert "--key" in sentence
+        assert own_key in sentence
         assert key not in sentence
 
 

@@ -25,13 +25,29 @@ function readArguments(args) {
   return { options: { port: first, host: typeof second === "string" ? second : undefined }, callback };
 }
 
+// Ends a connection with the sentence by which the door itself refuses the host.
+function refuse(socket, host) {
+  const target = net.isIPv6(host) ? `[${host}]:443` : `${host}:443`;
+  const question = new net.Socket();
+  let answer = "";
+  socket.connecting = true; // so that what the program writes waits
+  question.setEncoding("utf8").on("data", (part) => (answer += part));
+  question.on("error", () => {}); // `close` follows
+  question.on("close", () => {
+    const sentence = answer.split("\r\n\r\n")[1] || `The door refused ${host}.`;
+    socket.destroy(new Error(sentence.trim()));
+  });
+  connect.call(question, { host: "127.0.0.1", port }, () => {
+    question.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+  });
+  return socket;
+}
+
 // All clients connect by this method: fetch, http, https, tls and every package that uses them.
 net.Socket.prototype.connect = function (...args) {
   const { options, callback } = readArguments(args);
   const host = options.host || "localhost";
   if (!port || options.path || isLoopback(host)) return connect.apply(this, args);
   if (isTaken(host)) return connect.call(this, { ...options, host: "127.0.0.1", port }, callback);
-  const refusal = `facematch mock --door refused ${host}: only vendors' hosts and loopback are taken`;
-  process.nextTick(() => this.destroy(new Error(refusal)));
-  return this;
+  return refuse(this, host);
 };

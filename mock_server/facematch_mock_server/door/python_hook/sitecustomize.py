@@ -36,6 +36,7 @@ class Door(NamedTuple):
 #: nearly always work without them.
 _UNSEEN = frozenset({"aiodns", "pycares", "uvloop"})
 
+_Socket = socket.socket
 _door: Door | None = None
 _is_installed = False
 
@@ -64,9 +65,20 @@ def _is_loopback(host: object) -> bool:
         return False
 
 
-def _refusal(host: object) -> str:
+def _refusal(door: Door, host: object) -> str:
+    """Return the sentence by which the door itself refuses a host; it reports the refusal, too."""
     name = _as_text(host)
-    return f"facematch mock --door refused {name}: only vendors' hosts and loopback are taken"
+    target = f"[{name}]:443" if ":" in name else f"{name}:443"
+    try:
+        # gevent may have replaced `socket.socket` by a class that must not wait here.
+        with _Socket() as connection:
+            connection.settimeout(5)
+            connection.connect(("127.0.0.1", door.port))
+            connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            parts = list(iter(lambda: connection.recv(4096), b""))
+    except OSError:
+        return f"The door refused {name}."
+    return b"".join(parts).partition(b"\r\n\r\n")[2].decode().strip()
 
 
 def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
@@ -75,13 +87,13 @@ def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         if not _is_loopback(arguments[0]):
-            raise socket.gaierror(socket.EAI_FAIL, _refusal(arguments[0]))
+            raise socket.gaierror(socket.EAI_FAIL, _refusal(_door, arguments[0]))
     elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
         # Addresses of other families, such as Unix sockets, are no tuples or have no host.
         is_internet = arguments[0].family in (socket.AF_INET, socket.AF_INET6)
         if is_internet and isinstance(address, tuple) and not _is_loopback(address[0]):
-            raise OSError(errno.EACCES, _refusal(address[0]))
+            raise OSError(errno.EACCES, _refusal(_door, address[0]))
 
 
 class _Missing:
