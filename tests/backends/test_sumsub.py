@@ -283,6 +283,16 @@ def test_a_start_and_a_read_give_a_link_and_a_token_that_open_one_applicant(mock
     assert len(mock.control.sessions.all()) == 1
 
 
+def test_link_to_a_longer_session_ends_after_30_days(mock, sessions):
+    planned = sessions.plan("customer-17", purpose="payout", valid_for_s=60 * 86_400)
+    started = sessions.start(planned)
+    # The link is made after the start.
+    lasts = started.access.expires_at - started.record.started_at
+    assert lasts.days == 30
+    (session,) = mock.control.sessions.all()
+    assert session.hosted.expires_at == started.access.expires_at
+
+
 def test_applicant_that_staff_approved_is_still_no_match(mock, sessions):
     record = start(sessions)
     mock.control.sessions.finish(record.session_id, card="p2", document="p1")

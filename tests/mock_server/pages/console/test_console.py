@@ -298,6 +298,13 @@ def test_picture_in_a_response_is_left_out(mock):
     assert picture[:16] not in answer["image"]
 
 
+def test_numbers_and_nulls_in_a_response_are_shown_as_they_were_sent(mock):
+    body = {"score": 98.5, "faces": [1, 0], "is_live": True, "age": None}
+    mock.control.add_fault(Fault(stage="answer", kind="json", body=body))
+    assert match(mock).json() == body
+    assert detail_of(mock)["answer"] == body
+
+
 def test_console_shows_a_webhook_as_it_was_signed(mock):
     mock.control.webhooks.add("http://127.0.0.1:1/hook")
     match(mock)
