@@ -59,12 +59,11 @@ def make_request(size: int) -> dict[str, Any]:
 
 def mocked_call(size: int) -> Callable[[], Any]:
     """Return a call of the app with two pictures of `size` bytes; raise if the app refuses it."""
-    from facematch_mock_server import MockServer, VirtualClock
+    from facematch_mock_server import MockServer
     from facematch_mock_server.base.messages import Request
     from facematch_mock_server.http.exchange import carry_out
 
-    # A running clock takes some twenty bytecodes more, and another branch if it is set back.
-    server = MockServer(seed=1, clock=VirtualClock())
+    server = MockServer(seed=1)
     parts = make_request(size)
 
     def call() -> Any:

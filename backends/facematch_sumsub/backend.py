@@ -241,7 +241,7 @@ class SumsubBackend(HostedSessionBackend):
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether a body has the form of Sumsub's errors."""
         # `code` is the status as a number; WSO2's gateway, for example, sends it as text.
-        return reply.at("description") is not None and reply.at("code") == reply.status
+        return reply.at("correlationId") is not None and reply.at("code") == reply.status
 
     def error_code(self, reply: HttpReply) -> object:
         return reply.at("errorCode")

@@ -214,6 +214,8 @@ NO_ROUTE = [
     (404, {"error": {"code": 404, "message": "Not Found", "status": "NOT_FOUND"}}),
     # WSO2.
     (404, {"code": "404", "type": "Status report", "message": "Not Found", "description": "No."}),
+    # Restlet, as its StatusInfo.
+    (404, {"code": 404, "description": "No match.", "reasonPhrase": "Not Found"}),
     # Cloudflare's API, and Starlette.
     (404, {"success": False, "errors": [{"code": 7003, "message": "Could not route."}]}),
     (404, {"detail": "Not Found"}),
