@@ -87,6 +87,10 @@ HINT_AT_BYTE_SCORES = (
     "to set, or set them for COMMAND.")
 @click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
+@click.option("--links", type=click.Choice(["vendor", "loopback"]), default="vendor",
+    metavar="PLACE", show_default=True, help="Where links to hosted sessions lead through the "
+    "door: to the vendor's host (vendor) or to this server (loopback), where a browser needs no "
+    "proxy.")
 @click.option("--any-key", is_flag=True,
     help="Accept every key through the door; the signatures of Amazon, Sumsub, Tencent and Veriff "
     "are then not checked.")
@@ -105,6 +109,7 @@ def command(
     picture: tuple[str, ...],
     door: bool,
     door_host: tuple[str, ...],
+    links: str,
     any_key: bool,
     program: tuple[str, ...],
     **more: Any,
@@ -132,7 +137,12 @@ def command(
     token = os.environ.get(CONTROL_VARIABLE) or None
     if token is not None and control_token_file is not None:
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
-    door_options = {"--door-host": door_host, "--any-key": any_key, "COMMAND": program}
+    door_options = {
+        "--door-host": door_host,
+        "--links loopback": links == "loopback",
+        "--any-key": any_key,
+        "COMMAND": program,
+    }
     _check_door_options_and_packages(door, door_options)
     makes_token = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
@@ -187,7 +197,7 @@ def command(
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
-        return _serve(server, program, ended, door=door, any_key=any_key)
+        return _serve(server, program, ended, door=door, links=links, any_key=any_key)
 # fmt: on
 
 
@@ -242,6 +252,7 @@ def _serve(
     ended: threading.Event,
     *,
     door: bool,
+    links: str,
     any_key: bool,
 ) -> int:
     """Serve until the program behind the door ends, and return its exit code.
@@ -258,7 +269,12 @@ def _serve(
     if any_key:
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
     # Refusals are printed when they happen.
-    with Door(server, any_key=any_key, report=functools.partial(click.echo, err=True)) as opened:
+    with Door(
+        server,
+        any_key=any_key,
+        loopback_links=links == "loopback",
+        report=functools.partial(click.echo, err=True),
+    ) as opened:
         variables = variables_for(opened, os.environ)
         if program:
             return run_command(program, {**os.environ, **variables})

@@ -146,6 +146,7 @@ SETTINGS = {
     "FACEMATCH_MOCK_NO_CONTROL": "0",
     "FACEMATCH_MOCK_DOOR": "1",
     "FACEMATCH_MOCK_DOOR_HOST": "didit.corp.example=didit",
+    "FACEMATCH_MOCK_LINKS": "loopback",
     "FACEMATCH_MOCK_ANY_KEY": "1",
 }
 

@@ -34,14 +34,14 @@ def until(there, what):
 class Browser:
     """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each."""
 
-    def __init__(self, program, profile):
+    def __init__(self, program, profile, *options):
         to_read, to_write = os.pipe(), os.pipe()
         os.set_inheritable(to_read[0], True)
         os.set_inheritable(to_write[1], True)
         # Chromium reads from 3 and writes to 4.
         self._pid = os.posix_spawn(
             program,
-            [program, *QUIET, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
+            [program, *QUIET, *options, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),

@@ -13,8 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
+from system.browser import Browser
 
-from facematch_mock_server import card_sheet
+from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server.door import Door
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PROGRAMS = Path(__file__).with_name("door_programs")
@@ -175,6 +178,51 @@ def test_other_hosts_are_refused_in_each_language(language, tmp_path, find_progr
     )
     assert done.returncode not in (0, 126, 127)
     assert "refused example.com" in done.stderr
+
+
+START_SESSION = {
+    "timeout": 30,
+    "url": "https://verification.didit.me/v3/session/",
+    "json": {"workflow_id": "11111111-2222-4333-8444-555555555555", "vendor_data": "customer"},
+}
+
+
+def test_browser_with_the_key_of_the_door_opens_the_page_at_the_vendors_host(
+    mock_door, find_program, tmp_path
+):
+    answer = requests.post(**START_SESSION, headers={"x-api-key": mock_door.live_key})
+    link = answer.json()["url"]
+    assert link.startswith("https://verification.didit.me/")
+    browser = Browser(
+        find_program("chromium"),
+        tmp_path,
+        f"--proxy-server={os.environ['HTTPS_PROXY']}",
+        f"--ignore-certificate-errors-spki-list={os.environ['FACEMATCH_DOOR_SPKI']}",
+    )
+    play_the_person(browser, link)
+    (session,) = mock_door.control.sessions.all()
+    assert session.status == "Approved"
+
+
+def test_browser_without_a_proxy_opens_the_page_that_is_on_loopback(find_program, tmp_path):
+    browser_program = find_program("chromium")
+    with MockServer() as server, Door(server, loopback_links=True) as door:
+        proxies, ca_file = {"https": door.url}, str(door.authority.pem)
+        headers = {"x-api-key": server.live_key}
+        answer = requests.post(**START_SESSION, headers=headers, proxies=proxies, verify=ca_file)
+        play_the_person(Browser(browser_program, tmp_path), answer.json()["url"])
+        (session,) = server.control.sessions.all()
+    assert session.status == "Approved"
+
+
+def play_the_person(browser, link):
+    try:
+        browser.open(link)
+        assert browser.value("document.styleSheets.length") == 1  # also from the page's host
+        browser.value("document.querySelector('button[value=card]').click()")
+        browser.wait("document.title.startsWith('Finished')")
+    finally:
+        browser.close()
 
 
 def test_node_started_in_a_test_with_the_fixture_reaches_the_mock(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
+from base64 import b64encode
 from pathlib import Path
 
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PublicFormat,
+    pkcs12,
+)
 
 _NAME = "facematch mock, for tests on this machine"
 #: The trust store's password. It protects no secret: the store has only a public certificate.
@@ -19,6 +26,7 @@ class Authority:
 
     Attributes:
         pem: The file with the authority's certificate.
+        key_digest: The SHA-256 of its public key (SPKI) in Base64, by which Chromium trusts it.
         java_store: The same certificate as a PKCS #12 trust store, which Java reads.
     """
 
@@ -28,8 +36,13 @@ class Authority:
         self._contexts: dict[str, ssl.SSLContext] = {}
         certificate = self._authority.cert_pem.bytes()
         self.pem = _write(folder / "ca.pem", certificate)
+        parsed = x509.load_pem_x509_certificate(certificate)
+        public_key = parsed.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        self.key_digest = b64encode(hashlib.sha256(public_key).digest()).decode()
         store = pkcs12.serialize_java_truststore(
-            [pkcs12.PKCS12Certificate(x509.load_pem_x509_certificate(certificate), b"facematch")],
+            [pkcs12.PKCS12Certificate(parsed, b"facematch")],
             BestAvailableEncryption(STORE_PASSWORD.encode()),
         )
         self.java_store = _write(folder / "ca.p12", store)
@@ -39,7 +52,9 @@ class Authority:
         context = self._contexts.get(host)
         if context is None:
             context = self._contexts[host] = new_context()
-            pem = self._authority.issue_cert(host).private_key_and_cert_chain_pem
+            issued = self._authority.issue_cert(host).private_key_and_cert_chain_pem
+            # A browser that trusts the authority's key looks for it in the chain.
+            pem = trustme.Blob(issued.bytes() + self._authority.cert_pem.bytes())
             # Python loads keys from files only: this one has mode 0600 and is deleted at once.
             with pem.tempfile(dir=str(self._folder)) as path:
                 context.load_cert_chain(path)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from facematch_mock_server.base.messages import Request, Response, host_in
+from facematch_mock_server.base.messages import PERSON, Request, Response, host_in
 from facematch_mock_server.control.api import reply_words
 from facematch_mock_server.http.app import App
 from facematch_mock_server.server import MockServer
@@ -41,6 +41,8 @@ class Door:
         server: The mock server. The door is for the hosts of its vendors.
         any_key: Whether a call with an unknown key is accepted. Rekognition's signatures are then
             not checked.
+        loopback_links: Whether links to hosted sessions lead to the server's own address, where a
+            browser needs no proxy, instead of the vendor's host.
         report: Called in the server's thread with each refusal, a sentence.
 
     Attributes:
@@ -55,10 +57,12 @@ class Door:
         server: MockServer,
         *,
         any_key: bool = False,
+        loopback_links: bool = False,
         report: Callable[[str], None] | None = None,
     ) -> None:
         self.server = server
         self.any_key = any_key
+        self._loopback_links = loopback_links
         self._report = report
         self._vendors = tuple(server.accounts.vendors.values())
         #: The vendors that have not refused a key, by name.
@@ -72,6 +76,8 @@ class Door:
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if self._loopback_links:
+            self.server.accounts.page_origin = self.server.url
         self._service = self.server.http.open_service(_DoorApp(self))
         self._accepting = self.server.http.spawn(self._accept())
         return self
@@ -80,6 +86,7 @@ class Door:
         # The loop is closed if the server was stopped before; the listener is closed then, too.
         with contextlib.suppress(RuntimeError):
             self._accepting.get_loop().call_soon_threadsafe(self._accepting.cancel)
+        self.server.accounts.page_origin = None
         self._folder.cleanup()
 
     def vendor_of(self, host: str | None) -> Vendor | None:
@@ -177,7 +184,8 @@ class Door:
                 name = host_in(host or "") or "a vendor's host"
                 self.report(
                     f"A program refused the door's certificate for {name} ({error.reason}): it "
-                    "trusts none of the files that SSL_CERT_FILE and the other variables name."
+                    "trusts none of the files that SSL_CERT_FILE and the other variables name. A "
+                    "browser reads no such file: it needs FACEMATCH_DOOR_SPKI."
                 )
             raise
 
@@ -204,6 +212,7 @@ class _DoorApp(App):
 
     def __init__(self, door: Door) -> None:
         super().__init__(door.server.accounts)
+        self.person = door.server.app.person
         self._door = door
 
     def begin(self, head: Request) -> Response | None:
@@ -217,6 +226,9 @@ class _DoorApp(App):
         return super().begin(head)
 
     def handle(self, request: Request) -> Response:
+        # A browser opens the page at the vendor's host, where the link leads.
+        if request.path.startswith(PERSON):
+            return self._mark(self.person.handle(request))
         vendor = self._door.vendor_of(request.header("host"))
         if self._door.any_key and vendor is not None:
             request = accept_key(self._door.server, vendor.name, request)

@@ -52,6 +52,7 @@ def variables_for(door: Door, environment: Mapping[str, str]) -> dict[str, str]:
     )
     variables["JAVA_TOOL_OPTIONS"] = _add(environment, "JAVA_TOOL_OPTIONS", java)
     variables["PYTHONPATH"] = _add_first(environment, "PYTHONPATH", str(_HERE / "python_hook"))
+    variables["FACEMATCH_DOOR_SPKI"] = door.authority.key_digest
     # Read by both hooks.
     variables["FACEMATCH_DOOR_PORT"] = str(door.port)
     variables["FACEMATCH_DOOR_HOSTS"] = ",".join(sorted(door.hosts))

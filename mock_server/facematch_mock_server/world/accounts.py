@@ -179,6 +179,8 @@ class Accounts:
     main: Account
     #: The server's base URL while it runs.
     address: str | None = None
+    #: The scheme and host of all sessions' pages; None for those that the client called.
+    page_origin: str | None = None
     #: Whether other machines can reach the server.
     is_open = False
     is_stopped = False

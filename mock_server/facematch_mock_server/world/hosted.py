@@ -222,6 +222,14 @@ def origin_of(world: World, head: Request | None) -> str:
     return f"{scheme}://{host}"
 
 
+def page_url(world: World, session: Session, origin: str) -> str:
+    """Return the URL of a session's page; `origin` is the scheme and host that the client called.
+
+    A server may have one origin for all pages, so that a browser needs no proxy.
+    """
+    return f"{world.account.shared.page_origin or origin}{page_path(world, session)}"
+
+
 def page_path(world: World, session: Session) -> str:
     """Return the path of a session's page: account, language (if requested) and token."""
     hosted = hosted_of(session)

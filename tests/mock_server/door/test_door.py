@@ -19,11 +19,11 @@ CORPORATE = {"vendor": ["didit", "compreface"], "hosts": {"Faces.corp.example": 
 
 
 @contextlib.contextmanager
-def opened(*, any_key=False, **settings):
+def opened(*, any_key=False, loopback_links=False, **settings):
     said = queue.SimpleQueue()
     with (
         MockServer(**settings) as server,
-        Door(server, any_key=any_key, report=said.put) as door,
+        Door(server, any_key=any_key, loopback_links=loopback_links, report=said.put) as door,
         requests.Session() as session,
     ):
         session.proxies = {"https": door.url, "http": door.url}
@@ -132,6 +132,29 @@ def test_program_that_does_not_trust_the_door_is_named(door):
     sentence = door.said.get(timeout=10)
     assert DIDIT in sentence
     assert "SSL_CERT_FILE" in sentence
+
+
+def start_session(door):
+    started = {"workflow_id": "11111111-2222-4333-8444-555555555555", "vendor_data": "customer"}
+    key = {"x-api-key": door.server.live_key}
+    answer = door.session.post(f"https://{DIDIT}/v3/session/", json=started, headers=key)
+    return answer.json()["url"]
+
+
+def test_link_of_a_session_is_the_vendors_and_its_page_is_there(door):
+    link = start_session(door)
+    assert link.startswith(f"https://{DIDIT}/")
+    page = door.session.get(link)
+    assert (page.status_code, "Show your face" in page.text) == (200, True)
+    # The rest of the mock is not at the vendor's host.
+    assert door.session.get(f"https://{DIDIT}/__mock__/calls").status_code == 403
+
+
+def test_link_of_a_session_can_lead_to_loopback():
+    with opened(loopback_links=True) as door:
+        link = start_session(door)
+        assert link.startswith(f"{door.server.url}/")
+        assert "Show your face" in requests.get(link, timeout=10).text
 
 
 def test_faults_reach_a_client_through_the_door(door):

@@ -15,7 +15,7 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims, response
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import hosted_of, is_open, page_path
+from facematch_mock_server.world.hosted import hosted_of, is_open, page_url
 from facematch_mock_server.world.sessions import Review, Session
 
 from .framework import DiditCall, stamp, world_of
@@ -106,7 +106,7 @@ def decision_body(
             claims.cite("session.attempts", "workflow.settings")
     url = None
     if is_open(world, session):
-        url = f"{origin}{page_path(world, session)}"
+        url = page_url(world, session, origin)
     pictures = picture_urls(world, claims, session, origin, now)
     blocks = dict.fromkeys(_BLOCKS.split(), claims["decision.empty_block"])
     for feature, result in results_of(session).items():

@@ -256,7 +256,7 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
         "session_id": session.id,
         "session_number": session.number,
         "session_token": hosted.token,
-        "url": f"{call.origin}{base.page_path(call.world, session)}",
+        "url": base.page_url(call.world, session, call.origin),
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
         "status": session.status,

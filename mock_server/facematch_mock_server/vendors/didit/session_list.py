@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_path
+from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_url
 from facematch_mock_server.world.sessions import Session
 
 from .decisions import environment_of, features_of, results_of
@@ -79,7 +79,7 @@ def _make_row(call: DiditCall, session: Session) -> dict[str, Any]:
     results = results_of(session)
     session_url = None
     if is_open(call.world, session):
-        session_url = f"{call.origin}{page_path(call.world, session)}"
+        session_url = page_url(call.world, session, call.origin)
     features = []
     for feature in features_of(session):
         status = results[feature]["status"] if feature in results else "Not Finished"

@@ -183,7 +183,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         "tags": metadata.get("tags") or [],
         "customer_user_id": metadata.get("customer_user_id"),
         "link": {
-            "url": f"{origin}{hosted.page_path(world, session)}",
+            "url": hosted.page_url(world, session, origin),
             "completed_redirect_url": sent_link.get("completed_redirect_url"),
             "expired_redirect_url": sent_link.get("expired_redirect_url"),
             "expires_at": sent_link.get("expires_at"),

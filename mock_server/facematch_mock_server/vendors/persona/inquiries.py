@@ -178,7 +178,7 @@ def _read_seconds(call: PersonaCall, meta: Mapping[str, Any], name: str, default
 def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
     """Return the link to an inquiry as `meta` of an answer shows it."""
     call.claims.cite("link.made_up")
-    link = f"{call.origin}{hosted.page_path(call.world, session)}"
+    link = hosted.page_url(call.world, session, call.origin)
     return {"one-time-link": link, "one-time-link-short": link}
 
 

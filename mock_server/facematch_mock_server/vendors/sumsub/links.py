@@ -106,7 +106,7 @@ def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
         language=call.query.get("lang"),
     )
     call.claims.cite("link.redirect")
-    url = f"{call.origin}{hosted.page_path(call.world, session)}"
+    url = hosted.page_url(call.world, session, call.origin)
     return call.answer("link.created", {"url": url})
 
 

@@ -117,7 +117,7 @@ def describe_session(call: VeriffCall, session: Session, status: str) -> dict[st
     """Return the body that shows a session with this status, and how the person gets into it."""
     verification = {
         "id": session.id,
-        "url": f"{call.origin}{hosted.page_path(call.world, session)}",
+        "url": hosted.page_url(call.world, session, call.origin),
         "vendorData": session.vendor_data,
         "host": call.origin,
         "status": status,
