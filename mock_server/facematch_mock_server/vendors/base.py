@@ -72,6 +72,9 @@ STANDS_STILL = (
     "control.set_limit(scope, None) removes a limit"
 )
 
+#: The most letters of a name, such as that of an object in S3, that a hint shows.
+_LONGEST_SHOWN_NAME = 100
+
 #: The claim that a fault's response cites, by the kind of fault. A STATUS has the vendor's own.
 _FAULT_CLAIMS = {
     Kind.HTML: "fault.html",
@@ -147,7 +150,12 @@ def _suggest_field(sent_names: AbstractSet[str], known_names: AbstractSet[str]) 
 
 
 def _show_link(link: str) -> str:
-    """Return a link for a hint: without user and query, shortened, and as printable ASCII."""
+    """Return a link for a hint: without user and query, shortened, and as printable ASCII.
+
+    A long text that is no URL may be a picture in base64: of it nothing is shown.
+    """
+    if len(link) > _LONGEST_SHOWN_NAME and "://" not in link:
+        return "LINK"
     shown = hide_secrets(link).partition("?")[0]
     if len(shown) > 300:
         shown = f"{shown[:300]}..."

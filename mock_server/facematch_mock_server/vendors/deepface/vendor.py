@@ -44,6 +44,8 @@ DETECT = "detect"
 PICTURES = ("img1", "img2")
 #: The names of the pictures' fields at older servers.
 _OLDER_NAMES = {"img1": "img1_path", "img2": "img2_path", "img": "img_path"}
+#: The most letters of a link or a path; a longer text is a picture in base64. Ours.
+_LONGEST_LINK = 2_000
 #: The most bytes of a picture at a link; ours.
 _MAX_LINKED_BYTES = 64 * 1024 * 1024
 #: What `/analyze` can tell of a face.
@@ -246,6 +248,9 @@ class Deepface(PairVendor):
             call.refuse("picture.no_base64", name=name)
         prefix = _DATA_URI.match(text)
         if prefix is None:
+            if len(text) > _LONGEST_LINK:
+                call.hint = "a picture in base64 needs a prefix such as data:image/jpeg;base64,"
+                call.refuse("picture.no_base64", name=name)
             return call.picture_at(
                 name,
                 text,
@@ -408,10 +413,17 @@ def facial_area(face: SeenFace) -> dict[str, Any]:
 
 
 def whole_area(call: PairCall, picture: Upload) -> dict[str, Any]:
-    """Return the area of a picture without a face: all of it."""
+    """Return the area of a picture without a face: all of it but one pixel, as at DeepFace."""
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
-    width, height = facts.size or (0, 0)
-    return {"x": 0, "y": 0, "w": width, "h": height, "left_eye": None, "right_eye": None}
+    width, height = facts.size or (1, 1)
+    return {
+        "x": 0,
+        "y": 0,
+        "w": width - 1,
+        "h": height - 1,
+        "left_eye": None,
+        "right_eye": None,
+    }
 
 
 def read_actions(call: PairCall) -> Sequence[str]:

@@ -96,6 +96,12 @@ class Regula(PairVendor):
             text = image.get("data") if isinstance(image, dict) else None
             call.further_pictures.append(self.decode(call, name, text))
 
+    def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        name, content = super().find_picture(call, index)
+        if content is None and call.endpoint.path == DETECT:
+            call.refuse("detect.missing")
+        return name, content
+
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         """Compare every two faces, also of one picture.
 

@@ -62,6 +62,7 @@ CLAIMS = table(
     row("model.unknown", _error("InvalidParameterValue.FaceModelVersionIllegal", "The FaceModelVersion is invalid."), SDK, "CompareFace has the models 3.0 (default) and 2.0, DetectLiveFaceAccurate 3.0; any other is refused."),
     row("picture.no_download", _error("FailedOperation.ImageDownloadError", "{name} could not be downloaded."), SDK, "A picture that cannot be read at its Url is ImageDownloadError. A Url takes precedence over an Image."),
     row("picture.quality", {1: 20, 2: 40, 3: 60, 4: 80}, OURS, "QualityControl demands a quality, from 0 to 100, of both pictures; the numbers are not documented."),
+    row("picture.control", _error("InvalidParameterValue.QualityControlIllegal", "QualityControl is invalid."), SDK, "A QualityControl other than 0 to 4 is QualityControlIllegal."),
     row("picture.not_qualified", _error("FailedOperation.FaceQualityNotQualified", "The quality of the face is not good enough."), SDK, "A picture below QualityControl is FaceQualityNotQualified."),
     row("picture.missing", _error("InvalidParameterValue.ImageEmpty", "{name} is empty."), SDK, "An empty picture is ImageEmpty; so is, in the mock, a missing one (ours)."),
     row("picture.no_base64", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), OURS, "A text that is not base64 is refused like a picture that cannot be decoded."),

@@ -219,10 +219,13 @@ class Tencent(PairVendor):
 
     def check_quality(self, call: PairCall) -> None:
         """Refuse a comparison of a picture that is not as good as `QualityControl` demands."""
-        if call.endpoint is not COMPARE or not call.json_body.get("QualityControl"):
+        control = call.json_body.get("QualityControl")
+        if call.endpoint is not COMPARE or not control:
             return
         limits: Mapping[int, int] = call.claims["picture.quality"]
-        least_quality = limits.get(call.json_body["QualityControl"], 0)
+        if control not in limits:
+            call.refuse("picture.control")
+        least_quality = limits[control]
         for picture in call.pictures.values():
             outcome = call.look_closely(picture)
             # A picture without a face is refused later.

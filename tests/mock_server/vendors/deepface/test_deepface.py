@@ -1,5 +1,7 @@
 """What the mock answers as DeepFace's server."""
 
+import base64
+
 import attrs
 import pytest
 from kit import mock_didit as didit
@@ -13,10 +15,19 @@ from kit.mock_deepface import (
 )
 from kit.mock_didit import json_bytes, scene
 
+from facematch_mock_server import card_sheet
+from facematch_mock_server.recognition.recognizer import Recognizer
+
 
 @pytest.fixture
 def engine():
     return didit.new_engine(vendor="deepface")
+
+
+@pytest.fixture
+def reading_engine():
+    """A mock that looks at the bytes of the pictures."""
+    return didit.new_engine(Recognizer(), vendor="deepface")
 
 
 def error_of(answer):
@@ -255,6 +266,22 @@ def test_picture_may_have_its_older_name_and_stand_at_a_link(engine, control, na
         answer = engine.handle(request_of_type("application/json", body))
         assert answer.status == 200
         assert not answer.json()["verified"]
+
+
+def test_picture_without_a_face_is_a_face_of_its_size_but_for_one_pixel(reading_engine):
+    no_face = card_sheet()["no-face"].data  # 480x640
+    answer = reading_engine.handle(analyze_request(no_face, enforce_detection=False)).json()
+    region = answer["results"][0]["region"]
+    assert (region["x"], region["y"], region["w"], region["h"]) == (0, 0, 479, 639)
+
+
+@pytest.mark.parametrize("size", [200, 3_000])
+def test_picture_in_base64_without_a_prefix_is_refused_without_showing_it(engine, control, size):
+    plain = base64.b64encode(bytes(range(256)) * 16).decode()[:size]
+    body = json_bytes({"img1": plain, "img2": data_uri(scene())})
+    answer = engine.handle(request_of_type("application/json", body))
+    assert answer.status == 400
+    assert plain not in f"{answer} {control.journal()}"
 
 
 def test_without_enforcement_a_picture_without_a_face_counts_as_one_that_matches_nobody(engine):

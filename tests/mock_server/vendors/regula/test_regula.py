@@ -117,6 +117,7 @@ def test_picture_without_a_face_or_that_is_none_is_told_by_its_status_and_free(
         pytest.param(match_request(reference=False), 200, 224, id="one picture"),
         pytest.param(request_with({"images": []}), 200, 224, id="no picture"),
         pytest.param(request_with({"images": ["a", "b"]}), 200, 224, id="texts"),
+        pytest.param(request_with({"tag": "1"}, path="/api/detect"), 200, 1, id="none to detect"),
         pytest.param(request_with([1]), 200, 203, id="no object"),
         pytest.param(attrs.evolve(match_request(), body=b"{"), 200, 203, id="broken JSON"),
         pytest.param(request_with({"images": [DATA_URI, {}]}), 200, 203, id="data URI"),

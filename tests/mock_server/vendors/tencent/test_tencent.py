@@ -259,7 +259,8 @@ def test_plain_liveness_check_tells_whether_the_face_is_live(engine, score, is_l
         (1, 20, None),
         (4, 79, "FailedOperation.FaceQualityNotQualified"),
         (4, 80, None),
-        (5, 0, None),
+        (5, 90, "InvalidParameterValue.QualityControlIllegal"),
+        ("4", 90, "InvalidParameterValue.QualityControlIllegal"),
     ],
 )
 def test_quality_control_refuses_a_picture_that_is_not_good_enough(engine, level, quality, code):
