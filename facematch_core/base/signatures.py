@@ -67,6 +67,11 @@ def as_webhook_secrets(secrets: Any) -> tuple[Secret, ...]:
     """
     if secrets is None:
         return ()
+    # The names in a table are no secrets.
+    if isinstance(secrets, (bytes, Mapping)):
+        raise errors.ConfigurationError(
+            "A webhook secret must be a string, several a list of them."
+        )
     is_single = isinstance(secrets, (str, Secret)) or hasattr(secrets, "get_secret_value")
     listed = (secrets,) if is_single else secrets
     try:

@@ -488,7 +488,7 @@ _BROKEN_BASE64 = (
         "is a data URI without data: at its start; add it, or give only the text after the comma",
     ),
     (
-        re.compile(rb"\A[A-Za-z0-9_=-]+\Z"),
+        re.compile(rb"\A[A-Za-z0-9=]*[_-][A-Za-z0-9_=-]*\Z"),
         "is in URL-safe base64; use Image.from_bytes(base64.urlsafe_b64decode(text))",
     ),
 )

@@ -673,8 +673,11 @@ def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
             return probe, reference, None
         case (probe, reference, key):
             return probe, reference, key
+    given = type(pair).__name__
+    if isinstance(pair, (tuple, list)):
+        given = f"{len(pair)} values"
     raise InvalidRequest(
-        f"A pair must be (probe, reference) or (probe, reference, key), not {type(pair).__name__}."
+        f"A pair must be (probe, reference) or (probe, reference, key), not {given}."
     )
 
 

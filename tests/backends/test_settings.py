@@ -120,7 +120,18 @@ def test_a_wrong_setting_is_refused_by_its_name(vendor, changes, words):
 
 @pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "sumsub", "veriff"])
 @pytest.mark.parametrize(
-    "secrets", ["'whsec'", "whsec\n", ("whsec", ""), [fm.Secret("a b")], "new,old", 7], ids=repr
+    "secrets",
+    [
+        "'whsec'",
+        "whsec\n",
+        ("whsec", ""),
+        [fm.Secret("a b")],
+        "new,old",
+        b"whsec",
+        {"new": "whsec"},
+        7,
+    ],
+    ids=repr,
 )
 def test_wrong_webhook_secret_is_refused(vendor, secrets):
     assert "webhook secret" in message_of_refusal(vendor, webhook_secrets=secrets)

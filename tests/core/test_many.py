@@ -37,6 +37,7 @@ def test_malformed_rows_do_not_end_the_run():
     assert [outcome.index for outcome in outcomes] == list(range(14))
     assert [type(outcome.error) for outcome in outcomes[2:7]] == [fm.InvalidRequest] * 5
     assert all(outcome.error.__traceback__ is None for outcome in outcomes[2:7])
+    assert "4 values" in str(outcomes[2].error)
     assert [outcome.key for outcome in outcomes if outcome.error is None] == list(range(9))
 
 

@@ -49,6 +49,8 @@ def test_base64_with_white_space_or_as_data_uri_is_accepted(start):
         ("selfie.jpg", "is not valid base64 (10 characters)"),
         ("/9j/4AA", "is not valid base64"),
         ("_9j_4AAQ", "URL-safe"),
+        # A field that JavaScript did not have.
+        ("undefined", "is not valid base64 (9 characters)"),
         (base64.b64encode(b"hello, world").decode(), "text"),
         (12, "must be given as base64 text, not int"),
         ("A" * (MAX_FILE_BYTES // 3 * 4 + 100), "more than the 33554432"),
