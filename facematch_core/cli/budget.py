@@ -243,8 +243,9 @@ def _open_stores_and_expire_calls(
             profiles = [single.profile for single in single_setups(target.setup())]
             if not any(has_shared_budget(profile) for profile in profiles if profile):
                 raise ConfigurationError(
-                    "No budget store configured; without one each process counts alone. Name a "
-                    "profile that has one with --profile, or a store with --store."
+                    'No budget store configured; without one, or with "memory", each process '
+                    "counts alone. Name a profile that has one with --profile, or a store with "
+                    "--store."
                 )
         verifier = None
         if needs_verifier or url is None:

@@ -842,10 +842,10 @@ def has_shared_budget(profile: Profile) -> bool:
     budget = profile.policies["budget"]
     if "store" not in budget:
         raise ConfigurationError(
-            "budget has no store, so each process would spend the cap anew. Write "
-            f'store = "sqlite:///spent.sqlite3" below [profiles.{profile.name[:60]}.budget], for '
-            f'all processes of one machine (extra store), or store = "{_IN_MEMORY}", for a limit '
-            "of each process, which is lost when it ends."
+            "budget has no store, so each process would spend the cap anew. Add to the budget of "
+            f'[profiles.{profile.name[:60]}] store = "sqlite:///spent.sqlite3", for all processes '
+            f'of one machine (extra store), or store = "{_IN_MEMORY}", for a limit of each '
+            "process, which is lost when it ends."
         )
     return bool(budget["store"] != _IN_MEMORY)
 

@@ -123,7 +123,7 @@ WRONG = {
 def test_budget_without_a_store_is_refused_with_the_line_to_write(opened):
     with pytest.raises(fm.ConfigurationError, match="no store") as caught:
         opened({"shop": profile(budget={"cap": 1})})
-    assert 'store = "sqlite:///spent.sqlite3" below [profiles.shop.budget]' in str(caught.value)
+    assert '[profiles.shop] store = "sqlite:///spent.sqlite3"' in str(caught.value)
     assert 'store = "memory"' in str(caught.value)
 
 
