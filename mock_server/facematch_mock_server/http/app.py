@@ -222,7 +222,8 @@ class App:
     def _find_vendor(self, head: Request) -> Vendor | None:
         """Return the vendor that has the request's host, else its path, else the path's prefix.
 
-        A path that a vendor's documents have, though not its mock, goes before a prefix.
+        A call that a vendor's documents have, though not its mock, goes before a path with other
+        methods and before a prefix.
         """
         vendors = self.accounts.vendors.values()
         if len(vendors) > 1:
@@ -230,18 +231,20 @@ class App:
             for vendor in vendors:
                 if vendor.has_host(host):
                     return vendor
-        documenting = owner_without_route = None
+        documenting = owner_of_path = owner_without_route = None
         for vendor in vendors:
             # The paths are the same in every account.
             mock_vendor = self.accounts.main.worlds[vendor.name].behaviour
             route, _ = mock_vendor.find(head)
             if route is not None:
-                return vendor
+                if head.method in route.handlers:
+                    return vendor
+                owner_of_path = owner_of_path or vendor
             if documenting is None and mock_vendor.find_missing(head) is not None:
                 documenting = vendor
             if owner_without_route is None and mock_vendor.owns_without_route(head):
                 owner_without_route = vendor
-        return documenting or owner_without_route
+        return documenting or owner_of_path or owner_without_route
 
     def _world_of(self, head: Request) -> World:
         vendor = self.mock_vendor_of(head)

@@ -68,6 +68,14 @@ def test_documented_call_that_a_mock_lacks_says_so_without_a_key(vendor, names):
         assert printed == [hint]
 
 
+def test_documented_call_goes_before_another_vendors_path_with_other_methods():
+    """Persona reads /api/v1/verification/KIND/ID."""
+    mock = MockServer(vendor=ALL)
+    call = "POST /api/v1/verification/embeddings/verify"
+    assert "CompreFace has /" in ask(mock, call).header("X-Facematch-Hint")
+    assert mock.control.journal()[-1].vendor == "compreface"
+
+
 @pytest.mark.parametrize(
     "call", ["POST /v1/session/", f"GET /v1/session/{UUID}/decision/", "POST /auth/v2/token/"]
 )

@@ -31,6 +31,8 @@ _NOT_IMITATED = NotImitated(
     "/v1/session/*",
     "/auth/v2/token",
     "/v3/session/{id}/generate-pdf",
+    "/v3/session/{id}/share",
+    "/v3/session/import-shared",
     "/v3/sessions/delete",
     "/v3/sessions/{id}/reviews",
     "/v3/webhook/*",

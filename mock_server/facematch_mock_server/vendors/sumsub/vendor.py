@@ -35,6 +35,8 @@ _NOT_IMITATED = NotImitated(
     "/resources/applicants/{id}/fixedInfo",
     "/resources/applicants/{id}/moveToLevel",
     "/resources/applicants/-/levels/*",
+    "/resources/applicants/-/import",
+    "/resources/accessTokens/shareToken",
     "/resources/checks/latest",
     "/resources/applicantActions/*",
     "/resources/inspections/*",

@@ -127,6 +127,7 @@ class Veriff(base.MockVendor):
     #: Of Veriff's API reference index of 2026-05-20, read 2026-11-29.
     not_imitated = NotImitated(
         "docs/vendors/veriff.md",
+        "POST /v1/sessions/validate-registry",
         "GET /v1/sessions/{id}/media",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
