@@ -53,6 +53,14 @@ def sdk_token(applicant_id, *, slash="", token=LIVE_TOKEN):
     return ask(f"/v3.6/sdk_token{slash}", body, token=token)
 
 
+def sdk_token_by_form(applicant_id):
+    """A request for a token as Onfido's guide to its web SDK sends it with curl."""
+    fields = {"applicant_id": applicant_id, "referrer": "*://*/*"}
+    body, content_type = didit.multipart(fields.items(), [])
+    headers = {"host": "127.0.0.1:8000", "authorization": f"Token token={LIVE_TOKEN}"}
+    return didit.didit_request("/v3/sdk_token", body, content_type, key=None, **headers)
+
+
 def upload(kind, applicant_id, picture, /, *, token=LIVE_TOKEN, slash="", name="a.png", **fields):
     """An upload to ``documents`` or ``live_photos``."""
     sent = {"applicant_id": applicant_id, **({"type": "passport"} if kind == "documents" else {})}

@@ -6,7 +6,14 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Headers, Request, Response, Upload
+from facematch_mock_server.base.messages import (
+    URLENCODED,
+    Headers,
+    Request,
+    Response,
+    Upload,
+    media_type,
+)
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
 from facematch_mock_server.recognition.outcomes import (
@@ -208,7 +215,13 @@ class Baidu(PairVendor):
         return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
-        super().read_body(call)
+        is_form = media_type(call.request.header("content-type", "")) == URLENCODED
+        if is_form and call.endpoint.path in (DETECT, PERSON):
+            call.claims.cite("body.form")
+            form = call.read_form("body.wrong_json")
+            call.json_body = {name: texts[-1] for name, texts in form.fields.items()}
+        else:
+            super().read_body(call)
         count = call.endpoint.pictures.count
         if isinstance(call.json_body, list):
             is_comparison = call.endpoint.operation == "match"
@@ -276,10 +289,7 @@ class Baidu(PairVendor):
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
-        most_faces = call.json_body.get("max_face_num", 1)
-        if not isinstance(most_faces, int) or not 1 <= most_faces <= call.claims["detect.most"]:
-            call.claims.cite("detect.most")
-            most_faces = 1
+        most_faces = _read_most_faces(call)
         face_list = []
         for number, face in enumerate(seen.faces[:most_faces]):
             described = describe_face(call, picture, face, number)
@@ -289,6 +299,16 @@ class Baidu(PairVendor):
             face_list.append({**described, **attributes})
         result = {"face_num": len(face_list), "face_list": face_list}
         return _describe_answer(call, SUCCESS, result=result)
+
+
+def _read_most_faces(call: PairCall) -> int:
+    """Return how many faces a call to detect asks for."""
+    asked = str(call.json_body.get("max_face_num", 1))
+    if not asked.isdecimal():
+        call.claims.cite("detect.most")
+        return 1
+    most_faces: int = call.claims["detect.most"]
+    return max(1, min(int(asked[:9]), most_faces))
 
 
 def _key_of(head: Request) -> str | None:

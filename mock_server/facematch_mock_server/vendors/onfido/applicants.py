@@ -9,9 +9,9 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import MULTIPART, URLENCODED, Response, media_type
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.vendors.base import Call
+from facematch_mock_server.vendors.base import Call, read_or_empty
 from facematch_mock_server.vendors.tokens import TokenRecords
 from facematch_mock_server.world import hosted
 
@@ -264,7 +264,12 @@ def restore(call: Call) -> Response:
 
 def make_sdk_token(call: Call) -> Response:
     """Make a token with which Onfido's SDK uploads pictures of an applicant."""
-    body = call.read_object("body.wrong")
+    body: Mapping[str, Any]
+    if media_type(call.request.header("content-type", "")) in (MULTIPART, URLENCODED):
+        call.claims.cite("sdk_token.form")
+        body = {name: texts[-1] for name, texts in read_or_empty(call).fields.items()}
+    else:
+        body = call.read_object("body.wrong")
     problems = FieldProblems()
     read_applicant(call, problems, body.get("applicant_id"))
     for name in ("referrer", "application_id", "cross_device_url"):

@@ -8,6 +8,7 @@ from facematch_mock_server.claims import OURS, Reply, documented, fact, observed
 
 _READ = "2026-11-28"
 SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
+WEB_SDK = documented("Onfido, onfido-sdk-ui 030dd57, ENTERPRISE_FEATURES.md", "2026-11-29")
 DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
 TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
 CLIENTS = observed("Onfido, the paths of @onfido/api 2.9.0 and onfido-java 1", "2026-11-29")
@@ -41,6 +42,7 @@ CLAIMS = table(
     row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. The type, and that fields has a list of texts for each name, are not confirmed."),
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
+    fact("sdk_token.form", WEB_SDK, "POST /sdk_token takes a form, too, as Onfido's guide to its web SDK sends one."),
     row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is made up; Onfido's is a JWT. Nothing here takes it: the pictures are uploaded with the API token."),
     row("upload.made", Reply(201), SPEC, "POST /documents (applicant_id, file, type) and POST /live_photos (applicant_id, file) take a form with a jpg, png or pdf; they return the upload with id, href, download_href and the file's name, type and size."),
     row("upload.shown", Reply(200), SPEC, "Uploads are listed by applicant_id, shown and downloaded. The order of a list, newest first, is our choice."),

@@ -1,5 +1,7 @@
 """What the mock answers as Baidu."""
 
+from urllib.parse import urlencode
+
 import pytest
 from kit import mock_didit as didit
 from kit.mock_baidu import (
@@ -247,6 +249,26 @@ def test_detect_describes_the_largest_face_unless_more_are_asked_for(engine, con
     assert faces[0]["gender"]["type"] == "female"
     assert "beauty" in faces[0]
     assert [charge.what for charge in control.charges()] == [DETECT, DETECT]
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"), [("2", 2), (2, 2), (99, 3), ("99", 3), (0, 1), ("two", 1), ([2], 1)]
+)
+def test_number_of_faces_may_be_a_text_and_no_high_one_hides_a_face(engine, asked, count):
+    answer = engine.handle(detect(scene(faces=3), max_face_num=asked)).json()
+    assert answer["result"]["face_num"] == count
+
+
+def test_call_with_one_picture_takes_a_form(engine, control):
+    sent = picture(scene(faces=3), max_face_num="2", face_field="gender")
+    form = urlencode(sent).encode()
+    answer = engine.handle(post(form, DETECT, kind="application/x-www-form-urlencoded")).json()
+    assert answer["result"]["face_num"] == 2
+    assert answer["result"]["face_list"][0]["gender"]["type"] == "female"
+    (entry,) = control.journal()
+    assert sent["image"][:40] not in f"{entry}"
+    two = engine.handle(post(form, MATCH, kind="application/x-www-form-urlencoded"))
+    assert code_of(two) == 222001
 
 
 def test_detect_refuses_a_picture_without_a_face(engine, control):

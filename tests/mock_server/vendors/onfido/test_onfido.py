@@ -23,6 +23,7 @@ from kit.mock_onfido import (
     on_newest,
     on_webhook,
     sdk_token,
+    sdk_token_by_form,
     start,
 )
 
@@ -269,6 +270,11 @@ def test_sdk_token_is_made_for_an_applicant(engine, slash):
     assert answer.json()["token"]
     assert engine.handle(sdk_token(NOBODY, slash=slash)).status == 422
     assert engine.handle(sdk_token(NOBODY, token="api_live.nobody")).status == 401
+
+
+def test_sdk_token_takes_a_form(engine):
+    assert engine.handle(sdk_token_by_form(new_applicant(engine))).json()["token"]
+    assert engine.handle(sdk_token_by_form(NOBODY)).status == 422
 
 
 def test_slash_at_the_end_of_a_path_is_ignored(engine):
