@@ -1,6 +1,7 @@
 """The simulators of DeepFace: the mock server in the place of the server, and documented bodies."""
 
 import base64
+from typing import ClassVar
 
 import facematch_core as fm
 from facematch_core import Operation
@@ -53,6 +54,7 @@ class RepresentedPictures:
 
 class DeepfaceSimulator(RepresentedPictures, MockSimulator):
     vendor = "deepface"
+    switches: ClassVar = {"auth": "token"}
     calls = frozenset({REPRESENT, VERIFY})
     steps = STEPS
     secrets = (TOKEN,)
