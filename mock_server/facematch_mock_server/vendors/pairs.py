@@ -222,10 +222,14 @@ class HeaderKey:
 
 @attrs.frozen
 class FormKey:
-    """A client id and its secret in two fields of the form, checked once the form is read."""
+    """A client id and its secret in two fields of the form, checked once the form is read.
+
+    With `in_query`, a field that the form lacks may stand in the query.
+    """
 
     client_field: str
     secret_field: str
+    in_query: bool = False
 
     def client_of(self, head: Request) -> str | None:
         """Return the client id in a request; it identifies the account."""
@@ -236,13 +240,14 @@ class FormKey:
         return self.read(head, self.secret_field)
 
     def read(self, head: Request, field: str) -> str | None:
-        """Return a field of the form in a request; None if it is missing, or there is no form."""
+        """Return a field of a request; None if it is missing."""
         try:
             fields = read_form(head.header("content-type", ""), head.body).fields
         except FormError:
-            return None
-        values = fields.get(field)
-        return None if values is None else values[-1]
+            fields = {}
+        if field in fields:
+            return fields[field][-1]
+        return dict(head.query).get(field) if self.in_query else None
 
     def check(self, call: PairCall) -> None:
         """Refuse a missing field, or a secret that is not this client's."""

@@ -31,6 +31,7 @@ CLAIMS = table(
     row("request.max_bytes", _2_MB, PAGE, "The whole request has at most 2 MB (the text of error 413).", when=("limit", "together"), name="together"),
     row("request.too_large", Reply(413, "Request Entity Too Large", content_type="text/plain"), PAGE, "A request above the limit is 413, in plain text."),
     row("body.wrong_type", _error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
+    fact("body.query", DETECT_CLIENTS, "Fields are taken from the query, too; that the form goes first is ours."),
     row("body.wrong_form", _error(400, "BAD_ARGUMENTS:body"), OURS, "A form that cannot be read is 400."),
     row("key.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing field is 400, and is named."),
     row("key.wrong", _error(401, "AUTHENTICATION_ERROR"), PAGE, "A key and a secret that do not match are 401."),

@@ -88,7 +88,7 @@ class Facepp(PairVendor):
             operation="detect",
         ),
     )
-    key = FormKey("api_key", "api_secret")
+    key = FormKey("api_key", "api_secret", in_query=True)
     rate_scope = "second"
     bodies_tell_no_face = True
     takes_links = True
@@ -110,6 +110,14 @@ class Facepp(PairVendor):
         413: ("request.too_large",),
         500: ("error.internal",),
     }
+
+    def read_body(self, call: PairCall) -> None:
+        if call.request.body:
+            super().read_body(call)
+        query = dict(call.request.query)
+        if query:
+            call.claims.cite("body.query")
+        call.texts = {**query, **call.texts}
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         body = _begin_answer(call, time_used_ms=473)

@@ -10,6 +10,7 @@ from kit.mock_facepp import (
     KEYS,
     SECRET,
     compare_request,
+    detect_by_query,
     detect_request,
     request_of_type,
 )
@@ -50,6 +51,20 @@ def test_all_faces_are_listed_and_the_first_is_the_largest(engine):
     areas = [face["face_rectangle"]["width"] * face["face_rectangle"]["height"] for face in faces]
     assert len(areas) == 3
     assert areas[0] == max(areas)
+
+
+def test_fields_may_stand_in_the_query(engine, control):
+    link = "https://shop.example/ada.jpg"
+    control.pictures[link] = scene(faces=2)
+    answer = engine.handle(detect_by_query(image_url=link, return_attributes="age"))
+    assert [face["attributes"]["age"]["value"] for face in answer.json()["faces"]] == [34, 34]
+    (entry,) = control.journal()
+    assert entry.key == "live"
+    assert SECRET not in f"{entry}"
+    form_first = detect_by_query(b"api_secret=wrong", image_url=link)
+    assert refusal_of(engine.handle(form_first)) == (401, "AUTHENTICATION_ERROR")
+    no_secret = detect_by_query(api_secret=None, image_url=link)
+    assert refusal_of(engine.handle(no_secret)) == (400, "MISSING_ARGUMENTS: api_secret")
 
 
 @pytest.mark.parametrize(("faces1", "faces2"), [(0, 1), (1, 0), (0, 0)])
