@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -28,11 +25,24 @@ from facematch_mock_server.vendors.pairs import (
     PairOutcome,
     PairVendor,
     PictureFields,
-    landmark_points,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 
 from .claims import CLAIMS
+from .faces import (
+    DIMENSIONS,
+    METRICS,
+    THRESHOLDS,
+    confidence_of,
+    describe_person,
+    digest_of,
+    facial_area,
+    make_embedding,
+    read_actions,
+    read_model,
+    read_option,
+    whole_area,
+)
 
 #: The token that is valid from the start.
 TOKEN = "mock-deepface-token"  # noqa: S105 - of the mock
@@ -48,41 +58,7 @@ _OLDER_NAMES = {"img1": "img1_path", "img2": "img2_path", "img": "img_path"}
 _LONGEST_LINK = 2_000
 #: The most bytes of a picture at a link; ours.
 _MAX_LINKED_BYTES = 64 * 1024 * 1024
-#: What `/analyze` can tell of a face.
-_ACTIONS = ("emotion", "age", "gender", "race")
-_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-_RACES = ("asian", "indian", "black", "white", "middle eastern", "latino hispanic")
 
-#: The greatest distance of a verified pair by model, for each metric in this order
-#: (config/threshold.py).
-_METRICS = ("cosine", "euclidean", "euclidean_l2", "angular")
-_THRESHOLDS = {
-    "VGG-Face": (0.68, 1.17, 1.17, 0.39),
-    "Facenet": (0.40, 10, 0.80, 0.33),
-    "Facenet512": (0.30, 23.56, 1.04, 0.35),
-    "ArcFace": (0.68, 4.15, 1.13, 0.39),
-    "Dlib": (0.07, 0.6, 0.4, 0.12),
-    "SFace": (0.593, 10.734, 1.055, 0.36),
-    "OpenFace": (0.10, 0.55, 0.55, 0.11),
-    "DeepFace": (0.23, 64, 0.64, 0.12),
-    "DeepID": (0.015, 45, 0.17, 0.04),
-    "GhostFaceNet": (0.65, 35.71, 1.10, 0.38),
-    "Buffalo_L": (0.55, 0.6, 1.1, 0.45),
-}
-#: Numbers in an embedding, by model (`output_shape` in models/facial_recognition).
-_DIMENSIONS = {
-    "VGG-Face": 4096,
-    "Facenet": 128,
-    "Facenet512": 512,
-    "ArcFace": 512,
-    "Dlib": 128,
-    "SFace": 128,
-    "OpenFace": 128,
-    "DeepFace": 4096,
-    "DeepID": 160,
-    "GhostFaceNet": 512,
-    "Buffalo_L": 512,
-}
 _DATA_URI = re.compile(r"data:image/[^,]*,")
 #: The score below which a picture is a spoof, with `anti_spoofing`.
 _LIVE_FROM = 50
@@ -212,7 +188,7 @@ class Deepface(PairVendor):
         model, _ = read_model(call)
         results = []
         for index, face in enumerate(seen_picture.faces):
-            embedding = make_embedding(f"{model} {picture.digest} {index}", _DIMENSIONS[model])
+            embedding = make_embedding(f"{model} {picture.digest} {index}", DIMENSIONS[model])
             # The pictures have a limit, so the record does not hold the content.
             record = RepresentedFace(picture.name, b"", picture.digest, index)
             call.world.records.put(digest_of(embedding), record)
@@ -225,7 +201,7 @@ class Deepface(PairVendor):
             # The order is a detector's own; the mock lists the smallest first.
             results.reverse()
         if not results:
-            embedding = make_embedding(f"{model} {picture.digest} whole", _DIMENSIONS[model])
+            embedding = make_embedding(f"{model} {picture.digest} whole", DIMENSIONS[model])
             area = whole_area(call, picture)
             results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0})
         return call.answer("represent.answer", {"results": results})
@@ -267,7 +243,7 @@ class Deepface(PairVendor):
             if type(value) not in (int, float):
                 call.refuse("embedding.wrong_type", number=number)
         model, _ = read_model(call)
-        dimensions = _DIMENSIONS.get(model, len(embedding))
+        dimensions = DIMENSIONS.get(model, len(embedding))
         if len(embedding) != dimensions:
             call.refuse(
                 "embedding.wrong_length",
@@ -287,9 +263,9 @@ class Deepface(PairVendor):
     def check_pictures(self, call: PairCall) -> None:
         """Refuse an unknown model or metric, then pictures beyond the limits."""
         model, metric = read_model(call)
-        if model not in _THRESHOLDS:
+        if model not in THRESHOLDS:
             call.refuse("model.unknown", model=model)
-        if metric not in _METRICS:
+        if metric not in METRICS:
             call.refuse("metric.unknown", metric=metric)
         super().check_pictures(call)
 
@@ -299,7 +275,7 @@ class Deepface(PairVendor):
         call.claims.cite("match.made_up")
         score = score_of(call, outcome)
         model, metric = read_model(call)
-        threshold = _THRESHOLDS[model][_METRICS.index(metric)]
+        threshold = THRESHOLDS[model][METRICS.index(metric)]
         is_verified = score >= 50
         areas = {}
         seen_pictures = (outcome.probe, outcome.reference)
@@ -322,20 +298,6 @@ class Deepface(PairVendor):
 
     def is_charged(self, outcome: PairOutcome) -> bool:
         return False
-
-
-def read_option(call: PairCall, name: str, default: object) -> Any:
-    """Return the value of an option in the JSON or in the form."""
-    if call.json_body is not None:
-        return call.json_body.get(name, default)
-    return call.texts.get(name, default)
-
-
-def read_model(call: PairCall) -> tuple[str, str]:
-    """Return the model and the metric that a call asks for."""
-    model = str(read_option(call, "model_name", "VGG-Face"))
-    metric = str(read_option(call, "distance_metric", "cosine"))
-    return model, metric
 
 
 def score_of(call: PairCall, outcome: MatchOutcome) -> float:
@@ -362,17 +324,6 @@ def face_indices(picture: Upload, seen_picture: SeenPicture) -> range:
     return range(len(seen_picture.faces))
 
 
-def make_embedding(seed: str, dimensions: int) -> list[float]:
-    """Return the made-up embedding of a face; the same for each call."""
-    generator = random.Random(seed)  # noqa: S311 - of the mock
-    return [round(generator.uniform(-1, 1), 6) for _ in range(dimensions)]
-
-
-def digest_of(embedding: list[float]) -> str:
-    """Return the key of an embedding in the records."""
-    return hashlib.sha256(json.dumps(embedding).encode()).hexdigest()
-
-
 def is_spoof(outcome: LivenessOutcome) -> bool:
     """Return whether a picture is a spoof, with `anti_spoofing`."""
     return outcome.attack or (outcome.score or 0) < _LIVE_FROM
@@ -386,78 +337,6 @@ def refuse_spoofs(call: PairCall) -> None:
             checked_digests.add(picture.digest)
             if is_spoof(call.check_liveness(picture)):
                 call.refuse("face.spoof", name=name)
-
-
-def confidence_of(score: float, *, model: str, is_verified: bool) -> float:
-    """Return the confidence for a score: never from 49 to 51."""
-    if model == "Buffalo_L":
-        return 51 if is_verified else 49
-    if is_verified:
-        return round(max(score, 51.0), 2)
-    return round(min(score, 49.0), 2)
-
-
-def facial_area(face: SeenFace) -> dict[str, Any]:
-    """Return the area of a face with its eyes."""
-    left, top, right, bottom = face.box
-    eye_at_left, eye_at_right, *_ = landmark_points(face)
-    # The person's left eye is at the right of the picture.
-    return {
-        "x": left,
-        "y": top,
-        "w": right - left,
-        "h": bottom - top,
-        "left_eye": eye_at_right,
-        "right_eye": eye_at_left,
-    }
-
-
-def whole_area(call: PairCall, picture: Upload) -> dict[str, Any]:
-    """Return the area of a picture without a face: all of it but one pixel, as at DeepFace."""
-    facts = call.world.recognizer.facts.of(picture.content, picture.digest)
-    width, height = facts.size or (1, 1)
-    return {
-        "x": 0,
-        "y": 0,
-        "w": width - 1,
-        "h": height - 1,
-        "left_eye": None,
-        "right_eye": None,
-    }
-
-
-def read_actions(call: PairCall) -> Sequence[str]:
-    """Return what `/analyze` is asked to tell; refuse an unknown action."""
-    asked = read_option(call, "actions", _ACTIONS)
-    if isinstance(asked, str):
-        asked = re.sub(r"[\[\]()\"' ]", "", asked).split(",")
-    actions = list(asked) if isinstance(asked, Sequence) else [asked]
-    for action in actions:
-        if action not in _ACTIONS:
-            call.refuse("analyze.action", action=repr(action))
-    return actions
-
-
-def describe_person(face: SeenFace, actions: Sequence[str]) -> dict[str, Any]:
-    """Return what was asked of a face. Age and gender are the card's."""
-    is_woman = face.gender == "female"
-    described: dict[str, Any] = {}
-    for action in actions:
-        if action == "age":
-            described["age"] = round(face.age)
-        elif action == "gender":
-            described["gender"] = {
-                "Woman": 99.0 if is_woman else 1.0,
-                "Man": 1.0 if is_woman else 99.0,
-            }
-            described["dominant_gender"] = "Woman" if is_woman else "Man"
-        elif action == "emotion":
-            described["emotion"] = {**dict.fromkeys(_EMOTIONS, 1.0), "neutral": 94.0}
-            described["dominant_emotion"] = "neutral"
-        else:
-            described["race"] = dict.fromkeys(_RACES, 100 / len(_RACES))
-            described["dominant_race"] = _RACES[0]
-    return described
 
 
 VENDOR = base.Vendor(
