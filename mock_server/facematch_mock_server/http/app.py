@@ -177,7 +177,9 @@ class App:
             return True
         vendor = request.vendor or self.mock_vendor_of(request)
         # A link may lead to this server, which could not answer while it waits for itself.
-        return vendor is not None and vendor.takes_links and b"http" in request.body
+        if vendor is None or not vendor.takes_links:
+            return False
+        return b"http" in request.body.lower() or "http" in request.target.lower()
 
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""

@@ -554,7 +554,8 @@ class MockVendor:
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
-        takes_links: Whether a call may have a picture's link in its body: see `Call.picture_at`.
+        takes_links: Whether a call may have a picture's link in its body or query: see
+            `Call.picture_at`.
         not_imitated: The documented calls that the mock lacks; None if there is no list.
         told_versions: The older versions that a hint has named; see `Call.use_newest_version`.
     """
