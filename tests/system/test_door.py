@@ -18,10 +18,9 @@ from system.browser import Browser
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.door import Door
-from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PROGRAMS = Path(__file__).with_name("door_programs")
-NPM = ("undici@6", "axios@1", "got@14", "@aws-sdk/client-rekognition@3")
+NPM = ("undici@6", "axios@1", "got@14", "@aws-sdk/client-rekognition@3", "playwright-core@1")
 APPROVED, ONE_MATCH, TOKEN = "Approved", "matches 1", "token True"
 #: What each program prints if the mock answered it.
 REACHES = {
@@ -49,26 +48,28 @@ REACHES = {
     "with_fetch.mjs": APPROVED,
     "with_got.mjs": "token true",
     "with_https.cjs": "token true",
+    "with_playwright.mjs": "the app, Show your face and your document",
     "with_undici.mjs": APPROVED,
     "with_veriff.mjs": "session created null",
     "with_curl.sh": '"status":"Approved"',
+    "with_curl.php": APPROVED,
+    "with_net_http.go": "token true",
+    "with_net_http.rb": "token true",
+    "with_net_http_and_no_proxy.rb": "token true",
+    "with_streams.php": "HTTP/1.1 200 OK, token true",
     "WithHttpClient.java": "token true",
     "WithUrlConnection.java": "token true",
 }
+#: The programs that find no way past the door, which does not see them.
+STOPPED = ("WithNoProxy.java",)
 #: The programs that the door refuses, and what it says.
 REFUSED = {"with_http2.mjs": "HTTP/2 is not imitated"}
-#: The vendors whose host is a constant in a program above.
-VENDORS = ["compreface", *(name for name in vendor_names() if vendor_named(name).hosts)]
-OPTIONS = [
-    *(word for vendor in VENDORS for word in ("--vendor", vendor)),
-    "--door",
-    "--any-key",
-    "--door-host",
-    "compreface.corp.example=compreface",
-]
+OPTIONS = ["--door", "--any-key", "--door-host", "compreface.corp.example=compreface"]
 #: A network of one's own, as the page shows it. As root, without becoming root.
 APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
 UP = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+#: Chromium connects a UDP socket to this address to ask the kernel for a route, and sends nothing.
+CHROMIUMS_ROUTE = "2001:4860:4860::8888"
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 
 
@@ -89,8 +90,9 @@ def folder(tmp_path_factory, find_program, run_command):
 @pytest.fixture(scope="module")
 def ran(folder, find_program, missing_program):
     """What each program printed, what the door reported, and all addresses, by strace."""
-    for name in ("strace", "unshare", "ip", "curl", "javac"):
+    for name in ("strace", "unshare", "ip", "curl", "javac", "php", "ruby", "go"):
         find_program(name)
+    chromium = find_program("chromium")
     if subprocess.run([*APART, "true"], capture_output=True, check=False).returncode:
         missing_program("the right to a network of its own (unshare --net)")
     runners = {
@@ -99,10 +101,13 @@ def ran(folder, find_program, missing_program):
         ".cjs": "node",
         ".sh": "sh",
         ".java": "java",
+        ".php": "php",
+        ".rb": "ruby",
+        ".go": "go run",
     }
     lines = [
         f"timeout 60 {runners[Path(name).suffix]} {name} > {name}.out 2> {name}.err"
-        for name in (*REACHES, *REFUSED)
+        for name in (*REACHES, *REFUSED, *STOPPED)
     ]
     (folder / "all.sh").write_text("\n".join([*lines, "exit 9\n"]))
     facematch = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
@@ -115,7 +120,7 @@ def ran(folder, find_program, missing_program):
         check=False,
         timeout=600,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "packages")},
+        env={**os.environ, "PYTHONPATH": str(folder / "packages"), "CHROMIUM": chromium},
     )
     assert (done.returncode, done.stdout) == (9, ""), done.stderr
     return folder, done.stderr
@@ -135,11 +140,20 @@ def test_program_of_another_protocol_is_refused_with_the_reason(ran, name):
     assert REFUSED[name] in said
 
 
+@pytest.mark.parametrize("name", STOPPED)
+def test_program_that_does_not_reach_the_mock_fails(ran, name):
+    folder, _ = ran
+    assert (folder / f"{name}.out").read_text() == "refused\n"
+
+
 def test_no_program_connects_to_another_address(ran):
     folder, _ = ran
     addresses = set()
-    for found in ADDRESS.finditer((folder / "trace").read_text()):
-        addresses.add(found[1] or found[2])
+    for line in (folder / "trace").read_text().splitlines():
+        if "connect(" in line and CHROMIUMS_ROUTE in line:
+            continue
+        for found in ADDRESS.finditer(line):
+            addresses.add(found[1] or found[2])
     assert "127.0.0.1" in addresses
     assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 

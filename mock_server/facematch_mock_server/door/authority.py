@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 from base64 import b64encode
 from pathlib import Path
@@ -27,6 +28,7 @@ class Authority:
     Attributes:
         pem: The file with the authority's certificate.
         key_digest: The SHA-256 of its public key (SPKI) in Base64, by which Chromium trusts it.
+        hosts_file: Names for Java: this machine's alone, so that no other is looked up.
         java_store: The same certificate as a PKCS #12 trust store, which Java reads.
     """
 
@@ -45,6 +47,8 @@ class Authority:
             [pkcs12.PKCS12Certificate(parsed, b"facematch")],
             BestAvailableEncryption(STORE_PASSWORD.encode()),
         )
+        names = f"127.0.0.1 localhost {socket.gethostname()}\n"
+        self.hosts_file = _write(folder / "hosts-behind-the-door", names.encode())
         self.java_store = _write(folder / "ca.p12", store)
 
     def context_for(self, host: str) -> ssl.SSLContext:

@@ -37,6 +37,10 @@ def variables_for(door: Door, environment: Mapping[str, str]) -> dict[str, str]:
     # --require, because versions of Node before 18.19 do not start with --import.
     preload = str(_HERE / "node_hook" / "preload.cjs").replace("\\", "\\\\")
     variables["NODE_OPTIONS"] = _add(environment, "NODE_OPTIONS", f'--require "{preload}"')
+    variables["PHP_INI_SCAN_DIR"] = _add_last(environment, "PHP_INI_SCAN_DIR", "php_hook")
+    variables["FACEMATCH_DOOR_PHP"] = str(_HERE / "php_hook" / "prepend.php")
+    variables["RUBYLIB"] = _add_first(environment, "RUBYLIB", "ruby_hook")
+    variables["RUBYOPT"] = _add(environment, "RUBYOPT", "-rfacematch_door")
     java = " ".join(
         f"-D{name}={value}"
         for name, value in {
@@ -45,15 +49,17 @@ def variables_for(door: Door, environment: Mapping[str, str]) -> dict[str, str]:
             "http.proxyHost": "127.0.0.1",
             "http.proxyPort": door.port,
             "http.nonProxyHosts": "localhost|127.*|[::1]",
+            # A client with NO_PROXY then finds no host, instead of the vendor's.
+            "jdk.net.hosts.file": f'"{door.authority.hosts_file}"',
             "javax.net.ssl.trustStore": f'"{door.authority.java_store}"',
             "javax.net.ssl.trustStorePassword": STORE_PASSWORD,
             "javax.net.ssl.trustStoreType": "PKCS12",
         }.items()
     )
     variables["JAVA_TOOL_OPTIONS"] = _add(environment, "JAVA_TOOL_OPTIONS", java)
-    variables["PYTHONPATH"] = _add_first(environment, "PYTHONPATH", str(_HERE / "python_hook"))
+    variables["PYTHONPATH"] = _add_first(environment, "PYTHONPATH", "python_hook")
     variables["FACEMATCH_DOOR_SPKI"] = door.authority.key_digest
-    # Read by both hooks.
+    # Read by the hooks.
     variables["FACEMATCH_DOOR_PORT"] = str(door.port)
     variables["FACEMATCH_DOOR_HOSTS"] = ",".join(sorted(door.hosts))
     variables["FACEMATCH_DOOR_CA"] = pem
@@ -66,4 +72,9 @@ def _add(environment: Mapping[str, str], name: str, option: str) -> str:
 
 def _add_first(environment: Mapping[str, str], name: str, folder: str) -> str:
     present = environment.get(name)
-    return f"{folder}{os.pathsep}{present}" if present else folder
+    return f"{_HERE / folder}{os.pathsep}{present}" if present else str(_HERE / folder)
+
+
+def _add_last(environment: Mapping[str, str], name: str, folder: str) -> str:
+    # An empty part of PHP's list is the folder that was compiled in.
+    return f"{environment.get(name, '')}{os.pathsep}{_HERE / folder}"

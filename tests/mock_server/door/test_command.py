@@ -138,11 +138,17 @@ def test_variables_with_lists_keep_what_they_have(door):
         "NODE_OPTIONS": "--trace-warnings",
         "JAVA_TOOL_OPTIONS": "-Xmx1g",
         "PYTHONPATH": "src",
+        "PHP_INI_SCAN_DIR": "/etc/php",
+        "RUBYLIB": "lib",
+        "RUBYOPT": "-W1",
     }
     after = variables_for(door, before)
     assert after["NODE_OPTIONS"].startswith("--trace-warnings ")
     assert after["JAVA_TOOL_OPTIONS"].startswith("-Xmx1g ")
     assert after["PYTHONPATH"].endswith(f"{os.pathsep}src")
+    assert after["PHP_INI_SCAN_DIR"].startswith(f"/etc/php{os.pathsep}")
+    assert after["RUBYLIB"].endswith(f"{os.pathsep}lib")
+    assert after["RUBYOPT"].startswith("-W1 ")
     assert after["https_proxy"] == after["HTTPS_PROXY"] == door.url
     assert after["NO_PROXY"] == after["no_proxy"] == "localhost,127.0.0.1,::1"
 

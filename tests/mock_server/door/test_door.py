@@ -176,7 +176,7 @@ def test_files_are_private_hold_no_key_and_go_with_the_door():
         post_match(f"https://{DIDIT}", "mock-live-key", session=door.session)
         files = list(door.authority.pem.parent.iterdir())
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-        assert sorted(file.name for file in files) == ["ca.p12", "ca.pem"]
+        assert sorted(file.name for file in files) == ["ca.p12", "ca.pem", "hosts-behind-the-door"]
         assert b"PRIVATE" not in door.authority.pem.read_bytes()
     assert not door.authority.pem.parent.exists()
 
