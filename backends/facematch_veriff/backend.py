@@ -353,7 +353,9 @@ class VeriffBackend(HostedSessionBackend):
                     backend=self.name,
                     field="record_id",
                 )
-            yield self._session_request("DELETE", record)
+            deleted = yield self._session_request("DELETE", record)
+            # Veriff names the session that it deletes; a gateway's 200 does not.
+            _read_id(deleted.json()["verification"]["id"])
         except errors.SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE)
         # "Data will be deleted within 12 hours."

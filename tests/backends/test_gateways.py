@@ -265,6 +265,17 @@ def test_deletion_behind_a_gateway_without_a_route_is_an_error(vendor, at_end):
     assert not isinstance(caught.value, fm.SessionNotFound)
 
 
+@pytest.mark.parametrize("vendor", DELETES)
+def test_a_page_of_a_proxy_is_no_deletion(vendor, at_end):
+    opened = open_session(vendor)
+    opened.backend.client.mount("https://", ScriptedAdapter(lambda _: html(200)))
+    compared_with = opened.record.compared_with
+    sessions = fm.Sessions(fm.FaceVerifier(opened.backend), compared_with=compared_with)
+    at_end.enter_context(sessions)
+    with pytest.raises(fm.UnexpectedResponse):
+        sessions.delete(opened.record)
+
+
 @pytest.fixture
 def azure_and_spare(at_end):
     """The mocks of Azure and of Didit, which is asked where Azure cannot answer."""
