@@ -338,6 +338,7 @@ OF_FACEPP = (
     facepp.compare_request(False, image_url1="ftp://no-link"),
     facepp.detect_request(return_attributes="age,emotion"),
     facepp.detect_by_query(),
+    facepp.detect_request(return_landmark="1"),
     facepp_compare_by_token,
     answer_with_fault(400, facepp.compare_request()),
     answer_with_fault(403, facepp.compare_request()),

@@ -57,6 +57,7 @@ CLAIMS = table(
     row("picture.no_download", _error(400, "INVALID_IMAGE_URL: {name}"), PAGE, "A picture that cannot be read at its link is 400, and is named; a link counts if no token, file or base64 is sent."),
     row("detect.answer", Reply(200), DETECT, "faces lists all faces, the largest first (ours), with face_token and face_rectangle; face_num is their number; image_id names the picture."),
     fact("detect.attributes", DETECT_CLIENTS, "return_attributes asks for attributes. gender and age are the card's; smiling, headpose, facequality, blur, eyestatus, emotion and beauty are the same for each face, and other words are ignored (ours)."),
+    fact("detect.landmarks", DETECT_CLIENTS, "return_landmark 1 asks for landmark, 83 named points in pixels. Their places are made up, and the mock lacks the 106 points of return_landmark 2 (ours)."),
     row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
     row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
     row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),

@@ -27,6 +27,7 @@ from facematch_mock_server.vendors.pairs import (
 from facematch_mock_server.world.keys import Key, KeyKind
 
 from .claims import CLAIMS, REQUEST_ID
+from .landmarks import describe_landmarks
 
 #: The key and its secret that are valid from the start.
 API_KEY = "mock-facepp-key"
@@ -141,6 +142,10 @@ class Facepp(PairVendor):
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
         faces = _list_faces(call, picture, seen)
+        if call.texts.get("return_landmark") == "1":
+            call.claims.cite("detect.landmarks")
+            for described, face in zip(faces, seen.faces, strict=True):
+                described["landmark"] = describe_landmarks(face)
         words = call.texts.get("return_attributes", "none").split(",")
         if words != ["none"]:
             call.claims.cite("detect.attributes")
@@ -166,7 +171,7 @@ def _list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict
     """Return a picture's faces, the largest first, each with a token that stands for it later."""
     faces = []
     for number, face in enumerate(seen.faces):
-        token = call.world.account.ids.uuid()
+        token = call.world.account.ids.uuid().replace("-", "")
         call.world.records.faces.put(token, KnownFace(picture.digest, number))
         faces.append({"face_token": token, "face_rectangle": box_in_pixels(face)})
     return faces

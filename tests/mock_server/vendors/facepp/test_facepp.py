@@ -1,6 +1,7 @@
 """What the mock answers as Face++."""
 
 import base64
+import re
 
 import pytest
 from kit import mock_didit as didit
@@ -51,6 +52,21 @@ def test_all_faces_are_listed_and_the_first_is_the_largest(engine):
     areas = [face["face_rectangle"]["width"] * face["face_rectangle"]["height"] for face in faces]
     assert len(areas) == 3
     assert areas[0] == max(areas)
+
+
+def test_landmarks_are_named_points_within_the_face(engine):
+    (face,) = engine.handle(detect_request(return_landmark="1")).json()["faces"]
+    points = face["landmark"]
+    assert len(points) == 83
+    assert points["left_eye_left_corner"]["x"] < points["left_eye_right_corner"]["x"]
+    assert points["right_eye_pupil"]["y"] < points["nose_tip"]["y"] < points["contour_chin"]["y"]
+    box = face["face_rectangle"]
+    for point in points.values():
+        assert box["left"] <= point["x"] <= box["left"] + box["width"]
+        assert box["top"] <= point["y"] <= box["top"] + box["height"]
+    assert re.fullmatch("[0-9a-f]{32}", face["face_token"])
+    (without,) = engine.handle(detect_request()).json()["faces"]
+    assert "landmark" not in without
 
 
 def test_fields_may_stand_in_the_query(engine, control):
