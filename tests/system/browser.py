@@ -130,6 +130,15 @@ class Browser:
         assert "exceptionDetails" not in got, got
         return got["result"].get("value")
 
+    def value_in_frame(self, expression):
+        """Evaluate an expression in the first frame of the page, which is of the same site."""
+        frame = self.send("Page.getFrameTree")["frameTree"]["childFrames"][0]["frame"]["id"]
+        world = self.send("Page.createIsolatedWorld", frameId=frame)["executionContextId"]
+        more = {"contextId": world, "returnByValue": True}
+        got = self.send("Runtime.evaluate", expression=expression, **more)
+        assert "exceptionDetails" not in got, got
+        return got["result"].get("value")
+
     def result(self, promise):
         more = {"awaitPromise": True, "returnByValue": True}
         return self.send("Runtime.evaluate", expression=promise, **more)["result"]["value"]

@@ -1,6 +1,7 @@
-"""The page of a hosted session, where a tester plays the person: plain forms, no script.
+"""The page of a hosted session, where a tester plays the person: plain forms.
 
-As with the vendor's page, anybody with the URL can act as the person.
+As with the vendor's page, anybody with the URL can act as the person. If the vendor's web SDK shows
+the page in a frame, a script tells the SDK what happened.
 """
 
 from __future__ import annotations
@@ -18,19 +19,27 @@ from urllib.parse import quote
 
 from facematch_mock_server.base.messages import PERSON, FormError, Request, Response, read_form
 from facematch_mock_server.control.api import GUARDS, MISTAKES
-from facematch_mock_server.pages import console
+from facematch_mock_server.pages import console, web
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.sessions import Session
 
+_POLICY = "Content-Security-Policy"
 #: Headers of all responses. Chromium also applies `form-action` to redirects after a form.
 _HEADERS = {
     **dict(GUARDS),
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'self' http: https:; frame-ancestors 'none'",
+    _POLICY: "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'self' http: https:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+#: The policy of what a vendor's web SDK may show in a frame, in a page of this machine.
+_FRAMED_POLICY = _HEADERS[_POLICY].replace(
+    "frame-ancestors 'none'",
+    "frame-ancestors http://localhost:* http://127.0.0.1:*; script-src 'self'",
+)
+#: What has happened when one of these actions ended the session; after any other: ``finished``.
+_ENDS = {"abandon": "left", "expire": "expired"}
 #: The page's title and the form's fields (by argument of `hosted.act`), by kind of workflow.
 _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
@@ -41,7 +50,7 @@ _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"
 )
-#: The status, title and explanation of each refusal.
+#: The status, title and advice of each refusal.
 _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
@@ -73,7 +82,9 @@ class PersonPage:
         try:
             return self._answer(request)
         except _Refusal as refusal:
-            return _reply_page(*_REFUSALS[refusal.args[0]])
+            # A frame shows a refusal, too: a blocked one would not say that the session is over.
+            status, title, advice = _REFUSALS[refusal.args[0]]
+            return _reply_page(status, title, advice, **{_POLICY: _FRAMED_POLICY})
 
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
@@ -97,9 +108,7 @@ class PersonPage:
             # A HEAD request does not start the session.
             with contextlib.suppress(*MISTAKES):  # It may have ended meanwhile.
                 session = hosted.act(world, session.id, "begin")
-        attempts = hosted.hosted_of(session).attempts
-        message = f"Attempt {attempts} failed. You can try again." if attempts else ""
-        return self._show(world, session, message)
+        return self._show(world, session, _count_attempts(session), "opened")
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
         """Perform the action of the button that was pressed."""
@@ -125,14 +134,24 @@ class PersonPage:
         try:
             session = hosted.act(world, session.id, action, **pictures)
         except MISTAKES as error:
-            return self._show(world, session, str(error), 400)
-        if hosted.is_open(world, session):
-            # Redirect to the page, so that a reload does not repeat the action.
-            return _reply(303, Location=quote(request.path))
-        return _leave(world, session)
+            return self._show(world, session, str(error), "refused", 400)
+        is_framed = texts.get("framed") == "yes"
+        if not hosted.is_open(world, session):
+            if is_framed:
+                return _end_in_frame(world, session, _ENDS.get(action, "finished"))
+            return _leave(world, session)
+        if is_framed:
+            return self._show(world, session, _count_attempts(session), "tried")
+        # Redirect to the page, so that a reload does not repeat the action.
+        return _reply(303, Location=quote(request.path))
 
-    def _show(self, world: World, session: Session, message: str, status: int = 200) -> Response:
-        """Return the page with the form for a session, and a message above it."""
+    def _show(
+        self, world: World, session: Session, message: str, moment: str, status: int = 200
+    ) -> Response:
+        """Return the page with the form for a session, and a message above it.
+
+        `moment` is what has just happened: ``opened``, ``tried`` or ``refused``.
+        """
         facts = hosted.hosted_of(session)
         title, fields = _ASKS[facts.kind]
         kind = facts.kind
@@ -152,10 +171,42 @@ class PersonPage:
             choices=_Html("".join(choices)),
         )
         # With no-referrer, browsers would send the form without its origin.
-        return _reply_page(status, title, message, content, **{"Referrer-Policy": "same-origin"})
+        headers = {"Referrer-Policy": "same-origin", **_framing(world)}
+        content = _Html(content + _script(world, session, moment))
+        return _reply_page(status, title, message, content, **headers)
 
     def _form_token(self, session: Session) -> str:
         return hmac.digest(self._secret, session.id.encode(), "sha256").hex()
+
+
+def _count_attempts(session: Session) -> str:
+    attempts = hosted.hosted_of(session).attempts
+    return f"Attempt {attempts} failed. You can try again." if attempts else ""
+
+
+def _framing(world: World) -> dict[str, str]:
+    """Return the header that lets the vendor's web SDK show the page, if the vendor has one."""
+    return {_POLICY: _FRAMED_POLICY} if world.vendor.name in web.VENDORS else {}
+
+
+def _script(world: World, session: Session, moment: str) -> _Html:
+    """Return the element of the script that speaks to the vendor's web SDK, if it has one."""
+    if world.vendor.name not in web.VENDORS:
+        return _Html()
+    return _fill(
+        "script.html",
+        vendor=world.vendor.name,
+        moment=moment,
+        session=session.id,
+        status=session.status,
+    )
+
+
+def _end_in_frame(world: World, session: Session, moment: str) -> Response:
+    """Return the last page of a frame; `moment` is ``finished``, ``left`` or ``expired``."""
+    script = _script(world, session, moment)
+    message = "The page around this one goes on."
+    return _reply_page(200, f"Finished: {session.status}", message, script, **_framing(world))
 
 
 def _leave(world: World, session: Session) -> Response:
@@ -201,6 +252,9 @@ def _reply_file(file_name: str) -> Response:
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
         return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
+    script = web.read_script(file_name)
+    if script is not None:
+        return _reply(200, "text/javascript", script)
     card = READY.get(file_name.removesuffix(".png"))
     if card is None:
         raise _Refusal("unknown")

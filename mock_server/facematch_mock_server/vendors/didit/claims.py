@@ -30,6 +30,7 @@ CAPTURE = observed("Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 V2_CLIENTS = observed("types of version 2's sessions in two public clients", "2026-11-29")
 SANDBOX_CLIENT = observed("a public client's test against Didit's sandbox", "2026-11-29")
+WEB_SDK = observed("@didit-protocol/sdk-web 0.4.0, dist/index.d.ts and README", "2026-11-29")
 NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
 WORKFLOWS = documented(
     "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
@@ -166,6 +167,8 @@ CLAIMS = table(
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check costs USD 0.03; a setting changes it."),
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
 
+    fact("page.events", WEB_SDK, "In a frame, the page sends didit:ready and didit:started when it is opened, didit:verification_submitted after an attempt, didit:completed with Approved, Declined or Pending at the end, and didit:cancelled when the person leaves; each has the session's id."),
+    fact("page.order", OURS, "In a frame, didit:step_started comes last when the page is opened, and didit:status_updated, with the session's status, before didit:completed. All steps are the face's. Pending is In Review. An expired session sends nothing, and the page does not go to the callback."),
     row("start.answer", Reply(201), OPENAPI, "A start returns 201 with the session's token and the URL of its page, also for an unfinished session that is returned again. The URL points to the mock, and contains the account, language and token."),
     row("start.workflow", Reply(400, {"workflow_id": "Invalid workflow_id."}), OPENAPI, "An unknown workflow returns 400, with a string instead of an array."),
     fact("start.any_workflow", OURS, "Until a test publishes a workflow, every UUID is a valid workflow of version 1: biometric for a start with a portrait, and kyc for one without."),

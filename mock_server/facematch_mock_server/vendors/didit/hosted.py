@@ -264,6 +264,7 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
         "workflow_id": hosted.workflow,
         "workflow_version": hosted.version,
     }
+    call.claims.cite("page.events", "page.order")
     return call.answer("start.answer", body)
 
 

@@ -27,6 +27,7 @@ CLIENTS = observed(
     "public clients: Veriff/js-integration-demo 5c168d4, brokeyourbike/veriff-api-client-go 49190b4",
     READ,
 )
+WEB_SDK = observed("@veriff/incontext-sdk 2.5.0, dist/index.esm.js and README", "2026-11-29")
 #: The error body of a case whose code is not documented.
 _NO_CODE = "The code of this error is not documented, so the body has none."
 
@@ -69,6 +70,8 @@ CLAIMS = table(
     _error("start.vendor_data_type", 400, "1501: vendorData must be a string.", CODES, "vendorData is a string."),
     row("start.answer", Reply(201), SESSIONS, "A new session has id, url, vendorData, host, status `created` and sessionToken. Each request makes a new one."),
     fact("start.token", OURS, "sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the language of the page (Veriff's demo); `person` and `document` are accepted and ignored."),
+    fact("page.messages", WEB_SDK, "In a frame, the page sends VERIFF_HANDSHAKE and VERIFF_STARTED when it is opened, VERIFF_SUBMITTED after an attempt, VERIFF_FINISHED at the end, with any verdict, VERIFF_CANCELED when the person leaves, and VERIFF_RELOAD_REQUEST when the person denies the camera."),
+    fact("page.order", OURS, "In a frame, a person whom Veriff asks to resubmit tries again at once; an expired session sends nothing, and the page does not go to the callback."),
     row("session.lifetime_s", 604_800, HELP, "A session that nobody opens within 7 days is expired; one that the person began and did not finish is abandoned."),
     _error_without_code("session.unknown", 404, "Session not found", "An unknown or deleted session, or one of another integration, returns 404. An id that is no UUID is unknown, too."),
     row("media.answer", Reply(200), OURS, "The response to an upload has the picture's context, id and session; its other fields are not documented."),

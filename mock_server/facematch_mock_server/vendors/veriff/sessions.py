@@ -109,7 +109,7 @@ def start(call: VeriffCall) -> Response:
         language=sent.get("lang"),
         is_live=call.is_live,
     )
-    call.claims.cite("start.token")
+    call.claims.cite("start.token", "page.messages", "page.order")
     return call.answer("start.answer", describe_session(call, session, session.status))
 
 
