@@ -815,6 +815,7 @@ OF_ONFIDO = (
     onfido.ask(onfido.APPLICANTS, onfido.NAME, token=onfido.SANDBOX_TOKEN),
     onfido.uploading("documents", token=onfido.SANDBOX_TOKEN),
     onfido.checking("document", token=onfido.SANDBOX_TOKEN, consider=["document"]),
+    onfido.checking("document", token=onfido.SANDBOX_TOKEN, sub_result="rejected"),
     onfido.ask("/v3.4/applicants", onfido.NAME),
     control_request("limits", {"live": 0, "sandbox": 0}),
     onfido.ask(onfido.APPLICANTS),

@@ -43,6 +43,8 @@ _DOCUMENT_REPORTS = frozenset(
     }
 )
 _FACE_REPORTS = frozenset({"facial_similarity_photo", "facial_similarity_photo_fully_auto"})
+#: The values of sub_result; CLEAR alone goes with a clear result.
+_SUB_RESULTS = (CLEAR, "rejected", "suspected", "caution")
 _NO_DOCUMENT = (
     "You must provide the necessary documents to be able to proceed with this check. Please refer "
     "to our documentation for supported documents."
@@ -180,11 +182,26 @@ def _write_reports(
             "status": COMPLETE,
             **results["document" if is_document else "face"],
         }
-        if not call.is_live and name in (body.get("consider") or ()):
-            report["result"] = CONSIDER
-            call.claims.cite("check.consider")
+        if not call.is_live:
+            _set_result(call, report, body, is_document=is_document)
         reports.append(report)
     return reports
+
+
+def _set_result(
+    call: Call, report: dict[str, Any], body: Mapping[str, Any], *, is_document: bool
+) -> None:
+    """Give a report of the sandbox the result that the body asks for, if it asks for one."""
+    sub_result = body.get("sub_result")
+    if is_document and sub_result in _SUB_RESULTS:
+        call.claims.cite("check.sub_result")
+        report["sub_result"] = sub_result
+        report["result"] = CLEAR if sub_result == CLEAR else CONSIDER
+    if report["name"] in (body.get("consider") or ()):
+        call.claims.cite("check.consider")
+        report["result"] = CONSIDER
+        if is_document and report["sub_result"] == CLEAR:
+            report["sub_result"] = "caution"
 
 
 def _store(

@@ -230,8 +230,27 @@ def test_sandbox_takes_the_results_to_return(engine):
     shown, reports = read(engine, made["id"], token=SANDBOX_TOKEN)
     assert made["sandbox"] is True
     assert [report["result"] for report in reports.values()] == ["consider", "clear"]
+    assert [report["sub_result"] for report in reports.values()] == ["caution", None]
     assert shown["result"] == "consider"
     assert didit.control_of(engine).charges() == ()
+
+
+@pytest.mark.parametrize(
+    ("sub_result", "shown", "result"),
+    [("clear", "clear", "clear"), ("suspected", "suspected", "consider"), ("x", "clear", "clear")],
+)
+def test_sub_result_is_set_in_the_sandbox_alone(engine, sub_result, shown, result):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE, token=SANDBOX_TOKEN)
+    sent = check(applicant_id, *BOTH, token=SANDBOX_TOKEN, sub_result=sub_result)
+    made = engine.handle(sent).json()
+    overall, reports = read(engine, made["id"], token=SANDBOX_TOKEN)
+    document, face = reports.values()
+    assert (document["sub_result"], document["result"]) == (shown, result)
+    assert (face["sub_result"], face["result"]) == (None, "clear")
+    assert overall["result"] == result
+    live_id = pictured_applicant(engine, DOCUMENT, FACE)
+    live = engine.handle(check(live_id, *BOTH, sub_result=sub_result)).json()
+    assert read(engine, live["id"])[0]["result"] == "clear"
 
 
 def test_live_check_is_charged_once(engine, control):
