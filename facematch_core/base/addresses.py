@@ -13,6 +13,8 @@ from .masking import QUOTES
 
 #: A response header that every mock server sends and no vendor does.
 MOCK_HEADER = "X-Facematch-Mock"
+#: A header of a mock's response that tells the developer what the vendor's own answer does not.
+HINT_HEADER = "X-Facematch-Hint"
 
 # A strict pattern, because two parsers may find different hosts in an unusual URL.
 _ADDRESS = re.compile(

@@ -42,6 +42,7 @@ from facematch_core.verifier.shadow import DEFAULT_FRACTION, Shadow, ShadowCall,
 from facematch_core.verifier.share import Share, check_percent
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
+from .in_tests import REQUIRED_OF_SESSIONS
 from .plugins import backend_class, face_verifier_arguments
 from .settings import (
     Profile,
@@ -162,7 +163,8 @@ def open_sessions(
             passed to `start`; ``document``, the photo in the person's document (check the name,
             because it may be somebody else's document); ``stored``, a face stored at the vendor.
             None: the profile's, by default ``given``.
-        **keywords: See `open_verifier`, but `require_environment` defaults to PRODUCTION.
+        **keywords: See `open_verifier`, but `require_environment` defaults to PRODUCTION, and in a
+            test to MOCK while a pytest fixture of the mock replaces the vendor.
 
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
@@ -187,7 +189,8 @@ def open_sessions(
         )
     _refuse_asks_if(arguments, setup)
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
-        arguments.setdefault("require_environment", Environment.PRODUCTION)
+        required = REQUIRED_OF_SESSIONS.get(setup.backend.name, Environment.PRODUCTION)
+        arguments.setdefault("require_environment", required)
     checks = {} if setup.profile is None else dict(setup.profile.sessions)
     if expects is not None:
         checks["expects"] = expects

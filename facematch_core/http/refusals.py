@@ -27,6 +27,7 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, ProtocolError
 
 from facematch_core import errors
+from facematch_core.base.addresses import HINT_HEADER, MOCK_HEADER
 from facematch_core.base.exceptions import links_of
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.call import bill, ending
@@ -213,6 +214,9 @@ def vendor_error(
     vendors_message = excerpt(reply).rstrip(".")
     if vendors_message:
         message += f' It says: "{vendors_message}."'
+    hint = reply.headers.get(HINT_HEADER)
+    if hint is not None and MOCK_HEADER in reply.headers:
+        message += f' The mock adds: "{quote_text(hint, masker(reply.secrets))}."'
     return row.error(
         message,
         backend=backend,

@@ -6,6 +6,7 @@ The module imports only pytest until a fixture is used, so it does not slow down
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from facematch_mock_server.world.accounts import Account
+    from facematch_mock_server.world.variables import Changes
 
     from .server import MockServer
 
@@ -120,25 +122,27 @@ def _load_server() -> type[MockServer]:
 
 
 def _make_server_fixture(vendor: str) -> Any:
-    @pytest.fixture(name=f"{vendor}_server")
     def server(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
-        _declare_mock(monkeypatch, vendor)
         with _load_server()(vendor=vendor) as running, _check_unused(request, running):
+            variables = running.world.vendor.variables
+            _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
+            _change_environment(monkeypatch, variables.changes_for_url(running.url))
+            _declare_mock(monkeypatch, vendor)
             yield running
 
+    # Before it is made a fixture: `pytest --fixtures` does not read it afterwards.
     server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with new state for each test.
 
-    Pass `url` and `live_key` to the client; set outcomes and faults with `control`. If the vendor
-    has client ids, the id is ``mock-client``. A test fails if no call uses an outcome or fault that
-    it set.
+    Sets the variables with the vendor's keys and address to the mock's for the test. If the vendor
+    has no variable for the address, pass `url` to the client. Set outcomes and faults with
+    `control`. A test fails if no call uses an outcome or fault that it set.
     """
-    return server
+    return pytest.fixture(name=f"{vendor}_server")(server)
 
 
 def _make_mock_fixture(vendor: str) -> Any:
-    @pytest.fixture(name=f"{vendor}_mock")
     def mock(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
@@ -160,6 +164,7 @@ def _make_mock_fixture(vendor: str) -> Any:
 
         monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
         _block_hosts(monkeypatch, server)
+        _set_own_address_and_keys(monkeypatch, server, vendor)
         _declare_mock(monkeypatch, vendor)
         try:
             with _check_unused(request, server):
@@ -170,12 +175,14 @@ def _make_mock_fixture(vendor: str) -> Any:
 
     mock.__doc__ = f"""The API of {vendor} at its own address, for calls with the requests library.
 
-    Covers facematch and any program that uses requests. If another client resolves the vendor's
-    host name, the test fails before anything is sent. Requests to other hosts are sent as usual; a
-    test may use fixtures of several vendors. After `stop`, connections are refused until `start`. A
-    test fails if no call uses an outcome or fault that it set.
+    Covers facematch and any program that uses requests, unchanged: the variables with the vendor's
+    keys are the mock's for the test, and an address that is not the vendor's own is removed. If
+    another client resolves the vendor's host name, the test fails before anything is sent. Requests
+    to other hosts are sent as usual; a test may use fixtures of several vendors. After `stop`,
+    connections are refused until `start`. A test fails if no call uses an outcome or fault that it
+    set.
     """
-    return mock
+    return pytest.fixture(name=f"{vendor}_mock")(mock)
 
 
 @pytest.fixture
@@ -184,14 +191,12 @@ def mock_door(
 ) -> Iterator[MockServer]:
     """The APIs of all vendors with hosts of their own, for any client in this process or a child.
 
-    Sets the variables of `facematch mock --door`, so that the calls of programs that a test starts
-    go to the mock, and redirects this process's own connections. Connections to hosts other than
-    the vendors' and loopback fail. `of` returns a vendor's keys and control; `live_key` and
-    `control` are Didit's. After `stop`, the vendors' hosts refuse connections. A test fails if no
-    call uses an outcome or fault that it set.
+    Sets the variables of `facematch mock --door` and those of the vendors' keys, so that the calls
+    of programs that a test starts go to the mock, and redirects this process's own connections.
+    Connections to hosts other than the vendors' and loopback fail. `of` returns a vendor's keys and
+    control; `live_key` and `control` are Didit's. After `stop`, the vendors' hosts refuse
+    connections. A test fails if no call uses an outcome or fault that it set.
     """
-    import os
-
     server_class = _load_server()
     try:
         from .door import Door
@@ -208,6 +213,8 @@ def mock_door(
     with server_class(vendor=["didit", *other_vendors]) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
+        for vendor in server.vendors:
+            _set_own_address_and_keys(monkeypatch, server, vendor)
         ca_file = str(door.authority.pem)
         sitecustomize.use(sitecustomize.Door(door.port, door.hosts, ca_file))
         try:
@@ -218,13 +225,41 @@ def mock_door(
 
 
 def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
-    """Mark the vendor's environment as a mock, so that tests do not use up a production budget."""
+    """Mark the vendor's environment as a mock, so that tests do not use up a production budget.
+
+    `open_sessions` then requires a mock of this vendor, too, unless the program names another
+    environment.
+    """
+    from facematch_core.config.in_tests import REQUIRED_OF_SESSIONS
+    from facematch_core.models import Environment
+
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
+    monkeypatch.setitem(REQUIRED_OF_SESSIONS, vendor, Environment.MOCK)
+
+
+def _set_own_address_and_keys(
+    monkeypatch: pytest.MonkeyPatch, server: MockServer, vendor: str
+) -> None:
+    """Set the variables of a program that calls the vendor's own address with the mock's keys."""
+    definition = server.accounts.vendors[vendor]
+    variables = definition.variables
+    _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
+    changes = variables.changes_for_own_address(
+        os.environ, has_host=definition.has_host, start=lambda: server.start().url
+    )
+    _change_environment(monkeypatch, changes)
+
+
+def _change_environment(monkeypatch: pytest.MonkeyPatch, changes: Changes) -> None:
+    for name, value in changes.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
 
 
 def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     """Block DNS lookups of the vendor's real hosts in this process, and bypass proxies for them."""
-    import os
     import socket
 
     look_up = socket.getaddrinfo

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
+from facematch_core.base.addresses import HINT_HEADER
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import (
     describe_fields,
@@ -63,13 +64,17 @@ from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414
 
 from .not_imitated import NotImitated
 
-HINT_HEADER = "X-Facematch-Hint"
 #: The hint for a score computed from the bytes.
 BY_BYTES = "not a test card: the score comes from the bytes; --engine local compares the faces"
 #: The hint for a 429 while the clock is stopped.
 STANDS_STILL = (
     "the mock's clock is stopped: control.advance(60) advances it by a minute, "
     "control.set_limit(scope, None) removes a limit"
+)
+#: The hint for a key that no account has.
+NOT_OUR_KEY = (
+    "this is not the mock's key: read it later than at import, because a pytest fixture sets it "
+    "for its test, or pass the mock's live_key"
 )
 
 #: The most letters of a name, such as that of an object in S3, that a hint shows.
@@ -652,7 +657,7 @@ class MockVendor:
         return response
 
     def _hint_at_refusal(self, call: Call, response: Response) -> None:
-        """Set the hint of a call that only the vendor has, and of one above a stopped limit."""
+        """Set the hint of a refusal that the vendor's own answer does not explain."""
         missing = self.find_missing(call.request)
         if missing is not None and self.not_imitated is not None:
             call.claims.cite("not_imitated")
@@ -661,6 +666,13 @@ class MockVendor:
             call.world.account.shared.report_once(call.hint)
         elif response.status == 429 and not call.world.clock.running:
             call.hint = STANDS_STILL
+        elif call.key_label == "wrong" and not self._is_known_key(call.request):
+            call.hint = NOT_OUR_KEY
+
+    def _is_known_key(self, request: Request) -> bool:
+        """Return whether an account has the request's key, even if it was revoked."""
+        accounts = self.world.account.shared
+        return accounts.account_of(self.world.vendor, request) is not None
 
     def take_fault(
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict

@@ -17,6 +17,7 @@ from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
 from .keys import Key
 from .money import amount
+from .variables import Variables
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
@@ -86,6 +87,7 @@ class Vendor:
         operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
         first_keys: The keys that are valid from the start, by their text.
+        variables: The environment variables from which programs take the keys and the address.
         records, behaviour, outbox: Factories for a world's additional state, for the object that
             handles its requests, and for its webhook outbox (None if the vendor has none).
         key_of: Returns the key or client id in a request, which identifies the account.
@@ -105,6 +107,7 @@ class Vendor:
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
+    variables: Variables = attrs.field(factory=Variables)
     records: Callable[[], Any] = object
     behaviour: Callable[[Any], Any]
     outbox: Callable[[Any], Any] | None = None

@@ -14,6 +14,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from . import faces, preview, sessions
 from .access import CHECKS, CREDENTIALS, KEY_HEADER, STABLE, VERSIONS, check_access, key_of
@@ -186,6 +187,11 @@ VENDOR = base.Vendor(
     operations=("match", "detect", "session_start", "session_read"),
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
+    variables=Variables(
+        keys=({"FACE_APIKEY": LIVE_KEY},),
+        address="FACE_ENDPOINT",
+        own_address="https://mock.cognitiveservices.azure.com",
+    ),
     key_of=key_of,
     # The newest faces by id; the maximum is our choice.
     records=lambda: Collection(limit=1000),

@@ -32,6 +32,7 @@ from facematch_mock_server.vendors.pairs import (
 )
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
 from .faces import check_controls, describe_attributes, describe_face, name_face
@@ -349,6 +350,12 @@ VENDOR = base.Vendor(
         API_KEY: Key(kind=KeyKind.LIVE, client=APP_KEY),
         APP_SECRET: Key(kind=KeyKind.LIVE, client=APP_KEY),
     },
+    variables=Variables(
+        keys=(
+            {"BAIDU_API_KEY": API_KEY},
+            {"BAIDU_API_KEY": APP_KEY, "BAIDU_SECRET_KEY": APP_SECRET},
+        )
+    ),
     key_of=_key_of,
     records=BaiduRecords,
     behaviour=Baidu,

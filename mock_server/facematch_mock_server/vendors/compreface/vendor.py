@@ -11,6 +11,7 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from . import recognition
 from .claims import CLAIMS
@@ -176,6 +177,7 @@ VENDOR = base.Vendor(
         RECOGNITION_KEY: Key(kind=KeyKind.LIVE, client="recognition"),
         DETECTION_KEY: Key(kind=KeyKind.LIVE, client="detection"),
     },
+    variables=Variables(keys=({"COMPREFACE_API_KEY": KEY},)),
     new_text=_new_key_or_service,
     records=recognition.Examples,
     behaviour=Compreface,

@@ -27,6 +27,7 @@ from facematch_mock_server.vendors.pairs import (
     PictureFields,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
 from .faces import (
@@ -346,6 +347,7 @@ VENDOR = base.Vendor(
     switches={"auth": ("none", "token")},
     operations=("match", DETECT),
     first_keys={TOKEN: Key(kind=KeyKind.LIVE)},
+    variables=Variables(keys=({"DEEPFACE_AUTH_TOKEN": TOKEN},)),
     key_of=Deepface.key.client_of,
     behaviour=Deepface,
     # The newest embeddings; the maximum is our choice.

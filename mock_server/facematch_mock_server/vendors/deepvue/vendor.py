@@ -21,6 +21,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
@@ -372,6 +373,9 @@ VENDOR = base.Vendor(
     # The production host; no other host is known to serve the face calls.
     hosts=frozenset({"production.deepvue.tech"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client="mock-client")},
+    variables=Variables(
+        keys=({"DEEPVUE_CLIENT_ID": "mock-client", "DEEPVUE_CLIENT_SECRET": LIVE_KEY},)
+    ),
     key_of=_key_of,
     records=TokenRecords,
     behaviour=Deepvue,

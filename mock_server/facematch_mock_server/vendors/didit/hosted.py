@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 import attrs
 
+from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.vendors.base import HINT_HEADER, Route
+from facematch_mock_server.vendors.base import Route
 from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of

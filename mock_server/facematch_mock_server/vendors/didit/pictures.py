@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server.base.masking import describe_fields, shorten_json
 from facematch_mock_server.base.messages import Form, Response
 from facematch_mock_server.claims import CitedClaims
@@ -21,7 +22,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
-from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
+from facematch_mock_server.vendors.base import Refused, Route
 
 from . import faces, framework, webhooks
 from .framework import CHECKS, DiditCall, Field, make_route, stamp

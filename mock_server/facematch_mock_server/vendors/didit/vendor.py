@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.world.keys import FIRST_KEYS
+from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.rates import ExceededLimit
+from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
@@ -181,6 +182,10 @@ VENDOR = base.Vendor(
     operations=("match", "liveness", "session_start", "session_read"),
     hosts=HOSTS,
     first_keys=FIRST_KEYS,
+    variables=Variables(
+        keys=({"DIDIT_API_KEY": LIVE_KEY},),
+        settings={"DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"},
+    ),
     records=DiditRecords,
     behaviour=Didit,
     extensions={"sessions": Sessions, "webhooks": Webhooks},

@@ -25,6 +25,7 @@ from facematch_mock_server.vendors.pairs import (
     box_in_pixels,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, REQUEST_ID
 from .landmarks import describe_landmarks
@@ -201,6 +202,7 @@ VENDOR = base.Vendor(
     operations=("match", "detect"),
     hosts=frozenset({"api-us.faceplusplus.com", "api-cn.faceplusplus.com"}),
     first_keys={SECRET: Key(kind=KeyKind.LIVE, client=API_KEY)},
+    variables=Variables(keys=({"FACEPP_API_KEY": API_KEY, "FACEPP_API_SECRET": SECRET},)),
     key_of=Facepp.key.client_of,
     records=FaceTokens,
     behaviour=Facepp,

@@ -17,6 +17,7 @@ from facematch_mock_server.vendors.tokens import IssuedToken, Tokens
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.outgoing import may_send
+from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Destination, Outbox
 
@@ -360,6 +361,13 @@ VENDOR = base.Vendor(
         LIVE_TOKEN: Key(kind=KeyKind.LIVE),
         SANDBOX_TOKEN: Key(kind=KeyKind.SANDBOX),
     },
+    variables=Variables(
+        keys=(
+            {"ONFIDO_API_TOKEN": LIVE_TOKEN},
+            {"ONFIDO_OAUTH_CLIENT_ID": CLIENT, "ONFIDO_OAUTH_CLIENT_SECRET": CLIENT_SECRET},
+        ),
+        settings={"ONFIDO_WORKFLOW_ID": "3c9f1b9e-5a0d-4a3e-8a52-0d9d4a0b7c11"},
+    ),
     key_of=_key_of,
     records=OnfidoRecords,
     behaviour=Onfido,

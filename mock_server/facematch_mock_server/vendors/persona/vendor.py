@@ -9,7 +9,8 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
-from facematch_mock_server.world.keys import FIRST_KEYS
+from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
+from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
@@ -169,6 +170,10 @@ VENDOR = base.Vendor(
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.withpersona.com", "withpersona.com"}),
     first_keys=FIRST_KEYS,
+    variables=Variables(
+        keys=({"PERSONA_API_KEY": LIVE_KEY},),
+        settings={"PERSONA_TEMPLATE_ID": "itmpl_mock"},
+    ),
     key_of=base.bearer_token,
     records=PersonaRecords,
     behaviour=Persona,

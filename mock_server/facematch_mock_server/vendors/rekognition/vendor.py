@@ -16,6 +16,7 @@ from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from . import pictures, sessions
 from .claims import CLAIMS
@@ -278,6 +279,15 @@ VENDOR = base.Vendor(
         "session_price": ("credit.price_session", "amount"),
     },
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
+    variables=Variables(
+        keys=({"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": LIVE_KEY},),
+        # botocore reads both names.
+        without=("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+        settings={"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"},
+        address="AWS_ENDPOINT_URL_REKOGNITION",
+        common_address="AWS_ENDPOINT_URL",
+        ignores_address="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ),
     key_of=read_access_key,
     behaviour=Rekognition,
     extensions={"sessions": HostedSessions},

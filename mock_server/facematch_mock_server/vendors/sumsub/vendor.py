@@ -13,6 +13,7 @@ from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.vendor import endpoint
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
@@ -167,6 +168,10 @@ VENDOR = base.Vendor(
         LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
         SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),
     },
+    variables=Variables(
+        keys=({"SUMSUB_APP_TOKEN": LIVE_TOKEN, "SUMSUB_SECRET_KEY": LIVE_SECRET_KEY},),
+        settings={"SUMSUB_LEVEL_NAME": "id-and-liveness"},
+    ),
     key_of=_app_token_of,
     records=SumsubRecords,
     behaviour=Sumsub,

@@ -20,6 +20,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, REGIONS
 from .signature import SigningKey
@@ -330,6 +331,10 @@ VENDOR = base.Vendor(
     operations=("match", "liveness", "detect"),
     hosts=_HOSTS,
     first_keys={SECRET_KEY: Key(kind=KeyKind.LIVE, client=SECRET_ID)},
+    variables=Variables(
+        keys=({"TENCENTCLOUD_SECRET_ID": SECRET_ID, "TENCENTCLOUD_SECRET_KEY": SECRET_KEY},),
+        settings={"TENCENTCLOUD_REGION": "ap-guangzhou"},
+    ),
     key_of=Tencent.key.client_of,
     behaviour=Tencent,
     # No command of a shell can sign a call.

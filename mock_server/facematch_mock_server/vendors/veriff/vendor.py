@@ -15,6 +15,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
+from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
@@ -199,6 +200,11 @@ VENDOR = base.Vendor(
         LIVE_KEY: Key(kind=KeyKind.LIVE, client=API_KEY),
         SANDBOX_KEY: Key(kind=KeyKind.SANDBOX, client=TEST_API_KEY),
     },
+    variables=Variables(
+        keys=({"VERIFF_API_KEY": API_KEY, "VERIFF_SHARED_SECRET": LIVE_KEY},),
+        address="VERIFF_BASE_URL",
+        own_address="https://stationapi.veriff.com",
+    ),
     key_of=key_of,
     new_text=_new_text,
     behaviour=Veriff,

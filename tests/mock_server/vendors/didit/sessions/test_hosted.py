@@ -16,10 +16,10 @@ from kit.mock_didit import control_of, control_request, handle_with_fault
 from kit.mock_didit_sessions import NO_SESSION, SANDBOX, WORKFLOW, arming, on, portrait, start
 from kit.mock_didit_webhooks import HOOK, carry
 
+from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.vendors.base import HINT_HEADER
 from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.hosted import find_by_page_token, page_path
 
