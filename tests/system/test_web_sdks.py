@@ -189,6 +189,11 @@ def test_veriff_says_nothing_of_an_expired_session(check):
     assert check.said(0) == []
 
 
+def test_a_page_at_localhost_may_show_the_frame_of_a_mock_at_127_0_0_1(check):
+    check.browser.open(check.shop.url.replace("127.0.0.1", "localhost"))
+    assert check.said(1) == ["STARTED"]
+
+
 # Didit
 
 
