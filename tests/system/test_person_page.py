@@ -103,3 +103,19 @@ def test_the_console_links_to_the_page_of_an_open_session(browser, other_mock):
     browser.open(f"{other_mock.url}/#sessions", width=400, height=860)
     browser.wait(f"document.querySelector('a[href$=\"{page.removeprefix(other_mock.url)}\"]')")
     browser.check_log_requests_and_width(other_mock.url)
+
+
+def test_on_open_acts_without_a_click_by_the_page_itself(browser, mock):
+    mock.control.sessions.on_open(outcome=["fail_attempt", "p1"])
+    browser.open(start(mock, callback=mock.url.replace("127.0.0.1", "localhost") + "/back"))
+    browser.wait("location.pathname == '/back'")
+    assert browser.value("new URLSearchParams(location.search).get('status')") == "Approved"
+    (session,) = mock.control.sessions.all()
+    assert (session.status, session.hosted.attempts) == ("Approved", 2)
+
+
+def test_on_open_declines_by_another_face_than_the_documents(browser, mock):
+    mock.control.sessions.on_open(outcome="p2", document="p1")
+    browser.open(start(mock, callback=mock.url.replace("127.0.0.1", "localhost") + "/back"))
+    browser.wait("location.pathname == '/back'")
+    assert browser.value("new URLSearchParams(location.search).get('status')") == "Declined"

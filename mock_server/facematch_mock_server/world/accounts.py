@@ -31,13 +31,15 @@ from .links import NamedPictures, PictureSource
 from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
-from .sessions import Sessions
+from .sessions import ActsOnOpen, Sessions
 from .vendor import Vendor, choose_each
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
 MAIN = "main"
 #: Maximum number of open accounts.
 MAX_ACCOUNTS = 10_000
+#: The origins of pages on this machine, as sources of a Content-Security-Policy.
+LOOPBACK_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 #: An IPv4 address, too. Names in the network of a container may have an underscore.
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
@@ -99,6 +101,8 @@ class World:
         self.ledger = Ledger(start_credit)
         self.rates = Rates({scope: claims[key] for scope, key in vendor.rate_limits.items()})
         self.sessions = Sessions()
+        #: What the person does when a page opens, by session; None is every other session.
+        self.acts_on_open: dict[str | None, ActsOnOpen] = {}
         #: The latency at this vendor, which replaces the account's.
         self.latency = Latencies(account.draws, self.vendor_name, {})
         #: State that only this vendor has.
@@ -159,6 +163,8 @@ class Account:
         #: The pictures that clients name instead of sending them.
         self.named_pictures = NamedPictures(shared.named_pictures)
         self.journal = Journal()
+        #: The origins whose pages may show a session's page in a frame.
+        self.frame_ancestors = LOOPBACK_ORIGINS
         #: The account's state at each vendor, in the order of the server's vendors.
         self.worlds = {
             name: World(self, vendor, claims[name]) for name, vendor in shared.vendors.items()

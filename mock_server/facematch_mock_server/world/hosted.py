@@ -9,8 +9,9 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -23,13 +24,16 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
-from .sessions import Hosted, Session
+from .sessions import ActsOnOpen, Hosted, Session
 from .vendor import Extension, endpoint
 
 R = TypeVar("R")
 
 #: The actions that a person can perform.
 ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
+#: What the page can do when it opens, beside showing one of the cards.
+_OTHER_OUTCOMES = ("fail_attempt", "abandon", "expire")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:([0-9]{1,5}|\*))?", re.ASCII)
 
 
 @attrs.frozen(kw_only=True)
@@ -451,6 +455,66 @@ class HostedSessions(Extension[R]):
     def expire(self, session_id: str) -> Session:
         """Expire a session without advancing the clock. For errors see `finish`."""
         return act(self._control.world, session_id, "expire")
+
+    @endpoint("POST", "sessions/on_open")
+    def on_open(
+        self,
+        session_id: str | None = None,
+        *,
+        outcome: str | Sequence[str] | None,
+        document: str | None = None,
+    ) -> None:
+        """Let the page of a session act by itself when a browser opens it, as if somebody clicked.
+
+        Args:
+            session_id: The id from the vendor's responses; None for all sessions of the vendor
+                that have no rule of their own.
+            outcome: The name of a test card, whose face the person shows, or ``fail_attempt``,
+                ``abandon`` or ``expire``; a list for the first attempt, the second, and so on,
+                whose last name is repeated. None waits for a click again.
+            document: The name of the card that is the document; None for the card of the face.
+
+        Raises:
+            LookupError: there is no hosted session with that id.
+            ValueError: an outcome or the document is unknown.
+
+        Example:
+            >>> from facematch_mock_server import MockServer
+            >>> mock = MockServer(vendor="persona")
+            >>> mock.control.sessions.on_open(outcome=["fail_attempt", "p1"])
+        """
+        world = self._control.world
+        if session_id is not None:
+            find(world, session_id)
+        if outcome is None:
+            world.acts_on_open.pop(session_id, None)
+            return
+        outcomes = (outcome,) if isinstance(outcome, str) else tuple(outcome)
+        names = (*READY, *_OTHER_OUTCOMES)
+        if not outcomes:
+            raise ValueError("outcome must have at least one name")
+        for name in outcomes:
+            check_word("outcome", name, names)
+        if document is not None:
+            check_word("document", document, tuple(READY))
+        world.acts_on_open[session_id] = ActsOnOpen(outcomes=outcomes, document=document)
+
+    @endpoint("POST", "sessions/frame_ancestors")
+    def allow_frames(self, origins: Sequence[str]) -> None:
+        """Let pages of these origins show this account's sessions in a frame, and no others.
+
+        An origin is a scheme, a host and, if needed, a port or ``*`` for every port, such as
+        ``https://shop.test``. Until then, pages of this machine may. Raises ValueError for anything
+        else.
+        """
+        for origin in origins:
+            # JSON may have other values.
+            if not _ORIGIN.fullmatch(str(origin)):
+                raise ValueError(
+                    f"{origin!r:.80} is no origin: write it like https://shop.test, or "
+                    "http://shop.test:*, without a path"
+                )
+        self._control.account.frame_ancestors = tuple(origins)
 
     @endpoint("POST", "sessions/act")
     def _http_act(

@@ -105,6 +105,24 @@ class Session:
         return {} if self.metadata is None else self.metadata
 
 
+@attrs.frozen(kw_only=True)
+class ActsOnOpen:
+    """What the person does whenever the page of a session opens.
+
+    Attributes:
+        outcomes: What is done at the first attempt, at the second, and so on: the name of a card,
+            or an action. The last one is repeated.
+        document: The name of the document's card; None for the card of the face.
+    """
+
+    outcomes: tuple[str, ...]
+    document: str | None = None
+
+    def at_attempt(self, attempts: int) -> str:
+        """Return the outcome after so many attempts."""
+        return self.outcomes[min(attempts, len(self.outcomes) - 1)]
+
+
 class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Thread-safe."""
 

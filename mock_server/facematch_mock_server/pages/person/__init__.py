@@ -11,6 +11,7 @@ import functools
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -33,10 +34,10 @@ _HEADERS = {
     "form-action 'self' http: https:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-#: The policy of what a vendor's web SDK may show in a frame, in a page of this machine.
+#: The policy of what a vendor's web SDK may show in a frame, in a page of these origins.
 _FRAMED_POLICY = _HEADERS[_POLICY].replace(
     "frame-ancestors 'none'",
-    "frame-ancestors http://localhost:* http://127.0.0.1:*; script-src 'self'",
+    "frame-ancestors {ancestors}; script-src 'self'",
 )
 #: What has happened when one of these actions ended the session; after any other: ``finished``.
 _ENDS = {"abandon": "left", "expire": "expired"}
@@ -84,7 +85,8 @@ class PersonPage:
         except _Refusal as refusal:
             # A frame shows a refusal, too: a blocked one would not say that the session is over.
             status, title, advice = _REFUSALS[refusal.args[0]]
-            return _reply_page(status, title, advice, **{_POLICY: _FRAMED_POLICY})
+            ancestors = self._accounts.main.frame_ancestors
+            return _reply_page(status, title, advice, **_allow_frames(ancestors))
 
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
@@ -136,6 +138,18 @@ class PersonPage:
         except MISTAKES as error:
             return self._show(world, session, str(error), "refused", 400)
         is_framed = texts.get("framed") == "yes"
+        return self._reply_to_action(world, session, action, path=request.path, is_framed=is_framed)
+
+    def _reply_to_action(
+        self, world: World, session: Session, action: str, *, path: str, is_framed: bool
+    ) -> Response:
+        """Return what the browser shows after an action."""
+        if action == "abandon" and hosted.is_open(world, session):
+            # At some vendors the session goes on; `on_open` must not act in it again at once.
+            if is_framed:
+                return _end_in_frame(world, session, "left")
+            message = "The session is still open: open its page again to continue."
+            return _reply_page(200, "You walked away", message)
         if not hosted.is_open(world, session):
             if is_framed:
                 return _end_in_frame(world, session, _ENDS.get(action, "finished"))
@@ -143,7 +157,7 @@ class PersonPage:
         if is_framed:
             return self._show(world, session, _count_attempts(session), "tried")
         # Redirect to the page, so that a reload does not repeat the action.
-        return _reply(303, Location=quote(request.path))
+        return _reply(303, Location=quote(path))
 
     def _show(
         self, world: World, session: Session, message: str, moment: str, status: int = 200
@@ -173,6 +187,10 @@ class PersonPage:
         # With no-referrer, browsers would send the form without its origin.
         headers = {"Referrer-Policy": "same-origin", **_framing(world)}
         content = _Html(content + _script(world, session, moment))
+        act = _act_on_open(world, session)
+        if act and moment != "refused":
+            content = _Html(content + act)
+            headers.setdefault(_POLICY, f"{_HEADERS[_POLICY]}; script-src 'self'")
         return _reply_page(status, title, message, content, **headers)
 
     def _form_token(self, session: Session) -> str:
@@ -186,7 +204,26 @@ def _count_attempts(session: Session) -> str:
 
 def _framing(world: World) -> dict[str, str]:
     """Return the header that lets the vendor's web SDK show the page, if the vendor has one."""
-    return {_POLICY: _FRAMED_POLICY} if world.vendor.name in web.VENDORS else {}
+    if world.vendor.name not in web.VENDORS:
+        return {}
+    return _allow_frames(world.account.frame_ancestors)
+
+
+def _allow_frames(origins: Sequence[str]) -> dict[str, str]:
+    """Return the header that lets pages of these origins show the page in a frame."""
+    ancestors = " ".join(origins) or "'none'"
+    return {_POLICY: _FRAMED_POLICY.format(ancestors=ancestors)}
+
+
+def _act_on_open(world: World, session: Session) -> str:
+    """Return the element of the script that acts by itself; empty if a click is waited for."""
+    rule = world.acts_on_open.get(session.id) or world.acts_on_open.get(None)
+    if rule is None:
+        return ""
+    outcome = rule.at_attempt(hosted.hosted_of(session).attempts)
+    if outcome not in READY:
+        return _fill("act.html", outcome=outcome, face="", document="")
+    return _fill("act.html", outcome="card", face=outcome, document=rule.document or outcome)
 
 
 def _script(world: World, session: Session, moment: str) -> _Html:

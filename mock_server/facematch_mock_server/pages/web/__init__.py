@@ -10,7 +10,7 @@ from importlib import resources
 
 #: The vendors whose web SDK shows the page of a session.
 VENDORS = frozenset({"didit", "veriff"})
-_FILES = frozenset({"frame.mjs", *(f"{vendor}.mjs" for vendor in VENDORS)})
+_FILES = frozenset({"frame.mjs", "act.mjs", *(f"{vendor}.mjs" for vendor in VENDORS)})
 
 
 @functools.cache

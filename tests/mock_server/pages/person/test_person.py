@@ -253,3 +253,59 @@ def test_in_a_frame_a_failed_attempt_is_told_and_the_session_continues(mock):
     unknown = press(url, "fly", framed="yes")
     assert (unknown.status_code, 'data-moment="refused"' in unknown.text) == (400, True)
     assert press(url, "card", framed="yes", face="p1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("outcome", "document", "expected"),
+    [
+        ("p1", None, ("card", "p1", "p1")),
+        ("p2", "p1", ("card", "p2", "p1")),
+        (["fail_attempt", "p1"], None, ("fail_attempt", "", "")),
+        ("abandon", None, ("abandon", "", "")),
+    ],
+)
+def test_on_open_lets_the_page_act_as_a_click_does(mock, outcome, document, expected):
+    session = start(mock)
+    mock.control.sessions.on_open(session["session_id"], outcome=outcome, document=document)
+    page = look(session["url"])
+    attributes = re.search(
+        r'act\.mjs" data-outcome="(.*?)" data-face="(.*?)" data-document="(.*?)"', page.text
+    )
+    assert attributes.groups() == expected
+    assert "/__mock__/person/act.mjs" not in look(start(mock, vendor_data="case-8")["url"]).text
+    mock.control.sessions.on_open(session["session_id"], outcome=None)
+    assert "act.mjs" not in look(session["url"]).text
+
+
+def test_on_open_takes_the_next_outcome_at_the_next_attempt(mock):
+    session = start(mock)
+    url = f"{mock.url}/__mock__/sessions/on_open"
+    body = {"outcome": ["fail_attempt", "p1"]}
+    requests.post(url, json=body, timeout=10).raise_for_status()
+    assert 'data-outcome="fail_attempt"' in look(session["url"]).text
+    press(session["url"], "fail_attempt")
+    assert 'data-outcome="card" data-face="p1"' in look(session["url"]).text
+
+
+@pytest.mark.parametrize("outcome", ["approve", [], ["p1", 7]])
+def test_on_open_lists_the_outcomes_when_one_is_unknown(mock, outcome):
+    with pytest.raises(ValueError) as caught:
+        mock.control.sessions.on_open(outcome=outcome)
+    assert outcome == [] or {"p1", "spoof", "fail_attempt", "abandon", "expire"} <= set(
+        re.findall(r"[\w-]+", str(caught.value))
+    )
+    with pytest.raises(LookupError):
+        mock.control.sessions.on_open("nobody", outcome="p1")
+
+
+def test_account_chooses_which_origins_may_show_the_page_in_a_frame(mock):
+    session = start(mock)
+    mock.control.sessions.allow_frames(["https://shop.test"])
+    policy = look(session["url"]).headers["Content-Security-Policy"]
+    assert "frame-ancestors https://shop.test;" in policy
+    for origin in ("https://shop.test/path", "shop.test", "https://a.test; script-src *", 7):
+        with pytest.raises(ValueError):
+            mock.control.sessions.allow_frames([origin])
+    mock.control.reset()
+    again = start(mock)
+    assert "http://localhost:*" in look(again["url"]).headers["Content-Security-Policy"]
