@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-import attrs
-
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -61,8 +59,6 @@ def _check_size(call: base.Call) -> None:
 
 
 def _check_key(call: base.Call) -> None:
-    if call.request.path.endswith("/"):
-        call.claims.cite("path.slash")
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
@@ -125,6 +121,7 @@ class Compreface(base.MockVendor):
     """The mock of CompreFace in one world. Thread-safe."""
 
     common_prefix = PATH
+    slash_claim = "path.slash"
     not_found_claim = "path.method"
     #: Of CompreFace's docs/Rest-API-description.md, commit ddf32da.
     not_imitated = NotImitated(
@@ -142,15 +139,6 @@ class Compreface(base.MockVendor):
     }
     routes = _list_routes()
     extra_prefixes = ("/api/v1/recognition/", "/api/v1/detection/")
-
-    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
-        """Return the route; Spring reads a path with a last slash in the same way."""
-        route, values = super().find(head)
-        if route is None and head.path.endswith("/"):
-            path, mark, query = head.target.partition("?")
-            target = f"{path.rstrip('/')}{mark}{query}"
-            return super().find(attrs.evolve(head, target=target))
-        return route, values
 
 
 def _ask_samples(mock: Any) -> None:
