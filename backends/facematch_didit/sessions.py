@@ -159,7 +159,7 @@ class _OurMetadata:
 
 # --- read ---
 
-_Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
+_Listing: TypeAlias = Generator[http.HttpRequest, http.HttpReply, list[str]]
 
 #: Maximum number of sessions to read after a start whose response was lost (our choice).
 MOST_ROWS = 20

@@ -146,7 +146,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
 
 # --- read ---
 
-_Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
+_Listing: TypeAlias = Generator[http.HttpRequest, http.HttpReply, list[str]]
 
 _FREE = Billing(Charged.NO, "reading is free")
 #: Maximum number of inquiries to read after a start whose response was lost (ours).

@@ -144,7 +144,7 @@ class _LinkRequest:
         return min(max(math.floor(left_s), 1), _LONGEST_LINK_S)
 
 
-_LinkSteps: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, SessionAccess]
+_LinkSteps: TypeAlias = Generator[http.HttpRequest, http.HttpReply, SessionAccess]
 
 
 def _create_access(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSteps:
@@ -176,7 +176,7 @@ def _create_access(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkS
     )
 
 
-_TokenSteps: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, Secret | None]
+_TokenSteps: TypeAlias = Generator[http.HttpRequest, http.HttpReply, Secret | None]
 
 
 def _create_token(backend: SumsubBackend, link_request: _LinkRequest) -> _TokenSteps:

@@ -11,9 +11,9 @@ All three use `messages` (requests and replies as data) and `refusals` (errors f
 a result, and for missing responses). `login` has the token of a vendor that requires a login.
 
 - A *request* is what a backend gets: a `facematch_core.backend.requests.Request`. Its *steps* yield
-  each `HttpRequest` (an `http_request`) and each `Wait` that it takes.
+  each `HttpRequest` (an `http_request`) that it takes.
 - A reply is *expected* if its status is among `HttpRequest.expects`; any other is an *error reply*.
-- A call is *accepted* from the first expected reply to a paid request, or from the first wait.
+- A call is *accepted* from the first expected reply to a paid request.
 - A *row* says what an error reply means: by status and body shape, or by the vendor's *code*.
 - An *exchange* is one HTTP request on its way, with its connection and its reply.
 - A *route* is the way to one origin: its proxy, its certificates, its idle connections.
@@ -34,7 +34,7 @@ from .backend import (
 )
 from .hosted import HostedSessionBackend, as_host_names
 from .login import IssuedToken, LoginToken
-from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Json, Wait
+from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Json
 from .pairs import (
     PROBE,
     REFERENCE,
@@ -64,7 +64,7 @@ __all__ = [
     "BoxPaths", "DeleteSteps", "ErrorRow", "ErrorTable", "FacesOfPair", "FilePart",
     "HostedSessionBackend", "HttpBackend", "HttpClient", "HttpReply", "HttpRequest",
     "InconclusiveRow", "IssuedToken", "Json", "LoginToken", "PairBackend", "RequestTemplate",
-    "SessionSteps", "Setting", "Steps", "Wait", "as_data_uri", "as_host_names", "as_secret",
+    "SessionSteps", "Setting", "Steps", "as_data_uri", "as_host_names", "as_secret",
     "as_webhook_secrets", "check_base_url", "default_row", "excerpt", "file_part",
     "has_signature", "in_base64", "is_loopback", "retry_after_s", "rows", "vendor_error",
     "without_secrets",

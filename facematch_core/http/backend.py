@@ -34,7 +34,7 @@ from facematch_core.call import bill
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch, VendorError
 from facematch_core.images.image import Image
 
-from .messages import FilePart, HttpReply, HttpRequest, Wait
+from .messages import FilePart, HttpReply, HttpRequest
 from .refusals import ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_code
 from .steps import StepDriver
 from .transport import HttpClient, check_urllib3, host_of
@@ -48,11 +48,11 @@ def file_part(name: str, image: Image) -> FilePart:
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
 
-#: Generator for a call: yields requests and waits, and returns the result.
-Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, models.Result]
+#: Generator for a call: yields requests, and returns the result.
+Steps: TypeAlias = Generator[HttpRequest, HttpReply, models.Result]
 #: Generator for a request about a session.
-SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
-DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
+SessionSteps: TypeAlias = Generator[HttpRequest, HttpReply, SessionReading]
+DeleteSteps: TypeAlias = Generator[HttpRequest, HttpReply, Deletion]
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -140,7 +140,7 @@ class HttpBackend(RemoteBackend):
         """Yield the requests of a call, and return its result; by default `build` and `parse`.
 
         Each `HttpRequest` is sent. Its reply is sent into the generator if the request `expects`
-        the status; for any other reply, see `HttpRequest.on_refusal`. Yield a `Wait` to pause. All
+        the status; for any other reply, see `HttpRequest.on_refusal`. All
         steps share one deadline, and their `charges` are added up: an error after a charged step is
         billed and not retryable. Requests may go only to the hosts of `service_url` and
         `allowed_hosts`.
@@ -196,7 +196,7 @@ class HttpBackend(RemoteBackend):
 
         Called for every reply. The id becomes `ids.vendor` of the result and of every later error,
         and the `CallRecord.vendor_id` for `reconcile`. Until the first expected reply to a paid
-        request, or the first `Wait`, a later id replaces an earlier one. After that, a reply with a
+        request, a later id replaces an earlier one. After that, a reply with a
         body but without this id may belong to another call, and raises `UnexpectedResponse`. Read
         the id from `reply.url` if the body has none. Do not return the id of a request, a person or
         a report. An id has at most 200 printable characters.
@@ -422,7 +422,7 @@ class HttpBackend(RemoteBackend):
         """Return the result or error that a request gets from canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
-        the order of the requests, but none for clean-ups. Surplus replies are ignored.
+        the order of the requests. Surplus replies are ignored.
 
         Raises:
             ValueError: the call needs more replies.

@@ -1,4 +1,4 @@
-"""HTTP messages as data: `HttpRequest`, `HttpReply`, and the `Wait` between two requests.
+"""HTTP messages as data: `HttpRequest` and `HttpReply`.
 
 A backend creates requests and reads replies, without sockets. `encode_request` encodes the headers
 and the body of a request, usually a multipart form.
@@ -70,16 +70,11 @@ class HttpRequest:
         on_refusal: How to treat a lost reply or an unexpected status: ``end`` ends the call.
             ``raise`` (free requests only) raises the error at the `yield`, so that a poll can be
             retried, but ends the call after the deadline.
-        is_cleanup: Whether the request only deletes the call's data at the vendor. Clean-ups are
-            sent after the call, latest first, within two seconds in total and before the deadline.
-            They are not sent after an error if the call may have been charged and can still be
-            looked up (`Backend.reconcilable`). Any 2xx or expected status is a success. A failure
-            only adds a warning (``not_cleaned_up``) to the result, or a note to the error.
         masked: Further secrets that a reply may echo, for example the token in ``Bearer TOKEN``.
 
     Raises:
         ConfigurationError: the URL is malformed, more than one of form, JSON and body is given, or
-            a request with a charge has `is_cleanup` or ``on_refusal="raise"``.
+            a request with a charge has ``on_refusal="raise"``.
     """
 
     method: str = "POST"
@@ -95,7 +90,6 @@ class HttpRequest:
     expects: Collection[int] = attrs.field(default=frozenset({200}), repr=False)
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
-    is_cleanup: bool = attrs.field(default=False, repr=False)
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -108,10 +102,9 @@ class HttpRequest:
         body_kinds = [self.fields or self.files, self.json is not None, self.body is not None]
         if sum(map(bool, body_kinds)) > 1:
             raise errors.ConfigurationError("A request must have only one of form, JSON and body.")
-        if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
+        if self.charges and self.on_refusal == "raise":
             raise errors.ConfigurationError(
-                'on_refusal="raise" and is_cleanup are only for requests without a charge: '
-                "set charges=0, or omit both."
+                'on_refusal="raise" is only for requests without a charge: set charges=0.'
             )
 
     def encoded(self) -> HttpRequest:
@@ -147,23 +140,6 @@ class HttpRequest:
         for values in sources:
             secrets.extend(value for value in values if isinstance(value, Secret))
         return tuple(secrets)
-
-
-@attrs.frozen
-class Wait:
-    """A pause between two requests of a call: ``yield Wait(2)``.
-
-    Cancelling the call ends the pause. If the deadline would pass first, the call ends immediately.
-
-    Args:
-        seconds: Seconds to wait, at least 0.
-    """
-
-    seconds: float
-
-    def __attrs_post_init__(self) -> None:
-        if not 0 <= self.seconds < math.inf:
-            raise ValueError(f"Wait: seconds must be finite and at least 0, not {self.seconds}.")
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

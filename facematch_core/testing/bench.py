@@ -271,8 +271,6 @@ class Bench:
         self.simulator = simulator
         #: The clock for all calls; its waits are fake.
         self.clock = RunningClock()
-        #: The waits of the last call, in seconds.
-        self.waits_s: list[float] = []
         #: Full descriptions of the plug-in's exceptions, keyed by the core's short ones.
         self.faults: dict[str, str] = {}
         #: Description of the last call, used in failure messages.
@@ -633,7 +631,6 @@ class Bench:
         """Return the outcome of a call, with its requests and charges."""
         requests_before = self.simulator.requests_seen
         charges_before = self.simulator.charges
-        waits_before = len(self.clock.slept)
         result = error = None
         try:
             result = HelperThreads(1, "facematch-kit").run(call, Deadline.after(CALL_LIMIT_S))
@@ -644,7 +641,6 @@ class Bench:
             ) from None
         except fm.FaceMatchError as failure:
             error = failure
-        self.waits_s = self.clock.slept[waits_before:]
         return Outcome(
             result=result,
             error=error,
@@ -657,7 +653,7 @@ class Bench:
         self,
         edit: Callable[[HttpRequest, HttpReply], HttpReply] | None = None,
         *,
-        also_logins_and_cleanups: bool = False,
+        also_logins: bool = False,
         **changes: Any,
     ) -> Iterator[list[Exchange]]:
         """Collect the exchange of each step of a call; with other requests only if asked to.
@@ -678,8 +674,7 @@ class Bench:
             is_login = "deadline" in options and not request.charges
             assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
-            is_needed = is_of_call and not request.is_cleanup
-            if not is_needed and not also_logins_and_cleanups:
+            if not is_of_call and not also_logins:
                 return reply
             reply = edit(request, reply) if edit else attrs.evolve(reply, **changes)
             # Refused with a 401, and sent again with a new token: keep the second.

@@ -16,7 +16,6 @@ from .simulator import HttpSimulator, SimulatorReply, SimulatorRequest, Situatio
 _NEVER = {
     Situation.UNKNOWN_STATUS: "The answer has no verdict.",
     Situation.UNKNOWN_WARNING: "The answer has no warnings.",
-    Situation.NEVER_DONE: "The vendor answers at once.",
 }
 #: Situations that `PairSimulator` makes from the documented answers.
 _DERIVED = {

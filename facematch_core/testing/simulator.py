@@ -104,8 +104,6 @@ class Situation(enum.StrEnum):
     SLOW = "slow"
     #: The response sends a byte every 50 ms until the next `set_situation`.
     DRIPPING = "dripping"
-    #: A job is accepted, charged, and not finished before the next `set_situation`.
-    NEVER_DONE = "never_done"
 
 
 #: The situation in which a call passes, and the one in which it does not, by operation.

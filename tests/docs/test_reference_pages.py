@@ -215,7 +215,7 @@ def test_every_control_operation_is_on_its_page():
 
 
 def test_the_error_table_is_generated():
-    assert set(EXPECTED_ERRORS) == {*FAILURES, *STALLS, Situation.NEVER_DONE}
+    assert set(EXPECTED_ERRORS) == {*FAILURES, *STALLS}
     repeated = {True: "yes", False: "no", None: "any"}
     rows = [cells("Situation", "Error", "`charged`", "`retryable`"), "|---|---|---|---|"]
     for situation in FAILURES:

@@ -10,7 +10,6 @@ from mutants.faults import (
     LIVENESS,
     MATCH,
     PAID,
-    REVIEW,
     UNKNOWN_PRICE,
     as_dict,
     evolve,
@@ -18,27 +17,11 @@ from mutants.faults import (
     remember,
 )
 from mutants.making import caught_by
-from mutants.reference import HttpReference, JobReference, ReferenceBackend, can
+from mutants.reference import HttpReference, ReferenceBackend, can
 from mutants.vendors import ChargesNobody, RefusedReference, ShowsWhereItFailed
 
 import facematch_core as fm
 from facematch_core.base.deadline import NO_DEADLINE
-
-
-class RemembersABusyPoll(JobReference):
-    """Remembers that a poll was refused, until it is asked."""
-
-    is_busy = False
-
-    def refused(self, refusal):
-        self.is_busy = True
-        return super().refused(refusal)
-
-    def takes_note_of_busy(self):
-        was_busy = self.is_busy
-        self.is_busy = False
-        return was_busy
-
 
 # R16: Results and errors tell what they cost.
 
@@ -163,26 +146,6 @@ class WaitsBackwards(ReferenceBackend):
 
 
 @caught_by("R16")
-class BusyPollIsAReview(RemembersABusyPoll):
-    """A job whose poll was refused once ends in a review."""
-
-    def decision(self, call, body, score):
-        if self.takes_note_of_busy():
-            return REVIEW[call.operation]
-        return super().decision(call, body, score)
-
-
-@caught_by("R16")
-class BusyPollIsFree(RemembersABusyPoll):
-    """A job whose poll was refused once is reported as free."""
-
-    def charged(self, call):
-        if self.takes_note_of_busy():
-            return fm.Charged.NO
-        return super().charged(call)
-
-
-@caught_by("R16")
 class RefusedAtAnUnknownPrice(ReferenceBackend):
     """It is not known what a refused request costs."""
 
@@ -211,22 +174,6 @@ class GivesUpWhenThrottled(ReferenceBackend):
         error = super().refusal(status)
         error.retryable = False
         return error
-
-
-@caught_by("R16")
-class GivesUpAtABusyPoll(JobReference):
-    """A job that was paid for is given up at the first refused poll, for another attempt."""
-
-    def refused(self, refusal):
-        raise fm.VendorUnavailable("Try again.")
-
-
-@caught_by("R16")
-class LosesItsJob(JobReference):
-    """The error of a job that was refused at a poll does not name it."""
-
-    def vendor_id(self, reply):
-        return None
 
 
 @caught_by("R16", ChargesNobody)

@@ -7,7 +7,6 @@ from mutants.making import caught_by, vendor
 from mutants.reference import (
     PASS,
     HttpReference,
-    JobReference,
     ReferenceBackend,
     ReferenceSimulator,
     can,
@@ -17,7 +16,6 @@ from mutants.vendors import GivesOneId
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Backend
-from facematch_core.http import Wait
 from facematch_core.testing import Situation
 
 # R51: A good call is answered.
@@ -165,20 +163,6 @@ class OneIdForAll(ReferenceBackend):
     def result(self, call, body):
         result = super().result(call, body)
         return evolve(result, ids=remember(self, "ids", result.ids))
-
-
-@caught_by("R51")
-class KeepsOnePollForAll(JobReference):
-    """Asks once alone, and waits for the end in that answer."""
-
-    def follow(self, reply):
-        polls = remember(self, "polls", [])
-        while True:
-            yield Wait(0.01)
-            if not polls:
-                polls.append((yield self.poll(f"{self.service_url}{reply.headers['Location']}")))
-            if self.is_done(polls[0].json()):
-                return polls[0]
 
 
 @caught_by("R51", vendor(situations=ReferenceSimulator.situations - {Situation.LOST_ANSWER}))

@@ -1,6 +1,5 @@
 """Mutants that are wrong beyond one call: threads, settings, records, removal, logins."""
 
-import contextlib
 import os
 import tempfile
 import threading
@@ -11,16 +10,12 @@ from mutants.faults import evolve, quiet, remember
 from mutants.making import caught_by
 from mutants.reference import (
     KEY,
-    CheckReference,
-    JobReference,
     LoginReference,
     ReferenceBackend,
     can,
-    looked_up,
 )
 from mutants.vendors import (
     ForgetsTheVariable,
-    ForgetsTwice,
     KnowsItsKey,
     KnowsTheDay,
     ScoresOneNumber,
@@ -31,21 +26,6 @@ from facematch_core.base.deadline import Deadline
 
 #: Held by a mutant while it logs in.
 LOGIN_LOCK = threading.Lock()
-
-
-@contextlib.contextmanager
-def late_is_refused():
-    try:
-        yield
-    except fm.DeadlineExceeded as error:
-        refusal = fm.RequestRejected("It is not done.", billing=error.billing)
-        refusal.ids = error.ids
-        refusal.reconcilable = True
-        raise refusal from None
-
-
-def failed_look(call, outcome):
-    return fm.Reconciliation(outcome=outcome, call=call, reason="It failed.")
 
 
 # R28: Calls do not mix, nor pile up.
@@ -286,60 +266,6 @@ class GivesTheBareResult(ReferenceBackend):
 
 
 @caught_by("R32")
-class NobodyKnowsOfAnOpenJob(JobReference):
-    """A job that goes on is one that nobody can know of."""
-
-    def reconcile(self, call, **how):
-        found = super().reconcile(call, **how)
-        if found.result is not None:
-            return found
-        return evolve(found, outcome=fm.Reconciled.CANNOT_KNOW)
-
-
-@caught_by("R32")
-class CallsItRefused(JobReference):
-    """A job that goes on is reported as one that was refused."""
-
-    def match(self, request):
-        with late_is_refused():
-            return super().match(request)
-
-    def check_liveness(self, request):
-        with late_is_refused():
-            return super().check_liveness(request)
-
-
-@caught_by("R32")
-class NeverThereYet(CheckReference):
-    """Says of every call that it is not in the records yet."""
-
-    def reconcile(self, call, **how):
-        return looked_up(call, None)
-
-
-@caught_by("R32")
-class AFaultIsTheEnd(CheckReference):
-    """A look that its vendor refuses says that nobody can know."""
-
-    def reconcile(self, call, **how):
-        try:
-            return super().reconcile(call, **how)
-        except fm.VendorError:
-            return failed_look(call, fm.Reconciled.CANNOT_KNOW)
-
-
-@caught_by("R32")
-class WaitsForWhatIsGone(CheckReference):
-    """What its vendor does not know is not there yet, for ever."""
-
-    def reconcile(self, call, **how):
-        try:
-            return super().reconcile(call, **how)
-        except fm.RequestRejected:
-            return failed_look(call, fm.Reconciled.NOT_YET)
-
-
-@caught_by("R32")
 class FindsItWithoutItsId(ReferenceBackend):
     """What is found does not name the call."""
 
@@ -348,61 +274,6 @@ class FindsItWithoutItsId(ReferenceBackend):
         if kept is None:
             return None
         return evolve(kept, ids=evolve(kept.ids, call=None))
-
-
-# R49: What is made is removed.
-
-
-@caught_by("R49")
-class RemovesAtAGoodEnd(CheckReference):
-    """Removes what it has made only if the call has a result."""
-
-    def before(self, applicant):
-        return ()
-
-    def after(self, applicant):
-        yield self.removal(applicant)
-
-
-@caught_by("R49")
-class DeletesAsAStep(CheckReference):
-    """The removal is the last request of a call: a refusal of it takes the place of the answer."""
-
-    def before(self, applicant):
-        return ()
-
-    def after(self, applicant):
-        yield evolve(self.removal(applicant), is_cleanup=False, expects={204})
-
-
-@caught_by("R49")
-class RemovesTwice(CheckReference):
-    """Removes at the end of a call twice what it has made."""
-
-    def before(self, applicant):
-        yield self.removal(applicant)
-        yield self.removal(applicant)
-
-
-@caught_by("R49", ForgetsTwice)
-class RemovesOneTwice(RemovesTwice):
-    """Of what a call has made, one thing is removed twice."""
-
-
-@caught_by("R49")
-class RemovesWhatIsNotThere(CheckReference):
-    """Each call removes something else than it has made."""
-
-    def before(self, applicant):
-        return super().before(f"{applicant}-copy")
-
-
-@caught_by("R49", ForgetsTwice)
-class RemovesTheFirst(CheckReference):
-    """Each call removes what the first one has made."""
-
-    def before(self, applicant):
-        return super().before(remember(self, "applicant", applicant))
 
 
 # R63: A login ends at the deadline.

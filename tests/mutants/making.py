@@ -21,8 +21,6 @@ MUTANTS = {}
 SIMULATORS = {
     ReferenceBackend: ReferenceSimulator,
     HttpReference: reference.HttpReferenceSimulator,
-    reference.JobReference: reference.JobSimulator,
-    reference.CheckReference: reference.CheckSimulator,
     reference.LoginReference: reference.LoginSimulator,
 }
 

@@ -3,8 +3,7 @@
 What is asked and what an answer means is written once, in `Mapping`, as small pure methods: a
 mutant replaces one of them. `ReferenceBackend` asks a vendor in this process, so that hundreds of
 mutants are tried in seconds. The others ask the same vendor through a loopback socket, where an
-answer is bytes: `HttpReference`, which has settings, and `JobReference` and `CheckReference`, which
-take several requests for a call.
+answer is bytes: `HttpReference`, which has settings, and `LoginReference`, which logs in.
 """
 
 import base64
@@ -12,7 +11,6 @@ import functools
 import itertools
 import threading
 from typing import ClassVar
-from urllib.parse import urljoin
 
 import attrs
 
@@ -32,9 +30,7 @@ from facematch_core.http import (
     HttpRequest,
     IssuedToken,
     LoginToken,
-    Wait,
     as_secret,
-    retry_after_s,
 )
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
@@ -320,61 +316,6 @@ class HttpReference(Mapping, ApiKeyBackend):
         return reply.json()
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
-class JobReference(HttpReference):
-    """Conforms; its vendor takes a call as a job, which is asked for until it is done."""
-
-    job_states: ClassVar = {"running": False, "done": True}
-
-    def steps(self, request):
-        reply = yield self.submit(request)
-        return self.parse(request, (yield from self.follow(reply)))
-
-    def follow(self, reply):
-        job = urljoin(f"{self.service_url}/", reply.headers["Location"])
-        failures = 0
-        while True:
-            yield Wait(retry_after_s(reply, self.client.clock.now()) or 1.0)
-            try:
-                reply = yield self.poll(job)
-            except (fm.RateLimited, fm.VendorUnavailable) as refusal:
-                failures += 1
-                if failures == 3:
-                    raise
-                yield Wait(self.refused(refusal) or 0.0)
-            else:
-                failures = 0
-                if self.is_done(reply.json()):
-                    return reply
-
-    def submit(self, call):
-        return attrs.evolve(self.build(call), expects={202})
-
-    def poll(self, job):
-        how = {"headers": {"X-Api-Key": self.api_key}, "charges": 0, "on_refusal": "raise"}
-        return HttpRequest(method="GET", url=job, **how)
-
-    def refused(self, refusal):
-        return refusal.retry_after_s
-
-    def is_done(self, body):
-        return self.job_states[body["state"]]
-
-    def vendor_id(self, reply):
-        return reply.json()["id"]
-
-    def reconcilable(self, call):
-        return getattr(call, "vendor_id", "") is not None
-
-    def reconcile(self, call, *, deadline=NO_DEADLINE):
-        job = f"{self.service_url}/jobs/{call.vendor_id}"
-        reply = self.fetch(self.poll(job), call=call, deadline=deadline)
-        result = self.parse(call, reply) if self.is_done(self.body(reply)) else None
-        if result is not None:
-            result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))
-        return looked_up(call, result)
-
-
 class LoginReference(HttpReference):
     """Conforms; its vendor issues a token at a login, and takes it in the query."""
 
@@ -401,57 +342,6 @@ class LoginReference(HttpReference):
     def close(self):
         super().close()
         self.login_token.close()
-
-
-class CheckReference(JobReference):
-    """Conforms; its vendor checks an applicant, reports on the check, and is asked to forget."""
-
-    job_states: ClassVar = {"in_progress": False, "complete": True}
-
-    def steps(self, request):
-        reply = yield self.free("applicants")
-        applicant = reply.json()["applicant"]
-        yield from self.before(applicant)
-        for place, data in self.pictures(request).items():
-            yield self.free(f"applicants/{applicant}/{place}", body=data)
-        words = {word: value for word, value in self.request(request).items() if word not in PLACES}
-        words["applicant"] = applicant
-        reply = yield attrs.evolve(self.post("checks", json=words), expects={201})
-        reply = yield from self.follow(reply)
-        reply = yield self.report(reply)
-        result = self.parse(request, reply)
-        yield from self.after(applicant)
-        return result
-
-    def before(self, applicant):
-        yield self.removal(applicant)
-
-    def after(self, applicant):
-        yield from ()
-
-    def free(self, path, **body):
-        return attrs.evolve(self.post(path, **body), charges=0, expects={201})
-
-    def removal(self, applicant):
-        url = f"{self.service_url}/applicants/{applicant}"
-        return attrs.evolve(self.poll(url), method="DELETE", on_refusal="end", is_cleanup=True)
-
-    def report(self, reply):
-        url = urljoin(f"{self.service_url}/", reply.json()["report"])
-        return attrs.evolve(self.poll(url), on_refusal="end")
-
-    def vendor_id(self, reply):
-        return reply.at("id")
-
-    def reconcile(self, call, *, deadline=NO_DEADLINE):
-        check = self.poll(f"{self.service_url}/checks/{call.vendor_id}")
-        reply = self.fetch(check, call=call, deadline=deadline)
-        result = None
-        if self.is_done(reply.json()):
-            reply = self.fetch(self.report(reply), call=call, deadline=deadline)
-            result = self.parse(call, reply)
-            result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))
-        return looked_up(call, result)
 
 
 #: By which the vendor decides if it is sent none.
@@ -502,7 +392,7 @@ ANSWERS = {
 class Vendor:
     """The other side of both forms: what it answers, and what it understood."""
 
-    situations = frozenset(Situation) - {Situation.NEVER_DONE}
+    situations = frozenset(Situation)
     secrets = (KEY,)
     limits = LIMITS
     faces: ClassVar = {place: (box_of(edges),) for place, edges in EDGES.items()}
@@ -625,110 +515,3 @@ class LoginSimulator(HttpReferenceSimulator):
         if situation is Situation.BAD_KEY:
             return SimulatorReply(status=401, body={"error": "no"})
         return SimulatorReply(body={"token": TOKEN, "lasts_s": 3600.0})
-
-
-class JobSimulator(HttpReferenceSimulator):
-    """The vendor, who takes each question as a job, charges it, and answers to the second poll."""
-
-    situations = frozenset(Situation)
-    steps = 3
-
-    def __init__(self, backend_class=JobReference):
-        super().__init__(backend_class)
-        #: Each job's words, and how many polls of it were answered.
-        self.jobs = {}
-
-    def ends(self, request):
-        return request.path in self.jobs and self.jobs[request.path][1] > 0
-
-    def answer(self, request, situation, score):
-        key = request.headers["X-Api-Key"]
-        if request.method == "POST":
-            return self.accepted(request.json(), key, situation, score)
-        if request.path not in self.jobs:
-            return SimulatorReply(body={"error": "no such job"}, status=404)
-        words, polls = self.jobs[request.path]
-        status, body = self.answered(words, key, situation, score)
-        if status == 200 and "id" in body:
-            body |= {"id": request.path.rpartition("/")[2], "state": "done"}
-            # Nobody's test waits for who would ask for ever.
-            if not polls or (situation is Situation.NEVER_DONE and polls < 30):
-                body = {"id": body["id"], "state": "running"}
-            self.jobs[request.path] = words, polls + 1
-        return SimulatorReply(body=body, status=status, charged=False)
-
-    def accepted(self, words, key, situation, score):
-        status, body = self.answered(words, key, situation, score)
-        if status != 200 or "id" not in body:
-            return SimulatorReply(body=body, status=status)
-        job = f"job-{next(self._numbers)}"
-        self.jobs[f"/jobs/{job}"] = words, 0
-        headers = {"Location": f"/jobs/{job}"}
-        return SimulatorReply(body={"id": job}, status=202, headers=headers, charged=True)
-
-
-class CheckSimulator(HttpReferenceSimulator):
-    """The vendor, who wants an applicant and pictures before the check, and reports on it."""
-
-    situations = frozenset(Situation)
-    steps: ClassVar = {fm.Operation.MATCH: 7, fm.Operation.LIVENESS: 6}
-
-    def __init__(self, backend_class=CheckReference):
-        super().__init__(backend_class)
-        #: Each applicant's pictures; each check's words, and how many polls of it were answered.
-        self.applicants = {}
-        self.checks = {}
-        self.polls = {}
-
-    def ends(self, request):
-        return request.path.startswith("/reports/")
-
-    def answer(self, request, situation, score):
-        """Make what is posted, report on a check, say how far it is, or delete an applicant."""
-        kind, _, name = request.path[1:].partition("/")
-        check = name.removeprefix("report-")
-        is_post = request.method == "POST"
-        if request.method == "DELETE":
-            is_there = self.applicants.pop(name, None) is not None
-            return SimulatorReply(body=b"", status=204 if is_there else 404)
-        if not is_post and check not in self.checks:
-            return SimulatorReply(body={"error": "no such check"}, status=404)
-        refuses = situation in REFUSALS or situation is Situation.UNREADABLE_200
-        if refuses or kind == "reports":
-            words = self.checks.get(check, {})
-            key = request.headers["X-Api-Key"]
-            status, body = self.answered(words, key, situation, score)
-            paid = None if is_post and kind == "checks" else False
-            body = body if refuses else {**body, "id": check}
-            return SimulatorReply(body=body, status=status, charged=paid)
-        body, headers = getattr(self, f"post_{kind}" if is_post else "poll")(
-            name, request, situation
-        )
-        return SimulatorReply(
-            body=body,
-            status=201 if is_post else 200,
-            headers=headers,
-            charged=is_post and kind == "checks",
-        )
-
-    def post_applicants(self, name, request, situation):
-        applicant, _, place = (name or f"applicant-{next(self._numbers)}").partition("/")
-        pictures = self.applicants.setdefault(applicant, {})
-        if place:
-            pictures[place] = base64.b64encode(request.body).decode()
-        return {"applicant": applicant}, {}
-
-    def post_checks(self, name, request, situation):
-        words = request.json()
-        check = f"check-{next(self._numbers)}"
-        applicant = words.pop("applicant")
-        self.checks[check] = words | self.applicants[applicant]
-        self.polls[check] = 0
-        body = {"id": check, "applicant": applicant, "state": "in_progress"}
-        return body, {"Location": f"/checks/{check}"}
-
-    def poll(self, check, request, situation):
-        self.polls[check] += 1
-        goes_on = self.polls[check] == 1 or situation is Situation.NEVER_DONE
-        state = "in_progress" if goes_on else "complete"
-        return {"id": check, "state": state, "report": f"/reports/report-{check}"}, {}

@@ -5,7 +5,7 @@ from kit.contract import Status, failures, rules, run
 from mutants import reference
 from mutants.engine import ColourSimulator
 from mutants.faults import ComparesAlone
-from mutants.reference import JobSimulator, ReferenceSimulator
+from mutants.reference import ReferenceSimulator
 from mutants.sessions import LooksAtReferences, SessionVendor
 from mutants.table import MUTANTS
 from mutants.vendors import RefusesAsDocumented, TellsOfPhotos
@@ -41,7 +41,6 @@ def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
 
 #: Mutants that keep a rule waiting for seconds.
 SLOW = {
-    "CleansUpWhenItIsLate",
     "LogsInWithoutALimit",
     "NeverLogsInAgain",
     "SaysNothingOfWhatIsTaken",  # its picture is of 16 megabytes
@@ -67,8 +66,6 @@ def test_each_mutant_is_caught_by_its_rule(name, capfd):
 FORMS = {
     "in this process": ReferenceSimulator,
     "over HTTP": reference.HttpReferenceSimulator,
-    "as a job": JobSimulator,
-    "as a check": reference.CheckSimulator,
     "that only compares": lambda: TellsOfPhotos(ComparesAlone),
     "as an engine": ColourSimulator,
     "with sessions": SessionVendor,
@@ -80,28 +77,26 @@ FORMS = {
 #: The rules about hosted sessions.
 SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
 #: The rules about what a vendor answers, keeps and issues.
-ABOUT_VENDORS = frozenset({"R12", "R13", "R14", "R32", "R38", "R49", "R63"})
+ABOUT_VENDORS = frozenset({"R12", "R13", "R14", "R32", "R38", "R63"})
 #: The rules about plug-ins that send by code of their own.
 OWN = frozenset({"R19", "R28", "R30", "R31"})
 
 #: The rules that do not apply to a form.
 APART = {
-    **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R49", "R63"}),
-    "in this process": SESSIONS | {"R38", "R49", "R63"},
+    **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R63"}),
+    "in this process": SESSIONS | {"R38", "R63"},
     # Of R16 and R21 what a live face does; of an engine what a vendor does.
-    "that only compares": SESSIONS | {"R16", "R21", "R38", "R49", "R63"},
+    "that only compares": SESSIONS | {"R16", "R21", "R38", "R63"},
     "as an engine": SESSIONS | ABOUT_VENDORS | {"R16", "R21"},
-    "as a job": SESSIONS | OWN | {"R49", "R63"},
-    "as a check": SESSIONS | OWN | {"R63"},
     **dict.fromkeys(
-        ("with sessions", "with references that its vendor looks at"), OWN | {"R32", "R49", "R63"}
+        ("with sessions", "with references that its vendor looks at"), OWN | {"R32", "R63"}
     ),
-    "with a login": SESSIONS | {"R32", "R49"},
+    "with a login": SESSIONS | {"R32"},
 }
 
 
 #: Rules that ask a backend only a few times.
-SPARING_RULES = {"R12", "R13", "R14", "R28", "R30", "R31", "R32", "R49", "R51", "R54", "R56", "R57"}
+SPARING_RULES = {"R12", "R13", "R14", "R28", "R30", "R31", "R32", "R51", "R54", "R56", "R57"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from mutants.making import SIMULATORS
 from mutants.reference import (
     KEY,
     LIMITS,
-    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     ReferenceSimulator,
@@ -20,7 +19,7 @@ from PIL import Image as Pillow
 import facematch_core as fm
 from facematch_core.backend import NO_FACE
 from facematch_core.http import ErrorRow, InconclusiveRow
-from facematch_core.testing import Refusal, SimulatorReply, Situation, noise
+from facematch_core.testing import Refusal, Situation, noise
 
 
 class TellsOfPhotos(ReferenceSimulator):
@@ -64,16 +63,6 @@ class KnowsTheDay(ReferenceSimulator):
         if words["day"] != time.gmtime().tm_mday:
             return 401, {"error": "old"}
         return super().answered(words, key, situation, score)
-
-
-class ForgetsTwice(CheckSimulator):
-    """The vendor, who says of what is gone already that it is deleted."""
-
-    def answer(self, request, situation, score):
-        reply = super().answer(request, situation, score)
-        if request.method == "DELETE":
-            return SimulatorReply(body=b"", status=204)
-        return reply
 
 
 class ChargesNobody(ReferenceSimulator):

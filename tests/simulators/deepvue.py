@@ -23,7 +23,7 @@ class DeepvueSimulator(MockSimulator):
     # No page of Deepvue says which of several faces is compared.
     situations = frozenset(Situation) - {
         *(Situation.NO_FACE, Situation.TWO_FACES, Situation.SMALLER_FACE_MATCHES),
-        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING, Situation.NEVER_DONE),
+        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
     }
     cannot_happen = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",

@@ -279,8 +279,6 @@ class MockSimulator(VendorSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        at_once = "The vendor returns the result at once: it has no jobs."
-        cls.cannot_happen = {Situation.NEVER_DONE: at_once, **cls.cannot_happen}
         if "situations" not in vars(cls):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 

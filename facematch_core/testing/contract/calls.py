@@ -790,8 +790,6 @@ class Recording:
             elif result is not None and status not in self._accepted_statuses:
                 may_be_result = status in no_verdict_statuses
                 text = f"it becomes the result {result.decision}, not an error"
-                if self.step == len(self.http_requests) > 1:
-                    text += " (mark a clean-up request with `is_cleanup=True`)"
                 assert may_be_result, text
                 assert result.decision not in PASS.values(), text
 

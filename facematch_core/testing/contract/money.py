@@ -1,10 +1,9 @@
-"""R16, R32, R49: charges, errors, lost calls, and clean-ups."""
+"""R16, R32: charges, errors, and lost calls."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -36,11 +35,6 @@ from facematch_core.testing.simulator import (
     Refusal,
     Situation,
 )
-
-#: About a call that leaves something at the vendor.
-_NOT_REMOVED = "nothing is removed: yield clean-ups as soon as possible"
-#: A word of a request, such as an id.
-_WORD = re.compile(r"[\w-]+")
 
 
 @attrs.frozen
@@ -77,7 +71,6 @@ EXPECTED_ERRORS = {
     Situation.UNREADABLE_200: ExpectedError((errors.UnexpectedResponse,), (Charged.YES,)),
     Situation.SLOW: _LATE,
     Situation.DRIPPING: _LATE,
-    Situation.NEVER_DONE: _LOST,
 }
 
 
@@ -100,14 +93,6 @@ class CallToFind:
     description: str
     record: fm.CallRecord
     ending: Ending
-
-
-@attrs.frozen
-class Cleanups:
-    """The clean-ups of a call, and whether `reconcile` can still find the call."""
-
-    sent: list[str]
-    is_reconcilable: bool
 
 
 class MoneyRules(Rules):
@@ -264,7 +249,7 @@ class MoneyRules(Rules):
         if not isinstance(bench.backend, HttpBackend):
             return
         for status in (401, 503):
-            with bench.record_exchanges(also_logins_and_cleanups=True, status=status, body=b"{}"):
+            with bench.record_exchanges(also_logins=True, status=status, body=b"{}"):
                 reconciliation = reconcile(bench, record)
             # A search that failed is an error, without an outcome, or NOT_YET: nothing is known.
             assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
@@ -308,144 +293,38 @@ class MoneyRules(Rules):
                 yield CallToFind("a kept call", record, ending)
 
     def _r32_make_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
-        """Make calls without a result; yield those that `reconcile` promises to find.
-
-        A job that is not finished is looked for at once: `reconcile` must return NOT_YET.
-        """
-        no_match = _ending_to_find(bench, operation, NOT_PASSING[operation])
+        """Make calls without a result; yield those that `reconcile` promises to find."""
         passing = _ending_to_find(bench, operation, PASSING[operation])
-        waits_s = sum(bench.waits_s)
-        # Longer than the waits of a call, which the fake clock counts.
-        deadline_s = benches.SHORT_DEADLINE_S + benches.CALL_LIMIT_S + 2 * waits_s
-        if waits_s:  # the call is a job
-            bench.skip_unless_available(Situation.NEVER_DONE)
-            for ending in (passing, no_match):
-                call = self._r32_lose_call(
-                    bench, ending, Situation.NEVER_DONE, step=None, deadline_s=deadline_s
-                )
-                if call is None:
-                    continue
-                reconciliation = reconcile(bench, call.record)
-                is_open = reconciliation.outcome is fm.Reconciled.NOT_YET
-                assert is_open, (
-                    f"the job is not finished: `reconcile` returns {reconciliation.reason}"
-                )
-                yield call
         if Situation.LOST_ANSWER not in bench.simulator.situations:
             return
         steps = bench.steps_to_fail(operation, Situation.LOST_ANSWER)
         charged_steps = [step for step in steps if bench.request_at(operation, step).charges]
         for step in {*charged_steps[:1], steps[-1]}:
-            call = self._r32_lose_call(
-                bench, passing, Situation.LOST_ANSWER, step=step, deadline_s=deadline_s
-            )
+            call = self._r32_lose_call(bench, passing, step=step)
             if call is not None:
                 yield call
 
     def _r32_lose_call(
-        self, bench: Bench, ending: Ending, loss: Situation, *, step: int | None, deadline_s: float
+        self, bench: Bench, ending: Ending, *, step: int | None
     ) -> CallToFind | None:
         """Lose a call that would end as `ending`; return None if the backend cannot find it."""
         outcome = bench.call_verifier(
             ending.operation,
-            loss,
+            Situation.LOST_ANSWER,
             step=step,
             images=bench.simulator.pictures_for(ending.situation),
-            deadline_s=deadline_s,
+            deadline_s=benches.SHORT_DEADLINE_S + benches.CALL_LIMIT_S,
             **_options_of_call_to_find(bench),
         )
         error = outcome.error
         if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-            is_job = loss is Situation.NEVER_DONE
-            assert not is_job, f"a lost job gives {outcome.summary}, and cannot be found"
             return None
         record = error.call
         if record is None:  # the error of a call that is never charged has no `call`
             ids = attrs.evolve(ending.result.ids, call=error.ids.call, vendor=error.ids.vendor)
             lost_result = attrs.evolve(ending.result, ids=ids)
             record = record_of(bench, ending.operation, lost_result)
-        return CallToFind(f"a call lost by {loss.name}", record, ending)
-
-    @rule("R51")
-    def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
-        """Everything that a call creates at the vendor is deleted, however the call ends.
-
-        A face that is not deleted is a leak that goes unnoticed.
-        """
-        is_http = isinstance(bench.backend, HttpBackend)
-        bench.skip_unless_applicable(is_http, "is not an HttpBackend, and has no clean-ups")
-        removes_anything = False
-        for operation in bench.operations:
-            removed = self._r49_make_call(bench, operation, PASSING[operation]).sent
-            removed_by_other_call = self._r49_make_call(bench, operation, PASSING[operation]).sent
-            assert len(set(removed)) == len(removed), f"removed twice: {removed}"
-            shared = set(removed) & set(removed_by_other_call)
-            assert not shared, f"two calls removed the same resource: {shared}"
-            if not removed:
-                continue
-            removes_anything = True
-            endings = (NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200)
-            for situation in bench.available(endings):
-                self._r49_check_removed(bench, operation, situation)
-            self._r49_check_removed_after_refusal(bench, operation, removed_by_other_call)
-        bench.skip_unless_applicable(removes_anything, "removes nothing at its vendor")
-
-    def _r49_check_removed(
-        self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
-    ) -> None:
-        """Assert that a call sends clean-ups, unless `reconcile` can still find it."""
-        cleanups = self._r49_make_call(bench, operation, situation, step=step)
-        # The records of a call that `reconcile` can still find are not deleted.
-        assert cleanups.sent or cleanups.is_reconcilable, _NOT_REMOVED
-
-    def _r49_check_removed_after_refusal(
-        self, bench: Bench, operation: Operation, removed_by_other_call: list[str]
-    ) -> None:
-        """Assert that what a request makes is removed if the vendor rejects the next request."""
-        with bench.record_exchanges() as exchanges:
-            removed = self._r49_make_call(bench, operation, PASSING[operation]).sent
-        # The clean-ups of two calls differ in the ids of what the calls made.
-        ids = _words_in(removed) - _words_in(removed_by_other_call)
-        steps = range(1, bench.request_count(operation))
-        for step, exchange in zip(steps, exchanges, strict=False):
-            if any(made_id.encode() in exchange.reply.body for made_id in ids):
-                if Situation.REJECTED in bench.simulator.situations:
-                    self._r49_check_removed(bench, operation, Situation.REJECTED, step=step + 1)
-                return
-
-    def _r49_make_call(
-        self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
-    ) -> Cleanups:
-        """Make a call; return its clean-ups. Each DELETE must be marked as one."""
-        with bench.record_exchanges(also_logins_and_cleanups=True) as exchanges:
-            outcome = bench.call_verifier(operation, situation, step=step)
-        removals = [
-            exchange.request for exchange in exchanges if _is_delete_or_cleanup(exchange.request)
-        ]
-        for removal in removals:
-            is_marked = removal.is_cleanup
-            assert is_marked, f"{removal.url} is a step of the call: mark it `is_cleanup=True`"
-        sent = [
-            f"{removal.method} {removal.url} {removal.params} {removal.encoded().body!r}"
-            for removal in removals
-        ]
-        if outcome.result is not None and situation is PASSING[operation]:
-            tags = {warning.tag for warning in outcome.result.warnings}
-            assert "not_cleaned_up" not in tags, f"the simulator rejects {sent}"
-        is_reconcilable = False
-        error = outcome.error
-        # Only a call that may have been charged is reconciled.
-        if isinstance(error, fm.VendorError) and error.billing.charged is not Charged.NO:
-            is_reconcilable = error.call is not None and bench.backend.reconcilable(error.call)
-        return Cleanups(sent, is_reconcilable)
-
-
-def _is_delete_or_cleanup(request: HttpRequest) -> bool:
-    return request.is_cleanup or request.method == "DELETE"
-
-
-def _words_in(texts: list[str]) -> set[str]:
-    return set(_WORD.findall(" ".join(texts)))
+        return CallToFind("a call lost by LOST_ANSWER", record, ending)
 
 
 def _is_poll(request: HttpRequest) -> bool:
@@ -457,7 +336,6 @@ def check_failure(
     bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
 ) -> None:
     """Assert that a failure raised the expected error and bill, or that a retry passed."""
-    has_waited = bool(bench.waits_s)  # before `request_at`, which may make a call
     request = bench.request_at(operation, step)
     is_retried_poll = _is_poll(request) and situation in FAILURES
     outcome_text = f"it gave {outcome.summary}"
@@ -499,11 +377,6 @@ def check_failure(
         stored = bench.make_request(operation, PASSING[operation], vendor_id=error.ids.vendor)
         is_stored = bench.backend.reconcilable(stored)
         assert is_stored, "`reconcilable` is True, but the vendor stored nothing"
-    has_accepted_job = _is_poll(request) and has_waited and outcome.charges > 0
-    if has_accepted_job or situation is Situation.NEVER_DONE:
-        is_final = not isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
-        assert is_final, f"{outcome_text}: the job was accepted, so it must be an OutcomeUnknown"
-        assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"
 
 
 def _allowed_charges(

@@ -22,7 +22,6 @@ from kit.comparison.studies import (
     write_study,
 )
 from kit.fakes import FakeBackend
-from mutants.reference import JobSimulator
 
 from facematch_comparison import PairState, StudyRun, read_answers
 from facematch_core import (
@@ -30,7 +29,6 @@ from facematch_core import (
     Charged,
     ConfigurationError,
     Environment,
-    FaceVerifier,
     Retention,
     Retry,
     Score,
@@ -45,7 +43,7 @@ from facematch_core.errors import (
 from facematch_core.models import Ids
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
-from facematch_core.testing import ManualClock, Situation
+from facematch_core.testing import ManualClock
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
@@ -492,48 +490,3 @@ def test_a_pair_stays_begun_while_its_budget_is_unavailable(database, study, sto
         assert pair_states(database) == ["begun"] + ["free"] * 5
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert money(store) == (6, 0, 0)
-
-
-@pytest.fixture
-def vendor():
-    with JobSimulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def slow(vendor, clock, store):
-    """A system whose jobs are paid and do not end within five seconds."""
-    vendor.set_situation(Situation.NEVER_DONE)
-
-    def open_slow(on_event):
-        return FaceVerifier(
-            vendor.backend(), on_event=on_event, clock=clock, deadline_s=5, policies=shop(store)
-        )
-
-    return open_slow
-
-
-def test_a_paid_job_is_polled_by_the_next_run(  # noqa: PLR0917 - fixtures
-    database, study, clock, vendor, slow, store
-):
-    summary = run_once(database, study, slow, clock=clock)
-    assert summary.progress.states == {PairState.NO_RESPONSE: 6}
-    assert (vendor.charges, summary.progress.charged) == (6, 6)
-    calls = [charge.call for charge in database.unresolved(stored_system(database))]
-    assert len({call.vendor_id for call in calls} - {None}) == 6
-    assert {call.retention for call in calls} == {Retention.MINIMAL}
-    vendor.set_situation(Situation.SAME_PERSON)
-    again = run_once(database, study, slow, clock=clock)
-    assert (again.asked, vendor.charges) == (0, 6)
-    assert pair_states(database) == ["answered"] * 6
-    assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
-    assert money(store) == (6, 0, 0)
-
-
-def test_a_job_finished_before_the_end_of_the_run_is_read(database, study, clock, vendor, slow):
-    def done_by_now(_name, _state):
-        vendor.set_situation(Situation.SAME_PERSON)
-
-    summary = run_once(database, study, slow, clock=clock, progress=done_by_now)
-    assert summary.progress.states == {PairState.ANSWERED: 6}
-    assert vendor.charges == 6

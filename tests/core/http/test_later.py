@@ -1,11 +1,9 @@
-"""Vendors that answer later: statuses that continue, waits, polls that are refused, lost jobs."""
+"""Steps that poll: statuses that continue, polls that are refused, jobs that are not finished."""
 
 import contextlib
 import json
-import threading
 from typing import ClassVar
 
-import anyio
 import attrs
 import pytest
 from core.http.jobs import JobBackend, reply, served, verify
@@ -19,9 +17,8 @@ from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import fault_listeners
 from facematch_core.base.deadline import NO_DEADLINE, SystemClock
-from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s, rows
+from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, retry_after_s, rows
 from facematch_core.testing import ManualClock
-from facematch_core.verifier.aio import AsyncFaceVerifier
 
 YES = fm.Charged.YES
 NO = fm.Charged.NO
@@ -38,16 +35,16 @@ class Later(JobBackend):
 
     def steps(self, request):
         accepted = yield self.job()
-        yield Wait(retry_after_s(accepted) or self.poll_s)
+        request.clock.sleep(retry_after_s(accepted) or self.poll_s)
         while True:
             try:
                 reply = yield self.poll(accepted.location)
             except (fm.RateLimited, fm.VendorUnavailable) as refusal:
-                yield Wait(getattr(refusal, "retry_after_s", None) or self.poll_s)
+                request.clock.sleep(getattr(refusal, "retry_after_s", None) or self.poll_s)
                 continue
             if reply.json()["state"] != "running":
                 return self.parse(request, reply)
-            yield Wait(self.poll_s)
+            request.clock.sleep(self.poll_s)
 
     def job(self, path="jobs", **options):
         return HttpRequest(
@@ -79,19 +76,11 @@ class GivesUp(Later):
 
     def steps(self, request):
         accepted = yield self.job()
-        yield Wait(1)
+        request.clock.sleep(1)
         reply = yield self.poll(f"{self.service_url}{accepted.headers['Location']}")
         if reply.json()["state"] == "running":
             raise fm.OutcomeUnknown("It is still running.")
         return self.parse(request, reply)
-
-
-class WaitsFirst(Later):
-    """Asks for money after a wait."""
-
-    def steps(self, request):
-        yield Wait(3)
-        return self.parse(request, (yield self.job(expects={200})))
 
 
 class Regrets(Later):
@@ -144,7 +133,7 @@ DOWN = reply(503, {})
 
 
 THRESHOLD = fm.Threshold(50.0, models.ThresholdRule.AT_LEAST)
-CALL = match_call(50.0, call_id="call-7")
+CALL = match_call(50.0, call_id="call-7", clock=ManualClock())
 
 
 def read(*replies, backend_class=Later):
@@ -161,12 +150,6 @@ def is_lost(error):
     assert error.call.vendor_id == "job-7"
 
 
-def test_read_reply_does_not_wait():
-    assert read(ACCEPTED, RUNNING, BUSY, DOWN, DONE).score.value == 93.5
-    with pytest.raises(ValueError, match="2 replies"):
-        read(ACCEPTED, RUNNING)
-
-
 @pytest.mark.parametrize(("deadline_s", "polls"), [(2.5, 2), (1.0, 0), (None, 299)])
 def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, deadline_s, polls):
     replies = [ACCEPTED] + [RUNNING] * polls
@@ -175,7 +158,6 @@ def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, dea
             verify(server, clock, Later, deadline_s=deadline_s)
         assert len(server.requests) == 1 + polls
     is_lost(caught.value)
-    assert clock.slept == [1.0] * polls
 
 
 def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
@@ -291,25 +273,11 @@ def test_job_that_was_not_accepted_is_not_reconcilable():
     with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
         verifier = fm.FaceVerifier(Later(base_url=server.url))
         verifier.verify(picture(), picture())
-    for error in (caught.value, read(DOWN), read(DOWN, backend_class=WaitsFirst)):
+    for error in (caught.value, read(DOWN)):
         assert type(error) is fm.OutcomeUnknown
         assert (error.billing.charged, error.reconcilable) == (UNKNOWN, False)
         assert "reconcile" not in error.message
         assert error.ids.vendor is None
-
-
-def test_initial_wait_beyond_the_deadline_is_not_charged(clock):
-    with served() as server:
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            verify(server, clock, WaitsFirst, deadline_s=2)
-        assert server.requests == []
-    assert (caught.value.billing.charged, caught.value.retryable) == (NO, False)
-
-
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
-def test_wait_requires_finite_non_negative_seconds(seconds):
-    with pytest.raises(ValueError, match="seconds"):
-        Wait(seconds)
 
 
 @pytest.mark.parametrize(
@@ -415,28 +383,6 @@ def test_fetch_and_on_refusal_reject_requests_that_may_be_charged(method):
         Later().fetch(HttpRequest(method=method, url="https://api.jobs.example/"), call=None)
     with pytest.raises(fm.ConfigurationError):
         HttpRequest(method=method, url="https://api.jobs.example/", on_refusal="raise")
-
-
-def test_cancelling_during_a_wait_reports_the_charge():
-    events = []
-    is_sent = threading.Event()
-
-    def hear(event):
-        events.append(event.kind)
-        if event.kind is fm.EventKind.SENT:
-            is_sent.set()
-
-    async def go(server):
-        verifier = fm.FaceVerifier(Later(base_url=server.url, poll_s=30.0), on_event=hear)
-        async with AsyncFaceVerifier(verifier) as asking, anyio.create_task_group() as group:
-            group.start_soon(asking.verify, PROBE, REFERENCE)
-            await anyio.to_thread.run_sync(is_sent.wait)
-            group.cancel_scope.cancel()
-
-    with served(ACCEPTED) as server:
-        anyio.run(go, server)
-    assert events[-1] is fm.EventKind.CHARGED
-    assert len(server.requests) == 1
 
 
 def test_ctrl_c_during_a_wait_reports_the_job_id():

@@ -14,8 +14,6 @@ from mutants.reference import (
     PASS,
     HttpReference,
     HttpReferenceSimulator,
-    JobReference,
-    JobSimulator,
     ReferenceBackend,
     ReferenceSimulator,
     can,
@@ -24,7 +22,6 @@ from mutants.table import MUTANTS
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.http import Wait
 from facematch_core.models import Box
 from facematch_core.testing import Situation, bench, find_leaks, picture_samples
 from facematch_core.testing.contract import options
@@ -35,21 +32,10 @@ PASSED = Status.PASSED
 FAILED = Status.FAILED
 OPEN = Status.OPEN
 APART = Status.DOES_NOT_APPLY
-JOB = {"base": JobReference, "simulator": JobSimulator}
 OVER_HTTP = {"base": HttpReference}
 
 
 # --- Replacements that take more than a line
-
-
-def passes_refusals(me, ok, call):
-    """Lets a refusal of a poll pass, which the core reports as a job that is not finished."""
-    reply = yield me.submit(call)
-    while True:
-        yield Wait(1)
-        polled = yield me.poll(f"{me.service_url}{reply.headers['Location']}")
-        if me.is_done(polled.json()):
-            return me.parse(call, polled)
 
 
 def elsewhere(me, ok, call):
@@ -130,10 +116,6 @@ def box_in_pixels(me, ok, edges):
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=480, of_height=480)
 
 
-def job_is_under_way(me, ok, refusal):
-    raise fm.OutcomeUnknown("The job is under way, and nobody knows how far.")
-
-
 def refusal_may_be_a_result(me, ok, call, reply):
     if reply.status == 400 and reply.at("verdict"):
         return me.result(call, as_dict(me.body(reply)))
@@ -145,17 +127,12 @@ def parse_409(me, ok, call, reply):
 
 
 RIGHT = [
-    # Money and jobs
+    # Money
     row("R16", "FreeVendor", "What fails at a free vendor is free.",
         **OVER_HTTP, **FREE_HTTP, simulator=FREE_VENDOR),
     row("R16", "NobodyIsFree", "A vendor may charge nothing where nobody is seen.",
         **OVER_HTTP, result=charges_no_face_nothing,
         simulator=vendor(HttpReferenceSimulator, answer=charges_faces)),
-    row("R32", "FreeJob", "A job is found by its id, though nothing is charged.",
-        base=JobReference, simulator=vendor(JobSimulator, accepted=charges_nothing),
-        capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
-        charged=lambda me, ok, call: fm.Charged.NO,
-        submit=lambda me, ok, call: evolve(ok(call), charges=0)),
     # The mapping
     row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP, result=careful),
     row("R02", "Cosine", "A score of another scale is rounded.",
@@ -176,8 +153,6 @@ RIGHT = [
 ]  # fmt: skip
 #: Those that take their time.
 RIGHT_AND_SLOW = [
-    row("R16", "Passes", "A refused poll may end as it likes.", **JOB, steps=passes_refusals),
-    row("R16", "SaysSo", "A refused poll may end as it likes.", **JOB, refused=job_is_under_way),
     row("R38", "Refuses", "A refusal may be a result.",
         **OVER_HTTP, simulator=Refusing, parse_non_200=refusal_may_be_a_result),
     row("R38", "Sparing", "It expects an answer that no simulator gives.",
@@ -204,7 +179,7 @@ def test_unusual_but_right_plug_in_passes_the_rule(plug_in):
 #: Status, words of its reason, and the plug-in with its vendor.
 NOT_JUDGED = [
     (OPEN, "keeps no records", row("R32", "Unproved", "Nobody knows whether it finds a job.",
-        base=JobReference, simulator=vendor(JobSimulator, keeps_records=False))),
+        simulator=vendor(keeps_records=False))),
     (OPEN, "Odd cannot produce SLOW or DRIPPING.", row("R19", "PoorR19", "It is named.",
         simulator=POOR)),
     (APART, "declares no liveness call", row("R16", "MatchOnly", "Nothing can meet it.",
