@@ -227,9 +227,9 @@ class Target:
 
 def single_setups(setup: AnySetup) -> list[VerifierSetup]:
     """Return the setups of all backends that a setup has, in the order of its members."""
-    from facematch_core.config.opening import FailoverSetup, ShadowSetup, ShareSetup
+    from facematch_core.config.opening import GroupSetup
 
-    if not isinstance(setup, FailoverSetup | ShareSetup | ShadowSetup):
+    if not isinstance(setup, GroupSetup):
         return [setup]
     setups = []
     for member in setup.members.values():

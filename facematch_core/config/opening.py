@@ -15,10 +15,9 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 import attrs
 import platformdirs
@@ -38,7 +37,7 @@ from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.sql import open_database
 from facematch_core.verifier.failover import Failover
-from facematch_core.verifier.shadow import DEFAULT_FRACTION, Shadow, ShadowCall, check_fraction
+from facematch_core.verifier.shadow import Shadow, ShadowCall, check_fraction
 from facematch_core.verifier.share import Share, check_percent
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
@@ -184,8 +183,8 @@ def open_sessions(
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
     if not isinstance(setup, VerifierSetup):
         raise ConfigurationError(
-            f"{setup.profile.location} is a {setup.group}, and sessions need a single backend: "
-            f"open the sessions of a member: {', '.join(setup.members)}."
+            f"{setup.profile.location} is a {setup.profile.group}, and sessions need a single "
+            f"backend: open the sessions of a member: {', '.join(setup.members)}."
         )
     _refuse_asks_if(arguments, setup)
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
@@ -267,7 +266,8 @@ def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_asks_if(arguments: Mapping[str, object], setup: AnySetup) -> None:
     """Raise `ConfigurationError` if `asks_if` is given and no candidate is asked."""
-    if "asks_if" in arguments and not isinstance(setup, ShadowSetup):
+    is_shadow = setup.profile is not None and setup.profile.group == "shadow"
+    if "asks_if" in arguments and not is_shadow:
         raise ConfigurationError(
             "asks_if is an argument of a shadow: name a profile that has a candidate."
         )
@@ -331,106 +331,74 @@ class VerifierSetup:
 
 
 @attrs.frozen(kw_only=True)
-class FailoverSetup:
-    """The profile of a failover that is not open yet, and the setups of its members in order."""
+class GroupSetup:
+    """A failover, a share or a shadow that is not open yet.
+
+    Attributes:
+        profile: The profile of the group.
+        members: The setups of its members, by the names of their profiles, in order.
+    """
 
     profile: Profile
-    members: Mapping[str, VerifierSetup]
-    group: ClassVar[str] = "failover"
-
-    def open(self, **arguments: Any) -> Failover:
-        """Open a failover with `deadline_s`; open each member with all other arguments."""
-        _refuse_own_arguments(arguments, self.profile, group=self.group)
-        log = _take_log(arguments, self.profile)
-        deadline_s = arguments.pop("deadline_s", None)
-        if deadline_s is None:
-            deadline_s = self.profile.verifier.get("deadline_s")
-        with contextlib.ExitStack() as stack:
-            members = {
-                name: stack.enter_context(member.open(**arguments))
-                for name, member in self.members.items()
-            }
-            failover = Failover(
-                members, deadline_s=deadline_s, log=log, clock=arguments.get("clock")
-            )
-            stack.pop_all()
-        return failover
-
-
-@attrs.frozen(kw_only=True)
-class ShareSetup:
-    """The profile of a share that is not open yet, and the setups of its members."""
-
-    profile: Profile
-    members: Mapping[str, VerifierSetup | FailoverSetup]
-    group: ClassVar[str] = "share"
-
-    def open(self, **arguments: Any) -> Share:
-        """Open a share; open each member with all arguments."""
-        _refuse_own_arguments(arguments, self.profile, group=self.group)
-        log = _take_log(arguments, self.profile)
-        key = _read_share_key(self.profile)
-        with contextlib.ExitStack() as stack:
-            members: dict[str, FaceVerifier | Failover] = {}
-            for name, member in self.members.items():
-                members[name] = member.open(**arguments)
-                stack.callback(members[name].close)
-            share = Share(
-                members, self.profile.percent, key=key, log=log, clock=arguments.get("clock")
-            )
-            stack.pop_all()
-        return share
-
-
-@attrs.frozen(kw_only=True)
-class ShadowSetup:
-    """The profile of a shadow that is not open yet, and the setups of its two verifiers."""
-
-    profile: Profile
-    answering: VerifierSetup | FailoverSetup | ShareSetup
-    candidate: VerifierSetup
-    group: ClassVar[str] = "shadow"
-
-    @property
-    def members(self) -> Mapping[str, VerifierSetup | FailoverSetup | ShareSetup]:
-        """The setups of both verifiers, by the names of their profiles."""
-        return {self.profile.answering: self.answering, self.profile.candidate: self.candidate}
+    members: Mapping[str, VerifierSetup | GroupSetup]
 
     def open(
         self, *, asks_if: Callable[[ShadowCall], bool] | None = None, **arguments: Any
-    ) -> Shadow:
-        """Open a shadow; open the verifier that answers with all other arguments."""
-        log = _take_log(arguments, self.profile)
+    ) -> Verifier:
+        """Open the members and the group; which arguments a member gets: see `open_verifier`.
+
+        Raises:
+            ConfigurationError: an argument belongs to a member, or a shadow has no log.
+        """
+        profile = self.profile
         clock = arguments.get("clock")
-        if log is None:
-            raise ConfigurationError(
-                f"{self.profile.location} needs a table log with store and key, or an argument log="
-            )
-        fraction = self.profile.fraction
-        if fraction is None:
-            fraction = DEFAULT_FRACTION
+        if profile.group != "shadow":
+            _refuse_own_arguments(arguments, profile)
+        own: dict[str, Any] = {"log": _take_log(arguments, profile), "clock": clock}
+        if profile.group == "failover":
+            # Shared by all members, so no member gets it.
+            own["deadline_s"] = arguments.pop("deadline_s", None)
+            if own["deadline_s"] is None:
+                own["deadline_s"] = profile.verifier.get("deadline_s")
+        elif profile.group == "share":
+            own |= {"percent": profile.percent, "key": _read_share_key(profile)}
+        else:
+            if own["log"] is None:
+                raise ConfigurationError(
+                    f"{profile.location} needs a table log with store and key, or an argument log="
+                )
+            own["asks_if"] = asks_if
+            if profile.fraction is not None:
+                own["fraction"] = profile.fraction
         with contextlib.ExitStack() as stack:
-            verifier = self.answering.open(**arguments)
-            stack.callback(verifier.close)
-            candidate = stack.enter_context(self.candidate.open(clock=clock))
-            shadow: Shadow = Shadow(
-                verifier, candidate, log=log, fraction=fraction, asks_if=asks_if, clock=clock
-            )
+            members: dict[str, Any] = {}
+            for name, member in self.members.items():
+                # A candidate is not the caller's: it gets nothing but the clock of a test.
+                is_candidate = name == profile.candidate
+                members[name] = member.open(**({"clock": clock} if is_candidate else arguments))
+                stack.callback(members[name].close)
+            verifier: Verifier
+            if profile.group == "shadow":
+                verifier = Shadow(members[profile.answering], members[profile.candidate], **own)
+            elif profile.group == "share":
+                verifier = Share(members, **own)
+            else:
+                verifier = Failover(members, **own)
             stack.pop_all()
-        return shadow
+        return verifier
 
 
 #: A resolved verifier of any kind that is not open yet.
-AnySetup: TypeAlias = VerifierSetup | FailoverSetup | ShareSetup | ShadowSetup
+AnySetup: TypeAlias = VerifierSetup | GroupSetup
 
 
-def _refuse_own_arguments(arguments: Mapping[str, object], profile: Profile, *, group: str) -> None:
+def _refuse_own_arguments(arguments: Mapping[str, object], profile: Profile) -> None:
     """Raise `ConfigurationError` for an argument that each member has for itself."""
     for name in (*_THRESHOLDS, "policies"):
         if arguments.get(name) is not None:
             raise ConfigurationError(
-                f"{profile.location} is a {group}, whose members have their own {name}: set it in "
-                "the profile of each member."
+                f"{profile.location} is a {profile.group}, whose members have their own {name}: "
+                "set it in the profile of each member."
             )
 
 
@@ -523,7 +491,7 @@ class Config:
             return (profile,)
         members = []
         for member in profile.members:
-            groups = _GROUPS_OF_MEMBERS[profile.group]
+            groups = _GROUPS[profile.group].possible_members
             if profile.candidate and member == profile.answering:
                 groups = _GROUPS_OF_ANSWERING
             possible_members = {
@@ -561,18 +529,8 @@ class Config:
                 f"{chosen.location} has members, and {setting[:60]!r} is not an argument of a "
                 "verifier: put settings into the profile of a member."
             )
-        setups: dict[str, Any] = {}
-        for member in self.member_profiles(name):
-            setups[member.name] = self.setup_of(member.name)
-        if chosen.group == "failover":
-            return FailoverSetup(profile=chosen, members=setups)
-        if chosen.group == "share":
-            return ShareSetup(profile=chosen, members=setups)
-        return ShadowSetup(
-            profile=chosen,
-            answering=setups[chosen.answering],
-            candidate=setups[chosen.candidate],
-        )
+        members = {member.name: self.setup_of(member.name) for member in self.member_profiles(name)}
+        return GroupSetup(profile=chosen, members=members)
 
 
 def user_file() -> Path:
@@ -644,18 +602,17 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
                 f"{location} needs backend, the name of a backend, or members, the profiles of a "
                 "failover or a share, or verifier and candidate, the profiles of a shadow."
             )
-        for shadow_key in _SHADOW_KEYS & values.keys():
+        for shadow_key in _GROUPS["shadow"].own_keys & values.keys():
             raise ConfigurationError(
                 f"{location}: {shadow_key} needs candidate, the profile to try."
             )
-        for group_key in _SHARE_KEYS & values.keys():
+        for group_key in _GROUPS["share"].own_keys & values.keys():
             raise ConfigurationError(
                 f"{location}: {group_key} needs members, the profiles to share."
             )
-    elif "percent" in values:
-        _check_group(values, members, location, group="share", own_keys=_SHARE_KEYS)
     else:
-        _check_group(values, members, location, group="failover", own_keys={"deadline_s"})
+        group = "share" if "percent" in values else "failover"
+        _check_group(values, members, location, group=group)
     policies = {
         policy: convert_table(values.pop(policy), types, f"{location} {policy}", path.parent)
         for policy, types in POLICY_TABLES.items()
@@ -690,12 +647,22 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
     )
 
 
-#: The keys that make a profile with `members` a share.
-_SHARE_KEYS: Final = frozenset({"percent", "key"})
-#: The keys of a shadow.
-_SHADOW_KEYS: Final = frozenset({"verifier", "candidate", "fraction"})
-#: The groups that the members of each group may be; empty text means one backend.
-_GROUPS_OF_MEMBERS: Final = {"failover": ("",), "share": ("", "failover"), "shadow": ("",)}
+@attrs.frozen
+class GroupKind:
+    """What a profile of a group may say."""
+
+    #: The keys of such a profile, without `members` and `log`.
+    own_keys: frozenset[str]
+    #: The groups that its members may be; empty text means one backend.
+    possible_members: tuple[str, ...]
+
+
+#: The kinds of groups, by `Profile.group`.
+_GROUPS: Final = {
+    "failover": GroupKind(frozenset({"deadline_s"}), ("",)),
+    "share": GroupKind(frozenset({"percent", "key"}), ("", "failover")),
+    "shadow": GroupKind(frozenset({"verifier", "candidate", "fraction"}), ("",)),
+}
 #: What messages call a profile of each kind.
 _KINDS_OF_PROFILES: Final = {
     "": "of one backend",
@@ -715,7 +682,7 @@ def _check_shadow(
             f"{location}: candidate needs verifier, the profile that answers, because nobody gets "
             "the candidate's answers."
         )
-    foreign_keys = values.keys() - _SHADOW_KEYS
+    foreign_keys = values.keys() - _GROUPS["shadow"].own_keys
     if members is not None:
         foreign_keys |= {"members"}
     if foreign_keys:
@@ -729,25 +696,15 @@ def _check_shadow(
 
 
 def _check_group(
-    values: Mapping[str, Any],
-    members: tuple[str, ...],
-    location: str,
-    *,
-    group: str,
-    own_keys: AbstractSet[str],
+    values: Mapping[str, Any], members: tuple[str, ...], location: str, *, group: str
 ) -> None:
-    """Raise if a profile with `members` has other keys than its own, or wrong members.
+    """Raise if a failover or a share has other keys than its own, or wrong members.
 
-    Args:
-        values: The keys of the profile, without `members`.
-        members: The names of the member profiles.
-        location: The file and the profile, for messages.
-        group: What the members belong to, for messages: ``failover`` or ``share``.
-        own_keys: The keys that such a profile may have.
+    `values` are the keys of the profile without `members`.
     """
-    if "key" in values and "key" not in own_keys:
+    if "key" in values and group == "failover":
         raise ConfigurationError(f"{location}: key needs percent, the percentages of a share.")
-    foreign_keys = values.keys() - own_keys
+    foreign_keys = values.keys() - _GROUPS[group].own_keys
     if foreign_keys:
         raise ConfigurationError(
             f"{location}: {min(foreign_keys)} belongs to a member, not to a {group}: set it in "
