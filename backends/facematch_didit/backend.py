@@ -21,7 +21,6 @@ from facematch_core import (
     Secret,
 )
 from facematch_core.backend import (
-    CALL_ID_KEY,
     Capabilities,
     DeleteRequest,
     ImageLimits,
@@ -222,11 +221,6 @@ class DiditBackend(ApiKeyBackend):
     def parse(self, request: Any, reply: HttpReply) -> MatchResult | LivenessResult:
         """Parse a 200 response. Any exception means that the response is invalid."""
         return wire.read_result(request, reply.json(), self.environment)
-
-    def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the request values that a response repeats (none in the edition of early 2026)."""
-        call_id = reply.at("metadata", CALL_ID_KEY)
-        return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether the body of a refusal has the form of Didit's errors."""

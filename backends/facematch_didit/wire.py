@@ -206,6 +206,7 @@ def read_result(
     """Parse a 200 response; `declared` is the setting `environment`."""
     kind = _kind_of(request)
     answer = read_object(body, "the body")
+    _check_echoes(request, answer)
     block = read_object(answer[kind.block], kind.block)
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
@@ -226,6 +227,20 @@ def read_result(
         billing=billing,
         raw=answer,
     )
+
+
+def _check_echoes(request: PictureRequest, answer: dict[str, http.Json]) -> None:
+    """Raise `ValueError` if the response repeats an id of another call.
+
+    The edition of early 2026 repeats none.
+    """
+    metadata = answer.get("metadata")
+    call_id = metadata.get(CALL_ID_KEY) if isinstance(metadata, dict) else None
+    echoes = [(call_id, request.call_id), (answer.get("vendor_data"), request.caller_ref)]
+    for echo, sent in echoes:
+        # Didit's form parser trims white space, and digits may come back as a number.
+        if echo is not None and str(echo).strip() != (sent or "").strip():
+            raise ValueError("it repeats an id that was not sent")
 
 
 def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | None:

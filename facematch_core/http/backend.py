@@ -203,13 +203,6 @@ class HttpBackend(RemoteBackend):
         """
         return None
 
-    def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the `call_id` and `caller_ref` that a reply echoes; by default nothing.
-
-        A value that was not sent raises `UnexpectedResponse`. None means that it is not echoed.
-        """
-        return {}
-
     def error_code(self, reply: HttpReply) -> object:
         """Return the vendor's code from an error reply (see `error`), to look up in `error_codes`.
 
@@ -446,8 +439,8 @@ class HttpBackend(RemoteBackend):
 
         Args:
             request: A request without side effects.
-            call: The call to look up: a reply whose `vendor_id` or `echoes` name another call is an
-                error. None if the request is not about a single call.
+            call: The call to look up: a reply whose `vendor_id` names another call is an error.
+                None if the request is not about a single call.
             deadline: The deadline; if it has no limit, 5 minutes from now.
 
         Raises:

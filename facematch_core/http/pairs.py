@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -91,9 +91,8 @@ class RequestTemplate:
     Attributes:
         path: The path below the backend's `service_url`.
         headers, params, fields, json: As in `HttpRequest`. Values may be `PROBE`, `REFERENCE` and
-            `Setting`, at any depth of `json`. A picture here is text.
+            `Setting`, at any depth of `json`. A picture here is text in base64.
         files: The parts of a multipart form that are pictures, by the part's name.
-        picture_text: Converts a picture to text: `in_base64` or `as_data_uri`.
     """
 
     path: str
@@ -102,7 +101,6 @@ class RequestTemplate:
     fields: Mapping[str, Any] = attrs.field(factory=dict)
     files: Mapping[str, Blank] = attrs.field(factory=dict)
     json: Json = None
-    picture_text: Callable[[Image], str] = in_base64
 
     def fill(self, backend: PairBackend, pictures: Mapping[Blank, Image]) -> HttpRequest:
         """Return the request with pictures and settings filled in."""
@@ -123,7 +121,7 @@ class RequestTemplate:
     def _fill(self, template: Json, backend: PairBackend, pictures: Mapping[Blank, Image]) -> Json:
         """Fill in pictures and settings; leave out entries that are then None."""
         if isinstance(template, Blank):
-            return self.picture_text(pictures[template])
+            return in_base64(pictures[template])
         if isinstance(template, Setting):
             return template.read(backend)
         if isinstance(template, list):
@@ -187,11 +185,10 @@ class AnswerPaths:
             a number outside the range is an unreadable answer.
         cut: The path of the vendor's own threshold in this answer, on the score's own scale. It
             decides if the caller sets no threshold.
-        probe_faces, reference_faces: The paths of the lists of faces in a picture. An empty list
-            means that the picture shows no face; the answer then needs no score.
+        probe_faces, reference_faces: The paths of the lists of faces in a picture, whose first face
+            is the one that is compared. An empty list means that the picture shows no face; the
+            answer then needs no score.
         face_box: Where the box of a face stands.
-        is_first_face_compared: Whether the documents say that the first face of a list is the one
-            that is compared. If False, `Face.compared` is None.
         no_face_billing: The bill for an answer without a face; None for that of any other answer.
         model: The path of the model's name.
         expected_model: The model of which the scale is; an answer from another one is unreadable.
@@ -206,7 +203,6 @@ class AnswerPaths:
     probe_faces: JsonPath | None = None
     reference_faces: JsonPath | None = None
     face_box: BoxPaths | None = None
-    is_first_face_compared: bool = True
     no_face_billing: models.Billing | None = None
     model: JsonPath | None = None
     expected_model: str | Setting | None = None
@@ -388,11 +384,10 @@ class PairBackend(HttpBackend):
             raise TypeError("the faces are not a list")
         faces = []
         for index, face in enumerate(listed):
-            is_compared = index == 0 if paths.is_first_face_compared else None
-            faces.append(self.read_face(face, paths, is_compared=is_compared))
+            faces.append(self.read_face(face, paths, is_compared=index == 0))
         return tuple(faces)
 
-    def read_face(self, face: Json, paths: AnswerPaths, *, is_compared: bool | None) -> models.Face:
+    def read_face(self, face: Json, paths: AnswerPaths, *, is_compared: bool) -> models.Face:
         """Return one face of a list."""
         box = None
         if paths.face_box is not None:

@@ -409,9 +409,6 @@ class Image:
         if limits.max_bytes is not None and size_bytes > limits.max_bytes:
             source = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
             return f"has {size_bytes} bytes, but only {limits.max_bytes} can be sent{source}"
-        pixels = header.width * header.height
-        if limits.max_pixels is not None and pixels > limits.max_pixels:
-            return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
         longer_side = max(header.width, header.height)
         if limits.max_side_px is not None and longer_side > limits.max_side_px:
             return f"is {longer_side} pixels long, but only {limits.max_side_px} can be sent"

@@ -107,7 +107,6 @@ class ImageLimits:
         max_bytes: Maximum file size, at least 1; None if no limit is known.
         max_bytes_from: The source of `max_bytes`, for error messages, if the vendor does not
             document it (``max_file_bytes, an assumption``); else None.
-        max_pixels: Maximum width times height, at least 1; None if no limit is known.
         max_side_px: Maximum length of the longer side, at least 1; None if no limit is known.
         min_bytes: Minimum file size, at least 1.
         min_side_px: Minimum length of the shorter side, at least 1. Pictures are never enlarged.
@@ -122,7 +121,6 @@ class ImageLimits:
     )
     max_bytes: int | None = None
     max_bytes_from: str | None = None
-    max_pixels: int | None = None
     max_side_px: int | None = None
     min_bytes: int = 1
     min_side_px: int = 1
@@ -132,12 +130,11 @@ class ImageLimits:
             value = getattr(self, name)
             if not _is_positive(value):
                 raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
-        for name in ("max_bytes", "max_pixels", "max_side_px"):
+        for name in ("max_bytes", "max_side_px"):
             value = getattr(self, name)
             if value is not None and not _is_positive(value):
                 raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
         _check_range("max_side_px", self.min_side_px, self.max_side_px)
-        _check_range("max_pixels", self.min_side_px**2, self.max_pixels)
         _check_range("max_bytes", self.min_bytes, self.max_bytes)
 
 
@@ -454,15 +451,14 @@ def fit(
     if target is None:
         refuse_picture(f"needs re-encoding, but none of {list_formats(formats)} can be written")
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
-    max_pixels = limits.max_pixels or MAX_PIXELS
-    picture = decode(data, header, min(_PIXELS_TO_DECODE, max_pixels))
+    picture = decode(data, header, _PIXELS_TO_DECODE)
     # Drop a large colour profile (usually a printer's) to leave more bytes for the face.
     is_small_profile = len(picture.info.get("icc_profile", b"")) <= max_bytes // 4
     info = picture.info if is_small_profile else {}
     options_to_try: list[dict[str, int]] = [{}]
     if target in _LOSSY:
         options_to_try = [{"quality": quality} for quality in _QUALITIES]
-    size = _largest_size(picture.size, target, limits.max_side_px, max_pixels)
+    size = _largest_size(picture.size, target, limits.max_side_px)
     while min(size) >= limits.min_side_px:
         scaled = picture
         if size != picture.size:
@@ -479,26 +475,19 @@ def fit(
         if smaller_size == size:
             break
         size = smaller_size
-    limit = f"{max_bytes} bytes"
-    if limits.max_pixels is not None:
-        limit = f"{max_bytes} bytes and {max_pixels} pixels"
     return refuse_picture(
-        f"cannot be brought within {limit} without its shorter side falling below "
+        f"cannot be brought within {max_bytes} bytes without its shorter side falling below "
         f"{limits.min_side_px} pixels; take another picture"
     )
 
 
 def _largest_size(
-    size: tuple[int, int], target: ImageFormat, max_side_px: int | None, max_pixels: int
+    size: tuple[int, int], target: ImageFormat, max_side_px: int | None
 ) -> tuple[int, int]:
     """Return the largest size, at most `size`, within the limits of the vendor and `target`."""
     longer_side = max(size)
     max_side_px = min(max_side_px or longer_side, _MAX_SIDES.get(target, longer_side))
-    factor = min(1.0, max_side_px / longer_side, math.sqrt(max_pixels / math.prod(size)))
-    width, height = _scale(size, factor)
-    # After scaling, the longer side can be too long only if the shorter side is one pixel.
-    max_longer_side = max(1, max_pixels // min(width, height))
-    return min(width, max_longer_side), min(height, max_longer_side)
+    return _scale(size, min(1.0, max_side_px / longer_side))
 
 
 def list_formats(formats: Collection[ImageFormat]) -> str:

@@ -36,8 +36,6 @@ class PairSimulator(HttpSimulator):
         settings: Its settings, without ``base_url``.
         picture_names: ``probe`` or ``reference``, by the name of a form's file or field, or by the
             path of a text in a JSON body: ``{"image_a": "probe", "image_b": "reference"}``.
-        has_data_uris: Whether a picture that is text must be a data URI. Otherwise it must be
-            base64 without a prefix.
         constants: By the path of the URL, the values that the documents require in a request and
             that change what its answer means, such as a version or "find all faces". Each by its
             place, as in `picture_names`: ``{"/v2/compare": {"model": "af-3"}}``. A request without
@@ -60,7 +58,6 @@ class PairSimulator(HttpSimulator):
     backend_class: ClassVar[type[Backend]]
     settings: ClassVar[Mapping[str, Any]] = {}
     picture_names: ClassVar[Mapping[Any, str]]
-    has_data_uris: ClassVar[bool] = False
     constants: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     credentials: ClassVar[Mapping[str, str]] = {}
     same_person: ClassVar[Any]
@@ -143,12 +140,8 @@ class PairSimulator(HttpSimulator):
         return pictures
 
     def decode(self, text: str) -> bytes:
-        """Return the picture in a text; raise `ValueError` if its prefix is wrong."""
-        prefix, comma, content = text.rpartition(",")
-        is_data_uri = bool(comma) and prefix.startswith("data:image/")
-        if is_data_uri is not self.has_data_uris:
-            raise ValueError("a picture in the request has the wrong prefix")
-        return base64.b64decode(content, validate=True)
+        """Return the picture in a text: base64 without a prefix. Override it for another form."""
+        return base64.b64decode(text, validate=True)
 
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 #: File formats that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
-#: The core rejects pictures with more bytes or pixels, whatever the vendor accepts.
+#: The core rejects pictures with more bytes, whatever the vendor accepts.
 _CORE_MAX_BYTES = 32 * 1024 * 1024
-_CORE_MAX_PIXELS = 64_000_000
 #: Some file formats cannot store a longer side.
 _MAX_STORABLE_SIDE_PX = 16_000
 #: Bundled photographs (public domain or CC0); the `README.md` in their folder lists the sources.
@@ -101,9 +100,9 @@ def photograph(name: str) -> Image:
 def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     """Return valid pictures that a vendor with `limits` rejects, keyed by the violated limit.
 
-    There is one picture slightly beyond each limit (``bytes``, ``few bytes``, ``pixels``, ``side``,
-    ``long side``), and one of each format that is not accepted (``format bmp``, for example). A
-    limit that is not set, or not stricter than the core's own, has no picture.
+    There is one picture slightly beyond each limit (``bytes``, ``few bytes``, ``side``, ``long
+    side``), and one of each format that is not accepted (``format bmp``, for example). A limit that
+    is not set, or not stricter than the core's own, has no picture.
     """
     side_px = max(64, limits.min_side_px)
     beyond = {}
@@ -118,9 +117,6 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     smaller = _smaller_file(limits.min_bytes, limits.min_side_px, size_format)
     if smaller is not None:
         beyond["few bytes"] = smaller
-    if limits.max_pixels is not None and limits.max_pixels < _CORE_MAX_PIXELS // 2:
-        longer_px = max(side_px, math.isqrt(limits.max_pixels) + 1)
-        beyond["pixels"] = _plain_area(longer_px, longer_px, size_format)
     if limits.min_side_px > 1:
         beyond["side"] = _plain_area(limits.min_side_px - 1, limits.min_side_px + 1, size_format)
     if limits.max_side_px is not None and limits.max_side_px < _MAX_STORABLE_SIDE_PX:

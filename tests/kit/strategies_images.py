@@ -165,7 +165,6 @@ def limits():
         ImageLimits,
         formats=st.sets(st.sampled_from(ImageFormat), min_size=1),
         max_bytes=st.none() | st.integers(400, 20_000),
-        max_pixels=st.none() | st.integers(400, 5_000),
         max_side_px=st.none() | st.integers(20, 60),
         min_bytes=st.integers(1, 400),
         min_side_px=st.integers(1, 20),

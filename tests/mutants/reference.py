@@ -37,7 +37,7 @@ from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, Ven
 KEY = "reference-key-5d41402abc4b2a76"
 HOST = "api.reference.example"
 LIMITS = ImageLimits(
-    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
+    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_side_px=400
 )
 PLACES = ("probe", "reference")
 PASS = {fm.Operation.MATCH: fm.Decision.MATCH, fm.Operation.LIVENESS: fm.LivenessDecision.LIVE}

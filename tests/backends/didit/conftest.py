@@ -50,6 +50,8 @@ def backend():
 def parsed(backend, make_call):
     def parse(body, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
+        # The documented answers repeat the `vendor_data` of their requests.
+        call = {"caller_ref": body.get("vendor_data"), **call}
         return backend.parse(make_call(operation, **call), json_reply(body))
 
     return parse

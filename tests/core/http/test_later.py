@@ -16,7 +16,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import fault_listeners
-from facematch_core.base.deadline import NO_DEADLINE, SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, retry_after_s, rows
 from facematch_core.testing import ManualClock
 
@@ -99,12 +99,9 @@ class SeesOther(Later):
 
 
 class Documents(Later):
-    """Its vendor says what a 404 means to a poll, and repeats the caller's reference."""
+    """Its vendor says what a 404 means to a poll."""
 
     error_table: ClassVar = rows([404], ErrorRow(fm.RequestRejected, NO, "documented", "refused"))
-
-    def echoes(self, reply):
-        return {"caller_ref": reply.at("ref"), "call_id": reply.at("call")}
 
 
 class Unsendable(Later):
@@ -337,26 +334,6 @@ RECORD = fm.CallRecord(
     threshold=THRESHOLD,
     vendor_id="job-7",
 )
-
-
-@pytest.mark.parametrize(
-    ("ref", "echo", "is_found"),
-    [
-        ("a", {}, True),
-        ("7", {"ref": " 7 "}, True),
-        ("a", {"ref": "b"}, False),
-        ("a", {"call": "another"}, False),
-    ],
-)
-def test_reconcile_rejects_a_reply_that_echoes_another_reference(ref, echo, is_found):
-    done = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935, **echo})
-    record = attrs.evolve(RECORD, caller_ref=ref)
-    with served(done) as server, contextlib.closing(Documents(base_url=server.url)) as backend:
-        if is_found:
-            assert backend.reconcile(record, deadline=NO_DEADLINE).result.is_match
-        else:
-            with pytest.raises(fm.UnexpectedResponse, match="echoes a"):
-                backend.reconcile(record, deadline=NO_DEADLINE)
 
 
 def test_status_is_reported_if_the_error_method_returns_none():

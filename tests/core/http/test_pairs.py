@@ -16,7 +16,6 @@ from facematch_core.http import (
     PairBackend,
     RequestTemplate,
     Setting,
-    as_data_uri,
     as_secret,
 )
 from facematch_core.models import ThresholdSource
@@ -41,7 +40,6 @@ class TableBackend(PairBackend):
         headers={"Authorization": Setting("api_key", prefix="Bearer ")},
         params={"region": Setting("region")},
         json={"images": [{"data": PROBE}, {"data": REFERENCE}], "model": Setting("model")},
-        picture_text=as_data_uri,
     )
     match_answer = AnswerPaths(
         score=("result", 0, "score"),
@@ -49,7 +47,6 @@ class TableBackend(PairBackend):
         cut=("cuts", Setting("rate")),
         probe_faces=("faces",),
         face_box=BoxPaths(box=("box",), left=0, top=1, right=2, bottom=3),
-        is_first_face_compared=False,
         model=("model",),
         expected_model=Setting("model"),
         vendor_id=("id",),
@@ -82,7 +79,7 @@ def test_request_has_pictures_and_settings_in_its_blanks():
     assert request.headers["Authorization"] == fm.Secret(f"Bearer {KEY}")
     assert request.params == {"region": "eu"}
     assert request.json == {
-        "images": [{"data": f"data:image/jpeg;base64,{image}"} for image in images],
+        "images": [{"data": image} for image in images],
         "model": "m1",
     }
     assert fm.Secret(KEY) in request.masked
@@ -107,12 +104,12 @@ def test_answers_own_threshold_decides_on_the_scale_of_the_score(rate, threshold
     assert result.ids.vendor == "7"
 
 
-def test_callers_threshold_takes_precedence_and_faces_are_compared_only_if_documented(backend):
+def test_callers_threshold_takes_precedence(backend):
     result = backend.read_reply(match_call(99), json_reply(body()))
     assert (result.threshold.value, result.decision) == (99, "no_match")
     (face,) = result.probe_faces
     assert attrs.astuple(face.box)[:4] == (1, 2, 31, 42)
-    assert face.compared is None
+    assert face.compared
 
 
 def test_empty_list_of_faces_needs_no_score(backend):

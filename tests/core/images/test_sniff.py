@@ -224,7 +224,7 @@ def test_undecodable_file_is_never_sent(data):
 
 # --- Whatever the bytes: an Image or InvalidImage, and never anything else ---
 
-FEW = ImageLimits(max_bytes=900, max_pixels=700)
+FEW = ImageLimits(max_bytes=900, max_side_px=26)
 FILES = st.sampled_from(list(SMALL_FILES.values()))
 PLACES = st.integers(0, 400)
 
