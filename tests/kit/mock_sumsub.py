@@ -1,5 +1,6 @@
 """Requests to Sumsub as its examples sign them, and steps about an applicant."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -49,6 +50,22 @@ def token(external_id="a-person", level="basic", *, slash="", how=None, **fields
 
 def token_by_query(query="userId=a-person&levelName=basic", *, slash="", **how):
     return signed("POST", f"/resources/accessTokens{slash}?{query}", **how)
+
+
+def frame(access_token):
+    """The web SDK's request for the page in its frame."""
+    frame_id = base64.b64encode(access_token.encode()).decode()
+    return json_request(f"/websdk/websdk.html?_=id_{frame_id}", method="GET", key=None)
+
+
+def frame_of_new_token(**how):
+    """A step: the frame of an access token that was just made."""
+
+    def step(engine):
+        made = engine.handle(token(how=how)).json()
+        return engine.handle(frame(made["token"]))
+
+    return step
 
 
 def link_of_level(query="externalUserId=a-person", level="basic", body=None, **how):

@@ -6,7 +6,7 @@ import threading
 
 
 class Shop(http.server.ThreadingHTTPServer):
-    """Serves ``/`` and ``/sdk.js``, and keeps the webhooks that come to ``/hook``."""
+    """Serves ``/``, ``/sdk.js`` and ``/token``, and keeps the webhooks that come to ``/hook``."""
 
     #: Another origin than that of the mock, because the port differs.
     url = property(lambda self: f"http://127.0.0.1:{self.server_port}")
@@ -16,6 +16,8 @@ class Shop(http.server.ThreadingHTTPServer):
         self.sdk = sdk
         self.script = ""
         self.webhooks = []
+        #: Makes another access token for the page.
+        self.new_token = None
 
     def open(self, browser, script):
         """Show the page with this script; `note` in it keeps what the SDK says."""
@@ -32,6 +34,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         page = (
             f"{head}<body><script src=sdk.js></script><script>{SAID}{self.server.script}</script>"
         )
+        if self.path == "/token":
+            self._answer(self.server.new_token().encode(), "plain")
+            return
         is_page = self.path == "/"
         self._answer(
             page.encode() if is_page else self.server.sdk, "html" if is_page else "javascript"

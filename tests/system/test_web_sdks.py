@@ -1,4 +1,4 @@
-"""The web SDKs of Veriff and Didit, unmodified from npm, in the page of a shop."""
+"""The web SDKs of Veriff, Didit and Sumsub, unmodified from npm, in the page of a shop."""
 
 import datetime as dt
 import json
@@ -15,7 +15,12 @@ ADA = Person(name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
 SDKS = {
     "veriff": ("@veriff/incontext-sdk@2.5.0", "dist/index.umd.js"),
     "didit": ("@didit-protocol/sdk-web@0.4.0", "dist/didit-sdk.umd.min.js"),
+    "sumsub": ("@sumsub/websdk@2.9.0", "dist/index.js"),
+    "sumsub-react": ("@sumsub/websdk-react@2.9.0", "dist/index.js"),
 }
+#: What the page with React loads before its SDK.
+REACT = ("react@18.3.1", "umd/react.production.min.js")
+REACT_DOM = ("react-dom@18.3.1", "umd/react-dom.production.min.js")
 OPENS = {
     "veriff": """
         const open = () => veriffSDK.createVeriffFrame({{
@@ -30,23 +35,47 @@ OPENS = {
         const configuration = {{ defaultLivenessCamera: "back" }};
         sdk.startVerification({{ url: {link}, configuration }});
     """,
+    "sumsub": """
+        const newToken = () => fetch("/token").then((answer) => answer.text());
+        snsWebSdk.init({token}, () => (note("new token"), newToken()))
+          .onMessage((type, payload) => type === "idCheck.onResize" || note([type, payload]))
+          .build().launch(document.body.appendChild(document.createElement("div")));
+    """,
+    "sumsub-react": """
+        ReactDOM.createRoot(document.body.appendChild(document.createElement("div"))).render(
+          React.createElement(snsWebSdkReact, {{
+            accessToken: {token},
+            expirationHandler: () => fetch("/token").then((answer) => answer.text()),
+            onMessage: (type, payload) => type === "idCheck.onResize" || note([type, payload]),
+          }}),
+        );
+    """,
 }
 #: Didit compares without a review by default.
 IN_REVIEW = {"in_review": True}
 #: What a page says last when it was opened.
-OPENED = {"veriff": "STARTED", "didit": "didit:step_started"}
+OPENED = {
+    "veriff": "STARTED",
+    "didit": "didit:step_started",
+    "sumsub": "onApplicantLoaded",
+    "sumsub-react": "onApplicantLoaded",
+}
 
 
 @pytest.fixture(scope="session")
 def sdks(find_program, run_command, tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
-    packages = [package for package, _ in SDKS.values()]
+    packages = [package for package, _ in (*SDKS.values(), REACT, REACT_DOM)]
     npm = find_program("npm")
     run_command(npm, "install", "--silent", "--no-save", *packages, cwd=folder)
-    contents = {}
-    for vendor, (package, file) in SDKS.items():
+
+    def read(package, file):
         name = package.rpartition("@")[0]
-        contents[vendor] = (folder / "node_modules" / name / file).read_bytes()
+        return (folder / "node_modules" / name / file).read_bytes()
+
+    contents = {vendor: read(*sdk) for vendor, sdk in SDKS.items()}
+    parts = (read(*REACT), read(*REACT_DOM), contents["sumsub-react"])
+    contents["sumsub-react"] = b"\n".join(parts)
     return contents
 
 
@@ -63,8 +92,10 @@ def shop(sdks, vendor):
 
 @pytest.fixture
 def mock(vendor, shop):
-    events, switches = (["decision", "event"], None) if vendor == "veriff" else (None, IN_REVIEW)
-    with MockServer(vendor=vendor, switches=switches) as running:
+    switches = IN_REVIEW if vendor == "didit" else None
+    events = ["decision", "event"] if vendor == "veriff" else None
+    name, _, _ = vendor.partition("-")
+    with MockServer(vendor=name, switches=switches) as running:
         hook = f"{shop.url}/hook"
         running.control.webhooks.add(hook, events=events, secret=running.live_key)
         yield running
@@ -80,16 +111,25 @@ class Check:
         if vendor == "veriff":
             settings = {"api_key": mock.client_id, "shared_secret": mock.live_key}
             settings |= {"solution": "document_selfie", "environment": "mock"}
+        if vendor.startswith("sumsub"):
+            settings = {"app_token": mock.client_id, "secret_key": mock.live_key}
+            settings |= {"level_name": "id-and-liveness", "webhook_secrets": mock.live_key}
         settings |= {"compared_with": "document", "require_environment": "mock"}
-        self.sessions = open_sessions(vendor, base_url=mock.url, **settings)
+        self.sessions = open_sessions(vendor.partition("-")[0], base_url=mock.url, **settings)
         started = self.sessions.start(self.sessions.plan("customer-17", purpose="signup"))
         self.record = started.record
         self.link = started.access.link.reveal()
+        self.token = started.access.token and started.access.token.reveal()
+        shop.new_token = self.new_token
         known = {"full_name": ADA.name, "date_of_birth": ADA.date_of_birth}
         mock.control.sessions.document(self.record.session_id, **known)
 
+    def new_token(self):
+        return self.sessions.read(self.record, with_access=True).access.token.reveal()
+
     def open(self):
-        self.shop.open(self.browser, OPENS[self.vendor].format(link=json.dumps(self.link)))
+        link, token = json.dumps(self.link), json.dumps(self.token)
+        self.shop.open(self.browser, OPENS[self.vendor].format(link=link, token=token))
         self.browser.wait(f"said.some(what => String(what).includes('{OPENED[self.vendor]}'))")
 
     def press(self, name, **cards):
@@ -113,6 +153,9 @@ class Check:
             hints = self.sessions.receive(body, headers)
             assert [hint.session_id for hint in hints] == [self.record.session_id]
             letter = json.loads(body)
+            if self.vendor.startswith("sumsub"):
+                heard.append(letter["reviewResult"]["reviewAnswer"])
+                continue
             heard.append(letter.get("action") or letter.get("verification", letter)["status"])
         return heard
 
@@ -269,3 +312,123 @@ def test_didit_lets_the_person_try_again_in_the_frame(check, didit_begins):
     assert check.said(9) == [*didit_begins, failed, *didit_ends(check, "Approved", "Approved")]
     assert check.heard(2)[-1] == "Approved"
     assert check.is_verified()
+
+
+# Sumsub
+
+
+@pytest.fixture
+def applicant(check):
+    """What most messages say of the applicant."""
+    return {"applicantId": check.record.session_id, "levelName": "id-and-liveness"}
+
+
+@pytest.fixture
+def sumsub_begins(applicant):
+    """What Sumsub's SDK says when the page is open; onResize is left out."""
+    begins = [["onReady", {}], ["onInitialized", {}], ["onApplicantLoaded", applicant]]
+    return [[f"idCheck.{event}", payload] for event, payload in begins]
+
+
+def sumsub_submits(applicant, result, *, again=False):
+    """What the SDK says of an attempt, with the answer and, if it is red, the type of rejection."""
+    names = ("reviewAnswer", "reviewRejectType")
+    status = {
+        **applicant,
+        "reprocessing": False,
+        "reviewStatus": "completed",
+        "autoChecked": False,
+        "reviewResult": dict(zip(names, result.split(), strict=False)),
+    }
+    submitted = "onApplicantResubmitted" if again else "onApplicantSubmitted"
+    return [[f"idCheck.{submitted}", applicant], ["idCheck.onApplicantStatusChanged", status]]
+
+
+@pytest.mark.parametrize("vendor", ["sumsub", "sumsub-react"])
+@pytest.mark.parametrize(("document", "result"), [("p1", "GREEN"), ("p2", "RED FINAL")])
+def test_sumsub_submits_and_says_the_status(check, sumsub_begins, applicant, document, result):
+    check.press("Show this face", face="p1", document=document)
+    assert check.said(5) == [*sumsub_begins, *sumsub_submits(applicant, result)]
+    assert check.heard(1) == [result.split()[0]]
+    assert check.is_verified() is (result == "GREEN")
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsub_says_nothing_when_the_person_leaves(check, sumsub_begins):
+    check.press("Walk away")
+    # The last page is low.
+    check.browser.wait("document.querySelector('iframe').offsetHeight < 400")
+    assert check.said(3) == sumsub_begins
+    assert check.heard(0) == []
+    assert not check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsub_lets_the_person_try_again_in_the_frame(check, sumsub_begins, applicant):
+    check.press("Fail this attempt")
+    failed = sumsub_submits(applicant, "RED RETRY")
+    assert check.said(5) == [*sumsub_begins, *failed]
+    assert check.heard(1) == ["RED"]
+    assert not check.is_verified()
+    check.press("Show this face")
+    again = sumsub_submits(applicant, "GREEN", again=True)
+    assert check.said(7) == [*sumsub_begins, *failed, *again]
+    assert check.heard(2) == ["RED", "GREEN"]
+    assert check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsubs_token_opens_again_after_a_failed_attempt(check, sumsub_begins, applicant):
+    check.press("Fail this attempt")
+    check.said(5)
+    check.open()
+    assert check.said(3) == sumsub_begins
+    check.press("Show this face", face="p1", document="p2")
+    again = sumsub_submits(applicant, "RED FINAL", again=True)
+    assert check.said(5) == [*sumsub_begins, *again]
+    assert check.heard(2) == ["RED", "RED"]
+    assert not check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsub_asks_for_a_token_when_it_expires_and_goes_on(check, sumsub_begins, applicant):
+    check.press("Let it expire")
+    assert check.said(7) == [*sumsub_begins, "new token", *sumsub_begins]
+    check.press("Show this face")
+    assert check.said(9)[7:] == sumsub_submits(applicant, "GREEN")
+    assert check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsub_asks_for_a_token_when_it_is_opened_with_an_expired_one(
+    check, mock, sumsub_begins, applicant
+):
+    mock.control.sessions.expire(check.record.session_id)
+    mock.control.sessions.on_open(outcome="p1")
+    check.browser.open(f"{check.shop.url}/")
+    submits = sumsub_submits(applicant, "GREEN")
+    assert check.said(6) == ["new token", *sumsub_begins, *submits]
+    assert check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsubs_page_acts_without_a_click(check, mock, sumsub_begins, applicant):
+    mock.control.sessions.on_open(outcome=["fail_attempt", "p1"])
+    check.browser.open(f"{check.shop.url}/")
+    failed = sumsub_submits(applicant, "RED RETRY")
+    again = sumsub_submits(applicant, "GREEN", again=True)
+    assert check.said(7) == [*sumsub_begins, *failed, *again]
+    assert check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsubs_page_expires_once_without_a_click(check, mock, sumsub_begins):
+    mock.control.sessions.on_open(outcome="expire")
+    check.browser.open(f"{check.shop.url}/")
+    assert check.said(7) == [*sumsub_begins, "new token", *sumsub_begins]
+    assert not check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["sumsub"])
+def test_sumsubs_frame_is_as_high_as_its_page(check):
+    check.browser.wait("document.querySelector('iframe').offsetHeight > 400")

@@ -27,8 +27,8 @@ _KINDS: Mapping[type, str] = {
 }
 #: Maximum length of a shown value, in characters.
 SHORT = 80
-#: Matches the names of secrets.
-SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
+#: Matches the names of secrets. Sumsub's web SDK sends its access token as the field `_`.
+SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$|^_$", re.IGNORECASE)
 
 _PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
 

@@ -227,11 +227,16 @@ def origin_of(world: World, head: Request | None) -> str:
 
 
 def page_url(world: World, session: Session, origin: str) -> str:
-    """Return the URL of a session's page; `origin` is the scheme and host that the client called.
+    """Return the URL of a session's page. For `origin`, see `page_origin`."""
+    return f"{page_origin(world, origin)}{page_path(world, session)}"
+
+
+def page_origin(world: World, origin: str) -> str:
+    """Return the scheme and host of the pages; `origin` is the one that the client called.
 
     A server may have one origin for all pages, so that a browser needs no proxy.
     """
-    return f"{world.account.shared.page_origin or origin}{page_path(world, session)}"
+    return world.account.shared.page_origin or origin
 
 
 def page_path(world: World, session: Session) -> str:

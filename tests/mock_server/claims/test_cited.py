@@ -427,6 +427,7 @@ OF_SUMSUB = (
     sumsub.signed("GET", "/resources/applicants/000/one", at=LATER),
     sumsub.signed("GET", "/resources/inspections/1", at=LATER),
     sumsub.token(slash="/", how={"at": LATER}),
+    sumsub.frame_of_new_token(at=LATER),
     sumsub.token_by_query(at=LATER),
     sumsub.token_by_query("userId=a-person", at=LATER),
     sumsub.link_of_level(at=LATER),

@@ -67,7 +67,12 @@ class _Html(str):
 
 
 class _Refusal(Exception):
-    """Raised with a key of `_REFUSALS`."""
+    """Raised with a key of `_REFUSALS`, and with the script of the page, if it has one."""
+
+    def __init__(self, key: str, script: str = "") -> None:
+        super().__init__(key)
+        self.key = key
+        self.script = script
 
 
 class PersonPage:
@@ -84,9 +89,9 @@ class PersonPage:
             return self._answer(request)
         except _Refusal as refusal:
             # A frame shows a refusal, too: a blocked one would not say that the session is over.
-            status, title, advice = _REFUSALS[refusal.args[0]]
+            status, title, advice = _REFUSALS[refusal.key]
             ancestors = self._accounts.main.frame_ancestors
-            return _reply_page(status, title, advice, **_allow_frames(ancestors))
+            return _reply_page(status, title, advice, refusal.script, **_allow_frames(ancestors))
 
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
@@ -103,7 +108,8 @@ class PersonPage:
             raise _Refusal("unknown")
         world, session = session_with_world
         if not hosted.is_open(world, session):
-            raise _Refusal("over")
+            is_only_link_over = session.status in world.behaviour.session_rules.open_statuses
+            raise _Refusal("over", _script(world, session, "expired") if is_only_link_over else "")
         if request.method == "POST":
             return self._act(request, world, session)
         if request.method == "GET":
@@ -236,6 +242,8 @@ def _script(world: World, session: Session, moment: str) -> _Html:
         moment=moment,
         session=session.id,
         status=session.status,
+        attempts=hosted.hosted_of(session).attempts,
+        workflow=hosted.hosted_of(session).workflow or "",
     )
 
 

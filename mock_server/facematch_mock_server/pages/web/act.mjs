@@ -5,4 +5,10 @@ for (const name of ["face", "document"]) {
   const card = document.querySelector(`input[name=${name}][value="${chosen[name]}"]`);
   if (card) card.checked = true;
 }
-document.querySelector(`button[value="${chosen.outcome}"]`).click();
+// The vendor's script may first have to wait for the web SDK.
+const sdk = document.querySelector("script[data-moment]");
+if (sdk) await import(sdk.src);
+// A web SDK may ask for a new token by itself, whose page must not expire at once, and so on.
+if (chosen.outcome !== "expire" || location.hash !== "#renewed") {
+  document.querySelector(`button[value="${chosen.outcome}"]`).click();
+}

@@ -1,7 +1,7 @@
 // What all vendors have in common: where the page is shown, and what has just happened in it.
 
-/** moment: opened, tried, finished, left, expired, or refused; session: its id; status: of the session. */
-export const { moment, session, status } = document.querySelector("script[data-moment]").dataset;
+/** moment: opened, tried, finished, left, expired, or refused; session: its id; status, attempts and workflow of the session. */
+export const { moment, session, status, attempts, workflow } = document.querySelector("script[data-moment]").dataset;
 
 export const isFramed = parent !== window;
 

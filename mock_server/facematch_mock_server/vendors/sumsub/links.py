@@ -1,12 +1,15 @@
 """Links to an applicant's page, and access tokens for the SDKs.
 
 Sources: docs.sumsub.com, /reference/generate-websdk-external-link and
-/reference/generate-access-token, in their present and their earlier state, read 2026-11-29.
+/reference/generate-access-token, in their present and their earlier state, and @sumsub/websdk
+2.9.0; read 2026-11-29.
 """
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 import re
 from typing import Any
 
@@ -29,8 +32,6 @@ from .applicants import (
 )
 
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
-#: The start of a token for the SDKs.
-_SDK_TOKEN = "_act-"  # noqa: S105 - not a secret by itself
 
 
 def create_link(call: SumsubCall) -> Response:
@@ -114,9 +115,33 @@ def _answer_token(call: SumsubCall) -> Response:
     applicant = _read_external_and_level(call, "userId")
     lasts_s = _read_lifetime(call, "token.default_s")
     session = _open_page(call, applicant, lasts_s=lasts_s, keeps_open_page=True)
-    call.claims.cite("token.page")
-    token = f"{_SDK_TOKEN}{hosted_of(session).token}"
+    call.claims.cite("token.page", "token.form")
+    prefix = "_act-jwt-" if call.is_live else "_act-sbx-jwt-"
+    parts = [{"alg": "none"}, {"url": hosted.page_origin(call.world, call.origin)}]
+    encoded = [base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
+    token = f"{prefix}{'.'.join(encoded)}.{hosted_of(session).token}"
     return call.answer("token.created", {"token": token, "userId": session.vendor_data})
+
+
+def redirect_to_page(call: SumsubCall) -> Response:
+    """Redirect the frame of the web SDK, which it names by the access token, to the page."""
+    frame_id = call.query.get("_", "")
+    try:
+        token = base64.b64decode(frame_id.removeprefix("id_"), validate=True).decode()
+    except ValueError:
+        token = ""
+    page_token = token.rpartition(".")[-1]
+    # No key says which account it is.
+    for account in call.world.account.shared.all:
+        found = hosted.find_by_page_token(account, page_token)
+        if found is not None:
+            break
+    else:
+        call.refuse("applicant.unknown")
+    call.claims.cite("websdk.messages")
+    world, session = found
+    url = f"{hosted.page_url(world, session, call.origin)}?_={frame_id}"
+    return call.answer("websdk.page", headers=(("Location", url),))
 
 
 def _open_page(

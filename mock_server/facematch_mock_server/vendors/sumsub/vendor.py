@@ -84,6 +84,11 @@ _ROUTES = (
     _route("/resources/applicants", "POST", applicants.create, "session_start"),
     _route(_LINK.format(level="-"), "POST", links.create_link, "session_start"),
     _route(_LINK.format(level="{word}"), "POST", links.create_link_of_level, "session_start"),
+    base.Route(
+        pattern="/websdk/websdk.html",
+        handlers={"GET": links.redirect_to_page},
+        credentials=(),
+    ),
     _route(f"{_TOKEN}/sdk", "POST", links.create_token, "session_start"),
     _route(_TOKEN, "POST", links.create_token_by_query, "session_start"),
     _route(f"{_APPLICANT}/one", "GET", applicants.read, "session_read"),
@@ -163,7 +168,7 @@ VENDOR = base.Vendor(
         "sandbox": "rate.sandbox.limit",
     },
     operations=("session_start", "session_read"),
-    hosts=frozenset({"api.sumsub.com"}),
+    hosts=frozenset({"api.sumsub.com", "in.sumsub.com"}),
     first_keys={
         LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
         SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),

@@ -10,6 +10,7 @@ import pytest
 import requests
 from kit.mock_didit import P1, P2
 
+from facematch_core import open_sessions
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.base.messages import PERSON
 
@@ -243,6 +244,25 @@ def test_in_a_frame_the_page_says_how_the_session_ended_and_redirects_nowhere(mo
         script = look(f"{mock.url}{PERSON}{name}")
         assert script.headers["Content-Type"].startswith("text/javascript")
     assert look(f"{mock.url}{PERSON}azure.mjs").status_code == 404
+
+
+def test_expired_link_is_told_to_the_web_sdk_which_can_fetch_another_token():
+    with MockServer(vendor="sumsub") as mock:
+        backend = open_sessions(
+            "sumsub",
+            app_token=mock.client_id,
+            secret_key=mock.live_key,
+            base_url=mock.url,
+            level_name="id-and-liveness",
+            compared_with="document",
+            require_environment="mock",
+        )
+        with backend as sessions:
+            started = sessions.start(sessions.plan("customer-17", purpose="signup"))
+        url = started.access.link.reveal()
+        mock.control.sessions.expire(started.record.session_id)
+        page = look(url)
+        assert (page.status_code, 'data-moment="expired"' in page.text) == (410, True)
 
 
 def test_in_a_frame_a_failed_attempt_is_told_and_the_session_continues(mock):

@@ -1,5 +1,6 @@
 """The mock of Sumsub, as a client of its own sees it."""
 
+import base64
 import datetime as dt
 import hmac
 import json
@@ -9,7 +10,7 @@ import pytest
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_sumsub as sumsub
 from kit.cards import CARDS
-from kit.mock_didit import ask, control_of, new_engine
+from kit.mock_didit import ask, control_of, json_request, new_engine
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.sumsub.access import sign
@@ -188,8 +189,8 @@ def test_access_token_opens_the_page_of_its_applicant(engine, people, request_of
     created(engine, "a-person")
     answer = ask(engine, request_of_a_token)
     (session,) = people.open()
-    expected = {"token": f"_act-{session.hosted.token}", "userId": "a-person"}
-    assert (answer.status, answer.json()) == (200, expected)
+    assert (answer.status, answer.json()["userId"]) == (200, "a-person")
+    assert answer.json()["token"].endswith(f".{session.hosted.token}")
     assert session.hosted.expires_at == sumsub.START + dt.timedelta(seconds=lasts_s)
 
 
@@ -207,6 +208,51 @@ def test_access_token_opens_the_page_of_its_applicant(engine, people, request_of
 def test_invalid_request_of_a_token_is_refused(engine, request_of_a_token):
     assert ask(engine, request_of_a_token).status == 400
     assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize(("how", "prefix"), [({}, "_act-jwt-"), (sumsub.SANDBOX, "_act-sbx-jwt-")])
+def test_access_token_has_the_address_of_the_page_for_the_web_sdk(engine, how, prefix):
+    token = tell(engine, sumsub.token(how=how))["token"]
+    assert token.startswith(prefix)
+    _, content, _ = token.removeprefix(prefix).split(".")
+    # As getCurrentBaseUrl of @sumsub/websdk 2.9.0 reads it.
+    assert json.loads(base64.b64decode(content)) == {"url": "https://api.sumsub.com"}
+
+
+def test_frame_of_an_access_token_leads_to_the_page_of_its_applicant(engine):
+    made = tell(engine, sumsub.token())["token"]
+    answer = ask(engine, sumsub.frame(made))
+    location = urllib.parse.urlsplit(answer.header("location"))
+    assert answer.status == 303
+    assert location.path.endswith(f"/session/{made.rpartition('.')[-1]}")
+    # The page needs the name of the frame for its messages.
+    assert location.query == f"_=id_{base64.b64encode(made.encode()).decode()}"
+
+
+def test_frame_is_found_in_another_account(engine):
+    account = engine.accounts.open("another")
+    secret_key, key = next(iter(account.first_keys["sumsub"].items()))
+    how = {"token": key.client, "key": secret_key, "at": account.clock.now()}
+    made = tell(engine, sumsub.token(how=how))["token"]
+    answer = ask(engine, sumsub.frame(made))
+    assert "/another/" in answer.header("location")
+
+
+@pytest.mark.parametrize("token", ["_act-jwt-made-up", "_act-jwt-e30=.e30=.AAAAAAAAAAAA", "ü", ""])
+def test_frame_of_an_unknown_access_token_is_refused(engine, token):
+    assert ask(engine, sumsub.frame(token)).status == 404
+
+
+def test_frame_without_base64_is_refused(engine):
+    assert ask(engine, json_request("/websdk/websdk.html?_=id_%C3%BC", key=None)).status == 404
+    assert ask(engine, json_request("/websdk/websdk.html", key=None)).status == 404
+
+
+def test_access_token_of_a_frame_is_in_no_journal(engine):
+    made = tell(engine, sumsub.token())["token"]
+    ask(engine, sumsub.frame(made))
+    (call,) = control_of(engine).journal(path="/websdk/")
+    assert call.fields == {"_": "***"}
 
 
 @pytest.mark.parametrize("wrong", [{"key": "another-key"}, {"x_app_token": None}])
