@@ -1,5 +1,8 @@
 """Hooks for mkdocs: count warnings in a quiet build, generate pages, and tune the search.
 
+Each page is in the site as Markdown, too, and llms.txt lists them (https://llmstxt.org). The plugin
+mkdocs-llmstxt needs the site's address, and the site has none yet.
+
 mkdocs does not count warnings that it does not print, so `--strict --quiet` would never fail.
 """
 
@@ -10,9 +13,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from _mock_tables import TABLES, claims_page
+from _mock_tables import claims_page
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation, Section
 
+from facematch_core.cli.pages import with_docstring_commands
 from facematch_mock_server.vendors import vendor_names
 
 DOCS = Path(__file__).parent
@@ -140,7 +145,7 @@ def on_files(files: Files, config: Any) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Insert tables; exclude claims and maintainers' pages from the search; weight other pages."""
+    """Exclude claims and maintainers' pages from the search; weight other pages."""
     path = page.file.src_uri
     if path.startswith(UNSEARCHED):
         page.meta["search"] = {"exclude": True}
@@ -149,7 +154,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
         page.meta["tags"] = WORDS.get(path, [])
     markdown = markdown.replace(f"../../{SCHEMA_FILE}", Path(SCHEMA_IN_SITE).name)
-    return re.sub(r"<!-- table: (.+?) -->", lambda mark: TABLES[mark[1]](), markdown)
+    page.meta["as_markdown"] = markdown
+    return markdown
 
 
 def on_page_content(html: str, **_: Any) -> str:
@@ -161,3 +167,36 @@ def on_page_content(html: str, **_: Any) -> str:
         lambda cell: code.sub(lambda text: re.sub(soft, "<wbr>", text[0]), cell[0]),
         html,
     )
+
+
+def on_env(_env: Any, config: Any, files: Files) -> None:
+    """Write each page beside its HTML, as Markdown whose links lead to other pages so written."""
+    for file in files.documentation_pages():
+        assert file.page is not None
+        markdown = with_docstring_commands(file.page.meta["as_markdown"])
+        target = Path(config["site_dir"], file.src_uri)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(markdown, encoding="utf-8")
+
+
+def on_nav(nav: Navigation, config: Any, **_: Any) -> None:
+    """Keep the navigation for `on_post_build`."""
+    config["extra"]["navigation"] = nav
+
+
+def on_post_build(config: Any) -> None:
+    """Write llms.txt: the pages of the navigation, by tab."""
+    nav = config["extra"]["navigation"]
+    lines = [f"# {config['site_name']}", "", f"> {config['site_description']}", ""]
+    for tab in nav.items:
+        lines += [f"## {tab.title}", ""]
+        lines += [f"- [{page.title}]({page.file.src_uri})" for page in pages_in(tab)]
+        lines.append("")
+    Path(config["site_dir"], "llms.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def pages_in(item: Any) -> list[Any]:
+    """Return the pages of a tab, those of its sections among them."""
+    if not isinstance(item, Section):
+        return [item]
+    return [page for child in item.children for page in pages_in(child)]

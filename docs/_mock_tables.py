@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import groupby
 
 from _markdown import cells
@@ -144,12 +142,3 @@ def table_of_switches(vendor: str) -> str:
     for name, (_, number) in kind.settings.items():
         rows.append(cells(f"`{name}`", kinds.get(number, "USD")))
     return "\n".join(rows)
-
-
-#: The function that generates the table for `<!-- table: NAME -->` in a page.
-TABLES: dict[str, Callable[[], str]] = {
-    "operations": table_of_operations,
-    "outcomes": table_of_outcomes,
-    "faults": table_of_faults,
-    **{f"switches of {name}": partial(table_of_switches, name) for name in vendor_names()},
-}

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "liveness": "Check one photograph for a live face.",
     "budget": "Show budgets and resolve calls with an unknown charge.",
     "doctor": "Show installed backends, settings and their sources, and problems.",
+    "docs": "List, print or search the project's pages, without a network.",
     "demo": "Compare sample photographs on this machine.",
     "new-backend": "Create a small plug-in repository that passes its own tests.",
 }

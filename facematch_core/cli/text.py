@@ -43,7 +43,7 @@ class Exit(enum.IntEnum):
         return member
 
     OK = 0, "match, live or verified; or the command succeeded"
-    NO = 1, "no match or not live; or a gate failed"
+    NO = 1, "no match or not live; a gate failed; or no page was found"
     USAGE = 2, "wrong usage, or an input file cannot be used"
     LOOK = 3, "review or inconclusive; or a gate, a check or a call is undecided"
     CONFIGURATION = 4, "wrong configuration, a missing package, or a failed write (disk full)"

@@ -1,6 +1,6 @@
 """Every example of the documentation is run, and what it shows is what comes out.
 
-In README.md and docs/:
+In README.md, docs/ and the skill for coding agents:
 
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
@@ -43,7 +43,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: What another process imports: the code beside these pages, installed or not.
 OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison"), str(ROOT / "mock_server")]
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+SKILL = ROOT / "facematch_core/.agents/skills/facematch/SKILL.md"
+PAGES = [ROOT / "README.md", SKILL, *sorted(DOCS.rglob("*.md"))]
 
 BLOCK = re.compile(
     r"(?P<why><!-- not run: \S.* -->\n)?"

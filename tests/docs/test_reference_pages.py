@@ -179,20 +179,32 @@ def test_the_charges_table_is_generated():
     check_part("vendors/index.md", "charges", table_of_charges())
 
 
-#: Tables of pages that are also read in the repository: page, module of docs/, name of the table.
-READ_IN_REPOSITORY = [
+#: Tables of pages: page, module of docs/, name of the table.
+TABLES = [
     ("vendors/index.md", "_feature_table", "features"),
     ("vendors/index.md", "_feature_table", "no face"),
     ("vendors/index.md", "_feature_table", "limits"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
+    ("reference/mock.md", "_mock_tables", "outcomes"),
+    ("reference/mock.md", "_mock_tables", "operations"),
+    ("reference/mock.md", "_mock_tables", "faults"),
 ]
 
 
-@pytest.mark.parametrize(("page", "module", "name"), READ_IN_REPOSITORY)
-def test_a_table_read_in_the_repository_is_generated(monkeypatch, page, module, name):
+@pytest.mark.parametrize(("page", "module", "name"), TABLES)
+def test_a_table_is_generated(monkeypatch, page, module, name):
     monkeypatch.syspath_prepend(DOCS)
     make_table = getattr(importlib.import_module(module), f"table_of_{name.replace(' ', '_')}")
     check_part(page, name, make_table())
+
+
+@pytest.mark.parametrize(
+    "vendor", ["didit", "deepvue", "azure", "onfido", "sumsub", "veriff", "persona"]
+)
+def test_a_table_of_switches_is_generated(monkeypatch, vendor):
+    monkeypatch.syspath_prepend(DOCS)
+    table = importlib.import_module("_mock_tables").table_of_switches(vendor)
+    check_part("reference/mock.md", f"switches of {vendor}", table)
 
 
 def test_every_vendor_and_switch_of_the_mock_is_on_its_page():

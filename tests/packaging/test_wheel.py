@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from facematch_core import __version__
+from facematch_core.cli.pages import read_pages
 
 ROOT = Path(__file__).parents[2]
 TOPS = ("facematch_core", "backends", "comparison", "mock_server")
@@ -103,7 +104,7 @@ def test_wheel_metadata_has_this_version_and_no_made_up_url(wheel):
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_unpacked_wheel_imports_lists_backends_and_has_the_command(wheel, tmp_path):
+def test_unpacked_wheel_imports_lists_backends_and_has_the_command_and_the_pages(wheel, tmp_path):
     wheel.extractall(tmp_path)
     code = """
 import sys
@@ -112,7 +113,8 @@ print(facematch_core.__file__, facematch_didit.__file__, sep="\\n")
 infos = facematch_core.available_backends()
 print(*[info.name for info in infos if info.distribution == "facematch-core"])
 sys.argv[1:] = ["--version"]
-from facematch_core.cli import main
+from facematch_core.cli import main, pages
+print(*sorted(pages.read_pages()))
 main()
 """
     done = subprocess.run(
@@ -124,11 +126,12 @@ main()
         check=True,
         timeout=120,
     )
-    *files, names, version = done.stdout.splitlines()
+    *files, names, names_of_pages, version = done.stdout.splitlines()
     assert all(Path(file).is_relative_to(tmp_path) for file in files)
     assert names.split() == sorted(
         name.removeprefix("facematch_") for name in {*VENDORS, ENGINE.name}
     )
+    assert names_of_pages.split() == sorted(read_pages()), "those of docs/"
     assert version == f"facematch {__version__}"
 
 

@@ -1,0 +1,114 @@
+"""The project's pages, as a wheel or a checkout has them.
+
+hatch_build.py runs this file where nothing is installed: it imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import bz2
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+#: All pages of a wheel in one compressed file, which takes 60 % of what a hundred in the wheel do.
+JOINED = PACKAGE / "pages.md.bz2"
+#: The skill for coding agents, where `uvx library-skills` looks for it.
+SKILL = PACKAGE / ".agents/skills/facematch/SKILL.md"
+#: Pages above the folder `docs`.
+TOP_PAGES = ("CHANGELOG.md", "SECURITY.md")
+#: Pages, and the programs that they explain.
+SUFFIXES = (".md", ".py", ".toml", ".yaml")
+#: The site's own code, licences of photographs, and pages for those who have a checkout.
+LEFT_OUT = ("_", "photographs/", "maintain/")
+
+_BEGINNING = re.compile(r"(?m)^<!-- page: (.+) -->\n")
+_FENCED_CODE = re.compile(r"(?ms)(^ *```.*?^ *```$)")
+_COMMENT = re.compile(r"(?ms)^<!-- .*?-->\n")
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r'<img [^>]*alt="([^"]*)"[^>]*>')
+_DOCSTRING = re.compile(r"(?m)^::: (\S+)\n(?: +.*\n)*")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the documentation, or a program that a page explains."""
+
+    #: Its path without ``.md``, such as ``apps/test-offline``.
+    name: str
+    source: str
+
+    @property
+    def is_program(self) -> bool:
+        return "." in self.name
+
+    @property
+    def title(self) -> str:
+        """The first heading; empty for a program."""
+        heading = re.search(r"(?m)^# (.+)$", self.source)
+        return "" if self.is_program or heading is None else heading[1]
+
+
+def joined_pages(root: Path) -> str:
+    """Return all pages of a checkout, each after a line with its name."""
+    docs = root / "docs"
+    files = {file.relative_to(docs).as_posix(): file for file in docs.rglob("*")}
+    for name in TOP_PAGES:
+        files[name] = root / name
+    parts = []
+    for path, file in sorted(files.items()):
+        if file.suffix in SUFFIXES and not path.startswith(LEFT_OUT):
+            text = file.read_text(encoding="utf-8").rstrip()
+            parts.append(f"<!-- page: {path.removesuffix('.md')} -->\n{text}\n")
+    return "".join(parts)
+
+
+def read_pages() -> dict[str, Page]:
+    """Return the pages by name, the skill among them.
+
+    Raises OSError if the installation has none.
+    """
+    if JOINED.exists():
+        text = bz2.decompress(JOINED.read_bytes()).decode()
+    else:
+        text = joined_pages(PACKAGE.parent)
+    _, *parts = _BEGINNING.split(text)
+    sources = dict(zip(parts[::2], parts[1::2], strict=True))
+    sources["skill"] = SKILL.read_text(encoding="utf-8")
+    return {name: Page(name, source) for name, source in sources.items()}
+
+
+def with_docstring_commands(source: str) -> str:
+    """Return a page whose lines for mkdocstrings are commands that print the docstrings."""
+    return _DOCSTRING.sub(r"`python -m pydoc \1` prints its documentation.\n", source)
+
+
+def plain(page: Page, pages: Mapping[str, Page]) -> str:
+    """Return a page to be read alone: each link is an address, or a command that prints a page."""
+    if page.is_program:
+        return page.source
+    parts = _FENCED_CODE.split(page.source)
+    # Every second part is code.
+    for number in range(0, len(parts), 2):
+        prose = _PICTURE.sub(r"(picture: \1)", _COMMENT.sub("", parts[number]))
+        prose = _LINK.sub(lambda link: _plain_link(link, page, pages), prose)
+        parts[number] = with_docstring_commands(prose)
+    return re.sub(r"\n{3,}", "\n\n", "".join(parts))
+
+
+def _plain_link(link: re.Match[str], page: Page, pages: Mapping[str, Page]) -> str:
+    is_picture, text, target = link.groups()
+    if target.startswith("https://"):
+        return link[0]
+    if is_picture:
+        return f"(picture: {text})"
+    path = target.partition("#")[0]
+    if f"{page.name}.md" in TOP_PAGES:
+        path = path.removeprefix("docs/")
+    name = posixpath.normpath(posixpath.join(posixpath.dirname(page.name), path))
+    linked = pages.get(name.removesuffix(".md").removeprefix("../"))
+    if linked is None or linked is page:
+        return text
+    return f"{text} (`facematch docs {linked.name}`)"
