@@ -23,8 +23,8 @@ open_sessions(backend, **settings)
     it, and `read` the verdict later. Let a person in only if `is_verified_for(...)` is True.
 
 SessionStore(url, sessions)
-    Keeps the sessions in a table: `begin` returns the link, a worker calls `look`, and `use` is
-    True once.
+    Keeps the sessions in a table. `store.of(customer, purpose=..., about=...)` names a case: its
+    `begin` returns the link, and its `use` is True once. A worker calls `store.look()`.
 
 Failover(members)
     A verifier that tries several verifiers in order. It calls the next one only if the previous
@@ -128,9 +128,9 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .sessions.aio import AsyncSessions, AsyncSessionStore
+    from .sessions.aio import AsyncSessionCase, AsyncSessions, AsyncSessionStore
     from .sessions.sessions import Sessions
-    from .sessions.store import SessionStore, StoredSession
+    from .sessions.store import SessionCase, SessionStore, StoredSession
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
@@ -139,17 +139,18 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncFaceVerifier", "AsyncSessionStore", "AsyncSessions", "AuthenticationFailed",
-    "BackendUnavailable", "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent",
-    "CallLog", "CallRecord", "Charged", "CircuitBreaker", "ComparedWith", "ConfigurationError",
-    "DeadlineExceeded", "Decision", "Environment", "EnvironmentMismatch", "EventKind",
-    "FaceMatchError", "FaceVerifier", "Failover", "Image", "InsufficientCredit", "InvalidImage",
-    "InvalidRequest", "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult",
-    "MatchResult", "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied",
-    "Person", "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation",
-    "RequestRejected", "Result", "ResultWarning", "Retention", "Retry", "S3Picture", "Score",
-    "Secret", "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult",
-    "SessionStarting", "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore",
+    "FATAL", "AsyncFaceVerifier", "AsyncSessionCase", "AsyncSessionStore", "AsyncSessions",
+    "AuthenticationFailed", "BackendUnavailable", "Billing", "BreakerOpen", "Budget",
+    "BudgetExceeded", "CallEvent", "CallLog", "CallRecord", "Charged", "CircuitBreaker",
+    "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision", "Environment",
+    "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier", "Failover", "Image",
+    "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision",
+    "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
+    "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
+    "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
+    "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret", "SessionCase",
+    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
+    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore",
     "StoreUnavailable", "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported",
     "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
     "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",

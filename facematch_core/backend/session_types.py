@@ -467,7 +467,8 @@ class SessionHint:
 _CLOCK_MARGIN_S = 60
 #: Reasons by the agreement of a name, except AGREES; None if it was not compared.
 _NAME_REASONS: Final[Mapping[Agreement | None, str]] = {
-    None: "the name on the document was not compared: pass document=Person(...) to read",
+    None: "the name on the document was not compared: pass document=Person(...) to read, or "
+    "person=... to SessionStore",
     Agreement.DISAGREES: "the name on the document is another",
     Agreement.INCOMPLETE: "the name on the document is incomplete",
     Agreement.UNKNOWN: "the name on the document is unknown",

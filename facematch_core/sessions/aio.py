@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any, Unpack
+
+import attrs
+
+from facematch_core.backend.session_types import Person
+from facematch_core.base.frames import clears_frames
 from facematch_core.errors import ConfigurationError
 from facematch_core.verifier.aio import Awaited, awaited
 
+from .old_calls import BeginOptions, UseOptions, warn_of_person_of_look, warn_of_repeated_case
 from .sessions import Sessions
-from .store import SessionStore
+from .store import SessionCase, SessionStore, StoredSession
 
 
 class AsyncSessions(Awaited):
@@ -59,11 +67,56 @@ class AsyncSessions(Awaited):
     """Delete a session at the vendor; see `Sessions.delete`."""
 
 
-class AsyncSessionStore(Awaited):
-    """`SessionStore` with async methods, which run in threads.
+@attrs.frozen(kw_only=True, repr=False)
+class AsyncSessionCase:
+    """`SessionCase` with async methods, which run in threads: see `AsyncSessionStore.of`.
 
-    Works like `AsyncFaceVerifier`. If `begin` is cancelled while the session is started, the start
-    finishes in the background, is stored and is counted: the next `begin` returns that session.
+    If `begin` is cancelled while the session is started, the start finishes in the background, is
+    stored and is counted: the next `begin` returns that session.
+
+    Attributes:
+        case: The wrapped case.
+
+    Example:
+        >>> import asyncio
+        >>> async def begin():
+        ...     store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        ...     async with AsyncSessionStore(store) as store:
+        ...         login = store.of("customer-21", purpose="login", about=None)
+        ...         await login.begin(reference=document)
+        ...         return await login.use(max_age_s=600)
+        >>> asyncio.run(begin())
+        False
+    """
+
+    case: SessionCase
+    #: `Awaited._call` of the store.
+    _call: Callable[..., Coroutine[Any, Any, Any]]
+
+    @property
+    def _verifier(self) -> SessionCase:
+        return self.case
+
+    begin = awaited(SessionCase.begin)
+    """Return the open session, or start one; see `SessionCase.begin`."""
+
+    use = awaited(SessionCase.use)
+    """Return True once if the person is verified; see `SessionCase.use`."""
+
+    find = awaited(SessionCase.find)
+    """Return the newest session, as last read; see `SessionCase.find`."""
+
+    why_not = awaited(SessionCase.why_not)
+    """Return all reasons why `use` would be False; see `SessionCase.why_not`."""
+
+    def __repr__(self) -> str:
+        return f"AsyncSessionCase({self.case!r})"
+
+
+class AsyncSessionStore(Awaited):
+    """`SessionStore` with async methods, which run in threads. `of` stays synchronous.
+
+    Works like `AsyncFaceVerifier`.
 
     Args:
         store: The store to call; closed together with this object.
@@ -77,7 +130,8 @@ class AsyncSessionStore(Awaited):
         >>> async def begin():
         ...     store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
         ...     async with AsyncSessionStore(store) as store:
-        ...         return await store.begin("customer-19", purpose="payout", reference=document)
+        ...         payout = store.of("customer-19", purpose="payout", about="payout 8842")
+        ...         return await payout.begin(reference=document)
         >>> print(asyncio.run(begin()).is_open)
         True
     """
@@ -98,11 +152,20 @@ class AsyncSessionStore(Awaited):
         """The wrapped store."""
         return self._verifier
 
-    begin = awaited(SessionStore.begin)
-    """Return the open session, or start one; see `SessionStore.begin`."""
+    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> AsyncSessionCase:
+        """Return a case, whose methods are async; see `SessionStore.of`."""
+        case = self._verifier.of(subject_ref, purpose=purpose, about=about)
+        return AsyncSessionCase(case=case, call=self._call)
 
-    look = awaited(SessionStore.look)
-    """Read the sessions that are due; see `SessionStore.look`."""
+    def look(
+        self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
+    ) -> Coroutine[Any, Any, tuple[StoredSession, ...]]:
+        """Read the sessions that are due; see `SessionStore.look`."""
+        if person is not None:
+            warn_of_person_of_look()
+        return self._look(person, at_most)
+
+    _look = awaited(SessionStore._look)  # noqa: SLF001 - `look` would warn in a thread, where the caller's line is unknown
 
     receive = awaited(SessionStore.receive)
     """Set the sessions of a webhook due; see `SessionStore.receive`."""
@@ -110,14 +173,48 @@ class AsyncSessionStore(Awaited):
     set_due = awaited(SessionStore.set_due)
     """Set a person's open sessions due; see `SessionStore.set_due`."""
 
-    use = awaited(SessionStore.use)
-    """Return True once if the person is verified; see `SessionStore.use`."""
-
-    find = awaited(SessionStore.find)
-    """Return the newest session, as last read; see `SessionStore.find`."""
-
     cancel = awaited(SessionStore.cancel)
     """Delete a person's unfinished sessions; see `SessionStore.cancel`."""
 
     forget = awaited(SessionStore.forget)
     """Delete old sessions; see `SessionStore.forget`."""
+
+    # Not coroutines, because these are called at the caller's line, of which they warn.
+
+    @clears_frames
+    def begin(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None = None,
+        **options: Unpack[BeginOptions],
+    ) -> Coroutine[Any, Any, StoredSession]:
+        """Deprecated: `AsyncSessionCase.begin`."""
+        warn_of_repeated_case("AsyncSessionStore", "begin", about, options)
+        return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
+
+    @clears_frames
+    def use(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        **options: Unpack[UseOptions],
+    ) -> Coroutine[Any, Any, bool]:
+        """Deprecated: `AsyncSessionCase.use`."""
+        warn_of_repeated_case(
+            "AsyncSessionStore", "use", about, {"max_age_s": max_age_s, **options}
+        )
+        case = self.of(subject_ref, purpose=purpose, about=about)
+        return case.use(max_age_s=max_age_s, **options)
+
+    @clears_frames
+    def find(
+        self, subject_ref: str, *, purpose: str, about: str | None = None
+    ) -> Coroutine[Any, Any, StoredSession | None]:
+        """Deprecated: `AsyncSessionCase.find`."""
+        warn_of_repeated_case("AsyncSessionStore", "find", about, {})
+        return self.of(subject_ref, purpose=purpose, about=about).find()

@@ -12,7 +12,7 @@ import math
 import secrets
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar, Unpack
 
 import attrs
 
@@ -36,6 +36,12 @@ from facematch_core.models import Charged
 from facematch_core.store.sql import open_database
 from facematch_core.verifier.verifier import Picture
 
+from .old_calls import (
+    BeginOptions,
+    UseOptions,
+    warn_of_person_of_look,
+    warn_of_repeated_case,
+)
 from .sessions import Sessions
 from .verdicts import find_changed_settings
 
@@ -102,11 +108,10 @@ class StoredSession:
 
     Example:
         >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
-        >>> begun = store.begin("customer-20", purpose="payout", reference=document)
+        >>> login = store.of("customer-20", purpose="login", about=None)
+        >>> begun = login.begin(reference=document)
         >>> print(begun.is_open, begun.result, begun.used_at)
         True None None
-        >>> begun.why_not("customer-20", purpose="payout", about=None, max_age_s=3600)
-        ('the session was not read yet',)
         >>> store.close()
     """
 
@@ -141,28 +146,156 @@ class StoredSession:
         max_age_s: float,
         any_settings: bool | None = None,
     ) -> tuple[str, ...]:
-        """Return all reasons why `SessionStore.use` is False by the last reading; empty if True.
-
-        For pages, logs and support. For arguments and errors, see `SessionResult.why_not`.
-        """
-        reasons = []
-        if self.used_at is not None:
-            reasons.append("the session was used already")
-        if self.result is None:
-            return (*reasons, "the session was not read yet")
-        reasons += self.result.why_not(
+        """Deprecated: `SessionCase.why_not`."""
+        arguments = {"max_age_s": max_age_s, "any_settings": any_settings}
+        warn_of_repeated_case("StoredSession", "why_not", about, arguments)
+        return _reasons_against(
+            self,
             subject_ref,
             purpose=purpose,
             about=about,
             max_age_s=max_age_s,
             any_settings=any_settings,
         )
-        return tuple(reasons)
+
+
+@methods_clear_frames
+@attrs.frozen(kw_only=True, repr=False)
+class SessionCase:
+    """A person and a matter, of which a `SessionStore` has one open session: see `SessionStore.of`.
+
+    Immutable; may be shared between threads. Cannot be pickled: store its three texts.
+
+    Attributes:
+        subject_ref: Your own id for the person to verify.
+        purpose: The purpose, for example ``payout``.
+        about: The specific matter, for example ``payout 8841``; None if the purpose says all. None
+            of the three is in the repr.
+
+    Example:
+        >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        >>> payout = store.of("customer-20", purpose="payout", about="payout 8841")
+        >>> payout
+        SessionCase(SessionStore(didit))
+        >>> link = payout.begin(reference=document).access.link.reveal()  # send the person there
+        >>> payout.use(max_age_s=3600)  # True once, when all is passed
+        False
+        >>> payout.why_not(max_age_s=3600)
+        ('the session is pending', 'match was not reported', 'liveness was not reported')
+        >>> store.close()
+    """
+
+    _store: SessionStore
+    subject_ref: str
+    purpose: str
+    about: str | None
+
+    def begin(
+        self,
+        *,
+        reference: Picture | None = None,
+        any_document: bool = False,
+        return_url: str | None = None,
+        language: str | None = None,
+    ) -> StoredSession:
+        """Return the open session of the case, or plan, store and start one.
+
+        The row is written before anything is sent. If an earlier start was lost, in a crash or with
+        its response, the same record is started again: `StoredSession.repeated_start` says what
+        that did. A second click waits up to 10 seconds for the first one's start.
+
+        An open session keeps its link. Without a stored link, the access is read from the vendor,
+        free of charge: a token, or a new link where a link works once. If the vendor does not
+        return it again, or the person did not finish in time, the session is deleted and another is
+        started, which is counted.
+
+        If this store was opened without the `Sessions` of the open session, a warning is logged,
+        and another session is started. The old one's verdict is lost; its link works until it
+        expires at the vendor.
+
+        Whatever the vendor's sessions do not take is left out, so that another vendor is another
+        profile: `reference`, `any_document`, `return_url` and `language`.
+
+        Args:
+            reference: The face to compare with; required if `compared_with` is GIVEN.
+            any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
+            return_url, language: See `Sessions.start`.
+
+        Returns:
+            The session with the person's `access`, which is None if the person has finished.
+
+        Raises:
+            SessionStarting: another process has been starting the session for 10 seconds.
+            ConfigurationError: `choose` returned an unknown name.
+            FaceMatchError: see `Sessions.plan`, `Sessions.start` and `Sessions.read`.
+        """
+        arguments = {"reference": reference, "return_url": return_url, "language": language}
+        # The store's private methods, because they are of one module.
+        return self._store._begin(self, arguments, any_document=any_document)  # noqa: SLF001
+
+    def use(
+        self,
+        *,
+        max_age_s: float,
+        document: Person | None = None,
+        any_settings: bool | None = None,
+    ) -> bool:
+        """Return True once, if the person's newest session verifies the person now.
+
+        Reads the session from the vendor, free of charge. If `SessionResult.is_verified_for` is
+        True, marks the session as used in one conditional UPDATE, so that of several concurrent
+        calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
+        no result any longer (GONE), the last verdict that `look` has stored counts.
+
+        If it is False, `why_not` returns the reasons.
+
+        Args:
+            max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
+            document: The person to whom a compared document must belong: see `Sessions.read`. None
+                to ask the store's `person`.
+            any_settings: Whether a session that was planned for another workflow, level or template
+                counts: see `SessionResult.is_verified_for`.
+
+        Raises:
+            SessionMismatch: the session is not the record's. Do not grant access.
+            FaceMatchError: the session could not be read: see `Sessions.read`.
+        """
+        return self._store._use(  # noqa: SLF001
+            self, max_age_s=max_age_s, document=document, any_settings=any_settings
+        )
+
+    def find(self) -> StoredSession | None:
+        """Return the newest session of the case, as last read; None without one.
+
+        Sends nothing. For a page that shows the state: only `use` may let a person in.
+        """
+        return self._store._find(self)  # noqa: SLF001
+
+    def why_not(self, *, max_age_s: float, any_settings: bool | None = None) -> tuple[str, ...]:
+        """Return all reasons why `use` would be False by the last reading; empty if True.
+
+        Sends nothing. For pages, logs and support: a reason has no value of the case. For
+        arguments and errors, see `SessionResult.why_not`.
+        """
+        session = self.find()
+        if session is None:
+            return ("no session was begun, or it was cancelled",)
+        return _reasons_against(
+            session,
+            self.subject_ref,
+            purpose=self.purpose,
+            about=self.about,
+            max_age_s=max_age_s,
+            any_settings=any_settings,
+        )
+
+    def __repr__(self) -> str:
+        return f"SessionCase({self._store!r})"
 
 
 @methods_clear_frames
 class SessionStore:
-    """A table of hosted sessions: one open session for each person and purpose, used once.
+    """A table of hosted sessions: one open session for each case, used once.
 
     Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
     and, with PostgreSQL, machines; usable after a fork. For a busy or unreachable database, see
@@ -181,6 +314,8 @@ class SessionStore:
             new `Sessions`, and keep the old one until its sessions are forgotten.
         choose: A function that returns the name for a new session of a subject. Required if there
             are several.
+        person: A function that returns the `Person` of a subject, to whom a compared document must
+            belong. `look` and `SessionCase.use` call it, in their thread.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
@@ -189,11 +324,11 @@ class SessionStore:
 
     Example:
         >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
-        >>> payout = {"purpose": "payout", "about": "payout 8841"}
-        >>> begun = store.begin("customer-17", **payout, reference=document)
+        >>> payout = store.of("customer-17", purpose="payout", about="payout 8841")
+        >>> begun = payout.begin(reference=document)
         >>> link = begun.access.link.reveal()  # send the person there
         >>> seen = store.look()  # in a worker, every second
-        >>> store.use("customer-17", **payout, max_age_s=3600)  # True once, when all is passed
+        >>> payout.use(max_age_s=3600)  # True once, when all is passed
         False
         >>> store.close()
     """
@@ -204,6 +339,7 @@ class SessionStore:
         sessions: Sessions | Mapping[str, Sessions],
         *,
         choose: Callable[[str], str] | None = None,
+        person: Callable[[str], Person] | None = None,
     ) -> None:
         by_name: Any = sessions
         if isinstance(sessions, Sessions):
@@ -215,6 +351,7 @@ class SessionStore:
                 "name."
             )
         check_function("choose", choose, "a subject")
+        check_function("person", person, "a subject")
         if choose is None and len(by_name) > 1:
             raise errors.ConfigurationError(
                 f"With several Sessions ({', '.join(by_name)}), SessionStore needs choose: a "
@@ -222,6 +359,7 @@ class SessionStore:
             )
         self._sessions: dict[str, Sessions] = dict(by_name)
         self._choose = choose
+        self._person = person
         self._clock: Clock = next(iter(by_name.values())).clock
         self._database = open_database(where, label="store of sessions")
         from . import rows  # here, because SQLAlchemy is an optional dependency
@@ -242,79 +380,29 @@ class SessionStore:
         """The `Sessions` by name."""
         return dict(self._sessions)
 
-    def begin(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None = None,
-        reference: Picture | None = None,
-        any_document: bool = False,
-        return_url: str | None = None,
-        language: str | None = None,
-    ) -> StoredSession:
-        """Return the person's open session for a purpose, or plan, store and start one.
+    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> SessionCase:
+        """Return a case: the person, the purpose, and what it is about. Sends and stores nothing.
 
-        The row is written before anything is sent. If an earlier start was lost, in a crash or with
-        its response, the same record is started again: `StoredSession.repeated_start` says what
-        that did. A second click waits up to 10 seconds for the first one's start.
-
-        An open session keeps its link. Without a stored link, the access is read from the vendor,
-        free of charge: a token, or a new link where a link works once. If the vendor does not
-        return it again, or the person did not finish in time, the session is deleted and another is
-        started, which is counted.
-
-        If this store was opened without the `Sessions` of the open session, a warning is logged,
-        and another session is started. The old one's verdict is lost; its link works until it
-        expires at the vendor.
-
-        Whatever the vendor's sessions do not take is left out, so that another vendor is another
-        profile: `reference`, `any_document`, `return_url` and `language`.
+        Call it where you begin, use or show a session, with the customer of your login: a session
+        of one case is never a yes in another.
 
         Args:
-            subject_ref, purpose, about: See `Sessions.plan`. Together they have one open session.
-            reference: The face to compare with; required if `compared_with` is GIVEN.
-            any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
-            return_url, language: See `Sessions.start`.
-
-        Returns:
-            The session with the person's `access`, which is None if the person has finished.
+            subject_ref: Your own id for the person to verify, such as a customer number.
+            purpose: The purpose of the verification, for example ``payout``.
+            about: The transaction or item in question, for example ``payout 8841``. Write None if
+                the purpose says all.
 
         Raises:
-            SessionStarting: another process has been starting the session for 10 seconds.
-            ConfigurationError: `choose` returned an unknown name.
-            FaceMatchError: see `Sessions.plan`, `Sessions.start` and `Sessions.read`.
+            InvalidRequest: an argument is not a string, or is empty.
         """
-        arguments = {"reference": reference, "return_url": return_url, "language": language}
-        of_open_case = self._columns.open_case_key == _hash_of(subject_ref, purpose, about)
-        wait_for_start = Deadline.after(START_WAIT_S, self._clock)
-        session: StoredSession | None = None
-        while session is None:
-            row = self._find_newest(of_open_case)
-            if row is None:
-                row = self._insert_planned(subject_ref, purpose, about, any_document=any_document)
-                # None if another process has inserted its row first.
-                if row is not None:
-                    session = self._start(row, arguments, is_repeated=False)
-            elif not self._has_sessions_of(row):
-                self._close_row(row)
-                # Without its Sessions, this only logs that the session stays at the vendor.
-                self._delete(row)
-            elif row.session_id is not None:
-                session = self._continue(row)
-            elif self._take_start(row):
-                session = self._start(row, arguments, is_repeated=True)
-            elif wait_for_start.is_over:
-                raise errors.SessionStarting(
-                    "Another process has been starting this session for more than "
-                    f"{START_WAIT_S:.0f} s: begin again to get it. Nothing was sent."
-                )
-            else:
-                CANCELLATION.get().sleep(_START_POLL_S, self._clock)
-        return session
+        check_text("subject_ref", subject_ref)
+        check_text("purpose", purpose)
+        if about is not None:
+            check_text("about", about)
+        return SessionCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
 
     def look(
-        self, *, person: Callable[[str], Person] | None = None, at_most: int = 100
+        self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
     ) -> tuple[StoredSession, ...]:
         """Read the sessions that are due, each under a lease of a minute. Free of charge.
 
@@ -322,15 +410,15 @@ class SessionStore:
         another reading, when a webhook names it, and daily once it was used: check
         `StoredSession.is_revoked`, because the vendor may revise a verdict.
 
-        If a session cannot be read, or `person` raises, the error is logged, and the session is due
-        again a minute later. If `look` itself raises, such as `StoreUnavailable` or a Ctrl-C, its
-        readings are not stored, because nobody would hear of them: the sessions are due again at
-        once, or a minute later if the process was killed or the database cannot be reached.
+        If a session cannot be read, or the store's `person` raises, the error is logged, and the
+        session is due again a minute later. If `look` itself raises, such as `StoreUnavailable` or
+        a Ctrl-C, its readings are not stored, because nobody would hear of them: the sessions are
+        due again at once, or a minute later if the process was killed or the database cannot be
+        reached.
 
         Args:
-            person: A function that returns the `Person` of a subject, to whom a compared document
-                must belong.
             at_most: Maximum number of sessions to read. After 10 seconds, no further one is begun.
+            person: Deprecated: pass it to `SessionStore`.
 
         Returns:
             The sessions that were read.
@@ -338,30 +426,9 @@ class SessionStore:
         Raises:
             ConfigurationError: `person` is async or no function.
         """
-        check_function("person", person, "a subject")
-        columns = self._columns
-        self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
-        leased: list[Row] = []
-        readings: list[Reading] = []
-        end = Deadline.after(LOOK_S, self._clock)
-        try:
-            while len(leased) < at_most and not end.is_over:
-                row = self._lease_due()
-                if row is None:
-                    break
-                leased.append(row)
-                reading = self._read_due(row, person)
-                if reading is not None:
-                    readings.append(reading)
-            if CANCELLATION.get().is_cancelled:
-                raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
-            if not readings:
-                return ()
-            saved = self._run(self._rows.save_readings, readings)
-            return tuple(self._as_stored_session(row) for row in saved)
-        except BaseException:
-            self._set_due_again(leased)
-            raise
+        if person is not None:
+            warn_of_person_of_look()
+        return self._look(person, at_most)
 
     def receive(self, body: bytes, headers: Headers) -> int:
         """Verify a webhook delivery, and set its sessions due. Sends nothing.
@@ -416,94 +483,6 @@ class SessionStore:
         )
         return len(due)
 
-    def use(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None,
-        max_age_s: float,
-        document: Person | None = None,
-        any_settings: bool | None = None,
-    ) -> bool:
-        """Return True once, if the person's newest session verifies the person now.
-
-        Reads the session from the vendor, free of charge. If `SessionResult.is_verified_for` is
-        True, marks the session as used in one conditional UPDATE, so that of several concurrent
-        calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
-        no result any longer (GONE), the last verdict that `look` has stored counts.
-
-        If it is False, ``find(...).why_not(...)`` returns the reasons.
-
-        Args:
-            subject_ref, purpose, about: The person and the action, from the login and your program.
-            max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
-            document: The person to whom a compared document must belong: see `Sessions.read`.
-            any_settings: Whether a session that was planned for another workflow, level or template
-                counts: see `SessionResult.is_verified_for`.
-
-        Raises:
-            SessionMismatch: the session is not the record's. Do not grant access.
-            FaceMatchError: the session could not be read: see `Sessions.read`.
-        """
-        row = self._find_newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
-        if row is None or row.used_at is not None or not self._has_sessions_of(row):
-            return False
-        if row.session_id is None and not self._finds_by_record(row.name):
-            return False
-        # Another worker's lease ends here, because its reading may be older.
-        leased = self._update(
-            self._columns.id == row.id, look_at=self._now() + READ_LEASE_S, lease=_new_lease()
-        )
-        row = next(iter(leased), None)
-        if row is None:
-            return False  # `forget` has just deleted it
-        try:
-            result = self._read(row, document)
-        except errors.SessionNotFound:
-            return False
-        except errors.SessionMismatch:
-            self._update(*self._lease_conditions(row), **self._changes_of_mismatch(row))
-            raise
-        self._update(*self._lease_conditions(row), **self._changes_of_reading(row, result))
-        verdict = result
-        last_result = row.read_result()
-        if result.state is SessionState.GONE and last_result is not None:
-            verdict = attrs.evolve(
-                last_result, changed_settings=result.changed_settings, clock=self._clock
-            )
-        if not verdict.is_verified_for(
-            subject_ref,
-            purpose=purpose,
-            about=about,
-            max_age_s=max_age_s,
-            any_settings=any_settings,
-        ):
-            return False
-        now = self._now()
-        # Stored again, because a webhook or another click may have ended the lease.
-        changes = self._changes_of_reading(row, result)
-        # The verdict may have been revised since it was read, so it is due at once.
-        changes |= {"used_at": now, "look_at": now}
-        used = self._update(
-            self._columns.id == row.id,
-            self._columns.used_at.is_(None),
-            # `cancel` may have been called since.
-            self._columns.case_key == row.case_key,
-            **changes,
-        )
-        return len(used) == 1
-
-    def find(
-        self, subject_ref: str, *, purpose: str, about: str | None = None
-    ) -> StoredSession | None:
-        """Return the person's newest session for a purpose, as last read; None without one.
-
-        Sends nothing. For a page that shows the state: only `use` may let a person in.
-        """
-        row = self._find_newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
-        return None if row is None else self._as_stored_session(row)
-
     def cancel(self, subject_ref: str) -> int:
         """Delete all sessions that a person has not finished, so that their links stop working.
 
@@ -547,6 +526,39 @@ class SessionStore:
                 forgotten += 1
         return forgotten
 
+    def begin(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None = None,
+        **options: Unpack[BeginOptions],
+    ) -> StoredSession:
+        """Deprecated: `SessionCase.begin`."""
+        warn_of_repeated_case("SessionStore", "begin", about, options)
+        return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
+
+    def use(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        **options: Unpack[UseOptions],
+    ) -> bool:
+        """Deprecated: `SessionCase.use`."""
+        warn_of_repeated_case("SessionStore", "use", about, {"max_age_s": max_age_s, **options})
+        case = self.of(subject_ref, purpose=purpose, about=about)
+        return case.use(max_age_s=max_age_s, **options)
+
+    def find(
+        self, subject_ref: str, *, purpose: str, about: str | None = None
+    ) -> StoredSession | None:
+        """Deprecated: `SessionCase.find`."""
+        warn_of_repeated_case("SessionStore", "find", about, {})
+        return self.of(subject_ref, purpose=purpose, about=about).find()
+
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""
         with contextlib.ExitStack() as stack:
@@ -566,6 +578,131 @@ class SessionStore:
     def __repr__(self) -> str:
         # An object whose `__init__` failed may have no sessions.
         return f"SessionStore({', '.join(getattr(self, '_sessions', ()))})"
+
+    def _begin(
+        self, case: SessionCase, arguments: Mapping[str, Any], *, any_document: bool
+    ) -> StoredSession:
+        """Return the open session, or start one: see `SessionCase.begin`."""
+        of_open_case = self._columns.open_case_key == _key_of(case)
+        wait_for_start = Deadline.after(START_WAIT_S, self._clock)
+        session: StoredSession | None = None
+        while session is None:
+            row = self._find_newest(of_open_case)
+            if row is None:
+                row = self._insert_planned(case, any_document=any_document)
+                # None if another process has inserted its row first.
+                if row is not None:
+                    session = self._start(row, arguments, is_repeated=False)
+            elif not self._has_sessions_of(row):
+                self._close_row(row)
+                # Without its Sessions, this only logs that the session stays at the vendor.
+                self._delete(row)
+            elif row.session_id is not None:
+                session = self._continue(row)
+            elif self._take_start(row):
+                session = self._start(row, arguments, is_repeated=True)
+            elif wait_for_start.is_over:
+                raise errors.SessionStarting(
+                    "Another process has been starting this session for more than "
+                    f"{START_WAIT_S:.0f} s: begin again to get it. Nothing was sent."
+                )
+            else:
+                CANCELLATION.get().sleep(_START_POLL_S, self._clock)
+        return session
+
+    def _look(
+        self, person: Callable[[str], Person] | None, at_most: int
+    ) -> tuple[StoredSession, ...]:
+        """Read the sessions that are due, with another `person` than the store's unless None."""
+        check_function("person", person, "a subject")
+        person = person or self._person
+        columns = self._columns
+        self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
+        leased: list[Row] = []
+        readings: list[Reading] = []
+        end = Deadline.after(LOOK_S, self._clock)
+        try:
+            while len(leased) < at_most and not end.is_over:
+                row = self._lease_due()
+                if row is None:
+                    break
+                leased.append(row)
+                reading = self._read_due(row, person)
+                if reading is not None:
+                    readings.append(reading)
+            if CANCELLATION.get().is_cancelled:
+                raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
+            if not readings:
+                return ()
+            saved = self._run(self._rows.save_readings, readings)
+            return tuple(self._as_stored_session(row) for row in saved)
+        except BaseException:
+            self._set_due_again(leased)
+            raise
+
+    def _use(
+        self,
+        case: SessionCase,
+        *,
+        max_age_s: float,
+        document: Person | None,
+        any_settings: bool | None,
+    ) -> bool:
+        """Return True once if the person is verified: see `SessionCase.use`."""
+        row = self._find_newest(self._columns.case_key == _key_of(case))
+        if row is None or row.used_at is not None or not self._has_sessions_of(row):
+            return False
+        if row.session_id is None and not self._finds_by_record(row.name):
+            return False
+        if document is None:
+            document = _find_person(self._person, row.read_record())
+        # Another worker's lease ends here, because its reading may be older.
+        leased = self._update(
+            self._columns.id == row.id, look_at=self._now() + READ_LEASE_S, lease=_new_lease()
+        )
+        row = next(iter(leased), None)
+        if row is None:
+            return False  # `forget` has just deleted it
+        try:
+            result = self._read(row, document)
+        except errors.SessionNotFound:
+            return False
+        except errors.SessionMismatch:
+            self._update(*self._lease_conditions(row), **self._changes_of_mismatch(row))
+            raise
+        self._update(*self._lease_conditions(row), **self._changes_of_reading(row, result))
+        verdict = result
+        last_result = row.read_result()
+        if result.state is SessionState.GONE and last_result is not None:
+            verdict = attrs.evolve(
+                last_result, changed_settings=result.changed_settings, clock=self._clock
+            )
+        if not verdict.is_verified_for(
+            case.subject_ref,
+            purpose=case.purpose,
+            about=case.about,
+            max_age_s=max_age_s,
+            any_settings=any_settings,
+        ):
+            return False
+        now = self._now()
+        # Stored again, because a webhook or another click may have ended the lease.
+        changes = self._changes_of_reading(row, result)
+        # The verdict may have been revised since it was read, so it is due at once.
+        changes |= {"used_at": now, "look_at": now}
+        used = self._update(
+            self._columns.id == row.id,
+            self._columns.used_at.is_(None),
+            # `cancel` may have been called since.
+            self._columns.case_key == row.case_key,
+            **changes,
+        )
+        return len(used) == 1
+
+    def _find(self, case: SessionCase) -> StoredSession | None:
+        """Return the newest session: see `SessionCase.find`."""
+        row = self._find_newest(self._columns.case_key == _key_of(case))
+        return None if row is None else self._as_stored_session(row)
 
     def _run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
         """Run a function of `rows` in a transaction."""
@@ -603,13 +740,11 @@ class SessionStore:
         """Let the next `begin` start another session; this one is never used."""
         self._update(self._columns.id == row.id, **_CLOSING_CHANGES)
 
-    def _insert_planned(
-        self, subject_ref: str, purpose: str, about: str | None, *, any_document: bool
-    ) -> Row | None:
+    def _insert_planned(self, case: SessionCase, *, any_document: bool) -> Row | None:
         """Plan a session and insert its row; return None if another process did so first."""
         name = next(iter(self._sessions))
         if self._choose is not None:
-            name = self._choose(subject_ref)
+            name = self._choose(case.subject_ref)
         if name not in self._sessions:
             raise errors.ConfigurationError(
                 f"choose returned {name!r:.60}, but the Sessions are {', '.join(self._sessions)}."
@@ -617,15 +752,18 @@ class SessionStore:
         sessions = self._sessions[name]
         is_document = sessions.expected.compared_with is ComparedWith.DOCUMENT
         record = sessions.plan(
-            subject_ref, purpose=purpose, about=about, any_document=any_document and is_document
+            case.subject_ref,
+            purpose=case.purpose,
+            about=case.about,
+            any_document=any_document and is_document,
         )
         now = self._now()
-        case_key = _hash_of(subject_ref, purpose, about)
+        case_key = _key_of(case)
         return self._run(
             self._rows.insert,
             id=record.id,
             name=name,
-            subject_key=_subject_key(subject_ref),
+            subject_key=_subject_key(case.subject_ref),
             case_key=case_key,
             open_case_key=case_key,
             record=_to_json(record),
@@ -801,11 +939,7 @@ class SessionStore:
     def _read_due(self, row: Row, person: Callable[[str], Person] | None) -> Reading | None:
         """Read a leased session; return None if it could not be read, which is logged."""
         try:
-            record = row.read_record()
-            document = None
-            if person is not None and record.compared_with is ComparedWith.DOCUMENT:
-                document = _call_for_person(person, record.subject_ref)
-            result = self._read(row, document)
+            result = self._read(row, _find_person(person, row.read_record()))
         except errors.FaceMatchError as error:
             log.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
             if isinstance(error, errors.SessionMismatch):
@@ -933,13 +1067,37 @@ class SessionStore:
         )
 
 
-def _call_for_person(person: Callable[[str], Person], subject_ref: str) -> Person:
-    """Return the `Person` of a subject; raise `ConfigurationError` if the caller's function raises.
+def _reasons_against(
+    session: StoredSession,
+    subject_ref: str,
+    *,
+    purpose: str,
+    about: str | None,
+    max_age_s: float,
+    any_settings: bool | None,
+) -> tuple[str, ...]:
+    """Return all reasons why `use` would be False; empty if it would be True."""
+    reasons = []
+    if session.used_at is not None:
+        reasons.append("the session was used already")
+    if session.result is None:
+        return (*reasons, "the session was not read yet")
+    reasons += session.result.why_not(
+        subject_ref, purpose=purpose, about=about, max_age_s=max_age_s, any_settings=any_settings
+    )
+    return tuple(reasons)
 
-    A customer who was deleted must not keep `look` from the other sessions.
+
+def _find_person(person: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:
+    """Return the person to whom the document must belong; None if the caller does not say.
+
+    If the caller's function raises, raise `ConfigurationError`: a customer who was deleted must
+    not keep `look` from the other sessions.
     """
+    if person is None or record.compared_with is not ComparedWith.DOCUMENT:
+        return None
     try:
-        return person(subject_ref)
+        return person(record.subject_ref)
     except Exception as error:  # noqa: BLE001 - any error of the caller's function
         problem = type(error).__name__
     # Outside the except block, because the error may contain the name or the subject.
@@ -953,6 +1111,11 @@ def _subject_key(subject_ref: str) -> str:
     """
     check_text("subject_ref", subject_ref)
     return _hash_of(subject_ref)
+
+
+def _key_of(case: SessionCase) -> str:
+    """Return the hash by which the rows of a case are found."""
+    return _hash_of(case.subject_ref, case.purpose, case.about)
 
 
 def _hash_of(*texts: str | None) -> str:

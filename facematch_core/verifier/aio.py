@@ -150,16 +150,17 @@ class Awaited:
 def awaited(
     method: Callable[Concatenate[Any, P], R],
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
-    """Return the async version of `method`, for a class derived from `Awaited`."""
+    """Return the async version of `method`, for a class with `Awaited._verifier` and `_call`."""
 
     @functools.wraps(method, updated=())
-    async def call(self: Awaited, /, *args: P.args, **options: P.kwargs) -> R:
+    async def call(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
         try:
-            return await self._call(getattr(self._verifier, method.__name__), *args, **options)
+            result: R = await self._call(getattr(self._verifier, method.__name__), *args, **options)
         except BaseException as error:
             del args, options
             clear_our_frames(error)
             raise
+        return result
 
     return call
 

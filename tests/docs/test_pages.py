@@ -78,6 +78,7 @@ def test_each_option_of_didit_is_among_what_is_sent():
 
 #: What a page shows of a program that has tests of its own: the file, and a name in it or all.
 SHOWN = [
+    ("let-the-vendor-look", "sessions_app/app.py", "payout_of"),
     ("let-the-vendor-look", "sessions_app/app.py", "start"),
     ("let-the-vendor-look", "sessions_app/app.py", "webhook"),
     ("let-the-vendor-look", "sessions_app/app.py", "look"),

@@ -178,6 +178,7 @@ def test_production_settings_reject_a_mocks_verdict(vendor, monkeypatch, tmp_pat
         monkeypatch.setenv("SHOP_WEBHOOK_SECRET", "a-secret")
         monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))
         with service.opened() as store, pytest.raises(EnvironmentMismatch, match="mock"):
-            store.begin("ada", purpose="payout", about=FIRST, reference=make_card("p1"))
+            service.payout_of(store, "ada", FIRST).begin(reference=make_card("p1"))
+        own.run("INSERT INTO customers VALUES ('ada', 'Ada Lovelace', NULL)")
         with service.opened() as store:
-            assert not store.use("ada", purpose="payout", about=FIRST, max_age_s=3600)
+            assert not service.payout_of(store, "ada", FIRST).use(max_age_s=3600)

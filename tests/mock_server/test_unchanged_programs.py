@@ -113,11 +113,11 @@ def check_is_secret(folder, sent, connections):
 def run_session(vendor, where, finish):
     """A program with hosted sessions. It requires production, because it says nothing."""
     settings, arguments = SESSIONS[vendor]
-    case = {"purpose": "payout", "about": "payout 8841"}
     with SessionStore(where, open_sessions(vendor, **settings)) as store:
-        begun = store.begin("customer-17", **case, **arguments)
+        payout = store.of("customer-17", purpose="payout", about="payout 8841")
+        begun = payout.begin(**arguments)
         finish(begun.record.session_id)
-        return store.use("customer-17", **case, max_age_s=3600)
+        return payout.use(max_age_s=3600)
 
 
 def test_each_vendor_has_a_program():

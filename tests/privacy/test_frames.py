@@ -214,7 +214,7 @@ def test_no_error_of_a_store_of_sessions_keeps_a_picture(address):
     for of_class, make_error in every_error().items():
         sessions = fm.Sessions(fm.FaceVerifier(Failing(make_error)))
         with fm.SessionStore(address, sessions) as store, pytest.raises(BaseException) as caught:
-            store.begin(of_class, purpose="payout", reference=PROBE)
+            store.of(of_class, purpose="payout", about=None).begin(reference=PROBE)
         check(caught.value)
 
 

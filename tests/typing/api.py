@@ -88,6 +88,24 @@ def thresholds_are_of_one_kind(
     thresholds_are_of_one_kind(single, both, both, single, selfie)
 
 
+def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
+    store.of(customer, purpose="payout")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    login: fm.SessionCase = store.of(customer, purpose="login", about=None)
+    begun: fm.StoredSession = login.begin(reference=picture, language="es")
+    found: fm.StoredSession | None = login.find()
+    reasons: tuple[str, ...] = login.why_not(max_age_s=600)
+    old: fm.StoredSession = store.begin(customer, purpose="login", reference=picture)
+    return login.use(max_age_s=600, any_settings=False) and str((begun, found, reasons, old)) != ""
+
+
+async def async_session(store: fm.AsyncSessionStore, customer: str, picture: bytes) -> bool:
+    login: fm.AsyncSessionCase = store.of(customer, purpose="login", about=None)
+    begun: fm.StoredSession = await login.begin(reference=picture)
+    old: fm.StoredSession | None = await store.find(customer, purpose="login")
+    seen: tuple[fm.StoredSession, ...] = await store.look(at_most=1)
+    return await login.use(max_age_s=600) and str((begun, old, seen)) != ""
+
+
 def opened(name: str | None) -> fm.Verifier:
     by_name: fm.FaceVerifier = fm.open_verifier("local", threshold=55)
     by_profile: fm.Verifier = fm.open_verifier(profile="ha", config="facematch.toml")

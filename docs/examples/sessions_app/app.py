@@ -6,33 +6,43 @@ day, `python app.py forget` deletes old sessions.
 
 import sys
 import time
+from typing import Annotated
 
 import shop
-from fastapi import HTTPException
+from fastapi import Depends, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from shop import PRIVATE, Body, Headers, Login, MaybeLogin, Poster, Store, Text
 
-from facematch_core import SessionStore, StoreUnavailable, open_sessions
+from facematch_core import SessionCase, SessionStore, StoreUnavailable, open_sessions
 
 KEPT_DAYS = 90  # how long a payout may be disputed
 
 
 def opened():
     """Open the sessions of the profile `shop`, and the table in which they are kept."""
-    return SessionStore(shop.make_tables(), open_sessions(profile="shop"))
+    sessions = open_sessions(profile="shop")
+    return SessionStore(shop.make_tables(), sessions, person=shop.person_of)
 
 
 app = shop.make_app(opened)
 
 
-def step_of(session, customer, about):
-    """Return what the page says about the session of a payout. Only `pay` asks the vendor."""
+def payout_of(store: Store, customer: Poster, about: Text):
+    """Return the customer's case: a verdict for one payout is not one for another."""
+    return store.of(customer, purpose="payout", about=about)
+
+
+Payout = Annotated[SessionCase, Depends(payout_of)]
+
+
+def step_of(payout):
+    """Return what the page says about a payout. Only `pay` asks the vendor."""
+    session = payout.find()
     if session is None:
         return "new"
     if session.is_open:
         return "looking"
-    reasons = session.why_not(customer, purpose="payout", about=about, max_age_s=3600)
-    return "failed" if reasons else "verified"
+    return "failed" if payout.why_not(max_age_s=3600) else "verified"
 
 
 @app.get("/", response_class=HTMLResponse)
@@ -40,19 +50,17 @@ def payouts(store: Store, login: Login):
     customer = login["customer"]
     steps = {}
     for about, paid_at in shop.payouts_of(customer):
-        session = store.find(customer, purpose="payout", about=about)
-        steps[about] = "paid" if paid_at else step_of(session, customer, about)
+        steps[about] = "paid" if paid_at else step_of(payout_of(store, customer, about))
     return shop.show_payouts(steps, login["csrf"])
 
 
 @app.post("/start")
-def start(store: Store, customer: Poster, about: Text, consent: Text):
+def start(payout: Payout, consent: Text):
     """Send the customer to the open session, or to a new one."""
-    payout = {"purpose": "payout", "about": about}
-    picture = shop.allow_start(customer, about, consent)
-    if not picture or step_of(store.find(customer, **payout), customer, about) == "verified":
+    picture = shop.allow_start(payout.subject_ref, payout.about, consent)
+    if not picture or step_of(payout) == "verified":
         raise HTTPException(429)
-    begun = store.begin(customer, **payout, reference=picture, return_url=shop.back_url())
+    begun = payout.begin(reference=picture, return_url=shop.back_url())
     if begun.access is None:  # the session is over; the page shows the outcome
         return RedirectResponse("/", 303, PRIVATE)
     if begun.access.link is None:  # the vendor's component runs in our page
@@ -76,15 +84,13 @@ def webhook(store: Store, body: Body, headers: Headers):
 
 
 @app.post("/pay")
-def pay(store: Store, customer: Poster, about: Text):
+def pay(payout: Payout):
     """Pay one payout once, if the vendor still says now that the customer was there."""
-    payout = {"purpose": "payout", "about": about}
-    person = shop.person_of(customer)
     # Without `any_settings`, a session of a former workflow would count, too.
-    if store.use(customer, **payout, max_age_s=3600, document=person, any_settings=False):
-        shop.run("UPDATE payouts SET paid_at = ? WHERE about = ?", time.time(), about)
+    if payout.use(max_age_s=3600, any_settings=False):
+        shop.run("UPDATE payouts SET paid_at = ? WHERE about = ?", time.time(), payout.about)
         return RedirectResponse("/", 303, PRIVATE)
-    session = store.find(customer, **payout)
+    session = payout.find()
     if session is None or session.used_at is None:
         raise HTTPException(403)
     return RedirectResponse("/", 303, PRIVATE)  # a second click
@@ -100,7 +106,7 @@ def logout(store: Store, login: Login, customer: Poster):
 def look(store):
     """Raise the alarm for each payout whose verdict was taken back."""
     try:
-        sessions = store.look(person=shop.person_of)
+        sessions = store.look()
     except StoreUnavailable as error:  # the database restarts: the next look tells all
         shop.log.warning("%s", error)
         return

@@ -54,7 +54,7 @@ class Shop:  # a browser, the service behind it, and the vendor
         return self.client.get("/").text
 
     def find(self, about=FIRST):
-        return self.store.find("ada", purpose="payout", about=about)
+        return self.store.of("ada", purpose="payout", about=about).find()
 
     def id(self):
         return self.find().record.session_id

@@ -1,7 +1,5 @@
 """Sessions for event loops, and by name and profile."""
 
-import functools
-
 import anyio
 import pytest
 from core.sessions.vendor import ManySessions
@@ -138,19 +136,20 @@ async def test_async_store_of_sessions_has_the_same_methods(address):
     vendor = ManySessions()
     clock = ManualClock()
     sessions = fm.Sessions(fm.FaceVerifier(vendor, clock=clock))
-    payout = {"purpose": "payout", "about": "payout 8841"}
     async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
-        await store.begin("c-1", **payout, reference=picture())
+        payout = store.of("c-1", purpose="payout", about="payout 8841")
+        await payout.begin(reference=picture())
         vendor.finish()
         assert await store.receive(b"|s-1", {"signature": "acme"}) == 1
         assert await store.set_due("c-1") == 1
         assert len(await store.look()) == 1
-        assert [await store.use("c-1", **payout, max_age_s=60) for _ in range(2)] == [True, False]
-        assert (await store.find("c-1", **payout)).used_at == clock.now()
+        assert await payout.why_not(max_age_s=60) == ()
+        assert [await payout.use(max_age_s=60) for _ in range(2)] == [True, False]
+        assert (await payout.find()).used_at == clock.now()
         assert (await store.cancel("c-1"), await store.forget(0)) == (0, 1)
         assert store.store.sessions == {"acme": sessions}
     with pytest.raises(fm.ConfigurationError):
-        await store.find("c-1", **payout)
+        await payout.find()
 
 
 async def test_cancelled_begin_is_finished_and_stored(address):
@@ -159,12 +158,13 @@ async def test_cancelled_begin_is_finished_and_stored(address):
     vendor.before_start = hold
     sessions = fm.Sessions(fm.FaceVerifier(vendor), expects=["liveness"])
     async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
+        login = store.of("c-1", purpose="login", about=None)
         async with anyio.create_task_group() as group:
-            group.start_soon(functools.partial(store.begin, "c-1", purpose="payout"))
+            group.start_soon(login.begin)
             await anyio.to_thread.run_sync(hold.wait_for)
             group.cancel_scope.cancel()
         hold.go_on.set()
-        begun = await store.begin("c-1", purpose="payout")
+        begun = await login.begin()
         assert (begun.access.link is not None, len(vendor.starts)) == (True, 1)
 
 
@@ -172,7 +172,7 @@ async def test_sessions_of_a_cancelled_look_are_told_by_the_next(address):
     vendor = ManySessions()
     sessions = fm.Sessions(fm.FaceVerifier(vendor), expects=["liveness"])
     async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
-        await store.begin("c-1", purpose="payout")
+        await store.of("c-1", purpose="login", about=None).begin()
         vendor.finish()
         await store.set_due("c-1")
         hold = Hold()

@@ -3,12 +3,14 @@
 Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
+import collections
 import contextlib
 import functools
 import logging
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,7 @@ from facematch_core.testing import ManualClock
 STATE = fm.SessionState
 PAYOUT = {"purpose": "payout", "about": "payout 8841"}
 ADA = fm.Person(name="Ada Lovelace")
+GRACE = fm.Person(name="Grace Hopper")
 FINDS = {"finds_by_record": True}
 REPEATS = {"start_is_repeatable": True}
 MAKES_ANOTHER = {}
@@ -61,8 +64,11 @@ class Shop:
         store = fm.SessionStore(self.address, sessions, **arguments)
         return self.stack.enter_context(store)
 
+    def of(self, customer="customer-17", *, case=PAYOUT):
+        return self.store.of(customer, **case)
+
     def begin(self, customer="customer-17", *, case=PAYOUT, **options):
-        return self.store.begin(customer, **{"reference": picture(), **case, **options})
+        return self.of(customer, case=case).begin(**{"reference": picture(), **options})
 
     def begin_and_finish(self, *, passes=True, **options):
         """Begin a session; the person finishes it, and it is due five seconds later."""
@@ -87,10 +93,10 @@ class Shop:
         return [each.result.state for each in self.store.look()]
 
     def use(self, customer="customer-17", *, case=PAYOUT, **options):
-        return self.store.use(customer, **{"max_age_s": 3600, **case, **options})
+        return self.of(customer, case=case).use(**{"max_age_s": 3600, **options})
 
     def find(self, customer="customer-17"):
-        return self.store.find(customer, **PAYOUT)
+        return self.of(customer).find()
 
     def hear(self, *, record_id="", session_id="", signature="acme"):
         body = f"{record_id}|{session_id}".encode()
@@ -131,18 +137,18 @@ def test_begun_session_is_read_when_due_and_used_once(shop):
     session = shop.begin()
     assert link_of(session) == f"{LINK}-s-1"
     assert (session.record.session_id, session.name, session.is_open) == ("s-1", "acme", True)
-    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)
+    assert shop.of().why_not(max_age_s=60)
     shop.vendor.finish()
     shop.clock.advance(5)
     (session,) = shop.store.look()
     assert (session.result.state, session.is_open, session.used_at) == (STATE.DECIDED, False, None)
-    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60) == ()
+    assert shop.of().why_not(max_age_s=60) == ()
     assert not shop.use("customer-18")
     assert not shop.use(case={"purpose": "login", "about": None})
     assert not shop.use(max_age_s=1)
     assert [shop.use() for _ in range(3)] == [True, False, False]
     assert shop.find().used_at == shop.clock.now()
-    assert "used" in shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)[0]
+    assert "used" in shop.of().why_not(max_age_s=60)[0]
 
 
 def test_without_a_session_nothing_is_found_or_used(shop):
@@ -150,8 +156,38 @@ def test_without_a_session_nothing_is_found_or_used(shop):
     assert (shop.store.cancel("customer-17"), shop.store.forget(0)) == (0, 0)
 
 
+def test_case_shows_nothing_of_the_person_and_is_equal_to_itself_alone(shop):
+    case = shop.of()
+    assert (case.subject_ref, case.purpose, case.about) == ("customer-17", *PAYOUT.values())
+    assert (case == shop.of(), hash(case)) == (True, hash(shop.of()))
+    assert case != shop.of(case={**PAYOUT, "about": None})
+    assert case != shop.opened().of("customer-17", **PAYOUT)
+    assert repr(case) == "SessionCase(SessionStore(acme))"
+    assert repr(fm.AsyncSessionStore(shop.store).of("customer-17", **PAYOUT)).count("17") == 0
+    with pytest.raises(TypeError, match="in each process"):
+        pickle.dumps(case)
+
+
+@pytest.mark.parametrize("wrong", [{"purpose": ""}, {"purpose": 8}, {"about": ""}, {"about": 8841}])
+def test_case_of_a_wrong_type_is_refused_instead_of_finding_nobody(shop, wrong):
+    with pytest.raises(fm.InvalidRequest):
+        shop.of(case={**PAYOUT, **wrong})
+
+
+def test_reasons_without_a_session(shop):
+    assert shop.of().why_not(max_age_s=600) == ("no session was begun, or it was cancelled",)
+    shop.begin()
+    assert shop.of().why_not(max_age_s=600) == ("the session was not read yet",)
+    shop.store.cancel("customer-17")
+    assert len(shop.of().why_not(max_age_s=600)) == 1
+    with pytest.raises(fm.InvalidRequest):
+        shop.begin_and_finish()
+        shop.use()
+        shop.of().why_not(max_age_s=0)
+
+
 def test_subject_that_is_no_text_is_refused_instead_of_finding_nobody(shop):
-    for method in (shop.store.cancel, shop.store.set_due):
+    for method in (shop.store.cancel, shop.store.set_due, shop.of):
         with pytest.raises(fm.InvalidRequest):
             method(17)
 
@@ -574,24 +610,27 @@ def revoked(sessions):
 
 @pytest.fixture
 def document_shop(open_shop):
-    """A shop whose sessions compare with a document."""
+    """A shop whose sessions compare with a document; `shop.persons` may change."""
     shop = open_shop()
-    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    shop.persons = collections.defaultdict(lambda: ADA)
+    sessions = shop.sessions(compared_with="document")
+    shop.store = shop.opened(sessions, person=lambda subject_ref: shop.persons[subject_ref])
     return shop
 
 
 def test_deleted_customer_does_not_keep_the_others_from_being_told(document_shop, caplog):
     shop = document_shop
     customers = sell_and_revoke(shop, 5)
-    persons = dict.fromkeys(customers, ADA)
-    del persons["customer-2"]
-    told = revoked(shop.store.look(person=persons.__getitem__))
+    shop.persons = dict.fromkeys(customers, ADA)
+    del shop.persons["customer-2"]
+    told = revoked(shop.store.look())
     assert told == ["customer-1", "customer-3", "customer-4", "customer-5"]
     assert "KeyError" in caplog.text
     assert "customer-2" not in caplog.text
-    assert shop.store.look(person=persons.__getitem__) == ()
+    assert shop.store.look() == ()
     shop.clock.advance(61)
-    assert revoked(shop.store.look(person=lambda _: ADA)) == ["customer-2"]
+    shop.persons["customer-2"] = ADA
+    assert revoked(shop.store.look()) == ["customer-2"]
 
 
 @pytest.mark.parametrize("fails_on", [False, True], ids=["once", "for a minute"])
@@ -623,13 +662,15 @@ def test_revocations_are_told_after_an_interrupted_look(document_shop, interrupt
     shop = document_shop
     customers = sell_and_revoke(shop, 5)
 
-    def interrupt(subject_ref):
-        if subject_ref == "customer-4":
-            raise interruption
-        return ADA
+    class Persons:
+        def __getitem__(self, subject_ref):
+            if subject_ref == "customer-4":
+                raise interruption
+            return ADA
 
+    shop.persons = Persons()
     with pytest.raises(interruption):
-        shop.store.look(person=interrupt)
+        shop.store.look()
     # Another process would be told as well.
     assert revoked(shop.opened(shop.sessions(compared_with="document")).look()) == customers
 
@@ -704,7 +745,7 @@ def test_reading_that_outlives_its_lease_replaces_no_newer_one(shop):
 
     shop.vendor.after_read = another_worker_reads
     assert shop.store.look() == ()
-    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=600)
+    assert shop.of().why_not(max_age_s=600)
 
 
 def test_webhook_during_a_reading_has_the_session_read_again(shop):
@@ -767,22 +808,35 @@ def test_stored_verdict_counts_once_the_vendor_has_forgotten_the_session(open_sh
     assert not shop.use(max_age_s=600)
 
 
-def test_document_must_belong_to_the_person(open_shop):
-    shop = open_shop()
-    shop.store = shop.opened(shop.sessions(compared_with="document"))
+def test_document_must_belong_to_the_person(document_shop):
+    shop = document_shop
     shop.begin_and_finish()
-    subjects = []
-
-    def person(subject_ref):
-        subjects.append(subject_ref)
-        return ADA
-
-    (session,) = shop.store.look(person=person)
-    assert (subjects, session.result.name_agreement) == (["customer-17"], "agrees")
+    (session,) = shop.store.look()
+    assert (list(shop.persons), session.result.name_agreement) == (["customer-17"], "agrees")
+    shop.persons["customer-17"] = GRACE
     assert not shop.use()
-    assert not shop.use(document=fm.Person(name="Grace Hopper"))
+    assert "the name on the document is another" in shop.of().why_not(max_age_s=600)
     assert [shop.use(document=ADA) for _ in range(2)] == [True, False]
-    assert [each.is_revoked for each in shop.store.look(person=person)] == [False]
+    shop.persons["customer-17"] = ADA
+    assert [each.is_revoked for each in shop.store.look()] == [False]
+
+
+def test_document_is_compared_with_no_person_unless_the_store_has_a_function(document_shop):
+    shop = document_shop
+    shop.begin_and_finish()
+    assert shop.use(document=GRACE) is False
+    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    assert shop.use() is False
+    assert any("SessionStore" in reason for reason in shop.of().why_not(max_age_s=600))
+    assert shop.use(document=ADA)
+
+
+def test_person_is_asked_only_about_a_document(open_shop):
+    shop = open_shop()
+    shop.store = shop.opened(person={}.__getitem__)
+    shop.begin_and_finish()
+    assert len(shop.store.look()) == 1
+    assert shop.use()
 
 
 def test_function_of_the_caller_must_not_be_async(shop):
@@ -794,11 +848,10 @@ def test_function_of_the_caller_must_not_be_async(shop):
             return "acme"
 
     shop.begin_and_finish()
-    with pytest.raises(fm.ConfigurationError, match="async"):
-        shop.store.look(person=person)
-    for choose in (Choice(), functools.partial(person)):
-        with pytest.raises(fm.ConfigurationError, match="async"):
-            fm.SessionStore("sqlite://", shop.sessions(), choose=choose)
+    for function in (Choice(), functools.partial(person)):
+        for name in ("choose", "person"):
+            with pytest.raises(fm.ConfigurationError, match=f"{name}.*async"):
+                fm.SessionStore("sqlite://", shop.sessions(), **{name: function})
     assert shop.states_seen() == [STATE.DECIDED]
 
 
@@ -818,9 +871,9 @@ def test_approval_under_a_former_level_is_said_and_refused_on_request(open_shop,
     for customer in ("customer-17", "customer-18", "customer-19"):
         shop.begin_and_finish(customer=customer)
     shop.store.look()
-    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=600) == ()
+    assert shop.of().why_not(max_age_s=600) == ()
     vendor.level = "strict"
-    reasons = shop.find().why_not("customer-17", **PAYOUT, max_age_s=600)
+    reasons = shop.of().why_not(max_age_s=600)
     assert reasons == ("it was planned for another level",)
     assert not shop.use(any_settings=False)
     assert caplog.messages == []
@@ -1046,6 +1099,6 @@ def test_store_of_budgets_and_store_of_sessions_share_a_database(shop, address):
 
 def test_closed_store_closes_its_sessions(shop):
     with shop.store as store:
-        store.find("customer-17", **PAYOUT)
+        store.of("customer-17", **PAYOUT).find()
     with pytest.raises(fm.ConfigurationError):
         shop.begin()

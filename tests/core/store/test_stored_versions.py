@@ -123,19 +123,20 @@ def make_sessions(address):
     vendor = ManySessions()
     with open_sessions(address, vendor) as store:
         for number in range(1, 5):
-            store.begin(f"customer-{number}", **PAYOUT, reference=picture())
+            store.of(f"customer-{number}", **PAYOUT).begin(reference=picture())
         for number in (2, 3):
             vendor.finish(f"s-{number}")
             store.set_due(f"customer-{number}")
         store.look()
-        assert store.use("customer-3", **PAYOUT, max_age_s=60)
+        assert store.of("customer-3", **PAYOUT).use(max_age_s=60)
         store.cancel("customer-4")
 
 
 def check_sessions(address):
     vendor = ManySessions()
     with open_sessions(address, vendor) as store:
-        found = {number: store.find(f"customer-{number}", **PAYOUT) for number in range(1, 5)}
+        cases = {number: store.of(f"customer-{number}", **PAYOUT) for number in range(1, 5)}
+        found = {number: case.find() for number, case in cases.items()}
         assert found.pop(4) is None
         for number, session in found.items():
             passes = None if number == 1 else True
@@ -147,12 +148,11 @@ def check_sessions(address):
                 state=fm.SessionState.DECIDED if passes else fm.SessionState.PENDING,
                 passes=passes,
             )
-        reasons = found[2].why_not("customer-2", **PAYOUT, max_age_s=60, any_settings=False)
-        assert reasons == ()
+        assert cases[2].why_not(max_age_s=60, any_settings=False) == ()
         assert (found[1].is_open, found[3].used_at) == (True, NOW)
-        begun = store.begin("customer-1", **PAYOUT, reference=picture())
+        begun = cases[1].begin(reference=picture())
         assert (begun.record, vendor.starts) == (found[1].record, [])
-        uses = [store.use(f"customer-{number}", **PAYOUT, max_age_s=60) for number in (1, 2, 2, 3)]
+        uses = [cases[number].use(max_age_s=60) for number in (1, 2, 2, 3)]
         assert uses == [False, True, False, False]
         vendor.finish("s-1")
         store.set_due("customer-1")
