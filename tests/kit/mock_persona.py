@@ -1,5 +1,7 @@
 """Requests to Persona as clients send them, and steps that find an inquiry by its number."""
 
+from urllib.parse import urlencode
+
 from kit.mock_didit import json_request
 
 from facematch_mock_server.vendors.persona.resources import with_inquiry
@@ -48,6 +50,16 @@ def about(number, action="", body=None, *, method=None, key=LIVE, query="", **he
     def step(engine):
         path = f"{INQUIRIES}/{nth(engine, number)}{action}{query}"
         return engine.handle(persona_request(path, body, method=method, key=key, **headers))
+
+    return step
+
+
+def framed(number, **query):
+    """A step that opens an inquiry as the web SDK does, with more values in the query."""
+
+    def step(engine):
+        values = urlencode({"inquiry-id": nth(engine, number), **query})
+        return engine.handle(persona_request(f"/widget?{values}", key=None))
 
     return step
 

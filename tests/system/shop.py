@@ -19,10 +19,10 @@ class Shop(http.server.ThreadingHTTPServer):
         #: Makes another access token for the page.
         self.new_token = None
 
-    def open(self, browser, script):
+    def open(self, browser, script, *, host="127.0.0.1"):
         """Show the page with this script; `note` in it keeps what the SDK says."""
         self.script = script
-        browser.open(f"{self.url}/")
+        browser.open(f"http://{host}:{self.server_port}/")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The web SDKs of Veriff, Didit and Sumsub, unmodified from npm, in the page of a shop."""
+"""The web SDKs of Veriff, Didit, Sumsub and Persona, unmodified from npm, in the page of a shop."""
 
 import datetime as dt
 import json
@@ -17,6 +17,7 @@ SDKS = {
     "didit": ("@didit-protocol/sdk-web@0.4.0", "dist/didit-sdk.umd.min.js"),
     "sumsub": ("@sumsub/websdk@2.9.0", "dist/index.js"),
     "sumsub-react": ("@sumsub/websdk-react@2.9.0", "dist/index.js"),
+    "persona": ("persona@5.9.0", "dist/persona.js"),
 }
 #: What the page with React loads before its SDK.
 REACT = ("react@18.3.1", "umd/react.production.min.js")
@@ -50,13 +51,29 @@ OPENS = {
           }}),
         );
     """,
+    "persona": """
+        const client = new Persona.Client({{
+          host: {host}, inquiryId: {id}, sessionToken: {token},
+          onReady: () => {opens} && client.open(),
+          onEvent: (name, metadata) => note([name, metadata ?? null]),
+          onComplete: (result) => note(["onComplete", result]),
+          onCancel: (result) => note(["onCancel", result]),
+          onError: (error) => note(["onError", error]),
+        }});
+    """,
+}
+#: The events that the shop's server hears of.
+HEARS = {
+    "veriff": ["decision", "event"],
+    "persona": [f"inquiry.{name}" for name in ("started", "approved", "declined", "expired")],
 }
 #: Didit compares without a review by default.
-IN_REVIEW = {"in_review": True}
+SWITCHES = {"didit": {"in_review": True}}
 #: What a page says last when it was opened.
 OPENED = {
     "veriff": "STARTED",
     "didit": "didit:step_started",
+    "persona": "ready",
     "sumsub": "onApplicantLoaded",
     "sumsub-react": "onApplicantLoaded",
 }
@@ -92,12 +109,10 @@ def shop(sdks, vendor):
 
 @pytest.fixture
 def mock(vendor, shop):
-    switches = IN_REVIEW if vendor == "didit" else None
-    events = ["decision", "event"] if vendor == "veriff" else None
     name, _, _ = vendor.partition("-")
-    with MockServer(vendor=name, switches=switches) as running:
+    with MockServer(vendor=name, switches=SWITCHES.get(vendor)) as running:
         hook = f"{shop.url}/hook"
-        running.control.webhooks.add(hook, events=events, secret=running.live_key)
+        running.control.webhooks.add(hook, events=HEARS.get(vendor), secret=running.live_key)
         yield running
 
 
@@ -111,6 +126,9 @@ class Check:
         if vendor == "veriff":
             settings = {"api_key": mock.client_id, "shared_secret": mock.live_key}
             settings |= {"solution": "document_selfie", "environment": "mock"}
+        if vendor == "persona":
+            del settings["workflow_id"]
+            settings["template_id"] = "itmpl_p8ANAJy9iqadm2buF2xcVgqH"
         if vendor.startswith("sumsub"):
             settings = {"app_token": mock.client_id, "secret_key": mock.live_key}
             settings |= {"level_name": "id-and-liveness", "webhook_secrets": mock.live_key}
@@ -127,10 +145,23 @@ class Check:
     def new_token(self):
         return self.sessions.read(self.record, with_access=True).access.token.reveal()
 
-    def open(self):
-        link, token = json.dumps(self.link), json.dumps(self.token)
-        self.shop.open(self.browser, OPENS[self.vendor].format(link=link, token=token))
+    def open(self, **changes):
+        """Show the shop's page, and wait for what the SDK says first."""
+        self.show(**changes)
         self.browser.wait(f"said.some(what => String(what).includes('{OPENED[self.vendor]}'))")
+
+    def show(self, **changes):
+        # Persona's SDK has no http for an address of numbers.
+        host = "localhost" if self.vendor == "persona" else "127.0.0.1"
+        values = {
+            "link": self.link,
+            "host": f"localhost:{self.mock.port}",
+            "id": self.record.session_id,
+            "token": self.token,
+            "opens": True,
+        }
+        texts = {name: json.dumps(value) for name, value in (values | changes).items()}
+        self.shop.open(self.browser, OPENS[self.vendor].format(**texts), host=host)
 
     def press(self, name, **cards):
         for field, card in cards.items():
@@ -139,6 +170,15 @@ class Check:
         buttons = "[...document.querySelectorAll('button')]"
         find = f"{buttons}.find(one => one.textContent === {json.dumps(name)})"
         self.browser.value_in_frame(f"{find}.click()")
+
+    def wait_in_frame(self, condition):
+        def is_met():
+            try:
+                return self.browser.value_in_frame(condition)
+            except AssertionError:
+                return False  # The frame is between two pages.
+
+        until(is_met, condition)
 
     def said(self, count):
         """Return what the SDK said, once it has said so much."""
@@ -155,6 +195,9 @@ class Check:
             letter = json.loads(body)
             if self.vendor.startswith("sumsub"):
                 heard.append(letter["reviewResult"]["reviewAnswer"])
+                continue
+            if self.vendor == "persona":
+                heard.append(letter["data"]["attributes"]["name"])
                 continue
             heard.append(letter.get("action") or letter.get("verification", letter)["status"])
         return heard
@@ -432,3 +475,128 @@ def test_sumsubs_page_expires_once_without_a_click(check, mock, sumsub_begins):
 @pytest.mark.parametrize("vendor", ["sumsub"])
 def test_sumsubs_frame_is_as_high_as_its_page(check):
     check.browser.wait("document.querySelector('iframe').offsetHeight > 400")
+
+
+# Persona
+
+PERSONA = pytest.mark.parametrize("vendor", ["persona"])
+UNAUTHENTICATED = {"status": 409, "code": "unauthenticated"}
+
+
+@pytest.fixture
+def persona_begins(check):
+    """What Persona's SDK says until the person's first action has ended."""
+    inquiry = {"inquiryId": check.record.session_id, "sessionToken": check.token}
+    return [["load", None], ["ready", None], ["start", inquiry]]
+
+
+def persona_ends(check, name, status):
+    fields = {
+        "name-first": {"type": "string", "value": "Ada"},
+        "name-last": {"type": "string", "value": "Lovelace"},
+        "birthdate": {"type": "date", "value": "1980-01-01"},
+    }
+    result = {"inquiryId": check.record.session_id, "status": status, "fields": fields}
+    return [[name, result], ["onComplete", result]]
+
+
+@PERSONA
+@pytest.mark.parametrize(
+    ("document", "event", "status"), [("p1", "complete", "approved"), ("p2", "fail", "declined")]
+)
+def test_persona_completes_with_the_status(check, persona_begins, document, event, status):
+    assert check.said(2) == persona_begins[:2]
+    assert not check.shop.webhooks
+    check.press("Show this face", face="p1", document=document)
+    assert check.said(5) == [*persona_begins, *persona_ends(check, event, status)]
+    assert check.heard(2) == ["inquiry.started", f"inquiry.{status}"]
+    assert check.is_verified() is (status == "approved")
+
+
+def persona_cancels(check):
+    inquiry = {"inquiryId": check.record.session_id, "sessionToken": check.token}
+    return [["exit", inquiry], ["onCancel", inquiry]]
+
+
+@PERSONA
+def test_persona_is_cancelled_when_the_person_leaves_and_goes_on_when_opened_again(
+    check, persona_begins
+):
+    check.press("Walk away")
+    assert check.said(5) == [*persona_begins, *persona_cancels(check)]
+    assert check.heard(1) == ["inquiry.started"]
+    assert not check.is_verified()
+    check.browser.value("client.open()")
+    assert check.said(7)[5:] == persona_begins[:2]
+    check.press("Show this face")
+    assert check.said(9)[7:] == persona_ends(check, "complete", "approved")
+    assert check.is_verified()
+
+
+@PERSONA
+def test_page_of_the_shop_cancels_persona(check, persona_begins):
+    check.browser.value("client.cancel(true)")
+    assert check.said(5) == [*persona_begins, *persona_cancels(check)]
+    assert not check.is_verified()
+
+
+@PERSONA
+def test_persona_lets_the_person_try_again_in_the_frame(check, persona_begins):
+    check.press("Fail this attempt")
+    check.wait_in_frame("document.body.innerText.includes('Attempt 1 failed')")
+    assert not check.is_verified()
+    check.press("Show this face")
+    assert check.said(5) == [*persona_begins, *persona_ends(check, "complete", "approved")]
+    assert check.heard(2) == ["inquiry.started", "inquiry.approved"]
+    assert check.is_verified()
+
+
+@PERSONA
+def test_persona_reports_an_expired_inquiry(check, persona_begins):
+    check.press("Let it expire")
+    expired = [["error", None], ["onError", UNAUTHENTICATED]]
+    assert check.said(4) == [*persona_begins[:2], *expired]
+    assert check.heard(1) == ["inquiry.expired"]
+    assert not check.is_verified()
+    check.show()
+    assert check.said(2) == expired
+    assert not check.is_verified()
+
+
+@PERSONA
+def test_persona_opens_an_inquiry_that_has_begun_by_its_session_token_alone(check):
+    check.press("Fail this attempt")
+    check.said(3)
+    for token in (None, "other"):
+        check.show(token=token)
+        assert check.said(2) == [["error", None], ["onError", UNAUTHENTICATED]]
+    check.open()
+    check.press("Show this face", face="p1", document="p2")
+    assert check.said(4)[3][1]["status"] == "declined"
+    assert not check.is_verified()
+
+
+@PERSONA
+def test_persona_acts_when_it_is_opened_not_when_it_is_loaded(check, mock, persona_begins):
+    mock.control.sessions.on_open(check.record.session_id, outcome=["fail_attempt", "p1"])
+    check.open(opens=False)
+    loaded = "performance.getEntriesByName(document.querySelector('[data-outcome]').src).length"
+    check.wait_in_frame(loaded)
+    check.browser.value("note('open')")
+    check.browser.value("client.open()")
+    begins = [*persona_begins[:2], "open", *persona_begins[2:]]
+    assert check.said(6) == [*begins, *persona_ends(check, "complete", "approved")]
+    assert check.is_verified()
+
+
+@PERSONA
+def test_persona_reports_a_start_without_an_inquiry(check, mock):
+    starts = OPENS["persona"].replace("inquiryId: {id}, sessionToken: {token}", "templateId: {id}")
+    starts = starts.format(
+        host=json.dumps(f"localhost:{mock.port}"), id='"itmpl_mock"', opens="true"
+    )
+    check.shop.open(check.browser, starts, host="localhost")
+    assert check.said(2) == [
+        ["error", None],
+        ["onError", {"status": 400, "code": "invalid_config"}],
+    ]

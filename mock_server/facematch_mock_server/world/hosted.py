@@ -73,6 +73,8 @@ class SessionRules:
             as it is, so that another link continues it.
         on_status_change: A function to call after each status change.
         return_url: Returns the URL to which the person is redirected, or None.
+        facts_for_web_sdk: Returns what the vendor's web SDK is told of a session beside its id and
+            status, as JSON values by name.
     """
 
     open_statuses: frozenset[str]
@@ -85,6 +87,7 @@ class SessionRules:
     only_link_expires: bool = False
     on_status_change: Callable[[World, Session], None] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda _: None
+    facts_for_web_sdk: Callable[[Session], Mapping[str, Any]] = lambda _: {}
 
 
 def hosted_of(session: Session) -> Hosted:
@@ -244,6 +247,15 @@ def page_path(world: World, session: Session) -> str:
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
+
+
+def web_sdk_path(world: World, session: Session | None) -> str:
+    """Return the path of the page for the vendor's web SDK; None is a page with a refusal.
+
+    Unlike the page of a link, it does not begin the session when it is opened.
+    """
+    token = "unknown" if session is None else hosted_of(session).token
+    return f"{PERSON}{world.account.name}/web/{world.vendor.name}/session/{token}"
 
 
 def act(

@@ -852,6 +852,8 @@ OF_PERSONA = (
     persona.about(9),
     persona.about(1, "/generate-one-time-link", {"meta": {"expires-in-seconds": 60}}),
     persona.about(1, "/resume", method="POST"),
+    persona.framed(1),
+    persona.framed(9),
     persona.exhausted(1),
     sessions.acting(1, "card", card="p1", document="p1"),
     persona.reading(1),

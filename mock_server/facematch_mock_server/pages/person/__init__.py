@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"
 )
+#: The path of a page that a vendor's web SDK has opened: the account, and the vendor.
+_WEB_SDK_PATH = re.compile(re.escape(PERSON) + "([^/]+)/web/([a-z]+)/session/[^/]+")
 #: The status, title and advice of each refusal.
 _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
@@ -88,10 +91,24 @@ class PersonPage:
         try:
             return self._answer(request)
         except _Refusal as refusal:
-            # A frame shows a refusal, too: a blocked one would not say that the session is over.
-            status, title, advice = _REFUSALS[refusal.key]
-            ancestors = self._accounts.main.frame_ancestors
-            return _reply_page(status, title, advice, refusal.script, **_allow_frames(ancestors))
+            return self._reply_refusal(request.path, refusal)
+
+    def _reply_refusal(self, path: str, refusal: _Refusal) -> Response:
+        """Return the page with a refusal, which a vendor's web SDK is told, too.
+
+        A frame shows it: a blocked one would not say that the session is over.
+        """
+        account = self._accounts.main
+        script = refusal.script
+        opened_by_sdk = _WEB_SDK_PATH.fullmatch(path)
+        if opened_by_sdk is not None:
+            account_name, vendor_name = opened_by_sdk.groups()
+            account = self._accounts.find(account_name) or account
+            if vendor_name in web.VENDORS:
+                script = script or _fill("refused.html", vendor=vendor_name, moment=refusal.key)
+        status, title, advice = _REFUSALS[refusal.key]
+        framing = _allow_frames(account.frame_ancestors)
+        return _reply_page(status, title, advice, script, **framing)
 
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
@@ -112,8 +129,8 @@ class PersonPage:
             raise _Refusal("over", _script(world, session, "expired") if is_only_link_over else "")
         if request.method == "POST":
             return self._act(request, world, session)
-        if request.method == "GET":
-            # A HEAD request does not start the session.
+        if request.method == "GET" and _WEB_SDK_PATH.fullmatch(request.path) is None:
+            # A HEAD request does not start the session, and a web SDK may load the page in advance.
             with contextlib.suppress(*MISTAKES):  # It may have ended meanwhile.
                 session = hosted.act(world, session.id, "begin")
         return self._show(world, session, _count_attempts(session), "opened")
@@ -143,11 +160,13 @@ class PersonPage:
             session = hosted.act(world, session.id, action, **pictures)
         except MISTAKES as error:
             return self._show(world, session, str(error), "refused", 400)
-        is_framed = texts.get("framed") == "yes"
-        return self._reply_to_action(world, session, action, path=request.path, is_framed=is_framed)
+        # Browsers send the header to loopback and over TLS. The field needs the script, which may
+        # not have run when a test presses a button.
+        is_framed = "iframe" in (request.header("sec-fetch-dest"), texts.get("framed"))
+        return self._reply_to_action(request, world, session, action, is_framed=is_framed)
 
     def _reply_to_action(
-        self, world: World, session: Session, action: str, *, path: str, is_framed: bool
+        self, request: Request, world: World, session: Session, action: str, *, is_framed: bool
     ) -> Response:
         """Return what the browser shows after an action."""
         if action == "abandon" and hosted.is_open(world, session):
@@ -163,7 +182,8 @@ class PersonPage:
         if is_framed:
             return self._show(world, session, _count_attempts(session), "tried")
         # Redirect to the page, so that a reload does not repeat the action.
-        return _reply(303, Location=quote(path))
+        _, mark, query = request.target.partition("?")
+        return _reply(303, Location=f"{quote(request.path)}{mark}{query}")
 
     def _show(
         self, world: World, session: Session, message: str, moment: str, status: int = 200
@@ -236,6 +256,7 @@ def _script(world: World, session: Session, moment: str) -> _Html:
     """Return the element of the script that speaks to the vendor's web SDK, if it has one."""
     if world.vendor.name not in web.VENDORS:
         return _Html()
+    facts = world.behaviour.session_rules.facts_for_web_sdk(session)
     return _fill(
         "script.html",
         vendor=world.vendor.name,
@@ -244,6 +265,7 @@ def _script(world: World, session: Session, moment: str) -> _Html:
         status=session.status,
         attempts=hosted.hosted_of(session).attempts,
         workflow=hosted.hosted_of(session).workflow or "",
+        facts=json.dumps(facts),
     )
 
 

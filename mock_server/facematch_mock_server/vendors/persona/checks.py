@@ -127,4 +127,5 @@ SESSION_RULES = SessionRules(
     finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
     on_status_change=_note_new_status,
     return_url=_return_url,
+    facts_for_web_sdk=resources.facts_for_web_sdk,
 )

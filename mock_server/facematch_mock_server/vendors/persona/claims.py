@@ -28,6 +28,7 @@ IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
 INFLECTION = documented("docs.withpersona.com, api-key-inflection", "2026-11-29")
 INTEGRATION = documented("docs.withpersona.com, integration-testing", _READ)
 WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
+WEB_SDK = observed("npm persona 5.9.0: dist/persona.mjs, dist/lib/interfaces.d.ts", "2026-11-29")
 CHECKS = observed(
     "a list of Persona's selfie checks in a public client, with their meanings",
     _READ,
@@ -95,6 +96,10 @@ CLAIMS = table(
     _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
     _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and only a pending or expired one can be resumed, else 409. The text is ours.", details="Inquiry is {status}"),
     row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
+    row("web.opened", Reply(303), WEB_SDK, "The web SDK shows /widget in a frame, with inquiry-id and session-token, and reads its messages: load, ready, start, complete, fail, exit and error. It sends open and exit. That the frame is redirected to the mock's own page is ours."),
+    fact("web.messages", OURS, "An inquiry that the web SDK opens begins with the person's first action, which is the event start. After it, complete tells of an approved or completed inquiry, and fail of a declined or failed one; the fields are the inquiry's."),
+    fact("web.token", INQUIRIES, "The web SDK opens a created inquiry by its id alone, and any other one by its session token, too."),
+    fact("web.error", OURS, "An inquiry that is unknown, needs another session token or is over is the web SDK's error 409, unauthenticated. A start without an inquiry is 400, invalid_config: at Persona a template's id may start one."),
     fact("link.made_up", OURS, "A link leads to the mock's own page; a new link ends the one before, and works more than once, unlike Persona's. The session token is made up."),
     row("link.most", 25, SESSIONS, "An inquiry has at most 25 sessions; each link and each session token is one."),
     _error("link.too_many", 422, "Unprocessable entity", OURS, "The refusal of a 26th session is not documented.", details="Inquiry has too many sessions"),

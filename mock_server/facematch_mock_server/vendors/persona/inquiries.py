@@ -110,7 +110,7 @@ def create(call: PersonaCall) -> Response:
     )
     shown: dict[str, Any] = dict.fromkeys(("session-token", "one-time-link", "one-time-link-short"))
     if call.read_value(meta, "auto-create-inquiry-session", bool, "a boolean"):
-        shown["session-token"] = _session_token(session)
+        shown["session-token"] = resources.session_token(session)
         session = _count_link(call, session)
     if call.read_value(meta, "auto-create-one-time-link", bool, "a boolean"):
         shown |= _link_of(call, session)
@@ -180,11 +180,6 @@ def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
     call.claims.cite("link.made_up")
     link = hosted.page_url(call.world, session, call.origin)
     return {"one-time-link": link, "one-time-link-short": link}
-
-
-def _session_token(session: Session) -> str:
-    """Return a made-up session token, in the form of a JSON Web Token."""
-    return f"eyJhbGciOiJIUzI1NiJ9.{hosted_of(session).token}.mock"
 
 
 def _count_link(call: PersonaCall, session: Session) -> Session:
@@ -387,5 +382,5 @@ def resume(call: PersonaCall) -> Response:
     session = call.world.sessions.change(session.id, reopen) or session
     call.claims.cite("link.made_up")
     body = resources.show_inquiry_document(session, with_verifications=False)
-    meta = {"session-token": _session_token(session)}
+    meta = {"session-token": resources.session_token(session)}
     return call.answer("inquiry.shown", {**body, "meta": meta})

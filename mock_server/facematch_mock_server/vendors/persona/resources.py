@@ -142,6 +142,16 @@ def with_inquiry(session: Session, **changes: Any) -> Session:
     return attrs.evolve(session, result={"inquiry": inquiry})
 
 
+def session_token(session: Session) -> str:
+    """Return a made-up session token, in the form of a JSON Web Token."""
+    return f"eyJhbGciOiJIUzI1NiJ9.{hosted_of(session).token}.mock"
+
+
+def facts_for_web_sdk(session: Session) -> dict[str, Any]:
+    """Return what the web SDK passes to `onComplete` and `onCancel`."""
+    return {"sessionToken": session_token(session), "fields": _show_fields(session)}
+
+
 def selfie_checks(
     *, matches: bool, is_live: bool, is_liveness_required: bool, is_good_picture: bool = True
 ) -> tuple[Mapping[str, Any], ...]:

@@ -14,7 +14,7 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import decisions, inquiries, simulation, webhooks
+from . import decisions, inquiries, simulation, webhooks, widget
 from .calls import (
     Handler,
     PersonaCall,
@@ -118,6 +118,7 @@ class Persona(base.MockVendor):
     }
     not_found_claim = "path.unknown"
     routes = (
+        base.Route(pattern="/widget", handlers={"GET": widget.open_widget}, credentials=()),
         _route(
             "/inquiries",
             {"POST": inquiries.create, "GET": inquiries.list_inquiries},
@@ -168,7 +169,7 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={"request": "rate.request.limit", "inquiry": "rate.inquiry.limit"},
     operations=("session_start", "session_read"),
-    hosts=frozenset({"api.withpersona.com", "withpersona.com"}),
+    hosts=frozenset({"api.withpersona.com", "inquiry.withpersona.com", "withpersona.com"}),
     first_keys=FIRST_KEYS,
     variables=Variables(
         keys=({"PERSONA_API_KEY": LIVE_KEY},),

@@ -179,6 +179,17 @@ def test_person_page_is_off_beyond_loopback_unless_enabled(is_on):
         assert (page.status_code, "--person-page" in page.text) == expected
 
 
+@pytest.mark.parametrize("vendor", ["didit", "persona", "sumsub", "veriff"])
+@pytest.mark.parametrize("is_on", [None, True])
+def test_page_for_a_web_sdk_is_off_beyond_loopback_unless_enabled(vendor, is_on):
+    options = {"host": "0.0.0.0", "control": False, "person_page": is_on}
+    with MockServer(vendor=vendor, **options) as mock:
+        page = look(f"http://127.0.0.1:{mock.port}{PERSON}main/web/{vendor}/session/unknown")
+        assert (page.status_code, "--person-page" in page.text) == (404, not is_on)
+        script = look(f"http://127.0.0.1:{mock.port}{PERSON}{vendor}.mjs")
+        assert script.status_code == (200 if is_on else 404)
+
+
 def test_person_page_is_not_cached_or_journaled(mock, caplog):
     session = start(mock)
     mock.control.clear_journal()
@@ -235,12 +246,12 @@ def test_page_of_a_vendor_without_a_web_sdk_has_no_script_and_no_frame():
 )
 def test_in_a_frame_the_page_says_how_the_session_ended_and_redirects_nowhere(mock, do, moment):
     session = start(mock)
-    answer = press(session["url"], do, framed="yes", **({"face": "p1"} if do == "card" else {}))
+    answer = press(session["url"], do, framed="iframe", **({"face": "p1"} if do == "card" else {}))
     assert (answer.status_code, {"Location", "Refresh"} & set(answer.headers)) == (200, set())
     assert f'data-moment="{moment}" data-session="{session["session_id"]}"' in answer.text
     assert policy_of(answer)["script-src"] == ["'self'"]
     # Its scripts come from the mock.
-    for name in ("didit.mjs", "veriff.mjs", "frame.mjs"):
+    for name in ("didit.mjs", "persona.mjs", "veriff.mjs", "frame.mjs"):
         script = look(f"{mock.url}{PERSON}{name}")
         assert script.headers["Content-Type"].startswith("text/javascript")
     assert look(f"{mock.url}{PERSON}azure.mjs").status_code == 404
@@ -268,11 +279,64 @@ def test_expired_link_is_told_to_the_web_sdk_which_can_fetch_another_token():
 def test_in_a_frame_a_failed_attempt_is_told_and_the_session_continues(mock):
     url = start(mock)["url"]
     assert 'data-moment="opened"' in look(url).text
-    failed = press(url, "fail_attempt", framed="yes")
+    failed = press(url, "fail_attempt", framed="iframe")
     assert (failed.status_code, 'data-moment="tried"' in failed.text) == (200, True)
-    unknown = press(url, "fly", framed="yes")
+    unknown = press(url, "fly", framed="iframe")
     assert (unknown.status_code, 'data-moment="refused"' in unknown.text) == (400, True)
-    assert press(url, "card", framed="yes", face="p1").status_code == 200
+    assert press(url, "card", framed="iframe", face="p1").status_code == 200
+
+
+@pytest.fixture
+def persona():
+    with MockServer(vendor="persona") as running:
+        yield running
+
+
+def open_in_persona_sdk(mock):
+    """Create an inquiry; return its id, and the URL of the page that the web SDK shows."""
+    answer = requests.post(
+        f"{mock.url}/api/v1/inquiries",
+        json={"data": {"attributes": {"inquiry-template-id": "itmpl_mock"}}},
+        headers={"Authorization": f"Bearer {mock.live_key}"},
+        timeout=10,
+    )
+    inquiry_id = answer.json()["data"]["id"]
+    widget = look(f"{mock.url}/widget?inquiry-id={inquiry_id}&flow-type=inline")
+    assert (widget.status_code, len(widget.history)) == (200, 1)
+    assert urlsplit(widget.url).query == f"inquiry-id={inquiry_id}&flow-type=inline"
+    return inquiry_id, widget.url
+
+
+def test_page_in_a_web_sdk_begins_the_session_with_the_first_action(persona):
+    _, url = open_in_persona_sdk(persona)
+    assert 'data-status="created"' in look(url).text
+    failed = press(url, "fail_attempt")
+    assert (failed.status_code, persona.url + failed.headers["Location"]) == (303, url)
+    assert 'data-status="pending"' in look(url).text
+
+
+def test_in_a_frame_the_page_says_that_the_person_left_a_session_that_stays_open(persona):
+    inquiry_id, url = open_in_persona_sdk(persona)
+    answer = press(url, "abandon", headers={"Sec-Fetch-Dest": "iframe"})
+    assert (answer.status_code, "<form" in answer.text) == (200, False)
+    told = f'data-moment="left" data-session="{inquiry_id}" data-status="pending"'
+    assert told in answer.text
+    # Without a frame it is said to the person alone.
+    assert "data-moment" not in press(url, "abandon").text
+    assert "<form" in look(url).text
+
+
+def test_page_in_a_web_sdk_says_why_there_is_no_session(persona):
+    other = persona.new_account("team-b")
+    other.control.sessions.allow_frames(["https://shop.test"])
+    _, url = open_in_persona_sdk(persona)
+    press(url, "expire")
+    over = look(url)
+    assert (over.status_code, 'data-moment="over"' in over.text) == (410, True)
+    unknown = look(url.replace("/main/", "/team-b/"))
+    assert (unknown.status_code, 'data-moment="unknown"' in unknown.text) == (404, True)
+    assert policy_of(unknown)["frame-ancestors"] == ["https://shop.test"]
+    assert "<script" not in look(url.replace("/web/persona/", "/web/azure/")).text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from kit.mock_persona import (
     about,
     changing_webhook,
     exhausted,
+    framed,
     nth,
     persona_request,
     reading,
@@ -380,6 +381,51 @@ def test_page_of_the_link_returns_to_the_redirect_uri(engine, people):
         "&reference-id=customer-17#b"
     )
     assert rules.return_url(engine.world.sessions.find(start(engine))) is None
+
+
+# The web SDK
+
+
+def page_of(answer):
+    """The path of the page to which a frame is redirected, without its token, and its query."""
+    path, _, query = answer.header("location").partition("?")
+    return path.rpartition("/"), query
+
+
+def test_web_sdk_opens_a_created_inquiry_by_its_id(engine):
+    start(engine)
+    answer = ask(engine, framed(1, **{"container-id": "a b"}))
+    (folder, _, token), query = page_of(answer)
+    assert (answer.status, folder) == (303, "/__mock__/person/main/web/persona/session")
+    assert token == engine.world.sessions.find(nth(engine, 1)).hosted.token
+    assert query == f"inquiry-id={nth(engine, 1)}&container-id=a+b"
+    assert shown(engine)["status"] == "created"
+
+
+def test_web_sdk_opens_an_inquiry_that_has_begun_by_its_session_token(engine):
+    start(engine)
+    control_of(engine).sessions.fail_attempt(nth(engine, 1))
+    token = act(engine, "/resume").json()["meta"]["session-token"]
+    for query in ({}, {"session-token": "other"}):
+        (_, _, page), _ = page_of(ask(engine, framed(1, **query)))
+        assert page == "unknown"
+    (_, _, page), _ = page_of(ask(engine, framed(1, **{"session-token": token})))
+    assert page == engine.world.sessions.find(nth(engine, 1)).hosted.token
+
+
+def test_web_sdk_of_an_unknown_inquiry_gets_a_page_without_a_session(engine):
+    for step in (framed(9), persona_request("/widget?inquiry-template-id=itmpl_x", key=None)):
+        (folder, _, page), _ = page_of(ask(engine, step))
+        assert (folder, page) == ("/__mock__/person/main/web/persona/session", "unknown")
+
+
+def test_web_sdk_opens_an_inquiry_of_another_account(engine):
+    key = next(iter(engine.accounts.open("team-b").first_keys["persona"]))
+    inquiry_id = ask(engine, starting(key=key)).json()["data"]["id"]
+    answer = ask(engine, persona_request(f"/widget?inquiry-id={inquiry_id}", key=None))
+    (folder, _, page), _ = page_of(answer)
+    assert folder == "/__mock__/person/team-b/web/persona/session"
+    assert page != "unknown"
 
 
 # Staff
