@@ -332,6 +332,8 @@ MOCK_CLAIMS = table(
     row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with an HTML page; the limits of vendors' proxies are not documented."),
     fact("link.named", OURS, "A picture that a client names by a link, or by a bucket and a key, is the one that a test has put there: at the link, at the link without its query, or at the longest name ending with a slash that the link begins with."),
     fact("link.fetched", OURS, "A link without a named picture is fetched from this machine only, and only if the mock is on the loopback; a redirect, an answer other than 200 and one after 5 seconds count as unreadable, as does every link elsewhere."),
+    fact("reply.own", OURS, "A reply that the user wrote, or recorded at the vendor, answers where the mock imitates nothing, or with instead also elsewhere; no key is checked, nothing is charged, and it is no claim about the vendor."),
+    row("reply.unfilled", Reply(500, {"mock": "{problem}"}), OURS, "An own reply with a template that the request cannot fill is a 500 that names the template."),
     row("limit.control", Reply(413, {"mock": "The body of a change is limited to 1 MiB."}), OURS, "The body of a change through the control API is limited to 1 MiB."),
     row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "If a test requests an HTML page, the page looks like a gateway's."),
     row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "If a test requests JSON of the wrong shape, the body has none of the vendor's fields."),

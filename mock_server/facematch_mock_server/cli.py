@@ -82,6 +82,9 @@ HINT_AT_BYTE_SCORES = (
 @click.option("--picture", multiple=True, metavar="LINK=FILE",
     help="Picture at a URL or BUCKET/KEY that clients name instead of sending it: a file, or a "
     "card such as p1. A LINK that ends with / stands for all that begin with it. May be repeated.")
+@click.option("--replies", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
+    help="File or folder with own replies in WireMock's format, for calls that the mock does not "
+    "imitate. May be repeated.")
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
@@ -107,6 +110,7 @@ def command(
     show_pictures: bool,
     person_page: bool,
     picture: tuple[str, ...],
+    replies: tuple[Path, ...],
     door: bool,
     door_host: tuple[str, ...],
     links: str,
@@ -163,6 +167,7 @@ def command(
             show_pictures=show_pictures,
             person_page=person_page or None,
             pictures=read_pairs("picture", picture, split=str.rpartition),
+            replies=replies,
             hosts=hosts,
             **more,
         )
@@ -189,7 +194,7 @@ def command(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else console,
-                vendors="\n".join(greeting),
+                vendors="\n".join([*greeting, *_count_replies(server)]),
                 control="none" if no_control else server.control_url + about_token,
                 end="" if program else STOP,
             ),
@@ -215,11 +220,15 @@ def _start(server: MockServer, port: int) -> None:
 
 
 def _as_sentence(error: ValueError) -> str:
-    """Return the message with a capital letter and a full stop; a question keeps its mark."""
+    """Return the message with a capital letter and a full stop; a question keeps its mark.
+
+    A file's name at the beginning stays as it is.
+    """
     text = str(error)
     if not text.endswith("?"):
         text = f"{text.rstrip('.')}."
-    return text[:1].upper() + text[1:]
+    first_word, _, _ = text.partition(" ")
+    return text if "." in first_word else text[:1].upper() + text[1:]
 
 
 def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
@@ -326,6 +335,14 @@ def _greet(
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")
         yield "\n".join(lines)
+
+
+def _count_replies(server: MockServer) -> Iterator[str]:
+    """Yield a line with the number of replies that are not the mock's, if there are any."""
+    replies = server.accounts.replies
+    recorded = sum(reply.recording is not None for reply in replies)
+    if replies:
+        yield f"replies that are not the mock's: {len(replies) - recorded} own, {recorded} recorded"
 
 
 def _greet_all(vendors: Sequence[Vendor], switches: Iterable[str], engine: str) -> Iterator[str]:

@@ -41,8 +41,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini setting ``facematch_unused``."""
     parser.addini(
         "facematch_unused",
-        "fail or allow: whether a test fails if it set outcomes or faults that no call used",
+        "fail or allow: whether a test fails if it set outcomes, faults or replies that no call "
+        "used",
         default="fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the marker ``facematch_replies``."""
+    config.addinivalue_line(
+        "markers",
+        "facematch_replies(*replies): own replies of the mock's fixtures, for calls that the mock "
+        "does not imitate: mappings in WireMock's format, and files or folders beside the test. "
+        "The test fails if no call uses one of the mappings.",
     )
 
 
@@ -86,7 +97,7 @@ def _list_calls(account: Account) -> list[str]:
 
 @contextlib.contextmanager
 def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
-    """Fail a test that passed without using all its outcomes and faults."""
+    """Fail a test that passed without using all its outcomes, faults and added replies."""
     request.node.stash.setdefault(_SERVERS, []).append(server)
     yield server
     if not request.node.stash.get(_PASSED, False):
@@ -102,8 +113,8 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
         listed = "\n".join(f"  {rule!r}\n    closest: {closest}" for rule, closest in unused)
         pytest.fail(
             f"the test set rules that no call used:\n{listed}\nIf that is intended, end the test "
-            "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "
-            "allow in pytest's configuration.",
+            "with control.clear_outcomes(), control.clear_faults() and control.clear_replies(), or "
+            "set facematch_unused = allow in pytest's configuration.",
             pytrace=False,
         )
 
@@ -121,11 +132,31 @@ def _load_server() -> type[MockServer]:
     return Server
 
 
+def _make_server(request: pytest.FixtureRequest, vendor: str | list[str]) -> MockServer:
+    """Return a server with the replies of the test's markers, which is not running."""
+    files: list[Path] = []
+    mappings = []
+    for marker in request.node.iter_markers("facematch_replies"):
+        for source in marker.args:
+            if isinstance(source, (str, os.PathLike)):
+                files.append(request.path.parent / source)
+            else:
+                mappings.append(source)
+    server_class = _load_server()
+    try:
+        server = server_class(vendor=vendor, replies=files)
+        for mapping in mappings:
+            server.control.add_replies(mapping)
+    except ValueError as error:
+        pytest.fail(f"The marker facematch_replies: {error}", pytrace=False)
+    return server
+
+
 def _make_server_fixture(vendor: str) -> Any:
     def server(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
-        with _load_server()(vendor=vendor) as running, _check_unused(request, running):
+        with _make_server(request, vendor) as running, _check_unused(request, running):
             variables = running.world.vendor.variables
             _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
             _change_environment(monkeypatch, variables.changes_for_url(running.url))
@@ -150,7 +181,7 @@ def _make_mock_fixture(vendor: str) -> Any:
 
         import requests
 
-        server = _load_server()(vendor=vendor)
+        server = _make_server(request, vendor)
         adapter = server.adapter()
         has_host = server.world.vendor.has_host
         get_real = requests.Session.get_adapter
@@ -197,7 +228,6 @@ def mock_door(
     control; `live_key` and `control` are Didit's. After `stop`, the vendors' hosts refuse
     connections. A test fails if no call uses an outcome or fault that it set.
     """
-    server_class = _load_server()
     try:
         from .door import Door
         from .door.python_hook import sitecustomize
@@ -210,7 +240,7 @@ def mock_door(
             pytrace=False,
         )
     other_vendors = sorted(_WITH_HOSTS - {"didit"})
-    with server_class(vendor=["didit", *other_vendors]) as server, Door(server) as door:
+    with _make_server(request, ["didit", *other_vendors]) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
         for vendor in server.vendors:

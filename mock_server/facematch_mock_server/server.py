@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -12,6 +13,7 @@ from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import PREFIX
 from facematch_mock_server.http.app import App
+from facematch_mock_server.replies import OwnReply, read_mappings, read_replies
 from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.keys import name_keys
@@ -22,10 +24,34 @@ from .http.server import HttpServer
 from .pages.console import Console
 from .pages.person import PersonPage
 from .recognition.recognizer import EngineName, Recognizer
-from .vendors import vendor_named
+from .vendors import vendor_named, vendor_names
 
 if TYPE_CHECKING:
     from .http.adapter import MockAdapter
+
+
+#: A file or folder with own replies, or a mapping.
+ReplySource = str | Path | Mapping[str, Any]
+
+
+def _read_all(sources: ReplySource | Sequence[ReplySource]) -> list[OwnReply]:
+    """Read own replies. Raises ValueError, also for a vendor that no mock imitates."""
+    if isinstance(sources, (str, Path, Mapping)):
+        sources = [sources]
+    replies: list[OwnReply] = []
+    given = 0
+    for source in sources:
+        if isinstance(source, (str, Path)):
+            replies += read_replies(source)
+        else:
+            mappings = read_mappings(source, "replies", given + 1)
+            given += len(mappings)
+            replies += mappings
+    # Asked for only if needed, because it looks for other distributions' vendors.
+    names = vendor_names() if any(reply.vendor for reply in replies) else ()
+    for reply in replies:
+        reply.check_vendor(names)
+    return replies
 
 
 class _Access:
@@ -157,6 +183,8 @@ class MockServer(_Access):
         show_pictures: Whether the console at `url` shows the pictures that were sent. If so, the
             newest 64 MiB of pictures stay in memory.
         pictures: The first `control.pictures` of each account, such as ``{"photos/p1.png": "p1"}``.
+        replies: Own replies of every account, for calls that the mock does not imitate: a file, a
+            folder, a mapping in WireMock's format, or a list of these; see `control.add_replies`.
 
     Attributes:
         live_key, sandbox_key, client_id, control, url: The values for the first account and vendor;
@@ -165,8 +193,8 @@ class MockServer(_Access):
 
     Raises:
         ValueError: no vendor was given, a vendor is unknown or repeated, the engine or a switch is
-            unknown, a host is of a vendor that is not served, a value is invalid, or a file of
-            `pictures` cannot be read.
+            unknown, a host is of a vendor that is not served, a value is invalid, a file of
+            `pictures` or `replies` cannot be read, or a reply has what the mock does not know.
     """
 
     def __init__(
@@ -187,6 +215,7 @@ class MockServer(_Access):
         show_pictures: bool = False,
         person_page: bool | None = None,
         pictures: Mapping[str, PictureSource] | None = None,
+        replies: ReplySource | Sequence[ReplySource] = (),
     ) -> None:
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
@@ -219,6 +248,7 @@ class MockServer(_Access):
             deliver_to=deliver_to,
             latency=latency,
             pictures=pictures,
+            replies=_read_all(replies),
             sends_webhooks=True,
         )
         accounts.is_open = is_open

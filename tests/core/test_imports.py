@@ -71,6 +71,7 @@ LIGHT = {
         "pytest",
         "hypothesis",
         "numpy",
+        "jsonpath_ng",
     },
     "from facematch_didit import verify_webhook": CLIENT | {"requests"},
     "from facematch_didit import DiditBackend": CLIENT,

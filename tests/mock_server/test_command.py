@@ -1,5 +1,6 @@
 """`facematch mock`: what it prints, what it serves, and how it ends."""
 
+import json
 import os
 import re
 import shutil
@@ -140,6 +141,7 @@ SETTINGS = {
     "FACEMATCH_MOCK_SHOW_PICTURES": "1",
     "FACEMATCH_MOCK_PERSON_PAGE": "1",
     "FACEMATCH_MOCK_PICTURE": "photos/p1.png=p1 https://cdn.example/a?id=7=p2",
+    "FACEMATCH_MOCK_REPLIES": "{folder}/own.json",
     "FACEMATCH_MOCK_PORT": "0",
     "FACEMATCH_MOCK_HOST": "127.0.0.1",
     "FACEMATCH_MOCK_ENGINE": "cards",
@@ -151,7 +153,8 @@ SETTINGS = {
 }
 
 
-def test_every_option_can_be_set_in_the_environment(serve):
+def test_every_option_can_be_set_in_the_environment(serve, tmp_path):
+    (tmp_path / "own.json").write_text('{"request": {"urlPath": "/x"}, "response": {}}')
     options = [option for option in command.params if isinstance(option, click.Option)]
     names = {option.opts[0][2:].upper().replace("-", "_") for option in options}
     # The token is no option: every user of the machine sees a command's arguments.
@@ -169,9 +172,37 @@ def test_every_option_can_be_set_in_the_environment(serve):
         assert requests.post(f"{url}/__mock__/webhooks/destinations", json=hook, **token).ok
         names = ["photos/p1.png", "https://cdn.example/a?id=7"]
         assert get(url, "pictures", **token).json() == {"pictures": names}
+        (reply,) = get(url, "replies", **token).json()["replies"]
+        assert reply["source"] == "own.json #1"
         assert get(url, "console/about", **token).json()["show_pictures"] is True
 
-    serve(during, **SETTINGS)
+    serve(during, **{name: text.format(folder=tmp_path) for name, text in SETTINGS.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "own.json line 1"),
+        ('{"request": {"cookies": 1}, "response": {}}', "own.json #1 request.cookies"),
+    ],
+)
+def test_wrong_replies_are_refused_at_the_start(invoke, tmp_path, text, words):
+    (tmp_path / "own.json").write_text(text)
+    answer = invoke("--replies", str(tmp_path / "own.json"))
+    assert answer.exit_code == 2
+    assert words in answer.stderr
+
+
+def test_count_of_replies_is_printed_at_the_start(serve, tmp_path):
+    mapping = {"request": {"urlPath": "/x"}, "response": {}}
+    recorded = {**mapping, "metadata": {"recorded": "2026-11-29"}}
+    (tmp_path / "own.json").write_text(json.dumps({"mappings": [mapping, recorded]}))
+
+    def during(url, printed):
+        assert requests.get(f"{url}/x", timeout=10).ok
+        assert "1 own, 1 recorded" in printed
+
+    serve(during, "--replies", tmp_path / "own.json")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ Headers = tuple[tuple[str, str], ...]
 #: Match a valid header name and value; anything else would break the framing.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+#: Headers that the transport or the mock sets, so no rule of a test can set them, in lower case.
+RESERVED_HEADERS = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
+)
 
 #: The mock's own paths: the control API and the console, and the pages of hosted sessions.
 CONTROL = "/__mock__"

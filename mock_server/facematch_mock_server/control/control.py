@@ -29,6 +29,7 @@ from facematch_mock_server.recognition.outcomes import (
     SetOutcome,
     as_field,
 )
+from facematch_mock_server.replies import MAPPING_NAMES, OwnReply, read_mappings
 from facematch_mock_server.vendors.base import MockVendor, Route, can_start_with
 from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage
@@ -324,23 +325,83 @@ class Control:
         """Drop all faults; in the control of one vendor, those of that vendor alone."""
         self.account.faults.clear(self._vendor if self._is_of_one_vendor else None)
 
-    def unused(self) -> tuple[SetOutcome | Fault, ...]:
-        """Return the outcomes and faults that no call has used."""
+    # Own replies
+
+    def add_replies(self, *replies: Mapping[str, Any]) -> tuple[OwnReply, ...]:
+        """Add own replies, for calls that the mock does not imitate; return them as they were read.
+
+        They apply to this account. A reset removes them, but not those of the server. A test's
+        fixture fails the test if no call uses one. A reply answers only where the mock has no
+        answer of its own, unless its ``metadata`` has ``"instead": true``; it checks no key and
+        charges nothing. ``docs/extend/use-the-mock.md`` has the format, a part of WireMock's.
+
+        Example:
+            ``control.add_replies({"request": {"method": "POST", "urlPath": "/v1/extra"},
+            "response": {"jsonBody": {"id": "{{randomValue type='UUID'}}"}}})``
+
+        Args:
+            replies: Mappings, or objects with a list of ``mappings``.
+
+        Raises:
+            ValueError: a mapping has what this mock does not know, or another vendor. None is
+                added.
+        """
+        account = self.account
+        number = len(account.replies.all) - len(self._accounts.replies) + 1
+        added: list[OwnReply] = []
+        for document in replies:
+            added += read_mappings(document, "control", number + len(added))
+        for reply in added:
+            reply.check_vendor(self._accounts.vendors)
+        account.replies.add(added)
+        return tuple(added)
+
+    @endpoint(
+        "POST",
+        "replies",
+        result_key="replies",
+        extra_parameters=lambda _: dict.fromkeys(MAPPING_NAMES, Any),
+    )
+    def _http_add_replies(self, **mapping: Any) -> list[str]:
+        """Add own replies: one mapping, or a list of ``mappings``; return their places."""
+        return [reply.source for reply in self.add_replies(mapping)]
+
+    def replies(self) -> tuple[OwnReply, ...]:
+        """Return the own replies: those of the server, then those of this account."""
+        return self.account.replies.all
+
+    @endpoint("GET", "replies", result_key="replies")
+    def _http_replies(self) -> list[dict[str, Any]]:
+        """List the own replies, each with the number of calls that it has answered."""
+        replies = self.account.replies
+        return [{**reply.to_dict(), "used": replies.uses_of(reply)} for reply in replies.all]
+
+    @endpoint("POST", "replies/clear")
+    def clear_replies(self) -> None:
+        """Remove the own replies of this account, and begin all scenarios again."""
+        self.account.replies.clear()
+
+    def unused(self) -> tuple[SetOutcome | Fault | OwnReply, ...]:
+        """Return the outcomes, faults and added replies that no call has used."""
         faults = (fault for fault in self.account.faults.unused if self._concerns(fault))
-        return (*self.world.recognizer.outcome_queue.unused, *faults)
+        replies = self.account.replies.unused
+        return (*self.world.recognizer.outcome_queue.unused, *faults, *replies)
 
     @endpoint("GET", "unused", result_key="unused")
     def _http_unused(self) -> list[dict[str, Any]]:
-        """List the outcomes and faults that no call has used, each with the closest call."""
+        """List the outcomes, faults and added replies without a call, with the closest call."""
         return [{**to_json_types(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
-    def closest(self, rule: SetOutcome | Fault) -> str:
+    def closest(self, rule: SetOutcome | Fault | OwnReply) -> str:
         """Describe the call that comes closest to an unused rule; ``no call`` if there is none."""
 
         def count_met(entry: Entry) -> int:
             """Count the conditions of the rule that a call meets."""
             head = Request(method=entry.method, target=entry.path)
             mock_vendor: MockVendor = self.account.worlds[entry.vendor or self._vendor].behaviour
+            if isinstance(rule, OwnReply):
+                path = rule.request.path.fullmatch(entry.path)
+                return (path is not None) + (rule.request.method in (None, entry.method))
             if isinstance(rule, SetOutcome):
                 conditions = [mock_vendor.operation(head) == rule.kind]
             else:

@@ -225,7 +225,7 @@ class App:
         """Return the vendor that has the request's host, else its path, else the path's prefix.
 
         A call that a vendor's documents have, though not its mock, goes before a path with other
-        methods and before a prefix.
+        methods and before a prefix. Where no vendor has a route, an own reply names the vendor.
         """
         vendors = self.accounts.vendors.values()
         if len(vendors) > 1:
@@ -246,7 +246,31 @@ class App:
                 documenting = vendor
             if owner_without_route is None and mock_vendor.owns_without_route(head):
                 owner_without_route = vendor
-        return documenting or owner_of_path or owner_without_route
+        return self._find_vendor_of_own_reply(
+            head, documenting or owner_of_path or owner_without_route
+        )
+
+    def _find_vendor_of_own_reply(self, head: Request, owner: Vendor | None) -> Vendor | None:
+        """Return the vendor that an own reply to the method and path names, else `owner`.
+
+        For a reply without a vendor to a path without an owner it is the first vendor.
+        """
+        replies = self._account_by_any_key(head).replies
+        own_reply = replies.find_by_path(head) if replies.all else None
+        if own_reply is None:
+            return owner
+        vendors = self.accounts.vendors
+        if own_reply.vendor is not None:
+            return vendors.get(own_reply.vendor, owner)
+        return owner or next(iter(vendors.values()))
+
+    def _account_by_any_key(self, head: Request) -> Account:
+        """Return the account of a request whose vendor is unknown, by default the first."""
+        for vendor in self.accounts.vendors.values():
+            account = self.accounts.account_of(vendor, head)
+            if account is not None:
+                return account
+        return self.accounts.main
 
     def _world_of(self, head: Request) -> World:
         vendor = self.mock_vendor_of(head)

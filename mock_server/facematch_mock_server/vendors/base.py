@@ -52,6 +52,7 @@ from facematch_mock_server.recognition.outcomes import (
     MatchOutcome,
     SeenPicture,
 )
+from facematch_mock_server.replies import Filling, OwnReply
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
@@ -77,6 +78,8 @@ NOT_OUR_KEY = (
     "for its test, or pass the mock's live_key"
 )
 
+#: The page about own replies, which every call that is not imitated names.
+OWN_REPLIES_PAGE = "docs/extend/use-the-mock.md"
 #: The most letters of a name, such as that of an object in S3, that a hint shows.
 _LONGEST_SHOWN_NAME = 100
 
@@ -194,6 +197,7 @@ class Call:
         values: Values parsed from the body, by name.
         outcome: The outcome of the comparison or liveness check; None before it.
         fault: The fault to apply to the call, or None.
+        own_reply: The own reply that answers the call; None if the mock answers.
     """
 
     world: World
@@ -213,6 +217,7 @@ class Call:
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
     fault: Fault | None = None
+    own_reply: OwnReply | None = None
     _fields: dict[str, str] | None = attrs.field(default=None, init=False, repr=False)
 
     def answer(
@@ -623,13 +628,12 @@ class MockVendor:
         route, path_values = request.routed or self.find(request)
         call = self.new_call(request, route, path_values)
         if request.fault is None and self.world.account.faults:
-            # If the body has the key, the account was unknown until now: apply upload faults here.
-            fault = self.take_fault(request, route, fields=call.fields)
-            if fault is not None:
-                call.apply_fault(fault)
+            self._take_late_fault(call)
         if call.fault is not None and not call.fault.is_carried_out:
             self._note_request(call)
             return self._log_and_apply_fault(call, call.fault, _placeholder())
+        if self.world.account.replies.all and self._take_own_reply(call):
+            return self._answer_with_own_reply(call)
         try:
             if route is None:
                 response = self.not_found(call)
@@ -656,13 +660,58 @@ class MockVendor:
         self.log(call, response)
         return response
 
+    def imitates(self, request: Request) -> bool:
+        """Return whether the mock has an answer of its own to a request, be it a refusal."""
+        route, _ = self.find(request)
+        if route is None or self.find_missing(request) is not None:
+            return False
+        return request.method in route.handlers or (
+            request.method == "HEAD" and "GET" in route.handlers
+        )
+
+    def _take_own_reply(self, call: Call) -> bool:
+        """Set the own reply that answers a call, and return whether there is one."""
+        call.own_reply = self.world.account.replies.take(
+            call.request, self.world.vendor_name, is_imitated=self.imitates(call.request)
+        )
+        return call.own_reply is not None
+
+    def _answer_with_own_reply(self, call: Call) -> Response:
+        """Return the response of the call's own reply, and record the call in the journal.
+
+        No key is checked, nothing is charged, and nothing else of the vendor's state changes.
+        """
+        reply = call.own_reply
+        assert reply is not None  # noqa: S101 - the caller has asked
+        call.claims.cite("reply.own")
+        new_id = self.world.account.ids.uuid
+        filling = Filling(request=call.request, path_values={}, now=call.now, new_id=new_id)
+        try:
+            response = reply.answer(filling)
+        except (ValueError, RecursionError) as error:
+            response = call.answer("reply.unfilled", problem=str(error))
+        call.note = reply.hint
+        response.headers = (*response.headers, (HINT_HEADER, reply.hint))
+        response = sent = call.claims.with_citations(response)
+        if call.fault is None:
+            self.log(call, response)
+        else:
+            sent = self._log_and_apply_fault(call, call.fault, response)
+        if response.entry is not None:
+            response.entry.reply = reply.source
+            response.entry.recorded = reply.recorded
+        return sent
+
     def _hint_at_refusal(self, call: Call, response: Response) -> None:
         """Set the hint of a refusal that the vendor's own answer does not explain."""
         missing = self.find_missing(call.request)
         if missing is not None and self.not_imitated is not None:
             call.claims.cite("not_imitated")
             page = self.not_imitated.page
-            call.hint = f"{self.title} has {missing}; this mock does not imitate it: see {page}"
+            call.hint = (
+                f"{self.title} has {missing}; this mock does not imitate it (see {page}): answer "
+                f"it with an own reply ({OWN_REPLIES_PAGE})"
+            )
             call.world.account.shared.report_once(call.hint)
         elif response.status == 429 and not call.world.clock.running:
             call.hint = STANDS_STILL
@@ -673,6 +722,15 @@ class MockVendor:
         """Return whether an account has the request's key, even if it was revoked."""
         accounts = self.world.account.shared
         return accounts.account_of(self.world.vendor, request) is not None
+
+    def _take_late_fault(self, call: Call) -> None:
+        """Apply the next fault for a call.
+
+        If the body has the key, the account was unknown until now: upload faults apply here, too.
+        """
+        fault = self.take_fault(call.request, call.route, fields=call.fields)
+        if fault is not None:
+            call.apply_fault(fault)
 
     def take_fault(
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict

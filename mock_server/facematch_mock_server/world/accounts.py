@@ -21,6 +21,7 @@ from facematch_mock_server.base.messages import PERSON, Request
 from facematch_mock_server.claims import ActiveClaims
 from facematch_mock_server.recognition.outcomes import OutcomeQueue
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.replies import OwnReply, Replies
 
 from .clock import Draws, Ids, VirtualClock
 from .faults import Faults
@@ -160,6 +161,8 @@ class Account:
         self.faults = Faults(self.draws)
         #: The latency at all vendors.
         self.latency = Latencies(self.draws, "of all", shared.latency)
+        #: The replies that the mock does not make itself.
+        self.replies = Replies(shared.replies)
         #: The pictures that clients name instead of sending them.
         self.named_pictures = NamedPictures(shared.named_pictures)
         self.journal = Journal()
@@ -206,6 +209,7 @@ class Accounts:
         deliver_to: Collection[str] = (),
         latency: Mapping[str, Latency | str] | None = None,
         pictures: Mapping[str, PictureSource] | None = None,
+        replies: Sequence[OwnReply] = (),
         sends_webhooks: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
@@ -228,6 +232,8 @@ class Accounts:
             self.latency[operation] = read_latency(operation, value, vendors)
         #: The named pictures of new accounts.
         self.named_pictures = NamedPictures(pictures or {})
+        #: The own replies of all accounts.
+        self.replies = tuple(replies)
         self.pictures = Pictures()
         self._reported: set[str] = set()
         #: A function that starts the server.

@@ -14,7 +14,13 @@ import attrs
 
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import show_rule
-from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
+from facematch_mock_server.base.messages import (
+    CONTROL,
+    HEADER_NAME,
+    HEADER_VALUE,
+    RESERVED_HEADERS,
+    Request,
+)
 from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import READY, Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
@@ -34,13 +40,6 @@ def copy_json(value: object) -> Any:
 def _as_number(value: object) -> Any:
     """Convert Decimal to float; return other values unchanged."""
     return float(value) if isinstance(value, Decimal) else value
-
-
-#: Headers that the transport or the mock sets, so faults cannot change them.
-_RESERVED_HEADERS = frozenset(
-    {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
-)
 
 
 class _Choice(enum.StrEnum):
@@ -126,7 +125,7 @@ def _as_headers(headers: object) -> dict[str, str | None]:
     for name, value in headers.items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r:.40} is not a valid header name")
-        if name.lower() in _RESERVED_HEADERS:
+        if name.lower() in RESERVED_HEADERS:
             raise ValueError(f"a fault cannot set {name}: leave it out of headers")
         text = str(value) if type(value) is int else value
         if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):

@@ -65,6 +65,8 @@ class Entry:
         number: The entry's number in the journal, counted from 1.
         answer: The response; None once 16 MiB of newer responses have displaced it.
         ms: The processing time in milliseconds, without the delays that a test set.
+        reply: The own reply that answered, such as ``own.json #2``; None if the mock answered.
+        recorded: The day on which that reply was recorded, ISO 8601; None if the user wrote it.
     """
 
     at: dt.datetime
@@ -79,6 +81,8 @@ class Entry:
     number: int = 0
     answer: Response | None = attrs.field(default=None, repr=False)
     ms: float | None = None
+    reply: str | None = None
+    recorded: str | None = None
     # The fields are described on first access, because most entries are never read.
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
@@ -93,7 +97,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the control API's JSON format."""
-        names = ("number", "method", "path", "status", "vendor", "key", "note")
+        names = ("number", "method", "path", "status", "vendor", "key", "note", "reply", "recorded")
         return {
             **{name: getattr(self, name) for name in names},
             "at": self.at.isoformat(timespec="microseconds"),

@@ -72,6 +72,11 @@ def limit(scope, per_window):
 
 WEBHOOK_CALL = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
 NO_FORM = post_json(didit.MATCH_PATH, b"{}")
+#: An own reply to a call that the mock lacks.
+EXTRA = {
+    "request": {"urlPath": "/v3/extra/"},
+    "response": {"jsonBody": {"id": "{{request.query.id}}"}},
+}
 
 OF_DIDIT = {
     "match": (
@@ -130,6 +135,11 @@ OF_DIDIT = {
         didit_request(didit.MATCH_PATH, b"x", "text/plain"),
         declare_too_long(didit.MATCH_PATH),
         declare_too_long("/__mock__/faults"),
+    ),
+    "replies": (
+        control_request("replies", EXTRA),
+        didit_request("/v3/extra/?id=7", key=None),
+        didit_request("/v3/extra/", key=None),
     ),
     "faults": (
         answer_with_fault(503, NO_FORM),

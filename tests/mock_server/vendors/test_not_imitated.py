@@ -53,7 +53,8 @@ def test_documented_call_that_a_mock_lacks_says_so_without_a_key(vendor, names):
     hint = response.header("X-Facematch-Hint")
     title = mock.of(vendor).control.world.vendor.title
     assert hint.startswith(f"{title} has ")
-    assert hint.endswith(f"; this mock does not imitate it: see docs/vendors/{vendor}.md")
+    assert f"; this mock does not imitate it (see docs/vendors/{vendor}.md)" in hint
+    assert "docs/extend/use-the-mock.md" in hint
     assert "mock.not_imitated" in response.claims
     assert "X-Facematch-Mock" in dict(response.headers)
     entry = mock.control.journal()[-1]

@@ -246,6 +246,9 @@ class Rekognition(base.MockVendor):
                 return operation_route, path_values
         return route, path_values
 
+    def imitates(self, request: Request) -> bool:
+        return _operation_of(request) in _OPERATIONS and super().imitates(request)
+
     def name_of_call(self, head: Request) -> str:
         return _operation_of(head)
 

@@ -160,6 +160,9 @@ class Tencent(PairVendor):
                 return route, ()
         return None, ()
 
+    def imitates(self, request: Request) -> bool:
+        return request.header("x-tc-action") in ENDPOINTS and super().imitates(request)
+
     def name_of_call(self, head: Request) -> str:
         return head.header("x-tc-action", "")
 
