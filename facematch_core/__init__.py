@@ -128,9 +128,9 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .sessions.aio import AsyncSessionCase, AsyncSessions, AsyncSessionStore
+    from .sessions.aio import AsyncSessions, AsyncSessionStore, AsyncVerificationCase
     from .sessions.sessions import Sessions
-    from .sessions.store import SessionCase, SessionStore, StoredSession
+    from .sessions.store import SessionStore, StoredSession, VerificationCase
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
@@ -139,7 +139,7 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncFaceVerifier", "AsyncSessionCase", "AsyncSessionStore", "AsyncSessions",
+    "FATAL", "AsyncFaceVerifier", "AsyncSessionStore", "AsyncSessions", "AsyncVerificationCase",
     "AuthenticationFailed", "BackendUnavailable", "Billing", "BreakerOpen", "Budget",
     "BudgetExceeded", "CallEvent", "CallLog", "CallRecord", "Charged", "CircuitBreaker",
     "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision", "Environment",
@@ -148,11 +148,11 @@ __all__ = [
     "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
     "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
     "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
-    "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret", "SessionCase",
-    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
-    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore",
-    "StoreUnavailable", "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported",
-    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
+    "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret", "SessionMismatch",
+    "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting", "SessionState",
+    "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
+    "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
+    "VendorUnavailable", "VerificationCase", "Verifier", "WarningCode", "WebhookRefused",
     "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
     "open_verifier",
 ]  # fmt: skip

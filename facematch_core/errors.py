@@ -189,7 +189,7 @@ class SessionStarting(FaceMatchError):
     """Another process is still starting the session of this person and purpose. Nothing was sent.
 
     Attributes:
-        retryable: Always True: the next `SessionCase.begin` returns that session.
+        retryable: Always True: the next `VerificationCase.begin` returns that session.
     """
 
     retryable: ClassVar[bool] = True

@@ -13,8 +13,9 @@
 - The *access* (`SessionAccess`) has the link or token with which the person enters the session.
 - A *vendor's copy* (`VendorCopy`) is a field of the record that the vendor stores, too. It shows
   that a session is the record's.
-- A *row* is a session in the table of a `SessionStore`. Its *case* (`SessionCase`) is the subject,
-  the purpose and `about`: a case has one open row. A *lease* is a row's reading that is under way.
+- A *row* is a session in the table of a `SessionStore`. Its *case* (`VerificationCase`) is the
+  subject, the purpose and `about`: a case has one open row. A *lease* is a row's reading that is
+  under way.
 - The *holder* of a document is compared with the `Person` that the caller expects.
 
 The modules: `sessions` (the calls), `verdicts` (judge a reading; no I/O), `holders` (compare a

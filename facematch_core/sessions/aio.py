@@ -14,7 +14,7 @@ from facematch_core.verifier.aio import Awaited, awaited
 
 from .old_calls import BeginOptions, UseOptions, warn_of_person_of_look, warn_of_repeated_case
 from .sessions import Sessions
-from .store import SessionCase, SessionStore, StoredSession
+from .store import SessionStore, StoredSession, VerificationCase
 
 
 class AsyncSessions(Awaited):
@@ -68,8 +68,8 @@ class AsyncSessions(Awaited):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class AsyncSessionCase:
-    """`SessionCase` with async methods, which run in threads: see `AsyncSessionStore.of`.
+class AsyncVerificationCase:
+    """`VerificationCase` with async methods, which run in threads: see `AsyncSessionStore.of`.
 
     If `begin` is cancelled while the session is started, the start finishes in the background, is
     stored and is counted: the next `begin` returns that session.
@@ -89,28 +89,28 @@ class AsyncSessionCase:
         False
     """
 
-    case: SessionCase
+    case: VerificationCase
     #: `Awaited._call` of the store.
     _call: Callable[..., Coroutine[Any, Any, Any]]
 
     @property
-    def _verifier(self) -> SessionCase:
+    def _verifier(self) -> VerificationCase:
         return self.case
 
-    begin = awaited(SessionCase.begin)
-    """Return the open session, or start one; see `SessionCase.begin`."""
+    begin = awaited(VerificationCase.begin)
+    """Return the open session, or start one; see `VerificationCase.begin`."""
 
-    use = awaited(SessionCase.use)
-    """Return True once if the person is verified; see `SessionCase.use`."""
+    use = awaited(VerificationCase.use)
+    """Return True once if the person is verified; see `VerificationCase.use`."""
 
-    find = awaited(SessionCase.find)
-    """Return the newest session, as last read; see `SessionCase.find`."""
+    find = awaited(VerificationCase.find)
+    """Return the newest session, as last read; see `VerificationCase.find`."""
 
-    why_not = awaited(SessionCase.why_not)
-    """Return all reasons why `use` would be False; see `SessionCase.why_not`."""
+    why_not = awaited(VerificationCase.why_not)
+    """Return all reasons why `use` would be False; see `VerificationCase.why_not`."""
 
     def __repr__(self) -> str:
-        return f"AsyncSessionCase({self.case!r})"
+        return f"AsyncVerificationCase({self.case!r})"
 
 
 class AsyncSessionStore(Awaited):
@@ -152,10 +152,10 @@ class AsyncSessionStore(Awaited):
         """The wrapped store."""
         return self._verifier
 
-    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> AsyncSessionCase:
+    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> AsyncVerificationCase:
         """Return a case, whose methods are async; see `SessionStore.of`."""
         case = self._verifier.of(subject_ref, purpose=purpose, about=about)
-        return AsyncSessionCase(case=case, call=self._call)
+        return AsyncVerificationCase(case=case, call=self._call)
 
     def look(
         self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
@@ -190,7 +190,7 @@ class AsyncSessionStore(Awaited):
         about: str | None = None,
         **options: Unpack[BeginOptions],
     ) -> Coroutine[Any, Any, StoredSession]:
-        """Deprecated: `AsyncSessionCase.begin`."""
+        """Deprecated: `AsyncVerificationCase.begin`."""
         warn_of_repeated_case("AsyncSessionStore", "begin", about, options)
         return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
 
@@ -204,7 +204,7 @@ class AsyncSessionStore(Awaited):
         max_age_s: float,
         **options: Unpack[UseOptions],
     ) -> Coroutine[Any, Any, bool]:
-        """Deprecated: `AsyncSessionCase.use`."""
+        """Deprecated: `AsyncVerificationCase.use`."""
         warn_of_repeated_case(
             "AsyncSessionStore", "use", about, {"max_age_s": max_age_s, **options}
         )
@@ -215,6 +215,6 @@ class AsyncSessionStore(Awaited):
     def find(
         self, subject_ref: str, *, purpose: str, about: str | None = None
     ) -> Coroutine[Any, Any, StoredSession | None]:
-        """Deprecated: `AsyncSessionCase.find`."""
+        """Deprecated: `AsyncVerificationCase.find`."""
         warn_of_repeated_case("AsyncSessionStore", "find", about, {})
         return self.of(subject_ref, purpose=purpose, about=about).find()

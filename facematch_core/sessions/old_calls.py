@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BeginOptions(TypedDict, total=False):
-    """The optional arguments of `SessionCase.begin`."""
+    """The optional arguments of `VerificationCase.begin`."""
 
     reference: Picture | None
     any_document: bool
@@ -26,7 +26,7 @@ class BeginOptions(TypedDict, total=False):
 
 
 class UseOptions(TypedDict, total=False):
-    """The optional arguments of `SessionCase.use`."""
+    """The optional arguments of `VerificationCase.use`."""
 
     document: Person | None
     any_settings: bool | None

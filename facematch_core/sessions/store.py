@@ -146,7 +146,7 @@ class StoredSession:
         max_age_s: float,
         any_settings: bool | None = None,
     ) -> tuple[str, ...]:
-        """Deprecated: `SessionCase.why_not`."""
+        """Deprecated: `VerificationCase.why_not`."""
         arguments = {"max_age_s": max_age_s, "any_settings": any_settings}
         warn_of_repeated_case("StoredSession", "why_not", about, arguments)
         return _reasons_against(
@@ -161,7 +161,7 @@ class StoredSession:
 
 @methods_clear_frames
 @attrs.frozen(kw_only=True, repr=False)
-class SessionCase:
+class VerificationCase:
     """A person and a matter, of which a `SessionStore` has one open session: see `SessionStore.of`.
 
     Immutable; may be shared between threads. Cannot be pickled: store its three texts.
@@ -176,7 +176,7 @@ class SessionCase:
         >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
         >>> payout = store.of("customer-20", purpose="payout", about="payout 8841")
         >>> payout
-        SessionCase(SessionStore(didit))
+        VerificationCase(SessionStore(didit))
         >>> link = payout.begin(reference=document).access.link.reveal()  # send the person there
         >>> payout.use(max_age_s=3600)  # True once, when all is passed
         False
@@ -290,7 +290,7 @@ class SessionCase:
         )
 
     def __repr__(self) -> str:
-        return f"SessionCase({self._store!r})"
+        return f"VerificationCase({self._store!r})"
 
 
 @methods_clear_frames
@@ -315,7 +315,7 @@ class SessionStore:
         choose: A function that returns the name for a new session of a subject. Required if there
             are several.
         person: A function that returns the `Person` of a subject, to whom a compared document must
-            belong. `look` and `SessionCase.use` call it, in their thread.
+            belong. `look` and `VerificationCase.use` call it, in their thread.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
@@ -380,7 +380,7 @@ class SessionStore:
         """The `Sessions` by name."""
         return dict(self._sessions)
 
-    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> SessionCase:
+    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> VerificationCase:
         """Return a case: the person, the purpose, and what it is about. Sends and stores nothing.
 
         Call it where you begin, use or show a session, with the customer of your login: a session
@@ -399,7 +399,7 @@ class SessionStore:
         check_text("purpose", purpose)
         if about is not None:
             check_text("about", about)
-        return SessionCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
+        return VerificationCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
 
     def look(
         self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
@@ -534,7 +534,7 @@ class SessionStore:
         about: str | None = None,
         **options: Unpack[BeginOptions],
     ) -> StoredSession:
-        """Deprecated: `SessionCase.begin`."""
+        """Deprecated: `VerificationCase.begin`."""
         warn_of_repeated_case("SessionStore", "begin", about, options)
         return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
 
@@ -547,7 +547,7 @@ class SessionStore:
         max_age_s: float,
         **options: Unpack[UseOptions],
     ) -> bool:
-        """Deprecated: `SessionCase.use`."""
+        """Deprecated: `VerificationCase.use`."""
         warn_of_repeated_case("SessionStore", "use", about, {"max_age_s": max_age_s, **options})
         case = self.of(subject_ref, purpose=purpose, about=about)
         return case.use(max_age_s=max_age_s, **options)
@@ -555,7 +555,7 @@ class SessionStore:
     def find(
         self, subject_ref: str, *, purpose: str, about: str | None = None
     ) -> StoredSession | None:
-        """Deprecated: `SessionCase.find`."""
+        """Deprecated: `VerificationCase.find`."""
         warn_of_repeated_case("SessionStore", "find", about, {})
         return self.of(subject_ref, purpose=purpose, about=about).find()
 
@@ -580,9 +580,9 @@ class SessionStore:
         return f"SessionStore({', '.join(getattr(self, '_sessions', ()))})"
 
     def _begin(
-        self, case: SessionCase, arguments: Mapping[str, Any], *, any_document: bool
+        self, case: VerificationCase, arguments: Mapping[str, Any], *, any_document: bool
     ) -> StoredSession:
-        """Return the open session, or start one: see `SessionCase.begin`."""
+        """Return the open session, or start one: see `VerificationCase.begin`."""
         of_open_case = self._columns.open_case_key == _key_of(case)
         wait_for_start = Deadline.after(START_WAIT_S, self._clock)
         session: StoredSession | None = None
@@ -642,13 +642,13 @@ class SessionStore:
 
     def _use(
         self,
-        case: SessionCase,
+        case: VerificationCase,
         *,
         max_age_s: float,
         document: Person | None,
         any_settings: bool | None,
     ) -> bool:
-        """Return True once if the person is verified: see `SessionCase.use`."""
+        """Return True once if the person is verified: see `VerificationCase.use`."""
         row = self._find_newest(self._columns.case_key == _key_of(case))
         if row is None or row.used_at is not None or not self._has_sessions_of(row):
             return False
@@ -699,8 +699,8 @@ class SessionStore:
         )
         return len(used) == 1
 
-    def _find(self, case: SessionCase) -> StoredSession | None:
-        """Return the newest session: see `SessionCase.find`."""
+    def _find(self, case: VerificationCase) -> StoredSession | None:
+        """Return the newest session: see `VerificationCase.find`."""
         row = self._find_newest(self._columns.case_key == _key_of(case))
         return None if row is None else self._as_stored_session(row)
 
@@ -740,7 +740,7 @@ class SessionStore:
         """Let the next `begin` start another session; this one is never used."""
         self._update(self._columns.id == row.id, **_CLOSING_CHANGES)
 
-    def _insert_planned(self, case: SessionCase, *, any_document: bool) -> Row | None:
+    def _insert_planned(self, case: VerificationCase, *, any_document: bool) -> Row | None:
         """Plan a session and insert its row; return None if another process did so first."""
         name = next(iter(self._sessions))
         if self._choose is not None:
@@ -1113,7 +1113,7 @@ def _subject_key(subject_ref: str) -> str:
     return _hash_of(subject_ref)
 
 
-def _key_of(case: SessionCase) -> str:
+def _key_of(case: VerificationCase) -> str:
     """Return the hash by which the rows of a case are found."""
     return _hash_of(case.subject_ref, case.purpose, case.about)
 

@@ -90,7 +90,7 @@ def thresholds_are_of_one_kind(
 
 def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     store.of(customer, purpose="payout")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    login: fm.SessionCase = store.of(customer, purpose="login", about=None)
+    login: fm.VerificationCase = store.of(customer, purpose="login", about=None)
     begun: fm.StoredSession = login.begin(reference=picture, language="es")
     found: fm.StoredSession | None = login.find()
     reasons: tuple[str, ...] = login.why_not(max_age_s=600)
@@ -99,7 +99,7 @@ def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
 
 
 async def async_session(store: fm.AsyncSessionStore, customer: str, picture: bytes) -> bool:
-    login: fm.AsyncSessionCase = store.of(customer, purpose="login", about=None)
+    login: fm.AsyncVerificationCase = store.of(customer, purpose="login", about=None)
     begun: fm.StoredSession = await login.begin(reference=picture)
     old: fm.StoredSession | None = await store.find(customer, purpose="login")
     seen: tuple[fm.StoredSession, ...] = await store.look(at_most=1)

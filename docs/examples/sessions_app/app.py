@@ -13,7 +13,7 @@ from fastapi import Depends, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from shop import PRIVATE, Body, Headers, Login, MaybeLogin, Poster, Store, Text
 
-from facematch_core import SessionCase, SessionStore, StoreUnavailable, open_sessions
+from facematch_core import SessionStore, StoreUnavailable, VerificationCase, open_sessions
 
 KEPT_DAYS = 90  # how long a payout may be disputed
 
@@ -32,7 +32,7 @@ def payout_of(store: Store, customer: Poster, about: Text):
     return store.of(customer, purpose="payout", about=about)
 
 
-Payout = Annotated[SessionCase, Depends(payout_of)]
+Payout = Annotated[VerificationCase, Depends(payout_of)]
 
 
 def step_of(payout):

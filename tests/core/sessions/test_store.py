@@ -162,7 +162,7 @@ def test_case_shows_nothing_of_the_person_and_is_equal_to_itself_alone(shop):
     assert (case == shop.of(), hash(case)) == (True, hash(shop.of()))
     assert case != shop.of(case={**PAYOUT, "about": None})
     assert case != shop.opened().of("customer-17", **PAYOUT)
-    assert repr(case) == "SessionCase(SessionStore(acme))"
+    assert repr(case) == "VerificationCase(SessionStore(acme))"
     assert repr(fm.AsyncSessionStore(shop.store).of("customer-17", **PAYOUT)).count("17") == 0
     with pytest.raises(TypeError, match="in each process"):
         pickle.dumps(case)
