@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
-import attrs
-
 from facematch_mock_server.base.messages import FormError, Request, read_form
 from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.vendors.baidu import vendor as baidu
 from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
-from facematch_mock_server.vendors.rekognition.signature import read_signature
+from facematch_mock_server.vendors.rekognition import signature as rekognition
 from facematch_mock_server.vendors.sumsub import access as sumsub
 from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
 from facematch_mock_server.vendors.veriff import vendor as veriff
@@ -71,20 +69,10 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
 
     The program's secret is unknown, so its signature cannot be checked; its date still is.
     """
-    signature = read_signature(request)
+    signature = rekognition.read_signature(request)
     if signature is None or access.control.world.keys.of_client(signature.access_key):
         return request
-    authorization = (
-        f"AWS4-HMAC-SHA256 Credential={access.client_id}/{signature.scope}, "
-        f"SignedHeaders={signature.header_names}, "
-        f"Signature={signature.sign(request, access.live_key)}"
-    )
-    headers_without_signature = tuple(
-        header for header in request.headers if header[0] != "authorization"
-    )
-    return attrs.evolve(
-        request, headers=(*headers_without_signature, ("authorization", authorization))
-    )
+    return rekognition.sign_again(request, client=access.client_id or "", secret=access.live_key)
 
 
 def _sign_with_known_secret_key(access: Served, request: Request) -> Request:
@@ -92,7 +80,7 @@ def _sign_with_known_secret_key(access: Served, request: Request) -> Request:
     secret_id = SigningKey().client_of(request)
     if secret_id is None or access.control.world.keys.of_client(secret_id):
         return request
-    return sign_again(request, secret_id=access.client_id or "", secret_key=access.live_key)
+    return sign_again(request, client=access.client_id or "", secret=access.live_key)
 
 
 def _sign_with_known_token(access: Served, request: Request) -> Request:
@@ -110,7 +98,7 @@ def _sign_with_known_token(access: Served, request: Request) -> Request:
     key = keys.find(secret_key)
     if key is None or key.client is None:
         return request
-    return sumsub.sign_again(request, app_token=key.client, secret_key=secret_key)
+    return sumsub.sign_again(request, client=key.client, secret=secret_key)
 
 
 def _sign_with_shared_secret(access: Served, request: Request) -> Request:
@@ -118,7 +106,7 @@ def _sign_with_shared_secret(access: Served, request: Request) -> Request:
     api_key = veriff.key_of(request)
     if api_key is None or access.control.world.keys.of_client(api_key):
         return request
-    return veriff.sign_again(request, api_key=access.client_id or "", secret=access.live_key)
+    return veriff.sign_again(request, client=access.client_id or "", secret=access.live_key)
 
 
 #: How to replace an unknown key and its signature, by vendor whose requests are signed.

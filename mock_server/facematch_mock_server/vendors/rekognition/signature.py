@@ -105,3 +105,21 @@ def read_signature(request: Request) -> Signature | None:
         hexdigest=match["signature"],
         signed_at=signed_at,
     )
+
+
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
+    """Return a signed request with another access key and its signature.
+
+    A request without a readable signature is returned unchanged.
+    """
+    signature = read_signature(request)
+    if signature is None:
+        return request
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={client}/{signature.scope}, "
+        f"SignedHeaders={signature.header_names}, "
+        f"Signature={signature.sign(request, secret)}"
+    )
+    headers = [header for header in request.headers if header[0] != "authorization"]
+    headers.append(("authorization", authorization))
+    return attrs.evolve(request, headers=tuple(headers))

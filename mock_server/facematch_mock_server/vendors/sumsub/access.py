@@ -30,12 +30,12 @@ def sign(request: Request, timestamp: str, secret_key: str) -> str:
     return hmac_hex(secret_key, message)
 
 
-def sign_again(request: Request, *, app_token: str, secret_key: str) -> Request:
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
     """Return a request with another app token and its signature."""
     names = (TOKEN, SIGNATURE)
     headers = [header for header in request.headers if header[0] not in names]
-    signature = sign(request, request.header(TIMESTAMP, ""), secret_key)
-    headers += [(TOKEN, app_token), (SIGNATURE, signature)]
+    signature = sign(request, request.header(TIMESTAMP, ""), secret)
+    headers += [(TOKEN, client), (SIGNATURE, signature)]
     return attrs.evolve(request, headers=tuple(headers))
 
 

@@ -93,8 +93,8 @@ def sign(request: Request, signature: Signature, secret_key: str) -> str:
     return hmac.digest(key, text_to_sign.encode(), "sha256").hex()
 
 
-def sign_again(request: Request, *, secret_id: str, secret_key: str) -> Request:
-    """Return a signed request with the signature of another key.
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
+    """Return a signed request with the signature of another SecretId and SecretKey.
 
     A request without a readable signature is returned unchanged.
     """
@@ -102,9 +102,9 @@ def sign_again(request: Request, *, secret_id: str, secret_key: str) -> Request:
     if signature is None:
         return request
     authorization = (
-        f"TC3-HMAC-SHA256 Credential={secret_id}/{signature.scope}, "
+        f"TC3-HMAC-SHA256 Credential={client}/{signature.scope}, "
         f"SignedHeaders={signature.signed_headers}, "
-        f"Signature={sign(request, signature, secret_key)}"
+        f"Signature={sign(request, signature, secret)}"
     )
     headers = [header for header in request.headers if header[0] != "authorization"]
     headers.append(("authorization", authorization))

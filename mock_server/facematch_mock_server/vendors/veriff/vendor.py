@@ -92,12 +92,12 @@ def signed_part(request: Request) -> bytes:
     return session_id.encode()
 
 
-def sign_again(request: Request, *, api_key: str, secret: str) -> Request:
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
     """Return a request with another API key, and with its signature if it had one."""
     headers = []
     for name, text in request.headers:
         if name == "x-auth-client":
-            headers.append((name, api_key))
+            headers.append((name, client))
         elif name == "x-hmac-signature":
             headers.append((name, hmac_hex(secret, signed_part(request))))
         else:

@@ -1,0 +1,61 @@
+"""Make the first calls to a vendor with the key in the environment, and print their statuses."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import requests
+
+from facematch_mock_server.base.sent import make_request
+from facematch_mock_server.vendors.signers import SIGNERS
+
+from .plans import fill_call, kept_values, pictures_of, plan_names, read_plan, values_of
+
+
+@click.command()
+@click.argument("vendor", type=click.Choice(plan_names()))
+@click.argument(
+    "files", nargs=3, type=click.File("rb"), metavar="[SAME AGAIN OTHER]", required=False
+)
+def main(vendor: str, files: Any) -> None:
+    """Make the first calls to VENDOR with the key in the environment.
+
+    SAME and AGAIN are pictures of one person, OTHER is one of another person; without them, test
+    cards are sent. FIRST_CALLS_URL is the address of your own server, or of another region.
+    """
+    plan = read_plan(vendor)
+    pictures = pictures_of(plan, files or ())
+    values = values_of(pictures)
+    for described in plan["call"]:
+        try:
+            call = fill_call(plan, described, values)
+        except KeyError as missing:
+            click.echo(f"{described['name']}: not made, because {missing} is not known")
+            continue
+        time.sleep(plan.get("pause_s", 0))
+        host = urlsplit(call["url"]).netloc
+        request = make_request(call, method=call["method"], host=host, pictures=pictures)
+        if call["secret"]:
+            request = SIGNERS[vendor](request, client=call["client"], secret=call["secret"])
+        try:
+            reply = requests.request(
+                request.method,
+                call["url"] + request.target,
+                headers=dict(request.headers),
+                data=bytes(request.body),
+                # Without it, requests puts a password of ~/.netrc over the key.
+                auth=lambda prepared: prepared,
+                allow_redirects=False,
+                timeout=60,
+            )
+        except requests.RequestException as error:
+            raise click.ClickException(f"{host} did not answer: {type(error).__name__}") from None
+        click.echo(f"{call['name']}: {reply.status_code}")
+        values |= kept_values(call, reply.text)
+
+
+if __name__ == "__main__":
+    main()

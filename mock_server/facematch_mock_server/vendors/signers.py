@@ -1,0 +1,16 @@
+"""How to sign a request with another key, by the vendors that want a signature."""
+
+from __future__ import annotations
+
+from .rekognition import signature as rekognition
+from .sumsub import access as sumsub
+from .tencent import signature as tencent
+from .veriff import vendor as veriff
+
+#: Functions that return a request with the id ``client`` of a key and the signature of ``secret``.
+SIGNERS = {
+    "rekognition": rekognition.sign_again,
+    "sumsub": sumsub.sign_again,
+    "tencent": tencent.sign_again,
+    "veriff": veriff.sign_again,
+}
