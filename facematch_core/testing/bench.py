@@ -471,30 +471,12 @@ class Bench:
         self.skip_unless_testable(not missing, f"cannot produce {names}")
 
     def why_impossible(self, situation: Situation) -> str | None:
-        """Return why a situation cannot occur (declared, or inferred from results), or None."""
-        backend_name = self.backend.name
+        """Return why a situation cannot occur with this vendor, or None."""
         reason = self.simulator.cannot_happen.get(situation)
         if reason:
             return reason
         if situation is Situation.NO_CREDIT and not self.capabilities.billed_operations:
-            return f"{backend_name} declares no billed operation."
-        if situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
-            return None
-        results = []
-        # A rejection that becomes a result (no face) has a warning tagged with the error code.
-        possible = (*OPERATION_OF, Situation.TWO_FACES)
-        for operation, result_situation in self.available_cases(possible):
-            result = self.call_verifier(operation, result_situation).result
-            if result is not None:
-                results.append(result)
-        if situation is Situation.UNKNOWN_STATUS:
-            value_name = "`vendor_status`"
-            values = {result.vendor_status for result in results}
-        else:
-            value_name = "warning tag"
-            values = {warning.tag for result in results for warning in result.warnings}
-        if results and values <= {None}:
-            return f"No result of {backend_name} has a {value_name}."
+            return f"{self.backend.name} declares no billed operation."
         return None
 
     def can_occur(self, operation: Operation, situation: Situation) -> bool:
@@ -652,11 +634,9 @@ class Bench:
     def record_exchanges(
         self,
         edit: Callable[[HttpRequest, HttpReply], HttpReply] | None = None,
-        *,
-        also_logins: bool = False,
         **changes: Any,
     ) -> Iterator[list[Exchange]]:
-        """Collect the exchange of each step of a call; with other requests only if asked to.
+        """Collect the exchange of each step of a call, without logins.
 
         `edit`, or `changes` of their attributes, replace the replies. Empty for a backend that is
         not an `HttpBackend`.
@@ -674,7 +654,7 @@ class Bench:
             is_login = "deadline" in options and not request.charges
             assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
-            if not is_of_call and not also_logins:
+            if not is_of_call:
                 return reply
             reply = edit(request, reply) if edit else attrs.evolve(reply, **changes)
             # Refused with a 401, and sent again with a new token: keep the second.
@@ -697,21 +677,6 @@ class Bench:
                     f"{self._name_secret(text)} as plain text: use a `Secret`, and put it into "
                     "`masked`, too, if the value that is sent is longer"
                 )
-
-    @contextlib.contextmanager
-    def redirect_logins(self, url: str) -> Iterator[None]:
-        """Send each login to `url` instead."""
-        backend: Any = self.backend
-        send = backend.client.send
-
-        def redirect(request: HttpRequest, **options: Any) -> HttpReply:
-            if not _is_request_of_call(options):
-                request = attrs.evolve(request, url=url)
-            reply: HttpReply = send(request, **options)
-            return reply
-
-        with mock.patch.object(backend.client, "send", redirect):
-            yield
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
         """Return the request at a step of a passing call, or a placeholder if none was observed.

@@ -12,11 +12,6 @@ from facematch_core.backend import Backend
 
 from .simulator import HttpSimulator, SimulatorReply, SimulatorRequest, Situation
 
-#: Situations that no vendor of this kind has, with the reason for the report.
-_NEVER = {
-    Situation.UNKNOWN_STATUS: "The answer has no verdict.",
-    Situation.UNKNOWN_WARNING: "The answer has no warnings.",
-}
 #: Situations that `PairSimulator` makes from the documented answers.
 _DERIVED = {
     Situation.SCORE,
@@ -78,7 +73,6 @@ class PairSimulator(HttpSimulator):
         super().__init_subclass__(**rest)
         cls._check_picture_names()
         cls._check_constants()
-        cls.cannot_happen = {**_NEVER, **cls.cannot_happen}
         bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
         if cls.liveness_path is not None:
             bodies |= {Situation.LIVE, Situation.SPOOF}

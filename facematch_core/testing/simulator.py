@@ -78,11 +78,6 @@ class Situation(enum.StrEnum):
     NULL_SCORE = "null_score"
     #: A score outside the vendor's scale (250 of 100).
     IMPOSSIBLE_SCORE = "impossible_score"
-    #: A high score, and the undocumented verdict `VendorSimulator.unknown_status`.
-    UNKNOWN_STATUS = "unknown_status"
-    #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`. Its
-    #: severity is the vendor's highest, or undocumented; preferably, send it once with each.
-    UNKNOWN_WARNING = "unknown_warning"
     #: The vendor rejects a bad key, an empty account, too many calls, or a bad field or file.
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
@@ -125,8 +120,6 @@ RESULT_SITUATIONS = (
     Situation.NO_FACE,
     Situation.TWO_FACES,
     Situation.NULL_SCORE,
-    Situation.UNKNOWN_STATUS,
-    Situation.UNKNOWN_WARNING,
 )
 #: Situations that end in an error.
 FAILURES = (
@@ -352,8 +345,8 @@ class VendorSimulator(abc.ABC):
         situations: Situations it can produce.
         cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation that is
-            neither here nor in `situations` are skipped as not tested. Omit UNKNOWN_STATUS and
-            UNKNOWN_WARNING if results have no status or warning, NO_CREDIT if nothing is billed.
+            neither here nor in `situations` are skipped as not tested. Omit NO_CREDIT if nothing is
+            billed.
         steps: Number of requests per call, or a mapping from the operation to this number.
         price_unknown: Situations whose results or refusals are billed UNKNOWN, because the vendor
             does not document their charge.
@@ -364,15 +357,11 @@ class VendorSimulator(abc.ABC):
         reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
             The kit then tests the backend's limits against it, so `limits` may be None.
-        unknown_status: The verdict in UNKNOWN_STATUS, as the vendor writes it.
-        unknown_warning: Tag and text of the warning in UNKNOWN_WARNING; None for no text.
         vendor_thresholds: The vendor's own thresholds, 0-100, which stand in the answer and decide
             in SAME_PERSON and LIVE if the caller sets none. Omit an operation that has none.
         last_id: The id in the last answer to a call; None if the vendor returns none.
         faces: Face boxes in SAME_PERSON and LIVE, by picture (``probe``, ``reference``). They
             should differ between the pictures, so that swapped boxes are detected.
-        keeps_records: Whether `Backend.reconcile` can find earlier calls after `set_situation`: a
-            call with a lost response, and a job (the new situation determines its result).
         sessions: The simulator of its hosted sessions; None if the vendor has none.
         problem: An error in the simulator's own code, for the failure message of the rule.
     """
@@ -386,12 +375,9 @@ class VendorSimulator(abc.ABC):
     limits: ImageLimits | None = None
     reference_limits: ImageLimits | None = None
     looks_at_pictures: ClassVar[bool] = False
-    unknown_status: ClassVar[str] = "Pending Moonrise"
-    unknown_warning: ClassVar[tuple[str, str | None]] = ("FACE_IS_A_TEAPOT", "It is a teapot.")
     vendor_thresholds: Mapping[Operation, float] = {}
     last_id: str | None = None
     faces: Mapping[str, Sequence[Box]] = {}
-    keeps_records: ClassVar[bool] = True
     sessions: SessionSimulator | None = None
     problem: Exception | None = None
 

@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 import pytest
+from kit.logins import LoginRules
+from kit.own_sender import OwnSenderRules
 from kit.vendors import BUNDLED_VENDORS
 from simulators.azure import AzureSimulator
 from simulators.baidu import BaiduLoginSimulator, BaiduSimulator
@@ -19,7 +21,7 @@ from simulators.sumsub import SumsubSimulator
 from simulators.tencent import TencentSimulator
 from simulators.veriff import VeriffReferenceSimulator, VeriffSimulator
 
-from facematch_core.testing import BackendContract, Situation
+from facematch_core.testing import BackendContract
 
 
 class Contract(BackendContract):
@@ -41,7 +43,7 @@ class TestDidit(Contract):
     opened = DiditSimulator
 
 
-class TestRekognition(Contract):
+class TestRekognition(OwnSenderRules, Contract):
     opened = RekognitionSimulator
 
 
@@ -49,12 +51,12 @@ class TestAzure(Contract):
     opened = AzureSimulator
 
 
-class TestBaidu(Contract):
+class TestBaidu(OwnSenderRules, Contract):
     opened = BaiduSimulator
 
 
 @pytest.mark.slow
-class TestBaiduWithALogin(Contract):
+class TestBaiduWithALogin(OwnSenderRules, LoginRules, Contract):
     opened = BaiduLoginSimulator
 
 
@@ -62,7 +64,7 @@ class TestSumsub(Contract):
     opened = SumsubSimulator
 
 
-class TestTencent(Contract):
+class TestTencent(OwnSenderRules, Contract):
     opened = TencentSimulator
 
 
@@ -100,7 +102,7 @@ class TestDeepface(Contract):
 
 
 @pytest.mark.slow
-class TestDeepvue(Contract):
+class TestDeepvue(OwnSenderRules, LoginRules, Contract):
     opened = DeepvueSimulator
 
 
@@ -112,14 +114,14 @@ class WithQuality(RekognitionSimulator):
 
 
 @pytest.mark.slow
-class TestRekognitionInTwoRequests(Contract):
+class TestRekognitionInTwoRequests(OwnSenderRules, Contract):
     opened = WithQuality
 
 
 class Scaled(DeepvueSimulator):
-    """Asked with everything set. Silence is that of the other one, whatever is set."""
+    """Asked with everything set."""
 
-    situations = DeepvueSimulator.situations - {Situation.SLOW}
+    situations = DeepvueSimulator.situations
 
     def backend(self, **settings):
         scales = dict.fromkeys(("confidence_scale", "liveness_score_scale"), "percent")
@@ -128,5 +130,5 @@ class Scaled(DeepvueSimulator):
 
 
 @pytest.mark.slow
-class TestDeepvueWithEverySetting(Contract):
+class TestDeepvueWithEverySetting(OwnSenderRules, LoginRules, Contract):
     opened = Scaled

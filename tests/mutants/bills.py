@@ -1,6 +1,5 @@
 """Mutants that are wrong about money, refusals and time."""
 
-import time
 from typing import ClassVar
 
 from mutants.faults import (
@@ -14,14 +13,12 @@ from mutants.faults import (
     as_dict,
     evolve,
     quiet,
-    remember,
 )
 from mutants.making import caught_by
 from mutants.reference import HttpReference, ReferenceBackend, can
 from mutants.vendors import ChargesNobody, RefusedReference, ShowsWhereItFailed
 
 import facematch_core as fm
-from facematch_core.base.deadline import NO_DEADLINE
 
 # R16: Results and errors tell what they cost.
 
@@ -257,38 +254,3 @@ class ShowsTheTraceback(HttpReference):
         if reply.status == 503:
             error.message += f" {as_dict(reply.json()).get('error')}"
         return error
-
-
-# R19: The deadline holds.
-
-
-@caught_by("R19")
-class IgnoresTheDeadline(ReferenceBackend):
-    """Waits as long as the vendor likes."""
-
-    def exchange(self, call):
-        return super().exchange(evolve(call, deadline=NO_DEADLINE))
-
-
-@caught_by("R19")
-class ReadsTheLateAnswerLater(ReferenceBackend):
-    """An answer that came too late stays on the connection, and is read by the next call."""
-
-    def exchange(self, call):
-        waiting_bodies = remember(self, "waiting bodies", [])
-        status, body, problem = super().exchange(call)
-        if isinstance(problem, fm.DeadlineExceeded):
-            waiting_bodies.append({**A_PASS, "id": f"call-{self.vendor.requests_seen}-late"})
-        elif waiting_bodies and status == 200:
-            waiting_bodies.append(body)
-            body = waiting_bodies.pop(0)
-        return status, body, problem
-
-
-@caught_by("R19")
-class CleansUpWhenItIsLate(ReferenceBackend):
-    """After its deadline a call takes as long again to clean up."""
-
-    def late(self, call):
-        time.sleep(4 * call.deadline.limit_s)
-        return super().late(call)

@@ -381,11 +381,6 @@ ANSWERS = {
     },
     Situation.NULL_SCORE: {"verdict": "yes", "score": None},
     Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
-    Situation.UNKNOWN_STATUS: {"verdict": VendorSimulator.unknown_status},
-    # Of the vendor's own gravest weight, and of one that nobody knows.
-    Situation.UNKNOWN_WARNING: {
-        "warnings": [[*VendorSimulator.unknown_warning, weight] for weight in ("high", "molten")]
-    },
 }
 
 

@@ -1,6 +1,6 @@
 """Every mutant, by the name of what its author got wrong, and the rule that must catch it."""
 
-from mutants import bills, contents, good_calls, lifetimes, looks, replies, verdicts
+from mutants import bills, contents, good_calls, looks, replies, verdicts
 from mutants.making import MUTANTS
 
 __all__ = [
@@ -8,7 +8,6 @@ __all__ = [
     "bills",
     "contents",
     "good_calls",
-    "lifetimes",
     "looks",
     "replies",
     "verdicts",

@@ -27,7 +27,6 @@ MEANT = {
     "LosesNoAnswer",
     "OneIdOfItsVendor",
     "PassesAtTheEdge",
-    "SaysAnotherWord",
     "ReceivesTexts",
     "PicturesOfOneColour",
     "FailsAtNull",
@@ -41,10 +40,7 @@ def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
 
 #: Mutants that keep a rule waiting for seconds.
 SLOW = {
-    "LogsInWithoutALimit",
-    "NeverLogsInAgain",
     "SaysNothingOfWhatIsTaken",  # its picture is of 16 megabytes
-    "WaitsForTheLock",
 }
 
 
@@ -77,26 +73,21 @@ FORMS = {
 #: The rules about hosted sessions.
 SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
 #: The rules about what a vendor answers, keeps and issues.
-ABOUT_VENDORS = frozenset({"R12", "R13", "R14", "R32", "R38", "R63"})
-#: The rules about plug-ins that send by code of their own.
-OWN = frozenset({"R19", "R28", "R30", "R31"})
+ABOUT_VENDORS = frozenset({"R12", "R14", "R38"})
 
 #: The rules that do not apply to a form.
 APART = {
-    **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R63"}),
-    "in this process": SESSIONS | {"R38", "R63"},
+    **dict.fromkeys(FORMS, SESSIONS),
+    "in this process": SESSIONS | {"R38"},
     # Of R16 and R21 what a live face does; of an engine what a vendor does.
-    "that only compares": SESSIONS | {"R16", "R21", "R38", "R63"},
+    "that only compares": SESSIONS | {"R16", "R21", "R38"},
     "as an engine": SESSIONS | ABOUT_VENDORS | {"R16", "R21"},
-    **dict.fromkeys(
-        ("with sessions", "with references that its vendor looks at"), OWN | {"R32", "R63"}
-    ),
-    "with a login": SESSIONS | {"R32"},
+    **dict.fromkeys(("with sessions", "with references that its vendor looks at"), frozenset()),
 }
 
 
 #: Rules that ask a backend only a few times.
-SPARING_RULES = {"R12", "R13", "R14", "R28", "R30", "R31", "R32", "R51", "R54", "R56", "R57"}
+SPARING_RULES = {"R12", "R14", "R51", "R54", "R56", "R57"}
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,10 @@
 
 import base64
 import io
-import os
-import time
 from typing import ClassVar
 
 from mutants.making import SIMULATORS
 from mutants.reference import (
-    KEY,
     LIMITS,
     HttpReference,
     HttpReferenceSimulator,
@@ -47,24 +44,6 @@ class LooksAtSizes(ReferenceSimulator):
         return reply
 
 
-class KnowsItsKey(ReferenceSimulator):
-    """The vendor, who refuses each key but its own."""
-
-    def answered(self, words, key, situation, score):
-        if key != KEY:
-            return 401, {"error": "no"}
-        return super().answered(words, key, situation, score)
-
-
-class KnowsTheDay(ReferenceSimulator):
-    """The vendor, who takes a signature of today, by UTC."""
-
-    def answered(self, words, key, situation, score):
-        if words["day"] != time.gmtime().tm_mday:
-            return 401, {"error": "old"}
-        return super().answered(words, key, situation, score)
-
-
 class ChargesNobody(ReferenceSimulator):
     """The vendor, who charges nobody."""
 
@@ -100,16 +79,6 @@ class GivesOneId(HttpReferenceSimulator):
         status, body = super().answered(words, key, situation, score)
         if "id" in body:
             body = {**body, "id": "call-1"}
-        return status, body
-
-
-class SendsAnotherWord(HttpReferenceSimulator):
-    """The vendor, whose word that nobody knows is another than the simulator names."""
-
-    def answered(self, words, key, situation, score):
-        status, body = super().answered(words, key, situation, score)
-        if situation is Situation.UNKNOWN_STATUS:
-            body = {**body, "verdict": "Pending Sunset"}
         return status, body
 
 
@@ -158,13 +127,6 @@ class ReceivesBase64(ReferenceSimulator):
     @property
     def received(self):
         return {**super().received, "probe": self.words["probe"]}
-
-
-class ForgetsTheVariable(ReferenceSimulator):
-    """The vendor; what a mutant has set is not left to the tests after it."""
-
-    def __exit__(self, *problem):
-        del os.environ["REFERENCE_KEY"]
 
 
 class RefusedReference(HttpReference):

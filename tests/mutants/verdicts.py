@@ -13,8 +13,8 @@ from mutants.faults import (
     evolve,
 )
 from mutants.making import caught_by, vendor
-from mutants.reference import PASS, HttpReference, ReferenceBackend, can
-from mutants.vendors import PassesWithTheBestScore, SendsAnotherWord, TellsOfPhotos
+from mutants.reference import PASS, ReferenceBackend, can
+from mutants.vendors import PassesWithTheBestScore, TellsOfPhotos
 
 import facematch_core as fm
 from facematch_core import models
@@ -389,72 +389,3 @@ class HidesTheSmaller(ReferenceBackend):
 
     def by_face(self, call, faces):
         return evolve(super().by_face(call, faces), warnings=())
-
-
-# R13: What nobody knows is a review.
-
-
-@caught_by("R13")
-class UnknownStatusByScore(ReferenceBackend):
-    """A verdict that nobody knows is decided by the score."""
-
-    def decision(self, call, body, score):
-        if score is None or body["verdict"] in ("yes", "no"):
-            return super().decision(call, body, score)
-        if score.value > self.threshold(call):
-            return PASS[call.operation]
-        return FAIL[call.operation]
-
-
-@caught_by("R13")
-class KnownWarningsOnly(ReferenceBackend):
-    """A warning that nobody knows is left out."""
-
-    def warnings(self, body):
-        all_warnings = super().warnings(body)
-        return tuple(w for w in all_warnings if w.code is not fm.WarningCode.OTHER)
-
-
-@caught_by("R13")
-class UnknownWeightIsHarmless(ReferenceBackend):
-    """A weight that nobody knows is treated as information."""
-
-    def warning(self, tag, text, weight):
-        warning = super().warning(tag, text, weight)
-        if warning.severity is models.Severity.UNKNOWN:
-            return evolve(warning, severity=models.Severity.INFORMATION)
-        return warning
-
-
-@caught_by("R13")
-class ForgetsTheUnknownWord(ReferenceBackend):
-    """A verdict that nobody knows is a review without its word."""
-
-    def result(self, call, body):
-        if body["verdict"] in ("yes", "no"):
-            return super().result(call, body)
-        return evolve(super().result(call, body), vendor_status="review")
-
-
-@caught_by("R13")
-class DropsTheText(ReferenceBackend):
-    """A warning is handed on without its text."""
-
-    def warning(self, tag, text, weight):
-        return super().warning(tag, "", weight)
-
-
-@caught_by("R13")
-class TakesItForAKnownOne(ReferenceBackend):
-    """A warning that nobody knows is given a known code."""
-
-    def warning(self, tag, text, weight):
-        warning = super().warning(tag, text, weight)
-        if warning.code is fm.WarningCode.OTHER:
-            return evolve(warning, code=fm.WarningCode.MULTIPLE_FACES)
-        return warning
-
-
-@caught_by("R13", SendsAnotherWord)
-class SaysAnotherWord(HttpReference):
-    """The simulator sends another word than the one it names."""

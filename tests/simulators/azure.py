@@ -81,8 +81,6 @@ class AzureSimulator(MockSimulator):
     }
     cannot_happen = {
         Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
-        Situation.UNKNOWN_STATUS: "Azure's verdict is true or false: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Azure's answers have no warnings.",
     }
     secrets = ("azure-simulator-key-6c1d0be97f",)
     keys = {"api_key": secrets[0]}

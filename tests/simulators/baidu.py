@@ -31,8 +31,6 @@ class BaiduSimulator(MockSimulator):
     secrets = tuple(keys.values())
     cannot_happen = {
         **NEVER,
-        Situation.UNKNOWN_STATUS: "Baidu gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Baidu's answer has no warnings.",
     }
     price_unknown = PRICE_UNKNOWN
     switches = {"price": "0.01"}

@@ -13,8 +13,6 @@ class ComprefaceSimulator(MockSimulator):
         Situation.NO_CREDIT: "CompreFace charges nobody.",
         Situation.THROTTLED: "CompreFace limits nobody.",
         Situation.SPOOF: "CompreFace has no liveness check.",
-        Situation.UNKNOWN_STATUS: "CompreFace gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
     }
     secrets = ("5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05",)
     keys = {"api_key": secrets[0], "plugins": "landmarks,mask,pose"}

@@ -20,8 +20,6 @@ REPRESENT, VERIFY = "/represent", "/verify"
 NEVER = {
     Situation.NO_CREDIT: "DeepFace charges nobody.",
     Situation.THROTTLED: "DeepFace limits nobody.",
-    Situation.UNKNOWN_STATUS: "The verdict is true or false: there is no word of status.",
-    Situation.UNKNOWN_WARNING: "The answer has no warnings.",
 }
 
 

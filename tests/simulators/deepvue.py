@@ -23,13 +23,10 @@ class DeepvueSimulator(MockSimulator):
     # No page of Deepvue says which of several faces is compared.
     situations = frozenset(Situation) - {
         *(Situation.NO_FACE, Situation.TWO_FACES, Situation.SMALLER_FACE_MATCHES),
-        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
     }
     cannot_happen = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
-        Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
     }
 
     def __init__(self):

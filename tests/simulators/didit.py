@@ -154,18 +154,12 @@ class DiditSimulator(MockSimulator):
     def alter(self, request, body):
         if request.path not in BLOCKS or self.situation is None:
             return body
-        block, (tag, text) = body[BLOCKS[request.path]], self.unknown_warning
-        # The gravest documented weight, and one that no document has.
-        about = {"risk": tag, "feature": "FACEMATCH", "additional_data": None}
-        about |= {"short_description": text, "long_description": text}
-        warnings = [{**about, "log_type": weight} for weight in ("error", "fatal")]
+        block = body[BLOCKS[request.path]]
         changes = {
             # The mock decided by this score, and shows fewer of its digits.
             Situation.SCORE: {"score": self.score},
             Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
             Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
-            Situation.UNKNOWN_STATUS: {"status": self.unknown_status},
-            Situation.UNKNOWN_WARNING: {"warnings": [*block["warnings"], *warnings]},
         }
         return {**body, BLOCKS[request.path]: {**block, **changes.get(self.situation, {})}}
 

@@ -25,8 +25,6 @@ class FaceppSimulator(MockSimulator):
     keys = {"api_key": client, "api_secret": secrets[0]}
     cannot_happen = {
         **NEVER,
-        Situation.UNKNOWN_STATUS: "Face++ gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Face++'s answer has no warnings.",
     }
     price_unknown = PRICE_UNKNOWN
     switches = {"price": "0.01"}

@@ -27,8 +27,6 @@ class RegulaSimulator(MockSimulator):
     keys = {}
     cannot_happen = {
         **NEVER,
-        Situation.UNKNOWN_STATUS: "Regula gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Regula's answer has no warnings.",
     }
     price_unknown = PRICE_UNKNOWN
     switches = {"price": "0.01"}

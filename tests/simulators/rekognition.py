@@ -58,8 +58,6 @@ class RekognitionSimulator(MockSimulator):
     cannot_happen = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",
-        Situation.UNKNOWN_STATUS: "CompareFaces gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "CompareFaces's answer has no warnings.",
     }
     # No document says whether a comparison that found no face is charged.
     price_unknown = frozenset({Situation.NO_FACE})

@@ -38,8 +38,6 @@ class TencentSimulator(MockSimulator):
     }
     cannot_happen = {
         Situation.TWO_FACES: "Tencent's answer does not say how many faces there were.",
-        Situation.UNKNOWN_STATUS: "Tencent gives no verdict: it has no word of status.",
-        Situation.UNKNOWN_WARNING: "Tencent's answers have no warnings.",
     }
     price_unknown = frozenset({Situation.NO_FACE, Situation.REJECTED})
     switches = {"price": "0.01"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .calls import AnswerRules, CallRules
 from .money import MoneyRules
-from .options import OptionRules, OwnSenderRules
+from .options import OptionRules
 from .session_endings import SessionEndingRules
 from .session_readings import SessionReadingRules
 from .session_starts import SessionStartRules
@@ -16,7 +16,6 @@ class BackendContract(
     SessionReadingRules,
     SessionStartRules,
     AnswerRules,
-    OwnSenderRules,
     OptionRules,
     MoneyRules,
     CallRules,

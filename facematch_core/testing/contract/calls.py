@@ -434,42 +434,6 @@ class CallRules(Rules):
                 is_told = fm.WarningCode.SMALLER_FACE_MATCHED in codes
                 assert is_told, "a smaller face matches, but SMALLER_FACE_MATCHED is missing"
 
-    @rule("R51")
-    def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """An unknown value is preserved and never passes: an unknown verdict becomes a review, and
-        an unknown serious warning stays serious.
-
-        Vendors add values without notice. A new value that means "on hold" must not pass.
-        """
-        run_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
-
-    def _r13_unknown_status(self, bench: Bench) -> None:
-        status = bench.simulator.unknown_status
-        for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-            with bench.record_exchanges() as exchanges:
-                result = bench.call_backend(operation, Situation.UNKNOWN_STATUS).require_result()
-            bodies = b"".join(exchange.reply.body for exchange in exchanges)
-            bench.require_of_simulator(
-                not exchanges or status.encode() in bodies,
-                f"its response in UNKNOWN_STATUS does not contain {status!r}",
-            )
-            review = benches.REVIEW[operation]
-            assert_equal(f"the decision of {status!r}", result.decision, review)
-            assert_equal("`vendor_status`", result.vendor_status, status)
-
-    def _r13_unknown_warning(self, bench: Bench) -> None:
-        tag, text = bench.simulator.unknown_warning
-        for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-            outcome = bench.call_verifier(operation, Situation.UNKNOWN_WARNING)
-            all_warnings = outcome.require_result().warnings
-            warnings = [warning for warning in all_warnings if warning.tag == tag]
-            assert warnings, f"the warning {tag} is missing: {all_warnings}"
-            for warning in warnings:
-                if text is not None:  # else the vendor only sends codes
-                    assert_equal(f"the text of {tag}", warning.text, text)
-                assert_equal(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
-                assert warning.severity.is_grave, f"{tag} is serious, not {warning.severity}"
-
 
 def _faces_by_picture(result: Result) -> dict[str, tuple[models.Face, ...]]:
     """Return the faces of a result by picture, probe first; empty for a picture without any."""

@@ -1,11 +1,8 @@
-"""R16, R32: charges, errors, and lost calls."""
+"""R16: charges and errors."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -13,9 +10,8 @@ import pytest
 
 import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
-from facematch_core.backend import Backend
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
     PASS,
@@ -29,7 +25,6 @@ from facematch_core.testing.bench import (
 )
 from facematch_core.testing.simulator import (
     FAILURES,
-    NOT_PASSING,
     PASSING,
     RESULT_SITUATIONS,
     Refusal,
@@ -74,29 +69,8 @@ EXPECTED_ERRORS = {
 }
 
 
-@attrs.frozen
-class Ending:
-    """A situation in which a call ends, and the result of such a call."""
-
-    operation: Operation
-    situation: Situation
-    result: Result
-
-
-@attrs.frozen
-class CallToFind:
-    """A call that `reconcile` must find: its record, and how it ends.
-
-    The description says how it was lost, or that the vendor keeps it.
-    """
-
-    description: str
-    record: fm.CallRecord
-    ending: Ending
-
-
 class MoneyRules(Rules):
-    """Rules about charges and records: the cost of a call, and how a lost call is found."""
+    """The rule about charges and errors."""
 
     @pytest.mark.parametrize("situation", RESULT_SITUATIONS + FAILURES, ids=str)
     @rule("R51")
@@ -197,135 +171,6 @@ class MoneyRules(Rules):
         if refusal.error is not None:
             bench.check_retry(outcome)
 
-    @rule("R51")
-    def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
-        """`reconcile` finds a lost call by its ids, and never another call.
-
-        A call that is not found is paid for again. Another visitor's record gives a wrong verdict.
-        """
-        searches = type(bench.backend).reconcile is not Backend.reconcile
-        bench.skip_unless_applicable(searches, "cannot search its vendor's records")
-        keeps_records = bench.simulator.keeps_records
-        bench.skip_unless_testable(keeps_records, "keeps no records to search")
-        is_searched = False
-        for operation in bench.operations:
-            calls = itertools.chain(
-                self._r32_make_kept_calls(bench, operation),
-                self._r32_make_lost_calls(bench, operation),
-            )
-            for call in calls:
-                self._r32_check_found(bench, call)
-                self._r32_check_no_other_found(bench, call)
-                is_searched = True
-        if not is_searched:
-            bench.skip_unless_available(Situation.LOST_ANSWER)
-            raise AssertionError("it has `reconcile`, but no kept or lost call is `reconcilable`")
-
-    def _r32_check_found(self, bench: Bench, call: CallToFind) -> None:
-        """Assert that a call is found by its ids, unless the search fails."""
-        record = call.record
-        situation = call.ending.situation
-        bench.simulator.set_situation(situation)
-        label = f"{record.operation}, {call.description} that ends in {situation.name}"
-        reconciliation = reconcile(bench, record)
-        for _ in range(20):
-            if reconciliation.outcome is not fm.Reconciled.NOT_YET:
-                break
-            reconciliation = reconcile(bench, record)
-        found = reconciliation.result
-        assert found is not None, (
-            f"{label}, in the vendor's records: for `vendor_id` {record.vendor_id} `reconcile` "
-            f"returns {reconciliation.reason}. A simulator without records sets `keeps_records` "
-            "= False"
-        )
-        vendor_id = record.vendor_id or found.ids.vendor
-        expected_ids = (record.id, vendor_id)
-        assert_equal(
-            f"{label}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
-        )
-        found_facts = _facts_to_compare(found)
-        for name, fact in _facts_to_compare(call.ending.result).items():
-            assert_equal(f"{label}: the {name} of the found call", found_facts[name], fact)
-        if not isinstance(bench.backend, HttpBackend):
-            return
-        for status in (401, 503):
-            with bench.record_exchanges(also_logins=True, status=status, body=b"{}"):
-                reconciliation = reconcile(bench, record)
-            # A search that failed is an error, without an outcome, or NOT_YET: nothing is known.
-            assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
-                f"{label}: after a {status}, `reconcile` returns {reconciliation.reason}"
-            )
-
-    def _r32_check_no_other_found(self, bench: Bench, call: CallToFind) -> None:
-        """Assert that a call is not found by ids that resemble its own."""
-        record = call.record
-        is_kept = record.retention is fm.Retention.KEEP
-        other_vendor_id = f"{record.vendor_id}x"
-        # Unknown ids, and ids that share the beginning or the end of a known one.
-        call_ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
-        ids: list[tuple[str, str | None]]
-        ids = list(itertools.product(call_ids, (None, other_vendor_id)))
-        if not is_kept:  # a kept call is found by its own id alone
-            ids.append((record.id, other_vendor_id))
-        for call_id, vendor_id in ids:
-            other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
-            if not bench.backend.reconcilable(other):
-                continue
-            reconciliation = reconcile(bench, other)
-            assert reconciliation.result is None, f"found by ids of another call: {other}"
-            if not is_kept:
-                is_open = reconciliation.outcome is fm.Reconciled.NOT_YET
-                assert not is_open, (
-                    f"{call.description}: an unknown `vendor_id` gives {reconciliation.reason}"
-                )
-
-    def _r32_make_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
-        """Make calls that the vendor is asked to keep; yield passing ones and others."""
-        if fm.Retention.KEEP not in bench.capabilities.retention:
-            return
-        for situation in (PASSING[operation], NOT_PASSING[operation]):
-            # Five calls, so that the first call's record is not the newest.
-            oldest, *_, newest = [_ending_to_find(bench, operation, situation) for _ in range(5)]
-            for ending in (oldest, newest):
-                record = record_of(bench, operation, ending.result)
-                is_reconcilable = bench.backend.reconcilable(record)
-                assert is_reconcilable, "it has `reconcile`, but a kept call is not `reconcilable`"
-                yield CallToFind("a kept call", record, ending)
-
-    def _r32_make_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
-        """Make calls without a result; yield those that `reconcile` promises to find."""
-        passing = _ending_to_find(bench, operation, PASSING[operation])
-        if Situation.LOST_ANSWER not in bench.simulator.situations:
-            return
-        steps = bench.steps_to_fail(operation, Situation.LOST_ANSWER)
-        charged_steps = [step for step in steps if bench.request_at(operation, step).charges]
-        for step in {*charged_steps[:1], steps[-1]}:
-            call = self._r32_lose_call(bench, passing, step=step)
-            if call is not None:
-                yield call
-
-    def _r32_lose_call(
-        self, bench: Bench, ending: Ending, *, step: int | None
-    ) -> CallToFind | None:
-        """Lose a call that would end as `ending`; return None if the backend cannot find it."""
-        outcome = bench.call_verifier(
-            ending.operation,
-            Situation.LOST_ANSWER,
-            step=step,
-            images=bench.simulator.pictures_for(ending.situation),
-            deadline_s=benches.SHORT_DEADLINE_S + benches.CALL_LIMIT_S,
-            **_options_of_call_to_find(bench),
-        )
-        error = outcome.error
-        if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-            return None
-        record = error.call
-        if record is None:  # the error of a call that is never charged has no `call`
-            ids = attrs.evolve(ending.result.ids, call=error.ids.call, vendor=error.ids.vendor)
-            lost_result = attrs.evolve(ending.result, ids=ids)
-            record = record_of(bench, ending.operation, lost_result)
-        return CallToFind("a call lost by LOST_ANSWER", record, ending)
-
 
 def _is_poll(request: HttpRequest) -> bool:
     """Return whether a plug-in handles the refusal of a request itself, as of a free poll."""
@@ -417,20 +262,6 @@ def check_bill(billing: Billing, outcome: Outcome, label: str = "") -> None:
     )
 
 
-def _options_of_call_to_find(bench: Bench) -> dict[str, Any]:
-    """Return the options of a call that `reconcile` is to find."""
-    retention = fm.Retention.MINIMAL
-    if fm.Retention.KEEP in bench.capabilities.retention:
-        retention = fm.Retention.KEEP
-    return {"caller_ref": "visitor 7", "retention": retention}
-
-
-def _ending_to_find(bench: Bench, operation: Operation, situation: Situation) -> Ending:
-    """Make a call that `reconcile` is to find; return how it ended."""
-    outcome = bench.call_verifier(operation, situation, **_options_of_call_to_find(bench))
-    return Ending(operation, situation, outcome.require_result())
-
-
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
     """Return a record with which `reconcile` finds the call of `result`, if it was stored."""
     return fm.CallRecord(
@@ -465,10 +296,3 @@ def reconcile(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
     call_id = getattr(found.call, "id", None)
     assert_equal("the id of the call in the result of `reconcile`", call_id, record.id)
     return attrs.evolve(found, reason=f"{found.outcome} ({found.reason})")
-
-
-def _facts_to_compare(result: Result) -> dict[str, object]:
-    """Return what a result found by `reconcile` must have in common with the call's own."""
-    score = result.score and (result.score.value, result.score.scale)
-    bill = (result.billing.charged, result.billing.charges)
-    return {"decision": result.decision, "score": score, "bill": bill}

@@ -53,6 +53,8 @@ OTHER_DOCUMENTS = {
 }
 #: The source of a value that the kit invents.
 UNDOCUMENTED = "undocumented"
+#: A value that no vendor documents.
+UNDOCUMENTED_WORD = "Pending Moonrise"
 
 
 class ReadingDesk(Desk):
@@ -158,8 +160,7 @@ class ReadingDesk(Desk):
         known_meanings = {session_word.means for session_word in texts}
         if len(known_meanings) == 1 and not any(session_word.is_yes for session_word in texts):
             meanings += known_meanings
-        status = self.bench.simulator.unknown_status
-        new_word = SessionWord(place, status, unknown, UNDOCUMENTED)
+        new_word = SessionWord(place, UNDOCUMENTED_WORD, unknown, UNDOCUMENTED)
         self._check_word(new_word, meanings, status_of_pass)
         is_documented = any(session_word.word is None for session_word in session_words)
         if meaning_class is not State and not is_documented:

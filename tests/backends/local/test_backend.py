@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit.fakes import together
+from kit.own_sender import OwnSenderRules
 from simulators.local import LocalSimulator
 
 import facematch_core as fm
@@ -231,7 +232,7 @@ def test_at_the_default_threshold_at_most_1_of_740_pairs_is_wrong(backend):
 
 
 class WithSmallCache(LocalSimulator):
-    """R28 fills the cache, to see that it stops growing."""
+    """Calls at once fill the cache, to see that it stops growing."""
 
     def backend(self, **settings):
         return super().backend(**{"cached_pictures": 4} | settings)
@@ -253,11 +254,11 @@ def cached(method):
     return find
 
 
-class TestContract(BackendContract):
+class TestContract(OwnSenderRules, BackendContract):
     @pytest.fixture(autouse=True)
     def _cached_models(self, request, monkeypatch):
-        """Many rules use the same pictures. R28 needs real work in its threads."""
-        if "_r28_" not in request.node.name:
+        """Many rules use the same pictures. Calls at once need real work in their threads."""
+        if "calls_do_not_mix" not in request.node.name:
             monkeypatch.setattr(Parts, "find", cached(Parts.find))
             monkeypatch.setattr(Parts, "embed", cached(Parts.embed))
 

@@ -74,8 +74,7 @@ class YesOrNoVendor(HttpReferenceSimulator):
 
     def __init__(self):
         super().__init__(SaysYesOrNo)
-        unsaid = {Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING}
-        self.situations = super().situations - unsaid - self.cannot_happen.keys()
+        self.situations = super().situations - self.cannot_happen.keys()
 
     @property
     def received(self):
