@@ -23,7 +23,7 @@ from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 
 class SessionState(enum.StrEnum):
@@ -567,7 +567,7 @@ class SessionResult(models.NoTruth, Document):
             any_settings=any_settings is not False,
         )
         if not reasons and self.changed_settings and any_settings is None:
-            log.warning(
+            logger.warning(
                 "Session %s counts, but %s. Pass any_settings=False to refuse it, or True; from "
                 "version 1.0, it is refused by default.",
                 self.record.id,

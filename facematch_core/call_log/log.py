@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .tables import LogHeader
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Maximum number of rows that wait in memory, some kilobytes each at most.
 MOST_WAITING_ROWS: Final = 10_000
@@ -222,7 +222,7 @@ class CallLog:
             self._gives_up.clear()
         else:
             # The thread counts these rows, unless the process ends first.
-            log.error("The call log was closed while rows were being written: some may be lost.")
+            logger.error("The call log was closed while rows were being written: some may be lost.")
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -244,7 +244,7 @@ class CallLog:
             except StoreUnavailable as error:
                 reason = error.message
                 if is_first:
-                    log.warning("Rows of the call log wait in memory: %s", reason)
+                    logger.warning("Rows of the call log wait in memory: %s", reason)
                 is_first = False
                 if self._gives_up.wait(_RETRY_S):
                     break
@@ -275,7 +275,7 @@ class CallLog:
             self._lost_rows[os.getpid()] += count
         # Only once, because an outage may lose thousands.
         if is_first:
-            log.error("Rows of the call log are lost (%s). See CallLog.lost_rows.", reason)
+            logger.error("Rows of the call log are lost (%s). See CallLog.lost_rows.", reason)
 
 
 @clears_frames

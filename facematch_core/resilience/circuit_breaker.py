@@ -11,7 +11,7 @@ from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.call import bill
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 
-from .shared import lock, log, must_be, positive_seconds
+from .shared import lock, logger, must_be, positive_seconds
 
 _REFUSED = bill.refused_by("a circuit breaker")
 
@@ -172,7 +172,7 @@ class CircuitBreaker(Policy):
             self._update(call, health, error)
         after = self.state
         if after is not before:
-            log.warning("The circuit breaker of %s is now %s (was %s).", vendor, after, before)
+            logger.warning("The circuit breaker of %s is now %s (was %s).", vendor, after, before)
 
     def _update(
         self, call: object, health: VendorHealth, error: errors.FaceMatchError | None

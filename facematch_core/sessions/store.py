@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Seconds that a second click waits for the first one's start.
 START_WAIT_S: Final = 10.0
@@ -822,7 +822,7 @@ class SessionStore:
         repeated_start = None
         if is_repeated:
             repeated_start = f"An earlier start did not finish. {sessions.second_start}"
-            log.warning("Session %s: %s", record.id, repeated_start)
+            logger.warning("Session %s: %s", record.id, repeated_start)
         saved = self._save_access(row, result)
         if saved is None:
             # A worker may have read the verdict before this response arrived.
@@ -941,7 +941,7 @@ class SessionStore:
         try:
             result = self._read(row, _find_person(person, row.read_record()))
         except errors.FaceMatchError as error:
-            log.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
+            logger.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
             if isinstance(error, errors.SessionMismatch):
                 return self._rows.Reading(row, self._changes_of_mismatch(row))
             if isinstance(error, errors.SessionNotFound):
@@ -1023,16 +1023,18 @@ class SessionStore:
             if record.session_id is not None or self._finds_by_record(row.name):
                 self._sessions[row.name].delete(record)
             else:
-                log.warning(
+                logger.warning(
                     "The start of session %s was lost: a session may stay at the vendor until it "
                     "expires there.",
                     row.id,
                 )
         except errors.Unsupported as error:
-            log.warning("Session %s stays at the vendor until it expires there: %s", row.id, error)
+            logger.warning(
+                "Session %s stays at the vendor until it expires there: %s", row.id, error
+            )
         except errors.FaceMatchError as error:
             problem = f"{type(error).__name__}: {error}"
-            log.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
+            logger.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
             return False
         return True
 

@@ -42,7 +42,7 @@ from .failures import (
 
 T = TypeVar("T")
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Maximum seconds that a caller waits for a busy database. A PostgreSQL server also ends a
 #: transaction that its client leaves idle for this long.
@@ -154,7 +154,7 @@ class Database(abc.ABC):
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, deadline=Deadline.after(_CLOSE_TIMEOUT_S))
         if self.pending_writes:
-            log.error(
+            logger.error(
                 "The %s was closed before the charges of %d calls could be written: these charges "
                 "become unknown.",
                 self._label,

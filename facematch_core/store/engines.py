@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 from facematch_core.base.extras import install_command
 from facematch_core.errors import ConfigurationError
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Seconds until a connection attempt, or a server that sends nothing, counts as failed.
 READ_TIMEOUT_S: Final = 5.0
@@ -176,7 +176,7 @@ def _warn_of_open_file(file: str) -> None:
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(file).st_mode)  # noqa: PTH116 - may be text
         if mode & stat.S_IRWXO:
-            log.warning(
+            logger.warning(
                 "The mode %04o of %s lets other users of this machine open the store: run "
                 "chmod 600 on the file.",
                 mode,

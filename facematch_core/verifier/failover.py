@@ -37,7 +37,7 @@ from .members import (
 )
 from .verifier import FaceVerifier, check_log
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Errors after which the next member is tried: an outage (or an open breaker), a rate limit, or no
 #: credit. An exceeded budget ends the call, so that no other vendor is paid instead. An invalid key
@@ -255,12 +255,12 @@ class _RouteLog:
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         if not _is_free_and_worth_another_member(error):
             if isinstance(error, _KEY_ERRORS):
-                log.warning(
+                logger.warning(
                     "The key of member %s was rejected (%s). No other was tried.", member, reason
                 )
             error.route = Route(skipped=self.skipped)
             raise error
-        log.info("The member %s did not answer: %s.", member, reason)
+        logger.info("The member %s did not answer: %s.", member, reason)
         self.has_vendor_error = self.has_vendor_error or isinstance(error, VendorError)
         # The traceback's frames would keep the pictures alive.
         error = error.with_traceback(None)

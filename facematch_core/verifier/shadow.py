@@ -27,7 +27,7 @@ from facematch_core.models import Answer, CallRecord, Operation, Reconciliation
 
 from .verifier import FaceVerifier, T_contra, Verifier, check_log, close_log
 
-log = logging.getLogger("facematch")
+logger = logging.getLogger("facematch")
 
 #: Guards the counts of every shadow, because it is held for microseconds only.
 _lock = fork_safe_lock()
@@ -339,7 +339,7 @@ class ShadowRunner(Runner):
             if not self.queue.offer(waiting, size_bytes):
                 self._drop(row, NotAsked.QUEUE_FULL)
         except Exception as error:  # noqa: BLE001 - the caller's paid answer must survive it
-            log.error("A shadow call was not drawn: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show pictures
+            logger.error("A shadow call was not drawn: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show pictures
 
     def _is_allowed(self, options: CallOptions, answer: Answer) -> bool:
         """Return whether the candidate may see the pictures of a call."""
@@ -355,7 +355,9 @@ class ShadowRunner(Runner):
         try:
             return self.asks_if(call) is True
         except Exception as error:  # noqa: BLE001 - in doubt, nothing is sent
-            log.error("asks_if failed with %s: the candidate was not asked.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
+            logger.error(  # noqa: TRY400 - a traceback may show what it held
+                "asks_if failed with %s: the candidate was not asked.", type(error).__name__
+            )
             return False
 
     def _shadow_row(self, options: CallOptions, answer: Answer) -> LoggedCall:
