@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds, trials_allowing, trials_for
-from facematch_comparison.stats.groups import FEW_PEOPLE
+from facematch_comparison.stats.groups import ENOUGH_PEOPLE_IN_GROUP
 from facematch_comparison.values import model, numbers
 from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
@@ -411,7 +411,7 @@ def _verdicts_on_group(
         else:
             rate_bounds = _Bounds.of(rate, low=joint_confidence, high=requirements.confidence)
         verdict = _verdict(name, limit, rate, rate_bounds)
-        if (rate.subjects or 0) < FEW_PEOPLE:
+        if (rate.subjects or 0) < ENOUGH_PEOPLE_IN_GROUP:
             verdict = attrs.evolve(verdict, outcome=Conclusion.INCONCLUSIVE)
         verdicts.append(attrs.evolve(verdict, column=cell.column, group=cell.group))
     return verdicts
@@ -489,8 +489,8 @@ def _describe_groups(groups: Sequence[RateVerdict], requirements: Requirements) 
     text = f" {len(groups) - len(not_met)} of {len(groups)} limits by group are met."
     for rate in not_met[:3]:  # the others are in the JSON
         people = f"people: {rate.rate.subjects or 0:,}"
-        if (rate.rate.subjects or 0) < FEW_PEOPLE:
-            people += f", {FEW_PEOPLE} are needed"
+        if (rate.rate.subjects or 0) < ENOUGH_PEOPLE_IN_GROUP:
+            people += f", {ENOUGH_PEOPLE_IN_GROUP} are needed"
         text += f" {rate.column} {rate.group} ({people}): {_describe_rate(rate)}."
     return text
 

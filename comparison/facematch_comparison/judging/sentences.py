@@ -26,7 +26,7 @@ from facematch_comparison.values.numbers import counted, in_words, join_names, p
 from facematch_core.models import Environment
 
 #: Minimum number of people to show how much people differ.
-FEW_PEOPLE: Final = 50
+ENOUGH_PEOPLE_IN_STUDY: Final = 50
 
 #: If a lower share of the scores of one backend is the same, another model gave them.
 SHARE_OF_SAME_SCORES: Final = 0.01
@@ -510,12 +510,12 @@ def _caveats_of_study(
             "fnmr_floor",
             f"{pairs} too few to show an FRR below 1 %; {needed:,} without errors are needed.",
         )
-    if study.people_known and study.size.subjects < FEW_PEOPLE:
+    if study.people_known and study.size.subjects < ENOUGH_PEOPLE_IN_STUDY:
         people = counted(study.size.subjects, "person was", "people were")
         yield _caveat(
             "few_people",
             f"Only {people} tested. Other people may be easier or harder to recognise; "
-            f"{FEW_PEOPLE} are needed to show how much.",
+            f"{ENOUGH_PEOPLE_IN_STUDY} are needed to show how much.",
         )
     if not study.people_known:
         yield _caveat(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
 
 #: Minimum number of people in a group; fewer would not be representative.
-FEW_PEOPLE: Final = 10
+ENOUGH_PEOPLE_IN_GROUP: Final = 10
 
 #: If a group has fewer expected errors, the chi-square is simulated `SIMULATED` times.
 FEW_EXPECTED: Final = 10
@@ -74,7 +74,7 @@ def cells_of(
             other_rows = rows[(within >= 0) & (within != code)]
             group.own[name] = Sample(table, own_rows).rate(errors[own_rows], confidence)
             group.others[name] = Sample(table, other_rows).rate(errors[other_rows], confidence)
-    large_groups = sum(group.people >= FEW_PEOPLE for group in groups)
+    large_groups = sum(group.people >= ENOUGH_PEOPLE_IN_GROUP for group in groups)
     joint = 1 - (1 - confidence) / max(1, large_groups)
     cells = []
     for label, group in zip(grouping.labels, groups, strict=True):
@@ -85,7 +85,7 @@ def cells_of(
             frr=group.own["frr"],
             fta=group.own["fta"],
         )
-        if group.people >= FEW_PEOPLE:
+        if group.people >= ENOUGH_PEOPLE_IN_GROUP:
             cell = attrs.evolve(
                 cell,
                 fmr_ratio=group.ratio("fmr", confidence, joint),
@@ -93,7 +93,7 @@ def cells_of(
             )
         else:
             people = counted(group.people, "person", "people")
-            reason = f"This group has only {people}; at least {FEW_PEOPLE} are needed."
+            reason = f"This group has only {people}; at least {ENOUGH_PEOPLE_IN_GROUP} are needed."
             cell = attrs.evolve(cell, too_few=reason)
         cells.append(cell)
     return tuple(cells)
