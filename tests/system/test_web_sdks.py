@@ -1,10 +1,15 @@
 """The web SDKs of Veriff, Didit, Sumsub and Persona, unmodified from npm, in the page of a shop."""
 
+import contextlib
 import datetime as dt
 import json
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from system.browser import until
+from system.browser import Browser, until
 from system.shop import open_shop
 
 from facematch_core import Person, open_sessions
@@ -62,6 +67,20 @@ OPENS = {
         }});
     """,
 }
+#: A page that is built with React, its packages, and how it opens a component.
+REACT_PAGE = Path(__file__).with_name("react_page.jsx")
+REACT_PACKAGES = ("esbuild@0.25.12", "react@19.2.0", "react-dom@19.2.0", "persona-react@6.7.0")
+REACT_PACKAGES += ("persona@5.9.0", "@veriff/incontext-sdk@2.5.0")
+OF_PERSONA = """
+    host: {host}, inquiryId: {id}, sessionToken: {token}, onEvent: (name) => note(name),
+    onComplete: ({{ status }}) => note(status),
+"""
+REACT_COMPONENTS = {
+    "persona-component": f"show('PersonaReact', {{{{ {OF_PERSONA} }}}})",
+    "persona-effect": f"show('PersonaModal', {{{{ {OF_PERSONA} }}}})",
+    "veriff-effect": "show('VeriffModal', {{ url: {link}, onEvent: note }})",
+}
+OPENS |= REACT_COMPONENTS
 #: The events that the shop's server hears of.
 HEARS = {
     "veriff": ["decision", "event"],
@@ -74,6 +93,9 @@ OPENED = {
     "veriff": "STARTED",
     "didit": "didit:step_started",
     "persona": "ready",
+    "persona-component": "ready",
+    "persona-effect": "ready",
+    "veriff-effect": "STARTED",
     "sumsub": "onApplicantLoaded",
     "sumsub-react": "onApplicantLoaded",
 }
@@ -101,9 +123,24 @@ def vendor():
     return "veriff"
 
 
+@pytest.fixture(scope="session")
+def react_page(find_program, run_command, tmp_path_factory):
+    """The script of a page with React, built by esbuild."""
+    folder = tmp_path_factory.mktemp("react")
+    shutil.copy(REACT_PAGE, folder)
+    npm = find_program("npm")
+    run_command(npm, "install", "--silent", "--no-save", *REACT_PACKAGES, cwd=folder)
+    esbuild = folder / "node_modules" / ".bin" / "esbuild"
+    options = ("--bundle", "--jsx=automatic", "--outfile=page.js", "--log-level=warning")
+    run_command(esbuild, REACT_PAGE.name, *options, cwd=folder)
+    return (folder / "page.js").read_bytes()
+
+
 @pytest.fixture
-def shop(sdks, vendor):
-    with open_shop(sdks[vendor]) as running:
+def shop(request, vendor):
+    name = "react_page" if vendor in REACT_COMPONENTS else "sdks"
+    content = request.getfixturevalue(name)
+    with open_shop(content if vendor in REACT_COMPONENTS else content[vendor]) as running:
         yield running
 
 
@@ -112,7 +149,7 @@ def mock(vendor, shop):
     name, _, _ = vendor.partition("-")
     with MockServer(vendor=name, switches=SWITCHES.get(vendor)) as running:
         hook = f"{shop.url}/hook"
-        running.control.webhooks.add(hook, events=HEARS.get(vendor), secret=running.live_key)
+        running.control.webhooks.add(hook, events=HEARS.get(name), secret=running.live_key)
         yield running
 
 
@@ -121,19 +158,21 @@ class Check:
 
     def __init__(self, vendor, mock, shop, browser):
         self.vendor, self.mock, self.shop, self.browser = vendor, mock, shop, browser
+        #: The vendor's name; `vendor` also says how the page opens the SDK.
+        self.name, _, _ = vendor.partition("-")
         settings = {"api_key": mock.live_key, "webhook_secrets": mock.live_key}
         settings["workflow_id"] = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
-        if vendor == "veriff":
+        if self.name == "veriff":
             settings = {"api_key": mock.client_id, "shared_secret": mock.live_key}
             settings |= {"solution": "document_selfie", "environment": "mock"}
-        if vendor == "persona":
+        if self.name == "persona":
             del settings["workflow_id"]
             settings["template_id"] = "itmpl_p8ANAJy9iqadm2buF2xcVgqH"
-        if vendor.startswith("sumsub"):
+        if self.name == "sumsub":
             settings = {"app_token": mock.client_id, "secret_key": mock.live_key}
             settings |= {"level_name": "id-and-liveness", "webhook_secrets": mock.live_key}
         settings |= {"compared_with": "document", "require_environment": "mock"}
-        self.sessions = open_sessions(vendor.partition("-")[0], base_url=mock.url, **settings)
+        self.sessions = open_sessions(self.name, base_url=mock.url, **settings)
         started = self.sessions.start(self.sessions.plan("customer-17", purpose="signup"))
         self.record = started.record
         self.link = started.access.link.reveal()
@@ -152,10 +191,10 @@ class Check:
 
     def show(self, **changes):
         # Persona's SDK has no http for an address of numbers.
-        host = "localhost" if self.vendor == "persona" else "127.0.0.1"
+        host = "localhost" if self.name == "persona" else "127.0.0.1"
         values = {
             "link": self.link,
-            "host": f"localhost:{self.mock.port}",
+            "host": f"localhost:{urlsplit(self.mock.url).port}",
             "id": self.record.session_id,
             "token": self.token,
             "opens": True,
@@ -193,10 +232,10 @@ class Check:
             hints = self.sessions.receive(body, headers)
             assert [hint.session_id for hint in hints] == [self.record.session_id]
             letter = json.loads(body)
-            if self.vendor.startswith("sumsub"):
+            if self.name == "sumsub":
                 heard.append(letter["reviewResult"]["reviewAnswer"])
                 continue
-            if self.vendor == "persona":
+            if self.name == "persona":
                 heard.append(letter["data"]["attributes"]["name"])
                 continue
             heard.append(letter.get("action") or letter.get("verification", letter)["status"])
@@ -600,3 +639,65 @@ def test_persona_reports_a_start_without_an_inquiry(check, mock):
         ["error", None],
         ["onError", {"status": 400, "code": "invalid_config"}],
     ]
+
+
+# React
+
+
+@pytest.mark.parametrize(
+    ("vendor", "ends"),
+    [
+        ("persona-component", ["start", "complete", "approved"]),
+        ("persona-effect", ["start", "complete", "approved"]),
+        ("veriff-effect", ["STARTED", "SUBMITTED", "FINISHED"]),
+    ],
+)
+def test_react_page_shows_the_frame_and_hears_the_end(check, ends):
+    # The first of two effects has removed its frame again.
+    check.wait_in_frame("document.readyState === 'complete' && !!document.querySelector('.acts')")
+    check.press("Show this face")
+    check.browser.wait(f"said.at(-1) === '{ends[-1]}'")
+    assert check.browser.value("said")[-3:] == ends
+    assert check.is_verified()
+
+
+# Behind the door
+
+#: The host of the frame, and how the SDK's last message ends.
+BEHIND_DOOR = {
+    "didit": ("verification.didit.me", ["completed", "Approved"]),
+    "persona": ("inquiry.withpersona.com", ["onComplete", "approved"]),
+    "veriff": ("stationapi.veriff.com", ["FINISHED"]),
+}
+
+
+@pytest.fixture
+def check_behind_door(vendor, shop, mock_door, find_program, tmp_path):
+    """A session in a browser behind the door, whose page acts without a click."""
+    mock = mock_door.of(vendor)
+    mock.control.webhooks.add(f"{shop.url}/hook", events=HEARS.get(vendor), secret=mock.live_key)
+    mock.control.sessions.on_open(outcome="p1")
+    # Chromium goes past a proxy for pages of this machine.
+    options = (
+        f"--proxy-server={os.environ['HTTPS_PROXY']}",
+        f"--ignore-certificate-errors-spki-list={os.environ['FACEMATCH_DOOR_SPKI']}",
+    )
+    with contextlib.closing(Browser(find_program("chromium"), tmp_path, *options)) as browser:
+        opened = Check(vendor, mock, shop, browser)
+        yield opened
+        opened.sessions.close()
+
+
+@pytest.mark.parametrize("vendor", BEHIND_DOOR)
+def test_unchanged_page_finishes_behind_the_door(vendor, check_behind_door):
+    host, ends = BEHIND_DOOR[vendor]
+    check = check_behind_door
+    # The server calls the mock itself; behind the door it would get the link at the vendor's host.
+    link = check.link.replace(check.mock.url, f"https://{host}")
+    check.show(link=link, host=None)
+    frame = check.browser.value("document.querySelector('iframe').src")
+    assert frame.startswith(f"https://{host}/")
+    for text in ends:
+        check.browser.wait(f"JSON.stringify(said).includes('{text}')")
+    assert check.heard(1)
+    assert check.is_verified()

@@ -1,0 +1,34 @@
+// A page with React, as a shop builds it; StrictMode runs each effect twice, as in development.
+import { createVeriffFrame } from "@veriff/incontext-sdk";
+import { Client } from "persona";
+import PersonaReact from "persona-react";
+import { StrictMode, useEffect } from "react";
+import { createRoot } from "react-dom/client";
+
+const PersonaModal = (options) => {
+  useEffect(() => {
+    const client = new Client({ ...options, onReady: () => client.open() });
+    return () => client.destroy();
+  }, []);
+  return null;
+};
+
+const VeriffModal = (options) => {
+  useEffect(() => {
+    const frame = createVeriffFrame(options);
+    return () => frame.close();
+  }, []);
+  return null;
+};
+
+const components = { PersonaReact, PersonaModal, VeriffModal };
+
+window.show = (name, options) => {
+  const Component = components[name];
+  const root = createRoot(document.body.appendChild(document.createElement("div")));
+  root.render(
+    <StrictMode>
+      <Component {...options} />
+    </StrictMode>,
+  );
+};
