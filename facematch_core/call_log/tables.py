@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facematch_core.models import Charged, Environment, Operation
-from facematch_core.store.failures import Damaged
+from facematch_core.store.failures import DamagedRow
 
 from .rows import LoggedCall, NotAsked, Side
 
@@ -157,4 +157,4 @@ def _from_columns(row: sa.RowMapping) -> LoggedCall:
                 columns[name] = enum_type(columns[name])
         return LoggedCall(**columns)
     except (ValueError, TypeError) as error:
-        raise Damaged from error
+        raise DamagedRow from error

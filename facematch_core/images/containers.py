@@ -82,7 +82,7 @@ class CutOff(Exception):
     """The file is truncated."""
 
 
-class Damaged(Exception):
+class DamagedPicture(Exception):
     """The file violates its format. The message describes the violation in a few words."""
 
 
@@ -185,7 +185,7 @@ def read_jpeg(data: bytes) -> Header:
         if marker in _ALL_FRAMES:
             # A second frame could have a different size from the checked one.
             if size is not None:
-                raise Damaged("it has two frame headers")
+                raise DamagedPicture("it has two frame headers")
             size = _frame_size(data, marker, content_start, end)
         has_scan = has_scan or marker == _SOS
         is_profile = marker == _APP2 and data.startswith(b"ICC_PROFILE\0", content_start)
@@ -204,7 +204,7 @@ def read_jpeg(data: bytes) -> Header:
                 # A second JFIF segment could contain anything, so only the first is kept.
                 has_jfif = has_jfif or marker == _APP0
     if size is None or not has_scan:
-        raise Damaged("there is no picture in it")
+        raise DamagedPicture("there is no picture in it")
     width, height = size
     return Header(
         ImageFormat.JPEG,
@@ -219,9 +219,9 @@ def read_jpeg(data: bytes) -> Header:
 def _frame_size(data: bytes, marker: int, content_start: int, end: int) -> tuple[int, int]:
     """Return width and height from the frame header between `content_start` and `end`."""
     if marker not in _FRAMES:
-        raise Damaged("it is lossless, hierarchical or arithmetically coded")
+        raise DamagedPicture("it is lossless, hierarchical or arithmetically coded")
     if end - content_start < 6 or data[content_start] != 8:
-        raise Damaged("its frame header is too short, or not of 8 bits per colour")
+        raise DamagedPicture("its frame header is too short, or not of 8 bits per colour")
     height = _read_unsigned(data, content_start + 1, 2)
     width = _read_unsigned(data, content_start + 3, 2)
     return width, height
@@ -245,7 +245,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
     Raises:
         CutOff: The file ends too early.
-        Damaged: The segments are damaged.
+        DamagedPicture: The segments are damaged.
     """
     position = 2
     scans = 0
@@ -263,20 +263,20 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             position = start + 2
             continue
         if marker == _SOI:
-            raise Damaged("a second picture starts inside it")
+            raise DamagedPicture("a second picture starts inside it")
         content_start = start + 4
         position = start + 2 + _read_unsigned(data, start + 2, 2)  # the length counts itself
         if position < content_start:
-            raise Damaged("a segment is shorter than its own length")
+            raise DamagedPicture("a segment is shorter than its own length")
         if position > len(data):
             raise CutOff
         if marker == _SOS:
             position = _search(_AFTER_SCAN, data, position)
             scans += 1
             if scans > _MAX_SCANS:
-                raise Damaged(f"it has more than {_MAX_SCANS} scans")
+                raise DamagedPicture(f"it has more than {_MAX_SCANS} scans")
         yield marker, start, content_start, position
-    raise Damaged(_TOO_MANY_PARTS)
+    raise DamagedPicture(_TOO_MANY_PARTS)
 
 
 def _search(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
@@ -314,13 +314,13 @@ def read_png(data: bytes) -> Header:
         length = end - start - 12
         is_first = not names
         if is_first != (name == b"IHDR") or (is_first and length != 13):
-            raise Damaged("it does not begin with its header, or has two")
+            raise DamagedPicture("it does not begin with its header, or has two")
         names.add(name)
         if name in _PIXEL_CHUNKS or name in _COLOUR_CHUNKS:
             if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != _read_unsigned(
                 data, end - 4, 4
             ):
-                raise Damaged(f"the checksum of its {name.decode()} chunk is wrong")
+                raise DamagedPicture(f"the checksum of its {name.decode()} chunk is wrong")
             clean.keep(start, end)
             if name == b"IEND" and length > 0:
                 is_end_empty = False  # the content could be anything
@@ -329,7 +329,7 @@ def read_png(data: bytes) -> Header:
         elif name == b"eXIf":
             orientation = orientation_of(data[start + 8 : end - 4])
     if b"IDAT" not in names:
-        raise Damaged("there is no picture in it")
+        raise DamagedPicture("there is no picture in it")
     # Otherwise, and if it is interlaced, the picture is encoded again.
     has_only_pixels = is_end_empty and not names & _COLOUR_CHUNKS
     return Header(
@@ -355,7 +355,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
         yield name, start, end
         if name == b"IEND":
             return
-    raise Damaged(_TOO_MANY_PARTS)
+    raise DamagedPicture(_TOO_MANY_PARTS)
 
 
 def has_no_hidden_data(png: bytes) -> bool:
@@ -395,7 +395,7 @@ def read_webp(data: bytes) -> Header:
 
     Raises:
         CutOff: The file ends too early.
-        Damaged: Its chunks are damaged or contradict each other.
+        DamagedPicture: Its chunks are damaged or contradict each other.
     """
     chunks = _first_chunks(data)
     extended = chunks.get(b"VP8X")
@@ -404,7 +404,7 @@ def read_webp(data: bytes) -> Header:
     if extended and extended[0] & _ANIMATION:
         raise_several_pictures(ImageFormat.WEBP)
     if (lossy is None) is (lossless is None):
-        raise Damaged("there is no picture in it")
+        raise DamagedPicture("there is no picture in it")
     if extended is not None:
         # A decoder allocates the canvas, and rejects a frame with a different size.
         width = _read_unsigned(extended, 4, 3, "little") + 1
@@ -445,10 +445,10 @@ def _first_chunks(data: bytes) -> dict[bytes, bytes]:
         length = _read_unsigned(data, start + 4, 4, "little")
         end = start + 8 + length
         if end > file_end:
-            raise Damaged("a chunk is longer than the file")
+            raise DamagedPicture("a chunk is longer than the file")
         chunks.setdefault(data[start : start + 4], data[start + 8 : end])
         start = end + length % 2
-    raise Damaged(_TOO_MANY_PARTS)
+    raise DamagedPicture(_TOO_MANY_PARTS)
 
 
 def _clean_lossy_webp(chunks: dict[bytes, bytes]) -> bytes:

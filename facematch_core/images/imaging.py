@@ -20,7 +20,7 @@ from facematch_core.errors import InvalidImage, InvalidRequest
 
 from .containers import (
     CutOff,
-    Damaged,
+    DamagedPicture,
     Header,
     ImageFormat,
     has_no_hidden_data,
@@ -62,7 +62,7 @@ def read(data: bytes) -> Header:
             f"is {image_format.noun} that is truncated (its end is missing after {len(data)} "
             "bytes); transfer it again, completely"
         )
-    except Damaged as damage:
+    except DamagedPicture as damage:
         refuse_picture(
             f"is {image_format.noun} that cannot be used ({damage}); save it again as JPEG or PNG"
         )
@@ -269,7 +269,7 @@ def _pillow_errors(image_format: ImageFormat, problem: str | None = None) -> Ite
     try:
         with muted(*_PILLOW_LOGGERS):
             yield
-    except (InvalidImage, MemoryError, Damaged):
+    except (InvalidImage, MemoryError, DamagedPicture):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
         # Leave out Pillow's message, which may quote bytes of the picture.
@@ -323,7 +323,7 @@ def _read_tiff(picture: Any) -> Header:
     # The tags must be read before further pages are looked for: seeking replaces them.
     tags = picture.tag_v2
     if _DNG_VERSION in tags:
-        raise Damaged("it is the raw data of a camera")
+        raise DamagedPicture("it is the raw data of a camera")
     header = Header(
         ImageFormat.TIFF,
         # Pillow's `size` may be that of the turned picture.

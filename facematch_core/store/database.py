@@ -30,7 +30,7 @@ from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnava
 
 from .engines import LOCK_TIMEOUT_S, READ_TIMEOUT_S, create_engine, refuse_async
 from .failures import (
-    Damaged,
+    DamagedRow,
     DatabaseBusy,
     describe_cause,
     describe_failure,
@@ -223,7 +223,7 @@ class Database(abc.ABC):
                     progress.note_answer()
                     for write in writes:
                         # Skip a damaged row. Its amount stays reserved.
-                        with contextlib.suppress(Damaged):
+                        with contextlib.suppress(DamagedRow):
                             write(connection)
                         progress.note_answer()
                     result = transaction(connection)
@@ -256,7 +256,7 @@ class Database(abc.ABC):
         if interruption is not None:
             return interruption
         # A UnicodeError is SQLAlchemy's error for a damaged row.
-        if not isinstance(error, (DatabaseBusy, Damaged, UnicodeError, SQLAlchemyError)):
+        if not isinstance(error, (DatabaseBusy, DamagedRow, UnicodeError, SQLAlchemyError)):
             return None
         is_full = self.disk_may_be_freed and is_disk_full(error)
         if is_full or is_temporary(error, has_connected=self._has_connected):

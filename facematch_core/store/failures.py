@@ -17,7 +17,7 @@ class DatabaseBusy(Exception):
     """The database is busy or does not respond. The message is the reason."""
 
 
-class Damaged(ValueError):
+class DamagedRow(ValueError):
     """A row contains a value that facematch never writes."""
 
 
@@ -110,7 +110,7 @@ def describe_cause(error: Exception) -> str:
 def describe_failure(error: Exception, label: str) -> str:
     """Return the message for a permanent error of the database that messages call `label`."""
     cause = getattr(error, "orig", None) or error
-    # `Damaged` is a ValueError; "Could not decode" is sqlite3's error for text that is not UTF-8.
+    # `DamagedRow` is a ValueError; sqlite3 says "Could not decode" of text that is not UTF-8.
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
             f"The {label} is damaged: a row cannot be read. Nothing was counted. Restore a backup, "

@@ -18,7 +18,7 @@ from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged, Environment
 
 from . import records
-from .failures import Damaged
+from .failures import DamagedRow
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def _to_units(amount: Decimal, currency: str | None) -> int:
 def _from_units(units: object, currency: str | None) -> Decimal:
     """Return the amount that `_to_units` has converted."""
     if not _is_amount(units):
-        raise Damaged
+        raise DamagedRow
     if currency is None:
         return Decimal(units)
     return Decimal(units).scaleb(-6, EXACT)
@@ -127,11 +127,11 @@ def _read_budget(row: sa.RowMapping) -> BudgetState:
             unknown=_from_units(row["unknown"], key.currency),
         )
     except (ValueError, TypeError) as error:
-        raise Damaged from error
+        raise DamagedRow from error
 
 
 def _read_reservation(row: sa.RowMapping) -> Reservation:
-    """Return the reservation of a row of `ATTEMPTS`; raise `Damaged` if it is unreadable."""
+    """Return the reservation of a row of `ATTEMPTS`; raise `DamagedRow` if it is unreadable."""
     try:
         return Reservation(
             call=CallRecord.from_dict(json.loads(row["attempt"])),
@@ -146,7 +146,7 @@ def _read_reservation(row: sa.RowMapping) -> Reservation:
             answered_from=_convert_unless_null(row["answered_from"], Environment),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise Damaged from error
+        raise DamagedRow from error
 
 
 def _convert_unless_null(text: str | None, converter: Callable[[str], T]) -> T | None:
@@ -243,7 +243,7 @@ def _add_to_reserved(connection: sa.Connection, reservation: Reservation, cap: D
     changed_row = connection.execute(statement).mappings().one_or_none()
     if changed_row is None:
         return False
-    # A damaged sum could pass the condition. Reading the row then raises `Damaged`.
+    # A damaged sum could pass the condition. Reading the row then raises `DamagedRow`.
     _read_budget(changed_row)
     return True
 
@@ -296,7 +296,7 @@ def finalize(
     if row is None or row.state in (State.FINAL, new_state):
         return False
     if row.state not in tuple(State) or not _is_amount(row.amount):
-        raise Damaged
+        raise DamagedRow
     changes = {
         "state": new_state.value,
         "billed": charged.value,
@@ -366,7 +366,7 @@ def _charge_of_attempt(state: str, billed: Any) -> Charged:
             return Charged.UNKNOWN
         return Charged(billed)
     except ValueError as error:
-        raise Damaged from error
+        raise DamagedRow from error
 
 
 def _charge_of_call(attempt_charges: set[Charged]) -> Charged:
