@@ -94,7 +94,7 @@ MAX_TABLE_BYTES: Final = 1 << 25
 
 
 @attrs.frozen
-class Row:
+class CsvLine:
     """A line of a CSV file: its number (from 1) and its stripped cells, by column."""
 
     line: int
@@ -121,7 +121,7 @@ def read_csv(
     needed: Sequence[str],
     optional: Sequence[str] = (),
     so: str = "nothing was sent",
-) -> list[Row]:
+) -> list[CsvLine]:
     """Read a CSV file with a header.
 
     `InvalidRequest` lists every problem with its line; `so` states the consequence.
@@ -137,7 +137,7 @@ def read_csv(
     refuse_file(path, problems, so=so)
     rows = []
     for line, cells in zip(table.lines, table.rows, strict=True):
-        rows.append(Row(line, dict(zip(table.header, cells, strict=True))))
+        rows.append(CsvLine(line, dict(zip(table.header, cells, strict=True))))
     for problem, indices in table.problems.items():
         problems.append(f"{tables.format_places([table.lines[i] for i in indices])}{problem}")
     for name in needed:

@@ -56,7 +56,7 @@ SESSIONS: Final = sa.Table(
 
 
 @attrs.frozen(kw_only=True)
-class Row:
+class SessionRow:
     """A row of the table, as it was read.
 
     Attributes:
@@ -122,7 +122,7 @@ class Row:
 class Reading:
     """A reading of a leased row, as the changes that store it and end the lease."""
 
-    row: Row
+    row: SessionRow
     changes: Mapping[str, object] = attrs.field(repr=False)
 
 
@@ -131,13 +131,13 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Row]:
+def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[SessionRow]:
     """Return the rows that meet all conditions, newest first."""
     query = SESSIONS.select().where(*conditions).order_by(SESSIONS.c.number.desc())
-    return [Row(**row) for row in connection.execute(query).mappings()]
+    return [SessionRow(**row) for row in connection.execute(query).mappings()]
 
 
-def insert(connection: sa.Connection, **values: object) -> Row | None:
+def insert(connection: sa.Connection, **values: object) -> SessionRow | None:
     """Insert a row; return None if its case has an open row."""
     if not insert_if_new(connection, SESSIONS, values):
         return None
@@ -147,13 +147,13 @@ def insert(connection: sa.Connection, **values: object) -> Row | None:
 
 def update(
     connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
-) -> list[Row]:
+) -> list[SessionRow]:
     """Change the rows that meet all conditions, in one statement; return the changed rows."""
     statement = SESSIONS.update().where(*conditions).values(values).returning(*SESSIONS.c)
-    return [Row(**row) for row in connection.execute(statement).mappings()]
+    return [SessionRow(**row) for row in connection.execute(statement).mappings()]
 
 
-def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> list[Row]:
+def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> list[SessionRow]:
     """Store readings; return the changed rows. A reading whose lease was lost may be outdated."""
     saved = []
     for reading in readings:
@@ -163,7 +163,7 @@ def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> lis
     return saved
 
 
-def remove(connection: sa.Connection, row: Row) -> None:
+def remove(connection: sa.Connection, row: SessionRow) -> None:
     """Remove a row."""
     connection.execute(SESSIONS.delete().where(SESSIONS.c.id == row.id))
 
@@ -175,7 +175,7 @@ def lease_due(
     names_found_by_record: Collection[str],
     now: float,
     **lease: object,
-) -> list[Row]:
+) -> list[SessionRow]:
     """Set `lease` in the row that has been due for longest; return it, or nothing.
 
     A session without the vendor's id is due only if its vendor can find it by its record.

@@ -48,7 +48,7 @@ from .verdicts import find_changed_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .rows import Reading, Row
+    from .rows import Reading, SessionRow
 
 T = TypeVar("T")
 
@@ -618,7 +618,7 @@ class SessionStore:
         person = person or self._person
         columns = self._columns
         self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
-        leased: list[Row] = []
+        leased: list[SessionRow] = []
         readings: list[Reading] = []
         end = Deadline.after(LOOK_S, self._clock)
         try:
@@ -708,7 +708,7 @@ class SessionStore:
         """Run a function of `rows` in a transaction."""
         return self._database.run(functools.partial(transaction, **options), *args)
 
-    def _update(self, *conditions: object, **values: object) -> list[Row]:
+    def _update(self, *conditions: object, **values: object) -> list[SessionRow]:
         """Change the rows that meet all conditions; return the changed rows."""
         return self._run(self._rows.update, *conditions, **values)
 
@@ -720,7 +720,7 @@ class SessionStore:
         due = self._update(self._columns.name == name, is_meant, look_at=self._now(), lease=None)
         return len(due)
 
-    def _find_newest(self, condition: object) -> Row | None:
+    def _find_newest(self, condition: object) -> SessionRow | None:
         """Return the newest row that meets a condition, or None."""
         return next(iter(self._run(self._rows.find, condition)), None)
 
@@ -731,16 +731,16 @@ class SessionStore:
         """Return whether the vendor finds a session whose start was lost."""
         return self._sessions[name].capabilities.finds_by_record
 
-    def _has_sessions_of(self, row: Row) -> bool:
+    def _has_sessions_of(self, row: SessionRow) -> bool:
         """Return whether this store has the `Sessions` of a row."""
         sessions = self._sessions.get(row.name)
         return sessions is not None and sessions.verifier.backend.name == row.read_record().backend
 
-    def _close_row(self, row: Row) -> None:
+    def _close_row(self, row: SessionRow) -> None:
         """Let the next `begin` start another session; this one is never used."""
         self._update(self._columns.id == row.id, **_CLOSING_CHANGES)
 
-    def _insert_planned(self, case: VerificationCase, *, any_document: bool) -> Row | None:
+    def _insert_planned(self, case: VerificationCase, *, any_document: bool) -> SessionRow | None:
         """Plan a session and insert its row; return None if another process did so first."""
         name = next(iter(self._sessions))
         if self._choose is not None:
@@ -772,7 +772,7 @@ class SessionStore:
             look_at=now + LOST_START_S,
         )
 
-    def _take_start(self, row: Row) -> bool:
+    def _take_start(self, row: SessionRow) -> bool:
         """Return whether this process may repeat a lost start, because no other is making it."""
         now = self._now()
         starting_until = self._columns.starting_until
@@ -785,7 +785,7 @@ class SessionStore:
         return len(taken) == 1
 
     def _start(
-        self, row: Row, arguments: Mapping[str, Any], *, is_repeated: bool
+        self, row: SessionRow, arguments: Mapping[str, Any], *, is_repeated: bool
     ) -> StoredSession | None:
         """Start a planned session, and store it.
 
@@ -849,7 +849,7 @@ class SessionStore:
         return self._as_stored_session(saved, access=result.access, repeated_start=repeated_start)
 
     @contextlib.contextmanager
-    def _renewed_lease(self, row: Row) -> Iterator[None]:
+    def _renewed_lease(self, row: SessionRow) -> Iterator[None]:
         """Renew the lease of a start while it is under way, however slow the vendor is."""
         is_over = threading.Event()
         is_starting = self._columns.starting_until.is_not(None)
@@ -874,7 +874,7 @@ class SessionStore:
         finally:
             is_over.set()
 
-    def _continue(self, row: Row) -> StoredSession | None:
+    def _continue(self, row: SessionRow) -> StoredSession | None:
         """Return an open session with its access.
 
         If the person cannot continue it, delete it, close the row and return None.
@@ -893,7 +893,7 @@ class SessionStore:
             return None
         return self._as_stored_session(saved, access=result.access)
 
-    def _save_access(self, row: Row, result: SessionResult) -> Row | None:
+    def _save_access(self, row: SessionRow, result: SessionResult) -> SessionRow | None:
         """Store what `begin` returns; return None if the row was closed meanwhile."""
         record = result.record
         look_at = self._now()
@@ -923,7 +923,7 @@ class SessionStore:
         )
         return next(iter(saved), None)
 
-    def _lease_due(self) -> Row | None:
+    def _lease_due(self) -> SessionRow | None:
         """Lease the session that has been due for longest; return None if none is due."""
         now = self._now()
         leased = self._run(
@@ -936,7 +936,7 @@ class SessionStore:
         )
         return next(iter(leased), None)
 
-    def _read_due(self, row: Row, person: Callable[[str], Person] | None) -> Reading | None:
+    def _read_due(self, row: SessionRow, person: Callable[[str], Person] | None) -> Reading | None:
         """Read a leased session; return None if it could not be read, which is logged."""
         try:
             result = self._read(row, _find_person(person, row.read_record()))
@@ -951,7 +951,7 @@ class SessionStore:
             return None
         return self._rows.Reading(row, self._changes_of_reading(row, result))
 
-    def _set_due_again(self, rows: Collection[Row]) -> None:
+    def _set_due_again(self, rows: Collection[SessionRow]) -> None:
         """Set sessions due whose readings are lost. Without a database, their leases do so."""
         ids = [row.id for row in rows]
         if not ids:
@@ -963,11 +963,11 @@ class SessionStore:
                 set_due, self._columns.id.in_(ids), deadline=Deadline.after(_SET_DUE_TIMEOUT_S)
             )
 
-    def _lease_conditions(self, row: Row) -> tuple[object, object]:
+    def _lease_conditions(self, row: SessionRow) -> tuple[object, object]:
         """Return the conditions that no other worker and no webhook has changed the row."""
         return self._columns.id == row.id, self._columns.lease == row.lease
 
-    def _read(self, row: Row, document: Person | None) -> SessionResult:
+    def _read(self, row: SessionRow, document: Person | None) -> SessionResult:
         """Read a session. Errors: see `Sessions.read`."""
         sessions = self._sessions[row.name]
         record = row.read_record()
@@ -975,7 +975,7 @@ class SessionStore:
             document = None
         return sessions.read(record, document=document)
 
-    def _changes_of_reading(self, row: Row, result: SessionResult) -> dict[str, object]:
+    def _changes_of_reading(self, row: SessionRow, result: SessionResult) -> dict[str, object]:
         """Return the changes to a row that store a reading and end its lease."""
         now = self._now()
         changes: dict[str, object] = {
@@ -998,14 +998,14 @@ class SessionStore:
             changes["open_case_key"] = None
         return changes
 
-    def _changes_of_mismatch(self, row: Row) -> dict[str, object]:
+    def _changes_of_mismatch(self, row: SessionRow) -> dict[str, object]:
         """Return the changes that forget the verdict of a session that is not the record's."""
         look_at = None
         if row.used_at is not None:
             look_at = self._now() + USED_LOOK_S
         return {"result": None, "link": None, "look_at": look_at, "lease": None}
 
-    def _delete(self, row: Row) -> bool:
+    def _delete(self, row: SessionRow) -> bool:
         """Delete a session at the vendor; return False if it must be tried again.
 
         What may stay at the vendor is logged.
@@ -1040,7 +1040,7 @@ class SessionStore:
 
     def _as_stored_session(
         self,
-        row: Row,
+        row: SessionRow,
         *,
         access: SessionAccess | None = None,
         repeated_start: str | None = None,
