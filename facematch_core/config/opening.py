@@ -45,7 +45,7 @@ from .in_tests import REQUIRED_OF_SESSIONS
 from .plugins import backend_class, face_verifier_arguments
 from .settings import (
     Profile,
-    Setting,
+    ResolvedSetting,
     TomlValues,
     convert,
     convert_table,
@@ -278,7 +278,7 @@ class VerifierSetup:
     """The backend, settings and optional profile of a verifier that is not open yet."""
 
     backend: type[Backend]
-    settings: tuple[Setting, ...]
+    settings: tuple[ResolvedSetting, ...]
     profile: Profile | None = None
 
     @classmethod

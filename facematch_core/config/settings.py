@@ -26,7 +26,7 @@ from .plugins import face_verifier_arguments
 
 
 @attrs.frozen(kw_only=True)
-class Setting:
+class ResolvedSetting:
     """A backend's setting. Its `origin` is ``default``, ``argument``, ``$NAME`` or a file."""
 
     name: str
@@ -89,7 +89,7 @@ class DeclaredSetting:
 
 def resolve_settings(
     cls: type[Backend], arguments: Mapping[str, object], profile: Profile | None
-) -> tuple[Setting, ...]:
+) -> tuple[ResolvedSetting, ...]:
     """Resolve each setting: from the arguments, else the profile, the environment, the default."""
     declared = declared_settings(cls)
     for name in arguments.keys() - declared.keys():
@@ -109,7 +109,7 @@ def _resolve(
     declared: DeclaredSetting,
     arguments: Mapping[str, object],
     profile: Profile | None,
-) -> Setting:
+) -> ResolvedSetting:
     name = declared.name
     if name in arguments:
         value = arguments[name]
@@ -138,7 +138,7 @@ def _resolve(
         )
         return _with_origin(name, value, origin)
     if declared.default is not attrs.NOTHING:
-        return Setting(name=name, value=declared.default, origin="default")
+        return ResolvedSetting(name=name, value=declared.default, origin="default")
     location = "" if profile is None else f"{profile.location}: "
     if variable:
         raise ConfigurationError(
@@ -157,11 +157,11 @@ def _resolve(
     )
 
 
-def _with_origin(name: str, value: object, origin: str) -> Setting:
+def _with_origin(name: str, value: object, origin: str) -> ResolvedSetting:
     """Return a setting; a `Secret` knows a more exact origin, such as its file or variable."""
     if isinstance(value, Secret):
         origin = value.origin
-    return Setting(name=name, value=value, origin=origin)
+    return ResolvedSetting(name=name, value=value, origin=origin)
 
 
 def environment_variable(backend: str) -> str:
