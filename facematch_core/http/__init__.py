@@ -16,7 +16,7 @@ a result, and for missing responses). `login` has the token of a vendor that req
 - A call is *accepted* from the first expected reply to a paid request.
 - A *row* says what an error reply means: by status and body shape, or by the vendor's *code*.
 - An *exchange* is one HTTP request on its way, with its connection and its reply.
-- A *route* is the way to one origin: its proxy, its certificates, its idle connections.
+- A *pool* is the idle connections to one origin, with the proxy and certificates of a new one.
 """
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback

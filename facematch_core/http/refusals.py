@@ -443,9 +443,9 @@ def _explain_lost(links: list[BaseException], exchange: Exchange) -> errors.Outc
 
 def _proxy_note(exchange: Exchange) -> str:
     """Return " through the proxy HOST", to follow the vendor's name; "" without a proxy."""
-    if exchange.route is None or exchange.route.proxy is None:
+    if exchange.pool is None or exchange.pool.proxy is None:
         return ""
-    return f" through the proxy {exchange.route.proxy.netloc}"
+    return f" through the proxy {exchange.pool.proxy.netloc}"
 
 
 def _is_permanent(link: BaseException) -> bool:

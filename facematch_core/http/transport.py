@@ -1,8 +1,8 @@
 """`HttpClient`: sends a request once, and reports its first byte.
 
-`HttpClient.send` finds the `Route` to the host (proxy and certificates, from the settings or the
-environment, like requests), takes an idle `Connection` or opens a new one, sends the request, and
-reads the whole response. `Exchange` is the state of one such request.
+`HttpClient.send` finds the origin's `ConnectionPool` (proxy and certificates, from the settings or
+the environment, like requests), takes an idle `Connection` or opens a new one, sends the request,
+and reads the whole response. `Exchange` is the state of one such request.
 
 HTTP libraries do not report whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
@@ -143,7 +143,7 @@ class HttpClient:
         #: Holds the adapters that tests mount, and sends what a test library answers.
         self._session = Session()
         #: Routes by origin, cached because finding a proxy costs more than the rest of a call.
-        self._routes: dict[str, Route] = {}
+        self._pools: dict[str, ConnectionPool] = {}
         self._is_closed = False
 
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
@@ -246,17 +246,17 @@ class HttpClient:
             )
             return _send_to_double(send, url, headers, body, exchange)
         origin = f"{parts.scheme}://{parts.netloc}"
-        route = self._routes.get(origin)
-        if route is None:
-            # Two threads may both find a route; setdefault keeps one.
-            route = self._routes.setdefault(origin, self._find_route(url, parts))
-        exchange.route = route
+        pool = self._pools.get(origin)
+        if pool is None:
+            # Two threads may both find a pool; setdefault keeps one.
+            pool = self._pools.setdefault(origin, self._make_pool(url, parts))
+        exchange.pool = pool
         target = parts.request_uri
-        if route.proxy is not None and route.scheme == "http":
+        if pool.proxy is not None and pool.scheme == "http":
             # Without a tunnel, the proxy needs the full URL and its own headers.
             target = url
-            headers = {**route.proxy_headers, **headers}
-        connection = route.take(self.clock.monotonic()) or route.open()
+            headers = {**pool.proxy_headers, **headers}
+        connection = pool.take(self.clock.monotonic()) or pool.open()
         exchange.connection = connection
         try:
             connection.request(
@@ -275,8 +275,8 @@ class HttpClient:
         exchange.response = response
         return response.status, response.headers, response.stream(65536, decode_content=False)
 
-    def _find_route(self, url: str, parts: Url) -> Route:
-        """Return the route, with proxy and certificates from the settings or the environment."""
+    def _make_pool(self, url: str, parts: Url) -> ConnectionPool:
+        """Return the pool, with proxy and certificates from the settings or the environment."""
         proxy: Url | None = None
         proxy_headers: Mapping[str, str] = {}
         proxy_url = requests.utils.select_proxy(url, self._proxies_to(url, parts))
@@ -286,7 +286,7 @@ class HttpClient:
             proxy = proxy_with_login._replace(auth=None)
         if self._context is None and _uses_tls(str(parts.scheme), proxy):
             self._context = _tls_context(self._ca_path(), _ca_variable())
-        return Route(
+        return ConnectionPool(
             scheme=str(parts.scheme),
             host=str(parts.host),
             port=parts.port,
@@ -309,8 +309,8 @@ class HttpClient:
 
     def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Keep the connection for reuse, unless the server closed it or may do so soon."""
-        connection, route = exchange.connection, exchange.route
-        if connection is None or connection.sock is None or route is None:
+        connection, pool = exchange.connection, exchange.pool
+        if connection is None or connection.sock is None or pool is None:
             return
         # A server that rejects a request other than a GET may close the connection at any time, and
         # the next request would be lost.
@@ -325,11 +325,11 @@ class HttpClient:
             keep_s = min(int(stated_s[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until = now + keep_s
         connection.process_id = os.getpid()
-        route.idle.append(connection)
+        pool.idle.append(connection)
         # Close expired connections, for example after a burst.
         with contextlib.suppress(IndexError):  # another thread may have taken the last connection
-            while route.idle[0].kept_until < now:
-                route.idle.pop(0).close()
+            while pool.idle[0].kept_until < now:
+                pool.idle.pop(0).close()
         # Checked after adding the connection, so that a concurrent close() cannot miss it.
         if self._is_closed:
             self.close()
@@ -340,10 +340,10 @@ class HttpClient:
         Running calls finish normally, but their connections are not reused.
         """
         self._is_closed = True
-        for route in [*self._routes.values()]:
+        for pool in [*self._pools.values()]:
             with contextlib.suppress(IndexError):
                 while True:
-                    route.idle.pop().close()
+                    pool.idle.pop().close()
 
     def is_doubled(self, url: str) -> bool:
         """Return whether a mounted test double answers `url`, so that nothing is sent.
@@ -383,7 +383,7 @@ class Exchange:
     #: The exception raised by `on_sent`.
     refusal: BaseException | None = None
     #: None for a test double.
-    route: Route | None = None
+    pool: ConnectionPool | None = None
     connection: Connection | None = None
     response: Any = None
     #: The status of the response; 0 until its headers are read.
@@ -454,8 +454,8 @@ def _uses_tls(scheme: str, proxy: Url | None) -> bool:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Route:
-    """The route to an origin, with its idle connections."""
+class ConnectionPool:
+    """The idle connections to one origin, and what a new one is opened with."""
 
     scheme: str
     host: str
