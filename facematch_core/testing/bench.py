@@ -163,7 +163,7 @@ def assert_among(name: str, actual: object, allowed: Iterable[object]) -> None:
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class CallOutcome:
     """The outcome of a call.
 
     Attributes:
@@ -195,7 +195,7 @@ class Outcome:
 
 
 @attrs.frozen
-class Exchange:
+class ObservedExchange:
     """A request of the plug-in and its reply."""
 
     request: HttpRequest
@@ -544,7 +544,7 @@ class Bench:
         images: Pair | None = None,
         verifier: fm.FaceVerifier | None = None,
         **options: Any,
-    ) -> Outcome:
+    ) -> CallOutcome:
         """Make a call as an application would; `verifier` and `images` replace the defaults."""
         self._set_situation(operation, situation, score=score, step=step)
         if situation in STALLS:
@@ -564,7 +564,7 @@ class Bench:
         score: float | None = None,
         step: int | None = None,
         **fields: Any,
-    ) -> Outcome:
+    ) -> CallOutcome:
         """Call the backend without the verifier, whose checks could hide a bug in the backend.
 
         `fields` replace fields of the request.
@@ -601,7 +601,7 @@ class Bench:
         probe, reference = images
         return probe.prepared(limits["probe"]), reference.prepared(limits["reference"])
 
-    def run_request(self, request: PictureRequest) -> Outcome:
+    def run_request(self, request: PictureRequest) -> CallOutcome:
         """Pass a request to the backend; return the outcome."""
         backend: Any = self.backend
         method = backend.check_liveness
@@ -609,7 +609,7 @@ class Bench:
             method = backend.match
         return self.observe(functools.partial(method, request))
 
-    def observe(self, call: Callable[[], Any]) -> Outcome:
+    def observe(self, call: Callable[[], Any]) -> CallOutcome:
         """Return the outcome of a call, with its requests and charges."""
         requests_before = self.simulator.requests_seen
         charges_before = self.simulator.charges
@@ -623,7 +623,7 @@ class Bench:
             ) from None
         except fm.FaceMatchError as failure:
             error = failure
-        return Outcome(
+        return CallOutcome(
             result=result,
             error=error,
             requests=self.simulator.requests_seen - requests_before,
@@ -635,13 +635,13 @@ class Bench:
         self,
         edit: Callable[[HttpRequest, HttpReply], HttpReply] | None = None,
         **changes: Any,
-    ) -> Iterator[list[Exchange]]:
+    ) -> Iterator[list[ObservedExchange]]:
         """Collect the exchange of each step of a call, without logins.
 
         `edit`, or `changes` of their attributes, replace the replies. Empty for a backend that is
         not an `HttpBackend`.
         """
-        exchanges: list[Exchange] = []
+        exchanges: list[ObservedExchange] = []
         if not isinstance(self.backend, HttpBackend):
             yield exchanges
             return
@@ -660,7 +660,7 @@ class Bench:
             # Refused with a 401, and sent again with a new token: keep the second.
             if exchanges and exchanges[-1].is_sent_again_after_401_by(request):
                 exchanges.pop()
-            exchanges.append(Exchange(request, reply))
+            exchanges.append(ObservedExchange(request, reply))
             return reply
 
         with mock.patch.object(client, "send", send_and_note):

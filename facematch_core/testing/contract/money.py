@@ -16,7 +16,7 @@ from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
     PASS,
     Bench,
-    Outcome,
+    CallOutcome,
     Result,
     Rules,
     assert_among,
@@ -178,7 +178,7 @@ def _is_poll(request: HttpRequest) -> bool:
 
 
 def check_failure(
-    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
+    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: CallOutcome
 ) -> None:
     """Assert that a failure raised the expected error and bill, or that a retry passed."""
     request = bench.request_at(operation, step)
@@ -229,7 +229,7 @@ def _allowed_charges(
     operation: Operation,
     situation: Situation,
     request: HttpRequest,
-    outcome: Outcome,
+    outcome: CallOutcome,
 ) -> set[Charged]:
     """Return the charges that an error may report if `request` fails."""
     allowed = set(EXPECTED_ERRORS[situation].charged)
@@ -247,7 +247,7 @@ def _allowed_charges(
     return allowed
 
 
-def check_bill(billing: Billing, outcome: Outcome, label: str = "") -> None:
+def check_bill(billing: Billing, outcome: CallOutcome, label: str = "") -> None:
     """Assert that the vendor counted the reported charges (or more, if the charge is unknown)."""
     reported = billing.charges or 0
     counted = outcome.charges
