@@ -756,7 +756,7 @@ class Sessions:
             started_at=self._clock.now(),
             retention=Retention.MINIMAL,
         )
-        return runner.run(
+        return runner.call_with_retries(
             call, request_type, request_fields, read_answer, deadline=deadline, retry=runner.retry
         )
 

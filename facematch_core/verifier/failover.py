@@ -164,7 +164,7 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
 
     breakers: Mapping[str, CircuitBreaker]
 
-    def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def _call_unlogged(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):
@@ -172,7 +172,7 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
             call = object()  # identifies this call to the breaker
             try:
                 breaker.admit(call, name)
-                answer = member.runner.make_call(images, member_options)
+                answer = member.runner.call(images, member_options)
             except FaceMatchError as error:
                 breaker.note_end(call, name, health_after(error), error)
                 route_log.add(name, error)

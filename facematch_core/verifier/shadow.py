@@ -297,13 +297,13 @@ class ShadowRunner(Runner):
         # Return the originals: the candidate prepares the pictures for its own vendor.
         return images
 
-    def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def _call_unlogged(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
-        return self.inner.make_call(images, options)
+        return self.inner.call(images, options)
 
-    def make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def call(self, images: list[Image], options: CallOptions) -> Answer:
         """Make and log a call, return its result, and perhaps ask the candidate later."""
-        answer = super().make_call(images, options)
+        answer = super().call(images, options)
         # If an `await` was cancelled, the caller has got no answer.
         if _random.random() < self.fraction and not CANCELLATION.get().is_cancelled:
             self._draw(images, options, answer)
@@ -386,7 +386,7 @@ class ShadowRunner(Runner):
         started_s = self.clock.monotonic()
         end = ShadowEnd.ANSWERED
         try:
-            answer = self.candidate.make_call(waiting.images, options)
+            answer = self.candidate.call(waiting.images, options)
             row = row.with_answer(answer)
         except FaceMatchError as error:
             if self.candidate.is_closed and isinstance(error, ConfigurationError):

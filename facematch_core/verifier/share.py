@@ -259,12 +259,12 @@ class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
         # Sorted, so that even equal scores do not depend on the order of the table.
         return max(sorted(scores), key=scores.__getitem__)
 
-    def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def _call_unlogged(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
         name = self._member_for(options)
         try:
             member_options = self._options_for(name, options)
-            answer = self.members[name].runner.make_call(images, member_options)
+            answer = self.members[name].runner.call(images, member_options)
         except FaceMatchError as error:
             _add_member(error, name)
             raise

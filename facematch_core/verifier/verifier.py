@@ -217,7 +217,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         pictures = [probe, reference]
         del probe, reference
         images = load_images(pictures, takes_s3=self.runner.takes_s3)
-        return cast(MatchResult, self.runner.make_call(images, call_options))
+        return cast(MatchResult, self.runner.call(images, call_options))
 
     def check_liveness(
         self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -229,7 +229,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
         pictures = [probe]
         del probe
-        return cast(LivenessResult, self.runner.make_call(load_images(pictures), call_options))
+        return cast(LivenessResult, self.runner.call(load_images(pictures), call_options))
 
     def verify_live(
         self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
@@ -260,11 +260,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
         images = self.runner.check_call(
             load_images(pictures), match_options, after=(Operation.LIVENESS,)
         )
-        liveness = cast(LivenessResult, self.runner.make_call(images[:1], liveness_options))
+        liveness = cast(LivenessResult, self.runner.call(images[:1], liveness_options))
         if ends_early(liveness):
             return LiveMatchResult.of(liveness, None)
         try:
-            match = cast(MatchResult, self.runner.make_call(images, match_options))
+            match = cast(MatchResult, self.runner.call(images, match_options))
         except FaceMatchError as error:
             error.liveness = liveness
             raise
