@@ -1,6 +1,9 @@
 """Requests to Azure AI Face as clients send them."""
 
+import attrs
 from kit import mock_didit as didit
+from kit.mock_didit import control_request
+from kit.scenario import Scenario, advance, limit
 
 DETECT = "/face/v1.2/detect"
 VERIFY = "/face/v1.2/verify"
@@ -79,3 +82,62 @@ def on_newest(path=LIVENESS, method="GET", image=False):
         return engine.handle(azure_request(f"{path}/{name}", method=method))
 
     return step
+
+
+def compare_at_azure(probe=None, **how):
+    """Return a step that compares two pictures, or without approval is refused their ids."""
+
+    def step(engine):
+        if engine.world.switches:
+            return engine.handle(detect_request())
+        return compare_pictures(engine, probe, **how)
+
+    return step
+
+
+WITHOUT_ID = "returnFaceId=false"
+
+NAMED = "https://cdn.example/p1.png"
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        compare_at_azure(large_scene(score=None)),
+        compare_at_azure(query="recognitionModel=recognition_04"),
+        detect_request(query="returnFaceId=maybe"),
+        detect_request(key=None, authorization="Bearer nobody"),
+        *[detect_request(query=query) for query in REFUSED],
+        detect_request(large_scene(size=1023), WITHOUT_ID),
+        detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, WITHOUT_ID),
+        detect_request(b"%PDF-".ljust(1024), WITHOUT_ID),
+        detect_request(b"{}", WITHOUT_ID, kind=JSON),
+        detect_request(didit.json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
+        control_request("pictures", {"name": NAMED, "card": "p1"}),
+        detect_request(didit.json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
+        azure_request(VERIFY, b"{", JSON),
+        verify_request("one", "two"),
+        azure_request(VERIFY, b'{"faceid1": "one"}', JSON),
+        azure_request(VERIFY, b'{"personId": "x"}', JSON),
+        attrs.evolve(verify_request(), method="PUT"),
+        start_request(),
+        advance(600),
+        on_newest(),
+        on_newest(WITH_VERIFY),
+        start_request(livenessOperationMode="Active"),
+        start_request(deviceCorrelationId=None),
+        start_request(authTokenTimeToLiveInSeconds=59),
+        start_request(b""),
+        start_request(large_scene(faces=0)),
+        start_request(large_scene(faces=2)),
+        on_newest(IMAGES),
+        limit("resource", 1),
+        verify_request(),
+        verify_request(),
+        control_request("limits", {"resource": None, "month": 0}),
+        verify_request(),
+    )
+    return [
+        Scenario("azure", calls),
+        Scenario("azure", calls, {"access": "unapproved"}),
+    ]

@@ -5,7 +5,9 @@ from urllib.parse import urlencode
 
 import attrs
 from kit import mock_didit as didit
-from kit.mock_didit import scene
+from kit import mock_rekognition as rekognition
+from kit.mock_didit import control_request, scene
+from kit.scenario import Scenario, advance, answer_with_fault, limit
 
 from facematch_mock_server.vendors.baidu.vendor import (
     API_KEY,
@@ -76,3 +78,56 @@ def with_token(sent, change=str):
         return engine.handle(attrs.evolve(sent, target=target, headers=headers))
 
     return step
+
+
+def compare_by_expired_token(engine):
+    token = token_of(engine)
+    engine.handle(advance(31 * 86_400))
+    return engine.handle(match(token=token))
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        match(),
+        faceverify(),
+        login(method="GET"),
+        login(grant_type="password"),
+        login(client_id="nobody"),
+        login(client_secret="wrong"),
+        with_token(match(), change=lambda token: f"{token}0"),
+        match(authorization=None),
+        match(authorization="Bearer bce-v3/ALTAK-nobody/key"),
+        match(authorization="bce-auth-v1/key/2026-11-28T08:00:00Z/1800/host/0"),
+        control_request("keys", {"key": "bce-v3/ALTAK-weak/key", "allowed": False}),
+        match(authorization="Bearer bce-v3/ALTAK-weak/key"),
+        post(b"{"),
+        post([picture()]),
+        post([picture(image=None), picture()]),
+        post([picture(image_type="FILE"), picture()]),
+        post([picture(image_type="URL"), picture()]),
+        post([picture(image_type="FACE_TOKEN"), picture()]),
+        detect(face_field="age,beauty", max_face_num="many"),
+        post(b"image_type=BASE64", DETECT, kind="application/x-www-form-urlencoded"),
+        detect(scene(quality=10), quality_control="LOW"),
+        detect(scene(score=10), liveness_control="NORMAL"),
+        person_verify(),
+        person_verify(name=None),
+        post([picture(image="not base64!"), picture()]),
+        match(b"x" * 1_600_000),
+        match(rekognition.draw_picture("WEBP")),
+        match(rekognition.draw_picture(size=(1921, 80))),
+        match(b"no picture"),
+        match(scene(faces=0)),
+        match(path="/rest/2.0/face/v3/nothing"),
+        answer_with_fault(500, match()),
+        limit("second", 0),
+        match(),
+        limit("second", None),
+        control_request("ledger/balance", {"balance": "0"}),
+        match(),
+        compare_by_expired_token,
+    )
+    return [
+        Scenario("baidu", calls, {"price": "0.01"}),
+    ]

@@ -2,8 +2,10 @@
 
 import base64
 
+import attrs
 from kit import mock_didit as didit
 from kit.mock_didit import multipart, scene
+from kit.scenario import BIG, Scenario
 
 from facematch_mock_server.vendors.compreface.recognition import FACES, RECOGNIZE, SUBJECTS
 from facematch_mock_server.vendors.compreface.vendor import (
@@ -66,3 +68,58 @@ def ask(method, path, body=None, *, key=RECOGNITION_KEY):
     if body is None:
         return didit.didit_request(path, method=method, key=key)
     return didit.json_request(path, body, method=method, key=key)
+
+
+def with_example(ask):
+    """A step that adds an example, and then sends the request that `ask` makes of its path."""
+
+    def step(engine):
+        added = engine.handle(add_example("grace")).json()
+        return engine.handle(ask(f"{FACES}/{added['image_id']}"))
+
+    return step
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        ask("POST", SUBJECTS, {"subject": "ada"}),
+        ask("POST", SUBJECTS, {"subject": "ada"}),
+        ask("POST", SUBJECTS, {"subject": " "}),
+        ask("POST", SUBJECTS, {"subject": "a" * 51}),
+        ask("POST", SUBJECTS, {"subject": "a;b"}),
+        ask("PUT", f"{SUBJECTS}/ada", {"subject": "grace"}),
+        ask("PUT", f"{SUBJECTS}/ada", {"subject": "grace"}),
+        ask("GET", f"{SUBJECTS}/"),
+        file_request(FACES),
+        add_example("%20"),
+        add_example("grace"),
+        ask("GET", FACES),
+        with_example(lambda path: ask("GET", f"{path}/img")),
+        with_example(lambda path: file_request(f"{path}/verify")),
+        with_example(lambda path: ask("DELETE", path)),
+        ask("DELETE", f"{FACES}/00000000-0000-4000-8000-00000000000a"),
+        recognize(),
+        recognize(query="?prediction_count=0"),
+        recognize(key=KEY),
+        detect(),
+        file_request(DETECT),
+        ask("DELETE", SUBJECTS),
+        verification_request(scene(faces=2)),
+        verification_request(scene(faces=2), scene(faces=3), query="?limit=1"),
+        verification_request(key=None),
+        verification_request(key="wrong"),
+        verification_request(target=False),
+        verification_request(names=("a.jpg", "b.heic")),
+        verification_request(b"x" * BIG),
+        verification_request(query="?limit=-1"),
+        json_request(source_image=None),
+        json_request(target_image="data:image/png;base64,AAAA"),
+        attrs.evolve(json_request(), body=b"["),
+        attrs.evolve(verification_request(), method="PUT"),
+        request_of_type("text/plain"),
+        request_of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
+    )
+    return [
+        Scenario("compreface", calls),
+    ]

@@ -4,7 +4,9 @@ import base64
 
 import attrs
 from kit import mock_didit as didit
+from kit import mock_rekognition as rekognition
 from kit.mock_didit import json_bytes, multipart, scene
+from kit.scenario import Scenario, answer_with_fault
 
 from facematch_mock_server.vendors.deepface.vendor import ANALYZE, REPRESENT, TOKEN, VERIFY
 
@@ -50,3 +52,53 @@ def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):
     if token is None:
         return request
     return attrs.evolve(request, headers=(*request.headers, ("authorization", f"Bearer {token}")))
+
+
+def compare_embeddings(engine):
+    """Compare the embedding of a face with itself."""
+    body = engine.handle(represent_request()).json()
+    embedding = body["results"][0]["embedding"]
+    return engine.handle(verify_request(embedding, embedding))
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        analyze_request(),
+        analyze_request(actions=["mood"]),
+        represent_request(scene(faces=0), enforce_detection=False),
+        request_of_type(
+            "application/json", b'{"img1_path": "/srv/ada.png", "img2": "data:image/png;base64,"}'
+        ),
+        verify_request(scene(faces=2)),
+        verify_request(scene(attack=True), anti_spoofing=True),
+        verify_request(scene(faces=0)),
+        verify_request(b"no picture"),
+        verify_request(rekognition.draw_picture("WEBP")),
+        verify_request(img2=None),
+        verify_request(img2="/etc/hosts"),
+        verify_request(model_name="Nope"),
+        verify_request(distance_metric="manhattan"),
+        verify_request(token=None),
+        verify_request(token="wrong"),
+        request_of_type("text/plain", b"img1"),
+        request_of_type("multipart/form-data", b"img1"),
+        request_of_type("application/json", b"{"),
+        verify_request(img1=[0.5]),
+        verify_request(img1=["0.5"]),
+        verify_request(img1=[0.5] * 4096),
+        represent_request(),
+        compare_embeddings,
+        represent_request(scene(attack=True), anti_spoofing=True),
+        represent_request(scene(faces=0)),
+        represent_request(b"no picture"),
+        represent_request(rekognition.draw_picture("WEBP")),
+        represent_request(model_name="Nope"),
+        represent_request("/etc/hosts"),
+        attrs.evolve(verify_request(), method="GET"),
+        answer_with_fault(500, verify_request()),
+    )
+    return [
+        Scenario("deepface", calls, {"auth": "token"}),
+        Scenario("deepface", calls, {"auth": "none"}),
+    ]

@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 
 import attrs
 from kit import mock_didit as didit
-from kit.mock_didit import STARTS
+from kit.mock_didit import STARTS, control_request, didit_request, scene
+from kit.scenario import Scenario, answer_with_fault, limit
 
 AUTHORIZE = "/v1/authorize"
 FACEMATCH = "/v1/facematch"
@@ -73,3 +74,39 @@ def with_deepvue_token(sent, change=str):
         return engine.handle(attrs.evolve(sent, headers=(*sent.headers, bearer)))
 
     return step
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    match = with_deepvue_token(deepvue_match())
+    jpeg = jpeg_scene()
+    calls = {
+        "tokens": (
+            authorize(secret="wrong"),
+            didit_request(AUTHORIZE, method="GET", key=None),
+        ),
+        "guards": (deepvue_match(key="wrong"),),
+        "clients": (
+            control_request("keys", {"key": "weak-secret", "allowed": False}),
+            with_deepvue_token(deepvue_match(key="weak-secret")),
+            control_request("keys/revoke", {"key": SECRET}),
+            authorize(),
+        ),
+        "answers": (
+            with_deepvue_token(deepvue_match(scene(), scene())),
+            with_deepvue_token(deepvue_match(), change=lambda token: "unknown"),
+            with_deepvue_token(deepvue_match(jpeg, jpeg)),
+            with_deepvue_token(post_liveness({"image": "not base64!"})),
+        ),
+        "rates": (
+            wallet(client="nobody"),
+            limit("second", 0),
+            match,
+            control_request("limits", {"second": None, "minute": 0}),
+            match,
+            control_request("limits", {"minute": None, "day": 0}),
+            match,
+        ),
+        "faults": (answer_with_fault(418, deepvue_match()),),
+    }
+    return [Scenario("deepvue", steps) for steps in calls.values()]

@@ -195,3 +195,10 @@ def json_request(path, body=None, *, method=None, key="mock-live-key", **headers
 def control_request(path, body=None, **how):
     """Return a request to the control API."""
     return json_request(f"/__mock__/{path}", body, key=None, **how)
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    from kit import mock_didit_scenarios  # which imports this module
+
+    return mock_didit_scenarios.scenarios()

@@ -3,6 +3,10 @@
 from urllib.parse import urlencode
 
 from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
+from kit import mock_didit_webhooks as webhooks
+from kit.mock_didit import control_request
+from kit.scenario import Scenario, advance
 
 from facematch_mock_server.vendors.onfido.vendor import (
     CLIENT,
@@ -160,3 +164,73 @@ def on_webhook(body=None, **how):
         return engine.handle(ask(f"{WEBHOOKS}/{webhook_id}", body, **how))
 
     return step
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        ask(APPLICANTS, NAME),
+        ask(APPLICANTS, {"first_name": "#"}),
+        ask(APPLICANTS, NAME, token="api_live.nobody"),
+        ask(APPLICANTS),
+        control_request("keys", {"key": "api_live.weak", "allowed": False}),
+        ask(APPLICANTS, token="api_live.weak"),
+        login(),
+        login(client_secret="wrong"),
+        ask(WEBHOOKS, {"url": HOOK}),
+        on_webhook(),
+        starting(tags=["a"]),
+        starting(token=SANDBOX_TOKEN),
+        ask(RUNS, tags="a"),
+        starting(),
+        sessions.acting(3, "card"),
+        webhooks.carried("no answer"),
+        advance(60),
+        webhooks.carried(500),
+        advance(600),
+        webhooks.carried(302),
+        on_newest(),
+        on_newest(token=SANDBOX_TOKEN),
+        lambda engine: engine.handle(sdk_token(new_applicant(engine), slash="/")),
+        lambda engine: engine.handle(sdk_token_by_form(new_applicant(engine))),
+        starting(),
+        sessions.acting(4, "card", card="p2", document="p1"),
+        webhooks.carried(404),
+        advance(60),
+        webhooks.carried(403),
+        starting(),
+        sessions.acting(5, "expire"),
+        on_newest(),
+        deciding("error"),
+        on_newest(),
+        on_its_applicant(method="DELETE"),
+        on_its_applicant(),
+        on_newest(),
+        on_its_applicant("/restore", {}),
+        on_its_applicant(),
+        ask(f"{RUNS}/{NOBODY}/tasks"),
+        ask(APPLICANTS, NAME),
+        uploading("live_photos"),
+        checking("document"),
+        uploading("documents"),
+        uploading("live_photos", advanced_validation="false"),
+        checking("watchlist_aml", applicant_provides_data=True),
+        checking("document", "facial_similarity_photo"),
+        webhooks.carried(),
+        listing("documents"),
+        listing("checks"),
+        listing_reports(),
+        ask(APPLICANTS, NAME, token=SANDBOX_TOKEN),
+        uploading("documents", token=SANDBOX_TOKEN),
+        checking("document", token=SANDBOX_TOKEN, consider=["document"]),
+        checking("document", token=SANDBOX_TOKEN, sub_result="rejected"),
+        ask("/v3.4/applicants", NAME),
+        control_request("limits", {"live": 0, "sandbox": 0}),
+        ask(APPLICANTS),
+        ask(APPLICANTS, token=SANDBOX_TOKEN),
+    )
+    return [
+        Scenario("onfido", calls, {"session_charged": "finished"}),
+        Scenario("onfido", calls, {"session_charged": "created"}),
+        Scenario("onfido", calls, {"session_charged": "never"}),
+    ]

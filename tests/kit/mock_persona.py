@@ -2,7 +2,10 @@
 
 from urllib.parse import urlencode
 
-from kit.mock_didit import json_request
+from kit import mock_didit_sessions as sessions
+from kit import mock_didit_webhooks as webhooks
+from kit.mock_didit import control_request, json_request
+from kit.scenario import Scenario, advance, limit
 
 from facematch_mock_server.vendors.persona.resources import with_inquiry
 
@@ -121,3 +124,82 @@ PROGRAMS = (
     simulating(3, "create_passed_verification", template="vtmpl_id"),
     reading_document(3),
 )
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        persona_request(key=None),
+        persona_request(key="wrong"),
+        control_request("keys", {"key": "weak-key", "allowed": False}),
+        persona_request(key="weak-key"),
+        persona_request(persona_version="2023-01-05"),
+        webhooks.listen(secret="wbhsec_of-the-receiver"),
+        starting(
+            {"auto-create-inquiry-session": True, "auto-create-one-time-link": True},
+            idempotency_key="one",
+            inflection="snake",
+        ),
+        starting({"auto-create-account": False}, idempotency_key="one"),
+        starting(idempotency_key="two"),
+        starting(idempotency_key="two"),
+        starting({"auto-create-account": False, "auto-create-account-reference-id": "customer-17"}),
+        starting(inquiry_template_id=None),
+        starting(inquiry_template_id="wkfl_other"),
+        persona_request(body=b"["),
+        persona_request(body={"data": {"attributes": {"picture": "x"}}}),
+        persona_request(body={"data": {"attributes": []}}),
+        persona_request(),
+        persona_request(f"{INQUIRIES}?filter[note]=x&filter[status]=created"),
+        about(9),
+        about(1, "/generate-one-time-link", {"meta": {"expires-in-seconds": 60}}),
+        about(1, "/resume", method="POST"),
+        framed(1),
+        framed(9),
+        exhausted(1),
+        sessions.acting(1, "card", card="p1", document="p1"),
+        reading(1),
+        about(1, "/decline", method="POST"),
+        about(1, "/mark-for-review", method="POST"),
+        about(1, "/print", method="POST"),
+        simulating(1, "approve_inquiry", key=LIVE),
+        sessions.acting(2, "abandon"),
+        reading(2),
+        about(2, "/resume", method="POST"),
+        about(2, method="DELETE"),
+        about(2, method="DELETE"),
+        starting(key=SANDBOX),
+        simulating(3, "start_inquiry", "create_passed_verification"),
+        webhooks.carried(500, 404, 302, 400, "timeout"),
+        advance(3),
+        webhooks.carried(),
+        persona_request(
+            "/api/v1/webhooks",
+            {"data": {"attributes": {"name": "a", "url": webhooks.HOOK, "enabled-events": ["*"]}}},
+        ),
+        persona_request(
+            "/api/v1/webhooks",
+            {"data": {"attributes": {"url": "https://shop.example/", "enabled-events": ["*"]}}},
+        ),
+        changing_webhook("enable"),
+        changing_webhook("rotate-secret"),
+        *PROGRAMS,
+        webhooks.carried(),
+        limit("inquiry", 0),
+        starting(),
+        limit("request", 0),
+        persona_request(),
+    )
+    return [
+        Scenario("persona", calls, {"price": "0.01"}),
+        Scenario(
+            "persona",
+            calls,
+            {"key_inflection": "camel", "liveness": "not_required", "session_charged": "created"},
+        ),
+        Scenario(
+            "persona",
+            calls,
+            {"key_inflection": "snake", "session_charged": "never", "workflow": "none"},
+        ),
+    ]

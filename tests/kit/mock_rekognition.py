@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime as dt
 import functools
 import io
 from unittest import mock
@@ -12,7 +13,10 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from kit.mock_didit import START, json_bytes, new_engine
+from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
+from kit.mock_didit import START, control_request, json_bytes, new_engine
+from kit.scenario import BIG, Scenario, advance, answer_with_fault, limit
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
@@ -124,3 +128,71 @@ def code_of(request):
     name = answer.json().get("__type")
     assert answer.status == (400 if name else 200)
     return name
+
+
+def compare_too_large_a_picture_in_s3(engine):
+    engine.account.named_pictures["photos/large"] = b"x" * (15 * 1024 * 1024 + 1)
+    place = {"Bucket": "photos", "Name": "large"}
+    return engine.handle(signed_request({"SourceImage": {"S3Object": place}}))
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    comparisons = (
+        signed_compare(target=card("p1", faces=2), SimilarityThreshold=0, QualityFilter="HIGH"),
+        signed_compare(target=card("p1", faces=0)),
+        signed_detect(card("p1", faces=2), Attributes=["ALL"]),
+        signed_compare(source=card("p1", faces=2)),
+        signed_compare(source=draw_picture("JPEG")),
+        signed_compare(target=draw_picture("WEBP")),
+        signed_compare(draw_picture(size=(79, 200))),
+        signed_compare(b"x" * BIG),
+        signed_request({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
+        signed_request({"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
+        compare_too_large_a_picture_in_s3,
+        signed_request(b"{"),
+        signed_compare(SimilarityThreshold=101),
+        signed_request({}, "IndexFaces"),
+        without_header(signed_compare(), "authorization"),
+        without_header(signed_compare(), "x-amz-date"),
+        signed_request(pair(), key="somebody-else"),
+        signed_request(pair(), service="s3"),
+        signed_request(pair(), token="of-a-session"),
+        signed_request(pair(), at=dt.datetime.now(dt.UTC)),
+        signed_request(pair(), at=didit.START - dt.timedelta(minutes=16)),
+        signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
+        control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
+        signed_request(pair(), key="weak", secret="weak-key"),
+        answer_with_fault(500, signed_compare()),
+        limit("second", 1),
+        signed_compare(),
+        signed_compare(),
+        control_request("limits", {"second": None, "increase": 0}),
+        signed_compare(),
+        control_request("limits", {"increase": None, "capacity": 0}),
+        signed_compare(),
+    )
+    live = (
+        signed_start(ClientRequestToken="one"),
+        signed_start(ClientRequestToken="one"),
+        signed_start(KmsKeyId="-"),
+        signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
+        sessions.acting(1, "card"),
+        reading(1),
+        sessions.acting(2, "card"),
+        reading(2),
+        advance(181),
+        reading(1),
+    )
+    return [
+        Scenario("rekognition", comparisons, {"auth_names": "observed"}, Recognizer()),
+        Scenario("rekognition", comparisons, {"auth_names": "documented"}, Recognizer()),
+        Scenario("rekognition", live, {}, Recognizer()),
+        Scenario("rekognition", live, {"session_charged": "never"}, Recognizer()),
+        Scenario(
+            "rekognition",
+            live,
+            {"session_over": "expired", "session_charged": "created"},
+            Recognizer(),
+        ),
+    ]

@@ -1,12 +1,15 @@
 """Requests to Sumsub as its examples sign them, and steps about an applicant."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import json
 
 from kit import mock_didit as didit
-from kit.mock_didit import START, control_of, json_bytes, json_request, scene
+from kit import mock_didit_webhooks as webhooks
+from kit.mock_didit import START, control_of, control_request, json_bytes, json_request, scene
+from kit.scenario import Scenario, advance, limit
 
 from facematch_mock_server.vendors.sumsub.vendor import (
     LIVE_SECRET_KEY,
@@ -158,3 +161,97 @@ def decided(number, status):
 def nth(engine, number):
     (session,) = (each for each in engine.world.sessions.all() if each.number == number)
     return session
+
+
+#: When the mock's clock stands in the scenario of Sumsub, once it has advanced.
+LATER = didit.START + dt.timedelta(seconds=301)
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        webhooks.listen(events=["applicantCreated", "applicantPending", "applicantReviewed"]),
+        create(),
+        create(),
+        create(level=""),
+        signed("POST", "/resources/applicants?levelName=basic", b"["),
+        link(redirect={"successUrl": "https://shop.example/done"}, query="?lang=es"),
+        link(ttlInSecs=0),
+        link("another-person"),
+        read(1),
+        steps_of(1),
+        checked(1),
+        decided(1, "completed RED FINAL"),
+        decided(1, "awaitingService"),
+        decided(1, "completed GREEN"),
+        webhooks.carried(302),
+        decided(1, "completed GREEN"),
+        webhooks.carried(400),
+        decided(1, "completed GREEN"),
+        webhooks.carried(404),
+        decided(1, "completed GREEN"),
+        webhooks.carried(500),
+        decided(1, "completed GREEN"),
+        webhooks.carried("timeout"),
+        advance(301),
+        webhooks.carried(),
+        signed("GET", "/resources/applicants/-;externalUserId=a-person/one", at=LATER),
+        signed("GET", "/resources/applicants/-/byExternalUserId/a-person", at=LATER),
+        signed("GET", "/resources/applicants/-/byExternalUserId/nobody", at=LATER),
+        signed("GET", f"/resources/applicants/{'0' * 24}/one", at=LATER),
+        signed("GET", "/resources/applicants/000/one", at=LATER),
+        signed("GET", "/resources/inspections/1", at=LATER),
+        token(slash="/", how={"at": LATER}),
+        frame_of_new_token(at=LATER),
+        token_by_query(at=LATER),
+        token_by_query("userId=a-person", at=LATER),
+        link_of_level(at=LATER),
+        signed("GET", "/resources/applicants/-;externalUserId=a-person", at=LATER),
+        signed("POST", "/resources/applicants", {"externalUserId": "no-level"}, at=LATER),
+        checking(3),
+        adding(3, didit.P1, x_return_doc_warnings="true"),
+        adding(3, didit.P1),
+        adding(3, b"0" * 64_000_001),
+        checking(3),
+        decided(3, "pending"),
+        checking(3),
+        signed("GET", "/resources/applicants", at=LATER),
+        applicant(1, "POST", "status/testCompleted", {}),
+        applicant(1, "PATCH", "presence/deactivated"),
+        applicant(1, "PATCH", "presence/deactivated"),
+        applicant(1, "PATCH", "presence/activated"),
+        applicant(1, "POST", "reset"),
+        decided(2, "pending"),
+        applicant(2, "PATCH", "presence/deactivated"),
+        decided(2, "completed GREEN"),
+        applicant(2, "PATCH", "presence/deactivated"),
+        applicant(2, "POST", "reset"),
+        link("a-tester", how={"at": LATER, **SANDBOX}),
+        checked(4),
+        complete_test(4, "RED", reviewRejectType="RETRY", clientComment="Blurred."),
+        complete_test(4, "BLUE"),
+        steps_of(4, **SANDBOX),
+        create(x_app_token=None),
+        create(token="app-token"),
+        create(x_app_access_ts="soon"),
+        create(at=didit.START - dt.timedelta(seconds=61)),
+        create(token="prd:another-token", at=LATER),
+        create(key="another-key", at=LATER),
+        control_request("keys", {"key": "old-key", "client": "prd:old", "expires": "2026-07-01"}),
+        create(token="prd:old", key="old-key", at=LATER),
+        control_request("keys", {"key": "weak-key", "client": "prd:weak", "allowed": False}),
+        create(token="prd:weak", key="weak-key", at=LATER),
+        control_request("sessions/levels", {"name": "basic"}),
+        create("third-person", level="Basic", at=LATER),
+        limit("sandbox", 0),
+        create("fourth-person", at=LATER, **SANDBOX),
+        limit("post", 0),
+        create("fifth-person", at=LATER),
+        limit("get", 0),
+        read(1),
+    )
+    return [
+        Scenario("sumsub", calls, {"sandbox_selfie": "same"}),
+        Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA512_HEX"}),
+        Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA1_HEX"}),
+    ]

@@ -4,7 +4,11 @@ import base64
 import datetime as dt
 import hashlib
 
-from kit.mock_didit import START, json_bytes, scene
+from kit import mock_didit as didit
+from kit import mock_rekognition as rekognition
+from kit.mock_didit import START, control_request, json_bytes, scene
+from kit.mock_rekognition import without_header
+from kit.scenario import BIG, Scenario, limit
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -103,3 +107,51 @@ def compare(client, image_a, image_b, **fields):
 def check_liveness(client, image, **fields):
     request_class = models.DetectLiveFaceAccurateRequest
     return ask(client.DetectLiveFaceAccurate, request_class, Image=image, **fields)
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        compare_request(token="of-a-temporary-key"),
+        compare_request(scene(faces=2)),
+        liveness_request(),
+        liveness_request(scene(faces=0)),
+        liveness_request(region=None),
+        liveness_request(region="eu-frankfurt"),
+        compare_request(b"no picture"),
+        compare_request(fields={"ImageA": "not base64!"}),
+        compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
+        compare_request(fields={"FaceModelVersion": "1.0"}),
+        compare_request(False),
+        compare_request(b"x" * BIG),
+        compare_request(rekognition.draw_picture("GIF")),
+        compare_request(rekognition.draw_picture(size=(63, 200))),
+        compare_request(rekognition.draw_picture(size=(2001, 200))),
+        compare_request(action="NoSuchAction"),
+        compare_request(version="2018-03-01"),
+        compare_request(version="2017-03-12"),
+        liveness_request(action="DetectLiveFace"),
+        detect_request(fields={"NeedQualityDetection": 1, "NeedRotateDetection": 1}),
+        detect_request(fields={"MinFaceSize": 1000}),
+        compare_request(scene(quality=10), fields={"QualityControl": 1}),
+        compare_request(fields={"QualityControl": 5}),
+        signed_request(b"["),
+        signed_request(b" " * (10 * 1024 * 1024 + 1)),
+        without_header(compare_request(), "authorization"),
+        compare_request(service="cvm"),
+        compare_request(at=didit.START - dt.timedelta(minutes=6)),
+        compare_request(secret_id="another-id"),
+        compare_request(secret_key="another-key"),
+        control_request("keys", {"key": "old-key", "client": "old", "expires": "2026-07-01"}),
+        compare_request(secret_id="old", secret_key="old-key"),
+        control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
+        compare_request(secret_id="weak", secret_key="weak-key"),
+        limit("second", 0),
+        compare_request(),
+        limit("second", None),
+        control_request("ledger/balance", {"balance": "0"}),
+        compare_request(),
+    )
+    return [
+        Scenario("tencent", calls, {"price": "0.01"}),
+    ]

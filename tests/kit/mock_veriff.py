@@ -1,12 +1,17 @@
 """Requests to Veriff as clients send them, and its webhooks."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 
+from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
+from kit import mock_didit_webhooks as webhooks
 from kit.cards import CARDS
-from kit.mock_didit import START, json_bytes, json_request
+from kit.mock_didit import START, control_request, json_bytes, json_request
 from kit.mock_didit_sessions import nth
+from kit.scenario import Scenario, advance, answer_with_fault, limit
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.veriff.vendor import API_KEY, TEST_API_KEY
@@ -85,3 +90,75 @@ def reference(picture=None, **changes):
         "timestamp": f"{START:%Y-%m-%dT%H:%M:%S.000Z}",
         **changes,
     }
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        webhooks.listen(events=["decision", "event"]),
+        about(UNKNOWN, "GET", "/watchlist-screening"),
+        request("POST", SESSIONS, {}, client=None),
+        request("POST", SESSIONS, {}, client="no UUID"),
+        request("POST", SESSIONS, {}, client=UNKNOWN),
+        control_request("keys", {"key": "weak-key", "client": WEAK, "allowed": False}),
+        request("POST", SESSIONS, {}, client=WEAK, secret="weak-key"),
+        request("POST", SESSIONS, {"verification": {}}, signed=b"another body"),
+        request("POST", SESSIONS, b"[]", signed=False),
+        start(callback="ftp://shop.example"),
+        start(callback="http://127.0.0.1/back", lang="pt"),
+        start(vendorData=1),
+        start(vendorData="x" * 1001),
+        start(endUserId="no UUID"),
+        start(timestamp="yesterday"),
+        start(timestamp=(didit.START - dt.timedelta(hours=2)).isoformat()),
+        decision(1, signed=False),
+        decision(1, signed=b"the path"),
+        at_session(1, "GET", "/decision", malformed=True),
+        about(UNKNOWN, "GET", "/decision"),
+        attempts(1),
+        # A person whose face is not seen, who tries again, and passes.
+        sessions.acting(1, "card", card="no-face"),
+        decision(1),
+        sessions.acting(1, "card", card="p1"),
+        # The five webhooks: started, submitted, started, submitted, approved.
+        webhooks.carried(500, 404, "timeout", 302, 401),
+        advance(3600),
+        # A picture to compare with.
+        start(vendorData="of-a-record"),
+        at_session(2, "POST", "/media", body={}),
+        media(2, reference(content="")),
+        media(2, reference(content="not base64!")),
+        media(2, reference(context="selfie")),
+        media(2, reference()),
+        media(2, reference(b"x" * 17_000_001)),
+        sessions.acting(2, "card", card="p2"),
+        media(2, reference()),
+        # A test integration, which decides nothing by itself.
+        start(test=True),
+        deletion(3),
+        sessions.acting(3, "card"),
+        decision(3, client=TEST_API_KEY, secret=TEST_SECRET),
+        at_session(3, "DELETE", client=TEST_API_KEY, secret=TEST_SECRET),
+        start(),
+        sessions.acting(4, "fail_attempt"),
+        advance(300),
+        webhooks.carried(),
+        deletion(4),
+        limit("delete_per_hour", 0),
+        deletion(2),
+        control_request("limits", {"delete_per_hour": None, "delete_per_day": 0}),
+        deletion(2),
+        answer_with_fault(500, start()),
+        # Pictures that a program sends itself, at a path with a slash.
+        request("POST", f"{SESSIONS}/", {"verification": {}}),
+        media(5, reference(context="face")),
+        media(5, reference(context="document-front")),
+        at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
+        at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
+        at_session(5, "GET", "/decision/fullauto?version=1.0.0"),
+        at_session(5, "GET", "/person"),
+    )
+    return [
+        Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),
+        Scenario("veriff", calls, {"plan": "essential"}, Recognizer()),
+    ]
