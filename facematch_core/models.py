@@ -302,7 +302,7 @@ class Score:
         raw_name: str | None = None,
         source: ScaleSource | None = ScaleSource.DOCUMENTED,
     ) -> Score:
-        """Create a score from a vendor's number from 0 to 1, which is stored as `raw`.
+        """Create a score of 0 to 100 from a vendor's number of 0 to 1, which is stored as `raw`.
 
         The conversion is decimal: 0.57 becomes exactly 57, although 0.57 * 100 < 57 as floats.
 

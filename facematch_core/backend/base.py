@@ -521,7 +521,8 @@ def decide_by_largest_pair(
     """Decide by the largest face of each picture, for vendors that score every two faces.
 
     A person who holds somebody else's document before the camera shows two faces, and the smaller
-    one matches. Of pairs of equal size, the least similar one decides.
+    one matches: this turns NO_MATCH into REVIEW, and INCONCLUSIVE stays. Of pairs of equal size,
+    the least similar one decides.
 
     Args:
         pairs: At least one pair. The one of the largest faces must be among them.
@@ -529,7 +530,7 @@ def decide_by_largest_pair(
     """
 
     def size_then_unlikeness(pair: FacePair) -> tuple[float, float, float]:
-        # A pair that was not compared counts as less similar than any.
+        # A pair that was not compared counts as less similar than any, whose score is 0 to 100.
         unlikeness = 1.0 if pair.similarity is None else -pair.similarity.value
         return pair.probe.area, pair.reference.area, unlikeness
 

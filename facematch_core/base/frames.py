@@ -36,9 +36,10 @@ _LIBRARIES = frozenset(
 )
 
 
-def clear_our_frames(error: BaseException) -> None:
-    """Clear all finished frames of our packages in the tracebacks of `error` and its chain.
+def clear_frames_with_pictures(error: BaseException) -> None:
+    """Clear the finished frames of our packages and `_LIBRARIES` in an error's chain.
 
+    Error trackers send the local variables of frames, and these hold pictures and keys.
     The caller's frames, such as those of an iterator or a signal handler, keep their variables.
     """
     for link in links_of(error):
@@ -60,7 +61,7 @@ def clears_frames(function: C) -> C:
         try:
             return pending.pop()()
         except BaseException as error:
-            clear_our_frames(error)
+            clear_frames_with_pictures(error)
             raise
 
     return cast(C, call)

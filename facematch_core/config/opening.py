@@ -353,7 +353,7 @@ class GroupSetup:
         profile = self.profile
         clock = arguments.get("clock")
         if profile.group != "shadow":
-            _refuse_own_arguments(arguments, profile)
+            _refuse_arguments_of_members(arguments, profile)
         own: dict[str, Any] = {"log": _take_log(arguments, profile), "clock": clock}
         if profile.group == "failover":
             # Shared by all members, so no member gets it.
@@ -392,7 +392,7 @@ class GroupSetup:
 AnySetup: TypeAlias = VerifierSetup | GroupSetup
 
 
-def _refuse_own_arguments(arguments: Mapping[str, object], profile: Profile) -> None:
+def _refuse_arguments_of_members(arguments: Mapping[str, object], profile: Profile) -> None:
     """Raise `ConfigurationError` for an argument that each member has for itself."""
     for name in (*_THRESHOLDS, "policies"):
         if arguments.get(name) is not None:

@@ -348,14 +348,14 @@ class PairBackend(HttpBackend):
         """Return the vendor's number as a score; None for null."""
         if value is None:
             return None
-        scale = self.capabilities.score_scale
+        scale_name = self.capabilities.score_scale
         if paths is self.liveness_answer:
-            scale = self.capabilities.liveness_scale
-        scale = scale or self.name
+            scale_name = self.capabilities.liveness_scale
+        scale_name = scale_name or self.name
         raw_name = str(paths.score[-1])
         if paths.is_fraction:
-            return models.Score.from_fraction(number(value), scale, raw_name=raw_name)
-        return models.Score(number(value), scale, raw_name=raw_name)
+            return models.Score.from_fraction(number(value), scale_name, raw_name=raw_name)
+        return models.Score(number(value), scale_name, raw_name=raw_name)
 
     def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
         """Return the faces found in the pictures."""

@@ -162,7 +162,7 @@ class Image:
                 refuse_picture("is in a data URI without ;base64; encode it as base64")
             encoded = encoded[prefix.end() :]
         # Check before decoding: four characters are three bytes, of which two may be padding.
-        _imaging.check_size(max(1, len(encoded) // 4 * 3 - 2))
+        _imaging.check_size(len(encoded) // 4 * 3 - 2)
         try:
             return cls._make(base64.b64decode(encoded, validate=True))
         except (binascii.Error, InvalidImage) as error:

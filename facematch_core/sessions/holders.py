@@ -149,9 +149,9 @@ def _spellings(name: str) -> Iterator[Counter[str]]:
 
 
 def _words_of(text: str) -> Counter[str]:
-    """Return the words of a text in small letters, without accents."""
+    """Return how often each word occurs in a text, in small letters and without accents."""
     letters = list[str]()
-    # Folded again, because some letters, such as mathematical ones, become capitals only here.
+    # Folded once more, as by `_spellings`: mathematical letters become capitals only by NFKD.
     for letter in unicodedata.normalize("NFKD", text).casefold():
         category = unicodedata.category(letter)
         if unicodedata.combining(letter) >= _FIRST_ACCENT_CLASS or category == "Cf":

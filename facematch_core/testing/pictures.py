@@ -187,7 +187,7 @@ def turn(image: Image, orientation: int) -> Image:
     from PIL import ExifTags
     from PIL import Image as Pillow
 
-    # The transposition of each EXIF orientation, starting at 2.
+    # How the pixels of an upright picture are stored in each EXIF orientation, starting at 2.
     names = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
     transposition = Pillow.Transpose[names.split()[orientation - 2]]
     exif = Pillow.Exif()

@@ -20,7 +20,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
-from facematch_core.base.frames import clear_our_frames, clears_frames
+from facematch_core.base.frames import clear_frames_with_pictures, clears_frames
 from facematch_core.base.threads import fulfil
 from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
@@ -158,7 +158,7 @@ def awaited(
             result: R = await self._call(getattr(self._verifier, method.__name__), *args, **options)
         except BaseException as error:
             del args, options
-            clear_our_frames(error)
+            clear_frames_with_pictures(error)
             raise
         return result
 

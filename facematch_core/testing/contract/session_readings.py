@@ -259,9 +259,9 @@ class SessionReadingRules(Rules):
         failing_case = next(desk.playable_cases(Case.SPOOF, Case.OTHER_PERSON))
         before = describe(desk.play_and_read(session, failing_case))
         body, headers = desk.player.deliver(id_of(session))
-        self._r57_check_signed(desk, session, body, headers)
+        self._check_signed(desk, session, body, headers)
         for webhook in desk.player.webhooks(id_of(session)):
-            self._r57_check_kind(desk, session, webhook)
+            self._check_kind(desk, session, webhook)
         for forged_body, forged_headers in _forgeries(session, body, headers):
             outcome = desk.receive(forged_body, forged_headers)
             names = ", ".join(forged_headers) or "(none)"
@@ -279,10 +279,10 @@ class SessionReadingRules(Rules):
             late = desk.receive(body, headers)
             expect("a webhook signed 6 hours ago", late, fm.WebhookRefused)
 
-    def _r57_check_signed(
+    def _check_signed(
         self, desk: Desk, session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
     ) -> None:
-        """Assert that a genuine webhook names its session, and that nothing is sent."""
+        """Assert that a genuine webhook names its session, and that nothing is sent (rule R57)."""
         hints = desk.receive(body, headers)
         expect("a signed webhook", hints, tuple)
         told_record_id = _record_id_in(body, session)
@@ -294,10 +294,8 @@ class SessionReadingRules(Rules):
         is_silent = not desk.last_outcome.requests
         assert is_silent, "a webhook sends a request: a forged one would, too"
 
-    def _r57_check_kind(
-        self, desk: Desk, session: fm.SessionResult, webhook: SessionWebhook
-    ) -> None:
-        """Assert that a further kind of webhook names its session, or none."""
+    def _check_kind(self, desk: Desk, session: fm.SessionResult, webhook: SessionWebhook) -> None:
+        """Assert that a further kind of webhook names its session, or none (rule R57)."""
         label = f"the documented webhook {webhook.body[:120]!r}"
         hints = desk.receive(webhook.body, webhook.headers)
         expect(label, hints, tuple)
