@@ -110,6 +110,7 @@ WORDS = {
     "explanation/pictures.md": ["EXIF", "HEIC", "iPhone", "rotate"],
     "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
+    "extend/test-the-camera-step.md": ["e2e", "end-to-end", "iframe", "React", "web SDK"],
     "extend/tutorial.md": ["plug-ins"],
     "extend/use-the-mock.md": ["Docker", "Java", "javascript", "typescript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],

@@ -6,7 +6,7 @@ import threading
 
 
 class Shop(http.server.ThreadingHTTPServer):
-    """Serves ``/``, ``/sdk.js`` and ``/token``, and keeps the webhooks that come to ``/hook``."""
+    """Serves ``/``, ``/sdk.js`` and `answers`, and keeps the webhooks that come to ``/hook``."""
 
     #: Another origin than that of the mock, because the port differs.
     url = property(lambda self: f"http://127.0.0.1:{self.server_port}")
@@ -16,8 +16,8 @@ class Shop(http.server.ThreadingHTTPServer):
         self.sdk = sdk
         self.script = ""
         self.webhooks = []
-        #: Makes another access token for the page.
-        self.new_token = None
+        #: Functions that return what the page asks for, by path.
+        self.answers = {}
 
     def open(self, browser, script, *, host="127.0.0.1"):
         """Show the page with this script; `note` in it keeps what the SDK says."""
@@ -34,8 +34,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         page = (
             f"{head}<body><script src=sdk.js></script><script>{SAID}{self.server.script}</script>"
         )
-        if self.path == "/token":
-            self._answer(self.server.new_token().encode(), "plain")
+        if self.path in self.server.answers:
+            self._answer(self.server.answers[self.path]().encode(), "plain")
             return
         is_page = self.path == "/"
         self._answer(

@@ -177,7 +177,7 @@ class Check:
         self.record = started.record
         self.link = started.access.link.reveal()
         self.token = started.access.token and started.access.token.reveal()
-        shop.new_token = self.new_token
+        shop.answers["/token"] = self.new_token
         known = {"full_name": ADA.name, "date_of_birth": ADA.date_of_birth}
         mock.control.sessions.document(self.record.session_id, **known)
 

@@ -15,7 +15,7 @@ from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.base.messages import PERSON
 
 BACK = "https://shop.example/back?order=7#top"
-DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "use-the-mock.md"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "test-the-camera-step.md"
 KYC = str(uuid.UUID(int=1))
 BIOMETRIC = str(uuid.UUID(int=2))
 
@@ -65,7 +65,8 @@ def test_person_page_shows_mock_vendor_workflow_and_callback_host(mock):
         assert words in page
     # Where exactly it leads back is not for who looks over a shoulder.
     assert "order=7" not in page
-    section = DOCUMENTATION.read_text("utf-8").split("### In a browser")[1].partition("\n## ")[0]
+    text = DOCUMENTATION.read_text("utf-8")
+    section = text.split("## What the person does")[1].partition("\n## ")[0]
     promised = re.findall(r"\*\*(.+?)\*\*", section)
     assert promised
     assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == promised
