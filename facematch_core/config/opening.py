@@ -756,12 +756,9 @@ def _create_policies(
     policies: list[resilience.Policy] = []
     if "budget" in tables:
         budget = {"name": f"profile {profile.name}", **tables["budget"]}
+        budget["store"] = _open_store(_find_store(profile), profile, opens_stores=opens_stores)
         cap = budget.pop("cap", None)
-        address = budget.pop("store", None)
-        store: CallStore = _MEMORY
-        if has_shared_budget(profile):
-            store = _open_store(address, profile.folder, opens_stores=opens_stores)
-        policies.append(resilience.Budget(cap, **budget, store=store, clock=clock))
+        policies.append(resilience.Budget(cap, **budget, clock=clock))
     if "rate_limit" in tables:
         policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
     if "circuit_breaker" in tables:
@@ -785,10 +782,8 @@ def _create_rate_limiters(
             f"rate_limit: the rate limits of backend {backend.name} are not published: set "
             f"{' or '.join(_WINDOW_LENGTHS_S)}."
         )
-    max_wait_s = table.get("max_wait_s", 60.0)
-    return [
-        resilience.RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows
-    ]
+    others = {key: value for key, value in table.items() if key not in _WINDOW_LENGTHS_S}
+    return [resilience.RateLimiter(window, **others, clock=clock) for window in windows]
 
 
 def has_shared_budget(profile: Profile) -> bool:
@@ -797,8 +792,14 @@ def has_shared_budget(profile: Profile) -> bool:
     False if each process counts for itself, or if the profile has no budget. Raises
     `ConfigurationError` if the profile does not say which.
     """
-    if "budget" not in profile.policies:
-        return False
+    return "budget" in profile.policies and _find_store(profile) is not None
+
+
+def _find_store(profile: Profile) -> object:
+    """Return the setting `store` of a profile's budget; None if each process counts for itself.
+
+    Raises `ConfigurationError` if the profile does not say which.
+    """
     budget = profile.policies["budget"]
     if "store" not in budget:
         raise ConfigurationError(
@@ -807,12 +808,14 @@ def has_shared_budget(profile: Profile) -> bool:
             f'of one machine (extra store), or store = "{_IN_MEMORY}", for a limit of each '
             "process, which is lost when it ends."
         )
-    return bool(budget["store"] != _IN_MEMORY)
+    return None if budget["store"] == _IN_MEMORY else budget["store"]
 
 
-def _open_store(setting: object, folder: Path, *, opens_stores: bool) -> CallStore:
-    """Open a shared budget store."""
-    address = _read_address(setting, folder, key="budget: store")
+def _open_store(setting: object, profile: Profile, *, opens_stores: bool) -> CallStore:
+    """Open the store of a budget; `setting` is None for the one of this process."""
+    if setting is None:
+        return _MEMORY
+    address = _read_address(setting, profile.folder, key="budget: store")
     if not opens_stores:
         open_database(address).close()  # checks the address
         return _MEMORY
