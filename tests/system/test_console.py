@@ -85,6 +85,37 @@ def test_a_call_appears_with_verdict_price_and_pictures_and_opens(browser, mock)
     browser.check_log_requests_and_width(mock.url, "blob:")
 
 
+def test_own_and_recorded_replies_are_told_apart_and_copied(browser, mock):
+    request = {"method": "GET", "urlPath": "/v3/extra/"}
+    known = {"request": request, "response": {"status": 200, "jsonBody": {"a": 1}}}
+    mock.control.add_replies(known)
+    requests.get(f"{mock.url}/v3/extra/", timeout=10)
+    mock.control.add_replies({**known, "metadata": {"recorded": "2026-11-29"}})
+    requests.get(f"{mock.url}/v3/extra/", timeout=10)
+    requests.get(f"{mock.url}/v3/more/", timeout=10)
+    match(mock)
+    show(browser, mock)
+    browser.wait("document.querySelectorAll('.call').length == 4")
+    pills = "[...document.querySelectorAll('.call .pill.own')].map((pill) => pill.textContent)"
+    assert browser.value(pills) == ["recorded", "own reply"]
+    press(browser, "#tiles [data-key='own reply']")
+    browser.wait("document.querySelectorAll('.call').length == 1")
+    open_call(browser)
+    assert "own reply, control #1" in text_of(browser, "#detail")
+    # What is written to the clipboard of the page.
+    browser.value("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    for words in ("Copy as reply", "Copy as test", "Copy as curl"):
+        buttons = "[...document.querySelectorAll('#detail header button')]"
+        browser.value("window.copied = null")
+        browser.value(f"{buttons}.find((one) => one.textContent == '{words}').click()")
+        browser.wait("window.copied && document.querySelector('#toast').textContent == 'Copied.'")
+        assert "/v3/extra/" in browser.value("window.copied")
+        if words == "Copy as reply":
+            copied = json.loads(browser.value("window.copied"))
+            assert copied == {"mappings": [known]}
+    browser.check_log_requests_and_width(mock.url, "blob:")
+
+
 def test_hostile_text_stays_text_and_is_short(browser, mock):
     show(browser, mock)
     match(mock, vendor_data="<img src=/x onerror=alert(1)>\x1b[31m\u202e" + "y" * 5_000)

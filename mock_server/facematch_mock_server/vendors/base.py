@@ -56,7 +56,7 @@ from facematch_mock_server.replies import Filling, OwnReply
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
-from facematch_mock_server.world.journal import SentFile, compose_note
+from facematch_mock_server.world.journal import QueryAndBody, SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.links import fetch_picture
 from facematch_mock_server.world.money import Charge
@@ -698,8 +698,7 @@ class MockVendor:
         else:
             sent = self._log_and_apply_fault(call, call.fault, response)
         if response.entry is not None:
-            response.entry.reply = reply.source
-            response.entry.recorded = reply.recorded
+            response.entry.reply = reply
         return sent
 
     def _hint_at_refusal(self, call: Call, response: Response) -> None:
@@ -831,7 +830,7 @@ class MockVendor:
         fields = call.journal_fields
         if "?" in request.target:
             body_fields = fields() if callable(fields) else fields
-            fields = mask_and_shorten(request.query) | body_fields
+            fields = QueryAndBody(mask_and_shorten(request.query), body_fields)
         entry = call.world.log(
             request,
             at=call.now,
@@ -926,6 +925,26 @@ class MockVendor:
         header_names = self.routes[-1].credentials
         key = call.request.header(header_names[0], "") if header_names else ""
         return call.answer(claim, key=key, name="")  # type: ignore[no-any-return]  # `call` is a `Call`
+
+
+class ActionVendor(MockVendor):
+    """A mock vendor whose calls have one path, and a header that names the call. Thread-safe.
+
+    Attributes:
+        action_header: The name of that header in lower case.
+    """
+
+    action_header: str
+
+    def known_paths(self) -> tuple[str, ...]:
+        """Return no paths to suggest, because a header selects the action."""
+        return ()
+
+    def log(self, call: Call, response: Response | None) -> None:
+        super().log(call, response)
+        action = call.request.header(self.action_header)
+        if action is not None and response is not None and response.entry is not None:
+            response.entry.action = shorten(action)
 
 
 def _placeholder() -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.replies import OwnReply
 
 from .money import Charge
 
@@ -27,6 +28,14 @@ def compose_note(head: Request, note: str | None) -> str | None:
     if head.fault is None:
         return note or None
     return f"{head.fault}; {note}" if note else str(head.fault)
+
+
+class QueryAndBody(dict[str, str]):
+    """The fields of a request with a query; a field of the body replaces one of the query."""
+
+    def __init__(self, query: Mapping[str, str], body: Mapping[str, str]) -> None:
+        super().__init__({**query, **body})
+        self.query_names = frozenset(query)
 
 
 @attrs.define
@@ -65,8 +74,8 @@ class Entry:
         number: The entry's number in the journal, counted from 1.
         answer: The response; None once 16 MiB of newer responses have displaced it.
         ms: The processing time in milliseconds, without the delays that a test set.
-        reply: The own reply that answered, such as ``own.json #2``; None if the mock answered.
-        recorded: The day on which that reply was recorded, ISO 8601; None if the user wrote it.
+        reply: The `OwnReply` that answered, written by the user or recorded; None if the mock did.
+        action: The header's value that names the call, at a vendor with one path for all calls.
     """
 
     at: dt.datetime
@@ -81,8 +90,8 @@ class Entry:
     number: int = 0
     answer: Response | None = attrs.field(default=None, repr=False)
     ms: float | None = None
-    reply: str | None = None
-    recorded: str | None = None
+    reply: OwnReply | None = None
+    action: str | None = None
     # The fields are described on first access, because most entries are never read.
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
@@ -95,11 +104,19 @@ class Entry:
             self._fields = self._fields()
         return self._fields
 
+    @property
+    def query_names(self) -> frozenset[str]:
+        """The names of the fields that were in the query."""
+        fields = self.fields
+        return fields.query_names if isinstance(fields, QueryAndBody) else frozenset()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the control API's JSON format."""
-        names = ("number", "method", "path", "status", "vendor", "key", "note", "reply", "recorded")
+        names = ("number", "method", "path", "status", "vendor", "key", "note", "action")
         return {
             **{name: getattr(self, name) for name in names},
+            "reply": None if self.reply is None else self.reply.source,
+            "recorded": None if self.reply is None else self.reply.recorded,
             "at": self.at.isoformat(timespec="microseconds"),
             "fields": dict(self.fields),
             "files": [attrs.asdict(file) for file in self.files],

@@ -34,7 +34,7 @@ def test_own_reply_answers_without_a_key_or_a_charge_and_says_so(open_asking):
     assert answer.headers["X-Facematch-Claims"] == "mock.reply.own"
     entry = asking.control.journal()[-1]
     assert (entry.key, entry.charge, entry.vendor) == ("none", None, "didit")
-    assert (entry.reply, entry.recorded) == ("control #1", None)
+    assert (entry.reply.source, entry.reply.recorded) == ("control #1", None)
     assert entry.note == answer.headers[HINT]
     assert asking.control.unused() == ()
 
@@ -178,7 +178,7 @@ def test_reply_of_an_account_answers_its_callers_alone(open_asking):
     assert asking.get("/of/no/vendor").status_code == 404
     with_key = {"x-api-key": other.live_key}
     assert asking.session.get(f"{asking.url}/of/no/vendor", headers=with_key).json() == "own"
-    assert other.control.journal()[-1].reply == "control #1"
+    assert other.control.journal()[-1].reply.source == "control #1"
 
 
 def test_vendor_of_a_reply_takes_the_path_of_no_vendor(open_asking):
@@ -337,7 +337,7 @@ def test_recording_gives_no_verdict_for_other_pictures(open_asking, send):
     assert answer.json() == "recorded"
     assert "recorded on 2026-11-29" in answer.headers[HINT]
     entry = asking.control.journal()[-1]
-    assert (entry.reply, entry.recorded) == ("control #1", "2026-11-29")
+    assert (entry.reply.source, entry.reply.recorded) == ("control #1", "2026-11-29")
     assert asking.post("/v3/extra/", **send(other)).status_code == 404
     assert asking.post("/v3/extra/").status_code == 404
 

@@ -1,7 +1,7 @@
 // The console of the mock server. It inserts all values as text, never as HTML, and sends requests
 // only to the control API of its own server.
 
-import { address, authHeaders, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
+import { address, authHeaders, author, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
 
 const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -101,6 +101,13 @@ async function ask(path) {
 }
 
 const place = () => `${account}/${vendor.name}`;
+// A page that is not on this machine and has no TLS has no clipboard: it saves a file.
+const COPIES = { reply: "Copy as reply", test: "Copy as test", curl: "Copy as curl" };
+async function copy(text, words) {
+  if (!navigator.clipboard) return save(new Blob([text], { type: "text/plain" }), `${words.toLowerCase().replaceAll(" ", "-")}.txt`);
+  await navigator.clipboard.writeText(text);
+  say("Copied.");
+}
 const saveJson = (value, name) => save(new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }), name);
 function save(blob, name) {
   const href = URL.createObjectURL(blob);
@@ -192,7 +199,7 @@ function pattern(digest) {
 const calls = [], drawn = new Map();
 let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited`: a call opened by URL before it is in the list; `only`: the vendor to show; `lastSeen`: the last call before this page was opened
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
-const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or failed" };
+const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or failed", "own reply": "Own replies", recorded: "Recorded" };
 function addCalls(rows) {
   for (const call of rows) {
     for (const picture of call.pictures) if (picture.card) cardsSeen.set(picture.digest, picture.card);
@@ -234,6 +241,7 @@ function countTiles() {
   for (const tile of $("#tiles").children) {
     const name = tile.dataset.key, those = calls.filter((call) => fits(call, { tile: name, vendor: only, words: [] }));
     tile.lastChild.textContent = those.length.toLocaleString();
+    if (name === "own reply" || name === "recorded") tile.hidden = !those.length && name !== tileName;
     tile.setAttribute("aria-pressed", name === tileName);
   }
 }
@@ -283,7 +291,7 @@ function callRow(call) {
     cell("time", h("time", { datetime: call.at, title: moment(call.at) }, time(call.at)), h("small", {}, call.note ?? call.reason)),
     cell("pictures", call.pictures.slice(0, 2).map((picture) => thumb(picture))),
     cell("what", h("span", {}, h("b", {}, call.method || "—"), call.path || "no request"), h("small", {}, what)),
-    cell("verdict", call.verdict == null || call.kind === "fail" ? trouble(call) && pill(trouble(call), "fail") : pill(String(call.verdict))),
+    cell("verdict", author(call) ? pill(author(call), "own") : call.verdict == null || call.kind === "fail" ? trouble(call) && pill(trouble(call), "fail") : pill(String(call.verdict))),
     cell("score", call.score == null ? (call.verdict == null ? "" : "no score") : [String(call.score), meter(call.score)]),
     cell("status", call.status ?? "—", call.ms != null && h("small", {}, `${call.ms < 10 ? call.ms : Math.round(call.ms)} ms`)),
     cell("charged", dollars(call.charged)));
@@ -299,7 +307,7 @@ async function open(number) {
   awaited = call ? null : number;
   if (call) reveal(call);
   const facts = {
-    Time: moment(record.at), Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "none", Key: record.key,
+    Time: moment(record.at), "Answered by": author(record) ? `${author(record)}, ${record.reply}` : null, Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "none", Key: record.key,
     Took: record.ms == null ? null : `${record.ms} ms, without delays`, Verdict: record.verdict == null ? null : pill(String(record.verdict)),
     Score: record.score, Charged: record.charged && `${dollars(record.charged)}, ${dollars(record.left)} left`,
   };
@@ -307,7 +315,8 @@ async function open(number) {
     cardWords(record.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
-    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Download", () => saveJson(record, `call-${record.number}.json`), ".quiet"), button("Close", close, ".quiet")),
+    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), Object.entries(COPIES).map(([name, words]) => record.copies && button(words, () => copy(record.copies[name], words), ".quiet")),
+      button("Download", () => saveJson(record, `call-${record.number}.json`), ".quiet"), button("Close", close, ".quiet")),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
     part("Response", record.answered ? [json(record.answer), more("Headers", "got", block("Headers of the response", lines(record.answered)))] : "Not stored: there was none, or it is too old."),

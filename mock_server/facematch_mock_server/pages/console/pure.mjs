@@ -68,7 +68,10 @@ export function trouble({ status, note }) {
   return status < 400 ? "" : status < 500 ? "refused" : "failed";
 }
 
-export const kind = (call) => (trouble(call) ? "fail" : tone(String(call.verdict)));
+// Return whose word an answer is, if it is not the mock's.
+export const author = ({ reply, recorded }) => (recorded ? "recorded" : reply ? "own reply" : "");
+
+export const kind = (call) => author(call) || (trouble(call) ? "fail" : tone(String(call.verdict)));
 
 // Return the searchable text of a call, without filters.
 export function searchText(call) {

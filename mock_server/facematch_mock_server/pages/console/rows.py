@@ -53,6 +53,8 @@ def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
         "vendor": entry.vendor,
         "key": entry.key,
         "note": entry.note,
+        "reply": None if entry.reply is None else entry.reply.source,
+        "recorded": None if entry.reply is None else entry.reply.recorded,
         "ms": None if entry.ms is None else round(entry.ms, 2),
         "verdict": verdict,
         "score": score,

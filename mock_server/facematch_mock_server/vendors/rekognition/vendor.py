@@ -179,10 +179,11 @@ def _route(operation: str, name: str | None, fields: tuple[str, ...]) -> base.Ro
     )
 
 
-class Rekognition(base.MockVendor):
+class Rekognition(base.ActionVendor):
     """The mock of Rekognition in one world; all operations have one path. Thread-safe."""
 
     call = RekognitionCall
+    action_header = "x-amz-target"
     not_found_claim = "operation.unknown"
     #: Of AWS's API model in botocore 1.44.5, without those of videos, Custom Labels and tags.
     not_imitated = NotImitated(
@@ -251,10 +252,6 @@ class Rekognition(base.MockVendor):
 
     def name_of_call(self, head: Request) -> str:
         return _operation_of(head)
-
-    def known_paths(self) -> tuple[str, ...]:
-        """Return no paths to suggest, because a header selects the operation."""
-        return ()
 
 
 _BYTES = '{{\\"Bytes\\": \\"$(base64 -w0 cards/%s)\\"}}'

@@ -98,10 +98,11 @@ def _refuse_action(call: TencentCall) -> Response:
     call.refuse("action.unknown")
 
 
-class Tencent(PairVendor):
+class Tencent(base.ActionVendor, PairVendor):
     """The mock of Tencent Cloud IAI in one world; all actions have one path. Thread-safe."""
 
     call = TencentCall
+    action_header = "x-tc-action"
     endpoints = tuple(ENDPOINTS.values())
     key = SigningKey()
     rate_scope = "second"
@@ -153,7 +154,7 @@ class Tencent(PairVendor):
         """Return the route of the action that a header names; None for a call to AWS."""
         if head.method != "POST" or head.path != "/" or head.header("x-amz-target") is not None:
             return None, ()
-        endpoint = ENDPOINTS.get(head.header("x-tc-action", ""))
+        endpoint = ENDPOINTS.get(head.header(self.action_header, ""))
         for route in self.routes:
             # The route of unknown actions has no endpoint.
             if route.extra is endpoint:
@@ -161,14 +162,10 @@ class Tencent(PairVendor):
         return None, ()
 
     def imitates(self, request: Request) -> bool:
-        return request.header("x-tc-action") in ENDPOINTS and super().imitates(request)
+        return request.header(self.action_header) in ENDPOINTS and super().imitates(request)
 
     def name_of_call(self, head: Request) -> str:
-        return head.header("x-tc-action", "")
-
-    def known_paths(self) -> tuple[str, ...]:
-        """Return no paths to suggest, because a header selects the action."""
-        return ()
+        return head.header(self.action_header, "")
 
     def read_body(self, call: PairCall) -> None:
         self.check_headers(call)

@@ -54,6 +54,14 @@ test("a call has the kind of its verdict, or of its trouble", () => {
   assert.equal(pure.kind({ status: 403, note: null, verdict: null }), "fail");
 });
 
+test("an own reply and a recorded one are told apart, and from the mock's answers", () => {
+  const answered = { status: 200, note: "own reply", verdict: "Approved" };
+  assert.equal(pure.author({ ...answered, reply: null, recorded: null }), "");
+  assert.equal(pure.author({ ...answered, reply: "own.json #1", recorded: null }), "own reply");
+  assert.equal(pure.kind({ ...answered, reply: "own.json #1", recorded: null }), "own reply");
+  assert.equal(pure.kind({ ...answered, status: 500, reply: "rec.json #1", recorded: "2026-11-29" }), "recorded");
+});
+
 const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, fields: { vendor_data: "a", long: `${"x".repeat(79)}…` }, pictures: [{ card: { person: "p7" } }] };
 
 test("a call is found by its words, its kind and its vendor", () => {
