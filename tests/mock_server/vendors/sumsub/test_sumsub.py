@@ -219,6 +219,14 @@ def test_access_token_has_the_address_of_the_page_for_the_web_sdk(engine, how, p
     assert json.loads(base64.b64decode(content)) == {"url": "https://api.sumsub.com"}
 
 
+def test_access_token_has_the_one_address_of_all_pages_if_there_is_one(engine):
+    engine.accounts.page_origin = "http://127.0.0.1:8080"
+    made = tell(engine, sumsub.token())["token"]
+    assert json.loads(base64.b64decode(made.split(".")[1])) == {"url": "http://127.0.0.1:8080"}
+    answer = ask(engine, sumsub.frame(made))
+    assert answer.header("location").startswith("http://127.0.0.1:8080/")
+
+
 def test_frame_of_an_access_token_leads_to_the_page_of_its_applicant(engine):
     made = tell(engine, sumsub.token())["token"]
     answer = ask(engine, sumsub.frame(made))
