@@ -131,6 +131,11 @@ def _currency(_context: click.Context, _option: click.Parameter, code: str | Non
     return code
 
 
+def confidence_option(help_: str) -> Decorator:
+    """Return the option --confidence."""
+    return click.option("--confidence", type=CONFIDENCE, default="0.95", help=help_)
+
+
 def currency_option(help_: str, **more: Any) -> Decorator:
     """Return the option --currency."""
     return text_option("--currency", "CCC", help_, callback=_currency, **more)

@@ -38,7 +38,7 @@ _OUT_FORMS: Final = (".html", ".json")
 @click.option(
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, e.g. 0.01."
 )
-@click.option("--confidence", type=common.CONFIDENCE, default="0.95", help="One-sided confidence.")
+@common.confidence_option("One-sided confidence.")
 @json_option
 def plan(*, as_json: bool, **options: Any) -> int:
     """Compute how many pairs you need to show an FMR and an FRR.
@@ -94,9 +94,7 @@ def _thresholds(
     "strictest 1/N",
     help="False match rate at which to compare all systems, such as 1e-3 or 1/77.",
 )
-@click.option(
-    "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
-)
+@common.confidence_option("Confidence of every interval.")
 @common.repeated(
     "--at-threshold",
     "at_thresholds",

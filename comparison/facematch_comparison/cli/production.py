@@ -59,9 +59,7 @@ _log_options = join_options(
         default="reject",
         help="What a REVIEW is, beside MATCH or LIVE, which are accepted.",
     ),
-    click.option(
-        "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
-    ),
+    common.confidence_option("Confidence of every interval."),
     common.repeated("--out", "outs", "FILE", "Write a page (.html) or JSON (.json).", type=FILE),
     json_option,
 )

@@ -23,7 +23,7 @@ from .sentences import NAMES, charges_per_call, estimate, listed, share
 from .shadow import PER, ShadowComparison, SideSummary
 
 #: The cells of a table's row, by column title.
-Row: TypeAlias = dict[str, str]
+TextRow: TypeAlias = dict[str, str]
 
 #: Ours, and those of a report, whose style and tables the pages share.
 _TEMPLATES: Final = (
@@ -136,7 +136,7 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
     )
 
 
-def error_rows(comparison: ShadowComparison) -> list[Row]:
+def error_rows(comparison: ShadowComparison) -> list[TextRow]:
     """Return the net errors of each kind, by title."""
     rows = []
     for net in comparison.net:
@@ -154,7 +154,7 @@ def error_rows(comparison: ShadowComparison) -> list[Row]:
     return rows
 
 
-def _money_rows(comparison: ShadowComparison) -> list[Row]:
+def _money_rows(comparison: ShadowComparison) -> list[TextRow]:
     """Return what the candidate saves per 1,000 calls, as one row; none without labels or costs."""
     money = comparison.money
     if money is None:
@@ -175,7 +175,7 @@ def _money_rows(comparison: ShadowComparison) -> list[Row]:
     ]
 
 
-def _decision_rows(comparison: ShadowComparison) -> list[Row]:
+def _decision_rows(comparison: ShadowComparison) -> list[TextRow]:
     rows = []
     for answered_decision, counts in comparison.decisions.items():
         row = {comparison.answered.name: answered_decision.replace("_", " ")}
@@ -186,7 +186,7 @@ def _decision_rows(comparison: ShadowComparison) -> list[Row]:
     return rows
 
 
-def side_cells(summary: SideSummary) -> Row:
+def side_cells(summary: SideSummary) -> TextRow:
     """Return what one side did, by title; a title without a value has ""."""
     seconds = {
         percentile: f"{numbers.quantity(value)} s"
