@@ -23,6 +23,8 @@ from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_mock_server.base.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
+    from facematch_mock_server.record_cli import RecordOptions
+    from facematch_mock_server.replies.recorder import Recorder
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
@@ -97,6 +99,23 @@ HINT_AT_BYTE_SCORES = (
 @click.option("--any-key", is_flag=True,
     help="Accept every key through the door; the signatures of Amazon, Sumsub, Tencent and Veriff "
     "are then not checked.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE",
+    allow_from_autoenv=False,
+    help="Send the program's calls to the real vendor, which may charge them, and write its "
+    "replies to a new FILE, without private values. Needs --vendor and --max-calls.")
+@click.option("--max-calls", type=click.IntRange(min=0), metavar="N", default=0,
+    allow_from_autoenv=False, show_default=False,
+    help="How many calls --record sends; any further one gets a 503.")
+@click.option("--hide", multiple=True, metavar="WORD", allow_from_autoenv=False,
+    help="Word that --record hides; all others that the mock's sources lack are kept. May be "
+    "repeated.")
+@click.option("--kept-is-fine", is_flag=True, allow_from_autoenv=False,
+    help="Keep all words that have the form of the vendor's, though the mock's sources lack them.")
+@click.option("--upstream", metavar="URL", allow_from_autoenv=False,
+    help="Server that gets the recorded calls in place of the vendor's hosts.")
+@click.option("--upstream-ca", type=click.Path(path_type=Path), metavar="FILE",
+    allow_from_autoenv=False,
+    help="PEM file with the authorities to trust for recorded calls, in place of certifi's.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -115,6 +134,12 @@ def command(
     door_host: tuple[str, ...],
     links: str,
     any_key: bool,
+    record: Path | None,
+    max_calls: int,
+    hide: tuple[str, ...],
+    kept_is_fine: bool,
+    upstream: str | None,
+    upstream_ca: Path | None,
     program: tuple[str, ...],
     **more: Any,
 ) -> int:
@@ -123,12 +148,14 @@ def command(
     Each mock behaves as its vendor documents, with credit and rate limits, but costs nothing.
 
     Every option can be set by an environment variable: FACEMATCH_MOCK_PORT sets --port, and
-    FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces.
+    FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces. Only --record
+    and the options that go with it cannot, because a recording may cost money.
 
     The exit code is COMMAND's; 128 plus the number of a signal that ended it, 127 if it does not
     exist.
     """
     try:
+        from facematch_mock_server.record_cli import RecordOptions
         from facematch_mock_server.server import MockServer
         from facematch_mock_server.vendors import vendor_named
         from facematch_mock_server.world.clock import VirtualClock
@@ -148,6 +175,15 @@ def command(
         "COMMAND": program,
     }
     _check_door_options_and_packages(door, door_options)
+    record_options = RecordOptions(
+        record=record,
+        max_calls=max_calls,
+        hide=hide,
+        kept_is_fine=kept_is_fine,
+        upstream=upstream,
+        upstream_ca=upstream_ca,
+    )
+    record_options.check(vendors=vendor, host=host, door=door, any_key=any_key)
     makes_token = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
         if control_token_file is not None:
@@ -181,20 +217,21 @@ def command(
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     _start(server, more["port"])
     with server:
+        if record is not None:
+            return _record(server, record, record_options, program, ended, door=door, links=links)
         # A browser does not send a URL's fragment, so the token stays secret.
         # Do not print the user's own token, because output ends up in logs.
         console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
-        if door and not vendor:
-            greeting = _greet_all(vendors, switch, more["engine"])
-        else:
-            greeting = _greet(server, vendors, switch, more["engine"], has_program=bool(program))
+        greet = functools.partial(_greet, server, has_program=bool(program))
+        # With a door alone, nobody named a vendor.
+        lines = (_greet_all if door and not vendor else greet)(vendors, switch, more["engine"])
         # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else console,
-                vendors="\n".join([*greeting, *_count_replies(server)]),
+                vendors="\n".join([*lines, *_count_replies(server)]),
                 control="none" if no_control else server.control_url + about_token,
                 end="" if program else STOP,
             ),
@@ -263,6 +300,7 @@ def _serve(
     door: bool,
     links: str,
     any_key: bool,
+    recorder: Recorder | None = None,
 ) -> int:
     """Serve until the program behind the door ends, and return its exit code.
 
@@ -282,6 +320,7 @@ def _serve(
         server,
         any_key=any_key,
         loopback_links=links == "loopback",
+        recorder=recorder,
         report=functools.partial(click.echo, err=True),
     ) as opened:
         variables = variables_for(opened, os.environ)
@@ -291,6 +330,33 @@ def _serve(
             click.echo(f"export {name}={shlex.quote(value)}")
         wait_for_sigterm(ended)
     return 0
+
+
+def _record(
+    server: MockServer,
+    file: Path,
+    options: RecordOptions,
+    program: Sequence[str],
+    ended: threading.Event,
+    *,
+    door: bool,
+    links: str,
+) -> int:
+    """Forward calls to the real vendors until `program` or the server ends, and record them."""
+    from .record_cli import end_recording, open_recorder, warn_of_calls
+
+    vendors = tuple(server.accounts.vendors.values())
+    recorder = open_recorder(file, options, vendors)
+    try:
+        warn_of_calls(recorder, vendors, options.upstream)
+        if not door:
+            server.app.recorder = recorder
+            click.echo(server.url)
+        return _serve(
+            server, program, ended, door=door, links=links, any_key=False, recorder=recorder
+        )
+    finally:
+        end_recording(recorder)
 
 
 def wait_for_sigterm(ended: threading.Event) -> None:

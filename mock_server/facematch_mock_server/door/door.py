@@ -14,6 +14,7 @@ from typing import Self
 from facematch_mock_server.base.messages import PERSON, Request, Response, host_in
 from facematch_mock_server.control.api import reply_words
 from facematch_mock_server.http.app import App
+from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.journal import Entry
@@ -43,6 +44,8 @@ class Door:
             not checked.
         loopback_links: Whether links to hosted sessions lead to the server's own address, where a
             browser needs no proxy, instead of the vendor's host.
+        recorder: Forwards all calls to the real vendors, which the mock then does not imitate; None
+            for a door to the mock.
         report: Called in the server's thread with each refusal, a sentence.
 
     Attributes:
@@ -58,10 +61,12 @@ class Door:
         *,
         any_key: bool = False,
         loopback_links: bool = False,
+        recorder: Recorder | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
         self.server = server
         self.any_key = any_key
+        self.recorder = recorder
         self._loopback_links = loopback_links
         self._report = report
         self._vendors = tuple(server.accounts.vendors.values())
@@ -213,6 +218,7 @@ class _DoorApp(App):
     def __init__(self, door: Door) -> None:
         super().__init__(door.server.accounts)
         self.person = door.server.app.person
+        self.recorder = door.recorder
         self._door = door
 
     def begin(self, head: Request) -> Response | None:

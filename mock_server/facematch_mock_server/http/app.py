@@ -52,6 +52,8 @@ class App:
         self._control = ControlApi(accounts)
         #: The console and the person's page, if enabled.
         self.console: Any = None
+        #: Forwards the calls to the real vendors; None if the mock answers them. See `Recorder`.
+        self.recorder: Any = None
         self.person: Any = None
 
     @property
@@ -78,7 +80,8 @@ class App:
             return self._mark(reply_words(404, NO_ACCOUNT))
         if int(head.header("content-length") or 0) > self.max_body_bytes(head):
             return self.too_large(head)
-        vendor = self.mock_vendor_of(head)
+        # The mock imitates nothing of a call that is recorded.
+        vendor = None if self.recorder is not None else self.mock_vendor_of(head)
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
@@ -108,6 +111,12 @@ class App:
             response = self._answer_own_path(request)
             if response is not None:
                 return response
+        if self.recorder is not None:
+            return self._forward(request)
+        return self._imitate(request)
+
+    def _imitate(self, request: Request) -> Response:
+        """Return the response of the mock of the request's vendor, or of the mock itself."""
         start = time.perf_counter()
         vendor = self.mock_vendor_of(request)
         if vendor is not None:
@@ -132,6 +141,14 @@ class App:
             first_vendor = mock_vendors[0]
             hint = f"{first_vendor.title} begins at {first_vendor.common_prefix}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
+
+    def _forward(self, request: Request) -> Response:
+        """Return what the recorder brings for a vendor's host, or else for the only vendor."""
+        first_vendor, *_ = vendors = self.accounts.vendors.values()
+        host = request.header("host")
+        vendor = next((vendor for vendor in vendors if vendor.has_host(host)), first_vendor)
+        response: Response = self.recorder.forward(vendor.name, request)
+        return response
 
     def see_entry(self, vendor: Vendor, entry: Entry) -> None:
         """Look at the entry of a vendor's answer in the journal; here, do nothing."""
@@ -171,6 +188,8 @@ class App:
 
     def is_slow(self, request: Request) -> bool:
         """Return whether a thread should handle the request, to keep the event loop responsive."""
+        if self.recorder is not None:
+            return True
         # An engine takes about 30 ms per picture.
         has_engine = self.accounts.recognizer.engine is not None
         if has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock:

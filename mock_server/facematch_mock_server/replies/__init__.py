@@ -23,6 +23,9 @@ A recording answers only a request with the same pictures, and none with picture
 
 Words:
     own reply: `OwnReply`, a mapping that was read. One with ``recorded`` is a *recorded reply*.
+    recording: A file of recorded replies. A `Recorder` forwards the calls, a `Reduction` hides what
+        is private, and `vocabulary` says what is kept and why.
+    stand-in: A text in place of a private one, in the same form.
     source: The place of a mapping: ``own.json #2``, or ``control #1`` if a test added it.
 """
 

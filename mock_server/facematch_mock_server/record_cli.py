@@ -1,0 +1,178 @@
+"""`facematch mock --record`: the checks before the first call, and what is said at the end."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import click
+
+from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.replies.recorder import Recorder
+from facematch_mock_server.replies.recording_file import RecordingFile
+from facematch_mock_server.replies.upstream import Upstream
+from facematch_mock_server.replies.vocabulary import Vocabulary
+from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world.vendor import Vendor
+
+
+@attrs.frozen(kw_only=True)
+class RecordOptions:
+    """The options of a recording, as they were given on the command line."""
+
+    record: Path | None
+    max_calls: int
+    upstream: str | None
+    upstream_ca: Path | None
+    hide: tuple[str, ...]
+    kept_is_fine: bool
+
+    def check(self, *, vendors: Sequence[str], host: str, door: bool, any_key: bool) -> None:
+        """Raise `click.UsageError` for options that do not fit together."""
+        if self.record is None:
+            for option in attrs.fields(RecordOptions):
+                if getattr(self, option.name):
+                    name = option.name.replace("_", "-")
+                    raise click.UsageError(f"--{name} needs --record.")
+            return
+        if not vendors:
+            raise click.UsageError(
+                "--record needs --vendor: only the named vendors are called, and may charge."
+            )
+        if not self.max_calls:
+            raise click.UsageError(
+                "--record needs --max-calls: as many calls go to the real vendor, which may charge "
+                "each."
+            )
+        if any_key:
+            raise click.UsageError("--record sends the program's own key: leave out --any-key.")
+        if not is_loopback(host):
+            raise click.UsageError(
+                "--record is for programs on this machine: leave out --host, so that no other "
+                "machine can make calls."
+            )
+        if not door and (self.upstream is None or len(vendors) > 1):
+            raise click.UsageError(
+                "--record needs --door; or, for a server of your own, one --vendor and --upstream "
+                "with its URL."
+            )
+        if "FACEMATCH_DOOR_PORT" in os.environ:
+            raise click.UsageError(
+                "This shell has the variables of a door, which leads to a mock. Record in another "
+                "shell."
+            )
+
+
+def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor]) -> Recorder:
+    """Create the file `record` and return the recorder. Raises `click.UsageError`."""
+    if options.upstream is None and not any(vendor.hosts for vendor in vendors):
+        raise click.UsageError(
+            "The vendor has no host of its own: give the URL of your server with --upstream, and "
+            "leave out --door."
+        )
+    vocabulary = Vocabulary.read(_sources_of(vendors))
+    names = [vendor.name for vendor in vendors]
+    try:
+        upstream = Upstream(options.upstream, options.upstream_ca)
+        recording = RecordingFile(
+            record,
+            vocabulary,
+            show_host=functools.partial(_show_host, names, vocabulary.texts),
+            hidden_words=options.hide,
+            shows_words=options.kept_is_fine or bool(options.hide),
+        )
+    except FileExistsError:
+        raise click.UsageError(f"{record} exists: name a new file for --record.") from None
+    except OSError as error:
+        name = error.filename or options.upstream_ca
+        raise click.UsageError(f"{name} cannot be used: {error.strerror}.") from None
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    return Recorder(recording, upstream, options.max_calls, _say)
+
+
+def warn_of_calls(recorder: Recorder, vendors: Sequence[Vendor], upstream: str | None) -> None:
+    """Say that calls go to real vendors."""
+    hosts = upstream or ", ".join(sorted(host for vendor in vendors for host in vendor.hosts))
+    _say(
+        f"REAL CALLS: up to {recorder.max_calls} calls go to {hosts}, with the program's own keys "
+        "and pictures. The vendor may charge each. Nothing is imitated."
+    )
+
+
+def end_recording(recorder: Recorder) -> None:
+    """Say what was recorded. Ask which words to hide, if a person is there to answer."""
+    recording = recorder.recording
+    for sentence in recording.left_out:
+        _say(sentence)
+    if not len(recording):
+        recording.remove_if_empty()
+        _say(f"No call was recorded. Calls that may be charged: {recorder.calls}.")
+        return
+    if recording.waiting and sys.stdin.isatty() and sys.stderr.isatty():
+        _ask_for_words(recording)
+    if recording.kept:
+        _say(f"kept: {', '.join(recording.kept)}")
+    if recording.waiting:
+        _explain_waiting(recording)
+    _say(
+        f"Recorded in {recording.path}. Calls that may be charged: {recorder.calls}. Read it "
+        "before you share it."
+    )
+
+
+def _ask_for_words(recording: RecordingFile) -> None:
+    words = sorted(recording.waiting.values())
+    _say(f"The mock's sources have no such words: {', '.join(words)}")
+    try:
+        answer = click.prompt(
+            "Words to hide, with spaces between; Enter keeps all",
+            default="",
+            show_default=False,
+            err=True,
+        )
+    except click.Abort:
+        return
+    recording.settle(answer.replace(",", " ").split())
+
+
+def _explain_waiting(recording: RecordingFile) -> None:
+    stand_ins = [f"{stand_in} is {word}" for stand_in, word in recording.waiting.items()]
+    _say(
+        "The file has stand-ins for words that the mock's sources lack, because only you can tell "
+        f"whether they are private: {', '.join(stand_ins)}. Write the others in the file. To have "
+        "it done at the next recording, add --kept-is-fine, or --hide WORD for each private word."
+    )
+
+
+def _show_host(vendors: Collection[str], public: Collection[str], host: str) -> str | None:
+    """Return what may be written of a host; None if it is no vendor's and not this machine's."""
+    if is_loopback(host):
+        return host
+    label, _, domain = host.partition(".")
+    for name in vendors:
+        # The vendor's own hosts, without those that --door-host added.
+        hosts = vendor_named(name).hosts
+        if host in hosts or (f"*.{domain}" in hosts and label in public):
+            return host
+        if f"*.{domain}" in hosts:
+            return f"customer.{domain}"
+    return None
+
+
+def _sources_of(vendors: Sequence[Vendor]) -> Iterator[Path]:
+    """Yield the Python files of the vendors' mocks, and of what the mocks share."""
+    for vendor in vendors:
+        module = sys.modules[vendor.behaviour.__module__]
+        file = Path(str(module.__file__))
+        # A plug-in may be one module among others.
+        yield from file.parent.glob("*.py") if module.__package__ else [file]
+    shared = Path(str(sys.modules[vendor_named.__module__].__file__))
+    yield from shared.parent.glob("*.py")
+
+
+_say: Callable[[str], None] = functools.partial(click.echo, err=True)

@@ -1,0 +1,200 @@
+"""A call to the vendor with its reply, in memory, and without its pictures."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import re
+from typing import Any, TypeAlias
+
+import attrs
+
+from facematch_core.base.nesting import load_json
+from facematch_mock_server.base.messages import (
+    MULTIPART,
+    URLENCODED,
+    FormError,
+    Headers,
+    Request,
+    Response,
+    media_type,
+    read_form,
+)
+
+_PICTURE = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0|....ftyp", re.DOTALL)
+_BASE64 = re.compile(r"(data:image/[\w+.-]+;base64,)?([\w+/=\s-]{60,})", re.ASCII)
+#: The usual letters of base64, by those that are safe in addresses.
+_USUAL_BASE64 = str.maketrans("-_", "+/")
+_EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|heic|pdf)$", re.IGNORECASE)
+#: How many bytes of a picture are looked for in what is written, from each of several places.
+_SAMPLE_BYTES = 24
+
+
+@attrs.frozen
+class Picture:
+    """A picture: its card, and the part of a data URI before it."""
+
+    card: str
+    prefix: str = ""
+
+
+@attrs.frozen
+class Json:
+    """A JSON body, with a `Picture` in place of each text that was one."""
+
+    value: Any = attrs.field(repr=False)
+
+
+@attrs.frozen
+class JsonText(Json):
+    """JSON within a text, such as Sumsub's ``metadata`` in a form."""
+
+
+@attrs.frozen
+class File:
+    """A file of a form. `card` is None if it is no picture."""
+
+    field: str = attrs.field(repr=False)
+    extension: str
+    card: str | None
+
+
+@attrs.frozen
+class FormBody:
+    """The texts of a form by name, and its files."""
+
+    fields: dict[str, Any] = attrs.field(repr=False)
+    files: list[File]
+
+
+#: A body; a `str` is another text, and None is no body.
+Body: TypeAlias = Json | FormBody | Picture | str | None
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """A call to the vendor and its reply. Its values are private, so none is in `repr`.
+
+    Attributes:
+        vendor, host: The vendor's name, and the host that was really called.
+        at: When the reply came.
+        path, query: The target as sent, with the query decoded.
+        pictures: Digests of the pictures in the request; the recording's salt is in them.
+    """
+
+    vendor: str
+    host: str = attrs.field(repr=False)
+    at: dt.datetime
+    method: str = attrs.field(repr=False)
+    path: str = attrs.field(repr=False)
+    query: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    headers: Headers = attrs.field(repr=False)
+    body: Body = attrs.field(repr=False)
+    pictures: tuple[str, ...] = ()
+    status: int
+    reply_headers: Headers = attrs.field(repr=False)
+    reply_body: Body = attrs.field(repr=False)
+
+
+class Album:
+    """The cards of the pictures in a run: ``r1``, ``r2``, the same one for the same picture."""
+
+    def __init__(self) -> None:
+        self._cards: dict[bytes, str] = {}
+        #: Some bytes of each picture, to look for in what is written.
+        self.samples: list[bytes] = []
+
+    def add(self, picture: bytes) -> str:
+        """Return the picture's card."""
+        digest = hashlib.sha256(picture).digest()
+        if digest not in self._cards:
+            self._cards[digest] = f"r{len(self._cards) + 1}"
+            step = max(_SAMPLE_BYTES, len(picture) // 8)
+            for start in range(0, len(picture) - _SAMPLE_BYTES, step):
+                sample = picture[start : start + _SAMPLE_BYTES]
+                # A plain area of one picture may be in any file.
+                if len(set(sample)) > _SAMPLE_BYTES // 3:
+                    self.samples.append(sample)
+        return self._cards[digest]
+
+
+def take_exchange(
+    vendor: str,
+    host: str,
+    request: Request,
+    response: Response,
+    *,
+    album: Album,
+    pictures: tuple[str, ...] = (),
+) -> Exchange:
+    """Take the pictures out of a request and its reply, and keep the rest."""
+    path, _, _ = request.target.partition("?")
+    return Exchange(
+        vendor=vendor,
+        host=host,
+        at=dt.datetime.now(dt.UTC),
+        method=request.method,
+        path=path,
+        query=request.query,
+        headers=request.headers,
+        body=_read_body(request.header("content-type", ""), bytes(request.body), album),
+        pictures=pictures,
+        status=response.status,
+        reply_headers=response.headers,
+        reply_body=_read_body(response.header("content-type") or "", response.body, album),
+    )
+
+
+def _read_body(content_type: str, body: bytes, album: Album) -> Body:
+    if not body:
+        return None
+    if _PICTURE.match(body):
+        return Picture(album.add(body))
+    if media_type(content_type) in (MULTIPART, URLENCODED):
+        try:
+            form = read_form(content_type, body)
+        except FormError:
+            return body.decode(errors="replace")
+        files = []
+        for field, uploads in form.files.items():
+            for upload in uploads:
+                extension = _EXTENSION.search(upload.name)
+                is_picture = _PICTURE.match(upload.content) is not None
+                card = album.add(bytes(upload.content)) if is_picture else None
+                files.append(File(field, extension[0] if extension else "", card))
+        return FormBody(_without_pictures(_single_values(form.fields), album), files)
+    try:
+        return Json(_without_pictures(load_json(body), album))
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def _single_values(fields: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the fields with a list for those alone that were sent several times."""
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()}
+
+
+def _without_pictures(value: Any, album: Album) -> Any:
+    """Return a JSON value with a `Picture` for each picture in base64, and JSON in texts read."""
+    if isinstance(value, dict):
+        return {name: _without_pictures(inner, album) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_pictures(inner, album) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if value.startswith(("{", "[")):
+        try:
+            return JsonText(_without_pictures(load_json(value), album))
+        except (ValueError, RecursionError):
+            return value
+    encoded = _BASE64.fullmatch(value)
+    if encoded is None:
+        return value
+    try:
+        content = base64.b64decode(encoded[2].translate(_USUAL_BASE64) + "==")
+    except ValueError:
+        return value
+    if not _PICTURE.match(content):
+        return value
+    return Picture(album.add(content), encoded[1] or "")

@@ -1,0 +1,590 @@
+"""Turn recorded calls into own replies without private values; `vocabulary` says what is kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from facematch_mock_server.base.messages import Headers
+
+from .exchange import Body, Exchange, FormBody, Json, JsonText, Picture
+from .stand_ins import StandIns, has_form_of_id
+from .vocabulary import (
+    HIDDEN_HEADERS,
+    MAX_PLAIN_NUMBER,
+    REPLY_HEADERS,
+    WORD,
+    Field,
+    Vocabulary,
+    split_words,
+)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Headers that name the call, at Tencent and Amazon.
+_ACTIONS = ("x-tc-action", "x-amz-target")
+_CREDENTIAL = re.compile(
+    r"(.*-)?(auth-client|authorization|client-id|key|secret|sig|signature|token)"
+)
+#: The scheme and the kind of a key, before the key itself.
+_SCHEME = re.compile(
+    r"(?:(?:Bearer|Basic|Token) |token=|api_(?:live|sandbox)[._]|persona_(?:sandbox|production)_|"
+    r"(?:sbx|prd):|bce-auth-v\d/)*"
+)
+#: AWS's and Tencent's signature: the scheme, the access key, the scope, and the signature.
+_SIGNATURE = re.compile(
+    r"([\w-]+ Credential=)([^/\s]+)(/[\w/-]+, ?SignedHeaders=[\w;-]+, ?Signature=)(\w+)"
+)
+#: Least characters of a stand-in that is part of no other one.
+_LONG_STAND_IN = 20
+_LONGEST_PAGE = 2000
+_WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
+#: Most digits in a word of a sentence.
+_MOST_DIGITS = 3
+_LONGEST_WORD = 40
+_VERSION = re.compile(r"v\d{1,2}(\.\d{1,2})*|\d{1,2}(\.\d{1,2})+")
+_LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
+_PLAIN_NUMBER = re.compile(r"-?\d{1,4}(\.\d+)?")
+_GENDERS = {"male": "female", "m": "f", "man": "woman"}
+_GENDERS |= {stand_in: stand_in for stand_in in _GENDERS.values()}
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_COMPACT_TIME = re.compile(r"\d{8}T\d{6}Z")
+_UNIX_TIME = re.compile(r"1\d{9}(\d{3})?")
+_DAY_LENGTH = dt.timedelta(days=1)
+#: Most seconds from a call to a time that is kept as a distance.
+_NEAR_S = 100 * _DAY_LENGTH.total_seconds()
+#: Time zones as they are written, by the letters of a format.
+_ZONES = {None: "", "Z": "X"}
+
+
+class Reduction:
+    """Reduces the calls of one run; each value has the same stand-in in all of them.
+
+    Args:
+        vocabulary: The vendors' own texts.
+        show_host: Returns what may be written of a host; None if it is no vendor's.
+        hidden_words: Words that the user hides.
+        shows_words: Whether the user has settled which words are hidden. Until then, all words
+            that the vocabulary lacks are.
+
+    Attributes:
+        stand_ins: The private values with their stand-ins.
+        credentials: The keys, tokens and signatures.
+        kept: The words in the result that the vocabulary lacks.
+        waiting: The words that wait for the user, by their stand-ins.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        show_host: Callable[[str], str | None],
+        *,
+        hidden_words: Collection[str] = (),
+        shows_words: bool = False,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._show_host = show_host
+        self._hidden_words = hidden_words
+        self._shows_words = shows_words
+        self.stand_ins = StandIns(vocabulary.texts)
+        self.credentials: set[str] = set()
+        self.kept: set[str] = set()
+        self.waiting: dict[str, str] = {}
+        self._now = dt.datetime.now(dt.UTC)
+        self._private_texts: set[str] = set()
+        #: The words and digits of private texts, without those of the vocabulary.
+        self._private_words: set[str] = set()
+        #: How the vendors write their names: ``aB``, ``A_B``.
+        self._usual_shapes: set[str] = set()
+
+    def reduce(self, exchanges: Sequence[Exchange], salt: str) -> list[dict[str, Any]]:
+        """Return a mapping for each call, in order."""
+        for exchange in exchanges:
+            for field, value in _fields_of(exchange):
+                self._look_at(Field(field), value, is_private=False)
+        mappings = []
+        for exchange in exchanges:
+            mappings.append(self._reduce_exchange(exchange, salt))
+        _tell_apart(mappings, set(self.stand_ins.texts))
+        return mappings
+
+    def _look_at(self, field: Field, value: Any, *, is_private: bool) -> None:
+        """Collect the private texts, and the shapes of the vendors' names."""
+        if field.name in self._vocabulary.texts:
+            self._usual_shapes.add(_shape_of(field.name))
+        is_private = is_private or field.is_private
+        if isinstance(value, Json):
+            value = value.value
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                self._look_at(Field(name), inner, is_private=is_private)
+        elif isinstance(value, list):
+            for inner in value:
+                self._look_at(field, inner, is_private=is_private)
+        elif is_private and isinstance(value, (str, int)) and not isinstance(value, bool):
+            self._add_private_text(field, str(value))
+
+    def _add_private_text(self, field: Field, text: str) -> None:
+        is_constant = field.has_constant and text in self._vocabulary.texts
+        if is_constant or len(text) < 2:
+            return
+        self._private_texts.add(text)
+        for word in _pieces_of(text):
+            if word not in self._vocabulary.words:
+                self._private_words.add(word)
+
+    def _reduce_exchange(self, exchange: Exchange, salt: str) -> dict[str, Any]:
+        self._now = exchange.at
+        headers = self._reduce_request_headers(exchange.headers)
+        path, template = self._reduce_path(exchange.path)
+        query = self._reduce_pairs(exchange.query)
+        sent: dict[str, Any] = {"target": path, "headers": headers}
+        if query:
+            sent["target"] += f"?{urlencode(query)}"
+        sent |= self._reduce_request_body(exchange.body)
+        reply = {
+            "status": exchange.status,
+            "headers": self._reduce_reply_headers(exchange.reply_headers),
+            **self._reduce_reply_body(exchange.reply_body),
+        }
+        request: dict[str, Any] = {
+            "method": exchange.method if exchange.method in _METHODS else "ANY",
+            "urlPathTemplate": template,
+        }
+        kept_pairs = set(exchange.query)
+        fixed = {name: {"equalTo": text} for name, text in query if (name, text) in kept_pairs}
+        if fixed:
+            request["queryParameters"] = fixed
+        actions = {name: {"equalTo": headers[name]} for name in _ACTIONS if name in headers}
+        if actions:
+            request["headers"] = actions
+        return {
+            "request": request,
+            "response": reply,
+            "metadata": {
+                "vendor": exchange.vendor,
+                "host": exchange.host,
+                "recorded": f"{exchange.at:%Y-%m-%d}",
+                "sent": sent,
+                "pictures": list(exchange.pictures),
+                "salt": salt,
+            },
+        }
+
+    def _reduce_request_headers(self, headers: Headers) -> dict[str, str]:
+        reduced = {}
+        for name, text in headers:
+            is_known = name in self._vocabulary.headers or name in ("authorization", "accept")
+            if not is_known or name in HIDDEN_HEADERS:
+                continue
+            if _CREDENTIAL.fullmatch(name):
+                reduced[name] = self._reduce_credential(text)
+            else:
+                reduced[name] = self._reduce_header(name, text)
+        return reduced
+
+    def _reduce_reply_headers(self, headers: Headers) -> dict[str, str]:
+        reduced = {}
+        for name, text in headers:
+            lower = name.lower()
+            if REPLY_HEADERS.fullmatch(lower) or (
+                lower in self._vocabulary.headers and lower not in HIDDEN_HEADERS
+            ):
+                reduced[name] = self._reduce_header(lower, text)
+        return reduced
+
+    def _reduce_header(self, name: str, text: str) -> str:
+        if text in self._vocabulary.texts:
+            return text
+        if name in ("content-type", "accept", "allow", "www-authenticate"):
+            # A form is encoded again, with another boundary.
+            return self._reduce_sentence(re.sub(r"; *boundary=.*", "", text))
+        return str(self._reduce_text(Field(name), text))
+
+    def _reduce_credential(self, text: str) -> str:
+        """Return the form of a key or signature: ``Bearer ***1``."""
+        signed = _SIGNATURE.fullmatch(text)
+        if signed is not None:
+            scheme, access_key, scope, signature = signed.groups()
+            self.credentials |= {access_key, signature}
+            return f"{scheme}{self.stand_ins.of(access_key, '***{}')}{scope}***"
+        matched = _SCHEME.match(text)
+        scheme = matched[0] if matched is not None else ""
+        key = text[len(scheme) :]
+        self.credentials.add(key)
+        return scheme + self.stand_ins.of(key, "***{}")
+
+    def _reduce_path(self, path: str) -> tuple[str, str]:
+        """Return a path with stand-ins, and its template with names for them."""
+        steps = []
+        names = []
+        for number, encoded in enumerate(path.split("/")):
+            step = unquote(encoded)
+            if step == "" or _VERSION.fullmatch(step) or step in self._vocabulary.texts:
+                kept = step
+                name = step
+            elif self._may_be_word(step):
+                kept = self._reduce_word(step)
+                name = kept
+            else:
+                kept = self._hide(Field("id"), step)
+                name = f"{{id{number}}}"
+            steps.append(kept)
+            names.append(name)
+        return "/".join(steps), "/".join(names)
+
+    def _reduce_pairs(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        reduced = []
+        for name, text in pairs:
+            reduced.append((self._reduce_key(name), str(self._reduce_text(Field(name), text))))
+        return reduced
+
+    def _reduce_request_body(self, body: Body) -> dict[str, Any]:
+        if isinstance(body, Json):
+            return {"json": self._reduce_value(Field(""), body.value)}
+        if isinstance(body, FormBody):
+            reduced: dict[str, Any] = {"form": self._reduce_value(Field(""), body.fields)}
+            if body.files:
+                reduced["files"] = [
+                    [self._reduce_key(file.field), file.card or "no-picture", file.extension]
+                    for file in body.files
+                ]
+            return reduced
+        if isinstance(body, Picture):
+            return {"card": body.card}
+        return {} if body is None else {"text": "*"}
+
+    def _reduce_reply_body(self, body: Body) -> dict[str, Any]:
+        if isinstance(body, Json):
+            return {"jsonBody": self._reduce_value(Field(""), body.value)}
+        if isinstance(body, str):
+            page = re.sub(r"<[^>]*>", " ", body[:_LONGEST_PAGE])
+            return {"body": self._reduce_sentence(page)}
+        # The bytes of a picture are no text.
+        return {} if body is None else {"body": ""}
+
+    def _reduce_value(self, field: Field, value: Any, *, is_private: bool = False) -> Any:
+        """Return what is kept of a JSON value; `is_private` if a field above it is."""
+        is_below_private = is_private
+        is_private = is_private or field.is_private
+        if isinstance(value, dict):
+            reduced = {}
+            for name, inner in value.items():
+                key = self._reduce_key(name)
+                reduced[key] = self._reduce_value(Field(name), inner, is_private=is_private)
+            return reduced
+        if isinstance(value, list):
+            return [self._reduce_value(field, inner, is_private=is_private) for inner in value]
+        if isinstance(value, JsonText):
+            return json.dumps(self._reduce_value(field, value.value, is_private=is_private))
+        if isinstance(value, Picture):
+            return f"{value.prefix}{{{{card '{value.card}'}}}}"
+        if isinstance(value, str):
+            return self._reduce_text(field, value, is_below_private=is_below_private)
+        if isinstance(value, bool) or value is None:
+            return value
+        return self._reduce_number(field, value, is_private=is_private)
+
+    def _reduce_number(self, field: Field, number: Any, *, is_private: bool) -> Any:
+        if is_private:
+            return 0
+        is_fraction = number % 1 != 0  # also of an infinite number
+        if is_fraction or abs(number) <= MAX_PLAIN_NUMBER:
+            return number
+        text = str(int(number))
+        if field.has_time and _UNIX_TIME.fullmatch(text):
+            time = self._reduce_time(field, text)
+            if time is not None:
+                return time
+        return int(self.stand_ins.of_id(str(abs(int(number)))))
+
+    def _reduce_key(self, name: str) -> str:
+        """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in."""
+        if name == "" or name in self._vocabulary.texts:
+            return name
+        if self._may_be_word(name):
+            return self._reduce_word(name)
+        return self._hide(Field("id"), name)
+
+    def _may_be_word(self, name: str) -> bool:
+        """Return whether a name may be the vendor's: a word in a usual shape, and not private."""
+        if not _WORDLIKE.fullmatch(name) or len(name) > _LONGEST_WORD or has_form_of_id(name):
+            return False
+        shape = _shape_of(name)
+        is_usual = "A" not in shape or shape in self._usual_shapes
+        return is_usual and not self._holds_private_text(name)
+
+    def _holds_private_text(self, text: str) -> bool:
+        if text in self._private_texts or not self._private_words.isdisjoint(_pieces_of(text)):
+            return True
+        # A short name is part of many words.
+        lower = text.lower()
+        return any(len(word) > 4 and word in lower for word in self._private_words)
+
+    def _reduce_word(self, word: str) -> str:
+        """Return a word that the vocabulary lacks, or its stand-in if it is hidden or waits."""
+        if self._shows_words and word not in self._hidden_words:
+            self.kept.add(word)
+            return word
+        stand_in = self.stand_ins.of(word, "word-{}")
+        if word not in self._hidden_words:
+            self.waiting[stand_in] = word
+        return stand_in
+
+    def _reduce_text(self, field: Field, text: str, *, is_below_private: bool = False) -> Any:
+        """Return what is kept of a text, or its stand-in. The questions are in their order."""
+        if text == "":
+            return text
+        is_vendors = text in self._vocabulary.texts
+        if is_vendors and field.has_constant and not field.is_private:
+            return text
+        stand_in = self.stand_ins.find(text)
+        if stand_in is not None:
+            return stand_in
+        if text.lower() in _GENDERS:
+            return _in_case_of(text, _GENDERS[text.lower()])
+        if field.has_key:
+            self.credentials.add(text)
+            return self.stand_ins.of_id(text, "token-{}")
+        if _LINK.match(text):
+            return self._reduce_link(text)
+        if is_below_private or field.is_private:
+            return _far_time(text) or self._hide(field, text)
+        return self._reduce_public_text(field, text) or self._hide(field, text)
+
+    def _reduce_public_text(self, field: Field, text: str) -> Any:
+        """Return what is kept of a text that is under no private key, or None."""
+        if text in self._vocabulary.texts and text not in self._private_texts:
+            return text
+        if _PLAIN_NUMBER.fullmatch(text) or text in ("true", "false"):
+            return text
+        if field.has_constant and _VERSION.fullmatch(text):
+            return text
+        if field.has_constant and self._may_be_constant(text):
+            return self._reduce_word(text)
+        time = self._reduce_time(field, text)
+        if time is None and " " in text and self._is_vendors_sentence(field, text):
+            return self._reduce_sentence(text)
+        return time
+
+    def _may_be_constant(self, text: str) -> bool:
+        is_word = _WORDLIKE.fullmatch(text) is not None and len(text) <= _LONGEST_WORD
+        return is_word and not has_form_of_id(text) and not self._holds_private_text(text)
+
+    def _is_vendors_sentence(self, field: Field, text: str) -> bool:
+        return field.has_sentence or self._reduce_sentence(text) == text
+
+    def _reduce_sentence(self, sentence: str) -> str:
+        """Hide the words of a sentence that no sentence of the mock's sources has."""
+
+        def reduce(match: re.Match[str]) -> str:
+            word = match[0]
+            if len(re.findall(r"\d", word)) > _MOST_DIGITS or self._is_private_word(word):
+                return "*"
+            return word if word.isdecimal() or word in self._vocabulary.words else "*"
+
+        # Two braces would begin a template.
+        return WORD.sub(reduce, sentence).replace("{{", "{ {")
+
+    def _is_private_word(self, word: str) -> bool:
+        if word in self._private_texts and not word.islower():
+            return True
+        return not self._private_words.isdisjoint(_pieces_of(word))
+
+    def _reduce_link(self, text: str) -> str:
+        """Return a link to the vendor with its path reduced, or the stand-in of another one."""
+        try:
+            parts = urlsplit(text)
+            host = parts.hostname or ""
+        except ValueError:
+            return self.stand_ins.of(text, "https://example.com/link-{}")
+        shown_host = self._show_host(host) if host else ""
+        is_plain = parts.scheme in ("http", "https", "") and parts.username is None
+        if shown_host is None or not is_plain:
+            return self.stand_ins.of(text, "https://example.com/link-{}")
+        path, _ = self._reduce_path(parts.path)
+        query = self._reduce_pairs(parse_qsl(parts.query, keep_blank_values=True))
+        origin = f"{parts.scheme}://{shown_host}" if host else ""
+        return f"{origin}{path}?{urlencode(query)}" if query else f"{origin}{path}"
+
+    def _reduce_time(self, field: Field, text: str) -> Any:
+        """Return a template for a time near the call, a fixed time for another, else None."""
+        if field.has_time and _UNIX_TIME.fullmatch(text):
+            is_ms = len(text) > 10
+            seconds = int(text) / 1000 if is_ms else int(text)
+            return self._describe_time(seconds, "epoch" if is_ms else "unix")
+        if _COMPACT_TIME.fullmatch(text):
+            form = "yyyyMMdd'T'HHmmssX"
+            moment = _read_time(text)
+        elif _DAY.fullmatch(text):
+            moment = _read_time(text)
+            is_today = moment is not None and abs(moment - self._now) < 2 * _DAY_LENGTH
+            return "{{now format='yyyy-MM-dd'}}" if is_today else _far_time(text)
+        else:
+            time = _TIME.fullmatch(text)
+            if time is None:
+                return None
+            moment = _read_time(text)
+            form = _form_of(time)
+        near = None if moment is None else self._describe_time(moment.timestamp(), form)
+        return _far_time(text) if near is None else near
+
+    def _describe_time(self, seconds: float, form: str) -> Any:
+        distance = round(seconds - self._now.timestamp(), -1)
+        if abs(distance) > _NEAR_S:
+            return None
+        offset = f" offset='{distance:.0f} seconds'" if abs(distance) > 60 else ""
+        return f'{{{{now{offset} format="{form}"}}}}'
+
+    def _hide(self, field: Field, text: str) -> str:
+        """Return the stand-in of a private text."""
+        if _MAIL.fullmatch(text):
+            return self.stand_ins.of(text, "person{}@example.com")
+        return self.stand_ins.of_id(text, "id-{}" if field.has_id else "text-{}")
+
+
+def _fields_of(exchange: Exchange) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a request and its reply with their values."""
+    yield from exchange.query
+    for body in (exchange.body, exchange.reply_body):
+        if isinstance(body, Json):
+            yield "", body.value
+        elif isinstance(body, FormBody):
+            yield "", body.fields
+    for encoded in exchange.path.split("/"):
+        yield encoded, None
+
+
+def _pieces_of(text: str) -> set[str]:
+    """Return the words of two letters or more, and the numbers, in a text, in lower case."""
+    pieces = {piece.lower() for piece in re.findall(r"[^\W\d_]{2,}|\d{4,}", text)}
+    return pieces.union(word for word in split_words(text) if len(word) > 1)
+
+
+def _shape_of(name: str) -> str:
+    """Return how a name is written, with one letter a run: ``a_a``, ``aAa``, ``Aa``, ``A_A``."""
+    letters = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z0-9]+", "a", name))
+    return re.sub(r"(.+?)\1+", r"\1", letters)
+
+
+def _in_case_of(text: str, word: str) -> str:
+    if text.isupper():
+        return word.upper()
+    return word.title() if text.istitle() else word
+
+
+def _read_time(text: str) -> dt.datetime | None:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def _form_of(time: re.Match[str]) -> str:
+    """Return the format of a time, for a template."""
+    _, between, _, fraction, zone = time.groups()
+    form = "yyyy-MM-dd'T'HH:mm:ss" if between == "T" else "yyyy-MM-dd HH:mm:ss"
+    if fraction is not None:
+        form += "." + "S" * (len(fraction) - 1)
+    if zone in _ZONES:
+        return form + _ZONES[zone]
+    return form + ("xxx" if ":" in zone else "Z")
+
+
+def _far_time(text: str) -> str | None:
+    """Return a fixed time in the form of another one; None for no time."""
+    if _DAY.fullmatch(text):
+        return "1980-01-01"
+    time = _TIME.fullmatch(text)
+    if time is None:
+        return None
+    fraction = re.sub(r"\d", "0", time[4] or "")
+    return f"1980-01-01{time[2]}00:00:00{fraction}{time[5] or ''}"
+
+
+def _tell_apart(mappings: list[dict[str, Any]], stand_ins: Collection[str]) -> None:
+    """Let replies to equal requests follow each other, and no reply answer for another id.
+
+    If calls differ in a hidden part of the path alone, each reply answers its own path.
+    """
+    by_request: dict[str, list[dict[str, Any]]] = {}
+    for mapping in mappings:
+        by_request.setdefault(json.dumps(mapping["request"]), []).append(mapping)
+    for group in by_request.values():
+        paths = {_path_of(mapping) for mapping in group}
+        for mapping in group:
+            if len(paths) > 1:
+                del mapping["request"]["urlPathTemplate"]
+                mapping["request"]["urlPath"] = _path_of(mapping)
+            else:
+                _repeat_ids(mapping, stand_ins)
+    by_request = {}
+    for mapping in mappings:
+        request = json.dumps([mapping["request"], mapping["metadata"]["pictures"]])
+        by_request.setdefault(request, []).append(mapping)
+    for number, group in enumerate(by_request.values(), 1):
+        if len(group) > 1:
+            _make_scenario(f"repeated-{number}", group)
+
+
+def _path_of(mapping: dict[str, Any]) -> str:
+    target: str = mapping["metadata"]["sent"]["target"]
+    return target.partition("?")[0]
+
+
+def _make_scenario(name: str, group: Sequence[dict[str, Any]]) -> None:
+    """Give the replies to one request in turn; the last one stays."""
+    for turn, mapping in enumerate(group):
+        mapping["scenarioName"] = name
+        mapping["requiredScenarioState"] = f"turn {turn}" if turn else "Started"
+        if turn + 1 < len(group):
+            mapping["newScenarioState"] = f"turn {turn + 1}"
+
+
+def _repeat_ids(mapping: dict[str, Any], stand_ins: Collection[str]) -> None:
+    """Let a reply repeat the ids of its request, whatever they are when it is replayed."""
+    sent = mapping["metadata"]["sent"]
+    template: str = mapping["request"]["urlPathTemplate"]
+    templates = {}
+    for expression, text in _texts_in("$", sent.get("json")):
+        templates[text] = f"{{{{jsonPath request.body '{expression}'}}}}"
+    for name, text in parse_qsl(sent["target"].partition("?")[2]):
+        templates[text] = f"{{{{request.query.{name}}}}}"
+    for name, text in zip(template.split("/"), _path_of(mapping).split("/"), strict=True):
+        if name != text:
+            templates[text] = f"{{{{request.path.{name[1:-1]}}}}}"
+    hidden = {text: template for text, template in templates.items() if text in stand_ins}
+    mapping["response"] = _replace_texts(mapping["response"], hidden)
+
+
+def _texts_in(expression: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a JSON value, each with its JSONPath."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if re.fullmatch(r"[A-Za-z_][\w-]*", name):
+                yield from _texts_in(f"{expression}.{name}", inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _texts_in(f"{expression}[{number}]", inner)
+    elif isinstance(value, str):
+        yield expression, value
+
+
+def _replace_texts(value: Any, templates: dict[str, str]) -> Any:
+    """Replace the texts of a JSON value, and long ones within links."""
+    if isinstance(value, dict):
+        return {name: _replace_texts(inner, templates) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_replace_texts(inner, templates) for inner in value]
+    if not isinstance(value, str) or value in templates:
+        return templates.get(value, value)
+    for text, template in templates.items():
+        if len(text) >= _LONG_STAND_IN:
+            value = value.replace(text, template)
+    return value

@@ -1,0 +1,182 @@
+"""Send a program's request to the real vendor, once and as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+import zlib
+from base64 import b64encode
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import requests
+
+from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
+
+_CONNECT_S = 15.0
+_ANSWER_S = 120.0
+#: Headers that are about one connection or the proxy, not about the call.
+_CONNECTION_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class NotSent(Exception):
+    """Raised if no byte of a request was sent, with the reason: the vendor charges nothing."""
+
+
+class NoAnswer(Exception):
+    """Raised if a request was sent and not answered: the vendor may have charged it."""
+
+
+class Upstream:
+    """The way to the real vendors.
+
+    Args:
+        url: The server that takes all requests in place of the vendors' hosts, ``http://`` or
+            ``https://``; None for the vendors. Raises ValueError if it is no such URL.
+        authorities: A PEM file with the authorities to trust, in place of those of certifi.
+            Raises OSError if it cannot be read.
+    """
+
+    def __init__(self, url: str | None = None, authorities: Path | None = None) -> None:
+        self._url = None if url is None else _parse_origin(url)
+        self._context = ssl.create_default_context(
+            cafile=authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH
+        )
+        self._context.set_alpn_protocols(["http/1.1"])
+
+    def host_for(self, request: Request) -> str:
+        """Return the host that a request goes to, without port."""
+        return self._origin_for(request).hostname or ""
+
+    def send(self, request: Request) -> Response:
+        """Send a request and return the reply. Follows no redirect and repeats nothing.
+
+        The method, the target, the body and the headers are sent as they came, with their names in
+        lower case; only the connection's headers differ, and Accept-Encoding, so that the reply
+        can be read.
+
+        Raises:
+            NotSent: the connection failed.
+            NoAnswer: it failed later.
+        """
+        origin = self._origin_for(request)
+        try:
+            connection = self._connect(origin)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise NotSent(type(error).__name__) from None
+        with contextlib.closing(connection):
+            try:
+                return _exchange(connection, request)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                # The text of the error may have bytes of the reply.
+                raise NoAnswer(type(error).__name__) from None
+
+    def _origin_for(self, request: Request) -> SplitResult:
+        if self._url is not None:
+            return self._url
+        return urlsplit(f"https://{request.header('host', '')}")
+
+    def _connect(self, origin: SplitResult) -> http.client.HTTPConnection:
+        host = origin.hostname or ""
+        is_tls = origin.scheme == "https"
+        port = origin.port or (443 if is_tls else 80)
+        proxy = None if is_loopback(host) else _find_proxy(origin)
+        if proxy is None:
+            connection = self._open(host, port, is_tls=is_tls)
+        else:
+            connection = self._open(proxy.hostname or "", proxy.port or 80, is_tls=is_tls)
+            connection.set_tunnel(host, port, _login_of(proxy))
+        connection.connect()
+        connection.sock.settimeout(_ANSWER_S)
+        return connection
+
+    def _open(self, host: str, port: int, *, is_tls: bool) -> http.client.HTTPConnection:
+        if is_tls:
+            return http.client.HTTPSConnection(
+                host, port, timeout=_CONNECT_S, context=self._context
+            )
+        return http.client.HTTPConnection(host, port, timeout=_CONNECT_S)
+
+
+def _parse_origin(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0  # raises, too, for another invalid one
+    except ValueError:
+        has_port = False
+    if has_port and parts.scheme in ("http", "https") and parts.hostname and len(parts.path) < 2:
+        return parts
+    raise ValueError("--upstream takes a URL such as http://127.0.0.1:8000, without a path")
+
+
+def _find_proxy(origin: SplitResult) -> SplitResult | None:
+    """Return the proxy that the environment names for a host. Raises ValueError for another."""
+    url = origin.geturl()
+    proxies = requests.utils.get_environ_proxies(url)
+    proxy = requests.utils.select_proxy(url, proxies)
+    if not proxy:
+        return None
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    if parts.scheme != "http":
+        raise ValueError("HTTPS_PROXY must begin with http://")
+    return parts
+
+
+def _login_of(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+
+
+def _exchange(connection: http.client.HTTPConnection, request: Request) -> Response:
+    connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+    has_length = False
+    for name, value in request.headers:
+        has_length = has_length or name in ("content-length", "transfer-encoding")
+        if name not in _CONNECTION_HEADERS and name != "accept-encoding":
+            connection.putheader(name, value.encode("latin-1"))
+    connection.putheader("accept-encoding", "identity")
+    if has_length:
+        connection.putheader("content-length", str(len(request.body)))
+    connection.putheader("connection", "close")
+    connection.endheaders(bytes(request.body) if has_length else None)
+    reply = connection.getresponse()
+    body = reply.read()
+    headers = []
+    for name, value in reply.getheaders():
+        is_valid = HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)
+        if is_valid and name.lower() not in _CONNECTION_HEADERS:
+            headers.append((name, value))
+    return Response(status=reply.status, headers=tuple(headers), body=body)
+
+
+def decode_body(response: Response) -> bytes:
+    """Return the body of a reply without its compression. Raises ValueError if it is unknown.
+
+    A vendor may compress a reply although the request asked for none.
+    """
+    encoding = (response.header("content-encoding") or "identity").lower()
+    if encoding == "identity":
+        return response.body
+    if encoding not in ("gzip", "deflate"):
+        raise ValueError("unknown compression")
+    try:
+        return zlib.decompress(response.body, wbits=zlib.MAX_WBITS | 32)
+    except zlib.error:
+        raise ValueError("invalid compression") from None
