@@ -32,10 +32,17 @@ def sign(message, secret=SECRET):
 
 
 def request(
-    method, path, body=None, *, signed=None, malformed=False, client=API_KEY, secret=SECRET
+    method,
+    path,
+    body=None,
+    *,
+    signed=None,
+    malformed=False,
+    client=API_KEY,
+    secret=SECRET,
+    **headers,
 ):
     """A request that signs `signed`: the body by default; nothing is signed if it is False."""
-    headers = {}
     if client is not None:
         headers["x_auth_client"] = client
     if signed is not False:
@@ -97,6 +104,7 @@ def scenarios():
     calls = (
         webhooks.listen(events=["decision", "event"]),
         about(UNKNOWN, "GET", "/watchlist-screening"),
+        request("OPTIONS", SESSIONS, client=None, signed=False),
         request("POST", SESSIONS, {}, client=None),
         request("POST", SESSIONS, {}, client="no UUID"),
         request("POST", SESSIONS, {}, client=UNKNOWN),

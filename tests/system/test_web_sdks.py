@@ -71,7 +71,7 @@ OPENS = {
 #: A page that is built with React, its packages, and how it opens a component.
 REACT_PAGE = Path(__file__).with_name("react_page.jsx")
 REACT_PACKAGES = ("esbuild@0.25.12", "react@19.2.0", "react-dom@19.2.0", "persona-react@6.7.0")
-REACT_PACKAGES += ("persona@5.9.0", "@veriff/incontext-sdk@2.5.0")
+REACT_PACKAGES += ("persona@5.9.0", "@veriff/incontext-sdk@2.5.0", "@veriff/js-sdk@2.0.0")
 OF_PERSONA = """
     host: {host}, inquiryId: {id}, sessionToken: {token}, onEvent: (name) => note(name),
     onComplete: ({{ status }}) => note(status),
@@ -80,6 +80,7 @@ REACT_COMPONENTS = {
     "persona-component": f"show('PersonaReact', {{{{ {OF_PERSONA} }}}})",
     "persona-effect": f"show('PersonaModal', {{{{ {OF_PERSONA} }}}})",
     "veriff-effect": "show('VeriffModal', {{ url: {link}, onEvent: note }})",
+    "veriff-form": "show('VeriffForm', {{ host: {url}, apiKey: {key}, onEvent: note }})",
 }
 OPENS |= REACT_COMPONENTS
 #: The events that the shop's server hears of.
@@ -195,6 +196,8 @@ class Check:
         host = "localhost" if self.name == "persona" else "127.0.0.1"
         values = {
             "link": self.link,
+            "url": self.mock.url,
+            "key": self.mock.client_id,
             "host": f"localhost:{urlsplit(self.mock.url).port}",
             "id": self.record.session_id,
             "token": self.token,
@@ -248,11 +251,16 @@ class Check:
 
 
 @pytest.fixture
-def check(vendor, mock, shop, browser):
-    opened = Check(vendor, mock, shop, browser)
-    opened.open()
-    yield opened
-    opened.sessions.close()
+def unopened(vendor, mock, shop, browser):
+    created = Check(vendor, mock, shop, browser)
+    yield created
+    created.sessions.close()
+
+
+@pytest.fixture
+def check(unopened):
+    unopened.open()
+    return unopened
 
 
 # Veriff
@@ -660,6 +668,20 @@ def test_react_page_shows_the_frame_and_hears_the_end(check, ends):
     check.browser.wait(f"said.at(-1) === '{ends[-1]}'")
     assert check.browser.value("said")[-3:] == ends
     assert check.is_verified()
+
+
+@pytest.mark.parametrize("vendor", ["veriff-form"])
+def test_session_that_the_page_starts_finishes_in_its_frame(unopened, vendor, mock):
+    mock.control.sessions.on_open(outcome="p1")
+    # The form asks for a font of another machine.
+    unopened.browser.send("Network.setBlockedURLs", urls=["*googleapis.com*"])
+    unopened.show()
+    unopened.browser.wait("document.querySelector('.veriff-submit')")
+    unopened.browser.value("document.querySelector('.veriff-submit').click()")
+    assert unopened.said(3) == ["STARTED", "SUBMITTED", "FINISHED"]
+    by_server, by_page = mock.control.sessions.all()
+    assert (by_server.status, by_page.status) == ("created", "approved")
+    assert (by_page.vendor_data, by_page.id != unopened.record.session_id) == ("customer-17", True)
 
 
 # Behind the door

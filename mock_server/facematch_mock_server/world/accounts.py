@@ -174,6 +174,11 @@ class Account:
         }
         self.run_webhooks(is_running=not shared.is_stopped)
 
+    def allows_page(self, origin: str) -> bool:
+        """Return whether a page of this origin may show a session's page in a frame."""
+        any_port = re.sub(":[0-9]+$", "", origin) + ":*"
+        return not {origin, any_port}.isdisjoint(self.frame_ancestors)
+
     def run_webhooks(self, *, is_running: bool) -> None:
         """Start or stop sending webhooks."""
         for world in self.worlds.values():

@@ -28,6 +28,7 @@ CLIENTS = observed(
     READ,
 )
 WEB_SDK = observed("@veriff/incontext-sdk 2.5.0, dist/index.esm.js and README", "2026-11-29")
+JS_SDK = observed("@veriff/js-sdk 2.0.0, lib/veriff.js", "2026-11-29")
 #: The error body of a case whose code is not documented.
 _NO_CODE = "The code of this error is not documented, so the body has none."
 
@@ -59,6 +60,8 @@ CLAIMS = table(
     _error("signature.wrong_id", 401, "1818: Signature does not match the HMAC-SHA256 of query ID and integration API secret", KEYS, "GET and DELETE sign the session's id alone."),
     _error("signature.wrong_body", 401, "1819: Signature does not match the HMAC-SHA256 of request body and integration API secret", KEYS, "POST and PATCH sign the body as sent."),
     fact("signature.start", SIGNATURES, "POST /v1/sessions needs no signature. That a wrong one is refused is our choice."),
+    row("cors.preflight", Reply(204), JS_SDK, "@veriff/js-sdk starts a session from a page of another origin, with these headers, so that the browser first asks for permission; the status of the answer is ours."),
+    fact("cors.origin", OURS, "A page may start a session if its origin may show the session in a frame: at first, a page of this machine. A page has no key when it asks, so the first account's setting counts then."),
     fact("signature.answer", SESSIONS, "Each response to a known key has X-AUTH-CLIENT and, in X-HMAC-SIGNATURE, the HMAC-SHA256 of its body."),
     _error("body.missing", 400, "1102: Mandatory parameters are missing from the request.", CODES, "A body without the object `verification` (or `image`) is refused."),
     _error("body.invalid", 400, "1104: Request includes invalid parameters.", CODES, "A field of the wrong type, an endUserId that is no UUID, or a lang that is no language tag, is refused."),

@@ -28,6 +28,14 @@ from .sessions import SESSION_RULES, VeriffCall, is_uuid
 API_KEY = "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10"
 TEST_API_KEY = "9b2f6e08-5d3c-4a77-8f21-1c4d7a6b3e90"
 _START = "/v1/sessions"
+#: What a page of another origin may send.
+_PREFLIGHT = (
+    ("Access-Control-Allow-Methods", "POST"),
+    (
+        "Access-Control-Allow-Headers",
+        "content-type, x-auth-client, x-origin, vrf-integration-id",
+    ),
+)
 #: The methods that sign the body; the others sign the session's id.
 _SIGNING_BODIES = ("POST", "PATCH")
 
@@ -161,8 +169,19 @@ class Veriff(base.MockVendor):
         _route(f"{_START}/{{word}}", {"DELETE": sessions.delete, "PATCH": media.submit}),
     )
 
+    def answer(self, call: base.Call, route: base.Route) -> Response:
+        """Answer a call, or the preflight of a start by `@veriff/js-sdk`, which has no key."""
+        if call.request.method == "OPTIONS" and route.pattern == _START:
+            call.claims.cite("cors.origin")
+            return call.answer("cors.preflight", headers=_PREFLIGHT)
+        return super().answer(call, route)
+
     def finished(self, call: base.Call, response: Response) -> Response:
-        """Sign the response to a known integration."""
+        """Sign the response to a known integration; let the page that starts a session read it."""
+        page_origin = call.request.header("origin", "")
+        if call.request.path == _START and self.world.account.allows_page(page_origin):
+            allowed = ("Access-Control-Allow-Origin", page_origin)
+            response.headers = (*response.headers, allowed)
         if call.key is not None and isinstance(call, VeriffCall):
             secret, *_ = _secrets_of(call)
             call.claims.cite("signature.answer")

@@ -338,3 +338,40 @@ def test_the_essential_plan_sends_full_auto_webhooks_without_reasons(card, shown
     assert (body["eventType"], body["vendorData"]) == ("fullauto", "rec-1")
     assert body["sessionId"] == session_id
     assert decision_of(engine)["reasonCode"] is None
+
+
+# Starts from a page
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_allowed"),
+    [
+        ("http://localhost", True),
+        ("http://127.0.0.1:5173", True),
+        ("https://shop.test", False),
+        ("http://localhost.shop.test:80", False),
+        ("null", False),
+    ],
+)
+def test_page_of_an_origin_that_may_show_the_frame_may_start_a_session(engine, origin, is_allowed):
+    allowed = origin if is_allowed else None
+    preflight = veriff.request("OPTIONS", veriff.SESSIONS, client=None, signed=False, origin=origin)
+    answer = engine.handle(preflight)
+    assert (answer.status, answer.header("access-control-allow-origin")) == (204, allowed)
+    assert "x-auth-client" in answer.header("access-control-allow-headers")
+    body = {"verification": {}}
+    answer = engine.handle(
+        veriff.request("POST", veriff.SESSIONS, body, signed=False, origin=origin)
+    )
+    assert (answer.status, answer.header("access-control-allow-origin")) == (201, allowed)
+    control_of(engine).sessions.allow_frames(["https://shop.test"])
+    answer = engine.handle(preflight)
+    is_shop = origin == "https://shop.test"
+    assert answer.header("access-control-allow-origin") == (origin if is_shop else None)
+
+
+def test_page_may_make_no_other_call(engine, session_id):
+    origin = "http://localhost:5173"
+    answer = veriff.at_session(1, "GET", "/decision", origin=origin)(engine)
+    assert (answer.status, answer.header("access-control-allow-origin")) == (200, None)
+    assert veriff.at_session(1, "OPTIONS", origin=origin)(engine).status == 404
