@@ -56,8 +56,6 @@ def test_playwrights_test_of_the_page_runs_in_chromium(find_program, run_command
         def start():
             started = sessions.start(sessions.plan("customer-17", purpose="signup"))
             records.append(started.record)
-            known = {"full_name": ADA.name, "date_of_birth": ADA.date_of_birth}
-            mock.control.sessions.document(started.record.session_id, **known)
             return started.access.token.reveal()
 
         def verified():

@@ -187,6 +187,8 @@ def start(
 
     Without a `session_id`, its id is a new UUID.
     """
+    if hosted.get("kind") == "kyc":
+        hosted["document_fields"] = world.document_fields
     attributes = Hosted(
         token=new_token(world),
         reference=None if reference is None else reference.digest,
@@ -578,7 +580,7 @@ class DocumentSessions(HostedSessions[R]):
     @endpoint("POST", "sessions/document")
     def document(
         self,
-        session_id: str,
+        session_id: str | None = None,
         *,
         full_name: str | None = None,
         first_name: str | None = None,
@@ -590,7 +592,8 @@ class DocumentSessions(HostedSessions[R]):
     ) -> None:
         """Set the values that the vendor reads from the person's document, at any time.
 
-        Replaces all earlier values: those left out are null, as if the workflow hid them.
+        Replaces all earlier values: those left out are null, as if the workflow hid them. Without a
+        `session_id`, the values are for the sessions that start from now on.
 
         Raises:
             LookupError: there is no hosted session with that id.
@@ -616,6 +619,10 @@ class DocumentSessions(HostedSessions[R]):
             if date is not None:
                 _check_date(name, date)
                 fields[name] = date.isoformat()
+
+        if session_id is None:
+            self._control.world.document_fields = fields
+            return
 
         def change(session: Session) -> Session:
             hosted = hosted_of(session)

@@ -308,6 +308,19 @@ def test_document_shows_what_a_test_sets_and_hides_everything_else(engine, peopl
     assert {name: shown[name] for name in DOCUMENT} == hidden
 
 
+def test_document_without_a_session_is_for_all_that_start_from_then_on(engine, people, begin):
+    people.workflow(WORKFLOW, kind="kyc")
+    before = begin()
+    people.document(full_name="Ada Lovelace")
+    after = begin()
+    names = []
+    for session in (before, after):
+        people.finish(session["session_id"])
+        (shown,) = decide(engine, session)["id_verifications"]
+        names.append(shown["full_name"])
+    assert names == [None, "Ada Lovelace"]
+
+
 def test_invalid_documents_are_refused(engine, people, begin):
     biometric = begin()["session_id"]
     with pytest.raises(ValueError, match="document"):
