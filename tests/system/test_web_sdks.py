@@ -60,7 +60,7 @@ OPENS = {
     "persona": """
         const client = new Persona.Client({{
           host: {host}, inquiryId: {id}, sessionToken: {token},
-          onReady: () => {opens} && client.open(),
+          onReady: () => {opens} && client.open(), messageTargetOrigin: {target},
           onEvent: (name, metadata) => note([name, metadata ?? null]),
           onComplete: (result) => note(["onComplete", result]),
           onCancel: (result) => note(["onCancel", result]),
@@ -202,6 +202,7 @@ class Check:
             "id": self.record.session_id,
             "token": self.token,
             "opens": True,
+            "target": None,
         }
         texts = {name: json.dumps(value) for name, value in (values | changes).items()}
         self.shop.open(self.browser, OPENS[self.vendor].format(**texts), host=host)
@@ -638,11 +639,22 @@ def test_persona_acts_when_it_is_opened_not_when_it_is_loaded(check, mock, perso
 
 
 @PERSONA
+def test_persona_sends_its_messages_to_the_target_that_the_page_names(check):
+    check.show(target="https://elsewhere.test")
+
+    def was_refused():
+        # Chromium logs that a message was not for this page.
+        said = check.said(0)
+        return said == [] and "https://elsewhere.test" in json.dumps(check.browser.messages())
+
+    until(was_refused, "no message was refused")
+
+
+@PERSONA
 def test_persona_reports_a_start_without_an_inquiry(check, mock):
     starts = OPENS["persona"].replace("inquiryId: {id}, sessionToken: {token}", "templateId: {id}")
-    starts = starts.format(
-        host=json.dumps(f"localhost:{mock.port}"), id='"itmpl_mock"', opens="true"
-    )
+    host = json.dumps(f"localhost:{mock.port}")
+    starts = starts.format(host=host, id='"itmpl_mock"', opens="true", target="null")
     check.shop.open(check.browser, starts, host="localhost")
     assert check.said(2) == [
         ["error", None],

@@ -11,7 +11,7 @@ import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import mask_and_shorten, mask_and_shorten_value
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import Response, hide_token
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.world.journal import Entry
 
@@ -89,9 +89,12 @@ def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
 
 def _show_headers(response: Response) -> dict[str, str]:
     headers = mask_and_shorten(response.headers)
-    for name in headers:
+    for name, value in response.headers:
         if "cookie" in name.lower():
             headers[name] = "***"
+        elif name.lower() == "location":
+            # A web SDK is led to the page of a session, with the session's token in the query.
+            headers[name] = hide_token(value.partition("?")[0])
     return headers
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -286,6 +287,21 @@ def test_console_shows_no_secret(mock):
     assert signed
     for secret in (destination.secret, signed[0], "user:word", "token=abc", mock.live_key):
         assert secret not in shown
+
+
+def test_console_hides_the_page_of_a_session_to_which_a_web_sdk_is_led():
+    with MockServer(vendor="persona") as mock:
+        template = {"data": {"attributes": {"inquiry-template-id": "itmpl_mock"}}}
+        headers = {"Authorization": f"Bearer {mock.live_key}"}
+        started = ask(mock, "/api/v1/inquiries", "POST", json=template, headers=headers)
+        inquiry_id = started.json()["data"]["id"]
+        page = urlsplit(mock.control.sessions.page(inquiry_id)).path
+        query = f"inquiry-id={inquiry_id}&session-token=of-the-page"
+        ask(mock, f"/widget?{query}", allow_redirects=False)
+        detail = detail_of(mock, 2)
+    assert detail["answered"]["Location"] == "/__mock__/person/main/web/persona/session/***"
+    assert page.rpartition("/")[2] not in json.dumps(detail)
+    assert "of-the-page" not in json.dumps(detail)
 
 
 def test_picture_in_a_response_is_left_out(mock):
