@@ -258,12 +258,12 @@ def _write_wrong(
 
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
 
-    # A system without a chosen threshold is judged by its own decisions.
     frames = [pd.DataFrame(columns=WRONG_COLUMNS)]
-    for of_system, system in zip(answers, evaluation.systems, strict=True):
+    for system_answers, system in zip(answers, evaluation.systems, strict=True):
         if system.point is not None:
+            # A system without a chosen threshold is judged by its own decisions.
             threshold = system.at_required.threshold if system.at_required else None
-            frames.append(wrong_pairs(of_system, threshold, study))
+            frames.append(wrong_pairs(system_answers, threshold, study))
     if len(frames) > 1:
         frames = frames[1:]  # an empty frame has no types
     pairs = pd.concat(frames, ignore_index=True)

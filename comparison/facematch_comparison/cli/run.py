@@ -344,8 +344,10 @@ def unresolved(
         else:
             # Calls that a killed run left open become unresolved.
             for system in systems:
-                finalize = partial(_finalize, database, options["config"], system.name)
-                database.take_back(system, finalize)
+                write_charges_of = partial(
+                    _write_charges_of, database, options["config"], system.name
+                )
+                database.recover_from_dead_run(system, write_charges_of)
                 resolve_by_budgets(database, system)
         charges = [charge for system in systems for charge in database.unresolved(system)]
         rows = list(map(_charge, charges))
@@ -365,7 +367,7 @@ def unresolved(
         text.confirm(question, yes=options["yes"])
         billed = Charged.YES if is_charged else Charged.NO
         # Update budgets first: if the process ends before the next line, the call stays listed.
-        _finalize(database, options["config"], charge.name, [call_id], billed)
+        _write_charges_of(database, options["config"], charge.name, [call_id], billed)
         database.resolve(charge.system, call_id, billed)
     if as_json:
         text.print_json(_charge(charge) | {"charged": is_charged})
@@ -374,11 +376,11 @@ def unresolved(
     return text.Exit.OK
 
 
-def _finalize(
+def _write_charges_of(
     database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
 ) -> None:
     """Update the budgets in the run database and in the system's profile."""
-    from facematch_comparison.run.system import finalize_budgets, stores_of
+    from facematch_comparison.run.system import stores_of, write_charges
 
     if not call_ids:
         return
@@ -402,7 +404,7 @@ def _finalize(
         own_store = database.calls()
         if own_store is not None:
             stores.append(stack.enter_context(contextlib.closing(own_store)))
-        finalize_budgets(stores, call_ids, billed, SystemClock().now())
+        write_charges(stores, call_ids, billed, SystemClock().now())
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:

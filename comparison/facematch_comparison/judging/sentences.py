@@ -395,7 +395,8 @@ def _caveats(
     """Yield the caveats of single systems, with equal texts merged, then of the whole comparison.
 
     `non_mated_pairs` is the number of non-mated pairs that determined the required FMR; None if the
-    caller passed one. `is_same_number` is whether every system scored as many.
+    caller passed a required FMR. `is_same_number` is whether all systems scored equally many
+    non-mated pairs.
     """
     names_by_caveat: dict[Caveat, list[str]] = {}
     for system in evaluation.systems:

@@ -69,7 +69,7 @@ def _expected_errors(rate: Rate, calls: float) -> Estimate | None:
     """Return a rate times a number of calls; None if the rate is unknown."""
     if rate.value is None or rate.interval is None:
         return None
-    # Numbers of errors have no effective sample size.
+    # A number of errors has no effective sample size and no degrees of freedom.
     interval = attrs.evolve(
         rate.interval,
         low=rate.interval.low * calls,

@@ -12,7 +12,7 @@ twice because of a kill.
 | `ask` | BEGUN | ASKED | the same thread, before it sends the first byte |
 | `repeat` | ASKED | BEGUN | the same thread, after an attempt without a charge, before its retry |
 | `end` | FREE, BEGUN, ASKED | depends on the charge | the same thread |
-| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
+| `recover_from_dead_run` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
 | `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget with the charge, or the user |
 | `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | a search of the vendor's records |
 """
@@ -161,8 +161,9 @@ class RunDatabase:
             (row,) = self.transact(_select, "SELECT holder FROM facematch_comparison_store")
             raise ConfigurationError(
                 f"The run database {self._file} is in use by {row['holder'] or 'another process'}. "
-                "Only one process at a time can run or resolve; nothing was sent. Wait for that "
-                "process, or stop it: the next run continues with the remaining pairs."
+                "Only one `compare run` or `compare unresolved` at a time can use it; nothing was "
+                "sent. Wait for that process, or stop it: the next run continues with the "
+                "remaining pairs."
             )
         self._lock = lock
         since = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
@@ -302,13 +303,13 @@ class RunDatabase:
 
         return self.transact(step)
 
-    def take_back(
-        self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
+    def recover_from_dead_run(
+        self, system: StoredSystem, write_charges: Callable[[Sequence[str], Charged], object]
     ) -> None:
         """Recover from a dead process: BEGUN pairs become FREE, ASKED pairs become UNRESOLVED.
 
-        ASKED pairs of a system that is not billed also become FREE. `finalize` writes the charges
-        of these calls to budgets before the rows change.
+        ASKED pairs of a system that is not billed also become FREE. `write_charges` writes the
+        charges of these calls to budgets before the rows change.
         """
         lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
         lost = lost if system.is_billed else _EMPTY
@@ -316,7 +317,7 @@ class RunDatabase:
             WHERE system = ? AND state = ? ORDER BY pair"""
         for state, values in ((PairState.BEGUN, _EMPTY), (PairState.ASKED, lost)):
             rows = self.transact(_select, query, (system.number, state))
-            finalize([row["call_id"] for row in rows], values["billed"] or Charged.NO)
+            write_charges([row["call_id"] for row in rows], values["billed"] or Charged.NO)
             self.transact(_update, system.number, values, "state = :of_state", {"of_state": state})
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
@@ -379,7 +380,7 @@ class RunDatabase:
             for row in map(dict, _select(db, query, (system,))):
                 count = row.pop("count")
                 outcome = PairOutcome(**row)
-                # As in `take_back`: if calls are not billed, the next run sends the pair again.
+                # As in `recover_from_dead_run`: the next run sends a pair that is not billed again.
                 is_free = outcome.state is PairState.ASKED and not is_billed
                 states[PairState.BEGUN if is_free else outcome.state] += count
                 billed[outcome.billed] += count

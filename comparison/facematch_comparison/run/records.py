@@ -273,7 +273,7 @@ class StoredStudy:
         """Number of pairs."""
         return len(self.content["mated"])
 
-    def reference(self, pair: int) -> str:
+    def caller_ref_of(self, pair: int) -> str:
         """Return the caller reference for a pair's call; it contains no personal data."""
         return f"facematch-{self.digest[:16]}-{pair}"
 

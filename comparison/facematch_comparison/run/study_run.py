@@ -29,7 +29,7 @@ from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
 from .records import PairOutcome, PairState, Price, StoredStudy, StoredSystem
-from .system import OnEnd, RunSystem, finalize_budgets
+from .system import OnEnd, RunSystem, write_charges
 
 #: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
 #: called with ``on_event`` and must pass it to the `FaceVerifier`.
@@ -123,12 +123,12 @@ class StudyRun:
                 system = RunSystem(
                     name,
                     opener,
-                    kept=name in keep,
+                    asks_to_keep=name in keep,
                     price=prices.get(name),
                     study=study,
                     digests=digests,
                     database=database,
-                    reference=new_study.reference,
+                    caller_ref_of=new_study.caller_ref_of,
                     clock=clock,
                     undo=undo,
                 )
@@ -140,8 +140,8 @@ class StudyRun:
             for system in self.systems:
                 system.stored = database.enter_system(self.stored, system.stored)
             for system in self.systems:
-                finalize = partial(finalize_budgets, system.stores, now=clock.now())
-                database.take_back(system.stored, finalize)
+                write = partial(write_charges, system.budget_stores, now=clock.now())
+                database.recover_from_dead_run(system.stored, write)
                 # This also finds damaged rows before anything is sent.
                 system.count_pairs()
             self._at_end = undo.pop_all()

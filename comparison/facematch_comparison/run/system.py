@@ -69,7 +69,7 @@ class RunSystem:
     """A system in a run: a verifier whose calls are recorded in the run database.
 
     Args:
-        kept: Whether to ask the vendor to keep a record of each call.
+        asks_to_keep: Whether to ask the vendor to keep a record of each call.
         price: Price of a call; defaults to the price that the system's budget reserves.
         digests: SHA-256 of each picture when the run began.
         undo: Exit stack that closes the verifier, even if the constructor raises.
@@ -89,11 +89,11 @@ class RunSystem:
         name: str,
         opener: Callable[..., Any],
         *,
-        kept: bool,
+        asks_to_keep: bool,
         price: Price | None,
         database: RunDatabase,
         study: Study,
-        reference: Callable[[int], str],
+        caller_ref_of: Callable[[int], str],
         digests: Mapping[Path, str],
         clock: Clock,
         undo: contextlib.ExitStack,
@@ -101,10 +101,10 @@ class RunSystem:
         self.name = name
         self.study = study
         self.digests = digests
-        self.retention = Retention.KEEP if kept else Retention.MINIMAL
+        self.retention = Retention.KEEP if asks_to_keep else Retention.MINIMAL
         self._database = database
         self._clock = clock
-        self._reference = reference
+        self._caller_ref_of = caller_ref_of
         self._lock = threading.Lock()
         # The `pair` that the current thread sends, and its `call_id`.
         self._current = threading.local()
@@ -129,7 +129,7 @@ class RunSystem:
             raise self._unsupported(f"retention {self.retention}")
         if Operation.MATCH not in capabilities.operations:
             raise self._unsupported(str(Operation.MATCH))
-        self.stores = stores_of(verifier.policies)
+        self.budget_stores = stores_of(verifier.policies)
         #: Whether the backend declares comparisons as billed, in any environment.
         self.is_billed = Operation.MATCH in capabilities.billed_operations
         # The first call of a local engine loads its models, so its duration is not recorded.
@@ -213,11 +213,11 @@ class RunSystem:
         """Resolve calls without a stored answer: from budgets, then from the vendor's records."""
         database = self._database
         now = self._clock.now()
-        resolve_by_budgets(database, self.stored, self.stores)
+        resolve_by_budgets(database, self.stored, self.budget_stores)
         for charge in database.unresolved(self.stored):
             if not charge.is_due(now):
                 continue
-            call = attrs.evolve(charge.call, caller_ref=self._reference(charge.pair))
+            call = attrs.evolve(charge.call, caller_ref=self._caller_ref_of(charge.pair))
             try:
                 # If the call was never sent, this reads a whole day of records.
                 result = self.verifier.reconcile(call).result
@@ -231,7 +231,7 @@ class RunSystem:
             answer = PairOutcome.of_result(result, elapsed_s=None)
             billed = result.billing.charged
             if billed is not Charged.UNKNOWN:
-                finalize_budgets(self.stores, [call.id], billed, now)
+                write_charges(self.budget_stores, [call.id], billed, now)
             # Store only the charge of an answer on another scale or from another environment: it is
             # not comparable with the others.
             if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
@@ -291,7 +291,7 @@ class RunSystem:
         pictures = self.study.pairs[pair]
         is_kept = self.retention is Retention.KEEP
         is_named = self.backend.capabilities.sends_caller_ref and is_kept
-        caller_ref = self._reference(pair) if is_named else None
+        caller_ref = self._caller_ref_of(pair) if is_named else None
         is_warm = self._is_warm
         try:
             result = self.verifier.verify(
@@ -308,7 +308,7 @@ class RunSystem:
             free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
                 # The policies recorded the call as possibly sent, but nothing was sent.
-                finalize_budgets(self.stores, [held.call_id], Charged.NO, self._clock.now())
+                write_charges(self.budget_stores, [held.call_id], Charged.NO, self._clock.now())
                 self._database.end(self.stored.number, pair, free)
             return None
         finally:
@@ -407,7 +407,7 @@ def stores_of(policies: Iterable[object]) -> list[CallStore]:
     return list({id(store): store for store in stores}.values())
 
 
-def finalize_budgets(
+def write_charges(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
     """Write the charge of calls to the stores that have open reservations for them."""

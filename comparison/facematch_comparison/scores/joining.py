@@ -66,7 +66,7 @@ def join(
                 "the system: rename one."
             )
     joined = _JoinedLines(lines_of, note)
-    if len(joined.pair_key) == 2:
+    if len(joined.key_fields) == 2:
         joined.turn_to_first_order()
     joined.copy_facts_of_pairs()
     is_kept = joined.is_answer
@@ -76,11 +76,11 @@ def join(
     return joined.table(np.flatnonzero(is_kept), omitted)
 
 
-def _pair_key_of(files: Sequence[ScoreFile]) -> tuple[str, ...]:
+def _key_fields_of(files: Sequence[ScoreFile]) -> tuple[str, ...]:
     """Return the fields that identify a pair in all files; `recognise` has asked for them."""
-    for pair_key in PAIR_KEYS:
-        if all(file.has_all(pair_key) for file in files):
-            return pair_key
+    for key_fields in PAIR_KEYS:
+        if all(file.has_all(key_fields) for file in files):
+            return key_fields
     raise AssertionError("files without a common key are refused")
 
 
@@ -101,17 +101,17 @@ class _JoinedLines:
     """The lines of all files, one file below another.
 
     Attributes:
-        pair_key: The fields that identify a pair.
+        key_fields: The fields that identify a pair.
         lines: All fields, in the order of the files and of their columns. The two ends of a pair
             have the same categories.
         file_of_line: Ints, (N,): the index of each line's file.
-        pairs: Ints, (N,): the number of each line's pair.
+        pair_of_line: Ints, (N,): the number of each line's pair.
         is_answer: bool, (N,): whether the line's file has answers.
     """
 
     def __init__(self, lines_of: Tables, note: Callable[[str], object]) -> None:
         self._files = list(lines_of)
-        self.pair_key = _pair_key_of(self._files)
+        self.key_fields = _key_fields_of(self._files)
         parts = [_fields_to_join(file, lines) for file, lines in lines_of.items()]
         self.lines = _one_below_another(parts, note)
         lengths = [len(part) for part in parts]
@@ -121,7 +121,7 @@ class _JoinedLines:
         for file in self._files:
             has_answers.append(not file.fields.isdisjoint(("decision", "error", "score")))
         self.is_answer = np.repeat(has_answers, lengths)
-        self.pairs = self._number_pairs(note)
+        self.pair_of_line = self._number_pairs(note)
 
     def words(self, field: str) -> pd.Categorical:
         """Return the words of a field of all lines."""
@@ -133,9 +133,9 @@ class _JoinedLines:
         If the folders of pictures differ between files, pictures are identified by their file
         names.
         """
-        ends = [self.words(field) for field in self.pair_key]
+        ends = [self.words(field) for field in self.key_fields]
         pairs = _number_rows([end.codes for end in ends])
-        if self.pair_key != PICTURES or self._is_in_all_files(pairs):
+        if self.key_fields != PICTURES or self._is_in_all_files(pairs):
             return pairs
         paths = distinct_words(ends[0])  # both ends have the same
         file_names = [re.sub(r".*[/\\]", "", path) for path in paths]
@@ -162,7 +162,7 @@ class _JoinedLines:
 
     def turn_to_first_order(self) -> None:
         """Exchange the two ends of lines whose order is not that of the pair's first line."""
-        probes, references = (self.words(field).codes for field in self.pair_key)
+        probes, references = (self.words(field).codes for field in self.key_fields)
         first_end = self._first_stated(probes)
         is_turned = (probes != first_end) & (references == first_end) & (first_end >= 0)
         if not is_turned.any():
@@ -195,8 +195,10 @@ class _JoinedLines:
 
     def _first_stated(self, codes: Ints) -> Ints:
         """Return for each line the first code of its pair that is not empty; -1 without one."""
-        first_line = first_values(self.pairs, codes, int(self.pairs.max()) + 1).first_row
-        return np.where(first_line < 0, -1, codes[first_line])[self.pairs]
+        first_line = first_values(
+            self.pair_of_line, codes, int(self.pair_of_line.max()) + 1
+        ).first_row
+        return np.where(first_line < 0, -1, codes[first_line])[self.pair_of_line]
 
     def check_coverage(
         self, is_kept: NDArray[np.bool_], below: Below, note: Callable[[str], object]
@@ -206,11 +208,11 @@ class _JoinedLines:
         Note the pairs that a system lacks otherwise; raise if a system lacks most of the pairs of
         other systems, or if the labels explain which pairs it lacks.
         """
-        pairs_of_answers = np.unique(self.pairs[is_kept])
+        pairs_of_answers = np.unique(self.pair_of_line[is_kept])
         # Without labels, people say which pairs are mated, and no other file lists the pairs.
         labelled = pairs_of_answers
         if "mated" in self.lines:
-            labelled = np.unique(self.pairs[is_filled(self.words("mated"))])
+            labelled = np.unique(self.pair_of_line[is_filled(self.words("mated"))])
         systems = self.words("system")
         omitted_lines = []
         omitted_systems = []
@@ -220,7 +222,7 @@ class _JoinedLines:
             left_out = int(np.count_nonzero(~is_kept[of_system]))
             if left_out:
                 note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
-            lacking = np.setdiff1d(labelled, self.pairs[of_system])
+            lacking = np.setdiff1d(labelled, self.pair_of_line[of_system])
             if not len(lacking):
                 continue
             if states_cut(name, below) and self._may_omit_lines(of_system, labelled):
@@ -228,7 +230,7 @@ class _JoinedLines:
                     f"{name}: {len(lacking):,} labelled pairs are not in its file; they count as "
                     "pairs without a score"
                 )
-                omitted_lines.append(first_rows(self.pairs)[lacking])
+                omitted_lines.append(first_rows(self.pair_of_line)[lacking])
                 omitted_systems.append(np.full(len(lacking), code))
                 continue
             self._check_labels_of(of_system, labelled, lacking)
@@ -252,19 +254,19 @@ class _JoinedLines:
         is_empty = np.isnan(self.lines["score"].to_numpy()[lines])
         if "error" in self.lines:
             is_empty &= ~is_filled(self.words("error"))[lines]
-        shared = np.count_nonzero(np.isin(self.pairs[lines], labelled))
+        shared = np.count_nonzero(np.isin(self.pair_of_line[lines], labelled))
         return bool(not is_empty.any() and shared > _LEAST_JOINED * len(lines))
 
     def _check_shared_pairs(self, of_system: Ints, pairs_of_answers: Ints) -> None:
         """Raise if a system lacks most of the labelled pairs that systems have answered."""
-        lacking = np.setdiff1d(pairs_of_answers, self.pairs[of_system])
+        lacking = np.setdiff1d(pairs_of_answers, self.pair_of_line[of_system])
         if len(lacking) < _LEAST_JOINED * len(pairs_of_answers):
             return
         systems = self.words("system")
         system = systems.codes[of_system[0]]
         others = np.flatnonzero(systems.codes != system)
-        pairs_of_others = np.unique(self.pairs[others])
-        shared = np.intersect1d(self.pairs[of_system], pairs_of_others)
+        pairs_of_others = np.unique(self.pair_of_line[others])
+        shared = np.intersect1d(self.pair_of_line[of_system], pairs_of_others)
         raise InvalidRequest(
             f"{systems.categories[system]} has {len(shared):,} of the {len(pairs_of_others):,} "
             f"pairs of other files: nothing was judged. Its first pair is "
@@ -276,17 +278,19 @@ class _JoinedLines:
         """Raise if a system seems to omit the lines of strangers."""
         if "mated" not in self.lines or "score" not in self.lines:
             return
-        is_mated = np.zeros(int(self.pairs.max()) + 1, np.bool_)
-        is_mated[self.pairs[is_one_of(self.words("mated"), ["1"])]] = True
+        is_mated = np.zeros(int(self.pair_of_line.max()) + 1, np.bool_)
+        is_mated[self.pair_of_line[is_one_of(self.words("mated"), ["1"])]] = True
         check_labelled_pairs(
             word_at(self.words("system"), of_system[0]),
             scores=self.lines["score"].to_numpy()[of_system],
-            is_mated=is_mated[np.intersect1d(self.pairs[of_system], labelled)],
+            is_mated=is_mated[np.intersect1d(self.pair_of_line[of_system], labelled)],
             is_lacking_mated=is_mated[lacking],
         )
 
     def _describe_pair(self, line: int) -> str:
-        return " and ".join(repr(word_at(self.words(field), line)[:60]) for field in self.pair_key)
+        return " and ".join(
+            repr(word_at(self.words(field), line)[:60]) for field in self.key_fields
+        )
 
     def table(self, kept: Ints, omitted: _OmittedLines) -> tuple[ScoreFile, pd.DataFrame]:
         """Return the kept and the omitted lines as one table; each pair is named after its key."""
@@ -318,10 +322,10 @@ class _JoinedLines:
 
     def _names_of_pairs(self, rows: Ints) -> pd.Categorical:
         """Return the name of each line's pair: the words of its key."""
-        codes = pd.factorize(self.pairs[rows])[0]
+        codes = pd.factorize(self.pair_of_line[rows])[0]
         first_lines = rows[first_rows(codes)]
         names = pd.Series("", range(len(first_lines)))
-        for number, field in enumerate(self.pair_key):
+        for number, field in enumerate(self.key_fields):
             names += (" and " if number else "") + texts_of(self.words(field)[first_lines])
         # "a and b" beside "c" has the name of "a" beside "b and c".
         names = names.mask(names.duplicated(), names + " (" + names.index.astype(str) + ")")

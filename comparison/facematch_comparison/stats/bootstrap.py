@@ -363,7 +363,7 @@ def scale_of(scores: Floats, allowed: int, clusters: Clusters) -> float:
     trials = adjusted(at_threshold.effective, at_threshold.freedom, SCALE_CONFIDENCE)
     variance = rate * (1 - rate) / trials
     product_variance = float(clusters.squares_at_people(rows, count).sum())
-    product_variance += clusters.squares_at_couples(rows, count)
+    product_variance += clusters.sum_of_squares_at_couples(rows, count)
     if product_variance <= 0:
         return 1.0
     return min(1.0, math.sqrt(variance / product_variance) * clusters.trials)

@@ -133,24 +133,28 @@ class Clusters:
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
-    def squares_at_people(self, errors: Rows, count: int) -> Floats:
-        """Return the squared deviation of each person's errors from their expected number."""
+    def squares_at_people(self, rarer: Rows, count: int) -> Floats:
+        """Return the squared deviation of each person's outcomes from their expected number.
+
+        `rarer` are the rows of the rarer outcome, errors or the others, and `count` their number.
+        """
         expected = count / self.trials * self.pairs_of_person
-        squares: Floats = (self.at_people(errors) - expected) ** 2
+        squares: Floats = (self.at_people(rarer) - expected) ** 2
         return squares
 
-    def squares_at_couples(self, errors: Rows, count: int) -> float:
-        """Return the sum of squared deviations over all couples (two people, in any order)."""
+    def sum_of_squares_at_couples(self, rarer: Rows, count: int) -> float:
+        """Return the sum of squared deviations over all couples (two people, in any order).
+
+        The arguments are those of `squares_at_people`.
+        """
         rate = count / self.trials
         pairs = self._pairs_of_couple
-        error_counts = np.bincount(self._couple_of_pair[errors], minlength=len(pairs)).astype(
-            np.float64
-        )
+        counts = np.bincount(self._couple_of_pair[rarer], minlength=len(pairs)).astype(np.float64)
         # Couples with only one pair have number 0.
-        single_errors = error_counts[0]
-        single_others = pairs[0] - single_errors
-        single_squares = single_errors * (1 - rate) ** 2 + single_others * rate**2
-        return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
+        single_rarer = counts[0]
+        single_others = pairs[0] - single_rarer
+        single_squares = single_rarer * (1 - rate) ** 2 + single_others * rate**2
+        return float(single_squares + ((counts[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
     def _couple_of_pair(self) -> Ints:
@@ -264,7 +268,10 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
 
 
 def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
-    """Return the design effect (variance relative to independent pairs) and degrees of freedom."""
+    """Return the design effect (variance relative to independent pairs) and degrees of freedom.
+
+    The effect may be 0 or negative; `_design` bounds it.
+    """
     people = clusters.people
     freedom = float(max(people - 1, 1))
     if not rarer_count:
@@ -277,7 +284,7 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
         freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
     if not clusters.is_mated:
         # Pairs of the same two people were counted twice, once at each person.
-        sum_of_squares -= clusters.squares_at_couples(rarer, rarer_count)
+        sum_of_squares -= clusters.sum_of_squares_at_couples(rarer, rarer_count)
     correction = people / max(people - 1, 1)
     independent = rarer_count * (1 - rarer_count / clusters.trials)
     return sum_of_squares * correction / independent, freedom

@@ -248,7 +248,7 @@ def read_study(
     lines = read_lines(file, cells)
     if note is not None and file.merged_spellings:
         note(note_of_spellings(file.merged_spellings))
-    problems = [*file.problems, *_problems_of_required_cells(file, lines)]
+    problems = [*file.problems, *_problems_of_cells(file, lines)]
     broken_rows: set[int] = set()
     for problem in problems:
         if problem.rows is not None:
@@ -278,7 +278,7 @@ def _check_source(source: Path) -> None:
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
-def _problems_of_required_cells(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
+def _problems_of_cells(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
     """Yield problems: empty cells, and words that are no label."""
     for field in (*PICTURES, *PEOPLE):
         yield problem_of_empty_cells(words_in(lines, field), file.column_of[field])

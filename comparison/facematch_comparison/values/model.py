@@ -628,9 +628,11 @@ def as_json(value: Any) -> dict[str, Any]:
 
 
 def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
+    """Return a value as `attr.asdict` writes it, which calls this for each one."""
     if isinstance(value, Rate):
+        rate = value
         # Add the quotient, so that readers need not divide.
-        return attrs.asdict(value, recurse=False) | {"value": value.value}
+        return attrs.asdict(rate, recurse=False) | {"value": rate.value}
     if isinstance(value, enum.StrEnum):
         return value.value
     if isinstance(value, datetime):

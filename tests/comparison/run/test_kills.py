@@ -10,7 +10,7 @@ import pytest
 from kit.comparison.runner import DEAD, Runner
 
 from facematch_comparison import PairState, RunDatabase, read_study
-from facematch_comparison.run.system import finalize_budgets
+from facematch_comparison.run.system import write_charges
 from facematch_core import Charged
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
@@ -99,7 +99,7 @@ class VendorStudy:
                 for pair in database.unresolved(system):
                     if pair.state is PairState.UNRESOLVED:
                         billed = Charged.YES if charged[self.pairs[pair.pair]] else Charged.NO
-                        finalize_budgets([attempts], [pair.call.id], billed, ManualClock().now())
+                        write_charges([attempts], [pair.call.id], billed, ManualClock().now())
                         assert database.resolve(system.number, pair.call.id, billed)
                         count += 1
         return count

@@ -110,7 +110,9 @@ class Machine(RuleBasedStateMachine):
         for number in self.numbers_of(PairState.ASKED):
             self.pairs[number].state = PairState.UNRESOLVED
         reported = {}
-        another.take_back(self.system, lambda calls, billed: reported.update({billed: set(calls)}))
+        another.recover_from_dead_run(
+            self.system, lambda calls, billed: reported.update({billed: set(calls)})
+        )
         assert reported == expected
         enter_system(another, PAIRS)
 

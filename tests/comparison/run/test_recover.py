@@ -296,7 +296,7 @@ def test_a_system_that_becomes_billed_is_not_called_again(database):
     enter_system(database, billed=False)
     system = enter_system(database, billed=True)
     ask_pair(database, system)
-    database.take_back(enter_system(database, billed=False), lambda *_: None)
+    database.recover_from_dead_run(enter_system(database, billed=False), lambda *_: None)
     assert pair_states(database, system)[0] == "unresolved"
 
 
@@ -462,9 +462,11 @@ def test_a_lost_call_is_free_once_every_budget_has_it_as_uncharged(
             raise BUSY
 
     with pytest.raises(ConfigurationError):
-        database.take_back(system, fail)
+        database.recover_from_dead_run(system, fail)
     assert pair_states(database, system) == states
-    database.take_back(system, lambda calls, billed: reported.extend([billed] * len(calls)))
+    database.recover_from_dead_run(
+        system, lambda calls, billed: reported.extend([billed] * len(calls))
+    )
     assert reported == [charged]
     assert pair_states(database, system) == [state, "free"]
 
@@ -473,7 +475,7 @@ def test_calls_of_another_system_are_not_taken_back(database):
     other = enter_system(database, 2, name="other")
     ask_pair(database, other)
     database.end(other.number, 1, pair_outcome(PairState.FAILED, None))
-    database.take_back(enter_system(database, 2), lambda *_: None)
+    database.recover_from_dead_run(enter_system(database, 2), lambda *_: None)
     assert pair_states(database, other) == ["asked", "failed"]
 
 

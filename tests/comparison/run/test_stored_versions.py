@@ -55,7 +55,7 @@ def check(address):
         answers = database.answers(system.number, len(STATES))
         assert [answer.state for answer in answers] == STATES
         assert answers[0] == pair_outcome(PairState.ANSWERED, "call-0")
-        database.take_back(system, lambda _call_ids, _charged: None)
+        database.recover_from_dead_run(system, lambda _call_ids, _charged: None)
         unresolved = [charge.call.id for charge in database.unresolved(system)]
         assert unresolved == ["call-2", "call-3", "call-4"]
         assert database.resolve(system.number, "call-2", Charged.NO)
