@@ -32,6 +32,7 @@ from .simulator import (
     SimulatorRequest,
     Situation,
     VendorSimulator,
+    WrongRequest,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "SimulatorRequest",
     "Situation",
     "VendorSimulator",
+    "WrongRequest",
     "find_leaks",
     "noise",
     "photograph",

@@ -13,11 +13,11 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -57,6 +57,8 @@ BECAUSE_OF = "because of "
 #: Prefixes of failure reasons, which name the side at fault.
 PLUG_IN_FAILED = "the plug-in failed: "
 SIMULATOR_FAILED = "the simulator failed: "
+#: Either may be wrong: the author compares both with the vendor's documents.
+DIFFER = "the plug-in and the simulator differ: "
 #: The accepting decision and the other decisions, by operation.
 PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
 FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
@@ -129,6 +131,10 @@ class RunningClock(ManualClock):
 
 class SimulatorMistake(Exception):
     """Raised for a simulator that contradicts itself; the message explains how."""
+
+
+class Difference(Exception):
+    """Raised if the plug-in and the simulator differ, and either may be wrong."""
 
 
 def run_parts(subject: object, *parts: Callable[[Any], None]) -> None:
@@ -225,6 +231,8 @@ def describe_failure(error: BaseException) -> str:
     """Describe an unexpected exception: its type, its location and the side at fault."""
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
+    if isinstance(error, simulators.WrongRequest):
+        return f"{DIFFER}{error}"
     author: object = None
     author_frame = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -324,7 +332,7 @@ class Bench:
             if short_description in reason:
                 reason = full_description
                 break
-        if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
+        if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED, DIFFER)):
             reason = f"{PLUG_IN_FAILED}{reason}"
         secrets = tuple(Secret(text) for text in self.simulator.secrets)
         reason = " ".join(without_secrets(reason, secrets).split())
@@ -334,8 +342,10 @@ class Bench:
         """Return the sentence of a failed check; for other exceptions, where they were raised."""
         description = describe_failure(error)
         text = str(error)
-        if description.startswith(SIMULATOR_FAILED):
+        if description.startswith((SIMULATOR_FAILED, DIFFER)):
             return description
+        if isinstance(error, Difference):
+            return DIFFER + f"{self.context}: {text}".removeprefix(": ")
         if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
             # pytest appends its own lines to the text of an assertion.
             return f"{self.context}: {text}".removeprefix(": ").partition("\n")[0]
@@ -726,8 +736,14 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                     pytest.skip(f"{BECAUSE_OF}{failed_rule}")
             try:
                 return test(self, bench, **parameters)
+            except pytest.skip.Exception as skip:
+                reason = str(skip)
             except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
                 reason = bench.failure_reason(error)
+            if reason.startswith(NOT_TESTED):
+                self.end_untested(number, reason)
+            if reason.startswith((DOES_NOT_APPLY, BECAUSE_OF)):
+                pytest.skip(reason)
             first_failed_rule = failed_rule_by_reason.setdefault(reason, number)
             if first_failed_rule == number:
                 pytest.fail(reason, pytrace=False)
@@ -740,10 +756,27 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 class Rules:
-    """Base class of a contract: its fixtures, and the rules that have failed."""
+    """Base class of a contract: its fixtures, and the rules that have failed.
 
+    Attributes:
+        not_tested: Why a rule cannot be tested, by its number. Any other rule that is not tested
+            fails.
+    """
+
+    not_tested: ClassVar[Mapping[str, str]] = {}
     #: The first rule that failed for each reason.
     failed_rule_by_reason: ClassVar[dict[str, str]] = {}
+
+    def end_untested(self, number: str, reason: str) -> NoReturn:
+        """Skip a rule that is not tested if `not_tested` says why; else fail it."""
+        known_reason = self.not_tested.get(number)
+        if known_reason is not None:
+            pytest.skip(f"{NOT_TESTED}{known_reason}")
+        pytest.fail(
+            f"{reason} Change the simulator, or say why not in `not_tested` of "
+            f'{type(self).__name__}: {{"{number}": "..."}}.',
+            pytrace=False,
+        )
 
     @pytest.fixture
     def simulator(self) -> Iterator[VendorSimulator]:
@@ -756,9 +789,19 @@ class Rules:
             yield bench
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Raise TypeError for a subclass that overrides a rule without an xfail mark."""
+        """Raise TypeError for a subclass that overrides a rule without an xfail mark.
+
+        Also for one whose `not_tested` names no rule, or gives no reason.
+        """
         super().__init_subclass__(**options)
         cls.failed_rule_by_reason = {}
+        for number, reason in cls.not_tested.items():
+            is_rule = any(name.startswith(f"test_{number.lower()}_") for name in dir(cls))
+            if not is_rule or not str(reason or "").strip():
+                raise TypeError(
+                    f"{cls.__name__}.not_tested has {{{number!r}: {reason!r:.80}}}; write the "
+                    'number of a rule and why: {"R14": "no page says which face is compared"}.'
+                )
         for name in dir(cls):
             if name.startswith(("test_r", "_r")) and _breaks_rule(cls, name):
                 raise TypeError(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from facematch_core.backend import Backend
 
-from .simulator import HttpSimulator, SimulatorReply, SimulatorRequest, Situation
+from .simulator import HttpSimulator, SimulatorReply, SimulatorRequest, Situation, WrongRequest
 
 #: Situations that `PairSimulator` makes from the documented answers.
 _DERIVED = {
@@ -30,11 +30,13 @@ class PairSimulator(HttpSimulator):
         backend_class: The backend under test.
         settings: Its settings, without ``base_url``.
         picture_names: ``probe`` or ``reference``, by the name of a form's file or field, or by the
-            path of a text in a JSON body: ``{"image_a": "probe", "image_b": "reference"}``.
+            path of a text in a JSON body: ``{"image_a": "probe", "image_b": "reference"}``. A
+            request without any of them is refused.
         constants: By the path of the URL, the values that the documents require in a request and
             that change what its answer means, such as a version or "find all faces". Each by its
-            place, as in `picture_names`: ``{"/v2/compare": {"model": "af-3"}}``. A request without
-            them is no call that was documented.
+            place, as in `picture_names`, or by the name of a parameter of the query or of a header:
+            ``{"/v2/compare": {"model": "af-3", "X-Api-Version": "7"}}``. A request without them is
+            refused.
         credentials: The headers or form fields that a request must have to be accepted:
             ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs.
         same_person, different_people: The documented bodies.
@@ -52,7 +54,7 @@ class PairSimulator(HttpSimulator):
 
     backend_class: ClassVar[type[Backend]]
     settings: ClassVar[Mapping[str, Any]] = {}
-    picture_names: ClassVar[Mapping[Any, str]]
+    picture_names: ClassVar[Mapping[Any, str]] = {}
     constants: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     credentials: ClassVar[Mapping[str, str]] = {}
     same_person: ClassVar[Any]
@@ -142,13 +144,9 @@ class PairSimulator(HttpSimulator):
     ) -> SimulatorReply:
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
-        path = request.path.partition("?")[0]
-        self.called_paths.add(path)
-        constants = self.constants.get(path, {})
-        for place, value in constants.items():
-            sent = _sent_at(request, place)
-            if sent != value:
-                raise ValueError(f"the request has {sent!r:.40} at {place}, not {value!r}")
+        self.called_paths.add(_path_of(request))
+        self._check_constants_of(request)
+        self._check_pictures_of(request)
         is_free = self.charges_nothing or situation in self.free_situations
         status, body = self.documented_answer(request, situation, score)
         # A body that the documents do not know has no place for an id.
@@ -158,6 +156,32 @@ class PairSimulator(HttpSimulator):
             self.last_id = str(uuid.uuid4())
             holder[self.id_path[-1]] = self.last_id
         return SimulatorReply(status=status, body=body, charged=False if is_free else None)
+
+    def constants_for(self, request: SimulatorRequest) -> Mapping[Any, Any]:
+        """Return the constants that a request must have; by default, those of its path."""
+        return self.constants.get(_path_of(request), {})
+
+    def _check_constants_of(self, request: SimulatorRequest) -> None:
+        """Raise `WrongRequest` if a constant is missing, or has another value."""
+        for place, value in self.constants_for(request).items():
+            sent = _sent_at(request, place)
+            if sent != value:
+                has = "nothing" if sent is None else f"{sent!r:.40}"
+                raise WrongRequest(
+                    f"{request.method} {_path_of(request)} has {has} at {place!r}, and `constants` "
+                    f"of {type(self).__name__} has {value!r:.40}"
+                )
+
+    def _check_pictures_of(self, request: SimulatorRequest) -> None:
+        """Raise `WrongRequest` if a request with a body has no picture at a documented place."""
+        places = list(self.picture_names)
+        has_picture = any(_sent_at(request, place) is not None for place in places)
+        if places and request.body and not has_picture:
+            names = ", ".join(map(repr, _names_in(request))) or "no names"
+            raise WrongRequest(
+                f"{request.method} {_path_of(request)} has {names}, and no picture at "
+                f"{', '.join(map(repr, places))} (`picture_names` of {type(self).__name__})"
+            )
 
     def documented_answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
@@ -173,7 +197,7 @@ class PairSimulator(HttpSimulator):
             return self.answers[situation]
         if situation is Situation.UNREADABLE_200:
             return 200, {"unexpected": ["shape", 1]}
-        is_liveness = request.path.partition("?")[0] == self.liveness_path
+        is_liveness = _path_of(request) == self.liveness_path
         score_path = self.liveness_score_path if is_liveness else self.score_path
         is_fraction = self.is_liveness_fraction if is_liveness else self.is_fraction
         body = copy.deepcopy(self._documented_body(situation, is_liveness=is_liveness))
@@ -195,16 +219,37 @@ class PairSimulator(HttpSimulator):
         return self.same_person
 
 
-def _sent_at(request: SimulatorRequest, place: object) -> Any:
-    """Return the value at a place of a request's JSON body or form; None if there is none."""
+def _path_of(request: SimulatorRequest) -> str:
+    """Return the path of a request without its query."""
+    return request.path.partition("?")[0]
+
+
+def _body_of(request: SimulatorRequest) -> Any:
+    """Return the JSON body of a request, or the fields and files of its form."""
     if request.headers.get_content_type() == "application/json":
-        sent = request.json()
-    else:
-        sent = {**request.fields, **request.files}
+        return request.json()
+    return {**request.fields, **request.files}
+
+
+def _names_in(request: SimulatorRequest) -> list[str]:
+    """Return the names of what a request's body has: no values."""
+    body = _body_of(request)
+    if isinstance(body, list) and body:
+        body = body[0]
+    return list(body) if isinstance(body, dict) else []
+
+
+def _sent_at(request: SimulatorRequest, place: object) -> Any:
+    """Return the value at a place of a request's body; None if there is none.
+
+    A name that the body lacks is looked for in the query, then in the headers.
+    """
     try:
-        return _value_at(sent, place if isinstance(place, tuple) else (place,))
+        return _value_at(_body_of(request), place if isinstance(place, tuple) else (place,))
     except (LookupError, TypeError):
-        return None
+        if not isinstance(place, str):
+            return None
+    return request.parameters.get(place, request.headers.get(place))
 
 
 def _value_at(body: Any, path: tuple[str | int, ...]) -> Any:

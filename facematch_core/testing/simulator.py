@@ -245,7 +245,7 @@ class SessionSimulator(abc.ABC):
         words: Every documented value for a session, for a face in it, and for a deletion. The kit
             also plays an unknown value at each place.
         cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about
-            a case that is neither here nor in `cases` are skipped as not tested.
+            a case that is neither here nor in `cases` are not tested.
         clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
         compared_with: The pictures to compare with, or None for no match; the last is the default.
         hands_over: Parts of `SessionAccess` that a start returns: ``link``, ``token``, ``page``.
@@ -345,8 +345,7 @@ class VendorSimulator(abc.ABC):
         situations: Situations it can produce.
         cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation that is
-            neither here nor in `situations` are skipped as not tested. Omit NO_CREDIT if nothing is
-            billed.
+            neither here nor in `situations` are not tested. Omit NO_CREDIT if nothing is billed.
         steps: Number of requests per call, or a mapping from the operation to this number.
         price_unknown: Situations whose results or refusals are billed UNKNOWN, because the vendor
             does not document their charge.
@@ -507,6 +506,13 @@ def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator 
     return None
 
 
+class WrongRequest(Exception):
+    """A request that no document describes: raise it in `HttpSimulator.answer`.
+
+    The failure then says that the plug-in and the simulator differ, because either may be wrong.
+    """
+
+
 @attrs.frozen(kw_only=True)
 class SimulatorRequest:
     """A request to the simulator.
@@ -525,6 +531,11 @@ class SimulatorRequest:
     def json(self) -> Any:
         """Return the body as JSON."""
         return json.loads(self.body)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the query."""
+        return dict(parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
 
     @property
     def fields(self) -> dict[str, str]:

@@ -79,6 +79,8 @@ def _play(test, contract, make, how):
         start = next(start for start in SKIPS if str(skipped).startswith(start))
         return SKIPS[start], str(skipped).removeprefix(start)
     except pytest.fail.Exception as failure:
+        if str(failure).startswith(NOT_TESTED):
+            return Status.OPEN, str(failure).removeprefix(NOT_TESTED)
         return Status.FAILED, str(failure)
     except Exception as error:  # noqa: BLE001 - pytest shows it as an error of a fixture
         return Status.FAILED, describe_failure(error)

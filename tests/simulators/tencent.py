@@ -130,8 +130,12 @@ def list_refusals():
 
 #: What a request must have, by its action: the model, and the largest face instead of the clearest.
 CONSTANTS = {
-    "CompareFace": {"FaceModelVersion": "3.0", "FaceMatchingStrategy": 1},
-    "DetectLiveFaceAccurate": {"FaceModelVersion": "3.0"},
+    "CompareFace": {
+        "X-TC-Version": "2020-03-03",
+        "FaceModelVersion": "3.0",
+        "FaceMatchingStrategy": 1,
+    },
+    "DetectLiveFaceAccurate": {"X-TC-Version": "2020-03-03", "FaceModelVersion": "3.0"},
 }
 
 
@@ -172,11 +176,8 @@ class DocumentedTencent(PairSimulator):
     def accepts(self, request):
         return request.headers["Authorization"].startswith("TC3-HMAC-SHA256 ")
 
-    @property
-    def constants(self):
-        return {"/": CONSTANTS[self.last.headers["X-TC-Action"]]}
+    picture_names = PICTURES
 
-    @property
-    def picture_names(self):
-        sent = () if self.last is None else self.last.json()
-        return {key: name for key, name in PICTURES.items() if key in sent}
+    def constants_for(self, request):
+        action = request.headers["X-TC-Action"]
+        return CONSTANTS.get(action, {"X-TC-Action": " or ".join(CONSTANTS)})

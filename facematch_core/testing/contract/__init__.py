@@ -23,8 +23,9 @@ class BackendContract(
     """The rules that every backend must meet, as tests that its author runs unchanged.
 
     Subclass it and define a fixture `simulator` that yields a `VendorSimulator`. A failure names
-    its cause first: the plug-in or the simulator. If the simulator cannot produce a `Situation`
-    that a rule needs, the rule is skipped with the reason. To break a rule for a good reason,
-    override it with ``@pytest.mark.xfail(reason="the vendor answers ...", strict=True)``; any
-    other override of a rule raises TypeError when the class is defined.
+    its cause first: the plug-in, the simulator, or that they differ. A rule that the simulator
+    cannot test fails, unless `not_tested` says why: ``{"R14": "no page says which face is
+    compared"}``. To break a rule for a good reason, override it with
+    ``@pytest.mark.xfail(reason="the vendor answers ...", strict=True)``; any other override of a
+    rule raises TypeError when the class is defined.
     """

@@ -17,6 +17,7 @@ from facematch_core.testing.bench import (
     PASS,
     Bench,
     CallOutcome,
+    Difference,
     Result,
     Rules,
     assert_among,
@@ -256,10 +257,11 @@ def check_bill(billing: Billing, outcome: CallOutcome, label: str = "") -> None:
     else:
         says_yes = billing.charged is Charged.YES
         is_right = reported == counted and says_yes == (counted > 0)
-    assert is_right, (
-        f"{label}the backend reports {billing.charged} (charges: {reported}), "
-        f"but the vendor counted {counted}"
-    )
+    if not is_right:
+        raise Difference(
+            f"{label}the backend reports {billing.charged} (charges: {reported}), but the "
+            f"simulator counted {counted} (`SimulatorReply.charged`)"
+        )
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:

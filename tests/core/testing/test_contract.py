@@ -1,8 +1,10 @@
 """What the contract lets its author change, and what an author reads of rules that failed."""
 
+import contextlib
 import importlib
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from kit.contract import Status, failures, rules, run
@@ -17,6 +19,7 @@ from facematch_core.backend.base import fault_listeners
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.models import Box
 from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
+from facematch_core.testing.bench import Bench
 from facematch_core.testing.contract.calls import RETRY_AFTER_VALUES
 from facematch_core.testing.simulator import describe_wrong_attribute, required_situations
 
@@ -122,9 +125,32 @@ def test_skip_reason_says_whether_the_simulator_lacks_a_situation():
 
     without_situation, without_http = run(Poor, {"R14", "R38"})
     assert without_situation.status is Status.OPEN
-    assert without_situation.reason == "Poor cannot produce SMALLER_FACE_MATCHES."
+    assert without_situation.reason.startswith("Poor cannot produce SMALLER_FACE_MATCHES. ")
     assert without_http.status is Status.DOES_NOT_APPLY
     assert without_http.reason == "reference is not an HttpBackend, so responses cannot be changed."
+
+
+def test_rule_that_is_not_tested_fails_unless_the_class_says_why():
+    class Poor(ReferenceSimulator):
+        situations = required_situations(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
+
+    class Known(BackendContract):
+        not_tested: ClassVar = {"R14": "no page says which face is compared"}
+
+    def play(contract):
+        with Poor() as simulator, contextlib.closing(Bench(simulator)) as bench:
+            contract().test_r14_largest_face_decides(bench)
+
+    with pytest.raises(pytest.fail.Exception, match=r"^not tested: Poor .*`not_tested` of Backend"):
+        play(BackendContract)
+    with pytest.raises(pytest.skip.Exception, match=r"^not tested: no page says"):
+        play(Known)
+
+
+@pytest.mark.parametrize("not_tested", [{"R1": "it is none"}, {"R14": ""}, {"R14": None}])
+def test_not_tested_names_rules_and_reasons(not_tested):
+    with pytest.raises(TypeError, match="not_tested has "):
+        type("Odd", (BackendContract,), {"not_tested": not_tested})
 
 
 def test_plug_in_exception_is_reported_with_its_line_and_no_secret():

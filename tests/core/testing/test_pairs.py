@@ -1,13 +1,20 @@
 """`PairSimulator`: what it asks of a request."""
 
+import attrs
 import pytest
 from kit.contract import Status, run
+from simulators.facepp import DocumentedFacepp
 from simulators.regula import DocumentedRegula
+from simulators.tencent import DocumentedTencent
 
+from facematch_facepp import FaceppBackend
 from facematch_regula import RegulaBackend
+from facematch_tencent import TencentBackend
+
+DIFFER = "the plug-in and the simulator differ: "
 
 
-def test_a_request_without_a_documented_constant_is_the_simulators_failure():
+def test_a_request_without_a_documented_constant_differs_from_the_simulator():
     class FindsTheCentralFace(RegulaBackend):
         def build(self, request):
             http_request = super().build(request)
@@ -18,8 +25,51 @@ def test_a_request_without_a_documented_constant_is_the_simulators_failure():
     simulator = type("Simulator", (DocumentedRegula,), {"backend_class": FindsTheCentralFace})
     [case] = run(simulator, {"R51"})
     assert case.status is Status.FAILED
+    assert case.reason.startswith(DIFFER)
     assert "detectAll" in case.reason
-    assert "did the plug-in send what it should?" in case.reason
+
+
+@pytest.mark.parametrize("fault", ["X-TC-Version", "X-TC-Action"])
+def test_a_wrong_header_is_named(fault):
+    class Misspelt(TencentBackend):
+        def sign(self, http_request, request, **options):
+            signed = super().sign(http_request, request, **options)
+            return attrs.evolve(signed, headers={**signed.headers, fault: "2020-03-04"})
+
+    simulator = type("Simulator", (DocumentedTencent,), {"backend_class": Misspelt})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(f"{DIFFER}POST / has '2020-03-04' at {fault!r}")
+
+
+def test_a_parameter_of_the_query_may_be_a_constant():
+    class Asks(RegulaBackend):
+        def build(self, request):
+            return attrs.evolve(super().build(request), params={"version": "7"})
+
+    def run_with(version):
+        constants = {"/api/match": {"version": version}}
+        changes = {"backend_class": Asks, "constants": constants}
+        return run(type("Simulator", (DocumentedRegula,), changes), {"R51"})
+
+    assert [case.status for case in run_with("7")] == [Status.PASSED]
+    [case] = run_with("8")
+    assert "has '7' at 'version'" in case.reason
+
+
+def test_pictures_under_wrong_names_are_refused():
+    class Misspelt(FaceppBackend):
+        def build(self, request):
+            http_request = super().build(request)
+            files = [attrs.evolve(file, name=f"{file.name}s") for file in http_request.files]
+            return attrs.evolve(http_request, files=tuple(files))
+
+    simulator = type("Simulator", (DocumentedFacepp,), {"backend_class": Misspelt})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(DIFFER)
+    assert "'image_file1s'" in case.reason
+    assert "no picture at 'image_file1', 'image_file2'" in case.reason
 
 
 def test_constants_of_a_path_that_is_never_called_are_the_simulators_failure():
@@ -43,11 +93,3 @@ def test_picture_names_by_picture_instead_of_by_field_are_rejected():
     names = {"probe": "image_a", "reference": "image_b"}
     with pytest.raises(ValueError, match=r"Simulator\.picture_names .*'image_a': 'probe'"):
         type("Simulator", (DocumentedRegula,), {"picture_names": names})
-
-
-def test_rule_that_misses_the_pictures_names_picture_names():
-    names = {"image_a": "probe", "image_b": "reference"}
-    simulator = type("Simulator", (DocumentedRegula,), {"picture_names": names})
-    [case] = run(simulator, {"R25"})
-    assert case.status is Status.OPEN
-    assert "`picture_names`" in case.reason
