@@ -741,7 +741,11 @@ class SessionStore:
         self._update(self._columns.id == row.id, **_CLOSING_CHANGES)
 
     def _insert_planned(self, case: VerificationCase, *, any_document: bool) -> SessionRow | None:
-        """Plan a session and insert its row; return None if another process did so first."""
+        """Plan a session and insert its row; return None if another process did so first.
+
+        Raises `ConfigurationError` if `choose` returned an unknown name, and the errors of
+        `Sessions.plan`. Nothing is inserted then.
+        """
         name = next(iter(self._sessions))
         if self._choose is not None:
             name = self._choose(case.subject_ref)
@@ -790,7 +794,11 @@ class SessionStore:
         """Start a planned session, and store it.
 
         Return None if the start found an earlier session that the person cannot continue, or if
-        the record can no longer be started.
+        the record can no longer be started. `_begin` then looks for the newest row again.
+
+        Raises the errors of `Sessions.start`. The row is removed if certainly nothing was started;
+        else it stays, and the next `begin` repeats the start. Raises `SessionNotFound` if the
+        session was cancelled or forgotten meanwhile.
         """
         sessions = self._sessions[row.name]
         record = row.read_record()
@@ -875,9 +883,10 @@ class SessionStore:
             is_over.set()
 
     def _continue(self, row: SessionRow) -> StoredSession | None:
-        """Return an open session with its access.
+        """Return an open session with its access; raises the errors of `Sessions.read`.
 
-        If the person cannot continue it, delete it, close the row and return None.
+        If the person cannot continue it, or the vendor does not know it any longer, delete it,
+        close the row and return None. `_begin` then starts another.
         """
         if row.link is not None and self._now() < (row.link_expires_at or 0.0):
             return self._as_stored_session(row, access=SessionAccess(link=Secret(row.link)))
@@ -1008,7 +1017,8 @@ class SessionStore:
     def _delete(self, row: SessionRow) -> bool:
         """Delete a session at the vendor; return False if it must be tried again.
 
-        What may stay at the vendor is logged.
+        What may stay at the vendor is logged. No `FaceMatchError` leaves, so that `forget` and
+        `cancel` reach the other sessions.
         """
         try:
             record = row.read_record()
