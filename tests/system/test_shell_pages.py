@@ -46,8 +46,8 @@ class Reader:
             self.mock = self._open(*served[0].split())
             commands = commands.replace(served[0], "")
             begun = "".join(self.mock.stdout.readline() for _ in range(3))
-        # `$?` stays that of the last command.
-        self.shell.stdin.write(f"{commands}\n(code=$?; echo '{DONE}'; exit $code)\n")
+        # `$?` stays that of the last command, and what it prints may end without a new line.
+        self.shell.stdin.write(f"{commands}\n(code=$?; echo; echo '{DONE}'; exit $code)\n")
         self.shell.stdin.flush()
         printed = "".join(iter(self.shell.stdout.readline, f"{DONE}\n"))
         return (begun if served else printed).replace(str(self.port), "8080")
