@@ -75,10 +75,9 @@ class TestCompreface(Contract):
 
 class TestVeriff(Contract):
     opened = VeriffSimulator
-    not_tested: ClassVar = {"R58": "each success of a deletion means the same"}
 
 
-class TestVeriffWithAReference(TestVeriff):
+class TestVeriffWithAReference(Contract):
     opened = VeriffReferenceSimulator
 
 
@@ -92,7 +91,6 @@ class TestOnfido(Contract):
 
 class TestPersona(Contract):
     opened = PersonaSimulator
-    not_tested: ClassVar = {"R58": "no word of the answer to a deletion is read"}
 
 
 class TestRegula(Contract):

@@ -195,6 +195,37 @@ def test_skipped(didit_mock):
     didit_mock.control.add_fault(down())
     pytest.skip()
 """,
+    "own.json": '{"mappings": [{"request": {"urlPath": "/a"}, "response": {"body": "of a file"}}]}',
+    "test_5_replies.py": """
+import pytest
+
+EXTRA = {"request": {"urlPath": "/b"}, "response": {"body": "of a mapping"}}
+
+def get(url):
+    import requests
+    return requests.get(url, timeout=9).text
+
+@pytest.mark.facematch_replies(EXTRA, "own.json")
+def test_replies_of_both_kinds(didit_server):
+    texts = [get(didit_server.url + path) for path in ("/a", "/b")]
+    assert texts == ["of a file", "of a mapping"]
+
+@pytest.mark.facematch_replies(EXTRA)
+def test_replies_through_the_door(mock_door):
+    assert get("https://api.onfido.com/b") == "of a mapping"
+
+@pytest.mark.facematch_replies("own.json")
+def test_unused_file(didit_mock): pass
+
+@pytest.mark.facematch_replies(EXTRA)
+def test_mapping_left(didit_mock): pass
+
+def test_reply_left(didit_server):
+    didit_server.control.add_replies(EXTRA)
+
+@pytest.mark.facematch_replies({"request": {"cookies": 1}, "response": {}})
+def test_wrong_reply(didit_mock): pass
+""",
     "test_6_red.py": """
 from helpers import ask, down
 
@@ -244,11 +275,15 @@ def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
         for outcome in ("FAILED", "ERROR")
     )
     left = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
-    assert (failed, broken) == ({"failed_anyway", "red"}, {*left, "without_the_extra"})
-    assert "2 failed, 14 passed, 1 skipped, 5 errors" in printed
+    left |= {"mapping_left", "reply_left"}
+    refused = {"without_the_extra", "wrong_reply"}
+    assert (failed, broken) == ({"failed_anyway", "red"}, left | refused)
+    assert "2 failed, 19 passed, 1 skipped, 8 errors" in printed
     for words in (
         "The fixtures of the mock need httptools: pip install",
         "SetOutcome(kind='match', score=1",
+        "OwnReply(control #1, ANY /b)",
+        "The marker facematch_replies: control #1 request.cookies",
         "control.clear_faults()",
         "closest: no call",
         "closest: POST /v3/face-match/, answered",

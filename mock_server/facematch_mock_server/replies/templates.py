@@ -4,7 +4,7 @@
 - ``{{request.body}}``: the body as text; ``{{jsonPath request.body '$.a.b'}}``: a value in it
 - ``{{now}}``, ``{{now offset='-3 days' format='yyyy-MM-dd'}}``: the time of the mock's clock, UTC;
   the formats ``unix`` and ``epoch`` are seconds and milliseconds as a number
-- ``{{randomValue type='UUID'}}``; NUMERIC, HEXADECIMAL and ALPHANUMERIC take a ``length``, too
+- ``{{randomValue type='UUID'}}``
 - ``{{card 'p1'}}``: a ready test card as PNG in base64, or else a card of the person with that name
 
 A text that is one template becomes its value, which may be a number, an object or a list. Within a
@@ -27,7 +27,6 @@ from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import shorten
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.cards import READY
-from facematch_mock_server.recognition.sheet import make_card
 
 from .json_path import find_values, parse_json_path
 from .node import Node
@@ -53,7 +52,6 @@ _TIME_PARTS = {
 _TIME_PIECE = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^'A-Za-z]")
 _OFFSET = re.compile(r"([+-]?\d{1,9}) (seconds|minutes|hours|days)")
 _MOST_DAYS = 36_500
-_LONGEST_RANDOM = 10_000
 #: Maximum depth of lists and objects in a response.
 _MAX_DEPTH = 100
 
@@ -277,28 +275,15 @@ def _show_time(moment: dt.datetime, form: str) -> str | int:
 
 
 def _read_random(arguments: _Arguments) -> Fill:
-    arguments.check(words=0, options=("type", "length"))
-    kind = arguments.option("type", "ALPHANUMERIC")
-    if kind not in ("UUID", "NUMERIC", "HEXADECIMAL", "ALPHANUMERIC"):
-        raise ValueError("its type is UUID, NUMERIC, HEXADECIMAL or ALPHANUMERIC")
-    length = arguments.option("length", "36")
-    if not (length.isascii() and length.isdigit() and 1 <= int(length[:9]) <= _LONGEST_RANDOM):
-        raise ValueError(f"its length is a number from 1 to {_LONGEST_RANDOM}")
-
-    def fill(filling: Filling) -> str:
-        if kind == "UUID":
-            return filling.new_id()
-        text = ""
-        while len(text) < int(length):
-            text += filling.new_id().replace("-", "")
-            if kind == "NUMERIC":
-                text = re.sub("[a-f]", "", text)
-        return text[: int(length)]
-
-    return fill
+    arguments.check(words=0, options=("type",))
+    if arguments.option("type", "") != "UUID":
+        raise ValueError("its type is UUID")
+    return lambda filling: filling.new_id()
 
 
 def _read_card(arguments: _Arguments) -> Fill:
+    from facematch_mock_server.recognition.sheet import make_card  # few replies have a card
+
     arguments.check(words=1)
     (name,) = arguments.words
     content = READY[name].data if name in READY else make_card(name)

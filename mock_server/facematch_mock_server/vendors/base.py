@@ -584,6 +584,8 @@ class MockVendor:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._faults = world.account.faults
+        self._replies = world.account.replies
         self.title = world.vendor.title
         self.told_versions: set[str] = set()
         self._route_of = lru_cache(maxsize=32)(self.route_of)
@@ -627,12 +629,12 @@ class MockVendor:
         """Handle a request, apply a fault that matches, and record the call in the journal."""
         route, path_values = request.routed or self.find(request)
         call = self.new_call(request, route, path_values)
-        if request.fault is None and self.world.account.faults:
+        if request.fault is None and self._faults:
             self._take_late_fault(call)
         if call.fault is not None and not call.fault.is_carried_out:
             self._note_request(call)
             return self._log_and_apply_fault(call, call.fault, _placeholder())
-        if self.world.account.replies.all and self._take_own_reply(call):
+        if self._replies.all and self._take_own_reply(call):
             return self._answer_with_own_reply(call)
         try:
             if route is None:
@@ -671,7 +673,7 @@ class MockVendor:
 
     def _take_own_reply(self, call: Call) -> bool:
         """Set the own reply that answers a call, and return whether there is one."""
-        call.own_reply = self.world.account.replies.take(
+        call.own_reply = self._replies.take(
             call.request, self.world.vendor_name, is_imitated=self.imitates(call.request)
         )
         return call.own_reply is not None
@@ -941,10 +943,13 @@ class ActionVendor(MockVendor):
         return ()
 
     def log(self, call: Call, response: Response | None) -> None:
-        super().log(call, response)
+        """Record a call as `MockVendor.log` does, with its action among the fields."""
         action = call.request.header(self.action_header)
-        if action is not None and response is not None and response.entry is not None:
-            response.entry.action = shorten(action)
+        if action is not None:
+            fields = call.journal_fields
+            fields = fields() if callable(fields) else fields
+            call.journal_fields = {self.action_header: shorten(action), **fields}
+        super().log(call, response)
 
 
 def _placeholder() -> Response:

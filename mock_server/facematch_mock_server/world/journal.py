@@ -65,8 +65,9 @@ class Entry:
         status: The status of the response; None for a connection event.
         vendor: The vendor of the request, or None.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for an unknown or invalid key.
-        fields: The fields of query, form and JSON body, by name. Secrets are masked, and most
-            texts are replaced by their type and length.
+        fields: The fields of query, form and JSON body, by name, and the header that names the
+            call, if the vendor has one path for all. Secrets are masked, and most texts are
+            replaced by their type and length.
         files: The files that were sent.
         claims: The ids of the claims behind the response.
         note: A remark, such as the fault that applied, or None.
@@ -75,7 +76,6 @@ class Entry:
         answer: The response; None once 16 MiB of newer responses have displaced it.
         ms: The processing time in milliseconds, without the delays that a test set.
         reply: The `OwnReply` that answered, written by the user or recorded; None if the mock did.
-        action: The header's value that names the call, at a vendor with one path for all calls.
     """
 
     at: dt.datetime
@@ -91,7 +91,6 @@ class Entry:
     answer: Response | None = attrs.field(default=None, repr=False)
     ms: float | None = None
     reply: OwnReply | None = None
-    action: str | None = None
     # The fields are described on first access, because most entries are never read.
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
@@ -112,7 +111,7 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the control API's JSON format."""
-        names = ("number", "method", "path", "status", "vendor", "key", "note", "action")
+        names = ("number", "method", "path", "status", "vendor", "key", "note")
         return {
             **{name: getattr(self, name) for name in names},
             "reply": None if self.reply is None else self.reply.source,

@@ -2,12 +2,15 @@
 
 import base64
 import json
+from urllib.parse import quote
 
 import pytest
 import requests
+from hypothesis import example, given
+from hypothesis import strategies as st
 from kit.mock_didit import START
 
-from facematch_mock_server import Fault, VirtualClock, make_card
+from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.replies import digest_pictures
 
@@ -258,16 +261,12 @@ def test_sent_value_adds_no_header(open_asking):
 
 def test_random_values_and_cards(open_asking):
     asking = open_asking()
-    kinds = {"u": "type='UUID'", "n": "type='NUMERIC' length=50", "h": "type=HEXADECIMAL length=9"}
-    body = {name: f"{{{{randomValue {kind}}}}}" for name, kind in kinds.items()}
-    asking.control.add_replies(reply(body={**body, "p": "{{card 'p1'}}", "q": "{{card 'q'}}"}))
+    body = {"id": "{{randomValue type='UUID'}}", "p": "{{card 'p1'}}", "q": "{{card 'q'}}"}
+    asking.control.add_replies(reply(body=body))
     first = asking.get("/v3/extra/").json()
     second = asking.get("/v3/extra/").json()
-    assert all(first[name] != second[name] for name in kinds)
-    assert len(first["u"]) == 36
-    assert len(first["n"]) == 50
-    assert first["n"].isdigit()
-    assert len(first["h"]) == 9
+    assert len(first["id"]) == len(second["id"]) == 36
+    assert first["id"] != second["id"]
     assert base64.b64decode(first["p"]) == P1
     assert base64.b64decode(first["q"]) == make_card("q")
 
@@ -289,6 +288,53 @@ def test_fault_goes_before_an_own_reply(open_asking):
     asking.control.add_fault(Fault(stage="answer", kind="status", status=503))
     assert asking.didit().status_code == 503
     assert asking.didit().json() == "own"
+
+
+ALL_TEMPLATES = {
+    "path": "{{request.path.rest}}",
+    "body": "{{request.body}}",
+    "found": "{{jsonPath request.body '$..a'}}",
+    "filtered": "{{jsonPath request.body '$[?(@.a > 5)]'}} and {{now}}",
+}
+
+
+@given(
+    body=st.binary(max_size=40)
+    | st.recursive(
+        st.none() | st.floats() | st.text(max_size=4),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("a"), inner),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode()),
+    content_type=st.sampled_from(["", "application/json", "multipart/form-data; boundary=x"]),
+    rest=st.text(st.characters(codec="utf-8"), max_size=5),
+)
+@example(body=b"[" * 3000 + b"]" * 3000, content_type="application/json", rest="x")
+@example(body=b'[{"a": NaN}]', content_type="application/json", rest="x")
+@example(body=b'{"a": "\\ud800"}', content_type="application/json", rest="x")
+@example(body=b'{"a": 1' + b"0" * 5000 + b"}", content_type="application/json", rest="x")
+def test_any_request_is_answered_or_gets_a_500_with_a_sentence(body, content_type, rest):
+    mock = MockServer()
+    conditions = {"bodyPatterns": [{"matchesJsonPath": {"expression": "$.b", "absent": True}}]}
+    for metadata in ({}, {"recorded": "2026-11-29"}):
+        mock.control.add_replies(
+            {
+                "request": {"urlPathPattern": "/x/(?s:(?P<rest>.*))", **conditions},
+                "response": {"jsonBody": ALL_TEMPLATES},
+                "metadata": metadata,
+            }
+        )
+    request = Request.make(
+        method="POST",
+        target=f"/x/{quote(rest, safe='')}",
+        headers=[("host", "127.0.0.1"), ("content-type", content_type)],
+        body=body,
+    )
+    answer = mock.app.handle(request)
+    assert answer.status in (200, 500)
+    if answer.status == 500:
+        assert answer.json()["mock"].startswith("control #")
+    else:
+        assert answer.json()["path"] == rest
 
 
 # Recordings

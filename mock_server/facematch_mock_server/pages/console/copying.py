@@ -62,8 +62,8 @@ def _write_mapping(mapping: Any) -> str:
 def _head_of(entry: Entry, vendor: MockVendor) -> Request:
     """Return the request as far as it names the call."""
     headers = {}
-    if isinstance(vendor, ActionVendor) and entry.action is not None:
-        headers[vendor.action_header] = entry.action
+    if isinstance(vendor, ActionVendor) and vendor.action_header in entry.fields:
+        headers[vendor.action_header] = entry.fields[vendor.action_header]
     return Request.make(method=entry.method, target=entry.path, headers=headers.items())
 
 
@@ -95,6 +95,8 @@ def _read_call(entry: Entry, vendor: MockVendor, recognizer: Recognizer) -> _Cal
     files: dict[str, str] = {}
     comments = []
     for name, value in entry.fields.items():
+        if name in headers:
+            continue
         target = query if name in entry.query_names else body
         target[name] = value
     is_complete = not any(_NOT_STORED.fullmatch(value) for value in entry.fields.values())

@@ -86,6 +86,9 @@ def test_copy_of_a_call_that_the_mock_lacks_is_the_start_of_a_reply(mock, path, 
     (mapping,) = copied["mappings"]
     assert mapping["response"] == {"status": 200, "jsonBody": {}}
     assert "instead" not in mapping["metadata"]
+    # The journal can be asked for an action.
+    action = {name.lower(): value for name, value in headers.items()}
+    assert len(mock.control.journal(fields=action)) == 1
     mock.control.add_replies(copied)
     answer = requests.post(mock.url + path, headers=headers, json={}, timeout=10)
     assert (answer.status_code, answer.json()) == (200, {})
