@@ -7,7 +7,6 @@ from kit.contract import Status, run
 from PIL import ExifTags
 from PIL import Image as Pillow
 from simulators.didit import DiditSimulator
-from simulators.mock_simulator import UprightFacts, turn_upright
 
 from facematch_core import FaceVerifier, errors
 from facematch_core.errors import FaceMatchError, OutcomeUnknown, RateLimited, RequestRejected
@@ -15,6 +14,7 @@ from facematch_core.testing import Situation
 from facematch_core.testing.bench import SIMULATOR_FAILED
 from facematch_mock_server import make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.testing import UprightFacts, turn_upright
 
 
 def compare(simulator, verifier, **options):

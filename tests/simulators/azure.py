@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 from facematch_core import ComparedWith, LivenessDecision, SessionState
 from facematch_core.testing import SessionCase, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSessions, MockSimulator
 
-from .mock_simulator import MockSessions, MockSimulator
 from .words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, all_of, at, put, words_at
 
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"

@@ -7,8 +7,8 @@ from facematch_baidu import BaiduBackend
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault, Kind, Stage
+from facematch_mock_server.testing import MockSimulator
 
-from .mock_simulator import MockSimulator
 from .words import all_of
 
 MATCH, FACEVERIFY = "/rest/2.0/face/v3/match", "/rest/2.0/face/v3/faceverify"

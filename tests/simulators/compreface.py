@@ -1,8 +1,7 @@
 """The simulator of CompreFace: the mock server in the place of a server of one's own."""
 
 from facematch_core.testing import Situation
-
-from .mock_simulator import MockSimulator
+from facematch_mock_server.testing import MockSimulator
 
 
 class ComprefaceSimulator(MockSimulator):

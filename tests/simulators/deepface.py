@@ -9,8 +9,7 @@ from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_deepface import DeepfaceBackend
-
-from .mock_simulator import MockSimulator
+from facematch_mock_server.testing import MockSimulator
 
 TOKEN = "an-example-of-a-token-93c1f07ad2"
 #: Requests of a call.

@@ -5,8 +5,7 @@ import base64
 import requests
 
 from facematch_core.testing import Situation
-
-from .mock_simulator import MockSimulator
+from facematch_mock_server.testing import MockSimulator
 
 LOGIN, LIVENESS = "/v1/authorize", "/v1/liveness-check"
 

@@ -6,8 +6,8 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, Retention, 
 from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
 
-from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import OTHER_ID, a_day_earlier, all_of, put, words_at
 
 PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2026-11-23"

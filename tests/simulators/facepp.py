@@ -5,8 +5,7 @@ from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_facepp import FaceppBackend
-
-from .mock_simulator import MockSimulator
+from facematch_mock_server.testing import MockSimulator
 
 #: Situations that Face++ does not have, with the reason.
 NEVER = {

@@ -9,8 +9,8 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, SessionStat
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
 
-from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import OTHER_ID, a_day_earlier, all_of, at, free_refusals, put, words_at
 
 SPEC = "onfido-openapi-spec 1498236, read on 2026-11-28"

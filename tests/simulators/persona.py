@@ -12,8 +12,8 @@ from facematch_core.testing import (
     SessionWord,
     Situation,
 )
+from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
 
-from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import a_day_earlier, all_of, at, free_refusals, words_at
 
 API = "Persona's OpenAPI, version 2025-12-08, read on 2026-11-28"

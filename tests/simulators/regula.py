@@ -6,9 +6,9 @@ import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
+from facematch_mock_server.testing import MockSimulator
 from facematch_regula import RegulaBackend
 
-from .mock_simulator import MockSimulator
 from .words import all_of
 
 #: Situations that Regula does not have, with the reason.

@@ -4,8 +4,8 @@ import base64
 
 from facematch_core import LivenessDecision, SessionState
 from facematch_core.testing import SessionCase, SessionWord, Situation
+from facematch_mock_server.testing import MockSessions, MockSimulator
 
-from .mock_simulator import MockSessions, MockSimulator
 from .words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, put, words_at
 
 PAGE = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"

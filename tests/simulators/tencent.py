@@ -6,9 +6,8 @@ import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSimulator
 from facematch_tencent import TencentBackend
-
-from .mock_simulator import MockSimulator
 
 SECRET_ID = "AKIDEXAMPLE0000000000000000000000000"
 SECRET_KEY = "dummySecretKey00000000000000000x"

@@ -6,8 +6,8 @@ import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
 
-from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import NO_ENVIRONMENT, OTHER_ID, a_day_earlier, all_of, at, free_refusals, words_at
 
 STATUSES = "devdocs.veriff.com, verification-session-status-codes-table, read on 2026-11-28"

@@ -24,7 +24,14 @@ Fields = Callable[[], Mapping[str, str]]
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
-    """A face in a picture. `box` is in pixels; `confidence` is the detection confidence, 0-1."""
+    """A face in a picture.
+
+    Attributes:
+        box: Left, top, right and bottom edge, in pixels of the upright picture.
+        confidence: The detection confidence, 0-1.
+        age: The age in years that the mock would estimate.
+        gender: ``female`` or ``male``.
+    """
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72

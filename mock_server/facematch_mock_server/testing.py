@@ -1,6 +1,6 @@
 """`MockSimulator`: a mock that replaces the vendor in a plug-in's contract tests.
 
-`MockSessions` simulates hosted sessions. Requires pytest, like `facematch_core.testing`.
+`MockSessions` simulates hosted sessions. Requires the extra ``testing``, as the contract does.
 """
 
 from __future__ import annotations
@@ -173,7 +173,13 @@ class MockSessionsWithWebhooks(MockSessions):
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
         webhooks = self.control.webhooks
         webhooks.wait()
-        delivery = webhooks.deliveries(session_id=session_id)[-1]
+        deliveries = webhooks.deliveries(session_id=session_id)
+        if not deliveries:
+            raise LookupError(
+                "the mock sent no webhook about the session: with one event per status, set "
+                "`default_events` of its `WebhookRules`"
+            )
+        delivery = deliveries[-1]
         if self.signs_time:
             webhooks.resend(delivery.id)
         letter = webhooks.delivery(delivery.id)
@@ -242,7 +248,8 @@ class MockSimulator(VendorSimulator):
     that the mock cannot produce. All situations except `cannot_happen` can be set.
 
     Attributes:
-        vendor: The name of the backend and of the mock's vendor.
+        vendor: The name of the mock's vendor.
+        backend_class: The backend under test; None for the installed one with the vendor's name.
         calls: The paths of the calls.
         last_calls: The paths of a call's last request, if it sends several; empty means `calls`.
         session_paths: The path prefixes of requests about hosted sessions.
@@ -259,6 +266,7 @@ class MockSimulator(VendorSimulator):
     """
 
     vendor: ClassVar[str]
+    backend_class: ClassVar[type[Backend] | None] = None
     calls: ClassVar[frozenset[str]]
     last_calls: ClassVar[frozenset[str]] = frozenset()
     session_paths: ClassVar[tuple[str, ...]] = ()
@@ -356,8 +364,10 @@ class MockSimulator(VendorSimulator):
     # Methods that the kit calls
 
     def backend(self, **settings: Any) -> Backend:
-        """Return the installed backend with `keys`, `settings` and the mock's address."""
+        """Return the backend with `keys`, `settings` and the mock's address."""
         usual = {**self.keys, "base_url": self.url}
+        if self.backend_class is not None:
+            return self.backend_class(**usual | settings)
         backend: Backend = open_verifier(self.vendor, **usual | settings).backend
         return backend
 
