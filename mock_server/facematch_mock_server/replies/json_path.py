@@ -7,7 +7,6 @@ from typing import Any
 
 from facematch_core.base.extras import install_command
 from facematch_core.base.nesting import load_json
-from facematch_core.errors import ConfigurationError
 from facematch_mock_server.base.messages import Request
 
 
@@ -19,12 +18,11 @@ def parse_json_path(expression: str) -> Any:
         from jsonpath_ng.exceptions import JSONPathError
         from jsonpath_ng.ext.parser import parse
     except ModuleNotFoundError as missing:
-        raise ConfigurationError(
-            f"Own replies with JSONPath need {missing.name}: {install_command('mock')}"
-        ) from None
+        raise ValueError(f"JSONPath needs {missing.name}: {install_command('mock')}") from None
     try:
         return parse(expression)
-    except (JSONPathError, ValueError, TypeError, RecursionError):
+    # DeprecationWarning: of an operator that the library will drop, where warnings are errors.
+    except (JSONPathError, ValueError, TypeError, RecursionError, DeprecationWarning):
         raise ValueError(f"{expression!r:.80} is no JSONPath such as $.person.names[0]") from None
 
 
@@ -36,8 +34,7 @@ def find_values(request: Request, expression: str) -> list[Any]:
         return []
     try:
         return [match.value for match in parse_json_path(expression).find(document)]
-    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
-        # The library raises what a filter's comparison raises, such as that of a text and a number.
+    except Exception:  # noqa: BLE001 - the library raises what a filter's comparison raises
         return []
 
 

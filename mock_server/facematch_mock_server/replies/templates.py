@@ -137,26 +137,23 @@ def fill_templates(node: Node, filling: Filling) -> Any:
     The templates are those that `check_templates` accepts.
     """
     if isinstance(node.value, dict):
-        return {name: fill_templates(item, filling) for name, item in _items_of(node)}
+        return {name: fill_templates(item, filling) for name, item in node.object().items()}
     if isinstance(node.value, list):
         return [fill_templates(item, filling) for item in node.items()]
     if not isinstance(node.value, str):
         return node.value
+
+    def fill_one(template: re.Match[str]) -> str:
+        return _as_text(_read_template(template[1])(filling))
+
     try:
         whole = _TEMPLATE.fullmatch(node.value)
         # Two templates match as one from the first braces to the last.
         if whole is not None and "}}" not in whole[1]:
             return _read_template(whole[1])(filling)
-        return _TEMPLATE.sub(
-            lambda template: _as_text(_read_template(template[1])(filling)), node.value
-        )
+        return _TEMPLATE.sub(fill_one, node.value)
     except Unfilled as error:
         raise Unfilled(f"{node.source} {node.path}: {error}") from None
-
-
-def _items_of(node: Node) -> Any:
-    # The names in `Node.object` are those of the value: only its places are shortened.
-    return node.object().items()
 
 
 def _as_text(value: Any) -> str:
@@ -166,13 +163,14 @@ def _as_text(value: Any) -> str:
 @functools.lru_cache(maxsize=1024)
 def _read_template(template: str) -> Fill:
     """Return the function that fills a template. Raises ValueError for an unknown one."""
-    name, rest = [*template.split(maxsplit=1), "", ""][:2]
+    name, *rest = template.split(maxsplit=1) or [""]
+    arguments = _read_arguments("".join(rest))
     if name.startswith("request."):
-        _read_arguments(rest).check(words=0)
+        arguments.check(words=0)
         return _read_request_part(name)
     if name not in _HELPERS:
         raise ValueError(suggest_name(name, (*_HELPERS, *_REQUEST_PARTS)).rstrip("."))
-    return _HELPERS[name](_read_arguments(rest))
+    return _HELPERS[name](arguments)
 
 
 def _read_arguments(text: str) -> _Arguments:

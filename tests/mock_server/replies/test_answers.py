@@ -110,6 +110,8 @@ CONDITIONS = [
         {"json": [{"a-b": True}]},
         True,
     ),
+    # What the library parses but cannot find.
+    ({"bodyPatterns": [{"matchesJsonPath": "$.`parent`"}]}, {"json": {"a": 1}}, False),
     (
         {"bodyPatterns": [{"matchesJsonPath": {"expression": "$.a", "absent": True}}]},
         {"json": {"a": 1}},

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 from hypothesis import example, given
@@ -54,6 +55,10 @@ REFUSED = [
     ),
     (
         with_part("request", bodyPatterns=[{"matchesJsonPath": "$["}]),
+        "request.bodyPatterns[0].matchesJsonPath",
+    ),
+    (
+        with_part("request", bodyPatterns=[{"matchesJsonPath": "$ & a"}]),
         "request.bodyPatterns[0].matchesJsonPath",
     ),
     (
@@ -163,6 +168,16 @@ def test_folder_is_read_file_by_file_and_each_reply_has_its_place(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty"):
         read_replies(tmp_path / "empty")
+
+
+def test_missing_package_is_named_only_by_a_reply_that_needs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jsonpath_ng.ext.parser", None)
+    expression = "$.an.expression.that.no.other.test.has"
+    with pytest.raises(ValueError, match=r"jsonpath_ng.*pip install"):
+        read_mappings(
+            with_part("request", bodyPatterns=[{"matchesJsonPath": expression}]), "control"
+        )
+    assert len(read_mappings(EMPTY, "control")) == 1
 
 
 def test_vendor_that_no_mock_imitates_is_refused():
