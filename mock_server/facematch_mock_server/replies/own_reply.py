@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 import attrs
 
 from facematch_core.backend.kinds import suggest_name
-from facematch_mock_server.base.messages import (
-    HEADER_NAME,
-    HEADER_VALUE,
-    RESERVED_HEADERS,
-    Request,
-    Response,
-)
-from facematch_mock_server.claims import JSON, encode, response
+from facematch_mock_server.base.messages import Request, Response
 
 from .conditions import RequestPattern
 from .node import Node
 from .pictures import digest_pictures
-from .templates import Filling, Unfilled, check_templates, fill_templates
+from .response_template import ResponseTemplate
+from .templates import Filling
 
 _MAPPING = ("request", "response", "metadata", "priority", "name", "id", "uuid", "persistent")
 _SCENARIO = ("scenarioName", "requiredScenarioState", "newScenarioState")
-_RESPONSE = ("status", "headers", "jsonBody", "body", "fixedDelayMilliseconds", "transformers")
 _METADATA = ("vendor", "instead", "recorded", "host", "sent", "pictures", "salt")
 #: The names in a document: those of one mapping, and of a list of mappings.
 MAPPING_NAMES = (*_MAPPING, *_SCENARIO, "mappings", "meta")
 #: The state in which every scenario begins.
 STARTED = "Started"
 _USUAL_PRIORITY = 5
-_LONGEST_DELAY_MS = 3_600_000
-_TEXT = "text/plain; charset=utf-8"
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +69,7 @@ class OwnReply:
         mapping: The mapping as it was given, as JSON.
         source: Its place, for the journal: ``own.json #2``.
         request: The requests that it answers.
+        response: What it answers.
         priority: The reply with the lowest number answers.
         scenario: None if it does not depend on earlier calls.
         vendor: The vendor whose requests it answers; None for any.
@@ -89,16 +80,12 @@ class OwnReply:
     mapping: Mapping[str, Any]
     source: str
     request: RequestPattern
+    response: ResponseTemplate
     priority: int
     scenario: Scenario | None
     vendor: str | None
     is_instead: bool
     recording: Recording | None
-    _status: int
-    _headers: Node
-    _body: Node | None
-    _is_json: bool
-    _delay_s: float
 
     @classmethod
     def read(cls, mapping: Any, source: str) -> Self:
@@ -110,34 +97,19 @@ class OwnReply:
                 node.refuse(f"it must have a {name}")
         metadata = parts["metadata"].object(_METADATA) if "metadata" in parts else {}
         request = RequestPattern.read(parts["request"])
-        answer = parts["response"].object(_RESPONSE)
-        if "body" in answer and "jsonBody" in answer:
-            answer["body"].refuse("give body or jsonBody, not both")
-        if "body" in answer:
-            answer["body"].text()
-        if "transformers" in answer and answer["transformers"].value != ["response-template"]:
-            answer["transformers"].refuse('it must be ["response-template"]')
-        body = answer.get("jsonBody", answer.get("body"))
-        headers = answer.get("headers", Node({}, source, "response.headers"))
-        for name, header in headers.object().items():
-            _check_header(name, header)
-        for templated in (headers, body):
-            if templated is not None:
-                check_templates(templated, request.path.groupindex)
+        priority = _USUAL_PRIORITY
+        if "priority" in parts:
+            priority = parts["priority"].whole_number(1, 1_000_000_000)
         return cls(
             mapping=mapping,
             source=source,
             request=request,
-            priority=_number(parts, "priority", 1, 1_000_000_000, _USUAL_PRIORITY),
+            response=ResponseTemplate.read(parts["response"], request.path.groupindex),
+            priority=priority,
             scenario=_read_scenario(node, parts),
             vendor=_text(metadata, "vendor"),
             is_instead="instead" in metadata and metadata["instead"].flag(),
             recording=_read_recording(metadata),
-            status=_number(answer, "status", 200, 599, 200),
-            headers=headers,
-            body=body,
-            is_json="jsonBody" in answer,
-            delay_s=_number(answer, "fixedDelayMilliseconds", 0, _LONGEST_DELAY_MS, 0) / 1000,
         )
 
     @property
@@ -170,24 +142,7 @@ class OwnReply:
         """Return the answer to a request that fits. Raises ValueError if it cannot be filled."""
         match = self.request.match_path(filling.request)
         assert match is not None  # noqa: S101 - the request fits
-        filling = attrs.evolve(filling, path_values=match.groupdict())
-        headers = []
-        content_type = JSON if self._is_json else _TEXT
-        for name, value in self._headers.object().items():
-            text = str(fill_templates(value, filling))
-            if not HEADER_VALUE.fullmatch(text):
-                raise Unfilled(f"{value.source} {value.path}: a header cannot have this value")
-            if name.lower() == "content-type":
-                content_type = text
-            else:
-                headers.append((name, text))
-        content = b""
-        if self._body is not None:
-            body = fill_templates(self._body, filling)
-            content = encode(body) if self._is_json else str(body).encode(errors="replace")
-        answer = response(self._status, content_type, content, headers)
-        answer.delay_s = self._delay_s
-        return answer
+        return self.response.fill(attrs.evolve(filling, path_values=match.groupdict()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as the control API shows it."""
@@ -195,20 +150,6 @@ class OwnReply:
 
     def __repr__(self) -> str:
         return f"OwnReply({self.source}, {self.request.method or 'ANY'} {self.request.shown_path})"
-
-
-def _check_header(name: str, node: Node) -> None:
-    if not HEADER_NAME.fullmatch(name):
-        node.refuse("it is not a valid name of a header")
-    if name.lower() in RESERVED_HEADERS:
-        node.refuse("the server sets this header itself: leave it out")
-    # The value of a template is checked when it is filled in.
-    if not HEADER_VALUE.fullmatch(re.sub(r"\{\{.*?\}\}", "x", node.text())):
-        node.refuse("it is not a valid value of a header")
-
-
-def _number(nodes: Mapping[str, Node], name: str, low: int, high: int, default: int) -> int:
-    return nodes[name].whole_number(low, high) if name in nodes else default
 
 
 def _text(nodes: Mapping[str, Node], name: str) -> str | None:

@@ -62,16 +62,16 @@ class Filling:
 
     Attributes:
         request: The request.
-        path_values: The values of the placeholders in the path, by name; None for one that an
-            optional part of the path lacks.
         now: The time of the response.
         new_id: Returns a new UUID.
+        path_values: The values of the placeholders in the path, by name, which `OwnReply.answer`
+            sets; None for one that an optional part of the path lacks.
     """
 
     request: Request
-    path_values: Mapping[str, str | None]
     now: dt.datetime
     new_id: Callable[[], str]
+    path_values: Mapping[str, str | None] = attrs.field(factory=dict)
 
 
 class Unfilled(ValueError):

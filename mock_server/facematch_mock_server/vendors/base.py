@@ -687,7 +687,7 @@ class MockVendor:
         assert reply is not None  # noqa: S101 - the caller has asked
         call.claims.cite("reply.own")
         new_id = self.world.account.ids.uuid
-        filling = Filling(request=call.request, path_values={}, now=call.now, new_id=new_id)
+        filling = Filling(request=call.request, now=call.now, new_id=new_id)
         try:
             response = reply.answer(filling)
         except (ValueError, RecursionError) as error:
