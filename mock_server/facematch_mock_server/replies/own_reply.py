@@ -138,6 +138,14 @@ class OwnReply:
         # A verdict about one picture is none about another.
         return recording is None or recording.pictures == digest_pictures(request, recording.salt)
 
+    def explain_silence(self, request: Request) -> str:
+        """Return the hint of a call with the reply's method and path that it does not answer."""
+        if not self.request.fits(request):
+            return f"{self.source} has this path, but not all of its conditions fit"
+        if self.recording is not None and not self.fits(request):
+            return f"{self.source} does not answer: it was recorded with other pictures"
+        return f"{self.source} does not answer: its scenario is in another state"
+
     def answer(self, filling: Filling) -> Response:
         """Return the answer to a request that fits. Raises ValueError if it cannot be filled."""
         match = self.request.match_path(filling.request)

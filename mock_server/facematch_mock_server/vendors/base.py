@@ -705,6 +705,11 @@ class MockVendor:
 
     def _hint_at_refusal(self, call: Call, response: Response) -> None:
         """Set the hint of a refusal that the vendor's own answer does not explain."""
+        if self._replies.all and not self.imitates(call.request):
+            reply = self._replies.find_by_path(call.request)
+            if reply is not None and reply.vendor in (None, self.world.vendor_name):
+                call.hint = reply.explain_silence(call.request)
+                return
         missing = self.find_missing(call.request)
         if missing is not None and self.not_imitated is not None:
             call.claims.cite("not_imitated")

@@ -124,7 +124,10 @@ CONDITIONS = [
 def test_reply_answers_only_if_all_conditions_fit(open_asking, request_, sent, fits):
     asking = open_asking()
     asking.control.add_replies(reply(request=request_))
-    assert (asking.post("/v3/extra/", **sent).status_code == 200) is fits
+    answer = asking.post("/v3/extra/", **sent)
+    assert (answer.status_code == 200) is fits
+    if not fits and request_ != {"method": "PUT"}:
+        assert answer.headers[HINT].startswith("control #1 has this path, but not all")
 
 
 @pytest.mark.parametrize(
@@ -174,6 +177,14 @@ def test_scenario_answers_equal_requests_in_turn_until_a_reset(tmp_path, open_as
     assert ask() == ["a", "b", "b"]
     assert [one.source for one in asking.control.replies()] == ["turns.json #1", "turns.json #2"]
     assert asking.control.unused() == ()
+
+
+def test_reply_of_another_state_says_why_it_does_not_answer(open_asking):
+    asking = open_asking()
+    asking.control.add_replies(reply(scenarioName="s", requiredScenarioState="later"))
+    answer = asking.get("/v3/extra/")
+    assert answer.status_code == 404
+    assert "scenario" in answer.headers[HINT]
 
 
 def test_reply_of_an_account_answers_its_callers_alone(open_asking):
@@ -386,7 +397,10 @@ def test_recording_gives_no_verdict_for_other_pictures(open_asking, send):
     assert "recorded on 2026-11-29" in answer.headers[HINT]
     entry = asking.control.journal()[-1]
     assert (entry.reply.source, entry.reply.recorded) == ("control #1", "2026-11-29")
-    assert asking.post("/v3/extra/", **send(other)).status_code == 404
+    refused = asking.post("/v3/extra/", **send(other))
+    assert refused.status_code == 404
+    assert "recorded with other pictures" in refused.headers[HINT]
+    assert refused.headers[HINT] == asking.control.journal()[-1].note
     assert asking.post("/v3/extra/").status_code == 404
 
 
