@@ -378,6 +378,12 @@ class SessionCheck:
     portrait: Image | Secret | None = attrs.field(default=None, repr=False)
 
 
+def _warnings() -> Any:
+    """Return the field of a plug-in's warnings: None among them would reach the caller's loop."""
+    is_warning = attrs.validators.instance_of(models.ResultWarning)
+    return attrs.field(default=(), validator=attrs.validators.deep_iterable(is_warning))
+
+
 @attrs.frozen(kw_only=True)
 class SessionReading(SessionAnswer):
     """A session as a plug-in reads it from the vendor.
@@ -423,11 +429,11 @@ class SessionReading(SessionAnswer):
     created_at: dt.datetime | None = attrs.field(default=None, validator=models.check_aware)
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    review_reasons: tuple[models.ResultWarning, ...] = ()
+    review_reasons: tuple[models.ResultWarning, ...] = _warnings()
     read_again_s: float | None = None
     has_begun: bool = False
     is_asked_back: bool = False
-    warnings: tuple[models.ResultWarning, ...] = ()
+    warnings: tuple[models.ResultWarning, ...] = _warnings()
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
 

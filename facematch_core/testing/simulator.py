@@ -257,9 +257,10 @@ class SessionSimulator(abc.ABC):
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
         looks_at_references: Whether it rejects the references that its vendor rejects.
-        start_refusals, read_refusals, delete_refusals: Documented refusals of the first request of
-            a start, a read and a deletion, each with its error and charge. Only for an
-            `HttpBackend`; the refused request is sent to the simulator, too.
+        start_refusals: Documented refusals of a start, each with its error and charge, of every
+            request up to the charged one. Only for an `HttpBackend`; the refused request is sent to
+            the simulator, too.
+        read_refusals, delete_refusals: The same for the first request of a read and of a deletion.
     """
 
     cases: frozenset[SessionCase]

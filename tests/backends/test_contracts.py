@@ -75,9 +75,10 @@ class TestCompreface(Contract):
 
 class TestVeriff(Contract):
     opened = VeriffSimulator
+    not_tested: ClassVar = {"R58": "each success of a deletion means the same"}
 
 
-class TestVeriffWithAReference(Contract):
+class TestVeriffWithAReference(TestVeriff):
     opened = VeriffReferenceSimulator
 
 
@@ -91,6 +92,7 @@ class TestOnfido(Contract):
 
 class TestPersona(Contract):
     opened = PersonaSimulator
+    not_tested: ClassVar = {"R58": "no word of the answer to a deletion is read"}
 
 
 class TestRegula(Contract):

@@ -654,6 +654,14 @@ class RefusesAll(SessionReference):
 
 
 @caught_by("R57")
+class ReceivesNone(SessionReference):
+    """What a webhook is about is not returned."""
+
+    def receive_session(self, body, headers, now):
+        super().receive_session(body, headers, now)
+
+
+@caught_by("R57")
 class HintsAtTheDelivery(SessionReference):
     """The hint has the id of something else."""
 
@@ -820,6 +828,23 @@ class CannotDeleteTwice(SessionReference):
 
     def missing(self, reply, call):
         if isinstance(call, DeleteRequest):
+            return fm.RequestRejected("No.", status_code=404)
+        return super().missing(reply, call)
+
+
+@caught_by("R58")
+class VanishedIsRefused(SessionReference):
+    """The deletion of a session that the vendor lost by itself is a refused request."""
+
+    deleted_ids = ()
+
+    def delete_steps(self, request):
+        self.deleted_ids = (*self.deleted_ids, request.record.session_id)
+        return (yield from super().delete_steps(request))
+
+    def missing(self, reply, call):
+        is_first = self.deleted_ids.count(call.record.session_id) == 1
+        if isinstance(call, DeleteRequest) and is_first:
             return fm.RequestRejected("No.", status_code=404)
         return super().missing(reply, call)
 

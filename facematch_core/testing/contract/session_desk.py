@@ -16,7 +16,7 @@ import facematch_core as fm
 from facematch_core.backend import Backend, DocumentHolder
 from facematch_core.backend import session_types as hosted
 from facematch_core.backend.session_types import Deletion, SessionRecord
-from facematch_core.http import HttpRequest
+from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
@@ -237,15 +237,28 @@ class Desk:
             retried_text = describe(retried)
             assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
-    def check_refusal(self, call_name: str, refusal: Refusal, call: Callable[[], Any]) -> None:
-        """Assert that a call with this response has the refusal's error, charge and wait."""
+    def check_refusal(
+        self, call_name: str, refusal: Refusal, call: Callable[[], Any], step: int = 1
+    ) -> None:
+        """Assert that a call with this response has the refusal's error, charge and wait.
+
+        The response is that of the request at `step`, counted from 1.
+        """
         body = json.dumps(refusal.body)
         headers = {"Content-Type": "application/json", **refusal.headers}
-        with self.bench.record_exchanges(
-            status=refusal.status, headers=headers, body=body.encode()
-        ):
+        requests: list[HttpRequest] = []
+
+        def refuse(request: HttpRequest, reply: HttpReply) -> HttpReply:
+            requests.append(request)
+            if len(requests) != step:
+                return reply
+            return attrs.evolve(reply, status=refusal.status, headers=headers, body=body.encode())
+
+        with self.bench.record_exchanges(refuse):
             outcome = self.outcome_of(call)
         label = f"{call_name}, answered {refusal.status} with {body:.120},"
+        if step > 1:
+            label = f"{label} at request {step}"
         error_name = getattr(refusal.error, "__name__", None)
         assert_equal(f"the error of {label}", type(outcome).__name__, error_name)
         assert_equal(f"the charge of {label}", outcome.billing.charged, refusal.charged)

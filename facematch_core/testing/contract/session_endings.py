@@ -21,7 +21,7 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from .session_desk import Desk, State, describe_word, expect, is_a
+from .session_desk import Desk, State, describe_word, expect, id_of, is_a
 
 #: Bodies of a refusal, of which none says that a session is gone.
 REFUSAL_BODIES = (
@@ -79,14 +79,36 @@ class EndingDesk(Desk):
             # A session that a read still reports (as gone) may be deleted again.
             is_done = repeated_deletion.state is DeletionState.DONE
             assert not is_done, "the deletion of a missing session is reported as done"
-        # Documented answers to a deletion.
-        for session_word in self.player.words:
-            if isinstance(session_word.means, Deletion):
-                outcome = self.outcome_with_word(session_word)
-                label = describe_word(session_word)
-                expect(f"a deletion with {label}", outcome, session_word.means.state)
-                face_kept = session_word.means.face_kept
-                assert_equal(f"`face_kept` with {label}", outcome.face_kept, face_kept)
+        if Case.VANISHED in self.player.cases:
+            vanished = self.start_and_pass()
+            self.player.play(id_of(vanished), Case.VANISHED)
+            outcome = self.delete(vanished.record)
+            expect("the deletion of a session that vanished", outcome, DeletionState.NOT_THERE)
+
+    def check_deletion_words(self) -> None:
+        """Assert that each documented answer to a deletion has its meaning."""
+        can_delete = self.capabilities.can_delete
+        self.bench.skip_unless_applicable(can_delete, "deletes no sessions")
+        deletion_words = [
+            session_word
+            for session_word in self.player.words
+            if isinstance(session_word.means, Deletion)
+        ]
+        with self.bench.record_exchanges() as exchanges:
+            self.delete(self.start_and_pass().record)
+        has_body = bool(exchanges) and bool(exchanges[-1].reply.at())
+        self.bench.skip_unless_applicable(
+            deletion_words or has_body, "gets no words in the answer to a deletion"
+        )
+        self.bench.skip_unless_testable(
+            deletion_words, "has no `words` of a deletion, although its answer has a body"
+        )
+        for session_word in deletion_words:
+            outcome = self.outcome_with_word(session_word)
+            label = describe_word(session_word)
+            expect(f"a deletion with {label}", outcome, session_word.means.state)
+            face_kept = session_word.means.face_kept
+            assert_equal(f"`face_kept` with {label}", outcome.face_kept, face_kept)
 
     def check_faults(self) -> None:
         """Read and delete during faults and rejections: none may report the session as gone."""
@@ -135,6 +157,7 @@ class SessionEndingRules(Rules):
             EndingDesk.check_vanished,
             EndingDesk.check_refused_read_and_deletion,
             EndingDesk.check_deletion,
+            EndingDesk.check_deletion_words,
             EndingDesk.check_faults,
         )
         run_parts(EndingDesk(bench), *parts)

@@ -283,6 +283,11 @@ class SessionReadingRules(Rules):
         self, desk: Desk, session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
     ) -> None:
         """Assert that a genuine webhook names its session, and that nothing is sent (rule R57)."""
+        received = desk.bench.backend.receive_session(
+            body, {name.lower(): value for name, value in headers.items()}, desk.clock.now()
+        )
+        class_name = type(received).__name__
+        assert_equal("the class that `receive_session` returns", class_name, "tuple")
         hints = desk.receive(body, headers)
         expect("a signed webhook", hints, tuple)
         told_record_id = _record_id_in(body, session)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend.session_types import SessionRecord, VendorCopy
+from facematch_core.backend.session_types import SessionAccess, SessionRecord, VendorCopy
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import (
     Bench,
+    Difference,
+    ObservedExchange,
     Rules,
     assert_equal,
     rule,
@@ -64,8 +67,10 @@ class StartDesk(Desk):
     def check_starts(self) -> None:
         """Assert that a start gives access, and that its session is open until the check."""
         for name in self.player.documented_capabilities:
-            is_declared = getattr(self.capabilities, name)
-            assert is_declared, f"`{name}` is true of the vendor by its documents, and not declared"
+            if not getattr(self.capabilities, name):
+                raise Difference(
+                    f"`{name}` is in `documented_capabilities`, and the backend does not declare it"
+                )
         for compared_with in self.player.compared_with:
             self.set_up_sessions(compared_with)
             session = self.start()
@@ -79,8 +84,7 @@ class StartDesk(Desk):
                 has_part = before.access is not None and getattr(before.access, part)
                 assert has_part, f"a read drops the vendor's {part}"
             if self.capabilities.link_works_once:
-                is_new = before.access is not None and before.access.link != session.access.link
-                assert is_new, "`link_works_once` is declared, but a read gives no new link"
+                self._check_new_link(session.access, before.access, exchanges)
             before_text = describe(before)
             assert not items_of(before), f"a session that nobody has opened is {before_text}"
             assert_equal("the number of charges of a read", self.last_outcome.charges, 0)
@@ -97,6 +101,22 @@ class StartDesk(Desk):
             if before.vendor_status is not None:
                 is_told = before.vendor_status != status
                 assert is_told, f"`vendor_status` is {status} before and after the check"
+
+    def _check_new_link(
+        self,
+        access: SessionAccess,
+        later: SessionAccess | None,
+        exchanges: Sequence[ObservedExchange],
+    ) -> None:
+        """Assert that a read gives a new link, because the link of the start works once."""
+        bodies = "".join(f"{exchange.reply.at()}" for exchange in exchanges)
+        if access.link is not None and access.link.reveal() in bodies:
+            raise Difference(
+                "`link_works_once` is declared, but the response to a read has the link of the "
+                "start: each read makes a new link"
+            )
+        is_new = later is not None and later.link != access.link
+        assert is_new, "`link_works_once` is declared, but a read gives no new link"
 
     def check_start_options(self) -> None:
         """Assert that the options of a start reach the vendor, and that the session expires."""
@@ -161,9 +181,17 @@ class StartDesk(Desk):
         """Assert that each documented refusal of a start has its error and charge."""
         # A search is another request, which is refused as a read.
         self.set_up_sessions(self.player.compared_with[-1], searches=False)
-        for refusal in self.player.start_refusals:
-            record = self.plan()
-            self.check_refusal("a start", refusal, functools.partial(self.start, record))
+        steps = [1]
+        with self.bench.record_exchanges() as exchanges:
+            self.start()
+        for step, exchange in enumerate(exchanges, 1):
+            # After the charged request, the session exists, so an error means something else.
+            if exchange.request.charges:
+                steps = list(range(1, step + 1))
+                break
+        for refusal, step in itertools.product(self.player.start_refusals, steps):
+            start = functools.partial(self.start, self.plan())
+            self.check_refusal("a start", refusal, start, step)
 
     def check_failed_starts(self) -> None:
         """Assert that a rejected start is free, and that one with a lost response is sent once."""

@@ -11,7 +11,7 @@ from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, ma
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend.session_types import SessionAccess, VendorCopy
+from facematch_core.backend.session_types import SessionAccess, SessionReading, VendorCopy
 from facematch_core.call.verdict import DefaultThresholds
 from facematch_core.sessions.verdicts import SessionRules, judge_as_gone_if_too_old, judge_reading
 from facematch_core.testing import ManualClock
@@ -413,3 +413,10 @@ def test_changed_settings_are_kept_in_a_stored_result():
         ManualClock(after(10)),
     )
     assert gone.changed_settings == ("region",)
+
+
+@pytest.mark.parametrize("name", ["warnings", "review_reasons"])
+def test_warning_of_a_reading_that_is_none_is_refused(name):
+    """A program that loops over the warnings of a result would fail."""
+    with pytest.raises(TypeError, match=name):
+        SessionReading(session_id="s-1", state=fm.SessionState.PENDING, **{name: (None,)})

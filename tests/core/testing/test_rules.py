@@ -19,12 +19,14 @@ from mutants.reference import (
     can,
 )
 from mutants.table import MUTANTS
+from simulators.onfido import OnfidoSimulator
 
 import facematch_core as fm
-from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.backend import ImageFormat, ImageLimits, StartRequest
 from facematch_core.models import Box
 from facematch_core.testing import Situation, bench, find_leaks, picture_samples
 from facematch_core.testing.simulator import required_situations
+from facematch_onfido import OnfidoBackend
 
 evolve = attrs.evolve
 PASSED = Status.PASSED
@@ -231,3 +233,24 @@ def test_a_call_that_never_ends_is_blamed(monkeypatch):
     reasons = [case.reason for case in run(mutant.make, {"R16"}) if case.status is FAILED]
     is_over.set()
     assert any("does not end" in reason for reason in reasons)
+
+
+@pytest.mark.slow
+def test_refusals_of_a_start_are_played_at_its_charged_request():
+    """The first request of a start may be free, as Onfido's, which creates an applicant."""
+
+    class Charged(OnfidoBackend):
+        def error(self, reply, request):
+            error = super().error(reply, request)
+            if isinstance(request, StartRequest) and reply.status == 404:
+                error.billing = fm.Billing(fm.Charged.YES, "a slip")
+            return error
+
+    class Simulator(OnfidoSimulator):
+        def backend(self, **settings):
+            return Charged(**{**self.keys, "base_url": self.url} | settings)
+
+    [case] = run(Simulator, {"R53"})
+    assert case.status is FAILED
+    assert "the charge of a start, answered 404" in case.reason
+    assert "at request 2" in case.reason
