@@ -47,7 +47,7 @@ SKILL = ROOT / "facematch_core/.agents/skills/facematch/SKILL.md"
 PAGES = [ROOT / "README.md", SKILL, *sorted(DOCS.rglob("*.md"))]
 
 BLOCK = re.compile(
-    r"(?P<why><!-- not run: \S.* -->\n)?"
+    r"(?P<why><!-- not run: \S[^\n]* -->\n)?"
     r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
     re.MULTILINE | re.DOTALL,
 )
