@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -24,6 +25,8 @@ from facematch_mock_server.base.messages import (
 
 _PICTURE = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0|....ftyp", re.DOTALL)
 _BASE64 = re.compile(r"(data:image/[\w+.-]+;base64,)?([\w+/=\s-]{60,})", re.ASCII)
+#: The card of a file, or of a text in base64, that is no picture.
+NO_PICTURE = "no-picture"
 #: The usual letters of base64, by those that are safe in addresses.
 _USUAL_BASE64 = str.maketrans("-_", "+/")
 _EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|heic|pdf)$", re.IGNORECASE)
@@ -70,6 +73,8 @@ class FormBody:
 
 #: A body; a `str` is another text, and None is no body.
 Body: TypeAlias = Json | FormBody | Picture | str | None
+#: Returns the card of a picture.
+AddPicture: TypeAlias = Callable[[bytes], str]
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +86,7 @@ class Exchange:
         at: When the reply came.
         path, query: The target as sent, with the query decoded.
         pictures: Digests of the pictures in the request; the recording's salt is in them.
+        picture_sizes: The bytes of the pictures in the request, by card.
     """
 
     vendor: str
@@ -92,6 +98,7 @@ class Exchange:
     headers: Headers = attrs.field(repr=False)
     body: Body = attrs.field(repr=False)
     pictures: tuple[str, ...] = ()
+    picture_sizes: Mapping[str, int] = attrs.field(factory=dict)
     status: int
     reply_headers: Headers = attrs.field(repr=False)
     reply_body: Body = attrs.field(repr=False)
@@ -130,6 +137,13 @@ def take_exchange(
 ) -> Exchange:
     """Take the pictures out of a request and its reply, and keep the rest."""
     path, _, _ = request.target.partition("?")
+    sizes: dict[str, int] = {}
+
+    def add_sent(picture: bytes) -> str:
+        card = album.add(picture)
+        sizes[card] = len(picture)
+        return card
+
     return Exchange(
         vendor=vendor,
         host=host,
@@ -138,19 +152,21 @@ def take_exchange(
         path=path,
         query=request.query,
         headers=request.headers,
-        body=_read_body(request.header("content-type", ""), bytes(request.body), album),
+        body=_read_body(request.header("content-type", ""), bytes(request.body), add_sent),
         pictures=pictures,
+        picture_sizes=sizes,
         status=response.status,
         reply_headers=response.headers,
-        reply_body=_read_body(response.header("content-type") or "", response.body, album),
+        reply_body=_read_body(response.header("content-type") or "", response.body, album.add),
     )
 
 
-def _read_body(content_type: str, body: bytes, album: Album) -> Body:
+def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
+    """Return a body with the cards of its pictures; `add_picture` returns each one's card."""
     if not body:
         return None
     if _PICTURE.match(body):
-        return Picture(album.add(body))
+        return Picture(add_picture(body))
     if media_type(content_type) in (MULTIPART, URLENCODED):
         try:
             form = read_form(content_type, body)
@@ -161,11 +177,11 @@ def _read_body(content_type: str, body: bytes, album: Album) -> Body:
             for upload in uploads:
                 extension = _EXTENSION.search(upload.name)
                 is_picture = _PICTURE.match(upload.content) is not None
-                card = album.add(bytes(upload.content)) if is_picture else None
+                card = add_picture(bytes(upload.content)) if is_picture else None
                 files.append(File(field, extension[0] if extension else "", card))
-        return FormBody(_without_pictures(_single_values(form.fields), album), files)
+        return FormBody(_without_pictures(_single_values(form.fields), add_picture), files)
     try:
-        return Json(_without_pictures(load_json(body), album))
+        return Json(_without_pictures(load_json(body), add_picture))
     except (ValueError, RecursionError):
         return body.decode(errors="replace")
 
@@ -175,17 +191,17 @@ def _single_values(fields: dict[str, list[str]]) -> dict[str, Any]:
     return {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()}
 
 
-def _without_pictures(value: Any, album: Album) -> Any:
+def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
     """Return a JSON value with a `Picture` for each picture in base64, and JSON in texts read."""
     if isinstance(value, dict):
-        return {name: _without_pictures(inner, album) for name, inner in value.items()}
+        return {name: _without_pictures(inner, add_picture) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_without_pictures(inner, album) for inner in value]
+        return [_without_pictures(inner, add_picture) for inner in value]
     if not isinstance(value, str):
         return value
     if value.startswith(("{", "[")):
         try:
-            return JsonText(_without_pictures(load_json(value), album))
+            return JsonText(_without_pictures(load_json(value), add_picture))
         except (ValueError, RecursionError):
             return value
     encoded = _BASE64.fullmatch(value)
@@ -196,5 +212,6 @@ def _without_pictures(value: Any, album: Album) -> Any:
     except ValueError:
         return value
     if not _PICTURE.match(content):
-        return value
-    return Picture(album.add(content), encoded[1] or "")
+        # Text in place of a picture; an id or a token has other bytes, too.
+        return Picture(NO_PICTURE, encoded[1] or "") if content.isascii() else value
+    return Picture(add_picture(content), encoded[1] or "")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from facematch_mock_server.base.messages import Headers
 
-from .exchange import Body, Exchange, FormBody, Json, JsonText, Picture
+from .exchange import NO_PICTURE, Body, Exchange, FormBody, Json, JsonText, Picture
 from .stand_ins import StandIns, has_form_of_id
 from .vocabulary import (
     HIDDEN_HEADERS,
@@ -32,7 +32,7 @@ _CREDENTIAL = re.compile(
 #: The scheme and the kind of a key, before the key itself.
 _SCHEME = re.compile(
     r"(?:(?:Bearer|Basic|Token) |token=|api_(?:live|sandbox)[._]|persona_(?:sandbox|production)_|"
-    r"(?:sbx|prd):|bce-auth-v\d/)*"
+    r"(?:sbx|prd):|bce-(?:auth-v1|v3)/)*"
 )
 #: AWS's and Tencent's signature: the scheme, the access key, the scope, and the signature.
 _SIGNATURE = re.compile(
@@ -147,6 +147,8 @@ class Reduction:
         if query:
             sent["target"] += f"?{urlencode(query)}"
         sent |= self._reduce_request_body(exchange.body)
+        if exchange.picture_sizes:
+            sent["sizes"] = dict(exchange.picture_sizes)
         reply = {
             "status": exchange.status,
             "headers": self._reduce_reply_headers(exchange.reply_headers),
@@ -201,6 +203,8 @@ class Reduction:
     def _reduce_header(self, name: str, text: str) -> str:
         if text in self._vocabulary.texts:
             return text
+        if name in _ACTIONS and self._vocabulary.words.issuperset(text.split(".")):
+            return text
         if name in ("content-type", "accept", "allow", "www-authenticate"):
             # A form is encoded again, with another boundary.
             return self._reduce_sentence(re.sub(r"; *boundary=.*", "", text))
@@ -251,7 +255,7 @@ class Reduction:
             reduced: dict[str, Any] = {"form": self._reduce_value(Field(""), body.fields)}
             if body.files:
                 reduced["files"] = [
-                    [self._reduce_key(file.field), file.card or "no-picture", file.extension]
+                    [self._reduce_key(file.field), file.card or NO_PICTURE, file.extension]
                     for file in body.files
                 ]
             return reduced

@@ -124,7 +124,7 @@ class Field:
     @property
     def has_key(self) -> bool:
         # A code is a secret of OAuth, or the vendor's constant for an error.
-        return SECRET.search(self.name) is not None and self.name != "code"
+        return SECRET.search(self.name) is not None and self.name.lower() != "code"
 
     @property
     def _last(self) -> str:
