@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from _markdown import cells
 
 from facematch_core import Operation, available_backends
@@ -10,6 +13,7 @@ from facematch_core.config.plugins import backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.claims import Claim
+from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: Keys of the claims that say how a vendor's answer tells that a picture shows no face.
@@ -45,6 +49,32 @@ def table_of_features() -> str:
             )
         )
     return "\n".join(rows)
+
+
+def first_calls_to(vendor: str) -> str:
+    """Return the part of a vendor's page about the first calls with a key."""
+    plan = read_plan(vendor)
+    number = len(plan["call"])
+    charged = sum(call.get("charged", False) for call in plan["call"])
+    variables = sorted(set(re.findall(r"\$\{([A-Z_]+)\}", json.dumps(plan))))
+    maximum = f"at most {charged}" if charged else "none"
+    settings = "".join(f"`{variable}`, " for variable in variables)
+    head = (
+        f"There are {number} [first calls](index.md#the-first-real-call), of which {maximum} may "
+        f"be charged. {f'Set {settings[:-2]}, and run:' if variables else 'Run:'}"
+    )
+    record = f"--record {vendor}.json --max-calls {number}"
+    runner = f"python -m facematch_mock_server.first_calls {vendor} ME.jpg ME-AGAIN.jpg FRIEND.jpg"
+    if vendor_named(vendor).hosts:
+        commands = [f"facematch mock --door --vendor {vendor} {record} -- \\", f"    {runner}"]
+    else:
+        # A server of one's own is called at the mock's port.
+        url = plan["each"]["url"]
+        commands = [
+            f"facematch mock --vendor {vendor} --port 8089 {record} --upstream {url} &",
+            f"FIRST_CALLS_URL=http://127.0.0.1:8089 {runner}",
+        ]
+    return "\n".join([head, "", *(f"    {command}" for command in commands)])
 
 
 def table_of_limits() -> str:

@@ -40,7 +40,7 @@ BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
     "mock": "Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.",
-    "parity": "Compare a vendor with its mock, call by call.",
+    "parity": "Compare a recording of a vendor with its mock.",
     "webhooks": "Try your webhook receiver with forged and genuine deliveries.",
 }
 

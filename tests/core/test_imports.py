@@ -145,13 +145,11 @@ def test_packages_import_only_allowed_public_modules(package):
     for path, module in imports:
         top = module.split(".")[0]
         assert top not in PACKAGES.keys() - {package} - MAY_IMPORT[package], path
-        # Parity is a command of ours, too, and looks for leaks as the kit does.
-        is_ours = package in ("facematch_core", COMPARISON) or "parity" in path.parts
-        if top == "facematch_core" and not is_ours:
+        if top == "facematch_core" and package not in ("facematch_core", COMPARISON):
             # A double stands in contract tests, also the mock's for all vendors.
             is_double = path.name in ("simulator.py", "testing.py")
             # Commands of plug-ins are built of what those of the core share.
-            is_command = path.name.endswith("cli.py") and module in COMMANDS
+            is_command = path.name.endswith(("cli.py", "command.py")) and module in COMMANDS
             assert module in PUBLIC or is_command or (is_double and module == KIT), path
         if package == COMPARISON and module.startswith("facematch_core.cli"):
             assert "cli" in path.parts, path

@@ -6,7 +6,7 @@ import re
 import attrs
 import pytest
 from kit.pages import DOCS, check_part
-from kit.vendors import PAID, settings_at
+from kit.vendors import BUNDLED_VENDORS, PAID, settings_at
 
 import facematch_core as fm
 from facematch_comparison import PairState, Requirements
@@ -205,6 +205,13 @@ def test_a_table_of_switches_is_generated(monkeypatch, vendor):
     monkeypatch.syspath_prepend(DOCS)
     table = importlib.import_module("_mock_tables").table_of_switches(vendor)
     check_part("reference/mock.md", f"switches of {vendor}", table)
+
+
+@pytest.mark.parametrize("vendor", BUNDLED_VENDORS)
+def test_first_calls_are_on_the_vendors_page(monkeypatch, vendor):
+    monkeypatch.syspath_prepend(DOCS)
+    part = importlib.import_module("_feature_table").first_calls_to(vendor)
+    check_part(f"vendors/{vendor}.md", "first calls", part)
 
 
 def test_every_vendor_and_switch_of_the_mock_is_on_its_page():

@@ -1,45 +1,20 @@
 """A vendor of another distribution: one folder and one entry point."""
 
-import json
 import re
 from pathlib import Path
 
 import attrs
 import pytest
 import requests
-from kit.commands import invoke_facematch
 from kit.mock_didit import P1, didit_request
-from kit.parity import CARDS, PICTURES
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
 #: The vendor of the page, and an entry point that names none.
 CODE = re.search(r'(?sm)```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text())[1]
 CODE += "WRONG = 'no vendor'\n"
-BACKEND = """
-import facematch_core as fm
-from facematch_core.backend import Capabilities
-from facematch_core.http import ApiKeyBackend, HttpRequest, file_part
-
-
-class AcmeBackend(ApiKeyBackend):
-    name = "acme"
-    capabilities = Capabilities()
-    base_url: str = "http://127.0.0.1:1"
-
-    def build(self, call):
-        return HttpRequest(
-            url=f"{self.service_url}/compare",
-            headers={"X-Api-Key": self.api_key},
-            files=[file_part("probe", call.probe), file_part("reference", call.reference)],
-        )
-
-    def parse(self, call, reply):
-        decision = fm.Decision.MATCH if reply.json()["verdict"] == "same" else fm.Decision.NO_MATCH
-        return fm.MatchResult(decision=decision, backend=self.name)
-"""
 
 
 @pytest.fixture
@@ -51,9 +26,7 @@ def acme(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-mock\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[facematch.mock_vendors]\nacme = mock_acme:VENDOR\nwrong = mock_acme:WRONG\n"
-        "[facematch.backends]\nacme = acme_backend:AcmeBackend\n"
     )
-    (tmp_path / "acme_backend.py").write_text(BACKEND)
     monkeypatch.syspath_prepend(tmp_path)
     for cached in (vendor_named, vendor_names):
         cached.cache_clear()
@@ -108,26 +81,3 @@ def test_unknown_path_is_not_answered_with_a_path_of_the_control_api():
 def test_entry_point_that_is_not_a_vendor_is_rejected():
     with pytest.raises(ValueError, match=r"wrong = mock_acme:WRONG of facematch\.mock_vendors"):
         MockServer(vendor="wrong")
-
-
-@pytest.mark.usefixtures("acme")
-@pytest.mark.parametrize(("answer", "code"), [(None, 0), (b'{"verdict": "same", "id": 1}', 1)])
-def test_parity_command_works_for_a_plug_in_vendor(monkeypatch, tmp_path, answer, code):
-    monkeypatch.chdir(tmp_path)
-    for name in CARDS:
-        (tmp_path / name).write_bytes(card_sheet()[CARDS[name]].data)
-    with MockServer(vendor="acme") as mock:
-        if answer:
-            app = mock.app
-            handle = mock.app.handle
-            app.handle = lambda request: attrs.evolve(handle(request), body=answer)
-        (tmp_path / "key.txt").write_text(mock.live_key)
-        (tmp_path / "key.txt").chmod(0o600)
-        (tmp_path / "facematch.toml").write_text(
-            f'[profiles.shop]\nbackend = "acme"\n[profiles.shop.settings]\n'
-            f'base_url = "{mock.url}"\napi_key = {{ file = "key.txt" }}\n'
-        )
-        words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
-        assert invoke_facematch(*words).exit_code == code
-    document = json.loads((tmp_path / "parity-acme.json").read_text())
-    assert document["calls"]["same"]["decision"] == "match"

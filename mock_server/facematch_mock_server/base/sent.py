@@ -26,7 +26,7 @@ def make_request(
             of a picture; or ``text``.
         method: The method.
         host: The host for the header.
-        pictures: The pictures by name. A file with another name is no picture.
+        pictures: The pictures by name. What has another name is no picture.
     """
     headers = {**sent["headers"], "host": host}
     if "files" in sent or media_type(headers.get("content-type", "")) == MULTIPART:
@@ -40,7 +40,7 @@ def make_request(
     elif "json" in sent:
         body = json.dumps(sent["json"]).encode()
     elif "card" in sent:
-        body = pictures[sent["card"]]
+        body = pictures.get(sent["card"], NO_PICTURE)
     else:
         body = sent.get("text", "").encode()
     target = quote(sent["target"], safe="/?=&%:+-_.~@,;")

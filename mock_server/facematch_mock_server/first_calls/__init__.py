@@ -14,5 +14,5 @@
 In all texts, ``${DIDIT_API_KEY}`` is an environment variable, ``${p1}`` a picture in base64,
 ``${seconds}`` the Unix time, and ``${run}`` a number of this run. ``%Y`` and the like are the time
 in UTC, as `time.strftime` writes it. The pictures are the ready cards, of which the user's own
-files replace p1, p1-again and p2, and those of ``[sizes]``; a file of another name is no picture.
+files replace p1, p1-again and p2, those of ``[sizes]``, and ``text``, which is none.
 """

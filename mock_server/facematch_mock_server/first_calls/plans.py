@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, BinaryIO
 
+from facematch_mock_server.base.sent import NO_PICTURE
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.replies.json_path import parse_json_path
 
@@ -42,6 +43,7 @@ def pictures_of(plan: Mapping[str, Any], files: Iterable[BinaryIO]) -> dict[str,
     pictures = {name: card.data for name, card in READY.items()}
     for name, file in zip(("p1", "p1-again", "p2"), files, strict=False):
         pictures[name] = file.read()
+    pictures["text"] = NO_PICTURE
     for name, size in plan["sizes"].items():
         # Decoders ignore bytes after the end of a picture.
         pictures[name] = pictures["p1"].ljust(size, b"\0")

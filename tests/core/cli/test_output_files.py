@@ -15,7 +15,6 @@ OUTPUTS = [
     ("demo --out", ".html"),
     ("demo --copy", ""),
     ("cards make p1 --out", ".png"),
-    ("parity shop --config facematch.toml --same a.png b.png --other a.png --out", ".json"),
     ("compare draw people --out", ".csv"),
     ("compare run pairs.csv --backend local --store", ".sqlite3"),
     ("compare report --scores scores.csv --out", ".html"),

@@ -1,0 +1,166 @@
+"""Compare the exchanges of a recording with the answers of fresh mocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from facematch_mock_server.vendors.signers import SIGNERS
+
+from .aspects import Difference
+from .exchanges import Exchange
+from .replay import Answer, Replay
+
+#: What pictures may show: the card of the first one, and of the others. The likeliest comes first.
+_GUESSES = (
+    ("p1", "p1-again"),
+    ("p1", "p2"),
+    ("no-face", "p1"),
+    ("p1", "no-face"),
+    ("spoof", "p1"),
+    ("p1", "spoof"),
+    ("two-faces", "p1"),
+    ("p1", "two-faces"),
+)
+_SHOWN = {
+    "p1": "a person",
+    "p1-again": "the same person",
+    "p2": "another person",
+    "no-face": "no face",
+    "spoof": "an attack",
+    "two-faces": "two faces",
+}
+#: Forms of keys. Some vendors refuse a key that is no UUID before they look for it.
+_KEY_FORMS = ("00000000-0000-4000-8000-0a{:010d}", "a-key-that-is-no-uuid-{}")
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """A recorded exchange, and what the mock makes of it.
+
+    Attributes:
+        exchange: The exchange.
+        result: ``alike``, ``different`` or ``not imitated``.
+        as_if: What the pictures have to show for this result: ``r1 shows a person``; "" if that
+            does not matter, or is known.
+        differences: The differences from the mock; none if the mock does not imitate the call.
+        claims: The claims about the vendor that the mock's answer cites.
+        claims_about_faces: Those of them that it cites only because of what the pictures may show.
+    """
+
+    exchange: Exchange
+    result: str
+    as_if: str
+    differences: Sequence[Difference]
+    claims: frozenset[str]
+    claims_about_faces: frozenset[str]
+
+
+@attrs.frozen
+class _Attempt:
+    """The mock's answer to an exchange whose pictures were these cards."""
+
+    cards: Mapping[str, str]
+    answer: Answer
+
+
+def compare_exchanges(
+    exchanges: Sequence[Exchange], known_cards: Mapping[str, str]
+) -> list[Compared]:
+    """Compare all exchanges of a recording, in order.
+
+    `known_cards` are the cards of the pictures of which it is known what they show.
+    """
+    vendors = sorted({exchange.vendor for exchange in exchanges})
+    refusals, right_keys = _find_refusals(vendors, exchanges)
+    replays = [Replay(vendors, _KEY_FORMS[0]) for _ in _GUESSES]
+    compared = []
+    for exchange in exchanges:
+        attempts = []
+        if exchange.number in refusals:
+            attempts.append(_Attempt({}, refusals[exchange.number]))
+        else:
+            accepts_key = exchange.keys <= right_keys
+            for replay, guess in zip(replays, _GUESSES, strict=True):
+                cards = _guess_cards(exchange, guess, known_cards)
+                answer = replay.ask(exchange, cards, accepts_key=accepts_key)
+                attempts.append(_Attempt(cards, answer))
+        compared.append(_conclude(exchange, attempts, known_cards))
+    return compared
+
+
+def _find_refusals(
+    vendors: Sequence[str], exchanges: Iterable[Exchange]
+) -> tuple[dict[int, Answer], set[str]]:
+    """Find the calls whose key or signature the vendor refused.
+
+    A recording does not say whether a key was right. It was, if a call with it succeeded that a
+    mock without this key refuses.
+
+    Returns:
+        The mock's refusals, by the numbers of their exchanges, and the keys that were right.
+    """
+    strangers = [Replay(vendors, form) for form in _KEY_FORMS]
+    refusals = {}
+    right_keys: set[str] = set()
+    for exchange in exchanges:
+        cards = _guess_cards(exchange, _GUESSES[0], {})
+        answers = [stranger.ask(exchange, cards, accepts_key=False) for stranger in strangers]
+        alike = [answer for answer in answers if not answer.differences]
+        if alike:
+            refusals[exchange.number] = alike[0]
+        elif exchange.reply.status < 400:
+            right_keys |= exchange.keys
+    for exchange in exchanges:
+        if not exchange.keys <= right_keys:
+            continue
+        refusals.pop(exchange.number, None)
+        if exchange.vendor in SIGNERS:
+            cards = _guess_cards(exchange, _GUESSES[0], {})
+            answer = strangers[0].ask_with_wrong_signature(exchange, cards)
+            if not answer.differences:
+                refusals[exchange.number] = answer
+    return refusals, right_keys
+
+
+def _guess_cards(
+    exchange: Exchange, guess: tuple[str, str], known_cards: Mapping[str, str]
+) -> dict[str, str]:
+    first, others = guess
+    cards = {}
+    for picture in exchange.pictures:
+        guessed = first if picture == exchange.first_picture else others
+        cards[picture] = known_cards.get(picture, guessed)
+    return cards
+
+
+def _conclude(
+    exchange: Exchange, attempts: Sequence[_Attempt], known_cards: Mapping[str, str]
+) -> Compared:
+    """Choose the answer with the fewest differences; of several, that of the likeliest guess."""
+    best = min(attempts, key=lambda attempt: len(attempt.answer.differences))
+    answer = best.answer
+    always_cited = answer.claims.intersection(*(attempt.answer.claims for attempt in attempts))
+    depends_on_faces = always_cited < answer.claims or any(
+        attempt.answer.differences != answer.differences for attempt in attempts
+    )
+    shown = []
+    for picture, card in best.cards.items():
+        if picture not in known_cards:
+            shown.append(f"{picture} shows {_SHOWN[card]}")
+    as_if = ""
+    if depends_on_faces:
+        # A session is judged by the pictures of earlier calls.
+        as_if = " and ".join(shown) or "an earlier picture shows what fits"
+    result = "alike"
+    if answer.differences:
+        result = "different" if answer.is_imitated else "not imitated"
+    return Compared(
+        exchange=exchange,
+        result=result,
+        as_if=as_if,
+        differences=answer.differences if answer.is_imitated else (),
+        claims=answer.claims,
+        claims_about_faces=answer.claims - always_cited,
+    )

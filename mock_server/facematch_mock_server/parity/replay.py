@@ -1,0 +1,114 @@
+"""Send the requests of a recording to a fresh mock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.door.keys import accept_key
+from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.server import MockServer
+from facematch_mock_server.vendors.signers import SIGNERS
+
+from .aspects import SCORE, STAND_IN, Difference, compare_answers
+from .exchanges import Exchange, make_recorded_request
+
+
+@attrs.frozen
+class Answer:
+    """What the mock answered in place of the vendor.
+
+    Attributes:
+        differences: The differences from the vendor's reply.
+        claims: The claims about the vendor that the answer cites.
+        is_imitated: Whether the mock imitates the call.
+    """
+
+    differences: Sequence[Difference]
+    claims: frozenset[str]
+    is_imitated: bool
+
+
+class Replay:
+    """A fresh mock that is sent recorded requests.
+
+    Args:
+        vendors: The vendors of the recording.
+        key_form: The form of the keys that are sent, with a place for their number.
+    """
+
+    def __init__(self, vendors: Iterable[str], key_form: str) -> None:
+        self._server = MockServer(vendor=list(vendors), control=False)
+        self._key_form = key_form
+        #: The mock's ids, tokens and scores, by what the recording has in their place.
+        self._mocks_values: dict[str, str] = {}
+
+    def ask(self, exchange: Exchange, cards: Mapping[str, str], *, accepts_key: bool) -> Answer:
+        """Send a request, with these cards for its pictures."""
+        request = self._request_of(exchange, cards)
+        if accepts_key:
+            request = accept_key(self._server, exchange.vendor, request)
+        return self._send(exchange, request)
+
+    def ask_with_wrong_signature(self, exchange: Exchange, cards: Mapping[str, str]) -> Answer:
+        """Send a request with the mock's own key, but not with its signature."""
+        client = self._server.of(exchange.vendor).client_id or ""
+        request = self._request_of(exchange, cards)
+        request = SIGNERS[exchange.vendor](request, client=client, secret="wrong")  # noqa: S106
+        return self._send(exchange, request)
+
+    def _request_of(self, exchange: Exchange, cards: Mapping[str, str]) -> Request:
+        sizes = exchange.sent.get("sizes", {})
+        pictures = {}
+        for name, card in cards.items():
+            # Decoders ignore bytes after the end of a picture.
+            pictures[name] = READY[card].data.ljust(sizes.get(name, 0), b"\0")
+        return make_recorded_request(
+            exchange.sent,
+            pictures,
+            method=exchange.method,
+            host=exchange.host,
+            values=self._mocks_values,
+            key_form=self._key_form,
+        )
+
+    def _send(self, exchange: Exchange, request: Request) -> Answer:
+        control = self._server.of(exchange.vendor).control
+        response = self._server.app.handle(request)
+        if response.status == 429 != exchange.reply.status:
+            # The vendor was called more slowly.
+            control.advance(60)
+            response = self._server.app.handle(request)
+        self._learn(exchange.body, response)
+        own_prefix = f"{exchange.vendor}."
+        return Answer(
+            differences=compare_answers(response, exchange.reply),
+            claims=frozenset(key for key in response.claims if key.startswith(own_prefix)),
+            is_imitated=control.world.behaviour.imitates(request),
+        )
+
+    def _learn(self, recorded: Any, response: Response) -> None:
+        """Note the mock's values that a later request may repeat."""
+        try:
+            body = response.json()
+        except ValueError:
+            return
+        for key, recorded_value, value in _pairs_in("", recorded, body):
+            is_score = isinstance(recorded_value, float) and SCORE.search(key) is not None
+            if is_score or STAND_IN.fullmatch(str(recorded_value)):
+                self._mocks_values.setdefault(str(recorded_value), str(value))
+
+
+def _pairs_in(key: str, recorded: Any, body: Any) -> Iterator[tuple[str, Any, object]]:
+    """Yield each text and number of a body: its key, the recorded value, and its own."""
+    if isinstance(recorded, dict) and isinstance(body, dict):
+        for name in recorded.keys() & body.keys():
+            yield from _pairs_in(name, recorded[name], body[name])
+    elif isinstance(recorded, list) and isinstance(body, list):
+        for first, second in zip(recorded, body, strict=False):
+            yield from _pairs_in(key, first, second)
+    elif isinstance(body, (str, int, float)):
+        yield key, recorded, body
