@@ -850,6 +850,15 @@ class VanishedIsRefused(SessionReference):
 
 
 @caught_by("R58")
+class LeavesLostSessions(SessionReference):
+    """A session whose start had a lost response is not found, and not deleted."""
+
+    def delete_steps(self, request):
+        record = evolve(request.record, session_id=request.record.session_id or "none")
+        return (yield from super().delete_steps(evolve(request, record=record)))
+
+
+@caught_by("R58")
 class SaysHalfTheTime(SessionReference):
     """Results are said to last half as long as they do."""
 

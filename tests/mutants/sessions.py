@@ -185,7 +185,7 @@ class SessionReference(HttpReference):
 
     def delete_steps(self, request):
         record = request.record
-        url = f"{self.service_url}/sessions/{request.record.session_id}"
+        url = f"{self.service_url}/sessions/{record.session_id or self.find(record)}"
         shown = yield evolve(self.poll(url), expects={200, 404})
         self.compare(record, shown.at("id"))
         reply = yield evolve(self.poll(url), method="DELETE")
@@ -401,7 +401,7 @@ class SessionVendor(HttpReferenceSimulator):
         if session is None:
             return SimulatorReply(body={"error": "none"}, status=404)
         if request.method == "DELETE":
-            session = self.store.pop(name)
+            session = self.store.pop(ids.get(name, name))
         return SimulatorReply(body=session, charged=False)
 
     def begin(self, words):

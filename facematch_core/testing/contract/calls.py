@@ -97,24 +97,11 @@ class CallRules(Rules):
         run_parts(bench, self._r51_declarations, self._r51_passing_calls)
 
     def _r51_declarations(self, bench: Bench) -> None:
-        backend = bench.backend
         capabilities = bench.capabilities
-        is_name = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
-        assert is_name, f"the name {backend.name!r} does not match [a-z][a-z0-9_.-]*"
         assert bench.operations, "it declares no operation"
         undeclared = capabilities.billed_operations - capabilities.operations
         assert not undeclared, f"`billed_operations` not in `operations`: {', '.join(undeclared)}"
-        settings = inspect.signature(type(backend)).parameters
-        if "base_url" in settings:
-            default_url = settings["base_url"].default
-            # The simulator replaces it, so nothing else checks it.
-            if isinstance(default_url, str) and default_url:
-                check_base_url(default_url, allowed_hosts=backend.allowed_hosts)
-        unknown = set(backend.environment_variables) - set(settings)
-        assert not unknown, f"`environment_variables` names unknown settings: {unknown}"
-        for name, text in bench.backend_secrets().items():
-            is_listed = text in bench.simulator.secrets
-            bench.require_of_simulator(is_listed, f"its `secrets` do not include {name}")
+        check_settings(bench)
         missing = required_situations(capabilities) - bench.simulator.situations
         names = sorted(situation.name for situation in missing)
         bench.require_of_simulator(not missing, f"it must produce {', '.join(names)}")
@@ -570,6 +557,24 @@ def number_in(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def check_settings(bench: Bench) -> None:
+    """Assert what the backend declares about its address, its variables and its secrets."""
+    backend = bench.backend
+    is_name = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
+    assert is_name, f"the name {backend.name!r} does not match [a-z][a-z0-9_.-]*"
+    settings = inspect.signature(type(backend)).parameters
+    if "base_url" in settings:
+        default_url = settings["base_url"].default
+        # The simulator replaces it, so nothing else checks it.
+        if isinstance(default_url, str) and default_url:
+            check_base_url(default_url, allowed_hosts=backend.allowed_hosts)
+    unknown = set(backend.environment_variables) - set(settings)
+    assert not unknown, f"`environment_variables` names unknown settings: {unknown}"
+    for name, text in bench.backend_secrets().items():
+        is_listed = text in bench.simulator.secrets
+        bench.require_of_simulator(is_listed, f"its `secrets` do not include {name}")
 
 
 class AnswerRules(Rules):

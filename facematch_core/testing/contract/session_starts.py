@@ -32,7 +32,7 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from .calls import values_in
+from .calls import check_settings, values_in
 from .money import EXPECTED_ERRORS
 from .session_desk import (
     ABOUT,
@@ -66,6 +66,7 @@ class StartDesk(Desk):
 
     def check_starts(self) -> None:
         """Assert that a start gives access, and that its session is open until the check."""
+        check_settings(self.bench)
         for name in self.player.documented_capabilities:
             if not getattr(self.capabilities, name):
                 raise Difference(

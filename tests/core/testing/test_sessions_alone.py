@@ -174,3 +174,12 @@ def test_references_within_the_declared_limits_are_sent_to_a_vendor_that_looks(b
     assert case.status is status, case.reason
     if status is Status.FAILED:
         assert "within the limits" in case.reason
+
+
+def test_settings_of_a_session_only_plug_in_are_checked():
+    variables = {"api_kee": "REFERENCE_API_KEY"}
+    mutant = alone("Misspelt", "A variable is of a setting that it lacks.",
+        environment_variables=variables)  # fmt: skip
+    [case] = run(mutant.make, {"R52"})
+    assert case.status is Status.FAILED
+    assert "`environment_variables` names unknown settings" in case.reason
