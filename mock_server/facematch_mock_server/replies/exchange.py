@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import re
@@ -30,6 +31,8 @@ NO_PICTURE = "no-picture"
 #: The usual letters of base64, by those that are safe in addresses.
 _USUAL_BASE64 = str.maketrans("-_", "+/")
 _EXTENSION = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?|heic|pdf)$", re.IGNORECASE)
+#: Most characters of a text that is kept as it is until it is reduced.
+_LONGEST_TEXT = 2000
 #: How many bytes of a picture are looked for in what is written, from each of several places.
 _SAMPLE_BYTES = 24
 
@@ -171,7 +174,7 @@ def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
         try:
             form = read_form(content_type, body)
         except FormError:
-            return body.decode(errors="replace")
+            return _decode(body)
         files = []
         for field, uploads in form.files.items():
             for upload in uploads:
@@ -183,7 +186,12 @@ def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
     try:
         return Json(_without_pictures(load_json(body), add_picture))
     except (ValueError, RecursionError):
-        return body.decode(errors="replace")
+        return _decode(body)
+
+
+def _decode(body: bytes) -> str:
+    """Return the beginning of a body that is neither JSON nor a form."""
+    return body[:_LONGEST_TEXT].decode(errors="replace")
 
 
 def _single_values(fields: dict[str, list[str]]) -> dict[str, Any]:
@@ -205,13 +213,15 @@ def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
         except (ValueError, RecursionError):
             return value
     encoded = _BASE64.fullmatch(value)
-    if encoded is None:
-        return value
-    try:
-        content = base64.b64decode(encoded[2].translate(_USUAL_BASE64) + "==")
-    except ValueError:
-        return value
-    if not _PICTURE.match(content):
-        # Text in place of a picture; an id or a token has other bytes, too.
-        return Picture(NO_PICTURE, encoded[1] or "") if content.isascii() else value
-    return Picture(add_picture(content), encoded[1] or "")
+    if encoded is not None:
+        with contextlib.suppress(ValueError):
+            content = base64.b64decode(encoded[2].translate(_USUAL_BASE64) + "==")
+            if _PICTURE.match(content):
+                return Picture(add_picture(content), encoded[1] or "")
+            # Text in place of a picture; an id or a token has other bytes, too.
+            if content.isascii():
+                return Picture(NO_PICTURE, encoded[1] or "")
+    if len(value) > _LONGEST_TEXT:
+        # It is hidden as a whole; its digest is the same for the same text.
+        return hashlib.sha256(value.encode(errors="replace")).hexdigest()
+    return value

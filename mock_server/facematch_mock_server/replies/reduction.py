@@ -40,7 +40,6 @@ _SIGNATURE = re.compile(
 )
 #: Least characters of a stand-in that is part of no other one.
 _LONG_STAND_IN = 20
-_LONGEST_PAGE = 2000
 _WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
 #: Most digits in a word of a sentence.
 _MOST_DIGITS = 3
@@ -267,8 +266,7 @@ class Reduction:
         if isinstance(body, Json):
             return {"jsonBody": self._reduce_value(Field(""), body.value)}
         if isinstance(body, str):
-            page = re.sub(r"<[^>]*>", " ", body[:_LONGEST_PAGE])
-            return {"body": self._reduce_sentence(page)}
+            return {"body": self._reduce_sentence(re.sub(r"<[^>]*>", " ", body))}
         # The bytes of a picture are no text.
         return {} if body is None else {"body": ""}
 
@@ -331,12 +329,15 @@ class Reduction:
         return any(len(word) > 4 and word in lower for word in self._private_words)
 
     def _reduce_word(self, word: str) -> str:
-        """Return a word that the vocabulary lacks, or its stand-in if it is hidden or waits."""
-        if self._shows_words and word not in self._hidden_words:
+        """Return a word, or its stand-in if the vocabulary lacks it and it is hidden or waits."""
+        is_hidden = word in self._hidden_words
+        if self._vocabulary.has_name(word) and not is_hidden:
+            return word
+        if self._shows_words and not is_hidden:
             self.kept.add(word)
             return word
         stand_in = self.stand_ins.of(word, "word-{}")
-        if word not in self._hidden_words:
+        if not is_hidden:
             self.waiting[stand_in] = word
         return stand_in
 

@@ -2,7 +2,8 @@
 
 - Booleans, null and plain numbers: fractions and integers below 100,000, but not under a private
   key. A longer integer may be an id or a telephone number.
-- Texts and keys of the mock's own sources, which name no person: the vendor's constants.
+- Texts and keys of the mock's own sources, which name no person: the vendor's constants; and
+  names that are made of several words of these, such as ``back_image_score``.
 - Constants, keys and steps of paths that the mock's sources lack, if they have the form of a word.
   Only the user can tell that they are no names, so each is listed, and hidden until then.
 - Of a sentence, the words that stand in a sentence of the mock's sources, in the same case.
@@ -64,6 +65,7 @@ _FIELD_WORDS = (
     _PRIVATE_WORDS | _CONFIGURED_WORDS | _CONSTANT_WORDS | _SENTENCE_WORDS | _TIME_WORDS | _ID_WORDS
 )
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_EXAMPLE = re.compile(r"(?i)[0-9a-f-]{16,}|\d{5,}")
 #: Matches a word of a sentence.
 WORD = re.compile(r"[^\W_]+(?:[_'.-][^\W_]+)*")
 #: Words of HTTP and JSON.
@@ -139,11 +141,13 @@ class Vocabulary:
         texts: Whole texts, and the steps of paths and addresses.
         headers: The same in lower case.
         words: The words of all texts, as they are written.
+        parts: The words of the names in them, in lower case: ``back`` and ``image``.
     """
 
     texts: frozenset[str] = attrs.field(repr=False)
     headers: frozenset[str] = attrs.field(repr=False)
     words: frozenset[str] = attrs.field(repr=False)
+    parts: frozenset[str] = attrs.field(repr=False)
 
     @classmethod
     def read(cls, files: Iterable[Path]) -> Self:
@@ -152,13 +156,22 @@ class Vocabulary:
         for file in files:
             texts.update(_texts_of(ast.parse(file.read_bytes())))
         words: set[str] = set()
+        parts: set[str] = set()
         steps: set[str] = set()
         for text in texts:
             words.update(WORD.findall(text))
             if " " not in text:
                 steps.update(re.split(r"[/?&={}:]", text))
-        texts |= steps
-        return cls(frozenset(texts), frozenset(text.lower() for text in texts), frozenset(words))
+                parts.update(split_words(text))
+        # An id in a source is an example.
+        texts = {text for text in texts | steps if not _EXAMPLE.fullmatch(text)}
+        headers = frozenset(text.lower() for text in texts)
+        return cls(frozenset(texts), headers, frozenset(words), frozenset(parts))
+
+    def has_name(self, name: str) -> bool:
+        """Return whether a name is a text, or is made of several parts, as mocks make some."""
+        parts = split_words(name)
+        return name in self.texts or (len(parts) > 1 and self.parts.issuperset(parts))
 
 
 def _texts_of(tree: ast.AST) -> Iterator[str]:

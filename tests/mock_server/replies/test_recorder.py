@@ -6,6 +6,9 @@ import json
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,6 +16,7 @@ import trustme
 from kit.cards import CARDS
 from kit.rawserver import RawServer, close, closed_port, http_reply, read_request, send
 
+import facematch_mock_server.vendors
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server import MockServer
 from facematch_mock_server.base.messages import Request
@@ -22,7 +26,10 @@ from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.replies.recording_file import RecordingFile
 from facematch_mock_server.replies.upstream import Upstream
 from facematch_mock_server.replies.vocabulary import Vocabulary
+from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.vendors.base import MockVendor
 
+VENDORS = Path(facematch_mock_server.vendors.__file__).parent
 HOST = "verification.didit.me"
 ANSWER = [read_request, send(http_reply(200, b'{"status": "Approved"}'))]
 
@@ -210,3 +217,34 @@ def test_recording_answers_what_the_mock_lacks_and_only_for_the_same_pictures(op
         other = requests.post(url, data=CARDS["p2"], headers={"Content-Type": "image/png"})
     assert own.json() == {"status": "Approved"}
     assert other.status_code == 404
+
+
+def vocabulary_of(vendor):
+    return Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / vendor).glob("*.py")])
+
+
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_recording_of_each_vendors_calls_leaves_none_out_and_can_be_read(
+    vendor, tmp_path, monkeypatch
+):
+    exchanges = []
+    handle = MockVendor.handle
+
+    def handle_and_note(mock_vendor, request):
+        answer = handle(mock_vendor, request)
+        exchanges.append((request, answer))
+        return answer
+
+    monkeypatch.setattr(MockVendor, "handle", handle_and_note)
+    for scenario in islice(import_module(f"kit.mock_{vendor}").scenarios(), 12):
+        scenario.play()
+    hosts = vendor_named(vendor).hosts
+    file = RecordingFile(
+        tmp_path / "recording.json",
+        vocabulary_of(vendor),
+        show_host=lambda host: host if host in hosts else None,
+    )
+    for sent, answer in exchanges[:25]:
+        file.add(vendor, "127.0.0.1", sent, answer)
+    assert file.left_out == []
+    assert len(read_replies(file.path)) == len(exchanges[:25]) > 5

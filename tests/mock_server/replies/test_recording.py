@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -443,13 +444,13 @@ def test_number_of_seconds_becomes_a_distance_too(run):
 
 
 def call_for_an_unknown_endpoint(run):
-    run.call("POST", "/v3.6/watchlists", {"kind": "sanctions"}, answer={"watchlist_names": []})
+    run.call("POST", "/v3.6/watchlists", {"kind": "sanctions"}, answer={"monitorings": []})
 
 
 def test_words_that_the_mock_lacks_wait_for_the_user(run):
     call_for_an_unknown_endpoint(run)
     waiting = run.recording.waiting
-    assert set(waiting.values()) == {"watchlists", "sanctions", "watchlist_names"}
+    assert set(waiting.values()) == {"watchlists", "sanctions", "monitorings"}
     assert run.recording.kept == []
     for stand_in, word in waiting.items():
         assert stand_in in run.text
@@ -457,17 +458,17 @@ def test_words_that_the_mock_lacks_wait_for_the_user(run):
     # Nothing is lost: they are kept once they are settled.
     run.recording.settle(["sanctions"])
     assert run.mappings[0]["request"]["urlPathTemplate"] == "/v3.6/watchlists"
-    assert run.answers == [{"watchlist_names": []}]
+    assert run.answers == [{"monitorings": []}]
     assert "sanctions" not in run.text
-    assert run.recording.kept == ["watchlist_names", "watchlists"]
+    assert run.recording.kept == ["monitorings", "watchlists"]
     assert run.recording.waiting == {}
 
 
 def test_settled_words_are_written_after_each_call(tmp_path):
-    run = Run(tmp_path, shows_words=True, hidden_words=["watchlist_names"])
+    run = Run(tmp_path, shows_words=True, hidden_words=["monitorings"])
     call_for_an_unknown_endpoint(run)
     assert "watchlists" in run.text
-    assert "watchlist_names" not in run.text
+    assert "monitorings" not in run.text
     assert run.recording.kept == ["sanctions", "watchlists"]
 
 
@@ -510,7 +511,7 @@ def test_pictures_are_cards_and_salted_digests(tmp_path):
 def test_call_that_would_leak_is_left_out_and_said(tmp_path):
     # A mock's source with such a text would be a mistake of ours.
     known = "7d1f2a66-9b1e-4c0e-8d75-3d0a5c6c9e11"
-    vocabulary = Vocabulary(VOCABULARY.texts | {known}, VOCABULARY.headers, VOCABULARY.words)
+    vocabulary = attrs.evolve(VOCABULARY, texts=VOCABULARY.texts | {known})
     recording = RecordingFile(tmp_path / "recording.json", vocabulary, show_host=lambda _: None)
     for target in ("/v3.6/applicants", f"/v3.6/applicants/{known}"):
         request = Request.make(method="GET", target=target)
