@@ -178,7 +178,9 @@ def _named(numbers: NDArray[Any], names: Any) -> pd.Categorical | NDArray[Any]:
     """Return people by name; by number if they have no names."""
     if names is None:
         return numbers
-    return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(pd.Index(names)))
+    # An index that is known to be unique is not hashed again.
+    index = names if isinstance(names, pd.Index) else pd.Index(names)
+    return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(index))
 
 
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)

@@ -44,13 +44,18 @@ def words_of(cells: pd.Series) -> pd.Categorical:
     if isinstance(cells.dtype, pd.CategoricalDtype):
         words: pd.Categorical = cells.array
         return words
+    codes, words = _codes_and_words(cells)
+    return pd.Categorical.from_codes(codes, words, validate=False)
+
+
+def _codes_and_words(cells: pd.Series) -> tuple[Ints, pd.Index]:
     codes, values = pd.factorize(cells)
     words = _as_words(values)
     if words is not values:
         # Trimmed values may be equal or empty.
         code_of_value, words = pd.factorize(words)
         codes = np.append(code_of_value, -1)[codes]
-    return pd.Categorical.from_codes(codes, pd.Index(words), validate=False)
+    return codes, pd.Index(words)
 
 
 @attrs.frozen
@@ -66,26 +71,26 @@ class Spellings:
     ignores_case: bool
     merged: list[list[str]] = attrs.field(factory=list)
 
-    def merge(self, words: pd.Categorical) -> pd.Categorical:
-        """Return words in which every name has one spelling."""
-        if pd.api.types.is_integer_dtype(words.categories.dtype):
-            return words
-        spellings = distinct_words(words)
-        is_ascii = "".join(spellings).isascii()
-        if is_ascii and not self.ignores_case:
-            return words
+    def merge(self, codes: Ints, words: pd.Index) -> tuple[Ints, pd.Index]:
+        """Return codes of words, and the words, in which every name has one spelling."""
+        if pd.api.types.is_integer_dtype(words.dtype):
+            return codes, words
+        spellings = list(map(str, words.tolist()))
+        joined = "".join(spellings)
+        is_ascii = joined.isascii()
+        if is_ascii and (not self.ignores_case or joined in (joined.lower(), joined.upper())):
+            return codes, words
         # A million names: the C function alone is three times as fast.
         names = list(map(str.casefold if is_ascii else self._name_of, spellings))
         if len(set(names)) == len(names):
-            return words
+            return codes, words
         spellings_of_name: dict[str, list[str]] = {}
         for spelling, name in zip(spellings, names, strict=True):
             spellings_of_name.setdefault(name, []).append(spelling)
         self.merged.extend(several for several in spellings_of_name.values() if len(several) > 1)
         code_of_word = pd.factorize(np.array(names, object))[0]
-        codes = np.append(code_of_word, -1)[words.codes]
-        kept = words.categories.take(first_rows(code_of_word))
-        return pd.Categorical.from_codes(codes, kept, validate=False)
+        kept = words.take(first_rows(code_of_word))
+        return np.append(code_of_word, -1)[codes], kept
 
     def _name_of(self, spelling: str) -> str:
         name = unicodedata.normalize("NFC", spelling)
@@ -117,15 +122,18 @@ def common_words(
     `spellings`, if given, reads the spellings of a name as one word.
     """
     if all(column.dtype == TEXT for column in columns):
-        whole = words_of(pd.concat(columns))
+        codes, words = _codes_and_words(pd.concat(columns))
     else:
-        whole = words_below_another(list(map(words_of, columns)))
+        below = words_below_another(list(map(words_of, columns)))
+        codes, words = below.codes, below.categories
     if spellings is not None:
-        whole = spellings.merge(whole)
+        codes, words = spellings.merge(codes, words)
     if is_sorted:
-        order = whole.categories.argsort()
-        codes = np.append(first_rows(order), -1)[whole.codes]  # the inverse of `order`
-        whole = pd.Categorical.from_codes(codes, whole.categories.take(order), validate=False)
+        order = words.argsort()
+        codes = np.append(first_rows(order), -1)[codes]  # the inverse of `order`
+        words = words.take(order)
+    # The only place that hashes all words: pandas checks that categories are unique.
+    whole = pd.Categorical.from_codes(codes, words, validate=False)
     ends = np.cumsum([len(column) for column in columns])
     return [whole[end - len(column) : end] for column, end in zip(columns, ends, strict=True)]
 

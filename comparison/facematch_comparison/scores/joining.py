@@ -384,7 +384,8 @@ def _one_below_another(
             ends = [end for end in (field, _reference_of(field)) if end in columns]
             words = words_below_another([words_in(part, end) for end in ends for part in parts])
             if field in spellings_of_field:
-                words = spellings_of_field[field].merge(words)
+                codes, names = spellings_of_field[field].merge(words.codes, words.categories)
+                words = pd.Categorical.from_codes(codes, names, validate=False)
             line_count = len(words) // len(ends)
             for number, end in enumerate(ends):
                 columns[end] = words[number * line_count : (number + 1) * line_count]
