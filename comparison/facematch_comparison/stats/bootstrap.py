@@ -11,21 +11,17 @@ one pair only. So a weight w is replaced by 1 + s (w - 1), where s corrects the 
 (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the
 American Statistical Association 83, 1988). See `docs/maintain/simulations.md` for the effect.
 
-- draws: how often each person is drawn, float64, (B, P): B resamples of P people. `_redraw` numbers
-  anew the people who are drawn one by one
-- totals: a number for each person, such as the pairs, that is summed over the drawn people
-- set: mated pairs that count in a rate, bool, (N,)
+- draws: how often each person is drawn, float64, (P,)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
@@ -33,72 +29,57 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
-#: Number of scores to keep beyond the N that may pass, in multiples of the square root of N.
-SPARE: Final = 12
+#: The number of scores beyond those that may pass, which are kept sorted at first.
+_MORE_KEPT: Final = 200
 
 #: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
 #: At 95 %, fewer true differences would be found, but as many false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
 
-class TooFewScores(Exception):
-    """Raised if a resample needs lower or higher scores than the ones that were kept."""
-
-
 class RedrawnThreshold:
     """The threshold for a required FMR, chosen anew in each resample.
 
     Attributes:
-        ends: Ints, (2, L): the two people of each of the highest non-mated pairs.
-        totals: float64, (P,): the non-mated pairs of each person.
-        lowest, highest: In every resample, the highest score that may not pass lies between them.
+        kept: Number of the highest non-mated pairs that are sorted; more are if a resample needs
+            them.
     """
 
-    def __init__(self, table: Answers, max_fmr: float, *, keeps_all: bool) -> None:
+    def __init__(self, table: Answers, max_fmr: float) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
         self._count = sample.trials
         self._allowed = allowed_errors(max_fmr, self._count)
-        scores = table.scores[sample.rows]
-        self.totals = sample.pairs_of_person
-        self._scale = scale_of(scores, self._allowed, sample)
-        beyond = 64 + math.ceil(SPARE * math.sqrt(self._allowed + 1))
-        if keeps_all:
-            beyond = self._count
-        self._length = min(self._count, self._allowed + beyond)
-        self._has_all = self._length == self._count
-        lowest_kept = np.partition(scores, self._count - self._length)[self._count - self._length]
-        rows = np.flatnonzero(scores >= lowest_kept)
-        rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
-        self._scores = scores[rows]
-        self.ends: Ints = np.stack([end[rows] for end in sample.ends])
-        self.lowest = -np.inf if self._has_all else float(self._scores[-1])
-        self._first = max(0, self._allowed - beyond)
-        self.highest = float(self._scores[self._first])
+        self._all_scores = table.scores[sample.rows]
+        self._all_ends: Ints = np.stack(list(sample.ends))
+        self._pairs_of_person = sample.pairs_of_person
+        self._scale = scale_of(self._all_scores, self._allowed, sample)
+        self.keep_highest(3 * self._allowed + _MORE_KEPT)
 
-    def highest_refused(self, draws: Floats, pairs_drawn: Floats) -> Floats:
-        """Return the highest score that may not pass, float64, (B,).
+    def keep_highest(self, kept: int) -> None:
+        """Sort the `kept` highest non-mated pairs, or all if there are fewer."""
+        self.kept = min(kept, self._count)
+        highest = np.argpartition(-self._all_scores, self.kept - 1)[: self.kept]
+        rows = highest[np.lexsort([highest, -self._all_scores[highest]])]
+        self._scores = self._all_scores[rows]
+        self._probes, self._references = self._all_ends[:, rows]
 
-        Args:
-            draws: float64, (B, P).
-            pairs_drawn: float64, (B,): the sum of `totals` over the drawn people.
-        """
-        probes, references = self.ends
-        products = draws.T[probes]
-        products *= draws.T[references]
-        passed = np.cumsum(1 + self._scale * (products.T - 1), axis=1)
-        if self._has_all:
-            total = passed[:, -1]
-        else:
+    def highest_refused(self, draws: Floats) -> float:
+        """Return the highest score that may not pass in this resample."""
+        weights = 1 + self._scale * (draws[self._probes] * draws[self._references] - 1)
+        passed = np.cumsum(weights)
+        total = passed[-1]
+        if self.kept < self._count:
             # First-order approximation: scores that are not inspected have weights near 1.
-            total = self._count + self._scale * (pairs_drawn - 2 * self._count)
-            total = np.maximum(total, passed[:, -1])
+            pairs_drawn = draws @ self._pairs_of_person
+            total = max(total, self._count + self._scale * (pairs_drawn - 2 * self._count))
         # Add half a pair, so that weights of 1 give the chosen threshold.
-        allowed = (self._allowed + 0.5) / self._count * total
-        refused = (passed <= allowed[:, None]).sum(axis=1)
-        is_inside = refused < self._length
-        if (refused < self._first).any() or not (self._has_all or is_inside.all()):
-            raise TooFewScores
-        return np.where(is_inside, self._scores[np.minimum(refused, self._length - 1)], -np.inf)
+        refused = int((passed <= (self._allowed + 0.5) / self._count * total).sum())
+        if refused < self.kept:
+            return float(self._scores[refused])
+        if self.kept == self._count:
+            return -np.inf
+        self.keep_highest(4 * self.kept)
+        return self.highest_refused(draws)
 
 
 class FixedThreshold:
@@ -107,122 +88,11 @@ class FixedThreshold:
     def __init__(self, table: Answers, threshold: float) -> None:
         if table.rule is not ThresholdRule.ABOVE:
             threshold = float(np.nextafter(threshold, -np.inf))
-        self.lowest = threshold
-        self.highest = threshold
-        self.ends: Ints = np.zeros((2, 0), np.int64)
-        self.totals = np.zeros(len(table.people.numbers))
+        self._highest_refused = threshold
 
-    def highest_refused(self, draws: Floats, _pairs_drawn: Floats) -> Floats:
+    def highest_refused(self, _draws: Floats) -> float:
         """Return the highest score that may not pass: the same in each resample."""
-        return np.full(len(draws), self.highest)
-
-
-Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
-
-
-class RedrawnErrors:
-    """The mated pairs that a system rejects at each resample's threshold, in K `sets` of pairs.
-
-    Attributes:
-        persons: Ints, (T,): the person of each pair that some thresholds reject, others not.
-    """
-
-    def __init__(self, table: Answers, sets: Bools, threshold: Threshold) -> None:
-        rows = np.flatnonzero(sets.any(axis=0))
-        persons = table.people.probe[rows]
-        in_sets = sets[:, rows]
-        scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
-        is_always = (scores <= threshold.lowest) | ~table.scored[rows]
-        # float64, (P, K): the pairs of each person that every threshold rejects.
-        self._always = _count_at_people(persons, is_always * in_sets, len(table.people.numbers))
-        between = np.flatnonzero(~is_always & (scores <= threshold.highest))
-        between = between[np.argsort(scores[between], kind="stable")]
-        self._scores = scores[between]
-        self.persons = persons[between]
-        self._in_sets = in_sets[:, between].astype(np.float64)
-
-    @property
-    def people(self) -> Ints:
-        """The people of whom at least one pair is rejected at some threshold."""
-        return np.union1d(self.persons, np.flatnonzero(self._always.any(axis=1)))
-
-    def renumber(self, number_of: Ints, chosen: Ints) -> None:
-        """Give the chosen people their new numbers, and forget the others, who have no errors."""
-        self.persons = number_of[self.persons]
-        self._always = self._always[chosen]
-
-    def count(self, draws: Floats, refused: Floats) -> Floats:
-        """Count the errors of each resample in each set, float64, (B, K).
-
-        Args:
-            draws: float64, (B, P).
-            refused: float64, (B,): the highest score that may not pass.
-        """
-        below = np.searchsorted(self._scores, refused, side="right")
-        fewest = int(below.min())
-        highest_count = int(below.max())
-        # Pairs that are rejected in every resample are summed by person.
-        people = len(self._always)
-        further_always = _count_at_people(self.persons[:fewest], self._in_sets[:, :fewest], people)
-        always = self._always + further_always
-        more_draws = draws.T[self.persons[fewest:highest_count]]
-        more_draws *= np.arange(fewest, highest_count)[:, None] < below
-        errors: Floats = always.T @ draws.T
-        errors += self._in_sets[:, fewest:highest_count] @ more_draws
-        return errors.T
-
-
-def _count_at_people(persons: Ints, in_sets: NDArray[Any], people: int) -> Floats:
-    """Count each person's pairs in each set, (K, T); return float64, (people, K)."""
-    sums = [np.bincount(persons, in_set, people) for in_set in in_sets]
-    return np.stack(sums, axis=1)
-
-
-class PeopleToDraw:
-    """The people to draw: some each for himself, the others as groups with the same totals.
-
-    Only the draws of the `chosen` people are needed one by one, because the others have no pair
-    that some threshold refuses. The totals of a resample are exact all the same: all people of a
-    group have the same.
-
-    Args:
-        totals: float64, (P, T).
-        chosen: Ints, (M,): the numbers of the people whose draws are needed.
-    """
-
-    def __init__(self, totals: Floats, chosen: Ints) -> None:
-        self.count = len(totals)
-        self.chosen = chosen
-        self._totals = totals[chosen]
-        others = np.delete(totals, chosen, axis=0)
-        self._totals_of_group, sizes = np.unique(others, axis=0, return_counts=True)
-        self._shares = sizes / max(len(others), 1)
-
-    def draw(
-        self, resamples: int, seed: int, *, length: int = 0
-    ) -> Iterator[tuple[Floats, Floats]]:
-        """Yield draws, float64, (B, M), and the sums of totals, (B, T), in blocks for the memory.
-
-        Args:
-            length: The longest further array with a number for each of the B resamples.
-        """
-        chosen = len(self.chosen)
-        size = max(1, min(256, 4_000_000 // max(chosen, len(self._shares), length, 1)))
-        stream = np.random.default_rng(seed)
-        for start in range(0, resamples, size):
-            block = min(size, resamples - start)
-            draws = np.empty((block, chosen))
-            of_groups = np.zeros((block, len(self._shares)))
-            # One resample after the other, so that the size of a block does not change the draws.
-            for number in range(block):
-                drawn = int(stream.binomial(self.count, chosen / self.count))
-                of_resample = stream.integers(0, max(chosen, 1), drawn)
-                draws[number] = np.bincount(of_resample, minlength=chosen)
-                if len(self._shares):
-                    of_groups[number] = stream.multinomial(self.count - drawn, self._shares)
-            sums = draws @ self._totals + of_groups @ self._totals_of_group
-            # The draws of one person are then next to each other.
-            yield np.asfortranarray(draws), sums
+        return self._highest_refused
 
 
 @attrs.frozen(eq=False)
@@ -238,101 +108,50 @@ class Resampling:
     resamples: int
 
 
-class _Resampled:
-    """A system at one FMR, or at a fixed threshold, with all series that ask for it."""
+class MatedPairs:
+    """Mated pairs of a system, sorted by score; one without a score is always rejected."""
 
-    def __init__(self, system: Side, series: Sequence[Resampling], *, keeps_all: bool) -> None:
-        fmr = series[0].fmr
-        self.threshold: Threshold
-        if fmr is None:
-            self.threshold = FixedThreshold(system.table, system.threshold or 0.0)
-        else:
-            self.threshold = RedrawnThreshold(system.table, fmr, keeps_all=keeps_all)
-        # Systems usually answer the same pairs, so process each distinct set of pairs only once.
-        rows_by_key = {each.rows.tobytes(): each.rows for each in series}
-        self.sets = list(rows_by_key)
-        self.errors = RedrawnErrors(
-            system.table, np.stack(list(rows_by_key.values())), self.threshold
-        )
-        self.resamples = max(each.resamples for each in series)
-        self.rates: list[Floats] = []
+    def __init__(self, table: Answers, is_counted: Bools) -> None:
+        rows = np.flatnonzero(is_counted)
+        scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
+        order = np.argsort(scores, kind="stable")
+        self._scores = scores[order]
+        self._persons = table.people.probe[rows][order]
+        self._mated_people, self._pairs_of_each = np.unique(self._persons, return_counts=True)
 
-    @property
-    def people(self) -> Ints:
-        """The people whose draws are needed one by one."""
-        return np.union1d(self.threshold.ends, self.errors.people)
-
-    def renumber(self, number_of: Ints, chosen: Ints) -> None:
-        """Give the chosen people, of whom all `people` are, their new numbers."""
-        self.threshold.ends = number_of[self.threshold.ends]
-        self.errors.renumber(number_of, chosen)
-
-    @property
-    def length(self) -> int:
-        """The longest array with a number for each resample."""
-        return max(int(self.threshold.ends.shape[-1]), len(self.errors.persons))
-
-    def add(self, draws: Floats, pairs_drawn: Floats, mated_drawn: Floats) -> None:
-        """Append the FRRs of a block of resamples, float64, (B, K).
-
-        Args:
-            pairs_drawn: float64, (B,): non-mated pairs of the drawn people.
-            mated_drawn: float64, (B, K): mated pairs of the drawn people, in each set.
-        """
-        refused = self.threshold.highest_refused(draws, pairs_drawn)
-        self.rates.append(self.errors.count(draws, refused) / mated_drawn)
-
-    def rates_on(self, series: Resampling) -> Floats:
-        """Return the FRRs of a series, float64, (B,)."""
-        rates = np.concatenate(self.rates)
-        return rates[: series.resamples, self.sets.index(series.rows.tobytes())]
+    def frr(self, draws: Floats, highest_refused: float) -> float:
+        """Return the FRR of a resample; NaN if no pair is drawn."""
+        pairs = float((draws[self._mated_people] * self._pairs_of_each).sum())
+        rejected = int(np.searchsorted(self._scores, highest_refused, side="right"))
+        return float(draws[self._persons[:rejected]].sum()) / pairs if pairs else math.nan
 
 
 def redraw(systems: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
     """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn."""
-    if not series:
-        return []
-    try:
-        return _redraw(systems, series, keeps_all=False, seed=seed)
-    except TooFewScores:
-        return _redraw(systems, series, keeps_all=True, seed=seed)
-
-
-def _redraw(
-    systems: Sequence[Side], series: Sequence[Resampling], *, keeps_all: bool, seed: int
-) -> list[Floats]:
-    series_at: dict[tuple[int, float | None], list[Resampling]] = {}
+    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {}
+    pairs = []
     for each in series:
-        series_at.setdefault((each.system, each.fmr), []).append(each)
-    resampled: dict[tuple[int, float | None], _Resampled] = {}
-    for (system, fmr), of_threshold in series_at.items():
-        resampled[system, fmr] = _Resampled(systems[system], of_threshold, keeps_all=keeps_all)
-    redrawn = list(resampled.values())
-    people = systems[0].table.people  # all systems have the same pairs
-    rows_by_key = {each.rows.tobytes(): each.rows for each in series}
-    sets = list(rows_by_key)
-    in_sets = np.stack(list(rows_by_key.values()))
-    mated_pairs = _count_at_people(people.probe, in_sets, len(people.numbers))
-    non_mated_pairs = [of_system.threshold.totals for of_system in redrawn]
-    totals = np.column_stack([mated_pairs, *non_mated_pairs])
-    longest = max(of_system.length for of_system in redrawn)
-    most_resamples = max(of_system.resamples for of_system in redrawn)
-    chosen = np.unique(np.concatenate([of_system.people for of_system in redrawn]))
-    number_of = np.full(len(people.numbers), -1)
-    number_of[chosen] = np.arange(len(chosen))
-    for of_system in redrawn:
-        of_system.renumber(number_of, chosen)
-    done = 0
-    to_draw = PeopleToDraw(totals, chosen)
-    for draws, sums in to_draw.draw(most_resamples, seed, length=longest):
-        mated_drawn = sums[:, : len(sets)]
-        mated_drawn[mated_drawn == 0] = np.nan
-        for number, of_system in enumerate(redrawn, start=len(sets)):
-            if done < of_system.resamples:
-                own_sets = [sets.index(key) for key in of_system.sets]
-                of_system.add(draws, sums[:, number], mated_drawn[:, own_sets])
-        done += len(draws)
-    return [resampled[each.system, each.fmr].rates_on(each) for each in series]
+        system = systems[each.system]
+        pairs.append(MatedPairs(system.table, each.rows))
+        key = (each.system, each.fmr)
+        if key not in thresholds and each.fmr is None:
+            thresholds[key] = FixedThreshold(system.table, system.threshold or 0.0)
+        elif key not in thresholds:
+            thresholds[key] = RedrawnThreshold(system.table, each.fmr or 0.0)
+    people = len(systems[0].table.people.numbers)  # all systems have the same pairs
+    rates = [np.empty(each.resamples) for each in series]
+    stream = np.random.default_rng(seed)
+    for number in range(max((each.resamples for each in series), default=0)):
+        drawn = stream.integers(0, people, people)
+        draws = np.bincount(drawn, minlength=people).astype(np.float64)
+        refused: dict[tuple[int, float | None], float] = {}
+        for each, mated, own_rates in zip(series, pairs, rates, strict=True):
+            if number < each.resamples:
+                key = (each.system, each.fmr)
+                if key not in refused:
+                    refused[key] = thresholds[key].highest_refused(draws)
+                own_rates[number] = mated.frr(draws, refused[key])
+    return rates
 
 
 def percentile_interval(values: Floats, confidence: float) -> Interval:

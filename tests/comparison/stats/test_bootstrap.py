@@ -9,13 +9,14 @@ from kit.comparison.tables import crowd, table_of, with_columns
 
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
 from facematch_comparison.stats.bootstrap import (
-    PeopleToDraw,
-    RedrawnErrors,
+    MatedPairs,
     RedrawnThreshold,
-    TooFewScores,
+    Resampling,
     bootstrap_p_value,
     percentile_interval,
+    redraw,
 )
+from facematch_comparison.stats.rates import Side
 from facematch_comparison.values.model import Method
 from facematch_core.models import ThresholdRule
 
@@ -48,11 +49,11 @@ SIMULATED = st.builds(
 )
 
 
-def drawn_from(people, *, resamples, seed=0, length=0):
+def drawn_from(people, *, resamples, seed=0):
     """float64, (B, P)."""
-    everyone = PeopleToDraw(np.zeros((people, 1)), np.arange(people))
-    blocks = everyone.draw(resamples, seed, length=length)
-    return np.concatenate([draws for draws, _sums in blocks])
+    stream = np.random.default_rng(seed)
+    drawn = [stream.integers(0, people, people) for _ in range(resamples)]
+    return np.array([np.bincount(each, minlength=people) for each in drawn], np.float64)
 
 
 def people_of(table):
@@ -117,50 +118,30 @@ class PlainBootstrap:
         return draws[people].sum()
 
 
-def refused_by(threshold, draws):
-    return threshold.highest_refused(draws, draws @ threshold.totals)
-
-
 @given(SIMULATED, st.sampled_from([1e-3, 0.01, 0.2, 0.6]), st.integers(0, 99))
 def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(table, fmr, seed):
-    threshold = RedrawnThreshold(table, fmr, keeps_all=True)
-    errors = RedrawnErrors(table, table.mated[None], threshold)
-    draws = drawn_from(len(people_of(table)), resamples=6, seed=seed)
-    refused = refused_by(threshold, draws)
+    threshold = RedrawnThreshold(table, fmr)
+    mated = MatedPairs(table, table.mated)
     plain = PlainBootstrap(table, fmr)
-    assert refused.tolist() == [plain.highest_refused(resample) for resample in draws]
-    counted = errors.count(draws, refused)[:, 0]
-    assert counted.tolist() == [plain.errors(resample) for resample in draws]
-
-
-@pytest.mark.parametrize("chosen", [0, 1, 40, 100])
-def test_people_in_groups_are_drawn_as_often_as_one_by_one(chosen):
-    pairs = np.random.default_rng(1).integers(0, 3, 100).astype(float)
-    totals = np.column_stack([np.ones(100), pairs])
-    blocks = [*PeopleToDraw(totals, np.arange(chosen)).draw(3000, seed=2)]
-    draws = np.concatenate([draws for draws, _sums in blocks])
-    sums = np.concatenate([sums for _draws, sums in blocks])
-    assert draws.shape == (3000, chosen)
-    assert (sums[:, 0] == 100).all()
-    # A sum of 100 draws has 100 times the variance of one.
-    assert abs(sums[:, 1].mean() - pairs.sum()) < 5 * np.sqrt(100 * pairs.var() / 3000)
-    assert 0.85 < sums[:, 1].var() / (100 * pairs.var()) < 1.15
-    if chosen:
-        assert 0.9 < draws.mean() < 1.1
+    threshold.keep_highest(10**9)
+    for draws in drawn_from(len(people_of(table)), resamples=6, seed=seed):
+        refused = threshold.highest_refused(draws)
+        assert refused == plain.highest_refused(draws)
+        persons = np.searchsorted(people_of(table), table.probe_subjects[table.mated])
+        pairs = draws[persons].sum()
+        assert pairs == 0 or mated.frr(draws, refused) == plain.errors(draws) / pairs
 
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_drawing_everyone_once_reproduces_the_sample(fmr):
     table = crowd(people=300, mean=60, failures=0.05)
-    once = np.ones((2, 300))
+    once = np.ones(300)
     choice = threshold_for_fmr(table, fmr)
-    threshold = RedrawnThreshold(table, fmr, keeps_all=False)
-    refused = refused_by(threshold, once)
-    assert refused.tolist() == [choice.threshold] * 2
+    refused = RedrawnThreshold(table, fmr).highest_refused(once)
+    assert refused == choice.threshold
     rows = table.mated & table.answered
-    turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
-    errors = RedrawnErrors(table, rows[None], threshold)
-    assert errors.count(once, refused).tolist() == [[turned_away]] * 2
+    turned_away = ~table.passed(choice.threshold)[rows]
+    assert MatedPairs(table, rows).frr(once, refused) == pytest.approx(turned_away.mean())
 
 
 def test_few_scores_are_kept_and_suffice_for_every_resample():
@@ -169,19 +150,21 @@ def test_few_scores_are_kept_and_suffice_for_every_resample():
     likeness = np.random.default_rng(1).normal(0, 3, 300)
     added = likeness[table.probe_subjects] + likeness[table.reference_subjects]
     table = with_columns(table, scores=table.scores + added)
-    threshold = RedrawnThreshold(table, 0.01, keeps_all=False)
-    assert threshold.ends.shape[1] <= 1_000
-    # It raises no TooFewScores, upon which all would be examined after all.
-    assert len(refused_by(threshold, drawn_from(300, resamples=1_000))) == 1_000
+    threshold = RedrawnThreshold(table, 0.01)
+    for draws in drawn_from(300, resamples=1_000):
+        threshold.highest_refused(draws)
+    assert threshold.kept <= 2_500
 
 
 def test_draws_are_the_same_with_the_same_seed():
-    draws = drawn_from(30, resamples=700, seed=3)
-    in_small_blocks = drawn_from(30, resamples=700, seed=3, length=1_000_000)
-    assert draws.shape == (700, 30)
-    np.testing.assert_array_equal(draws, in_small_blocks)
-    assert set(draws.sum(axis=1)) == {30}
-    assert not np.array_equal(draws, drawn_from(30, resamples=700, seed=4))
+    table = crowd(people=60, mean=60, others=20)
+    series = [Resampling(0, 0.05, table.mated, 80), Resampling(0, None, table.mated, 50)]
+    sides = [Side(table=table, threshold=50.0)]
+    first = redraw(sides, series, seed=3)
+    again = redraw(sides, series, seed=3)
+    assert [len(rates) for rates in first] == [80, 50]
+    np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
+    assert not np.array_equal(first[1], redraw(sides, series, seed=4)[1])
 
 
 VALUES = st.lists(st.floats(-1, 1), min_size=1, max_size=60).map(np.array)
@@ -202,19 +185,19 @@ def test_a_percentile_interval_is_within_the_values(values):
     assert (interval.method, interval.confidence) == (Method.BOOTSTRAP, 0.8)
 
 
-def test_all_scores_are_examined_if_the_highest_do_not_suffice():
+def test_more_scores_are_examined_if_the_highest_do_not_suffice():
     """All false matches are of one person, who is drawn forty times or never."""
     table = crowd(people=40, others=200)
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))
     scores = table.scores.copy()
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = with_columns(table, scores=scores)
-    only_first = np.eye(1, 40, 1) * 40
-    with pytest.raises(TooFewScores):
-        refused_by(RedrawnThreshold(table, 1e-3, keeps_all=False), only_first)
-    without_first = np.ones((1, 40))
-    without_first[0, 0] = 0
+    threshold = RedrawnThreshold(table, 1e-3)
+    kept = threshold.kept
+    threshold.highest_refused(np.eye(1, 40, 1)[0] * 40)
+    assert threshold.kept > kept
+    without_first = np.ones(40)
+    without_first[0] = 0
     others = table.scores[~table.mated & table.scored & ~of_first]
     # However weights are rescaled, it lies above what the others let pass.
-    (refused,) = refused_by(RedrawnThreshold(table, 1e-3, keeps_all=True), without_first)
-    assert others.min() <= refused <= 100
+    assert others.min() <= threshold.highest_refused(without_first) <= 100
