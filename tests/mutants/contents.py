@@ -140,17 +140,6 @@ class TellsARecordThatIsNot(ReferenceBackend):
 
 
 @caught_by("R25")
-class KeepsEveryCall(ReferenceBackend):
-    """Every call is in the records, and found there."""
-
-    def keep(self, call, result):
-        super().keep(evolve(call, retention=fm.Retention.KEEP), result)
-
-    def reconcilable(self, call):
-        return True
-
-
-@caught_by("R25")
 class KeepsItForAWeek(ReferenceBackend):
     """The face of each call stays at the vendor for a week."""
 

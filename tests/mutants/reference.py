@@ -79,11 +79,6 @@ def box_of(edges):
     return models.Box(left=left, top=top, right=right, bottom=bottom, unit="ratio")
 
 
-def looked_up(call, result):
-    outcome = fm.Reconciled.NOT_YET if result is None else fm.Reconciled.FOUND
-    return fm.Reconciliation(outcome=outcome, call=call, result=result, reason="The records.")
-
-
 class Mapping:
     """What is asked of the vendor, and what its answer means."""
 
@@ -239,12 +234,9 @@ class ReferenceBackend(Mapping, Backend):
             problem = self.refusal(status)
         if problem is None:
             try:
-                result = self.result(call, body)
-                self.keep(call, result)
+                return self.result(call, body)
             except (KeyError, TypeError, ValueError):
                 problem = self.unreadable(call)
-            else:
-                return result
         # The frame that raises lives on with the error, and the body may echo the key.
         del body
         problem.backend = self.name
@@ -261,9 +253,7 @@ class ReferenceBackend(Mapping, Backend):
             return (*self.vendor.ask(words, call.deadline.timeout_s()), None)
         except TimeoutError:
             return None, None, self.late(call)
-        except ConnectionResetError as error:
-            for body in error.args:  # which the vendor has in its records all the same
-                self.keep(call, self.result(call, body))
+        except ConnectionResetError:
             return None, None, self.lost()
 
     def late(self, call):
@@ -274,17 +264,6 @@ class ReferenceBackend(Mapping, Backend):
 
     def unreadable(self, call):
         return fm.UnexpectedResponse("An answer in another form.", status_code=200)
-
-    def keep(self, call, result):
-        if call.retention is fm.Retention.KEEP:
-            kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
-            self.vendor.records[call.call_id] = kept
-
-    def record(self, call):
-        return self.vendor.records.get(call.id)
-
-    def reconcile(self, call, *, deadline=NO_DEADLINE):
-        return looked_up(call, self.record(call))
 
 
 #: What is declared over HTTP, where nobody looks into the vendor's records.
@@ -441,7 +420,6 @@ class ReferenceSimulator(Vendor, VendorSimulator):
     def __init__(self, backend_class=ReferenceBackend):
         super().__init__(backend_class)
         self.situation = self.score = None
-        self.records = {}
         self._lock = threading.Lock()
 
     def backend(self, **settings):
@@ -469,7 +447,7 @@ class ReferenceSimulator(Vendor, VendorSimulator):
         with self._lock:
             self.charges += status == 200
         if self.situation in (Situation.LOST_ANSWER, Situation.BROKEN_ANSWER):
-            raise ConnectionResetError(body)
+            raise ConnectionResetError
         return status, body
 
 

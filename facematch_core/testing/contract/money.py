@@ -8,9 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
-from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
@@ -18,7 +16,6 @@ from facematch_core.testing.bench import (
     Bench,
     CallOutcome,
     Difference,
-    Result,
     Rules,
     assert_among,
     assert_equal,
@@ -262,39 +259,3 @@ def check_bill(billing: Billing, outcome: CallOutcome, label: str = "") -> None:
             f"{label}the backend reports {billing.charged} (charges: {reported}), but the "
             f"simulator counted {counted} (`SimulatorReply.charged`)"
         )
-
-
-def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
-    """Return a record with which `reconcile` finds the call of `result`, if it was stored."""
-    return fm.CallRecord(
-        id=str(result.ids.call),
-        operation=operation,
-        backend=bench.backend.name,
-        started_at=result.created_at or bench.clock.now(),
-        caller_ref=result.ids.caller,
-        retention=fm.Retention.KEEP,
-        vendor_id=result.ids.vendor,
-        threshold=result.threshold,
-    )
-
-
-def reconcile(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
-    """Reconcile a call and assert that this is free. After an error, `outcome` is None.
-
-    The reason begins with the outcome.
-    """
-    deadline = Deadline.after(benches.CALL_LIMIT_S / 2, bench.clock)
-    search = bench.observe(lambda: bench.backend.reconcile(record, deadline=deadline))
-    assert_equal("the number of charges for `reconcile`", search.charges, 0)
-    if search.error is not None:
-        if not isinstance(search.error, fm.VendorError):
-            raise search.error
-        charged = search.error.billing.charged
-        assert_equal("the charge of an error of `reconcile`", charged, Charged.NO)
-        no_outcome: Any = None
-        return fm.Reconciliation(outcome=no_outcome, call=record, reason=search.summary)
-    found: fm.Reconciliation = search.result
-    assert_equal("the class that `reconcile` returns", type(found), fm.Reconciliation)
-    call_id = getattr(found.call, "id", None)
-    assert_equal("the id of the call in the result of `reconcile`", call_id, record.id)
-    return attrs.evolve(found, reason=f"{found.outcome} ({found.reason})")

@@ -33,8 +33,6 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from .money import reconcile, record_of
-
 #: The pictures of a call, by operation.
 PICTURE_NAMES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 #: A caller's reference (longer than an id) and metadata (with values of several types).
@@ -271,11 +269,6 @@ class OptionRules(Rules):
         stored_s = received.get("kept_s", 0.0)
         # During the call, the vendor may need to store a face for some minutes.
         assert stored_s <= 600, f"the vendor keeps a face or template for {stored_s:g} s"
-        # A job that is found by its own id is not a record of the person.
-        record = attrs.evolve(record_of(bench, operation, result), vendor_id=None)
-        if bench.backend.reconcilable(record):
-            found = reconcile(bench, record).result
-            assert found is None, "the call is in the vendor's records, without Retention.KEEP"
 
     @pytest.mark.parametrize("situation", LEAK_SITUATIONS, ids=str)
     @rule("R51")

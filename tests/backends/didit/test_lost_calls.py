@@ -8,9 +8,9 @@ import pytest
 from simulators.didit import DiditSimulator
 
 import facematch_core as fm
+from facematch_core.base.deadline import Deadline
 from facematch_core.testing import Situation
 from facematch_core.testing.bench import Rules
-from facematch_core.testing.contract.money import reconcile, record_of
 from facematch_core.testing.simulator import NOT_PASSING, PASSING
 
 OPTIONS = {"caller_ref": "visitor 7", "retention": fm.Retention.KEEP}
@@ -20,6 +20,32 @@ def facts_of(result):
     """Return what a found result must have in common with the call's own."""
     score = (result.score.value, result.score.scale)
     return (result.decision, score, result.billing.charged, result.billing.charges)
+
+
+def record_of(bench, operation, result):
+    """Return the record with which `reconcile` finds the call of `result`, if it was stored."""
+    return fm.CallRecord(
+        id=result.ids.call,
+        operation=operation,
+        backend="didit",
+        started_at=result.created_at or bench.clock.now(),
+        caller_ref=result.ids.caller,
+        retention=fm.Retention.KEEP,
+        vendor_id=result.ids.vendor,
+        threshold=result.threshold,
+    )
+
+
+def reconcile(bench, record):
+    """Return the outcome of a search, which is free, or its error."""
+    deadline = Deadline.after(10.0, bench.clock)
+    search = bench.observe(lambda: bench.backend.reconcile(record, deadline=deadline))
+    assert search.charges == 0
+    if search.error is not None:
+        assert search.error.billing.charged is fm.Charged.NO
+        return search.error
+    assert search.result.call.id == record.id
+    return search.result
 
 
 class TestLostCalls(Rules):
@@ -56,9 +82,14 @@ class TestLostCalls(Rules):
         result = bench.call_verifier(operation, PASSING[operation], **OPTIONS).require_result()
         for status in (401, 503):
             with bench.record_exchanges(status=status, body=b"{}"):
-                reconciliation = reconcile(bench, record_of(bench, operation, result))
-            # A search that failed is an error, without an outcome.
-            assert reconciliation.outcome is None
+                failed = reconcile(bench, record_of(bench, operation, result))
+            assert isinstance(failed, fm.VendorError)
+
+    @pytest.mark.parametrize("options", [{}, {"caller_ref": "visitor 7", "metadata": {"desk": 3}}])
+    def test_call_that_is_not_kept_is_not_found(self, bench, operation, options):
+        result = bench.call_verifier(operation, PASSING[operation], **options).require_result()
+        record = attrs.evolve(record_of(bench, operation, result), vendor_id=None)
+        assert reconcile(bench, record).result is None
 
     def test_call_is_not_found_by_ids_that_resemble_its_own(self, bench, operation):
         result = bench.call_verifier(operation, PASSING[operation], **OPTIONS).require_result()
