@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -34,17 +35,21 @@ _SCHEME = re.compile(
     r"(?:(?:Bearer|Basic|Token) |token=|api_(?:live|sandbox)[._]|persona_(?:sandbox|production)_|"
     r"(?:sbx|prd):|bce-(?:auth-v1|v3)/)*"
 )
-#: AWS's and Tencent's signature: the scheme, the access key, the scope, and the signature.
+#: AWS's and Tencent's signature: the scheme, the access key, the scope, the names of the headers
+#: that are signed, and the signature.
 _SIGNATURE = re.compile(
-    r"([\w-]+ Credential=)([^/\s]+)(/[\w/-]+, ?SignedHeaders=[\w;-]+, ?Signature=)(\w+)"
+    r"((?:AWS4|TC3)-HMAC-SHA256 Credential=)([^/\s]+)"
+    r"(/[\d-]+(?:/[a-z]{2}(?:-[a-z]+)+-\d)?/[a-z]+/(?:aws4|tc3)_request, ?SignedHeaders=)"
+    r"([\w;-]+), ?Signature=(\w+)"
 )
+_SIGNED_HEADERS = frozenset({"content-type", "host", "x-amz-date", "x-amz-target"})
 #: Least characters of a stand-in that is part of no other one.
 _LONG_STAND_IN = 20
 _WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
 #: Most digits in a word of a sentence.
 _MOST_DIGITS = 3
 _LONGEST_WORD = 40
-_VERSION = re.compile(r"v\d{1,2}(\.\d{1,2})*|\d{1,2}(\.\d{1,2})+")
+_VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}(\.\d{1,2}){1,2}")
 _LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 _PLAIN_NUMBER = re.compile(r"-?\d{1,4}(\.\d+)?")
@@ -133,6 +138,8 @@ class Reduction:
         if is_constant or len(text) < 2:
             return
         self._private_texts.add(text)
+        # A name such as Will is also a word of sentences, but not in the middle of one.
+        self._private_texts.update(word for word in WORD.findall(text) if not word.islower())
         for word in _pieces_of(text):
             if word not in self._vocabulary.words:
                 self._private_words.add(word)
@@ -213,9 +220,12 @@ class Reduction:
         """Return the form of a key or signature: ``Bearer ***1``."""
         signed = _SIGNATURE.fullmatch(text)
         if signed is not None:
-            scheme, access_key, scope, signature = signed.groups()
+            scheme, access_key, scope, signed_headers, signature = signed.groups()
             self.credentials |= {access_key, signature}
-            return f"{scheme}{self.stand_ins.of(access_key, '***{}')}{scope}***"
+            public = _SIGNED_HEADERS | self._vocabulary.headers
+            names = ";".join(name for name in signed_headers.split(";") if name in public)
+            key = self.stand_ins.of(access_key, "***{}")
+            return f"{scheme}{key}{scope}{names}, Signature=***"
         matched = _SCHEME.match(text)
         scheme = matched[0] if matched is not None else ""
         key = text[len(scheme) :]
@@ -295,9 +305,10 @@ class Reduction:
     def _reduce_number(self, field: Field, number: Any, *, is_private: bool) -> Any:
         if is_private:
             return 0
-        is_fraction = number % 1 != 0  # also of an infinite number
-        if is_fraction or abs(number) <= MAX_PLAIN_NUMBER:
+        if abs(number) <= MAX_PLAIN_NUMBER:
             return number
+        if not math.isfinite(number):
+            return 0  # JSON has no such number
         text = str(int(number))
         if field.has_time and _UNIX_TIME.fullmatch(text):
             time = self._reduce_time(field, text)

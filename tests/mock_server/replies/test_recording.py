@@ -371,6 +371,33 @@ def test_word_of_a_private_field_is_no_key_constant_or_step_of_a_path(name, chan
         assert name.lower() not in run.text.lower()
 
 
+def test_name_that_is_a_word_of_the_vendors_sentences_is_hidden_in_a_sentence(run):
+    assert {"The", "This"} < VOCABULARY.words
+    run.call("POST", sent={"first_name": "The This"}, answer={"message": "The This is not found"})
+    assert "This" not in run.answers[0]["message"]
+
+
+def test_signature_shows_no_header_of_the_users_own(run):
+    signature = (
+        "AWS4-HMAC-SHA256 Credential=AKIAZORAIDA4471QXYZ/20261129/us-gov-west-1/rekognition/"
+        "aws4_request, SignedHeaders=host;x-amz-date;x-quenneville, Signature=a3f5c8e1b2d49670"
+    )
+    run.call(headers={"Authorization": signature}, answer={})
+    written = run.mappings[0]["metadata"]["sent"]["headers"]["authorization"]
+    assert written == (
+        "AWS4-HMAC-SHA256 Credential=***1/20261129/us-gov-west-1/rekognition/aws4_request, "
+        "SignedHeaders=host;x-amz-date, Signature=***"
+    )
+
+
+def test_long_numbers_and_dotted_telephone_numbers_are_hidden(run):
+    answer = {"x": 32470123456.5, "type": "32.47.01.23.45", "score": 0.25, "y": 3.5}
+    run.call(target="/v3.6/32.47.01.23.45", answer=answer)
+    assert "324701234" not in run.text
+    assert "32.47.01.23" not in run.text
+    assert {0.25, 3.5} < set(run.answers[0].values())
+
+
 def test_one_value_has_one_stand_in_of_its_form_everywhere(run):
     person = "7d1f2a66-9b1e-4c0e-8d75-3d0a5c6c9e11"
     run.call(
