@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from facematch_core import __version__
+from facematch_core import ConfigurationError, __version__
+from facematch_core.base.extras import install_command
 from facematch_core.cli.files import write_bytes
 from facematch_core.cli.options import json_option
 from facematch_core.cli.text import Exit, print_json, quantity, say
@@ -20,8 +21,8 @@ from facematch_mock_server.cli import read_pairs
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.replies import read_replies
 
-from .comparing import Compared, compare_exchanges
-from .exchanges import exchanges_in
+if TYPE_CHECKING:
+    from .comparing import Compared
 
 
 @click.command("parity", short_help="Compare a recording of a vendor with its mock.")
@@ -45,6 +46,13 @@ def command(file: Path, picture: Sequence[str], *, mark: bool, as_json: bool) ->
     Needs no key, and calls no vendor. If an answer depends on what a picture shows, the card that
     explains it best is named. Exit code 1: an answer differs.
     """
+    try:
+        from .comparing import compare_exchanges
+        from .exchanges import exchanges_in
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"parity needs {missing.name}: {install_command('door')}"
+        ) from None
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)

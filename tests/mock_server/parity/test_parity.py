@@ -284,6 +284,15 @@ def test_what_cannot_be_compared_is_a_usage_error(text, options, recorded, tmp_p
     assert invoke_facematch("parity", str(file), *options).exit_code == 2
 
 
+def test_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch):
+    (tmp_path / "recording.json").write_text("{}")
+    for name in [name for name in sys.modules if name.startswith("facematch_mock_server.parity.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "facematch_mock_server.door.keys", None)
+    answer = invoke_facematch("parity", str(tmp_path / "recording.json"))
+    assert (answer.exit_code, "trustme" in answer.output) == (4, True), answer.output
+
+
 def test_calls_are_recorded_and_compared_by_the_commands(tmp_path):
     file = tmp_path / "didit.json"
     facematch = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
