@@ -28,6 +28,8 @@ _KEY = re.compile(r"\*\*\*(\d*)")
 _KEY_OR_STAND_IN = re.compile(rf"{_KEY.pattern}|{STAND_IN.pattern}")
 #: Matches what a later request may repeat of a reply: a stand-in, or a score as its threshold.
 _REPLACED = re.compile(rf"{STAND_IN.pattern}|(?<![\w.])\d+\.\d+(?![\w.])")
+#: Most bytes of a picture that is made.
+_MOST_BYTES = 1 << 27
 _CARD = re.compile(r"\{\{card '([\w-]+)'\}\}")
 
 
@@ -45,6 +47,7 @@ class Exchange:
         method: The method of the request.
         sent: The request, with stand-ins for private values.
         pictures: The names of the pictures in the request, ``r2`` before ``r10``.
+        sizes: The bytes of the pictures, by name.
         first_picture: The one that is compared with the others; None if it is another exchange's.
         keys: The stand-ins for the keys in the request.
         body: The body of the reply as it is in the recording, if it is JSON.
@@ -61,6 +64,7 @@ class Exchange:
     method: str
     sent: Mapping[str, Any]
     pictures: Sequence[str]
+    sizes: Mapping[str, int]
     first_picture: str | None
     keys: frozenset[str]
     body: Any
@@ -85,6 +89,9 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
         try:
             own_numbers = _picture_numbers(sent)
             keys = frozenset(_keys_in(sent))
+            sizes = {
+                name: min(int(size), _MOST_BYTES) for name, size in sent.get("sizes", {}).items()
+            }
             request = make_recorded_request(sent, {}, method=method, host=host)
             if own_reply.request.match_path(request) is None:
                 raise ValueError  # noqa: TRY301 - the reply is to another request
@@ -108,6 +115,7 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
                 method=method,
                 sent=sent,
                 pictures=pictures,
+                sizes=sizes,
                 first_picture=pictures[0] if pictures and is_first else None,
                 keys=keys,
                 body=own_reply.mapping["response"].get("jsonBody"),

@@ -61,11 +61,10 @@ class Replay:
         return self._send(exchange, request)
 
     def _request_of(self, exchange: Exchange, cards: Mapping[str, str]) -> Request:
-        sizes = exchange.sent.get("sizes", {})
         pictures = {}
         for name, card in cards.items():
             # Decoders ignore bytes after the end of a picture.
-            pictures[name] = READY[card].data.ljust(sizes.get(name, 0), b"\0")
+            pictures[name] = READY[card].data.ljust(exchange.sizes.get(name, 0), b"\0")
         return make_recorded_request(
             exchange.sent,
             pictures,
