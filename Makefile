@@ -23,7 +23,13 @@ ORDINARY := not slow and not long and not system and not docs
 # Ignored folders are not even imported.
 IGNORED := --ignore=tests/system --ignore=tests/examples
 QUICK := -m "$(ORDINARY)" $(IGNORED)
-FAST := -m "fast and $(ORDINARY)" $(IGNORED)
+# Which lines each test reaches.
+REACHED := .cache/near/testmon
+# Files of the packages that differ from the last commit, or are new.
+CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- $(TYPED); git ls-files --others --exclude-standard -- $(TYPED))
+TYPED := ":(glob)facematch_core/**/*.py" ":(glob)backends/**/*.py" ":(glob)comparison/**/*.py" ":(glob)mock_server/**/*.py"
+# Tests that keep a text in a file or in a page; test_examples.py is run in parallel, because each page is a test.
+GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.goldens|kit\.pages|kit\.stored_versions|\bscreens\b" --include="test_*.py" tests))
 # What versions of dependencies break first: the verifier, its policies and its transport, the parsing of every
 # vendor's responses, charges, and the command line. None of it needs the sources.
 CORE := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
@@ -36,7 +42,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast choose-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
+.PHONY: help demo test test-near test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -49,15 +55,20 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
 
-test-fast: $(VENV)/.dev  ## the tests in half a minute, without expensive ones whose lines others reach
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(FAST)
+# The first time, and after an update of a package, minutes: pytest-testmon records which lines each test reaches.
+test-near: $(VENV)/.dev  ## mypy of the changed files, and the tests that reach the changed lines: seconds
+	@mkdir -p $(dir $(REACHED))
+	@$(if $(CHANGED),$(BIN)/mypy $(CHANGED))
+	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(if $(wildcard $(REACHED)),,$(IN_PARALLEL)) $(BRIEF) $(BRISK) $(QUICK) \
+		--testmon --testmon-forceselect
 
-# Five minutes. Commit the list that it writes; the one before may name tests that are gone.
-choose-fast: $(VENV)/.dev  # choose anew which tests `make test-fast` omits: those whose lines the others reach
-	@rm -rf .cache/fast && mkdir -p .cache/fast
-	@PYTHONPATH=tests $(BIN)/coverage run --data-file=.cache/fast/coverage -m pytest -p kit.fast -p kit.choose_fast \
-		$(IN_PARALLEL) $(BRIEF) $(QUICK) --deselect tests/smoke/test_fast_list.py::test_each_omitted_test_exists
-	@PYTHONPATH=tests $(BIN)/python -m kit.choose_fast
+test-fast: $(VENV)/.dev  ## the tests without the slowest ones, which take half of the time
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) --fast
+
+goldens: $(VENV)/.dev  ## write what a change made different: the golden files of tests, tables and output in the pages
+	@UPDATE=1 UPDATE_DOCS=1 $(PYTEST) $(BRIEF) -m "not slow and not long and not system" $(GOLDENS)
+	@UPDATE_DOCS=1 $(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "docs and not long" tests/docs/test_examples.py
+	@git status --short
 
 test-slow: $(VENV)/.dev  # tests that take seconds each, which `make test` omits
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "slow and not long and not system and not docs"

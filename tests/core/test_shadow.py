@@ -525,6 +525,8 @@ def test_a_forked_child_asks_about_its_own_calls_only(open_shadow):
 
 
 def _call_until_killed(address, folder, pipe):
+    # `facematch mock`, which other tests run in this process, leaves a handler of its own.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     store = fm.SqlStore(address)
     hold = Hold()
     verifier = fm.Shadow(
