@@ -85,6 +85,25 @@ def deletion(number):
     return at_session(number, "DELETE")
 
 
+def listing(number, **more):
+    return at_session(number, "GET", "/media", **more)
+
+
+def downloading(number, context="face", **more):
+    """A step that downloads a picture of a session from the place that the list names."""
+
+    def step(engine):
+        images = listing(number)(engine).json()["images"]
+        (image_id,) = (image["id"] for image in images if image["context"] == context)
+        return engine.handle(download(image_id, **more))
+
+    return step
+
+
+def download(image_id, **more):
+    return request("GET", f"/v1/media/{image_id}", signed=image_id.encode(), **more)
+
+
 def media(number, image):
     return at_session(number, "POST", "/media", body={"image": image})
 
@@ -165,6 +184,9 @@ def scenarios():
         at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
         at_session(5, "GET", "/decision/fullauto?version=1.0.0"),
         at_session(5, "GET", "/person"),
+        listing(5),
+        downloading(5),
+        download(UNKNOWN),
     )
     return [
         Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),

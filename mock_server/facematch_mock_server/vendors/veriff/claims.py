@@ -13,6 +13,10 @@ SIGNATURES = documented("devdocs.veriff.com, HMAC authentication", READ)
 KEYS = documented("devdocs.veriff.com, credentials and authorization codes (table)", READ)
 CODES = documented("devdocs.veriff.com, some troubleshooting codes (table)", READ)
 MEDIA = documented("devdocs.veriff.com, API reference: media", READ)
+MEDIA_LIST = documented(
+    "devdocs.veriff.com, API reference: list session media, download media, 2026-04-24",
+    "2026-11-29",
+)
 SUBMISSION = documented(
     "devdocs.veriff.com, API reference: update session, 2026-04-24", "2026-11-29"
 )
@@ -83,6 +87,10 @@ CLAIMS = table(
     _error("media.not_base64", 400, "1401: Image is not in valid base64.", CODES, "Content is base64, bare or as a data URI."),
     _error("media.context", 400, "1402: Image context is not supported.", CODES, "An unknown context is refused. This mock knows face, document-front, document-back and face-reference."),
     fact("media.shown", MEDIA, "A program that has no SDK sends the pictures of the person and the document itself, with the context face, document-front or document-back. A later picture of a context replaces it (ours)."),
+    row("list.answer", Reply(200), MEDIA_LIST, "The pictures of the newest attempt have id, name, context, size, mimetype, url and sessionId; timestamp is null. There are no videos, as in a test integration."),
+    fact("list.pictures", OURS, "The list has the face and the document of the person, or what a program has sent, and not the pictures with the suffix -pre. A picture that is no PNG is shown as image/jpeg."),
+    row("download.answer", Reply(200), MEDIA_LIST, "A picture is downloaded by its id from the list; the request signs this id. It is not made smaller here."),
+    _error_without_code("download.unknown", 404, "Media not found", "An unknown picture, or one of another integration, returns 404."),
     row("submit.answer", Reply(200), SUBMISSION, "PATCH with the status submitted submits a session; it is shown with this status."),
     _error("submit.late", 400, "1304: Session status cannot be changed.", SUBMISSION, "Only a session that is created or started can be submitted. The message is ours."),
     fact("submit.pictures", OURS, "The pictures that were sent are checked like those of the person's page, and the decision is made at once; without a face it is resubmission_requested with 202, without a document with 209."),

@@ -1,8 +1,9 @@
-"""Pictures that a program sends in place of the person: upload, and submission of the session."""
+"""Pictures of a session: upload, submission, list and download."""
 
 from __future__ import annotations
 
 import base64
+import uuid
 
 import attrs
 
@@ -42,7 +43,7 @@ def add_media(call: VeriffCall) -> Response:
     call.detect_faces(picture)
     call.world.pictures.keep({str(picture.digest): picture.content})
     _store(call, session, context, picture)
-    body = {"context": context, "id": call.world.account.ids.uuid(), "sessionId": session.id}
+    body = {"context": context, "id": media_id(session, context), "sessionId": session.id}
     return call.answer("media.answer", {"status": "success", "image": body})
 
 
@@ -104,3 +105,67 @@ def _picture_of(call: VeriffCall, session: Session, context: str) -> bytes:
     digest = session.pictures.get(context)
     content = None if digest is None else call.world.pictures.find(digest)
     return _NOTHING if content is None else content
+
+
+def media_id(session: Session, context: str) -> str:
+    """Return the id of a session's picture; a later picture of the context has the same."""
+    return str(uuid.uuid5(uuid.UUID(session.id), context))
+
+
+def _pictures_in(call: VeriffCall, session: Session) -> dict[str, bytes]:
+    """Return the pictures of a session, by context."""
+    digests = dict(session.pictures)
+    if hosted_of(session).kind == "biometric":
+        digests["face-reference"] = hosted_of(session).reference
+    pictures = {}
+    for context, digest in digests.items():
+        content = call.world.pictures.find(digest)
+        if content is not None:
+            pictures[context] = content
+    return pictures
+
+
+def _media_type(content: bytes) -> str:
+    return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+
+
+def list_media(call: VeriffCall) -> Response:
+    """Respond with the facts of a session's pictures, and where each can be downloaded."""
+    session = call.session
+    images = []
+    for context, content in _pictures_in(call, session).items():
+        image_id = media_id(session, context)
+        images.append(
+            {
+                "id": image_id,
+                "name": context,
+                "context": context,
+                "timestamp": None,
+                "size": len(content),
+                "mimetype": _media_type(content),
+                "url": f"{call.origin}/v1/media/{image_id}",
+                "sessionId": session.id,
+            }
+        )
+    call.claims.cite("list.pictures")
+    return call.answer("list.answer", {"status": "success", "images": images, "videos": []})
+
+
+def download(call: VeriffCall) -> Response:
+    """Respond with a picture of one of the integration's sessions."""
+    content = _find_picture(call, call.path_values[0].lower())
+    if content is None:
+        call.refuse("download.unknown")
+    call.claims.cite("download.answer")
+    content_type = ("Content-Type", _media_type(content))
+    return Response(status=200, headers=(content_type, *call.headers), body=content)
+
+
+def _find_picture(call: VeriffCall, wanted_id: str) -> bytes | None:
+    for session in call.world.sessions.all():
+        if session.metadata_or_empty.get("client") != call.client:
+            continue
+        for context, content in _pictures_in(call, session).items():
+            if media_id(session, context) == wanted_id:
+                return content
+    return None

@@ -229,7 +229,11 @@ def delete(call: VeriffCall) -> Response:
 
 
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
-    """Return the session with the verdict on the person."""
+    """Return the session with the pictures and the verdict on the person."""
+    pictures = {**session.pictures, "face": check.face}
+    if check.reference is not None and hosted_of(session).kind == "kyc":
+        pictures["document-front"] = check.reference
+    session = attrs.evolve(session, pictures=pictures)
     if not check.liveness.probe.faces:
         return _ask_back(world, session, NO_FACE)
     if not hosted_of(session).is_live:

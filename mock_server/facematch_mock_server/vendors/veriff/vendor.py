@@ -28,6 +28,7 @@ from .sessions import SESSION_RULES, VeriffCall, is_uuid
 API_KEY = "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10"
 TEST_API_KEY = "9b2f6e08-5d3c-4a77-8f21-1c4d7a6b3e90"
 _START = "/v1/sessions"
+_MEDIA = "/v1/media"
 #: What a page of another origin may send.
 _PREFLIGHT = (
     ("Access-Control-Allow-Methods", "POST"),
@@ -96,8 +97,8 @@ def signed_part(request: Request) -> bytes:
     """Return what a request signs: the body of a POST or PATCH, else the id in the path."""
     if request.method in _SIGNING_BODIES:
         return bytes(request.body)
-    session_id = request.path.removeprefix(f"{_START}/").partition("/")[0]
-    return session_id.encode()
+    after_prefix = request.path.removeprefix(f"{_START}/").removeprefix(f"{_MEDIA}/")
+    return after_prefix.partition("/")[0].encode()
 
 
 def sign_again(request: Request, *, client: str, secret: str) -> Request:
@@ -137,11 +138,9 @@ class Veriff(base.MockVendor):
     not_imitated = NotImitated(
         "docs/vendors/veriff.md",
         "POST /v1/sessions/validate-registry",
-        "GET /v1/sessions/{id}/media",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
         "/v1/attempts/{id}/media",
-        "/v1/media/{id}",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.invalid",),
@@ -153,7 +152,8 @@ class Veriff(base.MockVendor):
     }
     routes = (
         _route(_START, {"POST": sessions.start}, operation="session_start"),
-        _route(f"{_START}/{{word}}/media", {"POST": media.add_media}),
+        _route(f"{_START}/{{word}}/media", {"POST": media.add_media, "GET": media.list_media}),
+        _route(f"{_MEDIA}/{{word}}", {"GET": media.download}),
         _route(
             f"{_START}/{{word}}/decision",
             {"GET": sessions.read_decision},

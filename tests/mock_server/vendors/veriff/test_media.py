@@ -148,3 +148,63 @@ def test_slash_at_the_end_of_a_path_is_ignored(engine, signed):
     assert started.status == 201
     assert "veriff.path.slash" in started.claims
     assert veriff.at_session(1, "GET", "/decision/")(engine).status == 200
+
+
+def listed(engine, number=1):
+    """Return the pictures in the list of a session, by context."""
+    images = veriff.listing(number)(engine).json()["images"]
+    return {image["context"]: image for image in images}
+
+
+def test_list_has_what_a_program_has_sent_and_each_can_be_downloaded(engine):
+    session_id = start(engine)
+    assert listed(engine) == {}
+    sent = {}
+    for context, card in (("face", "p1"), ("document-front", "p1-again")):
+        sent[context] = send(engine, context, card).json()["image"]["id"], CARDS[card]
+    images = listed(engine)
+    assert {context: image["id"] for context, image in images.items()} == {
+        context: image_id for context, (image_id, _) in sent.items()
+    }
+    for context, (image_id, content) in sent.items():
+        assert images[context] | {"url": None} == {
+            "id": image_id,
+            "name": context,
+            "context": context,
+            "timestamp": None,
+            "size": len(content),
+            "mimetype": "image/png",
+            "url": None,
+            "sessionId": session_id,
+        }
+        assert images[context]["url"].endswith(f"/v1/media/{image_id}")
+        answer = veriff.downloading(1, context)(engine)
+        assert (answer.status, answer.header("content-type")) == (200, "image/png")
+        assert bytes(answer.body) == content
+
+
+def test_list_has_the_pictures_of_the_newest_attempt_of_the_person(engine):
+    start(engine)
+    for card in ("no-face", "p1"):
+        acting(1, "card", card=card, document="p1-again")(engine)
+        assert bytes(veriff.downloading(1)(engine).body) == CARDS[card]
+    assert bytes(veriff.downloading(1, "document-front")(engine).body) == CARDS["p1-again"]
+
+
+def test_list_has_the_reference_in_place_of_a_document(engine):
+    start(engine)
+    send(engine, "face-reference", "p1")
+    acting(1, "card", card="p2")(engine)
+    assert {*listed(engine)} == {"face", "face-reference"}
+
+
+def test_pictures_of_another_integration_or_a_deleted_session_are_unknown(engine):
+    start(engine)
+    image_id = send(engine, "face", "p1").json()["image"]["id"]
+    other = {"client": TEST_API_KEY, "secret": TEST_SECRET}
+    assert veriff.listing(1, **other)(engine).status == 404
+    for request in (veriff.download(image_id, **other), veriff.download(UNKNOWN)):
+        assert engine.handle(request).status == 404
+    assert engine.handle(veriff.request("GET", f"/v1/media/{image_id}")).json()["code"] == "1818"
+    veriff.deletion(1)(engine)
+    assert engine.handle(veriff.download(image_id)).status == 404
