@@ -30,7 +30,8 @@ from scipy.stats import norm
 
 from facematch_comparison.production import shadow
 from facematch_comparison.production.calls import Selection
-from facematch_comparison.production.review import Labels, Question
+from facematch_comparison.production.labels.review import Labels, Question
+from facematch_comparison.production.labels.reviewers import AgreedLabels, agree
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_comparison.stats import Paired
 from facematch_core import CallLog, FaceVerifier, Image, Shadow
@@ -47,7 +48,7 @@ COSTS = Costs(false_match=50, false_reject=2, currency="USD")
 MADE_AT = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 
 
-def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, Labels, Any]:
+def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, AgreedLabels, Any]:
     """Return a log, the labels of all disagreements, and each call's errors of both vendors."""
     genuine = generator.random(CALLS) >= IMPOSTORS
     common = generator.normal(size=CALLS)
@@ -87,12 +88,13 @@ def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, 
         until=MADE_AT + dt.timedelta(seconds=CALLS - 1),
     )
     labels = Labels(
+        file="review.csv",
         question=str(question),
         listed=frozenset(call_ids[disagrees].tolist()),
         genuine=dict(zip(call_ids[disagrees].tolist(), genuine[disagrees].tolist(), strict=True)),
         unclear=frozenset(),
     )
-    return table, labels, (accepts[0] != genuine, accepts[1] != genuine, people)
+    return table, agree([labels]), (accepts[0] != genuine, accepts[1] != genuine, people)
 
 
 def measure_months(months: int, seed: int) -> None:

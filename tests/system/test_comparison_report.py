@@ -20,8 +20,9 @@ from kit.comparison.tables import system_answers
 
 from facematch_comparison import evaluate, write_report
 from facematch_comparison.production.calls import Selection, table_of
+from facematch_comparison.production.labels.review import draw_calls, read_labels, review_as_csv
+from facematch_comparison.production.labels.reviewers import agree
 from facematch_comparison.production.page import shadow_html
-from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_comparison.report.plain import plain
@@ -266,8 +267,9 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
     month = simulate_month(np.random.default_rng(4), calls=5000, people=3500, frr=(0.045, 0.03))
     rows = month.rows(systems=("today", "candidate"))
     sides = find_sides(table_of(rows), Selection())
-    drawn = draw_calls(sides.compared, sides.disagrees, agreements=0)
-    text = review_as_csv(drawn, sides.question, None)
+    question, chosen = sides.choose_calls(None, (46.0, 53.0))
+    drawn = draw_calls(sides.compared, chosen, agreements=0)
+    text = review_as_csv(drawn, question, None)
     lines = list(enumerate(csv.DictReader(io.StringIO(text)), 2))
     for _, line in lines:
         line["same_person"] = "yes" if month.truth[line["call"]] else "no"
@@ -276,7 +278,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
         Selection(),
         log="calls.sqlite3",
         made_at=dt.datetime(2026, 11, 28, tzinfo=dt.UTC),
-        labels=read_labels(lines, "review.csv", Operation.MATCH),
+        labels=agree([read_labels(lines, "review.csv", Operation.MATCH)]),
         costs=Costs(false_match=20, false_reject=5, currency="USD"),
     )
     page = tmp_path / "shadow.html"
@@ -286,7 +288,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
         browser.check_log_requests_and_width(page.as_uri())
         assert browser.value(STICKING_OUT) == []
     browser.open(page, width=1000, height=1200)
-    end = browser.value("document.querySelector('#cannot').getBoundingClientRect().top")
+    end = browser.value("document.querySelector('#threshold').getBoundingClientRect().top")
     assert 400 <= end <= 1200, "verdict, tables and picture"
     browser.screenshot(tmp_path / "whole.png", full=False)
     shown = PIL.Image.open(tmp_path / "whole.png").convert("RGB").crop((0, 0, 1000, round(end)))

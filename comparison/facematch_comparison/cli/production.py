@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 
 from facematch_core.base.masking import Secret
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from facematch_comparison.production.calls import Selection
-    from facematch_comparison.production.review import Labels
+    from facematch_comparison.production.labels.reviewers import AgreedLabels
     from facematch_comparison.production.shadow import ShadowComparison, Sides
 
 #: Formats of --out; the first one is the default if the file name has no suffix.
@@ -40,6 +43,23 @@ CALL_LOG: Final = DatabaseKind(
 )
 
 _TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+def _thresholds(
+    _context: click.Context, option: click.Parameter, text: str | None
+) -> tuple[float, float] | None:
+    """Parse ``65:75``."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = math.nan, math.nan
+    if not ends[0] <= ends[1]:
+        raise click.BadParameter(f"{text[:60]!r} is not LOW:HIGH, such as 65:75.", param=option)
+    return ends
+
 
 #: The options of both commands.
 _log_options = join_options(
@@ -72,7 +92,10 @@ _log_options = join_options(
 @file_option(
     "--review",
     "The file of disagreements (.csv). Written if it is missing, in random order and without who "
-    "accepted; read if it exists, and never overwritten.",
+    "accepted; read if it exists, and never overwritten. Repeat it for each person who labels: a "
+    "further file that is missing is written with the calls on which they contradict each other.",
+    to="reviews",
+    multiple=True,
 )
 @common.text_option(
     "--agreements",
@@ -81,8 +104,17 @@ _log_options = join_options(
     type=click.IntRange(0),
     default=0,
 )
+@click.option(
+    "--thresholds",
+    callback=_thresholds,
+    metavar="LOW:HIGH",
+    help="Also put the calls into a new --review that decide about these thresholds of the "
+    "candidate.",
+)
 @file_option(
-    "--refs", "Your own references (.csv, column caller_ref), to name them in a new --review."
+    "--refs",
+    "Your own references (.csv, column caller_ref), to name them in a new --review. The result is "
+    "also shown for each group of its columns group_....",
 )
 @file_option("--key-file", "The key of the log, on the first line; with --refs.", to="key_file")
 @common.cost_options("USD")
@@ -107,7 +139,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     enough to see who makes fewer errors, and what that is worth. You may stop labelling anywhere.
     """
     _check_outs(outs)
-    review = _review_of(options)
+    reviews = _reviews_of(options)
     costs = common.costs_of(options, options["currency"])
     prices = _amounts(options["prices"], "--price")
     from facematch_comparison.production.page import shadow_html
@@ -123,12 +155,15 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
         candidate=options["candidate"],
         review_is_accepted=options["review_counts_as"] == "accept",
     )
-    is_new = review is not None and not review.exists()
-    labels = None
-    if review is not None and is_new:
-        _write_review(review, sides, options, address)
-    elif review is not None:
-        labels = _read_review(review, selection.operation)
+    labels = _read_reviews(reviews.labelled, selection.operation)
+    references = None
+    if options["refs"] is not None:
+        references = _References.read(options["refs"], options["key_file"], address)
+        if reviews.new is None and not references.groups:
+            raise click.UsageError(
+                "--refs has no column group_..., so it needs a --review file that does not exist "
+                "yet."
+            )
     comparison = with_sentences(
         compare_sides(
             sides,
@@ -136,20 +171,22 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
             log=_name_of(log),
             made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
             labels=labels,
-            review_file="" if review is None else review.name,
+            groups={} if references is None else references.groups,
             costs=costs,
             prices=prices,
             confidence=options["confidence"],
         )
     )
+    if reviews.new is not None:
+        _write_review(reviews.new, sides, labels, options, references)
     if as_json:
         print_json(comparison.to_dict())
     else:
         _show_shadow(comparison)
     _write_outs(outs, shadow_html(comparison), comparison.to_dict(), as_json=as_json)
-    if is_new:
+    if reviews.new is not None:
         column = _label_column(selection.operation)
-        say(f"written to {review}: fill in {column} from the top: yes, no or ?", err=as_json)
+        say(f"written to {reviews.new}: fill in {column} from the top: yes, no or ?", err=as_json)
         say("then run the same command again", err=as_json)
     return Exit.OK if comparison.net else Exit.LOOK
 
@@ -223,19 +260,41 @@ def _write_outs(outs: Iterable[Path], page: str, document: Any, *, as_json: bool
         say(f"written to {path}", err=as_json)
 
 
-def _review_of(options: Mapping[str, Any]) -> Path | None:
-    """Return the review file; raise `click.UsageError` for options that do not fit to it."""
-    review: Path | None = options["review"]
-    if review is not None:
-        form_of("--review", review, ".csv")
-        if not review.exists():
-            refuse_unwritable("--review", review, may_exist=False)
+@attrs.frozen
+class _Reviews:
+    """The files of --review: those that exist, and the one to write, if any."""
+
+    labelled: tuple[Path, ...]
+    new: Path | None
+
+
+def _reviews_of(options: Mapping[str, Any]) -> _Reviews:
+    """Return the review files; raise `click.UsageError` for options that do not fit to them."""
+    paths: tuple[Path, ...] = options["reviews"]
+    for path in paths:
+        form_of("--review", path, ".csv")
+    labelled = tuple(path for path in paths if path.exists())
+    missing = [path for path in paths if not path.exists()]
+    for first, second in combinations(labelled, 2):
+        if first.samefile(second):
+            raise click.UsageError(f"--review: {first} and {second} are the same file.")
+    if len(missing) > 1:
+        names = " and ".join(str(path) for path in missing)
+        raise click.UsageError(f"--review: {names} do not exist. One file is written at a time.")
+    new = missing[0] if missing else None
+    if new is not None:
+        refuse_unwritable("--review", new, may_exist=False)
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
-    for name in ("agreements", "refs"):
-        if options[name] and review is None:
-            raise click.UsageError(f"--{name} needs --review.")
-    return review
+    for name in ("agreements", "thresholds"):
+        if options[name] and new is None:
+            raise click.UsageError(f"--{name} needs a --review file that does not exist yet.")
+    if options["agreements"] and (labelled or options["thresholds"]):
+        raise click.UsageError(
+            "--agreements needs a review file of its own, without --thresholds: drawn agreements "
+            "must be a random sample."
+        )
+    return _Reviews(labelled, new)
 
 
 def _name_of(log: str) -> str:
@@ -272,56 +331,89 @@ def _amounts(texts: Mapping[str, str], option: str) -> dict[str, float]:
     return amounts
 
 
-def _write_review(review: Path, sides: Sides, options: Mapping[str, Any], address: str) -> None:
+def _write_review(
+    review: Path,
+    sides: Sides,
+    labels: AgreedLabels | None,
+    options: Mapping[str, Any],
+    references: _References | None,
+) -> None:
     """Write the file of calls to label, which only its owner can read."""
-    from facematch_comparison.production.review import draw_calls, review_as_csv
+    from facematch_comparison.production.labels.review import draw_calls, review_as_csv
 
-    references = None
-    if options["refs"] is not None:
-        references = _references_of(options["refs"], options["key_file"], address)
-    drawn = draw_calls(
-        sides.compared,
-        sides.disagrees,
-        agreements=options["agreements"],
-    )
-    if drawn.empty:
+    question, chosen = sides.choose_calls(labels, options["thresholds"])
+    if not chosen.any() and not options["agreements"]:
+        if labels is not None:
+            raise InvalidRequest(
+                f"There is nothing to write to {review}: the reviewers do not contradict each "
+                "other, and every call of --thresholds is in a review."
+            )
         raise InvalidRequest("The systems never disagreed: there is nothing to review.")
+    drawn = draw_calls(sides.compared, chosen, agreements=options["agreements"])
     # Another command may have written it since: somebody's labels may be in it.
     refuse_unwritable("--review", review, may_exist=False)
-    review_text = review_as_csv(drawn, sides.question, references)
+    reference_of_person = None if references is None else references.reference_of_person
+    review_text = review_as_csv(drawn, question, reference_of_person)
     write_bytes(review, review_text.encode(), private=True)
-    if references is not None:
-        unknown_count = int((~drawn["person"].isin(references)).sum())
+    if reference_of_person is not None:
+        unknown_count = int((~drawn["person"].isin(reference_of_person)).sum())
         if unknown_count:
             common.note(f"{unknown_count:,} calls of the review are of nobody in --refs.")
 
 
-def _references_of(refs: Path, key_file: Path, address: str) -> dict[str, str]:
-    """Return the callers' own references by digest."""
-    from facematch_core.call_log import CallLog
+@attrs.frozen
+class _References:
+    """The caller's own list of people.
 
-    rows = read_csv(refs, needed=("caller_ref",), so="nothing was written")
-    with CallLog(address, key=Secret.from_file(key_file)) as log:
-        return {log.digest(row.cells["caller_ref"]): row.cells["caller_ref"] for row in rows}
+    Attributes:
+        reference_of_person: The reference by the digest of the log.
+        groups: The group of each person, by the digest, for each column ``group_...``.
+    """
+
+    reference_of_person: dict[str, str]
+    groups: dict[str, dict[str, str]]
+
+    @classmethod
+    def read(cls, refs: Path, key_file: Path, address: str) -> _References:
+        from facematch_core.call_log import CallLog
+
+        rows = read_csv(refs, needed=("caller_ref",), so="nothing was written")
+        columns = [name for name in rows[0].cells if name.startswith("group_")]
+        reference_of_person: dict[str, str] = {}
+        groups: dict[str, dict[str, str]] = {column: {} for column in columns}
+        with CallLog(address, key=Secret.from_file(key_file)) as log:
+            for row in rows:
+                person = log.digest(row.cells["caller_ref"])
+                reference_of_person[person] = row.cells["caller_ref"]
+                for column in columns:
+                    if row.cells[column]:
+                        groups[column][person] = row.cells[column]
+        return cls(reference_of_person, groups)
 
 
-def _read_review(review: Path, operation: Operation) -> Labels:
-    from facematch_comparison.production.review import FIXED_COLUMNS, read_labels
+def _read_reviews(reviews: Sequence[Path], operation: Operation) -> AgreedLabels | None:
+    """Return the labels of the files, or None without a file."""
+    from facematch_comparison.production.labels.review import FIXED_COLUMNS, read_labels
+    from facematch_comparison.production.labels.reviewers import agree
 
     label = _label_column(operation)
-    rows = read_csv(review, needed=FIXED_COLUMNS, optional=(label,), so="nothing was read")
-    return read_labels([(row.line, row.cells) for row in rows], str(review), operation)
+    files = []
+    for review in reviews:
+        rows = read_csv(review, needed=FIXED_COLUMNS, optional=(label,), so="nothing was read")
+        cells_by_line = [(row.line, row.cells) for row in rows]
+        files.append(read_labels(cells_by_line, str(review), operation))
+    return agree(files) if files else None
 
 
 def _label_column(operation: Operation) -> str:
-    from facematch_comparison.production.review import LABEL_COLUMNS
+    from facematch_comparison.production.labels.review import LABEL_COLUMNS
 
     return LABEL_COLUMNS[operation]
 
 
 def _show_shadow(comparison: ShadowComparison) -> None:
     """Print the verdict, what each side did, the errors, and the caveats."""
-    from facematch_comparison.production.page import error_rows, side_cells
+    from facematch_comparison.production.page import error_rows, part_rows, side_cells
 
     say(comparison.headline)
     say()
@@ -330,6 +422,12 @@ def _show_shadow(comparison: ShadowComparison) -> None:
     if comparison.net:
         say()
         _print_rows(error_rows(comparison))
+    if len(comparison.parts) > 1:
+        say()
+        _print_rows(part_rows(comparison))
+    for finding in comparison.findings:
+        say()
+        say(finding)
     say()
     say("What these calls cannot show:")
     for caveat in comparison.caveats:

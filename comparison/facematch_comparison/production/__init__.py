@@ -8,6 +8,7 @@
 - A *false match* is an accepted call that is not genuine, a *false reject* a genuine call that is
   not accepted. *Saved* errors are those of the answering system minus those of the candidate.
 
-The modules: `calls` (the rows of a log as a table), `review` (the file of calls to label),
-`shadow` (the comparison) with its `sentences`, `drift` (one system over time), `page` and `plots`.
+The modules: `calls` (the rows of a log as a table), `labels` (the people who label), `judged` (what
+labelled calls say), `shadow` (the comparison) with its `sentences`, `thresholds` (the candidate at
+other thresholds), `drift` (one system over time) and `page`.
 """

@@ -19,8 +19,9 @@ from facematch_comparison.values.numbers import amount
 
 from .drift import Drift
 from .drift_sentences import period_cells
+from .judged import PER
 from .sentences import NAMES, charges_per_call, estimate, listed, share
-from .shadow import PER, ShadowComparison, SideSummary
+from .shadow import REFUSED, ShadowComparison, SideSummary
 
 #: The cells of a table's row, by column title.
 TextRow: TypeAlias = dict[str, str]
@@ -73,6 +74,9 @@ def shadow_html(comparison: ShadowComparison) -> str:
         net_errors_figure=_draw_net_errors(comparison),
         errors=error_rows(comparison),
         money=_money_rows(comparison),
+        curve_figure=_draw_curve(comparison),
+        curve=curve_rows(comparison),
+        parts=part_rows(comparison),
         decisions=_decision_rows(comparison),
         sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
         agreement=share(comparison.agreement),
@@ -136,6 +140,71 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
     )
 
 
+def _draw_curve(comparison: ShadowComparison) -> Markup | None:
+    """Draw what the candidate saves at each threshold; None if the labels show one or none."""
+    curve = comparison.curve
+    if curve is None or len(curve.points) < 2:
+        return None
+    bars = []
+    for point in curve.points:
+        saved = point.saved["error"] if point.money is None else point.money
+        name = numbers.score(point.threshold)
+        ends = saved.interval
+        bars.append(Bar(name=name, value=saved.value, low=ends.low, high=ends.high))
+    unit = "errors" if comparison.money is None else comparison.money.currency
+    return draw_bars(
+        bars,
+        axis=f"{unit} per {PER:,} calls that {plain(comparison.candidate.name)} would save",
+        zero="no difference",
+    )
+
+
+def curve_rows(comparison: ShadowComparison) -> list[TextRow]:
+    """Return what the candidate saves at each threshold that the labels show."""
+    rows: list[TextRow] = []
+    curve = comparison.curve
+    if curve is None:
+        return rows
+    for point in curve.points:
+        remarks = []
+        if point.threshold == curve.best:
+            remarks.append("best by these labels")
+        if point.threshold == curve.now:
+            remarks.append("now")
+        row = {
+            "Threshold": numbers.score(point.threshold),
+            "Disagreements": f"{point.disagreements:,}",
+            "Labelled": f"{point.labelled:,}",
+        }
+        for kind, saved in point.saved.items():
+            row[f"{NAMES[kind].capitalize()} saved"] = estimate(saved)
+        if point.money is not None and comparison.money is not None:
+            ends = point.money.interval
+            row[f"{comparison.money.currency} saved"] = (
+                f"{amount(point.money.value)} ({amount(ends.low)} to {amount(ends.high)})"
+            )
+        row["Remark"] = ", ".join(remarks)
+        rows.append(row)
+    return rows
+
+
+def part_rows(comparison: ShadowComparison) -> list[TextRow]:
+    """Return what is known of each month and group; none if there are no several months."""
+    rows = []
+    for part in comparison.parts:
+        row = {
+            "Part": f"{part.column.removeprefix('group_')} {part.name}",
+            "Calls": f"{part.calls:,}",
+            "Agreement": share(part.agreement),
+            "Labelled": f"{part.labelled:,}",
+        }
+        for kind in ("error", "false_reject", "false_match"):
+            title = f"{NAMES[kind].capitalize()} saved per {PER:,} calls"
+            row[title] = estimate(part.saved[kind]) if kind in part.saved else ""
+        rows.append(row)
+    return rows
+
+
 def error_rows(comparison: ShadowComparison) -> list[TextRow]:
     """Return the net errors of each kind, by title."""
     rows = []
@@ -180,6 +249,8 @@ def _decision_rows(comparison: ShadowComparison) -> list[TextRow]:
     for answered_decision, counts in comparison.decisions.items():
         row = {comparison.answered.name: answered_decision.replace("_", " ")}
         for candidate_decision, count in counts.items():
+            if candidate_decision == REFUSED and not comparison.refused:
+                continue
             candidate_words = candidate_decision.replace("_", " ")
             row[f"{comparison.candidate.name}: {candidate_words}"] = f"{count:,}"
         rows.append(row)

@@ -14,7 +14,11 @@ from facematch_core.call_log import NotAsked
 from facematch_core.models import Charged
 
 from .calls import Share
-from .shadow import PER, NetErrors, Reviewed, ShadowComparison, SideSummary
+from .judged import PER, NetErrors
+from .labels.reviewers import ReviewersAgree
+from .labels.sensitivity import SHOWN_SHARE, WrongLabels
+from .shadow import Reviewed, ShadowComparison, SideSummary
+from .thresholds import CurvePoint, ThresholdCurve
 
 #: What errors of each kind are called.
 NAMES: Final = {
@@ -25,9 +29,13 @@ NAMES: Final = {
 
 
 def with_sentences(comparison: ShadowComparison) -> ShadowComparison:
-    """Return the comparison with its headline and caveats."""
-    caveats = tuple(_caveats(comparison))
-    return attrs.evolve(comparison, headline=_headline(comparison), caveats=caveats)
+    """Return the comparison with its headline, findings and caveats."""
+    return attrs.evolve(
+        comparison,
+        headline=_headline(comparison),
+        findings=tuple(_findings(comparison)),
+        caveats=tuple(_caveats(comparison)),
+    )
 
 
 def practice_caveat(count: int) -> str:
@@ -40,9 +48,12 @@ def _headline(comparison: ShadowComparison) -> str:
     if not comparison.net:
         return f"{_agreement(comparison)} {_what_to_label(comparison)}"
     sentences = [_verdict(comparison), _in_detail(comparison)]
-    money = comparison.money
-    if money is not None:
+    if comparison.money is not None:
         sentences.append(_money(comparison))
+    sentences.append(_about_wrong_labels(comparison))
+    more_calls = _about_more_calls(comparison)
+    if more_calls:
+        sentences.append(more_calls)
     return " ".join(sentences)
 
 
@@ -72,9 +83,10 @@ def _verdict(comparison: ShadowComparison) -> str:
     candidate_name = comparison.candidate.name
     if comparison.money is not None:
         if not comparison.money.is_real:
+            doubt = _doubt(comparison.money.wrong_labels)
             return (
                 f"No difference in cost is shown: {candidate_name} may cost less or more than "
-                f"{answered_name}."
+                f"{answered_name}{doubt}."
             )
         saves = comparison.money.saved.value > 0
         winner = candidate_name if saves else answered_name
@@ -88,9 +100,10 @@ def _verdict(comparison: ShadowComparison) -> str:
             "alone, no difference is shown."
         )
     if not significant:
+        doubt = "" if any_error is None else _doubt(any_error.wrong_labels)
         return (
             f"No difference is shown: {candidate_name} may make fewer or more errors than "
-            f"{answered_name}."
+            f"{answered_name}{doubt}."
         )
     winners = {candidate_name if net.saved.value > 0 else answered_name for net in significant}
     if len(winners) > 1:
@@ -109,6 +122,81 @@ def _in_detail(comparison: ShadowComparison) -> str:
         if net is not None:
             parts.append(saved_in_words(net))
     return f"Per {PER:,} calls {comparison.candidate.name} makes {' and '.join(parts)}."
+
+
+def _doubt(wrong_labels: WrongLabels) -> str:
+    """Return the end of a sentence without a verdict: that few wrong labels turn the sign."""
+    if wrong_labels.turns_at is None or not wrong_labels.is_turned:
+        return ""
+    return f", and {wrong_share(wrong_labels.turns_at)} would turn the sign"
+
+
+def wrong_share(share: float) -> str:
+    """Format a share of wrong labels: ``1 wrong label in 24 (4.2 %)``."""
+    return f"1 wrong label in {max(2, round(1 / share)):,} ({numbers.percent(share)} %)"
+
+
+def _about_wrong_labels(comparison: ShadowComparison) -> str:
+    """Return what the result would be if 1 label in 20 were wrong, and when its sign turns."""
+    condition = f"If 1 label in {round(1 / SHOWN_SHARE)} is wrong, "
+    money = comparison.money
+    if money is not None:
+        saved = money.wrong_labels.saved
+        effect = f"it saves {amount(saved)} {money.currency}"
+        if saved < 0:
+            effect = f"it costs {amount(-saved)} {money.currency} more"
+        return f"{condition}{effect}; {_when_turned(money.wrong_labels)}."
+    parts = []
+    turns = []
+    for error_kind in ("false_reject", "false_match"):
+        net = comparison.net_of(error_kind)
+        if net is not None and (net.only_answered or net.only_candidate):
+            saved = net.wrong_labels.saved
+            direction = "fewer" if saved >= 0 else "more"
+            parts.append(f"{numbers.quantity(abs(saved))} {direction} {NAMES[error_kind]}")
+            if net.wrong_labels.turns_at is not None:
+                turns.append(
+                    f"the sign of {NAMES[error_kind]} turns at "
+                    f"{wrong_share(net.wrong_labels.turns_at)}"
+                )
+    ends = "; ".join(turns) or "no share below a half turns a sign"
+    return f"{condition}these are {' and '.join(parts)}; {ends}."
+
+
+def _when_turned(wrong_labels: WrongLabels) -> str:
+    if wrong_labels.turns_at is None:
+        return "no share below a half turns the sign"
+    return f"the sign turns at {wrong_share(wrong_labels.turns_at)}"
+
+
+def _about_more_calls(comparison: ShadowComparison) -> str:
+    """Return how many further calls would show a difference of this size, or ""."""
+    if comparison.money is not None:
+        more_calls = comparison.money.more_calls
+        is_turned = comparison.money.wrong_labels.is_turned
+        what = "this difference in cost"
+    else:
+        any_error = comparison.net_of("error")
+        if any_error is None or any(net.is_real for net in comparison.net):
+            return ""
+        more_calls = any_error.more_calls
+        is_turned = any_error.wrong_labels.is_turned
+        what = "this difference"
+    if more_calls is None:
+        return ""
+    different = comparison.only_answered_accepts + comparison.only_candidate_accepts
+    labels = round(more_calls * different / comparison.compared)
+    text = (
+        f"About {_in_two_digits(more_calls)} further calls, {_in_two_digits(labels)} of them to "
+        f"label, would show {what} in 4 of 5 logs if it is real"
+    )
+    return f"{text}; not if labels are wrong." if is_turned else f"{text}."
+
+
+def _in_two_digits(number: int) -> str:
+    """Format a rough number: 12,345 as 12,000."""
+    places = max(0, len(str(number)) - 2)
+    return f"{round(number, -places):,}"
 
 
 def saved_in_words(net: NetErrors) -> str:
@@ -175,6 +263,15 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
 
 
+def _findings(comparison: ShadowComparison) -> Iterator[str]:
+    """Yield how far reviewers agree, and what the labels say about the candidate's threshold."""
+    if comparison.reviewed is not None:
+        for reviewers in comparison.reviewed.reviewers:
+            yield _describe_reviewers(reviewers)
+    if comparison.curve is not None:
+        yield _describe_curve(comparison, comparison.curve)
+
+
 def _caveats(comparison: ShadowComparison) -> Iterator[str]:
     if comparison.practice_answers:
         yield practice_caveat(comparison.practice_answers)
@@ -225,6 +322,11 @@ def _about_calls(comparison: ShadowComparison) -> Iterator[str]:
     """Yield what is unknown because calls were not compared, not shadowed, or have no person."""
     answered = comparison.answered
     candidate = comparison.candidate
+    if comparison.refused:
+        yield (
+            f"{candidate.name} refused the pictures of {comparison.refused:,} compared calls. They "
+            "count as not accepted."
+        )
     missing = comparison.drawn - comparison.compared
     if missing:
         yield (
@@ -255,7 +357,13 @@ def _about_changes(comparison: ShadowComparison) -> Iterator[str]:
     for summary in (comparison.answered, comparison.candidate):
         if len(summary.thresholds) > 1:
             thresholds = listed(summary.thresholds)
-            yield f"The threshold of {summary.name} changed: {thresholds}. See --since."
+            advice = "See --since."
+            if summary is comparison.candidate:
+                advice = (
+                    "Labels stay valid: the part on its threshold judges every call at one. The "
+                    "numbers above are about the decisions as they were."
+                )
+            yield f"The threshold of {summary.name} changed: {thresholds}. {advice}"
         if len(summary.models) > 1:
             yield f"The model of {summary.name} changed: {listed(summary.models)}. See --since."
 
@@ -280,6 +388,99 @@ def _about_labels(reviewed: Reviewed) -> Iterator[str]:
             f"{reviewed.gone:,} calls of the review are not among the compared calls (no longer in "
             "the log, or outside --since and --until)."
         )
-    yield (
-        "Labels are taken as the truth. Nobody who labels should know which system accepted a call."
+    if reviewed.contradicted:
+        yield (
+            f"{reviewed.contradicted:,} disagreements are left out, because the reviewers "
+            "contradict each other: the others stand for them. Another --review file, which does "
+            "not exist yet, is written with these calls for a third person."
+        )
+    if reviewed.labelled_once:
+        yield (
+            f"{reviewed.labelled_once:,} disagreements are left out, because one of several "
+            "reviewers has labelled them."
+        )
+    if len(reviewed.files) == 1:
+        yield (
+            "One person's labels are taken as the truth. A second person's file (a second "
+            "--review) shows how often they err. Nobody who labels should know which system "
+            "accepted a call."
+        )
+    else:
+        yield (
+            "Labels on which the reviewers agree are taken as the truth. People err together where "
+            "a pair is hard. Nobody who labels should know which system accepted a call."
+        )
+
+
+def _describe_reviewers(reviewers: ReviewersAgree) -> str:
+    """Return how far two reviewers agree."""
+    agreement = reviewers.agreement
+    text = (
+        f"{reviewers.first} and {reviewers.second} agree about {agreement.count:,} of "
+        f"{agreement.of:,} calls that both labelled"
     )
+    if reviewers.kappa is not None:
+        text += f": kappa is {estimate(reviewers.kappa)}"
+    if reviewers.wrong_share:
+        text += f", as if each had {wrong_share(reviewers.wrong_share)}"
+    return f"{text}."
+
+
+def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
+    """Return which threshold these labels favour, and what to label to see others."""
+    name = comparison.candidate.name
+    sentences = []
+    if curve.best is None:
+        sentences.append(
+            f"At no single threshold of {name} is every disagreement in a review, so nothing shows "
+            "which one to set."
+        )
+    else:
+        low = numbers.score(curve.points[0].threshold)
+        high = numbers.score(curve.points[-1].threshold)
+        span = f"thresholds of {name} from {low} to {high}" if low != high else f"threshold {low}"
+        sentences.append(f"These labels show the {span}.")
+        best = curve.at(curve.best)
+        now = curve.at(curve.now)
+        if best is not None and curve.best != curve.now:
+            text = (
+                f"The best of them is {numbers.score(curve.best)}, which {_worth(comparison, best)}"
+            )
+            if now is not None:
+                text += f"; {numbers.score(curve.now)}, as now, {_worth(comparison, now)}"
+            sentences.append(f"{text}.")
+        elif best is not None:
+            sentences.append(
+                f"None of them is better than {numbers.score(curve.now)}, as now, which "
+                f"{_worth(comparison, best)}."
+            )
+    next_calls = curve.next_calls
+    if next_calls is not None:
+        sentences.append(
+            f"To see {numbers.score(next_calls.low)} to {numbers.score(next_calls.high)}, label "
+            f"{counted(next_calls.calls, 'call', 'calls')} more: --thresholds "
+            f"{numbers.score(next_calls.low)}:{numbers.score(next_calls.high)} and a --review file "
+            "that does not exist yet."
+        )
+    return " ".join(sentences)
+
+
+def _worth(comparison: ShadowComparison, point: CurvePoint) -> str:
+    """Return what the candidate saves at a threshold: ``saves 3.1 errors (0.8 to 5.4)``."""
+    saved = point.saved["error"] if point.money is None else point.money
+    unit = "errors" if comparison.money is None else comparison.money.currency
+    ends = saved.interval
+    if saved.value < 0:
+        turned = Estimate(
+            value=-saved.value, interval=attrs.evolve(ends, low=-ends.high, high=-ends.low)
+        )
+        verb = "makes" if point.money is None else "costs"
+        return f"{verb} {_with_unit(turned, unit)} more"
+    return f"saves {_with_unit(saved, unit)}"
+
+
+def _with_unit(saved: Estimate, unit: str) -> str:
+    if unit == "errors":
+        return spread(saved.value, saved.interval, numbers.quantity, " errors")
+    ends = saved.interval
+    return f"{amount(saved.value)} {unit} ({amount(ends.low)} to {amount(ends.high)})"

@@ -4,30 +4,22 @@ Where both systems accept or both reject, both are right or both are wrong: the 
 their errors lies in the disagreements alone. So labels of the disagreements suffice for it, and
 give a far narrower interval than as many labels of any calls.
 
-Net errors are summed by person (`Paired`). If only some disagreements are labelled, which are then
-a random sample, sums and intervals are scaled up; the unlabelled ones count as zero, so that the
-interval includes the error of this sampling.
-
-Money adds false matches and false rejects at their costs. Its interval is recovered from the two
-intervals (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a
-general approach", Statistics in Medicine 27, 2008), because a sum would take its width from the few
-false matches that were seen: with none at all it would not allow for any.
+A drawn call whose pictures the candidate refused is one that it does not accept.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, Series, factorize
 
-from facematch_comparison.stats import Paired, Term, holm, weighted_sum
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Costs, Estimate, Interval
+from facematch_comparison.values.model import Costs, Estimate
 from facematch_core._version import __version__
 from facematch_core.call_log import Side
 from facematch_core.documents import written
@@ -48,12 +40,17 @@ from .calls import (
     select,
     share_of,
 )
-from .review import Labels, Question
+from .judged import Judged, Money, NetErrors
+from .labels.review import Question
+from .labels.reviewers import AgreedLabels, ReviewersAgree, compare_reviewers
+from .thresholds import Passing, ThresholdCurve, measure_curve
 
 #: Version of the JSON form, as of a report's: minor releases may change it until 1.0.
 SCHEMA: Final = 0
-#: Net errors are stated for so many calls.
-PER: Final = 1000
+#: In place of a decision: the candidate refused the pictures.
+REFUSED: Final = "refused"
+#: The errors of pictures, if the candidate has answered other calls.
+_ABOUT_PICTURES: Final = ("InvalidImage", "RequestRejected")
 #: The percentiles of durations that are shown.
 _PERCENTILES: Final = (50, 95, 99)
 
@@ -96,82 +93,63 @@ class SideSummary:
 
 
 @attrs.frozen(kw_only=True)
-class NetErrors:
-    """The errors of one kind that the candidate would have saved.
-
-    Attributes:
-        kind: ``false_match``, ``false_reject`` or ``error`` (both kinds).
-        only_answered: Labelled calls that only the answering system got wrong.
-        only_candidate: Labelled calls that only the candidate got wrong.
-        saved: Errors saved per 1,000 compared calls; below 0 the candidate makes more.
-        p_value: McNemar's test, exact or by person, whichever is higher.
-        p_adjusted: The same after Holm's correction for the two kinds; None for both kinds.
-        is_real: Whether the difference is significant by `p_adjusted` (both kinds: `p_value`).
-    """
-
-    kind: str
-    only_answered: int
-    only_candidate: int
-    saved: Estimate
-    p_value: float
-    p_adjusted: float | None = None
-    is_real: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Money:
-    """The money that the candidate would have saved per 1,000 compared calls.
-
-    Attributes:
-        currency: The currency of all amounts.
-        cost_false_match, cost_false_reject: What an error costs.
-        saved_errors: Saved by fewer errors.
-        saved_prices: Saved by a lower price of a call, if every compared call is charged; None if a
-            price is not given.
-        saved: The sum of both.
-    """
-
-    currency: str
-    cost_false_match: float
-    cost_false_reject: float
-    saved_errors: Estimate
-    saved_prices: float | None
-    saved: Estimate
-
-    @property
-    def is_real(self) -> bool:
-        """Whether the interval does not contain 0."""
-        return self.saved.interval.low > 0 or self.saved.interval.high < 0
-
-
-@attrs.frozen(kw_only=True)
 class Reviewed:
     """What was labelled.
 
     Attributes:
-        file: The name of the review file.
-        disagreements, labelled: The disagreements of the question, and those with a label.
+        files: The names of the review files.
+        disagreements, labelled: The disagreements of the question, and those with a label. If
+            several files list a call, its label is the one on which two of them agree.
         genuine: The labelled disagreements that are genuine.
         unclear: The disagreements that nobody could label; they count as unlabelled.
+        contradicted: The disagreements that the reviewers label differently; likewise.
+        labelled_once: The disagreements that several files list and one has labelled; likewise.
+        reviewers: How far every two reviewers agree, about all calls that both labelled.
         both_wrong: The labelled agreements in which both were wrong; None if none were labelled.
         later: Compared calls that do not count: later than the file, or disagreements that it does
             not list.
         gone: Calls of the file that are not among the compared calls.
     """
 
-    file: str
+    files: tuple[str, ...]
     disagreements: int
     labelled: int
     genuine: int
     unclear: int
+    contradicted: int
+    labelled_once: int
+    reviewers: tuple[ReviewersAgree, ...]
     both_wrong: Share | None
     later: int
     gone: int
 
     @property
     def is_complete(self) -> bool:
-        """Whether every disagreement was labelled or found unclear."""
-        return self.labelled + self.unclear >= self.disagreements
+        """Whether every disagreement was labelled, or found unclear or contradicted."""
+        left_out = self.unclear + self.contradicted + self.labelled_once
+        return self.labelled + left_out >= self.disagreements
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """The compared calls of one month, or of the people of one group.
+
+    Attributes:
+        column: ``month``, or the column of the group, such as ``group_country``.
+        name: The month, such as ``2026-10``, or the group.
+        calls: Number of compared calls.
+        agreement: The share that both accept or both reject.
+        labelled: Labelled disagreements.
+        saved: Net errors per 1,000 of these calls, by kind, as in `NetErrors`; empty without labels
+            of disagreements. Nothing is tested, so of many parts some differ by chance.
+    """
+
+    column: str
+    name: str
+    calls: int
+    agreement: Share
+    labelled: int
+    saved: Mapping[str, Estimate]
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +163,8 @@ class ShadowComparison:
         confidence: The level of every interval.
         answered, candidate: The two sides.
         drawn: Number of calls about which the candidate was to be asked.
-        compared: Number of calls with a result of both.
+        compared: Number of calls with a result of both, or whose pictures the candidate refused.
+        refused: The compared calls whose pictures the candidate refused.
         people: Number of people in the compared calls.
         without_person: Compared calls without a `caller_ref`; each counts as a person of its own.
         decisions: Number of compared calls by the answer's decision and the candidate's.
@@ -195,6 +174,10 @@ class ShadowComparison:
         reviewed: The labels; None without a review file.
         net: Net errors of each kind and of both; empty without labels of disagreements.
         money: None without labels or costs.
+        parts: The months, if there are several, and the groups.
+        curve: The candidate at other thresholds; None without labels, or if no score decides.
+        headline, findings, caveats: The verdict, what else the labels show, and what these calls
+            cannot show, in sentences.
     """
 
     log: str
@@ -207,6 +190,7 @@ class ShadowComparison:
     candidate: SideSummary
     drawn: int
     compared: int
+    refused: int
     people: int
     without_person: int
     decisions: Mapping[str, Mapping[str, int]]
@@ -217,7 +201,10 @@ class ShadowComparison:
     reviewed: Reviewed | None = None
     net: tuple[NetErrors, ...] = ()
     money: Money | None = None
+    parts: tuple[Part, ...] = ()
+    curve: ThresholdCurve | None = None
     headline: str = ""
+    findings: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     version: str = __version__
 
@@ -240,7 +227,8 @@ class Sides:
         answered: The answering system's rows, shadowed or not.
         drawn: The candidate's rows.
         compared: A row for each call with two results: the answer's columns, and the candidate's
-            with the suffix ``_candidate``. In the order of time.
+            with the suffix ``_candidate``. In the order of time. The candidate's decision is
+            `REFUSED` if it refused the pictures.
         answered_accepts, candidate_accepts: Whether each compared call is accepted: bool, (N,).
     """
 
@@ -257,6 +245,36 @@ class Sides:
         """Whether the systems disagree about each compared call: bool, (N,)."""
         different: Bools = self.answered_accepts ^ self.candidate_accepts
         return different
+
+    def choose_calls(
+        self, labels: AgreedLabels | None, thresholds: tuple[float, float] | None
+    ) -> tuple[Question, Bools]:
+        """Return which calls a new review file lists, and its question.
+
+        Without labels: the disagreements. With labels: those on which the reviewers contradict each
+        other. With thresholds of the candidate: also the calls that are disagreements at any of
+        them, and in no review yet.
+        """
+        question = self.question
+        if labels is None:
+            chosen = self.disagrees
+        else:
+            question = attrs.evolve(question, until=labels.until)
+            chosen = self.compared["call_id"].isin(labels.contradicted).to_numpy()
+        if thresholds is not None:
+            passing = Passing.of(self.compared, self.answered_accepts, self.candidate_accepts)
+            low, high = thresholds
+            chosen = chosen | (passing.disagrees_between(low, high) & self._is_new(labels))
+        is_plain = labels is None and thresholds is None
+        return attrs.evolve(question, agreements_are_random=is_plain), chosen
+
+    def _is_new(self, labels: AgreedLabels | None) -> Bools:
+        """Return which calls are in no review file, and not later than these."""
+        is_new = np.ones(len(self.compared), np.bool_)
+        if labels is not None:
+            is_new &= ~self.compared["call_id"].isin(labels.listed).to_numpy()
+            is_new &= (self.compared["at"] <= labels.until).to_numpy()
+        return is_new
 
 
 def find_sides(
@@ -288,6 +306,10 @@ def find_sides(
     answers = answers[answers["system"] == answered]
     drawn = shadows[shadows["call_id"].isin(answers["call_id"])]
     compared = answers.merge(drawn, on="call_id", suffixes=("", "_candidate"))
+    if drawn["decision"].notna().any():
+        # If it has answered nothing, a refusal may be due to the configuration.
+        is_refused = compared["error_candidate"].isin(_ABOUT_PICTURES)
+        compared.loc[is_refused, "decision_candidate"] = REFUSED
     compared = compared[compared["decision"].notna() & compared["decision_candidate"].notna()]
     compared = compared.sort_values(["at", "call_id"], ignore_index=True)
     if compared.empty:
@@ -321,8 +343,8 @@ def compare_sides(
     *,
     log: str,
     made_at: dt.datetime,
-    labels: Labels | None = None,
-    review_file: str = "",
+    labels: AgreedLabels | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
     costs: Costs | None = None,
     prices: Mapping[str, float] | None = None,
     confidence: float = 0.95,
@@ -330,7 +352,7 @@ def compare_sides(
     """Compare the two sides, with labels if there are any; `with_sentences` adds the words.
 
     Costs count only with labels of disagreements. Each of `prices` is that of one call of a system,
-    with all its charges, as in a budget.
+    with all its charges, as in a budget. `groups` has, for each column, the group of each person.
 
     Raises:
         InvalidRequest: the labels belong to another question, or a price to another system.
@@ -354,6 +376,7 @@ def compare_sides(
         candidate=_summary_of(sides.drawn, sides.question.candidate, prices),
         drawn=len(sides.drawn),
         compared=len(compared),
+        refused=int((compared["decision_candidate"] == REFUSED).sum()),
         people=len(np.unique(persons)),
         without_person=int(compared["person"].isna().sum()),
         decisions=_cross_table(compared),
@@ -362,44 +385,51 @@ def compare_sides(
         only_candidate_accepts=int(np.count_nonzero(sides.candidate_accepts & disagrees)),
         practice_answers=count_practice(sides.selected),
     )
+    reviewed = None
     if labels is not None:
-        judged = _Judged.of(sides, labels, persons)
-        comparison = attrs.evolve(comparison, reviewed=judged.summary(review_file, confidence))
-        if judged.labelled_disagreements:
-            net = judged.net(confidence)
-            money = None
-            if costs is not None:
-                money = _money_of(net, costs, sides.question, prices, confidence)
-            comparison = attrs.evolve(comparison, net=net, money=money)
-    return comparison
+        reviewed = _ReviewedCalls.of(sides, labels, persons)
+        comparison = attrs.evolve(comparison, reviewed=reviewed.summary(confidence))
+    parts = _parts_of(sides, persons, reviewed, groups or {}, confidence)
+    comparison = attrs.evolve(comparison, parts=parts)
+    if reviewed is None or not reviewed.judged.is_judged.any():
+        return comparison
+
+    def net_of(judged: Judged) -> tuple[tuple[NetErrors, ...], Money | None]:
+        money = None
+        if costs is not None:
+            money = judged.money(costs, prices, (answered, candidate), confidence)
+        return judged.net(confidence), money
+
+    net, money = net_of(reviewed.judged)
+    passing = Passing.of(compared, sides.answered_accepts, sides.candidate_accepts)
+    curve = measure_curve(reviewed.judged, passing.take(reviewed.is_of_question), net_of)
+    return attrs.evolve(comparison, net=net, money=money, curve=curve)
 
 
 @attrs.frozen(kw_only=True)
-class _Judged:
-    """The compared calls of a review file's question, and their labels. All arrays are (N,).
+class _ReviewedCalls:
+    """The compared calls of a review's question.
 
     Attributes:
-        answered_accepts, candidate_accepts: Whether each call is accepted: bool.
-        is_labelled, is_genuine: Whether each call has a label, and is genuine: bool.
-        is_unclear: Whether nobody could label the call: bool.
-        persons: The number of each call's person.
-        later_calls: Number of compared calls that do not count: later than the file, or
-            disagreements that it does not list.
-        gone_calls: Number of calls of the file that are not among the compared calls.
+        labels: The labels.
+        is_of_question: Which compared calls count: not later than the files, and no disagreement
+            that they do not list: bool, (compared calls,).
+        judged: Those calls, with their labels.
+        call_ids: Their ids: (N,).
+        was_drawn_at_random: Whether each call is in a file whose agreements are a random sample.
+        gone_calls: Number of calls of the files that are not among the compared calls.
     """
 
-    answered_accepts: Bools
-    candidate_accepts: Bools
-    is_labelled: Bools
-    is_genuine: Bools
-    is_unclear: Bools
-    persons: Ints
-    later_calls: int
+    labels: AgreedLabels
+    is_of_question: Bools
+    judged: Judged
+    call_ids: Series
+    was_drawn_at_random: Bools
     gone_calls: int
 
     @classmethod
-    def of(cls, sides: Sides, labels: Labels, persons: Ints) -> _Judged:
-        """Return the calls of a review file; raise if it is about another question."""
+    def of(cls, sides: Sides, labels: AgreedLabels, persons: Ints) -> _ReviewedCalls:
+        """Return the calls of review files; raise if these are about another question."""
         question = attrs.evolve(sides.question, until=labels.until)
         if str(question) != labels.question:
             raise InvalidRequest(
@@ -408,127 +438,92 @@ class _Judged:
             )
         call_ids = sides.compared["call_id"]
         is_in_time = (sides.compared["at"] <= labels.until).to_numpy()
-        # A row that was written late may be a disagreement that the file does not have.
+        # A row that was written late may be a disagreement that no file has.
         is_listed = call_ids.isin(labels.listed).to_numpy()
         is_of_question = is_in_time & (is_listed | ~sides.disagrees)
         call_ids = call_ids[is_of_question]
+        at_random = frozenset[str]().union(
+            *(file.listed for file in labels.files if file.agreements_are_random)
+        )
+        file_sets, _ = factorize(call_ids.map(labels.files_listing))
         return cls(
-            answered_accepts=sides.answered_accepts[is_of_question],
-            candidate_accepts=sides.candidate_accepts[is_of_question],
-            is_labelled=call_ids.isin(labels.genuine.keys()).to_numpy(),
-            is_genuine=call_ids.map(labels.genuine).eq(True).to_numpy(dtype=bool),
-            is_unclear=call_ids.isin(labels.unclear).to_numpy(),
-            persons=persons[is_of_question],
-            later_calls=int(np.count_nonzero(~is_of_question)),
+            labels=labels,
+            is_of_question=is_of_question,
+            judged=Judged(
+                answered_accepts=sides.answered_accepts[is_of_question],
+                candidate_accepts=sides.candidate_accepts[is_of_question],
+                is_labelled=call_ids.isin(labels.genuine.keys()).to_numpy(),
+                is_genuine=call_ids.map(labels.genuine).eq(True).to_numpy(dtype=bool),
+                persons=persons[is_of_question],
+                file_set=np.where(is_listed[is_of_question], file_sets, -1),
+            ),
+            call_ids=call_ids,
+            was_drawn_at_random=call_ids.isin(at_random).to_numpy(),
             gone_calls=len(labels.listed.difference(sides.compared["call_id"])),
         )
 
-    @property
-    def disagrees(self) -> Bools:
-        different: Bools = self.answered_accepts ^ self.candidate_accepts
-        return different
-
-    @property
-    def labelled_disagreements(self) -> int:
-        return int(np.count_nonzero(self.disagrees & self.is_labelled))
-
-    def summary(self, file: str, confidence: float) -> Reviewed:
+    def summary(self, confidence: float) -> Reviewed:
         """Count the labels, and the calls that do not count or are gone."""
-        agreed = ~self.disagrees & self.is_labelled
+        judged = self.judged
+        labels = self.labels
+        agreed = ~judged.disagrees & judged.is_labelled & self.was_drawn_at_random
         both_wrong = None
         if agreed.any():
-            is_wrong = self.answered_accepts != self.is_genuine
-            both_wrong = share_of(is_wrong[agreed], self.persons[agreed], confidence)
+            is_wrong = judged.answered_accepts != judged.is_genuine
+            both_wrong = share_of(is_wrong[agreed], judged.persons[agreed], confidence)
+        disagreements = self.call_ids[judged.disagrees]
+        person_of = dict(zip(self.call_ids, judged.persons.tolist(), strict=True))
         return Reviewed(
-            file=file,
-            disagreements=int(np.count_nonzero(self.disagrees)),
-            labelled=self.labelled_disagreements,
-            genuine=int(np.count_nonzero(self.disagrees & self.is_genuine)),
-            unclear=int(np.count_nonzero(self.disagrees & self.is_unclear)),
+            files=tuple(file.file for file in labels.files),
+            disagreements=len(disagreements),
+            labelled=int(np.count_nonzero(judged.is_judged)),
+            genuine=int(np.count_nonzero(judged.disagrees & judged.is_genuine)),
+            unclear=int(disagreements.isin(labels.unclear).sum()),
+            contradicted=int(disagreements.isin(labels.contradicted).sum()),
+            labelled_once=int(disagreements.isin(labels.labelled_once).sum()),
+            reviewers=compare_reviewers(labels.files, person_of, confidence),
             both_wrong=both_wrong,
-            later=self.later_calls,
+            later=int(np.count_nonzero(~self.is_of_question)),
             gone=self.gone_calls,
         )
 
-    def net(self, confidence: float) -> tuple[NetErrors, ...]:
-        """Return the errors that the candidate saves, of both kinds together and of each.
 
-        Below 0 the candidate makes more. Called only with labels of disagreements.
-        """
-        is_judged = self.disagrees & self.is_labelled
-        # The labelled disagreements are a random sample of all.
-        scale = float(np.count_nonzero(self.disagrees) / np.count_nonzero(is_judged))
-        calls_of_kind = {
-            "error": is_judged,
-            "false_reject": is_judged & self.is_genuine,
-            "false_match": is_judged & ~self.is_genuine,
-        }
-        net: list[NetErrors] = []
-        for error_kind, counted in calls_of_kind.items():
-            paired = Paired(
-                counted & (self.answered_accepts != self.is_genuine),
-                counted & (self.candidate_accepts != self.is_genuine),
-                self.persons,
-            )
-            net.append(
-                NetErrors(
-                    kind=error_kind,
-                    only_answered=paired.only_first,
-                    only_candidate=paired.only_second,
-                    saved=Estimate(
-                        value=PER * scale * paired.value,
-                        interval=_scaled(paired.interval(confidence), PER * scale),
-                    ),
-                    p_value=paired.mcnemar(),
+def _parts_of(
+    sides: Sides,
+    persons: Ints,
+    reviewed: _ReviewedCalls | None,
+    groups: Mapping[str, Mapping[str, str]],
+    confidence: float,
+) -> tuple[Part, ...]:
+    """Return the months, if there are several, and the groups."""
+    compared = sides.compared
+    columns = {"month": compared["at"].dt.strftime("%Y-%m")}
+    if columns["month"].nunique() < 2:
+        del columns["month"]
+    for column, group_of_person in groups.items():
+        columns[column] = compared["person"].map(group_of_person)
+    parts = []
+    for column, names in columns.items():
+        for name in sorted(names.dropna().unique()):
+            of_part = (names == name).to_numpy(dtype=bool)
+            labelled = 0
+            saved: dict[str, Estimate] = {}
+            if reviewed is not None:
+                judged = reviewed.judged.take(of_part[reviewed.is_of_question])
+                labelled = int(np.count_nonzero(judged.is_judged))
+                if labelled:
+                    saved = {net.kind: net.saved for net in judged.net(confidence)}
+            parts.append(
+                Part(
+                    column=column,
+                    name=name,
+                    calls=int(np.count_nonzero(of_part)),
+                    agreement=share_of(~sides.disagrees[of_part], persons[of_part], confidence),
+                    labelled=labelled,
+                    saved=saved,
                 )
             )
-        any_error, *each_kind = net
-        adjusted = holm([of_kind.p_value for of_kind in each_kind])
-        level = 1 - confidence
-        return (
-            attrs.evolve(any_error, is_real=any_error.p_value < level),
-            *(
-                attrs.evolve(of_kind, p_adjusted=p, is_real=p < level)
-                for of_kind, p in zip(each_kind, adjusted, strict=True)
-            ),
-        )
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return attrs.evolve(interval, low=interval.low * factor, high=interval.high * factor)
-
-
-def _money_of(
-    net: Sequence[NetErrors],
-    costs: Costs,
-    question: Question,
-    prices: Mapping[str, float],
-    confidence: float,
-) -> Money:
-    """Return the money that the candidate would have saved per 1,000 compared calls.
-
-    Its interval is recovered from those of the saved errors.
-    """
-    cost_of_kind = {"false_match": costs.false_match, "false_reject": costs.false_reject}
-    terms = []
-    for of_kind in net:
-        if of_kind.kind in cost_of_kind:  # not both kinds together
-            terms.append(Term(cost_of_kind[of_kind.kind], of_kind.saved))
-    saved_errors = weighted_sum(terms, confidence)
-    saved_prices = None
-    if question.answered in prices and question.candidate in prices:
-        saved_prices = PER * (prices[question.answered] - prices[question.candidate])
-    shift = saved_prices or 0.0
-    ends = saved_errors.interval
-    shifted = attrs.evolve(ends, low=ends.low + shift, high=ends.high + shift)
-    return Money(
-        currency=costs.currency,
-        cost_false_match=costs.false_match,
-        cost_false_reject=costs.false_reject,
-        saved_errors=saved_errors,
-        saved_prices=saved_prices,
-        saved=Estimate(value=saved_errors.value + shift, interval=shifted),
-    )
+    return tuple(parts)
 
 
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
@@ -567,7 +562,7 @@ def _cross_table(compared: DataFrame) -> dict[str, dict[str, int]]:
     for answered_decision in decisions:
         is_of_answer = compared["decision"] == answered_decision
         row = {}
-        for candidate_decision in decisions:
+        for candidate_decision in (*decisions, REFUSED):
             is_both = is_of_answer & (compared["decision_candidate"] == candidate_decision)
             row[candidate_decision] = int(is_both.sum())
         counts[answered_decision] = row

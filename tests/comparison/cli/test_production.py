@@ -132,6 +132,60 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
     assert not (tmp_path / "review.csv").exists()
 
 
+def test_a_second_reviewer_ends_in_agreement_and_a_third_file(run, run_json, month, tmp_path):
+    run(f"{SHADOW} --review a.csv")
+    shutil.copy(tmp_path / "a.csv", tmp_path / "b.csv")
+    fill_in(tmp_path / "a.csv", month.truth)
+    wrong = dict(month.truth)
+    first_call = read_review(tmp_path / "b.csv")[0]["call"]
+    wrong[first_call] = not wrong[first_call]
+    fill_in(tmp_path / "b.csv", wrong)
+    answer = run(f"{SHADOW} --review a.csv --review b.csv --review c.csv")
+    assert answer.exit_code == 0, answer.output
+    assert "a.csv and b.csv agree about" in answer.stdout
+    (contradiction,) = read_review(tmp_path / "c.csv")
+    assert contradiction["call"] == first_call
+    fill_in(tmp_path / "c.csv", month.truth)
+    code, document = run_json(f"{SHADOW} --review a.csv --review b.csv --review c.csv")
+    assert code == 0
+    assert document["reviewed"]["files"] == ["a.csv", "b.csv", "c.csv"]
+    assert document["reviewed"]["contradicted"] == 0
+    (reviewers,) = document["reviewed"]["reviewers"]
+    labelled = reviewers["agreement"]["of"]
+    assert reviewers["agreement"]["count"] == labelled - 1
+    again = run(f"{SHADOW} --review a.csv --review b.csv --review c.csv --review d.csv")
+    assert again.exit_code == 2
+    assert "nothing to write to d.csv" in again.stderr
+
+
+def test_further_calls_show_other_thresholds(run, run_json, month, tmp_path):
+    run(f"{SHADOW} --review a.csv")
+    listed = {row["call"] for row in read_review(tmp_path / "a.csv")}
+    fill_in(tmp_path / "a.csv", month.truth)
+    answer = run(f"{SHADOW} --review a.csv --review more.csv --thresholds 45:55")
+    assert answer.exit_code == 0, answer.output
+    further = {row["call"] for row in read_review(tmp_path / "more.csv")}
+    assert further
+    assert not further & listed
+    fill_in(tmp_path / "more.csv", month.truth)
+    code, document = run_json(f"{SHADOW} --review a.csv --review more.csv")
+    assert code == 0
+    points = document["curve"]["points"]
+    # Few calls of somebody else score as high as 45.
+    assert 45 <= points[0]["threshold"] < 50
+    assert points[-1]["threshold"] == pytest.approx(55, abs=1)
+    # Calls near a threshold are no random sample of the agreements.
+    assert document["reviewed"]["both_wrong"] is None
+
+
+@pytest.mark.usefixtures("own_reference")
+def test_groups_come_from_the_list_of_people(run, run_json, tmp_path):
+    (tmp_path / "refs.csv").write_text("caller_ref,group_country\ncustomer-17,IN\n")
+    _, document = run_json(f"{SHADOW} --candidate b --refs refs.csv --key-file key")
+    (part,) = document["parts"]
+    assert (part["column"], part["name"], part["calls"]) == ("group_country", "IN", 1)
+
+
 @pytest.mark.usefixtures("month")
 @pytest.mark.parametrize(
     ("command", "code", "message"),
@@ -151,6 +205,16 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),
         ("shadow calls.sqlite3 --agreements 9", 2, "--review"),
+        ("shadow calls.sqlite3 --thresholds 50:60", 2, "--review"),
+        ("shadow calls.sqlite3 --review x.csv --thresholds 60:50", 2, "is not LOW:HIGH"),
+        ("shadow calls.sqlite3 --review x.csv --thresholds 60", 2, "is not LOW:HIGH"),
+        (
+            "shadow calls.sqlite3 --review x.csv --thresholds 50:60 --agreements 9",
+            2,
+            "random sample",
+        ),
+        ("shadow calls.sqlite3 --review review.csv --review ./review.csv", 2, "the same file"),
+        ("shadow calls.sqlite3 --review x.csv --review y.csv", 2, "written at a time"),
         ("shadow calls.sqlite3 --refs refs.csv --key-file key", 2, "--review"),
         ("shadow calls.sqlite3 --out x.pdf", 2, ".html or .json"),
         ("shadow calls.sqlite3 --since yesterday", 2, "is not a time, such as 2026-11-28"),
@@ -164,6 +228,9 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
 def test_wrong_usage_is_refused_and_writes_nothing(run, tmp_path, command, code, message):
     (tmp_path / "review.csv").write_text("call,same_person\nx,yes\n")
     (tmp_path / "plain.sqlite3").touch()
+    (tmp_path / "refs.csv").write_text("caller_ref\nx\n")
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o600)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
     answer = run(f"compare {command}")
     assert answer.exit_code == code, answer.output

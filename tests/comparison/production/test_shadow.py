@@ -15,8 +15,9 @@ from kit.comparison.logs import START, simulate_month
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, share_of, table_of
+from facematch_comparison.production.labels.review import draw_calls, read_labels, review_as_csv
+from facematch_comparison.production.labels.reviewers import agree
 from facematch_comparison.production.page import shadow_html, side_cells
-from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.sentences import share, with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_core.call_log import NotAsked, Side
@@ -49,7 +50,7 @@ def labels_of(sides, truth, *, agreements=0, labelled=None, answers=None):
         row["same_person"] = "yes" if truth[row["call"]] else "No"
     for number, answer in (answers or {}).items():
         rows[number]["same_person"] = answer
-    return read_labels(list(enumerate(rows, start=2)), "review.csv", MATCH)
+    return agree([read_labels(list(enumerate(rows, start=2)), "review.csv", MATCH)])
 
 
 def compare(sides, labels=None, **options):
@@ -348,7 +349,7 @@ LENIENT_CANDIDATE = {"frr": (0.10, 0.02), "fmr": (0.02, 0.4), "impostors": 0.2}
         (
             {},
             Costs(false_match=50, false_reject=2, currency="EUR"),
-            "No difference in cost is shown: deepvue may cost less or more than didit.",
+            "No difference in cost is shown: deepvue may cost less or more than didit",
         ),
         (LENIENT_CANDIDATE, None, "each make"),
         (
@@ -397,7 +398,7 @@ def test_document_and_page_have_the_same_verdict_and_no_person(month):
     sides = find_sides(month.table(environment=fm.Environment.MOCK), ALL)
     costs = Costs(false_match=50, false_reject=2, currency="EUR")
     labels = labels_of(sides, month.truth)
-    comparison = compare(sides, labels, review_file="review.csv", costs=costs)
+    comparison = compare(sides, labels, costs=costs)
     document = json.dumps(comparison.to_dict(), allow_nan=False)
     assert json.loads(document)["schema"] == 0
     assert json.loads(document)["kind"] == "shadow comparison"
@@ -421,3 +422,111 @@ def test_names_from_the_log_are_escaped_in_the_page(month):
 def test_a_price_of_another_system_is_refused(sides):
     with pytest.raises(fm.InvalidRequest, match="neither of didit and deepvue"):
         compare(sides, prices={"azure": 0.1})
+
+
+def test_refused_pictures_count_as_not_accepted(month):
+    rows = month.rows()
+    lost = functools.partial(attrs.evolve, decision=None, score=None, charged=fm.Charged.NO)
+    rows[1] = lost(rows[1], error="RequestRejected")
+    rows[3] = lost(rows[3], error="InvalidImage")
+    rows[5] = lost(rows[5], error="RateLimited")
+    sides = find_sides(table_of(rows), ALL)
+    comparison = compare(sides, labels_of(sides, month.truth))
+    assert (comparison.compared, comparison.refused) == (999, 2)
+    refused = sum(row["refused"] for row in comparison.decisions.values())
+    assert refused == 2
+    first_two = sides.candidate_accepts[:2].tolist()
+    assert first_two == [False, False]
+    assert "refused" in shadow_html(comparison)
+
+
+def test_refusals_of_a_candidate_that_never_answers_are_no_decisions(month):
+    """Its configuration may be wrong."""
+    rows = []
+    for row in month.rows():
+        if row.side is Side.SHADOW:
+            rows.append(attrs.evolve(row, decision=None, score=None, error="RequestRejected"))
+        else:
+            rows.append(row)
+    with pytest.raises(fm.InvalidRequest, match="returned no result in 1,000 drawn calls"):
+        find_sides(table_of(rows), ALL)
+
+
+def test_months_and_groups_are_parts_of_the_whole():
+    month = simulate_month(np.random.default_rng(3))
+    sides = find_sides(month.table(step_s=3600.0), ALL)
+    people = {f"person-{number}" for number in month.persons}
+    groups = {
+        "group_country": {person: "IN" if person[-1] in "02468" else "DE" for person in people}
+    }
+    comparison = compare(sides, labels_of(sides, month.truth), groups=groups)
+    whole = {net.kind: net.saved.value * comparison.compared for net in comparison.net}
+    for column, names in (("month", ["2026-10", "2026-11"]), ("group_country", ["DE", "IN"])):
+        parts = [part for part in comparison.parts if part.column == column]
+        assert [part.name for part in parts] == names
+        assert sum(part.calls for part in parts) == comparison.compared
+        for kind, saved in whole.items():
+            total = sum(part.saved[kind].value * part.calls for part in parts)
+            assert total == pytest.approx(saved)
+    assert "country IN" in shadow_html(comparison)
+
+
+def test_one_month_without_groups_has_no_parts(sides):
+    assert compare(sides).parts == ()
+
+
+def test_two_reviewers_agreed_labels_count_and_the_third_file_decides(month, sides):
+    drawn = draw_calls(sides.compared, sides.disagrees, agreements=0)
+    truth = month.truth
+    wrong_calls = set(drawn["call_id"][:4])
+
+    def file(name, calls, wrong):
+        rows = [
+            {
+                "number": str(n),
+                "call": call,
+                "written_for": str(sides.question),
+                "same_person": "yes" if truth[call] ^ (call in wrong) else "no",
+            }
+            for n, call in enumerate(calls, start=1)
+        ]
+        return read_labels(list(enumerate(rows, start=2)), name, MATCH)
+
+    first = file("a.csv", drawn["call_id"], set())
+    second = file("b.csv", drawn["call_id"], wrong_calls)
+    both = agree([first, second])
+    question, chosen = sides.choose_calls(both, None)
+    assert set(sides.compared["call_id"][chosen]) == wrong_calls
+    assert not question.agreements_are_random
+    comparison = compare(sides, both)
+    assert comparison.reviewed.contradicted == 4
+    assert comparison.reviewed.labelled == len(drawn) - 4
+    assert comparison.reviewed.reviewers[0].agreement.count == len(drawn) - 4
+    third = file("c.csv", drawn["call_id"][:4], set())
+    third = attrs.evolve(third, agreements_are_random=False)
+    decided = compare(sides, agree([first, second, third]))
+    right = compare(sides, agree([first]))
+    assert [net.saved.value for net in decided.net] == pytest.approx(
+        [net.saved.value for net in right.net]
+    )
+    assert decided.reviewed.files == ("a.csv", "b.csv", "c.csv")
+
+
+def test_few_wrong_labels_that_turn_the_verdict_are_in_the_headline():
+    month = simulate_month(
+        np.random.default_rng(5),
+        calls=3000,
+        people=2000,
+        frr=(0.06, 0.02),
+        fmr=(0.0, 0.0),
+        impostors=0.01,
+    )
+    sides = find_sides(month.table(), ALL)
+    costs = Costs(false_match=200, false_reject=1, currency="USD")
+    comparison = compare(sides, labels_of(sides, month.truth), costs=costs)
+    money = comparison.money
+    assert money.saved.value > 0
+    assert money.wrong_labels.is_turned
+    assert not money.is_real
+    assert "would turn the sign" in comparison.headline
+    assert "significant" not in comparison.headline

@@ -13,6 +13,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -38,6 +39,10 @@ _LABELS: Final[dict[str, bool | None]] = {
 }
 
 
+#: The end of a question whose agreements were chosen.
+_CHOSEN: Final = "; with chosen agreements"
+
+
 @attrs.frozen(kw_only=True)
 class Question:
     """What a review file is about: its labels answer no other question.
@@ -47,6 +52,7 @@ class Question:
         answered, candidate: The names of the two systems.
         review_is_accepted: Whether REVIEW counts as accepted.
         until: The time of the last compared call in the log when the file was written.
+        agreements_are_random: As in `Labels`.
     """
 
     operation: Operation
@@ -54,12 +60,14 @@ class Question:
     candidate: str
     review_is_accepted: bool
     until: dt.datetime
+    agreements_are_random: bool = True
 
     def __str__(self) -> str:
         review = "accept" if self.review_is_accepted else "reject"
         return (
             f"{self.operation} by {self.answered} and {self.candidate}; review counts as {review}; "
             f"until {self.until.isoformat()}"
+            f"{'' if self.agreements_are_random else _CHOSEN}"
         )
 
 
@@ -68,16 +76,21 @@ class Labels:
     """The labels of a review file.
 
     Attributes:
-        question: The question as it stands in the file.
+        file: The name of the file.
+        question: The question as it stands in the file, without a remark on the agreements.
         listed: The ids of all calls in the file.
         genuine: Whether a labelled call is genuine, by the call's id.
         unclear: The ids of the calls that nobody could label.
+        agreements_are_random: Whether the calls on which the systems agree are a random sample:
+            not those of a file that was written with --thresholds or for contradictions.
     """
 
+    file: str
     question: str
     listed: frozenset[str]
     genuine: Mapping[str, bool]
     unclear: frozenset[str]
+    agreements_are_random: bool = True
 
     @property
     def until(self) -> dt.datetime:
@@ -97,14 +110,14 @@ class Labels:
         )
 
 
-def draw_calls(compared: DataFrame, disagrees: Bools, *, agreements: int) -> DataFrame:
-    """Return all disagreements and some drawn agreements, in random order.
+def draw_calls(compared: DataFrame, chosen: Bools, *, agreements: int) -> DataFrame:
+    """Return the chosen calls (the disagreements) and some drawn others, in random order.
 
     The same calls are drawn and ordered alike each time.
     """
     generator = np.random.default_rng(0)
-    different = np.flatnonzero(disagrees)
-    alike = np.flatnonzero(~disagrees)
+    different = np.flatnonzero(chosen)
+    alike = np.flatnonzero(~chosen)
     drawn = generator.choice(alike, min(agreements, len(alike)), replace=False)
     return compared.iloc[generator.permutation(np.concatenate([different, drawn]))]
 
@@ -154,13 +167,22 @@ def read_labels(
 
     Raises:
         InvalidRequest: a label is no label, or a row is empty while a later one is filled in, so
-            that the labelled rows are no random sample. The message lists the lines.
+            that the labelled rows are no random sample; or a call occurs twice. The message lists
+            the lines.
     """
     column = LABEL_COLUMNS[operation]
     problems: list[str] = []
     if rows and column not in rows[0][1]:
         problems.append(f"line 1: the column {column} is missing")
         raise_problems(name, problems, so="nothing was read")
+    line_of_call: dict[str, int] = {}
+    for line, cells in rows:
+        earlier_line = line_of_call.setdefault(cells["call"], line)
+        if earlier_line != line:
+            problems.append(
+                f"line {line}: the call of line {earlier_line} again. Do not join the files of "
+                "several people: pass each with --review"
+            )
     genuine: dict[str, bool] = {}
     unclear: set[str] = set()
     #: The line of the first row without a label.
@@ -185,8 +207,11 @@ def read_labels(
     if len(questions) > 1:
         problems.append("the column written_for has several values: do not join review files")
     raise_problems(name, problems, so="nothing was read")
+    question = questions.pop()
     return Labels(
-        question=questions.pop(),
+        file=Path(name).name,
+        question=question.removesuffix(_CHOSEN),
+        agreements_are_random=not question.endswith(_CHOSEN),
         listed=frozenset(cells["call"] for _line, cells in rows),
         genuine=genuine,
         unclear=frozenset(unclear),

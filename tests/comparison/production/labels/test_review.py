@@ -9,7 +9,7 @@ from kit.comparison.logs import simulate_month
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection
-from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
+from facematch_comparison.production.labels.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.shadow import find_sides
 
 MATCH = fm.Operation.MATCH
@@ -113,3 +113,13 @@ def test_a_file_without_its_column_is_refused(sides):
         del row["same_person"]
     with pytest.raises(fm.InvalidRequest, match="the column same_person is missing"):
         read(rows)
+
+
+def test_a_call_that_occurs_twice_is_refused_with_both_lines(sides):
+    """Two people's files one below the other: the second labels would silently count."""
+    rows = rows_of(sides)
+    for row in rows:
+        row["same_person"] = "yes"
+    again = dict(rows[0]) | {"number": str(len(rows) + 1), "same_person": "no"}
+    with pytest.raises(fm.InvalidRequest, match=f"line {len(rows) + 2}: the call of line 2 again"):
+        read([*rows, again])
