@@ -283,7 +283,7 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         beyond.update(difference.beyond)
     operating_point = _describe_operating_point(evaluation, frr_of)
     text = (
-        f"{_beyond_required(evaluation, beyond)}{_no_winner(best, of_best, beaten)}"
+        f"{_beyond_required(evaluation, beyond)}{_no_winner(best, of_best, compared)}"
         f"At {operating_point}, {best} rejects "
         f"{frr_of[best].errors:,} of {frr_of[best].trials:,} genuine attempts"
         f"{_compare_best(evaluation, best, of_best)}."
@@ -295,13 +295,26 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
     return text
 
 
-def _no_winner(best: str, of_best: Sequence[Difference], beaten: Collection[str]) -> str:
+def _no_winner(best: str, of_best: Sequence[Difference], compared: Sequence[Difference]) -> str:
     """Return a sentence that the system with the lowest FRR beats no other one; "" if it does."""
     if any(difference.better == best for difference in of_best):
         return ""
-    if not beaten:
+    if not _beaten(compared):
         return "No system is shown to be better. "
-    return f"{best} is not shown to be better than another one. "
+    # The others may still differ: the one with the lowest rate may have been asked about few pairs.
+    return f"{best} is not shown to be better than another one{_who_differs(compared)}. "
+
+
+def _who_differs(compared: Sequence[Difference]) -> str:
+    """Return the end of a sentence that names the pairs of systems that do differ."""
+    worse_by_better: dict[str, list[str]] = {}
+    for difference in compared:
+        if difference.is_real and difference.better is not None:
+            is_first_better = difference.better == difference.first
+            worse = difference.second if is_first_better else difference.first
+            worse_by_better.setdefault(difference.better, []).append(worse)
+    pairs = [f"{better} than {join_names(worse)}" for better, worse in worse_by_better.items()]
+    return f"; shown to be better are {join_names(pairs)}"
 
 
 def _beaten(differences: Sequence[Difference]) -> set[str]:

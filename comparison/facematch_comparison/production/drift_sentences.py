@@ -32,13 +32,26 @@ def _headline(drift: Drift) -> str:
             f"Nothing that moved in {counted(len(compared), drift.span, f'{drift.span}s')} of "
             f"{drift.system} is more than chance.{models}"
         )
-    latest = moved[-1]
-    real = [change for change in latest.changes if change.is_real]
-    words = join_names([describe_change(change) for change in real])
-    return (
-        f"The answers of {drift.system} moved: in the {drift.span} of {latest.name}, {words}."
-        f"{models}"
-    )
+    moved.sort(key=_largest_move, reverse=True)
+    parts = [f"in the {drift.span} of {period.name}, {_moves_in_words(period)}" for period in moved]
+    return f"The answers of {drift.system} moved: {'; '.join(parts)}.{models}"
+
+
+def _largest_move(period: Period) -> float:
+    """Return the largest change of a period, in percentage points or points of the score."""
+    return max(_size(change) for change in period.changes if change.is_real)
+
+
+def _size(change: Change) -> float:
+    difference = abs(change.now - change.first)
+    return 100 * difference if change.quantile is None else difference
+
+
+def _moves_in_words(period: Period) -> str:
+    """Return what moved in a period, the largest change first."""
+    real = [change for change in period.changes if change.is_real]
+    real.sort(key=_size, reverse=True)
+    return join_names([describe_change(change) for change in real])
 
 
 def _models(drift: Drift) -> str:

@@ -44,8 +44,8 @@ def compare_systems(
     """Compare the FRRs of every two systems.
 
     A difference is real (significant) if its p-value, after Holm's correction for all comparisons,
-    is below 1 - `confidence`. Headline, sentences and tables repeat this verdict; no other rule
-    decides significance.
+    is below 1 - `confidence`, and its interval does not contain 0. Headline, sentences and tables
+    repeat this verdict; no other rule decides significance.
 
     Also return, for each system, the intervals of ``frr`` and ``fnmr`` at the required FMR, which
     account for the choice of the threshold; none for a fixed threshold, or if systems cannot be
@@ -85,7 +85,8 @@ def _corrected(differences: Sequence[Difference], confidence: float) -> list[Dif
         if difference.frr is None or p_value is None:
             corrected.append(difference)
             continue
-        is_real = p_value < 1 - confidence
+        ends = difference.frr.interval
+        is_real = p_value < 1 - confidence and not ends.low <= 0 <= ends.high
         better = difference.second if difference.frr.value > 0 else difference.first
         corrected.append(
             attrs.evolve(

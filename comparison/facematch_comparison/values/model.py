@@ -514,7 +514,8 @@ class Difference:
             bootstrap repeats only the few observed errors.
         p_exact: p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.
-        is_real: Whether the difference is significant: `p_adjusted` is below 1 - confidence.
+        is_real: Whether the difference is significant: `p_adjusted` is below 1 - confidence, and
+            the interval of `frr` does not contain 0.
         better: Name of the system with the lower FRR if `is_real`, else None.
         beyond: Names of systems whose FMR is significantly above the required one, which makes
             their FRR look better than it is.

@@ -20,6 +20,7 @@ from kit.comparison.tables import (
 )
 
 from facematch_comparison.judging.evaluation import evaluate, service_of
+from facematch_comparison.judging.sentences import with_sentences
 from facematch_comparison.run.records import Price
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
@@ -528,6 +529,25 @@ def test_a_headline_without_a_winner_says_so_first(names, lead):
     evaluation = evaluate(alike, **FIXED)
     assert not any(difference.is_real for difference in evaluation.differences)
     assert evaluation.headline.startswith(lead)
+
+
+def test_the_pairs_that_differ_are_named_if_the_best_system_beats_none():
+    systems = [crowd("alpha"), crowd("beta", mean=60.0, seed=1), crowd("gamma", mean=76.0, seed=2)]
+    evaluation = evaluate(systems, **FIXED)
+    differences = []
+    for difference in evaluation.differences:
+        if "gamma" in (difference.first, difference.second):
+            # As if gamma had answered too few pairs.
+            difference = attrs.evolve(difference, is_real=False, better=None, sentence="")  # noqa: PLW2901
+        differences.append(difference)
+    again = with_sentences(
+        attrs.evolve(evaluation, differences=tuple(differences)),
+        4000,
+        is_same_number=True,
+        is_default_fmr=False,
+    )
+    assert "gamma is not shown to be better than another one" in again.headline
+    assert "alpha than beta" in again.headline
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])

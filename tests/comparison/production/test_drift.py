@@ -108,10 +108,27 @@ def test_moved_scores_are_said_to_move_and_not_to_be_worse():
             rows[number] = attrs.evolve(row, score=row.score * 0.8, model="m2")
     drift = measure(rows)
     assert moved(drift) == {("2026-10-12", "scores"), ("2026-10-19", "scores")}
-    assert "The answers of didit moved: in the week of 2026-10-19" in drift.headline
+    assert "The answers of didit moved: in the week of" in drift.headline
+    assert all(week in drift.headline for week in ("2026-10-12", "2026-10-19"))
     assert "The name of its model changed: m1 and m2" in drift.headline
     for text in (drift.headline, *drift.caveats[1:]):
         assert "worse" not in text
+
+
+def test_the_headline_names_every_month_that_moved_and_the_largest_first():
+    """In November many calls fail; in December no face is found a little more often."""
+    month = simulate_month(np.random.default_rng(7), calls=3000)
+    rows = [row for row in month.rows(step_s=2500) if row.side is Side.ANSWERED]
+    for number, row in enumerate(rows):
+        if row.at.month == 11 and number % 10 < 4:
+            rows[number] = attrs.evolve(row, decision=None, score=None, error="RateLimited")
+        elif row.at.month == 12 and number % 10 == 4:
+            rows[number] = attrs.evolve(row, decision="inconclusive", score=None)
+    drift = measure(rows, span=Span.MONTH)
+    assert {name for name, _ in moved(drift)} == {"2026-11", "2026-12"}
+    large, small = drift.headline.index("2026-11"), drift.headline.index("2026-12")
+    assert large < small
+    assert drift.headline.index("errors", large) < small
 
 
 @pytest.mark.parametrize(
