@@ -148,8 +148,10 @@ def run_parts(subject: object, *parts: Callable[[Any], None]) -> None:
             text = str(skip)
             if text.startswith(DOES_NOT_APPLY):
                 inapplicable.append(text.removeprefix(DOES_NOT_APPLY))
-            else:
+            elif text.startswith(NOT_TESTED):
                 untested.append(text.removeprefix(NOT_TESTED))
+            else:
+                raise
     if untested:
         pytest.skip(NOT_TESTED + " ".join(dict.fromkeys(untested)))
     if len(inapplicable) == len(parts):
@@ -738,12 +740,12 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 return test(self, bench, **parameters)
             except pytest.skip.Exception as skip:
                 reason = str(skip)
+                if not reason.startswith(NOT_TESTED):
+                    raise
             except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
                 reason = bench.failure_reason(error)
             if reason.startswith(NOT_TESTED):
                 self.end_untested(number, reason)
-            if reason.startswith((DOES_NOT_APPLY, BECAUSE_OF)):
-                pytest.skip(reason)
             first_failed_rule = failed_rule_by_reason.setdefault(reason, number)
             if first_failed_rule == number:
                 pytest.fail(reason, pytrace=False)

@@ -147,6 +147,19 @@ def test_rule_that_is_not_tested_fails_unless_the_class_says_why():
         play(Known)
 
 
+def test_skip_by_the_author_of_a_simulator_stays_a_skip():
+    class Absent(ReferenceSimulator):
+        def set_situation(self, *arguments, **options):
+            pytest.skip("no network")
+
+    with (
+        Absent() as simulator,
+        contextlib.closing(Bench(simulator)) as bench,
+        pytest.raises(pytest.skip.Exception, match=r"^no network$"),
+    ):
+        BackendContract().test_r14_largest_face_decides(bench)
+
+
 @pytest.mark.parametrize("not_tested", [{"R1": "it is none"}, {"R14": ""}, {"R14": None}])
 def test_not_tested_names_rules_and_reasons(not_tested):
     with pytest.raises(TypeError, match="not_tested has "):
