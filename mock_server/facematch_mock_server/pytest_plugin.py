@@ -29,6 +29,7 @@ _WITH_HOSTS = frozenset({
     "onfido",
     "persona",
     "rekognition",
+    "stripe",
     "sumsub",
     "tencent",
     "veriff",

@@ -64,6 +64,18 @@ def _finish_inquiry_at_persona(mock: MockServer) -> None:
     mock.control.sessions.finish(answer.json()["data"]["id"])
 
 
+def _finish_session_at_stripe(mock: MockServer) -> None:
+    """Start a session at Stripe, and pass it."""
+    answer = requests.post(
+        f"{mock.url}/v1/identity/verification_sessions",
+        headers={"Authorization": f"Bearer {mock.live_key}"},
+        data={"type": "document", "options[document][require_matching_selfie]": "true"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    mock.control.sessions.finish(answer.json()["id"])
+
+
 def _finish_session_at_sumsub(mock: MockServer) -> None:
     """Start a session at Sumsub, and pass it."""
     from facematch_core import open_sessions
@@ -98,6 +110,7 @@ _SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
     "didit": _save_call_at_didit,
     "onfido": _finish_run_at_onfido,
     "persona": _finish_inquiry_at_persona,
+    "stripe": _finish_session_at_stripe,
     "sumsub": _finish_session_at_sumsub,
     "veriff": _decide_session_at_veriff,
 }
@@ -136,10 +149,11 @@ def command(
     """Try your webhook receiver with forged and genuine deliveries.
 
     Forged deliveries are unsigned, signed with another secret, and changed; genuine ones are right,
-    and the same again. If the vendor signs the time (didit, persona), one more is forged, too old,
-    and three more are genuine: retried with a new time, and two in the wrong order. The limit is
-    300 s for didit, as it documents; persona documents none, and the 2 h are facematch's own. The
-    session is a mock's: use a receiver that may see it, such as a test server of your own.
+    and the same again. If the vendor signs the time (didit, persona, stripe), one more is forged,
+    too old, and three more are genuine: retried with a new time, and two in the wrong order. The
+    limit is 300 s for didit and stripe, as they document; persona documents none, and the 2 h are
+    facematch's own. The session is a mock's: use a receiver that may see it, such as a test server
+    of your own.
 
     The JSON has a form that no usual writer has, so a receiver that verifies re-encoded JSON
     instead of the bytes received rejects it.

@@ -17,6 +17,7 @@ from simulators.onfido import OnfidoSimulator
 from simulators.persona import PersonaSimulator
 from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
+from simulators.stripe import StripeSimulator
 from simulators.sumsub import SumsubSimulator
 from simulators.tencent import TencentSimulator
 from simulators.veriff import VeriffReferenceSimulator, VeriffSimulator
@@ -93,6 +94,10 @@ class TestOnfido(Contract):
 class TestPersona(Contract):
     opened = PersonaSimulator
     not_tested: ClassVar = {"R58": "no word of the answer to a deletion is read"}
+
+
+class TestStripe(Contract):
+    opened = StripeSimulator
 
 
 class TestRegula(Contract):

@@ -179,8 +179,15 @@ class OpenSession:
     backend: object
     record: fm.SessionRecord
 
+    def sessions(self):
+        return fm.Sessions(
+            fm.FaceVerifier(self.backend),
+            expects=self.backend.session_capabilities.checks,
+            compared_with=self.record.compared_with,
+        )
 
-SESSION_IDS = {"persona": "inq_Some", "sumsub": "0123456789abcdef01234567"}
+
+SESSION_IDS = {"persona": "inq_Some", "stripe": "vs_Some", "sumsub": "0123456789abcdef01234567"}
 UUID = "5025d9fd-7842-4805-bce1-a7bfd7131b4e"
 SESSION_SETTINGS = {
     "didit": {"workflow_id": UUID},
@@ -234,8 +241,9 @@ def as_reply(status, body):
 
 
 def test_vendors_with_sessions():
-    assert {"azure", "didit", "onfido", "persona", "rekognition", "sumsub", "veriff"} == set(OPEN)
-    assert {"azure", "didit", "onfido", "persona", "veriff"} == set(DELETES)
+    deleting = {"azure", "didit", "onfido", "persona", "stripe", "veriff"}
+    assert {*deleting, "rekognition", "sumsub"} == set(OPEN)
+    assert deleting == set(DELETES)
 
 
 @pytest.mark.parametrize("answer", NO_ROUTE, ids=lambda answer: str(answer[1])[:40])
@@ -257,9 +265,7 @@ def test_a_gateway_without_a_route_is_no_vendor_without_the_session(vendor, answ
 def test_deletion_behind_a_gateway_without_a_route_is_an_error(vendor, at_end):
     opened = open_session(vendor)
     opened.backend.client.mount("https://", ScriptedAdapter(lambda _: NO_ROUTE[0]))
-    compared_with = opened.record.compared_with
-    sessions = fm.Sessions(fm.FaceVerifier(opened.backend), compared_with=compared_with)
-    at_end.enter_context(sessions)
+    sessions = at_end.enter_context(opened.sessions())
     with pytest.raises(fm.RequestRejected) as caught:
         sessions.delete(opened.record)
     assert not isinstance(caught.value, fm.SessionNotFound)
@@ -269,9 +275,7 @@ def test_deletion_behind_a_gateway_without_a_route_is_an_error(vendor, at_end):
 def test_a_page_of_a_proxy_is_no_deletion(vendor, at_end):
     opened = open_session(vendor)
     opened.backend.client.mount("https://", ScriptedAdapter(lambda _: html(200)))
-    compared_with = opened.record.compared_with
-    sessions = fm.Sessions(fm.FaceVerifier(opened.backend), compared_with=compared_with)
-    at_end.enter_context(sessions)
+    sessions = at_end.enter_context(opened.sessions())
     with pytest.raises(fm.UnexpectedResponse):
         sessions.delete(opened.record)
 

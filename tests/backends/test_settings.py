@@ -24,6 +24,7 @@ ONFIDO = "https://api.us.onfido.com"
 PERSONA = "https://api.withpersona.com"
 TENCENT = "https://iai.intl.tencentcloudapi.com"
 SUMSUB = "https://api.sumsub.com"
+STRIPE = "https://api.stripe.com"
 VERIFF = "https://stationapi.veriff.com"
 GATEWAY = "https://gateway.example"
 
@@ -62,6 +63,7 @@ def test_keys_and_faces_go_to_no_other_host(vendor):
         "onfido",
         "persona",
         "rekognition",
+        "stripe",
         "sumsub",
         "veriff",
     ],
@@ -118,7 +120,7 @@ def test_a_wrong_setting_is_refused_by_its_name(vendor, changes, words):
     assert words in message_of_refusal(vendor, **changes)
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
 @pytest.mark.parametrize(
     "secrets",
     [
@@ -137,11 +139,12 @@ def test_wrong_webhook_secret_is_refused(vendor, secrets):
     assert "webhook secret" in message_of_refusal(vendor, webhook_secrets=secrets)
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "sumsub"])
+@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub"])
 def test_webhook_without_a_secret_names_the_variable_to_set(vendor):
     backend = open_backend(vendor)
     variable = backend.environment_variables["webhook_secrets"]
-    sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
+    checks = backend.session_capabilities.checks
+    sessions = fm.Sessions(fm.FaceVerifier(backend), expects=checks, compared_with="document")
     with sessions, pytest.raises(fm.ConfigurationError, match=variable):
         sessions.receive(b"{}", {})
 
@@ -182,6 +185,7 @@ VARIABLES = {
     "persona": ["PERSONA_API_KEY", "PERSONA_TEMPLATE_ID", "PERSONA_WEBHOOK_SECRET"],
     "regula": [],
     "rekognition": ["AWS_REGION"],
+    "stripe": ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"],
     "sumsub": [
         "SUMSUB_APP_TOKEN",
         "SUMSUB_SECRET_KEY",
@@ -218,6 +222,7 @@ PASTED = [
     ("onfido", f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
     ("sumsub", f"{SUMSUB}/resources/applicants", SUMSUB),
     ("persona", f"{PERSONA}/api/v1/inquiries", PERSONA),
+    ("stripe", f"{STRIPE}/v1/identity", STRIPE),
     ("regula", "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     ("deepvue", "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
@@ -278,6 +283,7 @@ KEYS = [
     ("onfido", "client_secret"),
     ("sumsub", "app_token"),
     ("sumsub", "secret_key"),
+    ("stripe", "api_key"),
     ("persona", "api_key"),
 ]
 EACH_KEY = pytest.mark.parametrize(("vendor", "name"), KEYS)
@@ -421,6 +427,7 @@ RATES = {
     "didit": {60: 300},
     "onfido": {60: 200},
     "persona": {60: 150},
+    "stripe": {1: 25},
     # A start sends three requests, and Sumsub takes 50 in 5 seconds.
     "sumsub": {5: 16},
 }

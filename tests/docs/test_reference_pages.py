@@ -199,7 +199,7 @@ def test_a_table_is_generated(monkeypatch, page, module, name):
 
 
 @pytest.mark.parametrize(
-    "vendor", ["didit", "deepvue", "azure", "onfido", "sumsub", "veriff", "persona"]
+    "vendor", ["didit", "deepvue", "azure", "onfido", "sumsub", "veriff", "persona", "stripe"]
 )
 def test_a_table_of_switches_is_generated(monkeypatch, vendor):
     monkeypatch.syspath_prepend(DOCS)

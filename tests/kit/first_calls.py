@@ -22,6 +22,7 @@ OF_A_CUSTOMER = {
     "ONFIDO_WORKFLOW_ID": "7b1c8d3e-90aa-4f7e-8c11-77d5a0c1e2f4",
     "PERSONA_API_KEY": "persona_production_7f3a9c1e-5b7f-4a9c-8e5b-7f3a9c1e5b7f",
     "PERSONA_TEMPLATE_ID": "itmpl_Q8zAbcDEf7GhiJKlmn2Pqrst",
+    "STRIPE_SECRET_KEY": "sk_live_7f3a9c1e5b7f4a9c8e5b",
     "SUMSUB_APP_TOKEN": "prd:Ab9xYz77QwErTy.Zx8kQ2mPlT5vWn3R",
     "VERIFF_API_KEY": "8f3a77aa-1122-4abc-9def-001122334466",
     "VERIFF_SHARED_SECRET": "8f3a77aa-1122-4abc-9def-001122334477",
@@ -33,6 +34,7 @@ HOSTS = {
     "facepp": "api-us.faceplusplus.com",
     "onfido": "api.eu.onfido.com",
     "rekognition": "rekognition.eu-west-1.amazonaws.com",
+    "stripe": "api.stripe.com",
     "veriff": "stationapi.veriff.com",
 }
 

@@ -41,6 +41,7 @@ NEEDED = {
     "persona": {"api_key": "some-key", "template_id": "itmpl_Some"},
     "regula": {},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
+    "stripe": {"api_key": "some-key"},
     "sumsub": {"app_token": "prd:some-token", "secret_key": "some-key"},
     "tencent": {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
     "veriff": {

@@ -30,6 +30,7 @@ SESSIONS = {
     "onfido": ({**DOCUMENT, "face_output": "selfie"}, {"any_document": True}),
     "persona": (DOCUMENT, {"any_document": True}),
     "rekognition": ({"expects": ["liveness"], "liveness_threshold": 90}, {}),
+    "stripe": ({**DOCUMENT, "expects": ["match"]}, {"any_document": True}),
     "sumsub": (DOCUMENT, {"any_document": True}),
     "veriff": ({**DOCUMENT, "solution": "document_selfie"}, {"any_document": True}),
 }

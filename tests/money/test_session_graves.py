@@ -30,6 +30,7 @@ DECISIONS = {
     "didit": ("Approved", "Declined"),
     "onfido": ("approved", "declined"),
     "persona": ("approved", "declined"),
+    "stripe": ("verified", "requires_input selfie_face_mismatch"),
     "sumsub": ("completed GREEN", "completed RED FINAL"),
     "veriff": ("approved", "declined"),
 }

@@ -30,7 +30,11 @@ STRICTER = {
     "sumsub": ("level_name", "strict-kyc-level"),
 }
 #: The session's status once staff of the vendor have revised the decision.
-REVISED = {"didit": "Declined", "sumsub": "completed RED FINAL"}
+REVISED = {
+    "didit": "Declined",
+    "stripe": "requires_input selfie_face_mismatch",
+    "sumsub": "completed RED FINAL",
+}
 
 
 class Shop:  # a browser, the service behind it, and the vendor

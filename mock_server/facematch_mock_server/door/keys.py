@@ -17,8 +17,8 @@ from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_aga
 from facematch_mock_server.vendors.veriff import vendor as veriff
 from facematch_mock_server.world.keys import KeyKind
 
-#: What a key of a sandbox begins with, at Onfido and Persona.
-_SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_")
+#: What a key of a sandbox begins with, at Onfido, Persona and Stripe.
+_SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_", "rk_test_", "sk_test_")
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:

@@ -33,7 +33,7 @@ _CREDENTIAL = re.compile(
 #: The scheme and the kind of a key, before the key itself.
 _SCHEME = re.compile(
     r"(?:(?:Bearer|Basic|Token) |token=|api_(?:live|sandbox)[._]|persona_(?:sandbox|production)_|"
-    r"(?:sbx|prd):|bce-(?:auth-v1|v3)/)*"
+    r"(?:sbx|prd):|(?:sk|rk|pk)_(?:live|test)_|bce-(?:auth-v1|v3)/)*"
 )
 #: AWS's and Tencent's signature: the scheme, the access key, the scope, the names of the headers
 #: that are signed, and the signature.
@@ -317,12 +317,22 @@ class Reduction:
         return int(self.stand_ins.of_id(str(abs(int(number)))))
 
     def _reduce_key(self, name: str) -> str:
-        """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in."""
+        """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.
+
+        Of a name in brackets, such as Stripe's ``options[document][allowed_types][0]``, each part.
+        """
+        if "[" in name:
+            return re.sub(r"[^\[\]]+", self._reduce_part_of_key, name)
         if name == "" or name in self._vocabulary.texts:
             return name
         if self._may_be_word(name):
             return self._reduce_word(name)
         return self._hide(Field("id"), name)
+
+    def _reduce_part_of_key(self, part: re.Match[str]) -> str:
+        """Return the name between two brackets, or the index of an item."""
+        name = part[0]
+        return name if _PLAIN_NUMBER.fullmatch(name) else self._reduce_key(name)
 
     def _may_be_word(self, name: str) -> bool:
         """Return whether a name may be the vendor's: a word in a usual shape, and not private."""

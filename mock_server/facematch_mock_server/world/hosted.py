@@ -296,7 +296,8 @@ def act(
         if _store_unless_changed(world, session, changed) is changed:
             if check is not None:
                 world.pictures.keep(check.contents)
-            return changed
+            # A vendor's `on_status_change` may have changed the status once more.
+            return world.sessions.find(session_id) or changed
 
 
 def _check_open(world: World, session: Session) -> None:

@@ -19,6 +19,7 @@ from facematch_mock_server.world.clock import VirtualClock
 from facematch_onfido import OnfidoBackend
 from facematch_persona import PersonaBackend
 from facematch_rekognition import RekognitionBackend
+from facematch_stripe import StripeBackend
 from facematch_sumsub import SumsubBackend
 from facematch_veriff import VeriffBackend
 
@@ -30,6 +31,8 @@ WORKFLOW = "11111111-2222-3333-4444-555555555555"
 VERIFF_KEY = "0ca11ab1-e5e3-4f9a-877c-15e3f9a77c10"
 #: An app token of Sumsub begins with its environment.
 SUMSUB_TOKEN = f"prd:{canaries.CLIENT_ID}"
+#: Stripe shows a date of birth to a restricted key alone.
+STRIPE_KEY = f"rk_{canaries.API_KEY}"
 #: Opens a vendor's backend, with more settings: of an address, for example.
 BACKENDS = {
     "didit": lambda **settings: DiditBackend(
@@ -63,6 +66,11 @@ BACKENDS = {
         webhook_secrets=canaries.WEBHOOK_SECRET,
         **settings,
     ),
+    "stripe": lambda **settings: StripeBackend(
+        api_key=STRIPE_KEY,
+        webhook_secrets=canaries.WEBHOOK_SECRET,
+        **settings,
+    ),
     "sumsub": lambda **settings: SumsubBackend(
         app_token=SUMSUB_TOKEN,
         secret_key=canaries.CLIENT_SECRET,
@@ -91,6 +99,8 @@ RELIED_ON = {
     "didit": _DOCUMENT,
     "onfido": _DOCUMENT,
     "persona": _DOCUMENT,
+    # It does not say that it checks liveness.
+    "stripe": {**_DOCUMENT, "expects": ["match"]},
     "sumsub": _DOCUMENT,
     "veriff": _DOCUMENT,
     "azure": _LIVENESS,
@@ -101,6 +111,7 @@ WEBHOOK_SECRETS = {
     "didit": canaries.WEBHOOK_SECRET,
     "onfido": canaries.WEBHOOK_SECRET,
     "persona": canaries.WEBHOOK_SECRET,
+    "stripe": canaries.WEBHOOK_SECRET,
     "sumsub": canaries.WEBHOOK_SECRET,
     "veriff": canaries.CLIENT_SECRET,
 }
@@ -121,7 +132,7 @@ class SessionWorld:
         if vendor in CLIENTS:
             self.control.add_key(key=canaries.CLIENT_SECRET, client=CLIENTS[vendor])
         else:
-            self.control.add_key(key=canaries.API_KEY)
+            self.control.add_key(key=STRIPE_KEY if vendor == "stripe" else canaries.API_KEY)
         if vendor == "didit":
             self.control.sessions.workflow(WORKFLOW, kind="kyc")
         self.events = []
@@ -301,7 +312,7 @@ OPERATIONS = ("start", "read")
 #: The policies before the call.
 GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "retries")}
 #: A start that looks first, for nothing, whether the session is there.
-LOOK_FIRST = ("didit", "onfido", "persona", "sumsub")
+LOOK_FIRST = ("didit", "onfido", "persona", "stripe", "sumsub")
 #: The same start again makes a second session.
 STARTS_ANOTHER = ("azure", "veriff")
 #: The requests that make a session, if not one: Onfido's first one, the applicant, is free.
@@ -313,9 +324,9 @@ READS_TWICE = ("onfido", "sumsub", "veriff")
 COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": "unknown"}
 #: Where a refusal ends in another error, as vendors word it in the mock.
 ENDS_BY_VENDOR = {}
-for _vendor in ("didit", "onfido", "persona", "sumsub", "veriff"):
+for _vendor in ("didit", "onfido", "persona", "stripe", "sumsub", "veriff"):
     ENDS_BY_VENDOR[_vendor, "read", ("status", 404)] = "SessionNotFound"
 for _operation in OPERATIONS:
     ENDS_BY_VENDOR["azure", _operation, ("status", 404)] = "SessionNotFound"
-    for _vendor in ("azure", "onfido", "persona", "rekognition", "sumsub", "veriff"):
+    for _vendor in ("azure", "onfido", "persona", "rekognition", "stripe", "sumsub", "veriff"):
         ENDS_BY_VENDOR[_vendor, _operation, ("status", 403)] = "PermissionDenied"

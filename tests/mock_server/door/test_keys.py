@@ -10,6 +10,7 @@ from kit import mock_facepp as facepp
 from kit import mock_onfido as onfido
 from kit import mock_persona as persona
 from kit import mock_rekognition as rekognition
+from kit import mock_stripe as stripe
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit import mock_veriff as veriff
@@ -81,6 +82,7 @@ CALLS += [
     ("baidu", baidu.login(client_id=CLIENT, client_secret=KEY)),
     ("onfido", onfido.ask(onfido.APPLICANTS, onfido.NAME, token=KEY)),
     ("persona", persona.persona_request(key=KEY)),
+    ("stripe", stripe.stripe_request(key=KEY)),
 ]
 
 
@@ -133,6 +135,8 @@ def test_known_access_key_still_needs_its_secret(vendor):
     [
         ("persona", persona.persona_request(key="persona_sandbox_of-the-program"), "sandbox"),
         ("persona", persona.persona_request(key="persona_production_of-the-program"), "live"),
+        ("stripe", stripe.stripe_request(key="sk_test_of-the-program"), "sandbox"),
+        ("stripe", stripe.stripe_request(key="rk_live_of-the-program"), "live"),
         ("sumsub", sumsub.create(token="sbx:of-the-program", key=KEY), "sandbox"),
         ("sumsub", sumsub.create(token="prd:of-the-program", key=KEY), "live"),
     ],

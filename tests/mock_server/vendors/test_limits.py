@@ -11,6 +11,7 @@ from kit import mock_facepp as facepp
 from kit import mock_onfido as onfido
 from kit import mock_persona as persona
 from kit import mock_rekognition as rekognition
+from kit import mock_stripe as stripe
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit import mock_veriff as veriff
@@ -36,6 +37,7 @@ DOCUMENTED = {
     "onfido": {"live": 400, "sandbox": None},
     "persona": {"request": 300, "inquiry": 150},
     "rekognition": {"second": None, "increase": None, "capacity": None},
+    "stripe": {"request": 25},
     "sumsub": {"get": 300, "post": 50, "sandbox": 500},
     "tencent": {"second": None},
     "veriff": {"delete_per_hour": 5, "delete_per_day": 10},
@@ -128,6 +130,7 @@ LIMITS = [
     Limit("persona", "inquiry", 60, persona.starting(), 429, "Quota exceeded", PERSONAS),
     Limit("rekognition", "second", 1, AWS_COMPARE, 400, "ProvisionedThroughputExceeded"),
     Limit("rekognition", "increase", 1, AWS_COMPARE, 400, "ThrottlingException"),
+    Limit("stripe", "request", 1, stripe.stripe_request(), 429, "rate_limit"),
     Limit("sumsub", "post", 5, create_sumsub_applicant),
     Limit("sumsub", "get", 5, find_sumsub_applicant),
     Limit("sumsub", "sandbox", DAY_S, create_in_sumsubs_sandbox),

@@ -19,6 +19,7 @@ CALLS = {
     "onfido": ("POST /v3.6/watchlist_monitors", {}, "/v3.6/watchlists"),
     "sumsub": ("GET /resources/inspections/7/resources/8", {}, "/resources/nothing"),
     "persona": ("GET /api/v1/cases/case_1", {}, None),
+    "stripe": ("POST /v1/payment_intents/pi_1/confirm", {}, "/v1/identity/sideways"),
     "veriff": (f"GET /v1/sessions/{UUID}/watchlist-screening", {}, f"/v1/sessions/{UUID}/watch"),
     "facepp": ("POST /facepp/v3/search", {}, "/facepp/v3/searching"),
     "baidu": ("POST /rest/2.0/face/v3/search", {}, "/rest/2.0/face/v3/searching"),

@@ -49,6 +49,8 @@ FIELDS = {
     "persona": ["data", "meta"],
     "regula": ["images", "tag"],
     "rekognition": ["SourceImage", "TargetImage", "Image", "SessionId", "Attributes", "Settings"],
+    # It takes no JSON.
+    "stripe": [],
     "sumsub": ["externalUserId", "userId", "levelName", "ttlInSecs", "redirect", "rejectLabels"],
     "tencent": ["ImageA", "UrlB", "Image", "FaceModelVersion", "FaceMatchingStrategy"],
     "veriff": ["verification"],

@@ -16,6 +16,7 @@ from kit import mock_onfido as onfido
 from kit import mock_persona as persona
 from kit import mock_regula as regula
 from kit import mock_rekognition as rekognition
+from kit import mock_stripe as stripe
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit import mock_veriff as veriff
@@ -167,6 +168,18 @@ WORDS = {
             400: "InvalidImageFormatException",
             404: "UnknownOperationException",
             500: "InternalServerError",
+        },
+    ),
+    "stripe": Words(
+        stripe.starting(),
+        {
+            400: "invalid_request_error",
+            401: "Invalid API key",
+            403: "invalid_request_error",
+            404: "resource_missing",
+            409: "idempotency_key_in_use",
+            429: "rate_limit",
+            500: "api_error",
         },
     ),
     "sumsub": Words(

@@ -110,6 +110,9 @@ CALLS = {
     ),
     "veriff": FieldCall("/v1/sessions", {"verification": "x"}, json={"verification": "x"}),
     "persona": FieldCall("/api/v1/inquiries", {"data": "a"}, json={"data": "a"}),
+    "stripe": FieldCall(
+        "/v1/identity/verification_sessions", {"type": "document"}, data={"type": "document"}
+    ),
     "regula": FieldCall("/api/match", {"tag": "a"}, json={"tag": "a"}),
     "rekognition": FieldCall(
         "/", {"SimilarityThreshold": "80.5"}, json={"SimilarityThreshold": 80.50}

@@ -1,0 +1,563 @@
+"""`StripeBackend`: start, read and redact Stripe's VerificationSessions, and read its webhooks.
+
+Sources, all read 2026-11-29: Stripe's client stripe 16.1.0 for Python (`stripe/identity`); the
+pages docs.stripe.com/identity/how-sessions-work, /verification-sessions,
+/access-verification-results and /selfie; docs.stripe.com/webhooks, /rate-limits, /api/errors and
+/api/idempotent_requests. "Ours" marks a choice of this project. This code has never been run
+against Stripe.
+
+A *session* is a VerificationSession; each try of the person that Stripe has checked has a *report*.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Generator, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+
+from facematch_core import (
+    Charged,
+    ComparedWith,
+    ConfigurationError,
+    Decision,
+    Environment,
+    InvalidRequest,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    ResultWarning,
+    Secret,
+    SessionRecord,
+    SessionState,
+    VendorError,
+    WarningCode,
+    WebhookRefused,
+    errors,
+)
+from facematch_core.backend import (
+    Capabilities,
+    DeleteRequest,
+    DocumentHolder,
+    RateWindow,
+    ReadRequest,
+    Request,
+    SessionAccess,
+    SessionCapabilities,
+    SessionCheck,
+    SessionReading,
+    StartRequest,
+    VendorCopy,
+)
+from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
+from facematch_core.http import (
+    MOCK_HEADER,
+    DeleteSteps,
+    ErrorRow,
+    HostedSessionBackend,
+    HttpReply,
+    HttpRequest,
+    InconclusiveRow,
+    SessionSteps,
+    as_secret,
+    has_signature,
+    vendor_error,
+)
+
+NAME = "stripe"
+#: The pinned version, because the account's settings would choose another one.
+VERSION = "2026-10-28.endive"
+_SESSIONS = "/v1/identity/verification_sessions"
+
+#: A session as Stripe's JSON object.
+Session: TypeAlias = dict[str, Any]
+
+#: The environment of a key, by the prefix of the key.
+_ENVIRONMENTS: Mapping[str, Environment] = {
+    "sk_live_": Environment.PRODUCTION,
+    "rk_live_": Environment.PRODUCTION,
+    "sk_test_": Environment.SANDBOX,
+    "rk_test_": Environment.SANDBOX,
+}
+#: What a restricted key begins with. Stripe shows a date of birth to no other key.
+_RESTRICTED = "rk_"
+
+_STATES: Mapping[str, SessionState] = {
+    # Not begun, or failed: `last_error` tells which. The person may try again in both cases.
+    "requires_input": SessionState.PENDING,
+    "processing": SessionState.PROCESSING,
+    "verified": SessionState.DECIDED,
+    "canceled": SessionState.CANCELED,
+}
+#: Decisions about the match, by the error code of a selfie that failed.
+_DECISIONS: Mapping[str, Decision] = {
+    "selfie_face_mismatch": Decision.NO_MATCH,
+    "selfie_document_missing_photo": Decision.INCONCLUSIVE,
+    "selfie_unverified_other": Decision.INCONCLUSIVE,
+}
+#: The error code of a selfie that is no live face's. It says nothing about the match.
+_MANIPULATED = "selfie_manipulated"
+#: Warning codes by Stripe's error code. All others are OTHER.
+_WARNING_CODES: Mapping[str, WarningCode] = {
+    "selfie_face_mismatch": WarningCode.LOW_SIMILARITY,
+    _MANIPULATED: WarningCode.PRESENTATION_ATTACK,
+}
+#: Fields of a session that are copied to `raw`: nothing about the person or the document.
+_RAW_FIELDS = ("id", "type", "status", "created", "livemode")
+
+_REJECTED = "the request was rejected"
+_TOO_FAST = ErrorRow(errors.RateLimited, Charged.NO, _REJECTED, "too many requests at once; wait")
+_NO_SESSION = ErrorRow(
+    errors.SessionNotFound,
+    Charged.NO,
+    "a 404 response",
+    "session not found: the id is unknown, or the key is of the other mode, live or test",
+)
+#: The oldest signature that is accepted: the tolerance of Stripe's clients.
+_OLDEST = dt.timedelta(seconds=300)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class StripeBackend(HostedSessionBackend):
+    """Verifies a person in a hosted session: a VerificationSession of Stripe Identity.
+
+    The person shows a document and takes a selfie, which each session asks for
+    (``require_matching_selfie``). Only the selfie decides: "verified" without a selfie in its
+    report compared no face, and is no match. Stripe returns no score, and does not document a
+    liveness check: liveness is reported only if the selfie was manipulated. Open sessions with
+    ``expects=["match"]``.
+
+    **A failure is not final**: the session asks for input again, and the person may try again,
+    without a limit. Stripe charges each try that it has checked. Count them, and delete the session
+    to end it. A start is counted as one charge.
+
+    Stripe stores pictures and documents until you delete the session. Its `client_reference_id` is
+    the record's id, and its metadata have a digest of the terms.
+
+    Args:
+        api_key: A secret key ``sk_...`` or a restricted key ``rk_...``. Default:
+            ``STRIPE_SECRET_KEY``. Stripe shows the date of birth only to a restricted key; without
+            it, only the name on the document is compared. Its prefix says whether it is a test key,
+            with which nothing is checked or charged.
+        environment: The environment, if the key's prefix does not say it; MOCK for a mock.
+        webhook_secrets: The endpoint's signing secret, ``whsec_...``, or several. Default:
+            ``STRIPE_WEBHOOK_SECRET``, which contains one.
+        handoff_hosts: Exact names of further hosts that a session link may point to.
+        base_url: Stripe's address.
+
+    Raises:
+        ConfigurationError: a setting is invalid, or `environment` contradicts the key's prefix.
+    """
+
+    name: ClassVar[str] = NAME
+    environment_variables: ClassVar[Mapping[str, str]] = {
+        "api_key": "STRIPE_SECRET_KEY",
+        "webhook_secrets": "STRIPE_WEBHOOK_SECRET",
+    }
+    allowed_hosts: ClassVar[frozenset[str]] = frozenset({"api.stripe.com"})
+    api_path: ClassVar[str] = "/v1(/.*)?"
+    own_error = ("error", "type")
+    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
+        "rate_limit": _TOO_FAST,
+        "lock_timeout": _TOO_FAST,
+        # The same start is under way; once it has ended, a repeated one gets its answer.
+        "idempotency_key_in_use": _TOO_FAST,
+    }
+    request_id_header: ClassVar[str | None] = "Request-Id"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        operations=frozenset(), rate_windows=(RateWindow(25, 1.0),)
+    )
+    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+        checks=frozenset({Operation.MATCH}),
+        scored=frozenset(),
+        compares_with=frozenset({ComparedWith.DOCUMENT}),
+        reads_document=True,
+        start_is_repeatable=True,
+        stores=frozenset({VendorCopy.ID, VendorCopy.TERMS}),
+        finds_by_record=True,
+        can_delete=True,
+        link_hosts=frozenset({"verify.stripe.com"}),
+        link_works_once=True,
+        takes_return_url=True,
+        read_windows=(RateWindow(25, 1.0),),
+    )
+
+    api_key: Secret = attrs.field(converter=as_secret)
+    environment: Environment | None = None
+    base_url: str = "https://api.stripe.com"
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        stated = self.key_environment
+        is_contradiction = stated is not None and self.environment not in (
+            None,
+            Environment.MOCK,
+            stated,
+        )
+        if is_contradiction:
+            raise ConfigurationError(
+                f"environment is {self.environment}, but the prefix of api_key says {stated}: set "
+                "the other key, or leave environment out."
+            )
+
+    @property
+    def key_environment(self) -> Environment | None:
+        """The environment that the key's prefix states, or None."""
+        for prefix, environment in _ENVIRONMENTS.items():
+            if self.api_key.reveal().startswith(prefix):
+                return environment
+        return None
+
+    @property
+    def environments(self) -> frozenset[Environment]:
+        """The environments that sessions can come from: by the setting, or else by the key."""
+        environments = super().environments
+        if environments or self.key_environment is None:
+            return environments
+        return frozenset({self.key_environment})
+
+    @property
+    def session_facts(self) -> Mapping[str, str]:
+        """That a session requires the selfie; a session without it is not the record's."""
+        return {"selfie": "required"}
+
+    # Sessions
+
+    def start_steps(self, request: StartRequest) -> SessionSteps:
+        """Create a session that requires a selfie; the same record returns the same session."""
+        record = request.record
+        fields: dict[str, str | Secret] = {
+            "type": "document",
+            "options[document][require_matching_selfie]": "true",
+            "client_reference_id": record.id,
+            # A digest of the planned fields, which reveals a changed record.
+            "metadata[facematch_terms]": record.terms,
+        }
+        if request.return_url is not None:
+            fields["return_url"] = request.return_url
+        http_request = self._request("POST", fields=fields, charges=1)
+        # For the same key, Stripe returns its first answer again for at least 24 hours.
+        headers = {**http_request.headers, "Idempotency-Key": record.id}
+        reply = yield attrs.evolve(http_request, headers=headers)
+        return _read_session(reply)
+
+    def read_steps(self, request: ReadRequest) -> SessionSteps:
+        """Read a record's session; without a `session_id`, find it by its reference.
+
+        Every read of an open session has a new link.
+        """
+        record = request.record
+        session_id = record.session_id
+        if session_id is None:
+            sessions = yield from self._list_newest_first(record)
+            session_id = _choose(sessions)["id"]
+        expanded = ["last_verification_report"]
+        # Only for a document that is compared, because these are personal data.
+        if record.compared_with is ComparedWith.DOCUMENT:
+            expanded.append("verified_outputs")
+            if self.api_key.reveal().startswith(_RESTRICTED):
+                expanded.append("verified_outputs.dob")
+        params = {f"expand[{number}]": field for number, field in enumerate(expanded)}
+        reply = yield self._request("GET", _path_of(session_id), params=params)
+        return _read_session(reply)
+
+    def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
+        """Redact a record's session; without a `session_id`, all sessions started with the record.
+
+        An open session is canceled by it. Raises `SessionMismatch` if the session is another
+        record's. Stripe rejects the deletion of a session that it is processing: try again later.
+        """
+        record = request.record
+        if record.session_id is None:
+            sessions = yield from self._list_newest_first(record)
+        else:
+            reply = yield self._request("GET", _path_of(record.session_id))
+            sessions = [reply.json()]
+        redactions = []
+        for session in sessions:
+            redaction = session.get("redaction")
+            if redaction is None:
+                if session.get("client_reference_id") != record.id:
+                    raise errors.SessionMismatch(
+                        "The session does not have the id of this record: nothing was redacted.",
+                        backend=NAME,
+                        field="record_id",
+                    )
+                reply = yield self._request("POST", f"{_path_of(session['id'])}/redact")
+                redaction = reply.json()["redaction"]
+            redactions.append(redaction["status"])
+        if set(redactions) == {"redacted"}:
+            return Deletion(state=DeletionState.DONE)
+        # Redaction takes up to four days; deleting again shows whether it is done.
+        return Deletion(state=DeletionState.REQUESTED)
+
+    def _list_newest_first(
+        self, record: SessionRecord
+    ) -> Generator[HttpRequest, HttpReply, list[Session]]:
+        """Return the sessions started with a record. Raises `SessionNotFound` if there is none."""
+        params = {"client_reference_id": record.id, "limit": "100"}
+        reply = yield self._request("GET", params=params)
+        sessions = []
+        for session in reply.json()["data"]:
+            # Check again, because a server may ignore the filter.
+            if session.get("client_reference_id") == record.id:
+                sessions.append(session)
+        if not sessions:
+            raise errors.SessionNotFound(
+                "Stripe lists no session with the id of this record: none was started, or it was "
+                "redacted.",
+                backend=NAME,
+            )
+        return sessions
+
+    def _request(
+        self, method: str, path: str = "", *, charges: int = 0, **more: Any
+    ) -> HttpRequest:
+        """Return a request to a path below the sessions; `more` are fields of `HttpRequest`."""
+        return HttpRequest(
+            method=method,
+            url=f"{self.service_url}{_SESSIONS}{path}",
+            headers={
+                "Authorization": Secret(f"Bearer {self.api_key.reveal()}"),
+                "Stripe-Version": VERSION,
+            },
+            masked=(self.api_key,),
+            charges=charges,
+            **more,
+        )
+
+    # Errors and webhooks
+
+    def error_code(self, reply: HttpReply) -> object:
+        return reply.at("error", "code")
+
+    def error(self, reply: HttpReply, request: Request) -> VendorError:
+        """Return the error for an error reply. A start with an unknown id finds no customer."""
+        if reply.status == 404 and not isinstance(request, StartRequest):
+            now = self.client.clock.now()
+            return vendor_error(reply, {}, backend=NAME, now=now, row=_NO_SESSION)
+        return super().error(reply, request)
+
+    def is_signed(self, body: bytes, headers: Mapping[str, str], keys: tuple[Secret, ...]) -> bool:
+        """Return whether one of the secrets, with ``whsec_``, signed the time and the body.
+
+        After a secret was rolled there are two signatures ``v1``. ``v0`` is none.
+        """
+        signature = _Signature.read(headers)
+        message = signature.time.encode(errors="replace") + b"." + body
+        return any(has_signature(message, digest, keys) for digest in signature.digests)
+
+    def read_delivery(
+        self, document: Any, headers: Mapping[str, str], now: dt.datetime
+    ) -> tuple[SessionHint, ...]:
+        """Return the session that a signed event is about; () for an event about something else.
+
+        Raises `WebhookRefused` for an event that was signed too long ago. Stripe's clients accept a
+        time in the future, and so does this one.
+        """
+        signed_at = dt.datetime.fromtimestamp(int(_Signature.read(headers).time), dt.UTC)
+        if now - signed_at > _OLDEST:
+            raise WebhookRefused(
+                f"The delivery was signed {now - signed_at} ago by this machine's clock; at most "
+                f"{_OLDEST} are accepted."
+            )
+        session = document["data"]["object"]
+        if session["object"] != "identity.verification_session":
+            return ()
+        hint = SessionHint(
+            record_id=_record_id_of(session),
+            session_id=_text(session["id"]),
+            event_id=_text(document["id"]),
+        )
+        return (hint,)
+
+
+@attrs.frozen(kw_only=True)
+class _Signature:
+    """The header ``Stripe-Signature``: ``t=1700000000,v1=...,v1=...,v0=...``.
+
+    Attributes:
+        time: The time of signing, in seconds since 1970, as written; of several the first, as in
+            Stripe's clients. "" if there is none.
+        digests: The signatures ``v1``.
+    """
+
+    time: str
+    digests: tuple[str, ...]
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str]) -> _Signature:
+        time = ""
+        digests = []
+        for part in headers.get("stripe-signature", "").split(","):
+            name, _, value = part.partition("=")
+            if name == "t" and not time:
+                time = value
+            elif name == "v1":
+                digests.append(value)
+        return cls(time=time, digests=tuple(digests))
+
+
+def _path_of(session_id: str) -> str:
+    """Return the path of a session. Raises `InvalidRequest` for an id unfit for a URL."""
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", session_id):
+        raise InvalidRequest("Invalid Stripe session id: use letters, digits and _ only.")
+    return f"/{session_id}"
+
+
+def _choose(sessions: list[Session]) -> Session:
+    """Return the newest session that is decided or processing, or else the oldest.
+
+    So the person does not have to repeat a session.
+    """
+    for session in sessions:
+        if session["status"] in ("verified", "processing"):
+            return session
+    return sessions[-1]
+
+
+def _read_session(reply: HttpReply) -> SessionReading:
+    """Parse a session. Any exception means that it cannot be read."""
+    session: Session = reply.json()
+    status = _text(session["status"])
+    state = _STATES.get(status, SessionState.UNKNOWN)
+    if session["redaction"] is not None:
+        # A session whose redaction has begun keeps its status, but loses its data.
+        state = SessionState.GONE
+    report = session["last_verification_report"]
+    selfie = report.get("selfie") if isinstance(report, dict) else None
+    checks: tuple[SessionCheck, ...] = ()
+    # While a try is processed, the report is that of an earlier one.
+    if selfie is not None and state is not SessionState.PROCESSING:
+        checks = _read_checks(selfie, status)
+    error = _read_error(session["last_error"])
+    document_options = session["options"].get("document") or {}
+    is_selfie_required = document_options.get("require_matching_selfie") is True
+    return SessionReading(
+        session_id=_text(session["id"]),
+        state=state,
+        vendor_status=status,
+        access=_read_access(session, state),
+        approved=status == "verified",
+        checks=checks,
+        compared_with=ComparedWith.DOCUMENT if checks else ComparedWith.UNKNOWN,
+        document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
+        record_id=_record_id_of(session),
+        terms=session["metadata"].get("facematch_terms"),
+        created_at=dt.datetime.fromtimestamp(session["created"], dt.UTC),
+        facts={"selfie": "required" if is_selfie_required else "not required"},
+        has_begun=error is not None,
+        # The person may try again at any time.
+        is_asked_back=state is SessionState.PENDING and error is not None,
+        warnings=() if error is None else (error,),
+        environment=_read_environment(reply, session["livemode"]),
+        raw=_show(session, selfie),
+    )
+
+
+def _read_checks(selfie: Session, status: str) -> tuple[SessionCheck, ...]:
+    """Return what a report says about the face, in a session with this status."""
+    if selfie["status"] == "verified":
+        if status != "verified":
+            # The session failed for another reason, such as the document: no verdict on the face.
+            return ()
+        return (_match(Decision.MATCH, selfie),)
+    if selfie["status"] != "unverified":
+        return (_match(Decision.REVIEW, selfie),)
+    code = (selfie.get("error") or {}).get("code")
+    if code == _MANIPULATED:
+        result = LivenessResult(
+            decision=LivenessDecision.NOT_LIVE,
+            warnings=(_warning(code),),
+            backend=NAME,
+            vendor_status=selfie["status"],
+        )
+        return (SessionCheck(result=result),)
+    return (_match(_DECISIONS.get(str(code), Decision.REVIEW), selfie),)
+
+
+def _match(decision: Decision, selfie: Session) -> SessionCheck:
+    code = (selfie.get("error") or {}).get("code")
+    result = MatchResult(
+        decision=decision,
+        warnings=() if code is None else (_warning(code),),
+        backend=NAME,
+        vendor_status=_text(selfie["status"]),
+    )
+    return SessionCheck(result=result)
+
+
+def _warning(code: str) -> ResultWarning:
+    return ResultWarning(code=_WARNING_CODES.get(code, WarningCode.OTHER), tag=_text(code))
+
+
+def _read_error(last_error: Session | None) -> ResultWarning | None:
+    """Return the error of the last try; None if there was none, also as an error without a code.
+
+    Its text is for the person, and not copied.
+    """
+    code = (last_error or {}).get("code")
+    return None if code is None else _warning(code)
+
+
+def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
+    """Return the link and the client secret of an open session; None without a link."""
+    if state is not SessionState.PENDING or session["url"] is None:
+        return None
+    client_secret = session["client_secret"]
+    return SessionAccess(
+        link=Secret(_text(session["url"])),
+        token=None if client_secret is None else Secret(_text(client_secret)),
+        # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
+        expires_at=None,
+    )
+
+
+def _read_holders(session: Session) -> tuple[DocumentHolder, ...]:
+    """Return the holder of the document, as far as the key may read it; () if nothing was read."""
+    outputs = session.get("verified_outputs")
+    if outputs is None:
+        return ()
+    names = [outputs.get("first_name"), outputs.get("last_name")]
+    try:
+        dob = outputs["dob"]
+        date_of_birth = dt.date(dob["year"], dob["month"], dob["day"])
+    except (KeyError, TypeError, ValueError):
+        date_of_birth = None  # hidden from the key, or incomplete on the document
+    return (
+        DocumentHolder(name=" ".join(filter(None, names)) or None, date_of_birth=date_of_birth),
+    )
+
+
+def _read_environment(reply: HttpReply, livemode: object) -> Environment | str | None:
+    """Return the environment that a session states; None for a mock's."""
+    if MOCK_HEADER in reply.headers:
+        return None
+    if not isinstance(livemode, bool):
+        return f"livemode {livemode}"
+    return Environment.PRODUCTION if livemode else Environment.SANDBOX
+
+
+def _show(session: Session, selfie: Session | None) -> dict[str, Any]:
+    """Return the fields that `raw` shows: words and codes."""
+    shown = {name: session[name] for name in _RAW_FIELDS}
+    shown["last_error"] = (session["last_error"] or {}).get("code")
+    if selfie is not None:
+        code = (selfie.get("error") or {}).get("code")
+        shown["selfie"] = {"status": selfie["status"], "error": code}
+    return shown
+
+
+def _record_id_of(session: Session) -> str | None:
+    """Return the record's id from a session's reference; None for another program's reference."""
+    reference = str(session.get("client_reference_id"))
+    return reference if re.fullmatch(r"[0-9a-f]{32}", reference) else None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{type(value).__name__} in place of a text")
+    return value

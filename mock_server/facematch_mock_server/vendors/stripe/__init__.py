@@ -1,0 +1,1 @@
+"""Stripe Identity: VerificationSessions with a document and a selfie, their reports, and events."""

@@ -1,0 +1,259 @@
+"""A call to Stripe: its key, its limit, its parameters, and the replay of an earlier answer.
+
+Sources: Stripe's client stripe 16.1.0 for Python; docs.stripe.com/api and /api/idempotent_requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import functools
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.state import Collection
+from facematch_mock_server.claims import JSON, response
+from facematch_mock_server.vendors.base import Call, bearer_token
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+#: The version whose form all answers have.
+NEWEST_VERSION = "2026-10-28.endive"
+_VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
+#: The maximum number of answers that can be replayed.
+_MOST_SAVED = 10_000
+
+#: The kind of a parameter: `str`, `bool`, `list`, `dict` for metadata, or the parameters in it.
+Kind: TypeAlias = Any
+#: Parameters by name; the text "" stands for an object that is emptied.
+Parameters: TypeAlias = dict[str, Any]
+
+
+def new_id(prefix: str, uuid: str) -> str:
+    """Return an id in Stripe's form, made from a UUID."""
+    return f"{prefix}_1{uuid.replace('-', '')[:23]}"
+
+
+def key_of(head: Request) -> str | None:
+    """Return the key in a request: a bearer token, or the user of HTTP Basic."""
+    scheme, _, credentials = head.header("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return bearer_token(head)
+    try:
+        user, _, _ = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return user
+
+
+@attrs.frozen(kw_only=True)
+class SavedAnswer:
+    """The answer to the first request with an idempotency key.
+
+    Attributes:
+        request: SHA-256 of the request's path and body.
+        status, body: The answer's.
+        saved_at: When it was given, UTC.
+    """
+
+    request: str
+    status: int
+    body: bytes
+    saved_at: dt.datetime
+
+
+class StripeRecords:
+    """The answers of one world that can be replayed, by mode and idempotency key."""
+
+    def __init__(self) -> None:
+        self.saved: Collection[SavedAnswer] = Collection(limit=_MOST_SAVED)
+        #: The keys of requests that have no answer yet. Guarded by `lock`.
+        self.under_way: set[str] = set()
+        self.lock = threading.Lock()
+
+
+@attrs.define(kw_only=True, eq=False)
+class StripeCall(Call):
+    """A call to Stripe."""
+
+    @property
+    def mode(self) -> str:
+        """The mode of the key, ``live`` or ``test``: each has its own sessions."""
+        return "live" if self.is_live else "test"
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the key is a restricted one, which may read sensitive values."""
+        return (key_of(self.request) or "").startswith("rk_")
+
+    @functools.cached_property
+    def expands(self) -> frozenset[str]:
+        """The fields to expand, without the ``data.`` of a list; refuses unknown ones."""
+        expands = set()
+        for text in self.read_parameters(None).get("expand", ()):
+            field = str(text).removeprefix("data.")
+            root, _, _ = field.partition(".")
+            if root not in ("last_verification_report", "verified_outputs", "related_customer"):
+                self.refuse("parameter.expand", name=text)
+            expands.add(field)
+        return frozenset(expands)
+
+    def read_parameters(self, known: Kind) -> Parameters:
+        """Return the parameters of the query or the form, as `known` describes them.
+
+        Without `known`, nothing is checked. Refuse the call for an unknown parameter, and for one
+        of another kind.
+        """
+        pairs: Iterable[tuple[str, str]] = self.request.query
+        if self.request.method == "POST":
+            pairs = []
+            if self.request.body:
+                form = self.read_form("body.form")
+                pairs = [(name, text) for name, texts in form.fields.items() for text in texts]
+        parameters = self._nest(pairs)
+        if known is None:
+            return parameters
+        checked: Parameters = self._check("", parameters, known)
+        self.expands  # noqa: B018 - refuse an unknown field before anything is changed
+        return checked
+
+    def _nest(self, pairs: Iterable[tuple[str, str]]) -> Parameters:
+        """Return ``options[document][allowed_types][0]=passport`` as nested objects and lists.
+
+        A list may be written with indexes or without them: ``expand[0]=`` or ``expand[]=``.
+        """
+        self.claims.cite("parameter.form")
+        nested: Parameters = {}
+        for name, text in pairs:
+            *parents, last = name.replace("]", "").split("[")
+            is_item = bool(parents) and (last == "" or last.isdigit())
+            if is_item:
+                last = parents.pop()
+            place: Any = nested
+            for parent in parents:
+                place = place.setdefault(parent, {})
+                if not isinstance(place, dict):
+                    self.refuse("parameter.invalid", name=name)
+            if not is_item:
+                place[last] = text
+            elif isinstance(place.setdefault(last, []), list):
+                place[last].append(text)
+            else:
+                self.refuse("parameter.invalid", name=name)
+        return nested
+
+    def _check(self, name: str, value: Any, kind: Kind) -> Any:
+        """Return the value of a parameter, converted to its kind."""
+        if kind is bool:
+            if value not in ("true", "false"):
+                self.refuse("parameter.invalid", name=name)
+            return value == "true"
+        if isinstance(kind, Mapping):
+            value = {} if value == "" else value
+            if not isinstance(value, dict):
+                self.refuse("parameter.invalid", name=name)
+            checked = {}
+            for key, inner in value.items():
+                inner_name = f"{name}[{key}]" if name else key
+                if key not in kind:
+                    self.refuse("parameter.unknown", name=inner_name)
+                checked[key] = self._check(inner_name, inner, kind[key])
+            return checked
+        if kind is str and value == "":
+            self.refuse("parameter.empty", name=name)
+        if kind is dict and value == "":
+            return value
+        if not isinstance(value, kind):
+            self.refuse("parameter.invalid", name=name)
+        return value
+
+    def find_session(self, session_id: str) -> Session:
+        """Return the session with this id; refuse the call if the key's mode has none."""
+        session = self.world.sessions.find(session_id)
+        if session is None or hosted_of(session).is_live is not self.is_live:
+            self.refuse("session.unknown", "key.mode", name=session_id)
+        return session
+
+
+def check_key(call: StripeCall) -> None:
+    """Refuse a call without a valid secret key; else name the request in the answer."""
+    text = key_of(call.request)
+    if not text:
+        call.refuse("key.missing")
+    if not call.authenticate(text):
+        key = call.world.keys.find(text)
+        if key is not None and key.expired(call.now):
+            call.refuse("key.expired")
+        call.refuse("key.secret_needed" if text.startswith("pk_") else "key.wrong")
+    version = call.request.header("stripe-version", "")
+    call.claims.cite("answer.headers", "version.any")
+    call.headers = (
+        ("Request-Id", new_id("req", call.world.account.ids.uuid())),
+        ("Stripe-Version", NEWEST_VERSION),
+    )
+    idempotency_key = call.request.header("idempotency-key")
+    if idempotency_key:
+        call.headers = (*call.headers, ("Idempotency-Key", idempotency_key))
+    call.check_permission("key.denied")
+    if _VERSION.fullmatch(version) and version < NEWEST_VERSION:
+        call.use_newest_version(version, NEWEST_VERSION)
+
+
+def check_rate(call: StripeCall) -> None:
+    """Refuse the call if its mode, or in live mode its endpoint, has had too many in a second."""
+    client = "test"
+    if call.is_live and call.route is not None:
+        client = f"live {call.request.method} {call.route.pattern}"
+    if call.count_request({"request": 1.0}, client) is not None:
+        call.refuse("rate.exceeded", "rate.limit")
+
+
+#: A handler of a route.
+Handler: TypeAlias = Callable[[StripeCall], Response]
+
+
+def with_replay(handle: Handler) -> Handler:
+    """Return a handler that gives the first answer again to a known idempotency key."""
+
+    def handle_once(call: StripeCall) -> Response:
+        key = call.request.header("idempotency-key")
+        if not key:
+            return handle(call)
+        if len(key) > call.claims.get("idempotency.max_length"):
+            call.refuse("idempotency.long", "idempotency.max_length")
+        records: StripeRecords = call.world.records
+        name = f"{call.mode} {key}"
+        content = call.request.path.encode() + b" " + bytes(call.request.body)
+        digest = hashlib.sha256(content).hexdigest()
+        with records.lock:
+            if name in records.under_way:
+                call.refuse("idempotency.in_use")
+            saved = records.saved.find(name)
+            lasts_s = call.claims["idempotency.lasts_s"]
+            if saved is not None and (call.now - saved.saved_at).total_seconds() < lasts_s:
+                if saved.request != digest:
+                    call.refuse("idempotency.other")
+                call.claims.cite("idempotency.replayed")
+                return response(saved.status, JSON, saved.body, call.headers)
+            records.under_way.add(name)
+        try:
+            # A refusal is raised, and not saved.
+            answer = handle(call)
+            saved = SavedAnswer(
+                request=digest,
+                status=answer.status,
+                body=bytes(answer.body),
+                saved_at=call.now,
+            )
+            records.saved.put(name, saved)
+        finally:
+            records.under_way.discard(name)
+        return answer
+
+    return handle_once

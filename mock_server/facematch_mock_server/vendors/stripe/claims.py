@@ -1,0 +1,143 @@
+"""Claims about Stripe Identity, with their sources."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from facematch_mock_server.claims import (
+    OURS,
+    Claim,
+    Origin,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
+
+_READ = "2026-11-29"
+CLIENT = documented(
+    "Stripe's client stripe 16.1.0 for Python: stripe/identity, stripe/params", _READ
+)
+API = documented("docs.stripe.com/api: authentication, errors, pagination, expanding", _READ)
+STATES = documented("docs.stripe.com/identity/how-sessions-work", _READ)
+SESSIONS = documented("docs.stripe.com/identity/verification-sessions", _READ)
+RESULTS = documented("docs.stripe.com/identity/access-verification-results", _READ)
+SELFIE = documented("docs.stripe.com/identity/selfie", _READ)
+LIVE = documented("docs.stripe.com/identity/before-going-live", _READ)
+PRICES = documented("support.stripe.com: billing for Identity", _READ)
+IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
+RATES = documented("docs.stripe.com/rate-limits", _READ)
+WEBHOOKS = documented("docs.stripe.com/webhooks", _READ)
+ENCODING = observed("requests of stripe 16.1.0 for Python and 23.1.0 for Node", _READ)
+MOCK = observed("Stripe's own mock, GitHub stripe/stripe-mock a7c7c33: server/server.go", _READ)
+FIXTURES = observed("GitHub stripe/openapi f6c2a48: openapi/fixtures3.json", _READ)
+
+_DOCS = "https://docs.stripe.com/error-codes"
+
+
+def _error(
+    key: str,
+    status: int,
+    message: str,
+    origin: Origin,
+    statement: str,
+    *,
+    code: str | None = None,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+) -> Claim:
+    """Make the claim about an error. Every message is ours."""
+    error: dict[str, Any] = {"type": kind, "message": message}
+    if code is not None:
+        error |= {"code": code, "doc_url": f"{_DOCS}/{code.replace('_', '-')}"}
+    if param is not None:
+        error["param"] = param
+    return row(key, Reply(status, {"error": error}), origin, statement)
+
+
+# One claim per line: key, value or response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "stripe",
+    _error("path.unknown", 404, "Unrecognized request URL.", OURS, "An unknown path or another method is 404."),
+    _error("key.missing", 401, "You did not provide an API key.", API, "A call without a key is 401. The key is a bearer token, or the user of HTTP Basic. As of all errors, the message is ours."),
+    _error("key.wrong", 401, "Invalid API key.", API, "An unknown or revoked key is 401."),
+    _error("key.expired", 401, "The API key has expired.", API, "An expired key is 401.", code="api_key_expired"),
+    _error("key.secret_needed", 401, "This call needs a secret key.", API, "A publishable key, pk_..., is 401.", code="secret_key_required"),
+    _error("key.denied", 403, "The key lacks the permission.", API, "A key without the permission is 403."),
+    fact("key.mode", API, "The key decides the mode, live or test; its sessions are unknown to a key of the other mode."),
+    fact("answer.headers", MOCK, "An authenticated answer has Request-Id, and repeats Idempotency-Key; Stripe-Version is the one of its form."),
+    fact("version.any", OURS, "Stripe-Version refuses nothing; all answers and events have the form of 2026-10-28.endive."),
+    row("rate.limit", 25, RATES, "25 requests a second are allowed in test mode, and in live mode for each endpoint. The limit of 100 for the whole live mode is not imitated."),
+    _error("rate.exceeded", 429, "Too many requests.", RATES, "Requests above the limit are 429.", code="rate_limit"),
+    fact("parameter.form", ENCODING, "A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=, in a form and in a query."),
+    _error("body.form", 400, "The body is no form.", OURS, "A body of another type, such as JSON, is 400."),
+    _error("parameter.missing", 400, "Missing required parameter: {name}.", API, "A start without a type or a verification_flow is 400.", code="parameter_missing", param="{name}"),
+    _error("parameter.unknown", 400, "Unknown parameter: {name}.", API, "An unknown parameter is 400.", code="parameter_unknown", param="{name}"),
+    _error("parameter.empty", 400, "Empty parameter: {name}.", API, "An empty text is 400.", code="parameter_invalid_empty", param="{name}"),
+    _error("parameter.invalid", 400, "Invalid parameter: {name}.", OURS, "A parameter of another kind is 400; its code is not documented.", param="{name}"),
+    _error("parameter.expand", 400, "This property cannot be expanded: {name}.", OURS, "A field that cannot be expanded is 400.", param="expand"),
+    row("idempotency.max_length", 255, IDEMPOTENCE, "An idempotency key has at most 255 characters."),
+    _error("idempotency.long", 400, "The idempotency key is too long.", OURS, "A longer key is 400."),
+    row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
+    fact("idempotency.replayed", IDEMPOTENCE, "A POST with a known key gets the status and the body of the first one again; a refusal is not kept."),
+    _error("idempotency.other", 400, "The idempotency key was used with other parameters.", IDEMPOTENCE, "Other parameters with a known key are an error; its status 400 is inferred from Stripe's clients.", kind="idempotency_error"),
+    _error("idempotency.in_use", 409, "A request with this idempotency key is under way.", API, "A second request while the first one with its key is under way is 409.", code="idempotency_key_in_use"),
+    _error("start.return_url", 400, "Not a valid URL.", API, "A return_url that is no URL is 400.", code="url_invalid", param="return_url"),
+    fact("start.flow", OURS, "The options of a verification_flow are made in the dashboard; here every flow requires a selfie."),
+    row("session.answer", Reply(200), CLIENT, "A session has id, status, last_error, options, metadata, url and client_secret. The fields that are optional in the client are null unless sent."),
+    _error("session.unknown", 404, "No such object: '{name}'", API, "An unknown session or report is 404.", code="resource_missing", param="id"),
+    _error("session.state", 400, "The session is {name}.", OURS, "A call that the status forbids is 400; its code is not documented."),
+    row("session.link_s", 172_800, CLIENT, "The url works for 48 hours, and the client_secret for 24; here both for 48. The session itself does not expire."),
+    fact("session.url", SESSIONS, "Every read of a session that requires input has a new url and client_secret. Here the former ones still work, more than once; they lead to the mock's own page."),
+    row("session.url_after_failure", "new", SESSIONS, "After a failed try, a read has a new url, too.", when=("url_after_failure", "new"), name="new"),
+    row("session.url_after_failure", "none", FIXTURES, "As in Stripe's samples, a session with a last_error has no url.", when=("url_after_failure", "none"), name="none"),
+    fact("session.free", PRICES, "A start is free, and so are a read, a change, a cancellation and a redaction."),
+    fact("session.failed", STATES, "A try that fails ends in requires_input with last_error, and the person may try again in the same session."),
+    row("session.attempts", math.inf, LIVE, "No number of tries ends a session: an application should limit them, because they are charged."),
+    fact("session.changed", CLIENT, "A session that requires input can be changed; an empty value removes a key of its metadata. Options replace the former ones, which is ours."),
+    fact("session.canceled", CLIENT, "A session can be canceled only while it requires input, and not again."),
+    row("report.answer", Reply(200), CLIENT, "A report has the document, the selfie or the ID number that was checked, each with a status and an error."),
+    fact("report.selfie", SELFIE, "A report has a selfie only if require_matching_selfie asked for it: verified without one compared no face. There is no score."),
+    fact("report.error", CLIENT, "The error of a check and last_error have the same code; the reason's text is ours. If the document failed, the selfie is verified, which is ours."),
+    fact("report.document", OURS, "The document is a passport with the values that a test sets, else null. A full name is split at its last space. Files lead nowhere."),
+    fact("report.none", OURS, "A try that a test decides as abandoned, consent_declined, country_not_supported, device_not_supported, under_supported_age, or with a code of an email or a phone, has no report, and is not charged. By itself the mock sends none of these codes."),
+    fact("check.errors", OURS, "Another face is selfie_face_mismatch, an attack selfie_manipulated, a document without a face selfie_document_missing_photo, no face and a failed attempt selfie_unverified_other. Without a selfie, only the document is checked: one without a face is document_unverified_other. An ID number is verified."),
+    row("check.match_from", 70, OURS, "The face is that of the document from a score of 70."),
+    row("check.live_from", 50, OURS, "A lower score of the live face is an attack."),
+    row("match.review", True, OURS, "If a test sets the outcome review, the session stays in processing until it is decided. Decided before anybody went through it, a session has no selfie in its report."),
+    fact("charge.when", PRICES, "Each report of the live mode is charged, verified or not: so is every failed try."),
+    row("credit.price", Decimal("1.50"), OURS, "A report costs USD 1.50, a price in the United States that others' notes quote. A setting changes it."),
+    row("credit.start", Decimal(1000), OURS, "Stripe sends invoices: the balance is the mock's own, and without it a report is free."),
+    fact("expand.outputs", RESULTS, "verified_outputs is there only if it is expanded, and null unless the session is verified; last_verification_report is an id unless expanded."),
+    fact("expand.sensitive", RESULTS, "Dates of birth and numbers are there only if each is expanded, and only for a restricted key, rk_.... That another key gets no error is ours."),
+    row("redact.takes_s", 60, OURS, "A redaction takes up to 4 days; here a minute."),
+    fact("redact.data", STATES, "A redacted session stays, with its status; its metadata are empty, url and client_secret null, texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is ours."),
+    fact("redact.open", STATES, "A redaction cancels a session that requires input; one that is processed cannot be redacted."),
+    fact("redact.again", OURS, "A second redaction shows the first one."),
+    row("list.answer", Reply(200), API, "A list has data, newest first, has_more and url."),
+    row("list.limit", 10, API, "A page has 10 objects, unless limit says otherwise, at most 100."),
+    fact("webhook.event", WEBHOOKS, "An event has id, type, created, livemode, api_version and the session in data.object, in which nothing is expanded. That its url and client_secret are null is ours."),
+    fact("webhook.events", STATES, "The events are created, processing, verified, requires_input, canceled and redacted; redacted comes only to an endpoint that names it, not for *."),
+    fact("webhook.signature", WEBHOOKS, "Stripe-Signature has the time t, and v1, the HMAC-SHA256 in hex of the time, a full stop and the body. Its key is the whole secret, with whsec_."),
+    fact("webhook.rolled", WEBHOOKS, "After a secret was rolled, the former one signs, too, as a second v1: at Stripe for up to 24 hours, here until it is rolled again."),
+    fact("webhook.decoy", WEBHOOKS, "An event of the test mode also has v0, which is no signature."),
+    fact("webhook.time", WEBHOOKS, "A retry has a new time and a new signature."),
+    row("webhook.timeout_s", 10, OURS, "A receiver has 10 seconds to respond; Stripe's limit is not known."),
+    row("webhook.delivered", range(200, 300), WEBHOOKS, "Any 2xx means delivered."),
+    row("webhook.retry.after_s", (3600, 10_800, 32_400, 97_200, 259_200), OURS, "Stripe retries for up to 3 days, ever more slowly: here after 1, 3, 9, 27 and 72 hours."),
+    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
+    fact("webhook.retry.not_found", WEBHOOKS, "A delivery that gets a 404 is retried."),
+    fact("webhook.retry.refused", WEBHOOKS, "A delivery that gets another 4xx is retried."),
+    fact("webhook.retry.redirect", WEBHOOKS, "A redirect is a failure: it is not followed, and the delivery is retried."),
+    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery without a response is retried."),
+    fact("webhook.retry.same", WEBHOOKS, "A retry has the same body."),
+    fact("webhook.event_id", WEBHOOKS, "A retry has the same event id."),
+    fact("webhook.form", OURS, "The JSON of an event has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
+    _error("server.error", 500, "An error on Stripe's side.", API, "An error of Stripe's own is 500.", kind="api_error"),
+)
+# fmt: on

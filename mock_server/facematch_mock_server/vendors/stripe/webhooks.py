@@ -1,0 +1,125 @@
+"""Stripe's events about sessions, their signature, and the endpoints that get them.
+
+Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TypeVar
+
+import attrs
+
+from facematch_mock_server.base.signing import hmac_hex
+from facematch_mock_server.base.state import require
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.vendor import endpoint
+from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhooks import (
+    Destination,
+    SignedPayload,
+    WebhookDelivery,
+    WebhookRules,
+    new_delivery,
+)
+
+from .calls import NEWEST_VERSION, new_id
+from .objects import CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED, identity_of, show_session
+
+R = TypeVar("R")
+
+_PREFIX = "identity.verification_session."
+CREATED = f"{_PREFIX}created"
+REDACTED = f"{_PREFIX}redacted"
+#: All events but `REDACTED`.
+ALL = "*"
+_OF_STATUSES = tuple(
+    f"{_PREFIX}{word}" for word in (CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)
+)
+
+
+def announce_status(world: World, session: Session) -> None:
+    """Queue the event of a session's new status."""
+    announce(world, session, f"{_PREFIX}{session.status}")
+
+
+def announce(
+    world: World, session: Session, event: str, *, due_at: dt.datetime | None = None
+) -> None:
+    """Queue an event for each endpoint that gets it, at `due_at`, or else now."""
+    for destination in world.outbox.destinations.all():
+        is_wanted = event in destination.events
+        if event != REDACTED and ALL in destination.events:
+            is_wanted = True
+        if destination.enabled and is_wanted:
+            # Events contain no URL, so they need no origin.
+            delivery = new_delivery(world, destination, session, event=event, origin="")
+            if due_at is not None:
+                delivery = attrs.evolve(delivery, due=due_at)
+            world.outbox.enqueue(delivery)
+
+
+def compose(
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
+) -> SignedPayload:
+    """Return an event, signed with each secret of its endpoint."""
+    claims.cite("webhook.event", "webhook.signature", "webhook.rolled", "webhook.time")
+    claims.cite("webhook.decoy", "webhook.events", "webhook.form")
+    session = delivery.session
+    happened_at = delivery.created_at
+    if delivery.event == REDACTED:
+        happened_at = identity_of(session).redacted_at or happened_at
+    is_live = hosted_of(session).is_live
+    event = {
+        "id": new_id("evt", delivery.event_id),
+        "object": "event",
+        "api_version": NEWEST_VERSION,
+        "created": int(happened_at.timestamp()),
+        "data": {"object": show_session(session, happened_at)},
+        "livemode": is_live,
+        "type": delivery.event,
+    }
+    body = delivery.write(event)
+    signed_at = delivery.timestamp
+    if delivery.retries or delivery.event == REDACTED:
+        signed_at = int(world.clock.now().timestamp())
+    message = f"{signed_at}.".encode() + body
+    parts = [f"t={signed_at}", f"v1={hmac_hex(destination.secret, message)}"]
+    if destination.former_secret is not None:
+        parts.append(f"v1={hmac_hex(destination.former_secret, message)}")
+    if not is_live:
+        # It is the signature of nothing: a receiver must not take it for one.
+        parts.append(f"v0={hmac_hex('a decoy', message)}")
+    return SignedPayload.of_json(body, ("Stripe-Signature", ",".join(parts)))
+
+
+RULES = WebhookRules(
+    events=(CREATED, *_OF_STATUSES, REDACTED, ALL),
+    default_events=(ALL,),
+    session_event=f"{_PREFIX}{VERIFIED}",
+    compose=compose,
+    signature_headers=("stripe-signature",),
+    max_age_s=300,
+    # Any status but 2xx is retried.
+    final_answers=frozenset(),
+)
+
+
+class StripeWebhooks(Webhooks):
+    """Stripe's endpoints, whose secret can be rolled. Thread-safe."""
+
+    @endpoint("POST", "webhooks/destinations/roll")
+    def roll(self, destination: str) -> Destination:
+        """Give an endpoint a new secret; both sign until it is rolled again.
+
+        Raises LookupError if there is none with that id.
+        """
+        new_secret = f"whsec_{self._control.world.account.ids.uuid().replace('-', '')}"
+
+        def change(stored: Destination) -> Destination:
+            return attrs.evolve(stored, secret=new_secret, former_secret=stored.secret)
+
+        return require(self._outbox.destinations.change(destination, change), "destination")

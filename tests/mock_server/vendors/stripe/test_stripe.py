@@ -1,0 +1,396 @@
+"""Stripe Identity as its documents and clients describe it, asked with hand-made requests."""
+
+import datetime as dt
+import json
+
+import pytest
+from kit import mock_stripe as stripe
+from kit.mock_didit import ask, control_of, new_engine
+from kit.mock_didit_webhooks import HOOK, carry
+from kit.mock_stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
+
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def engine():
+    return new_engine(Recognizer(), vendor="stripe")
+
+
+def start(engine, form=None, **headers):
+    """Start a session; return it."""
+    answer = engine.handle(stripe.starting(form, **headers))
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def send(engine, path, form=None, **more):
+    return engine.handle(stripe.stripe_request(path, form, **more))
+
+
+def read(engine, session, *fields, key=stripe.LIVE):
+    query = [(f"expand[{number}]", field) for number, field in enumerate(fields)]
+    answer = send(engine, f"{SESSIONS}/{session['id']}", query=query, key=key)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+@pytest.fixture
+def session(engine):
+    """A new session that requires a selfie."""
+    return start(engine)
+
+
+def error_of(answer):
+    error = answer.json()["error"]
+    return answer.status, error["type"], error.get("code"), error.get("param")
+
+
+# Sessions and tries
+
+
+@pytest.mark.parametrize(
+    ("card", "document", "code"),
+    [
+        ("p1-again", "p1", None),
+        ("p2", "p1", "selfie_face_mismatch"),
+        ("spoof", "p1", "selfie_manipulated"),
+        ("no-face", "p1", "selfie_unverified_other"),
+        ("p1", "no-face", "selfie_document_missing_photo"),
+    ],
+)
+def test_try_ends_with_a_report_and_its_code_in_both_places(
+    engine, people, session, *, card, document, code
+):
+    people.finish(session["id"], card, document)
+    shown = read(engine, session, "last_verification_report")
+    report = shown["last_verification_report"]
+    assert shown["status"] == ("verified" if code is None else "requires_input")
+    assert (shown["last_error"] or {}).get("code") == code
+    assert (report["selfie"]["error"] or {}).get("code") == code
+    assert report["selfie"]["status"] == ("verified" if code is None else "unverified")
+    assert report["document"]["status"] == "verified"
+    assert "score" not in json.dumps(shown)
+
+
+def test_each_try_is_charged_and_a_failed_one_may_be_repeated(engine, control, people, session):
+    people.finish(session["id"], "p2", "p1")
+    people.fail_attempt(session["id"])
+    assert people.finish(session["id"], "p1-again", "p1").status == "verified"
+    assert [charge.request_id for charge in control.charges()] == [session["id"]] * 3
+    with pytest.raises(ValueError, match="verified: a person can no longer act"):
+        people.finish(session["id"])
+
+
+def test_session_that_requires_no_selfie_has_none_in_its_report(engine, people):
+    session = start(engine, {"type": "document"})
+    people.finish(session["id"], "p2", "p1")
+    shown = read(engine, session, "last_verification_report")
+    assert shown["status"] == "verified"
+    assert "selfie" not in shown["last_verification_report"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "charges"),
+    [
+        ("requires_input document_expired", "document_expired", 1),
+        ("requires_input id_number_mismatch", "id_number_mismatch", 1),
+        ("requires_input abandoned", "abandoned", 0),
+        ("requires_input consent_declined", "consent_declined", 0),
+    ],
+)
+def test_a_test_can_decide_for_any_error(
+    engine, control, people, session, *, status, code, charges
+):
+    people.decide(session["id"], status)
+    shown = read(engine, session)
+    assert (shown["status"], shown["last_error"]["code"]) == ("requires_input", code)
+    assert len(control.charges()) == charges
+    assert (shown["last_verification_report"] is None) is (charges == 0)
+
+
+def test_try_with_the_outcome_review_is_processed_until_it_is_decided(
+    engine, control, people, session
+):
+    control.set_outcome("match", review=True)
+    people.finish(session["id"], "p1-again", "p1")
+    assert read(engine, session)["status"] == "processing"
+    assert control.charges() == ()
+    for action in ("cancel", "redact"):
+        answer = send(engine, f"{SESSIONS}/{session['id']}/{action}", {})
+        assert answer.status == 400
+    people.decide(session["id"], "verified")
+    assert "selfie" in read(engine, session, "last_verification_report")["last_verification_report"]
+    assert len(control.charges()) == 1
+
+
+def test_open_session_has_a_new_link_at_each_read_and_all_lead_to_its_page(engine, people, session):
+    links = [session["url"], read(engine, session)["url"], read(engine, session)["url"]]
+    assert len(set(links)) == 3
+    assert {link.partition("?")[0] for link in links} == {links[0].partition("?")[0]}
+    assert session["client_secret"].startswith(f"{session['id']}_secret_")
+    people.finish(session["id"], "p1-again", "p1")
+    assert (read(engine, session)["url"], read(engine, session)["client_secret"]) == (None, None)
+
+
+def test_read_renews_the_48_hours_of_the_link(engine, control, people, session):
+    control.advance(48 * 3600)
+    with pytest.raises(ValueError, match="make a link first"):
+        people.finish(session["id"])
+    read(engine, session)
+    assert people.finish(session["id"], "p1-again", "p1").status == "verified"
+
+
+def test_switch_takes_the_link_away_after_a_failure():
+    engine = new_engine(Recognizer(), vendor="stripe", switches={"url_after_failure": "none"})
+    session = start(engine)
+    control_of(engine).sessions.finish(session["id"], "p2", "p1")
+    assert read(engine, session)["url"] is None
+
+
+# What is shown
+
+
+def test_outputs_are_shown_if_expanded_and_sensitive_ones_to_a_restricted_key(
+    engine, control, people, session
+):
+    control.add_key(key=RESTRICTED)
+    people.document(session["id"], full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 2))
+    people.finish(session["id"], "p1-again", "p1")
+    assert "verified_outputs" not in read(engine, session)
+    fields = ("verified_outputs", "verified_outputs.dob")
+    outputs = read(engine, session, *fields)["verified_outputs"]
+    assert (outputs["first_name"], outputs["last_name"]) == ("Ada", "Lovelace")
+    assert "dob" not in outputs
+    assert "dob" not in read(engine, session, "verified_outputs", key=RESTRICTED)
+    outputs = read(engine, session, *fields, key=RESTRICTED)["verified_outputs"]
+    assert outputs["dob"] == {"day": 2, "month": 1, "year": 1980}
+
+
+@pytest.mark.parametrize("name", ["expand[]", "expand[0]", "expand[7]"])
+def test_expand_is_read_in_both_spellings(engine, people, session, name):
+    people.finish(session["id"], "p1-again", "p1")
+    path = f"{SESSIONS}/{session['id']}"
+    form_answer = send(engine, path, {name: "last_verification_report"})
+    assert form_answer.status == 400  # a session that is verified cannot be changed
+    answer = send(engine, path, query={name: "last_verification_report"})
+    assert answer.json()["last_verification_report"]["object"] == "identity.verification_report"
+    listed = send(engine, SESSIONS, query={name: "data.last_verification_report"}).json()
+    assert listed["data"][0]["last_verification_report"]["verification_session"] == session["id"]
+
+
+def test_redacted_session_keeps_its_status_and_loses_its_data(engine, control, people, session):
+    control.add_key(key=RESTRICTED)
+    send(engine, f"{SESSIONS}/{session['id']}", {"metadata[a]": "b"})
+    people.document(session["id"], full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 2))
+    people.finish(session["id"], "p1-again", "p1")
+    redacted = send(engine, f"{SESSIONS}/{session['id']}/redact", {}).json()
+    assert (redacted["status"], redacted["redaction"]) == ("verified", {"status": "processing"})
+    assert (redacted["metadata"], redacted["url"]) == ({}, None)
+    control.advance(60)
+    fields = ("last_verification_report", "verified_outputs", "verified_outputs.dob")
+    shown = read(engine, session, *fields, key=RESTRICTED)
+    assert shown["redaction"] == {"status": "redacted"}
+    assert shown["verified_outputs"]["first_name"] == "[redacted]"
+    assert shown["verified_outputs"]["dob"] == {"day": 1, "month": 1, "year": 1}
+    assert shown["last_verification_report"]["document"]["files"] == []
+    assert control.world.sessions.find(session["id"]).pictures == {}
+    assert send(engine, f"{SESSIONS}/{session['id']}", {"metadata[a]": "b"}).status == 400
+
+
+def test_open_session_can_be_changed_and_canceled(engine, session):
+    path = f"{SESSIONS}/{session['id']}"
+    changed = send(
+        engine,
+        path,
+        {
+            "metadata[a]": "1",
+            "metadata[b]": "2",
+            "options[document][allowed_types][]": "passport",
+            "provided_details[email]": "ada@shop.example",
+        },
+    ).json()
+    assert changed["metadata"] == {"a": "1", "b": "2"}
+    assert changed["options"] == {"document": {"allowed_types": ["passport"]}}
+    assert changed["provided_details"] == {"email": "ada@shop.example"}
+    assert send(engine, path, {"metadata[a]": ""}).json()["metadata"] == {"b": "2"}
+    assert send(engine, path, {"metadata": ""}).json()["metadata"] == {}
+    assert send(engine, f"{path}/cancel", {}).json()["status"] == "canceled"
+    for action in ("/cancel", ""):
+        assert send(engine, f"{path}{action}", {}).status == 400
+
+
+# Lists
+
+
+def test_list_is_paged_newest_first_and_filtered(engine, control):
+    ids = []
+    for number in range(5):
+        form = {"type": "document", "client_reference_id": f"customer-{number % 2}"}
+        ids.append(start(engine, form)["id"])
+        control.advance(1)
+    newest_first = ids[::-1]
+
+    def listed(**query):
+        answer = send(engine, SESSIONS, query=query).json()
+        return [each["id"] for each in answer["data"]], answer["has_more"]
+
+    assert listed() == (newest_first, False)
+    assert listed(limit=2) == (newest_first[:2], True)
+    assert listed(limit=2, starting_after=newest_first[1]) == (newest_first[2:4], True)
+    assert listed(limit=2, ending_before=newest_first[3]) == (newest_first[1:3], True)
+    assert listed(client_reference_id="customer-1") == ([ids[3], ids[1]], False)
+    assert listed(status="verified") == ([], False)
+    second = send(engine, f"{SESSIONS}/{ids[1]}").json()["created"]
+    assert listed(**{"created[gt]": second}) == (newest_first[:3], False)
+    assert listed(**{"created[lte]": second}) == (newest_first[3:], False)
+    assert listed(created=second) == ([ids[1]], False)
+
+
+def test_reports_of_a_session_are_listed_newest_first(engine, control, people, session):
+    people.finish(session["id"], "p2", "p1")
+    control.advance(1)
+    people.finish(session["id"], "p1-again", "p1")
+    other = start(engine)
+    people.finish(other["id"], "p1-again", "p1")
+    answer = send(engine, REPORTS, query={"verification_session": session["id"]}).json()
+    assert [each["selfie"]["status"] for each in answer["data"]] == ["verified", "unverified"]
+    report = answer["data"][0]
+    assert send(engine, f"{REPORTS}/{report['id']}").json() == report
+    assert error_of(send(engine, f"{REPORTS}/vr_1"))[2] == "resource_missing"
+
+
+# Keys, parameters and idempotency
+
+
+def test_key_of_the_other_mode_finds_no_session(engine, people, session):
+    path = f"{SESSIONS}/{session['id']}"
+    assert error_of(send(engine, path, key=TEST))[::2] == (404, "resource_missing")
+    assert send(engine, SESSIONS, key=TEST).json()["data"] == []
+    assert start(engine, key=TEST)["livemode"] is False
+    assert session["livemode"] is True
+
+
+def test_key_may_be_the_user_of_http_basic(engine):
+    answer = send(engine, SESSIONS, key=None, authorization=stripe.BASIC)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({}, ("parameter_missing", "type")),
+        ({"type": ""}, ("parameter_invalid_empty", "type")),
+        ({"type": "selfie"}, (None, "type")),
+        ({"type": "document", "face": "x"}, ("parameter_unknown", "face")),
+        (
+            {"type": "document", "options[document][selfie]": "true"},
+            ("parameter_unknown", "options[document][selfie]"),
+        ),
+        (
+            {"type": "document", "options[document][require_matching_selfie]": "yes"},
+            (None, "options[document][require_matching_selfie]"),
+        ),
+        ({"type": "document", "metadata": "x"}, (None, "metadata")),
+        ({"type": "document", "return_url": "shop"}, ("url_invalid", "return_url")),
+        ({"type": "document", "expand[]": "face"}, (None, "expand")),
+    ],
+)
+def test_wrong_parameter_is_refused_and_starts_nothing(engine, people, form, error):
+    answer = engine.handle(stripe.starting(form))
+    assert error_of(answer) == (400, "invalid_request_error", *error)
+    assert people.all() == ()
+
+
+def test_known_idempotency_key_gets_the_first_answer_again(engine, control, people):
+    first = engine.handle(stripe.starting(idempotency_key="one"))
+    control.advance(86_399)
+    again = engine.handle(stripe.starting(idempotency_key="one"))
+    assert again.body == first.body
+    assert len(people.all()) == 1
+    other = engine.handle(stripe.starting({"type": "document"}, idempotency_key="one"))
+    assert error_of(other)[:2] == (400, "idempotency_error")
+    in_test_mode = engine.handle(stripe.starting(key=TEST, idempotency_key="one"))
+    assert in_test_mode.json()["id"] != first.json()["id"]
+    control.advance(1)
+    assert engine.handle(stripe.starting(idempotency_key="one")).body != first.body
+
+
+def test_refused_parameters_do_not_use_up_an_idempotency_key(engine):
+    assert engine.handle(stripe.starting({}, idempotency_key="one")).status == 400
+    assert engine.handle(stripe.starting(idempotency_key="one")).status == 200
+
+
+def test_second_request_while_the_first_is_under_way_is_409(engine):
+    answer = ask(engine, stripe.beside_another(stripe.starting(idempotency_key="two")))
+    assert error_of(answer)[::2] == (409, "idempotency_key_in_use")
+
+
+def test_live_mode_has_the_limit_for_each_endpoint_and_test_mode_for_all(engine):
+    for key, reports_status in ((stripe.LIVE, 200), (TEST, 429)):
+        for _ in range(25):
+            assert send(engine, SESSIONS, key=key).status == 200
+        assert send(engine, SESSIONS, key=key).status == 429
+        assert send(engine, REPORTS, key=key).status == reports_status
+
+
+# Events
+
+
+def events_of(engine):
+    """Return the types of the events that are delivered now, and the status in each."""
+    shown = []
+    for _, letter, _ in carry(engine):
+        event = json.loads(letter.body)
+        shown.append((event["type"].rpartition(".")[2], event["data"]["object"]["status"]))
+    return shown
+
+
+def test_events_tell_of_each_try_and_redacted_comes_only_to_who_names_it(engine, control, people):
+    control.webhooks.add(HOOK)
+    session = start(engine)
+    people.finish(session["id"], "p2", "p1")
+    people.finish(session["id"], "p1-again", "p1")
+    send(engine, f"{SESSIONS}/{session['id']}/redact", {})
+    control.advance(60)
+    assert events_of(engine) == [
+        ("created", "requires_input"),
+        ("processing", "processing"),
+        ("requires_input", "requires_input"),
+        ("processing", "processing"),
+        ("verified", "verified"),
+    ]
+    control.webhooks.add(HOOK, events=[f"{EVENTS}.redacted"])
+    opened = start(engine)
+    assert events_of(engine) == [("created", "requires_input")]
+    send(engine, f"{SESSIONS}/{opened['id']}/redact", {})
+    assert events_of(engine) == [("canceled", "canceled")]
+    control.advance(60)
+    assert events_of(engine) == [("redacted", "canceled")]
+
+
+def test_event_of_test_mode_has_a_decoy_and_expands_nothing(engine, control, people):
+    control.webhooks.add(HOOK)
+    for key in (stripe.LIVE, TEST):
+        session = start(engine, {"type": "document", **SELFIE}, key=key)
+        people.finish(session["id"], "p1-again", "p1")
+        *_, (_, letter, _) = carry(engine)
+        shown = json.loads(letter.body)["data"]["object"]
+        assert shown["last_verification_report"].startswith("vr_")
+        assert (shown["url"], shown["client_secret"]) == (None, None)
+        assert "verified_outputs" not in shown
+        assert (",v0=" in dict(letter.headers)["Stripe-Signature"]) is (key == TEST)
+
+
+def test_retry_is_signed_with_its_own_time(engine, control, people, session):
+    control.webhooks.add(HOOK)
+    people.finish(session["id"], "p1-again", "p1")
+    first, *_ = carry(engine, 500)
+    control.advance(3600)
+    (again,) = carry(engine)
+    times = []
+    for _, letter, _ in (first, again):
+        time, *_ = dict(letter.headers)["Stripe-Signature"].split(",")
+        times.append(int(time.removeprefix("t=")))
+    assert times[1] - times[0] == 3600
+    assert first[1].body == again[1].body
