@@ -30,7 +30,21 @@ _KEY_OR_STAND_IN = re.compile(rf"{_KEY.pattern}|{STAND_IN.pattern}")
 _REPLACED = re.compile(rf"{STAND_IN.pattern}|(?<![\w.])\d+\.\d+(?![\w.])")
 #: Most bytes of a picture that is made.
 _MOST_BYTES = 1 << 27
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 _CARD = re.compile(r"\{\{card '([\w-]+)'\}\}")
+
+
+@attrs.frozen
+class PictureFile:
+    """What a recording says about the file of a picture.
+
+    Attributes:
+        format: The format, as Pillow names it.
+        size: The number of bytes.
+    """
+
+    format: str
+    size: int
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +61,7 @@ class Exchange:
         method: The method of the request.
         sent: The request, with stand-ins for private values.
         pictures: The names of the pictures in the request, ``r2`` before ``r10``.
-        sizes: The bytes of the pictures, by name.
+        picture_files: The format and the size of the pictures, by name.
         first_picture: The one that is compared with the others; None if it is another exchange's.
         keys: The stand-ins for the keys in the request.
         body: The body of the reply as it is in the recording, if it is JSON.
@@ -64,7 +78,7 @@ class Exchange:
     method: str
     sent: Mapping[str, Any]
     pictures: Sequence[str]
-    sizes: Mapping[str, int]
+    picture_files: Mapping[str, PictureFile]
     first_picture: str | None
     keys: frozenset[str]
     body: Any
@@ -89,9 +103,7 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
         try:
             own_numbers = _picture_numbers(sent)
             keys = frozenset(_keys_in(sent))
-            sizes = {
-                name: min(int(size), _MOST_BYTES) for name, size in sent.get("sizes", {}).items()
-            }
+            picture_files = _read_picture_files(sent)
             request = make_recorded_request(sent, {}, method=method, host=host)
             if own_reply.request.match_path(request) is None:
                 raise ValueError  # noqa: TRY301 - the reply is to another request
@@ -115,7 +127,7 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
                 method=method,
                 sent=sent,
                 pictures=pictures,
-                sizes=sizes,
+                picture_files=picture_files,
                 first_picture=pictures[0] if pictures and is_first else None,
                 keys=keys,
                 body=own_reply.mapping["response"].get("jsonBody"),
@@ -123,6 +135,16 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
             )
         )
     return exchanges
+
+
+def _read_picture_files(sent: Mapping[str, Any]) -> dict[str, PictureFile]:
+    files = {}
+    for name, facts in sent.get("pictures", {}).items():
+        size = min(int(facts["bytes"]), _MOST_BYTES)
+        # Pillow writes no HEIC, for example.
+        picture_format = facts["format"] if facts["format"] in _FORMATS else "PNG"
+        files[name] = PictureFile(picture_format, size)
+    return files
 
 
 def _picture_numbers(sent: Mapping[str, Any]) -> list[int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
+from PIL import Image
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.door.keys import accept_key
@@ -14,7 +17,7 @@ from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors.signers import SIGNERS
 
 from .aspects import SCORE, STAND_IN, Difference, compare_answers
-from .exchanges import Exchange, make_recorded_request
+from .exchanges import Exchange, PictureFile, make_recorded_request
 
 
 @attrs.frozen
@@ -63,8 +66,9 @@ class Replay:
     def _request_of(self, exchange: Exchange, cards: Mapping[str, str]) -> Request:
         pictures = {}
         for name, card in cards.items():
+            file = exchange.picture_files.get(name, PictureFile("PNG", 0))
             # Decoders ignore bytes after the end of a picture.
-            pictures[name] = READY[card].data.ljust(exchange.sizes.get(name, 0), b"\0")
+            pictures[name] = _encode_card(card, file.format).ljust(file.size, b"\0")
         return make_recorded_request(
             exchange.sent,
             pictures,
@@ -99,6 +103,14 @@ class Replay:
             is_score = isinstance(recorded_value, float) and SCORE.search(key) is not None
             if is_score or STAND_IN.fullmatch(str(recorded_value)):
                 self._mocks_values.setdefault(str(recorded_value), str(value))
+
+
+@functools.cache
+def _encode_card(card: str, picture_format: str) -> bytes:
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(READY[card].data)) as picture:
+        picture.convert("RGB").save(content, picture_format)
+    return content.getvalue()
 
 
 def _pairs_in(key: str, recorded: Any, body: Any) -> Iterator[tuple[str, Any, object]]:

@@ -25,6 +25,14 @@ from facematch_mock_server.base.messages import (
 )
 
 _PICTURE = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0|....ftyp", re.DOTALL)
+#: The formats of pictures, as Pillow names them, by their first bytes.
+_FORMATS = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+}
 _BASE64 = re.compile(r"(data:image/[\w+.-]+;base64,)?([\w+/=\s-]{60,})", re.ASCII)
 #: The card of a file, or of a text in base64, that is no picture.
 NO_PICTURE = "no-picture"
@@ -89,7 +97,7 @@ class Exchange:
         at: When the reply came.
         path, query: The target as sent, with the query decoded.
         pictures: Digests of the pictures in the request; the recording's salt is in them.
-        picture_sizes: The bytes of the pictures in the request, by card.
+        picture_files: The format and the size of the pictures in the request, by card.
     """
 
     vendor: str
@@ -101,7 +109,7 @@ class Exchange:
     headers: Headers = attrs.field(repr=False)
     body: Body = attrs.field(repr=False)
     pictures: tuple[str, ...] = ()
-    picture_sizes: Mapping[str, int] = attrs.field(factory=dict)
+    picture_files: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     status: int
     reply_headers: Headers = attrs.field(repr=False)
     reply_body: Body = attrs.field(repr=False)
@@ -140,11 +148,11 @@ def take_exchange(
 ) -> Exchange:
     """Take the pictures out of a request and its reply, and keep the rest."""
     path, _, _ = request.target.partition("?")
-    sizes: dict[str, int] = {}
+    files: dict[str, dict[str, Any]] = {}
 
     def add_sent(picture: bytes) -> str:
         card = album.add(picture)
-        sizes[card] = len(picture)
+        files[card] = {"format": _format_of(picture), "bytes": len(picture)}
         return card
 
     return Exchange(
@@ -157,11 +165,18 @@ def take_exchange(
         headers=request.headers,
         body=_read_body(request.header("content-type", ""), bytes(request.body), add_sent),
         pictures=pictures,
-        picture_sizes=sizes,
+        picture_files=files,
         status=response.status,
         reply_headers=response.headers,
         reply_body=_read_body(response.header("content-type") or "", response.body, album.add),
     )
+
+
+def _format_of(picture: bytes) -> str:
+    for start, name in _FORMATS.items():
+        if picture.startswith(start):
+            return name
+    return "another"
 
 
 def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:

@@ -153,8 +153,8 @@ class Reduction:
         if query:
             sent["target"] += f"?{urlencode(query)}"
         sent |= self._reduce_request_body(exchange.body)
-        if exchange.picture_sizes:
-            sent["sizes"] = dict(exchange.picture_sizes)
+        if exchange.picture_files:
+            sent["pictures"] = exchange.picture_files
         reply = {
             "status": exchange.status,
             "headers": self._reduce_reply_headers(exchange.reply_headers),

@@ -235,6 +235,19 @@ def test_report_names_the_file_and_the_hosts(recorded, compare, tmp_path):
     assert host["is_the_vendors_own"] is True
 
 
+def test_picture_is_sent_in_the_format_in_which_it_was_recorded(recorded, compare):
+    document = recorded("onfido")
+    for mapping in document["mappings"]:
+        body = mapping["response"].get("jsonBody", {})
+        if body.get("file_type") == "png":
+            body["file_type"] = "jpg"
+    assert compare(document, code=1)["counts"]["different"] == 5
+    for mapping in document["mappings"]:
+        for facts in mapping["metadata"]["sent"].get("pictures", {}).values():
+            facts["format"] = "JPEG"
+    compare(document, code=0)
+
+
 def test_marked_recording_answers_where_it_differs(recorded, tmp_path):
     document = recorded("didit")
     _in_body("GET", "/balance/", 200, balance=99.7)(document)
