@@ -21,6 +21,7 @@ from facematch_mock_server.door import Door
 
 PROGRAMS = Path(__file__).with_name("door_programs")
 NPM = ("undici@6", "axios@1", "got@14", "@aws-sdk/client-rekognition@3", "playwright-core@1")
+NPM += ("stripe@23.1.0",)
 APPROVED, ONE_MATCH, TOKEN = "Approved", "matches 1", "token True"
 #: What each program prints if the mock answered it.
 REACHES = {
@@ -37,6 +38,7 @@ REACHES = {
     "with_persona.py": "session created",
     "with_requests.py": APPROVED,
     "with_sockets.py": "HTTP/1.1 200 OK",
+    "with_stripe_sdk.py": "session requires_input False",
     "with_sumsub.py": "session init",
     "with_tencent_sdk.py": "score above 50 True",
     "with_urllib.py": TOKEN,
@@ -49,6 +51,7 @@ REACHES = {
     "with_got.mjs": "token true",
     "with_https.cjs": "token true",
     "with_playwright.mjs": "the app, Show your face and your document",
+    "with_stripe_sdk.mjs": "session requires_input true",
     "with_undici.mjs": APPROVED,
     "with_veriff.mjs": "session created null",
     "with_curl.sh": '"status":"Approved"',
@@ -84,6 +87,7 @@ def folder(tmp_path_factory, find_program, run_command):
     run_command(find_program("npm"), "install", "--silent", "--no-save", *NPM, cwd=made)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", made / "packages")
     run_command(*pip, "aiohttp>=3.10", "aiodns>=3.2", "uvloop>=0.21", "onfido-python==6.2.0")
+    run_command(*pip, "stripe==16.1.0")
     return made
 
 
