@@ -97,8 +97,8 @@ HINT_AT_BYTE_SCORES = (
     "door: to the vendor's host (vendor) or to this server (loopback), where a browser needs no "
     "proxy.")
 @click.option("--any-key", is_flag=True,
-    help="Accept every key through the door; the signatures of Amazon, Sumsub, Tencent and Veriff "
-    "are then not checked.")
+    help="Accept every key through the door; the signatures of Alibaba, Amazon, Sumsub, Tencent "
+    "and Veriff are then not checked.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE",
     allow_from_autoenv=False,
     help="Send the program's calls to the real vendor, which may charge them, and write its "

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: The vendors that have their own host names.
 _WITH_HOSTS = frozenset({
+    "alibaba",
     "azure",
     "baidu",
     "deepvue",

@@ -6,6 +6,7 @@ import pytest
 from kit.logins import LoginRules
 from kit.own_sender import OwnSenderRules
 from kit.vendors import BUNDLED_VENDORS
+from simulators.alibaba import AlibabaSimulator
 from simulators.azure import AzureSimulator
 from simulators.baidu import BaiduLoginSimulator, BaiduSimulator
 from simulators.compreface import ComprefaceSimulator
@@ -59,6 +60,10 @@ class TestBaidu(OwnSenderRules, Contract):
 @pytest.mark.slow
 class TestBaiduWithALogin(OwnSenderRules, LoginRules, Contract):
     opened = BaiduLoginSimulator
+
+
+class TestAlibaba(Contract):
+    opened = AlibabaSimulator
 
 
 class TestSumsub(Contract):

@@ -5,6 +5,7 @@ import pytest
 from kit.fakes import json_reply, match_call
 from kit.sessions import session_record
 from kit.vendors import PAID, open_backend
+from simulators.alibaba import DocumentedAlibaba
 from simulators.baidu import DocumentedBaidu
 from simulators.deepface import DocumentedDeepface
 from simulators.facepp import DocumentedFacepp
@@ -153,6 +154,7 @@ ROWS = {
         (500, {"detail": "Oh."}, fm.VendorUnavailable),
         (502, HTML, fm.VendorUnavailable),
     ],
+    "alibaba": rows_of(DocumentedAlibaba),
     "facepp": [
         *rows_of(DocumentedFacepp),
         (413, b"Request Entity Too Large", fm.RequestRejected),

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 from kit.vendors import PAID
+from simulators.alibaba import DocumentedAlibaba
 from simulators.baidu import DocumentedBaidu
 from simulators.deepface import DocumentedBuffalo, DocumentedDeepface
 from simulators.facepp import DocumentedFacepp
@@ -28,6 +29,10 @@ def test_each_backend_from_tables_has_documented_bodies():
     from_tables = {name for name in PAID if issubclass(backend_class(name), PairBackend)}
     tested = {contract.opened.backend_class.name for contract in Contract.__subclasses__()}
     assert tested == from_tables | {"deepface"}
+
+
+class TestAlibaba(Contract):
+    opened = DocumentedAlibaba
 
 
 class TestBaidu(Contract):

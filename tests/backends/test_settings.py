@@ -101,6 +101,10 @@ def test_environment_of_an_engine_on_this_machine_is_refused(vendor):
         # Only an API key of IAM needs no secret.
         ("baidu", {"api_key": "some-app", "secret_key": None}, "BAIDU_SECRET_KEY"),
         ("baidu", {"reference_type": "PASSPORT"}, "reference_type"),
+        ("alibaba", {"error_rate": "1e-6"}, "error_rate"),
+        ("alibaba", {"quality_threshold": 101}, "quality_threshold"),
+        ("alibaba", {"quality_threshold": -1}, "quality_threshold"),
+        ("alibaba", {"base_url": "https://ocr.cn-shanghai.aliyuncs.com"}, "allow_base_url"),
         ("facepp", {"error_rate": "1e-6"}, "error_rate"),
         ("facepp", {"error_rate": 0.001}, "error_rate"),
         ("veriff", {"solution": "document_only"}, "solution"),
@@ -168,6 +172,11 @@ def test_deepvue_settings_accept_their_documented_values(setting, attribute, wor
 
 
 VARIABLES = {
+    "alibaba": [
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "ALIBABA_CLOUD_SECURITY_TOKEN",
+    ],
     "azure": ["FACE_APIKEY", "FACE_ENDPOINT"],
     "baidu": ["BAIDU_API_KEY", "BAIDU_SECRET_KEY"],
     "compreface": ["COMPREFACE_API_KEY"],
@@ -269,6 +278,9 @@ KEYS = [
     ("rekognition", "session_token"),
     ("compreface", "api_key"),
     ("azure", "api_key"),
+    ("alibaba", "access_key_id"),
+    ("alibaba", "access_key_secret"),
+    ("alibaba", "security_token"),
     ("facepp", "api_key"),
     ("facepp", "api_secret"),
     ("baidu", "api_key"),

@@ -36,6 +36,7 @@ VENDORS = {
     "Tencent": "tencent",
     "Regula": "regula",
     "DeepFace": "deepface",
+    "Alibaba": "alibaba",
 }
 
 

@@ -29,6 +29,7 @@ OF_A_CUSTOMER = {
 }
 #: The host that is called, of vendors with several.
 HOSTS = {
+    "alibaba": "facebody.cn-shanghai.aliyuncs.com",
     "azure": "customer.cognitiveservices.azure.com",
     "didit": "verification.didit.me",
     "facepp": "api-us.faceplusplus.com",
@@ -82,8 +83,9 @@ def record_first_calls(vendor, path, monkeypatch):
         def answer(request):
             headers = [(name, host if name == "host" else text) for name, text in request.headers]
             sent = attrs.evolve(request, headers=tuple(headers))
-            # AWS and Tencent sign the host.
-            reply = handle(request if vendor in ("rekognition", "tencent") else sent)
+            # Alibaba, AWS and Tencent sign the host.
+            signs_host = vendor in ("alibaba", "rekognition", "tencent")
+            reply = handle(request if signs_host else sent)
             recording.add(vendor, host, sent, reply)
             return reply
 

@@ -20,12 +20,14 @@ PAID = (
     "tencent",
     "regula",
     "deepface",
+    "alibaba",
 )
 #: Servers of one's own without a key.
 KEYLESS = ("regula",)
 AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 #: The settings that each backend needs.
 NEEDED = {
+    "alibaba": {"access_key_id": "some-id", "access_key_secret": "some-secret"},
     "azure": {"api_key": "some-key", "base_url": "https://contoso.cognitiveservices.azure.com"},
     "baidu": {"api_key": "bce-v3/some-key", "secret_key": "some-secret"},
     "compreface": {"api_key": "some-key"},
@@ -62,6 +64,7 @@ def settings_at(mock, name):
         return {"base_url": mock.url}
     key = mock.of(name).live_key
     keys = {
+        "alibaba": {"access_key_id": mock.of(name).client_id, "access_key_secret": key},
         "deepface": {"token": key, "model_name": "SFace"},
         "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},
         "facepp": {"api_key": mock.of(name).client_id, "api_secret": key},

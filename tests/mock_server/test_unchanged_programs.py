@@ -36,6 +36,7 @@ SESSIONS = {
 }
 #: The pair vendors, and the thresholds of those that have none of their own.
 PAIRS = {
+    "alibaba": {"threshold": 60},
     "azure": {},
     "baidu": {},
     "deepvue": {"threshold": 60},

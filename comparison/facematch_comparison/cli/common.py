@@ -239,6 +239,7 @@ _SECTIONS: Final = {
         "fmr",
         "at_thresholds",
         "confidence",
+        "attempts",
         "systems",
         "allow_mock",
     ),

@@ -44,7 +44,7 @@ from .score_file import NOTHING_JUDGED, Problem, ScoreFile
 _ALTERNATIVES: Final = (LABELS, *((PERSON, person) for person in PEOPLE))
 
 #: Fields that are needed together.
-_TOGETHER: Final = (PEOPLE, PICTURES)
+_TOGETHER: Final = (PEOPLE, PICTURES, ("transaction", "attempt"))
 
 #: Fields of one answer, which cannot be of several scores on one line.
 _OF_ONE_ANSWER: Final = ("acquired", "error", "answered", "system")

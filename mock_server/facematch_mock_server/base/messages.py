@@ -95,8 +95,9 @@ class Request:
             path = unquote(path)
         self.path = path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
-        # No vendor answers GET / : Rekognition and Tencent take all calls at POST /.
-        is_start_page = path == "/" and self.method in ("GET", "HEAD")
+        # The calls of Alibaba, Rekognition and Tencent have this path, too, and a header's name.
+        names_call = any(self.header(name) is not None for name in ACTION_HEADERS)
+        is_start_page = path == "/" and self.method in ("GET", "HEAD") and not names_call
         self.is_for_mock = is_start_page or self.is_control
 
     @classmethod
@@ -153,6 +154,10 @@ def host_in(header: str) -> str | None:
     host = _HOST.fullmatch(header)
     return None if host is None else host[1].strip("[]").lower()
 
+
+#: The headers that name the call at Alibaba Cloud, Amazon and Tencent Cloud, whose calls have one
+#: path.
+ACTION_HEADERS = ("x-acs-action", "x-amz-target", "x-tc-action")
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"

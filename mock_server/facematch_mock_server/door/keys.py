@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 from facematch_mock_server.base.messages import FormError, Request, read_form
 from facematch_mock_server.server import MockServer, Served
+from facematch_mock_server.vendors.alibaba import signature as alibaba
 from facematch_mock_server.vendors.baidu import vendor as baidu
 from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition import signature as rekognition
 from facematch_mock_server.vendors.sumsub import access as sumsub
-from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
+from facematch_mock_server.vendors.tencent import signature as tencent
 from facematch_mock_server.vendors.veriff import vendor as veriff
 from facematch_mock_server.world.keys import KeyKind
 
@@ -77,10 +78,18 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
 
 def _sign_with_known_secret_key(access: Served, request: Request) -> Request:
     """Replace an unknown SecretId of Tencent and its signature by the mock's own, likewise."""
-    secret_id = SigningKey().client_of(request)
+    secret_id = tencent.SigningKey().client_of(request)
     if secret_id is None or access.control.world.keys.of_client(secret_id):
         return request
-    return sign_again(request, client=access.client_id or "", secret=access.live_key)
+    return tencent.sign_again(request, client=access.client_id or "", secret=access.live_key)
+
+
+def _sign_with_known_access_key(access: Served, request: Request) -> Request:
+    """Replace an unknown AccessKey of Alibaba and its signature by the mock's own, likewise."""
+    key_id = alibaba.SigningKey().client_of(request)
+    if key_id is None or access.control.world.keys.of_client(key_id):
+        return request
+    return alibaba.sign_again(request, client=access.client_id or "", secret=access.live_key)
 
 
 def _sign_with_known_token(access: Served, request: Request) -> Request:
@@ -111,6 +120,7 @@ def _sign_with_shared_secret(access: Served, request: Request) -> Request:
 
 #: How to replace an unknown key and its signature, by vendor whose requests are signed.
 _SIGNERS: Mapping[str, Callable[[Served, Request], Request]] = {
+    "alibaba": _sign_with_known_access_key,
     "rekognition": _sign_with_known_secret,
     "sumsub": _sign_with_known_token,
     "tencent": _sign_with_known_secret_key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import time
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -72,7 +73,7 @@ def fill_call(
             whole[name] = {**plan["each"].get(name, {}), **call.get(name, {})}
     # The times come first, because a key may contain a percent sign.
     template = time.strftime(json.dumps(whole), time.gmtime())
-    text = _Text(template).substitute(values, seconds=int(time.time()))
+    text = _Text(template).substitute(values, seconds=int(time.time()), nonce=secrets.token_hex(16))
     filled: dict[str, Any] = json.loads(text)
     filled["headers"] = {name: value for name, value in filled["headers"].items() if value}
     return filled

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import ACTION_HEADERS, Request, Response
 from facematch_mock_server.base.sent import NO_PICTURE, make_request
 from facematch_mock_server.replies import OwnReply
 from facematch_mock_server.replies.node import Node
@@ -155,8 +155,8 @@ def _picture_numbers(sent: Mapping[str, Any]) -> list[int]:
 
 def _keys_in(sent: Mapping[str, Any]) -> Iterator[str]:
     for name, header in sent["headers"].items():
-        # A signature differs from call to call.
-        if "sig" not in name:
+        # A signature and a body's digest differ from call to call.
+        if "sig" not in name and "sha256" not in name:
             for found in _KEY_OR_STAND_IN.finditer(header):
                 yield found[0]
     _, _, query = sent["target"].partition("?")
@@ -166,10 +166,12 @@ def _keys_in(sent: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _action_in(sent: Mapping[str, Any]) -> str:
-    """Return the action that a header names, at Amazon and Tencent, after a blank."""
-    headers = sent["headers"]
-    action = headers.get("x-amz-target") or headers.get("x-tc-action")
-    return f" {action}" if action else ""
+    """Return the action that a header names, after a blank; "" if none does."""
+    for name in ACTION_HEADERS:
+        action = sent["headers"].get(name)
+        if action:
+            return f" {action}"
+    return ""
 
 
 def make_recorded_request(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from facematch_mock_server.base.messages import Headers
+from facematch_mock_server.base.messages import ACTION_HEADERS, Headers
 
 from .exchange import NO_PICTURE, Body, Exchange, FormBody, Json, JsonText, Picture
 from .stand_ins import StandIns, has_form_of_id
@@ -25,24 +25,34 @@ from .vocabulary import (
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: Headers that name the call, at Tencent and Amazon.
-_ACTIONS = ("x-tc-action", "x-amz-target")
 _CREDENTIAL = re.compile(
-    r"(.*-)?(auth-client|authorization|client-id|key|secret|sig|signature|token)"
+    r"(.*-)?(auth-client|authorization|client-id|(access)?key-id|key|secret|sig|signature|token)"
 )
 #: The scheme and the kind of a key, before the key itself.
 _SCHEME = re.compile(
     r"(?:(?:Bearer|Basic|Token) |token=|api_(?:live|sandbox)[._]|persona_(?:sandbox|production)_|"
     r"(?:sbx|prd):|(?:sk|rk|pk)_(?:live|test)_|bce-(?:auth-v1|v3)/)*"
 )
-#: AWS's and Tencent's signature: the scheme, the access key, the scope, the names of the headers
-#: that are signed, and the signature.
+#: AWS's, Tencent's and Alibaba's signature: the scheme, the access key, the scope, which Alibaba
+#: does not have, the names of the headers that are signed, and the signature.
 _SIGNATURE = re.compile(
-    r"((?:AWS4|TC3)-HMAC-SHA256 Credential=)([^/\s]+)"
-    r"(/[\d-]+(?:/[a-z]{2}(?:-[a-z]+)+-\d)?/[a-z]+/(?:aws4|tc3)_request, ?SignedHeaders=)"
+    r"((?:AWS4|TC3|ACS3)-HMAC-SHA256 Credential=)([^/,\s]+)"
+    r"((?:/[\d-]+(?:/[a-z]{2}(?:-[a-z]+)+-\d)?/[a-z]+/(?:aws4|tc3)_request)?, ?SignedHeaders=)"
     r"([\w;-]+), ?Signature=(\w+)"
 )
-_SIGNED_HEADERS = frozenset({"content-type", "host", "x-amz-date", "x-amz-target"})
+_SIGNED_HEADERS = frozenset(
+    {
+        "content-type",
+        "host",
+        "x-acs-action",
+        "x-acs-content-sha256",
+        "x-acs-date",
+        "x-acs-signature-nonce",
+        "x-acs-version",
+        "x-amz-date",
+        "x-amz-target",
+    }
+)
 #: Least characters of a stand-in that is part of no other one.
 _LONG_STAND_IN = 20
 _WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
@@ -168,7 +178,7 @@ class Reduction:
         fixed = {name: {"equalTo": text} for name, text in query if (name, text) in kept_pairs}
         if fixed:
             request["queryParameters"] = fixed
-        actions = {name: {"equalTo": headers[name]} for name in _ACTIONS if name in headers}
+        actions = {name: {"equalTo": headers[name]} for name in ACTION_HEADERS if name in headers}
         if actions:
             request["headers"] = actions
         return {
@@ -209,7 +219,7 @@ class Reduction:
     def _reduce_header(self, name: str, text: str) -> str:
         if text in self._vocabulary.texts:
             return text
-        if name in _ACTIONS and self._vocabulary.words.issuperset(text.split(".")):
+        if name in ACTION_HEADERS and self._vocabulary.words.issuperset(text.split(".")):
             return text
         if name in ("content-type", "accept", "allow", "www-authenticate"):
             # A form is encoded again, with another boundary.

@@ -33,6 +33,7 @@ from facematch_mock_server.base.masking import (
     shorten,
 )
 from facematch_mock_server.base.messages import (
+    ACTION_HEADERS,
     MULTIPART,
     URLENCODED,
     Form,
@@ -942,6 +943,17 @@ class ActionVendor(MockVendor):
     """
 
     action_header: str
+
+    def name_of_call(self, head: Request) -> str:
+        """Return the name of the call; "" if a request has none."""
+        return head.header(self.action_header, "")
+
+    def is_of_another(self, head: Request) -> bool:
+        """Return whether a request names a call as another vendor with the same path does."""
+        for name in ACTION_HEADERS:
+            if name != self.action_header and head.header(name) is not None:
+                return True
+        return False
 
     def known_paths(self) -> tuple[str, ...]:
         """Return no paths to suggest, because a header selects the action."""

@@ -91,12 +91,14 @@ class PairEndpoint:
         pictures: Where the pictures stand.
         operation: ``match``, ``liveness`` or ``detect``.
         action: The name of the call in a header, for a vendor with one path for all calls; else "".
+        size_limit: The claim with the most bytes of a picture.
     """
 
     path: str
     pictures: PictureFields
     operation: str = "match"
     action: str = ""
+    size_limit: str = "picture.max_bytes"
 
     @property
     def service(self) -> str:
@@ -173,7 +175,7 @@ class PairCall(base.NumberedCall):
 
     def picture_of_link(self, name: str, link: str) -> Upload:
         """Return the picture at a link; refuse by ``picture.no_download`` if it is unreadable."""
-        max_bytes: int = self.claims["picture.max_bytes"]
+        max_bytes: int = self.claims[self.endpoint.size_limit]
         return self.picture_at(
             name, link, max_bytes=max_bytes, refusal="picture.no_download", name=name
         )
@@ -306,6 +308,8 @@ class PairVendor(base.MockVendor):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        if not cls.endpoints:
+            return  # a base class of vendors
         cls.common_prefix = cls.endpoints[0].path
         routes = []
         for endpoint in cls.endpoints:
@@ -468,7 +472,7 @@ class PairVendor(base.MockVendor):
     def check_pictures(self, call: PairCall) -> None:
         """Refuse pictures beyond the documented limits."""
         for name, picture in call.pictures.items():
-            if is_above_limit(call, "picture.max_bytes", len(picture.content)):
+            if is_above_limit(call, call.endpoint.size_limit, len(picture.content)):
                 call.refuse("picture.too_large", name=name)
             facts = call.world.recognizer.facts.of(picture.content, picture.digest)
             if facts.size is None:
@@ -477,6 +481,34 @@ class PairVendor(base.MockVendor):
                 call.refuse("picture.wrong_format", name=name)
             if has_wrong_size(call, facts.size):
                 call.refuse("picture.wrong_size", name=name)
+
+
+class ActionPairVendor(base.ActionVendor, PairVendor):
+    """A `PairVendor` whose calls have one path, and a header that names the call. Thread-safe.
+
+    Its last route, without an endpoint, refuses unknown actions.
+    """
+
+    endpoints: ClassVar[tuple[PairEndpoint, ...]] = ()
+
+    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of the action; None for a call to another vendor with this path."""
+        if head.method != "POST" or head.path != "/" or self.is_of_another(head):
+            return None, ()
+        action = self.name_of_call(head)
+        for route in self.routes:
+            if route.extra is None or route.extra.action == action:
+                return route, ()
+        return None, ()
+
+    def imitates(self, request: Request) -> bool:
+        route, _ = self.find(request)
+        return route is not None and route.extra is not None and super().imitates(request)
+
+
+def refuse_action(call: PairCall) -> Response:
+    """Refuse an unknown action with the claim ``action.unknown``."""
+    call.refuse("action.unknown")
 
 
 def check_request_size(call: PairCall) -> None:

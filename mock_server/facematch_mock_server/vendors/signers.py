@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alibaba import signature as alibaba
 from .rekognition import signature as rekognition
 from .sumsub import access as sumsub
 from .tencent import signature as tencent
@@ -9,6 +10,7 @@ from .veriff import vendor as veriff
 
 #: Functions that return a request with the id ``client`` of a key and the signature of ``secret``.
 SIGNERS = {
+    "alibaba": alibaba.sign_again,
     "rekognition": rekognition.sign_again,
     "sumsub": sumsub.sign_again,
     "tencent": tencent.sign_again,

@@ -11,6 +11,7 @@ from kit.comparison.tables import (
     as_decisions,
     as_real,
     crowd,
+    in_transactions,
     system_answers,
     with_columns,
     without_answers,
@@ -40,7 +41,10 @@ TRAFFIC = Traffic(
 
 
 def grouped(system):
-    """By sex, where women are mistaken for each other, and by age, where too few are old."""
+    """By sex, where women are mistaken for each other, and by age, where too few are old.
+
+    Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
+    """
     table = system
     people = np.arange(PEOPLE)
     columns = {
@@ -55,7 +59,7 @@ def grouped(system):
     }
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
-    return with_columns(system, groups=groups, scores=scores)
+    return in_transactions(with_columns(system, groups=groups, scores=scores), 4)
 
 
 @functools.cache

@@ -65,6 +65,7 @@ def test_mock_answers_what_it_imitates_unless_the_reply_stands_instead(open_aski
     [
         ("tencent", "X-TC-Action", "CompareFace", "SearchFaces"),
         ("tencent", "X-TC-Action", "CompareFace", "NewAction"),
+        ("alibaba", "x-acs-action", "CompareFace", "SearchFace"),
         (
             "rekognition",
             "X-Amz-Target",

@@ -389,6 +389,22 @@ def test_signature_shows_no_header_of_the_users_own(run):
     )
 
 
+def test_signature_without_a_scope_and_one_in_the_query_are_hidden(run):
+    signature = (
+        "ACS3-HMAC-SHA256 Credential=LTAIZORAIDA4471QXYZ,"
+        "SignedHeaders=host;x-acs-date;x-quenneville,Signature=a3f5c8e1b2d49670"
+    )
+    run.call(headers={"Authorization": signature}, answer={})
+    written = run.mappings[0]["metadata"]["sent"]["headers"]["authorization"]
+    assert written == (
+        "ACS3-HMAC-SHA256 Credential=***1,SignedHeaders=host;x-acs-date, Signature=***"
+    )
+    query = "AccessKeyId=LTAIZORAIDA4471QXYZ&Signature=Zm9vYmFyYmF6cXV4%3D"
+    run.call(target=f"/?{query}", answer={})
+    assert "ZORAIDA" not in run.text
+    assert "Zm9vYmFy" not in run.text
+
+
 def test_long_numbers_and_dotted_telephone_numbers_are_hidden(run):
     answer = {"x": 32470123456.5, "type": "32.47.01.23.45", "score": 0.25, "y": 3.5}
     run.call(target="/v3.6/32.47.01.23.45", answer=answer)

@@ -2,6 +2,7 @@
 
 import attrs
 import pytest
+from kit import mock_alibaba as alibaba
 from kit import mock_azure as azure
 from kit import mock_baidu as baidu
 from kit import mock_deepvue as deepvue
@@ -22,6 +23,7 @@ from facematch_mock_server.vendors import vendor_names
 #: By vendor, if it limits calls: the calls of a window by its scope; None for those of which no
 #: document states a number.
 DOCUMENTED = {
+    "alibaba": {"second": None},
     "azure": {"resource": None, "month": None},
     "baidu": {"second": None},
     "deepvue": {"second": None, "minute": None, "day": None},
@@ -47,6 +49,10 @@ DOCUMENTED = {
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_calls_of_a_window_are_the_documented_ones(vendor):
     assert control_of(didit.new_engine(vendor=vendor)).limits() == DOCUMENTED.get(vendor, {})
+
+
+def compare_at_alibaba(engine):
+    return engine.handle(alibaba.compare_request(at=engine.world.clock.now()))
 
 
 def create_sumsub_applicant(engine, **how):
@@ -134,6 +140,7 @@ LIMITS = [
     Limit("sumsub", "post", 5, create_sumsub_applicant),
     Limit("sumsub", "get", 5, find_sumsub_applicant),
     Limit("sumsub", "sandbox", DAY_S, create_in_sumsubs_sandbox),
+    Limit("alibaba", "second", 1, compare_at_alibaba, 400, "Throttling.User"),
     Limit("tencent", "second", 1, tencent.compare_request(), 200, "RequestLimitExceeded"),
     Limit("veriff", "delete_per_hour", HOUR_S, delete_a_new_veriff_session),
     Limit("veriff", "delete_per_day", DAY_S, delete_a_new_veriff_session),

@@ -12,6 +12,7 @@ from facematch_mock_server.vendors import vendor_names
 ALL = tuple(vendor_names())
 UUID = "6d4b9adb-ebcd-4f5e-89c1-8070b6d13089"
 AWS = {"x-amz-target": "RekognitionService.IndexFaces"}
+ALIBABA = {"x-acs-action": "SearchFace", "x-acs-version": "2019-12-30"}
 TENCENT = {"x-tc-action": "SearchFaces", "x-tc-version": "2020-03-03"}
 #: A documented call that stays out, its headers, and an unknown path of the vendor, if it has any.
 CALLS = {
@@ -24,6 +25,7 @@ CALLS = {
     "facepp": ("POST /facepp/v3/search", {}, "/facepp/v3/searching"),
     "baidu": ("POST /rest/2.0/face/v3/search", {}, "/rest/2.0/face/v3/searching"),
     "tencent": ("POST /", TENCENT, None),
+    "alibaba": ("POST /", ALIBABA, None),
     "regula": ("POST /api/search", {}, None),
     "deepvue": ("GET /v1/verification/panbasic", {}, "/v1/verifying"),
     "azure": ("PUT /face/v1.0/persongroups/people", {}, "/face/v1.0/persons-of-a-group"),

@@ -4,6 +4,7 @@ import functools
 import re
 
 import pytest
+from kit import mock_alibaba as alibaba
 from kit import mock_baidu as baidu
 from kit import mock_compreface as compreface
 from kit import mock_deepface as deepface
@@ -37,6 +38,8 @@ ODD_BODIES = [
 ODD_VALUES = ["[]", "{}", "1", "1e400", "null", '"x"', "true", "[{}]", '"\\ud800"']
 #: Fields of the bodies that the vendors document, by vendor.
 FIELDS = {
+    # It takes no JSON.
+    "alibaba": [],
     "azure": ["faceId1", "faceId2", "livenessOperationMode", "deviceCorrelationId"],
     "baidu": ["image", "image_type"],
     "compreface": ["source_image", "target_image"],
@@ -61,6 +64,7 @@ AWS_OPERATIONS = [
     "CreateFaceLivenessSession",
     "GetFaceLivenessSessionResults",
 ]
+ALIBABA_ACTIONS = ["CompareFace", "DetectLivingFace"]
 TENCENT_ACTIONS = ["CompareFace", "DetectLiveFaceAccurate"]
 AUTHORIZATIONS = {
     "baidu": baidu.BEARER,
@@ -75,6 +79,8 @@ def list_calls(engine, vendor):
     if vendor == "rekognition":
         signed = rekognition.signed_request
         return [functools.partial(signed, operation=name) for name in AWS_OPERATIONS]
+    if vendor == "alibaba":
+        return [functools.partial(alibaba.signed_request, action=name) for name in ALIBABA_ACTIONS]
     if vendor == "tencent":
         return [functools.partial(tencent.signed_request, action=name) for name in TENCENT_ACTIONS]
     about = {"ocp_apim_subscription_key": "mock-live-key", "client_id": deepvue.CLIENT}

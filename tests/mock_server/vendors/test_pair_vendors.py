@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
+from kit import mock_alibaba as alibaba
 from kit import mock_azure as azure
 from kit import mock_baidu as baidu
 from kit import mock_compreface as compreface
@@ -27,16 +28,24 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors import vendor_names
 from facematch_mock_server.vendors.pairs import PairVendor
 
-#: Of each vendor, a comparison that is answered with a score.
+#: Of each vendor, a comparison that is answered with a score, or a function that makes one.
 COMPARISONS = {
+    # Each request has a nonce of its own.
+    "alibaba": lambda engine: engine.handle(alibaba.compare_request()),
     "baidu": baidu.match(),
     "facepp": facepp.compare_request(),
     "regula": regula.match_request(),
     "tencent": tencent.compare_request(),
 }
-LIVENESS_CHECKS = {"baidu": baidu.faceverify(), "tencent": tencent.liveness_request()}
+LIVENESS_CHECKS = {
+    "alibaba": alibaba.liveness_request(),
+    "baidu": baidu.faceverify(),
+    "tencent": tencent.liveness_request(),
+}
+STATUSES_OF_NO_CREDIT = {"alibaba": 400, "baidu": 200, "tencent": 200}
 #: What a refusal for want of credit says.
 NO_CREDIT = {
+    "alibaba": "InvalidApi.ForbiddenInvoke",
     "baidu": '"error_code":17,',
     "facepp": "AUTHORIZATION_ERROR:Insufficient Account Balance",
     "regula": '"code":200',
@@ -63,11 +72,11 @@ def test_each_vendor_of_one_request_has_a_comparison():
 @pytest.mark.parametrize("vendor", COMPARISONS)
 def test_each_answer_with_a_score_is_one_charge_until_there_is_no_credit(engine, control, vendor):
     control.set_balance("0.02")
-    engine.handle(COMPARISONS[vendor])
-    engine.handle(LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
+    didit.ask(engine, COMPARISONS[vendor])
+    didit.ask(engine, LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
     assert [charge.amount for charge in control.charges()] == [Decimal("0.01")] * 2
-    refusal = engine.handle(COMPARISONS[vendor])
-    assert refusal.status == (200 if vendor in ("baidu", "tencent") else 403)
+    refusal = didit.ask(engine, COMPARISONS[vendor])
+    assert refusal.status == STATUSES_OF_NO_CREDIT.get(vendor, 403)
     assert NO_CREDIT[vendor] in refusal.body.decode()
     assert len(control.charges()) == 2
 
@@ -89,6 +98,7 @@ class Words:
 #: The vendors whose tests of their own check the words.
 WORDS_ELSEWHERE = {"didit", "tencent"}
 WORDS = {
+    "alibaba": Words(alibaba.compare_request(), {500: '"Code":"InternalError"'}),
     "azure": Words(
         azure.detect_request(),
         {
@@ -221,6 +231,7 @@ ENCODED = base64.b64encode(scene()).decode()
 @pytest.mark.parametrize(
     ("vendor", "request_", "secret"),
     [
+        ("alibaba", alibaba.compare_request(), alibaba.KEY_SECRET),
         ("baidu", baidu.match(), baidu.API_KEY),
         ("facepp", facepp.compare_request(), facepp.SECRET),
         ("facepp", facepp.compare_request(False, image_base64_1=ENCODED), facepp.SECRET),

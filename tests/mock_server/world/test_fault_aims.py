@@ -102,6 +102,7 @@ CALLS = {
     "compreface": FieldCall("/api/v1/verification/verify", {"limit": "2"}, query="?limit=2"),
     "facepp": FieldCall("/facepp/v3/compare", {"api_key": "x"}, data={"api_key": "x"}),
     "baidu": FieldCall("/oauth/2.0/token", {"client_id": "x"}, query="?client_id=x"),
+    "alibaba": FieldCall("/?Action=CompareFace", {"ImageURLA": "x"}, data={"ImageURLA": "x"}),
     "tencent": FieldCall("/", {"FaceModelVersion": "3.0"}, json={"FaceModelVersion": "3.0"}),
     "deepface": FieldCall("/verify", {"img1": "a"}, json={"img1": "a"}),
     "onfido": FieldCall("/v3.6/applicants", {"first_name": "a"}, json={"first_name": "a"}),

@@ -231,8 +231,8 @@ class Rekognition(base.ActionVendor):
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
-        if head.header("x-tc-action") is not None:
-            return None, ()  # a call to Tencent Cloud, which has the same path
+        if self.is_of_another(head):
+            return None, ()
         target = head.header("x-amz-target")
         is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
         if not is_rekognition:

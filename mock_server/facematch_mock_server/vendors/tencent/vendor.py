@@ -9,7 +9,7 @@ import attrs
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.messages import Headers, Request, Response, Upload
+from facematch_mock_server.base.messages import Headers, Upload
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
@@ -18,7 +18,13 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
+from facematch_mock_server.vendors.pairs import (
+    ActionPairVendor,
+    PairCall,
+    PairEndpoint,
+    PictureFields,
+    refuse_action,
+)
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
@@ -49,8 +55,6 @@ LIVENESS = PairEndpoint(
 DETECT = PairEndpoint(
     path="/", pictures=PictureFields(json=(("Image",),)), operation="detect", action="DetectFace"
 )
-#: Endpoints by the header X-TC-Action.
-ENDPOINTS = {each.action: each for each in (COMPARE, ACCURATE, LIVENESS, DETECT)}
 #: The models that each endpoint has.
 MODELS = {
     COMPARE: ("3.0", "2.0"),
@@ -94,16 +98,12 @@ class TencentCall(PairCall):
         super().refuse(key, *facts, body=body, headers=headers, **filled)
 
 
-def _refuse_action(call: TencentCall) -> Response:
-    call.refuse("action.unknown")
-
-
-class Tencent(base.ActionVendor, PairVendor):
-    """The mock of Tencent Cloud IAI in one world; all actions have one path. Thread-safe."""
+class Tencent(ActionPairVendor):
+    """The mock of Tencent Cloud IAI in one world. Thread-safe."""
 
     call = TencentCall
     action_header = "x-tc-action"
-    endpoints = tuple(ENDPOINTS.values())
+    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT)
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
@@ -147,25 +147,8 @@ class Tencent(base.ActionVendor, PairVendor):
     # The status of an outage is not known, and every refusal is a 200.
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     other_routes = (
-        base.Route(pattern="/", handlers={"POST": _refuse_action}, credentials=("authorization",)),
+        base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
     )
-
-    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
-        """Return the route of the action that a header names; None for a call to AWS."""
-        if head.method != "POST" or head.path != "/" or head.header("x-amz-target") is not None:
-            return None, ()
-        endpoint = ENDPOINTS.get(head.header(self.action_header, ""))
-        for route in self.routes:
-            # The route of unknown actions has no endpoint.
-            if route.extra is endpoint:
-                return route, ()
-        return None, ()
-
-    def imitates(self, request: Request) -> bool:
-        return request.header(self.action_header) in ENDPOINTS and super().imitates(request)
-
-    def name_of_call(self, head: Request) -> str:
-        return head.header(self.action_header, "")
 
     def read_body(self, call: PairCall) -> None:
         self.check_headers(call)

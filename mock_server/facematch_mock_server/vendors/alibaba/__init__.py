@@ -1,0 +1,1 @@
+"""The mock of Alibaba Cloud's facebody."""

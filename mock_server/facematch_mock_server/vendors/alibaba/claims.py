@@ -1,0 +1,93 @@
+"""Claims about Alibaba Cloud's facebody, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
+
+READ = "2026-11-29"
+
+SDK = documented("alibabacloud_facebody20191230 6.0.0: client.py, models.py", READ)
+CLIENT = documented("alibabacloud_tea_openapi 0.4.6: client.py, utils.py", READ)
+COMPARE = documented(
+    "help.aliyun.com, document 151891: CompareFace; Alibaba's type of its answer", READ
+)
+LIVENESS = documented(
+    "help.aliyun.com, document 155006: DetectLivingFace; Alibaba's type of its answer", READ
+)
+CODES = documented("help.aliyun.com, document 146756: error codes of facebody", READ)
+GATEWAY = documented("help.aliyun.com, common error codes of Alibaba Cloud's gateway", READ)
+SIGNATURE = documented("help.aliyun.com, document 2593177: signature version 3", READ)
+RATES = documented("help.aliyun.com, document 604963: rates and charges", READ)
+SEEN = observed(
+    "public programs and questions: codes of other calls of facebody, developer.aliyun.com/ask/516309",
+    READ,
+)
+RUN = observed("alibabacloud_facebody20191230 6.0.0 against a server on this machine", READ)
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    return Reply(
+        status,
+        {
+            "RequestId": "{request_id}",
+            "HostId": "facebody.cn-shanghai.aliyuncs.com",
+            "Code": code,
+            "Message": message,
+            "Recommend": "",
+        },
+    )
+
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "alibaba",
+    fact("error.body", CODES, "An error has RequestId, HostId, Code, Message and Recommend. The messages are ours, and Recommend is empty (ours)."),
+    fact("error.status", OURS, "Alibaba's pages name several statuses for one code: decide by the code. Where no page names one, the status is ours."),
+    row("action.unknown", _error(400, "InvalidAction.NotFound", "The specified action is not found."), GATEWAY, "An unknown action is InvalidAction.NotFound; so is, in the mock, a call by another method than POST (ours)."),
+    row("action.version", _error(400, "InvalidAction.NotFound", "The specified action is not found."), OURS, "A version other than 2019-12-30 is InvalidAction.NotFound; the code was not found."),
+    row("key.missing", _error(404, "InvalidAccessKeyId.NotFound", "The AccessKey ID is missing."), OURS, "The code for a request without a signature was not found."),
+    row("key.malformed", _error(400, "SignatureDoesNotMatch", "The signature is malformed, or lacks a header, the time or the nonce."), OURS, "The code for a malformed signature was not found. It covers at least host, x-acs-action, x-acs-content-sha256, x-acs-date, x-acs-signature-nonce and x-acs-version."),
+    row("key.late", _error(400, "InvalidTimeStamp.Expired", "The time of the signature is expired."), GATEWAY, "A time more than 15 minutes away is InvalidTimeStamp.Expired."),
+    fact("key.clock", OURS, "A time is current by the machine's clock or by the mock's."),
+    row("key.unknown", _error(404, "InvalidAccessKeyId.NotFound", "The specified AccessKey ID is not found."), GATEWAY, "An unknown AccessKey ID is InvalidAccessKeyId.NotFound."),
+    row("key.wrong", _error(400, "SignatureDoesNotMatch", "The signature does not match."), SIGNATURE, "Any other signature than the secret's is SignatureDoesNotMatch. It covers the headers that it names, whichever they are, and the body."),
+    row("key.expired", _error(400, "InvalidAccessKeyId.Inactive", "The AccessKey is inactive."), GATEWAY, "A disabled AccessKey is InvalidAccessKeyId.Inactive; in the mock, one past its end is (ours)."),
+    row("key.nonce", _error(400, "SignatureNonceUsed", "The nonce was used."), GATEWAY, "A nonce that was used is SignatureNonceUsed. The mock remembers the newest 10,000 of accepted signatures (ours)."),
+    fact("key.version_2", CLIENT, "Version 2, HMAC-SHA1 of all parameters with the signature in the query, is accepted too."),
+    fact("key.token", OURS, "Any x-acs-security-token is accepted: the mock's keys have none."),
+    row("key.denied", _error(403, "AuthFailed", "The user is not authorized."), CODES, "A key whose user lacks the permission is AuthFailed."),
+    row("rate.limit", None, RATES, "2 calls a second, 5 with a package, or what was bought. As it depends on the account, the mock has no limit until a test sets one (ours)."),
+    row("rate.exceeded", _error(400, "Throttling.User", "The request was denied due to flow control."), GATEWAY, "A call above the limit is Throttling.User and is not charged; the status is ours."),
+    row("body.wrong_type", _error(400, "ParameterError", "The body is no form."), OURS, "A body that is no form is ParameterError."),
+    row("body.wrong_form", _error(400, "ParameterError", "The form cannot be read."), OURS, "A form that cannot be read is ParameterError."),
+    fact("body.query", CLIENT, "A parameter may stand in the query, too."),
+    row("quality.wrong", _error(400, "ParameterError", "QualityScoreThreshold is invalid."), OURS, "A QualityScoreThreshold that is no number is ParameterError."),
+    row("liveness.tasks", _error(400, "ParameterError", "The mock takes one task."), OURS, "A call may have 10 tasks, each of which is charged. The mock takes one."),
+    row("picture.missing", _error(400, "ParameterError", "{name} is missing."), CODES, "A missing picture is ParameterError; the code is documented for parameters."),
+    row("picture.no_base64", _error(400, "InvalidFile.Decode", "{name} could not be decoded."), CODES, "A text that is not base64 is InvalidFile.Decode; so is one with a data: prefix."),
+    row("picture.no_download", _error(400, "InvalidFile.Download", "{name} could not be downloaded."), CODES, "A picture that cannot be read at its URL is InvalidFile.Download. A URL of another place than a bucket in Shanghai is IllegalUrlParameter: the mock takes any (ours)."),
+    row("picture.max_bytes", 3 * 1024 * 1024, SEEN, "Pictures of CompareFace above 3 MB were refused; the page says 5 MB."),
+    row("liveness.max_bytes", 10 * 1024 * 1024, LIVENESS, "A picture of DetectLivingFace has at most 10 MB."),
+    row("picture.too_large", _error(400, "InvalidParameter.TooLarge", "{name} is too large."), SEEN, "A picture above the limit is InvalidParameter.TooLarge."),
+    row("picture.formats", ("jpeg", "png", "bmp", "webp"), COMPARE, "A picture of CompareFace is a JPEG, PNG, BMP or WEBP; DetectLivingFace takes a GIF, too."),
+    row("picture.wrong_format", _error(400, "InvalidImage.Format", "The format of {name} is not supported."), SEEN, "Another format is InvalidImage.Format."),
+    row("picture.sides_px", (32, 4096), COMPARE, "A picture of CompareFace has sides of 32 to 4096 pixels."),
+    row("picture.wrong_size", _error(400, "InvalidImage.Resolution", "The size of {name} is not supported."), SEEN, "A picture of another size is InvalidImage.Resolution."),
+    row("picture.unreadable", _error(400, "InvalidImage.DecodeError", "{name} could not be decoded."), SEEN, "A picture that cannot be decoded is InvalidImage.DecodeError."),
+    row("face.none", _error(404, "InvalidImage.NotFoundFace", "No face was found."), OURS, "A picture without a face is an error of CompareFace, which names no picture; its code stands in no table. That it is the one of other calls of facebody is ours."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    row("credit.price", Decimal(0), RATES, "Only successful calls are charged; that an answer with tips is one, too, is ours. The price list was not read: an answer counts as one charge of 0."),
+    row("credit.empty", _error(400, "InvalidApi.ForbiddenInvoke", "The call is forbidden."), CODES, "An account in debt is InvalidApi.ForbiddenInvoke; the mock's is when its credit has ended."),
+    row("match.answer", Reply(200), COMPARE, "Data has Confidence, from 0 to 100, the box, the landmarks and the quality of the largest face of each picture, and whether it has a mask: no verdict, no number of faces."),
+    row("match.thresholds", (61, 69, 75), COMPARE, "Thresholds has the cuts for false accept rates of 1e-3, 1e-4 and 1e-5, for reference."),
+    fact("match.made_up", OURS, "QualityScoreA and B are the card's quality; the landmarks stand at the same places of every box, and no face has a mask."),
+    row("match.small_px", 50, COMPARE, "A face below 50 pixels is compared, and MessageTips says so; so does it of a quality below QualityScoreThreshold, from 0 to 100. That several tips are joined by a comma is ours."),
+    row("liveness.answer", Reply(200), LIVENESS, "Elements has the number of faces of the picture, and Results the Label (liveness is a photograph of a picture, normal a live face), its Rate, from 0 to 100, and the Suggestion: pass, review or block."),
+    fact("liveness.no_face", LIVENESS, "A picture without a face is a 200 with FaceNumber 0, the Label liveness, the Rate 100 and the Suggestion block. It is charged (ours)."),
+    row("liveness.cuts", (40, 60), OURS, "A liveness of 50 or more, from 0 to 100, is normal; between the two cuts, the suggestion is review. The Rate is what is missing to 100 for the label liveness."),
+    row("error.internal", _error(500, "InternalError", "An internal error occurred."), CODES, "An internal error is InternalError."),
+)
+# fmt: on

@@ -1,0 +1,197 @@
+"""Alibaba Cloud's signatures: ACS3-HMAC-SHA256, and version 2 of older clients.
+
+Source: alibabacloud_tea_openapi 0.4.6, client.py and utils.py, read 2026-11-29.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import functools
+import hashlib
+import hmac
+import re
+import threading
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from facematch_mock_server.base.messages import Request, read_form
+from facematch_mock_server.base.signing import hmac_hex
+from facematch_mock_server.base.state import Collection
+from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
+
+_HEADER = re.compile(
+    r"ACS3-HMAC-SHA256 Credential=(?P<key_id>[^,\s]+),\s*"
+    r"SignedHeaders=(?P<signed_headers>[a-z0-9;-]+),\s*"
+    r"Signature=(?P<signature>[0-9a-f]{64})",
+    re.ASCII,
+)
+#: Headers that a signature must cover.
+_REQUIRED = frozenset(
+    {
+        "host",
+        "x-acs-action",
+        "x-acs-content-sha256",
+        "x-acs-date",
+        "x-acs-signature-nonce",
+        "x-acs-version",
+    }
+)
+#: The greatest difference between a timestamp and the server's time.
+_MAX_DIFFERENCE = dt.timedelta(minutes=15)
+
+
+class Nonces:
+    """The nonces that were used: the newest 10,000. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used: Collection[str] = Collection(limit=10_000)
+
+    def use(self, nonce: str) -> bool:
+        """Return whether a nonce is new, and remember it."""
+        with self._lock:
+            is_new = self._used.find(nonce) is None
+            self._used.put(nonce, nonce)
+        return is_new
+
+
+@attrs.frozen(kw_only=True)
+class Signature:
+    """The signature of a request.
+
+    Attributes:
+        key_id: The AccessKey ID.
+        signed_at: The signed time.
+        nonce: The signed nonce.
+        text: The signature.
+        sign: Returns the signature of the request by an AccessKey secret.
+    """
+
+    key_id: str
+    signed_at: dt.datetime
+    nonce: str
+    text: str
+    sign: Callable[[str], str]
+
+
+def read_signature(request: Request) -> Signature | None:
+    """Return the signature in a request; None if a part is missing or malformed."""
+    if request.header("authorization") is None:
+        query = dict(request.query)
+        key_id = query.get("AccessKeyId", "")
+        text = query.get("Signature", "")
+        timestamp = query.get("Timestamp", "")
+        nonce = query.get("SignatureNonce", "")
+        sign = functools.partial(_sign_version_2, request)
+        is_complete = bool(key_id and text)
+    else:
+        match = _HEADER.fullmatch(request.header("authorization", ""))
+        if match is None:
+            return None
+        key_id = match["key_id"]
+        text = match["signature"]
+        timestamp = request.header("x-acs-date", "")
+        nonce = request.header("x-acs-signature-nonce", "")
+        sign = functools.partial(_sign_version_3, request, match["signed_headers"])
+        is_complete = set(match["signed_headers"].split(";")) >= _REQUIRED
+    try:
+        signed_at = dt.datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    if not nonce or not is_complete:
+        return None
+    return Signature(key_id=key_id, signed_at=signed_at, nonce=nonce, text=text, sign=sign)
+
+
+def _encode(pairs: list[tuple[str, str]]) -> str:
+    """Return sorted parameters, percent-encoded as in RFC 3986."""
+    return urlencode(sorted(pairs), quote_via=quote, safe="~")
+
+
+def _sign_version_3(request: Request, signed_headers: str, secret: str) -> str:
+    """Return the signature of the headers that a request names, and of its body."""
+    headers = ""
+    for name in signed_headers.split(";"):
+        headers += f"{name}:{request.header(name, '').strip()}\n"
+    canonical_request = (
+        f"{request.method}\n{request.path}\n{_encode(list(request.query))}\n{headers}\n"
+        f"{signed_headers}\n{hashlib.sha256(request.body).hexdigest()}"
+    )
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
+    return hmac_hex(secret, f"ACS3-HMAC-SHA256\n{digest}".encode())
+
+
+def _sign_version_2(request: Request, secret: str) -> str:
+    """Return the signature of all parameters of the query and of the form."""
+    fields = read_form(request.header("content-type", ""), request.body).fields
+    pairs = [(name, text) for name, text in request.query if name != "Signature"]
+    for name, texts in fields.items():
+        pairs.append((name, texts[-1]))
+    text_to_sign = f"{request.method}&%2F&{quote(_encode(pairs), safe='~')}"
+    digest = hmac.digest(f"{secret}&".encode(), text_to_sign.encode(), "sha1")
+    return base64.b64encode(digest).decode()
+
+
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
+    """Return a signed request with the signature of another AccessKey.
+
+    A request without a readable signature is returned unchanged.
+    """
+    if read_signature(request) is None:
+        return request
+    match = _HEADER.fullmatch(request.header("authorization", ""))
+    if match is None:
+        query = {**dict(request.query), "AccessKeyId": client}
+        unsigned = attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
+        query["Signature"] = _sign_version_2(unsigned, secret)
+        return attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
+    headers = dict(request.headers)
+    headers["x-acs-content-sha256"] = hashlib.sha256(request.body).hexdigest()
+    unsigned = attrs.evolve(request, headers=tuple(headers.items()))
+    signed_headers = match["signed_headers"]
+    headers["authorization"] = (
+        f"ACS3-HMAC-SHA256 Credential={client},SignedHeaders={signed_headers},"
+        f"Signature={_sign_version_3(unsigned, signed_headers, secret)}"
+    )
+    return attrs.evolve(request, headers=tuple(headers.items()))
+
+
+@attrs.frozen
+class SigningKey(HeaderKey):
+    """An AccessKey ID in the Authorization header or the query, whose secret signs the request."""
+
+    name: str = "authorization"
+
+    def client_of(self, head: Request) -> str | None:
+        """Return the AccessKey ID in a request; it identifies the account."""
+        match = _HEADER.fullmatch(head.header(self.name, ""))
+        if match is None:
+            return dict(head.query).get("AccessKeyId")
+        return match["key_id"]
+
+    def check(self, call: PairCall) -> None:
+        """Refuse a call that is not signed with a valid key, or again, or too long ago."""
+        if self.client_of(call.request) is None and call.request.header(self.name) is None:
+            call.refuse("key.missing")
+        call.key_label = "wrong"
+        signature = read_signature(call.request)
+        if signature is None:
+            call.refuse("key.malformed")
+        call.check_signing_time(signature.signed_at, _MAX_DIFFERENCE)
+        if not call.world.keys.of_client(signature.key_id):
+            call.refuse("key.unknown")
+        secret = call.find_signer(signature.key_id, signature.text, signature.sign)
+        if secret is None:
+            call.refuse("key.wrong")
+        if not call.authenticate(secret):
+            call.refuse("key.expired")
+        if not call.world.records.use(signature.nonce):
+            call.refuse("key.nonce")
+        if call.request.header(self.name) is None:
+            call.claims.cite("key.version_2")
+        if call.request.header("x-acs-security-token") is not None:
+            call.claims.cite("key.token")
+        call.check_permission("key.denied")

@@ -1,0 +1,251 @@
+"""Alibaba Cloud's facebody: CompareFace and DetectLivingFace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
+
+import attrs
+
+from facematch_mock_server.base.messages import Headers, Request
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+from facematch_mock_server.recognition.recognizer import see_liveness
+from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.vendors.pairs import (
+    ActionPairVendor,
+    PairCall,
+    PairEndpoint,
+    PictureFields,
+    box_in_pixels,
+    is_above_limit,
+    landmark_points,
+    refuse_action,
+)
+from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.variables import Variables
+
+from .claims import CLAIMS
+from .signature import Nonces, SigningKey
+
+#: The key that is valid from the start.
+KEY_ID = "mock-access-key-id"
+KEY_SECRET = "mock-access-key-secret"  # noqa: S105 - of the mock
+VERSION = "2019-12-30"
+
+COMPARE = PairEndpoint(
+    path="/",
+    pictures=PictureFields(texts=("ImageDataA", "ImageDataB"), links=("ImageURLA", "ImageURLB")),
+    action="CompareFace",
+)
+LIVENESS = PairEndpoint(
+    path="/",
+    pictures=PictureFields(texts=("Tasks.1.ImageData",), links=("Tasks.1.ImageURL",)),
+    operation="liveness",
+    action="DetectLivingFace",
+    size_limit="liveness.max_bytes",
+)
+
+
+@attrs.define(kw_only=True, eq=False)
+class AlibabaCall(PairCall):
+    """A call whose refusals cite what is known about every refusal."""
+
+    def refuse(
+        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
+    ) -> NoReturn:
+        facts = ("error.body", "error.status", *facts)
+        super().refuse(key, *facts, body=body, headers=headers, **filled)
+
+
+class Alibaba(ActionPairVendor):
+    """The mock of Alibaba Cloud's facebody in one world. Thread-safe."""
+
+    call = AlibabaCall
+    action_header = "x-acs-action"
+    endpoints = (COMPARE, LIVENESS)
+    key = SigningKey()
+    rate_scope = "second"
+    takes_links = True
+    not_found_claim = "action.unknown"
+    #: Of Alibaba's SDK for Python, alibabacloud_facebody20191230 6.0.0. AuthorizeFileUpload is of
+    #: openplatform.aliyuncs.com: the calls whose names end in "advance" upload files by it.
+    not_imitated = NotImitated(
+        "docs/vendors/alibaba.md",
+        "AddFace",
+        "AddFaceEntity",
+        "AddFaceImageTemplate",
+        "AuthorizeFileUpload",
+        "BatchAddFaces",
+        "BlurFace",
+        "BodyPosture",
+        "CompareFaceWithMask",
+        "CreateFaceDb",
+        "DeepfakeFace",
+        "DeleteFace",
+        "DeleteFaceDb",
+        "DeleteFaceEntity",
+        "DeleteFaceImageTemplate",
+        "DetectBodyCount",
+        "DetectCelebrity",
+        "DetectFace",
+        "DetectInfraredLivingFace",
+        "DetectPedestrian",
+        "DetectVideoLivingFace",
+        "EnhanceFace",
+        "ExtractFingerPrint",
+        "FaceBeauty",
+        "GenRealPersonVerificationToken",
+        "GenerateHumanAnimeStyle",
+        "GenerateHumanSketchStyle",
+        "GetFaceEntity",
+        "GetRealPersonVerificationResult",
+        "LiquifyFace",
+        "ListFaceDbs",
+        "ListFaceEntities",
+        "MergeImageFace",
+        "MonitorExamination",
+        "PedestrianDetectAttribute",
+        "QueryFaceImageTemplate",
+        "RecognizeAction",
+        "RecognizeExpression",
+        "RecognizeFace",
+        "RecognizePublicFace",
+        "RetouchSkin",
+        "SearchFace",
+        "UpdateFaceEntity",
+    )
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        500: ("error.internal", "error.body", "error.status")
+    }
+    other_routes = (
+        base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
+    )
+
+    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        return super().find(head) if self.name_of_call(head) else (None, ())
+
+    def name_of_call(self, head: Request) -> str:
+        """Return the action in the header, or in the query of older clients."""
+        return super().name_of_call(head) or dict(head.query).get("Action", "")
+
+    def read_body(self, call: PairCall) -> None:
+        query = call.query
+        if call.request.header("x-acs-version", query.get("Version", "")) != VERSION:
+            call.refuse("action.version")
+        if call.request.body:
+            super().read_body(call)
+        if query:
+            call.claims.cite("body.query")
+        call.texts = {**query, **call.texts}
+        if any(name.startswith("Tasks.2.") for name in call.texts):
+            call.note = None  # it would name the nearest field of the first task
+            call.hint = "this mock takes one task a call"
+            call.refuse("liveness.tasks")
+
+    def check_pictures(self, call: PairCall) -> None:
+        if call.endpoint is COMPARE:
+            super().check_pictures(call)
+            return
+        for name, picture in call.pictures.items():
+            if is_above_limit(call, call.endpoint.size_limit, len(picture.content)):
+                call.refuse("picture.too_large", name=name)
+
+    def needs_faces(self, call: PairCall) -> bool:
+        return call.endpoint is COMPARE
+
+    def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        call.claims.cite("match.made_up")
+        data: dict[str, Any] = {
+            "Confidence": outcome.score,
+            "Thresholds": list(call.claims["match.thresholds"]),
+        }
+        least_quality = _read_quality_threshold(call)
+        tips = []
+        for letter, upload, seen in zip(
+            "AB", call.pictures.values(), (outcome.probe, outcome.reference), strict=True
+        ):
+            largest_face, *_ = seen.faces
+            facts = call.world.recognizer.facts.of(upload.content, upload.digest)
+            quality = see_liveness(facts, seen).quality or 0.0
+            box = box_in_pixels(largest_face)
+            data[f"Rect{letter}List"] = list(box.values())
+            data[f"Landmarks{letter}List"] = _flatten_landmarks(largest_face)
+            data[f"QualityScore{letter}"] = round(quality, 2)
+            data[f"IsMask{letter}"] = 0
+            if quality < least_quality:
+                tips.append(f"image{letter} quality score less threshold")
+            if min(box["width"], box["height"]) < call.claims["match.small_px"]:
+                tips.append(f"face in image{letter} is too small")
+        data["MessageTips"] = ",".join(tips)
+        return {"RequestId": call.request_id, "Data": data}
+
+    def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        (name,) = call.pictures
+        result: dict[str, Any] = {"Label": "liveness", "Suggestion": "block", "Rate": 100.0}
+        if outcome.probe.faces:
+            largest_face, *_ = outcome.probe.faces
+            box = box_in_pixels(largest_face)
+            result = _judge_liveness(call, outcome.score or 0.0)
+            result["Rect"] = {edge.capitalize(): value for edge, value in box.items()}
+        else:
+            call.claims.cite("liveness.no_face")
+        element = {
+            "TaskId": call.world.account.ids.uuid(),
+            "ImageURL": call.texts[name] if name in LIVENESS.pictures.links else "",
+            "FaceNumber": len(outcome.probe.faces),
+            "Results": [result],
+        }
+        return {"RequestId": call.request_id, "Data": {"Elements": [element]}}
+
+
+def _read_quality_threshold(call: PairCall) -> float:
+    """Return the least quality that a comparison asks for, 0-100; 0 for none."""
+    try:
+        return float(call.texts.get("QualityScoreThreshold") or 0)
+    except ValueError:
+        call.refuse("quality.wrong")
+
+
+def _flatten_landmarks(face: SeenFace) -> list[int]:
+    """Return x and y of five points, one after the other."""
+    edges = []
+    for point in landmark_points(face):
+        edges.extend(point)
+    return edges
+
+
+def _judge_liveness(call: PairCall, liveness: float) -> dict[str, Any]:
+    """Return label, rate and suggestion for a face of this liveness, 0-100."""
+    cuts: tuple[int, int] = call.claims["liveness.cuts"]
+    block_below, pass_from = cuts
+    suggestion = "review"
+    if liveness < block_below:
+        suggestion = "block"
+    elif liveness >= pass_from:
+        suggestion = "pass"
+    if liveness < 50:
+        return {"Label": "liveness", "Suggestion": suggestion, "Rate": round(100 - liveness, 2)}
+    return {"Label": "normal", "Suggestion": suggestion, "Rate": round(liveness, 2)}
+
+
+VENDOR = base.Vendor(
+    name="alibaba",
+    title="Alibaba Cloud facebody",
+    claims=CLAIMS,
+    settings={"price": ("credit.price", "amount")},
+    rate_limits={"second": "rate.limit"},
+    operations=("match", "liveness"),
+    hosts=frozenset({"facebody.cn-shanghai.aliyuncs.com", "openplatform.aliyuncs.com"}),
+    first_keys={KEY_SECRET: Key(kind=KeyKind.LIVE, client=KEY_ID)},
+    variables=Variables(
+        keys=(
+            {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY_ID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": KEY_SECRET},
+        )
+    ),
+    key_of=Alibaba.key.client_of,
+    records=Nonces,
+    behaviour=Alibaba,
+    # No command of a shell can sign a call.
+    greeting=(f"access key id: {KEY_ID}, access key secret: {KEY_SECRET}",),
+)

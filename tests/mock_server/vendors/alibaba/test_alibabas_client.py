@@ -1,0 +1,133 @@
+"""The mock and Alibaba's own client, alibabacloud_facebody20191230, unmodified."""
+
+import base64
+import re
+
+import pytest
+from alibabacloud_facebody20191230 import models
+from alibabacloud_facebody20191230.client import Client
+from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
+from alibabacloud_tea_openapi.models import Config
+
+from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
+
+CARDS = {name: card.data for name, card in card_sheet().items()}
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with MockServer(vendor="alibaba") as running:
+        yield running
+
+
+@pytest.fixture
+def mock(server):
+    server.control.reset()
+    return server
+
+
+@pytest.fixture(params=[None, "v2"], ids=["version 3", "version 2"])
+def client(mock, request):
+    return open_client(mock, signature_algorithm=request.param)
+
+
+def open_client(mock, *, key_id=KEY_ID, secret=KEY_SECRET, **settings):
+    endpoint = mock.url.removeprefix("http://")
+    config = Config(
+        access_key_id=key_id,
+        access_key_secret=secret,
+        endpoint=endpoint,
+        region_id="cn-shanghai",
+        protocol="http",
+        **settings,
+    )
+    return Client(config)
+
+
+def compare(client, image_a, image_b, **fields):
+    """Return the Data of a comparison, or the code of the client's exception."""
+    request = models.CompareFaceRequest(
+        image_data_a=base64.b64encode(image_a).decode(),
+        image_data_b=base64.b64encode(image_b).decode(),
+        **fields,
+    )
+    try:
+        answer = client.compare_face(request)
+    except (ClientException, ServerException) as error:
+        return error.code
+    assert UUID.fullmatch(answer.body.request_id)
+    return answer.body.data
+
+
+def check_liveness(client, image):
+    """Return the only element of the answer."""
+    task = models.DetectLivingFaceRequestTasks(image_data=base64.b64encode(image).decode())
+    answer = client.detect_living_face(models.DetectLivingFaceRequest(tasks=[task]))
+    (element,) = answer.body.data.elements
+    return element
+
+
+def test_one_person_and_two_people(client, mock):
+    same = compare(client, CARDS["p1"], CARDS["p1-again"], quality_score_threshold=50)
+    assert same.confidence > same.thresholds[2] == 75
+    assert len(same.rect_alist) == 4
+    assert len(same.landmarks_alist) == 10
+    assert not same.message_tips
+    assert compare(client, CARDS["p1"], CARDS["p2"]).confidence < 61
+    assert len(mock.control.charges()) == 2
+
+
+def test_live_person_spoof_and_nobody(client):
+    verdicts = {}
+    for name in ("p1", "spoof", "no-face"):
+        element = check_liveness(client, CARDS[name])
+        (result,) = element.results
+        verdicts[name] = (element.face_number, result.label, result.suggestion)
+    assert verdicts == {
+        "p1": (1, "normal", "pass"),
+        "spoof": (1, "liveness", "block"),
+        "no-face": (0, "liveness", "block"),
+    }
+
+
+def test_picture_by_its_link(client, mock):
+    mock.control.pictures["https://bucket.oss-cn-shanghai.aliyuncs.com/a.png"] = CARDS["p1"]
+    request = models.CompareFaceRequest(
+        image_urla="https://bucket.oss-cn-shanghai.aliyuncs.com/a.png",
+        image_data_b=base64.b64encode(CARDS["p1-again"]).decode(),
+    )
+    assert client.compare_face(request).body.data.confidence > 75
+
+
+def test_client_sees_the_code_of_each_refusal(mock, client):
+    assert compare(client, CARDS["p1"], CARDS["no-face"]) == "InvalidImage.NotFoundFace"
+    assert compare(client, b"no picture", CARDS["p1"]) == "InvalidImage.DecodeError"
+    mock.control.set_limit("second", 0)
+    assert compare(client, CARDS["p1"], CARDS["p1"]) == "Throttling.User"
+    mock.control.set_limit("second", None)
+    mock.control.add_fault(Fault(stage="answer", kind="status", status=500))
+    assert compare(client, CARDS["p1"], CARDS["p1"]) == "InternalError"
+    assert mock.control.charges() == ()
+    # The second try has another nonce.
+    assert compare(client, CARDS["p1"], CARDS["p1-again"]).confidence > 75
+    assert len(mock.control.charges()) == 1
+
+
+@pytest.mark.parametrize("algorithm", [None, "v2"])
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ({"key_id": "another-id"}, "InvalidAccessKeyId.NotFound"),
+        ({"secret": "another-secret"}, "SignatureDoesNotMatch"),
+    ],
+)
+def test_wrong_key_and_wrong_secret(mock, algorithm, key, code):
+    client = open_client(mock, signature_algorithm=algorithm, **key)
+    assert compare(client, CARDS["p1"], CARDS["p1"]) == code
+
+
+def test_temporary_key(mock):
+    client = open_client(mock, security_token="of-a-role", type="sts")
+    assert compare(client, CARDS["p1"], CARDS["p1-again"]).confidence > 75
