@@ -21,7 +21,6 @@ import attrs
 from facematch_core import (
     Charged,
     ComparedWith,
-    ConfigurationError,
     Decision,
     Environment,
     InvalidRequest,
@@ -189,20 +188,6 @@ class StripeBackend(HostedSessionBackend):
     environment: Environment | None = None
     base_url: str = "https://api.stripe.com"
 
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        stated = self.key_environment
-        is_contradiction = stated is not None and self.environment not in (
-            None,
-            Environment.MOCK,
-            stated,
-        )
-        if is_contradiction:
-            raise ConfigurationError(
-                f"environment is {self.environment}, but the prefix of api_key says {stated}: set "
-                "the other key, or leave environment out."
-            )
-
     @property
     def key_environment(self) -> Environment | None:
         """The environment that the key's prefix states, or None."""
@@ -210,14 +195,6 @@ class StripeBackend(HostedSessionBackend):
             if self.api_key.reveal().startswith(prefix):
                 return environment
         return None
-
-    @property
-    def environments(self) -> frozenset[Environment]:
-        """The environments that sessions can come from: by the setting, or else by the key."""
-        environments = super().environments
-        if environments or self.key_environment is None:
-            return environments
-        return frozenset({self.key_environment})
 
     @property
     def session_facts(self) -> Mapping[str, str]:

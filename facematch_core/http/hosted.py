@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import errors
+from facematch_core import errors, models
 from facematch_core.backend import Capabilities
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.masking import Secret
@@ -28,12 +28,16 @@ class HostedSessionBackend(HttpBackend):
     """Base class of backends whose vendor has hosted sessions, and no calls with pictures.
 
     Implement `start_steps`, `read_steps` and, if the vendor deletes sessions, `delete_steps`; for
-    webhooks, `is_signed` and `read_delivery`.
+    webhooks, `is_signed` and `read_delivery`. If the key says the environment, override
+    `key_environment`.
 
     Args:
         webhook_secrets: The secret that signs webhooks, or several during a rotation.
         handoff_hosts: Exact names of further hosts that a session link may point to.
         return_hosts: Exact names of hosts that a person may be redirected to after a session.
+
+    Raises:
+        ConfigurationError: a setting is invalid, or `environment` contradicts `key_environment`.
 
     Attributes:
         signature_header: The header with a webhook's signature, for `is_signed`.
@@ -47,6 +51,33 @@ class HostedSessionBackend(HttpBackend):
     )
     handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        stated = self.key_environment
+        is_contradiction = stated is not None and self.environment not in (
+            None,
+            models.Environment.MOCK,
+            stated,
+        )
+        if is_contradiction:
+            raise errors.ConfigurationError(
+                f"environment is {self.environment}, but the prefix of api_key says {stated}: set "
+                "the other key, or leave environment out."
+            )
+
+    @property
+    def key_environment(self) -> models.Environment | None:
+        """The environment that the prefix of the key states; None if there is no such prefix."""
+        return None
+
+    @property
+    def environments(self) -> frozenset[models.Environment]:
+        """The environments that sessions can come from: by the setting, or else by the key."""
+        environments = super().environments
+        if environments or self.key_environment is None:
+            return environments
+        return frozenset({self.key_environment})
 
     @property
     def webhook_keys(self) -> tuple[Secret, ...]:
