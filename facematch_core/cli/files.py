@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -163,11 +164,13 @@ class DatabaseKind:
         noun: What messages call it.
         table: A table that each has.
         advice: A sentence for the user of another file.
+        others: Sentences for the user of another kind of database, by a table that it has.
     """
 
     noun: str
     table: str
     advice: str
+    others: Mapping[str, str] = MappingProxyType({})
 
     def url_of(self, address: str, *, may_be_new: bool = False) -> str:
         """Return the SQLAlchemy URL of a database. Only SQLite files are checked.
@@ -202,14 +205,17 @@ class DatabaseKind:
         import sqlite3  # here, because most commands open no database
 
         address = f"{file.absolute().as_uri()}?mode=ro"
-        query = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        query = "SELECT name FROM sqlite_master"
         try:
             with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
-                has_table = connection.execute(query, (self.table,)).fetchone() is not None
+                tables = {name for (name,) in connection.execute(query)}
         except sqlite3.Error as error:
             # Whoever opens the file reports other problems, such as a missing permission.
             is_database = error.sqlite_errorname != "SQLITE_NOTADB"
             return None if is_database else "it is not a SQLite database"
-        if has_table or may_be_new:
+        if self.table in tables or may_be_new:
             return None
+        for table, sentence in self.others.items():
+            if table in tables:
+                return sentence
         return f"it has no table {self.table}"

@@ -40,6 +40,8 @@ COLUMNS: Final = (
     "score",
     "scale",
     "threshold",
+    "model",
+    "environment",
     "charged",
     "warnings",
     "error",
@@ -189,7 +191,13 @@ class ResultFile:
                 if text == self._header:
                     continue
                 if self.suffix == ".csv":
-                    cells = dict(zip(COLUMNS, next(csv.reader([text])), strict=True))
+                    values = next(csv.reader([text]))
+                    if len(values) != len(COLUMNS):
+                        raise click.UsageError(
+                            f"{self._path} has other columns than this version writes: keep it, "
+                            "and name another file with --out."
+                        )
+                    cells = dict(zip(COLUMNS, values, strict=True))
                 else:
                     cells = json.loads(text)
                 yield SavedRow(int(cells["line"]), not cells["error"], content)

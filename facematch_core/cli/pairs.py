@@ -299,6 +299,8 @@ def _row_text(pair: Pair, outcome: verifiers.PairOutcome, suffix: str) -> str:
     if result is not None:
         cells["decision"] = result.decision.value
         cells["charged"] = result.billing.charged.value
+        cells["model"] = result.model
+        cells["environment"] = result.environment and result.environment.value
         cells["warnings"] = "; ".join(warning.code.value for warning in result.warnings)
         if result.score is not None:
             cells["score"] = result.score.value

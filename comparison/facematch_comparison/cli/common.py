@@ -35,6 +35,7 @@ RUN_DATABASE: Final = DatabaseKind(
     table="facematch_comparison_store",
     advice="For scores that you have, pass --scores FILE to `compare report` or `gate`; "
     "`facematch compare run` creates a run database.",
+    others={"facematch_call_log": "it is a call log, which `facematch compare shadow` judges"},
 )
 
 #: Default run database.

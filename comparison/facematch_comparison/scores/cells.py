@@ -29,9 +29,9 @@ TEXT: Final = pd.StringDtype("pyarrow")
 NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 NUMBER: Final = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 
-#: A percent sign after a number, and a number without one.
-_PERCENT: Final = "([0-9.,])[ \xa0\u202f]*%$"
-_NO_PERCENT: Final = r"[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?"
+#: A number with a unit after it, and a number without one.
+_WITH_UNIT: Final = "([-+0-9.,]*[0-9.,])[ \xa0\u202f]*(%|pts?[.]?|points?|percent|pct)"
+_NO_UNIT: Final = r"[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?"
 
 #: Advice for a cell without a number in a column of numbers.
 NUMBER_ADVICE: Final = (
@@ -291,11 +291,13 @@ def numbers_of(cells: pd.Series, *, decimal_commas: bool) -> NDArray[np.float64]
 def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.float64]:
     """Return texts as numbers: NaN for an empty cell, infinity for an invalid number.
 
-    ``94.5 %`` is 94.5, if all numbers of the column have the sign.
+    ``94.5 %`` and ``94.5 pts`` are 94.5, if all numbers of the column have the unit.
     """
-    if not texts.str.fullmatch(_NO_PERCENT).any():
-        texts = texts.str.replace(_PERCENT, r"\1", regex=True)
-    texts = _without_thousands(texts, ",", ".")
+    if not texts.str.fullmatch(_NO_UNIT).any():
+        units = texts.str.extract(f"^{_WITH_UNIT}$")
+        if len(units[1].dropna().unique()) == 1:
+            texts = units[0].fillna(texts)
+    texts = _without_thousands(texts, ",", ".", has_no_decimals=not decimal_commas)
     if decimal_commas:
         texts = _without_thousands(texts, ".", ",")
         if not texts.str.contains(".", regex=False).any():
@@ -306,13 +308,22 @@ def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.floa
     return np.where(is_number | is_empty, numbers.to_numpy(np.float64, na_value=np.nan), np.inf)
 
 
-def _without_thousands(texts: pd.Series, separator: str, decimal: str) -> pd.Series:
+def _without_thousands(
+    texts: pd.Series, separator: str, decimal: str, *, has_no_decimals: bool = False
+) -> pd.Series:
     """Remove thousands separators if a number of the column also has a decimal separator.
 
-    Otherwise ``1,234`` may be a number between 1 and 2.
+    Otherwise ``1,234`` may be a number between 1 and 2. Where `separator` cannot be a decimal
+    separator, whole numbers of three digits beside ``1,234`` tell, too: all numbers are whole.
     """
     whole = rf"[-+]?[1-9][0-9]{{0,2}}([{separator}][0-9]{{3}})+"
-    if not texts.str.fullmatch(rf"{whole}[{decimal}][0-9]+").any():
+    has_both = texts.str.fullmatch(rf"{whole}[{decimal}][0-9]+").any()
+    if not has_both and has_no_decimals:
+        is_whole = texts.str.fullmatch(rf"[-+]?[0-9]+|{whole}")
+        is_number = texts.str.contains(rf"^[-+]?[0-9{separator}{decimal}]+$")
+        has_hundreds = texts.str.fullmatch("[1-9][0-9]{2}").any()
+        has_both = has_hundreds and bool(is_whole[is_number].all())
+    if not has_both:
         return texts
     is_separated = texts.str.fullmatch(rf"{whole}([{decimal}][0-9]+)?")
     return texts.mask(is_separated, texts.str.replace(separator, "", regex=False))

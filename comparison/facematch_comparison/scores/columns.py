@@ -276,6 +276,28 @@ _TRUTH_NAMES: Final = re.compile(
     "(is)?mated|nonmated|expected(match|result|label)?|(ground)?truth|ytrue"
 )
 
+#: The columns of the results that `facematch verify --pairs` writes as JSON, after flattening.
+_OF_RESULTS: Final[Mapping[str, str]] = {
+    "result.decision": "decision",
+    "result.score.value": "score",
+    "result.score.scale": "scale",
+    "result.threshold.value": "threshold",
+    "result.threshold.rule": "rule",
+    "result.model": "model",
+    "result.environment": "environment",
+    "result.billing.charged": "billed",
+    "result.elapsed_s": "elapsed_s",
+    "error.class": "error",
+}
+
+#: Words in a dotted name that mean another check than a comparison of two faces.
+_OF_OTHER_CHECKS: Final = re.compile(
+    r"\blive|liveness|spoof|attack|\bpad\b|fraud|risk|quality|blur|sharp|bright|occlu|mask|pose|"
+    r"angle|\bage\b|gender|emotion|attribute|detect|box|landmark|\bocr|document|mrz|\braw\b|"
+    r"faces?_?[0-9]*([.]|$)",
+    re.IGNORECASE,
+)
+
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
 _WORDS_HINT: Final = re.compile(
     r"\s*[(](y/n|yes/no|true/false|[01]/[01]|0-100?)[)]\s*$", re.IGNORECASE
@@ -303,11 +325,37 @@ def names_truth(column: str) -> bool:
 
 def is_distance(name: str) -> bool:
     """Return whether lower numbers in a column with this name mean more similar."""
-    return plain(name) == "l2" or plain(name).endswith(("distance", "distances", "dist"))
+    own_name = plain(last_part(name))
+    return own_name == "l2" or own_name.endswith(("distance", "distances", "dist"))
+
+
+def is_own_name(column: str, field: str) -> bool:
+    """Return whether a column has our name of the field, which is preferred to others."""
+    return column in _OF_RESULTS or plain(column) == plain(field)
+
+
+def last_part(name: str) -> str:
+    """Return the last part of a dotted name of nested records: ``Score`` of ``Response.Score``."""
+    return name.rstrip(".").rpartition(".")[2]
+
+
+def is_nested_score(name: str) -> bool:
+    """Return whether a dotted name ends with a name of scores: ``Response.Score``."""
+    return "." in name.rstrip(".") and field_for(last_part(name)) == "score"
+
+
+def is_of_other_check(name: str) -> bool:
+    """Return whether the parts before the last one name another check, or a single face.
+
+    ``liveness.score`` is not of a comparison, and ``face.confidence`` is of a face that was found.
+    """
+    return bool(_OF_OTHER_CHECKS.search(name.rstrip(".").rpartition(".")[0]))
 
 
 def field_for(column: str) -> str:
     """Return the field of a column with a known name, or "" for any other column."""
+    if column in _OF_RESULTS:
+        return _OF_RESULTS[column]
     name = plain(column)
     for field, known in FIELDS.items():
         if name == plain(field) or (name and re.fullmatch(known.column_names, name)):

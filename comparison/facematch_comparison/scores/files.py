@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode, format_places, read_header, read_table, unescaped
 from facematch_core.errors import InvalidRequest
 
-from .cells import TEXT, words_of
+from .cells import NUMBER, TEXT, take_cells, words_of
 from .columns import LABELS, PAIR_KEYS, field_for
 from .score_file import PlaceInFile, Problem, ScoreFile
 from .separators import with_tabs
@@ -47,9 +48,10 @@ Reader: TypeAlias = Callable[[str, BinaryIO], Tables]
 
 Parsed = TypeVar("Parsed")
 
-#: Lines above the header: blank lines, comments, and titles followed by empty cells.
+#: Lines above the header: blank lines, comments, and titles followed by empty cells. A header may
+#: begin with the column ``#``, the number of a row.
 _ABOVE_HEADER: Final = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
+    rb"""(?:\xef\xbb\xbf)?(?:(?:#(?![,;\t])[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
 
 #: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
@@ -61,6 +63,34 @@ SEPARATE: Final = (
     "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
     r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, sep=r"\|"; if '
     'the first line has no names, add names=["NAME", ...].'
+)
+
+#: Nouns for files of other programs, by the beginning of their bytes.
+_OTHER_FORMATS: Final[Mapping[bytes, str]] = {
+    rb"\x93NUMPY": "an array of numpy",
+    rb"PK\x03\x04.{26}[^/]*\.npy": "an archive of numpy",
+    rb"SQLite format 3\0": "an SQLite database",
+    rb".{8}DUCK": "a DuckDB database",
+    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": "a file of Stata",
+    rb"[$]FL[23]@[(]#[)]": "a file of SPSS",
+}
+
+#: Python code that reads these files; FILE is the path.
+_CODE: Final[Mapping[str, str]] = {
+    "an array of numpy": 'pandas.DataFrame(numpy.load(FILE), columns=["label", "score"])',
+    "an archive of numpy": "pandas.DataFrame(dict(numpy.load(FILE)))",
+    "an SQLite database": 'pandas.read_sql("SELECT * FROM TABLE", sqlite3.connect(FILE))',
+    "a DuckDB database": 'duckdb.connect(FILE).sql("FROM TABLE").df()',
+    "a file of Stata": "pandas.read_stata(FILE)",
+    "a file of SPSS": "pandas.read_spss(FILE)",
+}
+
+#: The name of a table that each call log has.
+_CALL_LOG: Final = b"facematch_call_log"
+
+#: Words in the last row of a spreadsheet that is no pair, in lower case.
+_SUMMARY_WORDS: Final = frozenset(
+    ("average", "avg", "mean", "median", "sum", "total", "totals", "durchschnitt", "summe")
 )
 
 #: Suffixes of workbooks.
@@ -91,9 +121,29 @@ def read_one_table(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame or a pyarrow Table."
         )
-    file, cells = next(iter(tables.items()))
+    file, cells = _without_summary(*next(iter(tables.items())))
     _check_rows(file, row_name=row_name, example=example)
     return file, cells
+
+
+def _without_summary(file: ScoreFile, cells: pd.DataFrame) -> tuple[ScoreFile, pd.DataFrame]:
+    """Leave out the last row if it is one of sums or averages, with a note.
+
+    Such a row has one word, which says so, numbers and an empty cell; a pair has further words.
+    """
+    if file.row_count < 2 or file.problems:
+        return file, cells
+    texts = [_as_trimmed_text(cell) for cell in cells.iloc[-1] if not pd.isna(cell)]
+    texts = [text for text in texts if text]
+    words = [text.rstrip(":").lower() for text in texts if not re.fullmatch(NUMBER, text)]
+    is_summary = len(words) == 1 and words[0] in _SUMMARY_WORDS and len(texts) < len(file.header)
+    if not is_summary:
+        return file, cells
+    kept = np.arange(file.row_count - 1)
+    without = file.with_rows(kept)
+    note = f"has a last {file.unit} with the {words[0]}, which was left out"
+    without.notes = [*file.notes, f"{file.title} {note}"]
+    return without, take_cells(cells, kept)
 
 
 def read_tables(source: object, *, row_name: str, example: str) -> Tables:
@@ -164,6 +214,7 @@ def _reader_of(path: Path) -> Reader:
 
 def _separated_text(title: str, file: BinaryIO) -> Tables:
     data = file.read()
+    _refuse_other_format(title, data)
     if re.match(rb"\s*(\{|\[(?![A-Za-z]))", data):  # JSON with another suffix, no TOML
         file.seek(0)
         return _json(title, file)
@@ -184,6 +235,24 @@ def _separated_text(title: str, file: BinaryIO) -> Tables:
         return _of_csv_text(title, data, notes)
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
+
+
+def _refuse_other_format(title: str, data: bytes) -> None:
+    """Raise `InvalidRequest` for a file of another program, with the line that writes it as CSV."""
+    nouns = [noun for start, noun in _OTHER_FORMATS.items() if re.match(start, data, re.DOTALL)]
+    if not nouns:
+        return
+    (noun,) = nouns
+    path = title.removeprefix("The file ")
+    if _CALL_LOG in data:
+        command = quote_command(["facematch", "compare", "shadow", path])
+        raise InvalidRequest(f"is a call log: judge it with `{command}` or `compare drift`.")
+    code = _CODE[noun]
+    modules = [name for name in ("duckdb", "numpy", "pandas", "sqlite3") if f"{name}." in code]
+    raise InvalidRequest(
+        f"is {noun}. In Python: import {', '.join(modules)}; "
+        f'{code.replace("FILE", repr(path))}.to_csv("scores.csv", index=False)'
+    )
 
 
 def _of_csv_text(title: str, data: bytes, notes: list[str]) -> Tables:
@@ -279,7 +348,15 @@ def _frame_of_json(text: str) -> pd.DataFrame:
                 return pd.DataFrame(values if is_of_rows else records)
         # A list under a key; without one, the iteration below raises.
         records = next((value for value in values if isinstance(value, list)), None)
-    return pd.json_normalize([_first_items({**record}) for record in records])
+    frame = pd.json_normalize([_first_items({**record}) for record in records])
+    # A record that is null on some lines is an empty column beside those of its keys.
+    names = list(frame.columns)
+    unneeded = []
+    for name in names:
+        has_parts = any(other.startswith(f"{name}.") for other in names)
+        if has_parts and frame[name].isna().all():
+            unneeded.append(name)
+    return frame.drop(columns=unneeded)
 
 
 def _first_items(value: Any) -> Any:
@@ -517,7 +594,17 @@ def _of_pandas(frame: pd.DataFrame) -> Columns:
             cells = pa.array(texts, pa.string(), from_pandas=True)
         if isinstance(cells, pa.Array):
             cells = pa.chunked_array([cells])
-        columns.append((_as_trimmed_text(name), cells))
+        columns += _flattened(_as_trimmed_text(name), cells)
+    return columns
+
+
+def _flattened(name: str, column: pa.ChunkedArray) -> Columns:
+    """Return a column, or a column for each field of its records, named with dots: ``a.b``."""
+    if not pa.types.is_struct(column.type):
+        return [(name, column)]
+    columns = []
+    for field, part in zip(column.type, column.flatten(), strict=True):
+        columns += _flattened(f"{name}.{field.name}", part)
     return columns
 
 

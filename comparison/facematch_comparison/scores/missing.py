@@ -40,7 +40,8 @@ REKOGNITION_CUT: Final = 80.0
 
 #: The fewest pairs of each kind for which the shares of missing scores are compared.
 FEWEST_TO_COMPARE: Final = 20
-#: The largest share of strangers without a score that is taken for pictures without a face.
+#: The largest share of strangers without a score, or of all pairs, that is taken for pictures
+#: without a face.
 MOST_MISSING: Final = 0.2
 
 
@@ -88,8 +89,16 @@ def rekognition_cut(
     return REKOGNITION_CUT
 
 
-def check_missing_scores(answers: Sequence[Answers], judged: ScoreFile, below: Below) -> None:
+def check_missing_scores(
+    answers: Sequence[Answers],
+    judged: ScoreFile,
+    below: Below,
+    no_scores: Sequence[float | str],
+) -> None:
     """Raise if the labels explain which scores are missing: then the vendor omits low scores.
+
+    Raise also if many scores are missing and nothing says why: lines of an export may be of other
+    checks, such as that of a document. Words in `no_scores` say why; "" is the empty cell.
 
     A picture without a face is as likely among strangers as among mated pairs. A vendor that omits
     the scores below its own threshold (Rekognition: 80, by default) omits those of strangers. If
@@ -99,9 +108,29 @@ def check_missing_scores(answers: Sequence[Answers], judged: ScoreFile, below: B
     """
     if "acquired" in judged.column_of:
         return
+    is_explained = any(isinstance(mark, str) for mark in no_scores)
     for system in answers:
         if not states_cut(system.name, below):
             _check_missing_scores_of(system)
+            if not is_explained:
+                _check_share_without_score(system)
+
+
+def _check_share_without_score(system: Answers) -> None:
+    is_missing = system.answered & ~system.scored & (system.decisions < 0)
+    count = np.count_nonzero(system.answered)
+    if count < FEWEST_TO_COMPARE or not system.scored.any():
+        return
+    share = np.count_nonzero(is_missing) / count
+    if share <= MOST_MISSING:
+        return
+    raise InvalidRequest(
+        f"{system.name} has no score for {share:.0%} of the pairs, and no column says why; nothing "
+        "was judged. Leave out lines that compare no faces, such as a check of the document. If no "
+        f"face was found in these pictures, use {format_argument('no_scores', [''])}; if calls "
+        "failed, write why in a column error; if the vendor omits scores below its own threshold, "
+        f"use {format_argument('below', {system.name: _supposed_threshold(system.scores)})}."
+    )
 
 
 def _check_missing_scores_of(system: Answers) -> None:

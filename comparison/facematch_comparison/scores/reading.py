@@ -93,7 +93,8 @@ def read_scores(
             ``at_least``. With ``below`` and ``at_most``, all scores are distances, regardless of
             column names. Scores and thresholds are then negative distances: -0.4 passes distances
             up to 0.4.
-        no_scores: Numbers and words that mean that no face was found, such as -1 or ``no face``.
+        no_scores: Numbers and words that mean that no face was found, such as -1 or ``no face``;
+            "" says so of empty cells.
             By default, a word is rejected, and so is a number that seems to mean a missing score;
             NaN declares that all numbers are scores.
         below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
@@ -137,7 +138,7 @@ def read_scores(
     for file, lines in lines_of.items():
         answers += _answers_of(file, lines, _RULES[rule or "at_least"], models)
     check_labels(files, judged, answers, notify)
-    check_missing_scores(answers, judged, below)
+    check_missing_scores(answers, judged, below, no_scores)
     # A number among the marks, such as NaN, says that all other numbers are scores.
     if all(isinstance(mark, str) for mark in no_scores):
         check_scales(answers, notify)

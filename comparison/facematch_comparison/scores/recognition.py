@@ -35,6 +35,9 @@ from .columns import (
     field_for,
     group_column,
     is_distance,
+    is_nested_score,
+    is_of_other_check,
+    is_own_name,
     plain,
 )
 from .files import SEPARATE, Tables
@@ -218,24 +221,42 @@ def _assign_known_columns(file: ScoreFile) -> dict[str, str]:
             candidates.setdefault(field, []).append(column)
         else:
             file.skipped_columns.append(column)
+    nested_score = _only_nested_score(file)
+    if nested_score is not None and "score" not in fields_taken.union(candidates):
+        candidates["score"] = [nested_score]
+        file.skipped_columns.remove(nested_score)
     questions = {}
     for field, columns in candidates.items():
-        own_name = [column for column in columns if plain(column) == plain(field)]
+        own_name = [column for column in columns if is_own_name(column, field)]
         if len(columns) > 1 and not own_name:
-            questions[field] = (
-                f"the columns {_quoted(columns)} of {file.name} may each be {field}: choose one"
-            )
-            if {plain(column) for column in columns} == {"similarity", "confidence"}:
-                # botocore's model of CompareFaces, read 2026-11-28.
-                questions[field] += (
-                    " (Rekognition's score is Similarity; its Confidence says how certain it is of "
-                    "having found a face)"
-                )
+            questions[field] = _question_of_choice(file, field, columns)
             continue
         chosen = own_name[0] if own_name else columns[0]
         file.assign(field, chosen)
         file.skipped_columns += [column for column in columns if column != chosen]
     return questions
+
+
+def _question_of_choice(file: ScoreFile, field: str, columns: Sequence[str]) -> str:
+    question = f"the columns {_quoted(columns)} of {file.name} may each be {field}: choose one"
+    if {plain(column) for column in columns} == {"similarity", "confidence"}:
+        # botocore's model of CompareFaces, read 2026-11-28.
+        question += (
+            " (Rekognition's score is Similarity; its Confidence says how certain it is of having "
+            "found a face)"
+        )
+    return question
+
+
+def _only_nested_score(file: ScoreFile) -> str | None:
+    """Return the only skipped column whose dotted name ends with a name of scores.
+
+    None if there are several, or if it may be the score of another check, such as liveness.
+    """
+    columns = [column for column in file.skipped_columns if is_nested_score(column)]
+    if len(columns) != 1 or is_of_other_check(columns[0]):
+        return None
+    return columns[0]
 
 
 def _skip_unneeded(file: ScoreFile) -> None:

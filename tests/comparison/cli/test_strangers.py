@@ -3,9 +3,11 @@
 A line to paste may have `COLUMN` where only the user knows the name of a column.
 """
 
+import contextlib
 import json
 import re
 import shlex
+import sqlite3
 import sys
 
 import numpy as np
@@ -142,6 +144,17 @@ def templates_of(pairs):
     return frame.to_csv(index=False)
 
 
+def nested(pairs, name):
+    """JSON records with the score under a dotted name, beside a face's own confidence."""
+    records = []
+    for pair in pairs.to_dict("records"):
+        answer = pair.pop("score")
+        for key in reversed(name.split(".")):
+            answer = {key: answer}
+        records.append({**pair, **answer, "face": {"box": {"left": 3}}})
+    return json.dumps(records)
+
+
 FORMS = {
     "deepface.json": lambda pairs: json.dumps(records_of(pairs)),
     "named.json": lambda pairs: json.dumps({"results": records_of(pairs)}),
@@ -158,6 +171,11 @@ FORMS = {
         pairs.assign(note="by hand"), "check,against,same,score,note"
     ),
     "bob.csv": templates_of,
+    "numbered.csv": lambda pairs: pairs.rename_axis(index="#").to_csv(),
+    "tencent.json": lambda pairs: nested(pairs, "Response.Score"),
+    "baidu.jsonl": lambda pairs: nested(pairs, "resp.result.score"),
+    "points.csv": lambda pairs: pairs.assign(score=pairs["score"].astype(str) + " pts").to_csv(),
+    "averages.csv": lambda pairs: f"{pairs.to_csv(index=False)}Average,,,{pairs['score'].mean()}\n",
 }
 #: The columns that only the user knows.
 ASKED = {"pictures.csv": ["check", "against"]}
@@ -169,6 +187,100 @@ def test_files_of_other_tools_are_read(report, pairs, tmp_path, name):
     *refused, answer = report(name, columns=ASKED.get(name, ()))
     assert len(refused) == (name in ASKED)
     assert re.search(r"rejects \d+ of 40 genuine attempts", answer.stdout)
+    if name in ("numbered.csv", "tencent.json", "baidu.jsonl", "points.csv", "averages.csv"):
+        (answers,) = read_scores(tmp_path / name)
+        assert answers.scores.tolist() == pairs["score"].tolist()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["liveness.score"],
+        ["response.Face.Confidence"],
+        ["aws.score", "azure.score"],
+        ["check.score", "liveness.score"],
+    ],
+    ids=str,
+)
+def test_a_nested_score_that_may_be_another_one_is_asked(run, pairs, names):
+    score = pairs.pop("score")
+    pairs.assign(**dict.fromkeys(names, score)).to_csv("nested.csv", index=False)
+    refusal = run(f"{REPORT} nested.csv")
+    assert (refusal.exit_code, "score=COLUMN" in refusal.stderr) == (2, True)
+
+
+def test_a_distance_in_a_nested_record_is_a_distance(pairs, tmp_path):
+    (tmp_path / "dlib.json").write_text(nested(pairs, "answer.l2"))
+    (answers,) = read_scores(tmp_path / "dlib.json")
+    assert answers.scores.tolist() == (-pairs["score"]).tolist()
+
+
+def test_records_in_a_parquet_file_are_read_as_those_of_json(pairs, tmp_path):
+    response = [{"Response": {"Score": score, "Faces": 2}} for score in pairs.pop("score")]
+    pairs.assign(answer=response).to_parquet(tmp_path / "tencent.parquet")
+    pairs.assign(answer=response).to_json(tmp_path / "tencent.json", orient="records")
+    for_parquet, for_json = (
+        read_scores(tmp_path / f"tencent.{ending}")[0] for ending in ("parquet", "json")
+    )
+    assert for_parquet.scores.tolist() == for_json.scores.tolist()
+    assert not np.isnan(for_json.scores).any()
+
+
+def test_whole_numbers_with_thousands_separators(pairs, tmp_path):
+    scores = (pairs["score"] * 50).astype(int)  # 50 to 4,950
+    pairs.assign(score=[f"{score:,}" for score in scores]).to_csv("whole.csv", index=False)
+    (answers,) = read_scores(tmp_path / "whole.csv")
+    assert answers.scores.tolist() == scores.tolist()
+
+
+def test_the_last_row_is_a_pair_unless_a_word_and_an_empty_cell_say_otherwise(pairs, tmp_path):
+    pairs.loc[2 * PAIRS - 1, "image1"] = "total"
+    pairs.to_csv("total.csv", index=False)
+    (answers,) = read_scores(tmp_path / "total.csv")
+    assert len(answers) == 2 * PAIRS
+
+
+def write_sqlite(path, pairs):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        pairs.to_sql("scores", database)
+
+
+OTHER_PROGRAMS = {
+    "scores.npy": lambda path, pairs: np.save(path, pairs[["label", "score"]].to_numpy()),
+    "scores.npz": lambda path, pairs: np.savez(path, **pairs[["label", "score"]]),
+    "scores.db": write_sqlite,
+    "scores.dta": lambda path, pairs: pairs.to_stata(path),
+    "old.dta": lambda path, pairs: pairs.to_stata(path, version=114),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_PROGRAMS)
+def test_a_file_of_another_program_is_refused_with_code_that_reads_it(
+    refusal, pairs, tmp_path, name
+):
+    OTHER_PROGRAMS[name](tmp_path / name, pairs)
+    (code,) = re.findall("In Python: (.*)", refusal(name))
+    exec(code.replace("TABLE", "scores"))
+    scores = pd.read_csv(tmp_path / "scores.csv")["score"]
+    assert scores.tolist() == pytest.approx(pairs["score"].tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.duckdb", bytes(8) + b"DUCK\0"), ("a.sav", b"$FL2@(#) SPSS DATA FILE\0")]
+)
+def test_files_without_a_writer_here_are_refused_with_code(refusal, tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert re.search(rf"In Python: import .*'{name}'", refusal(name))
+
+
+def test_many_missing_scores_without_a_reason_are_asked(run, refusal, pairs):
+    """An export with a line for each check has lines of documents, which compare no faces."""
+    pairs["score"] = pairs["score"].where(pairs.index % 4 > 0)
+    pairs.to_csv("onfido.csv", index=False)
+    (option,) = re.findall("(--no-score '')", refusal("onfido.csv"))
+    assert run(f"{REPORT} onfido.csv {option}").exit_code == 0
+    pairs.assign(acquired=pairs["score"].notna().astype(int)).to_csv("onfido.csv", index=False)
+    assert run(f"{REPORT} onfido.csv").exit_code == 0
 
 
 def test_rekognitions_score_is_named_where_it_is_asked_for(report, pairs):

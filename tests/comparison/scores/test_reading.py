@@ -671,7 +671,7 @@ def test_scores_that_strangers_lack_far_more_often_are_refused(
     file = tmp_path / "aws.csv"
     file.write_text("\n".join(lines))
     if not is_refused:
-        read_scores(file, independent_pairs=True)
+        read_scores(file, independent_pairs=True, no_scores=[""])
         return
     with pytest.raises(InvalidRequest, match=r"below=\{'aws': 8[03]\}"):
         read_scores(file, independent_pairs=True)
@@ -689,15 +689,15 @@ def test_missing_scores_of_fewer_than_20_pairs_of_a_kind_say_nothing(tmp_path, m
     file = tmp_path / "aws.csv"
     file.write_text("\n".join(lines))
     if min(mated, strangers) < 20:
-        assert read_scores(file, independent_pairs=True)
+        assert read_scores(file, independent_pairs=True, no_scores=[""])
         return
     with pytest.raises(InvalidRequest, match=r"below=\{'aws': 80\}"):
-        read_scores(file, independent_pairs=True)
+        read_scores(file, independent_pairs=True, no_scores=[""])
 
 
 def test_empty_scores_below_the_vendors_own_threshold(read):
     scores = [*[""] * 20, *range(81, 101)]
-    (answers,) = read(scored(scores))
+    (answers,) = read(scored(scores), no_scores=[""])
     assert answers.acquired.sum() == 20
     assert read.is_noted("below=80")
     (answers,) = read(below=80)
