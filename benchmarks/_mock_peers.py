@@ -7,22 +7,16 @@ with only that server's package can run it.
 """
 
 import sys
-import threading
 
 
-def ours(_answer=None, limit=10**9):
+def ours(_answer):
     """Run `MockServer` with sufficient credit and rate limit."""
     from facematch_mock_server import MockServer, VirtualClock
 
     server = MockServer(clock=VirtualClock(running=True))
     server.control.set_balance(10**9)
-    server.control.set_limit("write", limit)
+    server.control.set_limit("write", 10**9)
     return server.start().port
-
-
-def ours_without_limit(_answer):
-    """Run `MockServer` without a rate limit, which records a minute of requests."""
-    return ours(limit=None)
 
 
 def pytest_httpserver(answer):
@@ -81,43 +75,11 @@ def wiremock(answer):
             return port
 
 
-def floor(body):
-    """Run a server that discards requests and sends fixed bytes: the limit of the driver."""
-    import asyncio
-
-    length = len(body.encode())
-    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}".encode()
-
-    class Floor(asyncio.BufferedProtocol):
-        missing_bytes, room = 0, memoryview(bytearray(512 * 1024))
-
-        def connection_made(self, transport):
-            self.transport = transport
-
-        def get_buffer(self, sizehint):
-            return self.room
-
-        def buffer_updated(self, nbytes):
-            if not self.missing_bytes:  # the driver sends headers in one piece
-                head = bytes(self.room[:nbytes]).partition(b"\r\n\r\n")[0]
-                self.missing_bytes = int(head.partition(b"Content-Length: ")[2]) + len(head) + 4
-            self.missing_bytes -= nbytes
-            if not self.missing_bytes:
-                self.transport.write(answer)
-
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(Floor, "127.0.0.1", 0))
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-    return server.sockets[0].getsockname()[1]
-
-
 SERVERS = {
     "ours": ours,
-    "ours, no limit": ours_without_limit,
     "pytest-httpserver": pytest_httpserver,
     "moto": moto,
     "wiremock": wiremock,
-    "floor": floor,
 }
 
 if __name__ == "__main__":

@@ -2,26 +2,120 @@
 
     python benchmarks/client_call.py [--rooms]
 
-Uses the variants and pictures of `client_overhead`, 20 KB per picture. The program restarts itself
-with an empty environment and a fixed hash seed, so the counts depend only on the code and Python's
-version. Files and functions are facematch's, for the variant *bytes*.
+A call sends two pictures of 20 KB. The server is another process: it discards requests and replays
+a recorded response of the mock server. The program restarts itself with an empty environment and a
+fixed hash seed, so the counts depend only on the code and Python's version. Files and functions are
+facematch's, for the variant *bytes*.
+
+- *bare* is `requests.Session.post` of the form with the same timeouts, and `json()` of the
+  response.
+- *image* is `verify` of two `Image`s that were used before, like a stored reference.
+- *bytes* is `verify` of the bytes of two files, which are parsed and searched for metadata that
+  must not reach a vendor.
+- *policies* is *bytes* with a budget, a circuit breaker, a rate limiter and a deadline.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import http.client
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from _bench import count, print_files, restart_without_chance, verdict
-from client_overhead import Client, Way, fresh, picture, server
+import attrs
+import requests
+from _bench import HERE, count, print_files, process, restart_without_chance, verdict
+from _mock_client import form, make_picture
 
+from facematch_core import FaceVerifier, Image
+from facematch_core.backend import MatchRequest
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow
+from facematch_didit import DiditBackend
+
+KEY = "mock-live-key"
 #: Number of warm-up calls before the counted call.
 WARM = 4
 #: The most bytecodes per variant, as a multiple of bare requests.
 MOST = {"image": 0.9, "bytes": 1.15, "policies": 1.24}
+
+Pair = tuple[Image, Image]
+Files = list[tuple[bytes, bytes]]
+Way = Callable[[Any], Any]
+
+
+@attrs.frozen
+class Client:
+    """The variants of calling the server at `port`."""
+
+    port: int
+
+    def backend(self) -> DiditBackend:
+        """Open the backend with the settings that `facematch mock` prints."""
+        return DiditBackend(api_key=KEY, base_url=f"http://127.0.0.1:{self.port}")
+
+    def bare(self) -> Way:
+        """Call with bare requests, with the same fields and names as the backend."""
+        session = requests.Session()
+        backend = self.backend()
+
+        def built(pair: Pair) -> dict[str, Any]:
+            request = backend.build(MatchRequest(probe=pair[0], reference=pair[1]))
+            return {
+                "data": dict(request.fields),
+                "files": [(f.name, (f.filename, f.data, f.content_type)) for f in request.files],
+            }
+
+        forms: dict[int, dict[str, Any]] = {}
+        timeouts_s = backend.connect_timeout_s, backend.read_timeout_s
+        url, headers = f"http://127.0.0.1:{self.port}/v3/face-match/", {"x-api-key": KEY}
+
+        def ask(pair: Pair) -> Any:
+            sent_form = forms.get(id(pair)) or forms.setdefault(id(pair), built(pair))
+            return session.post(url, headers=headers, timeout=timeouts_s, **sent_form).json()
+
+        return ask
+
+    def ours(self, verifier: FaceVerifier | None = None) -> Way:
+        """Call `FaceVerifier.verify`."""
+        verifier = verifier or FaceVerifier(self.backend())
+        return lambda pair: verifier.verify(*pair)
+
+    def guarded(self) -> Way:
+        """Call `FaceVerifier.verify` with policies that let every call pass."""
+        limiter = RateLimiter(RateWindow(10**9, 1))
+        policies = [Budget(10**9, name="benchmark"), limiter, CircuitBreaker()]
+        return self.ours(FaceVerifier(self.backend(), policies=policies, deadline_s=60))
+
+
+def recorded(port: int, pair: Pair) -> bytes:
+    """Return the mock's complete response."""
+    content_type, body = form((pair[0].prepared().data, pair[1].prepared().data))
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        headers = {"x-api-key": KEY, "Content-Type": content_type}
+        connection.request("POST", "/v3/face-match/", body, headers)
+        response = connection.getresponse()
+        lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in response.getheaders())]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.read()
+
+
+def fresh(files: Files) -> list[Pair]:
+    """Return new `Image`s of the files, with nothing computed yet."""
+    return [(Image.from_bytes(probe), Image.from_bytes(reference)) for probe, reference in files]
+
+
+@contextlib.contextmanager
+def server(folder: Path, pair: Pair) -> Iterator[int]:
+    """Start the server that replays the mock's response; return its port."""
+    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as mock:
+        (folder / "answer").write_bytes(recorded(mock, pair))
+    command = [sys.executable, str(HERE / "_canned_server.py"), str(folder / "answer")]
+    with process(command) as port:
+        yield port
 
 
 def main() -> None:
@@ -30,7 +124,7 @@ def main() -> None:
     parser.add_argument("--rooms", action="store_true", help="print the share of each file, too")
     options = parser.parse_args()
     restart_without_chance()
-    files = picture(0, 20_000), picture(1, 20_000)
+    files = make_picture(0, 20), make_picture(1, 20)
     first_pair = fresh([files])[0]
     with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first_pair) as port:
         client, ready = Client(port), (first_pair[0].prepared(), first_pair[1].prepared())

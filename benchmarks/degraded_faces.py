@@ -217,7 +217,7 @@ def make(out: Path, folders: Sequence[Path]) -> None:
 
 
 class Rates(NamedTuple):
-    """Errors in one or several conditions: counts at the threshold, and the equal error rate."""
+    """The scores of pairs in one or several conditions, and how many pictures have a face."""
 
     mated: NDArray[np.floating]
     others: NDArray[np.floating]
@@ -228,16 +228,9 @@ class Rates(NamedTuple):
         """Return the rates as percentages; a missing score is below every threshold."""
         false_matches = int((self.others >= threshold).sum())
         false_non_matches = int((self.mated < threshold).sum())
-        levels = np.unique(np.concatenate([self.mated, self.others]))
-        far = 1 - np.searchsorted(np.sort(self.others), levels) / len(self.others)
-        frr = np.searchsorted(np.sort(self.mated), levels) / len(self.mated)
-        equal = np.argmin(np.abs(far - frr))
-        allowed = np.sort(self.others)[::-1][len(self.others) // 1000]
         return (
             f"{100 * false_non_matches / len(self.mated):6.2f} {false_non_matches:5}"
             f"{100 * false_matches / len(self.others):8.3f} {false_matches:5}"
-            f"{50 * (far[equal] + frr[equal]):8.2f}"
-            f"{100 * (self.mated <= allowed).mean():9.2f}"
             f"{self.found:7}/{self.pictures}"
         )
 
@@ -248,7 +241,7 @@ def score(out: Path, threshold: float | None) -> None:
         if threshold is None:
             threshold = verifier.backend.capabilities.default_threshold or 0.0
         print(f"{verifier.backend.capabilities.score_scale}, threshold {threshold:g}; percentages")
-        print(f"{'':14}  FNMR count     FMR count     EER  FNMR@.1%  found")
+        print(f"{'':14}  FNMR count     FMR count  found")
         embedded = {name: embed(verifier, out / name) for name in CONDITIONS}
         clean, people = embedded["clean"]
         same_picture = np.eye(len(people), dtype=bool)

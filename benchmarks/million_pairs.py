@@ -1,11 +1,11 @@
 """Compare evaluating a file with pandas + scikit-learn: a million pairs, and other sizes.
 
-    python benchmarks/million_pairs.py [--format csv|parquet] [--rounds N] [--page] [--only N]
+    python benchmarks/million_pairs.py [--rounds N] [--only N]
 
 facematch reads the file, chooses thresholds, and computes every rate, interval, difference and
-curve of the evaluation; with ``--page`` it also writes the page. The peer reads the same file with
+curve of the evaluation. The peer reads the same file with
 pandas and computes the figures it has functions for: DET curve, AUC, threshold at the FMR, rates,
-counts of disagreements; no intervals. Each run is a separate process: CPU seconds and peak memory
+counts of disagreements; no intervals. Each run is a separate process: CPU seconds
 include imports; "reading" is the time in `read_scores` or in pandas. Prints medians. Matrices are
 multiplied on one thread, because waiting threads would count as CPU time.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -74,33 +73,28 @@ def write(path: Path, case: Case) -> None:
         answers = {"pair": np.arange(pairs), "system": f"system-{number}", "score": scores}
         frames.append(pd.DataFrame(answers | columns | {"acquired": ~np.isnan(scores)}))
     frame = pd.concat(frames)
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path)
+    frame.to_csv(path, index=False)
 
 
-def ours(path: Path, *, page: bool) -> float:
+def ours(path: Path) -> float:
     """Evaluate as the command does; return the CPU seconds of reading."""
-    from facematch_comparison import evaluate, read_scores, write_report
+    from facematch_comparison import evaluate, read_scores
 
     started = time.process_time()
     answers = read_scores(path)
     reading = time.process_time() - started
     evaluation = evaluate(answers, required_fmr=FMR)
-    if page:
-        write_report(evaluation, path.with_suffix(".html"))
     print(f"  {evaluation.headline}")
     return reading
 
 
-def peers(path: Path, **_: Any) -> float:
+def peers(path: Path) -> float:
     """Compute with pandas and scikit-learn the tables that they have functions for."""
     import pandas as pd
     from sklearn.metrics import det_curve, roc_auc_score
 
     started = time.process_time()
-    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    frame = pd.read_csv(path)
     reading = time.process_time() - started
     refused = {}
     for name, answers in frame.groupby("system", sort=False):
@@ -119,52 +113,46 @@ def peers(path: Path, **_: Any) -> float:
     return reading
 
 
-def measured(job: Callable[..., float], path: Path, page: bool) -> tuple[float, float, float]:
-    """Return CPU seconds, MB, and CPU seconds of reading of one process."""
+def measured(job: Callable[[Path], float], path: Path) -> tuple[float, float]:
+    """Return CPU seconds, and CPU seconds of reading, of one process."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    process = context.Process(target=_run, args=(job, path, page, queue))
+    process = context.Process(target=_run, args=(job, path, queue))
     process.start()
     process.join()
     if process.exitcode:
         raise SystemExit(f"{job.__name__} ended with {process.exitcode}")
-    figures: tuple[float, float, float] = queue.get()
+    figures: tuple[float, float] = queue.get()
     return figures
 
 
-def _run(job: Callable[..., float], path: Path, page: bool, queue: Any) -> None:
-    reading = job(path, page=page)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    queue.put((time.process_time(), memory, reading))
+def _run(job: Callable[[Path], float], path: Path, queue: Any) -> None:
+    reading = job(path)
+    queue.put((time.process_time(), reading))
 
 
 def main() -> None:
     """Measure both in turn for each file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--format", choices=["csv", "parquet"], default="csv")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--page", action="store_true", help="write the page, too")
     parser.add_argument("--only", type=int, help="the number of a file, from 0")
     options = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the measured processes
     for case in CASES if options.only is None else CASES[options.only :][:1]:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"scores.{options.format}")
+            path = Path(folder, "scores.csv")
             write(path, case)
             people = f"{case.people:,} people" if case.people else "no people"
             size = path.stat().st_size / 1e6
             print(f"{case.pairs:,} pairs x {case.systems} systems, {people}, {size:.0f} MB")
-            rounds = [
-                [measured(job, path, options.page) for job in (ours, peers)]
-                for _ in range(options.rounds)
-            ]
+            rounds = [[measured(job, path) for job in (ours, peers)] for _ in range(options.rounds)]
         names = "facematch", "pandas + scikit-learn"
         mine, theirs = (
             [statistics.median(numbers) for numbers in zip(*side, strict=True)]
             for side in zip(*rounds, strict=True)
         )
-        for name, (cpu, memory, reading) in zip(names, (mine, theirs), strict=True):
-            print(f"{name:21} {cpu:6.1f} s CPU (reading {reading:.1f}) {memory:6.0f} MB")
+        for name, (cpu, reading) in zip(names, (mine, theirs), strict=True):
+            print(f"{name:21} {cpu:6.1f} s CPU (reading {reading:.1f})")
         print(f"ratio {mine[0] / theirs[0]:.2f} (at most {case.most:g})", flush=True)
 
 

@@ -8,7 +8,6 @@ first time that a server receives each picture, *warm* all later times. Every ru
 process and a new driver process; the contenders take turns, so that other load affects all of them.
 Prints medians over the rounds; only ratios are valid on other machines.
 
-- *floor* discards requests: the limit of the driver.
 - *pytest-httpserver* returns static JSON and does not parse forms.
 - *wiremock* returns static JSON, too, without a journal. Needs java, and the path of its standalone
   jar (from npm's package `wiremock`) in the variable WIREMOCK. Its JVM warms up for about ten
@@ -91,21 +90,21 @@ class Bench:
         python = self.peers if name in PEERS else sys.executable
         return [python, str(HERE / "_mock_peers.py"), name, self.answer]
 
-    def client(self, name: str, port: int, size: int, *options: str) -> dict[str, dict[str, float]]:
-        """Run the driver."""
+    def client(self, name: str, port: int, size: int, *options: str) -> dict[str, float]:
+        """Run the driver; return the requests per second, cold and warm."""
         command = [sys.executable, str(HERE / "_mock_client.py"), str(self.folder / str(size))]
         command += [str(port), *options, *(["--aws"] if name == "moto" else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the driver failed against {name}: {done.stderr[-800:]}")
-        loads: dict[str, dict[str, float]] = json.loads(done.stdout)
-        return loads
+        rates: dict[str, float] = json.loads(done.stdout)
+        return rates
 
     def throughput(self) -> None:
         """Measure requests per second, cold and warm, by size and connections."""
-        names = ["ours", *self.present, "floor"]
+        names = ["ours", *self.present]
         cases = list(itertools.product(SIZES, CONNECTIONS))
-        got: dict[tuple[str, int, int], list[dict[str, dict[str, float]]]] = {}
+        got: dict[tuple[str, int, int], list[dict[str, float]]] = {}
         for turn, (case_number, (size, many)) in itertools.product(
             range(self.rounds), enumerate(cases)
         ):
@@ -119,27 +118,20 @@ class Bench:
             heading(
                 f"2 x {size} KB, {many} connection{'s' if many > 1 else ''}; {self.rounds} rounds"
             )
-            print(f"  {'':20}{'cold req/s':>11}{'warm req/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
+            print(f"  {'':20}{'cold req/s':>11}{'warm req/s':>11}")
             for name in names:
                 loads = got[name, size, many]
-                row = [
-                    statistics.median(load[state][value] for load in loads)
-                    for state, value in (
-                        ("cold", "rate"),
-                        ("warm", "rate"),
-                        ("warm", "p50_ms"),
-                        ("warm", "p99_ms"),
-                    )
-                ]
-                print(f"  {name:20}{row[0]:11.0f}{row[1]:11.0f}{row[2]:9.2f}{row[3]:9.2f}")
+                cold = statistics.median(load["cold"] for load in loads)
+                warm = statistics.median(load["warm"] for load in loads)
+                print(f"  {name:20}{cold:11.0f}{warm:11.0f}")
             for name in self.present:
                 self.ratio(name, got["ours", size, many], got[name, size, many], size, many)
 
     @staticmethod
     def ratio(
         name: str,
-        ours: list[dict[str, dict[str, float]]],
-        theirs: list[dict[str, dict[str, float]]],
+        ours: list[dict[str, float]],
+        theirs: list[dict[str, float]],
         size: int,
         connections: int,
     ) -> None:
@@ -147,7 +139,7 @@ class Bench:
         title = f"2 x {size} KB, {connections} conn"
         for state in ("cold", "warm"):
             ratios = sorted(
-                own_load[state]["rate"] / peer_load[state]["rate"]
+                own_load[state] / peer_load[state]
                 for own_load, peer_load in zip(ours, theirs, strict=True)
             )
             value = statistics.median(ratios)

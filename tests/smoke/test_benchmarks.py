@@ -10,7 +10,6 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "aio": ("--rounds", "1", "--calls", "20", "--small"),
     "client_call": (),
-    "client_overhead": ("--rounds", "1", "--calls", "10"),
     # It needs a folder of pictures of known people.
     "degraded_faces": ("-h",),
     "house": (),
@@ -19,8 +18,6 @@ SMALLEST = {
     "million_pairs": ("--rounds", "1", "--only", "2"),
     "mock_call": (),
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
-    "shadow": ("--months", "2", "--calls", "200"),
-    "simulations": ("--studies", "2"),
 }
 
 

@@ -3,28 +3,15 @@
 Over the simulated studies of the page of evidence: few of them in passing, 2,000 in the long suite.
 """
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.comparison import simulations
 from kit.comparison.tables import rates_at
 
 from facematch_comparison.stats import allowed_errors
 
-
-def load_benchmark(name):
-    """A program of `benchmarks`, which writes a page of evidence."""
-    spec = importlib.util.spec_from_file_location(
-        f"benchmark_{name}", Path(__file__).parents[3] / "benchmarks" / f"{name}.py"
-    )
-    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-simulations = load_benchmark("simulations")
 TABLES = simulations.read_tables()
 
 

@@ -1,6 +1,6 @@
 """Measure in simulated studies how often intervals, bounds and verdicts of a comparison are right.
 
-    python benchmarks/simulations.py [--studies N] [--only WORDS]
+    python tests/kit/comparison/simulations.py [--studies N] [--only WORDS]
 
 Each line shows a kind of study, whose true rates are known; `simulations.toml` lists the kinds.
 ``--only`` selects the tables whose title contains these words. `docs/maintain/simulations.md`
