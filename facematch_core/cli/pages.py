@@ -18,7 +18,7 @@ JOINED = PACKAGE / "pages.md.bz2"
 #: The skill for coding agents, where `uvx library-skills` looks for it.
 SKILL = PACKAGE / ".agents/skills/facematch/SKILL.md"
 #: Pages above the folder `docs`.
-TOP_PAGES = ("CHANGELOG.md", "SECURITY.md")
+TOP_PAGES = ("SECURITY.md",)
 #: Pages, and the programs that they explain.
 SUFFIXES = (".md", ".py", ".toml", ".yaml")
 #: The site's own code, licences of photographs, and pages for those who have a checkout.
