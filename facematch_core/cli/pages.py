@@ -21,8 +21,14 @@ SKILL = PACKAGE / ".agents/skills/facematch/SKILL.md"
 TOP_PAGES = ("SECURITY.md",)
 #: Pages, and the programs that they explain.
 SUFFIXES = (".md", ".py", ".toml", ".yaml")
-#: The site's own code, licences of photographs, and pages for those who have a checkout.
-LEFT_OUT = ("_", "photographs/", "maintain/")
+#: The site's own code, licences of photographs, and what needs a checkout or is long.
+LEFT_OUT = (
+    "_",
+    "photographs/",
+    "maintain/",
+    "examples/compose/",
+    "examples/sessions_app/test_app",
+)
 
 _BEGINNING = re.compile(r"(?m)^<!-- page: (.+) -->\n")
 _FENCED_CODE = re.compile(r"(?ms)(^ *```.*?^ *```$)")
