@@ -255,14 +255,16 @@ class StripeBackend(HostedSessionBackend):
             sessions = [reply.json()]
         redactions = []
         for session in sessions:
-            redaction = session.get("redaction")
+            redaction = session["redaction"]
+            # A redaction may remove the id.
+            is_known = redaction is None or _record_id_of(session) is not None
+            if is_known and session.get("client_reference_id") != record.id:
+                raise errors.SessionMismatch(
+                    "The session does not have the id of this record: it was not redacted.",
+                    backend=NAME,
+                    field="record_id",
+                )
             if redaction is None:
-                if session.get("client_reference_id") != record.id:
-                    raise errors.SessionMismatch(
-                        "The session does not have the id of this record: nothing was redacted.",
-                        backend=NAME,
-                        field="record_id",
-                    )
                 reply = yield self._request("POST", f"{_path_of(session['id'])}/redact")
                 redaction = reply.json()["redaction"]
             redactions.append(redaction["status"])
@@ -411,7 +413,7 @@ def _read_session(reply: HttpReply) -> SessionReading:
     if selfie is not None and state is not SessionState.PROCESSING:
         checks = _read_checks(selfie, status)
     error = _read_error(session["last_error"])
-    document_options = session["options"].get("document") or {}
+    document_options = (session["options"] or {}).get("document") or {}
     is_selfie_required = document_options.get("require_matching_selfie") is True
     return SessionReading(
         session_id=_text(session["id"]),

@@ -371,6 +371,14 @@ def test_deletion_is_requested_and_done_once_the_redaction_is(mock, sessions):
     assert sessions.delete(record).state is DeletionState.DONE
 
 
+def test_redacted_session_of_somebody_else_is_not_reported_as_deleted(mock, sessions):
+    mine = start(sessions)
+    other = start(sessions)
+    sessions.delete(other)
+    with pytest.raises(fm.SessionMismatch):
+        sessions.delete(attrs.evolve(mine, session_id=other.session_id))
+
+
 def test_session_that_is_processed_is_not_deleted(mock, sessions):
     record = start(sessions)
     mock.control.set_outcome("match", review=True)

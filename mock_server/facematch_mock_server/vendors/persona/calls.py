@@ -5,19 +5,15 @@ Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com, idempotenc
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import re
-import threading
 from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
 from facematch_mock_server.base.messages import Headers, Response
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
+from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
@@ -30,38 +26,11 @@ NEWEST_VERSION = "2025-12-08"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _CASINGS = ("kebab", "camel", "snake")
-#: The maximum number of answers that can be replayed.
-_MOST_SAVED = 10_000
 
 
 def new_id(prefix: str, uuid: str) -> str:
     """Return an id in Persona's form, made from a UUID."""
     return f"{prefix}_{uuid.replace('-', '')[:24]}"
-
-
-@attrs.frozen(kw_only=True)
-class SavedAnswer:
-    """The answer to the first request with an idempotency key.
-
-    Attributes:
-        request: SHA-256 of the request's path and body.
-        status, body: The answer's.
-        saved_at: When it was given, UTC.
-    """
-
-    request: str
-    status: int
-    body: bytes
-    saved_at: dt.datetime
-
-
-class PersonaRecords:
-    """The answers of one world that can be replayed, by environment and idempotency key."""
-
-    def __init__(self) -> None:
-        self.saved: Collection[SavedAnswer] = Collection(limit=_MOST_SAVED)
-        #: Held by each request with a key, because a retry may arrive at the same time.
-        self.lock = threading.Lock()
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -211,32 +180,22 @@ def with_replay(handle: Handler) -> Handler:
         key = call.request.header("idempotency-key")
         if not key:
             return handle(call)
-        records: PersonaRecords = call.world.records
+        answers: SavedAnswers = call.world.records
         name = f"{call.environment} {key}"
-        path = call.request.path.encode()
-        digest = hashlib.sha256(path + b" " + bytes(call.request.body)).hexdigest()
-        with records.lock:
-            saved = records.saved.find(name)
-            lasts_s = call.claims.get("idempotency.lasts_s")
-            if saved is not None and (call.now - saved.saved_at).total_seconds() < lasts_s:
+        # Held until the answer is saved, because a retry may arrive at the same time.
+        with answers.lock:
+            saved = answers.find(name, call.now, lasts_s=call.claims.get("idempotency.lasts_s"))
+            if saved is not None:
                 call.claims.cite("idempotency.lasts_s")
-                if saved.request != digest:
+                if saved.request != digest_of(call.request):
                     call.refuse("idempotency.other")
                 call.claims.cite("idempotency.replayed")
-                return response(saved.status, JSON, saved.body, call.headers)
+                return saved.again(call.headers)
             try:
                 answer = handle(call)
             except Refused as refused:
                 answer = refused.response
-            records.saved.put(
-                name,
-                SavedAnswer(
-                    request=digest,
-                    status=answer.status,
-                    body=bytes(answer.body),
-                    saved_at=call.now,
-                ),
-            )
+            answers.save(name, call.request, answer, call.now)
             return answer
 
     return handle_once

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.vendors.replays import SavedAnswers
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
@@ -18,7 +19,6 @@ from . import decisions, inquiries, simulation, webhooks, widget
 from .calls import (
     Handler,
     PersonaCall,
-    PersonaRecords,
     check_key,
     check_quota,
     check_rate,
@@ -176,7 +176,7 @@ VENDOR = base.Vendor(
         settings={"PERSONA_TEMPLATE_ID": "itmpl_mock"},
     ),
     key_of=base.bearer_token,
-    records=PersonaRecords,
+    records=SavedAnswers,
     behaviour=Persona,
     extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),

@@ -6,28 +6,22 @@ Sources: Stripe's client stripe 16.1.0 for Python; docs.stripe.com/api and /api/
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import functools
-import hashlib
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.vendors.base import Call, bearer_token
+from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 #: The version whose form all answers have.
 NEWEST_VERSION = "2026-10-28.endive"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
-#: The maximum number of answers that can be replayed.
-_MOST_SAVED = 10_000
 
 #: The kind of a parameter: `str`, `bool`, `list`, `dict` for metadata, or the parameters in it.
 Kind: TypeAlias = Any
@@ -52,30 +46,13 @@ def key_of(head: Request) -> str | None:
     return user
 
 
-@attrs.frozen(kw_only=True)
-class SavedAnswer:
-    """The answer to the first request with an idempotency key.
-
-    Attributes:
-        request: SHA-256 of the request's path and body.
-        status, body: The answer's.
-        saved_at: When it was given, UTC.
-    """
-
-    request: str
-    status: int
-    body: bytes
-    saved_at: dt.datetime
-
-
-class StripeRecords:
-    """The answers of one world that can be replayed, by mode and idempotency key."""
+class StripeRecords(SavedAnswers):
+    """The answers of one world that can be replayed."""
 
     def __init__(self) -> None:
-        self.saved: Collection[SavedAnswer] = Collection(limit=_MOST_SAVED)
-        #: The keys of requests that have no answer yet. Guarded by `lock`.
+        super().__init__()
+        #: The names of requests that have no answer yet. Guarded by `lock`.
         self.under_way: set[str] = set()
-        self.lock = threading.Lock()
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -229,29 +206,21 @@ def with_replay(handle: Handler) -> Handler:
             call.refuse("idempotency.long", "idempotency.max_length")
         records: StripeRecords = call.world.records
         name = f"{call.mode} {key}"
-        content = call.request.path.encode() + b" " + bytes(call.request.body)
-        digest = hashlib.sha256(content).hexdigest()
         with records.lock:
             if name in records.under_way:
                 call.refuse("idempotency.in_use")
-            saved = records.saved.find(name)
-            lasts_s = call.claims["idempotency.lasts_s"]
-            if saved is not None and (call.now - saved.saved_at).total_seconds() < lasts_s:
-                if saved.request != digest:
-                    call.refuse("idempotency.other")
+            saved = records.find(name, call.now, lasts_s=call.claims["idempotency.lasts_s"])
+            if saved is None:
+                records.under_way.add(name)
+            elif saved.request == digest_of(call.request):
                 call.claims.cite("idempotency.replayed")
-                return response(saved.status, JSON, saved.body, call.headers)
-            records.under_way.add(name)
+                return saved.again(call.headers)
+            else:
+                call.refuse("idempotency.other")
         try:
             # A refusal is raised, and not saved.
             answer = handle(call)
-            saved = SavedAnswer(
-                request=digest,
-                status=answer.status,
-                body=bytes(answer.body),
-                saved_at=call.now,
-            )
-            records.saved.put(name, saved)
+            records.save(name, call.request, answer, call.now)
         finally:
             records.under_way.discard(name)
         return answer

@@ -6,6 +6,8 @@ Source of the paths and parameters: Stripe's client stripe 16.1.0 for Python, `s
 from __future__ import annotations
 
 import datetime as dt
+import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,7 +55,14 @@ _SHOWN: Mapping[str, Kind] = {
     "verification_flow": str,
 }
 _START: Mapping[str, Kind] = {**_CHANGE, **_SHOWN, "return_url": str}
-_TIMES = ("gt", "gte", "lt", "lte")
+#: What ``created[gte]=`` compares; "is" stands for ``created=``.
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "is": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
 _PAGE: Mapping[str, Kind] = {
     "created": object,
     "ending_before": str,
@@ -296,16 +305,12 @@ def _list(
 ) -> Response:
     """Return a page of the objects that the query selects, each as `show` returns it."""
     sent = call.read_parameters({**_PAGE, **dict.fromkeys(filters, str)})
-    limit_text = sent.get("limit", str(call.claims["list.limit"]))
-    if not limit_text.isdigit() or not 1 <= int(limit_text) <= 100:
+    limit = call.claims["list.limit"]
+    if "limit" in sent:
+        limit = _read_number(call, "limit", sent["limit"])
+    if not 1 <= limit <= 100:
         call.refuse("parameter.invalid", name="limit")
-    limit = int(limit_text)
-    was_created = _read_times(call, sent.get("created", {}))
-    found = []
-    for shown in objects:
-        is_equal = all(shown[name] == sent[name] for name in filters if name in sent)
-        if is_equal and was_created(shown["created"]):
-            found.append(shown)
+    found = _select(call, objects, sent, filters)
     ids = [shown["id"] for shown in found]
     for name in ("starting_after", "ending_before"):
         if name in sent and sent[name] not in ids:
@@ -327,22 +332,29 @@ def _list(
     return call.answer("list.answer", body)
 
 
-def _read_times(call: StripeCall, sent: Any) -> Callable[[int], bool]:
-    """Return a function that says whether a time fits ``created`` or ``created[gte]``."""
-    bounds = sent if isinstance(sent, dict) else {"is": sent}
-    for name, text in bounds.items():
-        is_known = name in _TIMES or bounds is not sent
-        if not is_known or not str(text).isdigit():
-            call.refuse("parameter.invalid", name="created")
-    seconds = {name: int(text) for name, text in bounds.items()}
+def _select(
+    call: StripeCall,
+    objects: Sequence[dict[str, Any]],
+    sent: Parameters,
+    filters: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Return the objects that fit the filters, and the times of ``created``."""
+    found = list(objects)
+    for name in filters:
+        if name in sent:
+            found = [shown for shown in found if shown[name] == sent[name]]
+    created = sent.get("created", {})
+    for name, text in (created if isinstance(created, dict) else {"is": created}).items():
+        seconds = _read_number(call, "created", text)
+        if name not in _COMPARISONS:
+            call.refuse("parameter.unknown", name=f"created[{name}]")
+        fits = _COMPARISONS[name]
+        found = [shown for shown in found if fits(shown["created"], seconds)]
+    return found
 
-    def fits(created: int) -> bool:
-        return (
-            created == seconds.get("is", created)
-            and created > seconds.get("gt", created - 1)
-            and created >= seconds.get("gte", created)
-            and created < seconds.get("lt", created + 1)
-            and created <= seconds.get("lte", created)
-        )
 
-    return fits
+def _read_number(call: StripeCall, name: str, text: object) -> int:
+    """Return a parameter as a whole number; refuse anything else."""
+    if not isinstance(text, str) or not re.fullmatch("[0-9]{1,15}", text):
+        call.refuse("parameter.invalid", name=name)
+    return int(text)

@@ -302,6 +302,22 @@ def test_wrong_parameter_is_refused_and_starts_nothing(engine, people, form, err
     assert people.all() == ()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("created", "created[]", "created[gt]", "created[gt][lt]", "created[is]", "limit[]"),
+        *("expand", "expand[0][a]", "[", "[]", "]", "a[b", "metadata[a][b]", "type[type]"),
+        *("options[document]", "options[document][allowed_types]", "starting_after[]"),
+    ],
+)
+@pytest.mark.parametrize("text", ["", "x", "²", "9" * 400])
+def test_odd_parameter_never_makes_the_mock_fail(engine, session, name, text):
+    assert send(engine, SESSIONS, query={name: text}).status in (200, 400)
+    for path in (SESSIONS, f"{SESSIONS}/{session['id']}"):
+        form = {"type": "document", name: text}
+        assert send(engine, path, form).status in (200, 400)
+
+
 def test_known_idempotency_key_gets_the_first_answer_again(engine, control, people):
     first = engine.handle(stripe.starting(idempotency_key="one"))
     control.advance(86_399)
