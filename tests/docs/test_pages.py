@@ -38,10 +38,13 @@ def test_every_supported_python_is_tested_and_gets_each_extra():
         assert f"python: {json.dumps(supported)}\n" in text, workflow
 
 
-def test_readme_starts_with_both_commands_and_their_requirements():
-    beginning = "\n".join(README.read_text().splitlines()[:40])
-    for word in ("make demo", "make test", "Python 3.11", "100 MB"):
+def test_readme_begins_with_a_test_a_command_and_a_picture():
+    text = README.read_text()
+    beginning = "\n".join(text.splitlines()[:35])
+    for word in ("(didit_mock)", "mock --door -- npm test", "console.png"):
         assert word in beginning
+    for word in ("make demo", "make test", "Python 3.11", "100 MB"):
+        assert word in text
 
 
 def test_readme_lists_every_bundled_backend():

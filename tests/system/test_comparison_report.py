@@ -1,6 +1,6 @@
 """The report of a comparison in a real browser, seen, heard, printed, and used by keyboard.
 
-``UPDATE_DOCS=1`` writes the pictures of the README and of the tutorial.
+``UPDATE_DOCS=1`` writes the pictures of the two tutorials.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """The demo's page in a real browser: faces first, on one screen, quiet, for everybody.
 
-``UPDATE_DOCS=1`` writes the picture of the README.
+``UPDATE_DOCS=1`` writes the picture of the page of `local`.
 """
 
 import os
@@ -67,7 +67,7 @@ def test_wrong_answers_stand_out(browser, page):
     assert all("WRONG: different people\nknown limit: " in text for text in words)
 
 
-@pytest.mark.skipif("UPDATE_DOCS" not in os.environ, reason="writes a picture of the README")
+@pytest.mark.skipif("UPDATE_DOCS" not in os.environ, reason="writes the picture of a page")
 def test_picture_of_the_readme(browser, page, tmp_path):
     browser.open(page, width=1280, height=800)
     end = browser.value(END.format(".first"))
