@@ -168,9 +168,11 @@ class Browser:
         return [event["params"]["request"]["url"] for event in sent]
 
     def press(self, key):
-        keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowRight": 39, "ArrowDown": 40}
-        about = {"key": key, "code": key, "windowsVirtualKeyCode": keys[key]}
-        text = {"text": "\r"} if key == "Enter" else {}
+        keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowDown": 40}
+        keys |= {"ArrowLeft": 37, "ArrowRight": 39}
+        number = ord(key.upper()) if len(key) == 1 else keys[key]
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": number}
+        text = {"text": "\r" if key == "Enter" else key} if key == "Enter" or len(key) == 1 else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **about, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
     "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
     "shadow": "Compare a vendor with a candidate in the shadow, by a call log.",
+    "review": "Label the calls of a review file on a page in your browser.",
     "drift": "Show how a vendor's answers change over time, by a call log.",
     "unresolved": "List or resolve unanswered calls that may have been charged.",
 }
@@ -27,7 +28,7 @@ COMMANDS: Final = {
 #: The module of each command that is not in `judge`.
 _MODULES: Final = {
     **dict.fromkeys(("draw", "run", "unresolved"), "run"),
-    **dict.fromkeys(("shadow", "drift"), "production"),
+    **dict.fromkeys(("shadow", "review", "drift"), "production"),
 }
 
 #: Modules of the extra `compare` that the commands need.

@@ -1,9 +1,12 @@
-"""The commands `facematch compare shadow` and `drift`, which read a call log."""
+"""The commands `facematch compare shadow` and `drift`, which read a call log, and `review`."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
+import signal
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -189,6 +192,50 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
         say(f"written to {reviews.new}: fill in {column} from the top: yes, no or ?", err=as_json)
         say("then run the same command again", err=as_json)
     return Exit.OK if comparison.net else Exit.LOOK
+
+
+@click.command("review")
+@click.argument("review_file", metavar="FILE", type=FILE)
+@file_option(
+    "--pictures",
+    "The folder of the pictures, each named by its call: CALL/selfie.jpg, or CALL-1.jpg.",
+    metavar="FOLDER",
+    required=True,
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 is a free one.")
+def review(*, review_file: Path, pictures: Path, port: int) -> int:
+    """Label the calls of a review file on a page in your browser.
+
+    \b
+    facematch compare shadow calls.sqlite3 --review review.csv
+    facematch compare review review.csv --pictures pictures/
+
+    FILE is a file that `compare shadow --review` has written. The page shows one call at a time, in
+    the random order of the file, and not who accepted it. Keys: y, n and ?. Each answer is written
+    into FILE at once, so you may stop anywhere, and go on later. The page is served on this machine
+    only, at an address that nobody can guess; no picture is stored or sent elsewhere. Ctrl-C ends
+    it.
+    """
+    from facematch_comparison.production.labels.desk import Desk
+
+    refuse_unwritable("FILE", review_file, may_exist=True)
+    try:
+        desk = Desk(review_file, pictures, port=port)
+    except OSError as error:
+        raise click.UsageError(f"--port {port} is not available: {error.strerror}.") from None
+    calls = len(desk.sheet.rows)
+    if desk.without_pictures:
+        common.note(f"{desk.without_pictures:,} of {calls:,} calls have no picture in {pictures}.")
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with desk, contextlib.suppress(KeyboardInterrupt):
+        say(f"{desk.sheet.labelled:,} of {calls:,} calls have an answer: open {desk.url}")
+        say("end with Ctrl-C")
+        # Wait in short steps, because on Windows a signal does not interrupt a wait for a lock.
+        while not ended.wait(0.2):
+            pass
+    say(f"{review_file}: {desk.sheet.labelled:,} of {calls:,} calls have an answer")
+    return Exit.OK
 
 
 @click.command("drift")

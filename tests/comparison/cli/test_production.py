@@ -4,10 +4,13 @@ import csv
 import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
 
 import numpy as np
 import pytest
+import requests
 from kit.comparison.logs import simulate_month
 
 import facematch_core as fm
@@ -249,3 +252,34 @@ def test_drift_prints_periods_and_writes_pages(run, run_json, tmp_path):
     written = json.loads((tmp_path / "drift.json").read_text())
     assert written["periods"] == document["periods"]
     assert document["headline"] in (tmp_path / "drift.html").read_text()
+
+
+def test_a_page_to_label_is_served_until_ctrl_c(run, started, month, tmp_path):
+    run(f"{SHADOW} --review review.csv")
+    first_call = read_review(tmp_path / "review.csv")[0]["call"]
+    pictures = tmp_path / "pictures" / first_call
+    pictures.mkdir(parents=True)
+    (pictures / "selfie.jpg").write_bytes(b"\xff\xd8\xff")
+    words = ["compare", "review", "review.csv", "--pictures", "pictures"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(*words, run=subprocess.Popen, cwd=tmp_path, text=True, **pipes) as process:
+        url = process.stdout.readline().split()[-1]
+        body = {"place": 0, "label": "no", "remark": ""}
+        assert requests.post(f"{url}answers", json=body, timeout=30).status_code == 200
+        process.send_signal(signal.SIGINT)
+        rest, notes = process.communicate(timeout=30)
+    assert process.returncode == 0, notes
+    assert "review.csv: 1 of" in rest
+    assert "have no picture in pictures" in notes
+    assert read_review(tmp_path / "review.csv")[0]["same_person"] == "no"
+
+
+@pytest.mark.usefixtures("month")
+def test_a_page_needs_a_review_file_and_pictures_of_its_calls(run, tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    assert run("compare review other.csv --pictures .").exit_code == 2
+    assert run("compare review missing.csv --pictures .").exit_code == 2
+    run(f"{SHADOW} --review review.csv")
+    answer = run("compare review review.csv --pictures .")
+    assert answer.exit_code == 2
+    assert "no picture of any of the" in answer.stderr.replace("\n", " ")

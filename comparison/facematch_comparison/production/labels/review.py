@@ -32,7 +32,7 @@ LABEL_COLUMNS: Final = {Operation.MATCH: "same_person", Operation.LIVENESS: "liv
 FIXED_COLUMNS: Final = ("number", "call", "written_for")
 
 #: The meaning of a label; None: it cannot be told.
-_LABELS: Final[dict[str, bool | None]] = {
+LABELS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("yes", "y", "true", "1"), True),
     **dict.fromkeys(("no", "n", "false", "0"), False),
     **dict.fromkeys(("?", "unclear"), None),
@@ -191,7 +191,7 @@ def read_labels(
         label_text = cells[column].lower()
         if not label_text:
             open_line = open_line or line
-        elif label_text not in _LABELS:
+        elif label_text not in LABELS:
             problems.append(f"line {line}: {column} is {label_text[:20]!r}: write yes, no or ?")
         elif open_line is not None:
             problems.append(
@@ -199,10 +199,10 @@ def read_labels(
                 "is filled in: label in the order of number, and write ? for what cannot be told"
             )
             break
-        elif _LABELS[label_text] is None:
+        elif LABELS[label_text] is None:
             unclear.add(cells["call"])
         else:
-            genuine[cells["call"]] = _LABELS[label_text] is True
+            genuine[cells["call"]] = LABELS[label_text] is True
     questions = {cells["written_for"] for _line, cells in rows}
     if len(questions) > 1:
         problems.append("the column written_for has several values: do not join review files")
