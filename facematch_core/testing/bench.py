@@ -43,6 +43,7 @@ from .simulator import (
     OPERATION_OF,
     PASSING,
     STALLS,
+    Refusal,
     Situation,
     VendorSimulator,
 )
@@ -451,6 +452,12 @@ class Bench:
         assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
         wait_s = getattr(error, "retry_after_s", None)
         assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
+
+    def check_wait(self, error: Any, refusal: Refusal, label: str) -> None:
+        """Assert that an error has the documented wait of its refusal, if there is one."""
+        if "Retry-After" in refusal.headers:
+            wait_s = float(refusal.headers["Retry-After"])
+            assert_equal(f"`retry_after_s` of {label}", error.retry_after_s, wait_s)
 
     def option_sets(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each option that the backend takes in a call, as keyword arguments."""

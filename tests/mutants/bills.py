@@ -245,6 +245,16 @@ class TriesARefusalAgainThatMayBePaid(RefusedReference):
     }
 
 
+@caught_by("R16")
+class DropsTheDocumentedWait(RefusedReference):
+    """A documented refusal says how long to wait, and the error does not."""
+
+    def error(self, reply, call):
+        error = super().error(reply, call)
+        error.retry_after_s = None
+        return error
+
+
 @caught_by("R16", ShowsWhereItFailed)
 class ShowsTheTraceback(HttpReference):
     """An error has the whole text of the server, paths and all."""

@@ -152,6 +152,13 @@ class RefusesAsDocumented(HttpReferenceSimulator):
         Refusal(
             status=403, body={"error": "busy"}, error=fm.RateLimited, charged=fm.Charged.UNKNOWN
         ),
+        Refusal(
+            status=429,
+            headers={"Retry-After": "7"},
+            body={"error": "slow"},
+            error=fm.RateLimited,
+            charged=fm.Charged.NO,
+        ),
     )
 
     def __init__(self, backend_class=RefusedReference):

@@ -168,6 +168,7 @@ class MoneyRules(Rules):
         assert_equal("the charge", outcome.billing.charged, refusal.charged)
         if refusal.error is not None:
             bench.check_retry(outcome)
+            bench.check_wait(outcome, refusal, "the error")
 
 
 def _is_poll(request: HttpRequest) -> bool:

@@ -262,9 +262,7 @@ class Desk:
         error_name = getattr(refusal.error, "__name__", None)
         assert_equal(f"the error of {label}", type(outcome).__name__, error_name)
         assert_equal(f"the charge of {label}", outcome.billing.charged, refusal.charged)
-        if "Retry-After" in refusal.headers:
-            wait_s = float(refusal.headers["Retry-After"])
-            assert_equal(f"`retry_after_s` of {label}", outcome.retry_after_s, wait_s)
+        self.bench.check_wait(outcome, refusal, label)
 
     def outcome_with_word(self, session_word: SessionWord) -> Any:
         """Return the outcome of a read or deletion of a session with this value."""
