@@ -42,15 +42,36 @@ FILES = [
 ]
 
 
+#: Further files by the kind of vendor. A template in the folder of a kind replaces the common one.
+FILES_OF_KIND = {
+    "pair": ["src/$package/_mock.py", "tests/test_mock.py"],
+    "session": ["src/$package/_mock.py"],
+}
+_MOCK_ENTRY_POINT = """
+[project.entry-points."facematch.mock_vendors"]
+$name = "$package._mock:VENDOR"
+"""
+_MOCK_STEP = """\
+5. **The mock**, `_mock.py`, from the same documents; `tests/test_mock.py` runs the contract on it.
+   `facematch mock --vendor $name` serves it to programs in any language.
+"""
+
+
 @click.command("new-backend")
 @click.argument("name")
-def command(name: str) -> None:
+@click.option(
+    "--kind",
+    type=click.Choice(list(FILES_OF_KIND)),
+    help="Also write a vendor for the mock: `pair` compares two pictures in a call, `session` "
+    "verifies a person on the vendor's page. Without it: a pair, and no mock.",
+)
+def command(name: str, kind: str | None) -> None:
     """Create the repository facematch-NAME: a small, complete plug-in that passes its tests.
 
     NAME is the name that opens your backend: lower-case letters, digits and hyphens.
 
     \b
-    facematch new-backend my-vendor
+    facematch new-backend my-vendor --kind pair
 
     The repository is made in the current folder; an existing one is never overwritten. The plug-in
     is for a fictitious vendor with an HTTP API. README.md lists the changes to make, in order.
@@ -59,7 +80,7 @@ def command(name: str) -> None:
     folder = Path(f"{PREFIX}-{name.replace('_', '-')}")
     if folder.exists() or folder.is_symlink():
         raise click.UsageError(f"{folder} exists: choose another name.")
-    files = files_for(name)
+    files = files_for(name, kind)
     with os_errors_naming(folder):
         folder.mkdir()  # fails if the folder was created since the check
         try:
@@ -83,8 +104,11 @@ def command(name: str) -> None:
     click.echo(f"  {quote_command([python, '-m', 'pytest', str(folder)])}")
 
 
-def files_for(name: str) -> dict[str, str]:
-    """Return the text of each file, keyed by its path in the repository (with slashes)."""
+def files_for(name: str, kind: str | None = None) -> dict[str, str]:
+    """Return the text of each file, keyed by its path in the repository (with slashes).
+
+    `kind` is among `FILES_OF_KIND`, or None for a pair without a mock.
+    """
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
     parts = module.title().split("_")
@@ -101,12 +125,25 @@ def files_for(name: str) -> dict[str, str]:
         # Tested with this version only.
         "core": f"facematch-core>={minor_version}",
     }
+    for placeholder, template_text in {
+        "mock_entry_point": _MOCK_ENTRY_POINT,
+        "mock_step": _MOCK_STEP,
+    }.items():
+        text = "" if kind is None else Template(template_text).substitute(substitutes)
+        substitutes[placeholder] = text
     texts = {}
-    for file in FILES:
-        template = TEMPLATES / f"{Path(file).name.removeprefix('.')}.txt"
-        text = Template(template.read_text(encoding="utf-8")).substitute(substitutes)
+    for file in FILES + FILES_OF_KIND.get(kind or "", []):
+        template_path = _find_template(file, kind)
+        text = Template(template_path.read_text(encoding="utf-8")).substitute(substitutes)
         texts[Template(file).substitute(substitutes)] = text
     return texts
+
+
+def _find_template(file: str, kind: str | None) -> Path:
+    """Return the path of a file's template: that of the kind, or the common one."""
+    name = f"{Path(file).name.removeprefix('.')}.txt"
+    own = TEMPLATES / (kind or "") / name
+    return own if own.exists() else TEMPLATES / name
 
 
 def _check(typed: str) -> None:

@@ -54,6 +54,21 @@ def test_readme_lists_every_bundled_backend():
             assert f"[`{info.name}`](docs/vendors/{info.name}.md)" in text, info.name
 
 
+def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
+    page = (DOCS / "extend" / "what-to-look-for.md").read_text()
+    questions = re.findall(r"(?ms)^(\d+)\. \*\*([^*]+\?)\*\*(.*?)(?=^\d+\. |^## |\Z)", page)
+    assert [int(number) for number, _, _ in questions] == list(range(1, 41))
+    titles = [vendor_named(name).title for name in vendor_names()]
+    names = {word.split()[0] for word in titles} | {"AWS", "Rekognition"}
+    for number, _, answer in questions:
+        assert any(name in answer for name in names), f"question {number} names no vendor of ours"
+        named = set(re.findall(r"R\d\d", answer))
+        assert named or "No rule:" in answer, f"question {number} names no rule"
+        assert named <= set(rules()), f"question {number}"
+    # Each rule of the contract checks an answer.
+    assert set(re.findall(r"R\d\d", page)) == set(rules())
+
+
 def test_reserved_names_are_those_of_the_bundled_backends():
     page = (REFERENCE / "plug-in-interface.md").read_text()
     reserved = re.search(r"- (`[^:]+) are reserved in the first two groups", page)[1]

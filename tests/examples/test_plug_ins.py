@@ -20,8 +20,17 @@ CORE = Path(facematch_core.__file__).parents[1]
 REMAINS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "build")
 
 
+#: Plug-ins that the command writes, with its options.
+WRITTEN = {
+    "acme": (),
+    "acme_pair": ("--kind", "pair"),
+    "acme_session": ("--kind", "session"),
+}
+
+
 class Installed:
-    """A plug-in and its site in an empty folder; acme is written by ``facematch new-backend``."""
+    """A plug-in and its site in an empty folder, written by ``facematch new-backend`` if it is one
+    of `WRITTEN`."""
 
     def __init__(self, name, folder):
         self.site, self.repository = folder / "site", folder / "repository"
@@ -33,10 +42,10 @@ class Installed:
             "PYTHONPATH": os.pathsep.join([str(self.site), str(CORE)]),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        if name == "acme":
+        if name in WRITTEN:
             with contextlib.chdir(folder):
-                assert invoke_facematch("new-backend", name).exit_code == 0
-            (folder / f"facematch-{name}").rename(self.repository)
+                assert invoke_facematch("new-backend", name, *WRITTEN[name]).exit_code == 0
+            (folder / f"facematch-{name.replace('_', '-')}").rename(self.repository)
         else:
             shutil.copytree(EXAMPLES / f"{name}_backend", self.repository, ignore=REMAINS)
         pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
@@ -69,7 +78,7 @@ def install(tmp_path_factory):
     return functools.cache(lambda name: Installed(name, tmp_path_factory.mktemp(name)))
 
 
-@pytest.mark.parametrize("name", ["acme"])
+@pytest.mark.parametrize("name", WRITTEN)
 def test_example_tests_pass_against_the_installed_plug_in(install, name):
     installed = install(name)
     text = f"import facematch_{name} as p, json; print(json.dumps(p.__file__))"

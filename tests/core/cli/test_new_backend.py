@@ -1,6 +1,7 @@
 import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -38,6 +39,10 @@ def tool(*words, cwd, **environment):
     return done.returncode == 0, done.stdout + done.stderr
 
 
+#: Three kinds of repositories, by the words that follow the name.
+KINDS = ["", "--kind pair", "--kind session"]
+
+
 def test_new_backend_writes_a_repository_and_prints_next_steps(run, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     answer = run("new-backend my-vendor")
@@ -52,6 +57,32 @@ def test_new_backend_writes_a_repository_and_prints_next_steps(run, tmp_path, mo
         "src/facematch_my_vendor/py.typed",
         "tests/test_contract.py",
     }
+
+
+@pytest.mark.parametrize("kind", ["pair", "session"])
+def test_a_kind_adds_a_vendor_for_the_mock(run, tmp_path, kind):
+    assert run(f"new-backend my-vendor --kind {kind}").exit_code == 0
+    files = written(tmp_path / "facematch-my-vendor")
+    project = tomllib.loads(files["pyproject.toml"])["project"]
+    assert project["entry-points"]["facematch.mock_vendors"] == {
+        "my-vendor": "facematch_my_vendor._mock:VENDOR"
+    }
+    assert "facematch mock --vendor my-vendor" in files["README.md"]
+
+
+def test_comments_of_a_template_are_questions_of_the_page(run, tmp_path):
+    """An author looks up a question by its number."""
+    page = (ROOT / "docs/extend/what-to-look-for.md").read_text()
+    questions = dict(re.findall(r"(?m)^(\d+)\. \*\*(.+\?)\*\*", page))
+    asked = {}
+    for kind in ("pair", "session"):
+        run(f"new-backend {kind} --kind {kind}")
+        for text in written(tmp_path / f"facematch-{kind}").values():
+            for number, question in re.findall(r"# Question (\d+): ([^?]+\?)", text):
+                asked.setdefault(number, set()).add(question)
+    for number, texts in asked.items():
+        assert {text[0].upper() + text[1:] for text in texts} == {questions[number]}
+    assert len(asked) > len(questions) / 2
 
 
 #: What somebody may type, and what is there already.
@@ -71,6 +102,7 @@ def test_invalid_or_reserved_names_write_nothing(screens, run, tmp_path):
         for words in WRONG.strip().splitlines():
             show("", f"new-backend {words}", code=2)
         show("", "new-backend", "x" * (LONGEST + 1), code=2)
+        show("", "new-backend acme --kind door", code=2)
     answer = run("new-backend -- \x1b[31m")
     assert (answer.exit_code, "\x1b" in answer.stderr) == (2, False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -133,11 +165,12 @@ def test_folder_created_in_the_meantime_is_not_overwritten(run, tmp_path, monkey
     assert [path.name for path in target.iterdir()] == ["theirs"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "typed", ["x9-" + "w" * (LONGEST - 3), pytest.param("m_2", marks=pytest.mark.slow)]
 )
-def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, typed):
-    run(f"new-backend {typed}")
+def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, typed, kind):
+    run(f"new-backend {typed} {kind}")
     (repository,) = tmp_path.iterdir()
     files = written(repository)
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -152,16 +185,18 @@ def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, type
         path = f"src/{module.replace('.', '/')}"
         tree = ast.parse(files.get(f"{path}.py") or files[f"{path}/__init__.py"])
         nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.alias)]
-        assert class_ in {node.name for node in nodes}
+        variables = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        assert class_ in {*(node.name for node in nodes), *variables}
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("words", ["mypy", f"pyright --pythonpath {sys.executable}"])
-def test_generated_repository_passes_type_checkers(run, tmp_path, words):
+def test_generated_repository_passes_type_checkers(run, tmp_path, words, kind):
     checker, *how = words.split()
     if not (BIN / checker).exists():
         pytest.skip(f"{checker} is not installed beside this Python")
-    run("new-backend my-vendor")
+    run(f"new-backend my-vendor {kind}")
     path = os.pathsep.join(["src", str(ROOT)])
     fine, output = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
     assert fine, output
