@@ -37,6 +37,8 @@ from .labels.sensitivity import (
 PER: Final = 1000
 #: The share of studies of a given size that find a difference which exists.
 POWER: Final = 0.8
+#: If a log would have to be this many times longer, no number of calls is stated.
+_MOST_GROWTH: Final = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +57,7 @@ class NetErrors:
             an interval without 0, also if 1 label in 10 is wrong; and only if 1 wrong label in 20
             does not turn the sign.
         more_calls: About how many further calls would show the difference in 4 of 5 logs if it is
-            as large as `saved`; None if it is shown, or if `saved` is 0.
+            as large as `saved`; None if it is shown, or if `saved` is next to 0.
     """
 
     kind: str
@@ -270,13 +272,12 @@ def find_more_calls(saved: Estimate, calls: int) -> int | None:
     """Return about how many further calls would show a difference as large as the estimate.
 
     An interval's half width falls with the square root of the number of calls. None if the
-    estimate is 0, or if so many calls should have shown it already.
+    estimate is next to 0, or if so many calls should have shown it already.
     """
     if not saved.value:
         return None
     ends = saved.interval
     to_zero = saved.value - ends.low if saved.value > 0 else ends.high - saved.value
     confident = float(ndtri((1 + ends.confidence) / 2))
-    growth = (1 + float(ndtri(POWER)) / confident) * to_zero / abs(saved.value)
-    more = math.ceil(calls * (growth**2 - 1))
-    return more if more > 0 else None
+    growth = ((1 + float(ndtri(POWER)) / confident) * to_zero / abs(saved.value)) ** 2
+    return math.ceil(calls * (growth - 1)) if 1 < growth < _MOST_GROWTH else None

@@ -423,6 +423,8 @@ def _describe_reviewers(reviewers: ReviewersAgree) -> str:
         text += f": kappa is {estimate(reviewers.kappa)}"
     if reviewers.wrong_share:
         text += f", as if each had {wrong_share(reviewers.wrong_share)}"
+    if agreement.count == agreement.of:
+        text += ". If one file is a copy of the other, pass it once"
     return f"{text}."
 
 

@@ -103,6 +103,7 @@ class Reviewed:
         genuine: The labelled disagreements that are genuine.
         unclear: The disagreements that nobody could label; they count as unlabelled.
         contradicted: The disagreements that the reviewers label differently; likewise.
+        contradicted_calls: Their ids, sorted.
         labelled_once: The disagreements that several files list and one has labelled; likewise.
         reviewers: How far every two reviewers agree, about all calls that both labelled.
         both_wrong: The labelled agreements in which both were wrong; None if none were labelled.
@@ -117,6 +118,7 @@ class Reviewed:
     genuine: int
     unclear: int
     contradicted: int
+    contradicted_calls: tuple[str, ...]
     labelled_once: int
     reviewers: tuple[ReviewersAgree, ...]
     both_wrong: Share | None
@@ -472,6 +474,7 @@ class _ReviewedCalls:
             is_wrong = judged.answered_accepts != judged.is_genuine
             both_wrong = share_of(is_wrong[agreed], judged.persons[agreed], confidence)
         disagreements = self.call_ids[judged.disagrees]
+        contradicted_calls = disagreements[disagreements.isin(labels.contradicted)].tolist()
         person_of = dict(zip(self.call_ids, judged.persons.tolist(), strict=True))
         return Reviewed(
             files=tuple(file.file for file in labels.files),
@@ -479,7 +482,8 @@ class _ReviewedCalls:
             labelled=int(np.count_nonzero(judged.is_judged)),
             genuine=int(np.count_nonzero(judged.disagrees & judged.is_genuine)),
             unclear=int(disagreements.isin(labels.unclear).sum()),
-            contradicted=int(disagreements.isin(labels.contradicted).sum()),
+            contradicted=len(contradicted_calls),
+            contradicted_calls=tuple(sorted(contradicted_calls)),
             labelled_once=int(disagreements.isin(labels.labelled_once).sum()),
             reviewers=compare_reviewers(labels.files, person_of, confidence),
             both_wrong=both_wrong,

@@ -60,6 +60,22 @@ def test_a_shown_difference_needs_no_more_calls():
     assert equal.net(0.95)[0].more_calls is None
 
 
+def test_a_difference_next_to_nothing_has_no_number_of_calls():
+    """201 calls only the one accepts, 200 only the other: it takes thousands of such logs."""
+    genuine = np.ones(1000, bool)
+    first, second = genuine.copy(), genuine.copy()
+    first[:201] = False
+    second[201:401] = False
+    judged = attrs.evolve(
+        judged_calls(np.random.default_rng(3), calls=1000, reject_rates=(0, 0)),
+        answered_accepts=first,
+        candidate_accepts=second,
+    )
+    any_error = judged.net(0.95)[0]
+    assert any_error.saved.value == pytest.approx(1)
+    assert (any_error.is_real, any_error.more_calls) == (False, None)
+
+
 def test_labels_stand_for_the_calls_of_the_same_files():
     """All of the first file is labelled, a tenth of the second, which is about harder calls."""
     generator = np.random.default_rng(4)

@@ -500,6 +500,7 @@ def test_two_reviewers_agreed_labels_count_and_the_third_file_decides(month, sid
     assert not question.agreements_are_random
     comparison = compare(sides, both)
     assert comparison.reviewed.contradicted == 4
+    assert set(comparison.reviewed.contradicted_calls) == wrong_calls
     assert comparison.reviewed.labelled == len(drawn) - 4
     assert comparison.reviewed.reviewers[0].agreement.count == len(drawn) - 4
     third = file("c.csv", drawn["call_id"][:4], set())
