@@ -219,10 +219,17 @@ def cancel(call: StripeCall) -> Response:
 
 
 def _cancel(call: StripeCall, session: Session) -> Session:
-    canceled = call.world.sessions.change(
-        session.id, lambda stored: hosted.with_status(call.world, stored, CANCELED)
-    )
-    session = canceled or session
+    """Cancel a session; refuse the call if the person has submitted it in the meantime."""
+    is_canceled_now = False
+
+    def apply(stored: Session) -> Session:
+        nonlocal is_canceled_now
+        is_canceled_now = stored.status == REQUIRES_INPUT
+        return hosted.with_status(call.world, stored, CANCELED) if is_canceled_now else stored
+
+    session = call.world.sessions.change(session.id, apply) or session
+    if not is_canceled_now:
+        call.refuse("session.state", name=session.status)
     webhooks.announce_status(call.world, session)
     return session
 

@@ -220,6 +220,21 @@ def test_open_session_can_be_changed_and_canceled(engine, session):
         assert send(engine, f"{path}{action}", {}).status == 400
 
 
+def test_cancel_does_not_undo_what_the_person_submits_in_the_meantime(
+    engine, people, session, monkeypatch
+):
+    change = engine.world.sessions.change
+
+    def change_after_the_person(key, apply):
+        monkeypatch.undo()
+        people.finish(session["id"], "p1-again", "p1")
+        return change(key, apply)
+
+    monkeypatch.setattr(engine.world.sessions, "change", change_after_the_person)
+    assert send(engine, f"{SESSIONS}/{session['id']}/cancel", {}).status == 400
+    assert read(engine, session)["status"] == "verified"
+
+
 # Lists
 
 
