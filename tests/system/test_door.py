@@ -28,6 +28,7 @@ REACHES = {
     "with_aiohttp.py": APPROVED,
     "with_azure_sdk.py": "faces 1",
     "with_baidu_aip.py": "score above 80 True",
+    "with_alibaba_sdk.py": "confidence above the last threshold True",
     "with_boto3.py": ONE_MATCH,
     "with_facepp.py": "confidence above 80 True",
     "with_http_client.py": TOKEN,
