@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import tomllib
+from pathlib import Path
 
 from _markdown import cells
 
@@ -14,7 +17,11 @@ from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.claims import Claim
 from facematch_mock_server.first_calls.plans import read_plan
+from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
 from facematch_mock_server.vendors import vendor_named, vendor_names
+
+#: What no program can tell of the vendors.
+FACTS = Path(__file__).with_name("_vendors.toml")
 
 #: Keys of the claims that say how a vendor's answer tells that a picture shows no face.
 NO_FACE_KEYS = ("face.none", "face.empty", "face.missing", "match.no_face_risk", "detect.faces")
@@ -22,24 +29,59 @@ NO_FACE_KEYS = ("face.none", "face.empty", "face.missing", "match.no_face_risk",
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
 
+def read_facts() -> dict[str, dict[str, str | int]]:
+    """Return what `_vendors.toml` says of each backend, by its name."""
+    return tomllib.loads(FACTS.read_text(encoding="utf-8"))
+
+
 def bundled_backends() -> dict[str, type[Backend]]:
-    """Return the classes of facematch's own backends, by name."""
-    own = [info for info in available_backends() if info.distribution == "facematch-core"]
-    return {info.name: backend_class(info.name) for info in own}
+    """Return the classes of facematch's own backends, those that most public programs use first."""
+    facts = read_facts()
+    own = [info.name for info in available_backends() if info.distribution == "facematch-core"]
+    own.sort(key=lambda name: (-facts.get(name, {}).get("programs", -math.inf), name))
+    return {name: backend_class(name) for name in own}
+
+
+def table_of_choice() -> str:
+    """Return the table of what each vendor offers, and for how much."""
+    facts = read_facts()
+    titles = ("Backend", "Match", "Liveness", "Sessions", "Web SDK on the mock", "Free", "Price")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    for name, backend in bundled_backends().items():
+        operations = backend.capabilities.operations
+        rows.append(
+            cells(
+                link_to(name),
+                yes_or_no(Operation.MATCH in operations),
+                yes_or_no(Operation.LIVENESS in operations),
+                sessions_of(backend),
+                yes_or_no(name in WEB_SDKS) if backend.session_capabilities else "-",
+                facts[name]["trial"],
+                facts[name]["price"],
+            )
+        )
+    return "\n".join(rows)
+
+
+def table_of_faces() -> str:
+    """Return the table of where the faces go, and how long they stay."""
+    facts = read_facts()
+    rows = [cells("Backend", "Leaves your machines", "Region", "Kept"), "|---|---|---|---|"]
+    for name in bundled_backends():
+        fact = facts[name]
+        rows.append(cells(link_to(name), fact["leaves"], fact["region"], fact["kept"]))
+    return "\n".join(rows)
 
 
 def table_of_features() -> str:
-    """Return the table of what each backend does."""
-    titles = ("Backend", "Match", "Liveness", "Sessions", "Decides", "Scale", "Charged", "Keeps")
-    rows = [cells(*titles, "Finds lost calls"), "|---" * (len(titles) + 1) + "|"]
+    """Return the table of how each backend decides and what it charges."""
+    titles = ("Backend", "Decides", "Scale", "Charged", "Keeps", "Finds lost calls")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name, backend in bundled_backends().items():
         features = backend.capabilities
         rows.append(
             cells(
                 link_to(name),
-                yes_or_no(Operation.MATCH in features.operations),
-                yes_or_no(Operation.LIVENESS in features.operations),
-                sessions_of(backend),
                 rule_of(backend),
                 code_or_dash(features.score_scale),
                 names_of(charged_operations_of(backend)) or "nothing",

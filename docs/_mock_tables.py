@@ -41,7 +41,9 @@ def claims_page(vendor: str) -> str:
             source = f"*{origin.known}*" + (f": {origin.document}{read}" if origin != OURS else "")
             switch, *values = claim.when or ("",)
             when = f" In force: {switch} = {' or '.join(map(str, values))}." if switch else ""
-            lines.append(f"- `{claim.id}`: {claim.statement} ({source}){when}")
+            # "options[document][...]" is no link.
+            statement = claim.statement.replace("[", "\\[")
+            lines.append(f"- `{claim.id}`: {statement} ({source}){when}")
         lines.append("")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import attrs
@@ -220,15 +221,39 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
 def test_features_of_each_backend_are_in_the_table(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     tables = importlib.import_module("_feature_table")
-    for table in (tables.table_of_features(), tables.table_of_limits()):
-        rows = table.splitlines()[2:]
-        names = [re.match(r"\| \[`(\w+)`\]", row)[1] for row in rows]
-        assert names == [info.name for info in facematch_core.available_backends()]
-    features = dict(zip(names, tables.table_of_features().splitlines()[2:], strict=True))
-    assert "above the answer's own threshold" in features["facepp"]
-    assert "| liveness | at least 80 |" in features["rekognition"]
-    assert "| match, session |" in features["rekognition"]
-    assert "| session | - | no |" in features["veriff"]
+    backends = {info.name for info in facematch_core.available_backends()}
+    shown = {}
+    for name in ("choice", "faces", "features", "limits"):
+        rows = getattr(tables, f"table_of_{name}")().splitlines()[2:]
+        shown[name] = {re.match(r"\| \[`(\w+)`\]", row)[1]: row for row in rows}
+        assert set(shown[name]) == backends
+        assert list(shown[name])[:2] == ["rekognition", "onfido"], "what most programs use is first"
+    assert "above the answer's own threshold" in shown["features"]["facepp"]
+    assert "| match, session |" in shown["features"]["rekognition"]
+    assert "| session | - | no |" in shown["features"]["veriff"]
+    assert "| yes | no | liveness | no |" in shown["choice"]["rekognition"]
+    assert "| no | no | liveness, match | yes |" in shown["choice"]["veriff"]
+
+
+@pytest.mark.parametrize("name", ["local", *BUNDLED_VENDORS])
+def test_each_vendor_has_its_facts_in_the_file_of_the_tables(name):
+    facts = tomllib.loads((DOCS / "_vendors.toml").read_text(encoding="utf-8"))
+    assert name in facts, f"docs/_vendors.toml has no [{name}]"
+    of_vendor = {key for key in facts[name] if key != "programs"}
+    assert of_vendor == {"region", "leaves", "kept", "trial", "price"}
+
+
+def test_a_price_names_its_page_its_day_its_currency_and_what_is_counted():
+    facts = tomllib.loads((DOCS / "_vendors.toml").read_text(encoding="utf-8"))
+    for name, fact in facts.items():
+        price = fact["price"]
+        if re.search(r"\d\.\d", price):
+            assert re.search(r"\b[A-Z]{3} \d.* \[an? [^]]+\]\(https://.+\)", price), name
+            assert "region" in price, name
+        else:
+            assert price.startswith(("unknown", "by contract", "by licence", "nothing")), name
+        if "https://" in price:
+            assert re.search(r"\(read \d{4}-\d\d-\d\d\)", price), name
 
 
 @pytest.mark.parametrize("vendor", vendor_names())

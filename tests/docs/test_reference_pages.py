@@ -182,6 +182,8 @@ def test_the_charges_table_is_generated():
 
 #: Tables of pages: page, module of docs/, name of the table.
 TABLES = [
+    ("vendors/index.md", "_feature_table", "choice"),
+    ("vendors/index.md", "_feature_table", "faces"),
     ("vendors/index.md", "_feature_table", "features"),
     ("vendors/index.md", "_feature_table", "no face"),
     ("vendors/index.md", "_feature_table", "limits"),
