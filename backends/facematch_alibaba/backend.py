@@ -102,9 +102,10 @@ class AlibabaBackend(PairBackend):
 
     The largest face of each picture is compared. Each answer to a comparison has its own thresholds
     for three error rates. If the caller sets no threshold, the answer's threshold for `error_rate`
-    decides, and the result names it. A liveness check has a verdict and no score. Alibaba documents
-    no error for a picture without a face: other calls have ``InvalidImage.NotFoundFace``, which is
-    INCONCLUSIVE here; another code is an error.
+    decides, and the result names it. A liveness check has a verdict and no score, so with a
+    threshold of the caller a live face is a review. For a picture without a face Alibaba documents
+    an error, but not its code: ``InvalidImage.NotFoundFace``, of other calls, is INCONCLUSIVE here,
+    and another code is an error.
 
     Args:
         access_key_id, access_key_secret: The AccessKey of a user of Alibaba Cloud.

@@ -195,6 +195,15 @@ def test_normal_is_live_and_liveness_is_a_photograph(label, suggestion, decision
     assert result.billing.charged is fm.Charged.YES
 
 
+def test_live_face_is_a_review_at_a_threshold_of_the_callers(alibaba_server):
+    with fm.open_verifier("alibaba", **settings_at(alibaba_server, "alibaba")) as verifier:
+        live = verifier.check_liveness(card_sheet()["p1"].data)
+        result = verifier.check_liveness(card_sheet()["p1"].data, threshold=50)
+    assert live.decision is LIVE
+    assert result.decision is REVIEW
+    assert {warning.code for warning in result.warnings} == {fm.WarningCode.SCORE_UNAVAILABLE}
+
+
 @pytest.mark.parametrize("results", [[{"Label": "liveness", "Suggestion": "block"}], []])
 def test_picture_without_a_face_is_inconclusive_and_no_attack(results):
     body = judged("liveness", "block", 100.0, face_count=0)
