@@ -228,3 +228,26 @@ def test_a_file_that_is_no_picture_is_not_sent(tmp_path):
     sent = read_picture(picture(tmp_path / "y.jpg"))
     assert sent.media_type == "image/jpeg"
     assert "content" not in repr(sent)
+
+
+def test_calls_of_liveness_ask_whether_the_person_is_live(review, pictures):
+    review.write_text(review.read_text().replace("same_person", "live_person"), newline="")
+    with Desk(review, pictures) as desk:
+        question = requests.get(f"{desk.url}calls", timeout=30).json()["question"]
+        assert "live person" in question
+        assert answer(desk, 0, "no").status_code == 200
+    assert rows_of(review)[0]["live_person"] == "no"
+
+
+def test_a_file_that_cannot_be_written_keeps_its_answers(desk, review, monkeypatch):
+    before = review.read_bytes()
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("facematch_comparison.production.labels.sheet.write_file", fail)
+    refused = answer(desk, 0, "yes")
+    assert refused.status_code == 409
+    assert "No space left on device" in refused.json()["error"]
+    assert desk.sheet.labelled == 0
+    assert review.read_bytes() == before
