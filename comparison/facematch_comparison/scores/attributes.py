@@ -13,10 +13,10 @@ from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
 from .cells import common_words, first_rows, word_at
 from .columns import FIELDS, group_column
 from .lines import MINUS_DISTANCE, names_of_people, words_in
-from .score_file import Problem, ScoreFile, problems_at
+from .source_table import Problem, SourceTable, problems_at
 
 if TYPE_CHECKING:
-    from .score_file import Ints
+    from .source_table import Ints
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ def first_values(keys: Ints, values: Ints, count: int) -> FirstValues:
     )
 
 
-def system_attributes(file: ScoreFile, lines: pd.DataFrame) -> SystemAttributes:
+def system_attributes(file: SourceTable, lines: pd.DataFrame) -> SystemAttributes:
     """Read the rule, threshold, price and so on of each system."""
     systems = words_in(lines, "system")
     attributes: list[dict[str, Any]] = [{} for _ in systems.categories]
@@ -82,7 +82,7 @@ def system_attributes(file: ScoreFile, lines: pd.DataFrame) -> SystemAttributes:
 
 
 def _contradictions(
-    file: ScoreFile,
+    file: SourceTable,
     systems: pd.Categorical,
     field: str,
     values: pd.Categorical,
@@ -106,7 +106,7 @@ class _GroupsOfPeople:
     people: Ints
 
 
-def groupings(file: ScoreFile, lines: pd.DataFrame) -> Groupings:
+def groupings(file: SourceTable, lines: pd.DataFrame) -> Groupings:
     """Read the groups of people from all columns of groups."""
     probe = lines["person_1"].to_numpy()
     reference = lines["person_2"].to_numpy()
@@ -130,7 +130,7 @@ def groupings(file: ScoreFile, lines: pd.DataFrame) -> Groupings:
 
 
 def _grouping_of(
-    file: ScoreFile,
+    file: SourceTable,
     lines: pd.DataFrame,
     name: str,
     columns: Sequence[_GroupsOfPeople],

@@ -21,7 +21,7 @@ from facematch_core.errors import InvalidRequest
 from .cells import NO_NUMBER, NUMBER, TEXT, distinct_words, take_cells, texts_of, words_of
 from .columns import LABELS, MATED, field_for, is_distance, plain
 from .files import Tables, parse_file
-from .score_file import PlaceInFile, ScoreFile
+from .source_table import PlaceInFile, SourceTable
 
 #: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
 LABEL: Final = "mated"
@@ -68,7 +68,7 @@ def read_two_files(files: TwoFiles) -> Tables:
         if len(scores) == count_before:
             raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
     cells = pd.DataFrame({LABEL: labels, "score": scores}, dtype=TEXT)
-    file = ScoreFile(
+    file = SourceTable(
         title="The comparison",
         header=list(cells),
         row_count=len(cells),
@@ -79,7 +79,7 @@ def read_two_files(files: TwoFiles) -> Tables:
 
 
 def one_pair_per_line(
-    file: ScoreFile, cells: pd.DataFrame, *, columns_named: Collection[str]
+    file: SourceTable, cells: pd.DataFrame, *, columns_named: Collection[str]
 ) -> Tables:
     """Return a table with one pair on each line; no table if no two columns have scores by kind.
 
@@ -116,7 +116,7 @@ def one_pair_per_line(
         f"{file.title} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
         f"{non_mated[:60]!r}: each score is a pair of its own"
     )
-    file_of_pairs = ScoreFile(
+    file_of_pairs = SourceTable(
         title=file.title,
         header=list(pairs),
         row_count=len(pairs),
@@ -136,7 +136,7 @@ def _has_labels(cells: pd.Series) -> bool:
     return all(label.lower() in MATED for label in distinct_words(words_of(cells)))
 
 
-def _only_column_like(file: ScoreFile, pattern: str) -> str | None:
+def _only_column_like(file: SourceTable, pattern: str) -> str | None:
     """Return the only column whose plain name matches the pattern; None if there are several."""
     names = [name for name in file.header if re.fullmatch(pattern, plain(name))]
     return names[0] if len(names) == 1 else None

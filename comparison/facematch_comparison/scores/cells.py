@@ -15,12 +15,12 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from .score_file import REPORTED_SEPARATELY, Problem
+from .source_table import REPORTED_SEPARATELY, Problem, problems_where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .score_file import Ints
+    from .source_table import Ints
 
 #: The type of columns of text.
 TEXT: Final = pd.StringDtype("pyarrow")
@@ -224,13 +224,13 @@ def problems_of_words(
     if len(invalid) > REPORTED_SEPARATELY:
         reported = [invalid]
     for codes in reported:
-        rows = np.flatnonzero(np.isin(words.codes, codes))
-        yield Problem(f"{column} is {distinct[min(codes)][:60]!r}; {advice}", rows)
+        text = f"{column} is {distinct[min(codes)][:60]!r}; {advice}"
+        yield from problems_where(np.isin(words.codes, codes), text)
 
 
-def problem_of_empty_cells(words: pd.Categorical, column: str) -> Problem:
-    """Return a problem with the rows whose cell is empty; without such rows it is ignored."""
-    return Problem(f"{column} is empty", np.flatnonzero(~is_filled(words)))
+def problems_of_empty_cells(words: pd.Categorical, column: str) -> Iterator[Problem]:
+    """Yield a problem with the rows whose cell is empty, if there are any."""
+    return problems_where(~is_filled(words), f"{column} is empty")
 
 
 def words_beside(cells: pd.Series, numbers: NDArray[np.float64]) -> set[str]:

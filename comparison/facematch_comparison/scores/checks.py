@@ -17,7 +17,7 @@ from .answers import DECISIONS, Answers
 from .columns import LABELS, PEOPLE, ColumnsNotRecognised, names_truth
 from .lines import MINUS_DISTANCE
 from .missing import FEWEST_TO_COMPARE, REKOGNITION_CUT
-from .score_file import ScoreFile
+from .source_table import SourceTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +43,8 @@ class _LabelColumn:
 
 
 def check_labels(
-    files: Sequence[ScoreFile],
-    judged: ScoreFile,
+    files: Sequence[SourceTable],
+    judged: SourceTable,
     answers: Sequence[Answers],
     note: Callable[[str], object],
 ) -> None:
@@ -77,7 +77,7 @@ def check_labels(
         )
 
 
-def _unconfirmed_labels(files: Sequence[ScoreFile]) -> list[_LabelColumn]:
+def _unconfirmed_labels(files: Sequence[SourceTable]) -> list[_LabelColumn]:
     """Return the columns of labels beside answers; none if the user named a column of labels."""
     columns = []
     for file in files:

@@ -31,14 +31,14 @@ from facematch_core.errors import InvalidRequest
 
 from .cells import NUMBER, TEXT, take_cells, words_of
 from .columns import LABELS, PAIR_KEYS, field_for
-from .score_file import PlaceInFile, Problem, ScoreFile
 from .separators import with_tabs
+from .source_table import PlaceInFile, Problem, SourceTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: The cells of each table of a source, by its record.
-Tables: TypeAlias = dict[ScoreFile, pd.DataFrame]
+Tables: TypeAlias = dict[SourceTable, pd.DataFrame]
 
 #: The name and the cells of each column, in Arrow; names may be repeated.
 Columns: TypeAlias = list[tuple[str, pa.ChunkedArray]]
@@ -105,7 +105,7 @@ _OF_ANSWERS: Final = ("score", "decision", *LABELS)
 
 def read_one_table(
     source: object, *, row_name: str, example: str
-) -> tuple[ScoreFile, pd.DataFrame]:
+) -> tuple[SourceTable, pd.DataFrame]:
     """Read one table; messages call a row `row_name`, and show `example` as a header.
 
     Of a workbook, this is the first sheet that has more than two filled cells in a row.
@@ -126,7 +126,7 @@ def read_one_table(
     return file, cells
 
 
-def _without_summary(file: ScoreFile, cells: pd.DataFrame) -> tuple[ScoreFile, pd.DataFrame]:
+def _without_summary(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceTable, pd.DataFrame]:
     """Leave out the last row if it is one of sums or averages, with a note.
 
     Such a row has one word, which says so, numbers and an empty cell; a pair has further words.
@@ -157,7 +157,7 @@ def read_tables(source: object, *, row_name: str, example: str) -> Tables:
     return tables
 
 
-def _check_rows(file: ScoreFile, *, row_name: str, example: str) -> None:
+def _check_rows(file: SourceTable, *, row_name: str, example: str) -> None:
     """Raise if a table has no header, no rows, or a problem with its header."""
     if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
         if len(file.header) == 1:
@@ -631,7 +631,7 @@ def _tables(title: str, columns: Columns, **about: Any) -> Tables:
         elif name:
             repeated.append(name)
     frame = pd.DataFrame(cells, copy=False)
-    file = ScoreFile(title=title, header=list(cells), row_count=len(frame), **about)
+    file = SourceTable(title=title, header=list(cells), row_count=len(frame), **about)
     for name in dict.fromkeys(repeated):
         file.problems.append(Problem(f"the column {name[:60]!r} occurs twice"))
     return {file: frame}

@@ -38,13 +38,13 @@ from .cells import (
 from .columns import FIELDS, LABELS, PAIR_KEYS, PEOPLE, PERSON, PICTURES, group_column
 from .lines import MINUS_DISTANCE, words_in
 from .missing import Below, check_labelled_pairs, states_cut
-from .score_file import PlaceInFile, ScoreFile
+from .source_table import PlaceInFile, SourceTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .files import Tables
-    from .score_file import Ints
+    from .source_table import Ints
 
 #: A file is joined only if its system has more than this share of the labelled pairs.
 _LEAST_JOINED: Final = 0.5
@@ -52,7 +52,7 @@ _LEAST_JOINED: Final = 0.5
 
 def join(
     lines_of: Tables, below: Below, note: Callable[[str], object]
-) -> tuple[ScoreFile, pd.DataFrame]:
+) -> tuple[SourceTable, pd.DataFrame]:
     """Join the lines of files by pair; return one table and its cells, whose columns are fields.
 
     A file without scores provides only labels and people. A vendor that omits low scores may omit
@@ -76,7 +76,7 @@ def join(
     return joined.table(np.flatnonzero(is_kept), omitted)
 
 
-def _key_fields_of(files: Sequence[ScoreFile]) -> tuple[str, ...]:
+def _key_fields_of(files: Sequence[SourceTable]) -> tuple[str, ...]:
     """Return the fields that identify a pair in all files; `recognise` has asked for them."""
     for key_fields in PAIR_KEYS:
         if all(file.has_all(key_fields) for file in files):
@@ -292,7 +292,7 @@ class _JoinedLines:
             repr(word_at(self.words(field), line)[:60]) for field in self.key_fields
         )
 
-    def table(self, kept: Ints, omitted: _OmittedLines) -> tuple[ScoreFile, pd.DataFrame]:
+    def table(self, kept: Ints, omitted: _OmittedLines) -> tuple[SourceTable, pd.DataFrame]:
         """Return the kept and the omitted lines as one table; each pair is named after its key."""
         rows = np.concatenate([kept, omitted.lines])
         cells = self.lines.take(rows).reset_index(drop=True)
@@ -308,7 +308,7 @@ class _JoinedLines:
                 del cells[field]
         forget_unused_words(cells)
         cells["pair"] = self._names_of_pairs(rows)
-        file = ScoreFile(
+        file = SourceTable(
             title="The comparison",
             header=list(cells),
             row_count=len(cells),
@@ -338,7 +338,7 @@ class _JoinedLines:
         return PlaceInFile(file.places()[row], file_name)
 
 
-def _fields_to_join(file: ScoreFile, lines: pd.DataFrame) -> pd.DataFrame:
+def _fields_to_join(file: SourceTable, lines: pd.DataFrame) -> pd.DataFrame:
     """Return the fields that a file gives to the joined table, with or without a column.
 
     For `mated` or `non_mated`, this is ``mated``.

@@ -44,7 +44,7 @@ from .columns import FIELDS, LABELS, NO_ERROR, PEOPLE, PERSON, PICTURES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .score_file import Ints, ScoreFile
+    from .source_table import Ints, SourceTable
 
 #: Scale of scores that were read from distances.
 MINUS_DISTANCE: Final = "minus the distance"
@@ -53,7 +53,7 @@ MINUS_DISTANCE: Final = "minus the distance"
 _REKOGNITION_SIMILARITY: Final = "FaceMatches.0.Similarity"
 
 
-def read_lines(file: ScoreFile, cells: pd.DataFrame) -> pd.DataFrame:
+def read_lines(file: SourceTable, cells: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of a file, without scores; store which spellings of names were merged."""
     columns: dict[str, Any] = {}
     people_spellings = Spellings(ignores_case=True)
@@ -85,7 +85,7 @@ def read_lines(file: ScoreFile, cells: pd.DataFrame) -> pd.DataFrame:
     return lines
 
 
-def lines_by_system(file: ScoreFile, cells: pd.DataFrame) -> dict[ScoreFile, pd.DataFrame]:
+def lines_by_system(file: SourceTable, cells: pd.DataFrame) -> dict[SourceTable, pd.DataFrame]:
     """Return the lines of a file; of a file with several columns of scores, those of each system.
 
     Each system has a record of its own.
@@ -106,7 +106,7 @@ def lines_by_system(file: ScoreFile, cells: pd.DataFrame) -> dict[ScoreFile, pd.
 
 
 def finish_scores(
-    file: ScoreFile, cells: pd.DataFrame, numbers: NDArray[np.float64], cut: float | None
+    file: SourceTable, cells: pd.DataFrame, numbers: NDArray[np.float64], cut: float | None
 ) -> NDArray[np.float64]:
     """Return numbers as scores: higher means more similar, NaN if there is none.
 
@@ -127,7 +127,7 @@ def finish_scores(
 
 
 def unmatched(
-    file: ScoreFile, cells: pd.DataFrame, numbers: NDArray[np.float64]
+    file: SourceTable, cells: pd.DataFrame, numbers: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Return whether Rekognition compared a face, but returned no similarity: bool, (N,).
 
@@ -177,7 +177,7 @@ def _has_failed(lines: pd.DataFrame) -> NDArray[np.bool_]:
     return ~has_answer | has_error
 
 
-def _pair_numbers(file: ScoreFile, lines: pd.DataFrame) -> Ints:
+def _pair_numbers(file: SourceTable, lines: pd.DataFrame) -> Ints:
     if "pair" in lines:
         return codes_of(words_in(lines, "pair"))
     if file.has_all(PICTURES):
@@ -187,7 +187,7 @@ def _pair_numbers(file: ScoreFile, lines: pd.DataFrame) -> Ints:
     return np.arange(len(lines))
 
 
-def _is_mated(file: ScoreFile, lines: pd.DataFrame) -> NDArray[np.bool_]:
+def _is_mated(file: SourceTable, lines: pd.DataFrame) -> NDArray[np.bool_]:
     for truth in LABELS:
         if truth in lines:
             return decode(lines, truth, default=False, dtype=np.bool_)
@@ -195,7 +195,7 @@ def _is_mated(file: ScoreFile, lines: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(probe == reference)
 
 
-def _people(file: ScoreFile, lines: pd.DataFrame) -> tuple[Ints, Ints]:
+def _people(file: SourceTable, lines: pd.DataFrame) -> tuple[Ints, Ints]:
     """Return the number of the person in each probe and in each reference."""
     is_mated = lines["is_mated"].to_numpy()
     codes = [codes_of(words_in(lines, field)) for field in file.people_fields]
@@ -216,7 +216,7 @@ def _people(file: ScoreFile, lines: pd.DataFrame) -> tuple[Ints, Ints]:
     return person, np.where(is_mated, person, stranger + (int(person.max()) + 1))
 
 
-def names_of_people(file: ScoreFile, lines: pd.DataFrame) -> pd.Index:
+def names_of_people(file: SourceTable, lines: pd.DataFrame) -> pd.Index:
     """Return the name of each person's number; no names if only pictures or pairs tell people."""
     if file.people_fields in (PEOPLE, (PERSON,)):
         return lines[file.people_fields[0]].cat.categories

@@ -23,7 +23,7 @@ from facematch_core.models import Decision
 from .answers import DECISIONS, Answers
 from .cells import distinct_words
 from .lines import MINUS_DISTANCE, just_below, unmatched, words_in
-from .score_file import ScoreFile
+from .source_table import SourceTable
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -53,7 +53,7 @@ def states_cut(system: str, below: Below) -> bool:
 
 
 def rekognition_cut(
-    file: ScoreFile,
+    file: SourceTable,
     cells: pd.DataFrame,
     lines: pd.DataFrame,
     below: Below,
@@ -91,7 +91,7 @@ def rekognition_cut(
 
 def check_missing_scores(
     answers: Sequence[Answers],
-    judged: ScoreFile,
+    judged: SourceTable,
     below: Below,
     no_scores: Sequence[float | str],
 ) -> None:

@@ -18,7 +18,7 @@ from .cells import (
     first_rows,
     is_filled,
     is_one_of,
-    problem_of_empty_cells,
+    problems_of_empty_cells,
     problems_of_words,
     word_at,
     words_beside,
@@ -26,12 +26,12 @@ from .cells import (
 )
 from .columns import FIELDS, LABELS, PEOPLE, PICTURES, Field
 from .lines import decode, pair_name, words_in
-from .score_file import Problem, ScoreFile, problems_at
+from .source_table import Problem, SourceTable, problems_at, problems_where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .score_file import Ints
+    from .source_table import Ints
 
 #: The fewest lines with the lowest score, and the most different words beside them, if they are
 #: compared with the words beside other scores.
@@ -43,7 +43,7 @@ _MOST_MARKS: Final = 3
 
 
 def problems_of_cells(
-    file: ScoreFile, cells: pd.DataFrame, lines: pd.DataFrame, scores: NDArray[np.float64]
+    file: SourceTable, cells: pd.DataFrame, lines: pd.DataFrame, scores: NDArray[np.float64]
 ) -> Iterator[Problem]:
     """Yield problems with the cells of a file, and with single lines, of one system.
 
@@ -51,7 +51,7 @@ def problems_of_cells(
     """
     yield from file.problems
     for field, column in file.column_of.items():
-        yield from _problems_of_column(file, cells[column], lines[field], field)
+        yield from problems_of_column(file, cells[column], lines[field], field)
     for column in file.score_columns:
         numbers = lines["score"].to_numpy()
         yield from _words_among_scores(file, cells[column], numbers)
@@ -63,8 +63,8 @@ def problems_of_cells(
     yield from _problems_of_people(file, lines)
 
 
-def _problems_of_column(
-    file: ScoreFile, cells: pd.Series, values: pd.Series, field: str
+def problems_of_column(
+    file: SourceTable, cells: pd.Series, values: pd.Series, field: str
 ) -> Iterator[Problem]:
     """Yield problems with the cells of a field, which are read as `values`."""
     column = str(cells.name)
@@ -73,13 +73,13 @@ def _problems_of_column(
         numbers = values.to_numpy()
         yield from _words_among_numbers(cells, numbers)
         if field != "threshold":
-            yield Problem(f"{column} is below 0", np.flatnonzero(numbers < 0))
+            yield from problems_where(numbers < 0, f"{column} is below 0")
         return
     if known_field.advice:
         is_valid = known_field.is_valid
         yield from problems_of_words(values.array, column, is_valid, known_field.advice)
     if known_field.is_required or field in file.people_fields:
-        yield problem_of_empty_cells(values.array, column)
+        yield from problems_of_empty_cells(values.array, column)
 
 
 def _words_among_numbers(
@@ -99,7 +99,7 @@ def _words_among_numbers(
 
 
 def _words_among_scores(
-    file: ScoreFile, cells: pd.Series, numbers: NDArray[np.float64]
+    file: SourceTable, cells: pd.Series, numbers: NDArray[np.float64]
 ) -> Iterator[Problem]:
     """Yield a problem for each word in a column of scores, with the option that explains it."""
     unexplained = words_beside(cells, numbers) - file.missing_score_words
@@ -117,7 +117,7 @@ def _words_among_scores(
     )
 
 
-def _explain_words(file: ScoreFile, unexplained: list[str]) -> str:
+def _explain_words(file: SourceTable, unexplained: list[str]) -> str:
     """Return the options that say what unexplained words among the scores mean."""
     no_scores = format_argument("no_scores", unexplained)
     limit = re.fullmatch(r"<=? *(\d+([.]\d+)?)", unexplained[0]) if len(unexplained) == 1 else None
@@ -171,7 +171,7 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
 
 
 def _scores_beside_failures(
-    file: ScoreFile, cells: pd.DataFrame, scores: NDArray[np.float64]
+    file: SourceTable, cells: pd.DataFrame, scores: NDArray[np.float64]
 ) -> Iterator[Problem]:
     """Yield a problem if the lowest score stands on the lines with some words, and on no other.
 
@@ -217,16 +217,14 @@ def _contradictions_of_answers(
     has_score = np.isfinite(scores)
     acquired = decode(lines, "acquired", default=-1, dtype=np.int8)
     is_answered = has_score | (acquired == 1) | is_filled(words_in(lines, "decision"))
-    yield Problem(
+    yield from problems_where(
+        lines["has_failed"].to_numpy() & is_answered,
         "there is both an error and an answer (a score, a decision or acquired)",
-        np.flatnonzero(lines["has_failed"].to_numpy() & is_answered),
     )
-    yield Problem(
-        "acquired is 0, but there is a score", np.flatnonzero((acquired == 0) & has_score)
-    )
+    yield from problems_where((acquired == 0) & has_score, "acquired is 0, but there is a score")
 
 
-def _problems_of_people(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
+def _problems_of_people(file: SourceTable, lines: pd.DataFrame) -> Iterator[Problem]:
     """Yield problems: labels that contradict the people, and pictures compared with themselves."""
     for field in LABELS:
         if field in lines:
@@ -243,7 +241,7 @@ def _problems_of_people(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Proble
         )
 
 
-def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Iterator[Problem]:
+def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> Iterator[Problem]:
     """Yield problems: -1 beside 0, and labels that contradict the people."""
     labels = words_in(lines, field)
     if {"0", "-1"} <= set(distinct_words(labels)):
@@ -276,7 +274,7 @@ def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Ite
 
 
 def _pictures_of_two_people(
-    file: ScoreFile, lines: pd.DataFrame, picture: str, person: str
+    file: SourceTable, lines: pd.DataFrame, picture: str, person: str
 ) -> Iterator[Problem]:
     """Yield problems: pictures that have another person than on an earlier line.
 
@@ -299,7 +297,7 @@ def _pictures_of_two_people(
 
 
 def problems_of_pairs(
-    file: ScoreFile, lines: pd.DataFrame, first_of_pair: Ints
+    file: SourceTable, lines: pd.DataFrame, first_of_pair: Ints
 ) -> Iterator[Problem]:
     """Yield problems: pairs whose people differ between lines, and pictures of two people.
 

@@ -32,12 +32,12 @@ from .missing import Below, check_missing_scores, rekognition_cut, with_scores_b
 from .problems import problems_of_cells, problems_of_pairs
 from .recognition import notes_of_columns, recognise
 from .repeats import without_repeats
-from .score_file import Problem, ScoreFile, problems_at
+from .source_table import Problem, SourceTable, problems_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .score_file import Ints
+    from .source_table import Ints
 
 #: How a system's threshold is passed: by a score above it or at least as high, or by a distance
 #: below it or at most as high.
@@ -255,7 +255,7 @@ class _SystemLines:
 
 
 def _answers_of(
-    file: ScoreFile, lines: pd.DataFrame, rule: ThresholdRule, models: Sequence[str]
+    file: SourceTable, lines: pd.DataFrame, rule: ThresholdRule, models: Sequence[str]
 ) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
     count = len(words_in(lines, "system").categories)
@@ -287,7 +287,7 @@ def _answers_of(
 
 
 def _lines_of_system(
-    file: ScoreFile,
+    file: SourceTable,
     lines: pd.DataFrame,
     code: int,
     *,
@@ -372,7 +372,7 @@ def _frame_of_system(
 
 
 def _frame_of_lines(
-    file: ScoreFile,
+    file: SourceTable,
     lines: pd.DataFrame,
     attributes: Sequence[Mapping[str, Any]],
     groups: Mapping[str, Grouping],
@@ -451,7 +451,7 @@ def _billed(lines: pd.DataFrame, attributes: Sequence[Mapping[str, Any]]) -> NDA
     return np.asarray(charges)
 
 
-def _names_of_people(file: ScoreFile, lines: pd.DataFrame) -> pd.Index | list[str]:
+def _names_of_people(file: SourceTable, lines: pd.DataFrame) -> pd.Index | list[str]:
     """Return the name of each person's number; people without a name are ``unknown 3``."""
     names = names_of_people(file, lines)
     count = 1 + int(max(lines["person_1"].max(), lines["person_2"].max()))

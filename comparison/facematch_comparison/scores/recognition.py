@@ -41,7 +41,7 @@ from .columns import (
     plain,
 )
 from .files import SEPARATE, Tables
-from .score_file import NOTHING_JUDGED, Problem, ScoreFile
+from .source_table import NOTHING_JUDGED, Problem, SourceTable
 
 #: Alternatives: if the user names a column for one, no column is recognised as the other.
 _ALTERNATIVES: Final = (LABELS, *((PERSON, person) for person in PEOPLE))
@@ -99,7 +99,7 @@ def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> N
 
 
 def recognise_labels(
-    file: ScoreFile,
+    file: SourceTable,
     cells: pd.DataFrame,
     columns: Mapping[str, str | Sequence[str]],
     *,
@@ -121,7 +121,7 @@ def recognise_labels(
         raise _refusal({file: cells}, questions, people_needed=True, so=so)
 
 
-def _check_separator(file: ScoreFile) -> None:
+def _check_separator(file: SourceTable) -> None:
     """Raise if a text has one column: its columns are probably separated in another way."""
     if file.unit == "line" and len(file.header) == 1:
         (column,) = file.header
@@ -132,7 +132,7 @@ def _check_separator(file: ScoreFile) -> None:
 
 
 def _assign_columns(
-    files: Sequence[ScoreFile], columns: Mapping[str, str | Sequence[str]], *, so: str
+    files: Sequence[SourceTable], columns: Mapping[str, str | Sequence[str]], *, so: str
 ) -> dict[str, str]:
     """Assign the columns that the user names or that have known names.
 
@@ -146,13 +146,13 @@ def _assign_columns(
     return questions
 
 
-def _key(files: Sequence[ScoreFile], file: ScoreFile, field: str) -> str:
+def _key(files: Sequence[SourceTable], file: SourceTable, field: str) -> str:
     """Return the key of a question: with the file's name, if there are several files."""
     return f"{file.name}:{field}" if len(files) > 1 else field
 
 
 def _assign_named_columns(
-    files: Sequence[ScoreFile], columns: Mapping[str, str | Sequence[str]], *, so: str
+    files: Sequence[SourceTable], columns: Mapping[str, str | Sequence[str]], *, so: str
 ) -> None:
     """Assign the columns that the user names; raise if that is impossible."""
     for key, named in columns.items():
@@ -176,7 +176,7 @@ def _assign_named_columns(
         file.refuse_header(so=so)
 
 
-def _assign_named_column(file: ScoreFile, field_name: str, column: str) -> str | None:
+def _assign_named_column(file: SourceTable, field_name: str, column: str) -> str | None:
     """Assign a column that the user names; return why that is impossible, or None."""
     field = field_for(field_name)
     if not field:
@@ -197,11 +197,11 @@ def _assign_named_column(file: ScoreFile, field_name: str, column: str) -> str |
     return None
 
 
-def _columns_read(file: ScoreFile) -> list[str]:
+def _columns_read(file: SourceTable) -> list[str]:
     return [*file.column_of.values(), *file.score_columns]
 
 
-def _assign_known_columns(file: ScoreFile) -> dict[str, str]:
+def _assign_known_columns(file: SourceTable) -> dict[str, str]:
     """Assign the other columns with known names; return a question for each ambiguous field."""
     header = file.header
     fields_taken = set(file.fields_named)
@@ -237,7 +237,7 @@ def _assign_known_columns(file: ScoreFile) -> dict[str, str]:
     return questions
 
 
-def _question_of_choice(file: ScoreFile, field: str, columns: Sequence[str]) -> str:
+def _question_of_choice(file: SourceTable, field: str, columns: Sequence[str]) -> str:
     question = f"the columns {_quoted(columns)} of {file.name} may each be {field}: choose one"
     if {plain(column) for column in columns} == {"similarity", "confidence"}:
         # botocore's model of CompareFaces, read 2026-11-28.
@@ -248,7 +248,7 @@ def _question_of_choice(file: ScoreFile, field: str, columns: Sequence[str]) -> 
     return question
 
 
-def _only_nested_score(file: ScoreFile) -> str | None:
+def _only_nested_score(file: SourceTable) -> str | None:
     """Return the only skipped column whose dotted name ends with a name of scores.
 
     None if there are several, or if it may be the score of another check, such as liveness.
@@ -259,7 +259,7 @@ def _only_nested_score(file: ScoreFile) -> str | None:
     return columns[0]
 
 
-def _skip_unneeded(file: ScoreFile) -> None:
+def _skip_unneeded(file: SourceTable) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     doubtful = []
     if file.has_all(LABELS):
@@ -343,7 +343,7 @@ def _question_of_truth(cells_of: Tables) -> str | None:
     return question
 
 
-def _may_be_truth(file: ScoreFile, cells: pd.Series) -> bool:
+def _may_be_truth(file: SourceTable, cells: pd.Series) -> bool:
     """Return whether a column with an unknown name has words for both kinds of pairs."""
     if field_for(str(cells.name)) or not file.fields_named.isdisjoint(LABELS):
         return False
@@ -351,7 +351,7 @@ def _may_be_truth(file: ScoreFile, cells: pd.Series) -> bool:
     return labels == {True, False}
 
 
-def _demand_of_truth(files: Sequence[ScoreFile]) -> str:
+def _demand_of_truth(files: Sequence[SourceTable]) -> str:
     """Ask for the ground truth, without which nothing can be judged."""
     question = (
         "no column has the ground truth: name the column mated, or both people (probe_subject, "
@@ -381,7 +381,7 @@ def _columns_that_may_be_scores(cells_of: Tables) -> list[str]:
     return columns
 
 
-def _may_be_scores(file: ScoreFile, cells: pd.Series) -> bool:
+def _may_be_scores(file: SourceTable, cells: pd.Series) -> bool:
     """Return whether a column has many numbers, as scores are, and no name of another quantity."""
     column = str(cells.name)
     if field_for(column) or _OTHER_QUANTITY.search(column):
@@ -400,7 +400,7 @@ def _may_be_scores(file: ScoreFile, cells: pd.Series) -> bool:
     return bool(distinct.max() <= 100) and len(distinct) < len(numbers)
 
 
-def _missing_to_join(files: Sequence[ScoreFile], ambiguous: Iterable[str]) -> dict[str, str]:
+def _missing_to_join(files: Sequence[SourceTable], ambiguous: Iterable[str]) -> dict[str, str]:
     """Return a question for each field that a file lacks for joining."""
     ambiguous = set(ambiguous)
     questions = {}
@@ -427,7 +427,7 @@ def _missing_to_join(files: Sequence[ScoreFile], ambiguous: Iterable[str]) -> di
     return questions
 
 
-def _adds_something(file: ScoreFile) -> bool:
+def _adds_something(file: SourceTable) -> bool:
     """Return whether a file has answers, labels, people or groups, and not the pairs alone."""
     if file.score_columns or not file.fields_named.isdisjoint(("score", "decision")):
         return True
@@ -473,7 +473,7 @@ def _refusal(
     )
 
 
-def _list_columns(file: ScoreFile, cells: pd.DataFrame) -> Iterator[str]:
+def _list_columns(file: SourceTable, cells: pd.DataFrame) -> Iterator[str]:
     """Yield a line for each column: its name, its field, and two of its words."""
     field_of_column = {column: field for field, column in file.column_of.items()}
     field_of_column.update(dict.fromkeys(file.score_columns, "score"))
@@ -538,7 +538,7 @@ def _have_pictures(cells_of: Tables) -> bool:
     return count >= 2
 
 
-def notes_of_columns(files: Sequence[ScoreFile], judged: ScoreFile) -> Iterator[str]:
+def notes_of_columns(files: Sequence[SourceTable], judged: SourceTable) -> Iterator[str]:
     """Yield notes on how columns were read; `judged` is the joined table, or the only one."""
     for file in files:
         if file.skipped_columns:

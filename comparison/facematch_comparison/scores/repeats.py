@@ -11,15 +11,15 @@ import pandas as pd
 from .cells import is_filled, take_cells
 from .columns import PICTURES
 from .lines import lines_by_system, words_in
-from .score_file import ScoreFile
+from .source_table import SourceTable
 
 if TYPE_CHECKING:
     from .files import Tables
-    from .score_file import Ints
+    from .source_table import Ints
 
 
 def without_repeats(
-    file: ScoreFile, cells: pd.DataFrame, note: Callable[[str], object]
+    file: SourceTable, cells: pd.DataFrame, note: Callable[[str], object]
 ) -> tuple[pd.DataFrame, Tables]:
     """Leave out comparisons that a matrix of all pictures repeats; each with a note.
 
@@ -44,7 +44,7 @@ def without_repeats(
 
 
 def _self_comparisons(
-    file: ScoreFile, lines_of_system: Tables, note: Callable[[str], object]
+    file: SourceTable, lines_of_system: Tables, note: Callable[[str], object]
 ) -> Ints:
     """Return the comparisons of each picture with itself, if every picture has one.
 
@@ -67,7 +67,9 @@ def _self_comparisons(
     return diagonal
 
 
-def _second_orders(file: ScoreFile, lines_of_system: Tables, note: Callable[[str], object]) -> Ints:
+def _second_orders(
+    file: SourceTable, lines_of_system: Tables, note: Callable[[str], object]
+) -> Ints:
     """Return the lines with two pictures in a second order, if their answers are equal."""
     # Each system has the same pairs.
     lines = next(iter(lines_of_system.values()))

@@ -21,16 +21,17 @@ import pandas as pd
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
 from facematch_comparison.scores.cells import (
     note_of_spellings,
-    problem_of_empty_cells,
+    problems_of_empty_cells,
     problems_of_words,
     texts_of,
     words_of,
 )
-from facematch_comparison.scores.columns import FIELDS, LABELS, PEOPLE, PICTURES, group_column
+from facematch_comparison.scores.columns import LABELS, PEOPLE, PICTURES, group_column
 from facematch_comparison.scores.files import read_one_table
 from facematch_comparison.scores.lines import read_lines, words_in
+from facematch_comparison.scores.problems import problems_of_column
 from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
-from facematch_comparison.scores.score_file import Problem, ScoreFile, problems_at
+from facematch_comparison.scores.source_table import Problem, SourceTable, problems_at
 from facematch_comparison.values.numbers import counted, join_names
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import write_file
@@ -248,7 +249,7 @@ def read_study(
     lines = read_lines(file, cells)
     if note is not None and file.merged_spellings:
         note(note_of_spellings(file.merged_spellings))
-    problems = [*file.problems, *_problems_of_cells(file, lines)]
+    problems = [*file.problems, *_problems_of_cells(file, cells, lines)]
     broken_rows: set[int] = set()
     for problem in problems:
         if problem.rows is not None:
@@ -278,18 +279,15 @@ def _check_source(source: Path) -> None:
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
-def _problems_of_cells(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
+def _problems_of_cells(
+    file: SourceTable, cells: pd.DataFrame, lines: pd.DataFrame
+) -> Iterator[Problem]:
     """Yield problems: empty cells, and words that are no label."""
-    for field in (*PICTURES, *PEOPLE):
-        yield problem_of_empty_cells(words_in(lines, field), file.column_of[field])
-    for field in LABELS:
+    for field in PICTURES:
+        yield from problems_of_empty_cells(words_in(lines, field), file.column_of[field])
+    for field in (*PEOPLE, *LABELS):
         if field in file.column_of:
-            column = file.column_of[field]
-            words = words_in(lines, field)
-            yield problem_of_empty_cells(words, column)
-            yield from problems_of_words(
-                words, column, FIELDS[field].is_valid, FIELDS[field].advice
-            )
+            yield from problems_of_column(file, cells[file.column_of[field]], lines[field], field)
 
 
 def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
@@ -337,7 +335,7 @@ def _groups_of(
 
 
 def _problems_of_pairs(
-    pairs: Mapping[int, StudyPair], file: ScoreFile
+    pairs: Mapping[int, StudyPair], file: SourceTable
 ) -> Sequence[Mapping[int, str]]:
     """Return messages by row, for each kind of problem."""
     wrong_label: dict[int, str] = {}
@@ -427,7 +425,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         of_header.append("a column has no name")
     file.refuse(map(Problem, of_header), so=consequence)
     persons = words_of(cells[PERSON])
-    problems = [*file.problems, problem_of_empty_cells(persons, PERSON)]
+    problems = [*file.problems, *problems_of_empty_cells(persons, PERSON)]
     problems += problems_of_words(persons, PERSON, people.__contains__, "there is no such person")
     names = texts_of(persons).tolist()
     first_row: dict[str, int] = {}

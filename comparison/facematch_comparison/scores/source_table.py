@@ -1,4 +1,6 @@
-"""`ScoreFile`: what is known of a table of scores beside its cells, and the problems found in it.
+"""`SourceTable`: what is known of a table beside its cells, and the problems found in it.
+
+Tables have scores, labels, or the pairs of a study.
 
 The cells of a table are a frame (`cells`), whose columns have the names of the source. `lines` has
 the same rows, and the columns have the names of our fields.
@@ -41,8 +43,14 @@ class Problem:
     """A problem in a table, and how to fix it."""
 
     text: str
-    #: Rows from 0; None for the header. A problem with no rows is ignored.
+    #: Rows from 0, at least one; None for the header.
     rows: Sequence[int] | Ints | None = None
+
+
+def problems_where(is_affected: NDArray[np.bool_], text: str) -> Iterator[Problem]:
+    """Yield one problem with all rows that it affects; none if there are no such rows."""
+    if is_affected.any():
+        yield Problem(text, np.flatnonzero(is_affected))
 
 
 def problems_at(rows: Sequence[int] | Ints, describe: Callable[[int], str]) -> Iterator[Problem]:
@@ -66,8 +74,8 @@ class PlaceInFile:
 
 
 @attrs.define(eq=False, kw_only=True)
-class ScoreFile:
-    """A table of scores, without its cells: where it is from, and what its columns hold.
+class SourceTable:
+    """A table without its cells: where it is from, and what its columns hold.
 
     Attributes:
         title: The source, for messages: ``The file scores.csv``.
@@ -172,7 +180,7 @@ class ScoreFile:
         """Return the place of a row for messages, such as ``line 7``."""
         return f"{self.unit} {self.places()[row]}"
 
-    def with_rows(self, rows: Ints) -> ScoreFile:
+    def with_rows(self, rows: Ints) -> SourceTable:
         """Return the record of some rows, each with its place; problems are left out."""
         kept_places = [self.places()[row] for row in rows]
         return attrs.evolve(
@@ -189,7 +197,7 @@ class ScoreFile:
         for problem in problems:
             if problem.rows is None:
                 of_header.append(problem.text)
-            elif len(problem.rows):
+            else:
                 rows = np.unique(problem.rows)
                 place_text = self._describe_places([self.places()[row] for row in rows])
                 if len(rows) == self.row_count > REPORTED_SEPARATELY:
