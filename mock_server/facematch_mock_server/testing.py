@@ -186,7 +186,10 @@ class MockSessionsWithWebhooks(MockSessions):
         return letter.body, letter.headers
 
     def sign(self, document: Any, *, names_session: bool = True, **headers: str) -> SessionWebhook:
-        """Return a webhook that the mock does not send, signed as it signs."""
+        """Return a webhook that the mock does not send, signed as it signs.
+
+        Override it for a signature that is not `signature_header` with the body's HMAC in hex.
+        """
         body = json.dumps(document).encode()
         signature = hmac.digest(self.webhook_secret.encode(), body, "sha256").hex()
         return SessionWebhook(
@@ -334,7 +337,10 @@ class MockSimulator(VendorSimulator):
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:
-        """Return the body to send, given the `body` of the mock's 200 response to `request`."""
+        """Return the body to send, given the `body` of the mock's 200 response to `request`.
+
+        A vendor that refuses in a 200 also gets its refusals here.
+        """
         return body
 
     def accepts(self, request: SimulatorRequest) -> bool:

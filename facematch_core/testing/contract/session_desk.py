@@ -234,7 +234,7 @@ class Desk:
             assert is_live, f"{case.name} at {LOW_LIVENESS:g} is {describe(low)}"
         elif case is Case.TRY_AGAIN:
             retried = self.play_and_read(session, Case.PASSED)
-            retried_text = describe(retried)
+            retried_text = describe_no(retried)
             assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
     def check_refusal(
@@ -289,6 +289,12 @@ def verifies(result: fm.SessionResult) -> bool:
     return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600)
 
 
+def describe_no(result: fm.SessionResult) -> str:
+    """Describe a session that does not verify, with the reasons."""
+    reasons = result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600)
+    return f"{describe(result)}, which is a no: {'; '.join(reasons)}"
+
+
 def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResult]:
     """Return the items that a result reports about a face."""
     return [item for item in (result.match, result.liveness) if hosted.is_reported(item)]
@@ -297,7 +303,7 @@ def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResul
 def assert_verifies(result: fm.SessionResult, is_yes: bool, label: str) -> None:
     """Assert that a result verifies the person, or that it does not."""
     if is_yes:
-        assert verifies(result), f"{label} is a no"
+        assert verifies(result), f"{label} is {describe_no(result)}"
     else:
         assert not verifies(result), f"{label} is a yes"
 

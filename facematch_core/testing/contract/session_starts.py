@@ -41,6 +41,7 @@ from .session_desk import (
     Desk,
     State,
     describe,
+    describe_no,
     describe_word,
     expect,
     id_of,
@@ -97,7 +98,7 @@ class StartDesk(Desk):
                 is_shown = any(key in bodies for key in link_and_token_texts(session))
                 assert not is_shown, "a read drops the link or token of the response"
             result = self.play_and_read(session, Case.PASSED)
-            assert verifies(result), f"a passed session is {describe(result)}"
+            assert verifies(result), f"a passed session is {describe_no(result)}"
             status = result.vendor_status
             if before.vendor_status is not None:
                 is_told = before.vendor_status != status
