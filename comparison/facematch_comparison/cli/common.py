@@ -240,7 +240,6 @@ _SECTIONS: Final = {
         "fmr",
         "at_thresholds",
         "confidence",
-        "attempts",
         "systems",
         "allow_mock",
     ),

@@ -17,7 +17,7 @@ from facematch_core.cli.files import (
     write_json,
 )
 from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
-from facematch_core.cli.text import Exit, print_json, print_table, quantity, say
+from facematch_core.cli.text import Exit, print_json, print_table, say
 from facematch_core.errors import InvalidRequest
 
 from . import common
@@ -104,13 +104,6 @@ def _thresholds(
     callback=_thresholds,
 )
 @common.text_option(
-    "--attempts",
-    "N",
-    "Maximum attempts per transaction; the best attempt counts.",
-    type=click.IntRange(1),
-    show_default="the most in the data",
-)
-@common.text_option(
     "--calls-per-year",
     "N",
     "Expect the errors of so many calls; with --impostors.",
@@ -159,7 +152,6 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         required_fmr=options["fmr"],
         confidence=options["confidence"],
         at_thresholds=options["at_thresholds"],
-        attempts=options["attempts"],
         traffic=_traffic_of(options, answers),
         **about,
     )
@@ -316,7 +308,6 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     say()
     _show_table(evaluation)
     systems = evaluation.systems
-    _show_transactions(systems)
     years = [system.year for system in systems if system.year is not None]
     if years:
         say()
@@ -329,19 +320,6 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     for caveat in evaluation.caveats:
         if caveat not in not_real:
             say(f"note: {caveat.text}")
-
-
-def _show_transactions(systems: Sequence[System]) -> None:
-    for system in systems:
-        transactions = system.transactions
-        if transactions is None:
-            continue
-        point = transactions.at_required or transactions.at_default
-        if point is not None:
-            fmr = " (".join(_percentages(point.fmr)) + ")"
-            frr = " (".join(_percentages(point.frr)) + ")"
-            attempts = quantity(transactions.attempts, "attempt")
-            say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
 
 
 def _show_worst_people(systems: Sequence[System]) -> None:
@@ -436,7 +414,6 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         answers,
         required_fmr=rules.required_fmr,
         confidence=rules.evaluation_confidence,
-        attempts=rules.attempts,
         **about,
     )
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])

@@ -45,7 +45,6 @@ def evaluate(
     *,
     required_fmr: float | None = None,
     confidence: float = 0.95,
-    attempts: int | None = None,
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
@@ -65,8 +64,6 @@ def evaluate(
             the strictest of 0.01, 0.001 and 0.0001 that the number of non-mated pairs supports, or
             else the strictest 1 in N that it supports.
         confidence: Confidence of every interval, above 0.5 and below 1.
-        attempts: Maximum number of attempts per transaction, at least 1; None for the maximum in
-            the answers.
         name, digest: Name and digest of the test set; see `StudySummary`.
         made_at: Time of the evaluation; defaults to now.
         at_thresholds: Fixed thresholds by system, such as the one in production. They replace
@@ -79,7 +76,7 @@ def evaluate(
             mated pairs of every system score lower than non-mated pairs; a number is out of range;
             or a fixed threshold is for a system that is unknown or has no scores.
     """
-    _check_numbers(required_fmr, confidence, attempts)
+    _check_numbers(required_fmr, confidence)
     _check_systems(answers, at_thresholds)
     if traffic is not None:
         check_traffic(traffic)
@@ -102,7 +99,7 @@ def evaluate(
     gaps = stats.group_differences(cells, confidence)
     systems = []
     for judging, own_cells, own_gaps in zip(judgings, cells, gaps, strict=True):
-        systems.append(judging.system(attempts, own_cells, own_gaps, traffic))
+        systems.append(judging.system(own_cells, own_gaps, traffic))
     evaluation = Evaluation(
         headline="",
         study=_summary_of(answers, name, digest),
@@ -125,13 +122,11 @@ def evaluate(
     )
 
 
-def _check_numbers(required_fmr: float | None, confidence: float, attempts: int | None) -> None:
+def _check_numbers(required_fmr: float | None, confidence: float) -> None:
     if required_fmr is not None and not 0 < required_fmr < 1:
         raise InvalidRequest(f"The required FMR must be between 0 and 1 (got {required_fmr}).")
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must be between 0.5 and 1 (got {confidence}).")
-    if attempts is not None and attempts < 1:
-        raise InvalidRequest(f"A transaction has at least 1 attempt (got {attempts}).")
 
 
 def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
@@ -315,7 +310,6 @@ class _Judging:
 
     def system(
         self,
-        attempts: int | None,
         groups: tuple[model.GroupCell, ...],
         group_differences: tuple[model.GroupDifference, ...],
         traffic: model.Traffic | None,
@@ -358,7 +352,6 @@ class _Judging:
             concentration=concentration,
             service=service,
             year=self._year(service, traffic),
-            transactions=self._transactions(attempts),
             groups=groups,
             group_differences=group_differences,
         )
@@ -372,29 +365,6 @@ class _Judging:
         if point.chosen_on == EVALUATION:
             far = stats.at_chosen_threshold(far, self.at_required.fmr)
         return year_of(point, far, service, traffic)
-
-    def _transactions(self, attempts: int | None) -> model.Transactions | None:
-        table = self.table
-        if table.attempts is None:
-            return None
-        attempts = attempts or int(table.attempts.max(initial=1))
-        best = table.best_of(attempts)
-        rates = stats.Rates(best, self.rates.confidence)
-        point = self.at_required.point
-        at_required = curve = None
-        if point and best.is_scored:
-            at_required = _point(rates, point.threshold, point.chosen_on)
-            if point.chosen_on == EVALUATION:
-                fmr = stats.at_chosen_threshold(at_required.fmr, self.at_required.fmr)
-                at_required = attrs.evolve(at_required, fmr=fmr)
-            curve = stats.curve_of(rates)
-        return model.Transactions(
-            attempts=attempts,
-            size=size_of(best),
-            at_required=at_required,
-            at_default=_default_point(rates),
-            curve=curve,
-        )
 
 
 def _with_intervals(

@@ -116,8 +116,7 @@ class SystemVerdict:
     """The verdict on one system at the judged threshold, if there is one.
 
     `groups` are the rates that have a limit by group. `plan` is the command that computes how many
-    pairs would show the limits for all people. It is None if more pairs would not help, and for
-    transactions.
+    pairs would show the limits for all people. It is None if more pairs would not help.
     """
 
     system: str
@@ -163,8 +162,8 @@ def judge(
             nothing about the vendor's product.
 
     Raises:
-        InvalidRequest: the evaluation is for another FMR, has narrower intervals, or lacks the
-            required transactions; a system is not in it, or answered from a mock or a sandbox.
+        InvalidRequest: the evaluation is for another FMR, or has narrower intervals; a system
+            is not in it, or answered from a mock or a sandbox.
     """
     _check_evaluation(evaluation, requirements)
     for name in systems:
@@ -198,25 +197,15 @@ def _overall(verdicts: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
 
 
 def _check_evaluation(evaluation: model.Evaluation, requirements: Requirements) -> None:
-    """Raise unless the evaluation has the FMR, confidence and attempts of the requirements."""
+    """Raise unless the evaluation has the FMR and confidence of the requirements."""
     required_fmr = requirements.required_fmr
     confidence = requirements.evaluation_confidence
     is_for_fmr = math.isclose(evaluation.required_fmr, required_fmr)
     is_suited = requirements.at == "default" or is_for_fmr
     is_suited &= evaluation.confidence >= confidence - 1e-9
     need = f"required_fmr={required_fmr:g} and confidence={confidence:g}"
-    if requirements.counts == "transactions":
-        for system in evaluation.systems:
-            is_suited &= _has_transactions(system, requirements)
-        need += f", and transactions of up to {requirements.attempts or 'any number of'} attempts"
     if not is_suited:
         raise InvalidRequest(f"{requirements.name} needs {need}: evaluate the answers for that.")
-
-
-def _has_transactions(system: model.System, requirements: Requirements) -> bool:
-    if system.transactions is None:
-        return False
-    return requirements.attempts in (None, system.transactions.attempts)
 
 
 @attrs.frozen(kw_only=True)
@@ -225,27 +214,21 @@ class _Judged:
 
     Attributes:
         point: The rates at the judged threshold; None if there is no threshold.
-        curve: The rates at all thresholds; None if there are no scores.
-        transactions: The transactions whose rates these are; None if attempts are judged.
         rate_verdicts: The verdicts on the rates of all people; empty without a threshold.
         group_verdicts: The verdicts on the rates of groups that have a limit.
     """
 
     system: model.System
     point: model.OperatingPoint | None
-    curve: model.Curve | None
-    transactions: model.Transactions | None
     rate_verdicts: tuple[RateVerdict, ...]
     group_verdicts: tuple[RateVerdict, ...]
 
     @classmethod
     def judge_rates(cls, system: model.System, requirements: Requirements) -> _Judged:
         """Judge each rate that has a limit."""
-        transactions = system.transactions if requirements.counts == "transactions" else None
-        judged = transactions or system
         # A system without scores has no threshold other than its own.
         is_at_own = requirements.at == "default" or system.kind == "decisions"
-        point = judged.at_default if is_at_own else judged.at_required
+        point = system.at_default if is_at_own else system.at_required
         rate_verdicts: tuple[RateVerdict, ...] = ()
         group_verdicts: list[RateVerdict] = []
         if point is not None:
@@ -255,8 +238,6 @@ class _Judged:
         return cls(
             system=system,
             point=point,
-            curve=judged.curve,
-            transactions=transactions,
             rate_verdicts=rate_verdicts,
             group_verdicts=tuple(group_verdicts),
         )
@@ -338,13 +319,10 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
 def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclusion) -> str:
     """Return what was seen of the system, after its name."""
     if judged.point is not None:
-        attempts = ""
-        if judged.transactions:
-            attempts = f", in transactions of up to {judged.transactions.attempts} attempts"
         rates = " and ".join(map(_describe_rate, judged.rate_verdicts))
         operating_point = _describe_operating_point(judged.point, requirements)
         groups = _describe_groups(judged.group_verdicts, requirements)
-        return f" at {operating_point}{attempts}: {rates}.{groups}"
+        return f" at {operating_point}: {rates}.{groups}"
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."
     no_threshold = "It was run without a known threshold, so there is none to judge."
@@ -358,7 +336,7 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
 
 def _would_pairs_help(judged: _Judged, requirements: Requirements, outcome: Conclusion) -> bool:
     """Return whether more pairs could show the limits for all people."""
-    if outcome is not Conclusion.INCONCLUSIVE or judged.transactions:
+    if outcome is not Conclusion.INCONCLUSIVE:
         return False
     if judged.rates_outcome is not Conclusion.INCONCLUSIVE:
         return False
@@ -455,7 +433,7 @@ def _verdict(name: str, limit: float, rate: model.Rate, rate_bounds: _Bounds) ->
 
 def _is_hopeless(judged: _Judged, requirements: Requirements) -> bool:
     """Return whether the data show that no threshold would pass."""
-    curve = judged.curve
+    curve = judged.system.curve
     if requirements.at == "default" or curve is None:
         return judged.point is not None
     # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,

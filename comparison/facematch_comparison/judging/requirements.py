@@ -50,9 +50,6 @@ class Requirements:
         confidence: One-sided confidence of each bound.
         source: Source of the limits, or None.
         leaves_out: Further requirements of the source that are not checked, or None.
-        counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
-            attempts of one person (``transactions``). All other limits apply to attempts.
-        attempts: Maximum attempts per transaction; None for the maximum in the data.
         max_fmr_group, max_frr_group, max_fta_group: Maximum rates in any group, or None.
         max_ratio_fmr, max_ratio_frr: Highest ratios of any group's rate, above 1, or None.
     """
@@ -66,8 +63,6 @@ class Requirements:
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
-    counts: Literal["attempts", "transactions"] = "attempts"
-    attempts: int | None = None
     max_fmr_group: float | None = None
     max_frr_group: float | None = None
     max_fta_group: float | None = None
@@ -106,8 +101,6 @@ _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
     **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
     "at": ('"required_fmr" or "default"', (str,), ("required_fmr", "default").__contains__),
-    "counts": ('"attempts" or "transactions"', (str,), ("attempts", "transactions").__contains__),
-    "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
     "confidence": ("a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1),
 }
 

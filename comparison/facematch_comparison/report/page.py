@@ -480,23 +480,6 @@ class Tables:
         }
 
     @property
-    def transactions(self) -> list[Row]:
-        """The rates of the best attempts."""
-        return self._by_system(self._transactions_of)
-
-    def _transactions_of(self, system: Node) -> Row:
-        transactions = system["transactions"]
-        point = _point(transactions) if transactions else None
-        if not point:
-            return {}
-        return {
-            "Transactions": count(transactions["size"]["pairs"]),
-            "Attempts, at most": count(transactions["attempts"]),
-            "FMR": self._fmr(point["fmr"]),
-            "FRR": rate(point["frr"]),
-        }
-
-    @property
     def service(self) -> list[Row]:
         """Availability, time and money."""
         return self._by_system(self._service_of)
@@ -761,8 +744,6 @@ def _sections_for_decision(document: Node, tables: Tables) -> Iterator[tuple[str
         yield "thresholds", "Scores and thresholds", Folding.NARROW
     if tables.at_fmrs:
         yield "fmrs", "At other false match rates", Folding.NARROW
-    if tables.transactions:
-        yield "transactions", "If people may try again", Folding.NARROW
     if any(map(_is_measured, tables.systems)):
         yield "service", "Availability, time and money", Folding.NARROW
 

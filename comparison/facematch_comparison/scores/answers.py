@@ -43,7 +43,7 @@ GROUP: Final = "group_"
 MISSING_SCORES: Final = 0.01
 
 #: Columns with the same values for all systems of a test set.
-_OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
+_OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects")
 
 _K = TypeVar("_K", bound=np.generic)
 
@@ -116,8 +116,6 @@ def frame_of(
     people: Any = None,
     pictures: tuple[Any, Any] | None = None,
     groups: Mapping[str, Grouping] | None = None,
-    transactions: Any = None,
-    attempts: Any = None,
 ) -> pd.DataFrame:
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
 
@@ -136,10 +134,6 @@ def frame_of(
     scores = np.asarray(scores, np.float64)
     count = len(probe)
     columns: dict[str, Any] = {"pair": np.arange(count)}
-    if transactions is not None:
-        columns["transaction"] = transactions
-    if attempts is not None:
-        columns["attempt"] = attempts
     columns["mated"] = probe == reference if mated is None else np.asarray(mated)
     if pictures is not None:
         columns["probe"], columns["reference"] = pictures
@@ -194,11 +188,10 @@ class Answers:
     Attributes:
         name: Name of the system: a backend, a profile or a column.
         rule: How scores are compared with a threshold; `VENDOR` if unknown.
-        frame: One row for each pair: ``pair`` (from 0), ``transaction`` and ``attempt`` if known,
-            ``mated``, ``probe`` and ``reference`` (pictures) if known, ``person_1``, ``person_2``,
-            ``score``, ``decision``, ``acquired``, ``answered``, ``error``, ``elapsed_s``,
-            ``billed``, and the groups ``probe_group_X`` and ``reference_group_X``. The attempts of
-            a transaction have the same ``transaction`` number, and ``attempt`` numbers from 1.
+        frame: One row for each pair: ``pair`` (from 0), ``mated``, ``probe`` and ``reference``
+            (pictures) if known, ``person_1``, ``person_2``, ``score``, ``decision``, ``acquired``,
+            ``answered``, ``error``, ``elapsed_s``, ``billed``, and the groups ``probe_group_X`` and
+            ``reference_group_X``.
         scale: Scale of the scores; None if unknown.
         threshold: Threshold of the run, on that scale; None if the vendor's own was used.
         backend, model: Values in the results; None if missing or not unique.
@@ -277,20 +270,6 @@ class Answers:
         """int64, (N,): number of the person in each reference."""
         return self._numbers("person_2", np.int64)
 
-    @property
-    def transactions(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of each pair's transaction; None without transactions."""
-        if "transaction" not in self.frame:
-            return None
-        return self._numbers("transaction", np.int64)
-
-    @property
-    def attempts(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of each attempt, from 1; None without transactions."""
-        if "attempt" not in self.frame:
-            return None
-        return self._numbers("attempt", np.int64)
-
     @classmethod
     def of(cls, *, name: str, rule: ThresholdRule, **arguments: Any) -> Answers:
         """Build answers from the arguments of `frame_of` and the other attributes of `Answers`."""
@@ -311,26 +290,6 @@ class Answers:
             raise InvalidRequest(f"{self.name}: a pair is acquired but not answered.")
         if (self.price is None) != (self.currency is None):
             raise InvalidRequest(f"{self.name} needs both a price and a currency, or neither.")
-        if (self.transactions is None) != (self.attempts is None):
-            raise InvalidRequest(
-                f"{self.name} needs both transactions and attempts, or neither: the transaction "
-                "of each pair, and the number of the attempt in it."
-            )
-        if self.transactions is not None:
-            self._check_transactions()
-
-    def _check_transactions(self) -> None:
-        """Raise if attempts of a transaction are of several people, or not numbered uniquely."""
-        transactions = self.frame["transaction"]
-        people = self.frame[["transaction", "mated", "person_1", "person_2"]].drop_duplicates()
-        of_several = people["transaction"][people["transaction"].duplicated()]
-        is_repeated = self.frame.duplicated(["transaction", "attempt"])
-        is_invalid = is_repeated | (self.frame["attempt"] < 1) | transactions.isin(of_several)
-        if is_invalid.any():
-            raise InvalidRequest(
-                f"Transaction {transactions[is_invalid].iloc[0]} of {self.name} must compare the "
-                "same two people in all attempts, numbered from 1 without repeats."
-            )
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -431,42 +390,6 @@ class Answers:
             rows = np.flatnonzero(rows)
         return attrs.evolve(self, frame=self.frame.take(rows))
 
-    def best_of(self, attempts: int) -> Answers:
-        """Return one row for each transaction, with the best of its first `attempts` attempts.
-
-        A transaction is treated as acquired, passed or matched if any of its attempts is. It is
-        answered only if all attempts are, because a missing answer might have been a match.
-
-        Raises:
-            InvalidRequest: there are no transactions.
-        """
-        if self.transactions is None or self.attempts is None:
-            raise InvalidRequest(
-                f"{self.name} has no transactions: add the transaction of each pair."
-            )
-        rows = np.flatnonzero(self.attempts <= attempts)
-        rows = rows[np.argsort(self.transactions[rows], kind="stable")]
-        # `_DECISION_OF_RANK` explains ranks: an attempt without a decision might have been a match.
-        ranks = np.zeros(len(self), np.int8)
-        ranks[self.decisions == NO_DECISION] = 1
-        ranks[self.decisions == DECISIONS.index(Decision.MATCH)] = 2
-        ranks[~self.acquired] = 0
-        scores = np.where(self.scored, self.scores, np.nan)
-        transactions = self.transactions[rows]
-        starts = np.flatnonzero(np.diff(transactions, prepend=transactions[:1] - 1))
-        answered = np.logical_and.reduceat(self.answered[rows], starts)
-        best_ranks = np.where(answered, np.maximum.reduceat(ranks[rows], starts), 1)
-        frame = self.frame.take(rows[starts]).drop(columns=["transaction", "attempt"])
-        frame = frame.assign(
-            score=np.where(answered, np.fmax.reduceat(scores[rows], starts), np.nan),
-            decision=pd.Categorical.from_codes(
-                _DECISION_OF_RANK[best_ranks], dtype=frame["decision"].dtype
-            ),
-            acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
-            answered=answered,
-        )
-        return attrs.evolve(self, frame=frame)
-
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
         """Return whether each pair passes: bool, (N,).
 
@@ -492,12 +415,6 @@ class Answers:
             raise InvalidRequest(f"{self.name}: the rule for passing a threshold is unknown.")
         passes = np.greater if self.rule is ThresholdRule.ABOVE else np.greater_equal
         return self.acquired & passes(self.scores, threshold)
-
-
-#: Decision of a transaction by rank: 0 no match, 1 an attempt without a decision, 2 a match.
-_DECISION_OF_RANK: Final = np.array(
-    [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
-)
 
 
 def check_alike(systems: Sequence[Answers]) -> None:

@@ -156,13 +156,6 @@ FIELDS: Final[Mapping[str, Field]] = {
         "(claimed|enrolled)id"
     ),
     "person": Field("(person|customer)id|(subject|user)(id)?"),
-    "transaction": Field(is_required=True),  # a `transaction_id` is often the id of one request
-    "attempt": Field(
-        "attempt(no|number)",
-        word_pattern="[1-9][0-9]*",
-        advice="write 1 for the first attempt of a transaction, 2 for the next",
-        is_required=True,
-    ),
     "score": Field(
         f"scores|{_SIMILARITY}|(score|match|similarity|confidence|{_SIMILARITY})%|"
         "(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"

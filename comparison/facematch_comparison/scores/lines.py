@@ -210,8 +210,6 @@ def _people(file: SourceTable, lines: pd.DataFrame) -> tuple[Ints, Ints]:
         return person_of_picture[probe], person_of_picture[reference]
     # The other person of a non-mated pair has no name.
     stranger = lines["pair_number"].to_numpy()
-    if "transaction" in lines:
-        stranger = codes_of(words_in(lines, "transaction"))
     person = codes[0] if codes else stranger
     return person, np.where(is_mated, person, stranger + (int(person.max()) + 1))
 

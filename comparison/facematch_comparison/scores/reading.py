@@ -22,7 +22,7 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .attributes import groupings, system_attributes
 from .by_kind import LABEL, TwoFiles, one_pair_per_line, read_two_files
-from .cells import codes_of, distinct_words, first_rows, note_of_spellings, numbers_of, texts_of
+from .cells import distinct_words, first_rows, note_of_spellings, texts_of
 from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, PICTURES, WIDE
 from .files import Tables, read_tables
@@ -384,10 +384,6 @@ def _frame_of_lines(
     names = _names_of_people(file, lines)
     if len(names):
         optional["people"] = names
-    if "transaction" in lines:
-        optional["transactions"] = codes_of(words_in(lines, "transaction"))
-        attempts = numbers_of(lines["attempt"], decimal_commas=False)
-        optional["attempts"] = attempts.astype(np.int64)
     if file.has_all(PICTURES):
         optional["pictures"] = tuple(words_in(lines, end) for end in PICTURES)
     if has_failed.any():

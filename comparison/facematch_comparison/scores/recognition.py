@@ -47,7 +47,7 @@ from .source_table import NOTHING_JUDGED, Problem, SourceTable
 _ALTERNATIVES: Final = (LABELS, *((PERSON, person) for person in PEOPLE))
 
 #: Fields that are needed together.
-_TOGETHER: Final = (PEOPLE, PICTURES, ("transaction", "attempt"))
+_TOGETHER: Final = (PEOPLE, PICTURES)
 
 #: Fields of one answer, which cannot be of several scores on one line.
 _OF_ONE_ANSWER: Final = ("acquired", "error", "answered", "system")

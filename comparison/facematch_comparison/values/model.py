@@ -326,24 +326,6 @@ class Histogram:
 
 
 @attrs.frozen(kw_only=True)
-class Transactions:
-    """Error rates if a person may try several times: the best attempt of a transaction counts.
-
-    Attributes:
-        attempts: Maximum number of attempts, failures to acquire included. Later ones are ignored.
-        size: Number of transactions (as ``pairs``) and people in the whole test set.
-        at_required, at_default: Rates per transaction at the system's thresholds, which are chosen
-            on single attempts.
-    """
-
-    attempts: int
-    size: SampleSize
-    at_required: OperatingPoint | None
-    at_default: OperatingPoint | None
-    curve: Curve | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Concentration:
     """How much an FMR, or the threshold for it, depends on a few people.
 
@@ -481,8 +463,6 @@ class System:
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
         concentration: How much `at_required`, or else `at_default`, depends on a few people. None
             if no pair determines the threshold, or if there are no false matches.
-        transactions: Rates per transaction of several attempts; None if the data define no
-            transactions. All other rates are per attempt.
         year: Expected errors and their cost, at the threshold of `point`; None without `Traffic`,
             or if a rate is unknown.
     """
@@ -506,7 +486,6 @@ class System:
     concentration: Concentration | None = None
     groups: tuple[GroupCell, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
-    transactions: Transactions | None = None
     histogram: Histogram | None = None
     year: Year | None = None
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from kit.comparison.reading import read_html
 from kit.comparison.studies import write_study
-from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions, without_answers
+from kit.comparison.tables import as_decisions, as_real, crowd, without_answers
 from kit.fakes import picture
 
 from facematch_comparison import (
@@ -344,37 +344,6 @@ def test_calls_without_an_answer_have_a_column(run, scores):
     calls = int(two.split()[-1].replace(",", ""))
     assert titles.endswith("  answered")
     assert one.split()[-3:] == [f"{calls - 9:,}", "of", f"{calls:,}"]
-
-
-@pytest.fixture
-def transactions(scores):
-    scores(in_transactions(crowd("good", people=150, mated=3, others=60, mean=62), 3))
-
-
-@pytest.mark.usefixtures("transactions")
-@pytest.mark.parametrize(
-    ("option", "attempts"),
-    [("--attempts 1", "1 attempt"), ("--attempts 2", "2 attempts"), ("", "3 attempts")],
-)
-def test_a_report_has_a_line_of_transactions(run, option, attempts):
-    report = "compare report --scores s.csv --fmr 0.002 --confidence 0.9"
-    answer = run(f"{report} {option}")
-    (line,) = (line for line in answer.stdout.splitlines() if "transactions" in line)
-    assert line.startswith(f"good, transactions of up to {attempts}: FMR ")
-
-
-@pytest.mark.usefixtures("transactions")
-@pytest.mark.parametrize(
-    ("requirement", "code", "is_of_transactions"),
-    [('counts = "transactions"\nattempts = 3', 0, True), ('counts = "attempts"', 3, False)],
-)
-def test_gate_judges_transactions_by_the_requirement_file(
-    run, door, requirement, code, is_of_transactions
-):
-    door.write_text(f"{DOOR}\n{requirement}\n")
-    answer = run(GATE_OF_SCORES)
-    assert answer.exit_code == code
-    assert (" in transactions of up to 3 attempts: " in answer.stdout) is is_of_transactions
 
 
 @pytest.mark.usefixtures("door")

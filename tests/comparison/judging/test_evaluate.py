@@ -13,7 +13,6 @@ from kit.comparison.tables import (
     as_real,
     crowd,
     exact_ends,
-    in_transactions,
     rates_at,
     system_answers,
     with_columns,
@@ -81,8 +80,6 @@ def test_a_system_with_decisions_only_has_one_operating_point():
     assert system.why_not
     scored = evaluated(crowd())
     assert system.at_default.frr == scored.at_default.frr
-    # Its pairs are no attempts of transactions.
-    assert scored.transactions is None
 
 
 def test_a_system_without_comparisons_or_threshold_has_a_reason():
@@ -161,7 +158,6 @@ def test_incomparable_systems_are_refused(systems):
         {"required_fmr": 0},
         {"required_fmr": np.nan},
         {"confidence": 1},
-        {"attempts": 0},
         {"at_thresholds": {"unknown": 50}},
         {"at_thresholds": {"a": np.nan}},
     ],
@@ -734,35 +730,6 @@ def test_headline_names_all_systems_of_which_no_two_can_be_compared():
     assert not any(difference.frr for difference in evaluation.differences)
     assert "a, b and c" in evaluation.headline
     assert "a and b answered no mated pair in common" in evaluation.headline
-
-
-@pytest.mark.parametrize(("attempts", "counted_attempts"), [(None, 5), (5, 5), (2, 2), (1, 1)])
-def test_transaction_rates_are_reported_beside_attempt_rates(attempts, counted_attempts):
-    answers = in_transactions(crowd(people=200, mated=5, mean=60, failures=0.05), 5)
-    # Of many equal scores fewer pass than may.
-    answers = with_columns(answers, scores=np.round(answers.scores / 4) * 4)
-    system = evaluated(answers, required_fmr=1e-2, attempts=attempts)
-    transactions = system.transactions
-    assert transactions.attempts == counted_attempts
-    assert (transactions.size.mated, transactions.size.subjects) == (200, 200)
-    attempt, transaction = system.at_required, transactions.at_required
-    passed = answers.passed(attempt.threshold)[:1000].reshape(200, 5)
-    refused = ~passed[:, :counted_attempts].any(axis=1)
-    assert counts(transaction.frr) == (refused.sum(), 200)
-    # People are the clusters: each has one transaction here.
-    assert (transaction.frr.subjects, transaction.frr.interval.method) == (200, Method.EXACT)
-    assert transaction.threshold == attempt.threshold
-    assert transaction.chosen_on == attempt.chosen_on
-    # Others had one attempt each, of which the same pass.
-    assert transaction.fmr == attempt.fmr
-    assert transactions.at_default.far.errors == system.at_default.far.errors
-
-
-def test_decisions_have_transaction_rates():
-    system = evaluated(as_decisions(in_transactions(crowd(mated=4, mean=60), 4)))
-    transactions = system.transactions
-    assert (transactions.at_required, transactions.curve) == (None, None)
-    assert transactions.at_default.frr.errors < system.at_default.frr.errors
 
 
 UNSURE = crowd(others=60, mean=62, failures=0.05)

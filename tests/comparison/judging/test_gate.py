@@ -8,7 +8,6 @@ from kit.comparison.tables import (
     LOST,
     as_decisions,
     crowd,
-    in_transactions,
     system_answers,
     with_columns,
     without_answers,
@@ -139,12 +138,6 @@ PLAN = "facematch compare plan --fmr 0.01 --frr 0.05 --confidence 0.95"
             attrs.evolve(DOOR, max_ratio_frr=1.25),
             None,
             id="a plan knows no groups",
-        ),
-        pytest.param(
-            in_transactions(at_default(40, 0, 600, 0), 1),
-            attrs.evolve(DOOR, counts="transactions"),
-            None,
-            id="a plan knows no transactions",
         ),
         # A rate that was seen beyond its limit stays there with more pairs.
         pytest.param(at_default(40, 3, 400, 0), AS_ASKED, None, id="beyond its limit"),
@@ -355,31 +348,6 @@ def test_a_group_with_too_few_people_is_inconclusive(score):
     assert "column y (people: 4, 10 are needed)" in verdict.sentence
 
 
-OF_TRANSACTIONS = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
-
-
-def in_threes(mean):
-    return in_transactions(crowd(people=300, mated=3, others=60, mean=mean), 3)
-
-
-def test_limits_of_transactions_are_those_of_the_best_attempt():
-    attempts = verdict_of(in_threes(mean=62))
-    transactions = verdict_of(in_threes(mean=62), OF_TRANSACTIONS)
-    assert attempts.outcome is Conclusion.INCONCLUSIVE
-    assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
-    assert transactions.outcome is Conclusion.PASS
-    assert transactions.threshold == attempts.threshold
-    assert transactions.rates[1].rate.trials == 300
-    assert verdict_of(in_threes(mean=35), OF_TRANSACTIONS).outcome is Conclusion.FAIL
-
-
-def test_the_curve_of_transactions_says_whether_another_threshold_would_pass():
-    strict = attrs.evolve(OF_TRANSACTIONS, required_fmr=1e-5, max_fmr=0.3)
-    assert verdict_of(in_threes(mean=37), strict).outcome is Conclusion.INCONCLUSIVE
-    of_attempts = attrs.evolve(strict, counts="attempts")
-    assert verdict_of(in_threes(mean=37), of_attempts).outcome is Conclusion.FAIL
-
-
 DOOR_FILE = {"title": "Our door", "max_fmr": 1e-3, "max_frr": 0.02}
 
 
@@ -418,7 +386,6 @@ def test_requirements_have_defaults(write_door):
     [
         {"required_fmr": 1e-3, "at": "default", "confidence": 0.99},
         {"source": "a", "leaves_out": "b"},
-        {"counts": "transactions", "attempts": 5},
     ],
     ids=str,
 )
@@ -428,7 +395,7 @@ def test_requirements_accept(write_door, keys):
 
 
 def test_limits_by_group_are_named_by_rate(write_door):
-    limits = {"counts": "transactions", "max_fta_group": 0.1, "max_ratio_fmr": 2}
+    limits = {"max_fta_group": 0.1, "max_ratio_fmr": 2}
     requirements = read_requirements(write_door(DOOR_FILE | limits))
     assert requirements.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
 
@@ -454,9 +421,7 @@ def test_requirements_need_both_limits(write_door, key):
         ("confidence", 0.5),
         ("at", "both"),
         ("max_far", 0.01),
-        ("attempts", 0),
-        ("attempts", 2.0),
-        ("counts", 5),
+        ("attempts", 5),
         ("max_ratio_fmr", 1),
     ],
 )

@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 
 import attrs
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.reading import check_numbers, document, html_of, page, parts_of, read_html
 from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
-from kit.comparison.tables import as_decisions, system_answers, with_columns
+from kit.comparison.tables import as_decisions, system_answers
 from kit.goldens import kept
 
 from facematch_comparison import report_html, write_report
@@ -90,7 +89,6 @@ def test_sections_without_data_are_omitted():
         "scatter",
         "thresholds",
         "fmrs",
-        "transactions",
         "service",
         "paired",
         "tested",
@@ -346,18 +344,6 @@ def test_a_group_without_errors_has_an_upper_bound_and_no_ratio():
     text = text_of(page_of(full_with_first(groups=(without_errors, *others))))
     assert "no error: at most 3.0 \N{MULTIPLICATION SIGN}" in text
     assert "0.0 \N{MULTIPLICATION SIGN}" not in text
-
-
-@pytest.mark.parametrize(("fmr", "has_threshold"), [(1e-3, False), (0.05, True)])
-def test_transactions_without_a_threshold_have_no_section(fmr, has_threshold):
-    undecided = with_columns(
-        system_answers([90] * 20, [10] * 280),
-        decisions=np.full(300, -1, np.int8),
-        transactions=np.arange(300),
-        attempts=np.ones(300, np.int64),
-    )
-    html = report_html(evaluate([undecided], required_fmr=fmr))
-    assert ("If people may try again" in html) is has_threshold
 
 
 @pytest.mark.parametrize(("errors", "listed"), [(29, ["29"]), (30, [])])

@@ -360,7 +360,6 @@ def test_column_arguments_override_known_names(read):
         ("image1,label,score", {"reference"}),
         ("label,score,city", {"person"}),
         ("image1,image2,score", {"mated"}),
-        ("person,label,transaction,score", {"attempt"}),
     ],
 )
 def test_missing_columns_are_requested(read, head, missing):
@@ -743,16 +742,6 @@ def test_a_call_without_an_answer_is_charged_once(read):
     assert evaluate(answers).systems[0].service.cost == 3.0
 
 
-def test_attempts_of_a_transaction_belong_to_one_person(read):
-    head = f"{HEAD},transaction,attempt\n"
-    good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\n"
-    (answers,) = read(head + good)
-    assert (answers.attempts.tolist(), answers.transactions.tolist()) == ([1, 2, 1], [0, 0, 1])
-    for line in ("a,9,1,A,A,5,t,2", "a,9,1,B,B,5,t,3", "a,9,1,C,C,5,v,0", "a,9,1,C,C,5,,1"):
-        with pytest.raises(InvalidRequest):
-            read(f"{head}{good}{line}\n")
-
-
 # Files and frames
 
 
@@ -828,11 +817,11 @@ def test_json_forms_are_read(tmp_path, orient):
 
 def test_the_first_item_of_a_list_in_json_is_read(tmp_path):
     replies = [{"FaceMatches": [{"Similarity": 99.5}, {"Similarity": 2}]}, {}]
-    pairs = {"label": [1, 0], "person": ["A", "B"], "transaction_id": [3, 4], "response": replies}
+    pairs = {"label": [1, 0], "person": ["A", "B"], "response": replies}
     pd.DataFrame(pairs).to_json(tmp_path / "scores.json", orient="records")
     column = {"score": "response.FaceMatches.0.Similarity"}
     (answers,) = read_scores(tmp_path / "scores.json", columns=column, below=80)
-    assert (answers.scores.tolist(), answers.transactions) == ([99.5, 79.9], None)
+    assert answers.scores.tolist() == [99.5, 79.9]
 
 
 @pytest.mark.parametrize(

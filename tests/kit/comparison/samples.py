@@ -11,7 +11,6 @@ from kit.comparison.tables import (
     as_decisions,
     as_real,
     crowd,
-    in_transactions,
     system_answers,
     with_columns,
     without_answers,
@@ -41,10 +40,7 @@ TRAFFIC = Traffic(
 
 
 def grouped(system):
-    """By sex, where women are mistaken for each other, and by age, where too few are old.
-
-    Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
-    """
+    """By sex, where women are mistaken for each other, and by age, where too few are old."""
     table = system
     people = np.arange(PEOPLE)
     columns = {
@@ -59,7 +55,7 @@ def grouped(system):
     }
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
-    return in_transactions(with_columns(system, groups=groups, scores=scores), 4)
+    return with_columns(system, groups=groups, scores=scores)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
 #: Columns of answers that `with_columns` keeps.
 COLUMNS = ("probe_subjects", "reference_subjects", "mated", "scores", "decisions", "acquired")
-COLUMNS += ("answered", "elapsed_s", "billed", "groups", "transactions", "attempts")
+COLUMNS += ("answered", "elapsed_s", "billed", "groups")
 
 
 def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST, **columns):
@@ -120,16 +120,6 @@ def with_columns(system, **columns):
     same = {name: getattr(system, name) for name in COLUMNS}
     more = {"errors": None if "answered" in columns else system.frame["error"]}
     return attrs.evolve(system, frame=frame_of(**same | more | columns), rule=rule)
-
-
-def in_transactions(system, of_each):
-    """The same, of whose mated pairs so many in a row are one transaction; others are alone."""
-    places = np.arange(len(system))
-    return with_columns(
-        system,
-        transactions=np.where(system.mated, places // of_each, places),
-        attempts=np.where(system.mated, places % of_each + 1, 1),
-    )
 
 
 def without_answers(system, rows):
