@@ -142,9 +142,14 @@ def table_of_no_face() -> str:
     for name in vendor_names():
         claim = no_face_claim(name)
         if claim is not None:
-            source = f"[{claim.origin.known}](../claims/{name}.md)"
+            source = f"[{claim.origin.known}](../../{claims_file(name)})"
             rows.append(cells(vendor_named(name).title, f"{claim.statement} ({source})"))
     return "\n".join(rows)
+
+
+def claims_file(vendor: str) -> str:
+    """Return the file of a vendor's claims; the site has a page in its place."""
+    return f"mock_server/facematch_mock_server/vendors/{vendor}/claims.py"
 
 
 def no_face_claim(name: str) -> Claim | None:

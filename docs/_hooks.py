@@ -154,6 +154,10 @@ def on_files(files: Files, config: Any) -> None:
     files.append(File.generated(config, SCHEMA_IN_SITE, content=text))
 
 
+#: A link to a file of claims, which works in the repository.
+CLAIMS_FILE = re.compile(r"\.\./mock_server/facematch_mock_server/vendors/(\w+)/claims\.py(?=\))")
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Exclude claims and maintainers' pages from the search; weight other pages."""
     path = page.file.src_uri
@@ -164,6 +168,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
         page.meta["tags"] = WORDS.get(path, [])
     markdown = markdown.replace(f"../../{SCHEMA_FILE}", Path(SCHEMA_IN_SITE).name)
+    markdown = CLAIMS_FILE.sub(r"claims/\1.md", markdown)
     page.meta["as_markdown"] = markdown
     return markdown
 

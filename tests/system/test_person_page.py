@@ -81,6 +81,9 @@ def test_the_person_page_has_no_accessibility_violations(look, browser, mock, ch
     browser.wait("[...document.images].every(one => one.naturalWidth)")
     tree = browser.tree()
     assert ("button", "Show this face") in tree
+    colour = "getComputedStyle(document.querySelector('button.main')).backgroundColor"
+    accent = "rgb(79, 70, 229)" if scheme == "light" else "rgb(165, 160, 255)"
+    assert browser.value(colour) == accent
     assert tree.count(("radio", "p1")) == 2
     check_page(browser, mock.url)
 

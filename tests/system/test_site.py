@@ -69,6 +69,28 @@ def test_common_search_words_find_the_right_page_first(browser, site, page, word
     browser.wait(f"(({RESULTS})[0] || '').includes('/{page}.html')")
 
 
+LINES = """[...document.querySelectorAll('.md-search-result__article')].map(article =>
+    [...article.children].filter(part => part.matches('p, pre, ul, ol, table, div:not([class])'))
+        .map(part => part.getBoundingClientRect().height).filter(height => height > 0))"""
+
+
+def test_a_search_result_is_a_heading_and_at_most_one_line(browser, site):
+    browser.open(site / "index.html", width=1300)
+    type_to_search(browser, "price")
+    browser.wait(f"({RESULTS})[0]")
+    lines = browser.value(LINES)
+    assert any(lines)
+    assert all(len(heights) <= 1 and sum(heights) < 35 for heights in lines)
+
+
+def test_tables_of_the_vendors_fit_into_1300_pixels(browser, site):
+    browser.open(site / "vendors/index.html", width=1300)
+    tables = "[...document.querySelectorAll('.md-typeset__scrollwrap')]"
+    hidden = browser.value(f"{tables}.map(table => table.scrollWidth - table.clientWidth)")
+    # One column a vendor: this one scrolls.
+    assert sum(pixels > 0 for pixels in hidden) == 1
+
+
 BROKEN = """[...document.querySelectorAll('td code, th code')].flatMap(code =>
     [...code.childNodes].filter(node => node.data).flatMap(node =>
         [...node.data.matchAll(/[A-Za-z]+/g)].filter(word => {

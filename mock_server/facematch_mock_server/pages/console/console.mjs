@@ -1,7 +1,7 @@
 // The console of the mock server. It inserts all values as text, never as HTML, and sends requests
 // only to the control API of its own server.
 
-import { address, authHeaders, author, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
+import { address, authHeaders, author, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, rounded, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
 
 const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -292,7 +292,7 @@ function callRow(call) {
     cell("pictures", call.pictures.slice(0, 2).map((picture) => thumb(picture))),
     cell("what", h("span", {}, h("b", {}, call.method || "—"), call.path || "no request"), h("small", {}, what)),
     cell("verdict", author(call) ? pill(author(call), "own") : call.verdict == null || call.kind === "fail" ? trouble(call) && pill(trouble(call), "fail") : pill(String(call.verdict))),
-    cell("score", call.score == null ? (call.verdict == null ? "" : "no score") : [String(call.score), meter(call.score)]),
+    cell("score", call.score == null ? (call.verdict == null ? "" : "no score") : [rounded(call.score), meter(call.score)]),
     cell("status", call.status ?? "—", call.ms != null && h("small", {}, `${call.ms < 10 ? call.ms : Math.round(call.ms)} ms`)),
     cell("charged", dollars(call.charged)));
 }
@@ -309,7 +309,7 @@ async function open(number) {
   const facts = {
     Time: moment(record.at), "Answered by": author(record) ? `${author(record)}, ${record.reply}` : null, Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "none", Key: record.key,
     Took: record.ms == null ? null : `${record.ms} ms, without delays`, Verdict: record.verdict == null ? null : pill(String(record.verdict)),
-    Score: record.score, Charged: record.charged && `${dollars(record.charged)}, ${dollars(record.left)} left`,
+    Score: rounded(record.score), Charged: record.charged && `${dollars(record.charged)}, ${dollars(record.left)} left`,
   };
   const pictures = record.files.map((file, at) => h("figure", {}, thumb(record.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
     cardWords(record.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
@@ -406,7 +406,7 @@ function sessionRow(session, page, charged) {
     // In the order of the call, which sends the target first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status), page ? h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person") : "",
-    session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", dollars(charged), session.vendor_data ?? "", moment(session.created_at),
+    rounded(session.result.score ?? session.result.FACE_MATCH?.score ?? ""), session.service ?? "HOSTED", dollars(charged), session.vendor_data ?? "", moment(session.created_at),
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, notes.length), notes));
 }
 

@@ -53,6 +53,8 @@ export function parseEvent(event) {
 }
 
 export const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")}`);
+// Two decimals; four of a score from 0 to 1.
+export const rounded = (score) => (typeof score === "number" ? String(Number(score.toFixed(score > 0 && score < 1 ? 4 : 2))) : score);
 export const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0) * 137) % 3600, 7) % 360;
 // Return the colour class of a vendor's value, for display only.
 export function tone(word) {

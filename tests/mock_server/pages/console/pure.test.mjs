@@ -19,6 +19,11 @@ test("the kinds of tokens colour names, texts and numbers", () => {
   assert.deepEqual(kinds, [["name", '"name"'], ["text", '"text"'], ["name", '"number"'], ["number", "7"], ["name", '"none"'], ["number", "null"]]);
 });
 
+test("a score has two decimals, four on a scale up to 1; no score stays none", () => {
+  const shown = [95.466304, 30, 15.355, 0.954663, 1, 0, null, "", "high"].map(pure.rounded);
+  assert.deepEqual(shown, ["95.47", "30", "15.36", "0.9547", "1", "0", null, "", "high"]);
+});
+
 test("text is short, and steers nothing", () => {
   assert.equal(pure.clean("a\u001b[31m\u202eb\n"), "a\ufffd[31m\ufffdb\n");
   for (const one of "\0\b\r\u007f\u009f\u200e\u200f\u202a\u2066\u2069") assert.equal(pure.clean(one), "\ufffd");
