@@ -626,6 +626,8 @@ def test_async_calls_are_shadowed_and_cancelled_ones_are_not(open_shadow):
     async def run():
         async with fm.AsyncFaceVerifier(verifier) as asynchronous:
             assert (await asynchronous.verify(PROBE, REFERENCE)).is_match
+            # `close` drops a call that waits.
+            assert await anyio.to_thread.run_sync(verifier.wait, 30)
             task = asyncio.ensure_future(asynchronous.verify(PROBE, REFERENCE))
             await anyio.to_thread.run_sync(hold.wait_for)
             task.cancel()
