@@ -283,12 +283,12 @@ _OF_RESULTS: Final[Mapping[str, str]] = {
     "error.class": "error",
 }
 
-#: Words in a dotted name that mean another check than a comparison of two faces.
-_OF_OTHER_CHECKS: Final = re.compile(
-    r"\blive|liveness|spoof|attack|\bpad\b|fraud|risk|quality|blur|sharp|bright|occlu|mask|pose|"
-    r"angle|\bage\b|gender|emotion|attribute|detect|box|landmark|\bocr|document|mrz|\braw\b|"
-    r"faces?_?[0-9]*([.]|$)",
-    re.IGNORECASE,
+#: Parts of a dotted name, in the form that `plain` returns, above a score that is of two faces.
+_ABOVE_SCORES: Final = re.compile(
+    "(api|http|vendor)?(responses?|resp|results?|output|out|answers?|reply|data|body|payload|json)|"
+    "(face)?(match|matching|matches|comparison|compare|comparefaces|verification|verify)(result)?|"
+    "facematches|aws|rekognition|azure|tencent|baidu|facepp|didit|deepvue|regula|compreface|"
+    "deepface|[0-9]+"
 )
 
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
@@ -337,12 +337,13 @@ def is_nested_score(name: str) -> bool:
     return "." in name.rstrip(".") and field_for(last_part(name)) == "score"
 
 
-def is_of_other_check(name: str) -> bool:
-    """Return whether the parts before the last one name another check, or a single face.
+def is_of_comparison(name: str) -> bool:
+    """Return whether no part before the last one may name another check than of two faces.
 
-    ``liveness.score`` is not of a comparison, and ``face.confidence`` is of a face that was found.
+    ``liveness.score`` and ``name_check.similarity`` do, and ``face.confidence`` is of one face.
     """
-    return bool(_OF_OTHER_CHECKS.search(name.rstrip(".").rpartition(".")[0]))
+    *parts_above, _ = name.rstrip(".").split(".")
+    return all(_ABOVE_SCORES.fullmatch(plain(part)) for part in parts_above)
 
 
 def field_for(column: str) -> str:

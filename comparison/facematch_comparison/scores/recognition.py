@@ -36,7 +36,7 @@ from .columns import (
     group_column,
     is_distance,
     is_nested_score,
-    is_of_other_check,
+    is_of_comparison,
     is_own_name,
     plain,
 )
@@ -254,7 +254,7 @@ def _only_nested_score(file: SourceTable) -> str | None:
     None if there are several, or if it may be the score of another check, such as liveness.
     """
     columns = [column for column in file.skipped_columns if is_nested_score(column)]
-    if len(columns) != 1 or is_of_other_check(columns[0]):
+    if len(columns) != 1 or not is_of_comparison(columns[0]):
         return None
     return columns[0]
 

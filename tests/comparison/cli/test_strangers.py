@@ -196,6 +196,8 @@ def test_files_of_other_tools_are_read(report, pairs, tmp_path, name):
     "names",
     [
         ["liveness.score"],
+        ["name_check.similarity"],
+        ["result.credit.score"],
         ["response.Face.Confidence"],
         ["aws.score", "azure.score"],
         ["check.score", "liveness.score"],
