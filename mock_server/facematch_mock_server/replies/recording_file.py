@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import secrets
@@ -10,6 +11,8 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from facematch_core.base.files import write_file
 from facematch_mock_server.base.messages import Request, Response
@@ -43,7 +46,7 @@ _FORMAT_WORDS = words_in(
 class RecordingFile:
     """A file of own replies, written after each call. Thread-safe.
 
-    Every call is reduced anew, because a later call may show that an earlier word is private.
+    A call is reduced once, and all are again if a later one shows that an earlier word is private.
 
     Args:
         path: The file. Raises FileExistsError if it exists, and OSError if it cannot be written.
@@ -78,6 +81,7 @@ class RecordingFile:
         self._salt = secrets.token_hex(8)
         self._album = Album()
         self._exchanges: list[Exchange] = []
+        self._begin()
         self._lock = threading.Lock()
         # Before a call is paid, and for no other program's file.
         with path.open("x", encoding="utf-8") as file:
@@ -99,6 +103,10 @@ class RecordingFile:
                     pictures=digest_pictures(request, self._salt),
                 )
                 self._exchanges.append(exchange)
+                if self._reduction.look_at(exchange):
+                    self._reduction.add(exchange)
+                else:
+                    self._reduce_all()
                 self._write()
             except Exception as error:  # noqa: BLE001 - the vendor has answered, and was paid
                 # The error's text may have a private value.
@@ -109,6 +117,7 @@ class RecordingFile:
         with self._lock:
             self._hidden_words = hidden_words
             self._shows_words = True
+            self._reduce_all()
             self._write()
 
     def remove_if_empty(self) -> None:
@@ -116,66 +125,134 @@ class RecordingFile:
         if not self._exchanges:
             self.path.unlink(missing_ok=True)
 
-    def _write(self) -> None:
-        reduction = Reduction(
+    def _begin(self) -> None:
+        self._reduction = Reduction(
             self._vocabulary,
             self._show_host,
+            self._salt,
             hidden_words=self._hidden_words,
             shows_words=self._shows_words,
         )
-        mappings = reduction.reduce(self._exchanges, self._salt)
-        check = _LeakCheck(reduction, self._vocabulary, self._album)
+        self._check = _LeakCheck(self._reduction, self._vocabulary, self._album)
+        self._written: list[_Written] = []
+
+    def _reduce_all(self) -> None:
+        self._begin()
+        for exchange in self._exchanges:
+            self._reduction.look_at(exchange)
+        for exchange in self._exchanges:
+            self._reduction.add(exchange)
+
+    def _write(self) -> None:
+        mappings = self._reduction.mappings
+        self._check.look_for_new_values()
         self.left_out = []
-        if check.finds_leak(mappings):
-            clean = []
-            for number, mapping in enumerate(mappings, 1):
-                if check.finds_leak(mapping):
-                    self.left_out.append(
-                        f"Call {number} is not in the file: a key, an id or a part of a picture "
-                        "would have been."
-                    )
-                else:
-                    clean.append(mapping)
-            mappings = clean
-        text = json.dumps({"mappings": mappings}, indent=1, ensure_ascii=False)
-        write_file(self.path, f"{text}\n".encode())
-        self.kept = sorted(reduction.kept)
-        self.waiting = reduction.waiting
+        written = []
+        texts = []
+        for number, mapping in enumerate(mappings, 1):
+            before = self._written[number - 1] if number <= len(self._written) else None
+            one = self._check_mapping(mapping, before)
+            written.append(one)
+            if one.text is None:
+                self.left_out.append(
+                    f"Call {number} is not in the file: a key, an id or a part of a picture "
+                    "would have been."
+                )
+            else:
+                texts.append(one.text)
+        self._written = written
+        text = ",\n".join(texts)
+        write_file(self.path, f'{{"mappings": [\n{text}\n]}}\n'.encode())
+        self.kept = sorted(self._reduction.kept)
+        self.waiting = self._reduction.waiting
+
+    def _check_mapping(self, mapping: dict[str, Any], before: _Written | None) -> _Written:
+        """Return a call as it is written. `before` is what was last written of it."""
+        if before is None or before.text is None or before.mapping != mapping:
+            content = "\n".join(_texts_in(mapping))
+            has_leak = self._check.finds_leak(content)
+            text = None if has_leak else json.dumps(mapping, indent=1, ensure_ascii=False)
+            return _Written(mapping, content, text)
+        if self._check.finds_new_leak(before.content):
+            return attrs.evolve(before, text=None)
+        return before
+
+
+@attrs.frozen
+class _Written:
+    """A call in the file.
+
+    Attributes:
+        mapping: The call's own reply.
+        content: The keys and the values of `mapping`, a line each.
+        text: `mapping` in JSON; None if the call is left out.
+    """
+
+    mapping: dict[str, Any] = attrs.field(repr=False)
+    content: str = attrs.field(repr=False)
+    text: str | None = attrs.field(repr=False)
 
 
 class _LeakCheck:
     """Looks for private values in what is to be written, also in base64 and hexadecimal."""
 
     def __init__(self, reduction: Reduction, vocabulary: Vocabulary, album: Album) -> None:
-        self._encoded: list[str] = []
-        for sample in album.samples:
-            self._encoded += _encodings_of(sample)
+        self._reduction = reduction
+        self._vocabulary = vocabulary
+        self._album = album
+        self._sources = "\n".join(vocabulary.texts)
+        self._public_words: frozenset[str] = frozenset()
+        #: Private values; and keys and parts of pictures, with their encodings.
+        self._values: set[str] = set()
+        self._secrets: dict[bytes, list[str]] = {}
+        self._new_values: set[str] = set()
+        self._new_secrets: dict[bytes, list[str]] = {}
+
+    def look_for_new_values(self) -> None:
+        """Take what the reduction and the album have found since the last time."""
+        reduction = self._reduction
+        values = {value for value in reduction.stand_ins.values if len(value) >= _LEAST_CHARACTERS}
+        secrets = set(self._album.samples)
         for key in reduction.credentials:
             # A short key without a digit may be a word, as in a test.
             if len(key) >= _LONG_KEY or (len(key) >= _LEAST_CHARACTERS and re.search(r"\d", key)):
-                self._encoded += [key, *_encodings_of(key.encode())]
+                secrets.add(key.encode(errors="replace"))
+        self._new_values = values - self._values
+        self._new_secrets = {
+            secret: _encodings_of(secret) for secret in secrets - self._secrets.keys()
+        }
+        self._values |= self._new_values
+        self._secrets |= self._new_secrets
         asked_words = {*reduction.kept, *reduction.waiting.values()}
-        self._public_words = vocabulary.words | asked_words | _FORMAT_WORDS
-        sources = "\n".join(vocabulary.texts)
-        self._values: list[str] = []
-        for value in reduction.stand_ins.values:
-            is_public = self._public_words.issuperset(WORD.findall(value)) or value in sources
-            if len(value) >= _LEAST_CHARACTERS and not is_public:
-                self._values.append(value)
+        self._public_words = self._vocabulary.words | asked_words | _FORMAT_WORDS
 
-    def finds_leak(self, document: Any) -> bool:
-        text = "\n".join(_texts_in(document))
-        if _SUSPICIOUS.search(text) or any(encoded in text for encoded in self._encoded):
+    def finds_leak(self, content: str) -> bool:
+        """Return whether a call has something private."""
+        if _SUSPICIOUS.search(content):
             return True
         # The vendor's own address may be in a sentence.
-        if any(not self._public_words.issuperset(mail) for mail in _MAIL.findall(text)):
+        if any(not self._public_words.issuperset(mail) for mail in _MAIL.findall(content)):
             return True
-        for value in self._values:
-            # A name may be part of another word.
-            word = rf"(?<![^\W_]){re.escape(value)}(?![^\W_])"
-            if value in text and re.search(word, text):
+        return self._has_one_of(content, self._secrets, self._values)
+
+    def finds_new_leak(self, content: str) -> bool:
+        """Return the same for a call that had nothing private before the new values came."""
+        return self._has_one_of(content, self._new_secrets, self._new_values)
+
+    def _has_one_of(
+        self, content: str, secrets: Mapping[bytes, list[str]], values: Collection[str]
+    ) -> bool:
+        for encodings in secrets.values():
+            if any(encoded in content for encoded in encodings):
                 return True
-        return False
+        return any(value in content and self._is_leak(value, content) for value in values)
+
+    def _is_leak(self, value: str, content: str) -> bool:
+        # A name may be part of another word.
+        if re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", content) is None:
+            return False
+        is_public = self._public_words.issuperset(WORD.findall(value)) or value in self._sources
+        return not is_public
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -192,7 +269,10 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _encodings_of(content: bytes) -> list[str]:
+    """Return a key or a part of a picture as it is, if it is text, and in other forms."""
     encodings = [content.hex(), content.hex().upper()]
+    with contextlib.suppress(UnicodeDecodeError):
+        encodings.append(content.decode())
     # Base64 depends on how many bytes are before the content; six bits are a character.
     for before in range(3):
         start = (before * 8 + 5) // 6

@@ -6,13 +6,15 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from facematch_mock_server.base.messages import ACTION_HEADERS, Headers
 
 from .exchange import NO_PICTURE, Body, Exchange, FormBody, Json, JsonText, Picture
+from .private_texts import PrivateTexts
+from .reduced_calls import ReducedCall, tell_apart
 from .stand_ins import StandIns, has_form_of_id
 from .vocabulary import (
     HIDDEN_HEADERS,
@@ -21,7 +23,6 @@ from .vocabulary import (
     WORD,
     Field,
     Vocabulary,
-    split_words,
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -53,8 +54,6 @@ _SIGNED_HEADERS = frozenset(
         "x-amz-target",
     }
 )
-#: Least characters of a stand-in that is part of no other one.
-_LONG_STAND_IN = 20
 _WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
 #: Most digits in a word of a sentence.
 _MOST_DIGITS = 3
@@ -82,6 +81,7 @@ class Reduction:
     Args:
         vocabulary: The vendors' own texts.
         show_host: Returns what may be written of a host; None if it is no vendor's.
+        salt: The salt of the pictures' digests.
         hidden_words: Words that the user hides.
         shows_words: Whether the user has settled which words are hidden. Until then, all words
             that the vocabulary lacks are.
@@ -97,6 +97,7 @@ class Reduction:
         self,
         vocabulary: Vocabulary,
         show_host: Callable[[str], str | None],
+        salt: str,
         *,
         hidden_words: Collection[str] = (),
         shows_words: bool = False,
@@ -109,26 +110,40 @@ class Reduction:
         self.credentials: set[str] = set()
         self.kept: set[str] = set()
         self.waiting: dict[str, str] = {}
+        self._salt = salt
         self._now = dt.datetime.now(dt.UTC)
-        self._private_texts: set[str] = set()
-        #: The words and digits of private texts, without those of the vocabulary.
-        self._private_words: set[str] = set()
+        self._private = PrivateTexts()
         #: How the vendors write their names: ``aB``, ``A_B``.
         self._usual_shapes: set[str] = set()
+        self._calls: list[ReducedCall] = []
 
-    def reduce(self, exchanges: Sequence[Exchange], salt: str) -> list[dict[str, Any]]:
-        """Return a mapping for each call, in order."""
-        for exchange in exchanges:
-            for field, value in _fields_of(exchange):
-                self._look_at(Field(field), value, is_private=False)
-        mappings = []
-        for exchange in exchanges:
-            mappings.append(self._reduce_exchange(exchange, salt))
-        _tell_apart(mappings, set(self.stand_ins.texts))
-        return mappings
+    @property
+    def mappings(self) -> list[dict[str, Any]]:
+        """A mapping for each call, in order. An unchanged call has equal values as before."""
+        return tell_apart(self._calls)
 
-    def _look_at(self, field: Field, value: Any, *, is_private: bool) -> None:
-        """Collect the private texts, and the shapes of the vendors' names."""
+    def look_at(self, exchange: Exchange) -> bool:
+        """Collect a call's private texts, and the shapes of the vendors' names in it.
+
+        Return whether the calls that were added are still reduced as they should be. If this call
+        shows that a word in them is private, or how names are written, they are not.
+        """
+        shapes = len(self._usual_shapes)
+        new = PrivateTexts()
+        for field, value in _fields_of(exchange):
+            self._look_at(Field(field), value, new, is_private=False)
+        is_settled = not self._private.has_cleared(new)
+        self._private.add(new)
+        return not self._calls or (is_settled and shapes == len(self._usual_shapes))
+
+    def add(self, exchange: Exchange) -> None:
+        """Reduce a call. `look_at` was called before with it, and with all others there are."""
+        mapping = self._reduce_exchange(exchange)
+        self._calls.append(ReducedCall.of(mapping, set(self.stand_ins.texts)))
+
+    def _look_at(
+        self, field: Field, value: Any, private: PrivateTexts, *, is_private: bool
+    ) -> None:
         if field.name in self._vocabulary.texts:
             self._usual_shapes.add(_shape_of(field.name))
         is_private = is_private or field.is_private
@@ -136,25 +151,17 @@ class Reduction:
             value = value.value
         if isinstance(value, dict):
             for name, inner in value.items():
-                self._look_at(Field(name), inner, is_private=is_private)
+                self._look_at(Field(name), inner, private, is_private=is_private)
         elif isinstance(value, list):
             for inner in value:
-                self._look_at(field, inner, is_private=is_private)
+                self._look_at(field, inner, private, is_private=is_private)
         elif is_private and isinstance(value, (str, int)) and not isinstance(value, bool):
-            self._add_private_text(field, str(value))
+            text = str(value)
+            is_constant = field.has_constant and text in self._vocabulary.texts
+            if not is_constant and len(text) > 1:
+                private.collect(text, self._vocabulary.words)
 
-    def _add_private_text(self, field: Field, text: str) -> None:
-        is_constant = field.has_constant and text in self._vocabulary.texts
-        if is_constant or len(text) < 2:
-            return
-        self._private_texts.add(text)
-        # A name such as Will is also a word of sentences, but not in the middle of one.
-        self._private_texts.update(word for word in WORD.findall(text) if not word.islower())
-        for word in _pieces_of(text):
-            if word not in self._vocabulary.words:
-                self._private_words.add(word)
-
-    def _reduce_exchange(self, exchange: Exchange, salt: str) -> dict[str, Any]:
+    def _reduce_exchange(self, exchange: Exchange) -> dict[str, Any]:
         self._now = exchange.at
         headers = self._reduce_request_headers(exchange.headers)
         path, template = self._reduce_path(exchange.path)
@@ -190,7 +197,7 @@ class Reduction:
                 "recorded": f"{exchange.at:%Y-%m-%d}",
                 "sent": sent,
                 "pictures": list(exchange.pictures),
-                "salt": salt,
+                "salt": self._salt,
             },
         }
 
@@ -350,14 +357,7 @@ class Reduction:
             return False
         shape = _shape_of(name)
         is_usual = "A" not in shape or shape in self._usual_shapes
-        return is_usual and not self._holds_private_text(name)
-
-    def _holds_private_text(self, text: str) -> bool:
-        if text in self._private_texts or not self._private_words.isdisjoint(_pieces_of(text)):
-            return True
-        # A short name is part of many words.
-        lower = text.lower()
-        return any(len(word) > 4 and word in lower for word in self._private_words)
+        return is_usual and self._private.clears_name(name)
 
     def _reduce_word(self, word: str) -> str:
         """Return a word, or its stand-in if the vocabulary lacks it and it is hidden or waits."""
@@ -395,7 +395,7 @@ class Reduction:
 
     def _reduce_public_text(self, field: Field, text: str) -> Any:
         """Return what is kept of a text that is under no private key, or None."""
-        if text in self._vocabulary.texts and text not in self._private_texts:
+        if text in self._vocabulary.texts and self._private.clears_text(text):
             return text
         if _PLAIN_NUMBER.fullmatch(text) or text in ("true", "false"):
             return text
@@ -410,7 +410,7 @@ class Reduction:
 
     def _may_be_constant(self, text: str) -> bool:
         is_word = _WORDLIKE.fullmatch(text) is not None and len(text) <= _LONGEST_WORD
-        return is_word and not has_form_of_id(text) and not self._holds_private_text(text)
+        return is_word and not has_form_of_id(text) and self._private.clears_name(text)
 
     def _is_vendors_sentence(self, field: Field, text: str) -> bool:
         return field.has_sentence or self._reduce_sentence(text) == text
@@ -420,17 +420,13 @@ class Reduction:
 
         def reduce(match: re.Match[str]) -> str:
             word = match[0]
-            if len(re.findall(r"\d", word)) > _MOST_DIGITS or self._is_private_word(word):
+            if len(re.findall(r"\d", word)) > _MOST_DIGITS:
                 return "*"
-            return word if word.isdecimal() or word in self._vocabulary.words else "*"
+            is_plain = word.isdecimal() or word in self._vocabulary.words
+            return word if is_plain and self._private.clears_word(word) else "*"
 
         # Two braces would begin a template.
         return WORD.sub(reduce, sentence).replace("{{", "{ {")
-
-    def _is_private_word(self, word: str) -> bool:
-        if word in self._private_texts and not word.islower():
-            return True
-        return not self._private_words.isdisjoint(_pieces_of(word))
 
     def _reduce_link(self, text: str) -> str:
         """Return a link to the vendor with its path reduced, or the stand-in of another one."""
@@ -496,12 +492,6 @@ def _fields_of(exchange: Exchange) -> Iterator[tuple[str, Any]]:
         yield encoded, None
 
 
-def _pieces_of(text: str) -> set[str]:
-    """Return the words of two letters or more, and the numbers, in a text, in lower case."""
-    pieces = {piece.lower() for piece in re.findall(r"[^\W\d_]{2,}|\d{4,}", text)}
-    return pieces.union(word for word in split_words(text) if len(word) > 1)
-
-
 def _shape_of(name: str) -> str:
     """Return how a name is written, with one letter a run: ``a_a``, ``aAa``, ``Aa``, ``A_A``."""
     letters = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z0-9]+", "a", name))
@@ -542,85 +532,3 @@ def _far_time(text: str) -> str | None:
         return None
     fraction = re.sub(r"\d", "0", time[4] or "")
     return f"1980-01-01{time[2]}00:00:00{fraction}{time[5] or ''}"
-
-
-def _tell_apart(mappings: list[dict[str, Any]], stand_ins: Collection[str]) -> None:
-    """Let replies to equal requests follow each other, and no reply answer for another id.
-
-    If calls differ in a hidden part of the path alone, each reply answers its own path.
-    """
-    by_request: dict[str, list[dict[str, Any]]] = {}
-    for mapping in mappings:
-        by_request.setdefault(json.dumps(mapping["request"]), []).append(mapping)
-    for group in by_request.values():
-        paths = {_path_of(mapping) for mapping in group}
-        for mapping in group:
-            if len(paths) > 1:
-                del mapping["request"]["urlPathTemplate"]
-                mapping["request"]["urlPath"] = _path_of(mapping)
-            else:
-                _repeat_ids(mapping, stand_ins)
-    by_request = {}
-    for mapping in mappings:
-        request = json.dumps([mapping["request"], mapping["metadata"]["pictures"]])
-        by_request.setdefault(request, []).append(mapping)
-    for number, group in enumerate(by_request.values(), 1):
-        if len(group) > 1:
-            _make_scenario(f"repeated-{number}", group)
-
-
-def _path_of(mapping: dict[str, Any]) -> str:
-    target: str = mapping["metadata"]["sent"]["target"]
-    return target.partition("?")[0]
-
-
-def _make_scenario(name: str, group: Sequence[dict[str, Any]]) -> None:
-    """Give the replies to one request in turn; the last one stays."""
-    for turn, mapping in enumerate(group):
-        mapping["scenarioName"] = name
-        mapping["requiredScenarioState"] = f"turn {turn}" if turn else "Started"
-        if turn + 1 < len(group):
-            mapping["newScenarioState"] = f"turn {turn + 1}"
-
-
-def _repeat_ids(mapping: dict[str, Any], stand_ins: Collection[str]) -> None:
-    """Let a reply repeat the ids of its request, whatever they are when it is replayed."""
-    sent = mapping["metadata"]["sent"]
-    template: str = mapping["request"]["urlPathTemplate"]
-    templates = {}
-    for expression, text in _texts_in("$", sent.get("json")):
-        templates[text] = f"{{{{jsonPath request.body '{expression}'}}}}"
-    for name, text in parse_qsl(sent["target"].partition("?")[2]):
-        templates[text] = f"{{{{request.query.{name}}}}}"
-    for name, text in zip(template.split("/"), _path_of(mapping).split("/"), strict=True):
-        if name != text:
-            templates[text] = f"{{{{request.path.{name[1:-1]}}}}}"
-    hidden = {text: template for text, template in templates.items() if text in stand_ins}
-    mapping["response"] = _replace_texts(mapping["response"], hidden)
-
-
-def _texts_in(expression: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the texts in a JSON value, each with its JSONPath."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if re.fullmatch(r"[A-Za-z_][\w-]*", name):
-                yield from _texts_in(f"{expression}.{name}", inner)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _texts_in(f"{expression}[{number}]", inner)
-    elif isinstance(value, str):
-        yield expression, value
-
-
-def _replace_texts(value: Any, templates: dict[str, str]) -> Any:
-    """Replace the texts of a JSON value, and long ones within links."""
-    if isinstance(value, dict):
-        return {name: _replace_texts(inner, templates) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_replace_texts(inner, templates) for inner in value]
-    if not isinstance(value, str) or value in templates:
-        return templates.get(value, value)
-    for text, template in templates.items():
-        if len(text) >= _LONG_STAND_IN:
-            value = value.replace(text, template)
-    return value

@@ -5,7 +5,9 @@ import datetime as dt
 import gc
 import json
 import re
+import sys
 import tempfile
+import uuid
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -483,6 +485,49 @@ def test_number_of_seconds_becomes_a_distance_too(run):
     (body,) = run.answers
     assert body["created_at"].endswith('format="unix"}}')
     assert body["delete_at"].endswith('format="epoch"}}')
+
+
+def calls_of_functions(action):
+    """Return how many functions are called."""
+    count = 0
+
+    def note(_frame, event, _value):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_late_call_costs_about_as_much_as_an_early_one(run):
+    def call(number):
+        person = uuid.UUID(int=number * 7919)
+        letters = "".join("bdfgjklmnp"[int(digit)] for digit in f"{number:04d}")
+        run.call(
+            "POST",
+            sent={"first_name": f"{letters}xz".title(), "address": {"street": f"Am {letters}q 7"}},
+            answer={"id": str(person), "status": "complete", "reports": [{"result": "clear"}] * 20},
+        )
+
+    costs = [calls_of_functions(lambda number=number: call(number)) for number in range(120)]
+    assert costs[-1] < 4 * costs[10]
+    assert len(run.mappings) == 120
+    assert run.recording.left_out == []
+
+
+def test_earlier_word_that_a_later_call_shows_to_be_private_leaves_the_file(tmp_path):
+    run = Run(tmp_path, shows_words=True)
+    run.call(answer={"type": "zoraida", "status": "complete"})
+    run.call(answer={"type": "sanctions"})
+    assert "zoraida" in run.text
+    run.call("POST", sent={"first_name": "Zoraida"}, answer={})
+    assert "zoraida" not in run.text.lower()
+    assert run.recording.kept == ["sanctions"]
+    assert [mapping["request"]["method"] for mapping in run.mappings] == ["GET", "GET", "POST"]
 
 
 def call_for_an_unknown_endpoint(run):
