@@ -18,6 +18,7 @@ from mutants.reference import (
     ReferenceSimulator,
     can,
 )
+from mutants.sessions import Player, SessionVendor
 from mutants.table import MUTANTS
 from simulators.onfido import OnfidoSimulator
 
@@ -254,3 +255,18 @@ def test_refusals_of_a_start_are_played_at_its_charged_request():
     assert case.status is FAILED
     assert "the charge of a start, answered 404" in case.reason
     assert "at request 2" in case.reason
+
+
+def test_a_passed_session_that_verifies_nobody_says_why():
+    """Items alone look like a yes: the name that the vendor showed was not that of the document."""
+
+    class OtherPlayer(Player):
+        def show_document(self, session_id, holder):
+            super().show_document(session_id, evolve(holder, name="Grace Hopper"))
+
+    class Simulator(SessionVendor):
+        player = OtherPlayer
+
+    [case] = run(Simulator, {"R52"})
+    assert case.status is FAILED
+    assert "decided with match and live, which is a no: the name on the" in case.reason
