@@ -15,6 +15,8 @@ import requests
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r'(?ms)^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$')
+#: A block that must not be run here either, with the block of its output.
+PAID = re.compile(r"(?ms)^<!-- not run: calls the real vendor -->\n(?:```.*?^```\n\n?){1,2}")
 SERVE = re.compile(r"^facematch mock --port .*$", re.MULTILINE)
 SETUP = re.compile(r"python3 -m venv |\. \w+/bin/activate|pip install ")
 DONE = "--- done ---"
@@ -76,7 +78,7 @@ def reader(tmp_path, environment, find_program):
 
 def steps(page):
     """What is pasted, and what the page shows for it; None where it shows nothing."""
-    blocks = [match.groupdict() for match in BLOCK.finditer(page)]
+    blocks = [match.groupdict() for match in BLOCK.finditer(PAID.sub("", page))]
     for block, below in zip(blocks, [*blocks[1:], {"kind": ""}], strict=True):
         if block["title"]:
             yield f"cat > {block['title']} <<'END'\n{block['text']}END", None
