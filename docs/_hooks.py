@@ -36,6 +36,7 @@ WEIGHTS = {
     "extend/": 3,
     "vendors/": 3,
     "reference/": 0.05,
+    "reference/comparison.md": 1,
     "reference/cli.md": 1,
     "reference/cli-compare.md": 1,
     "reference/configuration.md": 1,
@@ -55,7 +56,6 @@ WORDS = {
         "video",
         "webhooks",
     ],
-    "apps/error-trackers.md": ["APM", "locals", "monitoring", "traceback"],
     "apps/limit-spending.md": [
         "billing",
         "budgets",
@@ -67,7 +67,7 @@ WORDS = {
         "pricing",
     ],
     "apps/migrate.md": ["cosine", "numpy", "OpenCV"],
-    "apps/observe.md": ["logging"],
+    "apps/observe.md": ["APM", "locals", "logging", "monitoring", "traceback"],
     "apps/read-a-result.md": ["no face"],
     "apps/run-it.md": ["celery", "deployment", "gunicorn", "production"],
     "apps/survive-outages.md": ["failover", "retry", "throttling"],
@@ -104,7 +104,7 @@ WORDS = {
     "choose/compare-vendors.md": ["bias", "cluster", "Dask", "demographics", "fairness"],
     "choose/judge-a-score-file.md": ["CSV"],
     "choose/tutorial.md": ["calibrate", "thresholds"],
-    "explanation/comparison.md": [
+    "reference/comparison.md": [
         "bootstrap",
         "false positives",
         "confidence intervals",

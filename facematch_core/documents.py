@@ -25,7 +25,7 @@ UNWRITTEN = {"is_written": False}
 
 
 class Document:
-    """An object with a JSON form; see ``docs/reference/result-json.md``.
+    """An object with a JSON form; see ``docs/reference/verifier.md``.
 
     A field type of pydantic, and a response of FastAPI; both use `to_dict` and `from_dict`.
     """

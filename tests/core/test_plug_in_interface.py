@@ -1,4 +1,4 @@
-"""What docs/reference/plug-in-interface.md promises to plug-ins, as far as a test can say.
+"""What docs/reference/backend.md promises to plug-ins, as far as a test can say.
 
 `plug_in_interface_1.txt` is what version 1 of the interface consists of. What is there stays;
 UPDATE=1 adds what is new.
@@ -21,7 +21,7 @@ from facematch_core.config.plugins import BACKENDS, backend_class
 from facematch_core.testing.simulator import required_situations
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "reference" / "plug-in-interface.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "backend.md").read_text()
 KEPT = Path(__file__).with_name("plug_in_interface_1.txt")
 
 #: The modules, as the page names them.
@@ -114,7 +114,7 @@ def interface():
 def test_nothing_of_plug_in_interface_version_1_is_missing():
     now = by_place(interface())
     missing = facts_in(KEPT.read_text()) - facts_in(now)
-    assert not missing, "version 1 promised this; see docs/reference/plug-in-interface.md"
+    assert not missing, "version 1 promised this; see docs/reference/backend.md"
     kept(KEPT, now)
 
 

@@ -1,7 +1,7 @@
 """The examples in the docstrings of the public names are run, against a mock of Didit.
 
 An example assumes ``from facematch_core import *`` and the names of `names`. Readers find these in
-docs/reference/index.md.
+docs/reference/verifier.md.
 """
 
 import datetime as dt

@@ -69,7 +69,7 @@ def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
 
 
 def test_reserved_names_are_those_of_the_bundled_backends():
-    page = (REFERENCE / "plug-in-interface.md").read_text()
+    page = (REFERENCE / "backend.md").read_text()
     reserved = re.search(r"- (`[^:]+) are reserved in the first two groups", page)[1]
     assert set(re.findall(r"`(\w+)`", reserved)) == {"local", *BUNDLED_VENDORS}
 
@@ -278,7 +278,7 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
     ran = built(ROOT, "--site-dir", tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout + ran.stderr == ""
-    results = (tmp_path / "reference" / "results.html").read_text()
+    results = (tmp_path / "reference" / "verifier.html").read_text()
     assert "No pair of faces could be scored, so" in results, "a comment is no docstring"
     loaded = re.compile(
         r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"?((?:https?:)?//[^\">]+)"

@@ -275,7 +275,7 @@ QUOTED = (
 )
 
 
-@pytest.mark.parametrize("page", ["explanation/comparison.md", "maintain/simulations.md"])
+@pytest.mark.parametrize("page", ["reference/comparison.md", "maintain/decisions.md"])
 def test_quoted_figures_match_the_simulations_page(page):
     words = " ".join((DOCS / page).read_text().split())
     assert not [figure for figure in QUOTED if figure not in words]

@@ -3,7 +3,7 @@
     python tests/kit/comparison/simulations.py [--studies N] [--only WORDS]
 
 Each line shows a kind of study, whose true rates are known; `simulations.toml` lists the kinds.
-``--only`` selects the tables whose title contains these words. `docs/maintain/simulations.md`
+``--only`` selects the tables whose title contains these words. `docs/maintain/decisions.md`
 summarizes the output. Takes an hour or more on two cores.
 """
 
