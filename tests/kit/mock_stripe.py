@@ -20,6 +20,12 @@ RESTRICTED = "rk_live_of-the-receiver"
 NOBODY = "vs_nobody"
 SELFIE = {"options[document][require_matching_selfie]": "true"}
 EVENTS = "identity.verification_session"
+#: Metadata that are refused, by what is wrong.
+WRONG_METADATA = {
+    "keys": {f"metadata[{number}x]": "x" for number in range(51)},
+    "key": {f"metadata[{'k' * 41}]": "x"},
+    "text": {"metadata[a]": "x" * 501},
+}
 
 
 def stripe_request(path=SESSIONS, form=None, *, method=None, key=LIVE, query=None, **headers):
@@ -77,6 +83,17 @@ def deciding(number, status):
     def step(engine):
         sent = {"session_id": nth(engine, number), "status": status}
         return engine.handle(control_request("sessions/decide", sent))
+
+    return step
+
+
+def between_the_cursors(number):
+    """A step with a list that has a session as both cursors."""
+
+    def step(engine):
+        cursor = nth(engine, number)
+        query = {"starting_after": cursor, "ending_before": cursor}
+        return engine.handle(stripe_request(query=query))
 
     return step
 
@@ -152,6 +169,8 @@ def scenarios():
         starting({"type": "selfie"}),
         starting({"type": "document", "type[0]": "x"}),
         starting({"type": "document", "return_url": "shop"}),
+        *(starting({"type": "document", **metadata}) for metadata in WRONG_METADATA.values()),
+        stripe_request(stripe_account="acct_1"),
         starting({"type": "document", "expand[]": "picture"}),
         starting(content_type="application/json"),
         starting(idempotency_key="one"),
@@ -178,6 +197,9 @@ def scenarios():
         about(3, "/redact", {}, key=TEST),
         stripe_request(query={"limit": "1", "created[gte]": "1"}),
         stripe_request(query={"limit": "0"}),
+        stripe_request(query={"expand[]": "last_verification_report"}),
+        stripe_request(query={"starting_after": NOBODY}),
+        between_the_cursors(1),
         stripe_request(REPORTS),
         deciding(2, "requires_input abandoned"),
         webhooks.carried(500, 404, 302, 400, "timeout"),

@@ -23,7 +23,21 @@ from facematch_mock_server.world.sessions import Session
 NEWEST_VERSION = "2026-10-28.endive"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
 
-#: The kind of a parameter: `str`, `bool`, `list`, `dict` for metadata, or the parameters in it.
+#: The fields of a session that can be expanded, and of a report, by their first word.
+_EXPANDABLE_OF_SESSION = ("last_verification_report", "verified_outputs")
+_EXPANDABLE_OF_REPORT = ("document", "id_number")
+
+
+@attrs.frozen
+class Words:
+    """The kind of a parameter that takes one of some words, or a list of them."""
+
+    words: tuple[str, ...]
+    is_list: bool = False
+
+
+#: The kind of a parameter: `str`, `bool`, `list`, `Words`, `dict` for metadata, or the parameters
+#: in it.
 Kind: TypeAlias = Any
 #: Parameters by name; the text "" stands for an object that is emptied.
 Parameters: TypeAlias = dict[str, Any]
@@ -72,11 +86,20 @@ class StripeCall(Call):
     @functools.cached_property
     def expands(self) -> frozenset[str]:
         """The fields to expand, without the ``data.`` of a list; refuses unknown ones."""
+        is_list = self.request.method == "GET" and not self.path_values
+        is_of_report = self.request.path.startswith("/v1/identity/verification_reports")
+        expandable = _EXPANDABLE_OF_REPORT if is_of_report else _EXPANDABLE_OF_SESSION
         expands = set()
         for text in self.read_parameters(None).get("expand", ()):
-            field = str(text).removeprefix("data.")
+            field = str(text)
+            if is_list:
+                place, _, field = field.partition(".")
+                if place != "data":
+                    self.refuse("list.expand", name=text)
+                if not field:
+                    continue  # the objects of a list are always there
             root, _, _ = field.partition(".")
-            if root not in ("last_verification_report", "verified_outputs", "related_customer"):
+            if root not in expandable:
                 self.refuse("parameter.expand", name=text)
             expands.add(field)
         return frozenset(expands)
@@ -96,7 +119,7 @@ class StripeCall(Call):
         parameters = self._nest(pairs)
         if known is None:
             return parameters
-        checked: Parameters = self._check("", parameters, known)
+        checked = self._check_fields("", parameters, known)
         self.expands  # noqa: B018 - refuse an unknown field before anything is changed
         return checked
 
@@ -132,23 +155,69 @@ class StripeCall(Call):
                 self.refuse("parameter.invalid", name=name)
             return value == "true"
         if isinstance(kind, Mapping):
-            value = {} if value == "" else value
-            if not isinstance(value, dict):
-                self.refuse("parameter.invalid", name=name)
-            checked = {}
-            for key, inner in value.items():
-                inner_name = f"{name}[{key}]" if name else key
-                if key not in kind:
-                    self.refuse("parameter.unknown", name=inner_name)
-                checked[key] = self._check(inner_name, inner, kind[key])
-            return checked
+            return self._check_fields(name, value, kind)
+        if isinstance(kind, Words):
+            return self._check_words(name, value, kind)
         if kind is str and value == "":
             self.refuse("parameter.empty", name=name)
-        if kind is dict and value == "":
-            return value
+        if kind is dict:
+            return self._check_metadata(name, value)
         if not isinstance(value, kind):
             self.refuse("parameter.invalid", name=name)
         return value
+
+    def _check_fields(self, name: str, value: Any, kinds: Mapping[str, Kind]) -> Parameters:
+        """Return the parameters in an object; {} if it is emptied. Refuse unknown ones."""
+        value = {} if value == "" else value
+        if not isinstance(value, dict):
+            self.refuse("parameter.invalid", name=name)
+        checked = {}
+        for key, inner in value.items():
+            inner_name = f"{name}[{key}]" if name else key
+            if key not in kinds:
+                self.refuse("parameter.unknown", name=inner_name)
+            checked[key] = self._check(inner_name, inner, kinds[key])
+        return checked
+
+    def _check_words(self, name: str, value: Any, kind: Words) -> Any:
+        """Return a word, or a list of words; refuse any other word."""
+        if value == "" and not kind.is_list:
+            self.refuse("parameter.empty", name=name)
+        if isinstance(value, list) is not kind.is_list:
+            self.refuse("parameter.invalid", name=name)
+        if not kind.is_list:
+            if value not in kind.words:
+                self.refuse("parameter.invalid", name=name)
+            return value
+        for place, word in enumerate(value):
+            if word not in kind.words:
+                self.refuse("parameter.invalid", name=f"{name}[{place}]")
+        return value
+
+    def _check_metadata(self, name: str, value: Any) -> dict[str, str]:
+        """Return metadata; {} if they are emptied. Refuse a value that is no text, or too long."""
+        if value == "":
+            return {}
+        if not isinstance(value, dict):
+            self.refuse("parameter.invalid", name=name)
+        for key, text in value.items():
+            if not isinstance(text, str):
+                self.refuse("parameter.invalid", name=f"{name}[{key}]")
+            if len(key) > self.claims["metadata.max_key_length"]:
+                self.refuse("metadata.refused", "metadata.max_key_length")
+            if len(text) > self.claims["metadata.max_text_length"]:
+                self.refuse("metadata.refused", "metadata.max_text_length")
+        return value
+
+    def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
+        """Return metadata with what was sent; an empty text removes its key.
+
+        Refuse the call if they have too many keys then.
+        """
+        merged = {name: text for name, text in {**stored, **sent}.items() if text != ""}
+        if len(merged) > self.claims["metadata.max_keys"]:
+            self.refuse("metadata.refused", "metadata.max_keys")
+        return merged
 
     def find_session(self, session_id: str) -> Session:
         """Return the session with this id; refuse the call if the key's mode has none."""
@@ -170,6 +239,8 @@ def check_key(call: StripeCall) -> None:
         call.refuse("key.secret_needed" if text.startswith("pk_") else "key.wrong")
     version = call.request.header("stripe-version", "")
     call.claims.cite("answer.headers", "version.any")
+    if call.request.header("stripe-account") is not None:
+        call.claims.cite("key.account")
     call.headers = (
         ("Request-Id", new_id("req", call.world.account.ids.uuid())),
         ("Stripe-Version", NEWEST_VERSION),

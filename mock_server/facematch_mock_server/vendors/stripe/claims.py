@@ -30,10 +30,14 @@ SELFIE = documented("docs.stripe.com/identity/selfie", _READ)
 LIVE = documented("docs.stripe.com/identity/before-going-live", _READ)
 PRICES = documented("support.stripe.com: billing for Identity", _READ)
 IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
+METADATA = documented("docs.stripe.com/api/metadata", _READ)
 RATES = documented("docs.stripe.com/rate-limits", _READ)
 WEBHOOKS = documented("docs.stripe.com/webhooks", _READ)
 ENCODING = observed("requests of stripe 16.1.0 for Python and 23.1.0 for Node", _READ)
 MOCK = observed("Stripe's own mock, GitHub stripe/stripe-mock a7c7c33: server/server.go", _READ)
+LISTS = observed(
+    "a public program's notes of lists of customers, asked of Stripe's sandbox 2026-09-22", _READ
+)
 FIXTURES = observed("GitHub stripe/openapi f6c2a48: openapi/fixtures3.json", _READ)
 
 _DOCS = "https://docs.stripe.com/error-codes"
@@ -72,6 +76,7 @@ CLAIMS = table(
     fact("key.mode", API, "The key decides the mode, live or test; its sessions are unknown to a key of the other mode."),
     fact("answer.headers", MOCK, "An authenticated answer has Request-Id, and repeats Idempotency-Key; Stripe-Version is the one of its form."),
     fact("version.any", OURS, "Stripe-Version refuses nothing; all answers and events have the form of 2026-10-28.endive."),
+    fact("key.account", OURS, "Stripe-Account is not read: the mock has no connected accounts, and answers as the key's own."),
     row("rate.limit", 25, RATES, "25 requests a second are allowed in test mode, and in live mode for each endpoint. The limit of 100 for the whole live mode is not imitated."),
     _error("rate.exceeded", 429, "Too many requests.", RATES, "Requests above the limit are 429.", code="rate_limit"),
     fact("parameter.form", ENCODING, "A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=, in a form and in a query."),
@@ -79,8 +84,12 @@ CLAIMS = table(
     _error("parameter.missing", 400, "Missing required parameter: {name}.", API, "A start without a type or a verification_flow is 400.", code="parameter_missing", param="{name}"),
     _error("parameter.unknown", 400, "Unknown parameter: {name}.", API, "An unknown parameter is 400.", code="parameter_unknown", param="{name}"),
     _error("parameter.empty", 400, "Empty parameter: {name}.", API, "An empty text is 400.", code="parameter_invalid_empty", param="{name}"),
-    _error("parameter.invalid", 400, "Invalid parameter: {name}.", OURS, "A parameter of another kind is 400; its code is not documented.", param="{name}"),
+    _error("parameter.invalid", 400, "Invalid parameter: {name}.", OURS, "A parameter of another kind, or with a word that is not among those of the client, is 400; its code is not documented.", param="{name}"),
     _error("parameter.expand", 400, "This property cannot be expanded: {name}.", OURS, "A field that cannot be expanded is 400.", param="expand"),
+    row("metadata.max_keys", 50, METADATA, "Metadata have at most 50 keys."),
+    row("metadata.max_key_length", 40, METADATA, "A key of metadata has at most 40 characters."),
+    row("metadata.max_text_length", 500, METADATA, "A value of metadata is a text of at most 500 characters."),
+    _error("metadata.refused", 400, "The metadata have too many keys, or a key or a value is too long.", METADATA, "Metadata above a limit are 400; the code is not documented.", param="metadata"),
     row("idempotency.max_length", 255, IDEMPOTENCE, "An idempotency key has at most 255 characters."),
     _error("idempotency.long", 400, "The idempotency key is too long.", OURS, "A longer key is 400."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
@@ -114,14 +123,17 @@ CLAIMS = table(
     row("credit.price", Decimal("1.50"), OURS, "A report costs USD 1.50, a price in the United States that others' notes quote. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "Stripe sends invoices: the balance is the mock's own, and without it a report is free."),
     fact("expand.outputs", RESULTS, "verified_outputs is there only if it is expanded, and null unless the session is verified; last_verification_report is an id unless expanded."),
-    fact("expand.sensitive", RESULTS, "Dates of birth and numbers are there only if each is expanded, and only for a restricted key, rk_.... That another key gets no error is ours."),
+    fact("expand.sensitive", RESULTS, "Dates of birth and numbers are there only if each is expanded, in a session or in a report, and only for a restricted key, rk_.... That another key gets no error is ours."),
     row("redact.takes_s", 60, OURS, "A redaction takes up to 4 days; here a minute."),
     fact("redact.data", STATES, "A redacted session stays, with its status; its metadata are empty, url and client_secret null, texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is ours."),
     fact("redact.open", STATES, "A redaction cancels a session that requires input; one that is processed cannot be redacted."),
     fact("redact.again", OURS, "A second redaction shows the first one."),
     row("list.answer", Reply(200), API, "A list has data, newest first, has_more and url."),
-    row("list.limit", 10, API, "A page has 10 objects, unless limit says otherwise, at most 100."),
-    fact("webhook.event", WEBHOOKS, "An event has id, type, created, livemode, api_version and the session in data.object, in which nothing is expanded. That its url and client_secret are null is ours."),
+    row("list.limit", 10, API, "A page has 10 objects, unless limit says otherwise, at most 100. That another limit is 400 is ours: in notes of others, Stripe takes 1 or 100 instead."),
+    _error("list.cursor", 400, "No such object: '{cursor}'", LISTS, "A cursor that is no object of the list is an error; its status, code and param are ours. A cursor need not fit the filters (ours): so a page can follow one whose last session has changed.", code="resource_missing", param="{name}"),
+    _error("list.cursors", 400, "Received both starting_after and ending_before.", LISTS, "Both cursors in one call are an error."),
+    _error("list.expand", 400, "This property cannot be expanded: {name}. Expand data.{name} instead.", API, "In a list, a field to expand begins with data.; others are 400.", param="expand"),
+    fact("webhook.event", WEBHOOKS, "An event has id, type, created, livemode, api_version and the session in data.object, in which nothing is expanded. That its url and client_secret are null is ours, and so are pending_webhooks, 1, and request, null."),
     fact("webhook.events", STATES, "The events are created, processing, verified, requires_input, canceled and redacted; redacted comes only to an endpoint that names it, not for *."),
     fact("webhook.signature", WEBHOOKS, "Stripe-Signature has the time t, and v1, the HMAC-SHA256 in hex of the time, a full stop and the body. Its key is the whole secret, with whsec_."),
     fact("webhook.rolled", WEBHOOKS, "After a secret was rolled, the former one signs, too, as a second v1: at Stripe for up to 24 hours, here until it is rolled again."),

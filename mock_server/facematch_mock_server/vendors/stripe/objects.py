@@ -174,7 +174,7 @@ def show_session(
 def _show_outputs(session: Session, expands: Collection[str]) -> dict[str, Any]:
     """Return what was verified: names, and the values that must be expanded by themselves."""
     values = _document_values(session)
-    outputs = {"address": None, "id_number_type": None}
+    outputs = {"address": None, "email": None, "id_number_type": None, "phone": None}
     for name in ("first_name", "last_name"):
         outputs[name] = values[name]
     for name, field in _SENSITIVE_OUTPUTS.items():
@@ -198,6 +198,7 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
         "livemode": hosted_of(session).is_live,
         "options": identity.options,
         "type": identity.type,
+        "verification_flow": identity.fields.get("verification_flow"),
         "verification_session": session.id,
     }
     if identity.type != "id_number":
@@ -215,7 +216,14 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
                 document[name] = values[name]
         shown["document"] = document
     if identity.type == "id_number" or identity.document_options.get("require_id_number"):
-        shown["id_number"] = {**_show_check(report, "id_number"), "id_number_type": None}
+        shown["id_number"] = {
+            **_show_check(report, "id_number"),
+            "first_name": values["first_name"],
+            "id_number_type": None,
+            "last_name": values["last_name"],
+        }
+        if "id_number.dob" in expands or "last_verification_report.id_number.dob" in expands:
+            shown["id_number"]["dob"] = values["dob"]
     if report.has_selfie and identity.document_options.get("require_matching_selfie"):
         shown["selfie"] = {
             **_show_check(report, "selfie"),

@@ -20,11 +20,12 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
-from .calls import Kind, Parameters, StripeCall, new_id
+from .calls import Kind, Parameters, StripeCall, Words, new_id
 from .objects import (
     CANCELED,
     PROCESSING,
     REQUIRES_INPUT,
+    VERIFIED,
     Identity,
     identity_of,
     show_report,
@@ -32,8 +33,9 @@ from .objects import (
     with_identity,
 )
 
+_TYPE = Words(("document", "id_number"))
 _DOCUMENT_OPTIONS: Mapping[str, Kind] = {
-    "allowed_types": list,
+    "allowed_types": Words(("driving_license", "id_card", "passport"), is_list=True),
     "require_id_number": bool,
     "require_live_capture": bool,
     "require_matching_selfie": bool,
@@ -43,7 +45,7 @@ _CHANGE: Mapping[str, Kind] = {
     "metadata": dict,
     "options": {"document": _DOCUMENT_OPTIONS},
     "provided_details": {"email": str, "phone": str},
-    "type": str,
+    "type": _TYPE,
 }
 #: Parameters of a start that answers show as they were sent.
 _SHOWN: Mapping[str, Kind] = {
@@ -70,9 +72,18 @@ _PAGE: Mapping[str, Kind] = {
     "limit": str,
     "starting_after": str,
 }
-#: What each filter compares.
-_SESSION_FILTERS = ("client_reference_id", "related_customer", "related_customer_account", "status")
-_REPORT_FILTERS = ("client_reference_id", "type", "verification_session")
+#: What each filter compares, and its kind.
+_SESSION_FILTERS: Mapping[str, Kind] = {
+    "client_reference_id": str,
+    "related_customer": str,
+    "related_customer_account": str,
+    "status": Words((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
+}
+_REPORT_FILTERS: Mapping[str, Kind] = {
+    "client_reference_id": str,
+    "type": _TYPE,
+    "verification_session": str,
+}
 
 
 def start(call: StripeCall) -> Response:
@@ -80,7 +91,6 @@ def start(call: StripeCall) -> Response:
     sent = call.read_parameters(_START)
     if "type" not in sent and "verification_flow" not in sent:
         call.refuse("parameter.missing", name="type")
-    _check_type(call, sent)
     return_url = sent.get("return_url")
     if return_url is not None and not urlsplit(return_url).netloc:
         call.refuse("start.return_url")
@@ -96,7 +106,7 @@ def start(call: StripeCall) -> Response:
         call.claims["session.link_s"],
         {
             "status": REQUIRES_INPUT,
-            "metadata": sent.get("metadata") or {},
+            "metadata": call.merge_metadata({}, sent.get("metadata", {})),
             "result": {"identity": identity},
         },
         session_id=new_id("vs", call.world.account.ids.uuid()),
@@ -106,11 +116,6 @@ def start(call: StripeCall) -> Response:
     )
     webhooks.announce(call.world, session, webhooks.CREATED)
     return call.answer("session.answer", _show(call, session))
-
-
-def _check_type(call: StripeCall, sent: Parameters) -> None:
-    if sent.get("type", "document") not in ("document", "id_number"):
-        call.refuse("parameter.invalid", name="type")
 
 
 def _read_options(call: StripeCall, sent: Parameters) -> dict[str, Any]:
@@ -176,16 +181,16 @@ def read(call: StripeCall) -> Response:
 def change(call: StripeCall) -> Response:
     """Change the metadata, the options, the details or the type of an open session."""
     sent = call.read_parameters(_CHANGE)
-    _check_type(call, sent)
     session = _find_open(call)
 
     def apply(stored: Session) -> Session:
         identity = identity_of(stored)
         if "metadata" in sent:
-            # An empty value removes its key, and empty metadata remove all.
-            metadata = {**stored.metadata_or_empty, **sent["metadata"]} if sent["metadata"] else {}
-            kept = {name: text for name, text in metadata.items() if text != ""}
-            stored = attrs.evolve(stored, metadata=kept)
+            metadata = {}
+            # Empty metadata remove all.
+            if sent["metadata"]:
+                metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
+            stored = attrs.evolve(stored, metadata=metadata)
         fields = dict(identity.fields)
         if "provided_details" in sent:
             fields["provided_details"] = sent["provided_details"] or None
@@ -204,8 +209,9 @@ def _find_open(call: StripeCall) -> Session:
     """Return the session in the path; refuse the call if it does not require input."""
     session_id, *_ = call.path_values
     session = call.find_session(session_id)
-    is_redacted = identity_of(session).redacted_at is not None
-    if session.status != REQUIRES_INPUT or is_redacted:
+    if identity_of(session).redacted_at is not None:
+        call.refuse("session.state", name="redacted")
+    if session.status != REQUIRES_INPUT:
         call.refuse("session.state", name=session.status)
     return session
 
@@ -306,30 +312,30 @@ def read_report(call: StripeCall) -> Response:
 def _list(
     call: StripeCall,
     objects: Sequence[dict[str, Any]],
-    filters: Sequence[str],
+    filters: Mapping[str, Kind],
     *,
     show: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown,
 ) -> Response:
     """Return a page of the objects that the query selects, each as `show` returns it."""
-    sent = call.read_parameters({**_PAGE, **dict.fromkeys(filters, str)})
+    sent = call.read_parameters({**_PAGE, **filters})
     limit = call.claims["list.limit"]
     if "limit" in sent:
         limit = _read_number(call, "limit", sent["limit"])
     if not 1 <= limit <= 100:
         call.refuse("parameter.invalid", name="limit")
-    found = _select(call, objects, sent, filters)
-    ids = [shown["id"] for shown in found]
+    ids = [shown["id"] for shown in objects]
     for name in ("starting_after", "ending_before"):
         if name in sent and sent[name] not in ids:
-            call.refuse("session.unknown", name=sent[name])
+            call.refuse("list.cursor", name=name, cursor=sent[name])
+    if "starting_after" in sent and "ending_before" in sent:
+        call.refuse("list.cursors")
+    # The cursor is a place among all objects, so that it need not fit the filters.
     if "starting_after" in sent:
-        found = found[ids.index(sent["starting_after"]) + 1 :]
-        page = found[:limit]
-    elif "ending_before" in sent:
-        found = found[: ids.index(sent["ending_before"])]
-        page = found[-limit:]
-    else:
-        page = found[:limit]
+        objects = objects[ids.index(sent["starting_after"]) + 1 :]
+    if "ending_before" in sent:
+        objects = objects[: ids.index(sent["ending_before"])]
+    found = _select(call, objects, sent, filters)
+    page = found[-limit:] if "ending_before" in sent else found[:limit]
     body = {
         "object": "list",
         "data": [show(shown) for shown in page],
@@ -343,7 +349,7 @@ def _select(
     call: StripeCall,
     objects: Sequence[dict[str, Any]],
     sent: Parameters,
-    filters: Sequence[str],
+    filters: Mapping[str, Kind],
 ) -> list[dict[str, Any]]:
     """Return the objects that fit the filters, and the times of ``created``."""
     found = list(objects)

@@ -80,6 +80,8 @@ def compose(
         "created": int(happened_at.timestamp()),
         "data": {"object": show_session(session, happened_at)},
         "livemode": is_live,
+        "pending_webhooks": 1,
+        "request": None,
         "type": delivery.event,
     }
     body = delivery.write(event)

@@ -262,6 +262,63 @@ def test_list_is_paged_newest_first_and_filtered(engine, control):
     assert listed(created=second) == ([ids[1]], False)
 
 
+def test_session_that_no_longer_fits_the_filter_is_still_a_cursor(engine):
+    ids = [start(engine)["id"] for _ in range(3)]
+    send(engine, f"{SESSIONS}/{ids[1]}/cancel", {})
+    query = {"status": "requires_input", "starting_after": ids[1]}
+    assert [each["id"] for each in send(engine, SESSIONS, query=query).json()["data"]] == [ids[0]]
+    query = {"status": "requires_input", "ending_before": ids[1]}
+    assert [each["id"] for each in send(engine, SESSIONS, query=query).json()["data"]] == [ids[2]]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({"starting_after": "vs_nobody"}, ("resource_missing", "starting_after")),
+        ({"ending_before": "vs_nobody"}, ("resource_missing", "ending_before")),
+        ({"status": "failed"}, (None, "status")),
+        ({"limit": "101"}, (None, "limit")),
+        # Without data., Stripe expands nothing in a list.
+        ({"expand[]": "last_verification_report"}, (None, "expand")),
+        ({"expand[]": "data.face"}, (None, "expand")),
+    ],
+)
+def test_list_refuses_an_unknown_cursor_word_or_field(engine, session, query, error):
+    answer = send(engine, SESSIONS, query=query)
+    assert error_of(answer) == (400, "invalid_request_error", *error)
+
+
+def test_list_refuses_both_cursors(engine, session):
+    query = {"starting_after": session["id"], "ending_before": session["id"]}
+    assert send(engine, SESSIONS, query=query).status == 400
+
+
+def test_report_shows_a_date_of_birth_to_a_restricted_key_that_expands_it(
+    engine, control, people, session
+):
+    control.add_key(key=RESTRICTED)
+    people.document(session["id"], full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 2))
+    people.finish(session["id"], "p1-again", "p1")
+    path = f"{REPORTS}/{read(engine, session)['last_verification_report']}"
+    query = {"expand[]": "document.dob"}
+    for key, is_shown in ((stripe.LIVE, False), (RESTRICTED, True)):
+        document = send(engine, path, query=query, key=key).json()["document"]
+        assert ("dob" in document) is is_shown
+    listed = send(engine, REPORTS, query={"expand[]": "data.document.dob"}, key=RESTRICTED).json()
+    assert listed["data"][0]["document"]["dob"] == {"day": 2, "month": 1, "year": 1980}
+
+
+def test_change_refuses_more_than_50_keys_of_metadata_in_all(engine):
+    first = {f"metadata[{number}x]": "x" for number in range(50)}
+    session = start(engine, {"type": "document", "metadata[empty]": "", **first})
+    assert len(session["metadata"]) == 50
+    path = f"{SESSIONS}/{session['id']}"
+    assert send(engine, path, {"metadata[one]": "x"}).status == 400
+    exchanged = send(engine, path, {"metadata[one]": "x", "metadata[0x]": ""}).json()["metadata"]
+    assert len(exchanged) == 50
+    assert send(engine, path).json()["metadata"] == exchanged
+
+
 def test_reports_of_a_session_are_listed_newest_first(engine, control, people, session):
     people.finish(session["id"], "p2", "p1")
     control.advance(1)
@@ -306,7 +363,16 @@ def test_key_may_be_the_user_of_http_basic(engine):
             {"type": "document", "options[document][require_matching_selfie]": "yes"},
             (None, "options[document][require_matching_selfie]"),
         ),
+        (
+            {"type": "document", "options[document][allowed_types][]": "visa"},
+            (None, "options[document][allowed_types][0]"),
+        ),
         ({"type": "document", "metadata": "x"}, (None, "metadata")),
+        ({"type": "document", "metadata[a][b]": "x"}, (None, "metadata[a]")),
+        *(
+            ({"type": "document", **metadata}, (None, "metadata"))
+            for metadata in stripe.WRONG_METADATA.values()
+        ),
         ({"type": "document", "return_url": "shop"}, ("url_invalid", "return_url")),
         ({"type": "document", "expand[]": "face"}, (None, "expand")),
     ],
@@ -406,7 +472,9 @@ def test_event_of_test_mode_has_a_decoy_and_expands_nothing(engine, control, peo
         session = start(engine, {"type": "document", **SELFIE}, key=key)
         people.finish(session["id"], "p1-again", "p1")
         *_, (_, letter, _) = carry(engine)
-        shown = json.loads(letter.body)["data"]["object"]
+        event = json.loads(letter.body)
+        assert (event["pending_webhooks"], event["request"]) == (1, None)
+        shown = event["data"]["object"]
         assert shown["last_verification_report"].startswith("vr_")
         assert (shown["url"], shown["client_secret"]) == (None, None)
         assert "verified_outputs" not in shown
