@@ -1,4 +1,4 @@
-"""Put the pages of docs/ into the wheel, where `facematch docs` reads them."""
+"""Put the pages of docs/ into the wheel, where `facematch docs` reads them, and compared.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 class PagesHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the pages, but not to an editable installation, which reads those of the checkout."""
+        """Add the pages, but not to an editable installation, which reads the checkout."""
         if version == "editable":
             return
         root = Path(self.root)
@@ -23,7 +23,9 @@ class PagesHook(BuildHookInterface[Any]):
         self.folder = tempfile.mkdtemp()
         file = Path(self.folder, module["JOINED"].name)
         file.write_bytes(bz2.compress(module["joined_pages"](root).encode()))
-        build_data["force_include"][str(file)] = f"facematch_core/{file.name}"
+        included = build_data["force_include"]
+        included[str(file)] = f"facematch_core/{file.name}"
+        included[str(root / "docs/vendors/compared.toml")] = "facematch_mock_server/compared.toml"
 
     def finalize(self, version: str, _build_data: dict[str, Any], _artifact_path: str) -> None:
         """Remove the file."""

@@ -16,6 +16,7 @@ from facematch_core.config.plugins import backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.claims import Claim
+from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -74,8 +75,8 @@ def table_of_faces() -> str:
 
 
 def table_of_features() -> str:
-    """Return the table of how each backend decides and what it charges."""
-    titles = ("Backend", "Decides", "Scale", "Charged", "Keeps", "Finds lost calls")
+    """Return the table of how each backend decides and charges, and when its mock was compared."""
+    titles = ("Backend", "Decides", "Scale", "Charged", "Keeps", "Finds lost calls", "Compared")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name, backend in bundled_backends().items():
         features = backend.capabilities
@@ -88,6 +89,7 @@ def table_of_features() -> str:
                 # Retention is an option of calls with pictures.
                 names_of(features.retention) if features.operations else "-",
                 yes_or_no(backend.reconcile is not Backend.reconcile),
+                day_of_comparison(name),
             )
         )
     return "\n".join(rows)
@@ -116,7 +118,29 @@ def first_calls_to(vendor: str) -> str:
             f"facematch mock --vendor {vendor} --port 8089 {record} --upstream {url} &",
             f"FIRST_CALLS_URL=http://127.0.0.1:8089 {runner}",
         ]
-    return "\n".join([head, "", *(f"    {command}" for command in commands)])
+    lines = [comparison_with(vendor), "", head, "", *(f"    {command}" for command in commands)]
+    return "\n".join(lines)
+
+
+def comparison_with(vendor: str) -> str:
+    """Return the paragraph that says when the mock was compared with the vendor."""
+    comparison = latest_comparison(vendor)
+    if comparison is None:
+        return "The mock was compared with the vendor: **never**."
+    server = "" if comparison.image is None else f", the image `{comparison.image}`"
+    return (
+        f"The mock of facematch {comparison.mock} was compared with the vendor{server}: on "
+        f"**{comparison.date}**. Of {comparison.exchanges} exchanges, {comparison.alike} were "
+        f"alike, {comparison.different} different ([report]({comparison.report}))."
+    )
+
+
+def day_of_comparison(backend: str) -> str:
+    """Return the day on which the backend's mock was compared with the vendor."""
+    if backend not in vendor_names():
+        return "-"
+    comparison = latest_comparison(backend)
+    return "never" if comparison is None else f"[{comparison.date}]({comparison.report})"
 
 
 def table_of_limits() -> str:

@@ -21,11 +21,12 @@ SKILL = PACKAGE / ".agents/skills/facematch/SKILL.md"
 TOP_PAGES = ("SECURITY.md",)
 #: Pages, and the programs that they explain.
 SUFFIXES = (".md", ".py", ".toml", ".yaml")
-#: The site's own code, licences of photographs, and what needs a checkout or is long.
+#: The site's own code, licences of photographs, data, and what needs a checkout or is long.
 LEFT_OUT = (
     "_",
     "photographs/",
     "maintain/",
+    "vendors/compared.toml",
     "examples/compose/",
     "examples/sessions_app/test_app",
 )

@@ -21,6 +21,7 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
 from facematch_mock_server.claims import MOCK, ActiveClaims, Claim
+from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import (
     OUTCOME_FIELDS,
@@ -631,7 +632,11 @@ class Control:
         self._accounts.reset(self._account_ref, self._vendor, claims)
         return self.behaviours()
 
-    @endpoint("GET", "claims", result_key="claims")
+    @endpoint("GET", "claims")
+    def _http_claims(self) -> dict[str, Any]:
+        """Return the claims that apply now, and when they were compared with the vendor."""
+        return {"claims": self.claims(), "compared": latest_comparison(self.world.vendor.name)}
+
     def claims(self) -> tuple[Claim, ...]:
         """Return the claims that apply with the vendor's current switches."""
         return self.world.claims.claims
