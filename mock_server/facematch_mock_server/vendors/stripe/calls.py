@@ -9,12 +9,12 @@ import base64
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.vendors.base import Call, bearer_token
+from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
@@ -71,7 +71,14 @@ class StripeRecords(SavedAnswers):
 
 @attrs.define(kw_only=True, eq=False)
 class StripeCall(Call):
-    """A call to Stripe."""
+    """A call to Stripe.
+
+    Attributes:
+        is_refusal_kept: Whether the call was refused after its parameters had been checked, so
+            that its idempotency key gets the same refusal again.
+    """
+
+    is_refusal_kept: bool = False
 
     @property
     def mode(self) -> str:
@@ -219,6 +226,11 @@ class StripeCall(Call):
             self.refuse("metadata.refused", "metadata.max_keys")
         return merged
 
+    def refuse_state(self, state: str) -> NoReturn:
+        """Refuse the call because of the session's state."""
+        self.is_refusal_kept = True
+        self.refuse("session.state", name=state)
+
     def find_session(self, session_id: str) -> Session:
         """Return the session with this id; refuse the call if the key's mode has none."""
         session = self.world.sessions.find(session_id)
@@ -256,10 +268,13 @@ def check_key(call: StripeCall) -> None:
 def check_rate(call: StripeCall) -> None:
     """Refuse the call if its mode, or in live mode its endpoint, has had too many in a second."""
     client = "test"
+    reason = "global-rate"
     if call.is_live and call.route is not None:
         client = f"live {call.request.method} {call.route.pattern}"
+        reason = "endpoint-rate"
     if call.count_request({"request": 1.0}, client) is not None:
-        call.refuse("rate.exceeded", "rate.limit")
+        headers = (("Stripe-Rate-Limited-Reason", reason),)
+        call.refuse("rate.exceeded", "rate.limit", "rate.reason", headers=headers)
 
 
 #: A handler of a route.
@@ -284,14 +299,17 @@ def with_replay(handle: Handler) -> Handler:
             if saved is None:
                 records.under_way.add(name)
             elif saved.request == digest_of(call.request):
-                call.claims.cite("idempotency.replayed")
-                return saved.again(call.headers)
+                call.claims.cite("idempotency.replayed", "idempotency.header")
+                return saved.again((*call.headers, ("Idempotent-Replayed", "true")))
             else:
                 call.refuse("idempotency.other")
         try:
-            # A refusal is raised, and not saved.
             answer = handle(call)
             records.save(name, call.request, answer, call.now)
+        except Refused as refusal:
+            if call.is_refusal_kept:
+                records.save(name, call.request, refusal.response, call.now)
+            raise
         finally:
             records.under_way.discard(name)
         return answer

@@ -30,6 +30,10 @@ SELFIE = documented("docs.stripe.com/identity/selfie", _READ)
 LIVE = documented("docs.stripe.com/identity/before-going-live", _READ)
 PRICES = documented("support.stripe.com: billing for Identity", _READ)
 IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
+EXECUTION = documented(
+    "docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-low-level", _READ
+)
+REPLAYED = documented("Stripe's client for Ruby, lib/stripe/errors.rb: idempotent_replayed?", _READ)
 METADATA = documented("docs.stripe.com/api/metadata", _READ)
 RATES = documented("docs.stripe.com/rate-limits", _READ)
 WEBHOOKS = documented("docs.stripe.com/webhooks", _READ)
@@ -79,6 +83,7 @@ CLAIMS = table(
     fact("key.account", OURS, "Stripe-Account is not read: the mock has no connected accounts, and answers as the key's own."),
     row("rate.limit", 25, RATES, "25 requests a second are allowed in test mode, and in live mode for each endpoint. The limit of 100 for the whole live mode is not imitated."),
     _error("rate.exceeded", 429, "Too many requests.", RATES, "Requests above the limit are 429.", code="rate_limit"),
+    fact("rate.reason", RATES, "Stripe-Rate-Limited-Reason is global-rate for the limit of a mode, endpoint-rate for that of an endpoint."),
     fact("parameter.form", ENCODING, "A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=, in a form and in a query."),
     _error("body.form", 400, "The body is no form.", OURS, "A body of another type, such as JSON, is 400."),
     _error("parameter.missing", 400, "Missing required parameter: {name}.", API, "A start without a type or a verification_flow is 400.", code="parameter_missing", param="{name}"),
@@ -93,7 +98,8 @@ CLAIMS = table(
     row("idempotency.max_length", 255, IDEMPOTENCE, "An idempotency key has at most 255 characters."),
     _error("idempotency.long", 400, "The idempotency key is too long.", OURS, "A longer key is 400."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
-    fact("idempotency.replayed", IDEMPOTENCE, "A POST with a known key gets the status and the body of the first one again; a refusal is not kept. That the answer of a test's fault is not kept either is ours: Stripe repeats a 500, too."),
+    fact("idempotency.replayed", EXECUTION, "A POST with a known key gets the status and the body of the first one again, also a refusal for the session's state. A refusal of a key, a limit or a parameter is not kept, nor, which is ours, one of an unknown session. That the answer of a test's fault is not kept either is ours: Stripe repeats a 500, too."),
+    fact("idempotency.header", REPLAYED, "An answer that is given again has the header Idempotent-Replayed: true."),
     _error("idempotency.other", 400, "The idempotency key was used with other parameters.", IDEMPOTENCE, "Other parameters with a known key are an error; its status 400 is inferred from Stripe's clients.", kind="idempotency_error"),
     _error("idempotency.in_use", 409, "A request with this idempotency key is under way.", API, "A second request while the first one with its key is under way is 409.", code="idempotency_key_in_use"),
     _error("start.return_url", 400, "Not a valid URL.", API, "A return_url that is no URL is 400.", code="url_invalid", param="return_url"),

@@ -210,9 +210,9 @@ def _find_open(call: StripeCall) -> Session:
     session_id, *_ = call.path_values
     session = call.find_session(session_id)
     if identity_of(session).redacted_at is not None:
-        call.refuse("session.state", name="redacted")
+        call.refuse_state("redacted")
     if session.status != REQUIRES_INPUT:
-        call.refuse("session.state", name=session.status)
+        call.refuse_state(session.status)
     return session
 
 
@@ -235,7 +235,7 @@ def _cancel(call: StripeCall, session: Session) -> Session:
 
     session = call.world.sessions.change(session.id, apply) or session
     if not is_canceled_now:
-        call.refuse("session.state", name=session.status)
+        call.refuse_state(session.status)
     webhooks.announce_status(call.world, session)
     return session
 
@@ -246,7 +246,7 @@ def redact(call: StripeCall) -> Response:
     session_id, *_ = call.path_values
     session = call.find_session(session_id)
     if session.status == PROCESSING:
-        call.refuse("session.state", name=session.status)
+        call.refuse_state(session.status)
     call.claims.cite("redact.data", "redact.again")
     if identity_of(session).redacted_at is None:
         call.claims.cite("redact.open")

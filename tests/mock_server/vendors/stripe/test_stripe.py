@@ -404,6 +404,8 @@ def test_known_idempotency_key_gets_the_first_answer_again(engine, control, peop
     control.advance(86_399)
     again = engine.handle(stripe.starting(idempotency_key="one"))
     assert again.body == first.body
+    replayed = [dict(answer.headers).get("Idempotent-Replayed") for answer in (first, again)]
+    assert replayed == [None, "true"]
     assert len(people.all()) == 1
     other = engine.handle(stripe.starting({"type": "document"}, idempotency_key="one"))
     assert error_of(other)[:2] == (400, "idempotency_error")
@@ -418,6 +420,20 @@ def test_refused_parameters_do_not_use_up_an_idempotency_key(engine):
     assert engine.handle(stripe.starting(idempotency_key="one")).status == 200
 
 
+def test_refusal_for_the_state_of_a_session_is_kept_for_its_idempotency_key(
+    engine, control, people, session
+):
+    path = f"{SESSIONS}/{session['id']}/redact"
+    control.set_outcome("match", review=True)
+    people.finish(session["id"], "p1-again", "p1")
+    refused = send(engine, path, {}, idempotency_key="one")
+    people.decide(session["id"], "verified")
+    again = send(engine, path, {}, idempotency_key="one")
+    assert (refused.status, again.status, again.body) == (400, 400, refused.body)
+    assert read(engine, session)["redaction"] is None
+    assert send(engine, path, {}, idempotency_key="two").json()["redaction"] is not None
+
+
 def test_second_request_while_the_first_is_under_way_is_409(engine):
     answer = ask(engine, stripe.beside_another(stripe.starting(idempotency_key="two")))
     assert error_of(answer)[::2] == (409, "idempotency_key_in_use")
@@ -427,7 +443,10 @@ def test_live_mode_has_the_limit_for_each_endpoint_and_test_mode_for_all(engine)
     for key, reports_status in ((stripe.LIVE, 200), (TEST, 429)):
         for _ in range(25):
             assert send(engine, SESSIONS, key=key).status == 200
-        assert send(engine, SESSIONS, key=key).status == 429
+        answer = send(engine, SESSIONS, key=key)
+        reason = "endpoint-rate" if key == stripe.LIVE else "global-rate"
+        assert answer.status == 429
+        assert dict(answer.headers)["Stripe-Rate-Limited-Reason"] == reason
         assert send(engine, REPORTS, key=key).status == reports_status
 
 
