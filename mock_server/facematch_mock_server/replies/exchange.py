@@ -33,7 +33,9 @@ _FORMATS = {
     b"RIFF": "WEBP",
     b"BM": "BMP",
 }
-_BASE64 = re.compile(r"(data:image/[\w+.-]+;base64,)?([\w+/=\s-]{60,})", re.ASCII)
+_BASE64 = re.compile(r"(?:data:(image/[^;,]*)[^,]*;base64,)?([\w+/=\s-]{60,})", re.ASCII)
+#: The media types that are kept of a data URI.
+_IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "image/gif"})
 #: The card of a file, or of a text in base64, that is no picture.
 NO_PICTURE = "no-picture"
 #: The usual letters of base64, by those that are safe in addresses.
@@ -214,6 +216,13 @@ def _single_values(fields: dict[str, list[str]]) -> dict[str, Any]:
     return {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()}
 
 
+def _prefix_of(image_type: str | None) -> str:
+    """Return the start of a data URI of a type; an empty text if there is none."""
+    if image_type is None:
+        return ""
+    return f"data:{image_type if image_type in _IMAGE_TYPES else 'image/png'};base64,"
+
+
 def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
     """Return a JSON value with a `Picture` for each picture in base64, and JSON in texts read."""
     if isinstance(value, dict):
@@ -229,13 +238,14 @@ def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
             return value
     encoded = _BASE64.fullmatch(value)
     if encoded is not None:
+        prefix = _prefix_of(encoded[1])
         with contextlib.suppress(ValueError):
             content = base64.b64decode(encoded[2].translate(_USUAL_BASE64) + "==")
             if _PICTURE.match(content):
-                return Picture(add_picture(content), encoded[1] or "")
+                return Picture(add_picture(content), prefix)
             # Text in place of a picture; an id or a token has other bytes, too.
             if content.isascii():
-                return Picture(NO_PICTURE, encoded[1] or "")
+                return Picture(NO_PICTURE, prefix)
     if len(value) > _LONGEST_TEXT:
         # It is hidden as a whole; its digest is the same for the same text.
         return hashlib.sha256(value.encode(errors="replace")).hexdigest()

@@ -70,8 +70,8 @@ class Recorder:
             )
         try:
             body = decode_body(reply)
-        except ValueError:
-            self._report("A call was not recorded: its reply has an unknown compression.")
+        except ValueError as error:
+            self._report(f"A call was not recorded: {error}.")
             return reply
         host = self._upstream.host_for(request)
         self.recording.add(vendor, host, request, attrs.evolve(reply, body=body))

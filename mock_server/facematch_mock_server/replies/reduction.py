@@ -55,13 +55,24 @@ _SIGNED_HEADERS = frozenset(
     }
 )
 _WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
-#: Most digits in a word of a sentence.
+#: Most digits in a name, a constant or a word of a sentence.
 _MOST_DIGITS = 3
+#: Digits with no letter between them, such as a telephone number, which is written in groups.
+_DIGITS = re.compile(r"\d(?:[\W_]*\d)*")
 _LONGEST_WORD = 40
-_VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}(\.\d{1,2}){1,2}")
+#: Three numbers without a v may be a date.
+_VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}\.\d{1,2}")
 _LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
-_PLAIN_NUMBER = re.compile(r"-?\d{1,4}(\.\d+)?")
+#: Numbers that are written as texts. More digits may be a PIN, a year of birth or a position.
+_PLAIN_NUMBER = re.compile(r"-?(\d{1,3}(\.\d{1,2})?|0\.\d+)")
+_SCORE = re.compile(r"\d{1,3}\.\d+")
+_INDEX = re.compile(r"\d{1,3}")
+#: Headers whose number is a time or a count.
+_COUNT_HEADER = re.compile(r"retry-after|(x-)?rate-?limit.*")
+_COUNT = re.compile(r"\d{1,6}")
+#: Most that a number of a field with an id may be, to be no id.
+_MOST_NO_ID = 99
 _GENDERS = {"male": "female", "m": "f", "man": "woman"}
 _GENDERS |= {stand_in: stand_in for stand_in in _GENDERS.values()}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -226,6 +237,8 @@ class Reduction:
     def _reduce_header(self, name: str, text: str) -> str:
         if text in self._vocabulary.texts:
             return text
+        if _COUNT_HEADER.fullmatch(name) and _COUNT.fullmatch(text):
+            return text
         if name in ACTION_HEADERS and self._vocabulary.words.issuperset(text.split(".")):
             return text
         if name in ("content-type", "accept", "allow", "www-authenticate"):
@@ -322,7 +335,8 @@ class Reduction:
     def _reduce_number(self, field: Field, number: Any, *, is_private: bool) -> Any:
         if is_private:
             return 0
-        if abs(number) <= MAX_PLAIN_NUMBER:
+        largest = _MOST_NO_ID if field.has_id else MAX_PLAIN_NUMBER
+        if abs(number) <= largest:
             return number
         if not math.isfinite(number):
             return 0  # JSON has no such number
@@ -331,7 +345,7 @@ class Reduction:
             time = self._reduce_time(field, text)
             if time is not None:
                 return time
-        return int(self.stand_ins.of_id(str(abs(int(number)))))
+        return int(self.stand_ins.of_id(str(abs(int(number))), "{}"))
 
     def _reduce_key(self, name: str) -> str:
         """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.
@@ -349,15 +363,13 @@ class Reduction:
     def _reduce_part_of_key(self, part: re.Match[str]) -> str:
         """Return the name between two brackets, or the index of an item."""
         name = part[0]
-        return name if _PLAIN_NUMBER.fullmatch(name) else self._reduce_key(name)
+        return name if _INDEX.fullmatch(name) else self._reduce_key(name)
 
     def _may_be_word(self, name: str) -> bool:
         """Return whether a name may be the vendor's: a word in a usual shape, and not private."""
-        if not _WORDLIKE.fullmatch(name) or len(name) > _LONGEST_WORD or has_form_of_id(name):
-            return False
         shape = _shape_of(name)
         is_usual = "A" not in shape or shape in self._usual_shapes
-        return is_usual and self._private.clears_name(name)
+        return is_usual and self._may_be_constant(name)
 
     def _reduce_word(self, word: str) -> str:
         """Return a word, or its stand-in if the vocabulary lacks it and it is hidden or waits."""
@@ -397,7 +409,11 @@ class Reduction:
         """Return what is kept of a text that is under no private key, or None."""
         if text in self._vocabulary.texts and self._private.clears_text(text):
             return text
-        if _PLAIN_NUMBER.fullmatch(text) or text in ("true", "false"):
+        if text in ("true", "false"):
+            return text
+        if _PLAIN_NUMBER.fullmatch(text) and not field.has_id:
+            return text
+        if field.has_score and _SCORE.fullmatch(text):
             return text
         if field.has_constant and _VERSION.fullmatch(text):
             return text
@@ -409,8 +425,12 @@ class Reduction:
         return time
 
     def _may_be_constant(self, text: str) -> bool:
-        is_word = _WORDLIKE.fullmatch(text) is not None and len(text) <= _LONGEST_WORD
-        return is_word and not has_form_of_id(text) and self._private.clears_name(text)
+        """Return whether a text has the form of a word, and has no private one in it."""
+        if not _WORDLIKE.fullmatch(text) or len(text) > _LONGEST_WORD:
+            return False
+        if has_form_of_id(text) or _count_digits(text) > _MOST_DIGITS:
+            return False
+        return self._private.clears_name(text)
 
     def _is_vendors_sentence(self, field: Field, text: str) -> bool:
         return field.has_sentence or self._reduce_sentence(text) == text
@@ -420,13 +440,17 @@ class Reduction:
 
         def reduce(match: re.Match[str]) -> str:
             word = match[0]
-            if len(re.findall(r"\d", word)) > _MOST_DIGITS:
+            if _count_digits(word) > _MOST_DIGITS:
                 return "*"
             is_plain = word.isdecimal() or word in self._vocabulary.words
             return word if is_plain and self._private.clears_word(word) else "*"
 
+        def reduce_digits(match: re.Match[str]) -> str:
+            return match[0] if _count_digits(match[0]) <= _MOST_DIGITS else "*"
+
+        reduced = _DIGITS.sub(reduce_digits, WORD.sub(reduce, sentence))
         # Two braces would begin a template.
-        return WORD.sub(reduce, sentence).replace("{{", "{ {")
+        return reduced.replace("{{", "{ {")
 
     def _reduce_link(self, text: str) -> str:
         """Return a link to the vendor with its path reduced, or the stand-in of another one."""
@@ -490,6 +514,10 @@ def _fields_of(exchange: Exchange) -> Iterator[tuple[str, Any]]:
             yield "", body.fields
     for encoded in exchange.path.split("/"):
         yield encoded, None
+
+
+def _count_digits(text: str) -> int:
+    return sum(character.isdigit() for character in text)
 
 
 def _shape_of(name: str) -> str:

@@ -17,6 +17,8 @@ from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Reque
 
 _CONNECT_S = 15.0
 _ANSWER_S = 120.0
+#: Largest body of a reply that is recorded, without its compression. The program gets any.
+MAX_RECORDED_BYTES = 20_000_000
 #: Headers that are about one connection or the proxy, not about the call.
 _CONNECTION_HEADERS = frozenset(
     {
@@ -167,16 +169,23 @@ def _exchange(connection: http.client.HTTPConnection, request: Request) -> Respo
 
 
 def decode_body(response: Response) -> bytes:
-    """Return the body of a reply without its compression. Raises ValueError if it is unknown.
+    """Return the body of a reply without its compression, which a vendor may use unasked.
 
-    A vendor may compress a reply although the request asked for none.
+    Raises ValueError, with a reason that ends a sentence, if that is not possible, or if the body
+    has more than `MAX_RECORDED_BYTES`.
     """
     encoding = (response.header("content-encoding") or "identity").lower()
     if encoding == "identity":
-        return response.body
-    if encoding not in ("gzip", "deflate"):
-        raise ValueError("unknown compression")
-    try:
-        return zlib.decompress(response.body, wbits=zlib.MAX_WBITS | 32)
-    except zlib.error:
-        raise ValueError("invalid compression") from None
+        body = response.body
+    elif encoding in ("gzip", "deflate"):
+        # A small reply may be large without its compression.
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            body = unpacker.decompress(response.body, MAX_RECORDED_BYTES + 1)
+        except zlib.error:
+            raise ValueError("its reply is not compressed as it says") from None
+    else:
+        raise ValueError("its reply has an unknown compression")
+    if len(body) > MAX_RECORDED_BYTES:
+        raise ValueError(f"its reply has more than {MAX_RECORDED_BYTES // 1_000_000} MB")
+    return body

@@ -1,7 +1,8 @@
 """What a recording keeps of a call, and why. `reduction` hides everything else.
 
 - Booleans, null and plain numbers: fractions and integers below 100,000, but not under a private
-  key. A longer integer may be an id or a telephone number.
+  key, nor an id. A longer integer may be an id or a telephone number; so may be a text of four
+  digits or more, and digits in several groups.
 - Texts and keys of the mock's own sources, which name no person: the vendor's constants; and
   names that are made of several words of these, such as ``back_image_score``.
 - Constants, keys and steps of paths that the mock's sources lack, if they have the form of a word.
@@ -34,7 +35,8 @@ def words_in(text: str) -> frozenset[str]:
 MAX_PLAIN_NUMBER = 99_999
 #: Headers of a reply that are kept although no mock's source may name them.
 REPLY_HEADERS = re.compile(
-    r"content-type|retry-after|(x-)?rate-?limit.*|allow|www-authenticate|location|.*request-?id"
+    r"content-type|retry-after|allow|www-authenticate|location|(x-(amzn?-)?)?request-?id|"
+    r"(x-)?rate-?limit(-(limit|remaining|reset|policy|used))?(-(second|minute|hour|day|month))?"
 )
 #: Headers of a request that are hidden although a source may name them.
 HIDDEN_HEADERS = RESERVED_HEADERS | words_in(
@@ -43,10 +45,11 @@ HIDDEN_HEADERS = RESERVED_HEADERS | words_in(
 
 #: A field whose name has one of these words is private, with all that is below it.
 _PRIVATE_WORDS = words_in(
-    "address age birth birthdate birthday city comment comments device dob email ethnicity "
-    "external family fields first gender given info ip last lat latitude lng lon longitude mail "
-    "metadata middle mobile mrz nationality note notes passport person phone postal postcode race "
-    "reference sex street tags telephone town vendordata zip"
+    "address age birth birthdate birthday born city comment comments coordinate coordinates coords "
+    "cvc cvv device dob email ethnicity external family fields first gender geo geolocation given "
+    "gps info ip last lat latitude lng location lon longitude mail metadata middle mobile mrz "
+    "nationality note notes otp passcode passport person phone pin pincode postal postcode race "
+    "reference sex street tags telephone town vendordata yob zip"
 )
 #: What the user named in the vendor's settings, such as ``levelName``: no person's name.
 _CONFIGURED_WORDS = words_in("check collection level list model report service template workflow")
@@ -61,8 +64,17 @@ _SENTENCE_WORDS = words_in(
 )
 _TIME_WORDS = words_in("at created date datetime expires expiry ms time timestamp ts updated")
 _ID_WORDS = words_in("id ids ref uuid")
+_SCORE_WORDS = words_in(
+    "confidence distance percent percentage probability score scores similarity threshold"
+)
 _FIELD_WORDS = (
-    _PRIVATE_WORDS | _CONFIGURED_WORDS | _CONSTANT_WORDS | _SENTENCE_WORDS | _TIME_WORDS | _ID_WORDS
+    _PRIVATE_WORDS
+    | _CONFIGURED_WORDS
+    | _CONSTANT_WORDS
+    | _SENTENCE_WORDS
+    | _TIME_WORDS
+    | _ID_WORDS
+    | _SCORE_WORDS
 )
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _EXAMPLE = re.compile(r"(?i)[0-9a-f-]{16,}|\d{5,}")
@@ -124,6 +136,10 @@ class Field:
         return self._last in _ID_WORDS
 
     @property
+    def has_score(self) -> bool:
+        return self._last in _SCORE_WORDS
+
+    @property
     def has_key(self) -> bool:
         # A code is a secret of OAuth, or the vendor's constant for an error.
         return SECRET.search(self.name) is not None and self.name.lower() != "code"
@@ -170,8 +186,12 @@ class Vocabulary:
 
     def has_name(self, name: str) -> bool:
         """Return whether a name is a text, or is made of several parts, as mocks make some."""
+        if name in self.texts:
+            return True
         parts = split_words(name)
-        return name in self.texts or (len(parts) > 1 and self.parts.issuperset(parts))
+        # `split_words` drops digits: two of them may be a number.
+        has_number = re.search(r"\d\d", name) is not None
+        return len(parts) > 1 and not has_number and self.parts.issuperset(parts)
 
 
 def _texts_of(tree: ast.AST) -> Iterator[str]:

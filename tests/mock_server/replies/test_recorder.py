@@ -24,7 +24,7 @@ from facematch_mock_server.door import Door
 from facematch_mock_server.replies import read_replies
 from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.replies.recording_file import RecordingFile
-from facematch_mock_server.replies.upstream import Upstream
+from facematch_mock_server.replies.upstream import MAX_RECORDED_BYTES, Upstream
 from facematch_mock_server.replies.vocabulary import Vocabulary
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.vendors.base import MockVendor
@@ -167,6 +167,22 @@ def test_reply_that_is_compressed_unasked_reaches_the_program_as_it_is(open_reco
         assert recorder.forward("didit", request()).body == packed
     (mapping,) = written(recorder)
     assert list(mapping["response"]["jsonBody"]) == ["status"]
+
+
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
+def test_reply_that_is_too_large_to_record_reaches_the_program(open_recorder, is_packed):
+    said = []
+    body = bytes(MAX_RECORDED_BYTES + 1)
+    header = "Content-Type: application/json"
+    if is_packed:
+        body = gzip.compress(body)
+        header = "Content-Encoding: gzip"
+    with RawServer([read_request, send(http_reply(200, body, header))]) as server:
+        recorder = open_recorder(server.url, report=said.append)
+        assert recorder.forward("didit", request()).body == body
+    (sentence,) = said
+    assert "20 MB" in sentence
+    assert written(recorder) == []
 
 
 def test_certificate_is_verified(open_recorder, tmp_path):

@@ -297,6 +297,94 @@ def test_none_of_sixty_private_values_and_no_byte_of_a_picture_is_written(settle
         assert not find_leaks(P1[start : start + 12], run.text)
 
 
+#: Calls with a private value in a form of its own, and the parts that must not be written.
+FORMS = {
+    "telephone number in groups": (
+        {"answer": {"message": "No applicant with +41 79 123 45 67"}},
+        ["123 45", "45 67"],
+    ),
+    "number of a person in groups": ({"sent": {"x": "2 74 08 75 123 456 78"}}, ["123 456"]),
+    "number in a page": (
+        {"answer": b"<p>+41<b>79</b> 123</p><p>45 67</p>", "status": 500},
+        ["79", "123", "45"],
+    ),
+    "date as a constant": ({"answer": {"result": "23.08.74"}}, ["23.08"]),
+    "date in a sentence": (
+        {"answer": {"message": "born 23/08/74 at 11:42:07"}},
+        ["23/08", "11:42"],
+    ),
+    "date in a path": ({"target": "/v3.6/checks/23.08.74"}, ["23.08"]),
+    "date in numbers": ({"sent": {"born": {"day": 23, "year": 1974}}}, ["1974"]),
+    "year": ({"sent": {"yob": 1974, "dateOfBirth": {"year": 1974}, "x": "1974"}}, ["1974"]),
+    "pin": ({"sent": {"pin": 4821, "x": {"otp": "4821", "y": "4821"}}}, ["4821"]),
+    "short id": ({"sent": {"customer_id": 4471, "applicantId": "4471"}}, ["4471"]),
+    "short id in a query": ({"target": "/v3.6/checks?customer_id=447&x=4471"}, ["447"]),
+    "position": (
+        {"sent": {"coordinates": [51.348219, 3.28], "geo": {"y": 51.348219}}},
+        ["51.34"],
+    ),
+    "position in texts": ({"sent": {"x": "51.348219", "y": "3.287311"}}, ["51.34", "3.28"]),
+    "dotted number": ({"sent": {"x": "32.470123456"}}, ["470123456"]),
+    "index of a form": (
+        {"target": "/v3.6/checks?data[1.470123456]=1&data[19740823]=2"},
+        ["470123456", "19740823"],
+    ),
+    "id in a dotted constant": ({"answer": {"type": "report.id.48213377"}}, ["48213377"]),
+    "id in a key": ({"sent": {"report:id:48213377": 1}}, ["48213377"]),
+    "id in a step": ({"target": "/v3.6/report.id:4.8.2.1.3/x"}, ["4.8.2"]),
+    "name of a reply's header": (
+        {
+            "answer_headers": {
+                "X-Quenneville-Request-Id": "1",
+                "X-RateLimit-Quenneville": "5",
+                "Rate-Limit-Quenneville": "5",
+            }
+        },
+        ["quenneville"],
+    ),
+    "type of a data URI": (
+        {"sent": {"x": f"data:image/quenneville;base64,{base64.b64encode(P1).decode()}"}},
+        ["quenneville"],
+    ),
+    "parameter of a data URI": (
+        {
+            "sent": {
+                "x": f"data:image/png;name=quenneville.png;base64,{base64.b64encode(P1).decode()}"
+            }
+        },
+        ["quenneville"],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_private_value_is_hidden_in_every_form_it_is_written_in(form, settled_or_not):
+    call, private = FORMS[form]
+    settled_or_not.call(**{"answer": {}, **call})
+    assert settled_or_not.recording.left_out == []
+    (mapping,) = settled_or_not.mappings
+    del mapping["metadata"]["salt"], mapping["metadata"]["recorded"]
+    mapping["metadata"]["pictures"].clear()
+    written = json.dumps(mapping).lower()
+    for text in private:
+        assert text not in written
+
+
+def test_count_of_a_header_a_plain_number_and_a_version_are_kept(run):
+    run.call(
+        target="/v3.6/checks?page=12",
+        answer={"x": ["0.98731", "99.5", "-3"], "version": "v4.12", "score": "95.46630433"},
+        answer_headers={"Retry-After": "3600", "X-RateLimit-Remaining": "4999"},
+    )
+    (mapping,) = run.mappings
+    assert mapping["request"]["queryParameters"] == {"page": {"equalTo": "12"}}
+    assert mapping["response"]["headers"]["Retry-After"] == "3600"
+    assert mapping["response"]["headers"]["X-RateLimit-Remaining"] == "4999"
+    assert ["0.98731", "99.5", "-3"] in run.answers[0].values()
+    assert run.answers[0]["version"] == "v4.12"
+    assert run.answers[0]["score"] == "95.46630433"
+
+
 def in_form(text):
     return {
         "method": "POST",
