@@ -1,6 +1,8 @@
 """What the workflows call, run here."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,7 @@ from typing import ClassVar
 from urllib.parse import parse_qs
 
 import pytest
+import requests
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +89,99 @@ def test_refusal_of_compreface_is_one_sentence(admin):
     assert done.returncode == 1
     assert done.stderr == "CompreFace gave no key: HTTPError 403\n"
     assert done.stdout == ""
+
+
+ACTION = ROOT / ".github/actions/mock/action.yml"
+CALL = """
+import os, requests
+from facematch_mock_server import card_sheet
+card = card_sheet()["p1"].data
+answer = requests.post(
+    "https://verification.didit.me/v3/face-match/",
+    headers={"x-api-key": "the-programs-own-key"},
+    files={"user_image": ("a.png", card), "ref_image": ("b.png", card)},
+    timeout=20,
+)
+print(answer.json()["face_match"]["status"], os.environ["FACEMATCH_MOCK_URL"])
+"""
+
+
+@pytest.fixture
+def runner(tmp_path):
+    """Run a step as GitHub does, in a clean folder, with the variables of the steps before."""
+    file = tmp_path / "github-env"
+    file.touch()
+    (tmp_path / "work").mkdir()
+    steps = yaml.safe_load(ACTION.read_text("utf-8"))["runs"]["steps"]
+    scripts = {step["name"]: step["run"] for step in steps}
+    base = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_ENV": str(file),
+    }
+
+    def run(command, **variables):
+        earlier = dict(line.split("=", 1) for line in file.read_text().splitlines())
+        if isinstance(command, str):
+            options = ["--noprofile", "--norc", "-eo", "pipefail"]
+            command = ["bash", *options, "-c", scripts[command]]
+        return subprocess.run(
+            command,
+            env=base | earlier | variables,
+            cwd=tmp_path / "work",
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    run.variables = lambda: dict(line.split("=", 1) for line in file.read_text().splitlines())
+    yield run
+    run("Stop")
+
+
+def test_action_brings_an_unchanged_program_to_the_mock_and_stops_it(runner, tmp_path):
+    started = runner("Start", OPTIONS="--vendor didit --any-key")
+    assert started.returncode == 0, started.stdout + started.stderr
+    variables = runner.variables()
+    assert "NODE_OPTIONS" not in variables
+    assert Path(variables["FACEMATCH_DOOR_CA"]).is_file()
+    assert variables["JAVA_TOOL_OPTIONS"].startswith("-Dhttps.proxyHost=127.0.0.1 ")
+    called = runner([sys.executable, "-c", CALL])
+    assert called.stdout == f"Approved {variables['FACEMATCH_MOCK_URL']}\n", called.stderr
+    assert runner("Stop").returncode == 0
+    assert runner.variables()["HTTPS_PROXY"] == ""
+    assert list((tmp_path / "work").iterdir()) == []
+    with pytest.raises(requests.ConnectionError):
+        requests.get(variables["FACEMATCH_MOCK_URL"], timeout=10)
+
+
+def test_action_fails_with_what_the_mock_says(runner):
+    started = runner("Start", OPTIONS="--vendor nobody")
+    assert started.returncode == 1
+    assert "nobody" in started.stdout
+
+
+WORKFLOW_FILES = sorted(WORKFLOWS.glob("*.yml"))
+
+
+@pytest.mark.parametrize("file", WORKFLOW_FILES, ids=lambda file: file.stem)
+def test_actions_are_pinned_by_commit_and_no_workflow_writes_by_default(file):
+    workflow = yaml.safe_load(file.read_text("utf-8"))
+    assert set(workflow["permissions"].values() if workflow["permissions"] else ()) <= {"read"}
+    for job in workflow["jobs"].values():
+        for step in job.get("steps", ()):
+            used = step.get("uses")
+            assert used is None or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), used
+    # With the secrets of the repository it would run code of whoever opens a pull request.
+    assert "pull_request_target" not in workflow[True]
+
+
+def test_no_compiled_program_is_in_the_repository():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    compiled = re.compile(r"\.(exe|dll|so|dylib|jar|class|pyc|wasm)$")
+    assert not [name for name in listed.stdout.decode().split("\0") if compiled.search(name)]
 
 
 def jobs_of(name):

@@ -2,7 +2,8 @@
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
-COPY LICENSE NOTICE README.md pyproject.toml ./
+COPY LICENSE NOTICE README.md SECURITY.md hatch_build.py pyproject.toml ./
+COPY docs docs
 COPY facematch_core facematch_core
 COPY backends backends
 COPY comparison comparison
