@@ -106,6 +106,8 @@ def warn_of_calls(recorder: Recorder, vendors: Sequence[Vendor], upstream: str |
 
 def end_recording(recorder: Recorder) -> None:
     """Say what was recorded. Ask which words to hide, if a person is there to answer."""
+    # The program has ended, so nobody waits for an answer.
+    recorder.close()
     recording = recorder.recording
     for sentence in recording.left_out:
         _say(sentence)

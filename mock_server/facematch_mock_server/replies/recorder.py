@@ -77,6 +77,10 @@ class Recorder:
         self.recording.add(vendor, host, request, attrs.evolve(reply, body=body))
         return reply
 
+    def close(self) -> None:
+        """Send no more calls. Those that wait for an answer get none, as they may be charged."""
+        self._upstream.close()
+
     def _refuse(self, status: int, sentence: str) -> Response:
         self._report(sentence)
         # The vendor's own replies have no such header.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import ssl
+import threading
 import zlib
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -45,7 +48,7 @@ class NoAnswer(Exception):
 
 
 class Upstream:
-    """The way to the real vendors.
+    """The way to the real vendors. Thread-safe.
 
     Args:
         url: The server that takes all requests in place of the vendors' hosts, ``http://`` or
@@ -60,6 +63,9 @@ class Upstream:
             cafile=authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH
         )
         self._context.set_alpn_protocols(["http/1.1"])
+        self._connections: set[http.client.HTTPConnection] = set()
+        self._is_closed = False
+        self._lock = threading.Lock()
 
     def host_for(self, request: Request) -> str:
         """Return the host that a request goes to, without port."""
@@ -73,7 +79,7 @@ class Upstream:
         can be read.
 
         Raises:
-            NotSent: the connection failed.
+            NotSent: the connection failed, or `close` was called before.
             NoAnswer: it failed later.
         """
         origin = self._origin_for(request)
@@ -81,12 +87,34 @@ class Upstream:
             connection = self._connect(origin)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NotSent(type(error).__name__) from None
-        with contextlib.closing(connection):
+        with self._open_until_closed(connection):
             try:
                 return _exchange(connection, request)
             except (OSError, ValueError, http.client.HTTPException) as error:
                 # The text of the error may have bytes of the reply.
                 raise NoAnswer(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Send no more, and wait for no answer: a vendor may take minutes, or never answer."""
+        with self._lock:
+            self._is_closed = True
+            for connection in self._connections:
+                # That of TLS would forget its keys, which another thread is using.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def _open_until_closed(self, connection: http.client.HTTPConnection) -> Iterator[None]:
+        with contextlib.closing(connection):
+            with self._lock:
+                if self._is_closed:
+                    raise NotSent("the recording has ended")
+                self._connections.add(connection)
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._connections.discard(connection)
 
     def _origin_for(self, request: Request) -> SplitResult:
         if self._url is not None:

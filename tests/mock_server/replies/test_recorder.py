@@ -149,6 +149,35 @@ def test_call_that_was_not_sent_does_not_count(open_recorder):
     assert recorder.calls == 0
 
 
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "TLS"])
+def test_call_that_waits_for_its_answer_ends_with_the_recording(open_recorder, tmp_path, has_tls):
+    context = None
+    if has_tls:
+        authority = trustme.CA()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(context)
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    has_call = threading.Event()
+    has_ended = threading.Event()
+
+    def wait(_connection):
+        has_call.set()
+        assert has_ended.wait(timeout=60)
+
+    with RawServer([read_request, wait], tls=context) as server, ThreadPoolExecutor() as threads:
+        recorder = open_recorder(server.url, authorities=tmp_path / "ca.pem" if has_tls else None)
+        waiting = threads.submit(recorder.forward, "didit", request("POST"))
+        assert has_call.wait(timeout=60)
+        recorder.close()
+        reply = waiting.result(timeout=60)
+        has_ended.set()
+        assert reply.status == 502
+        assert "may have charged" in reply.json()["mock"]
+        assert recorder.forward("didit", request("POST")).status == 502
+        assert len([one for one in server.connections if one.requests]) == 1
+    assert recorder.calls == 1
+
+
 def test_redirect_is_the_answer(open_recorder):
     moved = http_reply(307, b"", "Location: https://elsewhere.example/")
     with RawServer([read_request, send(moved)]) as server:
