@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
@@ -202,9 +203,12 @@ class Alibaba(ActionPairVendor):
 def _read_quality_threshold(call: PairCall) -> float:
     """Return the least quality that a comparison asks for, 0-100; 0 for none."""
     try:
-        return float(call.texts.get("QualityScoreThreshold") or 0)
+        threshold = float(call.texts.get("QualityScoreThreshold") or 0)
     except ValueError:
         call.refuse("quality.wrong")
+    if not math.isfinite(threshold):
+        call.refuse("quality.wrong")
+    return threshold
 
 
 def _flatten_landmarks(face: SeenFace) -> list[int]:

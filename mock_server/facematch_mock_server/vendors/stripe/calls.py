@@ -23,9 +23,35 @@ from facematch_mock_server.world.sessions import Session
 NEWEST_VERSION = "2026-10-28.endive"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
 
-#: The fields of a session that can be expanded, and of a report, by their first word.
-_EXPANDABLE_OF_SESSION = ("last_verification_report", "verified_outputs")
-_EXPANDABLE_OF_REPORT = ("document", "id_number")
+#: The fields that can be expanded in each part of a session, and of a report: those of the client.
+_OUTPUTS = """
+address dob email first_name id_number id_number_type last_name phone sex unparsed_place_of_birth
+unparsed_sex
+"""
+_DOCUMENT = """
+address dob error expiration_date files first_name issued_date issuing_country last_name number sex
+type unparsed_place_of_birth unparsed_sex
+"""
+_ID_NUMBER = "dob error first_name id_number id_number_type last_name"
+_PARTS_OF_SESSION: Mapping[str, list[str]] = {"verified_outputs": _OUTPUTS.split()}
+_PARTS_OF_REPORT: Mapping[str, list[str]] = {
+    "document": _DOCUMENT.split(),
+    "id_number": _ID_NUMBER.split(),
+}
+
+
+def _can_expand(field: str, parts: Mapping[str, list[str]]) -> bool:
+    """Return whether a field is one of these parts, or a field in one of them."""
+    part, _, name = field.partition(".")
+    return part in parts and (not name or name in parts[part])
+
+
+def _can_expand_in_session(field: str) -> bool:
+    """Return whether a field of a session, or of its last report, can be expanded."""
+    place, _, field_of_report = field.partition(".")
+    if place != "last_verification_report":
+        return _can_expand(field, _PARTS_OF_SESSION)
+    return not field_of_report or _can_expand(field_of_report, _PARTS_OF_REPORT)
 
 
 @attrs.frozen
@@ -95,7 +121,6 @@ class StripeCall(Call):
         """The fields to expand, without the ``data.`` of a list; refuses unknown ones."""
         is_list = self.request.method == "GET" and not self.path_values
         is_of_report = self.request.path.startswith("/v1/identity/verification_reports")
-        expandable = _EXPANDABLE_OF_REPORT if is_of_report else _EXPANDABLE_OF_SESSION
         expands = set()
         for text in self.read_parameters(None).get("expand", ()):
             field = str(text)
@@ -105,8 +130,10 @@ class StripeCall(Call):
                     self.refuse("list.expand", name=text)
                 if not field:
                     continue  # the objects of a list are always there
-            root, _, _ = field.partition(".")
-            if root not in expandable:
+            can_expand = _can_expand_in_session(field)
+            if is_of_report:
+                can_expand = _can_expand(field, _PARTS_OF_REPORT)
+            if not can_expand:
                 self.refuse("parameter.expand", name=text)
             expands.add(field)
         return frozenset(expands)

@@ -90,7 +90,7 @@ CLAIMS = table(
     _error("parameter.unknown", 400, "Unknown parameter: {name}.", API, "An unknown parameter is 400.", code="parameter_unknown", param="{name}"),
     _error("parameter.empty", 400, "Empty parameter: {name}.", API, "An empty text is 400.", code="parameter_invalid_empty", param="{name}"),
     _error("parameter.invalid", 400, "Invalid parameter: {name}.", OURS, "A parameter of another kind, or with a word that is not among those of the client, is 400; its code is not documented.", param="{name}"),
-    _error("parameter.expand", 400, "This property cannot be expanded: {name}.", OURS, "A field that cannot be expanded is 400.", param="expand"),
+    _error("parameter.expand", 400, "This property cannot be expanded: {name}.", OURS, "A field that cannot be expanded is 400. In a part of a report, and in verified_outputs, the fields of the client can be.", param="expand"),
     row("metadata.max_keys", 50, METADATA, "Metadata have at most 50 keys."),
     row("metadata.max_key_length", 40, METADATA, "A key of metadata has at most 40 characters."),
     row("metadata.max_text_length", 500, METADATA, "A value of metadata is a text of at most 500 characters."),

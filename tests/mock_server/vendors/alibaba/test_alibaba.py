@@ -148,6 +148,7 @@ def test_liveness_without_a_face_looks_like_an_attack_and_is_charged(engine, con
         (signed_request(b"", content_type="text/plain"), 400, "ParameterError"),
         (compare_request(content_type="application/json"), 400, "ParameterError"),
         (compare_request(fields={"QualityScoreThreshold": "high"}), 400, "ParameterError"),
+        (compare_request(fields={"QualityScoreThreshold": "nan"}), 400, "ParameterError"),
         (compare_request(fields={"ImageDataA": "data:,"}), 400, "InvalidFile.Decode"),
         (compare_request(b"no picture"), 400, "InvalidImage.DecodeError"),
         (liveness_request(b"no picture"), 400, "InvalidImage.DecodeError"),

@@ -179,6 +179,19 @@ def test_expand_is_read_in_both_spellings(engine, people, session, name):
     assert listed["data"][0]["last_verification_report"]["verification_session"] == session["id"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("last_error", "related_customer", "document.dob", "verified_outputs.date_of_birth"),
+        *("last_verification_report.dob", "last_verification_report.document.birth", "data"),
+        *("last_verification_report.verified_outputs", "verified_outputs.dob.year", ""),
+    ],
+)
+def test_field_that_is_not_there_cannot_be_expanded(engine, session, field):
+    answer = send(engine, f"{SESSIONS}/{session['id']}", query={"expand[]": field})
+    assert error_of(answer) == (400, "invalid_request_error", None, "expand")
+
+
 def test_redacted_session_keeps_its_status_and_loses_its_data(engine, control, people, session):
     control.add_key(key=RESTRICTED)
     send(engine, f"{SESSIONS}/{session['id']}", {"metadata[a]": "b"})
