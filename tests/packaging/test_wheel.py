@@ -1,5 +1,7 @@
 import email
 import os
+import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -102,6 +104,24 @@ def test_wheel_metadata_has_this_version_and_no_made_up_url(wheel):
     assert metadata["Version"] == __version__
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_links_of_the_readme_are_absolute_once_the_repository_has_an_address():
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["LinksHook"]
+    for repository in ("", "https://github.com/an-owner/facematch"):
+        metadata = {"version": __version__}
+        hook(str(ROOT), {"repository": repository}).update(metadata)
+        text = metadata["readme"]["text"]
+        links = re.findall(r"\]\(([^)]+)\)", text)
+        relative = [link for link in links if not link.startswith(("https://", "#"))]
+        assert bool(relative) == (repository == "")
+        assert bool(metadata["urls"]) == (repository != "")
+    tag = f"/v{__version__}/"
+    for link in links:
+        if link.startswith(repository):
+            path = link.partition(tag)[2].partition("#")[0]
+            assert (ROOT / path).is_file(), link
+    assert f"{repository}/raw{tag}docs/pictures/console.png" in links
 
 
 def test_unpacked_wheel_imports_lists_backends_and_has_the_command_and_the_pages(wheel, tmp_path):
