@@ -33,7 +33,8 @@ IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
 EXECUTION = documented(
     "docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-low-level", _READ
 )
-REPLAYED = documented("Stripe's client for Ruby, lib/stripe/errors.rb: idempotent_replayed?", _READ)
+REPLAYED = documented("Stripe's client for Ruby 0629bf7: lib/stripe/errors.rb", _READ)
+REASONS = observed("public notes that quote docs.stripe.com/rate-limits", _READ)
 METADATA = documented("docs.stripe.com/api/metadata", _READ)
 RATES = documented("docs.stripe.com/rate-limits", _READ)
 WEBHOOKS = documented("docs.stripe.com/webhooks", _READ)
@@ -83,7 +84,7 @@ CLAIMS = table(
     fact("key.account", OURS, "Stripe-Account is not read: the mock has no connected accounts, and answers as the key's own."),
     row("rate.limit", 25, RATES, "25 requests a second are allowed in test mode, and in live mode for each endpoint. The limit of 100 for the whole live mode is not imitated."),
     _error("rate.exceeded", 429, "Too many requests.", RATES, "Requests above the limit are 429.", code="rate_limit"),
-    fact("rate.reason", RATES, "Stripe-Rate-Limited-Reason is global-rate for the limit of a mode, endpoint-rate for that of an endpoint."),
+    fact("rate.reason", REASONS, "Stripe-Rate-Limited-Reason is global-rate for the limit of a mode, endpoint-rate for that of an endpoint."),
     fact("parameter.form", ENCODING, "A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=, in a form and in a query."),
     _error("body.form", 400, "The body is no form.", OURS, "A body of another type, such as JSON, is 400."),
     _error("parameter.missing", 400, "Missing required parameter: {name}.", API, "A start without a type or a verification_flow is 400.", code="parameter_missing", param="{name}"),
@@ -94,7 +95,7 @@ CLAIMS = table(
     row("metadata.max_keys", 50, METADATA, "Metadata have at most 50 keys."),
     row("metadata.max_key_length", 40, METADATA, "A key of metadata has at most 40 characters."),
     row("metadata.max_text_length", 500, METADATA, "A value of metadata is a text of at most 500 characters."),
-    _error("metadata.refused", 400, "The metadata have too many keys, or a key or a value is too long.", METADATA, "Metadata above a limit are 400; the code is not documented.", param="metadata"),
+    _error("metadata.refused", 400, "The metadata have too many keys, or a key or a value is too long.", METADATA, "Metadata above a limit are refused; the status 400 is ours, and the code is not documented.", param="metadata"),
     row("idempotency.max_length", 255, IDEMPOTENCE, "An idempotency key has at most 255 characters."),
     _error("idempotency.long", 400, "The idempotency key is too long.", OURS, "A longer key is 400."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
