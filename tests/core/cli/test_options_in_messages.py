@@ -28,7 +28,8 @@ STANDS_FOR = {ast.List: ["x"], ast.Dict: {"a": "x"}}
 
 def options_of(command, context):
     """The names of the options of a command and of all commands below it."""
-    own = click.Context(command, parent=context, info_name=command.name)
+    # A command keeps the help option that the first context names.
+    own = click.Context(command, parent=context, info_name=command.name, **command.context_settings)
     names = {"--help"}
     for parameter in command.get_params(own):
         if isinstance(parameter, click.Option):
