@@ -42,7 +42,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-near test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
+.PHONY: help demo test test-near test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -140,6 +140,10 @@ dist: $(VENV)/.uv  # build and check the sdists and the wheels of a release in d
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist backends/facematch_local >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
+
+# STEPS: some of notes, metadata, image and extras.
+rehearse: dist  # a release, all but the accounts: each extra on each Python that is here, the image's steps
+	@$(BIN)/python tests/kit/rehearsal.py $(STEPS)
 
 lock: $(VENV)/.uv  ## rewrite requirements/, pinned with hashes (UPGRADE=--upgrade for new versions)
 	@$(LOCK) pyproject.toml --extra cli --extra local --extra mock --group editable --output-file requirements/demo.txt

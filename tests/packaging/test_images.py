@@ -56,6 +56,18 @@ def test_copied_files_exist_and_are_not_ignored_by_docker(path):
         assert any(f"{name}/".startswith(f"{entry}/") for entry in let_through), name
 
 
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_images_get_what_the_build_of_the_wheel_reads(path):
+    copied = set()
+    for word, rest in instructions(path):
+        if word == "COPY":
+            copied.update(rest.split()[:-1])
+    hook = (ROOT / "hatch_build.py").read_text("utf-8")
+    read = {name.partition("/")[0] for name in re.findall(r'root / "([^"]+)"', hook)}
+    assert {"docs", "facematch_core"} <= read
+    assert copied >= read | {"hatch_build.py", "pyproject.toml", "README.md", "SECURITY.md"}
+
+
 def test_the_image_gets_every_package_of_the_wheel():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = ast.literal_eval(re.search(r"(?s)packages = (\[.*?\])", text)[1])

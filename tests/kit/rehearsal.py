@@ -1,0 +1,164 @@
+"""Rehearse a release on this machine: all of it but the accounts.
+
+``make rehearse`` builds the files first, then runs this: the release's notes, the links of the
+metadata, the steps of the image without Docker (with nothing but the files that the Dockerfile
+copies), and each extra on each Python that is here. It exits with 1 if one step fails.
+"""
+
+from __future__ import annotations
+
+import email
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+TIMEOUT_S = 1800
+
+
+class Failed(Exception):
+    """A step that did not end well; the text says why."""
+
+
+def run(*command, **options):
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+        **options,
+    )
+    if done.returncode:
+        raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def runs(python):
+    """Return whether a Python is here, and not only a name of pyenv's."""
+    if shutil.which(python) is None:
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def check_extras(core, engine):
+    """Install each extra alone, on each Python."""
+    script = ROOT / "tests/kit/extras.py"
+    for version in PYTHONS:
+        python = f"python{version}"
+        if runs(python):
+            print(run(sys.executable, script, core, engine, "--python", python), end="")
+            print(f"extras on Python {version}: work")
+        else:
+            print(f"extras on Python {version}: not tried, it is not here")
+
+
+def check_metadata(core):
+    """Print the links of the metadata; fail if one is relative though there is an address."""
+    with zipfile.ZipFile(core) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    links = metadata.get_all("Project-URL", [])
+    targets = re.findall(r"\]\(([^)]+)\)", metadata.get_payload())
+    relative = [target for target in targets if not target.startswith(("https://", "#"))]
+    if links and relative:
+        raise Failed(f"relative links in the metadata: {relative}")
+    if not links:
+        print("links of the metadata: none, because pyproject.toml has no repository yet")
+    else:
+        print(f"links of the metadata: {'; '.join(links)}")
+
+
+def check_notes(version):
+    """Print how long the notes of the release are; fail if that is nothing or no screen."""
+    section = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition(f"## [{version}]")[2]
+    notes = section.partition("\n")[2].partition("\n##")[0]
+    words = len(notes.split())
+    if not 0 < words <= 300:
+        raise Failed(f"the notes of {version} have {words} words: wanted 1 to 300")
+    print(f"notes of {version}: {words} words")
+
+
+def copied_files(dockerfile):
+    """Return the files that the first stage of a Dockerfile copies from the repository."""
+    stage = dockerfile.read_text(encoding="utf-8").partition("\nFROM ")[2].partition("\nFROM ")[0]
+    names = []
+    for line in stage.splitlines():
+        if line.startswith("COPY "):
+            names += line.split()[1:-1]
+    return names
+
+
+def check_image():
+    """Build the mock's wheel from what the Dockerfile copies, install its pins, and start it."""
+    with tempfile.TemporaryDirectory(prefix="facematch-image-") as name:
+        folder = Path(name)
+        source = folder / "src"
+        source.mkdir()
+        for copied in copied_files(ROOT / "Dockerfile"):
+            if (ROOT / copied).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+                shutil.copytree(ROOT / copied, source / copied, ignore=ignored)
+            else:
+                shutil.copy(ROOT / copied, source)
+        pip = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
+        for environment, pins in (("build", "publish.txt"), ("mock", "mock.txt")):
+            run(sys.executable, "-m", "venv", folder / environment)
+            python = folder / environment / "bin/python"
+            run(python, *pip, "--require-hashes", "--requirement", source / "requirements" / pins)
+        python = folder / "build/bin/python"
+        run(python, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, cwd=source)
+        (wheel,) = folder.glob("*.whl")
+        run(folder / "mock/bin/python", *pip, wheel)
+        check_mock(folder / "mock/bin/facematch", folder)
+    print("image: the mock starts from what the Dockerfile copies")
+
+
+def check_mock(facematch, folder):
+    """Start the mock server, and ask for its health."""
+    command = [str(facematch), "mock", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as mock:
+        try:
+            url = mock.stdout.readline().strip()
+            if not url.startswith("http://127.0.0.1:"):
+                raise Failed(f"facematch mock printed {url!r}")
+            with urllib.request.urlopen(f"{url}/__mock__/health", timeout=10) as answer:
+                answer.read()
+        finally:
+            mock.terminate()
+
+
+def main():
+    (core,) = (ROOT / "dist").glob("facematch_core-*.whl")
+    (engine,) = (ROOT / "dist").glob("facematch_local-*.whl")
+    steps = {
+        "notes": lambda: check_notes(core.name.split("-")[1]),
+        "metadata": lambda: check_metadata(core),
+        "image": check_image,
+        "extras": lambda: check_extras(core, engine),
+    }
+    failures = 0
+    for name, step in steps.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        started_s = time.monotonic()
+        try:
+            step()
+        except Failed as error:
+            failures += 1
+            print(f"{name}: fails\n{error}", flush=True)
+        else:
+            print(f"{name}: {time.monotonic() - started_s:.0f} s", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
