@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, Self
+from typing import Self
 
 import attrs
 
 from facematch_mock_server.base.messages import Request
 
-from .json_path import find_values, parse_json_path
+from .json_path import find_values, parse_json_path, text_of
 from .node import Node
 from .pictures import form_of
 
@@ -77,11 +76,7 @@ class BodyCondition:
 
     def fits(self, request: Request) -> bool:
         values = find_values(request, self.expression)
-        return self.condition.fits([_as_text(value) for value in values if value is not None])
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return self.condition.fits([text_of(value) for value in values if value is not None])
 
 
 def _read_json_path(node: Node) -> str:

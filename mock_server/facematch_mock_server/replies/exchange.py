@@ -24,15 +24,12 @@ from facematch_mock_server.base.messages import (
     read_form,
 )
 
-_PICTURE = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|BM....\0\0|....ftyp", re.DOTALL)
-#: The formats of pictures, as Pillow names them, by their first bytes.
-_FORMATS = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"RIFF": "WEBP",
-    b"BM": "BMP",
-}
+#: Matches the first bytes of a picture, in a group of its format, as Pillow names it.
+_PICTURE = re.compile(
+    rb"(?P<PNG>\x89PNG)|(?P<JPEG>\xff\xd8\xff)|(?P<GIF>GIF8)|(?P<WEBP>RIFF....WEBP)|"
+    rb"(?P<BMP>BM....\0\0)|(?P<another>....ftyp)",
+    re.DOTALL,
+)
 _BASE64 = re.compile(r"(?:data:(image/[^;,]*)[^,]*;base64,)?([\w+/=\s-]{60,})", re.ASCII)
 #: The media types that are kept of a data URI.
 _IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/webp", "image/gif"})
@@ -175,10 +172,8 @@ def take_exchange(
 
 
 def _format_of(picture: bytes) -> str:
-    for start, name in _FORMATS.items():
-        if picture.startswith(start):
-            return name
-    return "another"
+    found = _PICTURE.match(picture)
+    return "another" if found is None else str(found.lastgroup)
 
 
 def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:

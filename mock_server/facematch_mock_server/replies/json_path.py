@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import Any
 
 from facematch_core.base.extras import install_command
@@ -36,6 +37,11 @@ def find_values(request: Request, expression: str) -> list[Any]:
         return [match.value for match in parse_json_path(expression).find(document)]
     except Exception:  # noqa: BLE001 - the library raises what a filter's comparison raises
         return []
+
+
+def text_of(value: Any) -> str:
+    """Return a text as it is, and another JSON value as it is written."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _refuse_constant(name: str) -> None:

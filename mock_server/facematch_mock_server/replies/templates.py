@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
-import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -28,7 +27,7 @@ from facematch_mock_server.base.masking import shorten
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.cards import READY
 
-from .json_path import find_values, parse_json_path
+from .json_path import find_values, parse_json_path, text_of
 from .node import Node
 from .pictures import form_of
 
@@ -144,7 +143,7 @@ def fill_templates(node: Node, filling: Filling) -> Any:
         return node.value
 
     def fill_one(template: re.Match[str]) -> str:
-        return _as_text(_read_template(template[1])(filling))
+        return text_of(_read_template(template[1])(filling))
 
     try:
         whole = _TEMPLATE.fullmatch(node.value)
@@ -154,10 +153,6 @@ def fill_templates(node: Node, filling: Filling) -> Any:
         return _TEMPLATE.sub(fill_one, node.value)
     except Unfilled as error:
         raise Unfilled(f"{node.source} {node.path}: {error}") from None
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @functools.lru_cache(maxsize=1024)
