@@ -81,6 +81,7 @@ class RecordingFile:
         self._salt = secrets.token_hex(8)
         self._album = Album()
         self._exchanges: list[Exchange] = []
+        self._failures: list[str] = []
         self._begin()
         self._lock = threading.Lock()
         # Before a call is paid, and for no other program's file.
@@ -93,6 +94,8 @@ class RecordingFile:
     def add(self, vendor: str, host: str, request: Request, response: Response) -> None:
         """Add a call and its reply to the file. Never raises: the program waits for the reply."""
         with self._lock:
+            # Errors are caught broadly: the vendor has answered, and was paid. Their texts may have
+            # private values.
             try:
                 exchange = take_exchange(
                     vendor,
@@ -102,14 +105,17 @@ class RecordingFile:
                     album=self._album,
                     pictures=digest_pictures(request, self._salt),
                 )
+                is_settled = self._reduction.look_at(exchange)
+                # A call that cannot be reduced must not be kept: no later one could be written.
+                self._reduction.add(exchange)
                 self._exchanges.append(exchange)
-                if self._reduction.look_at(exchange):
-                    self._reduction.add(exchange)
-                else:
+                if not is_settled:
                     self._reduce_all()
+            except Exception as error:  # noqa: BLE001
+                self._failures.append(f"A call is not in the file: {type(error).__name__}.")
+            try:
                 self._write()
-            except Exception as error:  # noqa: BLE001 - the vendor has answered, and was paid
-                # The error's text may have a private value.
+            except Exception as error:  # noqa: BLE001
                 self.left_out.append(f"The file could not be written: {type(error).__name__}.")
 
     def settle(self, hidden_words: Collection[str]) -> None:
@@ -146,7 +152,7 @@ class RecordingFile:
     def _write(self) -> None:
         mappings = self._reduction.mappings
         self._check.look_for_new_values()
-        self.left_out = []
+        self.left_out = list(self._failures)
         written = []
         texts = []
         for number, mapping in enumerate(mappings, 1):

@@ -345,7 +345,9 @@ class Reduction:
             time = self._reduce_time(field, text)
             if time is not None:
                 return time
-        return int(self.stand_ins.of_id(str(abs(int(number))), "{}"))
+        stand_in = self.stand_ins.of_id(str(abs(int(number))))
+        # The same digits may have been a key.
+        return int(stand_in) if stand_in.isdecimal() else 0
 
     def _reduce_key(self, name: str) -> str:
         """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.

@@ -12,6 +12,7 @@ _ID_FORMS = (
     (re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), UUID),
     (re.compile(r"(?i)[0-9a-f]{16,}"), "0"),
     (re.compile(r"\d{5,}"), "1"),
+    (re.compile(r"\d{1,4}"), "10{:03d}"),
     (re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w-]{10,}"), "id-{:04d}"),
 )
 

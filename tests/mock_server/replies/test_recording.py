@@ -370,6 +370,21 @@ def test_private_value_is_hidden_in_every_form_it_is_written_in(form, settled_or
         assert text not in written
 
 
+@pytest.mark.parametrize("number", [4471, 48213377])
+def test_id_has_one_stand_in_as_text_and_as_number(run, number):
+    run.call(sent={"applicant_id": str(number)}, answer={"x_id": number})
+    (mapping,) = run.mappings
+    made = mapping["metadata"]["sent"]["json"]["applicant_id"]
+    assert int(made) != number
+    assert list(run.answers[0].values()) == [int(made)]
+
+
+def test_number_that_is_a_key_is_hidden(run):
+    run.call(headers={"Authorization": "48213377"}, answer={"x": 48213377})
+    assert run.recording.left_out == []
+    assert "48213377" not in run.text
+
+
 def test_count_of_a_header_a_plain_number_and_a_version_are_kept(run):
     run.call(
         target="/v3.6/checks?page=12",
@@ -711,6 +726,26 @@ def test_file_that_exists_is_left_alone_and_failure_to_write_is_said(tmp_path):
     (sentence,) = run.recording.left_out
     assert "could not be written" in sentence
     assert "zoraida" not in sentence
+
+
+def test_call_that_cannot_be_reduced_is_said_and_the_others_are_written(tmp_path):
+    def show_host(host):
+        if host == "zoraida.test":
+            raise ValueError(host)
+        return host
+
+    recording = RecordingFile(tmp_path / "recording.json", VOCABULARY, show_host=show_host)
+    hrefs = [None, "https://zoraida.test/", None]
+    for href in hrefs:
+        body = json.dumps({"href": href}).encode()
+        headers = (("Content-Type", "application/json"),)
+        answer = Response(status=200, headers=headers, body=body)
+        request = Request.make(method="GET", target="/v3.6/applicants")
+        recording.add("onfido", HOST, request, answer)
+    (sentence,) = recording.left_out
+    assert "zoraida" not in sentence
+    assert len(recording) == 2
+    assert len(json.loads(recording.path.read_text())["mappings"]) == 2
 
 
 def reprs_of(root):
