@@ -118,6 +118,7 @@ lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelli
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(CHECK) github-workflows .github/workflows/*.yml
+	@$(CHECK) github-actions .github/actions/*/action.yml
 	@$(CHECK) dependabot .github/dependabot.yml
 	@$(CHECK) github-issue-forms .github/ISSUE_TEMPLATE/[1-9]*.yml
 	@$(CHECK) compose-spec docs/examples/compose/compose.yaml
