@@ -59,7 +59,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
     Example:
         >>> sorted(backend.name for backend in available_backends())[:3]
-        ['azure', 'baidu', 'compreface']
+        ['alibaba', 'azure', 'baidu']
     """
     backends = []
     for name, claims in entry_points_by_name(BACKENDS).items():
