@@ -95,10 +95,10 @@ class Request:
             path = unquote(path)
         self.path = path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
-        # The calls of Alibaba, Rekognition and Tencent have this path, too, and a header's name.
-        names_call = any(self.header(name) is not None for name in ACTION_HEADERS)
-        is_start_page = path == "/" and self.method in ("GET", "HEAD") and not names_call
-        self.is_for_mock = is_start_page or self.is_control
+        self.is_for_mock = self.is_control
+        if path == "/" and self.method in ("GET", "HEAD"):
+            # Calls to Alibaba, Rekognition and Tencent have this path, too, and a header's name.
+            self.is_for_mock = all(self.header(name) is None for name in ACTION_HEADERS)
 
     @classmethod
     def make(cls, *, headers: Iterable[tuple[str, str]] = (), **fields: Any) -> Request:
