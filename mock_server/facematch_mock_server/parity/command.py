@@ -57,7 +57,8 @@ def command(file: Path, picture: Sequence[str], *, mark: bool, as_json: bool) ->
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
     except ValueError as error:
-        raise click.UsageError(f"{error}".rstrip(".") + ".") from None
+        text = str(error)
+        raise click.UsageError(text if text.endswith((".", "?")) else f"{text}.") from None
     if not exchanges:
         raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
     _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
