@@ -64,7 +64,6 @@ FOLDED_IF_NARROW = [
     "Rates of each group",
     "Who is wrong where: errors on the pairs that both answered",
     "Each system at its thresholds for other false match rates",
-    "The best attempt of each transaction counts",
     "Duration and cost of the calls of the run",
 ]
 FOLDED = [
