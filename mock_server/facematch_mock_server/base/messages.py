@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, overload
 from urllib.parse import parse_qsl, unquote
@@ -104,6 +104,11 @@ class Request:
     def make(cls, *, headers: Iterable[tuple[str, str]] = (), **fields: Any) -> Request:
         """Make a request from headers with names in any case."""
         return cls(headers=tuple((name.lower(), value) for name, value in headers), **fields)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """Return the request with these headers, by lower-case names, in place of its own ones."""
+        kept = [header for header in self.headers if header[0] not in headers]
+        return attrs.evolve(self, headers=(*kept, *headers.items()))
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:

@@ -199,7 +199,10 @@ class Call:
         outcome: The outcome of the comparison or liveness check; None before it.
         fault: The fault to apply to the call, or None.
         own_reply: The own reply that answers the call; None if the mock answers.
+        refusal_facts: What is known about every refusal, which each one cites.
     """
+
+    refusal_facts: ClassVar[tuple[str, ...]] = ()
 
     world: World
     request: Request
@@ -231,7 +234,7 @@ class Call:
         self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
-        self.claims.cite(*facts)
+        self.claims.cite(*self.refusal_facts, *facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, *, service: str, request_id: str) -> bool:

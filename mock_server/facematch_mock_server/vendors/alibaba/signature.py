@@ -148,15 +148,14 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
         unsigned = attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
         query["Signature"] = _sign_version_2(unsigned, secret)
         return attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
-    headers = dict(request.headers)
-    headers["x-acs-content-sha256"] = hashlib.sha256(request.body).hexdigest()
-    unsigned = attrs.evolve(request, headers=tuple(headers.items()))
+    digest = hashlib.sha256(request.body).hexdigest()
+    unsigned = request.with_headers({"x-acs-content-sha256": digest})
     signed_headers = match["signed_headers"]
-    headers["authorization"] = (
+    authorization = (
         f"ACS3-HMAC-SHA256 Credential={client},SignedHeaders={signed_headers},"
         f"Signature={_sign_version_3(unsigned, signed_headers, secret)}"
     )
-    return attrs.evolve(request, headers=tuple(headers.items()))
+    return unsigned.with_headers({"authorization": authorization})
 
 
 @attrs.frozen

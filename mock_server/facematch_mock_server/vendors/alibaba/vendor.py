@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Headers, Request
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
 from facematch_mock_server.recognition.recognizer import see_liveness
 from facematch_mock_server.vendors import base
@@ -52,11 +52,7 @@ LIVENESS = PairEndpoint(
 class AlibabaCall(PairCall):
     """A call whose refusals cite what is known about every refusal."""
 
-    def refuse(
-        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
-    ) -> NoReturn:
-        facts = ("error.body", "error.status", *facts)
-        super().refuse(key, *facts, body=body, headers=headers, **filled)
+    refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.status")
 
 
 class Alibaba(ActionPairVendor):

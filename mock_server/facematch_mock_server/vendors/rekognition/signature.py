@@ -120,6 +120,4 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
         f"SignedHeaders={signature.header_names}, "
         f"Signature={signature.sign(request, secret)}"
     )
-    headers = [header for header in request.headers if header[0] != "authorization"]
-    headers.append(("authorization", authorization))
-    return attrs.evolve(request, headers=tuple(headers))
+    return request.with_headers({"authorization": authorization})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 import attrs
 
@@ -32,11 +32,8 @@ def sign(request: Request, timestamp: str, secret_key: str) -> str:
 
 def sign_again(request: Request, *, client: str, secret: str) -> Request:
     """Return a request with another app token and its signature."""
-    names = (TOKEN, SIGNATURE)
-    headers = [header for header in request.headers if header[0] not in names]
     signature = sign(request, request.header(TIMESTAMP, ""), secret)
-    headers += [(TOKEN, client), (SIGNATURE, signature)]
-    return attrs.evolve(request, headers=tuple(headers))
+    return request.with_headers({TOKEN: client, SIGNATURE: signature})
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -47,6 +44,8 @@ class SumsubCall(NumberedCall):
         body: The JSON object that was sent; empty before it is read.
     """
 
+    refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.description")
+
     body: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def answer(
@@ -54,12 +53,6 @@ class SumsubCall(NumberedCall):
     ) -> Response:
         filled = {**filled, "correlation_id": self.request_id}
         return super().answer(key, body, headers, **filled)
-
-    def refuse(
-        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
-    ) -> NoReturn:
-        facts = ("error.body", "error.description", *facts)
-        super().refuse(key, *facts, body=body, headers=headers, **filled)
 
     def sees(self, session: Session) -> bool:
         """Return whether an applicant belongs to the app token's environment."""

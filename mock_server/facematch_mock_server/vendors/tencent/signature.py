@@ -106,9 +106,7 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
         f"SignedHeaders={signature.signed_headers}, "
         f"Signature={sign(request, signature, secret)}"
     )
-    headers = [header for header in request.headers if header[0] != "authorization"]
-    headers.append(("authorization", authorization))
-    return attrs.evolve(request, headers=tuple(headers))
+    return request.with_headers({"authorization": authorization})
 
 
 @attrs.frozen

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.messages import Headers, Upload
+from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
@@ -91,11 +91,7 @@ _WHOLE_FACE: Final = {
 class TencentCall(PairCall):
     """A call whose refusals cite what is known about every refusal."""
 
-    def refuse(
-        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
-    ) -> NoReturn:
-        facts = ("error.status", "error.message", *facts)
-        super().refuse(key, *facts, body=body, headers=headers, **filled)
+    refusal_facts: ClassVar[tuple[str, ...]] = ("error.status", "error.message")
 
 
 class Tencent(ActionPairVendor):
