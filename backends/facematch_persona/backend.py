@@ -37,6 +37,7 @@ from facematch_core.http import (
     HttpReply,
     SessionSteps,
     as_secret,
+    environment_of_key,
 )
 
 from . import sessions, webhooks
@@ -117,10 +118,7 @@ class PersonaBackend(HostedSessionBackend):
     @property
     def key_environment(self) -> Environment | None:
         """The environment that the key's prefix states, or None."""
-        for prefix, environment in _ENVIRONMENTS.items():
-            if self.api_key.reveal().startswith(prefix):
-                return environment
-        return None
+        return environment_of_key(self.api_key, _ENVIRONMENTS)
 
     @property
     def session_facts(self) -> Mapping[str, str]:

@@ -62,6 +62,7 @@ from facematch_core.http import (
     InconclusiveRow,
     SessionSteps,
     as_secret,
+    environment_of_key,
     has_signature,
     vendor_error,
 )
@@ -191,10 +192,7 @@ class StripeBackend(HostedSessionBackend):
     @property
     def key_environment(self) -> Environment | None:
         """The environment that the key's prefix states, or None."""
-        for prefix, environment in _ENVIRONMENTS.items():
-            if self.api_key.reveal().startswith(prefix):
-                return environment
-        return None
+        return environment_of_key(self.api_key, _ENVIRONMENTS)
 
     @property
     def session_facts(self) -> Mapping[str, str]:

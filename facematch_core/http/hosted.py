@@ -23,6 +23,16 @@ def as_host_names(names: Any) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names or ())
 
 
+def environment_of_key(
+    key: Secret, environments: Mapping[str, models.Environment]
+) -> models.Environment | None:
+    """Return the environment by the prefix of a key, for `key_environment`; None for another."""
+    for prefix, environment in environments.items():
+        if key.reveal().startswith(prefix):
+            return environment
+    return None
+
+
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HostedSessionBackend(HttpBackend):
     """Base class of backends whose vendor has hosted sessions, and no calls with pictures.
