@@ -125,3 +125,13 @@ def browser(find_program, tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_command():
     return run
+
+
+@pytest.fixture(scope="session")
+def install_from_npm(find_program):
+    """Install npm's packages in a folder."""
+
+    def install(folder, *packages):
+        run(find_program("npm"), "install", "--silent", "--no-save", *packages, cwd=folder)
+
+    return install

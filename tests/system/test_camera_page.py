@@ -35,9 +35,8 @@ def block_of(title):
 
 
 @pytest.fixture
-def folder(find_program, run_command, tmp_path):
-    npm = find_program("npm")
-    run_command(npm, "install", "--silent", "--no-save", *PACKAGES, cwd=tmp_path)
+def folder(find_program, install_from_npm, tmp_path):
+    install_from_npm(tmp_path, *PACKAGES)
     configuration = CONFIGURATION.format(chromium=find_program("chromium"))
     (tmp_path / "playwright.config.mjs").write_text(configuration)
     return tmp_path

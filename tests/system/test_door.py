@@ -78,14 +78,14 @@ ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, find_program, run_command):
+def folder(tmp_path_factory, install_from_npm, run_command):
     made = tmp_path_factory.mktemp("door")
     for program in PROGRAMS.iterdir():
         shutil.copy(program, made)
     sheet = card_sheet()
     (made / "selfie.png").write_bytes(sheet["p1-again"].data)
     (made / "id.png").write_bytes(sheet["p1"].data)
-    run_command(find_program("npm"), "install", "--silent", "--no-save", *NPM, cwd=made)
+    install_from_npm(made, *NPM)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", made / "packages")
     run_command(*pip, "aiohttp>=3.10", "aiodns>=3.2", "uvloop>=0.21", "onfido-python==6.2.0")
     run_command(*pip, "stripe==16.1.0")

@@ -182,9 +182,9 @@ def python_sdk(lasting_environment):
 
 
 @pytest.fixture(scope="module")
-def node_folder(find_program, run_command, tmp_path_factory):
+def node_folder(install_from_npm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
-    run_command(find_program("npm"), "install", "--silent", "--no-save", NODE_SDK, cwd=folder)
+    install_from_npm(folder, NODE_SDK)
     return folder
 
 
@@ -337,9 +337,8 @@ def test_node_client_uploads_pictures_and_reads_the_reports_of_a_check(tell_node
 
 
 @pytest.fixture(params=OLDER_NODE_SDKS)
-def older_node_folder(request, find_program, run_command, tmp_path):
-    package = f"@onfido/api@{request.param}"
-    run_command(find_program("npm"), "install", "--silent", "--no-save", package, cwd=tmp_path)
+def older_node_folder(request, install_from_npm, tmp_path):
+    install_from_npm(tmp_path, f"@onfido/api@{request.param}")
     return tmp_path
 
 

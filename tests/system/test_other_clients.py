@@ -166,13 +166,13 @@ LIVENESS, WITH_VERIFY = "/detectLiveness-sessions", "/detectLivenessWithVerify-s
 
 
 @pytest.fixture(scope="module")
-def seen(find_program, run_command, tmp_path_factory):
+def seen(find_program, install_from_npm, run_command, tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
-    npm, node = find_program("npm"), find_program("node")
+    node = find_program("node")
     reference = folder / "p1.png"
     reference.write_bytes(SHEET["p1"].data)
     (folder / "sessions.mjs").write_text(AZURE_SESSIONS.read_text("utf-8"), "utf-8")
-    run_command(npm, "install", "--silent", "--no-save", AZURE_CLIENT, cwd=folder)
+    install_from_npm(folder, AZURE_CLIENT)
     with MockServer(vendor="azure") as mock:
         words = ("sessions.mjs", mock.url, mock.live_key, reference)
         printed = run_command(node, *words, cwd=folder)
@@ -210,14 +210,14 @@ TSC = "--strict --noUncheckedIndexedAccess --skipLibCheck --target es2022 --modu
 
 
 def test_generated_client_of_the_page_logs_in_and_reads_a_score_and_an_error(
-    find_program, run_command, tmp_path
+    find_program, install_from_npm, run_command, tmp_path
 ):
-    npm, npx, node = map(find_program, ("npm", "npx", "node"))
+    npx, node = find_program("npx"), find_program("node")
     (tmp_path / "p1.png").write_bytes(SHEET["p1"].data)
     program, shown = re.search(
         r'```ts title="main.ts"\n(.*?)```.*?```text\n(.*?)```', PAGE.read_text(), re.DOTALL
     ).groups()
-    run_command(npm, "install", "--silent", "--no-save", *PACKAGES, cwd=tmp_path)
+    install_from_npm(tmp_path, *PACKAGES)
     with MockServer(vendor="deepvue") as mock:
         (tmp_path / "main.ts").write_text(program.replace("http://127.0.0.1:8080", mock.url))
         listed = requests.get(f"{mock.url}/openapi.json", timeout=10).json()["documents"]

@@ -162,9 +162,9 @@ def python_sdk(lasting_environment):
 
 
 @pytest.fixture(scope="module")
-def node_folder(find_program, run_command, tmp_path_factory):
+def node_folder(install_from_npm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
-    run_command(find_program("npm"), "install", "--silent", "--no-save", NODE_SDK, cwd=folder)
+    install_from_npm(folder, NODE_SDK)
     return folder
 
 

@@ -104,11 +104,9 @@ OPENED = {
 
 
 @pytest.fixture(scope="session")
-def sdks(find_program, run_command, tmp_path_factory):
+def sdks(install_from_npm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
-    packages = [package for package, _ in (*SDKS.values(), REACT, REACT_DOM)]
-    npm = find_program("npm")
-    run_command(npm, "install", "--silent", "--no-save", *packages, cwd=folder)
+    install_from_npm(folder, *(package for package, _ in (*SDKS.values(), REACT, REACT_DOM)))
 
     def read(package, file):
         name = package.rpartition("@")[0]
@@ -126,12 +124,11 @@ def vendor():
 
 
 @pytest.fixture(scope="session")
-def react_page(find_program, run_command, tmp_path_factory):
+def react_page(install_from_npm, run_command, tmp_path_factory):
     """The script of a page with React, built by esbuild."""
     folder = tmp_path_factory.mktemp("react")
     shutil.copy(REACT_PAGE, folder)
-    npm = find_program("npm")
-    run_command(npm, "install", "--silent", "--no-save", *REACT_PACKAGES, cwd=folder)
+    install_from_npm(folder, *REACT_PACKAGES)
     esbuild = folder / "node_modules" / ".bin" / "esbuild"
     options = ("--bundle", "--jsx=automatic", "--outfile=page.js", "--log-level=warning")
     run_command(esbuild, REACT_PAGE.name, *options, cwd=folder)
