@@ -211,7 +211,7 @@ def command(
             for name in names:
                 server.of(name).control.add_key(key=text)
     except ValueError as error:
-        raise click.UsageError(_as_sentence(error)) from None
+        raise click.UsageError(as_sentence(error)) from None
     server.accounts.report = functools.partial(click.echo, err=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
@@ -256,7 +256,7 @@ def _start(server: MockServer, port: int) -> None:
         ) from None
 
 
-def _as_sentence(error: ValueError) -> str:
+def as_sentence(error: ValueError) -> str:
     """Return the message with a capital letter and a full stop; a question keeps its mark.
 
     A file's name at the beginning stays as it is.

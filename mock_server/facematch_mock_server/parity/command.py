@@ -17,7 +17,7 @@ from facematch_core.base.extras import install_command
 from facematch_core.cli.files import write_bytes
 from facematch_core.cli.options import json_option
 from facematch_core.cli.text import Exit, print_json, quantity, say
-from facematch_mock_server.cli import read_pairs
+from facematch_mock_server.cli import as_sentence, read_pairs
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.replies import read_replies
 
@@ -57,8 +57,7 @@ def command(file: Path, picture: Sequence[str], *, mark: bool, as_json: bool) ->
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
     except ValueError as error:
-        text = str(error)
-        raise click.UsageError(text if text.endswith((".", "?")) else f"{text}.") from None
+        raise click.UsageError(as_sentence(error)) from None
     if not exchanges:
         raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
     _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
