@@ -55,8 +55,12 @@ def table_of_cards() -> str:
     return "\n".join(rows)
 
 
+#: Operations whose arguments are documented elsewhere on the page.
+WITH_OWN_TABLE = {"faults", "limits", "outcomes", "replies"}
+
+
 def table_of_operations() -> str:
-    """Return the table of the control API."""
+    """Return the table of the control API, without the lists and `clear` of each collection."""
     words = {"webhooks/deliveries/{}": "ID"}
     had: dict[tuple[str, str], list[str]] = {}
     operations = {}
@@ -67,12 +71,17 @@ def table_of_operations() -> str:
     rows = [cells("Request", "", "Takes"), "|---|---|---|"]
     for key in sorted(operations, key=lambda key: (key[1], key[0])):
         (method, path), operation = key, operations[key]
-        alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
+        is_list = method == "GET" and not takes and ("POST", path) in operations
+        if is_list or path.endswith("/clear"):
+            continue
+        alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         needed = [f"**`{name}`**" for name in sorted(operation.required)]
         others = [f"`{name}`" for name in sorted(takes - operation.required)]
-        place = f"`{method} /__mock__/{path.replace('{}', words.get(path, 'NAME'))}`"
-        rows.append(cells(place, operation.summary + alone, ", ".join(needed + others)))
+        is_below = method == "POST" and path in WITH_OWN_TABLE
+        arguments = "see below" if is_below else ", ".join(needed + others)
+        place = f"`{method} {path.replace('{}', words.get(path, 'NAME'))}`"
+        rows.append(cells(place, operation.summary + alone, arguments))
     return "\n".join(rows)
 
 
@@ -128,19 +137,24 @@ GETS = {
 }
 
 
-def table_of_switches(vendor: str) -> str:
-    """Return the table of the switches and settings of a vendor."""
+def list_of_switches(vendor: str) -> str:
+    """Return the list of the switches and settings of a vendor; settings of one kind together."""
     kind = vendor_named(vendor)
-    rows = [cells("Switch", "Values, the default first"), "|---|---|"]
+    lines = []
     for name, values in kind.switches.items():
-        rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values)))
+        lines.append(f"- `{name}`: {', '.join(f'`{value!r}`' for value in values)}")
     window = "the window" if vendor == "deepvue" else "a minute"
     kinds = {
+        "amount": "USD",
         "count": "bytes, from 1 on",
+        "delay": "seconds",
         "limit": f"requests in {window}, or None",
         "seconds": "seconds, from 1 on",
         "score": "0-100",
     }
+    together: dict[str, list[str]] = {}
     for name, (_, number) in kind.settings.items():
-        rows.append(cells(f"`{name}`", kinds.get(number, "USD")))
-    return "\n".join(rows)
+        together.setdefault(kinds[number], []).append(f"`{name}`")
+    for values, names in together.items():
+        lines.append(f"- {', '.join(names)}: {values}")
+    return "\n".join(lines)
