@@ -357,7 +357,7 @@ class PairVendor(base.MockVendor):
         """Read a request, look at its pictures, charge the call, and answer."""
         self.read(call)
         uploads = list(call.pictures.values())
-        operation = call.endpoint.operation
+        operation = self.operation_of(call)
         rotate = self.looks_at_turned_faces(call)
         outcome: PairOutcome
         if operation == "match":
@@ -385,6 +385,10 @@ class PairVendor(base.MockVendor):
             if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
                 call.refuse("credit.empty", "credit.start")
         return call.answer(f"{operation}.answer", body)
+
+    def operation_of(self, call: PairCall) -> str:
+        """Return what a call that was read does: ``match``, ``liveness`` or ``detect``."""
+        return call.endpoint.operation
 
     def needs_faces(self, call: PairCall) -> bool:
         """Return whether a picture without a face is refused."""

@@ -75,7 +75,7 @@ CLAIMS = table(
     row("represent.face.spoof", _unrepresented("Spoof detected in the given image."), SOURCE, "With anti_spoofing, a spoof among the faces is 400."),
     fact("picture.older_name", OLDER, "Older servers name the pictures img1_path, img2_path and img_path; the mock takes both names (ours)."),
     fact("face.unenforced", SOURCE, "With enforce_detection false, a picture without a face counts as a face as large as the picture, but for one pixel in width and height. That such a face matches no other is ours."),
-    row("analyze.answer", Reply(200), SOURCE, "/analyze lists each face with what actions asks for, by default all: emotion, age, gender and race, each with the dominant one, beside its region."),
+    row("analyze.answer", Reply(200), SOURCE, "/analyze lists each face with what actions asks for, by default all: emotion, age, gender and race, each with the dominant one, beside its region. In a form, actions is a text such as ['age', 'gender']."),
     row("analyze.action", _error("Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`.", "Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`."), SOURCE, "Another action is 400."),
     fact("analyze.made_up", OURS, "Age and gender are the card's; emotion and race are the same for each face, and of a picture without a face all is made up."),
     fact("match.made_up", OURS, "The distance is computed from the score of the pictures: 50 is at the threshold. The confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace."),

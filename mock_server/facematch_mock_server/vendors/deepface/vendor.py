@@ -22,7 +22,6 @@ from facematch_mock_server.vendors.pairs import (
     HeaderKey,
     PairCall,
     PairEndpoint,
-    PairOutcome,
     PairVendor,
     PictureFields,
 )
@@ -93,7 +92,9 @@ class DeepfaceCall(PairCall):
     ) -> Response:
         """Build a claim's response. Of a single picture there are other refusals than of two."""
         function = self.request.path.removeprefix("/")
-        if self.request.path != VERIFY and f"represent.{key}" in self.claims:
+        if key in ("detect.answer", "liveness.answer"):
+            key = f"{function}.answer"
+        elif self.request.path != VERIFY and f"represent.{key}" in self.claims:
             key = f"represent.{key}"
         # Exception while verifying, representing, analyzing.
         filled = {**filled, "function": function, "service": function.removesuffix("e")}
@@ -132,12 +133,11 @@ class Deepface(PairVendor):
         500: ("error.internal",),
     }
 
-    def handle_call(self, call: PairCall) -> Response:
-        if call.endpoint.path == REPRESENT:
-            return self.represent(call)
-        if call.endpoint.path == ANALYZE:
-            return self.analyze(call)
-        return super().handle_call(call)
+    def operation_of(self, call: PairCall) -> str:
+        operation = super().operation_of(call)
+        if operation == DETECT and read_option(call, "anti_spoofing", False):
+            return "liveness"
+        return operation
 
     def needs_faces(self, call: PairCall) -> bool:
         # As in Python, any text in a form is true.
@@ -146,66 +146,17 @@ class Deepface(PairVendor):
         call.claims.cite("face.unenforced")
         return False
 
-    def see_picture(self, call: PairCall) -> SeenPicture:
-        """Find the faces of the one picture; refuse it as DeepFace does."""
-        self.read(call)
-        (picture,) = call.pictures.values()
-        has_spoof = False
-        if read_option(call, "anti_spoofing", False):
-            outcome = call.check_liveness(picture)
-            seen_picture = outcome.probe
-            has_spoof = is_spoof(outcome)
-        else:
-            seen_picture = call.detect_faces(picture)
-        if not seen_picture.decodes:
-            call.refuse("picture.unreadable")
-        if not seen_picture.faces and self.needs_faces(call):
-            call.refuse("face.none")
-        if has_spoof and seen_picture.faces:
+    def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        """Describe the faces of a picture, if it is no spoof."""
+        if outcome.probe.faces and is_spoof(outcome):
             call.refuse("face.spoof")
-        return seen_picture
+        return self.detect_body(call, outcome.probe)
 
-    def analyze(self, call: PairCall) -> Response:
-        """Tell what was asked of each face of a picture, the smallest first."""
-        seen_picture = self.see_picture(call)
-        actions = read_actions(call)
-        call.claims.cite("analyze.made_up")
-        results = []
-        for face in seen_picture.faces[::-1]:
-            described = describe_person(face, actions)
-            results.append({**described, "region": facial_area(face), "face_confidence": 0.93})
-        if not results:
-            (picture,) = call.pictures.values()
-            described = describe_person(SeenFace(box=(0, 0, 0, 0)), actions)
-            region = whole_area(call, picture)
-            results.append({**described, "region": region, "face_confidence": 0})
-        return call.answer("analyze.answer", {"results": results})
-
-    def represent(self, call: PairCall) -> Response:
-        """List the faces of a picture with their embeddings."""
-        seen_picture = self.see_picture(call)
+    def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
-        call.claims.cite("represent.made_up")
-        model, _ = read_model(call)
-        results = []
-        for index, face in enumerate(seen_picture.faces):
-            embedding = make_embedding(f"{model} {picture.digest} {index}", DIMENSIONS[model])
-            # The pictures have a limit, so the record does not hold the content.
-            record = RepresentedFace(picture.name, b"", picture.digest, index)
-            call.world.records.put(digest_of(embedding), record)
-            area = facial_area(face)
-            results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0.93})
-        max_faces = str(read_option(call, "max_faces", ""))
-        if max_faces.isdecimal() and int(max_faces) < len(results):
-            results = results[: int(max_faces)]
-        else:
-            # The order is a detector's own; the mock lists the smallest first.
-            results.reverse()
-        if not results:
-            embedding = make_embedding(f"{model} {picture.digest} whole", DIMENSIONS[model])
-            area = whole_area(call, picture)
-            results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0})
-        return call.answer("represent.answer", {"results": results})
+        if call.endpoint.path == ANALYZE:
+            return {"results": analyze(call, picture, seen)}
+        return {"results": represent(call, picture, seen)}
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
@@ -272,7 +223,9 @@ class Deepface(PairVendor):
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         if read_option(call, "anti_spoofing", False):
-            refuse_spoofs(call)
+            for name, picture in call.pictures.items():
+                if is_spoof(call.check_liveness(picture)):
+                    call.refuse("face.spoof", name=name)
         call.claims.cite("match.made_up")
         score = score_of(call, outcome)
         model, metric = read_model(call)
@@ -297,8 +250,45 @@ class Deepface(PairVendor):
             "time": 1.2,
         }
 
-    def is_charged(self, outcome: PairOutcome) -> bool:
-        return False
+
+def analyze(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
+    """Return what was asked of each face of a picture, the smallest first."""
+    actions = read_actions(call)
+    call.claims.cite("analyze.made_up")
+    results = []
+    for face in seen.faces[::-1]:
+        described = describe_person(face, actions)
+        results.append({**described, "region": facial_area(face), "face_confidence": 0.93})
+    if not results:
+        described = describe_person(SeenFace(box=(0, 0, 0, 0)), actions)
+        region = whole_area(call, picture)
+        results.append({**described, "region": region, "face_confidence": 0})
+    return results
+
+
+def represent(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
+    """Return the faces of a picture with their embeddings."""
+    call.claims.cite("represent.made_up")
+    model, _ = read_model(call)
+    results = []
+    for index, face in enumerate(seen.faces):
+        embedding = make_embedding(f"{model} {picture.digest} {index}", DIMENSIONS[model])
+        # The pictures have a limit, so the record does not hold the content.
+        record = RepresentedFace(picture.name, b"", picture.digest, index)
+        call.world.records.put(digest_of(embedding), record)
+        area = facial_area(face)
+        results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0.93})
+    max_faces = str(read_option(call, "max_faces", ""))
+    if max_faces.isdecimal() and int(max_faces) < len(results):
+        results = results[: int(max_faces)]
+    else:
+        # The order is a detector's own; the mock lists the smallest first.
+        results.reverse()
+    if not results:
+        embedding = make_embedding(f"{model} {picture.digest} whole", DIMENSIONS[model])
+        area = whole_area(call, picture)
+        results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0})
+    return results
 
 
 def score_of(call: PairCall, outcome: MatchOutcome) -> float:
@@ -328,16 +318,6 @@ def face_indices(picture: Upload, seen_picture: SeenPicture) -> range:
 def is_spoof(outcome: LivenessOutcome) -> bool:
     """Return whether a picture is a spoof, with `anti_spoofing`."""
     return outcome.attack or (outcome.score or 0) < _LIVE_FROM
-
-
-def refuse_spoofs(call: PairCall) -> None:
-    """Refuse a call of which a picture is no live face. A picture that is sent twice is one."""
-    checked_digests = set()
-    for name, picture in call.pictures.items():
-        if picture.digest not in checked_digests:
-            checked_digests.add(picture.digest)
-            if is_spoof(call.check_liveness(picture)):
-                call.refuse("face.spoof", name=name)
 
 
 VENDOR = base.Vendor(

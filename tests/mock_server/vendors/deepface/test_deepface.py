@@ -231,8 +231,9 @@ def test_nothing_is_charged(engine, control):
     assert control.charges() == ()
 
 
-def test_analyze_tells_what_was_asked_of_each_face(engine):
-    body = engine.handle(analyze_request(scene(faces=2), actions=["age", "gender"])).json()
+@pytest.mark.parametrize("actions", [["age", "gender"], "['age', 'gender']"])
+def test_analyze_tells_what_was_asked_of_each_face(engine, actions):
+    body = engine.handle(analyze_request(scene(faces=2), actions=actions)).json()
     assert len(body["results"]) == 2
     largest = body["results"][-1]
     assert (largest["age"], largest["dominant_gender"]) == (34, "Woman")
