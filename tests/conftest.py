@@ -30,7 +30,7 @@ import hypothesis
 import pytest
 
 # Their `assert` shows both values, as in a test.
-pytest.register_assert_rewrite("kit")
+pytest.register_assert_rewrite("kit", "vendors")
 
 from kit.fakes import FakeBackend
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 from kit.fakes import json_reply, match_call
 from kit.vendors import settings_at
-from simulators.alibaba import CODES, compared, judged, refusal
+from vendors.alibaba import CODES, compared, judged, refusal
 
 import facematch_core as fm
 from facematch_alibaba import AlibabaBackend

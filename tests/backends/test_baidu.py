@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from kit.fakes import json_reply, match_call
-from simulators.baidu import FACEVERIFY, LOGIN, MATCH
+from vendors.baidu import FACEVERIFY, LOGIN, MATCH
 
 import facematch_core as fm
 from facematch_baidu import BaiduBackend

@@ -6,22 +6,22 @@ import pytest
 from kit.logins import LoginRules
 from kit.own_sender import OwnSenderRules
 from kit.vendors import BUNDLED_VENDORS
-from simulators.alibaba import AlibabaSimulator
-from simulators.azure import AzureSimulator
-from simulators.baidu import BaiduLoginSimulator, BaiduSimulator
-from simulators.compreface import ComprefaceSimulator
-from simulators.deepface import DeepfaceSimulator
-from simulators.deepvue import DeepvueSimulator
-from simulators.didit import DiditSimulator
-from simulators.facepp import FaceppSimulator
-from simulators.onfido import OnfidoSimulator
-from simulators.persona import PersonaSimulator
-from simulators.regula import RegulaSimulator
-from simulators.rekognition import RekognitionSimulator
-from simulators.stripe import StripeSimulator
-from simulators.sumsub import SumsubSimulator
-from simulators.tencent import TencentSimulator
-from simulators.veriff import VeriffReferenceSimulator, VeriffSimulator
+from vendors.alibaba import AlibabaSimulator
+from vendors.azure import AzureSimulator
+from vendors.baidu import BaiduLoginSimulator, BaiduSimulator
+from vendors.compreface import ComprefaceSimulator
+from vendors.deepface import DeepfaceSimulator
+from vendors.deepvue import DeepvueSimulator
+from vendors.didit import DiditSimulator
+from vendors.facepp import FaceppSimulator
+from vendors.onfido import OnfidoSimulator
+from vendors.persona import PersonaSimulator
+from vendors.regula import RegulaSimulator
+from vendors.rekognition import RekognitionSimulator
+from vendors.stripe import StripeSimulator
+from vendors.sumsub import SumsubSimulator
+from vendors.tencent import TencentSimulator
+from vendors.veriff import VeriffReferenceSimulator, VeriffSimulator
 
 from facematch_core.testing import BackendContract
 

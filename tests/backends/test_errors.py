@@ -5,11 +5,11 @@ import pytest
 from kit.fakes import json_reply, match_call
 from kit.sessions import session_record
 from kit.vendors import PAID, open_backend
-from simulators.alibaba import DocumentedAlibaba
-from simulators.baidu import DocumentedBaidu
-from simulators.deepface import DocumentedDeepface
-from simulators.facepp import DocumentedFacepp
-from simulators.regula import DocumentedRegula
+from vendors.alibaba import DocumentedAlibaba
+from vendors.baidu import DocumentedBaidu
+from vendors.deepface import DocumentedDeepface
+from vendors.facepp import DocumentedFacepp
+from vendors.regula import DocumentedRegula
 
 import facematch_core as fm
 from facematch_core.backend import ReadRequest, StartRequest

@@ -6,7 +6,7 @@ At each vendor, R12 and R14 of the contract show it; here is what is read of ans
 import pytest
 from kit.fakes import json_reply, match_call
 from kit.vendors import open_backend, settings_at
-from simulators.regula import answer, face, pair
+from vendors.regula import answer, face, pair
 
 import facematch_core as fm
 from facematch_mock_server import make_card

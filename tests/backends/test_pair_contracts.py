@@ -4,12 +4,12 @@ from typing import ClassVar
 
 import pytest
 from kit.vendors import PAID
-from simulators.alibaba import DocumentedAlibaba
-from simulators.baidu import DocumentedBaidu
-from simulators.deepface import DocumentedBuffalo, DocumentedDeepface
-from simulators.facepp import DocumentedFacepp
-from simulators.regula import DocumentedRegula
-from simulators.tencent import DocumentedTencent
+from vendors.alibaba import DocumentedAlibaba
+from vendors.baidu import DocumentedBaidu
+from vendors.deepface import DocumentedBuffalo, DocumentedDeepface
+from vendors.facepp import DocumentedFacepp
+from vendors.regula import DocumentedRegula
+from vendors.tencent import DocumentedTencent
 
 from facematch_core.config.plugins import backend_class
 from facematch_core.http import PairBackend

@@ -5,7 +5,7 @@ import json
 import attrs
 import pytest
 from kit.fakes import json_reply, match_call
-from simulators.tencent import CODES
+from vendors.tencent import CODES
 
 import facematch_core as fm
 from facematch_tencent import TencentBackend

@@ -1,7 +1,7 @@
 """Scenarios of a mock: calls, one after another, and the claims that their answers cite."""
 
 import attrs
-from kit.mock_didit import control_request, handle_with_fault, new_engine
+from kit.mock_world import control_request, handle_with_fault, new_engine
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer

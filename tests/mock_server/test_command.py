@@ -14,7 +14,8 @@ import requests
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.mock_didit import P1, post_match
+from kit.mock_world import P1
+from vendors.didit import post_match
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer, cli

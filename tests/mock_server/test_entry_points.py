@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 import requests
-from kit.mock_didit import P1, didit_request
+from kit.mock_world import P1, request_to
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -71,10 +71,10 @@ def test_exact_path_of_a_vendor_goes_before_the_prefix_of_another(monkeypatch):
 @pytest.mark.usefixtures("acme")
 def test_unknown_path_is_not_answered_with_a_path_of_the_control_api():
     app = MockServer(vendor="acme").app
-    assert "/__mock__/" not in app.handle(didit_request("/else")).json()["mock"]
-    assert "Acme begins at /compare" in app.handle(didit_request("/else")).json()["mock"]
-    assert "/compare?" in app.handle(didit_request("/compares")).json()["mock"]
-    assert "/__mock__/reset?" in app.handle(didit_request("/_mock_/reset")).json()["mock"]
+    assert "/__mock__/" not in app.handle(request_to("/else")).json()["mock"]
+    assert "Acme begins at /compare" in app.handle(request_to("/else")).json()["mock"]
+    assert "/compare?" in app.handle(request_to("/compares")).json()["mock"]
+    assert "/__mock__/reset?" in app.handle(request_to("/_mock_/reset")).json()["mock"]
 
 
 @pytest.mark.usefixtures("acme")

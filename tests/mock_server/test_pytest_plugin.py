@@ -14,7 +14,8 @@ import httpx
 import pytest
 import requests
 import urllib3
-from kit.mock_didit import P1, post_match
+from kit.mock_world import P1
+from vendors.didit import post_match
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
 from facematch_mock_server import MockServer, pytest_plugin

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 import requests
-from kit.mock_didit import START, didit_request, new_engine, post_match
+from kit.mock_world import START, new_engine, request_to
+from vendors.didit import post_match
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.http.server import THREAD
@@ -46,9 +47,9 @@ def test_dns_rebinding_host_is_rejected(vendor, path, name):
     """A page in a browser can have any name point to the loopback."""
     engine = new_engine(vendor=vendor)
     for host in ("evil.example:8080", f"{name}.evil.example"):
-        assert b"loopback name" in engine.handle(didit_request(path, host=host)).body
+        assert b"loopback name" in engine.handle(request_to(path, host=host)).body
     for host in (name, "127.0.0.1:8080"):
-        assert b"loopback name" not in engine.handle(didit_request(path, host=host)).body
+        assert b"loopback name" not in engine.handle(request_to(path, host=host)).body
 
 
 def test_server_can_be_started_and_stopped_repeatedly():

@@ -1,9 +1,8 @@
 """Several vendors on one port: what they share, and what each has for itself."""
 
 import pytest
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit.mock_didit import P1, P2
+from kit.mock_world import P1, P2, control_request, multipart, request_to
+from vendors import deepvue, didit
 
 from facematch_mock_server import MockServer
 
@@ -20,7 +19,7 @@ class Two:
 
     def ask_didit(self, **more):
         files = [("user_image", "a.png", P1), ("ref_image", "b.png", P2)]
-        sent = didit.didit_request(didit.MATCH_PATH, *didit.multipart((), files), **more)
+        sent = request_to(didit.MATCH_PATH, *multipart((), files), **more)
         return self.server.app.handle(sent)
 
     def ask_deepvue(self, **more):
@@ -54,12 +53,12 @@ def test_host_header_selects_the_vendor_before_the_path(two):
     hosts = {"verification.didit.me": "didit", "production.deepvue.tech:443": "deepvue"}
     for host, vendor in hosts.items():
         for path in ("/v1/nothing", "/v3/nothing/", "/nothing"):
-            two.server.app.handle(didit.didit_request(path, host=host))
+            two.server.app.handle(request_to(path, host=host))
             assert two.didit.journal()[-1].vendor == vendor
 
 
 def ask(two, path, body=None):
-    answer = two.server.app.handle(didit.control_request(path, body))
+    answer = two.server.app.handle(control_request(path, body))
     return answer.status, answer.json()
 
 

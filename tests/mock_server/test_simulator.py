@@ -6,7 +6,7 @@ import pytest
 from kit.contract import Status, run
 from PIL import ExifTags
 from PIL import Image as Pillow
-from simulators.didit import DiditSimulator
+from vendors.didit import DiditSimulator
 
 from facematch_core import FaceVerifier, errors
 from facematch_core.errors import FaceMatchError, OutcomeUnknown, RateLimited, RequestRejected

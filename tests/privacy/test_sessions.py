@@ -12,7 +12,6 @@ import attrs
 import pytest
 import requests
 from kit import canaries, traces
-from kit import mock_veriff as veriff
 from kit.money.sessions import (
     ABOUT,
     BACKENDS,
@@ -22,6 +21,7 @@ from kit.money.sessions import (
     WORKFLOW,
     SessionWorld,
 )
+from vendors import veriff
 
 import facematch_core as fm
 from facematch_azure import AzureSessionOptions

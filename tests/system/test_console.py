@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 import requests
 from kit.cards import CARDS
-from kit.mock_didit import post_match
+from vendors.didit import post_match
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.base.messages import Request

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 from kit.cards import CARDS
-from kit.mock_didit import post_match
+from vendors.didit import post_match
 
 from facematch_mock_server import MockServer, VirtualClock
 

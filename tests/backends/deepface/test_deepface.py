@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit.fakes import json_reply, match_call, picture
-from simulators.deepface import answer, area, failed, represented
+from vendors.deepface import answer, area, failed, represented
 
 import facematch_core as fm
 from facematch_core.backend import LivenessRequest

@@ -5,7 +5,7 @@ import uuid
 
 import attrs
 import pytest
-from simulators.didit import DiditSimulator
+from vendors.didit import DiditSimulator
 
 import facematch_core as fm
 from facematch_core.base.deadline import Deadline

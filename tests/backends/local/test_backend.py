@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit.fakes import together
+from kit.local_engine import LocalSimulator
 from kit.own_sender import OwnSenderRules
-from simulators.local import LocalSimulator
 
 import facematch_core as fm
 from facematch_core import models

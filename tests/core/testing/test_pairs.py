@@ -3,9 +3,9 @@
 import attrs
 import pytest
 from kit.contract import Status, run
-from simulators.facepp import DocumentedFacepp
-from simulators.regula import DocumentedRegula
-from simulators.tencent import DocumentedTencent
+from vendors.facepp import DocumentedFacepp
+from vendors.regula import DocumentedRegula
+from vendors.tencent import DocumentedTencent
 
 from facematch_facepp import FaceppBackend
 from facematch_regula import RegulaBackend

@@ -20,7 +20,7 @@ from mutants.reference import (
 )
 from mutants.sessions import Player, SessionVendor
 from mutants.table import MUTANTS
-from simulators.onfido import OnfidoSimulator
+from vendors.onfido import OnfidoSimulator
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits, StartRequest

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from kit.mock_didit import BOUNDARY, multipart
+from kit.mock_world import BOUNDARY, multipart
 
 from facematch_mock_server.base.messages import FormError, read_form
 from facematch_mock_server.world.pictures import Pictures

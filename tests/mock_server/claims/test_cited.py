@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from kit import mock_didit as didit
 from kit.goldens import by_place, facts_in, kept
+from kit.mock_world import new_engine
 
 from facematch_mock_server.claims import ActiveClaims
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
@@ -18,7 +18,7 @@ from facematch_mock_server.vendors.openapi import document_of
 def scenarios():
     """Return the scenarios of each vendor, from the file with the requests to its mock."""
     for vendor in vendor_names():
-        yield from importlib.import_module(f"kit.mock_{vendor}").scenarios()
+        yield from importlib.import_module(f"vendors.{vendor}").scenarios()
 
 
 def claims_in(document):
@@ -116,7 +116,7 @@ def test_no_switch_activates_two_claims_with_the_same_key(vendor):
     """A second claim on a behaviour is refused where a vendor's world is made."""
     for switch, values in vendor_named(vendor).switches.items():
         for value in values:
-            assert didit.new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
+            assert new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
 
 
 def test_two_active_claims_with_the_same_key_are_refused():

@@ -6,10 +6,9 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import mock_didit as didit
-from kit.mock_didit import control_request, match_request
-from kit.mock_didit_sessions import start
+from kit.mock_world import START, control_request, new_engine, request_to
 from kit.strategies import json_of
+from vendors.didit import match_request, start
 
 from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.control import operations_of
@@ -19,7 +18,7 @@ from facematch_mock_server.vendors import vendor_named
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(Recognizer())
+    return new_engine(Recognizer())
 
 
 VERBS = operations_of(vendor_named("didit"))
@@ -74,7 +73,7 @@ def test_the_clock_is_read_and_moved(engine):
 
 
 def test_keys_can_be_added_and_revoked_and_are_not_shown_in_the_list(engine):
-    today = answer_of(engine, "keys", {"expires": didit.START.date().isoformat()})["key"]
+    today = answer_of(engine, "keys", {"expires": START.date().isoformat()})["key"]
     assert engine.handle(match_request(key=today)).status == 200
     key = answer_of(engine, "keys", {"kind": "sandbox"})["key"]
     assert engine.handle(match_request(key=key)).status == 200
@@ -223,7 +222,7 @@ def test_invalid_control_request_is_explained_and_changes_nothing(
     assert code == status
     assert words in reply["mock"]
     for changed in ("limits", "faults", "ledger"):
-        assert ask(engine, changed) == ask(didit.new_engine(), changed)
+        assert ask(engine, changed) == ask(new_engine(), changed)
 
 
 @pytest.mark.parametrize(
@@ -236,15 +235,15 @@ def test_invalid_control_request_is_explained_and_changes_nothing(
     ],
 )
 def test_body_that_is_not_json_changes_nothing(engine, body, media, status):
-    sent = didit.didit_request("/__mock__/clock/advance", body, media)
+    sent = request_to("/__mock__/clock/advance", body, media)
     assert engine.handle(sent).status == status
-    assert engine.world.clock.now() == didit.START
+    assert engine.world.clock.now() == START
 
 
 def test_control_api_is_404_when_disabled():
-    engine = didit.new_engine(control=False)
+    engine = new_engine(control=False)
     assert ask(engine, "clock")[0] == 404
-    response = engine.handle(didit.didit_request("/__mock/clock"))
+    response = engine.handle(request_to("/__mock/clock"))
     assert "/__mock__/" not in response.json()["mock"]
 
 
@@ -268,7 +267,7 @@ words = st.sampled_from(["match", "answer", "html", "json"])
     body=st.dictionaries(names, json_of(st.floats() | st.integers()) | words, max_size=4),
 )
 def test_any_control_request_leaves_the_server_working(path, body):
-    engine = didit.new_engine(Recognizer())
+    engine = new_engine(Recognizer())
     assert engine.handle(control_request(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control_request(read)).status == 200

@@ -5,9 +5,9 @@ import json
 import math
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import control_of, control_request, match_request
-from kit.mock_didit_webhooks import HOOK, carried
+from kit.mock_webhooks import HOOK, carried
+from kit.mock_world import START, control_of, control_request, new_engine
+from vendors.didit import match_request
 
 from facematch_mock_server import make_card
 from facematch_mock_server.world.money import MAX_CHARGES
@@ -17,7 +17,7 @@ class Listing:
     """An engine that was called, and its lists over HTTP."""
 
     def __init__(self):
-        self.engine = didit.new_engine()
+        self.engine = new_engine()
         self.control = control_of(self.engine)
         self.destination = self.control.webhooks.add(HOOK)
         for person, case in (("ada", "case-1"), ("bob", "case-2"), ("ada", "case-3")):
@@ -126,12 +126,12 @@ def test_webhook_wait_returns_the_number_of_deliveries_in_each_state(listing):
 
 
 def test_charge_numbers_are_never_reused_after_eviction_or_refund():
-    ledger = didit.new_engine().world.ledger
+    ledger = new_engine().world.ledger
     ledger.balance = 10**6
     for number in range(MAX_CHARGES + 2):
-        charge = ledger.charge(1, at=didit.START, what="X", request_id=str(number))
+        charge = ledger.charge(1, at=START, what="X", request_id=str(number))
     ledger.refund(charge)
-    ledger.charge(1, at=didit.START, what="X")
+    ledger.charge(1, at=START, what="X")
     first, *_, second_last, last = [charge.number for charge in ledger.charges.all()]
     assert first == 3
     assert (second_last, last) == (MAX_CHARGES + 1, MAX_CHARGES + 3)

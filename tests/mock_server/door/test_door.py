@@ -8,7 +8,8 @@ import stat
 
 import pytest
 import requests
-from kit.mock_didit import P1, post_match
+from kit.mock_world import P1
+from vendors.didit import post_match
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.door import Door

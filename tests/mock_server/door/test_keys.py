@@ -1,21 +1,24 @@
 """The program's own key, which a door with `any_key` makes one of the mock's."""
 
 import pytest
-from kit import mock_alibaba as alibaba
-from kit import mock_azure as azure
-from kit import mock_baidu as baidu
-from kit import mock_compreface as compreface
-from kit import mock_deepface as deepface
-from kit import mock_deepvue as deepvue
-from kit import mock_facepp as facepp
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit import mock_rekognition as rekognition
-from kit import mock_stripe as stripe
-from kit import mock_sumsub as sumsub
-from kit import mock_tencent as tencent
-from kit import mock_veriff as veriff
-from kit.mock_didit import P1, START, match_request
+from kit.mock_world import P1, START
+from vendors import (
+    alibaba,
+    azure,
+    baidu,
+    compreface,
+    deepface,
+    deepvue,
+    facepp,
+    onfido,
+    persona,
+    rekognition,
+    stripe,
+    sumsub,
+    tencent,
+    veriff,
+)
+from vendors.didit import match_request
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.door.keys import accept_key

@@ -1,8 +1,7 @@
 """The engine: routing, marks, limits, faults and the journal."""
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import didit_request
+from kit.mock_world import new_engine, request_to
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
@@ -11,11 +10,11 @@ from facematch_mock_server.http.app import CLAIMS_HEADER
 
 @pytest.mark.parametrize("path", ["/v3/face-match/", "/v3/x/", "/x", "/__mock__/clock"])
 def test_every_response_has_the_version_and_claims_on_request(path):
-    engine = didit.new_engine()
-    silent = engine.handle(didit_request(path))
+    engine = new_engine()
+    silent = engine.handle(request_to(path))
     assert silent.header(MOCK_HEADER) == facematch_core.__version__
     assert silent.header(CLAIMS_HEADER) is None
-    response = engine.handle(didit_request(path, x_facematch_claims="1"))
+    response = engine.handle(request_to(path, x_facematch_claims="1"))
     if path == "/__mock__/clock":
         assert response.claims == ()
     else:

@@ -2,8 +2,8 @@
 
 import pytest
 import requests
-from kit.mock_didit import post_match
 from kit.rawclient import RawClient
+from vendors.didit import post_match
 
 from facematch_mock_server import MockServer
 

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 import requests
 import responses
-from kit.mock_didit import post_match
+from vendors.didit import post_match
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.http.adapter import register

@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from kit.mock_didit import P1, post_match
+from kit.mock_world import P1
+from vendors.didit import post_match
 
 PRICE = Decimal("0.05")
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.mock_didit import START
+from kit.mock_world import START
 
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
 from facematch_mock_server.base.messages import Request

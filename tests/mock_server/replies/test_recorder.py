@@ -281,7 +281,7 @@ def test_recording_of_each_vendors_calls_leaves_none_out_and_can_be_read(
         return answer
 
     monkeypatch.setattr(MockVendor, "handle", handle_and_note)
-    for scenario in islice(import_module(f"kit.mock_{vendor}").scenarios(), 12):
+    for scenario in islice(import_module(f"vendors.{vendor}").scenarios(), 12):
         scenario.play()
     hosts = vendor_named(vendor).hosts
     file = RecordingFile(

@@ -1,7 +1,7 @@
 """What tests of one vendor's mock need: each module, or its folder, has a fixture `engine`."""
 
 import pytest
-from kit.mock_didit import control_of
+from kit.mock_world import control_of
 
 
 @pytest.fixture

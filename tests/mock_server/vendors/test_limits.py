@@ -2,21 +2,23 @@
 
 import attrs
 import pytest
-from kit import mock_alibaba as alibaba
-from kit import mock_azure as azure
-from kit import mock_baidu as baidu
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as didit_sessions
-from kit import mock_facepp as facepp
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit import mock_rekognition as rekognition
-from kit import mock_stripe as stripe
-from kit import mock_sumsub as sumsub
-from kit import mock_tencent as tencent
-from kit import mock_veriff as veriff
-from kit.mock_didit import ask, control_of
+from kit import mock_sessions
+from kit.mock_world import ask, control_of, json_request, new_engine
+from vendors import (
+    alibaba,
+    azure,
+    baidu,
+    deepvue,
+    didit,
+    facepp,
+    onfido,
+    persona,
+    rekognition,
+    stripe,
+    sumsub,
+    tencent,
+    veriff,
+)
 
 from facematch_mock_server.vendors import vendor_names
 
@@ -48,7 +50,7 @@ DOCUMENTED = {
 
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_calls_of_a_window_are_the_documented_ones(vendor):
-    assert control_of(didit.new_engine(vendor=vendor)).limits() == DOCUMENTED.get(vendor, {})
+    assert control_of(new_engine(vendor=vendor)).limits() == DOCUMENTED.get(vendor, {})
 
 
 def compare_at_alibaba(engine):
@@ -113,8 +115,8 @@ DIDITS = {
 }
 DIDITS_SANDBOX = {"X-RateLimit-Limit": None, "Retry-After": str(DAY_S)}
 PERSONAS = {"ratelimit-remaining": "0", "ratelimit-reset": "60"}
-BALANCE = didit_sessions.session_request("/v3/billing/balance/")
-SANDBOX_START = didit_sessions.start(didit_sessions.SANDBOX)
+BALANCE = json_request("/v3/billing/balance/")
+SANDBOX_START = didit.start(mock_sessions.SANDBOX)
 SANDBOX_LIST = onfido.ask(onfido.APPLICANTS, token=onfido.SANDBOX_TOKEN)
 AWS_COMPARE = rekognition.signed_compare()
 LIMITS = [
@@ -124,9 +126,9 @@ LIMITS = [
     Limit("deepvue", "minute", 60, DEEPVUE_MATCH),
     Limit("deepvue", "day", DAY_S, deepvue.wallet()),
     Limit("didit", "write", 60, didit.match_request(), headers=DIDITS),
-    Limit("didit", "get", 60, didit_sessions.list_request(), headers=DIDITS),
-    Limit("didit", "decision", 60, didit_sessions.on(1), headers=DIDITS),
-    Limit("didit", "session", 60, didit_sessions.start(), headers=DIDITS),
+    Limit("didit", "get", 60, didit.list_request(), headers=DIDITS),
+    Limit("didit", "decision", 60, didit.on(1), headers=DIDITS),
+    Limit("didit", "session", 60, didit.start(), headers=DIDITS),
     Limit("didit", "sandbox_session", DAY_S, SANDBOX_START, headers=DIDITS_SANDBOX),
     Limit("didit", "management", 60, BALANCE, headers={"Retry-After": "60"}),
     Limit("facepp", "second", 1, facepp.compare_request(), 403, "CONCURRENCY_LIMIT_EXCEEDED"),
@@ -149,7 +151,7 @@ LIMITS = [
 
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
 def test_call_above_a_limit_is_refused_and_free_until_the_window_is_over(limit):
-    engine = didit.new_engine(vendor=limit.vendor)
+    engine = new_engine(vendor=limit.vendor)
     control = control_of(engine)
     control.set_limits({**dict.fromkeys(control.limits()), limit.scope: 1})
 

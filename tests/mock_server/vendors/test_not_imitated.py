@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from kit import mock_persona as persona
-from kit.mock_didit import json_request
+from kit.mock_world import json_request
+from vendors import persona
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.vendors import vendor_names

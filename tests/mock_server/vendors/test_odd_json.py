@@ -4,19 +4,20 @@ import functools
 import re
 
 import pytest
-from kit import mock_alibaba as alibaba
-from kit import mock_baidu as baidu
-from kit import mock_compreface as compreface
-from kit import mock_deepface as deepface
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit import mock_rekognition as rekognition
-from kit import mock_sumsub as sumsub
-from kit import mock_tencent as tencent
-from kit import mock_veriff as veriff
-from kit.mock_didit import control_of
+from kit.mock_world import control_of, new_engine, request_to
+from vendors import (
+    alibaba,
+    baidu,
+    compreface,
+    deepface,
+    deepvue,
+    onfido,
+    persona,
+    rekognition,
+    sumsub,
+    tencent,
+    veriff,
+)
 
 from facematch_mock_server.vendors import vendor_names
 
@@ -91,7 +92,7 @@ def list_calls(engine, vendor):
         about["authorization"] = AUTHORIZATIONS[vendor]
 
     def send(method, path, body):
-        return didit.didit_request(path, body, "application/json", method=method, **about)
+        return request_to(path, body, "application/json", method=method, **about)
 
     make = {"sumsub": sumsub.signed, "veriff": veriff.request}.get(vendor, send)
     calls = []
@@ -111,7 +112,7 @@ def list_bodies(vendor):
 
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_odd_json_never_makes_the_mock_fail(vendor):
-    engine = didit.new_engine(vendor=vendor)
+    engine = new_engine(vendor=vendor)
     control = control_of(engine)
     control.set_limits(dict.fromkeys(control.limits()))
     claims = set()

@@ -5,23 +5,24 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit import mock_alibaba as alibaba
-from kit import mock_azure as azure
-from kit import mock_baidu as baidu
-from kit import mock_compreface as compreface
-from kit import mock_deepface as deepface
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit import mock_facepp as facepp
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit import mock_regula as regula
-from kit import mock_rekognition as rekognition
-from kit import mock_stripe as stripe
-from kit import mock_sumsub as sumsub
-from kit import mock_tencent as tencent
-from kit import mock_veriff as veriff
-from kit.mock_didit import scene
+from kit.mock_world import ask, handle_with_fault, new_engine, scene
+from vendors import (
+    alibaba,
+    azure,
+    baidu,
+    compreface,
+    deepface,
+    deepvue,
+    facepp,
+    onfido,
+    persona,
+    regula,
+    rekognition,
+    stripe,
+    sumsub,
+    tencent,
+    veriff,
+)
 
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Request
@@ -57,13 +58,13 @@ NO_CREDIT = {
 def engine(vendor):
     """A mock of the vendor that a test is run for."""
     switches = {"price": "0.01"} if vendor in COMPARISONS else None
-    return didit.new_engine(vendor=vendor, switches=switches)
+    return new_engine(vendor=vendor, switches=switches)
 
 
 def test_each_vendor_of_one_request_has_a_comparison():
     pair_vendors = set()
     for name in vendor_names():
-        if isinstance(didit.new_engine(vendor=name).world.behaviour, PairVendor):
+        if isinstance(new_engine(vendor=name).world.behaviour, PairVendor):
             pair_vendors.add(name)
     # DeepFace's own server charges nobody, and its backend sends three requests.
     assert set(COMPARISONS) == pair_vendors - {"deepface"}
@@ -72,10 +73,10 @@ def test_each_vendor_of_one_request_has_a_comparison():
 @pytest.mark.parametrize("vendor", COMPARISONS)
 def test_each_answer_with_a_score_is_one_charge_until_there_is_no_credit(engine, control, vendor):
     control.set_balance("0.02")
-    didit.ask(engine, COMPARISONS[vendor])
-    didit.ask(engine, LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
+    ask(engine, COMPARISONS[vendor])
+    ask(engine, LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
     assert [charge.amount for charge in control.charges()] == [Decimal("0.01")] * 2
-    refusal = didit.ask(engine, COMPARISONS[vendor])
+    refusal = ask(engine, COMPARISONS[vendor])
     assert refusal.status == STATUSES_OF_NO_CREDIT.get(vendor, 403)
     assert NO_CREDIT[vendor] in refusal.body.decode()
     assert len(control.charges()) == 2
@@ -219,7 +220,7 @@ WORDS = {
 def test_fault_with_a_status_has_the_vendors_own_words_and_is_free(engine, control, vendor):
     for status, words in WORDS[vendor].by_status.items():
         fault = Fault(stage="answer", kind="status", status=status)
-        answer = didit.handle_with_fault(engine, fault, WORDS[vendor].request)
+        answer = handle_with_fault(engine, fault, WORDS[vendor].request)
         assert answer.status == status
         assert words in answer.body.decode()
     assert control.charges() == ()

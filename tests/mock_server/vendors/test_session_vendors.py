@@ -6,17 +6,10 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit import mock_azure as azure
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as didit_sessions
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit import mock_rekognition as rekognition
-from kit import mock_stripe as stripe
-from kit import mock_sumsub as sumsub
-from kit import mock_veriff as veriff
-from kit.mock_didit import ask
-from kit.mock_didit_webhooks import HOOK, carry
+from kit import mock_sessions
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import ask, new_engine
+from vendors import azure, didit, onfido, persona, rekognition, stripe, sumsub, veriff
 
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -28,7 +21,7 @@ WITH_SESSIONS = [
 #: A request that starts a session, or a function that sends one.
 STARTS = {
     "azure": azure.start_request(),
-    "didit": didit_sessions.start(),
+    "didit": didit.start(),
     "onfido": onfido.starting(),
     "persona": persona.starting(),
     "rekognition": rekognition.signed_start(),
@@ -37,7 +30,7 @@ STARTS = {
     "veriff": veriff.start(),
 }
 SANDBOX_STARTS = {
-    "didit": didit_sessions.start(didit_sessions.SANDBOX),
+    "didit": didit.start(mock_sessions.SANDBOX),
     "onfido": onfido.starting(token=onfido.SANDBOX_TOKEN),
     "persona": persona.starting(key=persona.SANDBOX),
     "stripe": stripe.starting(key=stripe.TEST),
@@ -45,7 +38,7 @@ SANDBOX_STARTS = {
 }
 READS = {
     "azure": azure.on_newest(),
-    "didit": didit_sessions.on(1),
+    "didit": didit.on(1),
     "onfido": onfido.on_newest(),
     "persona": persona.about(1),
     "rekognition": rekognition.reading(1),
@@ -79,7 +72,7 @@ def switches():
 @pytest.fixture
 def engine(vendor, switches):
     """A mock of the vendor that a test is run for."""
-    return didit.new_engine(Recognizer(), vendor=vendor, switches=switches)
+    return new_engine(Recognizer(), vendor=vendor, switches=switches)
 
 
 @pytest.fixture

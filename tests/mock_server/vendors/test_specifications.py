@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from kit import mock_didit as didit
-from kit import mock_onfido as onfido
-from kit import mock_persona as persona
-from kit.mock_didit import ask, control_of
-from kit.mock_didit_webhooks import HOOK, carry
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import ask, control_of, new_engine
 from openapi_schema_validator import OAS30Validator
+from vendors import onfido, persona
 
 from facematch_core import SessionRecord
 from facematch_core.backend import ReadRequest, StartRequest
@@ -127,7 +125,7 @@ CHECK_STEPS = [
 
 
 def test_onfidos_checks_fit(onfido_document):
-    engine = didit.new_engine(Recognizer(), vendor="onfido")
+    engine = new_engine(Recognizer(), vendor="onfido")
     engine.handle(onfido.ask(onfido.WEBHOOKS, {"url": HOOK}))
     for path, method, step in CHECK_STEPS:
         onfido_document.check_answer(ask(engine, step), path, method)
@@ -137,7 +135,7 @@ def test_onfidos_checks_fit(onfido_document):
 
 
 def test_onfidos_answers_fit(onfido_document):
-    engine = didit.new_engine(vendor="onfido")
+    engine = new_engine(vendor="onfido")
     for path, method, step in ONFIDO_STEPS:
         onfido_document.check_answer(ask(engine, step), path, method)
 
@@ -147,7 +145,7 @@ def test_finished_runs_and_webhooks_of_onfido_fit(onfido_document, card):
     def check(name, body):
         onfido_document.check({"$ref": f"#/components/schemas/{name}"}, body)
 
-    engine = didit.new_engine(Recognizer(), vendor="onfido")
+    engine = new_engine(Recognizer(), vendor="onfido")
     engine.handle(onfido.ask(onfido.WEBHOOKS, {"url": HOOK}))
     onfido.start(engine)
     control_of(engine).sessions.finish(onfido.newest(engine).id, card=card, document="p1")
@@ -201,13 +199,13 @@ PERSONA_STEPS += [(INQUIRY, "delete", persona.about(1, method="DELETE"))] * 2
 
 
 def test_personas_answers_fit(persona_document):
-    engine = didit.new_engine(vendor="persona")
+    engine = new_engine(vendor="persona")
     for path, method, step in PERSONA_STEPS:
         persona_document.check_answer(ask(engine, step), path, method)
 
 
 def test_simulated_verifications_and_webhooks_of_persona_fit(persona_document):
-    engine = didit.new_engine(vendor="persona")
+    engine = new_engine(vendor="persona")
     control_of(engine).webhooks.add(HOOK)
     engine.handle(persona.starting(key=persona.SANDBOX))
     persona.simulating(1, SIMULATED[0], template="vtmpl_id")(engine)

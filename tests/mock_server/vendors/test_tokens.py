@@ -2,10 +2,8 @@
 
 import attrs
 import pytest
-from kit import mock_baidu as baidu
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit import mock_onfido as onfido
+from kit.mock_world import new_engine
+from vendors import baidu, deepvue, onfido
 
 
 @attrs.frozen
@@ -58,7 +56,7 @@ def login(vendor):
 
 @pytest.fixture
 def engine(vendor):
-    return didit.new_engine(vendor=vendor)
+    return new_engine(vendor=vendor)
 
 
 def token_of(engine, login):
@@ -85,7 +83,7 @@ def test_revoked_or_unknown_token_is_refused(engine, control, vendor, login):
     assert (tokens.revoke(), tokens.revoke()) == (1, 0)
     valid = token_of(engine, login)
     assert (tokens.asked, len(tokens.issued())) == (2, 2)
-    foreign = token_of(didit.new_engine(vendor=vendor, seed=8), login)
+    foreign = token_of(new_engine(vendor=vendor, seed=8), login)
     for token in (revoked, foreign, "24.x"):
         assert login.unknown in answer_to(engine, login, token)
     assert login.unknown not in answer_to(engine, login, valid)

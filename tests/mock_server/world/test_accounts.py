@@ -7,9 +7,10 @@ from decimal import Decimal
 import attrs
 import pytest
 import requests
-from kit import mock_regula as regula
-from kit.mock_didit import P1, control_request, didit_request, match_request
+from kit.mock_world import P1, control_request, request_to
 from kit.rawclient import RawClient, raw_request
+from vendors import regula
+from vendors.didit import MATCH_PATH, match_request
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -49,7 +50,7 @@ def test_calls_are_in_the_journal_of_the_account_of_their_key(server):
     account = server.new_account()
     other = server.new_account()
     assert ask(server, account.live_key) == ask(server, account.sandbox_key) == 200
-    server.app.handle(didit_request(key="wrong", x_facematch_account=account.name))
+    server.app.handle(request_to(MATCH_PATH, key="wrong", x_facematch_account=account.name))
     assert [call.key for call in account.control.journal()] == ["live", "sandbox", "wrong"]
     assert other.control.journal() == ()
 

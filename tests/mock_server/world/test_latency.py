@@ -6,7 +6,7 @@ import math
 
 import pytest
 import requests
-from kit.mock_didit import post_match
+from vendors.didit import post_match
 
 from facematch_mock_server import LogNormal, MockServer
 

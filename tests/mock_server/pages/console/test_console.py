@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from kit.mock_didit import P1, P2, post_match
+from kit.mock_world import P1, P2
 from kit.vendors import settings_at
 from kit.watched import tokens
+from vendors.didit import post_match
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, Kind, MockServer, Stage

@@ -5,7 +5,8 @@ import json
 import pytest
 import requests
 from kit.cards import CARDS
-from kit.mock_didit import P1, P2, post_match
+from kit.mock_world import P1, P2
+from vendors.didit import post_match
 
 from facematch_mock_server import MockServer
 

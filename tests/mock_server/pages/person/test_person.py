@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from kit.mock_didit import P1, P2
+from kit.mock_world import P1, P2
 
 from facematch_core import open_sessions
 from facematch_mock_server import MockServer, card_sheet

@@ -4,8 +4,8 @@ import datetime as dt
 
 import attrs
 import pytest
-from kit import mock_didit as didit
-from kit.mock_alibaba import (
+from kit.mock_world import START, control_of, draw_picture, new_engine, scene, without_header
+from vendors.alibaba import (
     TOO_LARGE,
     compare_request,
     encoded,
@@ -14,8 +14,6 @@ from kit.mock_alibaba import (
     signed_by_version_2,
     signed_request,
 )
-from kit.mock_didit import START, scene
-from kit.mock_rekognition import draw_picture, without_header
 
 from facematch_mock_server import make_card
 from facematch_mock_server.base.messages import Request
@@ -27,13 +25,13 @@ P1 = make_card("p1")
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="alibaba", switches={"price": "0.01"})
+    return new_engine(vendor="alibaba", switches={"price": "0.01"})
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="alibaba")
+    return new_engine(Recognizer(), vendor="alibaba")
 
 
 def code_of(answer):
@@ -63,7 +61,7 @@ def test_answer_and_its_charge_have_the_action_and_one_id(engine, control, send,
 
 def test_comparison_is_of_the_largest_faces_and_has_thresholds_boxes_and_landmarks(engine, control):
     control.set_outcome("match", score=4, smaller_face_score=96)
-    engine = didit.new_engine(Recognizer(), vendor="alibaba")
+    engine = new_engine(Recognizer(), vendor="alibaba")
     data = engine.handle(compare_request(make_card("p1", faces=2), P1)).json()["Data"]
     assert data["Thresholds"] == [61, 69, 75]
     left, top, width, height = data["RectAList"]
@@ -76,7 +74,7 @@ def test_comparison_is_of_the_largest_faces_and_has_thresholds_boxes_and_landmar
 
 def test_face_in_the_hand_does_not_count(reading_engine):
     """The person holds the picture of another one, who is on the reference."""
-    control = didit.control_of(reading_engine)
+    control = control_of(reading_engine)
     control.set_outcome("match", score=4, smaller_face_score=96)
     answer = reading_engine.handle(compare_request(make_card("p2", faces=2), P1))
     assert answer.json()["Data"]["Confidence"] == 4
@@ -100,7 +98,7 @@ def test_quality_below_the_threshold_is_compared_with_a_tip(
     data = answer.json()["Data"]
     assert (data["QualityScoreA"], data["MessageTips"]) == (quality, tips)
     assert data["Confidence"] > 75
-    assert len(didit.control_of(reading_engine).charges()) == 1
+    assert len(control_of(reading_engine).charges()) == 1
 
 
 def test_small_face_has_a_tip(reading_engine):
@@ -231,7 +229,7 @@ def test_parameters_of_the_query_are_signed_and_read(engine):
     sent = signed_request(
         pair(image_b=False), query="ImageURLB=https%3A%2F%2Fa.example%2Fb%20c.png"
     )
-    control = didit.control_of(engine)
+    control = control_of(engine)
     control.pictures["https://a.example/b c.png"] = scene()
     assert code_of(engine.handle(sent)) is None
 

@@ -9,9 +9,10 @@ from azure.ai.vision.face import FaceClient, models
 from azure.ai.vision.face.models import FaceAttributeTypeDetection01, FaceAttributeTypeDetection03
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from kit import mock_azure as azure
-from kit import mock_didit as didit
-from kit.mock_azure import (
+from kit.mock_sessions import forget
+from kit.mock_world import new_engine, request_to
+from vendors import azure
+from vendors.azure import (
     FACE_ID,
     JSON,
     VERIFY,
@@ -21,7 +22,6 @@ from kit.mock_azure import (
     large_scene,
     verify_request,
 )
-from kit.mock_didit_sessions import forget
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -29,7 +29,7 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="azure")
+    return new_engine(vendor="azure")
 
 
 def refusal_of(answer):
@@ -114,7 +114,7 @@ def test_face_id_expires_after_the_requested_time_to_live(engine):
 
 
 def test_face_id_outlives_its_picture_and_expires_after_24_hours():
-    engine = didit.new_engine(vendor="azure", recognizer=Recognizer())
+    engine = new_engine(vendor="azure", recognizer=Recognizer())
     (first,) = ids_of(engine, CARDS["p1"].data)
     (again,) = ids_of(engine, CARDS["p1-again"].data)
     (other,) = ids_of(engine, CARDS["p2"].data)
@@ -133,7 +133,7 @@ def test_recognition_engine_needs_the_picture_of_a_face_id(engine):
 
 
 def test_unapproved_access_detects_faces_but_gets_no_face_ids():
-    engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
+    engine = new_engine(vendor="azure", switches={"access": "unapproved"})
     for refused in (detect_request(), verify_request()):
         status, code, message = refusal_of(engine.handle(refused))
         assert (status, code) == (403, "UnsupportedFeature")
@@ -288,6 +288,6 @@ def test_wrong_key_raises_the_clients_exception(open_face_client):
     "path", ["/face/v1.0/identity", "/face/v1.2/detectLiveness/singleModal/sessions"]
 )
 def test_unknown_azure_path_is_404_with_a_hint_of_supported_paths(engine, path):
-    answer = engine.handle(didit.didit_request(path, key=None))
+    answer = engine.handle(request_to(path, key=None))
     assert refusal_of(answer) == (404, "404", "Resource not found")
     assert "detectLiveness-sessions" in answer.header("X-Facematch-Hint")

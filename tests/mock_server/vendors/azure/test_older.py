@@ -5,7 +5,7 @@ import requests
 from azure.ai.vision.face import FaceClient, FaceSessionClient, models
 from azure.core.credentials import AzureKeyCredential
 from kit.cards import CARDS
-from kit.mock_azure import STREAM
+from vendors.azure import STREAM
 
 FIRST, PREVIEW = "v1.0", "v1.1-preview.1"
 #: The settings of the fixture `mock`.

@@ -3,8 +3,8 @@
 import pytest
 from kit import azure_liveness as published
 from kit.cards import CARDS
-from kit.mock_azure import IMAGES, LIVENESS, WITH_VERIFY, azure_request, start_request
-from kit.mock_didit import multipart, new_engine
+from kit.mock_world import multipart, new_engine
+from vendors.azure import IMAGES, LIVENESS, WITH_VERIFY, azure_request, start_request
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 

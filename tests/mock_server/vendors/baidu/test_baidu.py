@@ -3,8 +3,8 @@
 from urllib.parse import urlencode
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_baidu import (
+from kit.mock_world import control_of, draw_picture, new_engine, scene
+from vendors.baidu import (
     API_KEY,
     APP_KEY,
     APP_SECRET,
@@ -20,8 +20,6 @@ from kit.mock_baidu import (
     post,
     token_of,
 )
-from kit.mock_didit import control_of, scene
-from kit.mock_rekognition import draw_picture
 
 from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -34,13 +32,13 @@ MAX_BYTES = 1_572_864
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="baidu", switches={"price": "0.01"})
+    return new_engine(vendor="baidu", switches={"price": "0.01"})
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="baidu")
+    return new_engine(Recognizer(), vendor="baidu")
 
 
 def code_of(answer):
@@ -147,7 +145,7 @@ def test_login_gives_a_token_that_lasts_30_days(engine, method):
 
 
 def test_life_of_a_token_can_be_set():
-    engine = didit.new_engine(vendor="baidu", switches={"token_life_s": 60})
+    engine = new_engine(vendor="baidu", switches={"token_life_s": 60})
     assert engine.handle(login()).json()["expires_in"] == 60
 
 

@@ -12,15 +12,14 @@ from types import ModuleType
 
 import attrs
 import pytest
-from kit import mock_compreface as compreface
-from kit import mock_didit as didit
-from kit.mock_didit import scene
+from kit.mock_world import new_engine, scene
+from vendors import compreface
 
 from facematch_mock_server import card_sheet
 
 
 def reply(request):
-    answer = didit.new_engine(vendor="compreface").handle(request)
+    answer = new_engine(vendor="compreface").handle(request)
     return answer.status, answer.json() if answer.body else None
 
 
@@ -82,7 +81,7 @@ def get(sent):
     ],
 )
 def test_request_checks_run_in_comprefaces_order(request_, status, code):
-    answer = didit.new_engine(vendor="compreface").handle(request_)
+    answer = new_engine(vendor="compreface").handle(request_)
     assert answer.status == status
     if code is not None:
         assert answer.json()["code"] == code

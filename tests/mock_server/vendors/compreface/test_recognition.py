@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_compreface import (
+from kit.mock_world import control_of, new_engine, scene
+from vendors.compreface import (
     DETECT,
     DETECTION_KEY,
     FACES,
@@ -21,7 +21,6 @@ from kit.mock_compreface import (
     recognize,
     verification_request,
 )
-from kit.mock_didit import control_of, scene
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -32,13 +31,13 @@ UNKNOWN = "00000000-0000-4000-8000-00000000000a"
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="compreface")
+    return new_engine(vendor="compreface")
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="compreface")
+    return new_engine(Recognizer(), vendor="compreface")
 
 
 def refusal_of(answer):

@@ -4,8 +4,8 @@ import base64
 
 import attrs
 import pytest
-from kit import mock_didit as didit
-from kit.mock_deepface import (
+from kit.mock_world import json_bytes, new_engine, scene
+from vendors.deepface import (
     analyze_request,
     data_uri,
     form_request,
@@ -13,7 +13,6 @@ from kit.mock_deepface import (
     request_of_type,
     verify_request,
 )
-from kit.mock_didit import json_bytes, scene
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -21,13 +20,13 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="deepface")
+    return new_engine(vendor="deepface")
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="deepface")
+    return new_engine(Recognizer(), vendor="deepface")
 
 
 def error_of(answer):
@@ -220,7 +219,7 @@ def test_malformed_json_and_another_method_are_html(engine, request_, status):
 @pytest.mark.parametrize("token", [None, "wrong"])
 def test_token_is_checked_only_by_a_server_that_has_one(engine, token):
     assert engine.handle(verify_request(token=token)).status == 200
-    with_token = didit.new_engine(vendor="deepface", switches={"auth": "token"})
+    with_token = new_engine(vendor="deepface", switches={"auth": "token"})
     answer = with_token.handle(verify_request(token=token))
     message = "Invalid or missing authentication token"
     assert (answer.status, answer.json()) == (401, {"message": message})

@@ -1,6 +1,6 @@
 import pytest
-from kit.mock_deepvue import token_of
-from kit.mock_didit import new_engine
+from kit.mock_world import new_engine
+from vendors.deepvue import token_of
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import datetime as dt
 import json
 
 import pytest
-from kit import mock_deepvue as deepvue
-from kit import mock_didit as didit
-from kit.mock_deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of
+from kit.mock_world import START, VirtualClock, multipart, new_engine
+from vendors import deepvue
+from vendors.deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of
 
-END = int((didit.START + dt.timedelta(days=1)).timestamp())
+END = int((START + dt.timedelta(days=1)).timestamp())
 
 
 def decode_token(token):
@@ -23,8 +23,8 @@ def decode_token(token):
     ("life_s", "expiry"), [(86_400, "2026-07-03T09:15:27Z"), (600, "2026-07-02T09:25:27Z")]
 )
 def test_login_returns_an_hs256_jwt_that_expires(life_s, expiry):
-    clock = didit.VirtualClock(didit.START.replace(microsecond=0))
-    engine = didit.new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
+    clock = VirtualClock(START.replace(microsecond=0))
+    engine = new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
     body = engine.handle(authorize()).json()
     token = body.pop("access_token")
     assert body == {"token_type": "bearer", "expiry": expiry}
@@ -57,8 +57,8 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
     engine.handle(deepvue_match(face, token=token))
     engine.handle(deepvue.deepvue_liveness(face, token=token))
     parts = [("file_a", face.decode("latin-1")), ("file_b", "private text")]
-    engine.handle(deepvue_request(FACEMATCH, *didit.multipart(parts), token=token))
-    body, _ = didit.multipart([("client_secret", "mock-live-key")])
+    engine.handle(deepvue_request(FACEMATCH, *multipart(parts), token=token))
+    body, _ = multipart([("client_secret", "mock-live-key")])
     engine.handle(deepvue_request("/v1/authorize", body, "text/plain"))
     shown = repr([entry.to_dict() for entry in control.journal()])
     for secret in ("mock-live-key", token, token[:30], "private", "cHJpdmF0Z", "Bearer"):

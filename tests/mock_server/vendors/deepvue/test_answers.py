@@ -1,10 +1,10 @@
 """Verdicts and refused bodies."""
 
 import pytest
-from kit import mock_deepvue as deepvue
-from kit.mock_deepvue import FACEMATCH, JPEG, deepvue_match, deepvue_request, jpeg_scene
-from kit.mock_deepvue import LIVENESS_CHECK as LIVENESS
-from kit.mock_didit import multipart
+from kit.mock_world import multipart
+from vendors import deepvue
+from vendors.deepvue import FACEMATCH, JPEG, deepvue_match, deepvue_request, jpeg_scene
+from vendors.deepvue import LIVENESS_CHECK as LIVENESS
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Worlds of the mock, and short ways to ask them."""
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import liveness_request, match_request, scene
+from kit import mock_world
+from kit.mock_world import START, new_engine, scene
+from vendors.didit import liveness_request, match_request
 
 from facematch_mock_server import MockServer, VirtualClock
 
@@ -17,7 +18,7 @@ def ask():
     """Asks a new world: (status, decoded body, response) of the last request."""
 
     def send(*requests, **settings):
-        engine = didit.new_engine(**settings)
+        engine = new_engine(**settings)
         for request in requests:
             response = engine.handle(request)
         return response.status, body_of(response), response
@@ -28,7 +29,7 @@ def ask():
 @pytest.fixture
 def engine():
     """Session 1 is an approved comparison, session 2 a declined liveness check."""
-    engine = didit.new_engine()
+    engine = new_engine()
     fields = {"vendor_data": "emp-0042", "metadata": '{"gate":"north"}'}
     engine.handle(match_request(scene(score=55.5), **fields))
     engine.handle(liveness_request(scene(score=12, faces=2)))
@@ -38,7 +39,7 @@ def engine():
 @pytest.fixture
 def answer():
     def answered(engine, step):
-        response = didit.ask(engine, step)
+        response = mock_world.ask(engine, step)
         return response.status, body_of(response)
 
     return answered
@@ -47,5 +48,5 @@ def answer():
 @pytest.fixture
 def mock():
     """A running mock whose clock stands still."""
-    with MockServer(clock=VirtualClock(didit.START), seed=3) as server:
+    with MockServer(clock=VirtualClock(START), seed=3) as server:
         yield server

@@ -1,9 +1,10 @@
 """Keys, paths, methods, the order of checks, and the words of faults."""
 
 import pytest
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as sessions
-from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_request
+from kit import mock_sessions
+from kit.mock_world import control_request, handle_with_fault, multipart, new_engine, request_to
+from vendors import didit
+from vendors.didit import MATCH_PATH, match_request
 
 from facematch_mock_server.world.faults import Fault
 
@@ -42,26 +43,26 @@ def test_switch_refuses_every_bad_key_with_403(ask, key):
     code, body, response = ask(*PREPARED, match_request(key=key), switches=switches)
     assert (code, body) == (403, NOT_ALLOWED)
     assert response.header("WWW-Authenticate") is None
-    engine = didit.new_engine(switches=switches)
+    engine = new_engine(switches=switches)
     for sent in (*PREPARED, match_request()):
         engine.handle(sent)
-    refused = sessions.on(1, key=key)(engine)
+    refused = didit.on(1, key=key)(engine)
     assert (refused.status, refused.json()) == (403, {"detail": SESSION})
 
 
 BROKE = control_request("ledger/balance", {"balance": "0.02"})
 BUSY = control_request("limits", {"write": 0, "get": 0})
-NO_FIELDS = didit_request(MATCH_PATH, key="mock-live-key")
+NO_FIELDS = request_to(MATCH_PATH, key="mock-live-key")
 
 #: requests -> status, a claim of that refusal
 ORDER = [
     ((BUSY, match_request(key="wrong")), 429, "rate.write.refused"),
-    ((didit_request(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong.401"),
-    ((didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong.401"),
-    ((didit_request(MATCH_PATH, method="GET"),), 405, "method.refused"),
-    ((didit_request("/v3/sessions/", method="HEAD"),), 200, "list.answer"),
-    ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
-    ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
+    ((request_to(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong.401"),
+    ((request_to(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong.401"),
+    ((request_to(MATCH_PATH, method="GET"),), 405, "method.refused"),
+    ((request_to("/v3/sessions/", method="HEAD"),), 200, "list.answer"),
+    ((request_to(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
+    ((request_to(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
     ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
     ((didit.liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
     ((BROKE, NO_FIELDS), 400, "fields.refused"),
@@ -94,13 +95,13 @@ BOTH = {"user_image", "ref_image"}
     ],
 )
 def test_all_invalid_fields_are_reported_by_name(ask, fields, files, refused):
-    body, kind = didit.multipart(fields.items(), files)
-    status, words, _ = ask(didit_request(MATCH_PATH, body, kind))
+    body, kind = multipart(fields.items(), files)
+    status, words, _ = ask(request_to(MATCH_PATH, body, kind))
     assert status == 400
     assert words == refused if isinstance(refused, dict) else set(words) == refused
 
 
-DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
+DECISION = f"/v3/session/{mock_sessions.NO_SESSION}/decision/"
 PLAIN = "You do not have permission to perform this action."
 WRITE = "Write request rate limit exceeded. You can make up to 300 requests per minute."
 GET = "GET request rate limit exceeded. You can make up to 600 requests per minute."
@@ -108,12 +109,12 @@ WAIT = "Request was throttled. Expected available in {} seconds."
 
 ROWS = (
     ("POST", didit.MATCH_PATH, 429, WRITE),
-    ("GET", sessions.LIST, 429, GET),
+    ("GET", didit.LIST, 429, GET),
     ("GET", DECISION, 429, GET),
     ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
     ("GET", "/v3/billing/balance/", 429, WAIT.format(60)),
     ("POST", didit.MATCH_PATH, 403, PLAIN),
-    ("GET", sessions.LIST, 403, PLAIN),
+    ("GET", didit.LIST, 403, PLAIN),
     ("GET", DECISION, 403, SESSION),
     ("DELETE", DECISION.replace("decision", "delete"), 403, SESSION),
     ("POST", didit.MATCH_PATH, 404, "Not found."),
@@ -126,10 +127,10 @@ ROWS = (
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
 def test_fault_has_the_error_message_of_its_endpoint(method, path, status, words):
-    engine = didit.new_engine()
+    engine = new_engine()
     fault = Fault(stage="answer", kind="status", status=status)
-    request = didit.didit_request(path, b"x", "x/y", method=method)
-    answer = didit.handle_with_fault(engine, fault, request)
+    request = request_to(path, b"x", "x/y", method=method)
+    answer = handle_with_fault(engine, fault, request)
     assert (answer.status, answer.json()) == (status, {"detail": words})
     assert (answer.header("Retry-After") is None) == (status != 429)
     assert engine.world.ledger.charges.all() == ()

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from kit import mock_didit as didit
-from kit import mock_didit_webhooks as webhooks
-from kit.mock_didit import LIVENESS_PATH, liveness_request, match_request
+from kit import mock_webhooks
+from kit.mock_world import ScriptedRecognizer, new_engine, scene
+from vendors import didit
+from vendors.didit import LIVENESS_PATH, liveness_request, match_request
 
 from facematch_mock_server.world.sessions import Sessions
 
@@ -34,12 +35,12 @@ def test_live_call_without_enough_credit_is_403_with_an_error_field(ask, balance
 
 
 def test_concurrent_calls_cannot_both_spend_the_last_credit():
-    class Greedy(didit.ScriptedRecognizer):
+    class Greedy(ScriptedRecognizer):
         def liveness(self, probe, *, rotate, **_more):
             engine.world.ledger.balance = Decimal(0)
             return super().liveness(probe, rotate=rotate)
 
-    engine = didit.new_engine()
+    engine = new_engine()
     engine.world.recognizer = Greedy()
     response = engine.handle(liveness_request())
     assert (response.status, response.json()) == (403, REFUSED)
@@ -51,8 +52,8 @@ MATCH = didit.match_request()
 LIVENESS = didit.liveness_request()
 #: Before anything is kept, and at each step of keeping.
 STEPS = (
-    (MATCH, didit.ScriptedRecognizer, "match"),
-    (LIVENESS, didit.ScriptedRecognizer, "liveness"),
+    (MATCH, ScriptedRecognizer, "match"),
+    (LIVENESS, ScriptedRecognizer, "liveness"),
     (MATCH, Sessions, "add"),
     (LIVENESS, Sessions, "add"),
 )
@@ -60,9 +61,9 @@ STEPS = (
 
 @pytest.fixture
 def engine():
-    engine = didit.new_engine()
-    assert engine.handle(webhooks.listen()).status == 200
-    assert engine.handle(didit.liveness_request(didit.scene(n=1))).status == 200
+    engine = new_engine()
+    assert engine.handle(mock_webhooks.listen()).status == 200
+    assert engine.handle(didit.liveness_request(scene(n=1))).status == 200
     return engine
 
 

@@ -3,10 +3,10 @@
 import base64
 
 import pytest
-from kit import mock_didit as didit
 from kit.cards import CARDS
-from kit.mock_didit import control_of, liveness_request, match_request
-from kit.mock_didit_sessions import SANDBOX, WORKFLOW, session_request, start
+from kit.mock_sessions import SANDBOX
+from kit.mock_world import control_of, json_request, new_engine
+from vendors.didit import WORKFLOW, liveness_request, match_request, start
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 
@@ -17,7 +17,7 @@ class Faces:
     """A mock of Didit, and a kept liveness check of one of its cards."""
 
     def __init__(self):
-        self.engine = didit.new_engine(Recognizer())
+        self.engine = new_engine(Recognizer())
         self.control = control_of(self.engine)
 
     def check(self, card, user=None, **more):
@@ -64,7 +64,7 @@ def test_declined_or_deleted_session_is_no_duplicate(faces):
     assert faces.duplicates("p1", "berta", **UNSAVED) == []
     faces.control.sessions.decide(first, "Approved")
     assert len(faces.duplicates("p1", "berta", **UNSAVED)) == 1
-    deletion = session_request(f"/v3/session/{first}/delete/", method="DELETE")
+    deletion = json_request(f"/v3/session/{first}/delete/", method="DELETE")
     assert faces.engine.handle(deletion).status == 200
     assert faces.duplicates("p1", "berta") == []
 
@@ -81,7 +81,7 @@ def play(faces, user, card="p1", *, key="mock-live-key"):
     begun = faces.engine.handle(start(key, vendor_data=user, portrait_image=portrait)).json()
     faces.control.sessions.finish(begun["session_id"], card)
     path = f"/v3/session/{begun['session_id']}/decision/"
-    return faces.engine.handle(session_request(path, key=key)).json()
+    return faces.engine.handle(json_request(path, key=key)).json()
 
 
 @pytest.mark.parametrize(

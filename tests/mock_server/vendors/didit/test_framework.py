@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import didit_request, match_request, scene
+from kit.mock_world import new_engine, request_to, scene
+from vendors.didit import match_request
 
 BAD_METADATA = {"metadata": ["Metadata must be a JSON object."]}
 DECLINED = b'{"new_status":"Declined","unknown":'
@@ -15,10 +15,10 @@ LARGE = ["File size should not exceed 5 MB"]
 @pytest.fixture
 def update():
     """The answer to a change of a session by this body."""
-    engine = didit.new_engine()
+    engine = new_engine()
     session_id = engine.handle(match_request()).json()["request_id"]
     path = f"/v3/session/{session_id}/update-status/"
-    return lambda body: engine.handle(didit_request(path, body, "application/json", method="PATCH"))
+    return lambda body: engine.handle(request_to(path, body, "application/json", method="PATCH"))
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])

@@ -4,9 +4,9 @@ import base64
 import json
 
 import pytest
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as sessions
-from kit import mock_didit_webhooks as webhooks
+from kit import mock_sessions, mock_webhooks
+from kit.mock_world import json_request, multipart, new_engine, request_to
+from vendors import didit
 
 CANARY = "Q2FuYXJ5" * 12
 HOOK = f"https://user:{CANARY}@example.com/hook?token={CANARY}#{CANARY}"
@@ -15,18 +15,18 @@ IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
 def start(body):
-    return sessions.session_request("/v3/session/", body, method="POST")
+    return json_request("/v3/session/", body, method="POST")
 
 
 def update(body):
-    path = f"/v3/session/{sessions.NO_SESSION}/update-status/"
-    return sessions.session_request(path, body, method="PATCH")
+    path = f"/v3/session/{mock_sessions.NO_SESSION}/update-status/"
+    return json_request(path, body, method="PATCH")
 
 
 REQUESTS = {
     "a picture in JSON": start({"portrait_image": IMAGE, "label": {"image": IMAGE}}),
-    "a picture in a text": didit.didit_request(
-        didit.MATCH_PATH, *didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
+    "a picture in a text": request_to(
+        didit.MATCH_PATH, *multipart([("user_image", CANARY), ("unheard_of", CANARY)])
     ),
     "nested in metadata": didit.match_request(metadata=json.dumps({**NESTED, "key": CANARY})),
     "metadata that is none": didit.match_request(metadata=CANARY),
@@ -35,15 +35,15 @@ REQUESTS = {
         {"new_status": NESTED, "email_language": [NESTED]}
     ),
     "a callback": start({"callback": HOOK}),
-    "a query": didit.didit_request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
-    "nobody's query": didit.didit_request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
+    "a query": request_to(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
+    "nobody's query": request_to(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
     "a review": update({"comment": CANARY}),
 }
 
 
 @pytest.mark.parametrize("what", REQUESTS)
 def test_journal_shows_not_even_a_prefix_of_a_secret(what):
-    engine = didit.new_engine()
+    engine = new_engine()
     assert engine.handle(REQUESTS[what]).status < 500
     (entry,) = engine.world.account.journal.entries
     shown = repr(entry) + str(entry.to_dict())
@@ -52,11 +52,11 @@ def test_journal_shows_not_even_a_prefix_of_a_secret(what):
 
 
 def test_reprs_of_requests_and_destinations_hide_the_query():
-    request = didit.didit_request(f"/v3/sessions/?signature={CANARY}", method="GET")
+    request = request_to(f"/v3/sessions/?signature={CANARY}", method="GET")
     assert CANARY not in repr(request)
     assert "/v3/sessions/?…" in repr(request)
-    engine = didit.new_engine(deliver_to=["example.com"])
-    engine.handle(webhooks.listen(HOOK))
+    engine = new_engine(deliver_to=["example.com"])
+    engine.handle(mock_webhooks.listen(HOOK))
     engine.handle(didit.match_request())
     outbox = engine.world.outbox
     assert len(outbox.deliveries) == 1

@@ -4,9 +4,10 @@ import io
 
 import attrs
 import pytest
-from kit.mock_didit import FACE_SHOWN as FACE
-from kit.mock_didit import MATCH_THRESHOLD, liveness_request, match_request, scene
+from kit.mock_world import scene
 from PIL import Image
+from vendors.didit import FACE_SHOWN as FACE
+from vendors.didit import MATCH_THRESHOLD, liveness_request, match_request
 
 from facematch_mock_server import make_card
 from facematch_mock_server.recognition.recognizer import Recognizer

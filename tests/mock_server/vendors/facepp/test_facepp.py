@@ -4,9 +4,8 @@ import base64
 import re
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import scene
-from kit.mock_facepp import (
+from kit.mock_world import draw_picture, new_engine, scene
+from vendors.facepp import (
     API_KEY,
     KEYS,
     SECRET,
@@ -15,7 +14,6 @@ from kit.mock_facepp import (
     detect_request,
     request_of_type,
 )
-from kit.mock_rekognition import draw_picture
 
 from facematch_mock_server import make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -27,13 +25,13 @@ P1 = make_card("p1")
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="facepp", switches={"price": "0.01"})
+    return new_engine(vendor="facepp", switches={"price": "0.01"})
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="facepp")
+    return new_engine(Recognizer(), vendor="facepp")
 
 
 def refusal_of(answer):
@@ -160,8 +158,8 @@ def test_picture_within_the_documented_limits_is_compared(reading_engine, conten
 
 def test_limit_of_2_mb_holds_for_each_picture_or_for_both_together():
     half = scene().ljust(3 * MEGABYTE // 2)
-    each = didit.new_engine(vendor="facepp").handle(compare_request(half, half))
-    together = didit.new_engine(vendor="facepp", switches={"limit": "together"})
+    each = new_engine(vendor="facepp").handle(compare_request(half, half))
+    together = new_engine(vendor="facepp", switches={"limit": "together"})
     assert each.status == 200
     answer = together.handle(compare_request(half, half))
     assert (answer.status, answer.body) == (413, b"Request Entity Too Large")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from kit import mock_didit as didit
 from kit.cards import CARDS
-from kit.mock_didit_webhooks import carry
-from kit.mock_onfido import (
+from kit.mock_webhooks import carry
+from kit.mock_world import control_of, new_engine
+from vendors.onfido import (
     APPLICANTS,
     HOOK,
     LIVE_TOKEN,
@@ -36,7 +36,7 @@ BOTH = ("document", "facial_similarity_photo")
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(Recognizer(), vendor="onfido")
+    return new_engine(Recognizer(), vendor="onfido")
 
 
 def checked(engine, document, photo, *names, **fields):
@@ -232,7 +232,7 @@ def test_sandbox_takes_the_results_to_return(engine):
     assert [report["result"] for report in reports.values()] == ["consider", "clear"]
     assert [report["sub_result"] for report in reports.values()] == ["caution", None]
     assert shown["result"] == "consider"
-    assert didit.control_of(engine).charges() == ()
+    assert control_of(engine).charges() == ()
 
 
 @pytest.mark.parametrize(

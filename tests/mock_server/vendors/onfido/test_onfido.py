@@ -4,9 +4,9 @@ import datetime as dt
 import json
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit_webhooks import carry
-from kit.mock_onfido import (
+from kit.mock_webhooks import carry
+from kit.mock_world import new_engine, request_to
+from vendors.onfido import (
     APPLICANTS,
     HOOK,
     LIVE_TOKEN,
@@ -34,7 +34,7 @@ TAG = "5" * 32
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(Recognizer(), vendor="onfido")
+    return new_engine(Recognizer(), vendor="onfido")
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_applicant_can_be_changed(engine, run_id):
 def test_wrong_token_is_401(engine, header):
     request = ask(APPLICANTS, token=None)
     if header is not None:
-        request = didit.didit_request(APPLICANTS, method="GET", key=None, authorization=header)
+        request = request_to(APPLICANTS, method="GET", key=None, authorization=header)
     answer = engine.handle(request)
     assert answer.status == 401
     assert answer.json()["error"]["type"] == "authorization_error"

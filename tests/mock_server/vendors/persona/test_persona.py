@@ -4,10 +4,9 @@ import datetime as dt
 import json
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import ask, control_of, control_request
-from kit.mock_didit_webhooks import HOOK, carry
-from kit.mock_persona import (
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import ask, control_of, control_request, new_engine
+from vendors.persona import (
     INQUIRIES,
     LIVE,
     SANDBOX,
@@ -30,7 +29,7 @@ SECRET = "wbhsec_of-the-receiver"
 
 
 def made_with(**switches):
-    return didit.new_engine(Recognizer(), vendor="persona", switches=switches)
+    return new_engine(Recognizer(), vendor="persona", switches=switches)
 
 
 @pytest.fixture

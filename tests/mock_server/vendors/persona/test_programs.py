@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from kit.mock_didit import ask, control_of, new_engine
-from kit.mock_didit_webhooks import carry, listen
-from kit.mock_persona import (
+from kit.mock_webhooks import carry, listen
+from kit.mock_world import ask, control_of, new_engine
+from vendors.persona import (
     LIVE,
     SANDBOX,
     TEMPLATE,

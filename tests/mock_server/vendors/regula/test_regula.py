@@ -4,9 +4,8 @@ import json
 
 import attrs
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import scene
-from kit.mock_regula import detect_request, get_request, match_all, match_request, request_with
+from kit.mock_world import new_engine, scene
+from vendors.regula import detect_request, get_request, match_all, match_request, request_with
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -17,12 +16,12 @@ DATA_URI = {"data": "data:image/png;base64,AA"}
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="regula")
+    return new_engine(Recognizer(), vendor="regula")
 
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="regula", switches={"price": "0.01"})
+    return new_engine(vendor="regula", switches={"price": "0.01"})
 
 
 def similarities_in(body):

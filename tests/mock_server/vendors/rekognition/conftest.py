@@ -3,7 +3,7 @@ import logging
 
 import jsonschema
 import pytest
-from kit.mock_rekognition import boto
+from vendors.rekognition import boto
 
 from facematch_mock_server import MockServer
 

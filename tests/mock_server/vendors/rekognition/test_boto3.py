@@ -1,9 +1,8 @@
 import pytest
 from botocore.exceptions import ClientError
-from kit import mock_rekognition as rekognition
 from kit.cards import CARDS
-from kit.mock_didit import START
-from kit.mock_rekognition import boto
+from kit.mock_world import START, draw_picture
+from vendors.rekognition import boto
 
 from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.world.clock import VirtualClock
@@ -81,14 +80,14 @@ def assert_fails(mock, name, *, status=400, **fields):
 
 
 BIG = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)
-NARROW = rekognition.draw_picture(size=(79, 200))
+NARROW = draw_picture(size=(79, 200))
 
 
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
         ("ImageTooLarge", {"SourceImage": {"Bytes": BIG}}),
-        ("InvalidImageFormat", {"TargetImage": {"Bytes": rekognition.draw_picture("GIF")}}),
+        ("InvalidImageFormat", {"TargetImage": {"Bytes": draw_picture("GIF")}}),
         ("InvalidParameter", {"SimilarityThreshold": 100.5}),
         ("InvalidParameter", {"SourceImage": {"Bytes": NARROW}}),
         ("InvalidS3Object", {"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
@@ -109,7 +108,7 @@ def test_invalid_request_raises_the_exception_of_boto3(mock, name, fields):
 
 
 def test_picture_of_80_pixels_is_compared(client):
-    picture = {"Bytes": rekognition.draw_picture(size=(80, 200))}
+    picture = {"Bytes": draw_picture(size=(80, 200))}
     assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
 
 

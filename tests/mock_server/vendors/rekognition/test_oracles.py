@@ -6,10 +6,10 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit import mock_rekognition as rekognition
 from kit.cards import CARDS
-from kit.mock_didit import START, new_engine
-from kit.mock_rekognition import boto, code_of, pair, signed_compare, signed_request, without_header
+from kit.mock_world import START, new_engine, without_header
+from vendors import rekognition
+from vendors.rekognition import boto, code_of, pair, signed_compare, signed_request
 
 from facematch_mock_server.vendors.rekognition.signature import read_signature
 

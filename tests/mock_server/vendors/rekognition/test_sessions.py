@@ -5,8 +5,8 @@ import io
 import pytest
 import requests
 from kit.cards import CARDS
-from kit.mock_rekognition import boto, code_of, signed_request
 from PIL import Image as Pillow
+from vendors.rekognition import boto, code_of, signed_request
 
 from facematch_mock_server import MockServer, make_card
 

@@ -4,10 +4,10 @@ import datetime as dt
 import json
 
 import pytest
-from kit import mock_stripe as stripe
-from kit.mock_didit import ask, control_of, new_engine
-from kit.mock_didit_webhooks import HOOK, carry
-from kit.mock_stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import ask, control_of, new_engine
+from vendors import stripe
+from vendors.stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 

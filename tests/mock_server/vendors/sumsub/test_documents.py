@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from kit import mock_didit_webhooks as webhooks
-from kit import mock_sumsub as sumsub
+from kit import mock_webhooks
 from kit.cards import CARDS
-from kit.mock_didit import ask, control_of, new_engine
+from kit.mock_world import ask, control_of, new_engine
+from vendors import sumsub
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 
@@ -79,9 +79,9 @@ def labels_or_none(step):
 
 
 def test_check_is_told_and_charged_once(engine, control):
-    engine.handle(webhooks.listen(events=["applicantPending", "applicantReviewed"]))
+    engine.handle(mock_webhooks.listen(events=["applicantPending", "applicantReviewed"]))
     checked(engine, DOCUMENT, FACE)
-    sent = [json.loads(letter.body) for _, letter, _ in webhooks.carry(engine)]
+    sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(engine)]
     assert [each["type"] for each in sent] == ["applicantPending", "applicantReviewed"]
     checked(engine)
     assert len(control.charges()) == 1

@@ -7,10 +7,10 @@ import json
 import urllib.parse
 
 import pytest
-from kit import mock_didit_webhooks as webhooks
-from kit import mock_sumsub as sumsub
+from kit import mock_webhooks
 from kit.cards import CARDS
-from kit.mock_didit import ask, control_of, json_request, new_engine
+from kit.mock_world import ask, control_of, json_request, new_engine
+from vendors import sumsub
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.sumsub.access import sign
@@ -508,9 +508,9 @@ EVERY_EVENT = (
 )
 def test_webhook_is_signed_by_the_chosen_algorithm(algorithm, hash_name):
     engine = new_engine(Recognizer(), vendor="sumsub", switches={"webhook_algorithm": algorithm})
-    engine.handle(webhooks.listen(secret="SoMe_SeCrEt_KeY", events=["applicantCreated"]))
+    engine.handle(mock_webhooks.listen(secret="SoMe_SeCrEt_KeY", events=["applicantCreated"]))
     ask(engine, sumsub.create())
-    ((_, letter, timeout_s),) = webhooks.carry(engine)
+    ((_, letter, timeout_s),) = mock_webhooks.carry(engine)
     headers = dict(letter.headers)
     digest = hmac.new(b"SoMe_SeCrEt_KeY", letter.body, hash_name).hexdigest()
     assert (headers["x-payload-digest"], headers["x-payload-digest-alg"]) == (digest, algorithm)
@@ -518,7 +518,7 @@ def test_webhook_is_signed_by_the_chosen_algorithm(algorithm, hash_name):
 
 
 def test_events_follow_an_applicant(engine):
-    engine.handle(webhooks.listen(events=EVERY_EVENT))
+    engine.handle(mock_webhooks.listen(events=EVERY_EVENT))
     ask(engine, sumsub.link())
     for status in ("pending", "prechecked", "queued", "onHold", "awaitingUser"):
         ask(engine, sumsub.decided(1, status))
@@ -526,7 +526,7 @@ def test_events_follow_an_applicant(engine):
     ask(engine, sumsub.applicant(1, "PATCH", "presence/deactivated"))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/activated"))
     ask(engine, sumsub.applicant(1, "POST", "reset"))
-    sent = [json.loads(letter.body) for _, letter, _ in webhooks.carry(engine)]
+    sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(engine)]
     assert [each["type"] for each in sent] == [
         "applicantCreated",
         "applicantPending",

@@ -4,10 +4,8 @@ import datetime as dt
 
 import attrs
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import START, scene
-from kit.mock_rekognition import draw_picture, without_header
-from kit.mock_tencent import (
+from kit.mock_world import START, draw_picture, new_engine, scene, without_header
+from vendors.tencent import (
     compare_request,
     detect_request,
     encoded,
@@ -26,13 +24,13 @@ P1 = make_card("p1")
 
 @pytest.fixture
 def engine():
-    return didit.new_engine(vendor="tencent", switches={"price": "0.01"})
+    return new_engine(vendor="tencent", switches={"price": "0.01"})
 
 
 @pytest.fixture
 def reading_engine():
     """A mock that looks at the bytes of the pictures."""
-    return didit.new_engine(Recognizer(), vendor="tencent")
+    return new_engine(Recognizer(), vendor="tencent")
 
 
 def code_of(answer):

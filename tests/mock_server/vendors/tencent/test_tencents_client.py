@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from kit.mock_tencent import check_liveness, compare, tencents_client
+from vendors.tencent import check_liveness, compare, tencents_client
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 

@@ -1,11 +1,11 @@
 """Veriff without its page: a program sends the pictures and submits the session."""
 
 import pytest
-from kit import mock_veriff as veriff
 from kit.cards import CARDS
-from kit.mock_didit import control_of, new_engine
-from kit.mock_didit_sessions import acting
-from kit.mock_veriff import TEST_API_KEY, TEST_SECRET, UNKNOWN, reference
+from kit.mock_sessions import acting
+from kit.mock_world import control_of, new_engine
+from vendors import veriff
+from vendors.veriff import TEST_API_KEY, TEST_SECRET, UNKNOWN, reference
 
 SUBMITTED = {"verification": {"status": "submitted"}}
 

@@ -4,12 +4,12 @@ import datetime as dt
 import json
 
 import pytest
-from kit import mock_veriff as veriff
 from kit.cards import CARDS
-from kit.mock_didit import control_of, new_engine
-from kit.mock_didit_sessions import acting
-from kit.mock_didit_webhooks import carry
-from kit.mock_veriff import HOOK, SECRET, TEST_API_KEY, TEST_SECRET, reference, sign
+from kit.mock_sessions import acting
+from kit.mock_webhooks import carry
+from kit.mock_world import control_of, new_engine
+from vendors import veriff
+from vendors.veriff import HOOK, SECRET, TEST_API_KEY, TEST_SECRET, reference, sign
 
 from facematch_mock_server.vendors.veriff.vendor import API_KEY
 

@@ -10,11 +10,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as sessions
-from kit.mock_didit import control_of, control_request, handle_with_fault
-from kit.mock_didit_sessions import NO_SESSION, SANDBOX, WORKFLOW, arming, on, portrait, start
-from kit.mock_didit_webhooks import HOOK, carry
+from kit import mock_sessions
+from kit.mock_sessions import NO_SESSION, SANDBOX, portrait
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import (
+    START,
+    control_of,
+    control_request,
+    handle_with_fault,
+    new_engine,
+    request_to,
+)
+from vendors import didit
+from vendors.didit import WORKFLOW, arming, on, start
 
 from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
@@ -30,7 +38,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def engine():
     """An engine that reads test cards."""
-    return didit.new_engine(Recognizer())
+    return new_engine(Recognizer())
 
 
 @pytest.fixture
@@ -186,7 +194,7 @@ def test_portrait_of_exactly_two_megabytes_is_accepted(ask):
 
 
 def test_start_errors_after_field_validation_are_plain_strings():
-    engine = didit.new_engine()
+    engine = new_engine()
     control = control_of(engine)
     control.sessions.workflow(WORKFLOW, kind="biometric_authentication")
     for fields in ({}, {"vendor_data": "u"}):
@@ -214,7 +222,7 @@ def test_start_reuses_only_an_unfinished_session_of_the_same_user(engine, people
     people.fail_attempt(first["session_id"])
     assert begin(vendor_data="u")["status"] == "In Progress"
     people.finish(first["session_id"], "p2")
-    sessions.put_into(first["session_number"], "Resubmitted")(engine)
+    mock_sessions.put_into(first["session_number"], "Resubmitted")(engine)
     assert begin(vendor_data="u")["session_id"] == first["session_id"]
     people.workflow(WORKFLOW)
     newer = begin(vendor_data="u")
@@ -270,7 +278,7 @@ def test_card_is_compared_with_the_reference_or_the_document(engine, begin, kind
     for name, urls in {"p1": references, card: faces}.items():
         for url in urls:
             address = urlsplit(url)
-            sent = didit.didit_request(f"{address.path}?{address.query}", method="GET", key=None)
+            sent = request_to(f"{address.path}?{address.query}", method="GET", key=None)
             assert engine.handle(sent).body == card_sheet()[name].data
 
 
@@ -298,7 +306,7 @@ def test_document_shows_what_a_test_sets_and_hides_everything_else(engine, peopl
     written = {name: str(value) for name, value in DOCUMENT.items()}
     assert {name: shown[name] for name in DOCUMENT} == written
     assert "Lovelace" not in repr(people.all())
-    again = sessions.showing(1, full_name="Grace Hopper", date_of_birth="1906-12-09")(engine)
+    again = mock_sessions.showing(1, full_name="Grace Hopper", date_of_birth="1906-12-09")(engine)
     assert again.status == 200
     (shown,) = decide(engine, session)["id_verifications"]
     replaced = {"full_name": "Grace Hopper", "date_of_birth": "1906-12-09"}
@@ -331,8 +339,8 @@ def test_invalid_documents_are_refused(engine, people, begin):
         with pytest.raises(ValueError, match=next(iter(fields))):
             people.document(biometric, **fields)
     for fields in ({"date_of_birth": "1980-13-01"}, {"full_name": 7}, {"name": "Ada"}):
-        assert sessions.showing(1, **fields)(engine).status == 400
-    assert sessions.showing(9, full_name="Ada")(engine).status == 404
+        assert mock_sessions.showing(1, **fields)(engine).status == 400
+    assert mock_sessions.showing(9, full_name="Ada")(engine).status == 404
 
 
 def test_set_outcome_applies_to_the_session_with_its_vendor_data(control, people, begin):
@@ -358,11 +366,11 @@ def test_invalid_acts_are_rejected(engine, people, begin):
         people.abandon(NO_SESSION)
     with pytest.raises(RuntimeError):
         people.page(session_id)
-    assert sessions.acting(1, "dance")(engine).status == 400
-    assert sessions.acting(9, "begin")(engine).status == 404
+    assert mock_sessions.acting(1, "dance")(engine).status == 400
+    assert mock_sessions.acting(9, "begin")(engine).status == 404
     picture = card_sheet()["p1-again"].data
     assert people.finish(session_id, picture).status == "Approved"
-    assert sessions.acting(1, "card")(engine).status == 400
+    assert mock_sessions.acting(1, "card")(engine).status == 400
 
 
 def test_status_changes_send_webhooks(engine, control, people, begin):
@@ -403,7 +411,7 @@ def test_sandbox_scenario_decides_the_session(engine, begin, scenario, session, 
         checks = body["face_matches"] + body["liveness_checks"]
         assert [check["score"] for check in checks] == scores
         assert body["environment"] == "sandbox"
-    slugs = engine.handle(didit.didit_request("/v1/sandbox/scenarios/", method="GET")).json()
+    slugs = engine.handle(request_to("/v1/sandbox/scenarios/", method="GET")).json()
     assert {"slug": scenario} in slugs["scenarios"]
 
 
@@ -415,7 +423,7 @@ def test_scenario_needs_its_sessions_token_and_a_session_not_yet_begun(engine, b
     other = arming(1, token=paid["session_token"])(engine)
     assert (other.status, other.json()) == (404, {"detail": "Not found."})
     assert arming(2)(engine).status == 404
-    sessions.acting(1, "begin")(engine)
+    mock_sessions.acting(1, "begin")(engine)
     started = arming(1)(engine)
     assert (started.status, len(started.json())) == (400, 1)
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
@@ -430,9 +438,9 @@ def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, p
         (f"workflow_id={WORKFLOW}", [1]),
         (f"workflow_id={NO_SESSION}", []),
     ):
-        rows = engine.handle(sessions.list_request(query)).json()["results"]
+        rows = engine.handle(didit.list_request(query)).json()["results"]
         assert [row["session_number"] for row in rows] == numbers
-    (row,) = engine.handle(sessions.list_request(key=SANDBOX)).json()["results"]
+    (row,) = engine.handle(didit.list_request(key=SANDBOX)).json()["results"]
     assert row["session_url"] == free["url"]
     assert {each["status"] for each in row["features"]} == {"Not Finished"}
     assert on(1, key=SANDBOX)(engine).status == on(2)(engine).status == 404
@@ -440,7 +448,7 @@ def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, p
     assert (body["session_type"], body["api_service"]) == ("HOSTED", None)
     people.finish(session["session_id"])
     kept = {"retain_face_embeddings": True, "face_retention_days": 1}
-    gone = sessions.delete(1, kept)(engine).json()
+    gone = didit.delete(1, kept)(engine).json()
     assert gone["face_retention_outcome"] == "retained_with_user"
     assert gone["biometric_template_uuid"]
     assert on(1)(engine).status == 404
@@ -459,7 +467,7 @@ def test_fault_after_a_start_and_for_a_portrait(engine, control, begin):
 
 
 def test_sessions_and_their_links_are_visible_only_to_their_account(capsys):
-    with MockServer(seed=1, clock=VirtualClock(didit.START)) as mock:
+    with MockServer(seed=1, clock=VirtualClock(START)) as mock:
         other = mock.new_account("other")
         sent = {"workflow_id": WORKFLOW, "portrait_image": didit_portrait("p1")}
         keys = (mock.live_key, other.live_key)
@@ -498,4 +506,4 @@ def test_session_token_is_predictable_by_seed_only_on_loopback():
         tokens.append(answer.json()["session_token"])
     assert tokens[0] == tokens[1] != tokens[2]
     control = control_request("sessions/workflows", {"id": "x"})
-    assert didit.new_engine().handle(control).status == 400
+    assert new_engine().handle(control).status == 400

@@ -1,10 +1,10 @@
 """Sessions of calls: how they are read, what is served of them, and how they are deleted."""
 
 import pytest
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as sessions
-from kit.mock_didit import match_request
-from kit.mock_didit_sessions import delete, forget, nth, on, read_media, session_request, update
+from kit import mock_sessions
+from kit.mock_sessions import forget, nth
+from kit.mock_world import json_request, new_engine
+from vendors.didit import delete, match_request, on, read_media, update
 
 
 def test_include_events_adds_fields_and_removes_session_kind(engine, answer):
@@ -34,7 +34,7 @@ def of_target(address):
 
 #: why -> how it is asked for, status, claim
 DEAD = {
-    "expired": (read_media(1, then=sessions.advance_clock(3600)), 403, "expired"),
+    "expired": (read_media(1, then=mock_sessions.advance_clock(3600)), 403, "expired"),
     "unsigned": (read_media(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
     "other picture": (read_media(1, change=of_target), 403, "unsigned"),
     "forgotten": (read_media(1, then=forget), 404, "forgotten"),
@@ -64,7 +64,7 @@ def test_expired_forged_or_deleted_media_url_is_rejected(engine, why):
     ],
 )
 def test_media_type_is_detected_from_the_first_bytes(content, kind):
-    engine = didit.new_engine()
+    engine = new_engine()
     engine.handle(match_request(content + b"more", b"no picture"))
     response = read_media(1, "target_image")(engine)
     assert (response.status, response.header("Content-Type")) == (200, kind)
@@ -97,7 +97,7 @@ def test_deletion_reports_whether_faces_are_retained(engine, answer, number, bod
         "biometric_template_expires_at": None,
         "deleted_child_verifications": 0,
     }
-    assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
+    assert answer(engine, json_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
 def test_deletion_with_an_invalid_field_deletes_nothing(engine):

@@ -1,5 +1,5 @@
 import pytest
-from kit.mock_didit_sessions import list_request
+from vendors.didit import list_request
 
 #: Numbers of sessions -> the queries that list them.
 LISTED = {

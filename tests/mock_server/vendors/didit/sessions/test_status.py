@@ -1,5 +1,6 @@
 import pytest
-from kit.mock_didit_sessions import nth, on, put_into, update
+from kit.mock_sessions import nth, put_into
+from vendors.didit import on, update
 
 from facematch_mock_server.vendors.didit import webhooks
 

@@ -1,9 +1,9 @@
 """Version 2 of Didit's sessions, and the simulation of a sandbox."""
 
 import pytest
-from kit import mock_didit_sessions as sessions
-from kit.mock_didit import control_of, new_engine
-from kit.mock_didit_sessions import SANDBOX, session_request
+from kit.mock_sessions import SANDBOX
+from kit.mock_world import control_of, json_request, new_engine
+from vendors import didit
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 
@@ -17,14 +17,14 @@ def engine():
 
 
 def start(engine, path=V2, key="mock-live-key"):
-    body = {"workflow_id": sessions.WORKFLOW, "vendor_data": "emp-1"}
-    answer = engine.handle(session_request(path, body, key=key))
+    body = {"workflow_id": didit.WORKFLOW, "vendor_data": "emp-1"}
+    answer = engine.handle(json_request(path, body, key=key))
     assert answer.status == 201
     return answer
 
 
 def read(engine, session_id, action="decision/", **more):
-    return engine.handle(session_request(f"{V2}{session_id}/{action}", method="GET", **more))
+    return engine.handle(json_request(f"{V2}{session_id}/{action}", method="GET", **more))
 
 
 def test_version_2_starts_a_session_that_version_3_reads(engine):
@@ -35,7 +35,7 @@ def test_version_2_starts_a_session_that_version_3_reads(engine):
     again = start(engine)
     assert again.json()["session_id"] == session["session_id"]
     assert again.header("X-Facematch-Hint") is None
-    decision = sessions.on(1)(engine).json()
+    decision = didit.on(1)(engine).json()
     assert (decision["session_id"], decision["status"]) == (session["session_id"], "Not Started")
 
 
@@ -76,7 +76,7 @@ def test_version_2_refuses_a_wrong_key_and_an_unknown_session(engine):
 
 
 def simulate(engine, session_id, key=SANDBOX, **body):
-    return engine.handle(session_request(f"/v3/session/{session_id}/simulate/", body, key=key))
+    return engine.handle(json_request(f"/v3/session/{session_id}/simulate/", body, key=key))
 
 
 @pytest.mark.parametrize("status", ["Approved", "Declined", "In Review", "Expired"])
@@ -84,7 +84,7 @@ def test_simulation_sets_a_status_without_any_result(engine, status):
     session_id = start(engine, "/v3/session/", SANDBOX).json()["session_id"]
     answer = simulate(engine, session_id, new_status=status, comment="a test")
     assert (answer.status, answer.header("X-Facematch-Hint")) == (200, None)
-    decision = sessions.on(1, key=SANDBOX)(engine).json()
+    decision = didit.on(1, key=SANDBOX)(engine).json()
     assert decision["status"] == status
     assert decision["reviews"][0]["comment"] == "a test"
     assert decision["face_matches"] is decision["liveness_checks"] is None

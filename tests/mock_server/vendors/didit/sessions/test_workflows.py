@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import control_of, control_request
-from kit.mock_didit_sessions import WORKFLOW, acting, on, start
+from kit.mock_sessions import acting
+from kit.mock_world import control_of, control_request, new_engine
+from vendors.didit import WORKFLOW, on, start
 
 from facematch_mock_server import WorkflowSettings, make_card
 from facematch_mock_server.recognition.cards import READY
@@ -14,7 +14,7 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 
 def play(card, *, settings=None, **facts):
     """The decision of a session in which a card is shown."""
-    engine = didit.new_engine(recognizer=Recognizer())
+    engine = new_engine(recognizer=Recognizer())
     sessions = control_of(engine).sessions
     sessions.workflow(WORKFLOW, settings=settings or {}, **facts)
     reference = base64.b64encode(READY["p1"].data).decode()
@@ -103,7 +103,7 @@ def test_settings_decide_the_face_match_and_the_session(score, settings, expecte
 
 
 def test_session_in_review_is_made_by_an_outcome_and_an_act_over_http():
-    engine = didit.new_engine(recognizer=Recognizer())
+    engine = new_engine(recognizer=Recognizer())
     settings = {"face_match_score_review_threshold": 80.5}
     published = {"id": WORKFLOW, "settings": settings}
     answer = engine.handle(control_request("sessions/workflows", published)).json()
@@ -127,7 +127,7 @@ def test_session_in_review_is_made_by_an_outcome_and_an_act_over_http():
     ],
 )
 def test_invalid_setting_is_rejected_and_publishes_nothing(settings, words):
-    engine = didit.new_engine()
+    engine = new_engine()
     with pytest.raises(ValueError, match=words):
         control_of(engine).sessions.workflow(WORKFLOW, settings=settings)
     sent = {"id": WORKFLOW, "settings": settings}
@@ -136,7 +136,7 @@ def test_invalid_setting_is_rejected_and_publishes_nothing(settings, words):
 
 
 def test_settings_can_be_an_object():
-    engine = didit.new_engine()
+    engine = new_engine()
     settings = WorkflowSettings(face_quality_review_threshold=None)
     published = control_of(engine).sessions.workflow(WORKFLOW, settings=settings)
     assert published.settings == settings

@@ -1,6 +1,7 @@
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit_webhooks import HOOK, carry
+from kit.mock_webhooks import HOOK, carry
+from kit.mock_world import control_of, control_request, new_engine
+from vendors import didit
 
 from facematch_core import WebhookRefused
 from facematch_didit import verify_webhook
@@ -10,8 +11,8 @@ class World:
     """An engine with one destination, its verbs, and calls that are announced there."""
 
     def __init__(self, **settings):
-        self.app = didit.new_engine(**settings)
-        self.webhooks = didit.control_of(self.app).webhooks
+        self.app = new_engine(**settings)
+        self.webhooks = control_of(self.app).webhooks
         self.destination = self.webhooks.add(HOOK)
 
     def call(self, times=1):
@@ -31,7 +32,7 @@ class World:
         self.app.world.clock.advance(seconds)
 
     def ask(self, path, body=None):
-        response = self.app.handle(didit.control_request(f"webhooks/{path}", body))
+        response = self.app.handle(control_request(f"webhooks/{path}", body))
         return response.status, response.json()
 
     def accept(self, letter):

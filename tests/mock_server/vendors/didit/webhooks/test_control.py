@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_webhooks import HOOK
 
 
 def test_corrupted_webhook_is_valid_json_with_a_bad_signature(world):

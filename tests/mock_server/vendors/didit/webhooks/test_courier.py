@@ -5,9 +5,10 @@ import threading
 
 import pytest
 import requests
-from kit import mock_didit as didit
-from kit.mock_didit_webhooks import is_quiet, webhook_threads
+from kit.mock_webhooks import is_quiet, webhook_threads
+from kit.mock_world import START
 from kit.rawserver import RawServer, dribble, http_reply, read_request, send
+from vendors import didit
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.world import webhooks
@@ -78,7 +79,7 @@ def test_webhook_is_retried_when_the_virtual_clock_advances(mock, receiver):
 
 def test_stopping_does_not_wait_for_a_receiver(receiver):
     receiver.hold = threading.Event()
-    mock = MockServer(clock=VirtualClock(didit.START)).start()
+    mock = MockServer(clock=VirtualClock(START)).start()
     mock.control.webhooks.add(receiver.url)
     call(mock)
     assert receiver.arrived.acquire(timeout=10)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kit.mock_didit_webhooks import is_quiet
+from kit.mock_webhooks import is_quiet
 
 from facematch_mock_server.world import webhooks as queue
 from facematch_mock_server.world.outgoing import Exchange

@@ -4,8 +4,8 @@ import json
 
 import attrs
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_webhooks import HOOK
+from kit.mock_world import START, request_to
 
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors.didit import webhooks
@@ -34,9 +34,9 @@ def test_webhook_status_determines_its_decision_or_resubmit_info(world, status, 
     world.call()
     kept = world.app.world
     (session,) = kept.sessions.all()
-    review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
+    review = Review(user="API Client", new_status=status, comment=None, created_at=START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    webhooks.announce(kept, changed, didit.didit_request())
+    webhooks.announce(kept, changed, request_to("/"))
     body = json.loads(world.newest.body)
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())

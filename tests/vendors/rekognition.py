@@ -1,27 +1,34 @@
-"""Requests to Rekognition as clients send them, signed by botocore."""
+"""Rekognition: requests to its mock, signed by botocore, and its simulator."""
 
 import base64
 import contextlib
 import datetime as dt
 import functools
-import io
 from unittest import mock
 
-import attrs
 import boto3
 import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from kit import mock_didit as didit
-from kit import mock_didit_sessions as sessions
-from kit.mock_didit import START, control_request, json_bytes, new_engine
+from kit import mock_sessions
+from kit.mock_world import (
+    START,
+    control_request,
+    draw_picture,
+    json_bytes,
+    new_engine,
+    without_header,
+)
 from kit.scenario import BIG, Scenario, advance, answer_with_fault, limit
-from PIL import Image as Pillow
+from kit.session_words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, put, words_at
 
+from facematch_core import LivenessDecision, SessionState
+from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import make_card
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.testing import MockSessions, MockSimulator
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
 #: What the pictures show is what the test cards themselves say: nothing of it is set.
@@ -112,17 +119,6 @@ def reading(number):
     )
 
 
-def draw_picture(kind="PNG", size=(200, 200)):
-    buffer = io.BytesIO()
-    Pillow.new("RGB", size, "grey").save(buffer, kind)
-    return buffer.getvalue()
-
-
-def without_header(request, name):
-    kept = tuple(header for header in request.headers if header[0] != name)
-    return attrs.evolve(request, headers=kept)
-
-
 def code_of(request):
     answer = new_engine(**SETTINGS[0]).handle(request)
     name = answer.json().get("__type")
@@ -159,7 +155,7 @@ def scenarios():
         signed_request(pair(), service="s3"),
         signed_request(pair(), token="of-a-session"),
         signed_request(pair(), at=dt.datetime.now(dt.UTC)),
-        signed_request(pair(), at=didit.START - dt.timedelta(minutes=16)),
+        signed_request(pair(), at=START - dt.timedelta(minutes=16)),
         signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
         control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
         signed_request(pair(), key="weak", secret="weak-key"),
@@ -177,9 +173,9 @@ def scenarios():
         signed_start(ClientRequestToken="one"),
         signed_start(KmsKeyId="-"),
         signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
-        sessions.acting(1, "card"),
+        mock_sessions.acting(1, "card"),
         reading(1),
-        sessions.acting(2, "card"),
+        mock_sessions.acting(2, "card"),
         reading(2),
         advance(181),
         reading(1),
@@ -196,3 +192,77 @@ def scenarios():
             Recognizer(),
         ),
     ]
+
+
+# The simulator of Amazon Rekognition: the mock server in the place of AWS.
+
+PAGE = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"
+
+
+class RekognitionSessions(MockSessions):
+    id_name = "SessionId"
+    start_sets_lifetime = False
+    hands_over = ("page",)
+    hands_over_again = ("page",)
+    cannot_happen = {
+        SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
+        SessionCase.TRY_AGAIN: "A session serves one attempt.",
+        SessionCase.OLDER: NO_TIME,
+        SessionCase.SANDBOX: NO_ENVIRONMENT,
+        SessionCase.UNKNOWN_ENVIRONMENT: NO_ENVIRONMENT,
+    }
+    changes = {
+        SessionCase.UNFINISHED: lambda body: body.pop("Confidence"),
+        SessionCase.LOW_SCORE: put(Confidence=50.0),
+        SessionCase.FOREIGN: put(SessionId=OTHER_ID),
+    }
+    words = (
+        *words_at(
+            ("Status",),
+            PAGE,
+            {
+                SessionState.PENDING: "CREATED, IN_PROGRESS",
+                SessionState.DECIDED: "SUCCEEDED",
+                SessionState.FAILED: "FAILED",
+                SessionState.EXPIRED: "EXPIRED",
+            },
+            yes="SUCCEEDED",
+        ),
+        # Without options a start accepts FaceMovementAndLightChallenge alone.
+        SessionWord(("Challenge", "Type"), "FaceMovementChallenge", LivenessDecision.REVIEW, PAGE),
+    )
+
+    def kept(self, session_id):
+        session = self.control.world.sessions.find(session_id)
+        return 0 if session is None else int(session.metadata["audit_images"])
+
+
+class RekognitionSimulator(MockSimulator):
+    vendor = "rekognition"
+    calls = frozenset({"/"})
+    session_class = RekognitionSessions
+    # No document says what AWS answers about an expired session. VANISHED is SessionNotFound.
+    switches = {"session_over": "expired"}
+    cannot_happen = {
+        Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
+        Situation.SPOOF: "CompareFaces has no liveness check.",
+    }
+    # No document says whether a comparison that found no face is charged.
+    price_unknown = frozenset({Situation.NO_FACE})
+    client = "rekognition-simulator-key-41c7"
+    secrets = ("rekognition-simulator-secret-b20e95", client)
+    keys = {"region": "eu-west-1", "access_key_id": client, "secret_access_key": secrets[0]}
+    scope = "second"
+
+    def alter(self, request, body):
+        for match in body.get("FaceMatches", ()):
+            self.put_score(match, "Similarity")
+        return body
+
+    def understand(self, request):
+        body = request.json()
+        return {
+            name: base64.b64decode(body[field]["Bytes"])
+            for field, name in (("TargetImage", "probe"), ("SourceImage", "reference"))
+            if field in body
+        }

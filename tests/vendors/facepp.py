@@ -1,4 +1,9 @@
-"""The simulators of Face++: the mock server in the place of the vendor, and documented bodies."""
+"""Face++: requests to its mock as clients send them, and its simulators."""
+
+from urllib.parse import urlencode
+
+from kit.mock_world import control_request, draw_picture, multipart, request_to, scene
+from kit.scenario import Scenario, answer_with_fault, limit
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -6,6 +11,83 @@ from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_facepp import FaceppBackend
 from facematch_mock_server.testing import MockSimulator
+from facematch_mock_server.vendors.facepp.vendor import API_KEY, DETECT, PATH, SECRET
+
+KEYS = {"api_key": API_KEY, "api_secret": SECRET}
+
+
+def compare_request(image_file1=None, image_file2=None, *, keys=KEYS, path=PATH, **fields):
+    """A comparison of two files; a file that is False is left out."""
+    files = []
+    for name, content in (("image_file1", image_file1), ("image_file2", image_file2)):
+        if content is not False:
+            files.append((name, "a.jpg", scene() if content is None else content))
+    sent = multipart({**keys, **fields}.items(), files)
+    return request_to(path, *sent, key=None)
+
+
+def detect_request(image_file=None, **fields):
+    """A search for faces in a file; a file that is False is left out."""
+    files = []
+    if image_file is not False:
+        files.append(("image_file", "a.jpg", scene() if image_file is None else image_file))
+    sent = multipart({**KEYS, **fields}.items(), files)
+    return request_to(DETECT, *sent, key=None)
+
+
+def detect_by_query(body=b"", **fields):
+    """A search for faces whose fields stand in the query, as jQuery sends it without data."""
+    sent = {name: text for name, text in {**KEYS, **fields}.items() if text is not None}
+    kind = "application/x-www-form-urlencoded"
+    return request_to(f"{DETECT}?{urlencode(sent)}", body, kind, key=None)
+
+
+def request_of_type(kind, body=b"api_key=1"):
+    return request_to(PATH, body, kind, key=None)
+
+
+def facepp_compare_by_token(engine):
+    (face,) = engine.handle(detect_request()).json()["faces"]
+    return engine.handle(compare_request(False, face_token1=face["face_token"]))
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        compare_request(scene(faces=0)),
+        compare_request(b"no picture"),
+        compare_request(False, image_base64_1="not base64!"),
+        compare_request(image_file2=False),
+        compare_request(b"x" * (2 * 1024 * 1024 + 1)),
+        compare_request(draw_picture(size=(40, 40))),
+        compare_request(draw_picture("WEBP")),
+        compare_request(keys={"api_key": API_KEY}),
+        compare_request(keys={**KEYS, "api_secret": "wrong"}),
+        request_of_type("text/plain"),
+        request_of_type("multipart/form-data"),
+        compare_request(path="/facepp/v3/nothing"),
+        compare_request(face_token1="unknown"),
+        compare_request(False, image_url1="ftp://no-link"),
+        detect_request(return_attributes="age,emotion"),
+        detect_by_query(),
+        detect_request(return_landmark="1"),
+        facepp_compare_by_token,
+        answer_with_fault(400, compare_request()),
+        answer_with_fault(403, compare_request()),
+        answer_with_fault(500, compare_request()),
+        limit("second", 0),
+        compare_request(),
+        limit("second", None),
+        control_request("ledger/balance", {"balance": "0"}),
+        compare_request(),
+    )
+    return [
+        Scenario("facepp", calls, {"price": "0.01"}),
+        Scenario("facepp", calls, {"limit": "together"}),
+    ]
+
+
+# The simulators of Face++: the mock server in the place of the vendor, and documented bodies.
 
 #: Situations that Face++ does not have, with the reason.
 NEVER = {

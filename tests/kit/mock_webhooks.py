@@ -2,8 +2,7 @@
 
 import threading
 
-from kit import mock_didit as didit
-from kit.mock_didit import control_of
+from kit.mock_world import control_of, control_request
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world.outgoing import Exchange
@@ -13,7 +12,7 @@ HOOK = "http://127.0.0.1:9/hook"
 
 
 def listen(url=HOOK, **changes):
-    return didit.control_request("webhooks/destinations", {"url": url, **changes})
+    return control_request("webhooks/destinations", {"url": url, **changes})
 
 
 def carry(engine, *answers):

@@ -1,9 +1,11 @@
 """A mock world with a scripted decider, and requests as clients send them."""
 
 import datetime as dt
+import io
 import json
 
-import requests
+import attrs
+from PIL import Image as Pillow
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.control import Control
@@ -18,15 +20,9 @@ from facematch_mock_server.world.clock import VirtualClock
 
 P1 = card_sheet()["p1"].data
 P2 = card_sheet()["p2"].data
-MATCH_PATH = "/v3/face-match/"
-LIVENESS_PATH = "/v3/passive-liveness/"
-MATCH_THRESHOLD = "face_match_score_decline_threshold"
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
 FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")
-#: The same as answers show it.
-FACE_SHOWN = {"bbox": [212, 148, 604, 690], "confidence": 0.741206, "age": 34.12}
-FACE_SHOWN |= {"gender": "female", "race": None}
 #: What a picture may begin with, for a vendor that looks at that.
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
 SMALLER = SeenFace(box=(10, 20, 130, 150))
@@ -133,8 +129,8 @@ def multipart(fields=(), files=()):
     return body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def didit_request(
-    path=MATCH_PATH,
+def request_to(
+    path,
     body=b"",
     content_type=None,
     *,
@@ -152,31 +148,6 @@ def didit_request(
     return Request.make(method=method, target=path, headers=tuple(headers), body=body)
 
 
-def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
-    if probe is None:
-        probe = scene()
-    if reference is None:
-        reference = scene()
-    files = [("user_image", "probe.jpg", probe), ("ref_image", "reference.png", reference)]
-    return didit_request(MATCH_PATH, *multipart(fields.items(), files), key=key)
-
-
-def post_match(url, key, probe=P1, reference=P1, *, session=requests, timeout=10, **fields):
-    files = {"user_image": ("a.png", probe), "ref_image": ("b.png", reference)}
-    return session.post(
-        f"{url}{MATCH_PATH}",
-        headers={"x-api-key": key},
-        files=files,
-        data=fields,
-        timeout=timeout,
-    )
-
-
-def liveness_request(probe=None, *, key="mock-live-key", **fields):
-    files = [("user_image", "probe.jpg", scene() if probe is None else probe)]
-    return didit_request(LIVENESS_PATH, *multipart(fields.items(), files), key=key)
-
-
 def json_bytes(body):
     """Return a body: JSON unless it is bytes, nothing if it is None."""
     if body is None:
@@ -187,9 +158,9 @@ def json_bytes(body):
 def json_request(path, body=None, *, method=None, key="mock-live-key", **headers):
     """Return a request: a GET without a body, else a POST of JSON, unless `method` says so."""
     if body is None:
-        return didit_request(path, method=method or "GET", key=key, **headers)
+        return request_to(path, method=method or "GET", key=key, **headers)
     headers.setdefault("content_type", "application/json")
-    return didit_request(path, json_bytes(body), method=method or "POST", key=key, **headers)
+    return request_to(path, json_bytes(body), method=method or "POST", key=key, **headers)
 
 
 def control_request(path, body=None, **how):
@@ -197,8 +168,12 @@ def control_request(path, body=None, **how):
     return json_request(f"/__mock__/{path}", body, key=None, **how)
 
 
-def scenarios():
-    """Return the calls of claims/test_cited.py: an answer has each claim."""
-    from kit import mock_didit_scenarios  # which imports this module
+def draw_picture(kind="PNG", size=(200, 200)):
+    buffer = io.BytesIO()
+    Pillow.new("RGB", size, "grey").save(buffer, kind)
+    return buffer.getvalue()
 
-    return mock_didit_scenarios.scenarios()
+
+def without_header(request, name):
+    kept = tuple(header for header in request.headers if header[0] != name)
+    return attrs.evolve(request, headers=kept)

@@ -1,12 +1,14 @@
-"""Requests to CompreFace as clients send them."""
+"""CompreFace: requests to its mock as clients send them, and its simulator."""
 
 import base64
 
 import attrs
-from kit import mock_didit as didit
-from kit.mock_didit import multipart, scene
+from kit import mock_world
+from kit.mock_world import multipart, request_to, scene
 from kit.scenario import BIG, Scenario
 
+from facematch_core.testing import Situation
+from facematch_mock_server.testing import MockSimulator
 from facematch_mock_server.vendors.compreface.recognition import FACES, RECOGNIZE, SUBJECTS
 from facematch_mock_server.vendors.compreface.vendor import (
     DETECT,
@@ -30,7 +32,7 @@ def verification_request(source=None, target=None, *, key=KEY, query="", names=(
         )
         if content is not False
     ]
-    return didit.didit_request(f"{PATH}{query}", *multipart(files=files), key=key)
+    return request_to(f"{PATH}{query}", *multipart(files=files), key=key)
 
 
 def json_request(query="", **more):
@@ -38,17 +40,17 @@ def json_request(query="", **more):
     text = base64.b64encode(scene()).decode()
     fields = {"source_image": text, "target_image": text, **more}
     body = {name: value for name, value in fields.items() if value is not None}
-    return didit.json_request(f"{PATH}{query}", body, key=KEY)
+    return mock_world.json_request(f"{PATH}{query}", body, key=KEY)
 
 
 def request_of_type(kind, body=b"source_image=1", key=KEY):
-    return didit.didit_request(PATH, body, kind, key=key)
+    return request_to(PATH, body, kind, key=key)
 
 
 def file_request(path, content=None, *, key=RECOGNITION_KEY, name="a.jpg", query=""):
     """One picture as a file."""
     files = [("file", name, scene() if content is None else content)]
-    return didit.didit_request(f"{path}{query}", *multipart(files=files), key=key)
+    return request_to(f"{path}{query}", *multipart(files=files), key=key)
 
 
 def add_example(subject="ada", content=None, **more):
@@ -66,8 +68,8 @@ def detect(content=None, query="", **more):
 def ask(method, path, body=None, *, key=RECOGNITION_KEY):
     """A request with a JSON body, or with none."""
     if body is None:
-        return didit.didit_request(path, method=method, key=key)
-    return didit.json_request(path, body, method=method, key=key)
+        return request_to(path, method=method, key=key)
+    return mock_world.json_request(path, body, method=method, key=key)
 
 
 def with_example(ask):
@@ -123,3 +125,31 @@ def scenarios():
     return [
         Scenario("compreface", calls),
     ]
+
+
+# The simulator of CompreFace: the mock server in the place of a server of one's own.
+
+
+class ComprefaceSimulator(MockSimulator):
+    vendor = "compreface"
+    calls = frozenset({"/api/v1/verification/verify"})
+    pictures = {"source_image": "probe", "target_image": "reference"}
+    cannot_happen = {
+        Situation.NO_CREDIT: "CompreFace charges nobody.",
+        Situation.THROTTLED: "CompreFace limits nobody.",
+        Situation.SPOOF: "CompreFace has no liveness check.",
+    }
+    secrets = ("5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05",)
+    keys = {"api_key": secrets[0], "plugins": "landmarks,mask,pose"}
+
+    def pictures_for(self, situation):
+        probe, reference = super().pictures_for(situation)
+        if situation is Situation.SMALLER_FACE_MATCHES:
+            # CompreFace refuses several faces in the probe, and scores each of the reference.
+            return reference, probe
+        return probe, reference
+
+    def alter(self, request, body):
+        for match in body["result"][0]["face_matches"]:
+            self.put_score(match, "similarity", fraction=True)
+        return body

@@ -1,7 +1,11 @@
-"""The simulators of DeepFace: the mock server in the place of the server, and documented bodies."""
+"""DeepFace's server: requests to its mock as clients send them, and its simulators."""
 
 import base64
 from typing import ClassVar
+
+import attrs
+from kit.mock_world import draw_picture, json_bytes, multipart, request_to, scene
+from kit.scenario import Scenario, answer_with_fault
 
 import facematch_core as fm
 from facematch_core import Operation
@@ -10,11 +14,107 @@ from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_deepface import DeepfaceBackend
 from facematch_mock_server.testing import MockSimulator
+from facematch_mock_server.vendors.deepface.vendor import ANALYZE, REPRESENT, TOKEN, VERIFY
 
-TOKEN = "an-example-of-a-token-93c1f07ad2"
+
+def data_uri(picture):
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def verify_request(img1=b"", img2=b"", *, token=TOKEN, **options):
+    """A comparison; a picture that is bytes is sent as a data URI, and one that is None is not."""
+    body = dict(options)
+    for name, picture in (("img1", img1), ("img2", img2)):
+        if isinstance(picture, bytes):
+            body[name] = data_uri(picture or scene())
+        elif picture is not None:
+            body[name] = picture
+    return request_of_type("application/json", json_bytes(body), token=token)
+
+
+def form_request(*pictures, **options):
+    """A comparison of files."""
+    files = []
+    for name, picture in zip(("img1", "img2"), pictures, strict=True):
+        files.append((name, "a.png", picture))
+    body, kind = multipart(options.items(), files)
+    return request_of_type(kind, body)
+
+
+def represent_request(img=b"", *, token=TOKEN, **options):
+    """A request for the faces of a picture."""
+    body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
+    return request_of_type("application/json", json_bytes(body), token=token, path=REPRESENT)
+
+
+def analyze_request(img=b"", *, token=TOKEN, **options):
+    """A request for what a picture tells of its faces."""
+    body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
+    return request_of_type("application/json", json_bytes(body), token=token, path=ANALYZE)
+
+
+def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):
+    request = request_to(path, body, kind, key=None)
+    if token is None:
+        return request
+    return attrs.evolve(request, headers=(*request.headers, ("authorization", f"Bearer {token}")))
+
+
+def compare_embeddings(engine):
+    """Compare the embedding of a face with itself."""
+    body = engine.handle(represent_request()).json()
+    embedding = body["results"][0]["embedding"]
+    return engine.handle(verify_request(embedding, embedding))
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        analyze_request(),
+        analyze_request(actions=["mood"]),
+        represent_request(scene(faces=0), enforce_detection=False),
+        request_of_type(
+            "application/json", b'{"img1_path": "/srv/ada.png", "img2": "data:image/png;base64,"}'
+        ),
+        verify_request(scene(faces=2)),
+        verify_request(scene(attack=True), anti_spoofing=True),
+        verify_request(scene(faces=0)),
+        verify_request(b"no picture"),
+        verify_request(draw_picture("WEBP")),
+        verify_request(img2=None),
+        verify_request(img2="/etc/hosts"),
+        verify_request(model_name="Nope"),
+        verify_request(distance_metric="manhattan"),
+        verify_request(token=None),
+        verify_request(token="wrong"),
+        request_of_type("text/plain", b"img1"),
+        request_of_type("multipart/form-data", b"img1"),
+        request_of_type("application/json", b"{"),
+        verify_request(img1=[0.5]),
+        verify_request(img1=["0.5"]),
+        verify_request(img1=[0.5] * 4096),
+        represent_request(),
+        compare_embeddings,
+        represent_request(scene(attack=True), anti_spoofing=True),
+        represent_request(scene(faces=0)),
+        represent_request(b"no picture"),
+        represent_request(draw_picture("WEBP")),
+        represent_request(model_name="Nope"),
+        represent_request("/etc/hosts"),
+        attrs.evolve(verify_request(), method="GET"),
+        answer_with_fault(500, verify_request()),
+    )
+    return [
+        Scenario("deepface", calls, {"auth": "token"}),
+        Scenario("deepface", calls, {"auth": "none"}),
+    ]
+
+
+# The simulators of DeepFace: the mock server in the place of the server, and documented bodies.
+
+SIMULATOR_TOKEN = "an-example-of-a-token-93c1f07ad2"
 #: Requests of a call.
 STEPS = {Operation.MATCH: 3, Operation.LIVENESS: 1}
-REPRESENT, VERIFY = "/represent", "/verify"
 #: Situations that DeepFace does not have, with the reason.
 NEVER = {
     Situation.NO_CREDIT: "DeepFace charges nobody.",
@@ -54,8 +154,8 @@ class DeepfaceSimulator(RepresentedPictures, MockSimulator):
     switches: ClassVar = {"auth": "token"}
     calls = frozenset({REPRESENT, VERIFY})
     steps = STEPS
-    secrets = (TOKEN,)
-    keys = {"model_name": "SFace", "token": TOKEN}
+    secrets = (SIMULATOR_TOKEN,)
+    keys = {"model_name": "SFace", "token": SIMULATOR_TOKEN}
     cannot_happen = NEVER
 
     def understand(self, request):
@@ -147,10 +247,10 @@ def constants_of(model):
 class DocumentedDeepface(RepresentedPictures, PairSimulator):
     backend_class = DeepfaceBackend
     steps = STEPS
-    secrets = (TOKEN,)
-    settings = {"model_name": "SFace", "token": TOKEN}
+    secrets = (SIMULATOR_TOKEN,)
+    settings = {"model_name": "SFace", "token": SIMULATOR_TOKEN}
     constants = constants_of("SFace")
-    credentials = {"Authorization": f"Bearer {TOKEN}"}
+    credentials = {"Authorization": f"Bearer {SIMULATOR_TOKEN}"}
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
     same_person = SAME
     different_people = DIFFERENT
@@ -231,7 +331,7 @@ def verdict(*, is_same):
 class DocumentedBuffalo(DocumentedDeepface):
     """The server with the model that has no confidence of its own."""
 
-    settings = {"model_name": "Buffalo_L", "token": TOKEN}
+    settings = {"model_name": "Buffalo_L", "token": SIMULATOR_TOKEN}
     constants = constants_of("Buffalo_L")
     same_person = verdict(is_same=True)
     different_people = verdict(is_same=False)

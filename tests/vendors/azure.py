@@ -1,0 +1,259 @@
+"""Azure AI Face: requests to its mock as clients send them, and its simulator."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+from kit.mock_world import STARTS, control_request, json_bytes, multipart, request_to, scene
+from kit.scenario import Scenario, advance, limit
+from kit.session_words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, all_of, at, put, words_at
+
+from facematch_core import ComparedWith, LivenessDecision, SessionState
+from facematch_core.testing import SessionCase, Situation
+from facematch_mock_server import Fault
+from facematch_mock_server.testing import MockSessions, MockSimulator
+
+DETECT = "/face/v1.2/detect"
+VERIFY = "/face/v1.2/verify"
+FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
+STREAM = "application/octet-stream"
+JSON = "application/json"
+
+
+def large_scene(*, size=1024, **facts):
+    return STARTS[0] + scene(**facts).ljust(size - 3)
+
+
+def azure_request(path, body=b"", kind=None, *, key="mock-live-key", **more):
+    if key is not None:
+        more["ocp_apim_subscription_key"] = key
+    return request_to(path, body, kind, key=None, **more)
+
+
+def detect_request(content=None, query="", *, kind=STREAM, **more):
+    content = large_scene() if content is None else content
+    return azure_request(f"{DETECT}?{query}", content, kind, **more)
+
+
+def verify_request(first=FACE_ID, second=FACE_ID, **more):
+    body = json_bytes({"faceId1": first, "faceId2": second})
+    return azure_request(VERIFY, body, JSON, **more)
+
+
+def ids_of(engine, content=None, query=""):
+    return [face["faceId"] for face in engine.handle(detect_request(content, query)).json()]
+
+
+def compare_pictures(engine, probe=None, query="", *, is_same=False):
+    first = ids_of(engine, probe, query)
+    second = first if is_same else ids_of(engine)
+    return engine.handle(verify_request(first[0], second[0]))
+
+
+NO_ARGUMENT = "Invalid argument returnFaceAttributes."
+OLD = " is not supported by detection_02."
+DEPRECATED = (
+    "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been "
+    "deprecated and are no longer supported."
+)
+#: What may not be asked of detect, and the refusal's status and words.
+REFUSED = {
+    "returnFaceAttributes=beauty": (400, NO_ARGUMENT),
+    "returnFaceAttributes=mask&detectionModel=detection_02": (400, f"'returnFaceAttributes'{OLD}"),
+    "returnFaceLandmarks=true&detectionModel=detection_02": (400, f"'returnLandmarks'{OLD}"),
+    "returnFaceAttributes=glasses,age": (403, DEPRECATED),
+    "returnFaceAttributes=glasses&detectionModel=detection_03": (400, NO_ARGUMENT),
+}
+
+
+LIVENESS, WITH_VERIFY, IMAGES = (
+    f"/face/v1.2/{name}"
+    for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
+)
+
+
+def start_request(content=None, **fields):
+    """A start; with `content` one that compares, whose picture that is; without one if empty."""
+    sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device", **fields}
+    if content is None:
+        return azure_request(LIVENESS, json_bytes(sent), JSON)
+    files = [("verifyImage", "id.jpg", content)] if content else []
+    return azure_request(WITH_VERIFY, *multipart(sent.items(), files))
+
+
+def on_newest(path=LIVENESS, method="GET", image=False):
+    def step(engine):
+        session = next(reversed(engine.world.sessions.all()), None)
+        name = "none" if session is None else session.id
+        if image and session is not None:
+            name = next(iter(session.pictures), "none")
+        return engine.handle(azure_request(f"{path}/{name}", method=method))
+
+    return step
+
+
+def compare_at_azure(probe=None, **how):
+    """Return a step that compares two pictures, or without approval is refused their ids."""
+
+    def step(engine):
+        if engine.world.switches:
+            return engine.handle(detect_request())
+        return compare_pictures(engine, probe, **how)
+
+    return step
+
+
+WITHOUT_ID = "returnFaceId=false"
+
+NAMED = "https://cdn.example/p1.png"
+
+
+def scenarios():
+    """Return the calls of claims/test_cited.py: an answer has each claim."""
+    calls = (
+        compare_at_azure(large_scene(score=None)),
+        compare_at_azure(query="recognitionModel=recognition_04"),
+        detect_request(query="returnFaceId=maybe"),
+        detect_request(key=None, authorization="Bearer nobody"),
+        *[detect_request(query=query) for query in REFUSED],
+        detect_request(large_scene(size=1023), WITHOUT_ID),
+        detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, WITHOUT_ID),
+        detect_request(b"%PDF-".ljust(1024), WITHOUT_ID),
+        detect_request(b"{}", WITHOUT_ID, kind=JSON),
+        detect_request(json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
+        control_request("pictures", {"name": NAMED, "card": "p1"}),
+        detect_request(json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
+        azure_request(VERIFY, b"{", JSON),
+        verify_request("one", "two"),
+        azure_request(VERIFY, b'{"faceid1": "one"}', JSON),
+        azure_request(VERIFY, b'{"personId": "x"}', JSON),
+        attrs.evolve(verify_request(), method="PUT"),
+        start_request(),
+        advance(600),
+        on_newest(),
+        on_newest(WITH_VERIFY),
+        start_request(livenessOperationMode="Active"),
+        start_request(deviceCorrelationId=None),
+        start_request(authTokenTimeToLiveInSeconds=59),
+        start_request(b""),
+        start_request(large_scene(faces=0)),
+        start_request(large_scene(faces=2)),
+        on_newest(IMAGES),
+        limit("resource", 1),
+        verify_request(),
+        verify_request(),
+        control_request("limits", {"resource": None, "month": 0}),
+        verify_request(),
+    )
+    return [
+        Scenario("azure", calls),
+        Scenario("azure", calls, {"access": "unapproved"}),
+    ]
+
+
+# The simulator of Azure AI Face: the mock server in the place of a resource.
+
+PAGE = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
+
+
+STATES = {
+    SessionState.PENDING: "NotStarted, Running",
+    SessionState.DECIDED: "Succeeded",
+    SessionState.FAILED: "Failed",
+    SessionState.CANCELED: "Canceled",
+}
+VERDICTS = {
+    LivenessDecision.LIVE: "realface",
+    LivenessDecision.NOT_LIVE: "spoofface",
+    LivenessDecision.INCONCLUSIVE: "uncertain",
+}
+
+
+def approve_nobody(body):
+    body["status"] = "Succeeded"
+    body["results"]["attempts"] = []
+
+
+def begin_again(body):
+    attempts = body["results"]["attempts"]
+    # The latest attempt stands last here, although no document promises an order.
+    attempts.append({"attemptId": attempts[0]["attemptId"] + 1, "attemptStatus": "Running"})
+
+
+class AzureSessions(MockSessions):
+    id_name = "sessionId"
+    compared_with = (None, ComparedWith.GIVEN)
+    cannot_happen = {
+        SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",
+        SessionCase.OLDER: NO_TIME,
+        SessionCase.SANDBOX: NO_ENVIRONMENT,
+        SessionCase.UNKNOWN_ENVIRONMENT: NO_ENVIRONMENT,
+    }
+    changes = {
+        SessionCase.NO_FACE_ITEM: approve_nobody,
+        SessionCase.UNFINISHED: begin_again,
+        SessionCase.FOREIGN: put(sessionId=OTHER_ID),
+    }
+    words = all_of(
+        words_at(at("results.attempts.0.attemptStatus"), PAGE, STATES, yes="Succeeded"),
+        words_at(at("results.attempts.0.result.livenessDecision"), PAGE, VERDICTS, yes="realface"),
+    )
+    hands_over = ("token", "page")
+    hands_over_again = ("token", "page")
+
+    def options(self, declared):
+        return declared(enable_session_image=True)
+
+    def kept(self, session_id):
+        session = self.control.world.sessions.find(session_id)
+        return 0 if session is None else len(session.pictures)
+
+
+class AzureSimulator(MockSimulator):
+    vendor = "azure"
+    calls = frozenset({DETECT, VERIFY})
+    last_calls = frozenset({VERIFY})
+    session_paths = tuple(
+        f"/face/v1.2/{kind}-sessions" for kind in ("detectLiveness", "detectLivenessWithVerify")
+    )
+    session_class = AzureSessions
+    steps = 3
+    faults = {
+        Situation.THROTTLED: Fault(stage="answer", kind="status", status=429),
+        Situation.OUTAGE: Fault(stage="answer", kind="status", status=503),
+    }
+    cannot_happen = {
+        Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
+    }
+    secrets = ("azure-simulator-key-6c1d0be97f",)
+    keys = {"api_key": secrets[0]}
+
+    def __init__(self):
+        super().__init__()
+        self.picture_of, self.lives_s = {}, [0.0]
+
+    def begin(self, situation, score):
+        super().begin(situation, score)
+        if situation is Situation.NO_CREDIT:
+            self.control.set_limit("month", 0)
+
+    def alter(self, request, body):
+        path, _, _ = request.path.partition("?")
+        if path == DETECT:
+            # Azure keeps the template of a face for so long; its default is a day.
+            asked = parse_qs(urlsplit(request.path).query).get("faceIdTimeToLive", ["86400"])
+            self.lives_s = [*self.lives_s[-1:], float(asked[0])]
+            self.picture_of.update({face["faceId"]: request.body for face in body})
+        if path == VERIFY:
+            self.put_score(body, "confidence", fraction=True)
+            body["isIdentical"] = (body["confidence"] or 0) >= 0.5
+        return body
+
+    def understand(self, request):
+        if request.path.startswith(DETECT):
+            return {"probe": request.body}
+        ids = request.json()
+        return {
+            "kept_s": max(self.lives_s),
+            "probe": self.picture_of[ids["faceId1"]],
+            "reference": self.picture_of[ids["faceId2"]],
+        }
