@@ -15,7 +15,6 @@ from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
-from facematch_mock_server.claims import Claim
 from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
@@ -23,9 +22,6 @@ from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: What no program can tell of the vendors.
 FACTS = Path(__file__).with_name("_vendors.toml")
-
-#: Keys of the claims that say how a vendor's answer tells that a picture shows no face.
-NO_FACE_KEYS = ("face.none", "face.empty", "face.missing", "match.no_face_risk", "detect.faces")
 
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
@@ -65,18 +61,20 @@ def table_of_choice() -> str:
 
 
 def table_of_faces() -> str:
-    """Return the table of where the faces go, and how long they stay."""
+    """Return the table of where the faces go, how long they stay, and what deletes them."""
     facts = read_facts()
-    rows = [cells("Backend", "Leaves your machines", "Region", "Kept"), "|---|---|---|---|"]
+    titles = ("Backend", "Leaves your machines", "Region", "Kept", "Deleting")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name in bundled_backends():
         fact = facts[name]
-        rows.append(cells(link_to(name), fact["leaves"], fact["region"], fact["kept"]))
+        keys = ("leaves", "region", "kept", "deleting")
+        rows.append(cells(link_to(name), *(fact[key] for key in keys)))
     return "\n".join(rows)
 
 
 def table_of_features() -> str:
     """Return the table of how each backend decides and charges, and when its mock was compared."""
-    titles = ("Backend", "Decides", "Scale", "Charged", "Keeps", "Finds lost calls", "Compared")
+    titles = ("Backend", "Decides", "Scale", "Charged", "Compared")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name, backend in bundled_backends().items():
         features = backend.capabilities
@@ -86,9 +84,6 @@ def table_of_features() -> str:
                 rule_of(backend),
                 code_or_dash(features.score_scale),
                 names_of(charged_operations_of(backend)) or "nothing",
-                # Retention is an option of calls with pictures.
-                names_of(features.retention) if features.operations else "-",
-                yes_or_no(backend.reconcile is not Backend.reconcile),
                 day_of_comparison(name),
             )
         )
@@ -118,18 +113,20 @@ def first_calls_to(vendor: str) -> str:
             f"facematch mock --vendor {vendor} --port 8089 {record} --upstream {url} &",
             f"FIRST_CALLS_URL=http://127.0.0.1:8089 {runner}",
         ]
-    lines = [comparison_with(vendor), "", head, "", *(f"    {command}" for command in commands)]
+    lines = [comparison_with(vendor), "", head, "", "```sh", *commands, "```"]
     return "\n".join(lines)
 
 
 def comparison_with(vendor: str) -> str:
     """Return the paragraph that says when the mock was compared with the vendor."""
+    claims = f"../../mock_server/facematch_mock_server/vendors/{vendor}/claims.py"
+    mock = f"The mock ([claims]({claims}))"
     comparison = latest_comparison(vendor)
     if comparison is None:
-        return "The mock was compared with the vendor: **never**."
+        return f"{mock} was compared with the vendor: **never**."
     server = "" if comparison.image is None else f", the image `{comparison.image}`"
     return (
-        f"The mock of facematch {comparison.mock} was compared with the vendor{server}: on "
+        f"{mock} of facematch {comparison.mock} was compared with the vendor{server}: on "
         f"**{comparison.date}**. Of {comparison.exchanges} exchanges, {comparison.alike} were "
         f"alike, {comparison.different} different ([report]({comparison.report}))."
     )
@@ -144,44 +141,14 @@ def day_of_comparison(backend: str) -> str:
 
 
 def table_of_limits() -> str:
-    """Return the table of the limits of pictures and calls."""
-    rows = [cells("Backend", "Formats", "File", "Sides", "Calls"), "|---|---|---|---|---|"]
+    """Return the table of the limits of pictures and calls, without backends that have none."""
+    rows = [cells("Backend", "File", "Sides", "Calls"), "|---|---|---|---|"]
     for name, backend in bundled_backends().items():
         features = backend.capabilities
-        rows.append(
-            cells(
-                link_to(name),
-                names_of(features.image_limits.formats),
-                file_sizes_of(features),
-                sides_of(features),
-                rates_of(features) or "-",
-            )
-        )
+        limits = (file_sizes_of(features), sides_of(features), rates_of(features) or "-")
+        if set(limits) != {"-"}:
+            rows.append(cells(link_to(name), *limits))
     return "\n".join(rows)
-
-
-def table_of_no_face() -> str:
-    """Return the table of the claims about pictures without a face."""
-    rows = [cells("Vendor", "A picture without a face"), "|---|---|"]
-    for name in vendor_names():
-        claim = no_face_claim(name)
-        if claim is not None:
-            source = f"[{claim.origin.known}](../../{claims_file(name)})"
-            rows.append(cells(vendor_named(name).title, f"{claim.statement} ({source})"))
-    return "\n".join(rows)
-
-
-def claims_file(vendor: str) -> str:
-    """Return the file of a vendor's claims; the site has a page in its place."""
-    return f"mock_server/facematch_mock_server/vendors/{vendor}/claims.py"
-
-
-def no_face_claim(name: str) -> Claim | None:
-    """Return the vendor's claim about a picture without a face; None if there is none."""
-    for claim in vendor_named(name).claims:
-        if claim.key in NO_FACE_KEYS:
-            return claim
-    return None
 
 
 def link_to(name: str) -> str:
