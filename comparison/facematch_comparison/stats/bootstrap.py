@@ -9,7 +9,7 @@ Products of draws overestimate the variance (A. B. Owen and D. Eckles, "Bootstra
 arbitrary order", Annals of Applied Statistics 6, 2012), by a factor of three if every person is in
 one pair only. So a weight w is replaced by 1 + s (w - 1), where s corrects the variance of the rate
 (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the
-American Statistical Association 83, 1988). See `docs/maintain/decisions.md` for the effect.
+American Statistical Association 83, 1988). The simulations in `tests/kit/comparison` show it.
 
 - draws: how often each person is drawn, float64, (P,)
 """

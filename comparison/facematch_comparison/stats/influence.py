@@ -11,7 +11,7 @@ variance estimation for dyadic data", Political Analysis 23, 2015).
 
 With `ENOUGH_PASSED` false matches or more, the slope is known well enough. With fewer, or if equal
 scores let the threshold jump, a bootstrap over people is used (`bootstrap`). See
-`docs/maintain/decisions.md` for the coverage of both.
+`docs/reference/comparison.md` for the coverage of both.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ data", Political Analysis 23, 2015). The ratio to the variance of independent pa
 effective sample size for a Clopper-Pearson interval, with Student's t in place of the normal
 distribution because the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence
 intervals for proportions with small expected number of positive counts estimated from survey data",
-Survey Methodology 24, 1998). See `docs/maintain/decisions.md` for the coverage of the intervals.
+Survey Methodology 24, 1998). See `docs/reference/comparison.md` for the coverage of the intervals.
 """
 
 from __future__ import annotations

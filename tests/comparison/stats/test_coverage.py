@@ -151,7 +151,7 @@ def test_intervals_at_the_fmr_and_the_threshold_cover_the_truth(kind, studies):
 
 @pytest.mark.long
 def test_heavy_tails_reduce_coverage_as_documented():
-    page = (Path(__file__).parents[3] / "docs/maintain/decisions.md").read_text()
+    page = (Path(__file__).parents[2] / "kit/comparison/simulations.md").read_text()
     lowest = 0.642
     highest = 0.906
     assert f"{100 * lowest:g} to {100 * highest:g} %" in page

@@ -3,8 +3,8 @@
     python tests/kit/comparison/simulations.py [--studies N] [--only WORDS]
 
 Each line shows a kind of study, whose true rates are known; `simulations.toml` lists the kinds.
-``--only`` selects the tables whose title contains these words. `docs/maintain/decisions.md`
-summarizes the output. Takes an hour or more on two cores.
+``--only`` selects the tables whose title contains these words. `simulations.md` summarizes the
+output. Takes an hour or more on two cores.
 """
 
 from __future__ import annotations
