@@ -329,6 +329,20 @@ class Call:
                 return secret
         return None
 
+    def check_signer(self, client: str, signature: str, sign: Callable[[str], str]) -> None:
+        """Refuse a call unless `sign` makes this signature with a valid secret of the client.
+
+        The claims are `key.unknown`, `key.wrong`, `key.expired` and `key.denied`.
+        """
+        if not self.world.keys.of_client(client):
+            self.refuse("key.unknown")
+        secret = self.find_signer(client, signature, sign)
+        if secret is None:
+            self.refuse("key.wrong")
+        if not self.authenticate(secret):
+            self.refuse("key.expired")
+        self.check_permission("key.denied")
+
     def count_request(self, windows: Mapping[str, float], client: str = "") -> ExceededLimit | None:
         """Count the call in these rate limits; return the one that it exceeds, or None.
 

@@ -180,17 +180,10 @@ class SigningKey(HeaderKey):
         if signature is None:
             call.refuse("key.malformed")
         call.check_signing_time(signature.signed_at, _MAX_DIFFERENCE)
-        if not call.world.keys.of_client(signature.key_id):
-            call.refuse("key.unknown")
-        secret = call.find_signer(signature.key_id, signature.text, signature.sign)
-        if secret is None:
-            call.refuse("key.wrong")
-        if not call.authenticate(secret):
-            call.refuse("key.expired")
+        call.check_signer(signature.key_id, signature.text, signature.sign)
         if not call.world.records.use(signature.nonce):
             call.refuse("key.nonce")
         if call.request.header(self.name) is None:
             call.claims.cite("key.version_2")
         if call.request.header("x-acs-security-token") is not None:
             call.claims.cite("key.token")
-        call.check_permission("key.denied")

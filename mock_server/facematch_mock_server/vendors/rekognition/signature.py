@@ -46,10 +46,6 @@ class Signature:
     hexdigest: str
     signed_at: dt.datetime
 
-    def is_made_with(self, secret: str, request: Request) -> bool:
-        """Return whether the signature of a request is made with this secret."""
-        return hmac.compare_digest(self.sign(request, secret), self.hexdigest)
-
     def sign(self, request: Request, secret: str) -> str:
         """Return the signature that this secret makes of a request."""
         scope_and_request = self.scope.split("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from facematch_mock_server.world.variables import Variables
 
 from . import pictures, sessions
 from .claims import CLAIMS
-from .signature import STAMP, Signature, read_access_key, read_signature
+from .signature import STAMP, read_access_key, read_signature
 
 #: The id of the first key; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
@@ -82,30 +83,18 @@ def check_signature(call: RekognitionCall) -> None:
     _check_date(call, signature.signed_at)
     if signature.service != "rekognition":
         call.refuse("auth.service")
-    if not call.authenticate(_find_used_secret(call, signature)):
+    keys = call.world.keys.of_client(signature.access_key)
+    if all(key.expired(call.now) for _, key in keys):
+        call.refuse("auth.key")
+    sign = functools.partial(signature.sign, call.request)
+    secret = call.find_signer(signature.access_key, signature.hexdigest, sign)
+    if not call.authenticate(secret):
         call.key_label = "wrong"
         call.refuse("auth.signature")
     if call.request.header("x-amz-security-token") is not None:
         call.claims.cite("auth.session")
     operation = f"rekognition:{_operation_of(call.request)}"
     call.check_permission("auth.denied", operation=operation)
-
-
-def _find_used_secret(call: RekognitionCall, signature: Signature) -> str | None:
-    """Return the secret with which the call is signed; None if it is none of the key's.
-
-    Refuse an unknown or expired key.
-    """
-    secrets = []
-    for secret, key in call.world.keys.of_client(signature.access_key):
-        if not key.expired(call.now):
-            secrets.append(secret)
-    if not secrets:
-        call.refuse("auth.key")
-    for secret in secrets:
-        if signature.is_made_with(secret, call.request):
-            return secret
-    return None
 
 
 def _check_date(call: RekognitionCall, signed_at: dt.datetime) -> None:

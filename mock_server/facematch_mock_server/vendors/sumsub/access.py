@@ -72,17 +72,8 @@ def check_key(call: SumsubCall) -> None:
     if not _TIMESTAMP.fullmatch(timestamp):
         call.refuse("key.timestamp")
     call.check_signing_time(dt.datetime.fromtimestamp(int(timestamp), dt.UTC), _MAX_DIFFERENCE)
-    if not call.world.keys.of_client(app_token):
-        call.refuse("key.unknown")
     call.claims.cite("key.canonical")
-    secret_key = call.find_signer(
-        app_token, signature, functools.partial(sign, call.request, timestamp)
-    )
-    if secret_key is None:
-        call.refuse("key.signature")
-    if not call.authenticate(secret_key):
-        call.refuse("key.expired")
-    call.check_permission("key.denied")
+    call.check_signer(app_token, signature, functools.partial(sign, call.request, timestamp))
 
 
 def check_rate(call: SumsubCall) -> None:

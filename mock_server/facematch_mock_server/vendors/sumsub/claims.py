@@ -71,7 +71,7 @@ CLAIMS = table(
     row("key.missing", _error(401, "A header of the app token is missing.", 4006), SEEN, "A request without X-App-Token, X-App-Access-Ts or X-App-Access-Sig is refused with 4006."),
     row("key.format", _error(401, "The app token has an invalid format.", 4000, "app-token-invalid-format"), AUTHENTICATION, "An app token begins with sbx: or prd:, for its environment; another one is refused."),
     row("key.unknown", _error(401, "The app token was not found.", 4001, "app-token-not-found"), AUTHENTICATION, "An unknown app token is refused; so is one of another environment."),
-    row("key.signature", _error(401, "Request signature mismatch", 4003, "app-token-signature mismatch"), AUTHENTICATION, "X-App-Access-Sig is the hexadecimal HMAC-SHA256 of time, method, path with query as sent, and body."),
+    row("key.wrong", _error(401, "Request signature mismatch", 4003, "app-token-signature mismatch"), AUTHENTICATION, "X-App-Access-Sig is the hexadecimal HMAC-SHA256 of time, method, path with query as sent, and body."),
     fact("key.canonical", EXAMPLES, "Nothing stands between the four parts of the signed text."),
     row("key.timestamp", _error(401, "X-App-Access-Ts is not a number of seconds.", 4005), SEEN, "A time that is no whole number of Unix seconds is refused with 4005."),
     row("key.late", _error(401, "The request's time differs too much from the server's.", 4004), SKILLS, "A time more than 60 seconds away is refused with 4004."),

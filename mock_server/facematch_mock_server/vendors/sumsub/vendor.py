@@ -128,7 +128,7 @@ class Sumsub(base.MockVendor):
     slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        401: ("key.signature", "error.body"),
+        401: ("key.wrong", "error.body"),
         403: ("key.denied", "error.body"),
         404: ("applicant.unknown", "error.body"),
         429: ("rate.exceeded", "error.body"),

@@ -129,17 +129,8 @@ class SigningKey(HeaderKey):
         if signature is None:
             call.refuse("key.malformed")
         call.check_signing_time(signature.signed_at, _MAX_DIFFERENCE)
-        if not call.world.keys.of_client(signature.secret_id):
-            call.refuse("key.unknown")
-        secret_key = call.find_signer(
-            signature.secret_id,
-            signature.text,
-            functools.partial(sign, call.request, signature),
+        call.check_signer(
+            signature.secret_id, signature.text, functools.partial(sign, call.request, signature)
         )
-        if secret_key is None:
-            call.refuse("key.wrong")
-        if not call.authenticate(secret_key):
-            call.refuse("key.expired")
         if call.request.header("x-tc-token") is not None:
             call.claims.cite("key.token")
-        call.check_permission("key.denied")
