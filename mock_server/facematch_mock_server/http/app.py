@@ -84,9 +84,10 @@ class App:
         vendor = None if self.recorder is not None else self.mock_vendor_of(head)
         if vendor is None:
             return None
-        route, _ = head.routed = vendor.find(head)
-        # On a path without credentials, the key may be in the body.
+        route, path_values = vendor.find(head)
+        # On a path without credentials, the key may be in the body, and so may the call's name.
         if route is None or route.credentials:
+            head.routed = (route, path_values)
             # Set now, so that a later reset does not affect this request.
             head.vendor = vendor
             if vendor.world.account.faults:

@@ -10,6 +10,9 @@ READ = "2026-11-29"
 
 SDK = documented("alibabacloud_facebody20191230 6.0.0: client.py, models.py", READ)
 CLIENT = documented("alibabacloud_tea_openapi 0.4.6: client.py, utils.py", READ)
+OLD_CLIENTS = observed(
+    "requests of @alicloud/pop-core 1.8.0 and aliyunsdkcore for Ruby (rpc_client.rb)", READ
+)
 COMPARE = documented(
     "help.aliyun.com, document 151891: CompareFace; Alibaba's type of its answer", READ
 )
@@ -56,14 +59,12 @@ CLAIMS = table(
     row("key.wrong", _error(400, "SignatureDoesNotMatch", "The signature does not match."), SIGNATURE, "Any other signature than the secret's is SignatureDoesNotMatch. It covers the headers that it names, whichever they are, and the body."),
     row("key.expired", _error(400, "InvalidAccessKeyId.Inactive", "The AccessKey is inactive."), GATEWAY, "A disabled AccessKey is InvalidAccessKeyId.Inactive; in the mock, one past its end is (ours)."),
     row("key.nonce", _error(400, "SignatureNonceUsed", "The nonce was used."), GATEWAY, "A nonce that was used is SignatureNonceUsed. The mock remembers the newest 10,000 of accepted signatures (ours)."),
-    fact("key.version_2", CLIENT, "Version 2, HMAC-SHA1 of all parameters with the signature in the query, is accepted too."),
+    fact("key.version_2", CLIENT, "Version 2, HMAC-SHA1 of all parameters with the signature among them, is accepted too."),
     fact("key.token", OURS, "Any x-acs-security-token is accepted: the mock's keys have none."),
     row("key.denied", _error(403, "AuthFailed", "The user is not authorized."), CODES, "A key whose user lacks the permission is AuthFailed."),
     row("rate.limit", None, RATES, "2 calls a second, 5 with a package, or what was bought. As it depends on the account, the mock has no limit until a test sets one (ours)."),
     row("rate.exceeded", _error(400, "Throttling.User", "The request was denied due to flow control."), GATEWAY, "A call above the limit is Throttling.User and is not charged; the status is ours."),
-    row("body.wrong_type", _error(400, "ParameterError", "The body is no form."), OURS, "A body that is no form is ParameterError."),
-    row("body.wrong_form", _error(400, "ParameterError", "The form cannot be read."), OURS, "A form that cannot be read is ParameterError."),
-    fact("body.query", CLIENT, "A parameter may stand in the query, too."),
+    fact("body.parameters", OLD_CLIENTS, "A parameter may stand in the query or in the form, also Action, Version and those of the signature. A body that is no form is not read (ours)."),
     row("quality.wrong", _error(400, "ParameterError", "QualityScoreThreshold is invalid."), OURS, "A QualityScoreThreshold that is no number is ParameterError."),
     row("liveness.tasks", _error(400, "ParameterError", "The mock takes one task."), OURS, "A call may have 10 tasks, each of which is charged. The mock takes one."),
     row("picture.missing", _error(400, "ParameterError", "{name} is missing."), CODES, "A missing picture is ParameterError; the code is documented for parameters."),

@@ -12,12 +12,17 @@ import hashlib
 import hmac
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from facematch_mock_server.base.messages import Request, read_form
+from facematch_mock_server.base.messages import (
+    URLENCODED,
+    Request,
+    media_type,
+    read_form,
+)
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
@@ -77,15 +82,29 @@ class Signature:
     sign: Callable[[str], str]
 
 
+def is_form(head: Request) -> bool:
+    """Return whether the body of a request is a form."""
+    return media_type(head.header("content-type", "")) == URLENCODED
+
+
+def parameters_of(request: Request) -> dict[str, str]:
+    """Return the parameters of the query and of the form; of a repeated one, the last."""
+    parameters = dict(request.query)
+    if is_form(request):
+        fields = read_form(URLENCODED, request.body).fields
+        parameters |= {name: texts[-1] for name, texts in fields.items()}
+    return parameters
+
+
 def read_signature(request: Request) -> Signature | None:
     """Return the signature in a request; None if a part is missing or malformed."""
     if request.header("authorization") is None:
-        query = dict(request.query)
-        key_id = query.get("AccessKeyId", "")
-        text = query.get("Signature", "")
-        timestamp = query.get("Timestamp", "")
-        nonce = query.get("SignatureNonce", "")
-        sign = functools.partial(_sign_version_2, request)
+        parameters = parameters_of(request)
+        key_id = parameters.get("AccessKeyId", "")
+        text = parameters.get("Signature", "")
+        timestamp = parameters.get("Timestamp", "")
+        nonce = parameters.get("SignatureNonce", "")
+        sign = functools.partial(_sign_version_2, request.method, parameters)
         is_complete = bool(key_id and text)
     else:
         match = _HEADER.fullmatch(request.header("authorization", ""))
@@ -106,7 +125,7 @@ def read_signature(request: Request) -> Signature | None:
     return Signature(key_id=key_id, signed_at=signed_at, nonce=nonce, text=text, sign=sign)
 
 
-def _encode(pairs: list[tuple[str, str]]) -> str:
+def _encode(pairs: Iterable[tuple[str, str]]) -> str:
     """Return sorted parameters, percent-encoded as in RFC 3986."""
     return urlencode(sorted(pairs), quote_via=quote, safe="~")
 
@@ -117,20 +136,17 @@ def _sign_version_3(request: Request, signed_headers: str, secret: str) -> str:
     for name in signed_headers.split(";"):
         headers += f"{name}:{request.header(name, '').strip()}\n"
     canonical_request = (
-        f"{request.method}\n{request.path}\n{_encode(list(request.query))}\n{headers}\n"
+        f"{request.method}\n{request.path}\n{_encode(request.query)}\n{headers}\n"
         f"{signed_headers}\n{hashlib.sha256(request.body).hexdigest()}"
     )
     digest = hashlib.sha256(canonical_request.encode()).hexdigest()
     return hmac_hex(secret, f"ACS3-HMAC-SHA256\n{digest}".encode())
 
 
-def _sign_version_2(request: Request, secret: str) -> str:
-    """Return the signature of all parameters of the query and of the form."""
-    fields = read_form(request.header("content-type", ""), request.body).fields
-    pairs = [(name, text) for name, text in request.query if name != "Signature"]
-    for name, texts in fields.items():
-        pairs.append((name, texts[-1]))
-    text_to_sign = f"{request.method}&%2F&{quote(_encode(pairs), safe='~')}"
+def _sign_version_2(method: str, parameters: Mapping[str, str], secret: str) -> str:
+    """Return the signature of all parameters but the signature itself."""
+    signed = {name: text for name, text in parameters.items() if name != "Signature"}
+    text_to_sign = f"{method}&%2F&{quote(_encode(signed.items()), safe='~')}"
     digest = hmac.digest(f"{secret}&".encode(), text_to_sign.encode(), "sha1")
     return base64.b64encode(digest).decode()
 
@@ -144,10 +160,13 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
         return request
     match = _HEADER.fullmatch(request.header("authorization", ""))
     if match is None:
-        query = {**dict(request.query), "AccessKeyId": client}
-        unsigned = attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
-        query["Signature"] = _sign_version_2(unsigned, secret)
-        return attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
+        parameters = {**parameters_of(request), "AccessKeyId": client}
+        parameters["Signature"] = _sign_version_2(request.method, parameters, secret)
+        # They stand in the query, or else all in the form.
+        if "Signature" in dict(request.query):
+            query = {name: parameters[name] for name, _ in request.query}
+            return attrs.evolve(request, target=f"{request.path}?{urlencode(query)}")
+        return attrs.evolve(request, body=urlencode(parameters).encode())
     digest = hashlib.sha256(request.body).hexdigest()
     unsigned = request.with_headers({"x-acs-content-sha256": digest})
     signed_headers = match["signed_headers"]
@@ -160,7 +179,7 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
 
 @attrs.frozen
 class SigningKey(HeaderKey):
-    """An AccessKey ID in the Authorization header or the query, whose secret signs the request."""
+    """An AccessKey ID, in the Authorization header or a parameter, whose secret signs."""
 
     name: str = "authorization"
 
@@ -168,7 +187,7 @@ class SigningKey(HeaderKey):
         """Return the AccessKey ID in a request; it identifies the account."""
         match = _HEADER.fullmatch(head.header(self.name, ""))
         if match is None:
-            return dict(head.query).get("AccessKeyId")
+            return parameters_of(head).get("AccessKeyId")
         return match["key_id"]
 
     def check(self, call: PairCall) -> None:

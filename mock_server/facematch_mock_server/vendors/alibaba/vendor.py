@@ -27,7 +27,7 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
-from .signature import Nonces, SigningKey
+from .signature import Nonces, SigningKey, is_form, parameters_of
 
 #: The key that is valid from the start.
 KEY_ID = "mock-access-key-id"
@@ -53,6 +53,10 @@ class AlibabaCall(PairCall):
     """A call whose refusals cite what is known about every refusal."""
 
     refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.status")
+
+
+#: Older clients name the action, and the key, in the form, which comes after the head.
+_UNREAD_FORM = base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=())
 
 
 class Alibaba(ActionPairVendor):
@@ -120,21 +124,23 @@ class Alibaba(ActionPairVendor):
     )
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
-        return super().find(head) if self.name_of_call(head) else (None, ())
+        route, path_values = super().find(head)
+        if route is None or self.name_of_call(head):
+            return route, path_values
+        is_unread_form = is_form(head) and not head.body
+        return (_UNREAD_FORM if is_unread_form else None), ()
 
     def name_of_call(self, head: Request) -> str:
-        """Return the action in the header, or in the query of older clients."""
-        return super().name_of_call(head) or dict(head.query).get("Action", "")
+        """Return the action in the header, or among the parameters of older clients."""
+        return super().name_of_call(head) or parameters_of(head).get("Action", "")
 
     def read_body(self, call: PairCall) -> None:
-        query = call.query
-        if call.request.header("x-acs-version", query.get("Version", "")) != VERSION:
+        if is_form(call.request):
+            self.read_fields(call)
+        call.claims.cite("body.parameters")
+        call.texts = {**call.query, **call.texts}
+        if call.request.header("x-acs-version", call.texts.get("Version", "")) != VERSION:
             call.refuse("action.version")
-        if call.request.body:
-            super().read_body(call)
-        if query:
-            call.claims.cite("body.query")
-        call.texts = {**query, **call.texts}
         if any(name.startswith("Tasks.2.") for name in call.texts):
             call.note = None  # it would name the nearest field of the first task
             call.hint = "this mock takes one task a call"

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import attrs
+import httpx
 import pytest
 from kit.mock_world import START, control_of, draw_picture, new_engine, scene, without_header
 from vendors.alibaba import (
@@ -15,9 +16,10 @@ from vendors.alibaba import (
     signed_request,
 )
 
-from facematch_mock_server import make_card
+from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors.alibaba.signature import sign_again
 from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
 
 P1 = make_card("p1")
@@ -204,6 +206,8 @@ def test_limits_of_a_liveness_picture_are_wider(reading_engine):
         (compare_request(unsigned={"accept", "user-agent", "x-acs-credentials-provider"}), None),
         (signed_by_version_2(pair()), None),
         (signed_by_version_2({"Tasks.1.ImageData": encoded(scene())}, "DetectLivingFace"), None),
+        (signed_by_version_2(pair(), place="form"), None),
+        (signed_by_version_2(pair(), place="query alone"), None),
         (without_header(compare_request(), "authorization"), "InvalidAccessKeyId.NotFound"),
         (with_header("authorization", "ACS3-HMAC-SHA256 Credential=a"), "SignatureDoesNotMatch"),
         (with_header("x-acs-date", "soon"), "SignatureDoesNotMatch"),
@@ -219,6 +223,14 @@ def test_limits_of_a_liveness_picture_are_wider(reading_engine):
         (signed_by_version_2(pair(), key_id="another-id"), "InvalidAccessKeyId.NotFound"),
         (signed_by_version_2(pair(), secret="another-secret"), "SignatureDoesNotMatch"),
         (attrs.evolve(signed_by_version_2(pair()), body=b"ImageDataA="), "SignatureDoesNotMatch"),
+        (
+            signed_by_version_2(pair(), secret="another-secret", place="form"),
+            "SignatureDoesNotMatch",
+        ),
+        (
+            signed_by_version_2(pair(), key_id="another-id", place="query alone"),
+            "InvalidAccessKeyId.NotFound",
+        ),
     ],
 )
 def test_only_an_unaltered_correctly_signed_request_is_accepted(engine, request_, code):
@@ -232,6 +244,33 @@ def test_parameters_of_the_query_are_signed_and_read(engine):
     control = control_of(engine)
     control.pictures["https://a.example/b c.png"] = scene()
     assert code_of(engine.handle(sent)) is None
+
+
+def test_action_and_key_in_the_form_are_read_once_the_form_is_there():
+    """As @alicloud/pop-core and the client for Ruby send them: the head names nothing."""
+    with MockServer(vendor=["alibaba", "rekognition"]) as mock:
+        shop = mock.new_account("shop").of("alibaba")
+        shop.control.add_key(key="shop-secret", client="shop-id")
+        now = dt.datetime.now(dt.UTC)
+        for action, code in (("CompareFace", None), ("DetectFace", "InvalidAction.NotFound")):
+            sent = signed_by_version_2(
+                pair(P1, P1), action, key_id="shop-id", secret="shop-secret", at=now, place="form"
+            )
+            headers = {"content-type": sent.header("content-type")}
+            answer = httpx.post(mock.url, content=sent.body, headers=headers)
+            assert answer.json().get("Code") == code
+        assert len(shop.control.charges()) == 1
+        unnamed = httpx.post(mock.url, data={"face": "p1"})
+        assert "HostId" not in unnamed.json()  # not Alibaba's
+
+
+@pytest.mark.parametrize("place", ["query", "form", "query alone"])
+def test_request_signed_again_is_accepted_with_the_other_key(engine, control, place):
+    control.pictures["https://a.example/b c.png"] = scene()
+    link = {"ImageURLA": "https://a.example/b c.png", "ImageURLB": "https://a.example/b c.png"}
+    unknown = signed_by_version_2(link, key_id="theirs", secret="theirs", place=place)
+    assert code_of(engine.handle(unknown)) == "InvalidAccessKeyId.NotFound"
+    assert code_of(engine.handle(sign_again(unknown, client=KEY_ID, secret=KEY_SECRET))) is None
 
 
 @pytest.mark.parametrize("sign", [signed_request, signed_by_version_2])
