@@ -38,7 +38,6 @@ WEIGHTS = {
     "reference/": 0.05,
     "reference/comparison.md": 1,
     "reference/cli.md": 1,
-    "reference/cli-compare.md": 1,
     "reference/configuration.md": 1,
     "reference/glossary.md": 1,
 }
@@ -79,7 +78,7 @@ WORDS = {
         "pytest",
         "sandbox",
     ],
-    "apps/troubleshooting.md": ["certificate", "proxy", "ssl", "TLS"],
+    "apps/handle-errors.md": ["certificate", "proxy", "ssl", "TLS"],
     "apps/try-a-vendor.md": [
         "A/B test",
         "canary",

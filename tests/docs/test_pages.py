@@ -95,11 +95,11 @@ SHOWN = [
     ("let-the-vendor-look", "sessions_app/app.py", "webhook"),
     ("let-the-vendor-look", "sessions_app/app.py", "look"),
     ("let-the-vendor-look", "sessions_app/app.py", "pay"),
-    ("flask-and-django", "flask_and_django/faces.py", "verify"),
-    ("flask-and-django", "flask_and_django/faces.py", "refused"),
-    ("flask-and-django", "flask_and_django/flask_app.py", ""),
-    ("flask-and-django", "flask_and_django/face_site.py", "FaceMiddleware"),
-    ("flask-and-django", "flask_and_django/face_site.py", "verifications"),
+    ("answer-a-web-form", "flask_and_django/faces.py", "verify"),
+    ("answer-a-web-form", "flask_and_django/faces.py", "refused"),
+    ("answer-a-web-form", "flask_and_django/flask_app.py", ""),
+    ("answer-a-web-form", "flask_and_django/face_site.py", "FaceMiddleware"),
+    ("answer-a-web-form", "flask_and_django/face_site.py", "verifications"),
 ]
 
 

@@ -70,7 +70,7 @@ def test_a_name_of_several_pages_is_searched(run, read):
     [
         ("budget", "apps/limit-spending"),
         ("budgets", "apps/limit-spending"),
-        ("django", "apps/flask-and-django"),
+        ("django", "apps/answer-a-web-form"),
         ("GDPR", "explanation/privacy"),
         ("exif", "explanation/pictures"),
         ("threshold choose", "choose/tutorial"),
