@@ -73,7 +73,7 @@ def table_of_operations() -> str:
         (method, path), operation = key, operations[key]
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
         is_list = method == "GET" and not takes and ("POST", path) in operations
-        if is_list or path.endswith("/clear"):
+        if not path or is_list or path.endswith("/clear"):
             continue
         alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         needed = [f"**`{name}`**" for name in sorted(operation.required)]
