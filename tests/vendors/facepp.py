@@ -11,7 +11,13 @@ from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_facepp import FaceppBackend
 from facematch_mock_server.testing import MockSimulator
-from facematch_mock_server.vendors.facepp.vendor import API_KEY, DETECT, PATH, SECRET
+from facematch_mock_server.vendors.facepp.vendor import (
+    ANALYZE,
+    API_KEY,
+    DETECT,
+    PATH,
+    SECRET,
+)
 
 KEYS = {"api_key": API_KEY, "api_secret": SECRET}
 
@@ -46,9 +52,31 @@ def request_of_type(kind, body=b"api_key=1"):
     return request_to(PATH, body, kind, key=None)
 
 
+def analyze_request(*tokens, **fields):
+    """A description of faces by their tokens, as Python's clients send it: in a form."""
+    sent = {**KEYS, "face_tokens": ",".join(tokens), **fields}
+    kind = "application/x-www-form-urlencoded"
+    return request_to(ANALYZE, urlencode(sent).encode(), kind, key=None)
+
+
+def analyze_by_query(*tokens, **fields):
+    """A description of faces whose fields stand in the query, as jQuery sends it."""
+    sent = {**KEYS, "face_tokens": ",".join(tokens), **fields}
+    return request_to(f"{ANALYZE}?{urlencode(sent)}", key=None)
+
+
+def token_of_new_face(engine, picture=None):
+    (face,) = engine.handle(detect_request(picture)).json()["faces"]
+    return face["face_token"]
+
+
 def facepp_compare_by_token(engine):
-    (face,) = engine.handle(detect_request()).json()["faces"]
-    return engine.handle(compare_request(False, face_token1=face["face_token"]))
+    return engine.handle(compare_request(False, face_token1=token_of_new_face(engine)))
+
+
+def analyzed(**fields):
+    """A step: the description of a face that was just found."""
+    return lambda engine: engine.handle(analyze_request(token_of_new_face(engine), **fields))
 
 
 def scenarios():
@@ -72,6 +100,10 @@ def scenarios():
         detect_by_query(),
         detect_request(return_landmark="1"),
         facepp_compare_by_token,
+        analyzed(return_landmark="1", return_attributes="age"),
+        analyzed(),
+        analyze_request("unknown", return_attributes="age"),
+        analyze_request(*"123456", return_attributes="age"),
         answer_with_fault(400, compare_request()),
         answer_with_fault(403, compare_request()),
         answer_with_fault(500, compare_request()),

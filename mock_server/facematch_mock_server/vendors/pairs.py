@@ -64,7 +64,7 @@ class PictureFields:
 
     @property
     def takes_form(self) -> bool:
-        return bool(self.files or self.texts)
+        return bool(self.files or self.texts or self.tokens)
 
     @property
     def form_fields(self) -> tuple[str, ...]:
@@ -113,10 +113,12 @@ class KnownFace:
     Attributes:
         digest: The SHA-256 of its picture, in hexadecimal.
         number: Its number among the faces of the picture; 0 for the largest.
+        seen: The face, for a vendor that describes it again; else None.
     """
 
     digest: str | None
     number: int
+    seen: SeenFace | None = None
 
 
 class FaceTokens:
@@ -381,10 +383,14 @@ class PairVendor(base.MockVendor):
         else:
             body = self.detect_body(call, outcome)
         if "credit.price" in call.claims and self.is_charged(outcome):
-            price = call.claims["credit.price"]
-            if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
-                call.refuse("credit.empty", "credit.start")
+            self.charge(call)
         return call.answer(f"{operation}.answer", body)
+
+    def charge(self, call: PairCall) -> None:
+        """Charge a call by the claim ``credit.price``; refuse it if there is no credit left."""
+        price = call.claims["credit.price"]
+        if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
+            call.refuse("credit.empty", "credit.start")
 
     def operation_of(self, call: PairCall) -> str:
         """Return what a call that was read does: ``match``, ``liveness`` or ``detect``."""

@@ -14,6 +14,10 @@ DETECT = observed(
 )
 DETECT_CLIENTS = observed("public clients of detect, version 3", "2026-11-29")
 
+ANALYZE_CLIENTS = observed(
+    "public clients of face/analyze, version 3, which quote Face++'s page 4888383", "2026-11-29"
+)
+
 #: A request's id: a time and a UUID.
 REQUEST_ID = "1469761507,{request_id}"
 
@@ -58,6 +62,10 @@ CLAIMS = table(
     row("detect.answer", Reply(200), DETECT, "faces lists all faces, the largest first (ours), with face_token and face_rectangle; face_num is their number; image_id names the picture."),
     fact("detect.attributes", DETECT_CLIENTS, "return_attributes asks for attributes. gender and age are the card's; smiling, headpose, facequality, blur, eyestatus, emotion and beauty are the same for each face, and other words are ignored (ours)."),
     fact("detect.landmarks", DETECT_CLIENTS, "return_landmark 1 asks for landmark, 83 named points in pixels. Their places are made up, and the mock lacks the 106 points of return_landmark 2 (ours)."),
+    row("analyze.answer", Reply(200), ANALYZE_CLIENTS, "faces describes the faces of face_tokens, in their order (ours), each with face_token, face_rectangle, and the landmark and attributes that were asked for. Its price is that of the other calls (ours)."),
+    row("analyze.max_faces", 5, ANALYZE_CLIENTS, "face_tokens has at most five tokens, with commas between them."),
+    row("analyze.too_many", _error(400, "INVALID_FACE_TOKENS_SIZE"), ANALYZE_CLIENTS, "face_tokens of another length is 400."),
+    row("analyze.void", _error(400, "VOID_REQUEST"), ANALYZE_CLIENTS, "A call that asks for neither landmark nor attributes is 400."),
     row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
     row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
     row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),

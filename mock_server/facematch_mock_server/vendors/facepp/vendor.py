@@ -1,11 +1,11 @@
-"""Face++'s `POST /facepp/v3/compare` and `/facepp/v3/detect`."""
+"""Face++'s `POST /facepp/v3/compare`, `/facepp/v3/detect` and `/facepp/v3/face/analyze`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from facematch_mock_server.base.messages import Upload
+from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.recognition.outcomes import (
     MatchOutcome,
     SeenFace,
@@ -35,6 +35,7 @@ API_KEY = "mock-facepp-key"
 SECRET = "mock-facepp-secret"  # noqa: S105 - of the mock
 PATH = "/facepp/v3/compare"
 DETECT = "/facepp/v3/detect"
+ANALYZE = "/facepp/v3/face/analyze"
 _OPEN_EYE: Final = {
     "no_glass_eye_open": 99.0,
     "no_glass_eye_close": 0.2,
@@ -89,6 +90,9 @@ class Facepp(PairVendor):
             ),
             operation="detect",
         ),
+        PairEndpoint(
+            path=ANALYZE, pictures=PictureFields(tokens=("face_tokens",)), operation="detect"
+        ),
     )
     key = FormKey("api_key", "api_secret", in_query=True)
     rate_scope = "second"
@@ -98,7 +102,6 @@ class Facepp(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/facepp.md",
         "/facepp/v3/search",
-        "/facepp/v3/face/analyze",
         "/facepp/v3/face/getdetail",
         "/facepp/v3/face/setuserid",
         "/facepp/v3/faceset/*",
@@ -120,6 +123,33 @@ class Facepp(PairVendor):
         if query:
             call.claims.cite("body.query")
         call.texts = {**query, **call.texts}
+
+    def handle_call(self, call: PairCall) -> Response:
+        if call.endpoint.path == ANALYZE:
+            return self.analyze(call)
+        return super().handle_call(call)
+
+    def analyze(self, call: PairCall) -> Response:
+        """Describe faces that answers named by a token."""
+        self.read(call)
+        tokens = call.texts.get("face_tokens")
+        if not tokens:
+            call.refuse("key.missing", name="face_tokens")
+        listed = tokens.split(",")
+        if len(listed) > call.claims["analyze.max_faces"]:
+            call.refuse("analyze.too_many")
+        asks_for_landmarks = call.texts.get("return_landmark", "0") != "0"
+        if not asks_for_landmarks and _wanted_attributes(call) == ["none"]:
+            call.refuse("analyze.void")
+        faces = []
+        for token in listed:
+            known: KnownFace | None = call.world.records.faces.find(token)
+            if known is None or known.seen is None:
+                call.refuse("face.token_unknown", token=token)
+            faces.append(_describe_face(call, token, known.seen))
+        self.charge(call)
+        body = {**_begin_answer(call, time_used_ms=212), "faces": faces}
+        return call.answer("analyze.answer", body)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         body = _begin_answer(call, time_used_ms=473)
@@ -143,15 +173,6 @@ class Facepp(PairVendor):
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
         faces = _list_faces(call, picture, seen)
-        if call.texts.get("return_landmark") == "1":
-            call.claims.cite("detect.landmarks")
-            for described, face in zip(faces, seen.faces, strict=True):
-                described["landmark"] = describe_landmarks(face)
-        words = call.texts.get("return_attributes", "none").split(",")
-        if words != ["none"]:
-            call.claims.cite("detect.attributes")
-            for described, face in zip(faces, seen.faces, strict=True):
-                described["attributes"] = _describe_attributes(face, words)
         return {
             **_begin_answer(call, time_used_ms=212),
             "image_id": call.world.account.ids.uuid(),
@@ -173,9 +194,29 @@ def _list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict
     faces = []
     for number, face in enumerate(seen.faces):
         token = call.world.account.ids.uuid().replace("-", "")
-        call.world.records.faces.put(token, KnownFace(picture.digest, number))
-        faces.append({"face_token": token, "face_rectangle": box_in_pixels(face)})
+        call.world.records.faces.put(token, KnownFace(picture.digest, number, face))
+        faces.append(_describe_face(call, token, face))
     return faces
+
+
+def _describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
+    """Return a face with the landmarks and the attributes that the call asks for."""
+    described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
+    if call.endpoint.path == PATH:
+        return described  # a comparison returns no more of a face
+    if call.texts.get("return_landmark") == "1":
+        call.claims.cite("detect.landmarks")
+        described["landmark"] = describe_landmarks(face)
+    words = _wanted_attributes(call)
+    if words != ["none"]:
+        call.claims.cite("detect.attributes")
+        described["attributes"] = _describe_attributes(face, words)
+    return described
+
+
+def _wanted_attributes(call: PairCall) -> list[str]:
+    """Return the words of `return_attributes`; ``["none"]`` if nothing was asked for."""
+    return (call.texts.get("return_attributes") or "none").split(",")
 
 
 def _describe_attributes(face: SeenFace, words: Sequence[str]) -> dict[str, Any]:

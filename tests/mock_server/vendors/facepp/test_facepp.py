@@ -9,10 +9,13 @@ from vendors.facepp import (
     API_KEY,
     KEYS,
     SECRET,
+    analyze_by_query,
+    analyze_request,
     compare_request,
     detect_by_query,
     detect_request,
     request_of_type,
+    token_of_new_face,
 )
 
 from facematch_mock_server import make_card
@@ -184,6 +187,56 @@ def test_detect_lists_all_faces_and_their_attributes_if_asked(engine, control):
 def test_detect_of_a_picture_without_a_face_is_an_empty_list(engine):
     body = engine.handle(detect_request(scene(faces=0))).json()
     assert (body["face_num"], body["faces"]) == (0, [])
+
+
+@pytest.mark.parametrize("send", [analyze_request, analyze_by_query])
+def test_faces_are_described_by_their_tokens_in_the_order_of_these(engine, control, send):
+    smaller_first = []
+    for face in engine.handle(compare_request(scene(faces=2))).json()["faces1"]:
+        assert face.keys() == {"face_token", "face_rectangle"}
+        smaller_first.insert(0, face)
+    tokens = [face["face_token"] for face in smaller_first]
+    body = engine.handle(send(*tokens, return_attributes="gender,age")).json()
+    assert body.keys() == {"request_id", "time_used", "faces"}
+    for described, face in zip(body["faces"], smaller_first, strict=True):
+        assert described.pop("attributes").keys() == {"gender", "age"}
+        assert described == face
+    assert control.charges()[-1].what == "/facepp/v3/face/analyze"
+
+
+def test_analysis_has_only_what_was_asked_for(engine):
+    token = token_of_new_face(engine)
+    (face,) = engine.handle(analyze_request(token, return_landmark="1")).json()["faces"]
+    assert len(face["landmark"]) == 83
+    assert "attributes" not in face
+
+
+@pytest.mark.parametrize(
+    ("tokens", "fields", "message"),
+    [
+        ((), {"return_attributes": "age"}, "MISSING_ARGUMENTS: face_tokens"),
+        (("FACE",), {}, "VOID_REQUEST"),
+        (("FACE",), {"return_landmark": "0", "return_attributes": "none"}, "VOID_REQUEST"),
+        (("FACE",) * 6, {"return_attributes": "age"}, "INVALID_FACE_TOKENS_SIZE"),
+        (("FACE", "other"), {"return_attributes": "age"}, "INVALID_FACE_TOKEN: other"),
+        (
+            ("FACE",),
+            {"return_attributes": "age", "api_secret": ""},
+            "MISSING_ARGUMENTS: api_secret",
+        ),
+    ],
+)
+def test_invalid_analysis_is_refused_without_a_charge(engine, control, tokens, fields, message):
+    token = token_of_new_face(engine)
+    sent = analyze_request(*[each.replace("FACE", token) for each in tokens], **fields)
+    assert refusal_of(engine.handle(sent)) == (400, message)
+    assert [charge.what for charge in control.charges()] == ["/facepp/v3/detect"]
+
+
+def test_as_many_faces_are_analyzed_as_documented(engine):
+    token = token_of_new_face(engine)
+    answer = engine.handle(analyze_request(*[token] * 5, return_attributes="age"))
+    assert len(answer.json()["faces"]) == 5
 
 
 def test_face_token_takes_precedence_and_has_no_faces_in_the_answer(engine):
