@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
@@ -48,10 +48,10 @@ Reader: TypeAlias = Callable[[str, BinaryIO], Tables]
 
 Parsed = TypeVar("Parsed")
 
-#: Lines above the header: blank lines, comments, and titles followed by empty cells. A header may
-#: begin with the column ``#``, the number of a row.
+#: Lines above the header: blank lines, comments, Excel's ``sep=;``, and titles followed by empty
+#: cells. A header may begin with the column ``#``, the number of a row.
 _ABOVE_HEADER: Final = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:(?:#(?![,;\t])[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
+    rb"""(?:\xef\xbb\xbf)?(?:(?:#(?![,;\t])[^\n]*|sep=.|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
 
 #: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
@@ -121,29 +121,45 @@ def read_one_table(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame or a pyarrow Table."
         )
-    file, cells = _without_summary(*next(iter(tables.items())))
+    file, cells = _without_last_words(*next(iter(tables.items())))
     _check_rows(file, row_name=row_name, example=example)
     return file, cells
 
 
-def _without_summary(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceTable, pd.DataFrame]:
-    """Leave out the last row if it is one of sums or averages, with a note.
+def _without_last_words(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceTable, pd.DataFrame]:
+    """Leave out the last rows of a spreadsheet that are no pairs, with a note.
 
-    Such a row has one word, which says so, numbers and an empty cell; a pair has further words.
+    A row of sums or averages has one word, which says so, numbers and an empty cell; a remark below
+    the table is in one cell. A pair has further words.
     """
-    if file.row_count < 2 or file.problems:
+    kept_count = file.row_count
+    words: list[str] = []
+    while kept_count > 1 and not file.problems:
+        word = _only_word(cells.iloc[kept_count - 1])
+        if word is None:
+            break
+        words.insert(0, word)
+        kept_count -= 1
+    if not words:
         return file, cells
-    texts = [_as_trimmed_text(cell) for cell in cells.iloc[-1] if not pd.isna(cell)]
-    texts = [text for text in texts if text]
-    words = [text.rstrip(":").lower() for text in texts if not re.fullmatch(NUMBER, text)]
-    is_summary = len(words) == 1 and words[0] in _SUMMARY_WORDS and len(texts) < len(file.header)
-    if not is_summary:
-        return file, cells
-    kept = np.arange(file.row_count - 1)
+    kept = np.arange(kept_count)
     without = file.with_rows(kept)
-    note = f"has a last {file.unit} with the {words[0]}, which was left out"
+    listed = " and ".join(repr(word[:60]) for word in words)
+    note = f"has {listed} below the last {file.unit} with a pair, which was left out"
     without.notes = [*file.notes, f"{file.title} {note}"]
     return without, take_cells(cells, kept)
+
+
+def _only_word(row: pd.Series) -> str | None:
+    """Return the word of a row that is no pair, a remark or the name of a sum; None for a pair."""
+    texts = [_as_trimmed_text(cell) for cell in row if not pd.isna(cell)]
+    texts = [text for text in texts if text]
+    words = [text for text in texts if not re.fullmatch(NUMBER, text)]
+    if len(words) != 1 or len(texts) == len(row):
+        return None
+    (word,) = words
+    is_remark = len(texts) == 1 and len(row) > 2 and " " in word
+    return word if is_remark or word.rstrip(":").lower() in _SUMMARY_WORDS else None
 
 
 def read_tables(source: object, *, row_name: str, example: str) -> Tables:
@@ -346,8 +362,8 @@ def _frame_of_json(text: str) -> pd.DataFrame:
                 # `DataFrame.to_json` writes columns of cells, or rows with `orient="index"`.
                 is_of_rows = any(map(field_for, keys)) and not any(map(field_for, records))
                 return pd.DataFrame(values if is_of_rows else records)
-        # A list under a key; without one, the iteration below raises.
-        records = next((value for value in values if isinstance(value, list)), None)
+        # Without a list, the iteration below raises.
+        records = next(_lists_in(values), None)
     frame = pd.json_normalize([_first_items({**record}) for record in records])
     # A record that is null on some lines is an empty column beside those of its keys.
     names = list(frame.columns)
@@ -357,6 +373,16 @@ def _frame_of_json(text: str) -> pd.DataFrame:
         if has_parts and frame[name].isna().all():
             unneeded.append(name)
     return frame.drop(columns=unneeded)
+
+
+def _lists_in(values: Collection[Any]) -> Iterator[list[Any]]:
+    """Yield the lists among JSON values, then those in objects: records may be in `data.items`."""
+    for value in values:
+        if isinstance(value, list):
+            yield value
+    for value in values:
+        if isinstance(value, dict):
+            yield from _lists_in(value.values())
 
 
 def _first_items(value: Any) -> Any:

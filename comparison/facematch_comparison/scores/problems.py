@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 _FEWEST_FAILURES: Final = 3
 _MOST_STATES: Final = 10
 
+#: Words about a call that failed, whatever the pictures show.
+_FAILED_CALL: Final = re.compile(
+    r"time.?d?.?out|throttl|rate.?limit|too.?many|quota|unavailable|connection|network|internal|"
+    r"server|\b(429|5\d\d)\b",
+    re.IGNORECASE,
+)
+
 #: Maximum number of distinct values or words that may mean a missing score.
 _MOST_MARKS: Final = 3
 
@@ -58,6 +65,8 @@ def problems_of_cells(
         if not file.missing_score_numbers:
             yield from _missing_score_numbers(column, numbers)
             yield from _scores_beside_failures(file, cells, numbers)
+        if "" not in file.missing_score_words:
+            yield from _empty_scores_beside_failures(file, cells, numbers)
     if file.has_any(("acquired", "answered", "error")):
         yield from _contradictions_of_answers(lines, scores)
     yield from _problems_of_people(file, lines)
@@ -196,6 +205,34 @@ def _scores_beside_failures(
                 f"on no other line: if no face was found, use {no_score}; if the calls failed, use "
                 f"{no_score} {error}; if every number is a score, use nan instead",
                 np.flatnonzero(is_lowest),
+            )
+            return
+
+
+def _empty_scores_beside_failures(
+    file: SourceTable, cells: pd.DataFrame, scores: NDArray[np.float64]
+) -> Iterator[Problem]:
+    """Yield a problem if scores are empty where a word says that the call failed, and only there.
+
+    A call that failed is no answer; without one, an empty score means that no face was found.
+    """
+    is_empty = np.isnan(scores)
+    if not is_empty.any() or file.has_any(("acquired", "answered", "error")):
+        return
+    for name in file.skipped_columns:
+        states = words_of(cells[name])
+        if len(states.categories) > _MOST_STATES or not _separates(states, is_empty):
+            continue
+        codes = np.unique(states.codes[is_empty])
+        words = [str(states.categories[code]) for code in codes if code >= 0]
+        if any(map(_FAILED_CALL.search, words)):
+            no_score = format_argument("no_scores", [""])
+            error = format_argument("columns", {"error": name})
+            yield Problem(
+                f"{file.score_columns[0]} is empty where {name[:60]!r} is "
+                f"{' or '.join(map(repr, words))[:90]}, and on no other line: if the calls failed, "
+                f"use {error}; if no face was found, use {no_score}",
+                np.flatnonzero(is_empty),
             )
             return
 

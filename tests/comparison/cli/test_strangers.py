@@ -176,7 +176,23 @@ FORMS = {
     "baidu.jsonl": lambda pairs: nested(pairs, "resp.result.score"),
     "points.csv": lambda pairs: pairs.assign(score=pairs["score"].astype(str) + " pts").to_csv(),
     "averages.csv": lambda pairs: f"{pairs.to_csv(index=False)}Average,,,{pairs['score'].mean()}\n",
+    "remark.csv": lambda pairs: f"{pairs.to_csv(index=False)},,,\nTotal,,,9\nBy Ada in May,,,\n",
+    "excel.csv": lambda pairs: f"\ufeffsep=;\n{pairs.to_csv(sep=';', decimal=',', index=False)}",
+    "below.json": lambda pairs: json.dumps(
+        {"meta": {"pairs": 80}, "data": {"items": pairs.to_dict("records")}}
+    ),
 }
+#: Files in which nothing but their form differs.
+SAME_SCORES = (
+    "numbered.csv",
+    "tencent.json",
+    "baidu.jsonl",
+    "points.csv",
+    "averages.csv",
+    "remark.csv",
+    "excel.csv",
+    "below.json",
+)
 #: The columns that only the user knows.
 ASKED = {"pictures.csv": ["check", "against"]}
 
@@ -187,7 +203,7 @@ def test_files_of_other_tools_are_read(report, pairs, tmp_path, name):
     *refused, answer = report(name, columns=ASKED.get(name, ()))
     assert len(refused) == (name in ASKED)
     assert re.search(r"rejects \d+ of 40 genuine attempts", answer.stdout)
-    if name in ("numbered.csv", "tencent.json", "baidu.jsonl", "points.csv", "averages.csv"):
+    if name in SAME_SCORES:
         (answers,) = read_scores(tmp_path / name)
         assert answers.scores.tolist() == pairs["score"].tolist()
 
@@ -283,6 +299,21 @@ def test_many_missing_scores_without_a_reason_are_asked(run, refusal, pairs):
     assert run(f"{REPORT} onfido.csv {option}").exit_code == 0
     pairs.assign(acquired=pairs["score"].notna().astype(int)).to_csv("onfido.csv", index=False)
     assert run(f"{REPORT} onfido.csv").exit_code == 0
+
+
+def test_empty_scores_beside_timeouts_are_asked(run, refusal, pairs):
+    """A call that failed is no picture without a face: it counts in no rate."""
+    is_late = pairs.index % 10 == 0
+    pairs["score"] = pairs["score"].mask(is_late)
+    pairs.assign(state=np.where(is_late, "no face", "ok")).to_csv("log.csv", index=False)
+    assert run(f"{REPORT} log.csv").exit_code == 0
+    pairs.assign(state=np.where(is_late, "ReadTimeout", "ok")).to_csv("log.csv", index=False)
+    (option,) = re.findall("use (--column error=state)", refusal("log.csv"))
+    assert run(f"{REPORT} log.csv {option}").exit_code == 0
+    (answers,) = read_scores("log.csv", columns={"error": "state"})
+    assert answers.answered.tolist() == (~is_late).tolist()
+    (answers,) = read_scores("log.csv", no_scores=[""])
+    assert answers.answered.all()
 
 
 def test_rekognitions_score_is_named_where_it_is_asked_for(report, pairs):
