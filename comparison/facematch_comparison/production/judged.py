@@ -8,6 +8,13 @@ Money adds false matches and false rejects at their costs. Its interval is recov
 intervals (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a
 general approach", Statistics in Medicine 27, 2008), because a sum would take its width from the few
 false matches that were seen: with none at all it would not allow for any.
+
+Three differences are tested: of both kinds of errors, and of each. If two of them are 0, so is the
+third, so each is significant by a closed test (R. Marcus, E. Peritz and K. R. Gabriel, "On closed
+testing procedures with special reference to ordered analysis of variance", Biometrika 63, 1976):
+its own p-value must be low, and that of all three being 0 (R. J. Simes, "An improved Bonferroni
+procedure for multiple tests of significance", Biometrika 73, 1986). So of equal systems at most 5
+in 100 are called different, by whichever of the three.
 """
 
 from __future__ import annotations
@@ -21,7 +28,7 @@ import attrs
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.stats import Paired, Term, holm, weighted_sum
+from facematch_comparison.stats import Paired, Term, weighted_sum
 from facematch_comparison.stats.rates import Bools, Floats, Ints
 from facematch_comparison.values.model import Costs, Estimate
 
@@ -51,11 +58,11 @@ class NetErrors:
         only_candidate: Labelled calls that only the candidate got wrong.
         saved: Errors saved per 1,000 compared calls; below 0 the candidate makes more.
         p_value: McNemar's test, exact or by person, whichever is higher.
-        p_adjusted: The same after Holm's correction for the two kinds; None for both kinds.
+        p_adjusted: That of a closed test of all kinds, so that chance shows a difference of any
+            kind as rarely as of one.
         wrong_labels: What a few wrong labels make of `saved`.
-        is_real: Whether the difference is significant: by `p_adjusted` (both kinds: `p_value`); by
-            an interval without 0, also if 1 label in 10 is wrong; and only if 1 wrong label in 20
-            does not turn the sign.
+        is_real: Whether the difference is significant: by `p_adjusted`; by an interval without 0,
+            also if 1 label in 10 is wrong; and only if 1 wrong label in 20 does not turn the sign.
         more_calls: About how many further calls would show the difference in 4 of 5 logs if it is
             as large as `saved`; None if it is shown, or if `saved` is next to 0.
     """
@@ -65,7 +72,7 @@ class NetErrors:
     only_candidate: int
     saved: Estimate
     p_value: float
-    p_adjusted: float | None = None
+    p_adjusted: float = 1.0
     wrong_labels: WrongLabels
     is_real: bool = False
     more_calls: int | None = None
@@ -195,18 +202,18 @@ class Judged:
                     wrong_labels=find_turn(saved.value, differences.both_labels(PER)),
                 )
             )
-        any_error, *each_kind = net
-        adjusted = holm([of_kind.p_value for of_kind in each_kind])
-        for number, p_value in enumerate(adjusted):
-            each_kind[number] = attrs.evolve(each_kind[number], p_adjusted=p_value)
-        return tuple(self._with_verdict(of_kind, confidence) for of_kind in (any_error, *each_kind))
+        p_of_all = simes([of_kind.p_value for of_kind in net])
+        verdicts = []
+        for of_kind in net:
+            adjusted = attrs.evolve(of_kind, p_adjusted=max(of_kind.p_value, p_of_all))
+            verdicts.append(self._with_verdict(adjusted, confidence))
+        return tuple(verdicts)
 
     def _with_verdict(self, net: NetErrors, confidence: float) -> NetErrors:
         """Return net errors with what is significant, or how many calls would show it."""
-        p_value = net.p_value if net.p_adjusted is None else net.p_adjusted
         corrected = self.differences(net.kind).saved(PER, confidence, wrong_share=ALLOWED_SHARE)
         is_real = (
-            p_value < 1 - confidence
+            net.p_adjusted < 1 - confidence
             and is_beyond_zero(net.saved, corrected)
             and not net.wrong_labels.is_turned
         )
@@ -258,6 +265,12 @@ class Judged:
             is_real=is_real,
             more_calls=None if is_real else find_more_calls(saved, len(self.persons)),
         )
+
+
+def simes(p_values: Sequence[float]) -> float:
+    """Return the p-value of the hypothesis that all hypotheses with these p-values are true."""
+    ranked = enumerate(sorted(p_values), start=1)
+    return min(len(p_values) / rank * p_value for rank, p_value in ranked)
 
 
 def _shifted(estimate: Estimate, shift: float) -> Estimate:

@@ -209,14 +209,13 @@ def error_rows(comparison: ShadowComparison) -> list[TextRow]:
     """Return the net errors of each kind, by title."""
     rows = []
     for net in comparison.net:
-        p_value = net.p_value if net.p_adjusted is None else net.p_adjusted
         rows.append(
             {
                 "Errors": NAMES[net.kind],
                 f"Only {comparison.answered.name}": f"{net.only_answered:,}",
                 f"Only {comparison.candidate.name}": f"{net.only_candidate:,}",
                 f"Saved per {PER:,} calls": estimate(net.saved),
-                "p": f"{p_value:.2g}",
+                "p": f"{net.p_adjusted:.2g}",
                 "Significant": "yes" if net.is_real else "no",
             }
         )

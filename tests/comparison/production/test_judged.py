@@ -3,8 +3,9 @@
 import attrs
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
-from facematch_comparison.production.judged import Judged
+from facematch_comparison.production.judged import Judged, simes
 
 
 def judged_calls(generator, *, calls, reject_rates, impostors=0.0):
@@ -97,3 +98,31 @@ def test_files_without_labels_are_stood_for_by_the_others():
         judged, is_labelled=judged.disagrees & ~in_second, file_set=in_second.astype(int)
     )
     assert partial.weights.sum() == pytest.approx(np.count_nonzero(judged.disagrees))
+
+
+@pytest.mark.parametrize("p_values", [(0.04, 0.03, 1.0), (0.2, 0.5, 0.9), (0.01, 0.04, 0.04)])
+def test_the_test_of_all_hypotheses_is_that_of_false_discoveries(p_values):
+    """Simes' p-value is the lowest one after the correction of Benjamini and Hochberg."""
+    assert simes(p_values) == pytest.approx(min(false_discovery_control(p_values)))
+
+
+def test_a_difference_of_one_kind_is_tested_once_in_all_kinds_together():
+    """One p-value of 0.04 among three is what equal systems show too often."""
+    genuine = np.arange(1000) % 2 == 0
+    answered, candidate = genuine.copy(), genuine.copy()
+    # Of strangers, the candidate lets in 1 in place of 8; customers are rejected by both alike.
+    strangers, customers = np.flatnonzero(~genuine), np.flatnonzero(genuine)
+    answered[strangers[:8]] = True
+    candidate[strangers[-1]] = True
+    answered[customers[:12]] = False
+    candidate[customers[-12:]] = False
+    judged = attrs.evolve(
+        judged_calls(np.random.default_rng(6), calls=1000, reject_rates=(0, 0)),
+        answered_accepts=answered,
+        candidate_accepts=candidate,
+        is_genuine=genuine,
+    )
+    _, _, of_matches = judged.net(0.95)
+    assert of_matches.p_value == pytest.approx(0.0390625)
+    assert of_matches.p_adjusted == pytest.approx(3 * of_matches.p_value)
+    assert not of_matches.is_real

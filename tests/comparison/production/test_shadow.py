@@ -373,7 +373,7 @@ def test_verdict_names_who_is_better_or_says_chance(rates, costs, verdict):
 
 
 @pytest.mark.parametrize(
-    ("wrong_answered", "wrong_candidate", "winner"), [(8, 1, "deepvue"), (1, 8, "didit")]
+    ("wrong_answered", "wrong_candidate", "winner"), [(7, 1, "deepvue"), (1, 7, "didit")]
 )
 def test_verdict_of_both_kinds_together_agrees_with_the_table(
     wrong_answered, wrong_candidate, winner

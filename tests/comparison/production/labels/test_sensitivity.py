@@ -137,3 +137,20 @@ def test_wrong_labels_hardly_ever_make_the_worse_vendor_significantly_better(wro
         false_matches += of_matches.is_real and of_matches.saved.value < 0
     assert costs_more <= 0.025 * months
     assert false_matches <= 0.025 * months
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [0.0, 0.05, 0.1])
+def test_equal_vendors_are_hardly_ever_called_different_by_any_kind_of_error(wrong):
+    """Three differences are tested, and the headline repeats any of them that is significant."""
+    generator = np.random.default_rng(78)
+    months = 600
+    better = 0
+    worse = 0
+    for _ in range(months):
+        judged = judged_month(generator, wrong=wrong, better=0.0, impostors=0.1)
+        signs = {np.sign(net.saved.value) for net in judged.net(0.95) if net.is_real}
+        better += 1 in signs
+        worse += -1 in signs
+    assert 0 < better <= 0.025 * months
+    assert 0 < worse <= 0.025 * months
