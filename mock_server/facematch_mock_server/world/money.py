@@ -57,10 +57,13 @@ class Ledger:
     """The credit of one account at one vendor, never below zero. Thread-safe."""
 
     def __init__(self, start: Decimal) -> None:
-        self._lock = threading.Lock()
+        # `charge_once` calls `charge`.
+        self._lock = threading.RLock()
         self._balance = start
         #: The newest 10,000 charges, in order.
         self.charges: Collection[Charge] = Collection(limit=MAX_CHARGES)
+        #: The newest 10,000 charges of `charge_once`, by the session's id.
+        self._charges_by_session: Collection[Charge] = Collection(limit=MAX_CHARGES)
 
     @property
     def balance(self) -> Decimal:
@@ -82,6 +85,15 @@ class Ledger:
             return self.charges.append(
                 Charge, at=at, what=what, amount=price, request_id=request_id, balance=balance
             )
+
+    def charge_once(self, price: Decimal, *, at: dt.datetime, what: str, session_id: str) -> None:
+        """Deduct `price`, unless the session was charged before or the credit is insufficient."""
+        with self._lock:
+            if self._charges_by_session.find(session_id) is not None:
+                return
+            charge = self.charge(price, at=at, what=what, request_id=session_id)
+            if charge is not None:
+                self._charges_by_session.put(session_id, charge)
 
     def refund(self, charge: Charge) -> None:
         """Undo the charge for a call that got no response, without changing later charges."""

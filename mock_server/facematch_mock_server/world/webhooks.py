@@ -511,18 +511,19 @@ def announce(
     event: str,
     origin: str,
     only: Container[str] | None = None,
+    delay_s: float = 0,
 ) -> None:
     """Queue a delivery for each destination that gets this event; see `new_delivery`.
 
-    `only` has the ids of the destinations that may get it; None for all.
+    `only` has the ids of the destinations that may get it; None for all. It is due in `delay_s`.
     """
     for destination in world.outbox.destinations.all():
         if only is not None and destination.uuid not in only:
             continue
         if destination.enabled and event in destination.events:
-            world.outbox.enqueue(
-                new_delivery(world, destination, session, event=event, origin=origin)
-            )
+            delivery = new_delivery(world, destination, session, event=event, origin=origin)
+            due_at = delivery.created_at + dt.timedelta(seconds=delay_s)
+            world.outbox.enqueue(attrs.evolve(delivery, due=due_at))
 
 
 def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:

@@ -50,7 +50,7 @@ READS = {
 
 def act_during_first_charge(monkeypatch, ledger, act):
     """Let `act` run to its end, in a thread of its own, before the next charge is made."""
-    charge = ledger.charge
+    charge_once = ledger.charge_once
     waiting = [act]
 
     def charge_after_act(*arguments, **named):
@@ -59,9 +59,9 @@ def act_during_first_charge(monkeypatch, ledger, act):
             thread.start()
             thread.join(10)
             assert not thread.is_alive(), "the charge blocks other threads"
-        return charge(*arguments, **named)
+        return charge_once(*arguments, **named)
 
-    monkeypatch.setattr(ledger, "charge", charge_after_act)
+    monkeypatch.setattr(ledger, "charge_once", charge_after_act)
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
 from .access import SumsubCall
-from .applicants import find_active, level_of, store_change, with_metadata
+from .applicants import find_active, level_of, store_change
 from .claims import LIVENESS_METHODS
-from .reviews import FINAL, GREEN, INIT, IS_CHARGED, RETRY, REVIEWED_AT, REVIEWS, show_time
+from .reviews import FINAL, GREEN, INIT, RETRY, REVIEWS
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"
@@ -116,35 +116,12 @@ def _fail(_: World, session: Session, is_last: bool) -> Session:
 
 
 def charge_and_announce_status(world: World, session: Session) -> None:
-    """Charge an applicant's first check (never in the sandbox), and send the status's webhook.
-
-    The time of a review is stored.
-    """
+    """Charge an applicant's first check (never in the sandbox), and send the status's webhook."""
     facts = hosted_of(session)
-    status = REVIEWS[session.status].status
-    is_charged_now = False
-
-    def note(stored: Session) -> Session:
-        nonlocal is_charged_now
-        values = dict[str, Any]()
-        # Noted in the same atomic change: else two threads would both find it uncharged.
-        is_checked = facts.is_live and facts.attempts > 0
-        is_charged_now = is_checked and IS_CHARGED not in stored.metadata_or_empty
-        if is_charged_now:
-            values[IS_CHARGED] = True
-        if status == "completed":
-            values[REVIEWED_AT] = show_time(world.clock.now())
-        return with_metadata(stored, **values)
-
-    world.sessions.change(session.id, note)
-    if is_charged_now:
-        world.ledger.charge(
-            world.claims["credit.price"],
-            at=world.clock.now(),
-            what=SERVICE,
-            request_id=session.id,
-        )
-    event = webhooks.EVENT_OF_STATUS.get(status)
+    if facts.is_live and facts.attempts > 0:
+        price = world.claims["credit.price"]
+        world.ledger.charge_once(price, at=world.clock.now(), what=SERVICE, session_id=session.id)
+    event = webhooks.EVENT_OF_STATUS.get(REVIEWS[session.status].status)
     if event is not None:
         webhooks.announce(world, session, event)
 
@@ -178,7 +155,9 @@ def complete_test(call: SumsubCall) -> Response:
         result |= {"SELFIE": make_step(_SELFIE, shown, [1001])}
     status = " ".join(status_words)
     session = store_change(
-        call, session, lambda each: attrs.evolve(each, status=status, result=result)
+        call,
+        session,
+        lambda each: hosted.with_status(call.world, attrs.evolve(each, result=result), status),
     )
     charge_and_announce_status(call.world, session)
     return call.answer("sandbox.completed")

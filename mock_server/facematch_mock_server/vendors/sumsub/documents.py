@@ -120,7 +120,12 @@ def request_check(call: SumsubCall) -> Response:
         call, session, lambda each: hosted.with_status(call.world, each, "pending")
     )
     charge_and_announce_status(call.world, pending)
-    judged = store_change(call, pending, lambda each: _as_uploaded(judged_by(with_attempt(each))))
+
+    def judge(each: Session) -> Session:
+        judged = _as_uploaded(judged_by(with_attempt(each)))
+        return hosted.with_status(call.world, judged, judged.status)
+
+    judged = store_change(call, pending, judge)
     if judged.status != pending.status:
         charge_and_announce_status(call.world, judged)
     call.claims.cite("check.steps", "check.selfie", "session.at_once")

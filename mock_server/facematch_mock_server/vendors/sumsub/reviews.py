@@ -32,10 +32,6 @@ class ShownReview:
 
 #: Letters for the digits of an id, because an id of digits alone would look like a number.
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-#: The key, in the metadata of a session, of the shown time of its last review.
-REVIEWED_AT = "reviewed_at"
-#: A key of the metadata, only in a session that was charged.
-IS_CHARGED = "is_charged"
 #: The key, in the metadata, of the pictures that were sent by the API, oldest first.
 UPLOADS = "uploads"
 #: The statuses of a check that goes on.
@@ -75,9 +71,8 @@ def show_review(session: Session) -> dict[str, Any]:
         "reviewStatus": REVIEWS[session.status].status,
         "priority": 0,
     }
-    reviewed_at = session.metadata_or_empty.get(REVIEWED_AT)
-    if body["reviewStatus"] == "completed" and reviewed_at is not None:
-        body["reviewDate"] = reviewed_at
+    if body["reviewStatus"] == "completed" and session.status_at is not None:
+        body["reviewDate"] = show_time(session.status_at)
     result = show_result(session)
     if result:
         body["reviewResult"] = result

@@ -60,12 +60,8 @@ REASONS: Mapping[int, str] = {
 #: The reason code, and the status that it explains.
 REASON_CODE = "reason_code"
 REASON_STATUS = "reason_status"
-#: The time of the decision, as responses show it.
-DECIDED_AT = "decided_at"
 #: The times of the requests to resubmit, as responses show them: each begins an attempt.
 RESUBMITTED_AT = "resubmitted_at"
-#: Only in a session that was charged.
-IS_CHARGED = "is_charged"
 #: The number of submitted attempts that an event webhook has told of.
 ATTEMPTS_TOLD = "attempts_told"
 #: The namespace of attempt ids, which depend only on the session and the attempt's number.
@@ -101,6 +97,11 @@ def attempt_id_of(session: Session) -> str:
     return list_attempts(session)[-1]["id"]
 
 
+def _decided_at(session: Session) -> str:
+    """Return the time of a decision; a session that was decided has one."""
+    return stamp(session.status_at or session.created_at)
+
+
 def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the body of a decision, which is also that of its webhook."""
     claims.cite("judge.codes", "judge.reasons", "judge.match_from", "judge.live_from")
@@ -124,7 +125,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "vendorData": session.vendor_data,
             "endUserId": session.metadata_or_empty.get("endUserId"),
             "acceptanceTime": stamp(session.created_at),
-            "decisionTime": session.result.get(DECIDED_AT),
+            "decisionTime": _decided_at(session),
             "person": _person(hosted.document_fields),
             "document": _document(hosted.document_fields, has_type=hosted.kind == "kyc"),
             "comments": [],
@@ -183,7 +184,7 @@ def full_auto_body(session: Session) -> dict[str, Any]:
         "endUserId": session.metadata_or_empty.get("endUserId"),
         "version": "1.0.0",
         "acceptanceTime": stamp(session.created_at),
-        "time": session.result.get(DECIDED_AT),
+        "time": _decided_at(session),
         "data": {
             "verification": {
                 "decision": session.status,

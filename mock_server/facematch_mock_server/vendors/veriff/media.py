@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import uuid
 
 import attrs
@@ -33,12 +32,16 @@ def add_media(call: VeriffCall) -> Response:
     context = image.get("context")
     if context != "face-reference" and context not in _SHOWN:
         call.refuse("media.context")
-    content = _decode(call, image.get("content"))
-    if len(content) > call.claims.get("media.max_bytes"):
+    text = image.get("content")
+    if not isinstance(text, str) or not text:
+        call.refuse("media.no_content")
+    # Bare base64, or a data URI.
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    picture = call.upload_base64("image.content", encoded, refusal="media.not_base64")
+    if len(picture.content) > call.claims.get("media.max_bytes"):
         call.refuse("media.large", "media.max_bytes")
     if session.status not in OPEN:
         call.refuse("media.late")
-    picture = call.upload("image.content", context, content)
     # Recognize the picture now, so that faults aimed at it apply.
     call.detect_faces(picture)
     call.world.pictures.keep({str(picture.digest): picture.content})
@@ -65,17 +68,6 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
     else:
         call.claims.cite("media.shown")
         call.world.sessions.change(session.id, show_picture)
-
-
-def _decode(call: VeriffCall, text: object) -> bytes:
-    """Return a picture in base64, bare or as a data URI."""
-    if not isinstance(text, str) or not text:
-        call.refuse("media.no_content")
-    encoded = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError:
-        call.refuse("media.not_base64")
 
 
 def submit(call: VeriffCall) -> Response:

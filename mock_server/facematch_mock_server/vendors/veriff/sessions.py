@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,13 +24,11 @@ from .decisions import (
     ATTACK,
     ATTEMPTS_TOLD,
     CREATED,
-    DECIDED_AT,
     DECISION_CODES,
     DECLINED,
     EXPIRED,
     FACE_IS_NOT_OF_DOCUMENT,
     FACE_IS_NOT_OF_REFERENCE,
-    IS_CHARGED,
     NO_FACE,
     NO_FACE_IN_DOCUMENT,
     NO_FACE_IN_REFERENCE,
@@ -76,16 +73,6 @@ class VeriffCall(base.Call):
                 self.refuse("session.unknown")
             self._session = expire_if_due(self.world, session)
         return self._session
-
-    @property
-    def origin(self) -> str:
-        """The scheme and host for links to this server."""
-        address = self.world.account.shared.address or "http://127.0.0.1"
-        host = self.request.header("host")
-        if host is None:
-            return address
-        scheme = "https" if self.world.vendor.has_host(host) else urlsplit(address).scheme
-        return f"{scheme}://{host}"
 
 
 # Start
@@ -215,11 +202,8 @@ def delete(call: VeriffCall) -> Response:
         call.refuse("session.unknown")  # a concurrent request deleted it
     if session.status in OPEN:
         call.claims.cite("delete.webhook")
-        last_attempt = attrs.evolve(
-            session,
-            status=EXPIRED if session.status == CREATED else ABANDONED,
-            result={**session.result, DECIDED_AT: stamp(call.now)},
-        )
+        status = EXPIRED if session.status == CREATED else ABANDONED
+        last_attempt = hosted.with_status(call.world, session, status)
         webhooks.announce(call.world, last_attempt, is_submitted_now=False)
     body = {"status": "success", "verification": {"id": session.id}}
     return call.answer("delete.answer", body)
@@ -277,40 +261,31 @@ def _with_reason(session: Session, status: str, reason_code: int) -> Session:
 
 
 def _note_status(world: World, session: Session) -> None:
-    """Store the time of a decision, charge a live session once, and send webhooks."""
+    """Store the beginning of an attempt, charge a live session once, and send webhooks."""
     is_submitted_now = False
-    is_charged_now = False
 
     def note(stored: Session) -> Session:
-        nonlocal is_submitted_now, is_charged_now
+        nonlocal is_submitted_now
         facts = dict[str, Any]()
         attempts = hosted_of(session).attempts
+        # Noted in the same atomic change: else two threads would both find it untold.
         is_submitted_now = attempts > stored.result.get(ATTEMPTS_TOLD, 0)
         if is_submitted_now:
             facts[ATTEMPTS_TOLD] = attempts
-        if session.status in DECISION_CODES:
-            facts[DECIDED_AT] = stamp(world.clock.now())
         if session.status == RESUBMIT:
-            facts[RESUBMITTED_AT] = (*stored.result.get(RESUBMITTED_AT, ()), facts[DECIDED_AT])
-        # Noted in the same atomic change: else two threads would both find it uncharged.
-        is_charged_now = _is_chargeable(session) and IS_CHARGED not in stored.result
-        if is_charged_now:
-            facts[IS_CHARGED] = True
+            asked_back_at = stamp(world.clock.now())
+            facts[RESUBMITTED_AT] = (*stored.result.get(RESUBMITTED_AT, ()), asked_back_at)
         return attrs.evolve(stored, result={**stored.result, **facts})
 
     noted = world.sessions.change(session.id, note)
     if noted is None:
         # A concurrent request has deleted the session, which is still charged and announced.
         noted = note(session)
-    if is_charged_now:
-        price = Decimal(world.claims["credit.price"])
-        world.ledger.charge(price, at=world.clock.now(), what="SESSION", request_id=session.id)
+    # Veriff charges a verdict or a request to resubmit.
+    if session.status in (APPROVED, DECLINED, RESUBMIT) and hosted_of(session).is_live:
+        price = world.claims["credit.price"]
+        world.ledger.charge_once(price, at=world.clock.now(), what="SESSION", session_id=session.id)
     webhooks.announce(world, noted, is_submitted_now=is_submitted_now)
-
-
-def _is_chargeable(session: Session) -> bool:
-    """Return whether a session has a verdict or a request to resubmit, which Veriff charges."""
-    return session.status in (APPROVED, DECLINED, RESUBMIT) and hosted_of(session).is_live
 
 
 SESSION_RULES = SessionRules(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import attrs
 
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import (
@@ -15,7 +14,6 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookRules,
-    new_delivery,
 )
 
 from .decisions import (
@@ -32,6 +30,8 @@ from .decisions import (
 #: decisions here.
 DECISION = "decision"
 EVENT = "event"
+#: Veriff's webhooks contain no URL.
+NO_ORIGIN = ""
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
@@ -42,24 +42,15 @@ def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
     """
     if session.status == STARTED:
         _drop_requests_to_resubmit(world, session)
-        _queue(world, session, EVENT)
+        webhooks.announce(world, session, event=EVENT, origin=NO_ORIGIN)
     if is_submitted_now:
-        _queue(world, attrs.evolve(session, status=SUBMITTED), EVENT)
+        submitted = attrs.evolve(session, status=SUBMITTED)
+        webhooks.announce(world, submitted, event=EVENT, origin=NO_ORIGIN)
     if session.status in DECISION_CODES:
-        _queue(world, session, DECISION)
-
-
-def _queue(world: World, session: Session, kind: str) -> None:
-    """Queue a delivery for each destination of this kind of webhook, `DECISION` or `EVENT`."""
-    delay_s = 0
-    if session.status == RESUBMIT:
-        delay_s = world.claims["webhook.resubmission_s"]
-    for destination in world.outbox.destinations.all():
-        if destination.enabled and kind in destination.events:
-            # Veriff's webhooks contain no URL, so they need no origin.
-            delivery = new_delivery(world, destination, session, event=kind, origin="")
-            due_at = delivery.created_at + dt.timedelta(seconds=delay_s)
-            world.outbox.enqueue(attrs.evolve(delivery, due=due_at))
+        delay_s = 0
+        if session.status == RESUBMIT:
+            delay_s = world.claims["webhook.resubmission_s"]
+        webhooks.announce(world, session, event=DECISION, origin=NO_ORIGIN, delay_s=delay_s)
 
 
 def _drop_requests_to_resubmit(world: World, session: Session) -> None:
