@@ -99,8 +99,8 @@ def first_calls_to(vendor: str) -> str:
     maximum = f"at most {charged}" if charged else "none"
     settings = "".join(f"`{variable}`, " for variable in variables)
     head = (
-        f"There are {number} [first calls](index.md#the-first-real-call), of which {maximum} may "
-        f"be charged. {f'Set {settings[:-2]}, and run:' if variables else 'Run:'}"
+        f"Of {number} [first calls](index.md#the-first-real-call), {maximum} may be charged. "
+        f"{f'Set {settings[:-2]}, and run:' if variables else 'Run:'}"
     )
     record = f"--record {vendor}.json --max-calls {number}"
     runner = f"python -m facematch_mock_server.first_calls {vendor} ME.jpg ME-AGAIN.jpg FRIEND.jpg"
@@ -123,7 +123,7 @@ def comparison_with(vendor: str) -> str:
     mock = f"The mock ([claims]({claims}))"
     comparison = latest_comparison(vendor)
     if comparison is None:
-        return f"{mock} was compared with the vendor: **never**."
+        return f"{mock} was **never** compared with the vendor."
     server = "" if comparison.image is None else f", the image `{comparison.image}`"
     return (
         f"{mock} of facematch {comparison.mock} was compared with the vendor{server}: on "
