@@ -12,13 +12,28 @@ import os
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from .deadline import Deadline
 
-__all__ = ["HelperThreads", "NoThread", "StillRunning", "fulfil"]
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "DEFAULT_WORKERS",
+    "MAX_WORKERS",
+    "HelperThreads",
+    "NoThread",
+    "StillRunning",
+    "fulfil",
+]
 
 T = TypeVar("T")
+
+#: Concurrent calls of a batch, by default and at most. More would not help: a vendor's rate limit
+#: or this machine's CPU is the bottleneck.
+DEFAULT_WORKERS: Final = 4
+MAX_WORKERS: Final = 256
+#: Concurrent calls of an async verifier, and of async sessions, by default.
+DEFAULT_CONCURRENCY: Final = 64
 
 
 class NoThread(Exception):

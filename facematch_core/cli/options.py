@@ -16,6 +16,7 @@ import click
 
 from facematch_core import errors
 from facematch_core.base.addresses import is_allowed_host
+from facematch_core.base.threads import MAX_WORKERS
 from facematch_core.models import Operation
 
 from .text import say
@@ -55,10 +56,10 @@ def parse_pairs(
 
 
 def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
-    """Parse the number of concurrent calls, 1 to 256."""
+    """Parse the number of concurrent calls."""
     if typed is None:
         return None
-    return click.IntRange(1, 256).convert(typed, option, context)
+    return click.IntRange(1, MAX_WORKERS).convert(typed, option, context)
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS
 from facematch_core.errors import OutcomeUnknown
 from facematch_core.models import Ids, Operation, Retention
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from facematch_core.call.events import CallEvent
 
     from ._results import Answer
-
-#: Default number of concurrent calls.
-WORKERS = 4
 
 
 @click.command("verify")
@@ -50,8 +48,8 @@ WORKERS = 4
 @click.option(
     "--workers",
     callback=options.parse_workers,
-    metavar="1-256",
-    show_default=str(WORKERS),
+    metavar=f"1-{MAX_WORKERS}",
+    show_default=str(DEFAULT_WORKERS),
     help="With --pairs: maximum number of concurrent calls.",
 )
 @click.option("--yes", is_flag=True, help="With --pairs: do not ask before spending money.")
@@ -80,7 +78,7 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
             raise click.UsageError("--pairs requires --out FILE.")
         from .pairs import compare_pairs
 
-        workers = arguments["workers"] or WORKERS
+        workers = arguments["workers"] or DEFAULT_WORKERS
         return compare_pairs(arguments, _call_options(arguments), workers=workers)
     for name in ("out", "repeat", "workers", "yes"):
         if arguments[name]:

@@ -30,6 +30,7 @@ from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import Secret
+from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.call.verdict import check_deadline_s, check_defaults
 from facematch_core.call_log import CallLog
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
@@ -124,7 +125,7 @@ def open_verifier(
 
 @clears_frames
 def open_async_verifier(
-    backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
+    backend: str | None = None, *, max_concurrency: int = DEFAULT_CONCURRENCY, **arguments: Any
 ) -> AsyncFaceVerifier:
     """Open an `AsyncFaceVerifier`. For `arguments`, see `open_verifier`.
 
@@ -208,7 +209,7 @@ def open_sessions(
 
 @clears_frames
 def open_async_sessions(
-    backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
+    backend: str | None = None, *, max_concurrency: int = DEFAULT_CONCURRENCY, **arguments: Any
 ) -> AsyncSessions:
     """Open `AsyncSessions`. For `arguments`, see `open_sessions`.
 

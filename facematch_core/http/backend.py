@@ -38,7 +38,13 @@ from facematch_core.images.image import Image
 from .messages import FilePart, HttpReply, HttpRequest
 from .refusals import ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_code
 from .steps import StepDriver
-from .transport import HttpClient, check_urllib3, host_of
+from .transport import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    HttpClient,
+    check_urllib3,
+    host_of,
+)
 
 R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
 
@@ -104,8 +110,8 @@ class HttpBackend(RemoteBackend):
     request_id_header: ClassVar[str | None] = None
     has_sandbox: ClassVar[bool] = True
 
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    read_timeout_s: float = READ_TIMEOUT_S
     ca_bundle: Path | None = None
     proxy: str | None = None
 

@@ -55,6 +55,9 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
+#: Seconds for connecting, and for each send or receive after that, by default.
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
 #: Seconds to keep an idle connection if the server does not say how long it does. Servers close it
 #: after 2 s or more; a request that races the close may have been charged.
 KEEP_IDLE_S = 1.5
@@ -119,8 +122,8 @@ class HttpClient:
     def __init__(
         self,
         *,
-        connect_timeout_s: float = 10.0,
-        read_timeout_s: float = 30.0,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
         max_body_bytes: int = 1024 * 1024,
         ca_bundle: str | os.PathLike[str] | None = None,
         proxy: str | None = None,

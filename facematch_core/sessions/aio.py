@@ -9,6 +9,7 @@ import attrs
 
 from facematch_core.backend.session_types import Person
 from facematch_core.base.frames import clears_frames
+from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
 from facematch_core.verifier.aio import Awaited, awaited
 
@@ -42,7 +43,7 @@ class AsyncSessions(Awaited):
 
     _verifier: Sessions
 
-    def __init__(self, sessions: Sessions, *, max_concurrency: int = 64) -> None:
+    def __init__(self, sessions: Sessions, *, max_concurrency: int = DEFAULT_CONCURRENCY) -> None:
         if not isinstance(sessions, Sessions):
             raise ConfigurationError(
                 f"AsyncSessions takes Sessions, not {type(sessions).__name__}; with a name, call "
@@ -138,7 +139,7 @@ class AsyncSessionStore(Awaited):
 
     _verifier: SessionStore
 
-    def __init__(self, store: SessionStore, *, max_concurrency: int = 64) -> None:
+    def __init__(self, store: SessionStore, *, max_concurrency: int = DEFAULT_CONCURRENCY) -> None:
         if not isinstance(store, SessionStore):
             raise ConfigurationError(
                 f"AsyncSessionStore takes a SessionStore, not {type(store).__name__}."

@@ -21,7 +21,7 @@ import anyio.to_thread
 
 from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
 from facematch_core.base.frames import clear_frames_with_pictures, clears_frames
-from facematch_core.base.threads import fulfil
+from facematch_core.base.threads import DEFAULT_CONCURRENCY, DEFAULT_WORKERS, fulfil
 from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
 from facematch_core.models import MatchResult
@@ -50,7 +50,9 @@ class Awaited:
     #: None if `__init__` failed.
     _verifier: Any = None
 
-    def __init__(self, verifier: object, runner: Runner, *, max_concurrency: int = 64) -> None:
+    def __init__(
+        self, verifier: object, runner: Runner, *, max_concurrency: int = DEFAULT_CONCURRENCY
+    ) -> None:
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
@@ -233,7 +235,7 @@ class AsyncFaceVerifier(Awaited):
 
     _verifier: Verifier
 
-    def __init__(self, verifier: Verifier, *, max_concurrency: int = 64) -> None:
+    def __init__(self, verifier: Verifier, *, max_concurrency: int = DEFAULT_CONCURRENCY) -> None:
         if not isinstance(verifier, Verifier):
             raise ConfigurationError(
                 "AsyncFaceVerifier takes a FaceVerifier or another verifier, not "
@@ -266,7 +268,7 @@ class AsyncFaceVerifier(Awaited):
         self,
         pairs: Iterable[Any] | AsyncIterable[Any],
         *,
-        max_workers: int = 4,
+        max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
         **options: Unpack[MatchOptions[AnyThreshold]],
     ) -> AsyncGenerator[PairOutcome, None]:

@@ -33,7 +33,7 @@ from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.functions import check_function
-from facematch_core.base.threads import HelperThreads, fulfil
+from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS, HelperThreads, fulfil
 from facematch_core.call.events import CallEvent, EventEmitter
 from facematch_core.call.run import CallRunner, Runner, load_images
 from facematch_core.call.verdict import (
@@ -274,7 +274,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         self,
         pairs: Iterable[Any],
         *,
-        max_workers: int = 4,
+        max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
         **options: Unpack[MatchOptions[T_contra]],
     ) -> PairOutcomes:
@@ -542,10 +542,6 @@ def _check_policies(policies: object) -> tuple[Policy, ...]:
     if not all(isinstance(policy, Policy) for policy in all_policies):
         raise errors.ConfigurationError("policies must be of type Policy.")
     return all_policies
-
-
-#: More workers would not help: a vendor's rate limit or this machine's CPU is the bottleneck.
-MAX_WORKERS = 256
 
 
 #: Our names for options that other libraries name differently.

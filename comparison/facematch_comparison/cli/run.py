@@ -14,6 +14,7 @@ import click
 
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.deadline import SystemClock
+from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS
 from facematch_core.cli import text
 from facematch_core.cli.files import form_of, make_folder, refuse_unwritable
 from facematch_core.cli.options import (
@@ -103,7 +104,11 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
 @config_option
 @common.store
 @common.text_option(
-    "--workers", "1-256", "Parallel calls to each system.", type=click.IntRange(1, 256), default=4
+    "--workers",
+    f"1-{MAX_WORKERS}",
+    "Parallel calls to each system.",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=DEFAULT_WORKERS,
 )
 @common.repeated(
     "--keep",

@@ -22,10 +22,10 @@ from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import format_argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import raise_problems
+from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS
 from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
 from facematch_core.models import Charged, Decision, ThresholdRule
-from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
 from .records import PairOutcome, PairState, Price, StoredStudy, StoredSystem
@@ -149,7 +149,7 @@ class StudyRun:
     def run(
         self,
         *,
-        workers: int = 4,
+        workers: int = DEFAULT_WORKERS,
         progress: OnEnd | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> RunSummary:
@@ -225,7 +225,7 @@ def run_study(
     systems: Mapping[str, SystemOpener],
     database: RunDatabase,
     *,
-    workers: int = 4,
+    workers: int = DEFAULT_WORKERS,
     progress: OnEnd | None = None,
     **more: Any,
 ) -> RunSummary:
