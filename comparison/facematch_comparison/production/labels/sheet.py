@@ -25,8 +25,8 @@ ANSWERS: Final[dict[bool | None, str]] = {True: "yes", False: "no", None: "?"}
 
 
 @attrs.frozen(kw_only=True)
-class Row:
-    """A call to label.
+class SheetRow:
+    """A row of a review sheet: a call, and what a person answered.
 
     Attributes:
         call_id: The id of the call.
@@ -80,13 +80,13 @@ class ReviewSheet:
         self._order = sorted(range(len(numbers)), key=lambda row: _as_number(numbers[row]))
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SheetRow]:
         """The calls in the order of their numbers."""
         calls = self._column("call")
         labels = self._column(self.label_column)
         remarks = self._column("remark")
         return [
-            Row(call_id=calls[row], label=_as_answer(labels[row]), remark=remarks[row])
+            SheetRow(call_id=calls[row], label=_as_answer(labels[row]), remark=remarks[row])
             for row in self._order
         ]
 
