@@ -248,7 +248,7 @@ def mock_door(
         for vendor in server.vendors:
             _set_own_address_and_keys(monkeypatch, server, vendor)
         ca_file = str(door.authority.pem)
-        sitecustomize.use(sitecustomize.Door(door.port, door.hosts, ca_file))
+        sitecustomize.use(sitecustomize.KnownDoor(door.port, door.hosts, ca_file))
         try:
             with _check_unused(request, server):
                 yield server

@@ -5,7 +5,7 @@ import threading
 from kit.mock_world import control_of, control_request
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world.outgoing import Exchange
+from facematch_mock_server.world.outgoing import RemoteResponse
 from facematch_mock_server.world.webhooks import THREAD
 
 HOOK = "http://127.0.0.1:9/hook"
@@ -28,8 +28,8 @@ def carry(engine, *answers):
         letters.append((url, letter, timeout_s))
         status = waiting.pop(0) if waiting else 200
         if isinstance(status, str):
-            return Exchange(problem=status, elapsed_ms=5000)
-        return Exchange(status=status, elapsed_ms=12)
+            return RemoteResponse(problem=status, elapsed_ms=5000)
+        return RemoteResponse(status=status, elapsed_ms=12)
 
     while (taken := world.outbox.take_due(world.clock.now())) is not None:
         world.outbox.attempt(taken, send)

@@ -42,7 +42,7 @@ from facematch_mock_server.world.links import NamedPictures
 from facematch_mock_server.world.money import Charge, amount
 from facematch_mock_server.world.vendor import Vendor, endpoint
 
-from .table import Operation, hints_of, list_operations, read_record, to_json_types
+from .table import ControlOperation, hints_of, list_operations, read_record, to_json_types
 
 
 @attrs.frozen(kw_only=True)
@@ -699,7 +699,7 @@ Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LI
 
 
 @functools.cache
-def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
+def operations_of(vendor: Vendor) -> dict[tuple[str, str], ControlOperation]:
     """Return the operations of `Control` and of a vendor's extensions, by method and path."""
     return list_operations({None: Control, **vendor.extensions}, vendor)
 

@@ -177,7 +177,7 @@ LISTED = 1000
 
 
 @attrs.frozen(kw_only=True)
-class Operation:
+class ControlOperation:
     """An operation of the control API at one vendor.
 
     Attributes:
@@ -219,7 +219,9 @@ class Operation:
         return answer
 
 
-def list_operations(owners: Mapping[Any, type], vendor: Vendor) -> dict[tuple[str, str], Operation]:
+def list_operations(
+    owners: Mapping[Any, type], vendor: Vendor
+) -> dict[tuple[str, str], ControlOperation]:
     """Return the operations of these classes by method and path. The owner None is `Control`."""
     operations = {}
     for owner_name, owner in owners.items():
@@ -237,7 +239,7 @@ def _make_operation(
     function: Callable[..., Any],
     owner: str | None,
     vendor: Vendor,
-) -> Operation:
+) -> ControlOperation:
     """Return the operation that a marked method defines.
 
     Every argument needs an annotation. ``**`` stands for the endpoint's extra parameters;
@@ -263,7 +265,7 @@ def _make_operation(
         parameters[name] = hint
         if argument.default is argument.empty:
             required.add(name)
-    return Operation(
+    return ControlOperation(
         summary=_summarize(function, is_count=control_endpoint.count),
         parameters=parameters,
         required=frozenset(required),

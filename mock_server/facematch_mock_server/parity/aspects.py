@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.replies.vocabulary import Field
+from facematch_mock_server.replies.vocabulary import FieldName
 
 #: Headers whose values depend on the vendor, not on the call.
 _HEADERS = re.compile(
@@ -48,7 +48,7 @@ _OPTIONAL = ("words", "time", "side", "code", "form")
 
 
 @attrs.frozen
-class Difference:
+class AspectDifference:
     """An aspect whose values differ: texts of both sides, or none if a side lacks it."""
 
     aspect: str
@@ -56,14 +56,14 @@ class Difference:
     vendor: tuple[str, ...]
 
 
-def compare_answers(mock: Response, vendor: Response) -> list[Difference]:
+def compare_answers(mock: Response, vendor: Response) -> list[AspectDifference]:
     """Return the differences between the mock's answer and the vendor's.
 
     If the status differs, it is the only difference. A star in the vendor's text stands for any
     text, because a recording has it in place of private words.
     """
     if mock.status != vendor.status:
-        return [Difference("status", (str(mock.status),), (str(vendor.status),))]
+        return [AspectDifference("status", (str(mock.status),), (str(vendor.status),))]
     mock_aspects = _describe(mock)
     vendor_aspects = _describe(vendor)
     differences = []
@@ -73,7 +73,7 @@ def compare_answers(mock: Response, vendor: Response) -> list[Difference]:
         mock_texts = sorted(mock_aspects.get(aspect, ()))
         vendor_texts = sorted(vendor_aspects.get(aspect, ()))
         if not _say_the_same(mock_texts, vendor_texts):
-            differences.append(Difference(aspect, tuple(mock_texts), tuple(vendor_texts)))
+            differences.append(AspectDifference(aspect, tuple(mock_texts), tuple(vendor_texts)))
     return differences
 
 
@@ -144,7 +144,7 @@ def _values_in(value: Any, path: str, *, is_private: bool) -> Iterator[tuple[str
         for name, inner in value.items():
             is_name = _KEY.fullmatch(name) and not STAND_IN.fullmatch(name)
             inner_path = f"{path}.{name if is_name else '*'}".lstrip(".")
-            is_inner_private = is_private or Field(name).is_private
+            is_inner_private = is_private or FieldName(name).is_private
             yield from _values_in(inner, inner_path, is_private=is_inner_private)
     elif isinstance(value, list):
         for inner in value:

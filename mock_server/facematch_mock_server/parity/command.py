@@ -22,7 +22,7 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.replies import read_replies
 
 if TYPE_CHECKING:
-    from .comparing import Compared
+    from .comparing import ComparedExchange
 
 
 @click.command("parity", short_help="Compare a recording of a vendor with its mock.")
@@ -85,7 +85,7 @@ def _check_cards(known_cards: Mapping[str, str], pictures: Collection[str]) -> N
             raise click.UsageError(f"--picture {name}: the cards are {', '.join(READY)}.")
 
 
-def _mark(file: Path, content: bytes, compared: Sequence[Compared]) -> None:
+def _mark(file: Path, content: bytes, compared: Sequence[ComparedExchange]) -> None:
     """Write the recording with ``"instead": true`` where it differs from the mock."""
     document = json.loads(content)
     mappings = document.get("mappings", [document])
@@ -95,7 +95,7 @@ def _mark(file: Path, content: bytes, compared: Sequence[Compared]) -> None:
     write_bytes(file, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
-def _make_report(compared: Sequence[Compared], sha256: str) -> dict[str, Any]:
+def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str, Any]:
     counts = Counter(each.result for each in compared)
     held: set[str] = set()
     about_faces: set[str] = set()

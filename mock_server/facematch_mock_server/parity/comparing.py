@@ -8,9 +8,9 @@ import attrs
 
 from facematch_mock_server.vendors.signers import SIGNERS
 
-from .aspects import Difference
-from .exchanges import Exchange
-from .replay import Answer, Replay
+from .aspects import AspectDifference
+from .exchanges import RecordedExchange
+from .replay import Replay, ReplayedAnswer
 
 #: What pictures may show: the card of the first one, and of the others. The likeliest comes first.
 _GUESSES = (
@@ -36,7 +36,7 @@ _KEY_FORMS = ("00000000-0000-4000-8000-0a{:010d}", "a-key-that-is-no-uuid-{}")
 
 
 @attrs.frozen(kw_only=True)
-class Compared:
+class ComparedExchange:
     """A recorded exchange, and what the mock makes of it.
 
     Attributes:
@@ -49,10 +49,10 @@ class Compared:
         claims_about_faces: Those of them that it cites only because of what the pictures may show.
     """
 
-    exchange: Exchange
+    exchange: RecordedExchange
     result: str
     as_if: str
-    differences: Sequence[Difference]
+    differences: Sequence[AspectDifference]
     claims: frozenset[str]
     claims_about_faces: frozenset[str]
 
@@ -62,12 +62,12 @@ class _Attempt:
     """The mock's answer to an exchange whose pictures were these cards."""
 
     cards: Mapping[str, str]
-    answer: Answer
+    answer: ReplayedAnswer
 
 
 def compare_exchanges(
-    exchanges: Sequence[Exchange], known_cards: Mapping[str, str]
-) -> list[Compared]:
+    exchanges: Sequence[RecordedExchange], known_cards: Mapping[str, str]
+) -> list[ComparedExchange]:
     """Compare all exchanges of a recording, in order.
 
     `known_cards` are the cards of the pictures of which it is known what they show.
@@ -91,8 +91,8 @@ def compare_exchanges(
 
 
 def _find_refusals(
-    vendors: Sequence[str], exchanges: Iterable[Exchange]
-) -> tuple[dict[int, Answer], set[str]]:
+    vendors: Sequence[str], exchanges: Iterable[RecordedExchange]
+) -> tuple[dict[int, ReplayedAnswer], set[str]]:
     """Find the calls whose key or signature the vendor refused.
 
     A recording does not say whether a key was right. It was, if a call with it succeeded that a
@@ -125,7 +125,7 @@ def _find_refusals(
 
 
 def _guess_cards(
-    exchange: Exchange, guess: tuple[str, str], known_cards: Mapping[str, str]
+    exchange: RecordedExchange, guess: tuple[str, str], known_cards: Mapping[str, str]
 ) -> dict[str, str]:
     first, others = guess
     cards = {}
@@ -136,8 +136,8 @@ def _guess_cards(
 
 
 def _conclude(
-    exchange: Exchange, attempts: Sequence[_Attempt], known_cards: Mapping[str, str]
-) -> Compared:
+    exchange: RecordedExchange, attempts: Sequence[_Attempt], known_cards: Mapping[str, str]
+) -> ComparedExchange:
     """Choose the answer with the fewest differences; of several, that of the likeliest guess."""
     best = min(attempts, key=lambda attempt: len(attempt.answer.differences))
     answer = best.answer
@@ -156,7 +156,7 @@ def _conclude(
     result = "alike"
     if answer.differences:
         result = "different" if answer.is_imitated else "not imitated"
-    return Compared(
+    return ComparedExchange(
         exchange=exchange,
         result=result,
         as_if=as_if,

@@ -18,7 +18,7 @@ from facematch_mock_server.base.sent import NO_PICTURE, make_request
 from facematch_mock_server.replies import OwnReply
 from facematch_mock_server.replies.node import Node
 from facematch_mock_server.replies.templates import Filling, fill_templates
-from facematch_mock_server.replies.vocabulary import Field
+from facematch_mock_server.replies.vocabulary import FieldName
 from facematch_mock_server.vendors import vendor_named
 
 from .aspects import STAND_IN
@@ -48,7 +48,7 @@ class PictureFile:
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
+class RecordedExchange:
     """A recorded request with the vendor's reply.
 
     Attributes:
@@ -85,12 +85,12 @@ class Exchange:
     reply: Response
 
 
-def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
+def exchanges_in(replies: Iterable[OwnReply]) -> list[RecordedExchange]:
     """Return the exchanges of those replies that were recorded with their requests.
 
     Raises ValueError for a request that cannot be sent, and for an unknown vendor.
     """
-    exchanges: list[Exchange] = []
+    exchanges: list[RecordedExchange] = []
     numbers: set[int] = set()
     for position, own_reply in enumerate(replies):
         recording = own_reply.recording
@@ -116,7 +116,7 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[Exchange]:
         is_first = len(own_numbers) > 1 or own_numbers[:1] == sorted(numbers)[:1]
         pictures = [f"r{number}" for number in own_numbers]
         exchanges.append(
-            Exchange(
+            RecordedExchange(
                 number=len(exchanges) + 1,
                 position=position,
                 vendor=vendor.name,
@@ -161,7 +161,7 @@ def _keys_in(sent: Mapping[str, Any]) -> Iterator[str]:
                 yield found[0]
     _, _, query = sent["target"].partition("?")
     for name, text in (*sent.get("form", {}).items(), *parse_qsl(query)):
-        if Field(name).has_key:
+        if FieldName(name).has_key:
             yield str(text)
 
 

@@ -16,12 +16,12 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors.signers import SIGNERS
 
-from .aspects import SCORE, STAND_IN, Difference, compare_answers
-from .exchanges import Exchange, PictureFile, make_recorded_request
+from .aspects import SCORE, STAND_IN, AspectDifference, compare_answers
+from .exchanges import PictureFile, RecordedExchange, make_recorded_request
 
 
 @attrs.frozen
-class Answer:
+class ReplayedAnswer:
     """What the mock answered in place of the vendor.
 
     Attributes:
@@ -30,7 +30,7 @@ class Answer:
         is_imitated: Whether the mock imitates the call.
     """
 
-    differences: Sequence[Difference]
+    differences: Sequence[AspectDifference]
     claims: frozenset[str]
     is_imitated: bool
 
@@ -49,21 +49,25 @@ class Replay:
         #: The mock's ids, tokens and scores, by what the recording has in their place.
         self._mocks_values: dict[str, str] = {}
 
-    def ask(self, exchange: Exchange, cards: Mapping[str, str], *, accepts_key: bool) -> Answer:
+    def ask(
+        self, exchange: RecordedExchange, cards: Mapping[str, str], *, accepts_key: bool
+    ) -> ReplayedAnswer:
         """Send a request, with these cards for its pictures."""
         request = self._request_of(exchange, cards)
         if accepts_key:
             request = accept_key(self._server, exchange.vendor, request)
         return self._send(exchange, request)
 
-    def ask_with_wrong_signature(self, exchange: Exchange, cards: Mapping[str, str]) -> Answer:
+    def ask_with_wrong_signature(
+        self, exchange: RecordedExchange, cards: Mapping[str, str]
+    ) -> ReplayedAnswer:
         """Send a request with the mock's own key, but not with its signature."""
         client = self._server.of(exchange.vendor).client_id or ""
         request = self._request_of(exchange, cards)
         request = SIGNERS[exchange.vendor](request, client=client, secret="wrong")  # noqa: S106
         return self._send(exchange, request)
 
-    def _request_of(self, exchange: Exchange, cards: Mapping[str, str]) -> Request:
+    def _request_of(self, exchange: RecordedExchange, cards: Mapping[str, str]) -> Request:
         pictures = {}
         for name, card in cards.items():
             file = exchange.picture_files.get(name, PictureFile("PNG", 0))
@@ -78,7 +82,7 @@ class Replay:
             key_form=self._key_form,
         )
 
-    def _send(self, exchange: Exchange, request: Request) -> Answer:
+    def _send(self, exchange: RecordedExchange, request: Request) -> ReplayedAnswer:
         control = self._server.of(exchange.vendor).control
         response = self._server.app.handle(request)
         if response.status == 429 != exchange.reply.status:
@@ -87,7 +91,7 @@ class Replay:
             response = self._server.app.handle(request)
         self._learn(exchange.body, response)
         own_prefix = f"{exchange.vendor}."
-        return Answer(
+        return ReplayedAnswer(
             differences=compare_answers(response, exchange.reply),
             claims=frozenset(key for key in response.claims if key.startswith(own_prefix)),
             is_imitated=control.world.behaviour.imitates(request),

@@ -30,7 +30,7 @@ Words:
 """
 
 from .account import Replies
-from .own_reply import MAPPING_NAMES, OwnReply, Recording
+from .own_reply import MAPPING_NAMES, OwnReply, RecordedCall
 from .pictures import digest_pictures, pictures_in
 from .reading import read_mappings, read_replies
 from .templates import Filling
@@ -39,7 +39,7 @@ __all__ = [
     "MAPPING_NAMES",
     "Filling",
     "OwnReply",
-    "Recording",
+    "RecordedCall",
     "Replies",
     "digest_pictures",
     "pictures_in",

@@ -45,7 +45,7 @@ _SAMPLE_BYTES = 24
 
 
 @attrs.frozen
-class Picture:
+class CapturedPicture:
     """A picture: its card, and the part of a data URI before it."""
 
     card: str
@@ -53,14 +53,14 @@ class Picture:
 
 
 @attrs.frozen
-class Json:
-    """A JSON body, with a `Picture` in place of each text that was one."""
+class JsonBody:
+    """A JSON body, with a `CapturedPicture` in place of each text that was one."""
 
     value: Any = attrs.field(repr=False)
 
 
 @attrs.frozen
-class JsonText(Json):
+class JsonText(JsonBody):
     """JSON within a text, such as Sumsub's ``metadata`` in a form."""
 
 
@@ -82,13 +82,13 @@ class FormBody:
 
 
 #: A body; a `str` is another text, and None is no body.
-Body: TypeAlias = Json | FormBody | Picture | str | None
+Body: TypeAlias = JsonBody | FormBody | CapturedPicture | str | None
 #: Returns the card of a picture.
 AddPicture: TypeAlias = Callable[[bytes], str]
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
+class CapturedExchange:
     """A call to the vendor and its reply. Its values are private, so none is in `repr`.
 
     Attributes:
@@ -136,7 +136,7 @@ class Album:
         return self._cards[digest]
 
 
-def take_exchange(
+def capture_exchange(
     vendor: str,
     host: str,
     request: Request,
@@ -144,7 +144,7 @@ def take_exchange(
     *,
     album: Album,
     pictures: tuple[str, ...] = (),
-) -> Exchange:
+) -> CapturedExchange:
     """Take the pictures out of a request and its reply, and keep the rest."""
     path, _, _ = request.target.partition("?")
     files: dict[str, dict[str, Any]] = {}
@@ -154,7 +154,7 @@ def take_exchange(
         files[card] = {"format": _format_of(picture), "bytes": len(picture)}
         return card
 
-    return Exchange(
+    return CapturedExchange(
         vendor=vendor,
         host=host,
         at=dt.datetime.now(dt.UTC),
@@ -181,7 +181,7 @@ def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
     if not body:
         return None
     if _PICTURE.match(body):
-        return Picture(add_picture(body))
+        return CapturedPicture(add_picture(body))
     if media_type(content_type) in (MULTIPART, URLENCODED):
         try:
             form = read_form(content_type, body)
@@ -196,7 +196,7 @@ def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
                 files.append(File(field, extension[0] if extension else "", card))
         return FormBody(_without_pictures(_single_values(form.fields), add_picture), files)
     try:
-        return Json(_without_pictures(load_json(body), add_picture))
+        return JsonBody(_without_pictures(load_json(body), add_picture))
     except (ValueError, RecursionError):
         return _decode(body)
 
@@ -219,7 +219,10 @@ def _prefix_of(image_type: str | None) -> str:
 
 
 def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
-    """Return a JSON value with a `Picture` for each picture in base64, and JSON in texts read."""
+    """Return a JSON value with a `CapturedPicture` for each picture in base64.
+
+    JSON in a text is read, too.
+    """
     if isinstance(value, dict):
         return {name: _without_pictures(inner, add_picture) for name, inner in value.items()}
     if isinstance(value, list):
@@ -237,10 +240,10 @@ def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
         with contextlib.suppress(ValueError):
             content = base64.b64decode(encoded[2].translate(_USUAL_BASE64) + "==")
             if _PICTURE.match(content):
-                return Picture(add_picture(content), prefix)
+                return CapturedPicture(add_picture(content), prefix)
             # Text in place of a picture; an id or a token has other bytes, too.
             if content.isascii():
-                return Picture(NO_PICTURE, prefix)
+                return CapturedPicture(NO_PICTURE, prefix)
     if len(value) > _LONGEST_TEXT:
         # It is hidden as a whole; its digest is the same for the same text.
         return hashlib.sha256(value.encode(errors="replace")).hexdigest()

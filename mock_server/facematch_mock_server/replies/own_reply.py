@@ -43,7 +43,7 @@ class Scenario:
 
 
 @attrs.frozen(kw_only=True)
-class Recording:
+class RecordedCall:
     """What a recorded reply knows of the call at the vendor.
 
     Attributes:
@@ -85,7 +85,7 @@ class OwnReply:
     scenario: Scenario | None
     vendor: str | None
     is_instead: bool
-    recording: Recording | None
+    recording: RecordedCall | None
 
     @classmethod
     def read(cls, mapping: Any, source: str) -> Self:
@@ -175,7 +175,7 @@ def _read_scenario(node: Node, parts: Mapping[str, Node]) -> Scenario | None:
     return Scenario(name=name, required_state=required_state, new_state=new_state)
 
 
-def _read_recording(metadata: Mapping[str, Node]) -> Recording | None:
+def _read_recording(metadata: Mapping[str, Node]) -> RecordedCall | None:
     if "recorded" not in metadata:
         for name in ("host", "sent", "pictures", "salt"):
             if name in metadata:
@@ -188,7 +188,7 @@ def _read_recording(metadata: Mapping[str, Node]) -> Recording | None:
     digests = metadata["pictures"].items() if "pictures" in metadata else []
     if "sent" in metadata:
         metadata["sent"].object()
-    return Recording(
+    return RecordedCall(
         day=day,
         host=_text(metadata, "host"),
         sent=metadata["sent"].value if "sent" in metadata else None,

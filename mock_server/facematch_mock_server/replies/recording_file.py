@@ -17,7 +17,7 @@ import attrs
 from facematch_core.base.files import write_file
 from facematch_mock_server.base.messages import Request, Response
 
-from .exchange import Album, Exchange, take_exchange
+from .exchange import Album, CapturedExchange, capture_exchange
 from .pictures import digest_pictures
 from .reduction import Reduction
 from .vocabulary import WORD, Vocabulary, words_in
@@ -80,7 +80,7 @@ class RecordingFile:
         self._shows_words = shows_words
         self._salt = secrets.token_hex(8)
         self._album = Album()
-        self._exchanges: list[Exchange] = []
+        self._exchanges: list[CapturedExchange] = []
         self._failures: list[str] = []
         self._begin()
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class RecordingFile:
             # Errors are caught broadly: the vendor has answered, and was paid. Their texts may have
             # private values.
             try:
-                exchange = take_exchange(
+                exchange = capture_exchange(
                     vendor,
                     self._show_host(host) or OWN_SERVER,
                     request,

@@ -12,7 +12,15 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from facematch_mock_server.base.messages import ACTION_HEADERS, Headers
 
-from .exchange import NO_PICTURE, Body, Exchange, FormBody, Json, JsonText, Picture
+from .exchange import (
+    NO_PICTURE,
+    Body,
+    CapturedExchange,
+    CapturedPicture,
+    FormBody,
+    JsonBody,
+    JsonText,
+)
 from .private_texts import PrivateTexts
 from .reduced_calls import ReducedCall, tell_apart
 from .stand_ins import StandIns, has_form_of_id
@@ -21,7 +29,7 @@ from .vocabulary import (
     MAX_PLAIN_NUMBER,
     REPLY_HEADERS,
     WORD,
-    Field,
+    FieldName,
     Vocabulary,
 )
 
@@ -133,7 +141,7 @@ class Reduction:
         """A mapping for each call, in order. An unchanged call has equal values as before."""
         return tell_apart(self._calls)
 
-    def look_at(self, exchange: Exchange) -> bool:
+    def look_at(self, exchange: CapturedExchange) -> bool:
         """Collect a call's private texts, and the shapes of the vendors' names in it.
 
         Return whether the calls that were added are still reduced as they should be. If this call
@@ -142,27 +150,27 @@ class Reduction:
         shapes = len(self._usual_shapes)
         new = PrivateTexts()
         for field, value in _fields_of(exchange):
-            self._look_at(Field(field), value, new, is_private=False)
+            self._look_at(FieldName(field), value, new, is_private=False)
         is_settled = not self._private.has_cleared(new)
         self._private.add(new)
         return not self._calls or (is_settled and shapes == len(self._usual_shapes))
 
-    def add(self, exchange: Exchange) -> None:
+    def add(self, exchange: CapturedExchange) -> None:
         """Reduce a call. `look_at` was called before with it, and with all others there are."""
         mapping = self._reduce_exchange(exchange)
         self._calls.append(ReducedCall.of(mapping, set(self.stand_ins.texts)))
 
     def _look_at(
-        self, field: Field, value: Any, private: PrivateTexts, *, is_private: bool
+        self, field: FieldName, value: Any, private: PrivateTexts, *, is_private: bool
     ) -> None:
         if field.name in self._vocabulary.texts:
             self._usual_shapes.add(_shape_of(field.name))
         is_private = is_private or field.is_private
-        if isinstance(value, Json):
+        if isinstance(value, JsonBody):
             value = value.value
         if isinstance(value, dict):
             for name, inner in value.items():
-                self._look_at(Field(name), inner, private, is_private=is_private)
+                self._look_at(FieldName(name), inner, private, is_private=is_private)
         elif isinstance(value, list):
             for inner in value:
                 self._look_at(field, inner, private, is_private=is_private)
@@ -172,7 +180,7 @@ class Reduction:
             if not is_constant and len(text) > 1:
                 private.collect(text, self._vocabulary.words)
 
-    def _reduce_exchange(self, exchange: Exchange) -> dict[str, Any]:
+    def _reduce_exchange(self, exchange: CapturedExchange) -> dict[str, Any]:
         self._now = exchange.at
         headers = self._reduce_request_headers(exchange.headers)
         path, template = self._reduce_path(exchange.path)
@@ -244,7 +252,7 @@ class Reduction:
         if name in ("content-type", "accept", "allow", "www-authenticate"):
             # A form is encoded again, with another boundary.
             return self._reduce_sentence(re.sub(r"; *boundary=.*", "", text))
-        return str(self._reduce_text(Field(name), text))
+        return str(self._reduce_text(FieldName(name), text))
 
     def _reduce_credential(self, text: str) -> str:
         """Return the form of a key or signature: ``Bearer ***1``."""
@@ -275,7 +283,7 @@ class Reduction:
                 kept = self._reduce_word(step)
                 name = kept
             else:
-                kept = self._hide(Field("id"), step)
+                kept = self._hide(FieldName("id"), step)
                 name = f"{{id{number}}}"
             steps.append(kept)
             names.append(name)
@@ -284,33 +292,33 @@ class Reduction:
     def _reduce_pairs(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         reduced = []
         for name, text in pairs:
-            reduced.append((self._reduce_key(name), str(self._reduce_text(Field(name), text))))
+            reduced.append((self._reduce_key(name), str(self._reduce_text(FieldName(name), text))))
         return reduced
 
     def _reduce_request_body(self, body: Body) -> dict[str, Any]:
-        if isinstance(body, Json):
-            return {"json": self._reduce_value(Field(""), body.value)}
+        if isinstance(body, JsonBody):
+            return {"json": self._reduce_value(FieldName(""), body.value)}
         if isinstance(body, FormBody):
-            reduced: dict[str, Any] = {"form": self._reduce_value(Field(""), body.fields)}
+            reduced: dict[str, Any] = {"form": self._reduce_value(FieldName(""), body.fields)}
             if body.files:
                 reduced["files"] = [
                     [self._reduce_key(file.field), file.card or NO_PICTURE, file.extension]
                     for file in body.files
                 ]
             return reduced
-        if isinstance(body, Picture):
+        if isinstance(body, CapturedPicture):
             return {"card": body.card}
         return {} if body is None else {"text": "*"}
 
     def _reduce_reply_body(self, body: Body) -> dict[str, Any]:
-        if isinstance(body, Json):
-            return {"jsonBody": self._reduce_value(Field(""), body.value)}
+        if isinstance(body, JsonBody):
+            return {"jsonBody": self._reduce_value(FieldName(""), body.value)}
         if isinstance(body, str):
             return {"body": self._reduce_sentence(re.sub(r"<[^>]*>", " ", body))}
         # The bytes of a picture are no text.
         return {} if body is None else {"body": ""}
 
-    def _reduce_value(self, field: Field, value: Any, *, is_private: bool = False) -> Any:
+    def _reduce_value(self, field: FieldName, value: Any, *, is_private: bool = False) -> Any:
         """Return what is kept of a JSON value; `is_private` if a field above it is."""
         is_below_private = is_private
         is_private = is_private or field.is_private
@@ -318,13 +326,13 @@ class Reduction:
             reduced = {}
             for name, inner in value.items():
                 key = self._reduce_key(name)
-                reduced[key] = self._reduce_value(Field(name), inner, is_private=is_private)
+                reduced[key] = self._reduce_value(FieldName(name), inner, is_private=is_private)
             return reduced
         if isinstance(value, list):
             return [self._reduce_value(field, inner, is_private=is_private) for inner in value]
         if isinstance(value, JsonText):
             return json.dumps(self._reduce_value(field, value.value, is_private=is_private))
-        if isinstance(value, Picture):
+        if isinstance(value, CapturedPicture):
             return f"{value.prefix}{{{{card '{value.card}'}}}}"
         if isinstance(value, str):
             return self._reduce_text(field, value, is_below_private=is_below_private)
@@ -332,7 +340,7 @@ class Reduction:
             return value
         return self._reduce_number(field, value, is_private=is_private)
 
-    def _reduce_number(self, field: Field, number: Any, *, is_private: bool) -> Any:
+    def _reduce_number(self, field: FieldName, number: Any, *, is_private: bool) -> Any:
         if is_private:
             return 0
         largest = _MOST_NO_ID if field.has_id else MAX_PLAIN_NUMBER
@@ -360,7 +368,7 @@ class Reduction:
             return name
         if self._may_be_word(name):
             return self._reduce_word(name)
-        return self._hide(Field("id"), name)
+        return self._hide(FieldName("id"), name)
 
     def _reduce_part_of_key(self, part: re.Match[str]) -> str:
         """Return the name between two brackets, or the index of an item."""
@@ -386,7 +394,7 @@ class Reduction:
             self.waiting[stand_in] = word
         return stand_in
 
-    def _reduce_text(self, field: Field, text: str, *, is_below_private: bool = False) -> Any:
+    def _reduce_text(self, field: FieldName, text: str, *, is_below_private: bool = False) -> Any:
         """Return what is kept of a text, or its stand-in. The questions are in their order."""
         if text == "":
             return text
@@ -407,7 +415,7 @@ class Reduction:
             return _far_time(text) or self._hide(field, text)
         return self._reduce_public_text(field, text) or self._hide(field, text)
 
-    def _reduce_public_text(self, field: Field, text: str) -> Any:
+    def _reduce_public_text(self, field: FieldName, text: str) -> Any:
         """Return what is kept of a text that is under no private key, or None."""
         if text in self._vocabulary.texts and self._private.clears_text(text):
             return text
@@ -434,7 +442,7 @@ class Reduction:
             return False
         return self._private.clears_name(text)
 
-    def _is_vendors_sentence(self, field: Field, text: str) -> bool:
+    def _is_vendors_sentence(self, field: FieldName, text: str) -> bool:
         return field.has_sentence or self._reduce_sentence(text) == text
 
     def _reduce_sentence(self, sentence: str) -> str:
@@ -470,7 +478,7 @@ class Reduction:
         origin = f"{parts.scheme}://{shown_host}" if host else ""
         return f"{origin}{path}?{urlencode(query)}" if query else f"{origin}{path}"
 
-    def _reduce_time(self, field: Field, text: str) -> Any:
+    def _reduce_time(self, field: FieldName, text: str) -> Any:
         """Return a template for a time near the call, a fixed time for another, else None."""
         if field.has_time and _UNIX_TIME.fullmatch(text):
             is_ms = len(text) > 10
@@ -499,18 +507,18 @@ class Reduction:
         offset = f" offset='{distance:.0f} seconds'" if abs(distance) > 60 else ""
         return f'{{{{now{offset} format="{form}"}}}}'
 
-    def _hide(self, field: Field, text: str) -> str:
+    def _hide(self, field: FieldName, text: str) -> str:
         """Return the stand-in of a private text."""
         if _MAIL.fullmatch(text):
             return self.stand_ins.of(text, "person{}@example.com")
         return self.stand_ins.of_id(text, "id-{}" if field.has_id else "text-{}")
 
 
-def _fields_of(exchange: Exchange) -> Iterator[tuple[str, Any]]:
+def _fields_of(exchange: CapturedExchange) -> Iterator[tuple[str, Any]]:
     """Yield the fields of a request and its reply with their values."""
     yield from exchange.query
     for body in (exchange.body, exchange.reply_body):
-        if isinstance(body, Json):
+        if isinstance(body, JsonBody):
             yield "", body.value
         elif isinstance(body, FormBody):
             yield "", body.fields

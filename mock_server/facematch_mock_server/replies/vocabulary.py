@@ -94,7 +94,7 @@ def split_words(name: str) -> list[str]:
 
 
 @attrs.frozen
-class Field:
+class FieldName:
     """The name of a field, by what it says about the value."""
 
     name: str = attrs.field(repr=False)

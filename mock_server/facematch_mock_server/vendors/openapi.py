@@ -86,8 +86,8 @@ class Sampler:
 
         Args:
             method, target: The method, and the path with the query.
-            sent: The body: ``files`` (ready cards by field) and ``form`` (values by field),
-                ``json``, or ``body`` (a ready card).
+            request_parts: The body: ``files`` (ready cards by field) and ``form`` (values by
+                field), ``json``, or ``body`` (a ready card).
         """
         sample = self._send(method, target, request_parts)
         self.samples.append(sample)

@@ -38,7 +38,7 @@ from facematch_mock_server.recognition.outcomes import (
 from . import base
 
 #: What a call has found in its pictures.
-PairOutcome: TypeAlias = MatchOutcome | LivenessOutcome | SeenPicture
+CallOutcome: TypeAlias = MatchOutcome | LivenessOutcome | SeenPicture
 #: Keys and indices that lead to a value in a JSON body.
 JsonPath: TypeAlias = tuple[str | int, ...]
 
@@ -351,7 +351,7 @@ class PairVendor(base.MockVendor):
         """Return the documented answer to a search for faces."""
         raise NotImplementedError(f"{type(self).__name__} has no detect_body.")
 
-    def is_charged(self, outcome: PairOutcome) -> bool:
+    def is_charged(self, outcome: CallOutcome) -> bool:
         """Return whether an answer with this outcome is charged; by default every answer."""
         return True
 
@@ -361,7 +361,7 @@ class PairVendor(base.MockVendor):
         uploads = list(call.pictures.values())
         operation = self.operation_of(call)
         rotate = self.looks_at_turned_faces(call)
-        outcome: PairOutcome
+        outcome: CallOutcome
         if operation == "match":
             outcome = call.compare(*uploads, rotate=rotate)
             seen_pictures = [outcome.probe, outcome.reference]

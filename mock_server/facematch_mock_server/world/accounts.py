@@ -23,7 +23,7 @@ from facematch_mock_server.recognition.outcomes import OutcomeQueue
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.replies import OwnReply, Replies
 
-from .clock import Draws, Ids, VirtualClock
+from .clock import Draws, IdSource, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
 from .keys import Key, Keys, check_key
@@ -32,7 +32,7 @@ from .links import NamedPictures, PictureSource
 from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
-from .sessions import ActsOnOpen, Sessions
+from .sessions import ActsOnOpen, SessionCollection
 from .vendor import Vendor, choose_each
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
@@ -42,8 +42,8 @@ MAX_ACCOUNTS = 10_000
 #: The origins of pages on this machine, as sources of a Content-Security-Policy.
 LOOPBACK_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-#: An IPv4 address, too. Names in the network of a container may have an underscore.
-_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+#: Names in the network of a container may have an underscore.
+_HOST_NAME_OR_IPV4 = re.compile(r"[A-Za-z0-9._-]{1,253}")
 #: The header that names an account. The control API also accepts one of the account's keys.
 ACCOUNT_HEADER = "X-Facematch-Account"
 NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts lists them."
@@ -51,7 +51,7 @@ NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts 
 
 def _read_host(host: str) -> str:
     """Return a host's name or address in lower case; raise ValueError for anything else."""
-    is_host = _HOST_NAME.fullmatch(host) is not None
+    is_host = _HOST_NAME_OR_IPV4.fullmatch(host) is not None
     if ":" in host:
         with contextlib.suppress(ValueError):
             ipaddress.IPv6Address(host)
@@ -101,7 +101,7 @@ class World:
         start_credit = claims["credit.start"] if "credit.start" in claims else Decimal(0)
         self.ledger = Ledger(start_credit)
         self.rates = Rates({scope: claims[key] for scope, key in vendor.rate_limits.items()})
-        self.sessions = Sessions()
+        self.sessions = SessionCollection()
         #: What the person does when a page opens, by session; None is every other session.
         self.acts_on_open: dict[str | None, ActsOnOpen] = {}
         #: What the vendor reads from the document in each session that starts.
@@ -158,7 +158,7 @@ class Account:
         if seed is not None and name != MAIN:
             # Each account has its own ids; the same seed gives the same ids.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
-        self.ids = Ids(seed)
+        self.ids = IdSource(seed)
         self.draws = Draws(seed)
         self.faults = Faults(self.draws)
         #: The latency at all vendors.

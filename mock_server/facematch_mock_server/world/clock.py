@@ -106,7 +106,7 @@ class VirtualClock:
                 self._watchers.append(watcher)
 
 
-class Ids:
+class IdSource:
     """A source of version-4 UUIDs. The same seed produces the same sequence."""
 
     def __init__(self, seed: int | None = None) -> None:

@@ -16,7 +16,7 @@ from facematch_core.base.addresses import is_loopback
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
+class RemoteResponse:
     """The answer to a request of the mock.
 
     Attributes:
@@ -53,7 +53,7 @@ def send(
     timeout_s: float,
     max_answer_bytes: int,
     thread_name: str,
-) -> Exchange:
+) -> RemoteResponse:
     """Send a request and return the answer. Uses no proxy and follows no redirects.
 
     Args:
@@ -115,4 +115,4 @@ def send(
         deadline.cancel()
         connection.close()
     elapsed_ms = int((time.monotonic() - began) * 1000)
-    return Exchange(status=status, body=content, problem=problem, elapsed_ms=elapsed_ms)
+    return RemoteResponse(status=status, body=content, problem=problem, elapsed_ms=elapsed_ms)

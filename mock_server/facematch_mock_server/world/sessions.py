@@ -123,7 +123,7 @@ class ActsOnOpen:
         return self.outcomes[min(attempts, len(self.outcomes) - 1)]
 
 
-class Sessions(Collection[Session]):
+class SessionCollection(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Thread-safe."""
 
     def __init__(self) -> None:

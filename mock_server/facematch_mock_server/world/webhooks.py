@@ -23,7 +23,7 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
 from .accounts import World
-from .outgoing import Exchange, send
+from .outgoing import RemoteResponse, send
 from .sessions import Session
 
 _log = logging.getLogger("facematch_mock_server")
@@ -76,7 +76,7 @@ class DeliveryFault(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """An attempt to send a delivery.
 
     Attributes:
@@ -129,7 +129,7 @@ class WebhookDelivery:
     state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
     created_at: dt.datetime
     due: dt.datetime | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[DeliveryAttempt, ...] = ()
     # Internal: the session from which the body is built, the scheme and host of picture URLs, the
     # payload's timestamp in seconds since 1970; the form of the body, None for that of the vendor's
     # mock; and since the delivery was queued or resent, the number of retries that were scheduled,
@@ -209,7 +209,7 @@ class WebhookRules:
 
 
 #: Sends a payload to a URL, with a deadline in seconds.
-Send = Callable[[str, SignedPayload, float], Exchange]
+Send = Callable[[str, SignedPayload, float], RemoteResponse]
 
 
 @attrs.frozen(kw_only=True)
@@ -236,7 +236,7 @@ class _Outcome:
     due: dt.datetime | None = None
     retries: int
     first_attempt_at: dt.datetime | None = None
-    attempt: Attempt | None = None
+    attempt: DeliveryAttempt | None = None
 
 
 class Outbox:
@@ -370,7 +370,7 @@ class Outbox:
         if fault is DeliveryFault.CORRUPT:
             payload = corrupt(payload, delivery.session.id)
         if fault is DeliveryFault.DROP:
-            result = Exchange()
+            result = RemoteResponse()
             state = DeliveryState.DROPPED
             retry_at = None
         else:
@@ -383,7 +383,7 @@ class Outbox:
                     claims, result, retries=delivery.retries, first_attempt_at=first_attempt_at
                 )
                 state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
-        attempt = Attempt(
+        attempt = DeliveryAttempt(
             at=at,
             status=result.status,
             problem=result.problem,
@@ -403,7 +403,7 @@ class Outbox:
     def _find_retry_time(
         self,
         claims: CitedClaims,
-        result: Exchange,
+        result: RemoteResponse,
         *,
         retries: int,
         first_attempt_at: dt.datetime,
@@ -534,7 +534,7 @@ def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
     return attrs.evolve(payload, body=bytes(body))
 
 
-def post(url: str, payload: SignedPayload, timeout_s: float) -> Exchange:
+def post(url: str, payload: SignedPayload, timeout_s: float) -> RemoteResponse:
     """Send a payload and return the result. Uses no proxy and follows no redirects.
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.

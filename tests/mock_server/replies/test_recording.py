@@ -768,6 +768,6 @@ def reprs_of(root):
 def test_no_repr_shows_what_was_recorded(run):
     plant(run)
     shown = list(reprs_of(run.recording))
-    assert any(text.startswith("Exchange(") for text in shown)
+    assert any(text.startswith("CapturedExchange(") for text in shown)
     for private in ("Zoraida", "QUENNEVILLE", "wJ3kQzN8rT", "7d1f2a66"):
         assert not any(private in text for text in shown)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
-class Door(NamedTuple):
+class KnownDoor(NamedTuple):
     """A door, as this process knows it."""
 
     port: int
@@ -37,11 +37,11 @@ class Door(NamedTuple):
 _UNSEEN = frozenset({"aiodns", "pycares", "uvloop"})
 
 _Socket = socket.socket
-_door: Door | None = None
+_door: KnownDoor | None = None
 _is_installed = False
 
 
-def use(door: Door | None) -> None:
+def use(door: KnownDoor | None) -> None:
     """Send connections to this door from now on; with None, connect as usual."""
     global _door, _is_installed  # noqa: PLW0603 - a process has one door
     _door = door
@@ -65,7 +65,7 @@ def _is_loopback(host: object) -> bool:
         return False
 
 
-def _refusal(door: Door, host: object) -> str:
+def _refusal(door: KnownDoor, host: object) -> str:
     """Return the sentence by which the door itself refuses a host; it reports the refusal, too."""
     name = _as_text(host)
     target = f"[{name}]:443" if ":" in name else f"{name}:443"
@@ -152,7 +152,7 @@ def _run_the_other_sitecustomize() -> None:
 if __name__ == "sitecustomize":
     if "FACEMATCH_DOOR_PORT" in os.environ:
         use(
-            Door(
+            KnownDoor(
                 port=int(os.environ["FACEMATCH_DOOR_PORT"]),
                 hosts=frozenset(os.environ["FACEMATCH_DOOR_HOSTS"].split(",")),
                 ca_file=os.environ["FACEMATCH_DOOR_CA"],

@@ -76,7 +76,7 @@ CLAIMS = table(
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "A malformed face id is refused with 400."),
     row("verify.unknown", _error(404, "FaceNotFound", "Face is not found."), CODES, "A face id that was never issued is refused with 404."),
     fact("verify.expired", SPEC, "An expired face id is deleted, so it is unknown."),
-    fact("verify.kept", OURS, "The newest 1,000 faces of an account are stored; older ones are unknown. With an engine that compares pictures, the pictures are stored too, up to 64 MiB for all accounts."),
+    fact("verify.newest_kept", OURS, "The newest 1,000 faces of an account are stored; older ones are unknown. With an engine that compares pictures, the pictures are stored too, up to 64 MiB for all accounts."),
     fact("verify.unscored", OURS, "If a test sets an outcome without a score, the comparison is refused like an unknown face."),
     row("verify.models", _error(400, "BadArgument", "'recognitionModel' is incompatible."), CODES, "Faces from two different recognition models are refused with 400."),
     row("verify.answer", Reply(200), SPEC, "verify returns isIdentical and a confidence from 0 to 1."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -233,11 +233,16 @@ def _find_face(call: NumberedCall, face_id: object) -> DetectedFace:
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.find(face_id.lower())
     if face is None or face.expires <= call.now.timestamp():
-        call.refuse("verify.unknown", "verify.expired", "verify.kept")
+        _refuse_unknown_face(call)
     has_bytes = call.world.pictures.find(face.facts.digest) is not None
     if call.world.recognizer.needs_bytes and not has_bytes:
-        call.refuse("verify.unknown", "verify.expired", "verify.kept")
+        _refuse_unknown_face(call)
     return face
+
+
+def _refuse_unknown_face(call: NumberedCall) -> NoReturn:
+    """Refuse a face that was never found, has expired, or is no longer among the newest."""
+    call.refuse("verify.unknown", "verify.expired", "verify.newest_kept")
 
 
 def _flag(text: str) -> bool | None:

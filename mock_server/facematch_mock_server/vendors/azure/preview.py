@@ -181,7 +181,7 @@ def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]
             "timeOffsetWithinFile": 0,
             "imageType": "Color",
         },
-        # A session that was started in v1.2 has another model.
+        # A session that was started in v1.2 names no model of the preview: show the newest.
         "modelVersionUsed": session.metadata_or_empty.get(_MODEL, _MODELS[-1]),
     }
     if "verifyResult" in result:

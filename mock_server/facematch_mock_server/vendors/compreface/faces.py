@@ -62,14 +62,14 @@ class Options:
 
 
 @attrs.frozen(kw_only=True)
-class PictureRequest:
+class FaceRequest:
     """The pictures of a request, in the order of their fields, and its options."""
 
     pictures: tuple[Upload, ...]
     options: Options
 
 
-def read_request(call: base.Call, fields: Mapping[str, str]) -> PictureRequest:
+def read_request(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
     """Read the body by its content type, and the query; refuse an invalid request.
 
     Args:
@@ -85,7 +85,7 @@ def read_request(call: base.Call, fields: Mapping[str, str]) -> PictureRequest:
     return _read_json(call, fields)
 
 
-def _read_form(call: base.Call, names: Sequence[str]) -> PictureRequest:
+def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
     form = call.read_form("error.undefined")
     fields = []
     for name, texts in form.fields.items():
@@ -108,10 +108,10 @@ def _read_form(call: base.Call, names: Sequence[str]) -> PictureRequest:
         if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
             call.refuse("file.extension", name=file.name)
         pictures.append(file)
-    return PictureRequest(pictures=tuple(pictures), options=options)
+    return FaceRequest(pictures=tuple(pictures), options=options)
 
 
-def _read_json(call: base.Call, fields: Mapping[str, str]) -> PictureRequest:
+def _read_json(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
     # Spring reads the query before the body.
     options = _read_query(call)
     body = read_json(call)
@@ -124,7 +124,7 @@ def _read_json(call: base.Call, fields: Mapping[str, str]) -> PictureRequest:
     pictures = []
     for name in fields:
         pictures.append(call.upload_base64(name, str(body[name]), refusal="base64.wrong"))
-    return PictureRequest(pictures=tuple(pictures), options=options)
+    return FaceRequest(pictures=tuple(pictures), options=options)
 
 
 def read_json(call: base.Call) -> Any:

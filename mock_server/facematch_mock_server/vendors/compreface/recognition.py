@@ -380,20 +380,20 @@ ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-def ask_samples(mock: Any, options: str) -> None:
+def ask_samples(sampler: Any, options: str) -> None:
     """Collect the samples for the OpenAPI document, with a `Sampler`."""
     picture = {"file": "p1"}
-    mock.ask("POST", SUBJECTS, json={"subject": "ada"})
-    mock.ask("PUT", f"{SUBJECTS}/ada", json={"subject": "grace"})
-    added = mock.ask("POST", f"{FACES}?subject=ada", files=picture)
+    sampler.ask("POST", SUBJECTS, json={"subject": "ada"})
+    sampler.ask("PUT", f"{SUBJECTS}/ada", json={"subject": "grace"})
+    added = sampler.ask("POST", f"{FACES}?subject=ada", files=picture)
     path = f"{FACES}/{added['image_id']}"
-    mock.ask("GET", SUBJECTS)
-    mock.ask("GET", f"{FACES}?page=0&size=20&subject=ada")
-    mock.ask("POST", f"{RECOGNIZE}?{options}&prediction_count=1", files=picture)
-    mock.ask("POST", f"{path}/verify?{options}", files=picture)
-    mock.ask("GET", f"{path}/img")
-    mock.ask("DELETE", path)
-    mock.ask("POST", f"{FACES}/delete", json=[])
-    mock.ask("DELETE", f"{FACES}?subject=ada")
-    mock.ask("DELETE", f"{SUBJECTS}/grace")
-    mock.ask("DELETE", SUBJECTS)
+    sampler.ask("GET", SUBJECTS)
+    sampler.ask("GET", f"{FACES}?page=0&size=20&subject=ada")
+    sampler.ask("POST", f"{RECOGNIZE}?{options}&prediction_count=1", files=picture)
+    sampler.ask("POST", f"{path}/verify?{options}", files=picture)
+    sampler.ask("GET", f"{path}/img")
+    sampler.ask("DELETE", path)
+    sampler.ask("POST", f"{FACES}/delete", json=[])
+    sampler.ask("DELETE", f"{FACES}?subject=ada")
+    sampler.ask("DELETE", f"{SUBJECTS}/grace")
+    sampler.ask("DELETE", SUBJECTS)

@@ -141,18 +141,18 @@ class Compreface(base.MockVendor):
     extra_prefixes = ("/api/v1/recognition/", "/api/v1/detection/")
 
 
-def _ask_samples(mock: Any) -> None:
+def _ask_samples(sampler: Any) -> None:
     """Collect the samples for the OpenAPI document, with a `Sampler`."""
     files = {"source_image": "p1", "target_image": "p1-again"}
     options = "face_plugins=age,gender,landmarks,mask,pose,calculator&status=true&limit=0"
-    mock.ask("POST", PATH, files=files)
-    mock.ask("POST", f"{PATH}?{options}&det_prob_threshold=0.8", files=files)
-    mock.ask("POST", PATH, files={**files, "source_image": "no-face"})
-    mock.headers["x-api-key"] = DETECTION_KEY
-    mock.ask("POST", f"{DETECT}?{options}", files={"file": "p1"})
-    mock.headers["x-api-key"] = RECOGNITION_KEY
-    recognition.ask_samples(mock, options)
-    mock.headers["x-api-key"] = KEY
+    sampler.ask("POST", PATH, files=files)
+    sampler.ask("POST", f"{PATH}?{options}&det_prob_threshold=0.8", files=files)
+    sampler.ask("POST", PATH, files={**files, "source_image": "no-face"})
+    sampler.headers["x-api-key"] = DETECTION_KEY
+    sampler.ask("POST", f"{DETECT}?{options}", files={"file": "p1"})
+    sampler.headers["x-api-key"] = RECOGNITION_KEY
+    recognition.ask_samples(sampler, options)
+    sampler.headers["x-api-key"] = KEY
 
 
 VENDOR = base.Vendor(

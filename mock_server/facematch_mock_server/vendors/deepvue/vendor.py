@@ -347,20 +347,20 @@ _CURL = (
 )
 
 
-def _ask_samples(mock: Any) -> None:
+def _ask_samples(sampler: Any) -> None:
     """Collect the samples for the OpenAPI document, with a `Sampler`."""
     pair = {"client_id": "mock-client", "client_secret": LIVE_KEY}
-    token = mock.ask("POST", LOGIN, form=pair)["access_token"]
-    mock.headers["authorization"] = f"Bearer {token}"
+    token = sampler.ask("POST", LOGIN, form=pair)["access_token"]
+    sampler.headers["authorization"] = f"Bearer {token}"
     for path, extensions in _PAID.items():
         for card in ("p1", "no-face"):
             if extensions:
-                mock.ask("POST", path, files={"file_a": card, "file_b": "p1-again"})
+                sampler.ask("POST", path, files={"file_a": card, "file_b": "p1-again"})
             else:
-                image = base64.b64encode(mock.card(card)).decode()
-                mock.ask("POST", path, json={"image": image})
-        mock.ask("POST", path)
-    mock.ask("GET", "/v1/internal/wallet-balance")
+                image = base64.b64encode(sampler.card(card)).decode()
+                sampler.ask("POST", path, json={"image": image})
+        sampler.ask("POST", path)
+    sampler.ask("GET", "/v1/internal/wallet-balance")
 
 
 VENDOR = base.Vendor(

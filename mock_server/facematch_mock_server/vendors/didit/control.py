@@ -23,7 +23,7 @@ from . import webhooks
 from .records import KEPT_REVIEWS, STATUSES, DiditRecords, Workflow
 
 
-class Sessions(DocumentSessions[DiditRecords]):
+class DiditSessionControl(DocumentSessions[DiditRecords]):
     """Control of one world's sessions: list and decide them, and act as the person. Thread-safe."""
 
     @endpoint("GET", "sessions", result_key="sessions")

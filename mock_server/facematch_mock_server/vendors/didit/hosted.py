@@ -48,7 +48,7 @@ _DECLINED = """
 
 
 @attrs.frozen(kw_only=True)
-class Scenario:
+class SandboxScenario:
     """The outcome of a sandbox session.
 
     Attributes:
@@ -66,14 +66,14 @@ class Scenario:
 
 
 #: Sandbox outcomes by slug (docs.didit.me, sandbox testing).
-SCENARIOS: Mapping[str, Scenario] = {
-    "approve": Scenario(),
-    "decline_face_match_low_similarity": Scenario(match=15.0),
-    "decline_liveness_attack": Scenario(liveness=5.0, attack=True),
-    "review_face_match_borderline": Scenario(match=68.0, review=True),
-    **{f"decline_{reason}": Scenario(status=DECLINED) for reason in _DECLINED.split()},
-    "review_aml_possible_match": Scenario(status=IN_REVIEW),
-    "review_poa_partial_match": Scenario(status=IN_REVIEW),
+SCENARIOS: Mapping[str, SandboxScenario] = {
+    "approve": SandboxScenario(),
+    "decline_face_match_low_similarity": SandboxScenario(match=15.0),
+    "decline_liveness_attack": SandboxScenario(liveness=5.0, attack=True),
+    "review_face_match_borderline": SandboxScenario(match=68.0, review=True),
+    **{f"decline_{reason}": SandboxScenario(status=DECLINED) for reason in _DECLINED.split()},
+    "review_aml_possible_match": SandboxScenario(status=IN_REVIEW),
+    "review_poa_partial_match": SandboxScenario(status=IN_REVIEW),
 }
 _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
@@ -304,7 +304,7 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     hosted = hosted_of(session)
     liveness = check.liveness
     match = check.match
-    scenario = Scenario() if hosted.scenario is None else SCENARIOS[hosted.scenario]
+    scenario = SandboxScenario() if hosted.scenario is None else SCENARIOS[hosted.scenario]
     if hosted.scenario is not None:
         liveness = attrs.evolve(liveness, score=scenario.liveness, attack=scenario.attack)
         if match is not None:

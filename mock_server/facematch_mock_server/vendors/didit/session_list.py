@@ -26,7 +26,7 @@ _PAGE_SIZE = 50
 
 def list_sessions(call: DiditCall) -> Response:
     """List the sessions, newest first, one page at a time."""
-    conditions = _read_filters(call)
+    filters = _read_filters(call)
     if not call.is_live:
         call.claims.cite("list.sandbox")
     call.claims.cite("list.saved")
@@ -34,7 +34,7 @@ def list_sessions(call: DiditCall) -> Response:
     environment = "live" if call.is_live else "sandbox"
     matches = []
     for session in call.world.sessions.all():
-        if environment_of(session) == environment and _fulfils(session, conditions):
+        if environment_of(session) == environment and _fulfils(session, filters):
             matches.append(session)
     matches.reverse()
     call.claims.cite("page.size")
@@ -129,15 +129,15 @@ class Filter:
 
 
 @attrs.frozen(kw_only=True)
-class Condition:
+class ParsedFilter:
     """A filter with the parsed value of a call."""
 
     filter: Filter
     value: Any
 
 
-def _fulfils(session: Session, conditions: list[Condition]) -> bool:
-    return all(condition.filter.accepts(condition.value, session) for condition in conditions)
+def _fulfils(session: Session, filters: list[ParsedFilter]) -> bool:
+    return all(each.filter.accepts(each.value, session) for each in filters)
 
 
 #: Whether each session kind includes the mock's sessions.
@@ -152,32 +152,32 @@ _SERVICES = """
 _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
-def _read_filters(call: DiditCall) -> list[Condition]:
-    """Return the conditions in the query; refuse the call if filters are invalid."""
+def _read_filters(call: DiditCall) -> list[ParsedFilter]:
+    """Return the filters in the query; refuse the call if one is invalid."""
     session_kind = call.query.get("session_kind") or "user"
     if session_kind not in _INCLUDED_BY_KIND:
         # A string, not an array. Checking this filter before the others is our choice.
         text = 'Must be "user", "business", or "all".'
         call.refuse("list.refused", body={"session_kind": text})
-    conditions = []
+    filters = []
     if not _INCLUDED_BY_KIND[session_kind]:
-        conditions.append(Condition(filter=_NOTHING, value=None))
+        filters.append(ParsedFilter(filter=_NOTHING, value=None))
     errors = {}
-    for name, condition_filter in _FILTERS.items():
+    for name, known_filter in _FILTERS.items():
         text = call.query.get(name, "")
-        if condition_filter.strips:
+        if known_filter.strips:
             text = text.strip()
         if not text:
             continue
         try:
-            value = condition_filter.read(text)
+            value = known_filter.read(text)
         except (ValueError, KeyError):
-            errors[name] = [condition_filter.error.format(text)]
+            errors[name] = [known_filter.error.format(text)]
         else:
-            conditions.append(Condition(filter=condition_filter, value=value))
+            filters.append(ParsedFilter(filter=known_filter, value=value))
     if errors:
         call.refuse("list.refused", body=errors)
-    return conditions
+    return filters
 
 
 def _refuse_null(text: str) -> str:

@@ -18,7 +18,7 @@ from facematch_mock_server.world.webhooks import Outbox
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
-from .control import Sessions
+from .control import DiditSessionControl
 from .framework import HOSTS, DiditCall, make_route, refuse_rate, window_of
 from .records import DiditRecords
 
@@ -188,7 +188,7 @@ VENDOR = base.Vendor(
     ),
     records=DiditRecords,
     behaviour=Didit,
-    extensions={"sessions": Sessions, "webhooks": Webhooks},
+    extensions={"sessions": DiditSessionControl, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
     outbox=lambda world: Outbox(world, webhooks.RULES),
 )

@@ -14,12 +14,12 @@ from facematch_mock_server.recognition.outcomes import (
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
+    CallOutcome,
     FaceTokens,
     FormKey,
     KnownFace,
     PairCall,
     PairEndpoint,
-    PairOutcome,
     PairVendor,
     PictureFields,
     box_in_pixels,
@@ -180,7 +180,7 @@ class Facepp(PairVendor):
             "faces": faces,
         }
 
-    def is_charged(self, outcome: PairOutcome) -> bool:
+    def is_charged(self, outcome: CallOutcome) -> bool:
         return isinstance(outcome, SeenPicture) or outcome.score is not None
 
 

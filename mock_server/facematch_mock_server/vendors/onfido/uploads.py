@@ -30,7 +30,7 @@ _CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/p
 
 
 @attrs.frozen(kw_only=True)
-class Kind:
+class UploadKind:
     """A kind of upload.
 
     Attributes:
@@ -52,16 +52,16 @@ class Kind:
         return f"/v3.6/{self.name}"
 
 
-DOCUMENTS = Kind(
+DOCUMENTS = UploadKind(
     name="documents",
     fields=("type", "side", "issuing_country", "applicant_id"),
     required=("type",),
     size_claim="document.max_bytes",
 )
-LIVE_PHOTOS = Kind(name="live_photos", size_claim="photo.max_bytes", has_one_face=True)
+LIVE_PHOTOS = UploadKind(name="live_photos", size_claim="photo.max_bytes", has_one_face=True)
 
 
-def newest(call: Call, kind: Kind, applicant: Applicant) -> tuple[Uploaded, ...]:
+def newest(call: Call, kind: UploadKind, applicant: Applicant) -> tuple[Uploaded, ...]:
     """Return an applicant's uploads of a kind, newest first."""
     records: OnfidoRecords = call.world.records
     uploads = []
@@ -79,7 +79,7 @@ def content_of(call: Call, uploaded: Uploaded) -> Upload | None:
     return Upload(uploaded.file_name, content, uploaded.digest)
 
 
-def _upload(kind: Kind, call: Call) -> Response:
+def _upload(kind: UploadKind, call: Call) -> Response:
     """Store a document or live photo."""
     form = read_or_empty(call)
     texts = {name: values[-1] for name, values in form.fields.items()}
@@ -147,14 +147,14 @@ def _show(uploaded: Uploaded) -> dict[str, Any]:
     }
 
 
-def _list(kind: Kind, call: Call) -> Response:
+def _list(kind: UploadKind, call: Call) -> Response:
     problems = FieldProblems()
     applicant = read_applicant(call, problems, call.query.get("applicant_id"))
     bodies = [_show(uploaded) for uploaded in newest(call, kind, applicant)]
     return call.answer("upload.shown", {kind.name: bodies})
 
 
-def _find(kind: Kind, call: Call) -> Uploaded:
+def _find(kind: UploadKind, call: Call) -> Uploaded:
     """Return the upload in the path; refuse the call if the token does not see it."""
     records: OnfidoRecords = call.world.records
     uploaded = records.uploads.find(call.path_values[0].lower())
@@ -166,11 +166,11 @@ def _find(kind: Kind, call: Call) -> Uploaded:
     return uploaded
 
 
-def _read(kind: Kind, call: Call) -> Response:
+def _read(kind: UploadKind, call: Call) -> Response:
     return call.answer("upload.shown", _show(_find(kind, call)))
 
 
-def _download(kind: Kind, call: Call) -> Response:
+def _download(kind: UploadKind, call: Call) -> Response:
     uploaded = _find(kind, call)
     file = content_of(call, uploaded)
     if file is None:
@@ -180,7 +180,7 @@ def _download(kind: Kind, call: Call) -> Response:
     return Response(status=200, headers=(content_type, *call.headers), body=file.content)
 
 
-def handlers_of(kind: Kind) -> Mapping[str, Mapping[str, Callable[[Any], Response]]]:
+def handlers_of(kind: UploadKind) -> Mapping[str, Mapping[str, Callable[[Any], Response]]]:
     """Return the handlers of a kind, by the pattern of their path and by method."""
     bind = functools.partial
     return {

@@ -266,7 +266,7 @@ def _route(
     )
 
 
-def _upload_routes(kind: uploads.Kind) -> Iterator[base.Route]:
+def _upload_routes(kind: uploads.UploadKind) -> Iterator[base.Route]:
     for pattern, handlers in uploads.handlers_of(kind).items():
         yield base.Route(
             pattern=pattern,

@@ -170,10 +170,10 @@ def _rate_headers(limit: int, remaining: int, reset_s: int) -> Headers:
 
 
 #: A handler of a route.
-Handler: TypeAlias = Callable[[PersonaCall], Response]
+RouteHandler: TypeAlias = Callable[[PersonaCall], Response]
 
 
-def with_replay(handle: Handler) -> Handler:
+def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: PersonaCall) -> Response:

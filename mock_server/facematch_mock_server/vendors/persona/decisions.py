@@ -100,7 +100,7 @@ def redact(call: PersonaCall) -> Response:
     """
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
-        call.refuse("redact.again")
+        call.refuse("inquiry.redacted")
     call.claims.cite("redact.inquiry", "redact.children")
     if session.status in OPEN:
         call.claims.cite("redact.open")

@@ -111,10 +111,10 @@ def create(call: PersonaCall) -> Response:
     shown: dict[str, Any] = dict.fromkeys(("session-token", "one-time-link", "one-time-link-short"))
     if call.read_value(meta, "auto-create-inquiry-session", bool, "a boolean"):
         shown["session-token"] = resources.session_token(session)
-        session = _count_link(call, session)
+        session = _count_session(call, session)
     if call.read_value(meta, "auto-create-one-time-link", bool, "a boolean"):
         shown |= _link_of(call, session)
-        session = _count_link(call, session)
+        session = _count_session(call, session)
     # A webhook may arrive before this answer does.
     if creates_account:
         webhooks.announce(call.world, session, webhooks.ACCOUNT_CREATION)
@@ -182,7 +182,7 @@ def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
     return {"one-time-link": link, "one-time-link-short": link}
 
 
-def _count_link(call: PersonaCall, session: Session) -> Session:
+def _count_session(call: PersonaCall, session: Session) -> Session:
     """Count one more session of an inquiry; refuse the call above the limit."""
 
     def count(session: Session) -> Session:
@@ -330,7 +330,7 @@ def _change_tags(
 ) -> Response:
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
-        call.refuse("redact.again")
+        call.refuse("inquiry.redacted")
 
     def change_session(stored: Session) -> Session:
         return with_inquiry(stored, tags=change(inquiry_of(stored).tags))
@@ -351,7 +351,7 @@ def generate_link(call: PersonaCall) -> Response:
     session = call.find_session_and_expire_if_due()
     if session.status not in OPEN:
         call.refuse("inquiry.not_open", status=session.status)
-    session = _count_link(call, session)
+    session = _count_session(call, session)
 
     def renew(session: Session) -> Session:
         token = hosted.new_token(call.world)
@@ -366,10 +366,10 @@ def resume(call: PersonaCall) -> Response:
     """Continue a pending inquiry, or one that has expired; return a session token."""
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
-        call.refuse("redact.again")
+        call.refuse("inquiry.redacted")
     if session.status not in (PENDING, EXPIRED):
         call.refuse("inquiry.not_open", status=session.status)
-    session = _count_link(call, session)
+    session = _count_session(call, session)
 
     def reopen(session: Session) -> Session:
         lasts = dt.timedelta(seconds=inquiry_of(session).after_resume_s)
@@ -380,7 +380,7 @@ def resume(call: PersonaCall) -> Response:
         return with_inquiry(session, times=times)
 
     session = call.world.sessions.change(session.id, reopen) or session
-    call.claims.cite("link.made_up")
+    call.claims.cite("token.made_up")
     body = resources.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": resources.session_token(session)}
     return call.answer("inquiry.shown", {**body, "meta": meta})

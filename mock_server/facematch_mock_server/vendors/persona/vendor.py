@@ -17,8 +17,8 @@ from facematch_mock_server.world.webhooks import Outbox
 
 from . import decisions, inquiries, simulation, webhooks, widget
 from .calls import (
-    Handler,
     PersonaCall,
+    RouteHandler,
     check_key,
     check_quota,
     check_rate,
@@ -85,7 +85,7 @@ def _check_quota_of_starts(call: PersonaCall) -> None:
 
 def _route(
     path: str,
-    handlers: Mapping[str, Handler],
+    handlers: Mapping[str, RouteHandler],
     *,
     operation: str | None = None,
     checks: Mapping[str, Callable[[Any], None]] = _CHECKS,
@@ -114,7 +114,7 @@ class Persona(base.MockVendor):
         401: ("auth.wrong",),
         403: ("auth.denied",),
         404: ("inquiry.unknown",),
-        409: ("redact.again",),
+        409: ("inquiry.redacted",),
     }
     not_found_claim = "path.unknown"
     routes = (

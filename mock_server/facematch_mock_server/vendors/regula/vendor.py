@@ -13,9 +13,9 @@ from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, S
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
+    CallOutcome,
     PairCall,
     PairEndpoint,
-    PairOutcome,
     PairVendor,
     PictureFields,
     box_in_pixels,
@@ -161,7 +161,7 @@ class Regula(PairVendor):
         results = {"detections": detections, "elapsedTime": 12.5}
         return {"code": code, "results": results, "metadata": {}}
 
-    def is_charged(self, outcome: PairOutcome) -> bool:
+    def is_charged(self, outcome: CallOutcome) -> bool:
         return isinstance(outcome, SeenPicture) or outcome.score is not None
 
 

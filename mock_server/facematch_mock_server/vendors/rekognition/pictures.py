@@ -133,7 +133,10 @@ def detect_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any]:
-    """Return the requested attributes of a face, by the name of the field, with made-up values."""
+    """Return the requested attributes of a face, by the name of the field.
+
+    Age and gender are the face's, and all else is made up.
+    """
     values: dict[str, Any] = {
         "AgeRange": {"Low": int(face.age), "High": int(face.age)},
         "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
@@ -141,12 +144,12 @@ def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any
         "EyesOpen": {"Value": True, "Confidence": 99.0},
         "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
     }
-    landmarks = {}
+    shown = {}
     for attribute in attributes:
         # The attribute EYES_OPEN is the field EyesOpen.
         field = attribute.title().replace("_", "")
-        landmarks[field] = values.get(field, {"Value": False, "Confidence": 99.0})
-    return landmarks
+        shown[field] = values.get(field, {"Value": False, "Confidence": 99.0})
+    return shown
 
 
 @attrs.frozen(kw_only=True)

@@ -64,7 +64,7 @@ class Words:
 
 #: The kind of a parameter: `str`, `bool`, `list`, `Words`, `dict` for metadata, or the parameters
 #: in it.
-Kind: TypeAlias = Any
+ParameterKind: TypeAlias = Any
 #: Parameters by name; the text "" stands for an object that is emptied.
 Parameters: TypeAlias = dict[str, Any]
 
@@ -138,7 +138,7 @@ class StripeCall(Call):
             expands.add(field)
         return frozenset(expands)
 
-    def read_parameters(self, known: Kind) -> Parameters:
+    def read_parameters(self, known: ParameterKind) -> Parameters:
         """Return the parameters of the query or the form, as `known` describes them.
 
         Without `known`, nothing is checked. Refuse the call for an unknown parameter, and for one
@@ -182,7 +182,7 @@ class StripeCall(Call):
                 self.refuse("parameter.invalid", name=name)
         return nested
 
-    def _check(self, name: str, value: Any, kind: Kind) -> Any:
+    def _check(self, name: str, value: Any, kind: ParameterKind) -> Any:
         """Return the value of a parameter, converted to its kind."""
         if kind is bool:
             if value not in ("true", "false"):
@@ -200,7 +200,9 @@ class StripeCall(Call):
             self.refuse("parameter.invalid", name=name)
         return value
 
-    def _check_fields(self, name: str, value: Any, kinds: Mapping[str, Kind]) -> Parameters:
+    def _check_fields(
+        self, name: str, value: Any, kinds: Mapping[str, ParameterKind]
+    ) -> Parameters:
         """Return the parameters in an object; {} if it is emptied. Refuse unknown ones."""
         value = {} if value == "" else value
         if not isinstance(value, dict):
@@ -305,10 +307,10 @@ def check_rate(call: StripeCall) -> None:
 
 
 #: A handler of a route.
-Handler: TypeAlias = Callable[[StripeCall], Response]
+RouteHandler: TypeAlias = Callable[[StripeCall], Response]
 
 
-def with_replay(handle: Handler) -> Handler:
+def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: StripeCall) -> Response:

@@ -20,7 +20,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
-from .calls import Kind, Parameters, StripeCall, Words, new_id
+from .calls import ParameterKind, Parameters, StripeCall, Words, new_id
 from .objects import (
     CANCELED,
     PROCESSING,
@@ -34,13 +34,13 @@ from .objects import (
 )
 
 _TYPE = Words(("document", "id_number"))
-_DOCUMENT_OPTIONS: Mapping[str, Kind] = {
+_DOCUMENT_OPTIONS: Mapping[str, ParameterKind] = {
     "allowed_types": Words(("driving_license", "id_card", "passport"), is_list=True),
     "require_id_number": bool,
     "require_live_capture": bool,
     "require_matching_selfie": bool,
 }
-_CHANGE: Mapping[str, Kind] = {
+_CHANGE: Mapping[str, ParameterKind] = {
     "expand": list,
     "metadata": dict,
     "options": {"document": _DOCUMENT_OPTIONS},
@@ -48,7 +48,7 @@ _CHANGE: Mapping[str, Kind] = {
     "type": _TYPE,
 }
 #: Parameters of a start that answers show as they were sent.
-_SHOWN: Mapping[str, Kind] = {
+_SHOWN: Mapping[str, ParameterKind] = {
     "client_reference_id": str,
     "provided_details": _CHANGE["provided_details"],
     "related_customer": str,
@@ -56,7 +56,7 @@ _SHOWN: Mapping[str, Kind] = {
     "related_person": {"account": str, "person": str},
     "verification_flow": str,
 }
-_START: Mapping[str, Kind] = {**_CHANGE, **_SHOWN, "return_url": str}
+_START: Mapping[str, ParameterKind] = {**_CHANGE, **_SHOWN, "return_url": str}
 #: What ``created[gte]=`` compares; "is" stands for ``created=``.
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "is": operator.eq,
@@ -65,7 +65,7 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
-_PAGE: Mapping[str, Kind] = {
+_PAGE: Mapping[str, ParameterKind] = {
     "created": object,
     "ending_before": str,
     "expand": list,
@@ -73,13 +73,13 @@ _PAGE: Mapping[str, Kind] = {
     "starting_after": str,
 }
 #: What each filter compares, and its kind.
-_SESSION_FILTERS: Mapping[str, Kind] = {
+_SESSION_FILTERS: Mapping[str, ParameterKind] = {
     "client_reference_id": str,
     "related_customer": str,
     "related_customer_account": str,
     "status": Words((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
 }
-_REPORT_FILTERS: Mapping[str, Kind] = {
+_REPORT_FILTERS: Mapping[str, ParameterKind] = {
     "client_reference_id": str,
     "type": _TYPE,
     "verification_session": str,
@@ -312,7 +312,7 @@ def read_report(call: StripeCall) -> Response:
 def _list(
     call: StripeCall,
     objects: Sequence[dict[str, Any]],
-    filters: Mapping[str, Kind],
+    filters: Mapping[str, ParameterKind],
     *,
     show: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown,
 ) -> Response:
@@ -349,7 +349,7 @@ def _select(
     call: StripeCall,
     objects: Sequence[dict[str, Any]],
     sent: Parameters,
-    filters: Mapping[str, Kind],
+    filters: Mapping[str, ParameterKind],
 ) -> list[dict[str, Any]]:
     """Return the objects that fit the filters, and the times of ``created``."""
     found = list(objects)

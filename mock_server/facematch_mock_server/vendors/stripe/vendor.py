@@ -14,7 +14,15 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import sessions, webhooks
-from .calls import Handler, StripeCall, StripeRecords, check_key, check_rate, key_of, with_replay
+from .calls import (
+    RouteHandler,
+    StripeCall,
+    StripeRecords,
+    check_key,
+    check_rate,
+    key_of,
+    with_replay,
+)
 from .claims import CLAIMS
 from .person import SESSION_RULES
 
@@ -43,7 +51,7 @@ _OTHER_PATHS = (
 
 
 def _route(
-    pattern: str, handlers: Mapping[str, Handler], *, operation: str | None = None
+    pattern: str, handlers: Mapping[str, RouteHandler], *, operation: str | None = None
 ) -> base.Route:
     """Return a route. The answer to each POST can be replayed."""
     routed = {}

@@ -45,7 +45,7 @@ _NOT_IMITATED = NotImitated(
 )
 
 
-class Sessions(DocumentSessions[SumsubRecords]):
+class SumsubSessionControl(DocumentSessions[SumsubRecords]):
     """Control of one world's applicants: levels, decisions, and acting as the person."""
 
     @endpoint("POST", "sessions/levels")
@@ -181,7 +181,7 @@ VENDOR = base.Vendor(
     records=SumsubRecords,
     behaviour=Sumsub,
     outbox=lambda world: Outbox(world, webhooks.RULES),
-    extensions={"sessions": Sessions, "webhooks": Webhooks},
+    extensions={"sessions": SumsubSessionControl, "webhooks": Webhooks},
     # No command of a shell can sign a call.
     greeting=(
         (

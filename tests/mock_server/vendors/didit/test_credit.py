@@ -8,7 +8,7 @@ from kit.mock_world import ScriptedRecognizer, new_engine, scene
 from vendors import didit
 from vendors.didit import LIVENESS_PATH, liveness_request, match_request
 
-from facematch_mock_server.world.sessions import Sessions
+from facematch_mock_server.world.sessions import SessionCollection
 
 REFUSED = {
     "error": "You don't have enough credits to perform this request. "
@@ -54,8 +54,8 @@ LIVENESS = didit.liveness_request()
 STEPS = (
     (MATCH, ScriptedRecognizer, "match"),
     (LIVENESS, ScriptedRecognizer, "liveness"),
-    (MATCH, Sessions, "add"),
-    (LIVENESS, Sessions, "add"),
+    (MATCH, SessionCollection, "add"),
+    (LIVENESS, SessionCollection, "add"),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 from kit.mock_webhooks import is_quiet
 
 from facematch_mock_server.world import webhooks as queue
-from facematch_mock_server.world.outgoing import Exchange
+from facematch_mock_server.world.outgoing import RemoteResponse
 
 
 def test_removed_or_disabled_destination_gets_no_more_deliveries(world):
@@ -35,7 +35,7 @@ def test_resend_during_an_attempt_is_not_lost(world, status):
 
     def send(_url, letter, _timeout_s):
         world.webhooks.resend(name)
-        return Exchange(status=status, elapsed_ms=1)
+        return RemoteResponse(status=status, elapsed_ms=1)
 
     outbox.attempt(taken, send)
     assert len(world.letters(204)) == 1
@@ -56,7 +56,7 @@ def test_unexpected_delivery_error_does_not_block_other_deliveries(world, caplog
         if session == broken:
             raise RuntimeError("nobody foresaw this")
         done.append(session)
-        return Exchange(status=200, elapsed_ms=1)
+        return RemoteResponse(status=200, elapsed_ms=1)
 
     outbox = world.app.world.outbox
     outbox.send = send
