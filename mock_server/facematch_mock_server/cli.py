@@ -67,8 +67,6 @@ HINT_AT_BYTE_SCORES = (
     show_default=True, help="Source of scores: cards (test cards; other pictures by their "
     "bytes) or local (the real local engine).")
 @click.option("--key", multiple=True, metavar="KEY", help="Additional live key. May be repeated.")
-@click.option("--no-control", is_flag=True,
-    help="Serve only the vendors, without control API and console.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File with the token that control requests must have in X-Mock-Token; or set "
     f"{CONTROL_VARIABLE}. By default, a token is generated and printed if other machines can reach "
@@ -113,9 +111,6 @@ HINT_AT_BYTE_SCORES = (
     help="Keep all words that have the form of the vendor's, though the mock's sources lack them.")
 @click.option("--upstream", metavar="URL", allow_from_autoenv=False,
     help="Server that gets the recorded calls in place of the vendor's hosts.")
-@click.option("--upstream-ca", type=click.Path(path_type=Path), metavar="FILE",
-    allow_from_autoenv=False,
-    help="PEM file with the authorities to trust for recorded calls, in place of certifi's.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -124,7 +119,6 @@ def command(
     latency: tuple[str, ...],
     host: str,
     key: tuple[str, ...],
-    no_control: bool,
     control_token_file: Path | None,
     show_pictures: bool,
     person_page: bool,
@@ -139,7 +133,6 @@ def command(
     hide: tuple[str, ...],
     kept_is_fine: bool,
     upstream: str | None,
-    upstream_ca: Path | None,
     program: tuple[str, ...],
     **more: Any,
 ) -> int:
@@ -148,8 +141,8 @@ def command(
     Each mock behaves as its vendor documents, with credit and rate limits, but costs nothing.
 
     Every option can be set by an environment variable: FACEMATCH_MOCK_PORT sets --port, and
-    FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces. Only --record
-    and the options that go with it cannot, because a recording may cost money.
+    FACEMATCH_MOCK_DOOR=1 sets --door. Separate several values by spaces. Only --record and the
+    options that go with it cannot, because a recording may cost money.
 
     The exit code is COMMAND's; 128 plus the number of a signal that ended it, 127 if it does not
     exist.
@@ -163,8 +156,6 @@ def command(
         raise ConfigurationError(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
-    if no_control and show_pictures:
-        raise click.UsageError("--show-pictures needs the console: omit --no-control.")
     token = os.environ.get(CONTROL_VARIABLE) or None
     if token is not None and control_token_file is not None:
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
@@ -181,10 +172,9 @@ def command(
         hide=hide,
         kept_is_fine=kept_is_fine,
         upstream=upstream,
-        upstream_ca=upstream_ca,
     )
     record_options.check(vendors=vendor, host=host, door=door, any_key=any_key)
-    makes_token = not is_loopback(host) and not (token or control_token_file or no_control)
+    makes_token = not is_loopback(host) and not (token or control_token_file)
     try:
         if control_token_file is not None:
             token = read_text(control_token_file, "token file", InvalidRequest).strip()
@@ -198,7 +188,6 @@ def command(
             latency=read_pairs("latency", latency),
             host=host,
             clock=VirtualClock(running=True),
-            control=not no_control,
             control_token=token,
             show_pictures=show_pictures,
             person_page=person_page or None,
@@ -230,9 +219,9 @@ def command(
         click.echo(
             STARTED.format(
                 url=server.url,
-                console="none" if no_control else console,
+                console=console,
                 vendors="\n".join([*lines, *_count_replies(server)]),
-                control="none" if no_control else server.control_url + about_token,
+                control=server.control_url + about_token,
                 end="" if program else STOP,
             ),
             err=bool(program),

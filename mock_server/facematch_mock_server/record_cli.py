@@ -27,7 +27,6 @@ class RecordOptions:
     record: Path | None
     max_calls: int
     upstream: str | None
-    upstream_ca: Path | None
     hide: tuple[str, ...]
     kept_is_fine: bool
 
@@ -77,7 +76,7 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
     vocabulary = Vocabulary.read(_sources_of(vendors))
     names = [vendor.name for vendor in vendors]
     try:
-        upstream = Upstream(options.upstream, options.upstream_ca)
+        upstream = Upstream(options.upstream)
         recording = RecordingFile(
             record,
             vocabulary,
@@ -88,8 +87,7 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
     except FileExistsError:
         raise click.UsageError(f"{record} exists: name a new file for --record.") from None
     except OSError as error:
-        name = error.filename or options.upstream_ca
-        raise click.UsageError(f"{name} cannot be used: {error.strerror}.") from None
+        raise click.UsageError(f"{error.filename} cannot be used: {error.strerror}.") from None
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     return Recorder(recording, upstream, options.max_calls, _say)

@@ -132,11 +132,6 @@ def _currency(_context: click.Context, _option: click.Parameter, code: str | Non
     return code
 
 
-def confidence_option(help_: str) -> Decorator:
-    """Return the option --confidence."""
-    return click.option("--confidence", type=CONFIDENCE, default="0.95", help=help_)
-
-
 def currency_option(help_: str, **more: Any) -> Decorator:
     """Return the option --currency."""
     return text_option("--currency", "CCC", help_, callback=_currency, **more)
@@ -184,12 +179,6 @@ source = join_options(
         "vendors: files are joined by pair, and each system is named after its file.",
         multiple=True,
     ),
-    file_option(
-        "--mated",
-        "Read the scores of mated pairs from this text file instead, one on each line; with "
-        "--non-mated.",
-    ),
-    file_option("--non-mated", "Read the scores of all other pairs from this file; with --mated."),
     repeated(
         "--column",
         "columns",
@@ -234,12 +223,11 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", "mated", "non_mated", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         "requirements",
         "fmr",
         "at_thresholds",
-        "confidence",
         "systems",
         "allow_mock",
     ),
@@ -291,7 +279,7 @@ def note(text: str) -> None:
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     """Return the answers that the options of `source` select, and arguments for `evaluate`."""
-    if options["scores"] or options["mated"] or options["non_mated"]:
+    if options["scores"]:
         return _from_scores(options)
     of_scores = [
         option.opts[0]
@@ -302,9 +290,7 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         and not (option.name == "columns" and options.get("pairs"))
     ]
     if of_scores:
-        raise click.UsageError(
-            f"{' and '.join(of_scores)}: only with --scores FILE or --mated FILE."
-        )
+        raise click.UsageError(f"{' and '.join(of_scores)}: only with --scores FILE.")
     store = options["store"] or STORE
     with database_at(store) as database:
         from facematch_comparison.report.writing import digest_answers
@@ -319,15 +305,11 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
-        raise click.UsageError("--scores and --mated cannot be combined with --store.")
-    by_kind = options["mated"], options["non_mated"]
-    if any(by_kind) and (options["scores"] or not all(by_kind)):
-        raise click.UsageError("--mated and --non-mated go together, without --scores.")
-    from facematch_comparison.scores.by_kind import LABEL, TwoFiles
+        raise click.UsageError("--scores cannot be combined with --store.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
-    paths: tuple[Path, ...] = by_kind if all(by_kind) else options["scores"]
+    paths: tuple[Path, ...] = options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}
     notes: list[str] = []
 
@@ -339,9 +321,6 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
     try:
         source: object = list(paths) if len(paths) > 1 else paths[0]
-        if all(by_kind):
-            reading["columns"] = {**reading["columns"], "mated": LABEL}  # the options name it
-            source = TwoFiles(mated=options["mated"], non_mated=options["non_mated"])
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         raise with_command_to_paste(error) from None
@@ -381,7 +360,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
         value = parsed_options.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-            if option.name in ("scores", "mated", "non_mated", "pairs"):
+            if option.name in ("scores", "pairs"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))

@@ -38,9 +38,8 @@ _OUT_FORMS: Final = (".html", ".json")
 @click.option(
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, e.g. 0.01."
 )
-@common.confidence_option("One-sided confidence.")
-@json_option
-def plan(*, as_json: bool, **options: Any) -> int:
+@click.option("--confidence", type=common.CONFIDENCE, default="0.95", help="One-sided confidence.")
+def plan(**options: Any) -> int:
     """Compute how many pairs you need to show an FMR and an FRR.
 
     \b
@@ -52,9 +51,6 @@ def plan(*, as_json: bool, **options: Any) -> int:
     from facematch_comparison.judging.gate import plan_study
 
     study_plan = plan_study(**options)
-    if as_json:
-        print_json(study_plan.to_dict())
-        return Exit.OK
     say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
@@ -94,7 +90,6 @@ def _thresholds(
     "strictest 1/N",
     help="False match rate at which to compare all systems, such as 1e-3 or 1/77.",
 )
-@common.confidence_option("Confidence of every interval.")
 @common.repeated(
     "--at-threshold",
     "at_thresholds",
@@ -120,7 +115,6 @@ def _thresholds(
     "--out", "outs", "FILE", "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
-@file_option("--curve", "Write the curves of all systems: rates by threshold (.csv or .parquet).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
 @json_option
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
@@ -145,12 +139,10 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     answers, about = common.answers_from(options)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
-    from facematch_comparison.report.writing import curves
 
     evaluation = evaluate(
         answers,
         required_fmr=options["fmr"],
-        confidence=options["confidence"],
         at_thresholds=options["at_thresholds"],
         traffic=_traffic_of(options, answers),
         **about,
@@ -164,8 +156,6 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         study = _study_that_was_run(options["pairs"], columns, about)
     if wrong is not None:
         _write_wrong(wrong, evaluation, answers, study)
-    if options["curve"] is not None:
-        _export(curves(evaluation), options["curve"], None)
     if written is not None:
         _export(answers, written, study)
     for path in outs:
@@ -189,7 +179,6 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     """
     forms_of = {
         "wrong": (".csv", ".json"),
-        "curve": (".csv", ".parquet"),
         "answers": (".parquet", ".csv"),
     }
     targets = [("--out", path, _OUT_FORMS) for path in outs]
@@ -200,9 +189,8 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
                 raise click.UsageError(f"--{name} has no suffix: write {examples}.")
             targets.append((f"--{name}", options[name], forms))
     files_to_read = [*options["scores"]]
-    for name in ("mated", "non_mated", "pairs"):
-        if options[name] is not None:
-            files_to_read.append(options[name])
+    if options["pairs"] is not None:
+        files_to_read.append(options["pairs"])
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)

@@ -82,7 +82,6 @@ _log_options = join_options(
         default="reject",
         help="What a REVIEW is, beside MATCH or LIVE, which are accepted.",
     ),
-    common.confidence_option("Confidence of every interval."),
     common.repeated("--out", "outs", "FILE", "Write a page (.html) or JSON (.json).", type=FILE),
     json_option,
 )
@@ -177,7 +176,6 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
             groups={} if references is None else references.groups,
             costs=costs,
             prices=prices,
-            confidence=options["confidence"],
         )
     )
     if reviews.new is not None:
@@ -202,8 +200,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     metavar="FOLDER",
     required=True,
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 is a free one.")
-def review(*, review_file: Path, pictures: Path, port: int) -> int:
+def review(*, review_file: Path, pictures: Path) -> int:
     """Label the calls of a review file on a page in your browser.
 
     \b
@@ -219,10 +216,7 @@ def review(*, review_file: Path, pictures: Path, port: int) -> int:
     from facematch_comparison.production.labels.desk import Desk
 
     refuse_unwritable("FILE", review_file, may_exist=True)
-    try:
-        desk = Desk(review_file, pictures, port=port)
-    except OSError as error:
-        raise click.UsageError(f"--port {port} is not available: {error.strerror}.") from None
+    desk = Desk(review_file, pictures)
     calls = len(desk.sheet.rows)
     if desk.without_pictures:
         common.note(f"{desk.without_pictures:,} of {calls:,} calls have no picture in {pictures}.")
@@ -274,7 +268,6 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
             system=options["system"],
             span=Span(options["by"]),
             review_is_accepted=options["review_counts_as"] == "accept",
-            confidence=options["confidence"],
         )
     )
     if as_json:

@@ -61,7 +61,6 @@ _COUNT: Final = click.IntRange(0)
     metavar="CSV",
 )
 @common.text_option("--within", "COLUMN", "Draw non-mated pairs within groups of this column.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the draw.")
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs from the photographs in FOLDER, which has one folder for each person.
 
@@ -71,9 +70,9 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
       --within sex
 
     No pair is drawn twice. As far as the photographs allow, every person has a mated pair before
-    anyone has another; of a non-mated pair, at least one person is drawn at random. The same seed
-    draws the same pairs. People in one group look more alike than random people, so --within draws
-    harder pairs.
+    anyone has another; of a non-mated pair, at least one person is drawn at random. The same
+    photographs and options give the same pairs. People in one group look more alike than random
+    people, so --within draws harder pairs.
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")

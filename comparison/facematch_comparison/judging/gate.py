@@ -55,10 +55,6 @@ class StudyPlan:
     confidence: float
     needs: tuple[ClaimNeed, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as a dict that `json` can encode."""
-        return model.as_json(self)
-
 
 def plan_study(*, fmr: float, frr: float, confidence: float = 0.95) -> StudyPlan:
     """Compute how many mated and non-mated pairs a study of vendors needs.

@@ -1,29 +1,23 @@
-"""Scores of mated and of other pairs apart: in two files, or in two columns of one.
+"""Scores of mated and of other pairs in two columns of a file, as spreadsheets for plots have them.
 
-pyeer, bob and spreadsheets for plots have them so. They become a table with one line for each pair,
-and a column with its label.
+They become a table with one line for each pair, and a column with its label.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
 
-import attrs
 import numpy as np
 import pandas as pd
 
-from facematch_core.base.tables import decode
-from facematch_core.errors import InvalidRequest
-
-from .cells import NO_NUMBER, NUMBER, TEXT, distinct_words, take_cells, texts_of, words_of
+from .cells import TEXT, distinct_words, take_cells, texts_of, words_of
 from .columns import LABELS, MATED, field_for, is_distance, plain
-from .files import Tables, parse_file
-from .source_table import PlaceInFile, SourceTable
+from .files import Tables
+from .source_table import SourceTable
 
-#: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
+#: Column with the label of each pair, in a table of `one_pair_per_line`.
 LABEL: Final = "mated"
 
 _SCORES: Final = "(scores?|similarit(y|ies)|distances?)?"
@@ -32,50 +26,6 @@ _MATED_SCORES: Final = f"(mated|genuines?|same(person)?|target|positives?){_SCOR
 _NON_MATED_SCORES: Final = (
     f"(nonmated|impostors?|imposters?|different(person|people)?|nontarget|negatives?){_SCORES}"
 )
-
-
-@attrs.frozen
-class TwoFiles:
-    """Two files with one score per line, of mated and of non-mated pairs."""
-
-    mated: Path
-    non_mated: Path
-
-
-def read_two_files(files: TwoFiles) -> Tables:
-    """Read the scores of mated and of non-mated pairs.
-
-    The first line of each file may be a header ``score``.
-    """
-    scores: list[str] = []
-    labels: list[str] = []
-    places_in_file: list[PlaceInFile] = []
-    for path, label in ((files.mated, "1"), (files.non_mated, "0")):
-        count_before = len(scores)
-        text, _ = parse_file(path, lambda file: decode(file.read()))
-        for number, line in enumerate(text.splitlines(), start=1):
-            score = line.strip()
-            if not score or (number == 1 and score.lower() == "score"):
-                continue
-            if not re.fullmatch(NUMBER, score) and score.lower() not in NO_NUMBER:
-                raise InvalidRequest(
-                    f"The file {path}: line {number} is {score[:60]!r}, not one score such as "
-                    "0.91. For lines with more columns, use --scores FILE."
-                )
-            scores.append(score)
-            labels.append(label)
-            places_in_file.append(PlaceInFile(number, path.name))
-        if len(scores) == count_before:
-            raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
-    cells = pd.DataFrame({LABEL: labels, "score": scores}, dtype=TEXT)
-    file = SourceTable(
-        title="The comparison",
-        header=list(cells),
-        row_count=len(cells),
-        find_places=lambda: places_in_file,
-        unit="line",
-    )
-    return {file: cells}
 
 
 def one_pair_per_line(

@@ -85,6 +85,14 @@ _CODE: Final[Mapping[str, str]] = {
     "a file of SPSS": "pandas.read_spss(FILE)",
 }
 
+#: Advice for two files with nothing but scores, as pyeer has them.
+_LABEL_SCORES: Final = (
+    "For scores of mated pairs in one file and those of all other pairs in another, in Python: "
+    'import pandas; mated = pandas.read_csv("MATED", names=["score"]).assign(mated=1); '
+    'others = pandas.read_csv("OTHERS", names=["score"]).assign(mated=0); '
+    'pandas.concat([mated, others]).to_csv("scores.csv", index=False)'
+)
+
 #: The name of a table that each call log has.
 _CALL_LOG: Final = b"facematch_call_log"
 
@@ -178,9 +186,7 @@ def _check_rows(file: SourceTable, *, row_name: str, example: str) -> None:
     if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
         if len(file.header) == 1:
             raise InvalidRequest(
-                f"{file.title} has no header, and one number per line. If they are scores, name "
-                "two files: --mated FILE with those of the same person, --non-mated FILE with "
-                "those of two people."
+                f"{file.title} has no header, and one number per line. {_LABEL_SCORES}"
             )
         raise InvalidRequest(
             f"{file.title} has no header: its first line has numbers. Add a line with the names of "

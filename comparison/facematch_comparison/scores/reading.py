@@ -21,7 +21,7 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .attributes import groupings, system_attributes
-from .by_kind import LABEL, TwoFiles, one_pair_per_line, read_two_files
+from .by_kind import LABEL, one_pair_per_line
 from .cells import distinct_words, first_rows, note_of_spellings, texts_of
 from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, PICTURES, WIDE
@@ -158,10 +158,7 @@ def _read_sources(source: object, name: str | None) -> Tables:
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     cells_of: Tables = {}
     for part in sources:
-        if isinstance(part, TwoFiles):
-            tables = read_two_files(part)
-        else:
-            tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
+        tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
         stem = Path(part).stem if isinstance(part, (str, Path)) else "scores"
         for file in tables:
             file.name = file.sheet or stem

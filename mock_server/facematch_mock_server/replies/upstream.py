@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import requests
 
 from facematch_core.base.addresses import is_loopback
+from facematch_core.http.transport import CA_VARIABLES
 from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
 
 _CONNECT_S = 15.0
@@ -52,16 +54,13 @@ class Upstream:
 
     Args:
         url: The server that takes all requests in place of the vendors' hosts, ``http://`` or
-            ``https://``; None for the vendors. Raises ValueError if it is no such URL.
-        authorities: A PEM file with the authorities to trust, in place of those of certifi.
-            Raises OSError if it cannot be read.
+            ``https://``; None for the vendors. Raises ValueError if it is no such URL, or if the
+            environment names certificates that cannot be read.
     """
 
-    def __init__(self, url: str | None = None, authorities: Path | None = None) -> None:
+    def __init__(self, url: str | None = None) -> None:
         self._url = None if url is None else _parse_origin(url)
-        self._context = ssl.create_default_context(
-            cafile=authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH
-        )
+        self._context = _verifying_context()
         self._context.set_alpn_protocols(["http/1.1"])
         self._connections: set[http.client.HTTPConnection] = set()
         self._is_closed = False
@@ -141,6 +140,23 @@ class Upstream:
                 host, port, timeout=_CONNECT_S, context=self._context
             )
         return http.client.HTTPConnection(host, port, timeout=_CONNECT_S)
+
+
+def _verifying_context() -> ssl.SSLContext:
+    """Return a TLS context that trusts what a backend trusts: the environment's file, or certifi's.
+
+    Raises ValueError if the file or folder has no certificates.
+    """
+    variable = next(filter(os.environ.get, CA_VARIABLES), None)
+    if variable is None:
+        return ssl.create_default_context(cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    path = Path(os.environ[variable])
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ValueError(f"{variable}: {path} cannot be used: {error.strerror}") from None
 
 
 def _parse_origin(url: str) -> SplitResult:

@@ -30,14 +30,6 @@ def test_plan_output(screens):
         show("", PLAN)
 
 
-def test_a_plan_as_json(run_json):
-    code, plan = run_json(PLAN)
-    assert (code, plan["fmr"], plan["frr"]) == (0, 0.001, 0.01)
-    assert plan["confidence"] == 0.95
-    floor = plan["needs"][0]
-    assert (floor["mated"], floor["non_mated"]) == (299, 5000)
-
-
 DRAW = "compare draw faces --out pairs.csv"
 
 
@@ -53,11 +45,11 @@ def faces(tmp_path):
 
 
 def test_drawn_pairs_can_be_read_and_equal_the_librarys(run, faces, tmp_path):
-    answer = run(f"{DRAW} --mated 10 --non-mated 20 --seed 4")
+    answer = run(f"{DRAW} --mated 10 --non-mated 20")
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("10 mated and 20 non-mated pairs of 6 people, 18 photographs")
     read = read_study(tmp_path / "pairs.csv")
-    drawn = draw_pairs(photographs(faces), mated=10, non_mated=20, seed=4)
+    drawn = draw_pairs(photographs(faces), mated=10, non_mated=20)
 
     def pictures(study):
         return [(pair.probe, pair.reference, pair.mated) for pair in study.pairs]

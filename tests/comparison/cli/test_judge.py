@@ -16,6 +16,7 @@ from kit.fakes import picture
 
 from facematch_comparison import (
     RunDatabase,
+    curves,
     evaluate,
     export,
     read_answers,
@@ -231,7 +232,6 @@ def test_invalid_arguments_of_report(refused):
     year = "--calls-per-year 1000 --impostors 0.1"
     options = [
         "--out x.pdf",
-        "--confidence 0.5",
         "--out x --store s",
         "--column mated",
         "--below x",
@@ -247,7 +247,6 @@ def test_invalid_arguments_of_report(refused):
         f"{year} --cost-false-match 5",
         f"{year} --currency USD",
         f"{year} --cost-false-match 5 --cost-false-reject 1 --currency euros",
-        "--curve x.json",
     ]
     of_scores = [f"--scores s.csv {option}" for option in options]
     without_scores = "--independent-pairs --no-score 0 --column mated=same"
@@ -302,9 +301,11 @@ def test_worst_people_stand_beside_each_other_if_a_difference_is_significant(run
 
 @pytest.mark.usefixtures("three")
 def test_curves_are_written_for_each_system_with_scores(run_json, tmp_path):
-    _, document = run_json(f"{REPORT} --curve curve.csv")
+    _, document = run_json(REPORT)
+    rates = curves(evaluate(read_scores(tmp_path / "s.csv"), required_fmr=0.01))
+    for name in ("curve.csv", "curve.parquet"):
+        export(rates, tmp_path / name)
     frame = pd.read_csv(tmp_path / "curve.csv")
-    run_json(f"{REPORT} --curve curve.parquet")
     in_parquet = pd.read_parquet(tmp_path / "curve.parquet")
     pd.testing.assert_frame_equal(frame, in_parquet, check_dtype=False)
     for system in document["systems"]:
@@ -384,7 +385,7 @@ def test_answers_of_two_models_need_the_model_option(run, tmp_path):
     assert run(f"{command} --model v1").exit_code == 0
 
 
-@pytest.mark.parametrize("option", ["--wrong", "--curve", "--answers"])
+@pytest.mark.parametrize("option", ["--wrong", "--answers"])
 def test_output_file_without_a_suffix_is_refused_before_the_evaluation(
     run, scores, monkeypatch, option
 ):

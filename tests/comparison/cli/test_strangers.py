@@ -6,7 +6,6 @@ A line to paste may have `COLUMN` where only the user knows the name of a column
 import contextlib
 import json
 import re
-import shlex
 import sqlite3
 import sys
 
@@ -401,66 +400,20 @@ def test_words_among_scores_are_explained_by_an_option(run, refusal, pairs):
     assert np.flatnonzero(~answers.acquired).tolist() == [3, 7, 50]
 
 
-OF_TWO_FILES = "compare report --fmr 0.2 --mated genuine.txt"
-
-
-@pytest.fixture
-def two_files(pairs, tmp_path):
-    """The scores of mated pairs in genuine.txt, and of others in impostor.txt."""
-    mated = pairs["score"][:PAIRS].astype(str)
-    others = pairs["score"][PAIRS:].astype(str)
-    (tmp_path / "genuine.txt").write_text("\n".join(mated))
-    (tmp_path / "impostor.txt").write_text("score\n" + "\n\n".join(others))
-
-
-@pytest.mark.usefixtures("two_files")
-def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, pairs):
-    refusal = run(f"{OF_TWO_FILES} --non-mated impostor.txt")
-    assert "--independent-pairs" in refusal.stderr.splitlines()[-1]
-    code, report = run_json(f"{OF_TWO_FILES} --independent-pairs --non-mated impostor.txt")
+def test_two_files_of_scores_alone_are_refused_with_code_that_joins_them(
+    run_json, refusal, pairs, tmp_path
+):
+    for name, part in {"MATED": pairs[:PAIRS], "OTHERS": pairs[PAIRS:]}.items():
+        (tmp_path / name).write_text("\n".join(part["score"].astype(str)))
+    (python,) = re.findall("in Python: (.*)", refusal("MATED"))
+    exec(python)
+    code, report = run_json(f"{REPORT} scores.csv --independent-pairs")
     assert code == 0
     (system,) = report["systems"]
     point = system["at_required"]
     passed = pairs["score"] >= point["threshold"]
     assert point["fmr"]["errors"] == passed[PAIRS:].sum()
     assert point["frr"]["errors"] == (~passed[:PAIRS]).sum()
-    assert report["evidence"]["file"] == "genuine.txt + impostor.txt"
-
-
-@pytest.mark.usefixtures("two_files")
-@pytest.mark.parametrize(
-    "others",
-    [
-        pytest.param("", id="one file alone"),
-        pytest.param("--non-mated impostor.txt --scores genuine.txt", id="scores beside them"),
-        pytest.param("--non-mated impostor.txt --store study.sqlite3", id="a run beside them"),
-        pytest.param("--non-mated pairs.txt", id="a list of pairs"),
-        pytest.param("--non-mated empty.txt", id="an empty file"),
-        pytest.param("--non-mated none.txt", id="no file"),
-    ],
-)
-def test_invalid_uses_of_two_files(run, tmp_path, others):
-    (tmp_path / "pairs.txt").write_text("0.5\nanna bert 0.7\n")
-    (tmp_path / "empty.txt").touch()
-    assert run(f"{OF_TWO_FILES} --independent-pairs {others}").exit_code == 2
-
-
-@pytest.mark.usefixtures("two_files")
-def test_a_file_of_either_option_is_refused_in_the_same_words(run, tmp_path):
-    (tmp_path / "binary.txt").write_bytes(b"\0\1")
-    for name in ("binary.txt", "none.txt"):
-        of_two_files = run(f"{OF_TWO_FILES} --independent-pairs --non-mated {name}").stderr
-        assert of_two_files.splitlines()[-1] == run(f"{REPORT} {name}").stderr.splitlines()[-1]
-
-
-@pytest.mark.usefixtures("two_files")
-def test_answers_do_not_overwrite_one_of_two_files(run, tmp_path):
-    (tmp_path / "impostor.csv").write_text((tmp_path / "impostor.txt").read_text())
-    line = f"{OF_TWO_FILES} --independent-pairs --non-mated impostor.csv --answers"
-    for name in ("impostor.csv", shlex.quote(str(tmp_path / "impostor.csv"))):
-        answer = run(f"{line} {name}")
-        assert answer.exit_code == 2
-        assert "would overwrite" in answer.stderr
 
 
 COVER = [["Our test", "of May"]]

@@ -995,13 +995,6 @@ def test_workbook_with_a_cell_above_excels_limit_is_refused(tmp_path):
     assert read_scores(write("largest.xlsx", b"_x000D_" * 32_767))
 
 
-def test_scores_without_a_header_name_the_options_for_two_files(tmp_path):
-    file = tmp_path / "scores.txt"
-    file.write_text("97.1\n95.0\n")
-    with pytest.raises(InvalidRequest, match="--mated FILE"):
-        read_scores(file)
-
-
 def test_toml_file_is_not_called_json(tmp_path):
     file = tmp_path / "shop.toml"
     file.write_text('[profiles.shop]\nbackend = "didit"\n')

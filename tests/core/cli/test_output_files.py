@@ -19,7 +19,6 @@ OUTPUTS = [
     ("compare run pairs.csv --backend local --store", ".sqlite3"),
     ("compare report --scores scores.csv --out", ".html"),
     ("compare report --scores scores.csv --wrong", ".csv"),
-    ("compare report --scores scores.csv --curve", ".csv"),
     ("compare report --scores scores.csv --answers", ".csv"),
     ("compare shadow no.sqlite3 --out", ".html"),
     ("compare shadow no.sqlite3 --review", ".csv"),

@@ -149,9 +149,8 @@ RECORD = ["--record", "out.json", "--max-calls", "3"]
         ),
         (["--door", "--vendor", "compreface", *RECORD], "--upstream"),
         (["--door", "--any-key", "--vendor", "didit", *RECORD], "--any-key"),
-        (["--door", "--host", "0.0.0.0", "--no-control", "--vendor", "didit", *RECORD], "--host"),
+        (["--door", "--host", "0.0.0.0", "--vendor", "didit", *RECORD], "--host"),
         (["--door", "--vendor", "didit", *RECORD, "--upstream", "no-url"], "--upstream"),
-        (["--door", "--vendor", "didit", *RECORD, "--upstream-ca", "no.pem"], "no.pem"),
         (
             ["--door", "--vendor", "didit", "--record", "no/out.json", "--max-calls", "3"],
             "no/out.json",
@@ -187,7 +186,7 @@ def test_no_environment_variable_records(record, vendor, tmp_path):
             environment[f"FACEMATCH_MOCK_{parameter.name.upper()}"] = values.get(
                 parameter.name, "1"
             )
-    for name in ("RECORD", "MAX_CALLS", "UPSTREAM", "UPSTREAM_CA", "HIDE", "KEPT_IS_FINE", "DOOR"):
+    for name in ("RECORD", "MAX_CALLS", "UPSTREAM", "HIDE", "KEPT_IS_FINE", "DOOR"):
         environment.setdefault(f"FACEMATCH_MOCK_{name}", "1")
         environment.setdefault(f"FACEMATCH_{name}", "1")
     line = [*FACEMATCH, "mock", "--", sys.executable, "-c", PROGRAM, vendor.live_key]

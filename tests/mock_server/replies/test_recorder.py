@@ -38,11 +38,11 @@ ANSWER = [read_request, send(http_reply(200, b'{"status": "Approved"}'))]
 def open_recorder(tmp_path):
     """Opens a recorder to one server, or to the vendors themselves."""
 
-    def open_one(url=None, max_calls=5, authorities=None, report=print):
+    def open_one(url=None, max_calls=5, report=print):
         file = RecordingFile(
             tmp_path / "recording.json", Vocabulary.read([]), show_host={HOST: HOST}.get
         )
-        return Recorder(file, Upstream(url, authorities), max_calls, report)
+        return Recorder(file, Upstream(url), max_calls, report)
 
     return open_one
 
@@ -150,13 +150,16 @@ def test_call_that_was_not_sent_does_not_count(open_recorder):
 
 
 @pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "TLS"])
-def test_call_that_waits_for_its_answer_ends_with_the_recording(open_recorder, tmp_path, has_tls):
+def test_call_that_waits_for_its_answer_ends_with_the_recording(
+    open_recorder, tmp_path, monkeypatch, has_tls
+):
     context = None
     if has_tls:
         authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("localhost").configure_cert(context)
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     has_call = threading.Event()
     has_ended = threading.Event()
 
@@ -165,7 +168,7 @@ def test_call_that_waits_for_its_answer_ends_with_the_recording(open_recorder, t
         assert has_ended.wait(timeout=60)
 
     with RawServer([read_request, wait], tls=context) as server, ThreadPoolExecutor() as threads:
-        recorder = open_recorder(server.url, authorities=tmp_path / "ca.pem" if has_tls else None)
+        recorder = open_recorder(server.url)
         waiting = threads.submit(recorder.forward, "didit", request("POST"))
         assert has_call.wait(timeout=60)
         recorder.close()
@@ -214,7 +217,7 @@ def test_reply_that_is_too_large_to_record_reaches_the_program(open_recorder, is
     assert written(recorder) == []
 
 
-def test_certificate_is_verified(open_recorder, tmp_path):
+def test_certificate_is_verified(open_recorder, tmp_path, monkeypatch):
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
@@ -224,8 +227,21 @@ def test_certificate_is_verified(open_recorder, tmp_path):
         assert recorder.forward("didit", request()).status == 502
         assert recorder.calls == 0
         recorder.recording.path.unlink()
-        recorder = open_recorder(server.url, authorities=tmp_path / "ca.pem")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        recorder = open_recorder(server.url)
         assert recorder.forward("didit", request()).status == 200
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "without one"])
+def test_certificates_of_the_environment_that_cannot_be_read_are_refused(
+    tmp_path, monkeypatch, content
+):
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    with pytest.raises(ValueError, match="REQUESTS_CA_BUNDLE: "):
+        Upstream()
 
 
 def test_proxy_of_the_user_is_used(open_recorder, monkeypatch):

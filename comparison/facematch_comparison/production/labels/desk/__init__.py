@@ -61,12 +61,11 @@ class Desk:
         url: The address of the page.
     """
 
-    def __init__(self, review: Path, pictures: Path, *, port: int = 0) -> None:
-        """Read the file and list the pictures; port 0 is a free one.
+    def __init__(self, review: Path, pictures: Path) -> None:
+        """Read the file and list the pictures.
 
         Raises:
             InvalidRequest: the file or the folder cannot be read, or no call has a picture.
-            OSError: the port is not available.
         """
         self.sheet = ReviewSheet(review)
         call_ids = [row.call_id for row in self.sheet.rows]
@@ -79,7 +78,7 @@ class Desk:
         self.without_pictures = sum(call_id not in self._pictures for call_id in call_ids)
         self._lock = threading.Lock()
         self._path = f"/{secrets.token_urlsafe(16)}/"
-        self._server = _Server((HOST, port), self)
+        self._server = _Server((HOST, 0), self)
         self.url = f"http://{self._server.host}{self._path}"
 
     def __enter__(self) -> Self:
