@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,9 +16,12 @@ import pytest
 import requests
 import yaml
 
+from facematch_mock_server.vendors import vendor_names
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github/workflows"
 COMPRE_FACE_KEY = ROOT / ".github/scripts/compreface_key.py"
+LIST_PRICE = ROOT / ".github/scripts/list_price.py"
 
 
 class CompreFace(BaseHTTPRequestHandler):
@@ -89,6 +93,30 @@ def test_refusal_of_compreface_is_one_sentence(admin):
     assert done.returncode == 1
     assert done.stderr == "CompreFace gave no key: HTTPError 403\n"
     assert done.stdout == ""
+
+
+def print_price(vendor, max_calls):
+    command = [sys.executable, "-W", "error", LIST_PRICE, vendor, max_calls]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_number_of_calls_and_list_price_are_told_before_a_run_is_approved(vendor):
+    done = print_price(vendor, "20")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"At most 20 calls to {vendor}. List price: ")
+    facts = tomllib.loads((ROOT / "docs/_vendors.toml").read_text(encoding="utf-8"))
+    assert facts[vendor]["price"] in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("vendor", "max_calls", "named"),
+    [("nobody", "20", "didit"), ("didit", "0", "'0'"), ("didit", "$(id)", "'$(id)'")],
+)
+def test_run_without_a_vendor_or_a_number_of_calls_is_refused(vendor, max_calls, named):
+    done = print_price(vendor, max_calls)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert named in done.stderr
 
 
 ACTION = ROOT / ".github/actions/mock/action.yml"
@@ -174,8 +202,46 @@ def test_actions_are_pinned_by_commit_and_no_workflow_writes_by_default(file):
         for step in job.get("steps", ()):
             used = step.get("uses")
             assert used is None or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used), used
-    # With the secrets of the repository it would run code of whoever opens a pull request.
-    assert "pull_request_target" not in workflow[True]
+    # With the secrets of the repository they would run code of whoever opens a pull request.
+    assert {"pull_request_target", "workflow_run"}.isdisjoint(workflow[True])
+
+
+def test_images_are_pinned_by_digest():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "*Dockerfile", "*compose.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    files = listed.stdout.decode().split("\0")[:-1]
+    assert len(files) == 3
+    for name in files:
+        text = (ROOT / name).read_text("utf-8")
+        for image in re.findall(r"(?m)^(?:FROM|\s+image:) +(\S+)", text):
+            assert re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", image), f"{name}: {image}"
+
+
+def test_codeql_analyses_each_language_of_the_repository():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    suffixes = {Path(name).suffix for name in listed.stdout.decode().split("\0")}
+    languages = {".py": "python", ".mjs": "javascript-typescript", ".yml": "actions"}
+    analysed = jobs_of("codeql.yml")["analyze"]["strategy"]["matrix"]["language"]
+    assert {languages[suffix] for suffix in suffixes & languages.keys()} == set(analysed)
+    triggers = yaml.safe_load((WORKFLOWS / "codeql.yml").read_text("utf-8"))[True]
+    assert {"push", "pull_request"} <= triggers.keys()
+
+
+def test_dependabot_updates_all_that_is_pinned():
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))["updates"]
+    folders = {
+        update["package-ecosystem"]: set(update.get("directories") or [update["directory"]])
+        for update in updates
+    }
+    assert folders == {
+        "github-actions": {"/"},
+        "pip": {"/", "/requirements"},
+        "docker": {"/", "/docs/examples/compose"},
+    }
 
 
 def test_no_compiled_program_is_in_the_repository():
