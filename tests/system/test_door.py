@@ -60,6 +60,7 @@ REACHES = {
     "with_net_http.go": "token true",
     "with_net_http.rb": "token true",
     "with_net_http_and_no_proxy.rb": "token true",
+    "with_own_authorities.rb": "token true",
     "with_streams.php": "HTTP/1.1 200 OK, token true",
     "WithHttpClient.java": "token true",
     "WithUrlConnection.java": "token true",

@@ -800,6 +800,7 @@ class MockVendor:
             response.fault = fault
             return response
         replacement = self._replace_answer(call, fault)
+        self.answered_by_fault(call, replacement)
         self.log(call, carried_out or replacement)
         return replacement
 
@@ -919,6 +920,9 @@ class MockVendor:
     def finished(self, call: Call, response: Response) -> Response:
         """Adjust a response, including a refusal, before it is sent."""
         return response
+
+    def answered_by_fault(self, call: Any, answer: Response) -> None:
+        """Note the answer that a fault gives in place of the vendor's own; by default nothing."""
 
     def operation(self, head: Request) -> str | None:
         """Return the call's name in latency and fault rules; None if no rule can match it."""

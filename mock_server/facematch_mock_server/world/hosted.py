@@ -97,6 +97,20 @@ def hosted_of(session: Session) -> Hosted:
     return session.hosted
 
 
+def document_values(session: Session) -> dict[str, str]:
+    """Return the values of the person's document, with a full name split at its last space."""
+    values = dict(hosted_of(session).document_fields)
+    if "full_name" in values:
+        first_name, _, last_name = values["full_name"].rpartition(" ")
+        values = {"first_name": first_name, "last_name": last_name, **values}
+    return values
+
+
+def sessions_of_mode(world: World, *, is_live: bool) -> list[Session]:
+    """Return the sessions that were started with a key of the live mode, or of the other."""
+    return [each for each in world.sessions.all() if hosted_of(each).is_live is is_live]
+
+
 def is_open(world: World, session: Session) -> bool:
     """Return whether a person can act in a session."""
     rules: SessionRules = world.behaviour.session_rules

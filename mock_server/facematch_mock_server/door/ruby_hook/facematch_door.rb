@@ -6,15 +6,29 @@ require "socket"
 module FacematchDoor
   PORT = Integer(ENV.fetch("FACEMATCH_DOOR_PORT", "0"))
   HOSTS = ENV.fetch("FACEMATCH_DOOR_HOSTS", "").split(",").freeze
+  AUTHORITY = ENV.fetch("FACEMATCH_DOOR_CA", "")
 
   def self.takes?(host)
     name = host.to_s.downcase.delete_suffix(".")
     PORT.positive? && (HOSTS.include?(name) || HOSTS.include?("*.#{name.partition('.').last}"))
   end
 
+  # A client with a list of authorities of its own, as Stripe's, trusts the door's, too.
+  module Trust
+    def set_params(*)
+      super.tap { cert_store&.add_file(AUTHORITY) }
+    end
+  end
+
+  # Called before each connection, because only a program with TLS loads OpenSSL.
+  def self.be_trusted
+    OpenSSL::SSL::SSLContext.prepend(Trust) if PORT.positive? && defined?(OpenSSL::SSL::SSLContext)
+  end
+
   # Of TCPSocket.new and TCPSocket.open.
   module Connections
     def initialize(host, port = nil, *rest, **options)
+      FacematchDoor.be_trusted
       host, port = "127.0.0.1", PORT if FacematchDoor.takes?(host)
       super(host, port, *rest, **options)
     end
@@ -23,6 +37,7 @@ module FacematchDoor
   # Of Socket.tcp, by which Net::HTTP connects.
   module Addresses
     def getaddrinfo(host, port = nil, *rest, **options)
+      FacematchDoor.be_trusted
       host, port = "127.0.0.1", PORT if FacematchDoor.takes?(host)
       super(host, port, *rest, **options)
     end

@@ -166,7 +166,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         claims.cite("run.match_from", "run.live_from", "session.attempts")
         claims.cite("session.charged", "credit.price")
         document = session.result[DOCUMENT_OUTPUT]
-        properties = _document_properties(attributes.document_fields)
+        properties = _document_properties(hosted.document_values(session))
         output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
     if session.status == ABANDONED:
         claims.cite("run.expired")
@@ -244,9 +244,6 @@ _PROPERTIES = {
 def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return the properties of a Document report: the values that a test has set."""
     properties: dict[str, Any] = {}
-    if "full_name" in fields:
-        first_name, _, last_name = fields["full_name"].rpartition(" ")
-        properties = {"first_name": first_name, "last_name": last_name}
     for name, value in fields.items():
         if name in _PROPERTIES:
             properties[_PROPERTIES[name]] = value

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.hosted import document_values, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 #: The statuses of an inquiry.
@@ -294,11 +294,7 @@ def _show_fields(session: Session) -> dict[str, Any]:
 
 def document_of(session: Session) -> dict[str, str | None]:
     """Return the values of the person's document by Persona's names, null if no test set them."""
-    values = dict(hosted_of(session).document_fields)
-    full_name = values.get("full_name")
-    if full_name is not None:
-        first_name, _, last_name = full_name.rpartition(" ")
-        values = {"first_name": first_name, "last_name": last_name, **values}
+    values = document_values(session)
     document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
     for name, value_name in _DOCUMENT_FIELDS.items():
         document[name] = values.get(value_name) or None

@@ -6,7 +6,7 @@ Sources: Stripe's client stripe 16.1.0 for Python; docs.stripe.com/api and /api/
 from __future__ import annotations
 
 import base64
-import functools
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.claims import JSON
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
@@ -23,50 +24,58 @@ from facematch_mock_server.world.sessions import Session
 NEWEST_VERSION = "2026-10-28.endive"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
 
-#: The fields that can be expanded in each part of a session, and of a report: those of the client.
-_OUTPUTS = """
-address dob email first_name id_number id_number_type last_name phone sex unparsed_place_of_birth
-unparsed_sex
-"""
-_DOCUMENT = """
-address dob error expiration_date files first_name issued_date issuing_country last_name number sex
-type unparsed_place_of_birth unparsed_sex
-"""
-_ID_NUMBER = "dob error first_name id_number id_number_type last_name"
-_PARTS_OF_SESSION: Mapping[str, list[str]] = {"verified_outputs": _OUTPUTS.split()}
-_PARTS_OF_REPORT: Mapping[str, list[str]] = {
-    "document": _DOCUMENT.split(),
-    "id_number": _ID_NUMBER.split(),
-}
+
+def _fields_of(part: str, names: str) -> set[str]:
+    return {part, *(f"{part}.{name}" for name in names.split())}
 
 
-def _can_expand(field: str, parts: Mapping[str, list[str]]) -> bool:
-    """Return whether a field is one of these parts, or a field in one of them."""
-    part, _, name = field.partition(".")
-    return part in parts and (not name or name in parts[part])
-
-
-def _can_expand_in_session(field: str) -> bool:
-    """Return whether a field of a session, or of its last report, can be expanded."""
-    place, _, field_of_report = field.partition(".")
-    if place != "last_verification_report":
-        return _can_expand(field, _PARTS_OF_SESSION)
-    return not field_of_report or _can_expand(field_of_report, _PARTS_OF_REPORT)
+#: The fields that can be expanded in a report, and in a session: those of the client.
+_IN_REPORT = _fields_of(
+    "document",
+    "address dob error expiration_date files first_name issued_date issuing_country last_name "
+    "number sex type unparsed_place_of_birth unparsed_sex",
+) | _fields_of("id_number", "dob error first_name id_number id_number_type last_name")
+_IN_SESSION = _fields_of("last_verification_report", " ".join(_IN_REPORT)) | _fields_of(
+    "verified_outputs",
+    "address dob email first_name id_number id_number_type last_name phone sex "
+    "unparsed_place_of_birth unparsed_sex",
+)
+#: Fields that only a restricted key may read, and only if each is expanded by itself.
+_SENSITIVE = ("dob", "expiration_date", "id_number", "number")
 
 
 @attrs.frozen
-class Words:
-    """The kind of a parameter that takes one of some words, or a list of them."""
+class ParameterKind:
+    """The kind of a parameter.
 
-    words: tuple[str, ...]
+    Attributes:
+        words: The words that it can be; () for any text.
+        is_list: Whether it is a list of texts, as in ``expand[0]=...``.
+    """
+
+    words: tuple[str, ...] = ()
     is_list: bool = False
 
 
-#: The kind of a parameter: `str`, `bool`, `list`, `Words`, `dict` for metadata, or the parameters
-#: in it.
-ParameterKind: TypeAlias = Any
-#: Parameters by name; the text "" stands for an object that is emptied.
+TEXT = ParameterKind()
+TEXTS = ParameterKind(is_list=True)
+FLAG = ParameterKind(("true", "false"))
+#: An object, which an empty text empties; its fields are parameters of their own.
+EMPTIED = ParameterKind(("",))
+#: Metadata: each text has a name in brackets.
+METADATA = ParameterKind()
+#: Parameters by name. Those of lists are lists, flags are bool, and metadata are texts by name.
 Parameters: TypeAlias = dict[str, Any]
+
+
+def fields_of(sent: Parameters, name: str) -> Parameters:
+    """Return the parameters in an object, such as ``options[document]``, by their names in it."""
+    prefix = f"{name}["
+    fields = {}
+    for sent_name, value in sent.items():
+        if sent_name.startswith(prefix):
+            fields[sent_name.removeprefix(prefix).removesuffix("]")] = value
+    return fields
 
 
 def new_id(prefix: str, uuid: str) -> str:
@@ -86,6 +95,17 @@ def key_of(head: Request) -> str | None:
     return user
 
 
+def _split(name: str) -> tuple[str, str | None]:
+    """Return the name of a list or of metadata, and the index or name in its last brackets.
+
+    Of another parameter, return the whole name, ``options[document][allowed_types]``, and None.
+    """
+    outer, _, inner = name.removesuffix("]").rpartition("[")
+    if outer == "metadata" or (outer and not inner.strip("0123456789")):
+        return outer, inner
+    return name, None
+
+
 class StripeRecords(SavedAnswers):
     """The answers of one world that can be replayed."""
 
@@ -100,150 +120,93 @@ class StripeCall(Call):
     """A call to Stripe.
 
     Attributes:
+        expands: The fields to expand, once the parameters are read; in a list without ``data.``.
         is_refusal_kept: Whether the call was refused after its parameters had been checked, so
             that its idempotency key gets the same refusal again.
     """
 
+    expands: frozenset[str] = frozenset()
     is_refusal_kept: bool = False
 
     @property
-    def mode(self) -> str:
-        """The mode of the key, ``live`` or ``test``: each has its own sessions."""
-        return "live" if self.is_live else "test"
+    def replay_name(self) -> str:
+        """The mode of the key and the idempotency key; "" without one."""
+        idempotency_key = self.request.header("idempotency-key")
+        if not idempotency_key or self.request.method != "POST":
+            return ""
+        return f"{'live' if self.is_live else 'test'} {idempotency_key}"
 
-    @property
-    def is_restricted(self) -> bool:
-        """Whether the key is a restricted one, which may read sensitive values."""
-        return (key_of(self.request) or "").startswith("rk_")
-
-    @functools.cached_property
-    def expands(self) -> frozenset[str]:
-        """The fields to expand, without the ``data.`` of a list; refuses unknown ones."""
-        is_list = self.request.method == "GET" and not self.path_values
-        is_of_report = self.request.path.startswith("/v1/identity/verification_reports")
-        expands = set()
-        for text in self.read_parameters(None).get("expand", ()):
-            field = str(text)
-            if is_list:
-                place, _, field = field.partition(".")
-                if place != "data":
-                    self.refuse("list.expand", name=text)
-                if not field:
-                    continue  # the objects of a list are always there
-            can_expand = _can_expand_in_session(field)
-            if is_of_report:
-                can_expand = _can_expand(field, _PARTS_OF_REPORT)
-            if not can_expand:
-                self.refuse("parameter.expand", name=text)
-            expands.add(field)
-        return frozenset(expands)
-
-    def read_parameters(self, known: ParameterKind) -> Parameters:
-        """Return the parameters of the query or the form, as `known` describes them.
-
-        Without `known`, nothing is checked. Refuse the call for an unknown parameter, and for one
-        of another kind.
-        """
+    def read_parameters(self, known: Mapping[str, ParameterKind]) -> Parameters:
+        """Return the parameters of the query or the form; refuse unknown and wrong ones."""
+        self.claims.cite("parameter.form")
         pairs: Iterable[tuple[str, str]] = self.request.query
         if self.request.method == "POST":
             pairs = []
             if self.request.body:
                 form = self.read_form("body.form")
                 pairs = [(name, text) for name, texts in form.fields.items() for text in texts]
-        parameters = self._nest(pairs)
-        if known is None:
-            return parameters
-        checked = self._check_fields("", parameters, known)
-        self.expands  # noqa: B018 - refuse an unknown field before anything is changed
-        return checked
-
-    def _nest(self, pairs: Iterable[tuple[str, str]]) -> Parameters:
-        """Return ``options[document][allowed_types][0]=passport`` as nested objects and lists.
-
-        A list may be written with indexes or without them: ``expand[0]=`` or ``expand[]=``.
-        """
-        self.claims.cite("parameter.form")
-        nested: Parameters = {}
-        for name, text in pairs:
-            *parents, last = name.replace("]", "").split("[")
-            is_item = bool(parents) and (last == "" or last.isdigit())
-            if is_item:
-                last = parents.pop()
-            place: Any = nested
-            for parent in parents:
-                place = place.setdefault(parent, {})
-                if not isinstance(place, dict):
-                    self.refuse("parameter.invalid", name=name)
-            if not is_item:
-                place[last] = text
-            elif isinstance(place.setdefault(last, []), list):
-                place[last].append(text)
+        parameters: Parameters = {}
+        for sent_name, text in pairs:
+            name, item = _split(sent_name)
+            kind = known.get(name)
+            if kind is None:
+                self.refuse("parameter.unknown", name=sent_name)
+            if kind is METADATA:
+                self._add_metadata(parameters.setdefault(name, {}), item, text)
+                continue
+            if text == "" and kind is not EMPTIED:
+                self.refuse("parameter.empty", name=sent_name)
+            is_wrong_word = kind.words != () and text not in kind.words
+            if is_wrong_word or kind.is_list is (item is None):
+                self.refuse("parameter.invalid", name=sent_name)
+            if kind.is_list:
+                parameters.setdefault(name, []).append(text)
             else:
-                self.refuse("parameter.invalid", name=name)
-        return nested
+                parameters[name] = text == "true" if kind is FLAG else text
+        self.expands = frozenset(map(self._check_expansion, parameters.get("expand", ())))
+        return parameters
 
-    def _check(self, name: str, value: Any, kind: ParameterKind) -> Any:
-        """Return the value of a parameter, converted to its kind."""
-        if kind is bool:
-            if value not in ("true", "false"):
-                self.refuse("parameter.invalid", name=name)
-            return value == "true"
-        if isinstance(kind, Mapping):
-            return self._check_fields(name, value, kind)
-        if isinstance(kind, Words):
-            return self._check_words(name, value, kind)
-        if kind is str and value == "":
-            self.refuse("parameter.empty", name=name)
-        if kind is dict:
-            return self._check_metadata(name, value)
-        if not isinstance(value, kind):
-            self.refuse("parameter.invalid", name=name)
-        return value
+    def _add_metadata(self, metadata: dict[str, str], name: str | None, text: str) -> None:
+        """Add a text to metadata; without a name, an empty text empties them."""
+        if name is None and text != "":
+            self.refuse("parameter.invalid", name="metadata")
+        if name is None:
+            return
+        if len(name) > self.claims["metadata.max_key_length"]:
+            self.refuse("metadata.refused", "metadata.max_key_length")
+        if len(text) > self.claims["metadata.max_text_length"]:
+            self.refuse("metadata.refused", "metadata.max_text_length")
+        metadata[name] = text
 
-    def _check_fields(
-        self, name: str, value: Any, kinds: Mapping[str, ParameterKind]
-    ) -> Parameters:
-        """Return the parameters in an object; {} if it is emptied. Refuse unknown ones."""
-        value = {} if value == "" else value
-        if not isinstance(value, dict):
-            self.refuse("parameter.invalid", name=name)
-        checked = {}
-        for key, inner in value.items():
-            inner_name = f"{name}[{key}]" if name else key
-            if key not in kinds:
-                self.refuse("parameter.unknown", name=inner_name)
-            checked[key] = self._check(inner_name, inner, kinds[key])
-        return checked
+    def _check_expansion(self, sent_field: str) -> str:
+        """Return a field to expand; refuse one that is not there."""
+        field = sent_field
+        if self.request.method == "GET" and not self.path_values:
+            place, _, field = sent_field.partition(".")
+            if place != "data":
+                self.refuse("list.expand", name=sent_field)
+            if not field:
+                return ""  # the objects of a list are always there
+        is_of_report = self.request.path.startswith("/v1/identity/verification_reports")
+        if field not in (_IN_REPORT if is_of_report else _IN_SESSION):
+            self.refuse("parameter.expand", name=sent_field)
+        return field
 
-    def _check_words(self, name: str, value: Any, kind: Words) -> Any:
-        """Return a word, or a list of words; refuse any other word."""
-        if value == "" and not kind.is_list:
-            self.refuse("parameter.empty", name=name)
-        if isinstance(value, list) is not kind.is_list:
-            self.refuse("parameter.invalid", name=name)
-        if not kind.is_list:
-            if value not in kind.words:
-                self.refuse("parameter.invalid", name=name)
-            return value
-        for place, word in enumerate(value):
-            if word not in kind.words:
-                self.refuse("parameter.invalid", name=f"{name}[{place}]")
-        return value
+    def expands_for(self, checked_at: dt.datetime | None) -> frozenset[str]:
+        """Return the fields to expand that the key may read.
 
-    def _check_metadata(self, name: str, value: Any) -> dict[str, str]:
-        """Return metadata; {} if they are emptied. Refuse a value that is no text, or too long."""
-        if value == "":
-            return {}
-        if not isinstance(value, dict):
-            self.refuse("parameter.invalid", name=name)
-        for key, text in value.items():
-            if not isinstance(text, str):
-                self.refuse("parameter.invalid", name=f"{name}[{key}]")
-            if len(key) > self.claims["metadata.max_key_length"]:
-                self.refuse("metadata.refused", "metadata.max_key_length")
-            if len(text) > self.claims["metadata.max_text_length"]:
-                self.refuse("metadata.refused", "metadata.max_text_length")
-        return value
+        `checked_at` is the time of the report, or None if there is none. In place of a sensitive
+        field, the part that has it is expanded.
+        """
+        age = dt.timedelta(0) if checked_at is None else self.now - checked_at
+        is_recent = age.total_seconds() <= self.claims["expand.recent_s"]
+        if is_recent and (key_of(self.request) or "").startswith("rk_"):
+            return self.expands
+        fields = set()
+        for field in self.expands:
+            part, _, name = field.rpartition(".")
+            fields.add(part if name in _SENSITIVE else field)
+        return frozenset(fields)
 
     def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
         """Return metadata with what was sent; an empty text removes its key.
@@ -260,8 +223,9 @@ class StripeCall(Call):
         self.is_refusal_kept = True
         self.refuse("session.state", name=state)
 
-    def find_session(self, session_id: str) -> Session:
-        """Return the session with this id; refuse the call if the key's mode has none."""
+    def find_session(self) -> Session:
+        """Return the session in the path; refuse the call if the key's mode has none."""
+        session_id, *_ = self.path_values
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
             self.refuse("session.unknown", "key.mode", name=session_id)
@@ -314,13 +278,13 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: StripeCall) -> Response:
-        key = call.request.header("idempotency-key")
-        if not key:
+        name = call.replay_name
+        if not name:
             return handle(call)
-        if len(key) > call.claims.get("idempotency.max_length"):
+        max_length = call.claims.get("idempotency.max_length")
+        if len(call.request.header("idempotency-key", "")) > max_length:
             call.refuse("idempotency.long", "idempotency.max_length")
         records: StripeRecords = call.world.records
-        name = f"{call.mode} {key}"
         with records.lock:
             if name in records.under_way:
                 call.refuse("idempotency.in_use")
@@ -344,3 +308,11 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
         return answer
 
     return handle_once
+
+
+def keep_server_error(call: StripeCall, answer: Response) -> None:
+    """Give an error of Stripe's own servers again to the idempotency key of its call."""
+    call.authenticate(key_of(call.request))
+    is_error = answer.status >= 500 and answer.header("content-type") == JSON
+    if is_error and call.key is not None and call.replay_name:
+        call.world.records.save(call.replay_name, call.request, answer, call.now)

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.hosted import document_values, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 REQUIRES_INPUT = "requires_input"
@@ -21,11 +21,6 @@ CANCELED = "canceled"
 
 #: What is shown in place of a redacted text.
 _REDACTED = "[redacted]"
-#: Outputs that must be expanded by themselves, by name.
-_SENSITIVE_OUTPUTS = {
-    "dob": "verified_outputs.dob",
-    "id_number": "verified_outputs.id_number",
-}
 #: Texts for the person by error code, ours. For the other codes there is one text.
 _REASONS: Mapping[str, str] = {
     "document_expired": "The document has expired.",
@@ -58,6 +53,17 @@ OTHER_CODES = (
     "phone_verification_declined",
     "under_supported_age",
 )
+#: The values on a document by Stripe's names, and by the mock's.
+_VALUES: Mapping[str, str] = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "number": "document_number",
+}
+_DATES: Mapping[str, str] = {
+    "dob": "date_of_birth",
+    "issued_date": "date_of_issue",
+    "expiration_date": "expiration_date",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -67,13 +73,13 @@ class Report:
     Attributes:
         id: Its id, ``vr_...``.
         created_at: When it was made, UTC.
-        error_code: Why it failed; None if it is verified.
+        error_code: Why it failed; "" if it is verified.
         has_selfie: Whether the person took a selfie, if the session required one.
     """
 
     id: str
     created_at: dt.datetime
-    error_code: str | None
+    error_code: str
     has_selfie: bool
 
 
@@ -83,28 +89,40 @@ class Identity:
 
     Attributes:
         type: ``document``, ``id_number`` or ``verification_flow``.
-        options: The options, as sent.
+        options: The options of its document or ID number, as answers show them.
         fields: The further parameters that are shown as sent, by name.
-        pending: The report of a try that is processed; None if there is none, or if it waits for a
-            test's decision.
+        outcome: What the try that is processed ends in: ``verified``, or ``requires_input`` and the
+            error's code; "" if there is none, or if it waits for a test's decision.
         reports: The reports, oldest first.
-        last_error: The error code of the last try, or None.
+        last_error: The error code of the last try; "" if it had none.
         redacted_at: When the redaction is done, UTC; None if none was requested.
     """
 
     type: str
     options: Mapping[str, Any]
     fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-    pending: Report | None = None
+    outcome: str = ""
     reports: tuple[Report, ...] = ()
-    last_error: str | None = None
+    last_error: str = ""
     redacted_at: dt.datetime | None = None
 
     @property
-    def document_options(self) -> Mapping[str, Any]:
-        """The options for the document check."""
-        options: Mapping[str, Any] = self.options.get("document") or {}
-        return options
+    def requires_selfie(self) -> bool:
+        """Whether the person must take a selfie."""
+        return self._requires("require_matching_selfie")
+
+    @property
+    def requires_id_number(self) -> bool:
+        """Whether an ID number is checked."""
+        return self.type == "id_number" or self._requires("require_id_number")
+
+    def _requires(self, option: str) -> bool:
+        return self.options.get("document", {}).get(option) is True
+
+    @property
+    def checked_at(self) -> dt.datetime | None:
+        """The time of the newest report, UTC; None if there is none."""
+        return self.reports[-1].created_at if self.reports else None
 
 
 def identity_of(session: Session) -> Identity:
@@ -163,33 +181,23 @@ def show_session(
         **identity.fields,
         **(link or {}),
     }
-    outputs = [field for field in expands if field.startswith("verified_outputs")]
-    if outputs:
+    if any(field.startswith("verified_outputs") for field in expands):
         shown["verified_outputs"] = None
         if status == VERIFIED:
-            shown["verified_outputs"] = _show_outputs(session, expands)
+            values = _show_values(session, expands, "verified_outputs")
+            nulls = dict.fromkeys(("address", "email", "id_number_type", "phone"))
+            shown["verified_outputs"] = {**nulls, **values}
+            if "verified_outputs.id_number" in expands:
+                shown["verified_outputs"]["id_number"] = None
     return shown
-
-
-def _show_outputs(session: Session, expands: Collection[str]) -> dict[str, Any]:
-    """Return what was verified: names, and the values that must be expanded by themselves."""
-    values = _document_values(session)
-    outputs = {"address": None, "email": None, "id_number_type": None, "phone": None}
-    for name in ("first_name", "last_name"):
-        outputs[name] = values[name]
-    for name, field in _SENSITIVE_OUTPUTS.items():
-        if field in expands:
-            outputs[name] = values.get(name)
-    return outputs
 
 
 def show_report(session: Session, report: Report, expands: Collection[str] = ()) -> dict[str, Any]:
     """Return a report of a session; sensitive values are shown only if they are expanded."""
     identity = identity_of(session)
-    is_redacted = identity.redacted_at is not None
-    values = _document_values(session)
     document_file = f"file_{report.id[3:]}d"
     selfie_file = f"file_{report.id[3:]}s"
+    is_redacted = identity.redacted_at is not None
     shown: dict[str, Any] = {
         "id": report.id,
         "object": "identity.verification_report",
@@ -202,29 +210,21 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
         "verification_session": session.id,
     }
     if identity.type != "id_number":
-        document = {
+        shown["document"] = {
             **_show_check(report, "document"),
+            **_show_values(session, expands, "document"),
             "address": None,
             "files": [] if is_redacted else [document_file],
-            "first_name": values["first_name"],
-            "last_name": values["last_name"],
             "issuing_country": None,
             "type": "passport",
         }
-        for name in ("dob", "number", "issued_date", "expiration_date"):
-            if any(field.endswith(f"document.{name}") for field in expands):
-                document[name] = values[name]
-        shown["document"] = document
-    if identity.type == "id_number" or identity.document_options.get("require_id_number"):
+    if identity.requires_id_number:
         shown["id_number"] = {
             **_show_check(report, "id_number"),
-            "first_name": values["first_name"],
+            **_show_values(session, expands, "id_number"),
             "id_number_type": None,
-            "last_name": values["last_name"],
         }
-        if "id_number.dob" in expands or "last_verification_report.id_number.dob" in expands:
-            shown["id_number"]["dob"] = values["dob"]
-    if report.has_selfie and identity.document_options.get("require_matching_selfie"):
+    if report.has_selfie and identity.requires_selfie:
         shown["selfie"] = {
             **_show_check(report, "selfie"),
             "document": None if is_redacted else document_file,
@@ -235,44 +235,38 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
 
 def _show_check(report: Report, check: str) -> dict[str, Any]:
     """Return the status and the error of a check in a report, whose codes begin with its name."""
-    code = report.error_code
-    if code is None or not code.startswith(check):
+    if not report.error_code.startswith(check):
         return {"status": "verified", "error": None}
-    return {"status": "unverified", "error": _show_error(code)}
+    return {"status": "unverified", "error": _show_error(report.error_code)}
 
 
-def _show_error(code: str | None) -> dict[str, str] | None:
-    if code is None:
+def _show_error(code: str) -> dict[str, str] | None:
+    if not code:
         return None
     return {"code": code, "reason": _REASONS.get(code, "This could not be verified.")}
 
 
-def _document_values(session: Session) -> dict[str, Any]:
-    """Return the values of the person's document, null if no test set them."""
-    fields = dict(hosted_of(session).document_fields)
-    if "full_name" in fields:
-        first_name, _, last_name = fields["full_name"].rpartition(" ")
-        fields = {"first_name": first_name, "last_name": last_name, **fields}
-    values: dict[str, Any] = {
-        "first_name": fields.get("first_name") or None,
-        "last_name": fields.get("last_name") or None,
-        "number": fields.get("document_number"),
-        "dob": _show_date(fields.get("date_of_birth")),
-        "issued_date": _show_date(fields.get("date_of_issue")),
-        "expiration_date": _show_date(fields.get("expiration_date")),
-    }
-    if identity_of(session).redacted_at is None:
-        return values
-    redacted: dict[str, Any] = {}
-    for name, value in values.items():
-        redacted[name] = None if value is None else _REDACTED
-        if isinstance(value, dict):
-            redacted[name] = {"day": 1, "month": 1, "year": 1}
-    return redacted
+def _show_values(session: Session, expands: Collection[str], part: str) -> dict[str, Any]:
+    """Return the values of the person's document for a part of an answer.
 
-
-def _show_date(text: str | None) -> dict[str, int] | None:
-    if text is None:
-        return None
-    date = dt.date.fromisoformat(text)
-    return {"day": date.day, "month": date.month, "year": date.year}
+    They are null if no test set them. Names are always there; a document also has its date of
+    issue, and the other values if they are expanded in this part.
+    """
+    is_redacted = identity_of(session).redacted_at is not None
+    fields = document_values(session)
+    names = ["first_name", "last_name"]
+    if part == "document":
+        names.append("issued_date")
+    for name in ("dob", "number", "expiration_date"):
+        if any(field.endswith(f"{part}.{name}") for field in expands):
+            names.append(name)
+    values: dict[str, Any] = {}
+    for name in names:
+        text = fields.get(_VALUES.get(name) or _DATES[name]) or None
+        values[name] = text
+        if text is not None and name in _DATES:
+            date = dt.date(1, 1, 1) if is_redacted else dt.date.fromisoformat(text)
+            values[name] = {"day": date.day, "month": date.month, "year": date.year}
+        elif text is not None and is_redacted:
+            values[name] = _REDACTED
+    return values

@@ -24,7 +24,7 @@ from .objects import (
     with_identity,
 )
 
-#: The failures to which a test can decide a session: its status and the error's code.
+#: The outcomes in which a try fails.
 _FAILURES = tuple(f"{REQUIRES_INPUT} {code}" for code in (*CHECK_CODES, *OTHER_CODES))
 
 
@@ -33,35 +33,27 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     pictures = {"document": check.reference, "selfie": check.face}
     submitted = attrs.evolve(session, status=PROCESSING, pictures=pictures)
     if check.match is not None and check.match.review:
-        return submitted  # without a report, it waits for a test's decision
-    report = _new_report(world, _find_error(world, session, check))
-    return with_identity(submitted, pending=report)
+        return submitted  # it waits for a test's decision
+    error_code = _find_error(world, session, check)
+    outcome = f"{REQUIRES_INPUT} {error_code}" if error_code else VERIFIED
+    return with_identity(submitted, outcome=outcome)
 
 
-def _fail(world: World, session: Session, _: bool) -> Session:
+def _fail(_: World, session: Session, __: bool) -> Session:
     """Return the session that processes a selfie which is not good enough."""
     submitted = attrs.evolve(session, status=PROCESSING)
-    return with_identity(submitted, pending=_new_report(world, "selfie_unverified_other"))
+    return with_identity(submitted, outcome=f"{REQUIRES_INPUT} selfie_unverified_other")
 
 
-def _new_report(world: World, error_code: str | None, *, has_selfie: bool = True) -> Report:
-    return Report(
-        id=new_id("vr", world.account.ids.uuid()),
-        created_at=world.clock.now(),
-        error_code=error_code,
-        has_selfie=has_selfie,
-    )
-
-
-def _find_error(world: World, session: Session, check: PersonCheck) -> str | None:
-    """Return the code of what a check of the person finds; None if all is right."""
+def _find_error(world: World, session: Session, check: PersonCheck) -> str:
+    """Return the code of what a check of the person finds; "" if all is right."""
     identity = identity_of(session)
     if identity.type == "id_number":
-        return None
+        return ""
     match = check.match
     has_portrait = match is not None and bool(match.reference.faces)
-    if not identity.document_options.get("require_matching_selfie"):
-        return None if has_portrait else "document_unverified_other"
+    if not identity.requires_selfie:
+        return "" if has_portrait else "document_unverified_other"
     if not check.liveness.probe.faces:
         return "selfie_unverified_other"
     live_score = check.liveness.score or 0.0
@@ -71,40 +63,39 @@ def _find_error(world: World, session: Session, check: PersonCheck) -> str | Non
         return "selfie_document_missing_photo"
     if (match.score or 0.0) < world.claims["check.match_from"]:
         return "selfie_face_mismatch"
-    return None
+    return ""
 
 
 def _note_status(world: World, session: Session) -> None:
     """Announce a new status; end the processing of a try, or note a test's decision."""
-    if session.status == PROCESSING:
+    if session.status in (PROCESSING, CANCELED):
         webhooks.announce_status(world, session)
-        report = identity_of(session).pending
-        if report is not None:
-            _conclude(world, session, report)
-    elif session.status == CANCELED:
-        webhooks.announce_status(world, session)
+        outcome = identity_of(session).outcome
     else:
-        _, _, error_code = session.status.partition(" ")
-        # A session that nobody has gone through is decided without a selfie.
-        has_selfie = bool(session.pictures) or error_code.startswith("selfie")
-        report = _new_report(world, error_code or None, has_selfie=has_selfie)
-        _conclude(world, session, report)
+        outcome = session.status
+    if outcome:
+        _conclude(world, session, outcome)
 
 
-def _conclude(world: World, session: Session, report: Report) -> None:
+def _conclude(world: World, session: Session, outcome: str) -> None:
     """Store the result of a try, charge it if it has a report, and announce it."""
-    code = report.error_code
-    has_report = code not in OTHER_CODES
+    status, _, error_code = outcome.partition(" ")
+    report = Report(
+        id=new_id("vr", world.account.ids.uuid()),
+        created_at=world.clock.now(),
+        error_code=error_code,
+        # A session that nobody has gone through is decided without a selfie.
+        has_selfie=bool(session.pictures) or error_code.startswith("selfie"),
+    )
+    new_reports = () if error_code in OTHER_CODES else (report,)
 
     def conclude(stored: Session) -> Session:
-        stored = attrs.evolve(stored, status=VERIFIED if code is None else REQUIRES_INPUT)
-        reports = identity_of(stored).reports
-        if has_report:
-            reports = (*reports, report)
-        return with_identity(stored, pending=None, reports=reports, last_error=code)
+        reports = (*identity_of(stored).reports, *new_reports)
+        stored = attrs.evolve(stored, status=status)
+        return with_identity(stored, outcome="", reports=reports, last_error=error_code)
 
     concluded = world.sessions.change(session.id, conclude) or conclude(session)
-    if has_report and hosted_of(session).is_live:
+    if new_reports and hosted_of(session).is_live:
         price = Decimal(world.claims["credit.price"])
         world.ledger.charge(price, at=report.created_at, what="IDENTITY", request_id=session.id)
     webhooks.announce_status(world, concluded)

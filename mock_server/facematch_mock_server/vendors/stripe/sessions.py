@@ -20,7 +20,18 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
-from .calls import ParameterKind, Parameters, StripeCall, Words, new_id
+from .calls import (
+    EMPTIED,
+    FLAG,
+    METADATA,
+    TEXT,
+    TEXTS,
+    ParameterKind,
+    Parameters,
+    StripeCall,
+    fields_of,
+    new_id,
+)
 from .objects import (
     CANCELED,
     PROCESSING,
@@ -33,56 +44,64 @@ from .objects import (
     with_identity,
 )
 
-_TYPE = Words(("document", "id_number"))
-_DOCUMENT_OPTIONS: Mapping[str, ParameterKind] = {
-    "allowed_types": Words(("driving_license", "id_card", "passport"), is_list=True),
-    "require_id_number": bool,
-    "require_live_capture": bool,
-    "require_matching_selfie": bool,
-}
+_TYPE = ParameterKind(("document", "id_number"))
+_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
 _CHANGE: Mapping[str, ParameterKind] = {
-    "expand": list,
-    "metadata": dict,
-    "options": {"document": _DOCUMENT_OPTIONS},
-    "provided_details": {"email": str, "phone": str},
+    **_EXPAND,
+    "metadata": METADATA,
+    "options": EMPTIED,
+    "options[document]": EMPTIED,
+    "options[document][allowed_types]": ParameterKind(
+        ("driving_license", "id_card", "passport"), is_list=True
+    ),
+    "options[document][require_id_number]": FLAG,
+    "options[document][require_live_capture]": FLAG,
+    "options[document][require_matching_selfie]": FLAG,
+    "provided_details": EMPTIED,
+    "provided_details[email]": TEXT,
+    "provided_details[phone]": TEXT,
     "type": _TYPE,
 }
 #: Parameters of a start that answers show as they were sent.
-_SHOWN: Mapping[str, ParameterKind] = {
-    "client_reference_id": str,
-    "provided_details": _CHANGE["provided_details"],
-    "related_customer": str,
-    "related_customer_account": str,
-    "related_person": {"account": str, "person": str},
-    "verification_flow": str,
+_SHOWN = (
+    "client_reference_id",
+    "related_customer",
+    "related_customer_account",
+    "verification_flow",
+)
+_START: Mapping[str, ParameterKind] = {
+    **_CHANGE,
+    **dict.fromkeys(_SHOWN, TEXT),
+    "related_person[account]": TEXT,
+    "related_person[person]": TEXT,
+    "return_url": TEXT,
 }
-_START: Mapping[str, ParameterKind] = {**_CHANGE, **_SHOWN, "return_url": str}
-#: What ``created[gte]=`` compares; "is" stands for ``created=``.
+#: How a time is compared with that of a parameter.
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "is": operator.eq,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
+    "created": operator.eq,
+    "created[gt]": operator.gt,
+    "created[gte]": operator.ge,
+    "created[lt]": operator.lt,
+    "created[lte]": operator.le,
 }
 _PAGE: Mapping[str, ParameterKind] = {
-    "created": object,
-    "ending_before": str,
-    "expand": list,
-    "limit": str,
-    "starting_after": str,
+    **_EXPAND,
+    **dict.fromkeys(_COMPARISONS, TEXT),
+    "ending_before": TEXT,
+    "limit": TEXT,
+    "starting_after": TEXT,
 }
-#: What each filter compares, and its kind.
+#: The field that each filter compares, and its kind.
 _SESSION_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": str,
-    "related_customer": str,
-    "related_customer_account": str,
-    "status": Words((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
+    "client_reference_id": TEXT,
+    "related_customer": TEXT,
+    "related_customer_account": TEXT,
+    "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
 }
 _REPORT_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": str,
+    "client_reference_id": TEXT,
     "type": _TYPE,
-    "verification_session": str,
+    "verification_session": TEXT,
 }
 
 
@@ -94,11 +113,11 @@ def start(call: StripeCall) -> Response:
     return_url = sent.get("return_url")
     if return_url is not None and not urlsplit(return_url).netloc:
         call.refuse("start.return_url")
-    identity = Identity(
-        type=sent.get("type", "verification_flow"),
-        options=_read_options(call, sent),
-        fields={name: sent.get(name) for name in _SHOWN},
-    )
+    kind = sent.get("type", "verification_flow")
+    fields = {name: sent.get(name) for name in _SHOWN}
+    for name in ("provided_details", "related_person"):
+        fields[name] = fields_of(sent, name) or None
+    options = _read_options(call, sent, kind)
     call.claims.cite("session.free", "session.url", "credit.start")
     session = hosted.start(
         call.world,
@@ -107,7 +126,7 @@ def start(call: StripeCall) -> Response:
         {
             "status": REQUIRES_INPUT,
             "metadata": call.merge_metadata({}, sent.get("metadata", {})),
-            "result": {"identity": identity},
+            "result": {"identity": Identity(type=kind, options=options, fields=fields)},
         },
         session_id=new_id("vs", call.world.account.ids.uuid()),
         kind="kyc",
@@ -118,15 +137,14 @@ def start(call: StripeCall) -> Response:
     return call.answer("session.answer", _show(call, session))
 
 
-def _read_options(call: StripeCall, sent: Parameters) -> dict[str, Any]:
-    """Return the options of a session; those of a flow are its own."""
-    if "verification_flow" in sent and "type" not in sent:
+def _read_options(call: StripeCall, sent: Parameters, kind: str) -> dict[str, Any]:
+    """Return the options of a session of a type; those of a flow are its own."""
+    if kind == "verification_flow":
         call.claims.cite("start.flow")
         return {"document": {"require_matching_selfie": True}}
-    options: dict[str, Any] = sent.get("options") or {}
-    if sent["type"] == "id_number":
+    if kind == "id_number":
         return {"id_number": {}}
-    return {"document": options.get("document") or {}}
+    return {"document": fields_of(sent, "options[document]")}
 
 
 def _show(call: StripeCall, session: Session) -> dict[str, Any]:
@@ -138,22 +156,15 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
         call.claims.cite("charge.when", "credit.price", "session.failed", "report.none")
     if call.expands:
         call.claims.cite("expand.outputs", "expand.sensitive")
-    expands = call.expands
-    if not call.is_restricted:
-        expands = frozenset(field for field in expands if not _is_sensitive(field))
-    link = None
     has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
-    if identity.last_error is not None and call.claims["session.url_after_failure"] == "none":
+    if identity.last_error and call.claims["session.url_after_failure"] == "none":
         has_link = False
-    if has_link:
-        link = _renew_link(call, session)
-    return show_session(session, call.now, link=link, expands=expands)
-
-
-def _is_sensitive(field: str) -> bool:
-    """Return whether only a restricted key may read a field."""
-    _, _, last = field.rpartition(".")
-    return last in ("dob", "id_number", "number", "issued_date", "expiration_date")
+    return show_session(
+        session,
+        call.now,
+        link=_renew_link(call, session) if has_link else None,
+        expands=call.expands_for(identity.checked_at),
+    )
 
 
 def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
@@ -173,9 +184,8 @@ def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
 
 def read(call: StripeCall) -> Response:
     """Return a session."""
-    call.read_parameters({"expand": list})
-    (session_id,) = call.path_values
-    return call.answer("session.answer", _show(call, call.find_session(session_id)))
+    call.read_parameters(_EXPAND)
+    return call.answer("session.answer", _show(call, call.find_session()))
 
 
 def change(call: StripeCall) -> Response:
@@ -192,12 +202,12 @@ def change(call: StripeCall) -> Response:
                 metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
             stored = attrs.evolve(stored, metadata=metadata)
         fields = dict(identity.fields)
-        if "provided_details" in sent:
-            fields["provided_details"] = sent["provided_details"] or None
+        if any(name.startswith("provided_details") for name in sent):
+            fields["provided_details"] = fields_of(sent, "provided_details") or None
         kind = sent.get("type", identity.type)
         options = identity.options
-        if "options" in sent or kind != identity.type:
-            options = _read_options(call, {**sent, "type": kind})
+        if kind != identity.type or any(name.startswith("options") for name in sent):
+            options = _read_options(call, sent, kind)
         return with_identity(stored, type=kind, options=options, fields=fields)
 
     changed = call.world.sessions.change(session.id, apply) or session
@@ -207,8 +217,7 @@ def change(call: StripeCall) -> Response:
 
 def _find_open(call: StripeCall) -> Session:
     """Return the session in the path; refuse the call if it does not require input."""
-    session_id, *_ = call.path_values
-    session = call.find_session(session_id)
+    session = call.find_session()
     if identity_of(session).redacted_at is not None:
         call.refuse_state("redacted")
     if session.status != REQUIRES_INPUT:
@@ -218,7 +227,7 @@ def _find_open(call: StripeCall) -> Session:
 
 def cancel(call: StripeCall) -> Response:
     """Cancel an open session."""
-    call.read_parameters({"expand": list})
+    call.read_parameters(_EXPAND)
     session = _cancel(call, _find_open(call))
     call.claims.cite("session.canceled")
     return call.answer("session.answer", _show(call, session))
@@ -242,9 +251,8 @@ def _cancel(call: StripeCall, session: Session) -> Session:
 
 def redact(call: StripeCall) -> Response:
     """Redact a session that is not processed: remove its data and its pictures."""
-    call.read_parameters({"expand": list})
-    session_id, *_ = call.path_values
-    session = call.find_session(session_id)
+    call.read_parameters(_EXPAND)
+    session = call.find_session()
     if session.status == PROCESSING:
         call.refuse_state(session.status)
     call.claims.cite("redact.data", "redact.again")
@@ -252,15 +260,16 @@ def redact(call: StripeCall) -> Response:
         call.claims.cite("redact.open")
         if session.status == REQUIRES_INPUT:
             session = _cancel(call, session)
-        done_at = call.now + dt.timedelta(seconds=call.claims["redact.takes_s"])
+        takes_s = call.claims["redact.takes_s"]
 
         def remove_data(stored: Session) -> Session:
             stored = attrs.evolve(stored, metadata={}, pictures={})
             fields = {**identity_of(stored).fields, "provided_details": None}
-            return with_identity(stored, fields=fields, redacted_at=done_at)
+            redacted_at = call.now + dt.timedelta(seconds=takes_s)
+            return with_identity(stored, fields=fields, redacted_at=redacted_at)
 
         session = call.world.sessions.change(session.id, remove_data) or session
-        webhooks.announce(call.world, session, webhooks.REDACTED, due_at=done_at)
+        webhooks.announce(call.world, session, webhooks.REDACTED, delay_s=takes_s)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -269,39 +278,39 @@ def redact(call: StripeCall) -> Response:
 
 def list_sessions(call: StripeCall) -> Response:
     """List the sessions of the key's mode, newest first."""
-    sessions = []
-    for session in reversed(call.world.sessions.all()):
-        if hosted_of(session).is_live is call.is_live:
-            sessions.append(show_session(session, call.now))
-    return _list(
-        call,
-        sessions,
-        _SESSION_FILTERS,
-        show=lambda shown: _show(call, call.find_session(shown["id"])),
-    )
+    sent = call.read_parameters({**_PAGE, **_SESSION_FILTERS})
+    sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
+    shown = [show_session(session, call.now) for session in sessions]
+    found = _select(call, shown, sent, _SESSION_FILTERS)
+    page = _cut_page(call, found, sent)
+    ids = [each["id"] for each in page]
+    # Only the sessions of the page get new links.
+    data = [_show(call, session) for session in sessions if session.id in ids]
+    return _answer_list(call, data, has_more=len(found) > len(page))
 
 
 def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
     """Return the reports of the key's mode, newest first."""
     reports = []
-    for session in call.world.sessions.all():
-        if hosted_of(session).is_live is call.is_live:
-            for report in identity_of(session).reports:
-                expands = call.expands if call.is_restricted else frozenset()
-                reports.append(show_report(session, report, expands))
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        for report in identity_of(session).reports:
+            reports.append(show_report(session, report, call.expands_for(report.created_at)))
     reports.sort(key=lambda shown: int(shown["created"]))
     return reports[::-1]
 
 
 def list_reports(call: StripeCall) -> Response:
     """List the reports of the key's mode, newest first."""
-    return _list(call, _all_reports(call), _REPORT_FILTERS)
+    sent = call.read_parameters({**_PAGE, **_REPORT_FILTERS})
+    found = _select(call, _all_reports(call), sent, _REPORT_FILTERS)
+    page = _cut_page(call, found, sent)
+    return _answer_list(call, page, has_more=len(found) > len(page))
 
 
 def read_report(call: StripeCall) -> Response:
     """Return a report."""
-    call.read_parameters({"expand": list})
-    (report_id,) = call.path_values
+    call.read_parameters(_EXPAND)
+    report_id, *_ = call.path_values
     for report in _all_reports(call):
         if report["id"] == report_id:
             call.claims.cite("report.selfie")
@@ -309,39 +318,8 @@ def read_report(call: StripeCall) -> Response:
     return call.refuse("session.unknown", "key.mode", name=report_id)
 
 
-def _list(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    filters: Mapping[str, ParameterKind],
-    *,
-    show: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown,
-) -> Response:
-    """Return a page of the objects that the query selects, each as `show` returns it."""
-    sent = call.read_parameters({**_PAGE, **filters})
-    limit = call.claims["list.limit"]
-    if "limit" in sent:
-        limit = _read_number(call, "limit", sent["limit"])
-    if not 1 <= limit <= 100:
-        call.refuse("parameter.invalid", name="limit")
-    ids = [shown["id"] for shown in objects]
-    for name in ("starting_after", "ending_before"):
-        if name in sent and sent[name] not in ids:
-            call.refuse("list.cursor", name=name, cursor=sent[name])
-    if "starting_after" in sent and "ending_before" in sent:
-        call.refuse("list.cursors")
-    # The cursor is a place among all objects, so that it need not fit the filters.
-    if "starting_after" in sent:
-        objects = objects[ids.index(sent["starting_after"]) + 1 :]
-    if "ending_before" in sent:
-        objects = objects[: ids.index(sent["ending_before"])]
-    found = _select(call, objects, sent, filters)
-    page = found[-limit:] if "ending_before" in sent else found[:limit]
-    body = {
-        "object": "list",
-        "data": [show(shown) for shown in page],
-        "has_more": len(found) > len(page),
-        "url": call.request.path,
-    }
+def _answer_list(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
+    body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
     return call.answer("list.answer", body)
 
 
@@ -350,24 +328,44 @@ def _select(
     objects: Sequence[dict[str, Any]],
     sent: Parameters,
     filters: Mapping[str, ParameterKind],
-) -> list[dict[str, Any]]:
-    """Return the objects that fit the filters, and the times of ``created``."""
-    found = list(objects)
+) -> Sequence[dict[str, Any]]:
+    """Return the objects on the side of the cursor that fit the filters."""
+    ids = [shown["id"] for shown in objects]
+    cursors = [name for name in ("starting_after", "ending_before") if name in sent]
+    for cursor in cursors:
+        if sent[cursor] not in ids:
+            call.refuse("list.cursor", name=cursor, cursor=sent[cursor])
+    if len(cursors) > 1:
+        call.refuse("list.cursors")
+    # The cursor is a place among all objects, so that it need not fit the filters.
+    if "starting_after" in sent:
+        objects = objects[ids.index(sent["starting_after"]) + 1 :]
+    if "ending_before" in sent:
+        objects = objects[: ids.index(sent["ending_before"])]
     for name in filters:
         if name in sent:
-            found = [shown for shown in found if shown[name] == sent[name]]
-    created = sent.get("created", {})
-    for name, text in (created if isinstance(created, dict) else {"is": created}).items():
-        seconds = _read_number(call, "created", text)
-        if name not in _COMPARISONS:
-            call.refuse("parameter.unknown", name=f"created[{name}]")
-        fits = _COMPARISONS[name]
-        found = [shown for shown in found if fits(shown["created"], seconds)]
-    return found
+            objects = [shown for shown in objects if shown[name] == sent[name]]
+    for name, fits in _COMPARISONS.items():
+        if name in sent:
+            seconds = _read_number(call, name, sent[name])
+            objects = [shown for shown in objects if fits(shown["created"], seconds)]
+    return objects
 
 
-def _read_number(call: StripeCall, name: str, text: object) -> int:
+def _cut_page(
+    call: StripeCall, found: Sequence[dict[str, Any]], sent: Parameters
+) -> Sequence[dict[str, Any]]:
+    """Return the objects of a page: those next to the cursor."""
+    limit = call.claims["list.limit"]
+    if "limit" in sent:
+        limit = _read_number(call, "limit", sent["limit"])
+    if not 1 <= limit <= 100:
+        call.refuse("parameter.invalid", name="limit")
+    return found[-limit:] if "ending_before" in sent else found[:limit]
+
+
+def _read_number(call: StripeCall, name: str, text: str) -> int:
     """Return a parameter as a whole number; refuse anything else."""
-    if not isinstance(text, str) or not re.fullmatch("[0-9]{1,15}", text):
+    if not re.fullmatch("[0-9]{1,15}", text):
         call.refuse("parameter.invalid", name=name)
     return int(text)

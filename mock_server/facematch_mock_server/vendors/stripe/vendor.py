@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
@@ -20,6 +20,7 @@ from .calls import (
     StripeRecords,
     check_key,
     check_rate,
+    keep_server_error,
     key_of,
     with_replay,
 )
@@ -108,6 +109,9 @@ class Stripe(base.MockVendor):
         operation = super().operation(head)
         is_list = operation == "session_start" and head.method != "POST"
         return "session_read" if is_list else operation
+
+    def answered_by_fault(self, call: StripeCall, answer: Response) -> None:
+        keep_server_error(call, answer)
 
 
 _CURL = (

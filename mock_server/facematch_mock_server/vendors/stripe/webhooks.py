@@ -5,7 +5,6 @@ Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TypeVar
 
 import attrs
@@ -13,6 +12,7 @@ import attrs
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import require
 from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
@@ -23,7 +23,6 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookRules,
-    new_delivery,
 )
 
 from .calls import NEWEST_VERSION, new_id
@@ -34,32 +33,24 @@ R = TypeVar("R")
 _PREFIX = "identity.verification_session."
 CREATED = f"{_PREFIX}created"
 REDACTED = f"{_PREFIX}redacted"
-#: All events but `REDACTED`.
-ALL = "*"
-_OF_STATUSES = tuple(
-    f"{_PREFIX}{word}" for word in (CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)
+#: What an endpoint gets unless it names its events: all but `REDACTED`.
+_USUAL = (
+    CREATED,
+    f"{_PREFIX}{CANCELED}",
+    f"{_PREFIX}{PROCESSING}",
+    f"{_PREFIX}{REQUIRES_INPUT}",
+    f"{_PREFIX}{VERIFIED}",
 )
+
+
+def announce(world: World, session: Session, event: str, *, delay_s: float = 0) -> None:
+    """Queue an event for each endpoint that gets it. Events contain no URL, so need no origin."""
+    webhooks.announce(world, session, event=event, origin="", delay_s=delay_s)
 
 
 def announce_status(world: World, session: Session) -> None:
     """Queue the event of a session's new status."""
     announce(world, session, f"{_PREFIX}{session.status}")
-
-
-def announce(
-    world: World, session: Session, event: str, *, due_at: dt.datetime | None = None
-) -> None:
-    """Queue an event for each endpoint that gets it, at `due_at`, or else now."""
-    for destination in world.outbox.destinations.all():
-        is_wanted = event in destination.events
-        if event != REDACTED and ALL in destination.events:
-            is_wanted = True
-        if destination.enabled and is_wanted:
-            # Events contain no URL, so they need no origin.
-            delivery = new_delivery(world, destination, session, event=event, origin="")
-            if due_at is not None:
-                delivery = attrs.evolve(delivery, due=due_at)
-            world.outbox.enqueue(delivery)
 
 
 def compose(
@@ -68,17 +59,17 @@ def compose(
     """Return an event, signed with each secret of its endpoint."""
     claims.cite("webhook.event", "webhook.signature", "webhook.rolled", "webhook.time")
     claims.cite("webhook.decoy", "webhook.events", "webhook.form")
-    session = delivery.session
     happened_at = delivery.created_at
-    if delivery.event == REDACTED:
-        happened_at = identity_of(session).redacted_at or happened_at
-    is_live = hosted_of(session).is_live
+    redacted_at = identity_of(delivery.session).redacted_at
+    if delivery.event == REDACTED and redacted_at is not None:
+        happened_at = redacted_at
+    is_live = hosted_of(delivery.session).is_live
     event = {
         "id": new_id("evt", delivery.event_id),
         "object": "event",
         "api_version": NEWEST_VERSION,
         "created": int(happened_at.timestamp()),
-        "data": {"object": show_session(session, happened_at)},
+        "data": {"object": show_session(delivery.session, happened_at)},
         "livemode": is_live,
         "pending_webhooks": 1,
         "request": None,
@@ -99,8 +90,8 @@ def compose(
 
 
 RULES = WebhookRules(
-    events=(CREATED, *_OF_STATUSES, REDACTED, ALL),
-    default_events=(ALL,),
+    events=(*_USUAL, REDACTED),
+    default_events=_USUAL,
     session_event=f"{_PREFIX}{VERIFIED}",
     compose=compose,
     signature_headers=("stripe-signature",),

@@ -9,6 +9,7 @@ from kit.mock_world import ask, control_of, new_engine
 from vendors import stripe
 from vendors.stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
 
+from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -163,8 +164,24 @@ def test_outputs_are_shown_if_expanded_and_sensitive_ones_to_a_restricted_key(
     assert (outputs["first_name"], outputs["last_name"]) == ("Ada", "Lovelace")
     assert "dob" not in outputs
     assert "dob" not in read(engine, session, "verified_outputs", key=RESTRICTED)
-    outputs = read(engine, session, *fields, key=RESTRICTED)["verified_outputs"]
+    assert "dob" not in read(engine, session, "verified_outputs.dob")["verified_outputs"]
+    outputs = read(engine, session, "verified_outputs.dob", key=RESTRICTED)["verified_outputs"]
     assert outputs["dob"] == {"day": 2, "month": 1, "year": 1980}
+    control.advance(48 * 3600)
+    assert "dob" in read(engine, session, *fields, key=RESTRICTED)["verified_outputs"]
+    control.advance(1)
+    assert "dob" not in read(engine, session, *fields, key=RESTRICTED)["verified_outputs"]
+
+
+def test_secret_key_reads_the_date_of_issue_and_not_that_of_expiry(engine, people, session):
+    issued_at, ends_at = dt.date(2020, 5, 6), dt.date(2030, 5, 6)
+    people.document(session["id"], date_of_issue=issued_at, expiration_date=ends_at)
+    people.finish(session["id"], "p1-again", "p1")
+    report = "last_verification_report"
+    shown = read(engine, session, report, f"{report}.document.expiration_date")
+    document = shown[report]["document"]
+    assert document["issued_date"] == {"day": 6, "month": 5, "year": 2020}
+    assert "expiration_date" not in document
 
 
 @pytest.mark.parametrize("name", ["expand[]", "expand[0]", "expand[7]"])
@@ -184,7 +201,7 @@ def test_expand_is_read_in_both_spellings(engine, people, session, name):
     [
         *("last_error", "related_customer", "document.dob", "verified_outputs.date_of_birth"),
         *("last_verification_report.dob", "last_verification_report.document.birth", "data"),
-        *("last_verification_report.verified_outputs", "verified_outputs.dob.year", ""),
+        *("last_verification_report.verified_outputs", "verified_outputs.dob.year"),
     ],
 )
 def test_field_that_is_not_there_cannot_be_expanded(engine, session, field):
@@ -378,10 +395,11 @@ def test_key_may_be_the_user_of_http_basic(engine):
         ),
         (
             {"type": "document", "options[document][allowed_types][]": "visa"},
-            (None, "options[document][allowed_types][0]"),
+            (None, "options[document][allowed_types][]"),
         ),
         ({"type": "document", "metadata": "x"}, (None, "metadata")),
-        ({"type": "document", "metadata[a][b]": "x"}, (None, "metadata[a]")),
+        ({"type": "document", "metadata[a][b]": "x"}, ("parameter_unknown", "metadata[a][b]")),
+        ({"type": "document", "expand[]": ""}, ("parameter_invalid_empty", "expand[]")),
         *(
             ({"type": "document", **metadata}, (None, "metadata"))
             for metadata in stripe.WRONG_METADATA.values()
@@ -445,6 +463,26 @@ def test_refusal_for_the_state_of_a_session_is_kept_for_its_idempotency_key(
     assert (refused.status, again.status, again.body) == (400, 400, refused.body)
     assert read(engine, session)["redaction"] is None
     assert send(engine, path, {}, idempotency_key="two").json()["redaction"] is not None
+
+
+@pytest.mark.parametrize("is_carried_out", [False, True])
+def test_server_error_is_given_again_to_its_idempotency_key(
+    engine, control, people, *, is_carried_out
+):
+    fault = Fault(stage="answer", kind="status", status=500, executed=is_carried_out)
+    control.add_fault(fault)
+    request = stripe.starting(idempotency_key="one")
+    failed, again = engine.handle(request), engine.handle(request)
+    assert (failed.status, again.status, again.body) == (500, 500, failed.body)
+    assert again.header("Idempotent-Replayed") == "true"
+    assert len(people.all()) == is_carried_out
+    assert engine.handle(stripe.starting(idempotency_key="two")).status == 200
+
+
+def test_limit_of_a_fault_does_not_use_up_an_idempotency_key(engine, control):
+    control.add_fault(Fault(stage="answer", kind="status", status=429))
+    request = stripe.starting(idempotency_key="one")
+    assert [engine.handle(request).status for _ in range(2)] == [429, 200]
 
 
 def test_second_request_while_the_first_is_under_way_is_409(engine):
