@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
+from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import is_stream
 from facematch_core.base.tables import format_places, raise_problems
+from facematch_core.batch.charges import stores_of
+from facematch_core.batch.recorder import Recorder, replace_record
+from facematch_core.batch.records import WITHOUT_ANSWER, PairState, RecordedPair, StoredSystem
+from facematch_core.batch.system import HeldBack, RecordedSystem, run_systems
 from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
-from facematch_core.errors import FATAL, FaceMatchError
+from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError
 from facematch_core.images.image import Image
-from facematch_core.models import Charged, Environment, MatchResult, Operation
-from facematch_core.resilience.budget import Budget, format_amount
-from facematch_core.verifier import verifier as verifiers
+from facematch_core.models import CallRecord, Charged, MatchResult, Operation, Retention
+from facematch_core.verifier.verifier import Verifier
 
 from . import text
-from .files import form_of, read_csv, refuse_file, refuse_unwritable
+from .bill import bill_of, confirm_bill, show_bill
+from .files import form_of, make_folder, read_csv, refuse_file, refuse_unwritable
 from .options import REPEAT_ALL, Target, members_of
-from .pair_results import ResultFile, csv_row, journal_path, open_results
+from .pair_results import ResultFile, csv_row, record_path
 from .text import Exit, charge_of, clean, quantity, say
 
 
@@ -65,37 +72,24 @@ def compare_pairs(
     path = _choose_file(out, suffix, source, repeats_all=repeats_all, as_json=arguments["as_json"])
     pairs = _read_pairs(source)
     target = Target.of(arguments)
-    with target.open() as verifier:
-        # Before --out is created, raise any error that every comparison would raise.
-        verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call_options))
-        settings = _describe_settings(verifier, target.profile_or_default(), call_options)
-        billed_members = [
-            member
-            for member in members_of(verifier)
-            if Operation.MATCH in member.backend.capabilities.billed_operations
-        ]
-        with open_results(path, suffix, workers=workers) as results:
-            unknown_lines = set[int]()
-            if billed_members and arguments["repeat"] is None:
-                unknown_lines = results.maybe_charged_calls.keys() - results.answered_lines
-            finished_lines = results.answered_lines | unknown_lines
-            finished = [pair for pair in pairs if pair.line in finished_lines]
-            _check_unchanged(out, finished, results, settings, folder=source.parent)
-            pairs_to_ask = [pair for pair in pairs if pair.line not in finished_lines]
-            if pairs_to_ask:
-                _confirm_bill(billed_members, len(pairs_to_ask), settings, yes=arguments["yes"])
-            results.open_for_rows(finished_lines, settings)
-            summary = Summary(
-                pairs=len(pairs),
-                pairs_to_ask=len(pairs_to_ask),
-                unknown=[pair.line for pair in finished if pair.line in unknown_lines],
-            )
-            run = RecordedRun(verifier.verify, verifier.runner, workers, FATAL, call_options)
-            run.pairs = pairs_to_ask
-            run.results = results
-            _make_calls(run, summary, source.parent)
-    if path != out and not (summary.not_asked or summary.errors or summary.failure):
-        journal_path(path).replace(journal_path(out))
+    results = ResultFile(path, suffix, workers=workers)
+    with _open_record(results) as recorder:
+        batch = PairBatch(recorder, results, pairs, source.parent, call_options)
+        with target.open(on_event=batch.record) as verifier:
+            # Before --out is created, raise any error that every comparison would raise.
+            verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call_options))
+            batch.enter(verifier, target.profile_or_default())
+            make_folder(path)
+            try:
+                recorder.lock()
+            except ConfigurationError as error:
+                raise click.UsageError(error.message) from None
+            batch.read_earlier_runs(repeats_unknown=arguments["repeat"] is not None)
+            _check_unchanged(out, batch)
+            _confirm_calls(batch, call_options["retention"], yes=arguments["yes"])
+            summary = _make_calls(batch, workers)
+    if path != out and not (summary.not_asked or summary.error_of_line or summary.failure):
+        replace_record(record_path(path), record_path(out))
         path = path.replace(out)
     document = {**summary.to_dict(), "out": str(path)}
     if arguments["as_json"]:
@@ -108,6 +102,8 @@ def compare_pairs(
     elif results.is_resumable and summary.not_asked:
         say("to continue, run the same command again", err=True)
     if summary.failure is not None:
+        if arguments["as_json"]:  # the document has it
+            return text.code_of(summary.failure)
         raise summary.failure
     if summary.signal:
         return 128 + summary.signal
@@ -122,15 +118,15 @@ def _choose_file(out: Path, suffix: str, source: Path, *, repeats_all: bool, as_
         return out
     if out.exists() and source.exists() and out.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
-    has_journal = journal_path(out).exists()
+    has_record = record_path(out).exists()
     refuse_unwritable(
-        "--out", out, may_exist=repeats_all or has_journal, overwrite_option="--repeat all"
+        "--out", out, may_exist=repeats_all or has_record, overwrite_option="--repeat all"
     )
-    if not repeats_all or is_stream(out) or not (has_journal or out.exists()):
+    if not repeats_all or is_stream(out) or not (has_record or out.exists()):
         return out
     # The old results may have been paid for: keep them until the new ones are complete.
     new = out.with_name(f"{out.stem}.new{suffix}")
-    if new.exists() or journal_path(new).exists():
+    if new.exists() or record_path(new).exists():
         raise click.UsageError(
             f"{new} has the results of a --repeat all that was stopped: continue with --out {new} "
             "without --repeat, or delete it and its .calls file."
@@ -159,134 +155,228 @@ def _read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-def _describe_settings(
-    verifier: verifiers.Verifier, profile: str | None, call_options: Mapping[str, Any]
-) -> dict[str, str]:
-    """Return the settings that all results of a file share, by name."""
-    members = members_of(verifier)
-    limits = []
-    for member in members:
-        defaults = member.thresholds(Operation.MATCH)
-        for name in ("threshold", "review_threshold"):
-            default = getattr(defaults, name)
-            limits.append(call_options.get(name, default and default.value))
-    return {
-        "profile": profile or "none",
-        "backend": ", ".join(member.backend.name for member in members),
-        "environment": ", ".join(str(member.backend.environment) for member in members),
-        "threshold (and review threshold)": ", ".join(map(str, limits)),
-        "retention": str(call_options["retention"]),
-    }
+@contextlib.contextmanager
+def _open_record(results: ResultFile) -> Iterator[Recorder]:
+    """Open the record of calls, which is temporary if the results are not resumable."""
+    with contextlib.ExitStack() as stack:
+        file = record_path(results.path)
+        if not results.is_resumable:
+            file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "calls")
+        elif file.exists() and not _is_database(file):
+            raise click.UsageError(
+                f"{file} is not a record of calls, or was written by an earlier version of "
+                "facematch: finish it with that version, or name another file with --out."
+            )
+        yield stack.enter_context(contextlib.closing(Recorder(file)))
 
 
-def _check_unchanged(
-    out: Path,
-    finished: Iterable[Pair],
-    results: ResultFile,
-    settings: Mapping[str, str],
-    *,
-    folder: Path,
-) -> None:
+def _is_database(file: Path) -> bool:
+    """Return whether a file is empty, or begins as each SQLite database."""
+    with file.open("rb") as opened:
+        return opened.read(13) in {b"", b"SQLite format"}
+
+
+class PairBatch(RecordedSystem):
+    """The pairs of a file, which one verifier compares. A pair's number is its line.
+
+    Attributes:
+        pairs: All pairs, by line.
+        answered: The lines that have a result of an earlier run.
+        unknown: The lines whose earlier call may have been charged, and which are not repeated.
+        settings: The settings that all results of a file share, by name.
+        earlier: The settings of the earlier runs; equal to `settings` if there is none.
+        summary: What this run did.
+        advance: Moves the progress bar.
+    """
+
+    advance: Callable[[str], None]
+
+    # Another picture may take its place before the next run.
+    refused_state = PairState.FAILED
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        results: ResultFile,
+        pairs: Iterable[Pair],
+        folder: Path,
+        call_options: Mapping[str, Any],
+    ) -> None:
+        super().__init__("verify", recorder, SystemClock())
+        self.results = results
+        self.pairs = {pair.line: pair for pair in pairs}
+        self.folder = folder
+        self.answered: set[int] = set()
+        self.unknown: set[int] = set()
+        self._call_options = call_options
+        #: The digests of the pictures of each call under way.
+        self._digests: dict[int, str] = {}
+        self._recorded: dict[int, RecordedPair] = {}
+
+    def enter(self, verifier: Verifier, profile: str | None) -> None:
+        """Take the verifier, before anything is written."""
+        self.verifier = verifier
+        self.members = members = members_of(verifier)
+        backends = ", ".join(member.backend.name for member in members)
+        self.name = profile or backends
+        self.is_billed = any(
+            Operation.MATCH in member.backend.capabilities.billed_operations for member in members
+        )
+        policies = [policy for member in members for policy in member.policies]
+        self.budget_stores = stores_of(policies)
+        limits = []
+        for member in members:
+            defaults = member.thresholds(Operation.MATCH)
+            for name in ("threshold", "review_threshold"):
+                default = getattr(defaults, name)
+                limits.append(self._call_options.get(name, default and default.value))
+        self.settings = {
+            "profile": profile or "none",
+            "backend": backends,
+            "environment": ", ".join(str(member.backend.environment) for member in members),
+            "threshold (and review threshold)": ", ".join(map(str, limits)),
+            "retention": str(self._call_options["retention"]),
+        }
+        self._set_stored()
+
+    def _set_stored(self) -> None:
+        settings = {**self.settings, "billed": self.is_billed}
+        self.stored = StoredSystem(number=1, name=self.name, settings=settings)
+
+    def read_earlier_runs(self, *, repeats_unknown: bool) -> None:
+        """Find out which pairs are finished. With `repeats_unknown`, only the answered ones are."""
+        self.earlier: Mapping[str, Any] = self.settings
+        for system in self._recorder.systems():  # one, unless there was no run
+            self.earlier = system.settings
+            # Earlier calls may be on the invoice, even if no further one will be.
+            self.is_billed = self.is_billed or system.is_billed
+            self._set_stored()
+            self.recover()
+            self.resolve_lost_calls()
+            self._recorded = self._recorder.pairs(self.stored.number)
+        self.answered = self.results.read_answered_lines() & self.pairs.keys()
+        if not self.is_billed or repeats_unknown:
+            return
+        may_be_charged = (PairState.ANSWERED, *WITHOUT_ANSWER)
+        for line, pair in self._recorded.items():
+            if pair.state in may_be_charged and line in self.pairs and line not in self.answered:
+                self.unknown.add(line)
+
+    @property
+    def pairs_to_ask(self) -> list[int]:
+        """The lines that are neither answered nor unknown, in the order of the file."""
+        return [line for line in self.pairs if line not in self.answered | self.unknown]
+
+    def find_changed_pictures(self) -> Iterator[str]:
+        """Yield a sentence for each picture of a finished pair that has changed since."""
+        for line in sorted(self.answered | self.unknown):
+            pair = self.pairs[line]
+            recorded = self._recorded.get(line)
+            if recorded is None or recorded.pictures is None:
+                continue
+            pictures = {"probe": pair.probe, "reference": pair.reference}
+            digests = recorded.pictures.split()
+            for (column, name), digest in zip(pictures.items(), digests, strict=True):
+                if Image.read(self.folder / name).digest != digest:
+                    yield f"line {line}: {column}: this picture has changed"
+
+    def prepare(self) -> None:
+        """Record the settings, and make the pairs free that will be asked."""
+        self._recorder.enter_pairs(self.stored, self.pairs, lambda _stored, new: new)
+        self._recorder.release(
+            self.stored.number, [line for line in self.pairs_to_ask if line in self._recorded]
+        )
+        self.summary = Summary(
+            pairs=len(self.pairs),
+            pairs_to_ask=len(self.pairs_to_ask),
+            unknown=sorted(self.unknown),
+        )
+
+    def compare(self, pair: int) -> MatchResult:
+        pictures = self.pairs[pair]
+        images = load_images([self.folder / pictures.probe, self.folder / pictures.reference])
+        try:
+            self.results.check_room()
+        except OSError as error:
+            raise HeldBack(None, _unwritten(error)) from None
+        self._digests[pair] = " ".join(image.digest for image in images)
+        result: MatchResult = self.verifier.verify(*images, **self._call_options)
+        return result
+
+    def begin(self, pair: int, call: CallRecord) -> None:
+        self._recorder.begin(self.stored.number, pair, call, self._digests[pair])
+
+    def ended(
+        self, pair: int, state: PairState, result: MatchResult | None, error: FaceMatchError | None
+    ) -> None:
+        """Write the row of a pair, unless it is asked again in this run."""
+        if state is PairState.FREE and not isinstance(error, FATAL):
+            return
+        self._digests.pop(pair, None)
+        with self._lock:
+            self.summary.add(pair, result, error)
+        try:
+            self.results.add(_row_text(self.pairs[pair], result, error, self.results.suffix))
+        except OSError as failure:
+            self.stop_with(_unwritten(failure))
+        self.advance("")
+
+
+def _unwritten(error: OSError) -> ConfigurationError:
+    """Return the error of a file that could not be written."""
+    return ConfigurationError(text.error_sentence(error))
+
+
+def _check_unchanged(out: Path, batch: PairBatch) -> None:
     """Raise if a finished pair was asked with other settings or pictures than it has now."""
+    if not (batch.answered or batch.unknown):
+        return
     problems = []
-    for pair in finished:
-        earlier = results.maybe_charged_calls.get(pair.line)
-        if earlier is None:
-            continue  # its entry in the journal was lost
-        for name, value in settings.items():
-            if value != earlier.settings[name]:
-                problems.append(f"{name}: {earlier.settings[name]} before, now {value}")
-        pictures = {"probe": pair.probe, "reference": pair.reference}
-        for (column, name), digest in zip(pictures.items(), earlier.digests, strict=True):
-            if Image.read(folder / name).digest != digest:
-                problems.append(f"line {pair.line}: {column}: this picture has changed")
+    for name, value in batch.settings.items():
+        earlier = batch.earlier[name]
+        if value != earlier:
+            problems.append(f"{name}: {earlier} before, now {value}")
     raise_problems(
         clean(str(out)),
-        problems,
+        [*problems, *batch.find_changed_pictures()],
         so="it was begun with other settings or pictures. Restore them, name another file with "
         "--out, or ask every pair again with --repeat all",
     )
 
 
-def _confirm_bill(
-    billed_members: Iterable[verifiers.FaceVerifier],
-    count: int,
-    settings: Mapping[str, str],
-    *,
-    yes: bool,
-) -> None:
+def _confirm_calls(batch: PairBatch, retention: Retention, *, yes: bool) -> None:
     """Show what the calls would cost; ask before calls that a real vendor charges for."""
-    rows = []
-    is_paid = False
-    for member in billed_members:
-        environment = member.backend.environment or Environment.PRODUCTION
-        is_real = environment is Environment.PRODUCTION
-        is_paid = is_paid or is_real
-        cost = "not known" if is_real else "nothing"
-        for policy in member.policies:
-            price = policy.price(Operation.MATCH) if isinstance(policy, Budget) else None
-            if price is not None:
-                amount, currency = price
-                cost = f"{format_amount(amount * count)} {currency}"
-                if not is_real:
-                    cost = f"nothing; {cost} if it were real"
-        rows.append((member.backend.name, environment, settings["retention"], str(count), cost))
-    if rows:
-        text.print_table(("backend", "where", "retention", "calls left", "cost"), rows, err=True)
-    if is_paid:
-        text.confirm(f"Make {quantity(count, 'call')} that may be charged?", yes=yes)
+    calls = len(batch.pairs_to_ask)
+    bill = bill_of(batch, retention=retention, calls=calls, pairs=len(batch.pairs))
+    billed = [line for line in bill if line.is_billed]
+    if calls and billed:
+        show_bill(billed)
+        confirm_bill(billed, yes=yes)
 
 
-class RecordedRun(verifiers.PairRun):
-    """Compares pairs: records each call before it is sent, and writes its row when it ends."""
-
-    pairs: Sequence[Pair]
-    results: ResultFile
-
-    def compare(self, index: int, probe: object, reference: object) -> MatchResult:
-        images = load_images([probe, reference])
-        self.results.begin(self.pairs[index].line, [image.digest for image in images])
-        return super().compare(index, *images)
-
-    def make_outcome(
-        self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
-    ) -> verifiers.PairOutcome | None:
-        outcome = super().make_outcome(index, pair, compare)
-        if outcome is not None:
-            # In the thread of the call: an outcome that waits for an earlier pair is saved, too.
-            is_free = outcome.error is not None and charge_of(outcome.error) is Charged.NO
-            row = _row_text(self.pairs[index], outcome, self.results.suffix)
-            self.results.add(self.pairs[index].line, row, is_certainly_free=is_free)
-            if self.results.failure is not None:
-                self.is_stopped = True
-        return outcome
-
-
-def _make_calls(run: RecordedRun, summary: Summary, folder: Path) -> None:
-    """Compare the pairs of a run, until a signal or an error stops it."""
-
-    def pictures() -> Iterator[tuple[Path, Path]]:
-        for pair in run.pairs:
-            if stopping.signal:
-                return
-            yield folder / pair.probe, folder / pair.reference
-
-    bars = text.progress_bars("compared", {"": len(run.pairs)})
-    with text.Stopping() as stopping, bars as advance:
-        try:
-            for outcome in verifiers.PairOutcomes(run, pictures()):
-                advance("")
-                summary.add(run.pairs[outcome.index].line, outcome)
-        except OSError as error:  # a call could not be recorded, and was not sent
-            summary.failure = error
-    summary.failure = run.results.failure or summary.failure
+def _make_calls(batch: PairBatch, workers: int) -> Summary:
+    """Compare the pairs that are left, until a signal or an error stops the batch."""
+    pairs = batch.pairs_to_ask
+    batch.prepare()
+    summary = batch.summary
+    bars = text.progress_bars("compared", {"": len(pairs)})
+    with (
+        batch.results.open_for_rows(batch.answered | batch.unknown),
+        text.Stopping() as stopping,
+        bars as advance,
+    ):
+        batch.advance = advance
+        run_systems([batch], pairs=pairs, workers=workers, stop=lambda: bool(stopping.signal))
     summary.signal = stopping.signal
+    if type(batch.error) is not type(summary.fatal):
+        summary.failure = batch.error
+    return summary
 
 
-def _row_text(pair: Pair, outcome: verifiers.PairOutcome, suffix: str) -> str:
-    """Return the row of an outcome, in JSON Lines or CSV."""
-    result = outcome.result
-    error = outcome.error
+def _row_text(
+    pair: Pair, result: MatchResult | None, error: FaceMatchError | None, suffix: str
+) -> str:
+    """Return the row of a result or an error, in JSON Lines or CSV."""
     cells = attrs.asdict(pair)
     if suffix == ".jsonl":
         cells["result"] = None if result is None else result.to_dict()
@@ -319,65 +409,70 @@ class Summary:
     pairs_to_ask: int
     #: Lines that may have been charged in an earlier run, have no result and are not repeated.
     unknown: list[int]
-    decisions: Counter[str] = attrs.field(factory=Counter)
-    errors: Counter[str] = attrs.field(factory=Counter)
+    #: The decisions and the errors of this run, by line; calls end in any order.
+    decision_of_line: dict[int, str] = attrs.field(factory=dict)
+    error_of_line: dict[int, FaceMatchError] = attrs.field(factory=dict)
     charged: Counter[Charged] = attrs.field(factory=Counter)
-    #: The first error of each class, by its name.
-    first_errors: dict[str, FaceMatchError] = attrs.field(factory=dict)
-    #: The line of each first error.
-    first_lines: dict[str, int] = attrs.field(factory=dict)
     #: The signal that stopped the batch, or 0.
     signal: int = 0
-    #: The error of a file that could not be written, or None.
-    failure: OSError | None = None
+    #: The error that stopped the batch and is no error of a pair, or None.
+    failure: FaceMatchError | None = None
 
-    def add(self, line: int, outcome: verifiers.PairOutcome) -> None:
-        """Count the outcome of the pair on this line."""
-        if outcome.result is not None:
-            self.decisions[outcome.result.decision.value] += 1
-            self.charged[outcome.result.billing.charged] += 1
-        if outcome.error is not None:
-            class_name = type(outcome.error).__name__
-            self.errors[class_name] += 1
-            self.charged[charge_of(outcome.error)] += 1
-            self.first_errors.setdefault(class_name, outcome.error)
-            self.first_lines.setdefault(class_name, line)
+    def add(self, line: int, result: MatchResult | None, error: FaceMatchError | None) -> None:
+        """Count the result or error of the pair on this line."""
+        if result is not None:
+            self.decision_of_line[line] = result.decision.value
+            self.charged[result.billing.charged] += 1
+        if error is not None:
+            self.error_of_line[line] = error
+            self.charged[charge_of(error)] += 1
+
+    @property
+    def errors(self) -> dict[str, list[int]]:
+        """The lines of the errors of each class."""
+        lines: dict[str, list[int]] = {}
+        for line, error in sorted(self.error_of_line.items()):
+            lines.setdefault(type(error).__name__, []).append(line)
+        return lines
 
     @property
     def code(self) -> Exit:
         """The highest exit code of the errors and of the unknown lines."""
-        codes = [text.code_of(error) for error in self.first_errors.values()]
+        codes = [text.code_of(error) for error in self.error_of_line.values()]
         if self.unknown:
             codes.append(Exit.UNKNOWN)
         return max(codes, default=Exit.OK)
 
     @property
     def not_asked(self) -> int:
-        return self.pairs_to_ask - self.decisions.total() - self.errors.total()
+        return self.pairs_to_ask - len(self.decision_of_line) - len(self.error_of_line)
 
     @property
     def fatal(self) -> FaceMatchError | None:
         """The first error that every remaining pair would raise, or None."""
-        for error in self.first_errors.values():
+        for _line, error in sorted(self.error_of_line.items()):
             if isinstance(error, FATAL):
                 return error
         return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON summary."""
+        error = self.fatal or self.failure
         stopped_by: Any = None
         if self.signal:
             stopped_by = signal.Signals(self.signal).name
-        elif self.fatal is not None:
-            stopped_by = text.error_document(self.fatal)
+        elif error is not None:
+            stopped_by = text.error_document(error)
+        decisions = Counter(decision for _line, decision in sorted(self.decision_of_line.items()))
+        errors = Counter({name: len(lines) for name, lines in self.errors.items()})
         return {
             "pairs": self.pairs,
-            "answered": self.decisions.total(),
+            "answered": len(self.decision_of_line),
             "answered_before": self.pairs - self.pairs_to_ask - len(self.unknown),
             "unknown": self.unknown,
             "not_asked": self.not_asked,
-            "decisions": dict(self.decisions.most_common()),
-            "errors": dict(self.errors.most_common()),
+            "decisions": dict(decisions.most_common()),
+            "errors": dict(errors.most_common()),
             "charged": self.charged[Charged.YES],
             "charge_unknown": self.charged[Charged.UNKNOWN],
             "stopped_by": stopped_by,
@@ -409,11 +504,10 @@ def _show_counts(document: Mapping[str, Any], *, err: bool) -> None:
 
 def _show_problems(summary: Summary, unwritten_rows: Collection[str], path: Path) -> None:
     """Print the errors, the lines whose charge is unknown, and the rows that were not written."""
-    for class_name, error in summary.first_errors.items():
-        sentence = f"error: line {summary.first_lines[class_name]}: {text.error_sentence(error)}"
-        further = summary.errors[class_name] - 1
+    for class_name, (line, *further) in summary.errors.items():
+        sentence = f"error: line {line}: {text.error_sentence(summary.error_of_line[line])}"
         if further:
-            sentence += f" (and {further} more {class_name}: see {path})"
+            sentence += f" (and {len(further)} more {class_name}: see {path})"
         say(sentence, err=True)
     if summary.fatal is not None:
         class_name = type(summary.fatal).__name__

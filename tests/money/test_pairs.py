@@ -130,8 +130,7 @@ def test_credit_ends_and_the_same_command_pays_each_pair_once(batch):
 @BOTH_FORMS
 def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
     pytest.importorskip("resource")
-    limit = {".jsonl": 65_000, ".csv": 51_000}[batch.out.suffix]
-    with batch.start(code=LIMITED, arguments=[str(limit)]) as process:
+    with batch.start(code=LIMITED, arguments=["200000"]) as process:
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 4, errors
     assert 0 < batch.charges == len(batch.results) < PAIRS
@@ -156,15 +155,12 @@ def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
 
 @pytest.mark.slow
 @BOTH_FORMS
-def test_torn_last_lines_are_unknown_or_unsent(batch):
+def test_a_torn_last_row_is_unknown(batch):
     assert batch.stop(signal.SIGINT, 10) == 130
-    calls = Path(f"{batch.out}.calls")
     paid = batch.results
-    # The last row is torn, although its call was charged; the next call had not begun.
+    # The last row is torn, although its call was charged.
     batch.out.write_bytes(batch.out.read_bytes()[:-9])
     (torn,) = {*paid} - {*batch.results}
-    with calls.open("a") as file:
-        file.write('\n{"line": 4, "sta')
     code, output = batch.run()
     assert (code, f"line {torn}: " in output) == (6, True)
     assert sorted([*batch.results, torn]) == ALL
@@ -186,4 +182,5 @@ def test_force_keeps_paid_results_until_the_new_ones_are_complete(batch):
     assert batch.run("--repeat", "all")[0] == 0
     assert batch.results == ALL
     assert batch.out.read_bytes() != before
-    assert {path.name for path in Path().glob("out*")} == {"out.jsonl", "out.jsonl.calls"}
+    files = {path.name for path in Path().glob("out*")}
+    assert files == {"out.jsonl", "out.jsonl.calls", "out.jsonl.calls.lock"}

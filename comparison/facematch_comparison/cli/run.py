@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,14 +27,13 @@ from facematch_core.cli.options import (
 )
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
-from facematch_core.resilience.budget import format_amount
 
 from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.run.records import UnresolvedCharge
-    from facematch_comparison.run.study_run import RunSummary, StudyRun
+    from facematch_comparison.run.study_run import RunSummary
     from facematch_core.store import CallStore
 
 #: States that have a column in the run summary.
@@ -154,6 +151,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.run.study_run import StudyRun
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
+    from facematch_core.cli.bill import bill_of, confirm_bill, show_bill, show_total
 
     prices = {}
     for name, amount in options["prices"].items():
@@ -166,12 +164,19 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         common.database_at(store, is_new=True) as database,
         StudyRun(study, openers, database, keep=options["keep"], prices=prices) as study_run,
     ):
+        pairs = study_run.stored.pairs
+        mated = sum(study_run.stored.content["mated"])
+        counts = f"{text.quantity(pairs, 'pair')}, {mated} mated and {pairs - mated} non-mated"
+        text.say(f"{study_run.stored.name}: {counts}", err=True)
         calls = {system.name: system.progress.left for system in study_run.systems}
-        _show_plan(study_run, calls)
-        paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
-        if paid:
-            calls_to_pay = text.quantity(paid, "call")
-            text.confirm(f"Make {calls_to_pay} that may be charged?", yes=options["yes"])
+        lines = []
+        for system in study_run.systems:
+            lines += bill_of(
+                system, retention=system.retention, calls=calls[system.name], pairs=pairs
+            )
+        show_bill(lines)
+        show_total(lines)
+        confirm_bill(lines, yes=options["yes"])
         with text.Stopping() as stopping, text.progress_bars("asked", calls) as advance:
             summary = study_run.run(
                 workers=options["workers"],
@@ -213,40 +218,6 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 def _show_command(*arguments: str) -> None:
     """Print a command for the user to paste."""
     click.echo(text.clean(f"  {quote_command(['facematch', 'compare', *arguments])}"))
-
-
-def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
-    """Print the plan to stderr: the calls of each system, and their cost."""
-    study = study_run.stored
-    mated = sum(study.content["mated"])
-    pairs = text.quantity(study.pairs, "pair")
-    pair_counts = f"{mated} mated and {study.pairs - mated} non-mated"
-    text.say(f"{study.name}: {pairs}, {pair_counts}", err=True)
-    rows = []
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for system in study_run.systems:
-        count = calls[system.name]
-        price = system.stored.price
-        cost = "nothing"
-        if system.is_billed and price is not None:
-            amount = f"{format_amount(price.amount * count)} {price.currency}"
-            cost = amount if system.costs_money else f"nothing; {amount} if it were real"
-            if system.costs_money:
-                sums[price.currency] += price.amount * count
-        elif system.costs_money:
-            cost = "not known"
-        backend_and_environment = (
-            system.stored.settings["backend"],
-            system.stored.settings["environment"],
-        )
-        share = f"{count} of {study.pairs}"
-        rows.append((system.name, *backend_and_environment, system.retention.value, share, cost))
-    # Retention: what the vendor is asked to keep, not what it keeps.
-    header = ("system", "backend", "where", "retention", "calls left", "cost")
-    text.print_table(header, rows, err=True)
-    amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
-    if amounts:
-        text.say(f"at most {' and '.join(amounts)} total", err=True)
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
@@ -335,7 +306,7 @@ def unresolved(
             "--store."
         )
     is_charged = verdict == CHARGED
-    from facematch_comparison.run.system import resolve_by_budgets
+    from facematch_core.batch.charges import resolve_by_budgets
 
     with common.database_at(store) as database:
         systems = database.systems()
@@ -384,7 +355,7 @@ def _write_charges_of(
     database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
 ) -> None:
     """Update the budgets in the run database and in the system's profile."""
-    from facematch_comparison.run.system import stores_of, write_charges
+    from facematch_core.batch.charges import stores_of, write_charges
 
     if not call_ids:
         return

@@ -1,249 +1,37 @@
-"""The records of a run: the test set, systems, and the state and outcome of each pair.
+"""The test set of a run, and what must not change between its runs.
 
-They contain no pictures and no names of files or people.
+No pictures and no names of files or people.
 """
 
 from __future__ import annotations
 
-import contextlib
-import enum
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
-from attrs.converters import optional
 
 from facematch_comparison.scores.answers import Grouping
-from facematch_comparison.values.model import check_currency
-from facematch_core.errors import (
-    FATAL,
-    BreakerOpen,
-    FaceMatchError,
-    InvalidImage,
-    InvalidRequest,
-    RequestRejected,
-    StoreUnavailable,
-    VendorError,
+from facematch_core.batch.records import (
+    PairOutcome,
+    PairState,
+    Price,
+    Progress,
+    StoredSystem,
+    UnresolvedCharge,
 )
-from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
+from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facematch_comparison.study.reading import Study
 
-#: If a call this old has no record at the vendor, the record will never appear.
-SURELY_LATE: Final = timedelta(minutes=15)
-
-
-class PairState(enum.StrEnum):
-    """State of one pair with one system."""
-
-    #: Not called yet.
-    FREE = "free"
-    #: The call has an id, and budgets may have reserved its price. Nothing was sent.
-    BEGUN = "begun"
-    #: The first byte may have been sent.
-    ASKED = "asked"
-    #: The system answered, or rejected the pictures.
-    ANSWERED = "answered"
-    #: Failed without a charge; the next run retries it.
-    FAILED = "failed"
-    #: Possibly charged; never retried automatically.
-    UNRESOLVED = "unresolved"
-    #: Charged without an answer; never retried.
-    NO_RESPONSE = "no response"
-
-
-#: States of a pair whose call is in flight, or was when its process ended.
-UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
-#: States of an unanswered pair that was charged, or may have been.
-WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
-#: State of an unanswered pair by its charge; without a charge, the state depends on the error.
-_BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
-    Charged.UNKNOWN: PairState.UNRESOLVED,
-    Charged.YES: PairState.NO_RESPONSE,
-}
-
-
-@attrs.frozen(kw_only=True)
-class PairOutcome:
-    """The state, charge and answer of one pair. Invalid values raise `ValueError`."""
-
-    state: PairState = attrs.field(converter=PairState)
-    billed: Charged | None = attrs.field(converter=optional(Charged))
-    decision: Decision | None = attrs.field(default=None, converter=optional(Decision))
-    score: float | None = attrs.field(default=None, converter=optional(float))
-    scale: str | None = None
-    elapsed_s: float | None = attrs.field(default=None, converter=optional(float))
-    environment: Environment | None = attrs.field(default=None, converter=optional(Environment))
-    model: str | None = None
-    error: str | None = None
-    call_id: str | None = None
-    #: The call record, if the vendor's id became known after the call began.
-    call: CallRecord | None = None
-
-    @classmethod
-    def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> PairOutcome:
-        return cls(
-            state=PairState.ANSWERED,
-            billed=result.billing.charged,
-            decision=result.decision,
-            score=None if result.score is None else result.score.value,
-            scale=None if result.score is None else result.score.scale,
-            elapsed_s=elapsed_s,
-            environment=result.environment or Environment.PRODUCTION,
-            model=result.model,
-            call_id=result.ids.call,
-        )
-
-    @classmethod
-    def of_error(
-        cls, error: FaceMatchError, *, has_answered: bool = True, is_billed: bool = True
-    ) -> PairOutcome:
-        """Build the outcome of an error. A pair that was not charged may be retried.
-
-        A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. If
-        the vendor has never answered, it may reject the request for another reason, so the pair
-        stays FREE. If the system is not billed, no call is charged, even if its response was lost.
-        """
-        billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
-        billed = billed if is_billed else Charged.NO
-        is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
-        state = _BY_CHARGE.get(billed)
-        if state is None:
-            if isinstance(error, InvalidImage) or (has_answered and is_refusal):
-                state = PairState.ANSWERED
-            elif isinstance(error, _NOT_THE_PAIR) or is_refusal:
-                state = PairState.FREE
-            else:
-                state = PairState.FAILED
-        return cls(
-            state=state,
-            billed=billed,
-            environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
-            error=type(error).__name__,
-            # By now the record has the vendor's id, if the vendor returned one.
-            call=error.call if isinstance(error, VendorError) else None,
-        )
-
-    def charge(self) -> PairOutcome:
-        """Return only the charge, for an answer that is not comparable with the first one."""
-        return PairOutcome(
-            state=_BY_CHARGE.get(self.billed, PairState.FREE),
-            billed=self.billed,
-            environment=self.environment,
-            error="UnexpectedResponse",
-            call_id=self.call_id,
-        )
-
-
-#: Errors that are not specific to a pair; the pair stays FREE.
-_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
-
-#: HTTP statuses by which a vendor rejects the pictures in a request.
-_ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
-
-
-def _read_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-@attrs.frozen(kw_only=True)
-class UnresolvedCharge:
-    """An unanswered pair that was charged, or may have been.
-
-    Attributes:
-        system: The number of the system in the run database.
-        pair: The index of the pair in the test set, from 0.
-        state: `UNRESOLVED` or `NO_RESPONSE`.
-        call: The call record.
-        error: Class name of the error that ended the call; None if the process ended first.
-        since: Time of the call, UTC.
-        looked_at: Time of the last search without a usable answer, UTC; None if never searched.
-    """
-
-    system: int
-    name: str
-    pair: int
-    state: PairState = attrs.field(converter=PairState)
-    call: CallRecord
-    error: str | None
-    since: datetime = attrs.field(converter=_read_time)
-    looked_at: datetime | None = attrs.field(converter=optional(_read_time))
-
-    def is_due(self, now: datetime) -> bool:
-        """Return whether to search for the call: once, and once more after `SURELY_LATE`.
-
-        The search for a call that was never sent reads a whole day of records. A call with the
-        vendor's id is always due, because its lookup is one small request.
-        """
-        if self.looked_at is None or self.call.vendor_id is not None:
-            return True
-        return self.looked_at - self.since < SURELY_LATE <= now - self.since
-
-
-@attrs.frozen(kw_only=True)
-class Progress:
-    """The progress of one system, over all runs.
-
-    Attributes:
-        states: Number of pairs in each state that occurs.
-        not_acquired: Number of answered pairs without two comparable faces (failure to acquire).
-        charged, maybe_charged: Number of pairs that were charged, and of pairs that may have been.
-        models: Number of answers by model; more than one entry if the vendor changed its model.
-    """
-
-    states: Mapping[PairState, int]
-    not_acquired: int
-    charged: int
-    maybe_charged: int
-    models: Mapping[str, int] = attrs.field(factory=dict)
-
-    @property
-    def pairs(self) -> int:
-        return sum(self.states.values())
-
-    @property
-    def left(self) -> int:
-        """Number of pairs for the next run: not sent yet, or failed without a charge."""
-        states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
-        return sum(self.states.get(state, 0) for state in states)
-
+#: The last ones are public, and here by their public address.
+__all__ = ["PairState", "Price", "Progress", "StoredStudy", "UnresolvedCharge"]
 
 #: Settings that affect answers and must not change between runs.
 _BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
-
-
-def _read_amount(value: Decimal | str) -> Decimal:
-    with contextlib.suppress(ArithmeticError):
-        amount = Decimal(value)
-        if 0 <= amount < Decimal("Infinity"):
-            return amount
-    raise InvalidRequest(f"A price must be 0 or more, such as 0.05 (got {str(value)[:40]!r}).")
-
-
-@attrs.frozen(kw_only=True)
-class Price:
-    """The price of one comparison: an amount of at least 0 and a currency code such as USD."""
-
-    amount: Decimal = attrs.field(converter=_read_amount)
-    currency: str = attrs.field(validator=check_currency)
-
-    @classmethod
-    def of_text(cls, text: str) -> Price:
-        """Read a stored price, such as ``0.05 USD``; raise `ValueError` if it is damaged."""
-        try:
-            amount, currency = text.split()
-            return cls(amount=amount, currency=currency)
-        except InvalidRequest:
-            raise ValueError("a damaged price") from None
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.currency}"
 
 
 @attrs.frozen(kw_only=True)
@@ -307,51 +95,33 @@ class StoredStudy:
         return turns
 
 
-@attrs.frozen(kw_only=True)
-class StoredSystem:
-    """A system in the run database.
+def apply_changes(stored: StoredSystem, system: StoredSystem) -> StoredSystem:
+    """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
+    for key in _BACKEND_AND_THRESHOLDS:
+        before = stored.settings[key]
+        now = system.settings[key]
+        if before != now:
+            raise InvalidRequest(
+                f"The {key.replace('_', ' ')} of system {stored.name[:60]!r} was {before} in "
+                f"earlier runs and is now {now}, so its answers would not be "
+                "comparable. Restore it, or use a profile with another name. Nothing was sent."
+            )
+    # Earlier calls may be on the invoice, and the vendor still has the records that it kept.
+    settings = {**stored.settings, "billed": stored.is_billed or system.is_billed}
+    if system.settings["kept"] and not settings["kept"]:
+        settings |= {name: system.settings[name] for name in ("kept", "privacy")}
+    return attrs.evolve(stored, settings=settings, price=system.price or stored.price)
 
-    `scale` and `answered_from` are the scale and the environment of its first answer.
-    """
 
-    number: int = 0
-    name: str
-    settings: Mapping[str, Any]
-    scale: str | None = None
-    answered_from: Environment | None = attrs.field(default=None, converter=optional(Environment))
-    price: Price | None = None
-
-    @property
-    def is_billed(self) -> bool:
-        """Whether a comparison may be charged."""
-        return bool(self.settings.get("billed", True))
-
-    def apply_changes(self, system: StoredSystem) -> StoredSystem:
-        """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
-        for key in _BACKEND_AND_THRESHOLDS:
-            before = self.settings[key]
-            now = system.settings[key]
-            if before != now:
-                raise InvalidRequest(
-                    f"The {key.replace('_', ' ')} of system {self.name[:60]!r} was {before} in "
-                    f"earlier runs and is now {now}, so its answers would not be "
-                    "comparable. Restore it, or use a profile with another name. Nothing was sent."
-                )
-        # Earlier calls may be on the invoice, and the vendor still has the records that it kept.
-        settings = {**self.settings, "billed": self.is_billed or system.is_billed}
-        if system.settings["kept"] and not settings["kept"]:
-            settings |= {name: system.settings[name] for name in ("kept", "privacy")}
-        return attrs.evolve(self, settings=settings, price=system.price or self.price)
-
-    def compare(self, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
-        """Return the system with its first scale and environment, and how `outcome` differs."""
-        if outcome.decision is None:
-            return self, None
-        scale = self.scale or outcome.scale
-        environment = self.answered_from or outcome.environment
-        system = attrs.evolve(self, scale=scale, answered_from=environment)
-        if outcome.scale not in (None, scale):
-            return system, f"with a score on the scale {outcome.scale} instead of {scale}"
-        if outcome.environment is not environment:
-            return system, f"from {outcome.environment} instead of {environment}"
+def compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
+    """Return the system with its first scale and environment, and how `outcome` differs."""
+    if outcome.decision is None:
         return system, None
+    scale = system.scale or outcome.scale
+    environment = system.answered_from or outcome.environment
+    system = attrs.evolve(system, scale=scale, answered_from=environment)
+    if outcome.scale not in (None, scale):
+        return system, f"with a score on the scale {outcome.scale} instead of {scale}"
+    if outcome.environment is not environment:
+        return system, f"from {outcome.environment} instead of {environment}"
+    return system, None

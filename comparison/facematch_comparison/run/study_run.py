@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -22,14 +19,16 @@ from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import format_argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import raise_problems
-from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS
+from facematch_core.base.threads import DEFAULT_WORKERS
+from facematch_core.batch.records import PairOutcome, PairState, Price, StoredSystem
+from facematch_core.batch.system import run_systems
 from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .database import RunDatabase
-from .records import PairOutcome, PairState, Price, StoredStudy, StoredSystem
-from .system import OnEnd, RunSystem, write_charges
+from .records import StoredStudy
+from .system import OnEnd, RunSystem
 
 #: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
 #: called with ``on_event`` and must pass it to the `FaceVerifier`.
@@ -44,10 +43,6 @@ _REASONS: Final = {
     PairState.FAILED: "failed",
     PairState.NO_RESPONSE: "charged, no response",
 }
-
-#: Maximum time until a run notices a signal: Python runs its handler when a wait has ended.
-#: A signal ends no wait on Windows, and elsewhere none that it precedes by a moment.
-_SIGNAL_CHECK_S: Final = 0.1
 
 _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
@@ -140,8 +135,7 @@ class StudyRun:
             for system in self.systems:
                 system.stored = database.enter_system(self.stored, system.stored)
             for system in self.systems:
-                write = partial(write_charges, system.budget_stores, now=clock.now())
-                database.recover_from_dead_run(system.stored, write)
+                system.recover()
                 # This also finds damaged rows before anything is sent.
                 system.count_pairs()
             self._at_end = undo.pop_all()
@@ -169,32 +163,13 @@ class StudyRun:
             InvalidRequest: `workers` is out of range.
             KeyboardInterrupt: after calls in flight are finished.
         """
-        if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
-            raise InvalidRequest(f"workers must be a whole number from 1 to {MAX_WORKERS}.")
-        over = threading.Event()
-
-        def is_stopped() -> bool:
-            return over.is_set() or (stop is not None and stop())
-
-        order = self.stored.turns().tolist()
-        on_end = progress or (lambda _name, _state: None)
-        with ThreadPoolExecutor(len(self.systems), "facematch-run") as pool:
-            try:
-                futures = [
-                    pool.submit(system.run, order, workers, stop=is_stopped, on_end=on_end)
-                    for system in self.systems
-                ]
-                while wait(futures, timeout=_SIGNAL_CHECK_S).not_done:
-                    pass
-            except BaseException:
-                # The pool waits for calls in flight, because they may be charged.
-                over.set()
-                raise
-        for future in futures:
-            future.result()
+        for system in self.systems:
+            system.on_end = progress or (lambda _name, _state: None)
+        pairs = np.argsort(self.stored.turns()).tolist()
+        was_stopped = run_systems(self.systems, pairs=pairs, workers=workers, stop=stop)
         for system in self.systems:
             system.count_pairs()
-        return RunSummary(systems=self.systems, was_stopped=is_stopped())
+        return RunSummary(systems=self.systems, was_stopped=was_stopped)
 
     def close(self) -> None:
         """Close the systems, and unlock the run database. May be called more than once."""

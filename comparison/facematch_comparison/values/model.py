@@ -21,9 +21,9 @@ from typing import Any, Final
 import attr
 import attrs
 
+from facematch_core.batch.records import check_currency
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, ThresholdRule
-from facematch_core.resilience.budget import CURRENCY_CODE
 
 #: Version of the JSON schema. It stays 0 until facematch 1.0: minor releases may change the schema.
 SCHEMA: Final = 0
@@ -96,14 +96,6 @@ class Estimate:
 
     value: float
     interval: Interval
-
-
-def check_currency(_: object, _attribute: attrs.Attribute[Any], code: str) -> None:
-    """Raise `InvalidRequest` if a currency code does not have the form that budgets need, too."""
-    if not CURRENCY_CODE.fullmatch(code):
-        raise InvalidRequest(
-            f"A currency must be three capital letters, such as EUR (got {code[:40]!r})."
-        )
 
 
 @attrs.frozen(kw_only=True)

@@ -213,7 +213,7 @@ def test_a_charge_that_cannot_be_stored_is_printed(run_json, scripted, monkeypat
     def fail(*_):
         raise ConfigurationError("The run database failed (database or disk is full).")
 
-    monkeypatch.setattr("facematch_comparison.run.system._STORE_DELAYS_S", ())
+    monkeypatch.setattr("facematch_core.batch.system._STORE_DELAYS_S", ())
     monkeypatch.setattr(RunDatabase, "end", fail)
     code, document = run_json(ONE_BY_ONE)
     assert code == 6

@@ -20,8 +20,8 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend, picture
 
 from facematch_comparison import RunDatabase, StudyRun, read_answers, run_study
-from facematch_comparison.run.records import StoredSystem
 from facematch_core import ConfigurationError, InvalidRequest
+from facematch_core.batch.records import StoredSystem
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 

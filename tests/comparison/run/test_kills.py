@@ -10,8 +10,8 @@ import pytest
 from kit.comparison.runner import DEAD, Runner
 
 from facematch_comparison import PairState, RunDatabase, read_study
-from facematch_comparison.run.system import write_charges
 from facematch_core import Charged
+from facematch_core.batch.charges import write_charges
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 from facematch_mock_server import MockServer, VirtualClock, make_card

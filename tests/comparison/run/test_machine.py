@@ -10,8 +10,8 @@ from kit.attempts import new_record
 from kit.comparison.studies import CHARGED_BY_STATE, enter_system, pair_outcome
 
 from facematch_comparison import PairState, RunDatabase
-from facematch_comparison.run.records import UNDER_WAY, WITHOUT_ANSWER
 from facematch_core import Charged, ConfigurationError, Retention
+from facematch_core.batch.records import UNDER_WAY, WITHOUT_ANSWER
 from facematch_core.testing import ManualClock
 
 PAIRS = 5

@@ -119,6 +119,26 @@ def test_each_step_is_stored_before_the_next(database, tmp_path, address, vendor
     assert calls_in_file == [(backend.calls[0].call_id,)]
 
 
+def test_a_call_of_a_backend_that_does_not_report_its_first_byte_may_be_sent_at_once(
+    database, tmp_path, clock
+):
+    """Also after an attempt without a charge: a kill must leave it unresolved, not free."""
+    states = []
+
+    class Silent(FakeBackend):
+        reports_sent = False
+
+        def match(self, request):
+            states.extend(pair_states(database))
+            return super().match(request)
+
+    study = write_study(tmp_path / "one", pairs=1)
+    backend = Silent(script=[fail_with(RateLimited("Slower."))])
+    system = opener(backend, retry=Retry(), clock=clock)
+    run_once(database, study, system, clock=clock)
+    assert (states, pair_states(database)) == (["asked", "asked"], ["answered"])
+
+
 @pytest.mark.parametrize(
     ("step", "error", "is_written"),
     [
@@ -426,12 +446,11 @@ def test_a_lost_commit_reply_causes_no_second_charge(database, tmp_path, clock):
     end = database.end
     ends = []
 
-    def end_and_fail_once(system, pair, outcome):
+    def end_and_fail_once(system, pair, outcome, changed):
         ends.append((outcome.state, len(backend.calls)))
-        stored = end(system, pair, outcome)
+        end(system, pair, outcome, changed)
         if len(ends) == 1:
             raise BUSY
-        return stored
 
     database.end = end_and_fail_once
     run_once(database, study, opener(backend), workers=2, clock=clock)

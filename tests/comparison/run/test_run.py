@@ -18,10 +18,10 @@ from kit.fakes import FakeBackend
 
 import facematch_core as fm
 from facematch_comparison import PairState, Price, StudyRun, read_answers, run_study, to_frame
-from facematch_comparison.run.records import PairOutcome
-from facematch_comparison.run.system import MOST_FAILURES
 from facematch_comparison.scores.answers import NOT_ASKED
 from facematch_core import errors
+from facematch_core.batch.records import PairOutcome
+from facematch_core.batch.system import MOST_FAILURES
 from facematch_core.resilience import Budget, CircuitBreaker
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
@@ -50,7 +50,7 @@ def test_ctrl_c_lets_sent_calls_finish(database, study, monkeypatch):
         interrupted.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facematch_comparison.run.study_run.wait", interrupt)
+    monkeypatch.setattr("facematch_core.batch.system.wait", interrupt)
     backends = {"a": FakeBackend(script=[answer_after_ctrl_c]), "b": FakeBackend()}
     systems = {name: opener(backend) for name, backend in backends.items()}
     with pytest.raises(KeyboardInterrupt):

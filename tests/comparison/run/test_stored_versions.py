@@ -14,8 +14,8 @@ from kit.comparison.studies import (
 from kit.stored_versions import read_or_write, restore, schema
 
 from facematch_comparison import PairState, RunDatabase
-from facematch_comparison.run.database import VERSION
 from facematch_core import Charged
+from facematch_core.batch.recorder import VERSION
 from facematch_core.testing import ManualClock
 
 GOLDEN = Path(__file__).parent / "golden"

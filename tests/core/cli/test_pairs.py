@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from facematch_core import errors
+from facematch_core.batch.system import MOST_FAILURES
 from facematch_core.models import Billing, Charged, Retention
 
 try:
@@ -135,7 +136,10 @@ def test_unwritable_output_file_is_wrong_usage(run, pairs, scripted, monkeypatch
 
 @pytest.mark.skipif(resource is None, reason="this system has no limits of files")
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run, pairs, scripted):
+def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(
+    form, run, pairs, scripted, monkeypatch
+):
+    monkeypatch.setattr("facematch_core.batch.system._STORE_DELAYS_S", ())
     pairs("probe,reference\n" + "selfie.jpg,id.jpg\n" * 9)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -261,6 +265,35 @@ def test_two_processes_do_not_write_the_same_results(run, pairs, scripted):
     assert batch(run, "--workers 1").exit_code == 0
     assert codes == [2]
     assert len(scripted.calls) == 3
+
+
+def test_calls_recorded_by_an_earlier_version_are_refused(run, pairs, scripted):
+    Path("out.jsonl.calls").write_text('\n{"line": 2, "state": "begun"}')
+    before = Path("out.jsonl.calls").read_bytes()
+    answer = batch(run)
+    assert answer.exit_code == 2
+    assert "out.jsonl.calls is not a record of calls, or was written by" in answer.stderr
+    assert Path("out.jsonl.calls").read_bytes() == before
+    assert not scripted.calls
+
+
+def test_a_vendor_that_is_down_ends_the_batch(run, run_json, pairs, scripted):
+    pairs(MANY)
+    scripted.script = [errors.VendorUnavailable("Down.")] * 200
+    code, document = batch(run_json, "--workers 1")
+    assert (code, len(scripted.calls)) == (5, MOST_FAILURES)
+    assert document["stopped_by"]["class"] == "VendorUnavailable"
+    assert document["not_asked"] == 200 - MOST_FAILURES
+    scripted.script = []
+    assert batch(run).exit_code == 0
+    assert len(scripted.calls) == 200 + MOST_FAILURES
+
+
+def test_an_open_breaker_is_waited_for(run, run_json, pairs, scripted):
+    pause = errors.BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
+    scripted.script = [pause]
+    code, document = batch(run_json, "--workers 1")
+    assert (code, document["answered"], len(scripted.calls)) == (0, 3, 4)
 
 
 def test_results_go_to_standard_output(run, pairs, scripted):

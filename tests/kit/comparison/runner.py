@@ -48,9 +48,9 @@ def mortal_stores(address, life):
     """A run database and a store of calls whose process may die at any step."""
 
     class Database(RunDatabase):
-        def transact(self, step, *parameters):
+        def transact(self, step, *about, **more):
             def within(db):
-                done = step(db, *parameters)
+                done = step(db, *about, **more)
                 life.moment()
                 return done
 

@@ -8,7 +8,7 @@ from kit.attempts import new_record
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison import PairState, Study, StudyPair, run_study
-from facematch_comparison.run.records import PairOutcome, StoredStudy, StoredSystem
+from facematch_comparison.run.records import StoredStudy
 from facematch_core import (
     Billing,
     Charged,
@@ -19,6 +19,7 @@ from facematch_core import (
     Reconciliation,
     Score,
 )
+from facematch_core.batch.records import PairOutcome, StoredSystem
 
 #: As a system of the scripted backend is asked.
 SYSTEM_SETTINGS = {
