@@ -20,7 +20,7 @@ from collections.abc import Set as AbstractSet
 from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeGuard
 
 import attrs
 
@@ -84,6 +84,7 @@ OWN_REPLIES_PAGE = "docs/extend/use-the-mock.md"
 #: The most letters of a name, such as that of an object in S3, that a hint shows.
 _LONGEST_SHOWN_NAME = 100
 
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: The claim that a fault's response cites, by the kind of fault. A STATUS has the vendor's own.
 _FAULT_CLAIMS = {
     Kind.HTML: "fault.html",
@@ -105,7 +106,7 @@ class Route:
     """A path and its handlers.
 
     Attributes:
-        pattern: The path. ``{uuid}`` matches one segment that is a UUID (with any other text the
+        pattern: The path. ``{uuid}`` matches a UUID in lower case (with any other text the
             route is unknown); ``{word}`` matches any one segment.
         handlers: The handlers by method.
         checks: Checks by name, run in order before the handler. If a check refuses the call, the
@@ -141,7 +142,8 @@ class Route:
 
     @expression.default
     def _compile(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern)))
+        expression = re.escape(self.pattern).replace(r"\{uuid\}", f"({_UUID})")
+        return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", expression))
 
     @form_fields.default
     def _join_fields(self) -> frozenset[str]:
@@ -1003,6 +1005,11 @@ def can_start_with(pattern: str, path: str) -> bool:
         is_filled = segment.startswith("{") and sent
         segments.append(sent if is_filled else segment)
     return "/".join(segments).startswith(path)
+
+
+def is_uuid(value: object) -> TypeGuard[str]:
+    """Return whether a value is a UUID in its usual form, in any case."""
+    return isinstance(value, str) and re.fullmatch(_UUID, value, re.IGNORECASE) is not None
 
 
 def as_fraction(score: float) -> float:

@@ -16,7 +16,6 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import landmark_points
 
 #: CompreFace's ids and keys.
-UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS: Final = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
 #: The texts that Spring reads as true and as false.
 _TRUE = ("true", "on", "yes", "1")

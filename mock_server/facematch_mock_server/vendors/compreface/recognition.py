@@ -15,7 +15,6 @@ from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 
 from .faces import (
-    UUID,
     Options,
     add_versions,
     choose_faces,
@@ -323,7 +322,7 @@ def detect(call: base.Call) -> Response:
 
 def _check_id(call: base.Call, text: object) -> str:
     """Return the id of an example in lower case; refuse one that is no UUID."""
-    if not isinstance(text, str) or not UUID.fullmatch(text):
+    if not base.is_uuid(text):
         refuse_empty(call)
     return text.lower()
 

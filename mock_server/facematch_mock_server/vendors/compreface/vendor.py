@@ -13,7 +13,7 @@ from facematch_mock_server.world.variables import Variables
 
 from . import recognition
 from .claims import CLAIMS
-from .faces import UUID, add_versions, choose_faces, describe_faces, read_request
+from .faces import add_versions, choose_faces, describe_faces, read_request
 
 #: CompreFace's keys are UUIDs, each of one service; these are valid from the start.
 KEY = "00000000-0000-4000-8000-000000000000"
@@ -62,7 +62,7 @@ def _check_key(call: base.Call) -> None:
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
-    if not UUID.fullmatch(text):
+    if not base.is_uuid(text):
         call.key_label = "wrong"
         call.refuse("key.form")
     for beginning, (service, refusal) in _SERVICES.items():
@@ -85,7 +85,7 @@ def _is_of_service(call: base.Call, text: str, service: str) -> bool:
 
 def _new_key_or_service(text: str, letters: str) -> str:
     """Return another account's key, a UUID; a key's service stays."""
-    return text[:24] + letters[:12] if UUID.fullmatch(text) else text
+    return text[:24] + letters[:12] if base.is_uuid(text) else text
 
 
 def _route(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -23,8 +22,6 @@ from .framework import HOSTS, DiditCall, make_route, refuse_rate, window_of
 from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
-
-_PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 #: Of Didit's OpenAPI document of 2026-07-18; version 1 and its login of docs.didit.me, full flow.
 _NOT_IMITATED = NotImitated(
@@ -103,12 +100,6 @@ class Didit(base.MockVendor):
     def known_paths(self) -> tuple[str, ...]:
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
-    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        route, words = super().route_of(path)
-        # The framework's router accepts UUIDs in lower case only.
-        is_other = words and route and "{uuid}" in route.pattern
-        return (None, ()) if is_other and not _PATH_UUID.fullmatch(words[0]) else (route, words)
-
     def finished(self, call: base.Call, response: Response) -> Response:
         """Add an Allow header with the view's methods; Django's own pages have none."""
         headers = dict(response.headers)
@@ -133,8 +124,6 @@ class Didit(base.MockVendor):
             query = call.request.target.partition("?")[2]
             location = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", location),))
-        if super().route_of(path)[0] is not None:
-            return call.answer("path.not_a_uuid")
         return self.unknown(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:

@@ -18,7 +18,6 @@ from facematch_mock_server.world import hosted
 T = TypeVar("T")
 
 PATH = "/v3.6/applicants"
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Onfido's rule for names.
 _NAME = re.compile(r'[^!#$%*=<>;{}"]*')
 _PAGE_SIZE = 20

@@ -10,7 +10,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.vendors.base import Call
+from facematch_mock_server.vendors.base import Call, is_uuid
 from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
@@ -18,7 +18,6 @@ from facematch_mock_server.world.sessions import Session
 
 from .applicants import (
     ABANDONED,
-    UUID,
     FieldProblems,
     check_tags,
     check_text,
@@ -51,7 +50,7 @@ _NO_EXPIRY_S = 100 * 365 * 86400
 
 
 def _check_uuid(problems: FieldProblems, name: str, value: object) -> None:
-    if not isinstance(value, str) or not UUID.fullmatch(value):
+    if not is_uuid(value):
         problems.add(name, "must be a UUID")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.hosted import document_values, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 CREATED = "created"
@@ -126,7 +126,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "endUserId": session.metadata_or_empty.get("endUserId"),
             "acceptanceTime": stamp(session.created_at),
             "decisionTime": _decided_at(session),
-            "person": _person(hosted.document_fields),
+            "person": _person(document_values(session)),
             "document": _document(hosted.document_fields, has_type=hosted.kind == "kyc"),
             "comments": [],
             "riskLabels": [],
@@ -139,19 +139,15 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
 def person_of(session: Session) -> dict[str, Any]:
     """Return the person in a session, without any value before the decision."""
     is_decided = session.status in DECISION_CODES
-    fields = hosted_of(session).document_fields if is_decided else {}
+    fields = document_values(session) if is_decided else {}
     return {**_person(fields), "pepSanctionMatches": []}
 
 
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
-    first_name = fields.get("first_name")
-    last_name = fields.get("last_name")
-    if first_name is None and last_name is None and "full_name" in fields:
-        first_name, _, last_name = fields["full_name"].partition(" ")
     date_of_birth = fields.get("date_of_birth")
     return {
-        "firstName": first_name,
-        "lastName": last_name or None,
+        "firstName": fields.get("first_name") or None,
+        "lastName": fields.get("last_name") or None,
         "dateOfBirth": date_of_birth,
         "yearOfBirth": None if date_of_birth is None else date_of_birth.partition("-")[0],
         **dict.fromkeys(("gender", "idNumber", "citizenship", "nationality", "placeOfBirth")),

@@ -125,7 +125,8 @@ def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
             call.refuse("body.invalid")
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", session_fields.get("lang") or "en"):
         call.refuse("body.invalid")
-    if session_fields.get("endUserId") is not None and not is_uuid(session_fields["endUserId"]):
+    end_user_id = session_fields.get("endUserId")
+    if end_user_id is not None and not base.is_uuid(end_user_id):
         call.refuse("body.invalid")
     callback = urlsplit(session_fields.get("callback") or "https:")
     if callback.scheme == "http" and is_loopback(callback.hostname or ""):
@@ -134,12 +135,6 @@ def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
         call.refuse("start.callback")
     if session_fields.get("timestamp") is not None:
         _check_timestamp(call, session_fields["timestamp"])
-
-
-def is_uuid(value: object) -> bool:
-    """Return whether a value is a UUID in its usual form."""
-    form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    return isinstance(value, str) and re.fullmatch(form, value, re.IGNORECASE) is not None
 
 
 def _check_timestamp(call: VeriffCall, value: object) -> None:

@@ -21,7 +21,7 @@ from facematch_mock_server.world.webhooks import Outbox
 
 from . import media, sessions, webhooks
 from .claims import CLAIMS
-from .sessions import SESSION_RULES, VeriffCall, is_uuid
+from .sessions import SESSION_RULES, VeriffCall
 
 #: The API keys of the first account's integrations, live and test. Their shared secrets are
 #: `LIVE_KEY` and `SANDBOX_KEY`.
@@ -43,7 +43,7 @@ _SIGNING_BODIES = ("POST", "PATCH")
 
 def _new_text(text: str, letters: str) -> str:
     """Return a new account's API key, which is a UUID, or its shared secret."""
-    if is_uuid(text):
+    if base.is_uuid(text):
         return f"{text[:24]}{letters[:12]}"
     return f"{text}-{letters}"
 
@@ -54,7 +54,7 @@ def check_key(call: VeriffCall) -> None:
     if client is None:
         call.refuse("key.missing")
     call.key_label = "wrong"
-    if not is_uuid(client):
+    if not base.is_uuid(client):
         call.refuse("key.malformed")
     keys_by_secret = {
         secret: key for secret, key in call.world.keys.items() if key.client == client

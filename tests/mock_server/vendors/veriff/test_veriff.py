@@ -265,7 +265,7 @@ def test_the_document_is_shown_in_the_decision(engine, people, session_id):
     people.document(session_id, full_name="Ada King Lovelace", date_of_birth=born)
     people.finish(session_id)
     person = decision_of(engine)["person"]
-    assert (person["firstName"], person["lastName"]) == ("Ada", "King Lovelace")
+    assert (person["firstName"], person["lastName"]) == ("Ada King", "Lovelace")
     assert (person["dateOfBirth"], person["yearOfBirth"]) == ("1980-01-01", "1980")
 
 
