@@ -520,6 +520,16 @@ class NameIsAWarning(SessionReference):
 
 
 @caught_by("R55")
+class NamesNoReason(SessionReference):
+    """A warning names the vendor's word for another person, and its code says nothing."""
+
+    def check(self, item, request):
+        check = super().check(item, request)
+        warning = fm.ResultWarning(code=fm.WarningCode.OTHER, tag=item["word"])
+        return evolve(check, result=evolve(check.result, warnings=(warning,)))
+
+
+@caught_by("R55")
 class DeclaresAScore(SessionReference):
     """A score of matches is declared, and never given."""
 

@@ -51,6 +51,14 @@ OTHER_DOCUMENTS = {
     "with another last name": attrs.evolve(OWN_DOCUMENT, name="Ada Kit-Hopper"),
     "with another date of birth": attrs.evolve(OWN_DOCUMENT, date_of_birth=dt.date(1980, 1, 2)),
 }
+#: The code of a warning that names a value with this meaning.
+CODES_OF_REASONS: Mapping[object, tuple[fm.WarningCode, ...]] = {
+    fm.Decision.NO_MATCH: (fm.WarningCode.LOW_SIMILARITY,),
+    fm.LivenessDecision.NOT_LIVE: (
+        fm.WarningCode.LOW_LIVENESS,
+        fm.WarningCode.PRESENTATION_ATTACK,
+    ),
+}
 #: The source of a value that the kit invents.
 UNDOCUMENTED = "undocumented"
 #: A value that no vendor documents.
@@ -139,6 +147,10 @@ class ReadingDesk(Desk):
         assert_verifies(result, session_word.is_yes, label)
         statuses = status_of_case, session_word.word
         assert_among(f"`vendor_status` with {label}", result.vendor_status, statuses)
+        for warning in warnings_of(result):
+            if warning.tag == str(session_word.word) and session_word.means in CODES_OF_REASONS:
+                expected_codes = CODES_OF_REASONS[session_word.means]
+                assert_among(f"the warning's `code` with {label}", warning.code, expected_codes)
 
     def _check_undocumented_words(
         self, session_words: Sequence[SessionWord], status_of_pass: str | None
@@ -221,8 +233,8 @@ class SessionReadingRules(Rules):
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """A session is verified only if the vendor approved it, a check of the face passed, and a
-        compared document is the person's. Each value has its documented meaning. A score equal to
-        the threshold follows the declared rule.
+        compared document is the person's. Each value has its documented meaning, and so has the
+        `code` of a warning that names it. A score equal to the threshold follows the declared rule.
 
         "Approved" may refer to a document, and an unknown value may mean fraud.
         """
@@ -323,6 +335,11 @@ class SessionReadingRules(Rules):
             has_portrait = result.portrait is not None
             label = f"the portrait of {case.name} is {result.portrait}"
             assert has_portrait == bool(result.liveness.is_live), label
+
+
+def warnings_of(result: fm.SessionResult) -> tuple[fm.ResultWarning, ...]:
+    """Return the warnings of a session and of its checks."""
+    return (*result.warnings, *result.match.warnings, *result.liveness.warnings)
 
 
 def _record_id_in(body: bytes, session: fm.SessionResult) -> str | None:
