@@ -34,7 +34,9 @@ def test_backend_recognizes_every_warning_of_the_mock(mock, monkeypatch, call):
         result = verifier.verify(P1, P1) if call == "verify" else verifier.check_liveness(P1)
     assert {warning.tag for warning in result.warnings} == set(RISKS)
     for warning in result.warnings:
-        assert warning.code is not WarningCode.OTHER
+        assert warning.code is not WarningCode.OTHER, (
+            f"{warning.tag} has no code: add it to WARNING_CODES in facematch_didit/words.py"
+        )
         assert warning.severity is not Severity.UNKNOWN
 
 
@@ -58,5 +60,6 @@ def test_workflow_decides_on_each_risk_that_declines_no_call():
     for name, risk in RISKS.items():
         if risk.type != "error" and name not in BY_THRESHOLDS:
             assert risk.action_setting in settings, (
-                f"Risk({name}) lacks the action_setting that decides on it in a hosted session"
+                f"Risk({name}) lacks the action_setting that decides on it in a hosted session: "
+                "name an attribute of WorkflowSettings in records.py, or add one"
             )
