@@ -74,15 +74,13 @@ def table_of_faces() -> str:
 
 def table_of_features() -> str:
     """Return the table of how each backend decides and charges, and when its mock was compared."""
-    titles = ("Backend", "Decides", "Scale", "Charged", "Compared")
+    titles = ("Backend", "Decides", "Charged", "Compared")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name, backend in bundled_backends().items():
-        features = backend.capabilities
         rows.append(
             cells(
                 link_to(name),
                 rule_of(backend),
-                code_or_dash(features.score_scale),
                 names_of(charged_operations_of(backend)) or "nothing",
                 day_of_comparison(name),
             )
@@ -159,11 +157,6 @@ def link_to(name: str) -> str:
 def yes_or_no(is_so: bool) -> str:
     """Return the word for a truth value."""
     return "yes" if is_so else "no"
-
-
-def code_or_dash(text: str | None) -> str:
-    """Return a text as code; a dash for None."""
-    return "-" if text is None else f"`{text}`"
 
 
 def names_of(members: frozenset[str]) -> str:

@@ -223,7 +223,7 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
         assert list(shown[name])[:2] == ["rekognition", "onfido"], "what most programs use is first"
     assert "above the answer's own threshold" in shown["features"]["facepp"]
     assert "| match, session |" in shown["features"]["rekognition"]
-    assert "| - | - | session |" in shown["features"]["veriff"]
+    assert "| - | session |" in shown["features"]["veriff"]
     assert "regula" not in shown["limits"], "it documents no limit"
     assert "| yes | no | liveness | no |" in shown["choice"]["rekognition"]
     assert "| no | no | liveness, match | yes |" in shown["choice"]["veriff"]
