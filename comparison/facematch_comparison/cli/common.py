@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import attrs
 import click
 
 from facematch_core.backend.kinds import quote_command
-from facematch_core.cli.files import DatabaseKind
+from facematch_core.cli.files import DatabaseKind, form_of, refuse_unwritable
 from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
 from facematch_core.resilience.budget import CURRENCY_CODE
 
 if TYPE_CHECKING:
+    from facematch_comparison.production.labels.pairs import PairReviews
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -223,7 +226,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", "reviews", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -272,15 +275,46 @@ class SourceCommand(RepeatableCommand):
                     formatter.write_dl(requested_records)
 
 
+@attrs.frozen
+class Reviews:
+    """The files of --review: those that exist, and the one to write, if any."""
+
+    labelled: tuple[Path, ...]
+    new: Path | None
+
+
+def split_reviews(paths: Sequence[Path]) -> Reviews:
+    """Return the files of --review; raise `click.UsageError` for one that is named twice."""
+    for path in paths:
+        form_of("--review", path, ".csv")
+    labelled = tuple(path for path in paths if path.exists())
+    missing = [path for path in paths if not path.exists()]
+    for first, second in combinations(labelled, 2):
+        if first.samefile(second):
+            raise click.UsageError(f"--review: {first} and {second} are the same file.")
+    if len(missing) > 1:
+        names = " and ".join(str(path) for path in missing)
+        raise click.UsageError(f"--review: {names} do not exist. One file is written at a time.")
+    new = missing[0] if missing else None
+    if new is not None:
+        refuse_unwritable("--review", new, may_exist=False)
+    return Reviews(labelled, new)
+
+
 def note(text: str) -> None:
     """Print an assumption to stderr."""
     say(f"note: {text}", err=True)
 
 
-def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
-    """Return the answers that the options of `source` select, and arguments for `evaluate`."""
+def answers_from(
+    options: Mapping[str, Any], reviews: PairReviews | None = None
+) -> tuple[list[Answers], dict[str, Any]]:
+    """Return the answers that the options of `source` select, and arguments for `evaluate`.
+
+    The labels are those of `reviews`, if given.
+    """
     if options["scores"]:
-        return _from_scores(options)
+        return _from_scores(options, reviews)
     of_scores = [
         option.opts[0]
         for option in click.get_current_context().command.params
@@ -303,7 +337,9 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
 
 
-def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
+def _from_scores(
+    options: Mapping[str, Any], reviews: PairReviews | None
+) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
         raise click.UsageError("--scores cannot be combined with --store.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -319,19 +355,35 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
             text = text.replace(str(path), path.name)
         notes.append(text)
 
+    source: object = list(paths) if len(paths) > 1 else paths[0]
+    if reviews is not None:
+        reading["columns"] = {**reading["columns"], **reviews.columns}
+        source = [*paths, reviews.table()]
     try:
-        source: object = list(paths) if len(paths) > 1 else paths[0]
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         raise with_command_to_paste(error) from None
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest(), notes)
+    paths_of_reviews = () if reviews is None else reviews.paths
+    digest = _digest_of([*paths, *paths_of_reviews])
+    evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
+    if reviews is not None:
+        from facematch_comparison.production.sentences import notes_of_pairs
+
+        reviewed = reviews.summary()
+        for text in notes_of_pairs(reviewed):
+            keep(text)
+        evidence = attrs.evolve(evidence, notes=tuple(notes), reviewed=reviewed)
     # Each of several files is a system, but one of them may contain only the labels, or two files
     # are one system.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
+
+
+def _digest_of(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def with_command_to_paste(error: ColumnsNotRecognised) -> InvalidRequest:
@@ -360,7 +412,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
         value = parsed_options.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-            if option.name in ("scores", "pairs"):
+            if option.name in ("scores", "pairs", "reviews"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))

@@ -23,6 +23,7 @@ from facematch_core.errors import InvalidRequest
 from . import common
 
 if TYPE_CHECKING:
+    from facematch_comparison.production.labels.pairs import PairReviews
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study.reading import Study
     from facematch_comparison.values.model import Evaluation, Rate, System, Traffic
@@ -82,6 +83,15 @@ def _thresholds(
 
 @click.command("report", cls=common.SourceCommand)
 @common.source
+@file_option(
+    "--review",
+    "With --scores: a person's labels of the pairs (.csv), with image1, image2 (or pair) and "
+    "same_person: yes, no or ?. They count in place of those of --scores. Repeat it for each "
+    "person who labels: a further file that is missing is written with the pairs on which they "
+    "contradict each other.",
+    to="reviews",
+    multiple=True,
+)
 @file_option("--pairs", "The file of pairs that was run, for names of people and pictures.")
 @click.option(
     "--fmr",
@@ -136,7 +146,9 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """
     targets = _targets_of(outs, options)
     _check_year(options)
-    answers, about = common.answers_from(options)
+    review_files = _review_files_of(options)
+    reviews = _read_reviews(review_files)
+    answers, about = common.answers_from(options, reviews)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
 
@@ -149,6 +161,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     )
     wrong = options["wrong"]
     written = options["answers"]
+    targets += _write_contradictions(review_files, reviews)
     study = None
     if options["pairs"] is not None and (wrong or written):
         # With --scores, --column is about the scores.
@@ -197,6 +210,46 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
         if path.exists() and any(file.exists() and path.samefile(file) for file in files_to_read):
             raise click.UsageError(f"{option} would overwrite {path}, which is read.")
     return [path for _, path, _ in targets]
+
+
+def _review_files_of(options: Mapping[str, Any]) -> common.Reviews:
+    """Return the files of --review; raise `click.UsageError` if they do not fit."""
+    files = common.split_reviews(options["reviews"])
+    if not options["reviews"]:
+        return files
+    if not options["scores"]:
+        raise click.UsageError("--review: only with --scores FILE.")
+    for field in ("mated", "non_mated"):
+        if any(options["columns"].get(field, ())):
+            raise click.UsageError(f"--column {field}: the labels are those of --review.")
+    if files.new is not None and len(files.labelled) < 2:
+        raise click.UsageError(
+            f"--review: {files.new} does not exist. It is written if there are two others: with "
+            "the pairs on which they contradict each other."
+        )
+    return files
+
+
+def _read_reviews(files: common.Reviews) -> PairReviews | None:
+    """Return the labels in files; None without a file. Raise if there is nothing to write."""
+    if not files.labelled:
+        return None
+    from facematch_comparison.production.labels.pairs import PairReviews
+
+    reviews = PairReviews.read(files.labelled)
+    if files.new is not None and not reviews.agreed.contradicted:
+        raise InvalidRequest(
+            f"There is nothing to write to {files.new}: the reviewers do not contradict each other."
+        )
+    return reviews
+
+
+def _write_contradictions(files: common.Reviews, reviews: PairReviews | None) -> list[Path]:
+    """Write the pairs on which reviewers contradict each other; return the file, if any."""
+    if files.new is None or reviews is None:
+        return []
+    write_bytes(files.new, reviews.contradictions_as_csv().encode(), private=True)
+    return [files.new]
 
 
 def _check_year(options: Mapping[str, Any]) -> None:

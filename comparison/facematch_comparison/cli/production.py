@@ -8,7 +8,6 @@ import math
 import signal
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -300,41 +299,20 @@ def _write_outs(outs: Iterable[Path], page: str, document: Any, *, as_json: bool
         say(f"written to {path}", err=as_json)
 
 
-@attrs.frozen
-class _Reviews:
-    """The files of --review: those that exist, and the one to write, if any."""
-
-    labelled: tuple[Path, ...]
-    new: Path | None
-
-
-def _reviews_of(options: Mapping[str, Any]) -> _Reviews:
+def _reviews_of(options: Mapping[str, Any]) -> common.Reviews:
     """Return the review files; raise `click.UsageError` for options that do not fit to them."""
-    paths: tuple[Path, ...] = options["reviews"]
-    for path in paths:
-        form_of("--review", path, ".csv")
-    labelled = tuple(path for path in paths if path.exists())
-    missing = [path for path in paths if not path.exists()]
-    for first, second in combinations(labelled, 2):
-        if first.samefile(second):
-            raise click.UsageError(f"--review: {first} and {second} are the same file.")
-    if len(missing) > 1:
-        names = " and ".join(str(path) for path in missing)
-        raise click.UsageError(f"--review: {names} do not exist. One file is written at a time.")
-    new = missing[0] if missing else None
-    if new is not None:
-        refuse_unwritable("--review", new, may_exist=False)
+    reviews = common.split_reviews(options["reviews"])
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
     for name in ("agreements", "thresholds"):
-        if options[name] and new is None:
+        if options[name] and reviews.new is None:
             raise click.UsageError(f"--{name} needs a --review file that does not exist yet.")
-    if options["agreements"] and (labelled or options["thresholds"]):
+    if options["agreements"] and (reviews.labelled or options["thresholds"]):
         raise click.UsageError(
             "--agreements needs a review file of its own, without --thresholds: drawn agreements "
             "must be a random sample."
         )
-    return _Reviews(labelled, new)
+    return reviews
 
 
 def _name_of(log: str) -> str:

@@ -15,7 +15,7 @@ from pandas import DataFrame, Series
 
 from facematch_comparison.stats import Clusters, interval
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Interval
+from facematch_comparison.values.model import Share
 from facematch_core.call_log import LoggedCall
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, Operation
@@ -24,25 +24,6 @@ from facematch_core.models import Environment, Operation
 ACCEPTED: Final = {Operation.MATCH: "match", Operation.LIVENESS: "live"}
 #: The decision that a person must look at.
 REVIEW: Final = "review"
-
-
-@attrs.frozen(kw_only=True)
-class Share:
-    """A share of calls, 0-1.
-
-    Attributes:
-        count, of: The number of calls that count, and of all calls.
-        interval: The interval for the true share, by person; None without calls.
-    """
-
-    count: int
-    of: int
-    interval: Interval | None = None
-
-    @property
-    def value(self) -> float | None:
-        """`count` / `of`; None without calls."""
-        return self.count / self.of if self.of else None
 
 
 @attrs.frozen(kw_only=True)

@@ -27,14 +27,13 @@ from scipy.special import chdtrc
 
 from facematch_comparison.stats import holm
 from facematch_comparison.stats.rates import Bools, Floats, Ints
-from facematch_comparison.values.model import Estimate
+from facematch_comparison.values.model import Estimate, Share
 from facematch_core._version import __version__
 from facematch_core.call_log import UNFINISHED
 from facematch_core.documents import written
 
 from .calls import (
     Selection,
-    Share,
     accepts,
     choose_system,
     count_practice,

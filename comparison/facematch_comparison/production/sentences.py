@@ -8,14 +8,12 @@ from typing import Final
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Estimate
+from facematch_comparison.values.model import Estimate, ReviewedPairs, ReviewersAgree, Share
 from facematch_comparison.values.numbers import amount, counted, spread
 from facematch_core.call_log import NotAsked
 from facematch_core.models import Charged
 
-from .calls import Share
 from .judged import PER, NetErrors
-from .labels.reviewers import ReviewersAgree
 from .labels.sensitivity import SHOWN_SHARE, WrongLabels
 from .shadow import Reviewed, ShadowComparison, SideSummary
 from .thresholds import CurvePoint, ThresholdCurve
@@ -267,7 +265,7 @@ def _findings(comparison: ShadowComparison) -> Iterator[str]:
     """Yield how far reviewers agree, and what the labels say about the candidate's threshold."""
     if comparison.reviewed is not None:
         for reviewers in comparison.reviewed.reviewers:
-            yield _describe_reviewers(reviewers)
+            yield _describe_reviewers(reviewers, "calls")
     if comparison.curve is not None:
         yield _describe_curve(comparison, comparison.curve)
 
@@ -412,12 +410,26 @@ def _about_labels(reviewed: Reviewed) -> Iterator[str]:
         )
 
 
-def _describe_reviewers(reviewers: ReviewersAgree) -> str:
-    """Return how far two reviewers agree."""
+def notes_of_pairs(reviewed: ReviewedPairs) -> Iterator[str]:
+    """Yield how far reviewers of pairs agree, and which pairs their labels leave out."""
+    for reviewers in reviewed.reviewers:
+        yield _describe_reviewers(reviewers, "pairs").removesuffix(".")
+    left_out = {
+        "the reviewers contradict each other": reviewed.contradicted,
+        "one of several reviewers has labelled them": reviewed.labelled_once,
+        "nobody could label them": reviewed.unclear,
+    }
+    for reason, count in left_out.items():
+        if count:
+            yield f"{counted(count, 'pair is', 'pairs are')} left out, because {reason}"
+
+
+def _describe_reviewers(reviewers: ReviewersAgree, noun: str) -> str:
+    """Return how far two reviewers agree about the calls or pairs, as `noun` says."""
     agreement = reviewers.agreement
     text = (
         f"{reviewers.first} and {reviewers.second} agree about {agreement.count:,} of "
-        f"{agreement.of:,} calls that both labelled"
+        f"{agreement.of:,} {noun} that both labelled"
     )
     if reviewers.kappa is not None:
         text += f": kappa is {estimate(reviewers.kappa)}"

@@ -19,7 +19,7 @@ import numpy as np
 from pandas import DataFrame, Series, factorize
 
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Costs, Estimate
+from facematch_comparison.values.model import Costs, Estimate, ReviewersAgree, Share
 from facematch_core._version import __version__
 from facematch_core.call_log import Side
 from facematch_core.documents import written
@@ -30,7 +30,6 @@ from .calls import (
     ACCEPTED,
     REVIEW,
     Selection,
-    Share,
     accepts,
     choose_system,
     count_practice,
@@ -42,7 +41,7 @@ from .calls import (
 )
 from .judged import Judged, Money, NetErrors
 from .labels.review import Question
-from .labels.reviewers import AgreedLabels, ReviewersAgree, compare_reviewers
+from .labels.reviewers import AgreedLabels, compare_reviewers
 from .thresholds import Passing, ThresholdCurve, measure_curve
 
 #: Version of the JSON form, as of a report's: minor releases may change it until 1.0.

@@ -158,10 +158,13 @@ def _read_sources(source: object, name: str | None) -> Tables:
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     cells_of: Tables = {}
     for part in sources:
-        tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
+        if isinstance(part, dict):  # tables that were read
+            tables = part
+        else:
+            tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
         stem = Path(part).stem if isinstance(part, (str, Path)) else "scores"
         for file in tables:
-            file.name = file.sheet or stem
+            file.name = file.name or file.sheet or stem
         cells_of |= tables
     if len(cells_of) == 1 and name is not None:
         for file in cells_of:

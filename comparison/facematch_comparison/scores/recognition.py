@@ -163,7 +163,8 @@ def _assign_named_columns(
             raise InvalidRequest(f"There is no file {file_name[:60]!r}; {near}")
         for column in [named] if isinstance(named, str) else named:
             # A name without a file applies to every file that has such a column.
-            affected = own_files or [file for file in files if column in file.header] or files
+            having_it = [file for file in files if column and column in file.header]
+            affected = own_files or having_it or files
             for file in affected:
                 problem = _assign_named_column(file, field_name, column)
                 if problem is not None:

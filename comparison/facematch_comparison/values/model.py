@@ -200,21 +200,83 @@ class Scatter:
 
 
 @attrs.frozen(kw_only=True)
+class Share:
+    """A share of calls, or of labelled pairs, 0-1.
+
+    Attributes:
+        count, of: The number that counts, and of all.
+        interval: The interval for the true share, by person; None if `of` is 0.
+    """
+
+    count: int
+    of: int
+    interval: Interval | None = None
+
+    @property
+    def value(self) -> float | None:
+        """`count` / `of`; None if `of` is 0."""
+        return self.count / self.of if self.of else None
+
+
+@attrs.frozen(kw_only=True)
+class ReviewersAgree:
+    """How far two reviewers agree about the calls or pairs that both labelled yes or no.
+
+    Attributes:
+        first, second: The names of their files.
+        agreement: The share with the same label.
+        kappa: Cohen's kappa, -1 to 1; None if both gave everything the same label.
+        wrong_share: The share of wrong labels, 0-0.5, of two reviewers who err as often as each
+            other and independently; None if they contradict each other in half of the labels.
+    """
+
+    first: str
+    second: str
+    agreement: Share
+    kappa: Estimate | None
+    wrong_share: float | None
+
+
+@attrs.frozen(kw_only=True)
+class ReviewedPairs:
+    """The labels of pairs by reviewers, which count as the ground truth.
+
+    Attributes:
+        files: The names of their files.
+        labelled: The pairs with a label. If several files list a pair, two of them agree on it.
+        unclear: Pairs that nobody could label.
+        contradicted: Pairs that the reviewers label differently.
+        labelled_once: Pairs that several files list and one has labelled.
+        reviewers: How far every two reviewers agree.
+    """
+
+    files: tuple[str, ...]
+    labelled: int
+    unclear: int
+    contradicted: int
+    labelled_once: int
+    reviewers: tuple[ReviewersAgree, ...]
+
+
+@attrs.frozen(kw_only=True)
 class Evidence:
     """The source of the answers in an evaluation, and the options that reproduce it.
 
     Attributes:
         file: Name of the score file or run database, without its folder.
-        sha256: SHA-256 of the score file, in hex; for a run database, its `digest_answers`.
+        sha256: SHA-256 of the score files, in hex, and of those of --review; for a run database,
+            its `digest_answers`.
         options: Arguments of the command-line options that affect the results, by option
             (``--fmr``); empty for a flag. File names are without their folders.
         notes: Notes on the score files, for example on skipped columns.
+        reviewed: The labels of --review; None without it.
     """
 
     file: str
     sha256: str
     options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
+    reviewed: ReviewedPairs | None = None
 
 
 @attrs.frozen(kw_only=True)

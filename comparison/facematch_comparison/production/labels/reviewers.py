@@ -1,12 +1,13 @@
 """The labels of several reviewers: on what they agree, and how far.
 
-A call that several files list counts if at least two of them say the same, and more than say the
-opposite. So a third file with the contradictions of the first two decides them. Cohen's kappa is
-the agreement beyond the one of two reviewers who label at random, each with their own share of yes
-(J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
-Measurement 20, 1960). Its interval is that of J. L. Fleiss, J. Cohen and B. S. Everitt ("Large
-sample standard errors of kappa and weighted kappa", Psychological Bulletin 72, 1969), by person,
-and at least as wide as that of the agreement.
+What they label are calls of a log, or pairs of a score file (`pairs`). A call that several files
+list counts if at least two of them say the same, and more than say the opposite. So a third file
+with the contradictions of the first two decides them. Cohen's kappa is the agreement beyond the one
+of two reviewers who label at random, each with their own share of yes (J. Cohen, "A coefficient of
+agreement for nominal scales", Educational and Psychological Measurement 20, 1960). Its interval is
+that of J. L. Fleiss, J. Cohen and B. S. Everitt ("Large sample standard errors of kappa and
+weighted kappa", Psychological Bulletin 72, 1969), by person, and at least as wide as that of the
+agreement.
 """
 
 from __future__ import annotations
@@ -20,31 +21,18 @@ import attrs
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.production.calls import Share, share_of
+from facematch_comparison.production.calls import share_of
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Estimate, Interval, Method
+from facematch_comparison.values.model import (
+    Estimate,
+    Interval,
+    Method,
+    ReviewersAgree,
+    Share,
+)
 from facematch_core.errors import InvalidRequest
 
 from .review import Labels
-
-
-@attrs.frozen(kw_only=True)
-class ReviewersAgree:
-    """How far two reviewers agree about the calls that both labelled yes or no.
-
-    Attributes:
-        first, second: The names of their files.
-        agreement: The share of calls with the same label.
-        kappa: Cohen's kappa, -1 to 1; None if both gave every call the same label.
-        wrong_share: The share of wrong labels, 0-0.5, of two reviewers who err as often as each
-            other and independently; None if they contradict each other in half of the calls.
-    """
-
-    first: str
-    second: str
-    agreement: Share
-    kappa: Estimate | None
-    wrong_share: float | None
 
 
 @attrs.frozen(kw_only=True)

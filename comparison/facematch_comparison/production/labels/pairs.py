@@ -1,0 +1,204 @@
+"""The labels of pairs by one or several people, in place of those of a score file.
+
+Their files have a line for each pair: its pictures, its id or its people, as the score files have
+them, and `same_person`: yes, no, ? for what cannot be told, or nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import numpy as np
+import pandas as pd
+
+from facematch_comparison.scores.cells import (
+    TEXT,
+    problems_of_empty_cells,
+    problems_of_words,
+    texts_of,
+    words_of,
+)
+from facematch_comparison.scores.columns import MATED, PAIR_KEYS, field_for
+from facematch_comparison.scores.files import Tables, read_one_table
+from facematch_comparison.scores.source_table import SourceTable, problems_at
+from facematch_comparison.values.model import ReviewedPairs
+from facematch_core.base.tables import escaped
+from facematch_core.errors import InvalidRequest
+
+from .review import LABELS, Labels
+from .reviewers import AgreedLabels, agree, compare_reviewers
+
+#: The name of the table of labels beside those of scores.
+_NAME: Final = "reviews"
+_EXAMPLE: Final = "image1,image2,same_person"
+_NOTHING_READ: Final = "nothing was read"
+#: The column of a file that was written with contradictions, which are harder than most pairs.
+_WRITTEN_FOR: Final = "written_for"
+_WORDS: Final[Mapping[str, bool | None]] = {**MATED, **LABELS}
+
+
+@attrs.frozen(kw_only=True)
+class _PairFile:
+    """The labels of a file.
+
+    Attributes:
+        labels: The labels, by the id of each pair.
+        key_columns: The column of each field that identifies a pair.
+        ends_of_pair: The cells of these columns, by the id of each pair.
+    """
+
+    labels: Labels
+    key_columns: Mapping[str, str]
+    ends_of_pair: Mapping[str, tuple[str, ...]]
+
+
+@attrs.frozen
+class PairReviews:
+    """The files of all reviewers, and what these say together."""
+
+    paths: tuple[Path, ...]
+    files: tuple[_PairFile, ...]
+    agreed: AgreedLabels
+
+    @classmethod
+    def read(cls, paths: Sequence[Path]) -> PairReviews:
+        """Read the files.
+
+        Raises:
+            InvalidRequest: a file cannot be read, has no labels or a pair twice, or the files do
+                not identify pairs in the same way; or no label counts.
+        """
+        files = tuple(_read_file(path) for path in paths)
+        agreed = agree([file.labels for file in files])
+        if not agreed.genuine:
+            names = " and ".join(path.name for path in paths)
+            raise InvalidRequest(f"--review: no pair has a label that counts in {names}.")
+        return cls(tuple(paths), files, agreed)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns to name for `read_scores`: its labels are those of `table`, and no others."""
+        return {"mated": "", "non_mated": "", f"{_NAME}:mated": "mated"}
+
+    def table(self) -> Tables:
+        """Return the pairs with a label that counts, for `read_scores`."""
+        ends_of_pair = self._ends_of_pair()
+        pair_ids = sorted(self.agreed.genuine)
+        cells = pd.DataFrame(
+            [ends_of_pair[pair_id] for pair_id in pair_ids],
+            columns=list(self.files[0].key_columns),
+            dtype=TEXT,
+        )
+        labels = [str(int(self.agreed.genuine[pair_id])) for pair_id in pair_ids]
+        cells["mated"] = pd.array(labels, dtype=TEXT)
+        file = SourceTable(
+            title="The reviews", name=_NAME, header=list(cells), row_count=len(cells), unit="pair"
+        )
+        return {file: cells}
+
+    def summary(self, confidence: float = 0.95) -> ReviewedPairs:
+        """Count the labels, and compare every two reviewers; pairs of a picture go together."""
+        ends_of_pair = self._ends_of_pair()
+        numbers, _ = pd.factorize(np.array([ends[0] for ends in ends_of_pair.values()], object))
+        person_of = dict(zip(ends_of_pair, numbers.tolist(), strict=True))
+        agreed = self.agreed
+        return ReviewedPairs(
+            files=tuple(labels.file for labels in agreed.files),
+            labelled=len(agreed.genuine),
+            unclear=len(agreed.unclear),
+            contradicted=len(agreed.contradicted),
+            labelled_once=len(agreed.labelled_once),
+            reviewers=compare_reviewers(agreed.files, person_of, confidence),
+        )
+
+    def contradictions_as_csv(self) -> str:
+        """Return a file to label with the contradictions, in random order and without labels."""
+        pair_ids = sorted(self.agreed.contradicted)
+        ends_of_pair = self._ends_of_pair()
+        columns = self.files[0].key_columns.values()
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow(["number", "same_person", "remark", *columns, _WRITTEN_FOR])
+        order = np.random.default_rng(0).permutation(len(pair_ids))
+        for number, place in enumerate(order.tolist(), start=1):
+            ends = map(escaped, ends_of_pair[pair_ids[place]])
+            writer.writerow([number, "", "", *ends, "contradictions"])
+        return text.getvalue()
+
+    def _ends_of_pair(self) -> dict[str, tuple[str, ...]]:
+        """Return what identifies each pair, by its id, as the first file with it has it."""
+        ends_of_pair: dict[str, tuple[str, ...]] = {}
+        for file in reversed(self.files):
+            ends_of_pair.update(file.ends_of_pair)
+        return ends_of_pair
+
+
+def _read_file(path: Path) -> _PairFile:
+    file, cells = read_one_table(path, row_name="pair", example=_EXAMPLE)
+    label_columns = [name for name in file.header if field_for(name) == "mated"]
+    key_columns = _key_columns_of(file.header)
+    if len(label_columns) != 1 or key_columns is None:
+        raise InvalidRequest(
+            f"{file.title} needs one column same_person, and what identifies a pair: image1 and "
+            f"image2, pair, or both people. Its columns are {', '.join(file.header)}."
+        )
+    (label_column,) = label_columns
+    words = words_of(cells[label_column])
+    advice = "write yes, no or ?"
+    problems = [
+        *problems_of_words(words, label_column, lambda word: word.lower() in _WORDS, advice)
+    ]
+    ends = []
+    for name in key_columns.values():
+        words_of_end = words_of(cells[name])
+        problems += problems_of_empty_cells(words_of_end, name)
+        ends.append(texts_of(words_of_end))
+    ends_of_row = list(zip(*ends, strict=True))
+    # A pair has no order, as where score files are joined.
+    pair_ids = ["\t".join(sorted(ends_of_pair)) for ends_of_pair in ends_of_row]
+    rows_of_pair: dict[str, list[int]] = {}
+    for row, pair_id in enumerate(pair_ids):
+        rows_of_pair.setdefault(pair_id, []).append(row)
+    repeated = [row for rows in rows_of_pair.values() for row in rows[1:]]
+    problems += problems_at(
+        repeated,
+        lambda row: (
+            f"the pair of {file.place_of(rows_of_pair[pair_ids[row]][0])} again; do not join the "
+            "files of several people: pass each with --review"
+        ),
+    )
+    file.refuse(problems, so=_NOTHING_READ)
+    genuine: dict[str, bool] = {}
+    unclear: set[str] = set()
+    for pair_id, label in zip(pair_ids, texts_of(words), strict=True):
+        meaning = _WORDS.get(label.lower())
+        if meaning is not None:
+            genuine[pair_id] = meaning
+        elif label:
+            unclear.add(pair_id)
+    return _PairFile(
+        labels=Labels(
+            file=path.name,
+            question=f"pairs by {' and '.join(key_columns)}",
+            agreements_are_random=_WRITTEN_FOR not in file.header,
+            listed=frozenset(pair_ids),
+            genuine=genuine,
+            unclear=frozenset(unclear),
+        ),
+        key_columns=key_columns,
+        ends_of_pair=dict(zip(pair_ids, ends_of_row, strict=True)),
+    )
+
+
+def _key_columns_of(header: Sequence[str]) -> dict[str, str] | None:
+    """Return the columns that identify a pair, by field; None if there are none."""
+    column_of = {field_for(name): name for name in header}
+    for fields in PAIR_KEYS:
+        if column_of.keys() >= set(fields):
+            return {field: column_of[field] for field in fields}
+    return None

@@ -1,0 +1,78 @@
+"""`facematch compare report --review`: labels of pairs by several people."""
+
+import csv
+import stat
+
+import numpy as np
+import pandas as pd
+import pytest
+
+REPORT = "compare report --fmr 0.2 --scores scores.csv"
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Scores without labels, and the files of two reviewers who contradict each other thrice."""
+    chance = np.random.default_rng(5)
+    frame = pd.DataFrame({"image1": [f"a{n}.jpg" for n in range(80)]})
+    frame["image2"] = [f"b{n}.jpg" for n in range(80)]
+    is_one_person = frame.index < 40
+    frame["score"] = chance.normal(np.where(is_one_person, 70, 30), 10).round(1)
+    frame.to_csv("scores.csv", index=False)
+    words = np.where(is_one_person, "yes", "no")
+    labels = frame[["image1", "image2"]]
+    labels.assign(same_person=words).to_csv("ada.csv", index=False)
+    words[[1, 2, 50]] = "no", "no", "yes"
+    labels.assign(same_person=words).to_csv("bob.csv", index=False, sep=";")
+    return frame
+
+
+@pytest.mark.usefixtures("pairs")
+def test_two_people_label_and_a_third_decides(run, run_json, tmp_path):
+    two = f"{REPORT} --review ada.csv --review bob.csv"
+    answer = run(f"{two} --review third.csv --out report.html")
+    assert answer.exit_code == 0, answer.output
+    assert "ada.csv and bob.csv agree about 77 of 80 pairs" in answer.stderr
+    assert "written to third.csv" in answer.stdout
+    assert "ada.csv and bob.csv agree" in (tmp_path / "report.html").read_text()
+    third = tmp_path / "third.csv"
+    assert stat.S_IMODE(third.stat().st_mode) == 0o600
+    code, document = run_json(two)
+    reviewed = document["evidence"]["reviewed"]
+    assert (code, reviewed["labelled"], reviewed["contradicted"]) == (0, 77, 3)
+    assert document["study"]["size"]["pairs"] == 77
+    with third.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["same_person"] = "no" if row["image1"] == "a50.jpg" else "yes"
+    pd.DataFrame(rows).to_csv(third, index=False)
+    code, document = run_json(f"{two} --review third.csv")
+    assert (code, document["study"]["size"]["mated"]) == (0, 40)
+    digests = {document["evidence"]["sha256"]}
+    digests.add(run_json(two)[1]["evidence"]["sha256"])
+    assert len(digests) == 2
+
+
+WRONG = {
+    "the same file": "--review ada.csv --review ./ada.csv",
+    "no file but a new one": "--review new.csv",
+    "one file and a new one": "--review ada.csv --review new.csv",
+    "two new ones": "--review new.csv --review newer.csv",
+    "no contradiction": "--review ada.csv --review copy.csv --review new.csv",
+    "two columns of labels": "--review ada.csv --column mated=score",
+    "another form": "--review ada.json",
+}
+
+
+@pytest.mark.usefixtures("pairs")
+@pytest.mark.parametrize("name", WRONG)
+def test_files_of_reviewers_that_do_not_fit_are_refused(run, tmp_path, name):
+    (tmp_path / "copy.csv").write_bytes((tmp_path / "ada.csv").read_bytes())
+    answer = run(f"{REPORT} {WRONG[name]}")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.usefixtures("pairs")
+def test_reviews_without_scores_are_refused(run):
+    assert run("compare report --review ada.csv").exit_code == 2
