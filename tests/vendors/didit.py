@@ -313,8 +313,6 @@ SWITCHED = (
     ("keys", {"bad_key": 403}),
     ("decisions", {"empty_blocks": "list"}),
     ("liveness", {"quality_warnings": True}),
-    ("hosted", {"session_charged": "created"}),
-    ("hosted", {"session_charged": "never"}),
 )
 
 

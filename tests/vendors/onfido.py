@@ -237,9 +237,7 @@ def scenarios():
         ask(APPLICANTS, token=SANDBOX_TOKEN),
     )
     return [
-        Scenario("onfido", calls, {"session_charged": "finished"}),
-        Scenario("onfido", calls, {"session_charged": "created"}),
-        Scenario("onfido", calls, {"session_charged": "never"}),
+        Scenario("onfido", calls),
     ]
 
 

@@ -211,12 +211,12 @@ def scenarios():
         Scenario(
             "persona",
             calls,
-            {"key_inflection": "camel", "liveness": "not_required", "session_charged": "created"},
+            {"key_inflection": "camel", "liveness": "not_required"},
         ),
         Scenario(
             "persona",
             calls,
-            {"key_inflection": "snake", "session_charged": "never", "workflow": "none"},
+            {"key_inflection": "snake", "workflow": "none"},
         ),
     ]
 

@@ -184,13 +184,7 @@ def scenarios():
         Scenario("rekognition", comparisons, {"auth_names": "observed"}, Recognizer()),
         Scenario("rekognition", comparisons, {"auth_names": "documented"}, Recognizer()),
         Scenario("rekognition", live, {}, Recognizer()),
-        Scenario("rekognition", live, {"session_charged": "never"}, Recognizer()),
-        Scenario(
-            "rekognition",
-            live,
-            {"session_over": "expired", "session_charged": "created"},
-            Recognizer(),
-        ),
+        Scenario("rekognition", live, {"session_over": "expired"}, Recognizer()),
     ]
 
 

@@ -269,7 +269,7 @@ def scenarios():
         read(1),
     )
     return [
-        Scenario("sumsub", calls, {"sandbox_selfie": "same"}),
+        Scenario("sumsub", calls),
         Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA512_HEX"}),
         Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA1_HEX"}),
     ]

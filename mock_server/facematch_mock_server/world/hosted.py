@@ -66,8 +66,8 @@ class SessionRules:
         judge: Returns the updated session after a check of the person.
         fail: Returns the updated session after a failed attempt, which may be the last.
         service: The session's name in the ledger; None if it is free.
-        price_claim: The claim with the price. The claim ``session.charged`` determines when a live
-            session is charged.
+        price_claim: The claim with the price of a live session, which is charged when its check is
+            finished.
         finished_statuses: The statuses of a session whose check is finished.
         only_link_expires: Whether only the link ends at `Hosted.expires_at`, and the session stays
             as it is, so that another link continues it.
@@ -213,25 +213,20 @@ def start(
     session = world.sessions.add(session_id, created_at=now, hosted=attributes, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})
-    _charge_if_due(world, session, "created")
     return session
 
 
-def _charge_if_due(world: World, session: Session, when: str) -> None:
-    """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``.
-
-    With too little credit it is not charged, and goes on.
-    """
+def _charge_if_live(world: World, session: Session) -> None:
+    """Charge a finished session of a live key; with too little credit it is free."""
     rules: SessionRules = world.behaviour.session_rules
     if rules.service is None or not hosted_of(session).is_live:
         return
-    if world.claims["session.charged"] == when:
-        world.ledger.charge(
-            Decimal(world.claims[rules.price_claim]),
-            at=world.clock.now(),
-            what=rules.service,
-            request_id=session.id,
-        )
+    world.ledger.charge(
+        Decimal(world.claims[rules.price_claim]),
+        at=world.clock.now(),
+        what=rules.service,
+        request_id=session.id,
+    )
 
 
 def origin_of(world: World, head: Request | None) -> str:
@@ -375,7 +370,7 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
     if stored is changed and changed.status != session.status:
         rules: SessionRules = world.behaviour.session_rules
         if changed.status in rules.finished_statuses:
-            _charge_if_due(world, changed, "finished")
+            _charge_if_live(world, changed)
         rules.on_status_change(world, changed)
     return stored
 

@@ -77,8 +77,8 @@ def test_owner_of_a_door_host_is_served_without_being_named():
     ("options", "status"),
     [
         (["--switch", "sumsub.no_such_switch=1"], 2),
-        (["--switch", "persona.session_charged=never"], 0),
-        (["--vendor", "didit", "--switch", "persona.session_charged=never"], 2),
+        (["--switch", "persona.workflow=none"], 0),
+        (["--vendor", "didit", "--switch", "persona.workflow=none"], 2),
     ],
 )
 def test_switch_of_a_vendor_that_nobody_named_is_checked_at_the_start(options, status):

@@ -91,20 +91,10 @@ def charged_sessions(control):
 
 
 @pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "rekognition"])
-@pytest.mark.parametrize(
-    ("switches", "is_charged_at_start", "is_charged_at_end"),
-    [
-        ({"session_charged": "created"}, True, True),
-        ({"session_charged": "finished"}, False, True),
-        ({"session_charged": "never"}, False, False),
-    ],
-)
-def test_session_is_charged_once_at_the_moment_of_the_switch(
-    control, people, session_id, is_charged_at_start, is_charged_at_end
-):
-    assert charged_sessions(control) == [session_id] * is_charged_at_start
+def test_session_is_charged_once_when_its_check_is_finished(control, people, session_id):
+    assert charged_sessions(control) == []
     people.finish(session_id)
-    assert charged_sessions(control) == [session_id] * is_charged_at_end
+    assert charged_sessions(control) == [session_id]
 
 
 @pytest.mark.parametrize(

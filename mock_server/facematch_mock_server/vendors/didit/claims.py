@@ -49,7 +49,6 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "bad_key": (401, 403),
     "empty_blocks": ("null", "list"),
     "quality_warnings": (False, True),
-    "session_charged": ("finished", "created", "never"),
 }
 
 #: Numeric settings by name: the key of the claim that the setting changes, and its number type.
@@ -185,9 +184,7 @@ CLAIMS = table(
     row("arm.started", Reply(400, ["Scenario can only be armed before the verification starts."]), OPENAPI, "Arming a session that has begun returns 400 with a bare array."),
     row("arm.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "The token of another session, or a session of a live application, returns 404."),
     row("arm.catalogue", Reply(200), OURS, "The catalogue returns 200 with the slugs listed on the page; its other fields are not documented."),
-    row("session.charged", "finished", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented.", when=("session_charged", "finished"), name="finished"),
-    row("session.charged", "created", OURS, "With session_charged=created, a session of a live key is charged when it is started.", when=("session_charged", "created"), name="created"),
-    row("session.charged", "never", OURS, "With session_charged=never, a session is never charged.", when=("session_charged", "never"), name="never"),
+    fact("session.charged", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented."),
     row("credit.price.session", Decimal("0.30"), OURS, "A session costs USD 0.30; a setting changes it."),
     row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time. A setting changes it."),
     row("session.attempts", 3, OURS, "The third failed attempt declines a session; until then its liveness is Not Finished."),

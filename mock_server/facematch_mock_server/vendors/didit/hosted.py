@@ -145,8 +145,9 @@ def _start(call: DiditCall) -> Response:
         portrait = _find_stored_face(call)
     if not call.is_live:
         check_rate(call, "sandbox_session", client="application")
-    elif claims["session.charged"] != "never" and _is_credit_too_low(call):
+    elif _is_credit_too_low(call):
         call.refuse("start.unpaid")
+    claims.cite("session.charged")
     session = base.start(
         world,
         call.now,

@@ -346,7 +346,6 @@ VENDOR = base.Vendor(
     name="onfido",
     title="Onfido",
     claims=CLAIMS,
-    switches={"session_charged": ("finished", "created", "never")},
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
     operations=("check", "session_start", "session_read"),

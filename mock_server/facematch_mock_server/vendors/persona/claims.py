@@ -115,9 +115,7 @@ CLAIMS = table(
     fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
     fact("verification.document", OURS, "A government ID has the values that a test sets, else null. A full name is split at its last space. It fails if its picture shows no face."),
     fact("verification.pictures", API, "Pictures and videos are bearer URLs. They lead nowhere here."),
-    row("session.charged", "finished", OURS, "A live inquiry is charged when it is finished; Persona documents only that verifications in production count.", when=("session_charged", "finished"), name="finished"),
-    row("session.charged", "created", OURS, "With session_charged=created, a live inquiry is charged when it is created.", when=("session_charged", "created"), name="created"),
-    row("session.charged", "never", OURS, "With session_charged=never, an inquiry is never charged.", when=("session_charged", "never"), name="never"),
+    fact("session.charged", OURS, "A live inquiry is charged when it is finished; Persona documents only that verifications in production count."),
     row("credit.price", Decimal("1.00"), OURS, "An inquiry costs USD 1; Persona publishes no price. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "No error about credit is documented: the balance is the mock's own, and without it an inquiry is free."),
     fact("redact.inquiry", API, "Redaction keeps the status, sets redacted-at, nulls the note and personal data, and empties the tags."),
@@ -154,7 +152,6 @@ CLAIMS = table(
 SWITCHES = {
     "key_inflection": ("kebab", "camel", "snake"),
     "liveness": ("required", "not_required"),
-    "session_charged": ("finished", "created", "never"),
     "workflow": ("decides", "none"),
 }
 SETTINGS = {

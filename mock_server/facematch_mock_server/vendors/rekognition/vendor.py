@@ -258,7 +258,6 @@ VENDOR = base.Vendor(
     switches={
         "auth_names": ("observed", "documented"),
         "session_over": ("not_found", "expired"),
-        "session_charged": ("finished", "created", "never"),
     },
     operations=("match", "session_start", "session_read"),
     hosts=_list_hosts(),

@@ -149,10 +149,6 @@ def complete_test(call: SumsubCall) -> Response:
         if isinstance(call.body.get(name), str):
             review[name] = call.body[name]
     result: dict[str, Any] = {**session.result, "review": review}
-    if call.claims["sandbox.selfie"] == "same":
-        shown = {"reviewAnswer": answer, "rejectLabels": labels}
-        result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"}, [1000])}
-        result |= {"SELFIE": make_step(_SELFIE, shown, [1001])}
     status = " ".join(status_words)
     session = store_change(
         call,

@@ -158,7 +158,6 @@ VENDOR = base.Vendor(
     title="Sumsub",
     claims=CLAIMS,
     switches={
-        "sandbox_selfie": ("none", "same"),
         "webhook_algorithm": ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX"),
     },
     settings={"price": ("credit.price", "amount")},
