@@ -63,7 +63,6 @@ def test_mock_answers_what_it_imitates_unless_the_reply_stands_instead(open_aski
 @pytest.mark.parametrize(
     ("vendor", "header", "known", "unknown"),
     [
-        ("tencent", "X-TC-Action", "CompareFace", "SearchFaces"),
         ("tencent", "X-TC-Action", "CompareFace", "NewAction"),
         ("alibaba", "x-acs-action", "CompareFace", "SearchFace"),
         (

@@ -65,8 +65,6 @@ AWS_OPERATIONS = [
     "CreateFaceLivenessSession",
     "GetFaceLivenessSessionResults",
 ]
-ALIBABA_ACTIONS = ["CompareFace", "DetectLivingFace"]
-TENCENT_ACTIONS = ["CompareFace", "DetectLiveFaceAccurate"]
 AUTHORIZATIONS = {
     "baidu": baidu.BEARER,
     "deepface": f"Bearer {deepface.TOKEN}",
@@ -80,10 +78,10 @@ def list_calls(engine, vendor):
     if vendor == "rekognition":
         signed = rekognition.signed_request
         return [functools.partial(signed, operation=name) for name in AWS_OPERATIONS]
-    if vendor == "alibaba":
-        return [functools.partial(alibaba.signed_request, action=name) for name in ALIBABA_ACTIONS]
-    if vendor == "tencent":
-        return [functools.partial(tencent.signed_request, action=name) for name in TENCENT_ACTIONS]
+    if vendor in ("alibaba", "tencent"):
+        signed = {"alibaba": alibaba, "tencent": tencent}[vendor].signed_request
+        endpoints = engine.world.behaviour.endpoints
+        return [functools.partial(signed, action=endpoint.action) for endpoint in endpoints]
     about = {"ocp_apim_subscription_key": "mock-live-key", "client_id": deepvue.CLIENT}
     about["key"] = compreface.KEY if vendor == "compreface" else "mock-live-key"
     if vendor == "deepvue":

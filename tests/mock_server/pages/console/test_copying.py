@@ -77,7 +77,6 @@ def test_test_of_an_own_reply_has_the_reply(mock):
     [
         ("/v3/workflows/", {}),
         ("/api/persons", {}),
-        ("/", {"X-TC-Action": "SearchFaces"}),
         ("/", {"X-TC-Action": "NewAction"}),
     ],
 )
