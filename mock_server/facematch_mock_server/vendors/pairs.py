@@ -89,14 +89,14 @@ class PairEndpoint:
     Attributes:
         path: The path.
         pictures: Where the pictures stand.
-        operation: ``match``, ``liveness`` or ``detect``.
+        operation: ``match``, ``liveness`` or ``detect``; None for a call that looks at no picture.
         action: The name of the call in a header, for a vendor with one path for all calls; else "".
         size_limit: The claim with the most bytes of a picture.
     """
 
     path: str
     pictures: PictureFields
-    operation: str = "match"
+    operation: str | None = "match"
     action: str = ""
     size_limit: str = "picture.max_bytes"
 
@@ -392,7 +392,7 @@ class PairVendor(base.MockVendor):
         if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
             call.refuse("credit.empty", "credit.start")
 
-    def operation_of(self, call: PairCall) -> str:
+    def operation_of(self, call: PairCall) -> str | None:
         """Return what a call that was read does: ``match``, ``liveness`` or ``detect``."""
         return call.endpoint.operation
 

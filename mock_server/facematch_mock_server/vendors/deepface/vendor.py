@@ -133,7 +133,7 @@ class Deepface(PairVendor):
         500: ("error.internal",),
     }
 
-    def operation_of(self, call: PairCall) -> str:
+    def operation_of(self, call: PairCall) -> str | None:
         operation = super().operation_of(call)
         if operation == DETECT and read_option(call, "anti_spoofing", False):
             return "liveness"
