@@ -83,6 +83,39 @@ def detect_request(image=None, *, fields=None, **more):
     return signed_request({**body, **(fields or {})}, "DetectFace", **more)
 
 
+def group_request(group_id="staff", name="Staff", **fields):
+    return signed_request({"GroupId": group_id, "GroupName": name, **fields}, "CreateGroup")
+
+
+def person_request(person_id="ada", image=None, *, group_id="staff", **fields):
+    """A new person, whose picture is left out if it is False."""
+    body = {"GroupId": group_id, "PersonId": person_id, "PersonName": "Ada-Lovelace"}
+    return about_a_picture("CreatePerson", image, {**body, **fields})
+
+
+def face_request(*images, person_id="ada", **fields):
+    """Further pictures of a person; a text is sent as it is."""
+    texts = [each if isinstance(each, str) else encoded(each) for each in images]
+    return signed_request({"PersonId": person_id, "Images": texts, **fields}, "CreateFace")
+
+
+def search_request(image=None, *group_ids, action="SearchFaces", **fields):
+    return about_a_picture(action, image, {"GroupIds": [*group_ids] or ["staff"], **fields})
+
+
+def verify_request(image=None, *, person_id="ada", action="VerifyFace", **fields):
+    return about_a_picture(action, image, {"PersonId": person_id, **fields})
+
+
+def deletion(person_id="ada"):
+    return signed_request({"PersonId": person_id}, "DeletePerson")
+
+
+def about_a_picture(action, image, fields):
+    picture = {} if image is False else {"Image": encoded(scene() if image is None else image)}
+    return signed_request({**picture, **fields}, action)
+
+
 def tencents_client(url, *, secret_id=SECRET_ID, secret_key=SECRET_KEY, token=None, **settings):
     """Tencent's own client, unmodified, whose endpoint is the mock."""
     http_profile = HttpProfile(protocol="http", endpoint=url.removeprefix("http://"))
@@ -138,6 +171,30 @@ def scenarios():
         detect_request(fields={"MinFaceSize": 1000}),
         compare_request(scene(quality=10), fields={"QualityControl": 1}),
         compare_request(fields={"QualityControl": 5}),
+        group_request(FaceModelVersion="2.0"),
+        group_request("staff", "Other"),
+        group_request("a b"),
+        group_request("x" * 65),
+        group_request(None),
+        search_request(),
+        person_request(group_id="none"),
+        person_request(Gender=3),
+        person_request(),
+        person_request("bob", UniquePersonControl=4),
+        person_request("bob", UniquePersonControl=5),
+        face_request(scene(), "not base64!"),
+        face_request(*[scene()] * 5),
+        face_request(*[scene()] * 4),
+        search_request(FaceMatchThreshold=60, NeedPersonInfo=1),
+        search_request(FaceMatchThreshold=101),
+        search_request(None, *["staff"] * 101),
+        search_request(MaxPersonNum=101),
+        search_request(action="SearchPersons"),
+        group_request("guests", "Guests"),
+        person_request("eve", group_id="guests"),
+        search_request(None, "guests", action="SearchPersons"),
+        verify_request(NeedRotateDetection=1),
+        deletion(),
         signed_request(b"["),
         signed_request(b" " * (10 * 1024 * 1024 + 1)),
         without_header(compare_request(), "authorization"),

@@ -56,7 +56,10 @@ FIELDS = {
     # It takes no JSON.
     "stripe": [],
     "sumsub": ["externalUserId", "userId", "levelName", "ttlInSecs", "redirect", "rejectLabels"],
-    "tencent": ["ImageA", "UrlB", "Image", "FaceModelVersion", "FaceMatchingStrategy"],
+    "tencent": [
+        *("ImageA", "UrlB", "Image", "FaceModelVersion", "FaceMatchingStrategy", "QualityControl"),
+        *("GroupId", "PersonId", "GroupIds", "Images", "FaceMatchThreshold", "GroupExDescriptions"),
+    ],
     "veriff": ["verification"],
 }
 AWS_OPERATIONS = [

@@ -1,19 +1,16 @@
-"""Tencent Cloud IAI: CompareFace, DetectFace, DetectLiveFace and DetectLiveFaceAccurate."""
+"""Tencent Cloud IAI: comparisons, liveness checks, and the route to groups of persons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import Image
-from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.messages import Upload
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
-    SeenFace,
     SeenPicture,
 )
 from facematch_mock_server.vendors import base
@@ -28,7 +25,16 @@ from facematch_mock_server.vendors.pairs import (
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
+from . import persons
 from .claims import CLAIMS, REGIONS
+from .faces import (
+    describe_attributes,
+    describe_quality,
+    find_wrong_side,
+    is_qualified,
+    rectangle_of,
+    select_faces,
+)
 from .signature import SigningKey
 
 #: The key that is valid from the start.
@@ -55,36 +61,18 @@ LIVENESS = PairEndpoint(
 DETECT = PairEndpoint(
     path="/", pictures=PictureFields(json=(("Image",),)), operation="detect", action="DetectFace"
 )
-#: The models that each endpoint has.
+#: The models that an endpoint has; others have no model of their own.
 MODELS = {
     COMPARE: ("3.0", "2.0"),
     ACCURATE: ("3.0",),
     LIVENESS: ("3.0", "2.0"),
     DETECT: ("3.0", "2.0"),
+    persons.CREATE_GROUP: ("3.0", "2.0"),
 }
+#: The endpoints whose pictures are refused if they are worse than `QualityControl` demands.
+CONTROLLED = (COMPARE, persons.CREATE_PERSON, persons.VERIFY_FACE, persons.VERIFY_PERSON)
 #: The field with a link that takes precedence over a field with a picture.
 LINKS = {"ImageA": "UrlA", "ImageB": "UrlB", "Image": "Url"}
-#: What a card does not tell of a face: the same for each.
-_MADE_UP: Final[Mapping[str, Any]] = {
-    "Expression": 0,
-    "Glass": False,
-    "Pitch": 0,
-    "Yaw": 0,
-    "Roll": 0,
-    "Beauty": 50,
-    "Hat": False,
-    "Mask": False,
-    "Hair": {"Length": 1, "Bang": 1, "Color": 0},
-    "EyeOpen": True,
-}
-_WHOLE_FACE: Final = {
-    "Eyebrow": 99,
-    "Eye": 99,
-    "Nose": 99,
-    "Cheek": 99,
-    "Mouth": 99,
-    "Chin": 99,
-}
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -99,7 +87,7 @@ class Tencent(ActionPairVendor):
 
     call = TencentCall
     action_header = "x-tc-action"
-    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT)
+    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *persons.ENDPOINTS)
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
@@ -111,12 +99,8 @@ class Tencent(ActionPairVendor):
         "AnalyzeFace",
         "CompareMaskFace",
         "CopyPerson",
-        "CreateFace",
-        "CreateGroup",
-        "CreatePerson",
         "DeleteFace",
         "DeleteGroup",
-        "DeletePerson",
         "DeletePersonFromGroup",
         "DetectFaceAttributes",
         "DetectFaceSimilarity",
@@ -132,13 +116,9 @@ class Tencent(ActionPairVendor):
         "ModifyPersonBaseInfo",
         "ModifyPersonGroupInfo",
         "RevertGroupFaceModelVersion",
-        "SearchFaces",
         "SearchFacesReturnsByGroup",
-        "SearchPersons",
         "SearchPersonsReturnsByGroup",
         "UpgradeGroupFaceModelVersion",
-        "VerifyFace",
-        "VerifyPerson",
     )
     # The status of an outage is not known, and every refusal is a 200.
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
@@ -146,10 +126,18 @@ class Tencent(ActionPairVendor):
         base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
     )
 
+    def handle_call(self, call: PairCall) -> Response:
+        handle = persons.HANDLERS.get(call.endpoint.action)
+        if handle is None:
+            return super().handle_call(call)
+        self.read(call)
+        return handle(call)
+
     def read_body(self, call: PairCall) -> None:
         self.check_headers(call)
         call.json_body = call.read_object("body.wrong_json")
-        if call.json_body.get("FaceModelVersion", "3.0") not in MODELS[call.endpoint]:
+        models = MODELS.get(call.endpoint)
+        if models is not None and call.json_body.get("FaceModelVersion", "3.0") not in models:
             call.refuse("model.unknown")
 
     def check_headers(self, call: PairCall) -> None:
@@ -168,7 +156,7 @@ class Tencent(ActionPairVendor):
             call.refuse("region.unknown")
 
     def looks_at_turned_faces(self, call: PairCall) -> bool:
-        if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint not in (COMPARE, DETECT):
+        if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint in (ACCURATE, LIVENESS):
             return False
         call.claims.cite("face.turned")
         return True
@@ -186,31 +174,13 @@ class Tencent(ActionPairVendor):
     def check_pictures(self, call: PairCall) -> None:
         super().check_pictures(call)
         for name, picture in call.pictures.items():
-            facts = call.world.recognizer.facts.of(picture.content, picture.digest)
-            if facts.size is None:
-                continue  # a picture that cannot be decoded is refused after the comparison
-            if min(facts.size) < 64:
-                call.refuse("picture.short_side", name=name)
-            is_jpeg = Image.from_bytes(picture.content).format is ImageFormat.JPEG
-            longest_px = 4000 if is_jpeg else 2000
-            if max(facts.size) > longest_px:
-                call.refuse("picture.long_side", name=name)
-        self.check_quality(call)
-
-    def check_quality(self, call: PairCall) -> None:
-        """Refuse a comparison of a picture that is not as good as `QualityControl` demands."""
-        control = call.json_body.get("QualityControl")
-        if call.endpoint is not COMPARE or not control:
-            return
-        limits: Mapping[int, int] = call.claims["picture.quality"]
-        if control not in limits:
-            call.refuse("picture.control")
-        least_quality = limits[control]
-        for picture in call.pictures.values():
-            outcome = call.look_closely(picture)
-            # A picture without a face is refused later.
-            if outcome.probe.faces and (outcome.quality or 0) < least_quality:
-                call.refuse("picture.not_qualified")
+            refusal = find_wrong_side(call, picture)
+            if refusal is not None:
+                call.refuse(refusal, name=name)
+        if call.endpoint in CONTROLLED:
+            for picture in call.pictures.values():
+                if not is_qualified(call, picture):
+                    call.refuse("picture.not_qualified")
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         score = outcome.score
@@ -232,16 +202,12 @@ class Tencent(ActionPairVendor):
         facts = call.world.recognizer.facts.of(picture.content, picture.digest)
         width, height = facts.size or (0, 0)
         face_infos = []
-        for face in _select_faces(call, seen):
-            left, top, right, bottom = face.box
+        for face in select_faces(call, seen):
             face_infos.append(
                 {
-                    "X": left,
-                    "Y": top,
-                    "Width": right - left,
-                    "Height": bottom - top,
-                    "FaceAttributesInfo": _describe_attributes(face),
-                    "FaceQualityInfo": _describe_quality(call, picture),
+                    **rectangle_of(face),
+                    "FaceAttributesInfo": describe_attributes(face),
+                    "FaceQualityInfo": describe_quality(call, picture),
                 }
             )
         call.claims.cite("detect.attributes")
@@ -251,45 +217,6 @@ class Tencent(ActionPairVendor):
 def _answer(call: PairCall, **fields: Any) -> dict[str, Any]:
     model = call.json_body.get("FaceModelVersion", "3.0")
     return {"Response": {**fields, "FaceModelVersion": model, "RequestId": call.request_id}}
-
-
-def _select_faces(call: PairCall, seen: SeenPicture) -> list[SeenFace]:
-    """Return the faces of the size that was asked for, at most as many as were asked for."""
-    least_px = _whole_number(call, "MinFaceSize", default=34)
-    most_faces = _whole_number(call, "MaxFaceNum", default=1)
-    faces = []
-    for face in seen.faces:
-        left, top, right, bottom = face.box
-        if min(right - left, bottom - top) >= least_px:
-            faces.append(face)
-    if not faces:
-        call.refuse("face.small")
-    return faces[:most_faces]
-
-
-def _whole_number(call: PairCall, name: str, *, default: int) -> int:
-    """Return a field with a positive whole number; the default for any other value."""
-    value = call.json_body.get(name)
-    return value if isinstance(value, int) and value > 0 else default
-
-
-def _describe_attributes(face: SeenFace) -> dict[str, Any]:
-    # 0 to 49 is female.
-    return {"Gender": 1 if face.gender == "female" else 99, "Age": round(face.age), **_MADE_UP}
-
-
-def _describe_quality(call: PairCall, picture: Upload) -> dict[str, Any] | None:
-    """Return the quality of a picture; None unless it was asked for."""
-    if call.json_body.get("NeedQualityDetection") != 1:
-        return None
-    outcome = call.look_closely(picture)
-    quality = round(outcome.quality or 0)
-    return {
-        "Score": quality,
-        "Sharpness": quality,
-        "Brightness": round(outcome.luminance or 0),
-        "Completeness": _WHOLE_FACE,
-    }
 
 
 #: The common host, the international one, and those of the regions.
@@ -315,6 +242,7 @@ VENDOR = base.Vendor(
         settings={"TENCENTCLOUD_REGION": "ap-guangzhou"},
     ),
     key_of=Tencent.key.client_of,
+    records=persons.Persons,
     behaviour=Tencent,
     # No command of a shell can sign a call.
     greeting=(f"secret id: {SECRET_ID}, secret key: {SECRET_KEY}",),
