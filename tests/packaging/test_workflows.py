@@ -206,6 +206,31 @@ def test_actions_are_pinned_by_commit_and_no_workflow_writes_by_default(file):
     assert {"pull_request_target", "workflow_run"}.isdisjoint(workflow[True])
 
 
+def test_no_other_job_may_write():
+    granted = set()
+    for file in WORKFLOW_FILES:
+        for name, job in jobs_of(file.name).items():
+            for scope, access in (job.get("permissions") or {}).items():
+                if access != "read":
+                    granted.add(f"{file.stem} {name}: {scope}")
+    assert granted == {
+        "codeql analyze: security-events",
+        "compare pull-requests: contents",
+        "compare pull-requests: pull-requests",
+        "release image: packages",
+        "release notes: contents",
+        "release publish: id-token",
+        "release site: contents",
+        "release test-index: id-token",
+        "weekly issue: issues",
+    }
+
+
+def test_licence_and_security_policy_are_where_github_finds_them():
+    assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+    assert "## Reporting a vulnerability" in (ROOT / "SECURITY.md").read_text("utf-8")
+
+
 def test_images_are_pinned_by_digest():
     listed = subprocess.run(
         ["git", "ls-files", "-z", "*Dockerfile", "*compose.yaml"],
