@@ -218,8 +218,6 @@ CALLS = {
         on(1, query="?include=else"),
         on(1, query="?include=events"),
         on(9),
-        limit("decision", 0),
-        on(1),
     ),
     "version 2": (
         start_by_v2(),

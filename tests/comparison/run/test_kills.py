@@ -127,7 +127,7 @@ class VendorStudy:
 
 @pytest.fixture
 def vendor_study(tmp_path):
-    limits = ("write_limit", "get_limit", "decision_limit")
+    limits = ("write_limit", "get_limit")
     switches = {"didit": dict.fromkeys(limits, 1_000_000)}
     # As the vendors' own clocks do, which a search for lost calls goes by.
     clock = VirtualClock(running=True)

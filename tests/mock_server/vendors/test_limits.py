@@ -32,7 +32,6 @@ DOCUMENTED = {
     "didit": {
         "write": 300,
         "get": 600,
-        "decision": None,
         "session": 600,
         "sandbox_session": 500,
         "management": None,
@@ -127,7 +126,7 @@ LIMITS = [
     Limit("deepvue", "day", DAY_S, deepvue.wallet()),
     Limit("didit", "write", 60, didit.match_request(), headers=DIDITS),
     Limit("didit", "get", 60, didit.list_request(), headers=DIDITS),
-    Limit("didit", "decision", 60, didit.on(1), headers=DIDITS),
+    Limit("didit", "get", 60, didit.on(1), headers=DIDITS),
     Limit("didit", "session", 60, didit.start(), headers=DIDITS),
     Limit("didit", "sandbox_session", DAY_S, SANDBOX_START, headers=DIDITS_SANDBOX),
     Limit("didit", "management", 60, BALANCE, headers={"Retry-After": "60"}),

@@ -56,15 +56,12 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "size_limit_bytes": ("file.size_limit", "count"),
     "write_limit": ("rate.write.limit", "limit"),
     "get_limit": ("rate.get.limit", "limit"),
-    "decision_limit": ("rate.decision.limit", "limit"),
     "media_ttl_s": ("media.ttl_s", "seconds"),
-    "management_limit": ("rate.management.limit", "limit"),
     "start_credit": ("credit.start", "amount"),
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
     "price_session": ("credit.price.session", "amount"),
     "rotation_s": ("rotation.latency_s", "delay"),
-    "session_lifetime_s": ("session.lifetime_s", "seconds"),
 }
 
 _NOT_FOUND = '\n<!doctype html>\n<html lang="en">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n'
@@ -94,8 +91,7 @@ CLAIMS = table(
     row("auth.other_owner", _NO_PERMISSION, OPENAPI, "A session of another organization is refused with 403."),
 
     row("rate.write.limit", 300, OPENAPI, "POST, PATCH and DELETE share a limit of 300 per minute."),
-    row("rate.get.limit", 600, OPENAPI, "GET is limited to 600 per minute."),
-    row("rate.decision.limit", None, OPENAPI, "A decision read counts as a GET."),
+    row("rate.get.limit", 600, OPENAPI, "GET is limited to 600 per minute; a decision read counts as a GET."),
     row("rate.management.limit", None, OURS, "The rate limit of management views (billing) is not documented: these views have no limit of their own until a test sets one."),
     row("rate.session.limit", 600, OPENAPI, "At most 600 sessions can be started per minute. That this limit replaces the limit for writes is inferred: the documented error of a start names no other."),
     row("rate.session.refused", Reply(429, {"detail": "Session creation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "A start above the limit is refused with 429 and a message of its own."),
@@ -105,7 +101,6 @@ CLAIMS = table(
     row("rate.window_s", 60, RATE_PAGE, "A limit applies to a sliding window of 60 seconds per key; without a key, per first hop of X-Forwarded-For, else per address. That refused requests do not count is our choice."),
     row("rate.write.refused", Reply(429, {"detail": "Write request rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "A write above the limit is refused with 429."),
     row("rate.get.refused", _GET_LIMIT, OPENAPI, "A GET above the limit is refused with 429."),
-    row("rate.decision.refused", _GET_LIMIT, OURS, "A decision read above the limit gets the message for GET."),
     row("rate.management.refused", _THROTTLED, OPENAPI, "A request for a management view above the limit is refused with 429 and a message of its own."),
 
     row("method.refused", Reply(405, {"detail": 'Method "{method}" not allowed.'}), FRAMEWORK, "An unsupported method returns 405."),

@@ -159,20 +159,17 @@ ROUTES = (
     make_route(
         "/v3/session/{uuid}/decision/",
         {"GET": decisions.decision},
-        rate_scope="decision",
         operation="session_read",
         fields=("include",),
     ),
     make_route(
         "/v2/session/{uuid}/decision/",
         {"GET": decisions.decision_of_v2},
-        rate_scope="decision",
         operation="session_read",
     ),
     make_route(
         "/v2/session/{uuid}/",
         {"GET": decisions.decision_of_v2},
-        rate_scope="decision",
         operation="session_read",
     ),
     make_route("/v3/session/{uuid}/simulate/", {"POST": _simulate}, shown_fields=("new_status",)),

@@ -166,7 +166,7 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={
         name: f"rate.{name}.limit"
-        for name in ("write", "get", "decision", "session", "sandbox_session", "management")
+        for name in ("write", "get", "session", "sandbox_session", "management")
     },
     operations=("match", "liveness", "session_start", "session_read"),
     hosts=HOSTS,

@@ -156,5 +156,4 @@ SWITCHES = {
 }
 SETTINGS = {
     "price": ("credit.price", "amount"),
-    "inquiry_lifetime_s": ("inquiry.lifetime_s", "seconds"),
 }
