@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-import jinja2
 from markupsafe import Markup
 
 from facematch_comparison.report.bars import Bar, draw_bars
-from facematch_comparison.report.page import NOTHING, head
+from facematch_comparison.report.page import render
 from facematch_comparison.report.plain import plain
 from facematch_comparison.values import numbers
 from facematch_comparison.values.numbers import amount
@@ -26,48 +22,14 @@ from .shadow import REFUSED, ShadowComparison, SideSummary
 #: The cells of a table's row, by column title.
 TextRow: TypeAlias = dict[str, str]
 
-#: Ours, and those of a report, whose style and tables the pages share.
-_TEMPLATES: Final = (
-    Path(__file__).parent / "templates",
-    Path(__file__).parents[1] / "report" / "templates",
-)
-
-
-def render(template: str, **values: Any) -> str:
-    """Return a page with the style of a report, without scripts or requests."""
-    style = (_TEMPLATES[1] / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            style=Markup(style),  # noqa: S704 - a file of ours
-            style_digest=digest,
-            **values,
-        )
-    )
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Names of systems and models come from the log.
-        finalize=lambda value: plain(value) if type(value) is str else value,
-    )
-    environment.filters["head"] = head
-    environment.globals["nothing"] = NOTHING
-    return environment
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def shadow_html(comparison: ShadowComparison) -> str:
     """Return a shadow comparison as one HTML page. Same input, same page."""
     return render(
         "shadow.html",
+        _TEMPLATES,
         comparison=comparison,
         per=f"{PER:,}",
         confidence=f"{100 * comparison.confidence:g} %",
@@ -88,6 +50,7 @@ def drift_html(drift: Drift) -> str:
     """Return a drift as one HTML page. Same input, same page."""
     return render(
         "drift.html",
+        _TEMPLATES,
         drift=drift,
         confidence=f"{100 * drift.confidence:g} %",
         made_at=f"{drift.made_at:%Y-%m-%d %H:%M} UTC",

@@ -1,6 +1,6 @@
 """Render an evaluation as a self-contained HTML page: the verdict first, then its evidence.
 
-The page shows only data of `Evaluation.to_dict`. Its sentences are in ``templates``. Sections
+The page shows only data of an `Evaluation`. Its sentences are in ``templates``. Sections
 without data are omitted.
 
 A `data` element shows its value, or 100 times its value in percent, rounded to the digits shown. A
@@ -28,7 +28,19 @@ import jinja2
 from markupsafe import Markup
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Evaluation
+from facematch_comparison.values.model import (
+    Difference,
+    Estimate,
+    Evaluation,
+    GroupDifference,
+    Interval,
+    OperatingPoint,
+    PointAt,
+    Rate,
+    SampleSize,
+    Service,
+    System,
+)
 from facematch_core.base.files import write_file
 
 from . import plots
@@ -42,57 +54,26 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 NOTHING = Markup('<span class="none">&ndash;</span>')
 
 
-class Node:
-    """A value of a JSON document.
-
-    A node with the value 0 is true; with None or an empty string, list or object, it is false.
-    """
-
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
-
-    def __getitem__(self, key: str | int) -> Node:
-        return Node(self.raw[key])
-
-    def __iter__(self) -> Iterator[Node]:
-        return (self[place] for place in range(len(self.raw)))
-
-    def __len__(self) -> int:
-        return len(self.raw)
-
-    def __bool__(self) -> bool:
-        return self.raw is not None and self.raw not in ("", [], {})
-
-    def __str__(self) -> str:
-        raise TypeError(f"{self.raw!r:.60} cannot be printed without a filter.")
-
-    @property
-    def entries(self) -> list[tuple[str, Node]]:
-        """Keys of an object with their nodes."""
-        return [(name, self[name]) for name in self.raw]
-
-
 #: Formats a number, given the width of its interval.
-Form = Callable[[Node, float | None], Markup]
+Form = Callable[[float | None, float | None], Markup]
 
 
-def text(node: Node) -> Markup:
-    """Return a text of the document as HTML, with no-break spaces before percent signs."""
-    if not node:
+def text(words: str | None) -> Markup:
+    """Return a text as HTML, with no-break spaces before percent signs."""
+    if not words:
         return Markup()
-    text_value = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
-    return Markup("<bdi>{}</bdi>").format(text_value)
+    return name(re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", words))
 
 
-def name(text_value: str) -> Markup:
-    return Markup("<bdi>{}</bdi>").format(plain(text_value))
+def name(words: str) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(plain(words))
 
 
-def number(node: Node, form: Callable[[Any], str], unit: Markup | str = "") -> Markup:
-    """Return a number of the document as HTML, formatted by `form`."""
-    if node.raw is None:
+def number(value: float | None, form: Callable[[Any], str], unit: Markup | str = "") -> Markup:
+    """Return a number as HTML, formatted by `form`."""
+    if value is None:
         return Markup()
-    shown_value = Markup('<data value="{}">{}</data>').format(json.dumps(node.raw), form(node.raw))
+    shown_value = Markup('<data value="{}">{}</data>').format(json.dumps(value), form(value))
     return Markup("{}&nbsp;{}").format(shown_value, unit) if unit else shown_value
 
 
@@ -103,80 +84,78 @@ score = functools.partial(number, form=numbers.score)
 probability = functools.partial(number, form="{:.2g}".format)
 
 
-def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
-    return number(node, lambda rate: numbers.percent(rate, width), unit)
+def percent(rate: float | None, width: float | None = None, unit: str = "%") -> Markup:
+    return number(rate, lambda rate: numbers.percent(rate, width), unit)
 
 
-def points(node: Node, width: float | None = None) -> Markup:
-    return number(node, lambda gap: numbers.points(gap, width))
+def points(gap: float | None, width: float | None = None) -> Markup:
+    return number(gap, lambda gap: numbers.points(gap, width))
 
 
-def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
-    return number(node, lambda value: numbers.quantity(value, width), unit)
+def quantity(value: float | None, width: float | None = None, unit: str = "") -> Markup:
+    return number(value, lambda value: numbers.quantity(value, width), unit)
 
 
-def money(node: Node, currency: Node) -> Markup:
-    return number(node, numbers.money, text(currency))
+def money(value: float | None, currency: str | None) -> Markup:
+    return number(value, numbers.money, text(currency))
 
 
-def width_of(interval: Node) -> float | None:
-    return interval["high"].raw - interval["low"].raw if interval else None
+def width_of(interval: Interval | None) -> float | None:
+    return interval.high - interval.low if interval else None
 
 
-def ends(interval: Node, form: Form, unit: str = "") -> Markup:
+def ends(interval: Interval | None, form: Form, unit: str = "") -> Markup:
     if not interval:
         return Markup()
     width = width_of(interval)
-    low = form(interval["low"], width)
-    high = form(interval["high"], width)
+    low = form(interval.low, width)
+    high = form(interval.high, width)
     return Markup('<span class="interval">{} to {}{}</span>').format(low, high, unit)
 
 
-def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
+def estimate(estimated: Estimate | None, form: Form, unit: Markup | str = "") -> Markup:
     """Return an estimate that is not a rate of pairs, with its interval."""
-    if not node:
+    if estimated is None:
         return Markup()
-    interval = node["interval"]
-    value = form(node["value"], width_of(interval))
+    interval = estimated.interval
+    value = form(estimated.value, width_of(interval))
     return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, ends(interval, form))
 
 
-def rate(node: Node, at_fmr: Node | None = None) -> Markup:
+def rate(shown: Rate, at_fmr: Interval | None = None) -> Markup:
     """Return a rate with its interval: `at_fmr` if given, else the interval at the threshold."""
-    interval = at_fmr or node["interval"]
-    value = percent(node["value"], width_of(interval))
+    interval = at_fmr or shown.interval
+    value = percent(shown.value, width_of(interval))
     if not value:
         return Markup('<span class="none">no such pair</span>')
     shown_interval = ends(
         interval, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
     )
     counts = Markup('<span class="whole">{} of {}</span>').format(
-        count(node["errors"]), count(node["trials"])
+        count(shown.errors), count(shown.trials)
     )
     details = Markup(", ").join(filter(None, (shown_interval, counts)))
     return Markup("<b>{}</b> <small>{}</small>").format(value, details)
 
 
-def rate_at_common_fmr(point: Node, rate_name: str) -> Markup:
+def rate_at_common_fmr(shown: Rate, at_fmr: Interval | None) -> Markup:
     """Return a rate with its counts; with an interval only at the required FMR.
 
     The interval at the threshold would be too narrow, because the threshold was chosen.
     """
-    if not point:
-        return Markup()
-    node = point[rate_name]
-    at_fmr = point[f"{rate_name}_at_fmr"]
-    if at_fmr or not node["trials"].raw:
-        return rate(node, at_fmr)
-    value = percent(node["value"], width_of(node["interval"]))
+    if at_fmr or not shown.trials:
+        return rate(shown, at_fmr)
+    value = percent(shown.value, width_of(shown.interval))
     return Markup('<b>{}</b> <small><span class="whole">{} of {}</span></small>').format(
-        value, count(node["errors"]), count(node["trials"])
+        value, count(shown.errors), count(shown.trials)
     )
 
 
-def moment(node: Node) -> Markup:
-    at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(node.raw, f"{at:%Y-%m-%d %H:%M}")
+def moment(at: dt.datetime) -> Markup:
+    at_utc = at.astimezone(dt.UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        at.isoformat(), f"{at_utc:%Y-%m-%d %H:%M}"
+    )
 
 
 #: Origin of a system's answers, by its `Environment`.
@@ -208,40 +187,40 @@ def head(rows: Sequence[Row]) -> list[Markup | str]:
 class Tables:
     """The tables of a page, each a list of rows."""
 
-    def __init__(self, document: Node) -> None:
-        self.document = document
-        self.systems = list(document["systems"])
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+        self.systems = evaluation.systems
         self._style_of: dict[str, Style] = {}
         for number, system in enumerate(self.systems):
-            self._style_of[system["name"].raw] = style_of(number)
+            self._style_of[system.name] = style_of(number)
         self._has_failures_to_acquire = any(
-            system["service"]["acquisition"]["errors"].raw for system in self.systems
+            system.service.acquisition.errors for system in self.systems
         )
 
-    def name(self, node: Node) -> Markup:
+    def name(self, system_name: str) -> Markup:
         """Return the name of a system, with its line and marker in the figures."""
-        style = self._style_of.get(node.raw)
+        style = self._style_of.get(system_name)
         swatch = style.swatch() if style else ""
-        return Markup('<span class="system">{} {}</span>').format(swatch, text(node))
+        return Markup('<span class="system">{} {}</span>').format(swatch, text(system_name))
 
-    def _by_system(self, cells_of: Callable[[Node], Row]) -> list[Row]:
+    def _by_system(self, cells_of: Callable[[System], Row]) -> list[Row]:
         """Return a row for each system that has cells."""
         rows: list[Row] = []
         for system in self.systems:
             cells = cells_of(system)
             if any(cells.values()):
-                rows.append({"System": self.name(system["name"]), **cells})
+                rows.append({"System": self.name(system.name), **cells})
         return rows
 
-    def _fmr(self, fmr: Node) -> Markup:
+    def _fmr(self, fmr: Rate) -> Markup:
         """Return an FMR, with a note if its interval is within or above the required FMR."""
-        required = self.document["required_fmr"]
-        interval = fmr["interval"]
+        required = self.evaluation.required_fmr
+        interval = fmr.interval
         if not interval:
             return rate(fmr)
-        if interval["high"].raw <= required.raw:
+        if interval.high <= required:
             note = Markup(' <small class="whole good">within the required {}</small>')
-        elif interval["low"].raw > required.raw:
+        elif interval.low > required:
             note = Markup(' <small class="whole bad">above the required {}</small>')
         else:
             return rate(fmr)
@@ -252,19 +231,19 @@ class Tables:
         """The verdict table: a row for each system."""
         return self._by_system(self._verdict_on)
 
-    def _verdict_on(self, system: Node) -> Row:
+    def _verdict_on(self, system: System) -> Row:
         point = _point(system)
-        service = system["service"]
+        service = system.service
         fnmr = Markup()
         if point and self._has_failures_to_acquire:  # without one, every FNMR equals its FRR
-            fnmr = rate(point["fnmr"], point["fnmr_at_fmr"])
+            fnmr = rate(point.fnmr, point.fnmr_at_fmr)
         return {
             "Threshold": _threshold(system, point),
-            "FMR: others pass": self._fmr(point["fmr"]) if point else "",
+            "FMR: others pass": self._fmr(point.fmr) if point else "",
             "FRR: rejected": _frr(point),
             "FNMR: compared and rejected": fnmr,
-            "FTA: of all pairs": _if_any(service["acquisition"]),
-            "Price of a call": money(service["price"], service["currency"]),
+            "FTA: of all pairs": _if_any(service.acquisition),
+            "Price of a call": money(service.price, service.currency),
             "95 of 100 calls within": _within(service, "95"),
         }
 
@@ -273,45 +252,50 @@ class Tables:
         """Thresholds and rates at the common FMRs."""
         return self._by_system(self._rates_at_fmrs)
 
-    def _rates_at_fmrs(self, system: Node) -> Row:
+    def _rates_at_fmrs(self, system: System) -> Row:
         # All rows need the same titles.
         titles: list[Markup] = []
         for titled in self.systems:
-            if titled["at_fmrs"]:
-                for point_at in titled["at_fmrs"]:
-                    titles.append(Markup("at an FMR of ") + setting(point_at["fmr"]))
+            if titled.at_fmrs:
+                for point_at in titled.at_fmrs:
+                    titles.append(Markup("at an FMR of ") + setting(point_at.fmr))
                 break
         row: dict[Markup | str, Markup | str] = {}
-        for title, point_at in zip(titles, system["at_fmrs"], strict=False):
-            point = point_at["point"]
-            row["Threshold " + title] = score(point["threshold"]) if point else ""
-            row["FNMR " + title] = rate_at_common_fmr(point, "fnmr")
-            row["FRR " + title] = rate_at_common_fmr(point, "frr") or _why_empty(point_at)
+        for title, point_at in zip(titles, system.at_fmrs, strict=False):
+            point = point_at.point
+            fnmr = Markup()
+            frr = _why_empty(point_at)
+            if point is not None:
+                fnmr = rate_at_common_fmr(point.fnmr, point.fnmr_at_fmr)
+                frr = rate_at_common_fmr(point.frr, point.frr_at_fmr)
+            row["Threshold " + title] = score(point.threshold) if point else ""
+            row["FNMR " + title] = fnmr
+            row["FRR " + title] = frr
         return row
 
     @property
     def differences(self) -> list[Row]:
         """The differences of every two systems."""
-        differences = self.document["differences"]
+        differences = self.evaluation.differences
         # Only the adjusted p-value and the verdict correct for multiple comparisons.
         alone = ", these two alone" if len(differences) > 1 else ""
         rows: list[Row] = []
         for difference in differences:
-            first = self.name(difference["first"])
-            second = self.name(difference["second"])
+            first = self.name(difference.first)
+            second = self.name(difference.second)
             rows.append(
                 {
                     "Systems": Markup("{} <small>against</small> {}").format(first, second),
-                    "Pairs": count(difference["pairs"]),
-                    "People": count(difference["subjects"]),
-                    "The first rejected": _errors(difference, "first"),
-                    "The second": _errors(difference, "second"),
-                    f"Difference of the FRR{alone}": estimate(difference["frr"], points),
-                    f"p{alone}": probability(difference["p_value"]),
-                    "p for all comparisons": probability(difference["p_adjusted"]),
+                    "Pairs": count(difference.pairs),
+                    "People": count(difference.subjects),
+                    "The first rejected": _errors(difference.errors_first, difference.only_first),
+                    "The second": _errors(difference.errors_second, difference.only_second),
+                    f"Difference of the FRR{alone}": estimate(difference.frr, points),
+                    f"p{alone}": probability(difference.p_value),
+                    "p for all comparisons": probability(difference.p_adjusted),
                     "Significant": _significance(difference),
-                    "At fixed thresholds": ends(difference["exact"], points),
-                    "p at fixed thresholds": probability(difference["p_exact"]),
+                    "At fixed thresholds": ends(difference.exact, points),
+                    "p at fixed thresholds": probability(difference.p_exact),
                     "Identical scores": _same_scores(difference),
                 }
             )
@@ -322,22 +306,22 @@ class Tables:
         """The rates of each group of each system."""
         has_failures_to_acquire = False
         for system in self.systems:
-            for cell in system["groups"]:
-                has_failures_to_acquire |= bool(cell["fta"]["errors"].raw)
+            for cell in system.groups:
+                has_failures_to_acquire |= bool(cell.fta.errors)
         rows: list[Row] = []
         for system in self.systems:
-            for cell in system["groups"]:
-                group = Markup("{}: {}").format(text(cell["column"]), text(cell["group"]))
+            for cell in system.groups:
+                group = Markup("{}: {}").format(text(cell.column), text(cell.group))
                 rows.append(
                     {
-                        "System": self.name(system["name"]),
+                        "System": self.name(system.name),
                         "Group": group,
-                        "FRR": rate(cell["frr"]),
-                        "Ratio of FRR": _ratio(cell["frr_ratio"]),
-                        "FMR": rate(cell["fmr"]),
-                        "Ratio of FMR": _ratio(cell["fmr_ratio"]),
-                        "FTA": rate(cell["fta"]) if has_failures_to_acquire else "",
-                        "Remark": text(cell["too_few"]),
+                        "FRR": rate(cell.frr),
+                        "Ratio of FRR": _ratio(cell.frr_ratio),
+                        "FMR": rate(cell.fmr),
+                        "Ratio of FMR": _ratio(cell.fmr_ratio),
+                        "FTA": rate(cell.fta) if has_failures_to_acquire else "",
+                        "Remark": text(cell.too_few),
                     }
                 )
         return rows
@@ -350,10 +334,10 @@ class Tables:
         """
         columns: dict[str, list[str]] = {}
         for system in self.systems:
-            for cell in system["groups"]:
-                groups = columns.setdefault(cell["column"].raw, [])
-                if cell["group"].raw not in groups and not cell["too_few"]:
-                    groups.append(cell["group"].raw)
+            for cell in system.groups:
+                groups = columns.setdefault(cell.column, [])
+                if cell.group not in groups and not cell.too_few:
+                    groups.append(cell.group)
         figures = []
         for column, groups in columns.items():
             for rate_name in ("frr", "fmr"):
@@ -369,16 +353,17 @@ class Tables:
         """Return the rate of a group for each system that has it; the first bar has the name."""
         bars: list[Bar] = []
         for number, system in enumerate(self.systems):
-            for cell in system["groups"]:
-                is_sought = cell["column"].raw == column and cell["group"].raw == group
-                shown_value = cell[rate_name]
-                if is_sought and not cell["too_few"] and shown_value["interval"]:
+            for cell in system.groups:
+                if cell.column != column or cell.group != group or cell.too_few:
+                    continue
+                shown: Rate = getattr(cell, rate_name)
+                if shown.value is not None and shown.interval is not None:
                     bars.append(
                         Bar(
                             name="" if bars else group,
-                            value=100 * shown_value["value"].raw,
-                            low=100 * shown_value["interval"]["low"].raw,
-                            high=100 * shown_value["interval"]["high"].raw,
+                            value=100 * shown.value,
+                            low=100 * shown.interval.low,
+                            high=100 * shown.interval.high,
                             style=style_of(number),
                         )
                     )
@@ -389,74 +374,77 @@ class Tables:
         """The expected errors of a year and their cost."""
         return self._by_system(self._year_of)
 
-    def _year_of(self, system: Node) -> Row:
-        year = system["year"]
-        if not year:
+    def _year_of(self, system: System) -> Row:
+        year = system.year
+        if year is None or self.evaluation.traffic is None:
             return {}
-        service_currency = text(system["service"]["currency"])
-        costs = self.document["traffic"]["costs"]
-        currency = text(costs["currency"]) if costs else Markup()
+        service_currency = text(system.service.currency)
+        costs = self.evaluation.traffic.costs
+        currency = text(costs.currency) if costs else Markup()
         return {
             # The sum is first: in a narrow window the last columns are out of sight.
-            "Errors and calls": _cost(year["cost"], currency),
-            "Cost of these errors": _cost(year["cost_of_errors"], currency),
-            "Price of the calls": quantity(year["cost_of_calls"], None, service_currency),
-            "False matches": estimate(year["false_matches"], quantity),
-            "False rejects": estimate(year["false_rejects"], quantity),
+            "Errors and calls": _cost(year.cost, currency),
+            "Cost of these errors": _cost(year.cost_of_errors, currency),
+            "Price of the calls": quantity(year.cost_of_calls, None, service_currency),
+            "False matches": estimate(year.false_matches, quantity),
+            "False rejects": estimate(year.false_rejects, quantity),
         }
 
-    def overlaps(self, difference: Node) -> list[Row]:
-        """The errors of two systems on the same pairs."""
-        first = text(difference["first"])
-        second = text(difference["second"])
+    def overlaps(self, difference: Difference) -> list[Row]:
+        """The errors of two systems on the same pairs; no rows without a scatter."""
+        first = text(difference.first)
+        second = text(difference.second)
         rows: list[Row] = []
-        for field, errors in (
-            ("mated_rejected", "mated pairs rejected"),
-            ("non_mated_passed", "non-mated pairs that pass"),
-        ):
-            overlap = difference["scatter"][field]
-            if overlap:
+        if difference.scatter is None:
+            return rows
+        overlaps = {
+            "mated pairs rejected": difference.scatter.mated_rejected,
+            "non-mated pairs that pass": difference.scatter.non_mated_passed,
+        }
+        for errors, overlap in overlaps.items():
+            if overlap is not None:
                 rows.append(
                     {
                         "Errors": errors,
-                        "Both": count(overlap["both"]),
-                        Markup("Only {}").format(first): count(overlap["only_first"]),
-                        Markup("Only {}").format(second): count(overlap["only_second"]),
-                        "Of": count(overlap["pairs"]),
+                        "Both": count(overlap.both),
+                        Markup("Only {}").format(first): count(overlap.only_first),
+                        Markup("Only {}").format(second): count(overlap.only_second),
+                        "Of": count(overlap.pairs),
                     }
                 )
         return rows
 
     @property
-    def gaps(self) -> list[tuple[Node, Node]]:
+    def gaps(self) -> list[tuple[str, GroupDifference]]:
         """The name of the system and the difference, for each difference between groups."""
         gaps = []
         for system in self.systems:
-            for gap in system["group_differences"]:
-                gaps.append((system["name"], gap))
+            for gap in system.group_differences:
+                gaps.append((system.name, gap))
         return gaps
 
     @property
-    def largest_differential(self) -> tuple[Node, Node] | None:
+    def largest_differential(self) -> tuple[str, GroupDifference] | None:
         """The name of the system and the difference with the highest summary differential."""
         largest = None
         highest = 0.0
         for system_name, gap in self.gaps:
-            differential = gap["differential"].raw
+            differential = gap.differential
             if differential is not None and differential > highest:
                 largest = (system_name, gap)
                 highest = differential
         return largest
 
     @property
-    def few_errors(self) -> list[tuple[Node, Node, str]]:
+    def few_errors(self) -> list[tuple[str, Rate, str]]:
         """The system, rate and name of each rate with fewer errors than the rule of 30 requires."""
         few = []
         for system in self.systems:
             point = _point(system)
-            for rate_name in ("fmr", "frr") if point else ():
-                if point[rate_name]["errors"].raw < RULE_OF_30:
-                    few.append((system["name"], point[rate_name], rate_name.upper()))
+            rates = {"FMR": point.fmr, "FRR": point.frr} if point else {}
+            for rate_name, shown in rates.items():
+                if shown.errors < RULE_OF_30:
+                    few.append((system.name, shown, rate_name))
         return few
 
     @property
@@ -464,19 +452,19 @@ class Tables:
         """The person of each system who is in most of the pairs that decide its FMR."""
         return self._by_system(self._worst_person_of)
 
-    def _worst_person_of(self, system: Node) -> Row:
-        few = system["concentration"]
+    def _worst_person_of(self, system: System) -> Row:
+        few = system.concentration
         point = _point(system)
         if not few or not point:
             return {}
-        is_chosen = point["chosen_on"].raw == "evaluation"
+        is_chosen = point.chosen_on == "evaluation"
         return {
-            "The worst person": text(few["person"]),
-            "Is in": percent(few["worst_person"]),
-            "Of": count(few["pairs"]),
+            "The worst person": text(few.person),
+            "Is in": percent(few.worst_person),
+            "Of": count(few.pairs),
             "Pairs": "that set the threshold" if is_chosen else "false matches",
-            "People": count(few["people"]),
-            "Threshold without": score(few["threshold_without"]),
+            "People": count(few.people),
+            "Threshold without": score(few.threshold_without),
         }
 
     @property
@@ -484,21 +472,21 @@ class Tables:
         """Availability, time and money."""
         return self._by_system(self._service_of)
 
-    def _service_of(self, system: Node) -> Row:
-        service = system["service"]
-        currency = service["currency"]
+    def _service_of(self, system: System) -> Row:
+        service = system.service
+        currency = service.currency
         return {
-            "Calls": count(service["calls"]),
-            "Not answered": _if_any(service["answered"]),
-            "Reasons": _list_counts(service["not_answered"]),
-            "Timed": _unless_zero(service["timed"]),
+            "Calls": count(service.calls),
+            "Not answered": _if_any(service.answered),
+            "Reasons": _list_counts(service.not_answered),
+            "Timed": _unless_zero(service.timed),
             "Half within": _within(service, "50"),
             "90 of 100 within": _within(service, "90"),
             "95 of 100 within": _within(service, "95"),
             "99 of 100 within": _within(service, "99"),
-            "Price of a call": money(service["price"], currency),
-            "Charged for all": money(service["cost"], currency),
-            "Calls per genuine person who passed": money(service["cost_per_verified"], currency),
+            "Price of a call": money(service.price, currency),
+            "Charged for all": money(service.cost, currency),
+            "Calls per genuine person who passed": money(service.cost_per_verified, currency),
         }
 
     @property
@@ -506,74 +494,74 @@ class Tables:
         """Who answered."""
         return self._by_system(self._tested_system)
 
-    def _tested_system(self, system: Node) -> Row:
+    def _tested_system(self, system: System) -> Row:
         return {
-            "Answered by": _ORIGINS[system["environment"].raw],
-            "Backend": text(system["backend"]),
-            "Model": text(system["model"]),
-            "Scale": text(system["scale"]),
-            "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
-            "Without a score": _unless_zero(system["without_score"]),
-            "Privacy": text(system["privacy"]),
+            "Answered by": _ORIGINS[system.environment],
+            "Backend": text(system.backend),
+            "Model": text(system.model),
+            "Scale": text(system.scale),
+            "Gives": "scores" if system.kind == "scores" else "decisions only",
+            "Without a score": _unless_zero(system.without_score),
+            "Privacy": text(system.privacy),
         }
 
     @property
     def people(self) -> list[Row]:
         """The size of the test set and of each group."""
-        study = self.document["study"]
-        rows = [_size_row("All", study["size"])]
-        for column, groups in study["groups"].entries:
-            for group, size in groups.entries:
+        study = self.evaluation.study
+        rows = [_size_row("All", study.size)]
+        for column, groups in study.groups.items():
+            for group, size in groups.items():
                 rows.append(_size_row(Markup("{}: {}").format(name(column), name(group)), size))
         return rows
 
 
-def _size_row(part: Markup | str, size: Node) -> Row:
+def _size_row(part: Markup | str, size: SampleSize) -> Row:
     return {
         "Part": part,
-        "People": count(size["subjects"]),
-        "Pairs": count(size["pairs"]),
-        "Mated": count(size["mated"]),
-        "Non-mated": count(size["non_mated"]),
+        "People": count(size.subjects),
+        "Pairs": count(size.pairs),
+        "Mated": count(size.mated),
+        "Non-mated": count(size.non_mated),
     }
 
 
-def _point(system: Node) -> Node:
-    return system["at_required"] or system["at_default"]
+def _point(system: System) -> OperatingPoint | None:
+    return system.at_required or system.at_default
 
 
-def _frr(point: Node) -> Markup:
-    return rate(point["frr"], point["frr_at_fmr"]) if point else Markup()
+def _frr(point: OperatingPoint | None) -> Markup:
+    return rate(point.frr, point.frr_at_fmr) if point else Markup()
 
 
-def _unless_zero(node: Node) -> Markup:
-    return count(node) if node.raw else Markup()
+def _unless_zero(value: int) -> Markup:
+    return count(value) if value else Markup()
 
 
-def _if_any(node: Node) -> Markup:
-    return rate(node) if node["trials"].raw else Markup()
+def _if_any(shown: Rate) -> Markup:
+    return rate(shown) if shown.trials else Markup()
 
 
-def _within(service: Node, percentile: str) -> Markup:
-    latency = service["latency_s"]
-    return quantity(latency[percentile], unit="s") if percentile in latency.raw else Markup()
+def _within(service: Service, percentile: str) -> Markup:
+    latency = service.latency_s
+    return quantity(latency[percentile], unit="s") if percentile in latency else Markup()
 
 
-def _list_counts(counts: Node) -> Markup:
-    parts = [Markup("{}: {}").format(name(key), count(node)) for key, node in counts.entries]
+def _list_counts(counts: Mapping[str, int]) -> Markup:
+    parts = [Markup("{}: {}").format(name(key), count(value)) for key, value in counts.items()]
     return Markup(", ").join(parts)
 
 
-def _threshold(system: Node, point: Node) -> Markup:
+def _threshold(system: System, point: OperatingPoint | None) -> Markup:
     """Return a threshold with a note on its origin, or the reason why there is none."""
-    note = text(system["why_not"])
+    note = text(system.why_not)
     if not point:
         return note
-    threshold = score(point["threshold"])
+    threshold = score(point.threshold)
     # Without a point at the required FMR, this is the one at the threshold of the run.
-    if threshold and not system["at_required"]:
+    if threshold and not system.at_required:
         note = Markup("of the run. {}").format(note)
-    elif point["chosen_on"].raw == "fixed":
+    elif point.chosen_on == "fixed":
         note = Markup("fixed")
     if not threshold:
         threshold = Markup("the vendor decides")
@@ -582,53 +570,51 @@ def _threshold(system: Node, point: Node) -> Markup:
     return threshold + Markup(" <small>{}</small>").format(note)
 
 
-def _why_empty(point_at: Node) -> Markup:
+def _why_empty(point_at: PointAt) -> Markup:
     """Return how many pairs an FMR needs, or the reason why there are no rates at it."""
-    if point_at["pairs_needed"].raw is None:
-        return Markup("<small>{}</small>").format(text(point_at["why_not"]))
-    needed = count(point_at["pairs_needed"])
+    if point_at.pairs_needed is None:
+        return Markup("<small>{}</small>").format(text(point_at.why_not))
+    needed = count(point_at.pairs_needed)
     return Markup("<small>needs {} non-mated pairs</small>").format(needed)
 
 
-def _ratio(node: Node) -> Markup:
-    if not node or node["value"].raw:
-        return estimate(node, quantity, _TIMES)
-    high = quantity(node["interval"]["high"])
+def _ratio(ratio: Estimate | None) -> Markup:
+    if ratio is None or ratio.value:
+        return estimate(ratio, quantity, _TIMES)
+    high = quantity(ratio.interval.high)
     return Markup("<small>no error: at most {}{}</small>").format(high, _TIMES)
 
 
-def _cost(node: Node, currency: Markup) -> Markup:
+def _cost(cost: Estimate | None, currency: Markup) -> Markup:
     """Return an amount with its interval and currency; empty if it is unknown."""
-    return estimate(node, quantity, Markup("&nbsp;") + currency)
+    return estimate(cost, quantity, Markup("&nbsp;") + currency)
 
 
-def _errors(difference: Node, system: str) -> Markup:
-    """Return the pairs that the ``first`` or ``second`` system rejected."""
-    if not difference["frr"]:
+def _errors(errors: int | None, alone: int | None) -> Markup:
+    """Return the pairs that a system rejected, and those that it alone rejected."""
+    if errors is None:
         return Markup()
-    return Markup('{} <small class="whole">{} alone</small>').format(
-        count(difference[f"errors_{system}"]), count(difference[f"only_{system}"])
-    )
+    return Markup('{} <small class="whole">{} alone</small>').format(count(errors), count(alone))
 
 
-def _same_scores(difference: Node) -> Markup:
-    if not difference["both_scored"].raw:
+def _same_scores(difference: Difference) -> Markup:
+    if not difference.both_scored:
         return Markup()
-    same_scores = count(difference["same_scores"])
-    return Markup("{} of {}").format(same_scores, count(difference["both_scored"]))
+    same_scores = count(difference.same_scores)
+    return Markup("{} of {}").format(same_scores, count(difference.both_scored))
 
 
-def _significance(difference: Node) -> Markup:
+def _significance(difference: Difference) -> Markup:
     """Return whether a difference is significant, and the systems above the required FMR."""
-    if not difference["frr"]:
+    if not difference.frr:
         answer = Markup("not compared")
-    elif not difference["is_real"].raw:
+    elif not difference.is_real:
         answer = Markup("no")
-    elif difference["better"]:
-        answer = Markup("yes: {} is better").format(text(difference["better"]))
+    elif difference.better:
+        answer = Markup("yes: {} is better").format(text(difference.better))
     else:
         answer = Markup("yes")
-    for system_name in difference["beyond"]:
+    for system_name in difference.beyond:
         warning = Markup(" <small>{} is above the required FMR</small>")
         answer += warning.format(text(system_name))
     return answer
@@ -639,30 +625,43 @@ def report_html(evaluation: Evaluation) -> str:
 
     The same evaluation gives the same page, byte for byte.
     """
-    document = Node(evaluation.to_dict())
-    tables = Tables(document)
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8") + _margins_of(document)
-    return _page().render(
-        document=document,
-        tables=tables,
+    tables = Tables(evaluation)
+    return render(
+        "page.html",
+        margins=_margins_of(evaluation),
         evaluation=evaluation,
-        sections=[*_sections(document, tables)],
-        digest=_digest_of(document),
-        style=Markup(style),  # noqa: S704 - a file of ours
-        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        tables=tables,
+        sections=[*_sections(evaluation, tables)],
+        digest=_digest_of(evaluation),
     )
 
 
-def _margins_of(document: Node) -> str:
+def render(template: str, *folders: Path, margins: str = "", **values: Any) -> str:
+    """Return a page with the style of a report, without scripts or requests.
+
+    `folders` may have templates beside those of a report; `margins` is the style of printed pages.
+    """
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8") + margins
+    return (
+        _environment(*folders)
+        .get_template(template)
+        .render(
+            style=Markup(style),  # noqa: S704 - a file of ours
+            style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            **values,
+        )
+    )
+
+
+def _margins_of(evaluation: Evaluation) -> str:
     """Return the style of the margins of each printed page: digest, models and page numbers."""
     facts = []
-    digest = _digest_of(document)
+    digest = _digest_of(evaluation)
     if digest:
-        facts.append(plain(f"SHA-256 of {digest.title}: {digest.node.raw}"))
-    for system in document["systems"]:
-        if system["model"]:
-            name_and_model = f"{system['name'].raw}: {system['model'].raw}"
-            facts.append(shortened(name_and_model, _MOST_LETTERS_IN_MARGIN))
+        facts.append(plain(f"SHA-256 of {digest.title}: {digest.sha256}"))
+    for system in evaluation.systems:
+        if system.model:
+            facts.append(shortened(f"{system.name}: {system.model}", _MOST_LETTERS_IN_MARGIN))
     return (
         "@page { @bottom-left { width: 85%; font: 6.5pt/1.3 system-ui, sans-serif; color: #444444; "
         f"content: {_css_string('; '.join(facts))}; }} "
@@ -684,15 +683,15 @@ class Digest(NamedTuple):
     """A digest of the compared pairs, and what it is the digest of."""
 
     title: str
-    node: Node
+    sha256: str
 
 
-def _digest_of(document: Node) -> Digest | None:
+def _digest_of(evaluation: Evaluation) -> Digest | None:
     """Return the digest of the test set, or else of the score files; None if neither is known."""
-    if document["study"]["digest"]:
-        return Digest("the pairs", document["study"]["digest"])
-    if document["evidence"]:
-        return Digest("the scores", document["evidence"]["sha256"])
+    if evaluation.study.digest:
+        return Digest("the pairs", evaluation.study.digest)
+    if evaluation.evidence:
+        return Digest("the scores", evaluation.evidence.sha256)
     return None
 
 
@@ -714,33 +713,35 @@ class Folding(enum.StrEnum):
     ALWAYS = "always"
 
 
-def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, Folding]]:
+def _sections(evaluation: Evaluation, tables: Tables) -> Iterator[tuple[str, str, Folding]]:
     """Yield the macro (in ``sections.html``), title and folding of each section with data.
 
     Sections for a decision come first, then folded details for an analyst.
     """
-    yield from _sections_for_decision(document, tables)
-    if document["differences"]:
+    yield from _sections_for_decision(evaluation, tables)
+    if evaluation.differences:
         yield "paired", "Differences in numbers", Folding.ALWAYS
     if tables.systems:
         yield "tested", "Who and what was tested", Folding.ALWAYS
     yield "method", "How this was measured", Folding.ALWAYS
 
 
-def _sections_for_decision(document: Node, tables: Tables) -> Iterator[tuple[str, str, Folding]]:
-    headline = document["headline"].raw
-    differences = document["differences"]
-    if document["caveats"]:
+def _sections_for_decision(
+    evaluation: Evaluation, tables: Tables
+) -> Iterator[tuple[str, str, Folding]]:
+    headline = evaluation.headline
+    differences = evaluation.differences
+    if evaluation.caveats:
         yield "cannot", "What this comparison cannot show", Folding.NEVER
     if tables.years:
         yield "year", "A year of calls", Folding.NEVER
-    if any(difference["sentence"].raw != headline for difference in differences):
+    if any(difference.sentence != headline for difference in differences):
         yield "differences", "Is the difference real?", Folding.NEVER
-    if any(system["groups"] for system in tables.systems):
+    if any(system.groups for system in tables.systems):
         yield "groups", "Groups of people", Folding.NEVER
-    if any(difference["scatter"] for difference in differences):
+    if any(difference.scatter for difference in differences):
         yield "scatter", "Two systems on the same pairs", Folding.NARROW
-    if any(system["curve"] for system in tables.systems):
+    if any(system.curve for system in tables.systems):
         yield "thresholds", "Scores and thresholds", Folding.NARROW
     if tables.at_fmrs:
         yield "fmrs", "At other false match rates", Folding.NARROW
@@ -748,21 +749,32 @@ def _sections_for_decision(document: Node, tables: Tables) -> Iterator[tuple[str
         yield "service", "Availability, time and money", Folding.NARROW
 
 
-def _is_measured(system: Node) -> bool:
-    service = system["service"]
-    return any(service[key] for key in ("latency_s", "not_answered", "price", "cost"))
+def _is_measured(system: System) -> bool:
+    service = system.service
+    has_price = service.price is not None or service.cost is not None
+    return has_price or bool(service.latency_s or service.not_answered)
+
+
+def printable(value: object) -> object:
+    """Return what a template prints: a text without control characters, and Markup as it is.
+
+    Raises:
+        TypeError: a number is printed without a filter, and so without its exact value.
+    """
+    if value is None or isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} cannot be printed without a filter.")
+    return plain(value) if type(value) is str else value
 
 
 @functools.cache
-def _page() -> jinja2.Template:
+def _environment(*folders: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader((*folders, _TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # A node without a filter is printed as a text of the document.
-        finalize=lambda value: text(value) if isinstance(value, Node) else value,
+        finalize=printable,
     )
     environment.filters |= {"count": count, "head": head, "moment": moment, "name": name}
     environment.filters |= {
@@ -770,6 +782,7 @@ def _page() -> jinja2.Template:
         "plain": plain,
         "quantity": quantity,
         "setting": setting,
+        "text": text,
     }
     environment.globals |= {"plots": plots, "nothing": NOTHING}
-    return environment.get_template("page.html")
+    return environment

@@ -16,7 +16,7 @@ from kit.goldens import kept
 
 from facematch_comparison import report_html, write_report
 from facematch_comparison.judging.evaluation import evaluate
-from facematch_comparison.report.page import Node, plain
+from facematch_comparison.report.page import plain, printable
 from facematch_comparison.values.model import Estimate
 
 
@@ -217,9 +217,10 @@ def test_letters_of_names_are_preserved_and_encodable(name):
     assert all(old == new for old, new in zip(name, shown, strict=True) if old.isalnum())
 
 
-def test_a_template_with_an_unformatted_number_fails():
+@pytest.mark.parametrize("value", [3, 0.5, None])
+def test_a_template_with_an_unformatted_number_fails(value):
     with pytest.raises(TypeError):
-        str(Node(3))
+        printable(value)
 
 
 @every_page
