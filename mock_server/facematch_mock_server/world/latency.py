@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 
 from .clock import Draws
-from .vendor import Vendor, read_delay_s
+from .vendor import Vendor
 
 #: Maximum seconds of a delay.
 MAX_DELAY_S = 3600.0
@@ -20,8 +20,14 @@ _NORMAL = statistics.NormalDist()
 
 
 def _read_s(value: object) -> float:
+    """Parse seconds of real time from a number or a string; ValueError if not from 0 to 3600."""
     # The control API parses fractions as Decimal.
-    return read_delay_s(float(value) if isinstance(value, Decimal) else value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise ValueError("not a number of seconds")  # noqa: TRY004 - as for any bad value
+    number = float(value)
+    if not 0 <= number <= MAX_DELAY_S:
+        raise ValueError("not a number of seconds from 0 to 3600")
+    return number
 
 
 def _read_positive(value: object) -> float:

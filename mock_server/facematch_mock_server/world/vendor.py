@@ -180,19 +180,10 @@ def _count(value: Any, low: int = 1) -> int:
     return number
 
 
-def read_delay_s(value: Any) -> float:
-    """Parse seconds of real time from a number or a string; ValueError if not from 0 to 3600."""
-    is_number = isinstance(value, (int, float, str)) and not isinstance(value, bool)
-    if is_number and 0 <= float(value) <= 3600:
-        return float(value)
-    raise ValueError("not a number of seconds from 0 to 3600")
-
-
 #: The parser and the description of each type of number.
 NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "count": (_count, "a whole number from 1"),
     "seconds": (_count, "a whole number from 1"),
-    "delay": (read_delay_s, "a number of seconds from 0 to 3600"),
     "limit": (
         lambda value: None if value in (None, "none") else _count(value, 0),
         "a whole number from 0, or none for no limit",

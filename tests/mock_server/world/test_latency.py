@@ -11,11 +11,11 @@ from vendors.didit import post_match
 from facematch_mock_server import LogNormal, MockServer
 
 
-def wait(client, *calls, **more):
+def wait(client, *calls):
     """Make these calls; return the seconds that they waited for."""
     before = len(client.seconds)
     for call in calls:
-        client.didit("p1", "p1", call, **more)
+        client.didit("p1", "p1", call)
     return client.seconds[before:]
 
 
@@ -41,19 +41,6 @@ def test_a_reset_restores_the_latency_of_the_server(open_asking):
     client.control.reset()
     assert client.control.latency() == {"match": 1.0}
     assert wait(client, "liveness", "match") == [1]
-
-
-def test_rotation_is_slower_by_the_seconds_of_its_switch(open_asking):
-    client = open_asking(switches={"rotation_s": "0.5"}, latency={"match": 1})
-    assert wait(client, "match", "liveness") == [1]
-    assert wait(client, "match", "liveness", rotate_image="true") == [1.5, 0.5]
-    assert wait(open_asking(), "match", rotate_image="true") == []
-
-
-@pytest.mark.parametrize("seconds", [-1, 3601, "soon", True, None])
-def test_invalid_seconds_of_a_rotation_are_rejected(open_asking, seconds):
-    with pytest.raises(ValueError, match="rotation_s"):
-        open_asking(switches={"rotation_s": seconds})
 
 
 def test_call_with_high_latency_does_not_block_other_calls():

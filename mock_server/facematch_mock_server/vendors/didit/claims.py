@@ -61,7 +61,6 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
     "price_session": ("credit.price.session", "amount"),
-    "rotation_s": ("rotation.latency_s", "delay"),
 }
 
 _NOT_FOUND = '\n<!doctype html>\n<html lang="en">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n'
@@ -129,7 +128,6 @@ CLAIMS = table(
     fact("warning.words", OURS, "Some descriptions of warnings are ours, because Didit's are not documented."),
     fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race; race is always null."),
     fact("entity.largest_first", OURS, "The largest face is reported first; the order of faces is not documented."),
-    row("rotation.latency_s", 0.0, OURS, "rotate_image adds latency (Didit API reference, Face Match, June 2026), but no document says how much: none by default. A setting changes it."),
     fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved is not rounded."),
     fact("score.compared", OURS, "A score is rounded before it is compared, so that status and score agree."),
 
@@ -181,7 +179,7 @@ CLAIMS = table(
     row("arm.catalogue", Reply(200), OURS, "The catalogue returns 200 with the slugs listed on the page; its other fields are not documented."),
     fact("session.charged", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented."),
     row("credit.price.session", Decimal("0.30"), OURS, "A session costs USD 0.30; a setting changes it."),
-    row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time. A setting changes it."),
+    row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time."),
     row("session.attempts", 3, OURS, "The third failed attempt declines a session; until then its liveness is Not Finished."),
     row("session.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "An unknown session returns 404 for every caller, before the key is checked."),
     row("session.out_of_reach", Reply(404, {"detail": "Session not found."}), OPENAPI, "A known session that the key cannot access returns 404 with another message. That a key cannot access sessions of the other application, live or sandbox, is our choice."),

@@ -193,8 +193,6 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
         has_no_pair = service is MATCH and call.outcome.score is None
         claim = "match.no_pair" if has_no_pair else f"{service.operation}.answer"
         response = call.answer(claim, _envelope(call, request_id, block))
-        if values["rotate_image"]:
-            response.delay_s = claims["rotation.latency_s"]
     except BaseException:
         # A call without a 200 response is free and creates no session.
         call.refund()
