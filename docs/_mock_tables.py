@@ -9,6 +9,7 @@ from _markdown import cells
 from facematch_mock_server import card_sheet
 from facematch_mock_server.claims import OURS, Known
 from facematch_mock_server.control import operations_of
+from facematch_mock_server.control.table import ControlOperation
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
@@ -68,21 +69,27 @@ def table_of_operations() -> str:
         for key, operation in operations_of(vendor_named(name)).items():
             had.setdefault(key, []).append(vendor_named(name).title)
             operations.setdefault(key, operation)
-    rows = [cells("Request", "", "Takes"), "|---|---|---|"]
+    rows = [cells("Request", "In Python, or else what it does", "Takes"), "|---|---|---|"]
     for key in sorted(operations, key=lambda key: (key[1], key[0])):
         (method, path), operation = key, operations[key]
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
         is_list = method == "GET" and not takes and ("POST", path) in operations
         if not path or is_list or path.endswith("/clear"):
             continue
-        alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
+        alone = f" ({had[key][0]} only)" if len(had[key]) == 1 else ""
         needed = [f"**`{name}`**" for name in sorted(operation.required)]
         others = [f"`{name}`" for name in sorted(takes - operation.required)]
         is_below = method == "POST" and path in WITH_OWN_TABLE
         arguments = "see below" if is_below else ", ".join(needed + others)
         place = f"`{method} {path.replace('{}', words.get(path, 'NAME'))}`"
-        rows.append(cells(place, operation.summary + alone, arguments))
+        rows.append(cells(place, method_of(operation) + alone, arguments))
     return "\n".join(rows)
+
+
+def method_of(operation: ControlOperation) -> str:
+    """Return the Python method that does the same, or else the operation's summary."""
+    name = operation._function.__name__  # noqa: SLF001
+    return operation.summary if name.startswith("_") else f"`{name}`"
 
 
 def takes_of(vendor: str, key: tuple[str, str]) -> list[str]:
