@@ -140,7 +140,7 @@ def day_of_comparison(backend: str) -> str:
 
 def table_of_limits() -> str:
     """Return the table of the limits of pictures and calls, without backends that have none."""
-    rows = [cells("Backend", "File", "Sides", "Calls"), "|---|---|---|---|"]
+    rows = [cells("Backend", "Bytes, at most", "Sides", "Calls"), "|---|---|---|---|"]
     for name, backend in bundled_backends().items():
         features = backend.capabilities
         limits = (file_sizes_of(features), sides_of(features), rates_of(features) or "-")
@@ -197,7 +197,7 @@ def file_sizes_of(features: Capabilities) -> str:
     limits = features.image_limits
     if limits.max_bytes is None:
         return "-"
-    size = f"at most {limits.max_bytes:,} bytes"
+    size = f"{limits.max_bytes:,}"
     # A limit with a source of its own is not the vendor's.
     return size if limits.max_bytes_from is None else f"{size} (ours)"
 

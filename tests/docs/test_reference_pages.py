@@ -55,9 +55,17 @@ def opened(backend, mock):
 
 
 def matrix(title, outcomes):
-    cases = dict.fromkeys(case for case, _ in outcomes)
-    outcomes = [cells(case, *(outcomes[case, vendor] for vendor in VENDORS)) for case in cases]
-    return "\n".join([cells(title, *VENDORS), "|" + "---|" * (1 + len(VENDORS)), *outcomes])
+    """Return a table of the vendors that charge; cases with the same cells share a row."""
+    shown = [
+        vendor
+        for vendor in VENDORS
+        if {cell for (_, of), cell in outcomes.items() if of == vendor} - {"0", "-"}
+    ]
+    cases_of = {}
+    for case in dict.fromkeys(case for case, _ in outcomes):
+        cases_of.setdefault(tuple(outcomes[case, vendor] for vendor in shown), []).append(case)
+    rows = [cells("; ".join(cases), *row) for row, cases in cases_of.items()]
+    return "\n".join([cells(title, *shown), "|" + "---|" * (1 + len(shown)), *rows])
 
 
 DOWN = {"kind": "json", "body": {"detail": "Down."}}
