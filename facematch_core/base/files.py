@@ -36,6 +36,20 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
             os.fsync(file.fileno())
 
 
+def create_private(path: str | os.PathLike[str]) -> None:
+    """Create a missing file that only its owner can open. SQLite's own files inherit its mode.
+
+    Raises:
+        ConfigurationError: the file cannot be created.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    except OSError as error:
+        problem = f"Cannot create the file {os.fspath(path)!r}: {error.strerror}."
+        raise ConfigurationError(problem) from None
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
     """Yield the path of a new file that replaces `path` at the end, unless an exception is raised.

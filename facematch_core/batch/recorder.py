@@ -26,17 +26,16 @@ import os
 import platform
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 
 import attrs
 
 from facematch_core.base.deadline import Clock, SystemClock
-from facematch_core.base.files import OWNER_ONLY
+from facematch_core.base.files import create_private
 from facematch_core.errors import ConfigurationError, InvalidRequest
-from facematch_core.models import CallRecord, Charged, Decision
+from facematch_core.models import CallRecord, Charged
 from facematch_core.store import SqlStore
 
 from .records import (
@@ -46,14 +45,9 @@ from .records import (
     PairState,
     Price,
     Progress,
-    RecordedPair,
     StoredSystem,
     UnresolvedCharge,
 )
-
-T = TypeVar("T")
-
-Connection: TypeAlias = sqlite3.Connection
 
 #: Schema version. Version 5 had no column `pictures`; a file of another version is rejected
 #: unchanged.
@@ -83,12 +77,16 @@ _TABLES: Final = (
 )
 _ADD_PICTURES: Final = "ALTER TABLE facematch_comparisons ADD COLUMN pictures TEXT"
 
+#: The columns of a pair's outcome.
+_OUTCOME: Final = ", ".join(
+    field.name for field in attrs.fields(PairOutcome) if field.name != "call"
+)
+
 #: Column values of a FREE pair.
 _EMPTY: Final[Mapping[str, Any]] = {
     **attrs.asdict(PairOutcome(state=PairState.FREE, billed=None)),
     "started_at": None,
     "looked_at": None,
-    "pictures": None,
 }
 
 #: Errors raised while reading a row that facematch did not write.
@@ -121,21 +119,23 @@ class Recorder:
         self.file = file
         self._clock = clock or SystemClock()
         self._thread_lock = threading.RLock()
-        self._connection: Connection | None = None
-        self._process_lock: Connection | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._process_lock: sqlite3.Connection | None = None
         if file.exists():
             try:
-                self.transact(lambda _db: None)
+                self.systems()
             except BaseException:
                 self.close()
                 raise
 
-    def transact(self, step: Callable[..., T], *parameters: object, **more: object) -> T:
-        """Run `step` in a transaction. Errors never quote the content of the file."""
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Begin a transaction, and commit it. Errors never quote the content of the file."""
         try:
             with self._thread_lock, self._connect() as db:
                 db.execute("BEGIN IMMEDIATE")
-                return step(db, *parameters, **more)
+                yield db
+                return
         except (ConfigurationError, InvalidRequest):
             # Re-raise these before `_DAMAGE`: they are also ValueErrors.
             raise
@@ -149,7 +149,7 @@ class Recorder:
         # Raise outside the except block, because the exception may quote a stored value.
         raise ConfigurationError(problem)
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> sqlite3.Connection:
         """Return the connection, whose transactions commit at the end of their ``with``."""
         if self._connection is None:
             create_private(self.file)
@@ -184,7 +184,8 @@ class Recorder:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(f"{self.file.resolve()}.lock")
         if lock is None:
-            (row,) = self.transact(_select, f"SELECT holder FROM {STORE_TABLE}")  # noqa: S608
+            with self.transaction() as db:
+                (row,) = db.execute(f"SELECT holder FROM {STORE_TABLE}")  # noqa: S608
             raise ConfigurationError(
                 f"The {self.label} {self.file} is in use by {row['holder'] or 'another process'}. "
                 "Only one process at a time can write to it; nothing was sent. Wait for that "
@@ -209,17 +210,20 @@ class Recorder:
             lock.close()
 
     def _note_holder(self, holder: str | None) -> None:
-        note = f"UPDATE {STORE_TABLE} SET holder = ?"  # noqa: S608
-        self.transact(lambda db: db.execute(note, (holder,)))
+        with self.transaction() as db:
+            db.execute(f"UPDATE {STORE_TABLE} SET holder = ?", (holder,))  # noqa: S608
 
     def calls(self) -> SqlStore | None:
         """Open the call store in this file, if it has one."""
-        query = "SELECT 1 FROM sqlite_master WHERE name = 'facematch_attempts'"
-        return SqlStore(f"sqlite:///{self.file}") if self.transact(_select, query) else None
+        with self.transaction() as db:
+            query = "SELECT 1 FROM sqlite_master WHERE name = 'facematch_attempts'"
+            has_calls = db.execute(query).fetchone() is not None
+        return SqlStore(f"sqlite:///{self.file}") if has_calls else None
 
     def systems(self) -> tuple[StoredSystem, ...]:
         """Return the systems, in insertion order."""
-        return tuple(self.transact(_select_systems))
+        with self.transaction() as db:
+            return _select_systems(db)
 
     def enter_pairs(
         self,
@@ -233,49 +237,66 @@ class Recorder:
             change: Returns what a stored system becomes, given also the one of the same number or
                 name that is entered; raises `InvalidRequest` if it may not change so.
         """
-
-        def step(db: Connection) -> StoredSystem:
+        with self.transaction() as db:
             stored_systems = _select_systems(db)
             entered = attrs.evolve(system, number=len(stored_systems) + 1)
             for stored in stored_systems:
                 if system.number == stored.number or system.name == stored.name:
                     entered = change(stored, system)
-            number = entered.number
             _write_system(db, entered)
             new = """INSERT OR IGNORE INTO facematch_comparisons (system, pair, state)
                 VALUES (?, ?, 'free')"""
-            db.executemany(new, ((number, pair) for pair in pairs))
-            _update(db, number, _EMPTY, "state = 'failed'")
+            db.executemany(new, ((entered.number, pair) for pair in pairs))
+            _update(db, entered.number, _EMPTY, "state = 'failed'")
             return entered
 
-        return self.transact(step)
+    def outcomes(self, system: int) -> dict[int, PairOutcome]:
+        """Return the outcome of each pair, in the order of their numbers."""
+        query = f"""SELECT pair, {_OUTCOME} FROM facematch_comparisons
+            WHERE system = ? ORDER BY pair"""  # noqa: S608 - names of columns
+        outcomes = {}
+        with self.transaction() as db:
+            for row in map(dict, db.execute(query, (system,))):
+                pair = row.pop("pair")
+                outcomes[pair] = PairOutcome(**row)
+        return outcomes
 
     def free(self, system: int) -> list[int]:
         """Return the numbers of the FREE pairs."""
-        query = """SELECT pair FROM facematch_comparisons
-            WHERE system = ? AND state = 'free' ORDER BY pair"""
-        return [row["pair"] for row in self.transact(_select, query, system)]
+        outcomes = self.outcomes(system)
+        return [pair for pair, outcome in outcomes.items() if outcome.state is PairState.FREE]
+
+    def progress(self, system: int) -> Progress:
+        """Count one system's pairs by state, charge and model."""
+        (is_billed,) = (each.is_billed for each in self.systems() if each.number == system)
+        return Progress.of(self.outcomes(system).values(), is_billed=is_billed)
 
     def begin(self, system: int, pair: int, call: CallRecord, pictures: str | None = None) -> None:
         """FREE to BEGUN: store the call, before a budget reserves its price."""
-        values = {
-            "state": PairState.BEGUN,
-            "call_id": call.id,
-            "call": json.dumps(call.to_dict()),
-            "started_at": self._now(),
-            "pictures": pictures,
-        }
-        self.transact(_change_call, system, pair, call.id, (PairState.FREE,), values)
+        record = {"call_id": call.id, "call": json.dumps(call.to_dict()), "pictures": pictures}
+        self._move(system, pair, call.id, PairState.FREE, PairState.BEGUN, **record)
 
     def ask(self, system: int, pair: int, call_id: str) -> None:
         """BEGUN to ASKED: the call is about to send its first byte."""
-        values = {"state": PairState.ASKED, "started_at": self._now()}
-        self.transact(_change_call, system, pair, call_id, (PairState.BEGUN,), values)
+        self._move(system, pair, call_id, PairState.BEGUN, PairState.ASKED)
 
     def repeat(self, system: int, pair: int, call_id: str) -> None:
         """ASKED to BEGUN: an attempt failed without a charge and will be retried."""
-        values = {"state": PairState.BEGUN}
-        self.transact(_change_call, system, pair, call_id, (PairState.ASKED,), values)
+        self._move(system, pair, call_id, PairState.ASKED, PairState.BEGUN)
+
+    def _move(
+        self,
+        system: int,
+        pair: int,
+        call_id: str,
+        old: PairState,
+        new: PairState,
+        /,
+        **values: str | None,
+    ) -> None:
+        with self.transaction() as db:
+            values |= {"state": new, "started_at": self._now()}
+            _change_call(db, system, pair, call_id, (old,), values)
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="microseconds")
@@ -284,14 +305,11 @@ class Recorder:
         self, system: int, pair: int, outcome: PairOutcome, changed: StoredSystem | None = None
     ) -> None:
         """Store the outcome of a pair, and its system if that has changed; safe to repeat."""
-
-        def step(db: Connection) -> None:
+        with self.transaction() as db:
             out_of = (PairState.FREE, *UNDER_WAY, outcome.state)
             _change_call(db, system, pair, outcome.call_id, out_of, _row_of(outcome))
             if changed is not None:
                 _write_system(db, changed)
-
-        self.transact(step)
 
     def recover_from_dead_run(
         self, system: StoredSystem, write_charges: Callable[[Sequence[str], Charged], object]
@@ -303,40 +321,35 @@ class Recorder:
         """
         lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
         lost = lost if system.is_billed else _EMPTY
-        query = """SELECT call_id FROM facematch_comparisons
-            WHERE system = ? AND state = ? ORDER BY pair"""
+        outcomes = self.outcomes(system.number).values()
         for state, values in ((PairState.BEGUN, _EMPTY), (PairState.ASKED, lost)):
-            rows = self.transact(_select, query, system.number, state)
-            write_charges([row["call_id"] for row in rows], values["billed"] or Charged.NO)
-            self.transact(_update, system.number, values, "state = :of_state", of_state=state)
+            calls = [outcome.call_id for outcome in outcomes if outcome.state is state]
+            write_charges([call for call in calls if call], values["billed"] or Charged.NO)
+            with self.transaction() as db:
+                _update(db, system.number, values, "state = :of_state", of_state=state)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
         """Return the unanswered pairs that were charged, or may have been."""
         query = """SELECT system, pair, state, call, error, started_at AS since, looked_at
             FROM facematch_comparisons WHERE system = ? AND state IN (?, ?) ORDER BY pair"""
-
-        def step(db: Connection) -> tuple[UnresolvedCharge, ...]:
-            rows = _select(db, query, system.number, *WITHOUT_ANSWER)
+        with self.transaction() as db:
+            rows = db.execute(query, (system.number, *WITHOUT_ANSWER))
             return tuple(UnresolvedCharge(name=system.name, **row) for row in rows)
-
-        return self.transact(step)
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
         """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False if not UNRESOLVED."""
         charged = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
         values = _EMPTY if billed is Charged.NO else charged
-        where = "call_id = :of_call AND state = 'unresolved'"
-        return self.transact(_update, system, values, where, of_call=call_id) == 1
+        with self.transaction() as db:
+            where = "call_id = :of_call AND state = 'unresolved'"
+            return _update(db, system, values, where, of_call=call_id) == 1
 
     def release(self, system: int, pairs: Iterable[int]) -> None:
         """Make pairs FREE that are not under way, so that the next run asks them again."""
-
-        def step(db: Connection) -> None:
+        where = "pair = :of_pair AND state NOT IN ('begun', 'asked')"
+        with self.transaction() as db:
             for pair in pairs:
-                where = "pair = :of_pair AND state NOT IN ('begun', 'asked')"
                 _update(db, system, _EMPTY, where, of_pair=pair)
-
-        self.transact(step)
 
     def answer_late(
         self,
@@ -348,77 +361,14 @@ class Recorder:
 
         If `answer` is None, only the time of the search is stored.
         """
-
-        def step(db: Connection) -> bool:
-            values = {"looked_at": self._now()} if answer is None else _row_of(answer)
-            where = """pair = :of_pair AND call_id = :of_call
-                AND state IN ('unresolved', 'no response')"""
-            which = {"of_pair": charge.pair, "of_call": charge.call.id}
+        values = {"looked_at": self._now()} if answer is None else _row_of(answer)
+        where = "call_id = :of_call AND state IN ('unresolved', 'no response')"
+        with self.transaction() as db:
             # No row changes if another process has resolved the call meanwhile.
-            is_changed = _update(db, charge.system, values, where, **which) == 1
+            is_changed = _update(db, charge.system, values, where, of_call=charge.call.id) == 1
             if changed is not None:
                 _write_system(db, changed)
-            return answer is not None and is_changed
-
-        return self.transact(step)
-
-    def progress(self, system: int) -> Progress:
-        """Count one system's pairs by state, charge and model."""
-        query = """SELECT count(*) AS count, state, decision, billed, model
-            FROM facematch_comparisons WHERE system = ? GROUP BY state, decision, billed, model"""
-
-        def step(db: Connection) -> Progress:
-            (is_billed,) = (
-                stored.is_billed for stored in _select_systems(db) if stored.number == system
-            )
-            not_acquired = 0
-            states: Counter[PairState] = Counter()
-            billed: Counter[Charged | None] = Counter()
-            models: Counter[str] = Counter()
-            for row in map(dict, _select(db, query, system)):
-                count = row.pop("count")
-                outcome = PairOutcome(**row)
-                # As in `recover_from_dead_run`: the next run sends a pair that is not billed again.
-                is_free = outcome.state is PairState.ASKED and not is_billed
-                states[PairState.BEGUN if is_free else outcome.state] += count
-                billed[outcome.billed] += count
-                if outcome.model is not None:
-                    models[outcome.model] += count
-                has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
-                if outcome.state is PairState.ANSWERED and not has_faces:
-                    not_acquired += count
-            return Progress(
-                states=dict(states),
-                not_acquired=not_acquired,
-                charged=billed[Charged.YES],
-                maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
-                models=dict(models),
-            )
-
-        return self.transact(step)
-
-    def answers(self, system: int, pairs: int) -> list[PairOutcome]:
-        """Return the outcome of each pair, in the order of the test set."""
-        query = """SELECT pair, state, call_id, decision, score, scale, billed, elapsed_s,
-            environment, model, error FROM facematch_comparisons WHERE system = ? ORDER BY pair"""
-
-        def step(db: Connection) -> list[PairOutcome]:
-            rows = [dict(row) for row in _select(db, query, system)]
-            if [row.pop("pair") for row in rows] != list(range(pairs)):
-                raise ValueError("other pairs")
-            return [PairOutcome(**row) for row in rows]
-
-        return self.transact(step)
-
-    def pairs(self, system: int) -> dict[int, RecordedPair]:
-        """Return the state and the pictures of each pair, by its number."""
-        query = "SELECT pair, state, pictures FROM facematch_comparisons WHERE system = ?"
-
-        def step(db: Connection) -> dict[int, RecordedPair]:
-            rows = _select(db, query, system)
-            return {row["pair"]: RecordedPair(row["state"], row["pictures"]) for row in rows}
-
-        return self.transact(step)
+        return answer is not None and is_changed
 
 
 def replace_record(new: Path, old: Path) -> None:
@@ -429,7 +379,7 @@ def replace_record(new: Path, old: Path) -> None:
     Path(f"{new}.lock").unlink(missing_ok=True)
 
 
-def _make_tables(db: Connection, label: str) -> None:
+def _make_tables(db: sqlite3.Connection, label: str) -> None:
     """Create the tables of a new file; raise `ConfigurationError` for another schema version."""
     db.execute(_STORE)
     row = db.execute(f"SELECT version FROM {STORE_TABLE}").fetchone()  # noqa: S608
@@ -447,20 +397,16 @@ def _make_tables(db: Connection, label: str) -> None:
         )
 
 
-def _select(db: Connection, sql: str, *values: object) -> list[sqlite3.Row]:
-    return db.execute(sql, values).fetchall()
-
-
-def _select_systems(db: Connection) -> list[StoredSystem]:
+def _select_systems(db: sqlite3.Connection) -> tuple[StoredSystem, ...]:
     systems = []
-    for row in _select(db, "SELECT * FROM facematch_systems ORDER BY number"):
+    for row in db.execute("SELECT * FROM facematch_systems ORDER BY number"):
         price = row["price"] and Price.of_text(row["price"])
         read = {"settings": json.loads(row["settings"]), "price": price}
         systems.append(StoredSystem(**{**row, **read}))
-    return systems
+    return tuple(systems)
 
 
-def _write_system(db: Connection, system: StoredSystem) -> None:
+def _write_system(db: sqlite3.Connection, system: StoredSystem) -> None:
     row = attrs.asdict(system, recurse=False)
     row |= {"settings": json.dumps(system.settings), "price": system.price and str(system.price)}
     write = """INSERT OR REPLACE INTO facematch_systems
@@ -473,12 +419,13 @@ def _row_of(outcome: PairOutcome) -> Mapping[str, Any]:
     if outcome.state is PairState.FREE:
         return _EMPTY
     row = attrs.asdict(outcome, recurse=False)
+    del row["pictures"]
     call = row.pop("call")
     return row if call is None else row | {"call": json.dumps(call.to_dict())}
 
 
 def _update(
-    db: Connection, system: int, values: Mapping[str, Any], where: str, **which: object
+    db: sqlite3.Connection, system: int, values: Mapping[str, Any], where: str, **which: object
 ) -> int:
     """Update rows of a system's pairs; return the number of updated rows."""
     names = ", ".join(f"{name} = :{name}" for name in values)
@@ -488,11 +435,11 @@ def _update(
 
 
 def _change_call(  # noqa: PLR0917 - which row, and how
-    db: Connection,
+    db: sqlite3.Connection,
     system: int,
     pair: int,
     call_id: str | None,
-    out_of: Collection[PairState],
+    out_of: Sequence[PairState],
     values: Mapping[str, Any],
 ) -> None:
     """Update a pair; raise `ConfigurationError` if it is in another state or has another call."""
@@ -505,16 +452,7 @@ def _change_call(  # noqa: PLR0917 - which row, and how
         )
 
 
-def create_private(file: str | Path) -> None:
-    """Create a missing file that only its owner can open. SQLite's own files inherit its mode."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
-    except OSError as error:
-        raise ConfigurationError(f"Cannot create {file}: {error.strerror}.") from None
-
-
-def _take_lock(file: str) -> Connection | None:
+def _take_lock(file: str) -> sqlite3.Connection | None:
     """Lock an empty file with SQLite until the process ends; return None if it is locked."""
     # Another user who can open the lock file could lock its owner out.
     create_private(file)

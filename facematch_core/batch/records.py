@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -90,6 +91,8 @@ class PairOutcome:
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
+    #: The digests of the pictures; None for a pair of a test set.
+    pictures: str | None = None
     #: The call record, if the vendor's id became known after the call began.
     call: CallRecord | None = None
 
@@ -146,14 +149,6 @@ class PairOutcome:
             error="UnexpectedResponse",
             call_id=self.call_id,
         )
-
-
-@attrs.frozen
-class RecordedPair:
-    """The state of a pair, and the digests of its pictures; None for a pair of a test set."""
-
-    state: PairState = attrs.field(converter=PairState)
-    pictures: str | None
 
 
 def _read_call(text: str) -> CallRecord:
@@ -214,6 +209,30 @@ class Progress:
     charged: int
     maybe_charged: int
     models: Mapping[str, int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, outcomes: Iterable[PairOutcome], *, is_billed: bool) -> Progress:
+        states: Counter[PairState] = Counter()
+        billed: Counter[Charged | None] = Counter()
+        models: Counter[str] = Counter()
+        not_acquired = 0
+        for outcome in outcomes:
+            # As in `recover_from_dead_run`: the next run sends a pair that is not billed again.
+            is_free = outcome.state is PairState.ASKED and not is_billed
+            states[PairState.BEGUN if is_free else outcome.state] += 1
+            billed[outcome.billed] += 1
+            if outcome.model is not None:
+                models[outcome.model] += 1
+            has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
+            if outcome.state is PairState.ANSWERED and not has_faces:
+                not_acquired += 1
+        return cls(
+            states=dict(states),
+            not_acquired=not_acquired,
+            charged=billed[Charged.YES],
+            maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
+            models=dict(models),
+        )
 
     @property
     def pairs(self) -> int:

@@ -1,20 +1,21 @@
-"""`facematch budget`: show budgets, and resolve calls with an unknown charge."""
+"""`facematch budget`: show budgets and unanswered calls, and resolve an unknown charge."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
+from facematch_core.batch.recorder import STORE_TABLE
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment, Reconciled
 
-from .files import DatabaseKind
+from .files import DatabaseKind, find_tables
 from .options import (
     CHARGED,
     NOT_CHARGED,
@@ -27,6 +28,7 @@ from .options import (
     profile_option,
     single_setups,
 )
+from .recorded_calls import RecordedCalls, charge_document, open_recorded, show_unanswered
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
@@ -38,8 +40,15 @@ AMOUNTS = ("cap", "spent", "reserved", "unknown", "free")
 
 BUDGET_STORE = DatabaseKind(
     noun="budget store",
-    table="facematch_store",
+    tables=["facematch_store"],
     advice="Pass the file that a budget has as its store: its first call creates it.",
+)
+
+BUDGETS_OR_CALLS = DatabaseKind(
+    noun="budget store and no record of calls",
+    tables=["facematch_store", STORE_TABLE],
+    advice="Pass the file that a budget has as its store, the run database of `compare run`, or "
+    "the .calls file of `verify --pairs`.",
 )
 
 #: The options that `_open_stores_and_expire_calls` reads.
@@ -72,12 +81,14 @@ class OpenStores:
         open_calls: The open calls of all stores, each with its store.
         read_at: The time at which they were read.
         verifier: The verifier of the profile; None if only a store was opened.
+        recorded: The record of calls that --store has, or None.
     """
 
     stores: list[CallStore]
     open_calls: list[OpenCall]
     read_at: dt.datetime
     verifier: Verifier | None
+    recorded: RecordedCalls | None
 
 
 @attrs.frozen
@@ -106,6 +117,14 @@ def command(context: click.Context, /, as_json: bool, **options: Any) -> int | N
 
     A call is unknown if it may have been charged, because its response was lost or it did not end
     within 15 minutes. Its amount stays reserved until you `reconcile` or `resolve` the call.
+
+    \b
+    facematch budget --profile shop
+    facematch budget --store study.sqlite3
+    facematch budget --store results.jsonl.calls
+
+    Of a run database and of the .calls file of `verify --pairs`, it lists the calls without an
+    answer that were charged, or may have been. They are never repeated automatically.
     """
     context.obj = options
     if context.invoked_subcommand is not None:
@@ -118,13 +137,28 @@ def command(context: click.Context, /, as_json: bool, **options: Any) -> int | N
                 # Show a past day only if it still has open calls.
                 if ends_at is None or opened.read_at < ends_at or state.reserved or state.unknown:
                     budgets.append(_budget_document(state))
+        unanswered = None
+        if opened.recorded is not None:
+            unanswered = opened.recorded.read_unanswered(must_lock=False)
     calls = [_call_document(call.reservation) for call in opened.open_calls]
     if as_json:
-        print_json({"budgets": budgets, "open": calls})
+        document: dict[str, Any] = {"budgets": budgets, "open": calls}
+        if unanswered is not None:
+            document["unanswered"] = [charge_document(charge) for charge in unanswered]
+        print_json(document)
         return Exit.OK
+    if budgets or unanswered is None:
+        _show_budgets(budgets, calls)
+    if unanswered is not None:
+        show_unanswered(unanswered, options["store"])
+    return Exit.OK
+
+
+def _show_budgets(budgets: Sequence[Mapping[str, Any]], calls: Iterable[Mapping[str, Any]]) -> None:
+    """Print the amounts of budgets, and their open calls."""
     if not budgets:
         say("no budget has been used yet")
-        return Exit.OK
+        return
     rows = []
     for budget in budgets:
         period = budget["window"] or budget["period"]
@@ -138,7 +172,6 @@ def command(context: click.Context, /, as_json: bool, **options: Any) -> int | N
             f"{call['state']}: {call['call_id']}, {call['amount']} {call['unit']}, "
             f"{call['backend']} {call['operation']}, began {began} UTC{stored}"
         )
-    return Exit.OK
 
 
 @command.command("reconcile", short_help="Search the vendor's records for unknown calls.")
@@ -192,8 +225,10 @@ def resolve(
     \b
     facematch budget resolve 3f8a6d0e-0000-4000-8000-000000000000 not-charged
 
-    CALL is its id, as `facematch budget` shows it. This cannot be undone, so the command asks for
-    confirmation.
+    CALL is its id, as `facematch budget` shows it. The charge is written to the budgets that have
+    the call and, if --store is a run database or the .calls file of `verify --pairs`, to this file
+    and to the budgets of the system's profile. The next run repeats a call that was not charged,
+    and never one that was. This cannot be undone, so the command asks for confirmation.
     """
     from facematch_core.store import State
 
@@ -202,21 +237,26 @@ def resolve(
     with _open_stores_and_expire_calls(_merge(context, options)) as opened:
         # A call has a reservation in each of its budgets.
         calls = [call for call in opened.open_calls if call.reservation.call.id == call_id]
-        if not calls:
+        charge = None
+        if opened.recorded is not None:
+            charge = opened.recorded.find_unresolved(call_id)
+        if not calls and charge is None:
             raise InvalidRequest(
                 f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
             )
         unknown = [call for call in calls if call.reservation.state is State.UNKNOWN]
-        if not unknown:
+        if not unknown and charge is None:
             raise InvalidRequest(
                 "The call may be running: it began at "
                 f"{calls[0].reservation.call.started_at:%H:%M:%S} UTC, and becomes unknown 15 "
                 "minutes later."
             )
         confirm(f"Record call {call_id} as {outcome_text}? This cannot be undone.", yes=yes)
+        outcome = Charged.YES if is_charged else Charged.NO
         for call in unknown:
-            outcome = Charged.YES if is_charged else Charged.NO
             call.store.finalize(call.reservation, outcome, at=opened.read_at)
+        if opened.recorded is not None and charge is not None:
+            opened.recorded.resolve(charge, outcome)
     say(f"{call_id}: {outcome_text}")
     return Exit.OK
 
@@ -250,11 +290,14 @@ def _open_stores_and_expire_calls(
         verifier = None
         if needs_verifier or url is None:
             verifier = stack.enter_context(target.open())
+        recorded = None
         if url is None:
             stores = _shared_stores_of(verifier)
         else:
-            stores = [stack.enter_context(contextlib.closing(_open_store(url)))]
-        yield OpenStores(stores, expire_and_list_open_calls(stores, now), now, verifier)
+            url = (BUDGET_STORE if needs_verifier else BUDGETS_OR_CALLS).url_of(url)
+            stores = _open_stores(url, stack)
+            recorded = open_recorded(url, stores, options["config"], stack)
+        yield OpenStores(stores, expire_and_list_open_calls(stores, now), now, verifier, recorded)
 
 
 def expire_and_list_open_calls(stores: Iterable[CallStore], now: dt.datetime) -> list[OpenCall]:
@@ -269,11 +312,14 @@ def expire_and_list_open_calls(stores: Iterable[CallStore], now: dt.datetime) ->
     return calls
 
 
-def _open_store(address: str) -> CallStore:
-    """Open an existing store by its SQLAlchemy URL or the path of a SQLite file."""
+def _open_stores(url: str, stack: contextlib.ExitStack) -> list[CallStore]:
+    """Open the budget store at a URL; none if it is a record of calls that no budget shares."""
     from facematch_core.store import SqlStore
 
-    return SqlStore(BUDGET_STORE.url_of(address))
+    tables = find_tables(url)
+    if STORE_TABLE in tables and "facematch_store" not in tables:
+        return []
+    return [stack.enter_context(contextlib.closing(SqlStore(url)))]
 
 
 def _shared_stores_of(verifier: Any) -> list[CallStore]:

@@ -162,13 +162,13 @@ class DatabaseKind:
 
     Attributes:
         noun: What messages call it.
-        table: A table that each has.
+        tables: Tables of which each has one.
         advice: A sentence for the user of another file.
         others: Sentences for the user of another kind of database, by a table that it has.
     """
 
     noun: str
-    table: str
+    tables: Sequence[str]
     advice: str
     others: Mapping[str, str] = MappingProxyType({})
 
@@ -204,18 +204,31 @@ class DatabaseKind:
         """Return why an existing file is not of this kind; None if it is, or cannot be read now."""
         import sqlite3  # here, because most commands open no database
 
-        address = f"{file.absolute().as_uri()}?mode=ro"
-        query = "SELECT name FROM sqlite_master"
         try:
-            with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
-                tables = {name for (name,) in connection.execute(query)}
+            tables = find_tables(f"sqlite:///{file}")
         except sqlite3.Error as error:
             # Whoever opens the file reports other problems, such as a missing permission.
             is_database = error.sqlite_errorname != "SQLITE_NOTADB"
             return None if is_database else "it is not a SQLite database"
-        if self.table in tables or may_be_new:
+        if may_be_new or not tables.isdisjoint(self.tables):
             return None
         for table, sentence in self.others.items():
             if table in tables:
                 return sentence
-        return f"it has no table {self.table}"
+        return f"it has no table {' or '.join(self.tables)}"
+
+
+def find_tables(url: str) -> set[str]:
+    """Return the names of the tables of a SQLite file, by its URL; none of another database.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    import sqlite3  # here, because most commands open no database
+
+    scheme, _, path_and_query = url.partition(":///")
+    if not scheme.startswith("sqlite"):
+        return set()
+    address = f"{Path(path_and_query.partition('?')[0]).absolute().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}

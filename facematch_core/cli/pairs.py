@@ -15,12 +15,13 @@ from typing import Any
 import attrs
 import click
 
+from facematch_core.backend.kinds import quote_command
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import is_stream
 from facematch_core.base.tables import format_places, raise_problems
 from facematch_core.batch.charges import stores_of
 from facematch_core.batch.recorder import Recorder, replace_record
-from facematch_core.batch.records import WITHOUT_ANSWER, PairState, RecordedPair, StoredSystem
+from facematch_core.batch.records import WITHOUT_ANSWER, PairOutcome, PairState, StoredSystem
 from facematch_core.batch.system import HeldBack, RecordedSystem, run_systems
 from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
@@ -53,6 +54,11 @@ class Pair:
     key: str | None
     probe: str
     reference: str
+
+    @property
+    def number(self) -> int:
+        """Its number in the record of calls, which counts from 0 and is shown as the line."""
+        return self.line - 1
 
 
 def compare_pairs(
@@ -177,12 +183,12 @@ def _is_database(file: Path) -> bool:
 
 
 class PairBatch(RecordedSystem):
-    """The pairs of a file, which one verifier compares. A pair's number is its line.
+    """The pairs of a file, which one verifier compares.
 
     Attributes:
-        pairs: All pairs, by line.
-        answered: The lines that have a result of an earlier run.
-        unknown: The lines whose earlier call may have been charged, and which are not repeated.
+        pairs: All pairs, by `Pair.number`.
+        answered: The pairs that have a result of an earlier run.
+        unknown: The pairs whose earlier call may have been charged, and which are not repeated.
         settings: The settings that all results of a file share, by name.
         earlier: The settings of the earlier runs; equal to `settings` if there is none.
         summary: What this run did.
@@ -204,14 +210,14 @@ class PairBatch(RecordedSystem):
     ) -> None:
         super().__init__("verify", recorder, SystemClock())
         self.results = results
-        self.pairs = {pair.line: pair for pair in pairs}
+        self.pairs = {pair.number: pair for pair in pairs}
         self.folder = folder
         self.answered: set[int] = set()
         self.unknown: set[int] = set()
         self._call_options = call_options
         #: The digests of the pictures of each call under way.
         self._digests: dict[int, str] = {}
-        self._recorded: dict[int, RecordedPair] = {}
+        self._recorded: dict[int, PairOutcome] = {}
 
     def enter(self, verifier: Verifier, profile: str | None) -> None:
         """Take the verifier, before anything is written."""
@@ -253,43 +259,48 @@ class PairBatch(RecordedSystem):
             self._set_stored()
             self.recover()
             self.resolve_lost_calls()
-            self._recorded = self._recorder.pairs(self.stored.number)
-        self.answered = self.results.read_answered_lines() & self.pairs.keys()
+            self._recorded = self._recorder.outcomes(self.stored.number)
+        answered_lines = self.results.read_answered_lines()
+        self.answered = {key for key, pair in self.pairs.items() if pair.line in answered_lines}
         if not self.is_billed or repeats_unknown:
             return
         may_be_charged = (PairState.ANSWERED, *WITHOUT_ANSWER)
-        for line, pair in self._recorded.items():
-            if pair.state in may_be_charged and line in self.pairs and line not in self.answered:
-                self.unknown.add(line)
+        for number in self.pairs.keys() & self._recorded.keys() - self.answered:
+            if self._recorded[number].state in may_be_charged:
+                self.unknown.add(number)
 
     @property
+    def finished(self) -> set[int]:
+        """The pairs that this run does not ask."""
+        return self.answered | self.unknown
+
     def pairs_to_ask(self) -> list[int]:
-        """The lines that are neither answered nor unknown, in the order of the file."""
-        return [line for line in self.pairs if line not in self.answered | self.unknown]
+        """Return the other pairs, in the order of the file."""
+        finished = self.finished
+        return [number for number in self.pairs if number not in finished]
 
     def find_changed_pictures(self) -> Iterator[str]:
         """Yield a sentence for each picture of a finished pair that has changed since."""
-        for line in sorted(self.answered | self.unknown):
-            pair = self.pairs[line]
-            recorded = self._recorded.get(line)
+        for number in sorted(self.finished):
+            pair = self.pairs[number]
+            recorded = self._recorded.get(number)
             if recorded is None or recorded.pictures is None:
                 continue
             pictures = {"probe": pair.probe, "reference": pair.reference}
             digests = recorded.pictures.split()
             for (column, name), digest in zip(pictures.items(), digests, strict=True):
                 if Image.read(self.folder / name).digest != digest:
-                    yield f"line {line}: {column}: this picture has changed"
+                    yield f"line {pair.line}: {column}: this picture has changed"
 
     def prepare(self) -> None:
         """Record the settings, and make the pairs free that will be asked."""
         self._recorder.enter_pairs(self.stored, self.pairs, lambda _stored, new: new)
-        self._recorder.release(
-            self.stored.number, [line for line in self.pairs_to_ask if line in self._recorded]
-        )
+        pairs_to_ask = self.pairs_to_ask()
+        self._recorder.release(self.stored.number, pairs_to_ask)
         self.summary = Summary(
             pairs=len(self.pairs),
-            pairs_to_ask=len(self.pairs_to_ask),
-            unknown=sorted(self.unknown),
+            pairs_to_ask=len(pairs_to_ask),
+            unknown=[self.pairs[number].line for number in sorted(self.unknown)],
         )
 
     def compare(self, pair: int) -> MatchResult:
@@ -314,7 +325,7 @@ class PairBatch(RecordedSystem):
             return
         self._digests.pop(pair, None)
         with self._lock:
-            self.summary.add(pair, result, error)
+            self.summary.add(self.pairs[pair].line, result, error)
         try:
             self.results.add(_row_text(self.pairs[pair], result, error, self.results.suffix))
         except OSError as failure:
@@ -329,7 +340,7 @@ def _unwritten(error: OSError) -> ConfigurationError:
 
 def _check_unchanged(out: Path, batch: PairBatch) -> None:
     """Raise if a finished pair was asked with other settings or pictures than it has now."""
-    if not (batch.answered or batch.unknown):
+    if not batch.finished:
         return
     problems = []
     for name, value in batch.settings.items():
@@ -346,7 +357,7 @@ def _check_unchanged(out: Path, batch: PairBatch) -> None:
 
 def _confirm_calls(batch: PairBatch, retention: Retention, *, yes: bool) -> None:
     """Show what the calls would cost; ask before calls that a real vendor charges for."""
-    calls = len(batch.pairs_to_ask)
+    calls = len(batch.pairs_to_ask())
     bill = bill_of(batch, retention=retention, calls=calls, pairs=len(batch.pairs))
     billed = [line for line in bill if line.is_billed]
     if calls and billed:
@@ -356,12 +367,12 @@ def _confirm_calls(batch: PairBatch, retention: Retention, *, yes: bool) -> None
 
 def _make_calls(batch: PairBatch, workers: int) -> Summary:
     """Compare the pairs that are left, until a signal or an error stops the batch."""
-    pairs = batch.pairs_to_ask
+    pairs = batch.pairs_to_ask()
     batch.prepare()
     summary = batch.summary
     bars = text.progress_bars("compared", {"": len(pairs)})
     with (
-        batch.results.open_for_rows(batch.answered | batch.unknown),
+        batch.results.open_for_rows({batch.pairs[number].line for number in batch.finished}),
         text.Stopping() as stopping,
         bars as advance,
     ):
@@ -515,9 +526,11 @@ def _show_problems(summary: Summary, unwritten_rows: Collection[str], path: Path
     if summary.unknown:
         say(
             f"{format_places(summary.unknown)}an earlier call may have been charged and has no "
-            "result: not repeated (--repeat unknown repeats it)",
+            "result: not repeated (--repeat unknown repeats it). To list and resolve such calls:",
             err=True,
         )
+        words = ["facematch", "budget", "--store", str(record_path(path))]
+        click.echo(clean(f"  {quote_command(words)}"), err=True)
     if unwritten_rows:
         say("The results cannot be written. Rows missing from the file:", err=True)
         for row in unwritten_rows:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from facematch_core.base.extras import install_command
+from facematch_core.base.files import create_private
 from facematch_core.errors import ConfigurationError
 
 logger = logging.getLogger("facematch")
@@ -152,22 +153,11 @@ def _set_up_file(engine: Engine) -> None:
     _warn_of_open_file(path)
 
     def create_file(*_connect_arguments: object) -> None:
-        _create_private(path)
+        create_private(path)
 
     event.listen(engine, "do_connect", create_file)
     event.listen(engine, "connect", _set_up_connection)
     _drop_connections_to_replaced_file(engine, path)
-
-
-def _create_private(file: str) -> None:
-    """Create a file that only its owner can read. SQLite's journal files inherit its mode."""
-    try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        pass
-    except OSError as error:
-        problem = f"Cannot create the store's file {file!r}: {error.strerror}."
-        raise ConfigurationError(problem) from None
 
 
 def _warn_of_open_file(file: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from facematch_core.backend.kinds import show_arguments_as_options
+from facematch_core.backend.kinds import quote_command, show_arguments_as_options
 from facematch_core.base.extras import install_command
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
@@ -22,12 +22,11 @@ COMMANDS: Final = {
     "shadow": "Compare a vendor with a candidate in the shadow, by a call log.",
     "review": "Label the calls of a review file on a page in your browser.",
     "drift": "Show how a vendor's answers change over time, by a call log.",
-    "unresolved": "List or resolve unanswered calls that may have been charged.",
 }
 
 #: The module of each command that is not in `judge`.
 _MODULES: Final = {
-    **dict.fromkeys(("draw", "run", "unresolved"), "run"),
+    **dict.fromkeys(("draw", "run"), "run"),
     **dict.fromkeys(("shadow", "review", "drift"), "production"),
 }
 
@@ -43,6 +42,17 @@ class CompareGroup(LazyGroup):
         module = _MODULES.get(name, "judge")
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, *words = args
+        if name == "unresolved":
+            resolve = ["resolve"] if words and not words[0].startswith("-") else []
+            store = [] if "--store" in words else ["--store", "study.sqlite3"]
+            line = quote_command(["facematch", "budget", *resolve, *words, *store])
+            ctx.fail(f"`compare unresolved` is a part of `facematch budget` now. Run: {line}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

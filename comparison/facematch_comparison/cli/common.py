@@ -35,7 +35,7 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 RUN_DATABASE: Final = DatabaseKind(
     noun="run database",
-    table="facematch_comparison_store",
+    tables=["facematch_comparison_store"],
     advice="For scores that you have, pass --scores FILE to `compare report` or `gate`; "
     "`facematch compare run` creates a run database.",
     others={"facematch_call_log": "it is a call log, which `facematch compare shadow` judges"},

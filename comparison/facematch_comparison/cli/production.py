@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _OUT_FORMS: Final = (".html", ".json")
 
 CALL_LOG: Final = DatabaseKind(
-    noun="call log", table="facematch_call_log", advice="A `CallLog` creates one."
+    noun="call log", tables=["facematch_call_log"], advice="A `CallLog` creates one."
 )
 
 _TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])

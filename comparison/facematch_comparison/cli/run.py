@@ -1,40 +1,30 @@
-"""The commands `facematch compare draw`, `run` and `unresolved`."""
+"""The commands `facematch compare draw` and `run`."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from facematch_core.backend.kinds import quote_command
-from facematch_core.base.deadline import SystemClock
 from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS
 from facematch_core.cli import text
 from facematch_core.cli.files import form_of, make_folder, refuse_unwritable
 from facematch_core.cli.options import (
-    CHARGED,
     FILE,
-    VERDICT,
     Target,
     config_option,
     file_option,
     json_option,
     parse_pairs,
 )
-from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
-from facematch_core.models import Charged
 
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.run.database import RunDatabase
-    from facematch_comparison.run.records import UnresolvedCharge
     from facematch_comparison.run.study_run import RunSummary
-    from facematch_core.store import CallStore
 
 #: States that have a column in the run summary.
 _STATES: Final = ("answered", "failed", "unresolved", "no_response")
@@ -217,7 +207,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 
 def _show_command(*arguments: str) -> None:
     """Print a command for the user to paste."""
-    click.echo(text.clean(f"  {quote_command(['facematch', 'compare', *arguments])}"))
+    click.echo(text.clean(f"  {quote_command(['facematch', *arguments])}"))
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
@@ -267,170 +257,10 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         may = "may have been " if unresolved else ""
         pairs = text.quantity(charged_without_answer, "pair")
         text.say(f"{pairs} {may}charged without an answer:")
-        _show_command("unresolved", "--store", store)
+        _show_command("budget", "--store", store)
     if calls_left:
         text.say(f"{text.quantity(calls_left, 'call')} left: run the same command to continue")
     text.say(f"written to {store}")
     if any(row["answered"] for row in rows):
         text.say("to judge the answers:")
-        _show_command("report", "--store", store)
-
-
-@click.command("unresolved")
-@click.argument("call_id", metavar="[CALL]", required=False)
-@click.argument("verdict", type=VERDICT, metavar="[charged|not-charged]", required=False)
-@common.store
-@common.text_option(
-    "--config", "FILE", "The configuration file of the systems' profiles, with CALL."
-)
-@common.flag("--yes", "Do not ask before CALL is resolved.")
-@json_option
-def unresolved(
-    *, call_id: str | None, verdict: str | None, store: str, as_json: bool, **options: Any
-) -> int:
-    """List unanswered calls that were charged, or may have been; or resolve one.
-
-    \b
-    facematch compare unresolved
-    facematch compare unresolved CALL charged
-
-    facematch never retries them automatically. The next `compare run` searches the vendor's records
-    for them. With CALL you record, permanently, whether a call was charged according to the
-    vendor's invoice or support: a charged call is never retried; the next run retries one that was
-    not charged. Budgets are updated.
-    """
-    if call_id is not None and verdict is None:
-        raise click.UsageError(
-            "Say whether the call is on the invoice: write facematch compare unresolved CALL "
-            "charged (or not-charged). To list the calls of another run database, pass its file as "
-            "--store."
-        )
-    is_charged = verdict == CHARGED
-    from facematch_core.batch.charges import resolve_by_budgets
-
-    with common.database_at(store) as database:
-        systems = database.systems()
-        try:
-            database.lock()
-        except ConfigurationError as error:
-            if call_id is not None:
-                raise
-            common.note(f"{error.message} Calls in flight are not listed.")
-        else:
-            # Calls that a killed run left open become unresolved.
-            for system in systems:
-                write_charges_of = partial(
-                    _write_charges_of, database, options["config"], system.name
-                )
-                database.recover_from_dead_run(system, write_charges_of)
-                resolve_by_budgets(database, system)
-        charges = [charge for system in systems for charge in database.unresolved(system)]
-        rows = list(map(_charge, charges))
-        if call_id is None or verdict is None:
-            if as_json:
-                text.print_json({"open": rows})
-            else:
-                _show_charges(rows, store)
-            return text.Exit.OK
-        is_open = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
-        if not any(is_open):
-            hint = "`facematch compare unresolved` lists the unresolved calls."
-            raise InvalidRequest(f"No call {call_id[:60]!r} is unresolved here: {hint}")
-        charge = charges[is_open.index(True)]
-        resolution = verdict.replace("-", " ")
-        question = f"Resolve call {call_id} of {charge.name} as {resolution}, for good?"
-        text.confirm(question, yes=options["yes"])
-        billed = Charged.YES if is_charged else Charged.NO
-        # Update budgets first: if the process ends before the next line, the call stays listed.
-        _write_charges_of(database, options["config"], charge.name, [call_id], billed)
-        database.resolve(charge.system, call_id, billed)
-    if as_json:
-        text.print_json(_charge(charge) | {"charged": is_charged})
-    else:
-        text.say(f"{call_id}: {resolution}")
-    return text.Exit.OK
-
-
-def _write_charges_of(
-    database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
-) -> None:
-    """Update the budgets in the run database and in the system's profile."""
-    from facematch_core.batch.charges import stores_of, write_charges
-
-    if not call_ids:
-        return
-    stores: list[CallStore] = []
-    with contextlib.ExitStack() as stack:
-        try:
-            target = Target(config=config)
-            if target.loaded_config is not None and name in target.loaded_config.profiles:
-                target = Target(profile=name, config=config)
-            else:
-                target.tell_of_unread()
-                target = Target(backend=name)
-            verifier: Any = stack.enter_context(target.announce_setup().open())
-            stores = stores_of(verifier.policies)
-        except FaceMatchError:
-            text.say(
-                f"warning: {name} cannot be opened here, so its own budget, if any, was not "
-                "updated: see `facematch budget`",
-                err=True,
-            )
-        own_store = database.calls()
-        if own_store is not None:
-            stores.append(stack.enter_context(contextlib.closing(own_store)))
-        write_charges(stores, call_ids, billed, SystemClock().now())
-
-
-def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
-    """Return the JSON form of an unanswered call."""
-    call = charge.call
-    return {
-        "system": charge.name,
-        "pair": charge.pair + 1,
-        "state": charge.state.value,
-        "call": call.id,
-        "error": charge.error,
-        "since": charge.since.isoformat(),
-        "retention": call.retention.value,
-        "vendor_id": call.vendor_id,
-    }
-
-
-def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """Print the unanswered calls, and the command that resolves one."""
-    if not rows:
-        text.say("nothing is unresolved")
-        return
-    table = []
-    for row in rows:
-        table.append(
-            (
-                row["call"],
-                row["system"],
-                str(row["pair"]),
-                row["state"],
-                row["since"][:19].replace("T", " "),
-                row["retention"],
-                row["vendor_id"] or "not known",
-                row["error"] or "the process ended",
-            )
-        )
-    columns = (
-        "call",
-        "system",
-        "pair",
-        "state",
-        "asked (UTC)",
-        "retention",
-        "vendor's id",
-        "error",
-    )
-    text.print_table(columns, table)
-    count = sum(row["state"] == "unresolved" for row in rows)
-    if count:
-        text.say(
-            f"{text.quantity(count, 'call')} unresolved: check the vendor's invoice, then "
-            "run for each call (not-charged if the call is not on it)"
-        )
-        _show_command("unresolved", "CALL", CHARGED, "--store", store)
+        _show_command("compare", "report", "--store", store)

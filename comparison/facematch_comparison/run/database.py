@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facematch_core.base.deadline import Clock
 from facematch_core.batch.recorder import Recorder
-from facematch_core.batch.records import StoredSystem
+from facematch_core.batch.records import PairOutcome, StoredSystem
 from facematch_core.errors import ConfigurationError, InvalidRequest
 
 from .records import StoredStudy, apply_changes
@@ -49,7 +49,7 @@ class RunDatabase(Recorder):
             InvalidRequest: the file contains another test set.
         """
 
-        def step(db: sqlite3.Connection) -> StoredStudy:
+        with self.transaction() as db:
             stored = _select_study(db)
             if stored is None:
                 row = (study.digest, study.name, json.dumps(study.content))
@@ -62,14 +62,20 @@ class RunDatabase(Recorder):
                 )
             return stored or study
 
-        return self.transact(step)
-
     def study(self) -> StoredStudy:
         """Return the test set; raise `InvalidRequest` if there is none yet."""
-        study = self.transact(_select_study)
+        with self.transaction() as db:
+            study = _select_study(db)
         if study is None:
             raise InvalidRequest(f"The run database {self.file} has no test set yet.")
         return study
+
+    def answers(self, system: int, pairs: int) -> list[PairOutcome]:
+        """Return the outcome of each pair, in the order of the test set."""
+        outcomes = self.outcomes(system)
+        if list(outcomes) != list(range(pairs)):
+            raise ConfigurationError("The run database is damaged: it has other pairs.")
+        return list(outcomes.values())
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
         """Insert a system with all its pairs, or update its price and retention; return it.

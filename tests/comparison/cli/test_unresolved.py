@@ -1,4 +1,4 @@
-"""`facematch compare unresolved`: what may have been charged, and what became of it."""
+"""`facematch budget` of a run database: what may have been charged, and what became of it."""
 
 import contextlib
 import json
@@ -25,10 +25,15 @@ from facematch_core.store import SqlStore
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
-UNRESOLVED = "compare unresolved"
+LIST = "budget --store study.sqlite3"
 LOST = OutcomeUnknown("Lost.")
 FAKE = '[profiles.fake]\nbackend = "fake"\n'
 BUDGET = '[profiles.fake.budget]\ncap = 100\nstore = "sqlite:///study.sqlite3"\n'
+
+
+def resolve(charge, words):
+    """The command that resolves a call in the run database."""
+    return f"budget resolve {charge.call.id} {words} --store study.sqlite3"
 
 
 @pytest.fixture
@@ -82,24 +87,27 @@ def lose(tmp_path, address, monkeypatch, configured):
 def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lose):
     charge, _ = lose(LOST, UnexpectedResponse("Odd."), keep=["fake"])
     with screens("unresolved") as show:
-        show("", UNRESOLVED)
-        answer = show("as JSON", f"{UNRESOLVED} --json")
-    first = json.loads(answer.stdout)["open"][0]
+        show("", LIST)
+        answer = show("as JSON", f"{LIST} --json")
+    first = json.loads(answer.stdout)["unanswered"][0]
     assert (first["call"], first["since"]) == (charge.call.id, charge.since.isoformat())
 
 
 @pytest.mark.parametrize(
-    ("word", "is_charged", "state", "spent"),
-    [("charged", True, "no response", 6), ("not-charged", False, "free", 5)],
+    ("word", "state", "spent"),
+    [("charged", "no response", 6), ("not-charged", "free", 5)],
 )
 def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - fixtures
-    run, run_json, lose, states, money, word, is_charged, state, spent
+    run, lose, states, money, word, state, spent
 ):
     (charge,) = lose(LOST)
     assert money() == (5, 0, 1)
-    command = f"{UNRESOLVED} {charge.call.id} {word} --yes"
-    code, document = run_json(command)
-    assert (code, document["call"], document["charged"]) == (0, charge.call.id, is_charged)
+    command = resolve(charge, f"{word} --yes")
+    answer = run(command)
+    assert (answer.exit_code, answer.stdout) == (
+        0,
+        f"{charge.call.id}: {word.replace('-', ' ')}\n",
+    )
     assert (states()[0], money()) == (state, (spent, 0, 0))
     assert run(command).exit_code == 2
     assert (states()[0], money()) == (state, (spent, 0, 0))
@@ -107,12 +115,12 @@ def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - f
 
 def test_resolving_needs_confirmation(run, lose, states, request):
     (charge,) = lose(LOST)
-    command = f"{UNRESOLVED} {charge.call.id} charged"
+    command = resolve(charge, "charged")
     assert "pass --yes to confirm" in run(command).stderr
     request.getfixturevalue("terminal")
     refused = run(command, input="n\n")
     assert refused.exit_code == 130
-    assert f"Resolve call {charge.call.id} of fake as charged, for good?" in refused.stderr
+    assert f"Record call {charge.call.id} as charged? This cannot be undone." in refused.stderr
     assert states()[0] == "unresolved"
     confirmed = run(command, input="y\n")
     assert confirmed.exit_code == 0
@@ -122,7 +130,7 @@ def test_resolving_needs_confirmation(run, lose, states, request):
 def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lose, money, configured):
     (charge,) = lose(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
-    answer = run(f"{UNRESOLVED} {charge.call.id} charged --yes")
+    answer = run(resolve(charge, "charged --yes"))
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
     assert money() == (6, 0, 0)
@@ -134,7 +142,7 @@ def test_budget_of_the_config_options_profile_is_updated(run, lose, money, confi
     assert money(own_address) == (5, 0, 1)
     (tmp_path / "own.toml").write_text(FAKE + BUDGET.replace("study", "own"))
     configured('[profiles.other]\nbackend = "fake"\n')
-    answer = run(f"{UNRESOLVED} {charge.call.id} charged --config own.toml --yes")
+    answer = run(resolve(charge, "charged --config own.toml --yes"))
     assert (answer.exit_code, answer.stderr) == (0, "")
     assert money(own_address) == (6, 0, 0)
 
@@ -144,20 +152,28 @@ def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lose, 
     with contextlib.closing(RunDatabase(address)) as database:
         begin_pair(database, stored_system(database), 0)
         call = ask_pair(database, stored_system(database), 1)
-    answer = run(UNRESOLVED)
+    answer = run(LIST)
     assert f"{call.id}  fake    2     unresolved" in answer.stdout
     assert answer.stderr == ""
     assert states()[:2] == ["free", "unresolved"]
 
 
-def test_invalid_arguments_of_unresolved(refused, lose):
-    lose()
-    refused(
-        "unresolved",
-        "x",
-        "x perhaps",
-        "x charged not-charged",
-        "--resolve x --charged",
-        "x charged",
-        "--store nothing.db",
-    )
+def test_wrong_usage_resolves_nothing(run, lose, states):
+    lose(LOST)
+    for words in ("x charged", "x perhaps", "x", "x charged --store nothing.db"):
+        assert run(f"budget resolve {words} --store study.sqlite3 --yes").exit_code == 2
+    assert states()[0] == "unresolved"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", "budget --store study.sqlite3"),
+        ("--store my.db", "budget --store my.db"),
+        ("x charged --yes", "budget resolve x charged --yes --store study.sqlite3"),
+    ],
+)
+def test_the_former_command_names_the_line_to_type(run, old, new):
+    answer = run(f"compare unresolved {old}")
+    assert answer.exit_code == 2
+    assert " ".join(answer.stderr.split()).endswith(f"Run: facematch {new}")

@@ -10,7 +10,6 @@ COMMANDS = [
     "budget resolve x charged --yes --store",
     "compare report --store",
     "compare gate --requirements sp800-63a --store",
-    "compare unresolved --store",
     "compare shadow",
     "compare drift",
 ]

@@ -296,6 +296,24 @@ def test_an_open_breaker_is_waited_for(run, run_json, pairs, scripted):
     assert (code, document["answered"], len(scripted.calls)) == (0, 3, 4)
 
 
+@pytest.mark.parametrize(("verdict", "calls", "code"), [("charged", 0, 6), ("not-charged", 1, 0)])
+def test_a_lost_call_is_listed_and_resolved(  # noqa: PLR0917 - fixtures
+    run, run_json, pairs, scripted, verdict, calls, code
+):
+    scripted.script = [None, errors.OutcomeUnknown("Lost.")]
+    assert batch(run, "--workers 1").exit_code == 6
+    _, document = run_json("budget --store out.jsonl.calls")
+    (call,) = document["unanswered"]
+    # The number of the pair is that of its line.
+    assert (call["system"], call["pair"], call["state"]) == ("fake", 3, "unresolved")
+    resolve = f"budget resolve {call['call']} {verdict} --store out.jsonl.calls --yes"
+    assert run(resolve).exit_code == 0
+    assert run(resolve).exit_code == 2
+    before = len(scripted.calls)
+    assert batch(run).exit_code == code
+    assert len(scripted.calls) - before == calls
+
+
 def test_results_go_to_standard_output(run, pairs, scripted):
     for _ in range(2):
         answer = batch(run, out="-")

@@ -5,6 +5,7 @@ Each line on stdin is ``WORKERS DIE_AT``: a child runs the study and ends withou
 moment of its store's life, counted from its start (0 for never). On stdout comes its exit code.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -48,13 +49,13 @@ def mortal_stores(address, life):
     """A run database and a store of calls whose process may die at any step."""
 
     class Database(RunDatabase):
-        def transact(self, step, *about, **more):
-            def within(db):
-                done = step(db, *about, **more)
+        @contextlib.contextmanager
+        def transaction(self):
+            life.moment()
+            with super().transaction() as db:
+                yield db
                 life.moment()
-                return done
-
-            return life.around(super().transact, within)
+            life.moment()
 
     class Attempts(SqlStore):
         def reserve(self, *about, **more):
