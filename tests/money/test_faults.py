@@ -130,30 +130,6 @@ def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor,
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=str(case), marks=() if case in SOME else SLOW)
-        for case in faults.CASES
-        if case is not faults.NOBODY_LISTENS
-    ],
-)
-def test_faults_over_a_socket_match_faults_in_process(vendor, case):
-    possible = [faults.expected_outcome(vendor, "no gate", case)]
-    if case.stage == "connect":
-        # The end of the connection may be there before the first byte can leave.
-        possible.append(faults.expected_outcome(vendor, "no gate", faults.NOBODY_LISTENS))
-    # Only who will hear nothing is impatient: any other answer may be late on a busy machine.
-    world = TwoVendors(patience_s=0.5 if "seconds" in case.settings else 30)
-    try:
-        seen = faults.FaultClient(world, vendor).struck_by(case).once()
-    finally:
-        world.end()
-    # The count of requests is not compared.
-    assert seen in [attrs.evolve(outcome, requests=seen.requests) for outcome in possible]
-
-
-@pytest.mark.parametrize("vendor", sorted(PAID))
 @pytest.mark.parametrize(("kind", "status"), [*faults.REFUSALS])
 def test_a_charge_for_a_call_reported_as_free_is_undetectable(vendor, kind, status):
     case = faults.Breakage("answer", kind, {"status": status, "executed": True})

@@ -101,14 +101,13 @@ class MockLine(BaseAdapter):
 class TwoVendors:
     """Two mock vendors, one clock for them and for their client, and the line between.
 
-    The client's keys are canaries: `kit.canaries` finds them wherever they are written down.
-    `patience_s` is how long a client waits for a server on the loopback; None if all is in this
-    process.
+    The client's keys are canaries: `kit.canaries` finds them wherever they are written down. All is
+    in this process; over a socket a fault has the same effect, as in
+    `mock_server/http/test_faults_everywhere.py`.
     """
 
-    def __init__(self, *, version="v1", seed=1, patience_s=None):
+    def __init__(self, *, version="v1", seed=1):
         self.version = version
-        self.patience_s = patience_s
         virtual = VirtualClock(START)
         self.mock = MockServer(vendor=["didit", "deepvue"], clock=virtual, seed=seed)
         self.control("didit").add_key(key=canaries.API_KEY)
@@ -118,32 +117,23 @@ class TwoVendors:
                 self.mock.of(vendor).control.set_outcome(kind, score=95, times=None)
         self.clock = WorldClock(virtual)
         self._backends = []
-        if patience_s:
-            self.mock.start()
         self.line = MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
 
     def backend(self, vendor):
-        patience = self.patience_s
-        where = {"base_url": self.mock.url, "read_timeout_s": patience} if patience else {}
         if vendor == "didit":
-            backend = DiditBackend(api_key=canaries.API_KEY, **where)
+            backend = DiditBackend(api_key=canaries.API_KEY)
         else:
             keys = {"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET}
             scales = dict.fromkeys(("confidence_scale", "liveness_score_scale"), "percent")
-            backend = DeepvueBackend(api_version=self.version, **keys, **scales, **where)
+            backend = DeepvueBackend(api_version=self.version, **keys, **scales)
         backend.client.clock = self.clock
-        if not patience:
-            backend.client.mount("https://", self.line)
+        backend.client.mount("https://", self.line)
         self._backends.append(backend)
         return backend
 
     def close(self):
         while self._backends:
             self._backends.pop().close()
-
-    def end(self):
-        self.close()
-        self.mock.stop()
 
     def control(self, vendor):
         return self.mock.of(vendor).control
