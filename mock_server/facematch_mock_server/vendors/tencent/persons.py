@@ -9,7 +9,7 @@ import base64
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import attrs
 
@@ -118,13 +118,13 @@ def create_group(call: PairCall) -> Response:
         model=call.json_body.get("FaceModelVersion", "3.0"),
         descriptions=tuple(map(str, _list_of(call, "GroupExDescriptions"))),
     )
-    persons = _persons_of(call)
-    with persons.lock:
-        if persons.groups.find(group.id) is not None:
+    records = _records_of(call)
+    with records.lock:
+        if records.groups.find(group.id) is not None:
             call.refuse("person.exists", name="GroupId")
-        if any(each.name == group.name for each in persons.groups.all()):
+        if any(each.name == group.name for each in records.groups.all()):
             call.refuse("person.exists", name="GroupName")
-        persons.groups.put(group.id, group)
+        records.groups.put(group.id, group)
     return _answer(call, "group.created", group.model)
 
 
@@ -137,11 +137,11 @@ def create_person(call: PairCall) -> Response:
         call.refuse("person.gender")
     (picture,) = call.pictures.values()
     largest, *_ = _find_faces(call, picture).faces
-    persons = _persons_of(call)
-    with persons.lock:
-        if persons.persons.find(person_id) is not None:
+    records = _records_of(call)
+    with records.lock:
+        if records.persons.find(person_id) is not None:
             call.refuse("person.exists", name="PersonId")
-        similar = _find_similar_person(call, picture, persons.persons_of([group.id]))
+        similar = _find_similar_person(call, picture, records.persons_of([group.id]))
         _charge(call)
         created = PersonFace(id=_new_face_id(call), picture=picture)
         if similar is None:
@@ -153,7 +153,7 @@ def create_person(call: PairCall) -> Response:
                 descriptions=_read_descriptions(call, group),
                 faces=(created,),
             )
-            persons.persons.put(person.id, person)
+            records.persons.put(person.id, person)
     fields = {
         "FaceId": created.id if similar is None else "",
         "FaceRect": rectangle_of(largest),
@@ -174,19 +174,19 @@ def create_face(call: PairCall) -> Response:
     indexes = []
     rectangles = []
     for index, picture in enumerate(pictures):
-        code, face = _judge_new_face(call, person, picture, threshold)
-        codes.append(code)
-        if picture is not None and face is not None:
+        judged = _judge_new_face(call, person, picture, threshold)
+        codes.append(judged.code)
+        if picture is not None and judged.face is not None:
             added.append(PersonFace(id=_new_face_id(call), picture=picture))
             indexes.append(index)
-            rectangles.append(rectangle_of(face))
-    persons = _persons_of(call)
-    with persons.lock:
+            rectangles.append(rectangle_of(judged.face))
+    records = _records_of(call)
+    with records.lock:
         person = _find_person(call)
         if len(person.faces) + len(added) > call.claims["person.most_faces"]:
             call.refuse("person.many_faces", "person.most_faces")
         _charge(call)
-        persons.persons.put(person.id, attrs.evolve(person, faces=(*person.faces, *added)))
+        records.persons.put(person.id, attrs.evolve(person, faces=(*person.faces, *added)))
     fields = {
         "SucFaceNum": len(added),
         "SucFaceIds": [face.id for face in added],
@@ -198,16 +198,17 @@ def create_face(call: PairCall) -> Response:
 
 
 def delete_person(call: PairCall) -> Response:
-    persons = _persons_of(call)
-    with persons.lock:
+    records = _records_of(call)
+    with records.lock:
         person = _find_person(call)
-        persons.persons.remove(person.id)
+        records.persons.remove(person.id)
     return call.answer("person.deleted", {"Response": {"RequestId": call.request_id}})
 
 
 def search_faces(call: PairCall) -> Response:
     """Return for each face of a picture the stored faces that are like it, the most like first."""
-    persons, model = _read_groups(call)
+    groups = _read_groups(call)
+    persons = _persons_in(call, groups)
     threshold = _read_threshold(call, default=0)
     (picture,) = call.pictures.values()
 
@@ -222,13 +223,16 @@ def search_faces(call: PairCall) -> Response:
 
     results = _search(call, picture, rank)
     face_count = sum(len(person.faces) for person in persons)
-    return _answer(call, "search.faces", model, Results=results, FaceNum=face_count)
+    first, *_ = groups
+    return _answer(call, "search.faces", first.model, Results=results, FaceNum=face_count)
 
 
 def search_persons(call: PairCall) -> Response:
     """Return for each face of a picture the persons who are like it, the most like first."""
-    persons, model = _read_groups(call)
-    _check_newest_model(call, model)
+    groups = _read_groups(call)
+    persons = _persons_in(call, groups)
+    for group in groups:
+        _check_newest_model(call, group)
     threshold = _read_threshold(call, default=0)
     (picture,) = call.pictures.values()
 
@@ -241,14 +245,14 @@ def search_persons(call: PairCall) -> Response:
         return candidates
 
     results = _search(call, picture, rank)
-    return _answer(call, "search.persons", model, Results=results, PersonNum=len(persons))
+    return _answer(call, "search.persons", "3.0", Results=results, PersonNum=len(persons))
 
 
 def verify(call: PairCall) -> Response:
     """Tell whether the largest face of a picture is a person's."""
     person = _find_person(call)
     if call.endpoint is VERIFY_PERSON:
-        _check_newest_model(call, person.group.model)
+        _check_newest_model(call, person.group)
     (picture,) = call.pictures.values()
     _find_faces(call, picture)
     score = 0.0
@@ -261,32 +265,22 @@ def verify(call: PairCall) -> Response:
     return _answer(call, "verify.answer", person.group.model, **fields)
 
 
-#: The handlers by action.
-HANDLERS: Final[Mapping[str, Callable[[PairCall], Response]]] = {
-    CREATE_GROUP.action: create_group,
-    CREATE_PERSON.action: create_person,
-    CREATE_FACE.action: create_face,
-    DELETE_PERSON.action: delete_person,
-    SEARCH_FACES.action: search_faces,
-    SEARCH_PERSONS.action: search_persons,
-    VERIFY_FACE.action: verify,
-    VERIFY_PERSON.action: verify,
+#: The handlers by endpoint.
+HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
+    CREATE_GROUP: create_group,
+    CREATE_PERSON: create_person,
+    CREATE_FACE: create_face,
+    DELETE_PERSON: delete_person,
+    SEARCH_FACES: search_faces,
+    SEARCH_PERSONS: search_persons,
+    VERIFY_FACE: verify,
+    VERIFY_PERSON: verify,
 }
-ENDPOINTS = (
-    CREATE_GROUP,
-    CREATE_PERSON,
-    CREATE_FACE,
-    DELETE_PERSON,
-    SEARCH_FACES,
-    SEARCH_PERSONS,
-    VERIFY_FACE,
-    VERIFY_PERSON,
-)
 
 
-def _persons_of(call: PairCall) -> Persons:
-    persons: Persons = call.world.records
-    return persons
+def _records_of(call: PairCall) -> Persons:
+    records: Persons = call.world.records
+    return records
 
 
 def _charge(call: PairCall) -> None:
@@ -337,7 +331,7 @@ def _read_descriptions(call: PairCall, group: Group) -> tuple[str, ...]:
 
 
 def _find_group(call: PairCall, group_id: object) -> Group:
-    group = _persons_of(call).groups.find(str(group_id))
+    group = _records_of(call).groups.find(str(group_id))
     if group is None:
         call.hint = "no CreateGroup has made this group; Tencent's console is not imitated"
         call.refuse("person.unknown", name="GroupId")
@@ -345,14 +339,14 @@ def _find_group(call: PairCall, group_id: object) -> Group:
 
 
 def _find_person(call: PairCall) -> Person:
-    person = _persons_of(call).persons.find(_read_text(call, "PersonId"))
+    person = _records_of(call).persons.find(_read_text(call, "PersonId"))
     if person is None:
         call.refuse("person.unknown", name="PersonId")
     return person
 
 
-def _check_newest_model(call: PairCall, model: str) -> None:
-    if model != "3.0":
+def _check_newest_model(call: PairCall, group: Group) -> None:
+    if group.model != "3.0":
         call.refuse("group.old_model")
 
 
@@ -406,11 +400,17 @@ def _find_similar_person(
     return None
 
 
-class _Judged(NamedTuple):
-    """The code of a picture that is added to a person, and its face; None unless it is added."""
+@attrs.frozen(kw_only=True)
+class _JudgedPicture:
+    """A picture that is to be added to a person.
+
+    Attributes:
+        code: Its number in `RetCode`; 0 if it is added.
+        face: The face that is added; None if none is.
+    """
 
     code: int
-    face: SeenFace | None
+    face: SeenFace | None = None
 
 
 def _read_pictures(call: PairCall) -> list[Upload | None]:
@@ -436,37 +436,41 @@ def _decode(call: PairCall, texts: Sequence[object]) -> Iterator[Upload | None]:
 
 def _judge_new_face(
     call: PairCall, person: Person, picture: Upload | None, threshold: float
-) -> _Judged:
+) -> _JudgedPicture:
     """Judge a picture that is added to a person, by the codes that the SDK lists."""
     if picture is None:
-        return _Judged(-1102, None)
+        return _JudgedPicture(code=-1102)
     if find_wrong_side(call, picture) is not None:
-        return _Judged(-1109, None)
+        return _JudgedPicture(code=-1109)
     seen = _look_at(call, picture)
     if not seen.decodes:
-        return _Judged(-1102, None)
+        return _JudgedPicture(code=-1102)
     if not seen.faces:
-        return _Judged(-1101, None)
+        return _JudgedPicture(code=-1101)
     if not is_qualified(call, picture):
-        return _Judged(-1601, None)
+        return _JudgedPicture(code=-1601)
+    largest, *_ = seen.faces
     if max(_score(call, picture, 0, face) for face in person.faces) <= threshold:
-        return _Judged(-1604, None)
-    return _Judged(0, seen.faces[0])
+        return _JudgedPicture(code=-1604)
+    return _JudgedPicture(code=0, face=largest)
 
 
-def _read_groups(call: PairCall) -> tuple[list[Person], str]:
-    """Return the persons of the groups that are searched, and the model of the first group."""
+def _read_groups(call: PairCall) -> list[Group]:
+    """Return the groups that are searched, at least one."""
     group_ids = _list_of(call, "GroupIds")
     if not group_ids:
         call.refuse("person.field_missing", name="GroupIds")
     if len(group_ids) > call.claims["search.most_groups"]:
         call.refuse("search.many_groups", "search.most_groups")
-    groups = [_find_group(call, group_id) for group_id in group_ids]
-    persons = _persons_of(call).persons_of([group.id for group in groups])
+    return [_find_group(call, group_id) for group_id in group_ids]
+
+
+def _persons_in(call: PairCall, groups: Sequence[Group]) -> list[Person]:
+    """Return the persons of groups; refuse groups without any."""
+    persons = _records_of(call).persons_of([group.id for group in groups])
     if not persons:
         call.refuse("search.empty")
-    models = [group.model for group in groups]
-    return persons, models[0]
+    return persons
 
 
 def _search(

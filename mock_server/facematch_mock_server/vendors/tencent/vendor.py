@@ -87,7 +87,7 @@ class Tencent(ActionPairVendor):
 
     call = TencentCall
     action_header = "x-tc-action"
-    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *persons.ENDPOINTS)
+    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *persons.HANDLERS)
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
@@ -127,7 +127,7 @@ class Tencent(ActionPairVendor):
     )
 
     def handle_call(self, call: PairCall) -> Response:
-        handle = persons.HANDLERS.get(call.endpoint.action)
+        handle = persons.HANDLERS.get(call.endpoint)
         if handle is None:
             return super().handle_call(call)
         self.read(call)
