@@ -98,14 +98,13 @@ def takes_of(vendor: str, key: tuple[str, str]) -> list[str]:
     return [] if operation is None else list(operation.parameters)
 
 
-def table_of_outcomes() -> str:
-    """Return the table of the fields of an outcome."""
-    rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
-    rows += [
-        cells(f"`{row.name}`", row.description, row.values, row.outcome_kind or "both")
-        for row in OUTCOME_FIELDS.values()
-    ]
-    return "\n".join(rows)
+def list_of_outcomes() -> str:
+    """Return the list of the fields of an outcome."""
+    lines = []
+    for row in OUTCOME_FIELDS.values():
+        alone = "" if row.outcome_kind is None else f"; {row.outcome_kind} only"
+        lines.append(f"- `{row.name}` ({row.values}{alone}): {row.description}")
+    return "\n".join(lines)
 
 
 def table_of_faults() -> str:
