@@ -60,8 +60,8 @@ def table_of_cards() -> str:
 WITH_OWN_TABLE = {"faults", "limits", "outcomes", "replies"}
 
 
-def table_of_operations() -> str:
-    """Return the table of the control API, without the lists and `clear` of each collection."""
+def list_of_operations() -> str:
+    """Return the list of the control API, without the lists and `clear` of each collection."""
     words = {"webhooks/deliveries/{}": "ID"}
     had: dict[tuple[str, str], list[str]] = {}
     operations = {}
@@ -69,7 +69,7 @@ def table_of_operations() -> str:
         for key, operation in operations_of(vendor_named(name)).items():
             had.setdefault(key, []).append(vendor_named(name).title)
             operations.setdefault(key, operation)
-    rows = [cells("Request", "In Python, or else what it does", "Takes"), "|---|---|---|"]
+    lines = []
     for key in sorted(operations, key=lambda key: (key[1], key[0])):
         (method, path), operation = key, operations[key]
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
@@ -80,10 +80,11 @@ def table_of_operations() -> str:
         needed = [f"**`{name}`**" for name in sorted(operation.required)]
         others = [f"`{name}`" for name in sorted(takes - operation.required)]
         is_below = method == "POST" and path in WITH_OWN_TABLE
-        arguments = "see below" if is_below else ", ".join(needed + others)
+        takes_all = "see below" if is_below else ", ".join(needed + others)
+        arguments = f" ({takes_all})" if takes_all else ""
         place = f"`{method} {path.replace('{}', words.get(path, 'NAME'))}`"
-        rows.append(cells(place, method_of(operation) + alone, arguments))
-    return "\n".join(rows)
+        lines.append(f"- {place}{arguments}: {method_of(operation)}{alone}")
+    return "\n".join(lines)
 
 
 def method_of(operation: ControlOperation) -> str:

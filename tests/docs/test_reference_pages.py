@@ -195,7 +195,6 @@ TABLES = [
     ("vendors/index.md", "_feature_table", "features"),
     ("vendors/index.md", "_feature_table", "limits"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
-    ("reference/mock.md", "_mock_tables", "operations"),
     ("reference/mock.md", "_mock_tables", "faults"),
 ]
 
@@ -207,10 +206,11 @@ def test_a_table_is_generated(monkeypatch, page, module, name):
     check_part(page, name, make_table())
 
 
-def test_the_list_of_outcomes_is_generated(monkeypatch):
+@pytest.mark.parametrize("name", ["outcomes", "operations"])
+def test_a_list_of_the_control_api_is_generated(monkeypatch, name):
     monkeypatch.syspath_prepend(DOCS)
-    lines = importlib.import_module("_mock_tables").list_of_outcomes()
-    check_part("reference/mock.md", "outcomes", lines)
+    lines = getattr(importlib.import_module("_mock_tables"), f"list_of_{name}")()
+    check_part("reference/mock.md", name, lines)
 
 
 @pytest.mark.parametrize(
