@@ -465,6 +465,19 @@ class Call:
         )
         return outcome
 
+    def score_stored(self, picture: Upload, number: int, stored: Upload) -> float:
+        """Return how alike a picture's face, 0 for the largest, is to a stored picture's: 0-100."""
+        outcome = self.world.recognizer.match(
+            picture.content,
+            stored.content,
+            rotate=False,
+            probe_digest=picture.digest,
+            reference_digest=stored.digest,
+            fields=self.fields,
+        )
+        score = outcome.score if number == 0 else outcome.smaller_face_score
+        return score or 0.0
+
     def check_liveness(self, picture: Upload, *, rotate: bool = False) -> LivenessOutcome:
         """Check one picture for liveness."""
         self._apply_picture_faults(picture)
@@ -560,12 +573,18 @@ class Call:
 
 @attrs.define(kw_only=True, eq=False)
 class NumberedCall(Call):
-    """A call whose response has an id."""
+    """A call whose response has an id. Each claim may contain ``{request_id}``."""
 
     request_id: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.request_id = self.world.account.ids.uuid()
+
+    def answer(
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        filled = {**filled, "request_id": self.request_id}
+        return super().answer(key, body, headers, **filled)
 
 
 class MockVendor:
@@ -990,6 +1009,16 @@ class ActionVendor(MockVendor):
             fields = fields() if callable(fields) else fields
             call.journal_fields = {self.action_header: shorten(action), **fields}
         super().log(call, response)
+
+
+class ListingVendor(MockVendor):
+    """A mock vendor of sessions whose list has the path of their start. Thread-safe."""
+
+    def operation(self, head: Request) -> str | None:
+        """Return the call's name in latency and fault rules; a list is a read."""
+        operation = super().operation(head)
+        is_list = operation in ("check", "session_start") and head.method != "POST"
+        return "session_read" if is_list else operation
 
 
 def _placeholder() -> Response:

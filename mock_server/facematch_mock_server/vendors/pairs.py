@@ -19,7 +19,6 @@ from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
     FormError,
-    Headers,
     Request,
     Response,
     Upload,
@@ -130,7 +129,7 @@ class FaceTokens:
 
 @attrs.define(kw_only=True, eq=False)
 class PairCall(base.NumberedCall):
-    """A call with the values read from its body. Each claim may contain ``{request_id}``.
+    """A call with the values read from its body.
 
     Attributes:
         texts: The values of the form's fields that are not files, by name.
@@ -155,12 +154,6 @@ class PairCall(base.NumberedCall):
         route: Any = self.route
         endpoint: PairEndpoint = route.extra
         return endpoint
-
-    def answer(
-        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
-    ) -> Response:
-        filled = {**filled, "request_id": self.request_id}
-        return super().answer(key, body, headers, **filled)
 
     def picture_of_token(self, name: str, token: str) -> Upload:
         """Return the picture of a face token, recorded as sent in a field.

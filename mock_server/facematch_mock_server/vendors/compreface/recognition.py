@@ -40,8 +40,7 @@ class Example:
 
     image_id: str
     subject: str
-    digest: str | None = attrs.field(repr=False)
-    content: bytes = attrs.field(repr=False)
+    picture: Upload = attrs.field(repr=False)
 
 
 class Examples:
@@ -103,7 +102,7 @@ class Examples:
         with self._lock:
             name = self._find_name(key, subject) or subject
             examples = self._by_key.setdefault(key, {}).setdefault(name, OrderedDict())
-            examples[image_id] = Example(image_id, name, picture.digest, picture.content)
+            examples[image_id] = Example(image_id, name, picture)
             if len(examples) > _MOST_EXAMPLES:
                 examples.popitem(last=False)
 
@@ -270,7 +269,7 @@ def download_example(call: base.Call) -> Response:
     image_id = _check_id(call, call.path_values[0])
     example = _examples_of(call).find(_key_of(call), image_id)
     call.claims.cite("examples.picture")
-    content = b"" if example is None else example.content
+    content = b"" if example is None else example.picture.content
     headers = (("Content-Type", "application/octet-stream"),)
     return Response(status=200, headers=headers, body=content)
 
@@ -350,16 +349,7 @@ def _rank_subjects(
 
 def _similarity(call: base.Call, picture: Upload, number: int, example: Example) -> float:
     """Return the similarity of a picture's face, 0 for the largest, to an example's."""
-    outcome = call.world.recognizer.match(
-        picture.content,
-        example.content,
-        rotate=False,
-        probe_digest=picture.digest,
-        reference_digest=example.digest,
-        fields=call.fields,
-    )
-    score = outcome.score if number == 0 else outcome.smaller_face_score
-    return base.as_fraction(score or 0.0)
+    return base.as_fraction(call.score_stored(picture, number, example.picture))
 
 
 def _describe_example(example: Example) -> dict[str, str]:

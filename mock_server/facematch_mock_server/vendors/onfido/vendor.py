@@ -278,7 +278,7 @@ def _upload_routes(kind: uploads.UploadKind) -> Iterator[base.Route]:
         )
 
 
-class Onfido(base.MockVendor):
+class Onfido(base.ListingVendor):
     """The mock of Onfido Studio in one world. Thread-safe."""
 
     common_prefix = "/v3.6/"
@@ -331,12 +331,6 @@ class Onfido(base.MockVendor):
         if older is not None:
             call.use_newest_version(older[1], NEWEST)
         return super().answer(call, route)
-
-    def operation(self, head: Request) -> str | None:
-        """Return the call's name; a list of runs or checks has the path of their start."""
-        operation = super().operation(head)
-        is_list = operation in ("check", "session_start") and head.method != "POST"
-        return "session_read" if is_list else operation
 
 
 _CURL = "curl -H 'Authorization: Token token=" + LIVE_TOKEN + "' {url}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.replays import SavedAnswers
@@ -103,7 +103,7 @@ def _route(
     )
 
 
-class Persona(base.MockVendor):
+class Persona(base.ListingVendor):
     """The mock of Persona in one world. Thread-safe."""
 
     common_prefix = f"{API}/"
@@ -142,12 +142,6 @@ class Persona(base.MockVendor):
         _route("/webhooks", {"POST": webhooks.create}),
         _route("/webhooks/{word}/{word}", {"POST": webhooks.change}),
     )
-
-    def operation(self, head: Request) -> str | None:
-        """Return the call's name in latency and fault rules; a list is a read."""
-        operation = super().operation(head)
-        is_list = operation == "session_start" and head.method != "POST"
-        return "session_read" if is_list else operation
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
         if status == 429:

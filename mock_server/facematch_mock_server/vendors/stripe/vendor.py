@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
@@ -69,7 +69,7 @@ def _route(
     )
 
 
-class Stripe(base.MockVendor):
+class Stripe(base.ListingVendor):
     """The mock of Stripe Identity in one world. Thread-safe."""
 
     common_prefix = _IDENTITY
@@ -103,12 +103,6 @@ class Stripe(base.MockVendor):
         _route(_REPORTS, {"GET": sessions.list_reports}),
         _route(f"{_REPORTS}/{{word}}", {"GET": sessions.read_report}),
     )
-
-    def operation(self, head: Request) -> str | None:
-        """Return the call's name in latency and fault rules; a list is a read."""
-        operation = super().operation(head)
-        is_list = operation == "session_start" and head.method != "POST"
-        return "session_read" if is_list else operation
 
     def answered_by_fault(self, call: StripeCall, answer: Response) -> None:
         keep_server_error(call, answer)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world.sessions import Session
@@ -47,12 +47,6 @@ class SumsubCall(NumberedCall):
     refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.description")
 
     body: dict[str, Any] = attrs.field(factory=dict, init=False)
-
-    def answer(
-        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
-    ) -> Response:
-        filled = {**filled, "correlation_id": self.request_id}
-        return super().answer(key, body, headers, **filled)
 
     def sees(self, session: Session) -> bool:
         """Return whether an applicant belongs to the app token's environment."""

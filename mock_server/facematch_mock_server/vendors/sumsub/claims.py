@@ -51,7 +51,7 @@ def _error(status: int, description: str, code: int | None = None, name: str = "
     body: dict[str, Any] = {
         "description": description,
         "code": status,
-        "correlationId": "{correlation_id}",
+        "correlationId": "{request_id}",
     }
     if code is not None:
         body["errorCode"] = code

@@ -216,7 +216,7 @@ def search_faces(call: PairCall) -> Response:
         candidates = []
         for person in persons:
             for face in person.faces:
-                score = _score(call, picture, number, face)
+                score = call.score_stored(picture, number, face.picture)
                 if score > threshold:
                     candidates.append(_describe_candidate(call, person, face.id, score))
         return candidates
@@ -239,7 +239,7 @@ def search_persons(call: PairCall) -> Response:
     def rank(number: int) -> list[dict[str, Any]]:
         candidates = []
         for person in persons:
-            score = max(_score(call, picture, number, face) for face in person.faces)
+            score = max(call.score_stored(picture, number, face.picture) for face in person.faces)
             if score >= threshold:
                 candidates.append(_describe_candidate(call, person, "", score))
         return candidates
@@ -369,20 +369,6 @@ def _look_at(call: PairCall, picture: Upload) -> SeenPicture:
     return call.detect_faces(picture, rotate=vendor.looks_at_turned_faces(call))
 
 
-def _score(call: PairCall, picture: Upload, number: int, face: PersonFace) -> float:
-    """Return how alike a face of a picture, 0 for the largest, is to a stored one."""
-    outcome = call.world.recognizer.match(
-        picture.content,
-        face.picture.content,
-        rotate=False,
-        probe_digest=picture.digest,
-        reference_digest=face.picture.digest,
-        fields=call.fields,
-    )
-    score = outcome.score if number == 0 else outcome.smaller_face_score
-    return score or 0.0
-
-
 def _find_similar_person(
     call: PairCall, picture: Upload, persons: Sequence[Person]
 ) -> Person | None:
@@ -395,7 +381,7 @@ def _find_similar_person(
         call.refuse("person.control")
     for person in persons:
         for face in person.faces:
-            if _score(call, picture, 0, face) > thresholds[control]:
+            if call.score_stored(picture, 0, face.picture) > thresholds[control]:
                 return person
     return None
 
@@ -450,7 +436,7 @@ def _judge_new_face(
     if not is_qualified(call, picture):
         return _JudgedPicture(code=-1601)
     largest, *_ = seen.faces
-    if max(_score(call, picture, 0, face) for face in person.faces) <= threshold:
+    if max(call.score_stored(picture, 0, face.picture) for face in person.faces) <= threshold:
         return _JudgedPicture(code=-1604)
     return _JudgedPicture(code=0, face=largest)
 
