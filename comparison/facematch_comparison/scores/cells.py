@@ -269,6 +269,20 @@ def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     return first_row_of_key
 
 
+def number_pairs(ends: Sequence[Ints], *, in_any_order: bool) -> Ints:
+    """Number the rows whose ends, the codes of words, are equal; an empty end is equal, too.
+
+    In order of first appearance, from 0. A row may have one end only, the id of its pair.
+    """
+    parts = [end.astype(np.int64) + 1 for end in ends]
+    if in_any_order and len(parts) == 2:
+        parts = [np.minimum(*parts), np.maximum(*parts)]
+    keys = parts[0]
+    for part in parts[1:]:
+        keys = keys * (int(part.max(initial=0)) + 1) + part
+    return np.asarray(pd.factorize(keys)[0], np.int64)
+
+
 def numbers_of(cells: pd.Series, *, decimal_commas: bool) -> NDArray[np.float64]:
     """Return cells as float64, (N,): NaN for empty cells, infinity for those without a number."""
     numbers: NDArray[np.float64]

@@ -31,6 +31,7 @@ from .cells import (
     is_filled,
     is_one_of,
     note_of_spellings,
+    number_pairs,
     texts_of,
     word_at,
     words_below_another,
@@ -134,13 +135,14 @@ class _JoinedLines:
         names.
         """
         ends = [self.words(field) for field in self.key_fields]
-        pairs = _number_rows([end.codes for end in ends])
+        pairs = number_pairs([end.codes for end in ends], in_any_order=True)
         if self.key_fields != PICTURES or self._is_in_all_files(pairs):
             return pairs
         paths = distinct_words(ends[0])  # both ends have the same
         file_names = [re.sub(r".*[/\\]", "", path) for path in paths]
         code_of_picture = np.append(pd.factorize(np.array(file_names, object))[0], -1)
-        by_file_name = _number_rows([code_of_picture[end.codes] for end in ends])
+        codes_of_ends = [code_of_picture[end.codes] for end in ends]
+        by_file_name = number_pairs(codes_of_ends, in_any_order=True)
         is_same_count = self._pairs_of_files(by_file_name) == self._pairs_of_files(pairs)
         if self._is_in_all_files(by_file_name) and is_same_count:
             note("pictures were joined by file name, because their folders differ")
@@ -405,12 +407,3 @@ def _reference_of(field: str) -> str | None:
     if field.startswith(PROBE_GROUP):
         return REFERENCE_GROUP + field.removeprefix(PROBE_GROUP)
     return dict([PICTURES, PEOPLE]).get(field)
-
-
-def _number_rows(ends: Sequence[Ints]) -> Ints:
-    """Number the rows with equal codes, in any order of the ends; an empty end is equal, too."""
-    codes = np.sort(np.stack(ends, axis=1).astype(np.int64) + 1, axis=1)
-    keys = codes[:, 0]
-    if len(ends) == 2:
-        keys = keys * (int(codes.max()) + 1) + codes[:, 1]
-    return np.asarray(pd.factorize(keys)[0], np.int64)

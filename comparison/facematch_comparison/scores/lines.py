@@ -35,6 +35,7 @@ from .cells import (
     constant,
     is_filled,
     is_one_of,
+    number_pairs,
     numbers_of,
     word_at,
     words_of,
@@ -181,9 +182,8 @@ def _pair_numbers(file: SourceTable, lines: pd.DataFrame) -> Ints:
     if "pair" in lines:
         return codes_of(words_in(lines, "pair"))
     if file.has_all(PICTURES):
-        probe, reference = (words_in(lines, end) for end in PICTURES)
-        keys = probe.codes.astype(np.int64) * (len(probe.categories) + 1) + reference.codes
-        return np.asarray(pd.factorize(keys)[0], np.int64)
+        ends = [words_in(lines, end).codes for end in PICTURES]
+        return number_pairs(ends, in_any_order=False)
     return np.arange(len(lines))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import numpy as np
 import pandas as pd
 
@@ -18,6 +19,7 @@ from .cells import (
     first_rows,
     is_filled,
     is_one_of,
+    number_pairs,
     problems_of_empty_cells,
     problems_of_words,
     word_at,
@@ -186,27 +188,19 @@ def _scores_beside_failures(
 
     Logs have a score of 0 beside a status such as ``TIMEOUT``, in a column with an unknown name.
     """
-    if not file.skipped_columns:
-        return
     lowest = float(np.fmin.reduce(scores))
     is_lowest = scores == lowest
-    if np.count_nonzero(is_lowest) < _FEWEST_FAILURES or is_lowest.all():
+    if np.count_nonzero(is_lowest) < _FEWEST_FAILURES:
         return
-    for name in file.skipped_columns:
-        states = words_of(cells[name])
-        if len(states.categories) <= _MOST_STATES and _separates(states, is_lowest):
-            codes = np.unique(states.codes[is_lowest])
-            words = [str(states.categories[code]) for code in codes if code >= 0]
-            listed_words = " or ".join(map(repr, words))[:90] or "empty"
-            no_score = format_argument("no_scores", [_shortest(lowest)])
-            error = format_argument("columns", {"error": name})
-            yield Problem(
-                f"{file.score_columns[0]} is {lowest:g} where {name[:60]!r} is {listed_words}, and "
-                f"on no other line: if no face was found, use {no_score}; if the calls failed, use "
-                f"{no_score} {error}; if every number is a score, use nan instead",
-                np.flatnonzero(is_lowest),
-            )
-            return
+    for status in _statuses_of(file, cells, is_lowest):
+        no_score = format_argument("no_scores", [_shortest(lowest)])
+        yield Problem(
+            f"{file.score_columns[0]} is {lowest:g} where {status}, and on no other line: if no "
+            f"face was found, use {no_score}; if the calls failed, use {no_score} "
+            f"{status.option}; if every number is a score, use nan instead",
+            np.flatnonzero(is_lowest),
+        )
+        return
 
 
 def _empty_scores_beside_failures(
@@ -217,29 +211,50 @@ def _empty_scores_beside_failures(
     A call that failed is no answer; without one, an empty score means that no face was found.
     """
     is_empty = np.isnan(scores)
-    if not is_empty.any() or file.has_any(("acquired", "answered", "error")):
+    if file.has_any(("acquired", "answered", "error")):
         return
-    for name in file.skipped_columns:
-        states = words_of(cells[name])
-        if len(states.categories) > _MOST_STATES or not _separates(states, is_empty):
-            continue
-        codes = np.unique(states.codes[is_empty])
-        words = [str(states.categories[code]) for code in codes if code >= 0]
-        if any(map(_FAILED_CALL.search, words)):
-            no_score = format_argument("no_scores", [""])
-            error = format_argument("columns", {"error": name})
+    for status in _statuses_of(file, cells, is_empty):
+        if any(map(_FAILED_CALL.search, status.words)):
             yield Problem(
-                f"{file.score_columns[0]} is empty where {name[:60]!r} is "
-                f"{' or '.join(map(repr, words))[:90]}, and on no other line: if the calls failed, "
-                f"use {error}; if no face was found, use {no_score}",
+                f"{file.score_columns[0]} is empty where {status}, and on no other line: if the "
+                f"calls failed, use {status.option}; if no face was found, use "
+                f"{format_argument('no_scores', [''])}",
                 np.flatnonzero(is_empty),
             )
             return
 
 
-def _separates(states: pd.Categorical, is_lowest: NDArray[np.bool_]) -> bool:
-    """Return whether no word stands both on these lines and on others."""
-    return not np.isin(states.codes[~is_lowest], states.codes[is_lowest]).any()
+@attrs.frozen
+class _Status:
+    """An unknown column, and its words on some lines, which stand on no other line."""
+
+    column: str
+    words: list[str]
+
+    def __str__(self) -> str:
+        return f"{self.column[:60]!r} is {' or '.join(map(repr, self.words))[:90] or 'empty'}"
+
+    @property
+    def option(self) -> str:
+        """The option that reads the column as errors."""
+        return format_argument("columns", {"error": self.column})
+
+
+def _statuses_of(
+    file: SourceTable, cells: pd.DataFrame, is_affected: NDArray[np.bool_]
+) -> Iterator[_Status]:
+    """Yield each column that may say why lines are affected; none if all lines are, or none is."""
+    if is_affected.all() or not is_affected.any():
+        return
+    for name in file.skipped_columns:
+        words = words_of(cells[name])
+        codes = np.unique(words.codes[is_affected])
+        if (
+            len(words.categories) <= _MOST_STATES
+            and not np.isin(words.codes[~is_affected], codes).any()
+        ):
+            affected_words = [str(words.categories[code]) for code in codes if code >= 0]
+            yield _Status(name, affected_words)
 
 
 def _shortest(number: float) -> float | int:
@@ -361,11 +376,8 @@ def problems_of_pairs(
     if file.people_fields == PEOPLE:
         for picture, person in zip(PICTURES, PEOPLE, strict=True):
             yield from _pictures_of_two_people(file, lines, picture, person)
-    ends = [words_in(lines, end).codes[first_of_pair].astype(np.int64) for end in PICTURES]
-    if not file.counts_both_orders:
-        ends = [np.minimum(*ends), np.maximum(*ends)]
-    probes, references = ends
-    pictures = pd.factorize(probes * (1 + int(max(probes.max(), references.max()))) + references)[0]
+    ends = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
+    pictures = number_pairs(ends, in_any_order=not file.counts_both_orders)
     first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
     yield from problems_at(
         first_of_pair[first_with_pictures != first_of_pair],

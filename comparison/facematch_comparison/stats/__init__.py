@@ -1,6 +1,6 @@
 """The statistics of a comparison: pure functions on arrays, with their definitions and sources."""
 
-from .compare import Paired, compare_systems, holm
+from .compare import Paired, compare_systems, holm, interval_of_differences
 from .groups import cells_of, group_differences
 from .rates import (
     Clusters,
@@ -50,6 +50,7 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
+    "interval_of_differences",
     "scatter_of",
     "strictest_fmr",
     "threshold_for_fmr",

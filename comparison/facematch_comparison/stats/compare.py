@@ -325,29 +325,14 @@ def _why_not_compared(systems: Sequence[Side], rows: Bools, required_fmr: float)
 
 
 class Paired:
-    """Errors of two systems on the same pairs at fixed thresholds: boolean arrays, (T,).
-
-    Differences are summed by person in `subjects`. One pair is added in each direction, so that
-    the interval does not vanish if the systems hardly disagree (A. Agresti and Y. Min, "Simple
-    improved confidence intervals for comparing matched proportions", Statistics in Medicine 24,
-    2005).
-    """
+    """Errors of two systems on the same pairs at fixed thresholds: boolean arrays, (T,)."""
 
     def __init__(self, errors_first: Bools, errors_second: Bools, subjects: Ints) -> None:
         self.only_first = int(np.count_nonzero(errors_first & ~errors_second))
         self.only_second = int(np.count_nonzero(errors_second & ~errors_first))
         self.value = (self.only_first - self.only_second) / len(subjects)
-        _, persons = np.unique(subjects, return_inverse=True)
-        self._at_persons = np.bincount(persons, errors_first.astype(np.float64) - errors_second)
-        people = len(self._at_persons)
-        count = len(subjects) + 2
-        middle = (self.only_first - self.only_second) / count
-        self._middle = middle
-        deviations = self._at_persons - middle * np.bincount(persons)
-        # Each of the two added pairs shows a new person; their differences are +1 and -1.
-        sum_of_squares = float((deviations**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
-        self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
-        self._freedom = people + 1
+        self._differences = errors_first.astype(np.float64) - errors_second
+        _, self._persons = np.unique(subjects, return_inverse=True)
 
     def mcnemar(self) -> float:
         """Return the p-value of McNemar's test: the exact one, or the clustered one if higher.
@@ -361,16 +346,37 @@ class Paired:
             return 1.0
         rarer = min(self.only_first, self.only_second)
         exact = min(1.0, 2 * float(bdtr(rarer, discordant, 0.5)))
-        sum_of_squares = float((self._at_persons**2).sum())
-        statistic = float(self._at_persons.sum()) ** 2 / sum_of_squares if sum_of_squares else 0.0
+        at_persons = np.bincount(self._persons, self._differences)
+        sum_of_squares = float((at_persons**2).sum())
+        statistic = float(at_persons.sum()) ** 2 / sum_of_squares if sum_of_squares else 0.0
         return max(exact, float(chdtrc(1, statistic)))
 
     def interval(self, confidence: float) -> Interval:
         """Return the interval for the first system's rate minus the second's, -1 to 1."""
-        half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
-        return Interval(
-            low=max(-1.0, self._middle - half),
-            high=min(1.0, self._middle + half),
-            confidence=confidence,
-            method=Method.CLUSTERED,
-        )
+        return interval_of_differences(self._differences, self._persons, confidence)
+
+
+def interval_of_differences(
+    differences: Floats, persons: Ints, confidence: float, *, largest: float = 1.0
+) -> Interval:
+    """Return the interval for the mean of paired differences, each at most `largest` either way.
+
+    Differences are summed by person; persons are numbered from 0. One difference is added in each
+    direction, of two new persons, so that the interval does not vanish if the systems hardly
+    disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched
+    proportions", Statistics in Medicine 24, 2005).
+    """
+    sum_of_person = np.bincount(persons, differences)
+    people = len(sum_of_person)
+    count = len(differences) + 2
+    middle = float(differences.sum()) / count
+    deviations = sum_of_person - middle * np.bincount(persons)
+    added = (largest - middle) ** 2 + (largest + middle) ** 2
+    variance = (float((deviations**2).sum()) + added) * (people + 2) / (people + 1)
+    half = math.sqrt(variance) / count * float(stdtrit(people + 1, (1 + confidence) / 2))
+    return Interval(
+        low=max(-largest, middle - half),
+        high=min(largest, middle + half),
+        confidence=confidence,
+        method=Method.CLUSTERED,
+    )

@@ -22,10 +22,10 @@ from typing import Final
 
 import attrs
 import numpy as np
-from scipy.special import stdtrit
 
+from facematch_comparison.stats import interval_of_differences
 from facematch_comparison.stats.rates import Floats, Ints
-from facematch_comparison.values.model import Estimate, Interval, Method
+from facematch_comparison.values.model import Estimate
 
 #: The share of wrong labels of which sentences speak: 1 label in 20.
 SHOWN_SHARE: Final = 0.05
@@ -70,30 +70,14 @@ class LabelledDifferences:
     scale: float
 
     def saved(self, per: int, confidence: float, *, wrong_share: float = 0.0) -> Estimate:
-        """Return the mean per so many calls, corrected for a share of wrong labels.
-
-        The interval is that of `stats.Paired` for weighted calls: by person, with one difference
-        added in each direction.
-        """
+        """Return the mean per so many calls, corrected for a share of wrong labels."""
         both = self.written + self.other
         corrected = (self.written - wrong_share * both) / (1 - 2 * wrong_share)
         _, persons = np.unique(self.persons, return_inverse=True)
-        sum_of_person = np.bincount(persons, corrected)
-        people = len(sum_of_person)
-        count = len(corrected) + 2
-        middle = float(corrected.sum()) / count
-        deviations = sum_of_person - middle * np.bincount(persons)
-        added = (self.scale - middle) ** 2 + (self.scale + middle) ** 2
-        variance = (float((deviations**2).sum()) + added) * (people + 2) / (people + 1)
-        half = float(np.sqrt(variance)) / count * float(stdtrit(people + 1, (1 + confidence) / 2))
+        ends = interval_of_differences(corrected, persons, confidence, largest=self.scale)
         return Estimate(
-            value=per * float(corrected.sum()) / len(corrected),
-            interval=Interval(
-                low=per * max(-self.scale, middle - half),
-                high=per * min(self.scale, middle + half),
-                confidence=confidence,
-                method=Method.CLUSTERED,
-            ),
+            value=per * float(corrected.mean()),
+            interval=attrs.evolve(ends, low=per * ends.low, high=per * ends.high),
         )
 
     def both_labels(self, per: int) -> float:
