@@ -1,6 +1,5 @@
 """Persona: what its backend sends, and how it reads inquiries, webhooks and refusals."""
 
-import copy
 import datetime as dt
 import json
 
@@ -319,11 +318,6 @@ def test_answer_without_one_of_its_selfies_is_unreadable(started):
     assert isinstance(outcome, fm.UnexpectedResponse)
 
 
-def test_failed_selfie_is_for_a_person_with_its_reason(started):
-    (reason,) = read(started, selfie("failed")).review_reasons
-    assert reason.tag == "selfie_failed"
-
-
 def test_holders_are_those_of_documents_that_passed(started):
     failed = document("failed", "GRACE", "HOPPER", key="first")
     passed = document(key="second")
@@ -362,19 +356,6 @@ def test_inquiry_without_terms_or_with_two_has_none(started):
 
 
 # At the mock
-
-
-def test_a_person_gets_a_session_token_at_the_start_and_while_the_inquiry_is_open(mock, sessions):
-    started = sessions.start(sessions.plan("customer-17", any_document=True, **PAYOUT))
-    assert started.access.token is not None
-    record = started.record
-    # Nobody has opened it: it opens by its id alone.
-    assert sessions.read(record, with_access=True).access.token is None
-    mock.control.sessions.fail_attempt(record.session_id)
-    continued = sessions.read(record, with_access=True).access
-    assert continued.token is not None
-    assert continued.link is not None
-    assert continued.token.reveal() not in f"{continued!r} {started!r}"
 
 
 def test_expired_inquiry_is_resumed_by_a_new_link(mock, sessions):
@@ -523,17 +504,6 @@ def test_delivery_signed_long_ago_is_refused(hours, is_recent):
     assert is_accepted(SIGNED, now=now) is is_recent
     # A forger cannot make it younger by a signature that nobody checks.
     assert is_accepted(f"t={int(now.timestamp())},v1={V1} {SIGNED}", now=now) is is_recent
-
-
-def test_event_about_something_else_names_no_session():
-    event = json.loads(BODY)
-    event["data"]["attributes"]["payload"] = {"data": {"type": "account", "id": "act_1"}}
-    assert open_backend().read_delivery(event, {"persona-signature": SIGNED}, AT) == ()
-    selfie_event = copy.deepcopy(event)
-    owner = {"inquiry": {"data": {"type": "inquiry", "id": "inq_1"}}}
-    selfie_event["data"]["attributes"]["payload"]["data"] |= {"relationships": owner}
-    (hint,) = open_backend().read_delivery(selfie_event, {"persona-signature": SIGNED}, AT)
-    assert (hint.session_id, hint.event_id) == ("inq_1", "evt_1")
 
 
 # Refusals

@@ -11,7 +11,7 @@ from kit.fakes import json_reply
 
 import facematch_core as fm
 from facematch_core.backend import ReadRequest, StartRequest
-from facematch_core.backend.session_types import Agreement, DeletionState, is_reported
+from facematch_core.backend.session_types import Agreement, is_reported
 from facematch_mock_server import MockServer
 from facematch_stripe import StripeBackend
 
@@ -55,10 +55,6 @@ def finish(mock, record, card="p1-again", document="p1"):
     people = mock.control.sessions
     people.document(record.session_id, full_name=ADA.name, date_of_birth=ADA.date_of_birth)
     people.finish(record.session_id, card=card, document=document)
-
-
-def is_verified(result):
-    return result.is_verified_for("customer-17", max_age_s=3600, **PAYOUT)
 
 
 @pytest.fixture
@@ -110,10 +106,6 @@ def failed_selfie(code):
 def read(record, session):
     backend = StripeBackend(api_key="sk_live_some")
     return backend.read_reply(ReadRequest(record=record), json_reply(session))
-
-
-def decisions_of(reading):
-    return [check.result.decision for check in reading.checks]
 
 
 # What is sent
@@ -191,22 +183,7 @@ def test_prefix_of_the_key_says_the_environment(api_key, environment):
         StripeBackend(api_key=api_key, environment=others.pop())
 
 
-@pytest.mark.parametrize(
-    ("livemode", "environment"),
-    [(True, fm.Environment.PRODUCTION), (False, fm.Environment.SANDBOX)],
-)
-def test_session_states_its_environment(record, livemode, environment):
-    assert read(record, session_of(record, livemode=livemode)).environment is environment
-
-
 # What decides
-
-
-def test_verified_selfie_in_a_verified_session_is_a_match(record):
-    session = session_of(record, last_verification_report=report_of(VERIFIED_SELFIE))
-    reading = read(record, session)
-    assert decisions_of(reading) == [fm.Decision.MATCH]
-    assert reading.compared_with is fm.ComparedWith.DOCUMENT
 
 
 @pytest.mark.parametrize(
@@ -218,40 +195,6 @@ def test_verified_without_a_selfie_compared_no_face(record, report, selfie):
     assert reading.checks == ()
     assert reading.compared_with is fm.ComparedWith.UNKNOWN
     assert reading.facts == {"selfie": selfie}
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"document": {}}, {"document": {"require_matching_selfie": False}}, {"id_number": {}}],
-)
-def test_session_that_required_no_selfie_is_not_the_records(record, options):
-    session = session_of(record, options=options, last_verification_report=report_of(None))
-    assert read(record, session).facts != record.facts
-
-
-@pytest.mark.parametrize(
-    ("code", "decisions"),
-    [
-        ("selfie_face_mismatch", [fm.Decision.NO_MATCH]),
-        ("selfie_manipulated", [fm.LivenessDecision.NOT_LIVE]),
-        ("selfie_document_missing_photo", [fm.Decision.INCONCLUSIVE]),
-        ("selfie_unverified_other", [fm.Decision.INCONCLUSIVE]),
-        ("selfie_of_tomorrow", [fm.Decision.REVIEW]),
-        (None, [fm.Decision.REVIEW]),
-    ],
-)
-def test_failed_selfie_decides_by_its_code_and_the_person_may_come_back(record, code, decisions):
-    session = session_of(
-        record,
-        "requires_input",
-        last_error={"code": code or "selfie_unverified_other", "reason": "No."},
-        last_verification_report=report_of(failed_selfie(code)),
-    )
-    reading = read(record, session)
-    assert decisions_of(reading) == decisions
-    assert reading.state is fm.SessionState.PENDING
-    assert reading.is_asked_back
-    assert reading.warnings[0].tag == session["last_error"]["code"]
 
 
 @pytest.mark.parametrize(
@@ -285,62 +228,10 @@ def test_earlier_report_does_not_decide_while_a_try_is_processed(record):
     assert (reading.state, reading.checks) == (fm.SessionState.PROCESSING, ())
 
 
-def test_new_session_is_told_from_a_failed_one_by_its_error(record):
-    for last_error in (None, {"code": None, "reason": None}):
-        reading = read(record, session_of(record, "requires_input", last_error=last_error))
-        assert not reading.is_asked_back
-        assert reading.warnings == ()
-
-
-@pytest.mark.parametrize("redaction", ["processing", "validated", "redacted"])
-def test_session_whose_redaction_has_begun_is_gone(record, redaction):
-    report = report_of(VERIFIED_SELFIE)
-    session = session_of(
-        record, redaction={"status": redaction}, metadata={}, last_verification_report=report
-    )
-    assert read(record, session).state is fm.SessionState.GONE
-
-
-def test_person_who_failed_passes_at_the_second_try_in_the_same_session(mock, sessions):
-    record = start(sessions)
-    finish(mock, record, card="p2")
-    failed = sessions.read(record, document=ADA, with_access=True)
-    assert (failed.state, failed.match.decision) == ("pending", fm.Decision.NO_MATCH)
-    assert failed.access.link is not None
-    assert not is_verified(failed)
-    finish(mock, record)
-    assert is_verified(sessions.read(record, document=ADA))
-    assert [charge.request_id for charge in mock.control.charges()] == [record.session_id] * 2
-
-
-def test_attack_is_not_live_and_says_nothing_about_the_match(mock, sessions):
-    record = start(sessions)
-    finish(mock, record, card="spoof")
-    result = sessions.read(record, document=ADA)
-    assert result.liveness.decision is fm.LivenessDecision.NOT_LIVE
-    assert not is_reported(result.match)
-    assert not is_verified(result)
-
-
 def test_success_does_not_claim_that_the_face_was_live(mock, sessions):
     record = start(sessions)
     finish(mock, record)
     assert not is_reported(sessions.read(record, document=ADA).liveness)
-
-
-def test_liveness_cannot_be_expected(mock):
-    with pytest.raises(fm.ConfigurationError, match="liveness"):
-        fm.open_sessions(
-            "stripe", api_key=mock.live_key, base_url=mock.url, compared_with="document"
-        )
-
-
-def test_report_without_a_selfie_verifies_nobody(mock, sessions):
-    record = start(sessions)
-    mock.control.sessions.decide(record.session_id, "verified")
-    result = sessions.read(record, document=ADA)
-    assert (result.state, result.vendor_status) == ("decided", "verified")
-    assert not is_verified(result)
 
 
 @pytest.mark.parametrize(
@@ -360,15 +251,6 @@ def test_date_of_birth_agrees_if_the_key_may_read_it(mock, restricted, agreement
 
 
 # Deletion
-
-
-def test_deletion_is_requested_and_done_once_the_redaction_is(mock, sessions):
-    record = start(sessions)
-    finish(mock, record)
-    assert sessions.delete(record).state is DeletionState.REQUESTED
-    assert sessions.read(record, document=ADA).state is fm.SessionState.GONE
-    mock.control.advance(60)
-    assert sessions.delete(record).state is DeletionState.DONE
 
 
 def test_redacted_session_of_somebody_else_is_not_reported_as_deleted(mock, sessions):

@@ -7,14 +7,13 @@ import json
 
 import attrs
 import pytest
-import requests
 from kit.fakes import json_reply
 from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_core.backend import ReadRequest, SessionReading, StartRequest
 from facematch_core.errors import WebhookRefused
-from facematch_mock_server import Fault, MockServer
+from facematch_mock_server import MockServer
 from facematch_sumsub import SumsubBackend
 from facematch_sumsub.backend import sign
 
@@ -24,9 +23,6 @@ BACKEND = SumsubBackend(**KEYS)
 RECORD = session_record("sumsub", session_id=APPLICANT_ID, facts={"level_name": "basic-kyc-level"})
 UNSTARTED = attrs.evolve(RECORD, session_id=None)
 ADA = fm.Person(name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
-USE = {"purpose": "payout", "about": "payout 8841", "max_age_s": 3600}
-
-
 # Signatures, by the vendor's own examples
 
 
@@ -210,15 +206,6 @@ def test_start_without_a_link_is_counted_and_not_retried():
     assert (error.billing.charged, error.retryable) == (fm.Charged.YES, False)
 
 
-def test_second_start_of_a_record_finds_the_applicant_of_the_first():
-    exists = json_reply(
-        {"description": "Applicant with external user id 'x' already exists: y"}, 409
-    )
-    replies = [exists, json_reply(applicant()), LINK_REPLY, TOKEN_REPLY]
-    reading = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)
-    assert reading.session_id == APPLICANT_ID
-
-
 @pytest.mark.parametrize(("status", "outcome"), [(403, SessionReading), (500, fm.OutcomeUnknown)])
 def test_an_app_token_without_the_permission_for_tokens_gives_a_link_alone(status, outcome):
     refused = json_reply({"description": "No.", "code": status, "correlationId": "c"}, status)
@@ -254,35 +241,6 @@ def sessions(mock):
         yield opened
 
 
-def start(sessions, **how):
-    planned = sessions.plan("customer-17", purpose="payout", about="payout 8841", **how)
-    return sessions.start(planned).record
-
-
-def passed(mock, sessions):
-    record = start(sessions)
-    control = mock.control.sessions
-    control.document(
-        record.session_id, first_name="Ada", last_name="Lovelace", date_of_birth=ADA.date_of_birth
-    )
-    control.finish(record.session_id, card="p1-again", document="p1")
-    return record
-
-
-def why_not(sessions, record):
-    return sessions.read(record, document=ADA).why_not("customer-17", **USE)
-
-
-def test_a_start_and_a_read_give_a_link_and_a_token_that_open_one_applicant(mock, sessions):
-    started = sessions.start(sessions.plan("customer-17", purpose="payout"))
-    again = sessions.read(started.record, with_access=True)
-    for access in (started.access, again.access):
-        assert access.token.reveal().startswith("_act-")
-        assert access.token.reveal() not in repr(access)
-    assert requests.get(again.access.link.reveal(), timeout=10).status_code == 200
-    assert len(mock.control.sessions.all()) == 1
-
-
 def test_link_to_a_longer_session_ends_after_30_days(mock, sessions):
     planned = sessions.plan("customer-17", purpose="payout", valid_for_s=60 * 86_400)
     started = sessions.start(planned)
@@ -292,69 +250,6 @@ def test_link_to_a_longer_session_ends_after_30_days(mock, sessions):
     (session,) = mock.control.sessions.all()
     # The vendor counts from the moment in which it makes the link.
     assert session.hosted.expires_at >= started.access.expires_at
-
-
-def test_applicant_that_staff_approved_is_still_no_match(mock, sessions):
-    record = start(sessions)
-    mock.control.sessions.finish(record.session_id, card="p2", document="p1")
-    mock.control.sessions.decide(record.session_id, "completed GREEN")
-    assert "match is no_match" in why_not(sessions, record)
-
-
-def test_person_who_is_asked_back_gets_another_link_after_the_first_expired(mock, sessions):
-    record = start(sessions, valid_for_s=60)
-    mock.control.sessions.fail_attempt(record.session_id)
-    mock.control.sessions.expire(record.session_id)
-    result = sessions.read(record, with_access=True)
-    assert result.state is fm.SessionState.PENDING
-    mock.control.sessions.finish(record.session_id, card="p1-again", document="p1")
-    assert sessions.read(record).match.is_match
-
-
-def test_deactivated_applicant_is_gone_and_nothing_is_deleted(mock, sessions):
-    record = passed(mock, sessions)
-    session = mock.control.world.sessions.change(
-        record.session_id, lambda each: attrs.evolve(each, metadata={"is_deactivated": True})
-    )
-    result = sessions.read(record)
-    assert (result.state, result.access) == (fm.SessionState.GONE, None)
-    assert session.pictures
-    with pytest.raises(fm.Unsupported):
-        sessions.delete(record)
-
-
-CREATE = "/resources/applicants"
-LINK = "/resources/sdkIntegrations"
-GATEWAY = {"stage": "answer", "kind": "html", "status": 502, "executed": True}
-LOST = {"stage": "after_upload", "kind": "reset", "executed": True}
-
-
-@pytest.mark.parametrize(
-    ("path", "fault", "error"),
-    [
-        (CREATE, LOST, fm.OutcomeUnknown),
-        (CREATE, GATEWAY, fm.OutcomeUnknown),
-        (CREATE, {"stage": "answer", "kind": "status", "status": 429}, fm.RateLimited),
-        # By now the applicant is there, and counted.
-        (LINK, LOST, fm.OutcomeUnknown),
-        (LINK, {"stage": "answer", "kind": "status", "status": 429}, fm.OutcomeUnknown),
-    ],
-)
-def test_start_that_failed_is_one_applicant_in_the_end_and_counted_once(
-    mock, sessions, path, fault, error
-):
-    record = sessions.plan("customer-17", purpose="payout")
-    mock.control.add_fault(Fault(path=path, method="POST", **fault))
-    with pytest.raises(error) as caught:
-        sessions.start(record)
-    session = sessions.start(record)
-    (applicant_at_mock,) = mock.control.sessions.all()
-    assert session.record.session_id == applicant_at_mock.id
-    assert session.access.link is not None
-    mock.control.sessions.finish(applicant_at_mock.id, card="p1-again", document="p1")
-    bills = [caught.value.billing, session.billing]
-    counted = [bill for bill in bills if bill.charged is not fm.Charged.NO]
-    assert len(counted) == len(mock.control.charges()) == 1
 
 
 # Webhooks

@@ -13,11 +13,9 @@ from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_core import errors, models
-from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
-from facematch_core.backend.session_types import Deletion, DeletionState
+from facematch_core.backend import ReadRequest, StartRequest
 from facematch_veriff import VeriffBackend, VeriffSessionOptions
 
-State = fm.SessionState
 Decision = fm.Decision
 SECRET = "secret-of-an-integration-90c2"
 HOME = "https://stationapi.veriff.com"
@@ -47,15 +45,8 @@ def decided(status="approved", **changes):
     return {"status": "success", "verification": {**verification, **changes}}
 
 
-UNDECIDED = {"status": "success", "verification": None}
-
-
 def read(*bodies, record=RECORD):
     return BACKEND.read_reply(ReadRequest(record=record), *map(json_reply, bodies))
-
-
-def refusal(request, status, **body):
-    return BACKEND.read_reply(request, json_reply({"status": "fail", **body}, status=status))
 
 
 # What is sent
@@ -211,55 +202,6 @@ def test_a_document_is_read_only_where_it_is_compared():
 def test_unread_person_has_no_name(person):
     (holder,) = read(decided(person=person)).document_holders
     assert (holder.name, holder.date_of_birth) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("statuses", "state"),
-    [
-        pytest.param([], State.PENDING, id="none"),
-        pytest.param(["started"], State.PENDING, id="started"),
-        pytest.param(["resubmission_requested", "started"], State.PENDING, id="started again"),
-        pytest.param(["submitted", "resubmission_requested"], State.PROCESSING, id="submitted"),
-    ],
-)
-def test_attempts_show_whether_the_person_has_begun(statuses, state):
-    attempts = [{"id": published.EVENT_ID, "status": status} for status in statuses]
-    reading = read(UNDECIDED, {"status": "success", "verifications": attempts})
-    assert reading.state is state
-    assert reading.has_begun is ("started" in statuses)
-
-
-# Errors
-
-
-def test_a_404_is_an_unknown_session_only_in_veriffs_own_form():
-    reading = ReadRequest(record=RECORD)
-    assert type(refusal(reading, 404, message="Session not found")) is errors.SessionNotFound
-    foreign = BACKEND.read_reply(reading, json_reply({"detail": "Not here."}, status=404))
-    assert type(foreign) is errors.RequestRejected
-
-
-# Deletion
-
-
-@pytest.mark.parametrize(
-    ("shown", "outcome"),
-    [
-        pytest.param({"verification": None}, Deletion, id="undecided, which shows no id"),
-        pytest.param(decided(vendorData="other"), errors.SessionMismatch, id="another program's"),
-        pytest.param(decided(id=published.EVENT_ID), errors.SessionMismatch, id="another session"),
-    ],
-)
-def test_deletion_compares_the_record_first(shown, outcome):
-    done = {"status": "success", "verification": {"id": SESSION_ID}}
-    replies = [json_reply(shown), json_reply(done)]
-    assert type(BACKEND.read_reply(DeleteRequest(record=RECORD), *replies)) is outcome
-
-
-def test_unknown_session_is_not_there_to_delete():
-    gone = json_reply({"status": "fail", "message": "Session not found"}, 404)
-    deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), gone)
-    assert deletion.state is DeletionState.NOT_THERE
 
 
 # Webhooks
