@@ -149,8 +149,7 @@ def test_every_key_of_a_profile_and_every_command_is_in_the_reference():
 
 def test_the_number_of_rules_is_right():
     number = f"{len(rules())} rules"
-    assert number in (ROOT / "CHANGELOG.md").read_text()
-    assert set(re.findall(r"\d+ rules", (DOCS / "index.md").read_text())) <= {number}
+    assert set(re.findall(r"\d+ rules", (DOCS / "index.md").read_text())) == {number}
 
 
 def test_every_logger_that_a_page_names_exists():
