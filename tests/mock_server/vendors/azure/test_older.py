@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from azure.ai.vision.face import FaceClient, FaceSessionClient, models
+from azure.ai.vision.face import FaceSessionClient, models
 from azure.core.credentials import AzureKeyCredential
 from kit.cards import CARDS
 from vendors.azure import STREAM
@@ -10,21 +10,17 @@ from vendors.azure import STREAM
 FIRST, PREVIEW = "v1.0", "v1.1-preview.1"
 #: The settings of the fixture `mock`.
 MOCK = {"vendor": "azure"}
-LINK = "https://cdn.example/ada.png"
 
 
-def ask(mock, path, method="POST", *, key=None, **sent):
-    headers = {"Ocp-Apim-Subscription-Key": key or mock.live_key}
+def ask(mock, path, method="POST", **sent):
+    headers = {"Ocp-Apim-Subscription-Key": mock.live_key}
     return requests.request(method, f"{mock.url}/face/{path}", headers=headers, timeout=10, **sent)
 
 
-def detect(mock, version, picture, query="returnFaceId=true"):
-    """Call `detect` with a card's bytes, or with a link."""
-    if picture.startswith("https:"):
-        return ask(mock, f"{version}/detect?{query}", json={"url": picture})
-    url = f"{mock.url}/face/{version}/detect?{query}"
+def detect(mock, version, card):
+    url = f"{mock.url}/face/{version}/detect?returnFaceId=true"
     headers = {"Ocp-Apim-Subscription-Key": mock.live_key, "Content-Type": STREAM}
-    return requests.post(url, data=CARDS[picture], headers=headers, timeout=10)
+    return requests.post(url, data=CARDS[card], headers=headers, timeout=10)
 
 
 def error_of(answer):
@@ -50,28 +46,6 @@ def test_an_older_version_verifies_as_the_cards_say(mock, version, probe, is_ide
     assert answer["confidence"] == pytest.approx(confidence)
     assert answer == newest
     assert len(mock.control.charges()) == 4
-
-
-@pytest.mark.parametrize(("card", "faces"), [("no-face", 0), ("p1", 1), ("two-faces", 2)])
-@pytest.mark.parametrize("is_linked", [False, True])
-def test_an_older_version_finds_the_faces_of_a_card(mock, version, card, faces, is_linked):
-    mock.control.pictures[LINK] = card
-    attributes = "returnFaceAttributes=headPose,qualityForRecognition"
-    query = f"{attributes}&recognitionModel=recognition_04&detectionModel=detection_03"
-    found = detect(mock, version, LINK if is_linked else card, query)
-    assert len(found.json()) == faces
-    for face in found.json():
-        assert set(face) == {"faceId", "faceRectangle", "faceAttributes"}
-
-
-def test_an_older_version_refuses_as_the_newest_does(mock, version):
-    assert error_of(ask(mock, f"{version}/verify", json={}, key="wrong")) == (401, "401")
-    retired = detect(mock, version, "p1", "returnFaceAttributes=age,gender,emotion")
-    assert error_of(retired) == (403, "UnsupportedFeature")
-    assert error_of(detect(mock, version, LINK)) == (400, "InvalidURL")
-    unknown = dict.fromkeys(("faceId1", "faceId2"), "c5c24a82-6845-4031-9d5d-978df9175426")
-    assert error_of(ask(mock, f"{version}/verify", json=unknown)) == (404, "FaceNotFound")
-    assert mock.control.charges() == ()
 
 
 def test_the_first_call_of_each_older_version_names_the_newest(mock):
@@ -147,17 +121,6 @@ def test_a_session_of_the_older_preview_compares(client, mock, card, is_identica
     entry = client.get_liveness_with_verify_session_result(started.session_id).result
     assert entry.response.body.verify_result.is_identical is is_identical
     assert entry.verify_image_hash is None
-
-
-def test_microsofts_newer_client_asks_for_the_first_version(mock, at_end):
-    key = AzureKeyCredential(mock.live_key)
-    client = at_end.enter_context(FaceClient(mock.url, key, api_version=FIRST))
-    how = {"detection_model": "detection_03", "recognition_model": "recognition_04"}
-    ids = []
-    for card in ("p1", "p1-again"):
-        (face,) = client.detect(CARDS[card], return_face_id=True, **how)
-        ids.append(face.face_id)
-    assert client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1]).is_identical
 
 
 def test_ids_may_be_named_in_lower_case_as_an_old_client_does(mock):
