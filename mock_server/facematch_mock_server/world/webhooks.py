@@ -481,11 +481,16 @@ def _due_of(delivery: WebhookDelivery) -> dt.datetime:
 
 
 def new_delivery(
-    world: World, destination: Destination, session: Session, *, event: str, origin: str
+    world: World,
+    destination: Destination,
+    session: Session,
+    *,
+    event: str,
+    origin: str | None = None,
 ) -> WebhookDelivery:
     """Return a delivery about a session, due now and not queued.
 
-    `origin` is the scheme and host of its URLs.
+    `origin` is the scheme and host of its URLs; None for this server's own.
     """
     now = world.clock.now()
     ids = world.account.ids
@@ -497,7 +502,7 @@ def new_delivery(
         session_id=session.id,
         status=session.status,
         session=session,
-        origin=origin,
+        origin=world.account.shared.address or "" if origin is None else origin,
         created_at=now,
         timestamp=int(now.timestamp()),
         due=now,
@@ -509,7 +514,7 @@ def announce(
     session: Session,
     *,
     event: str,
-    origin: str,
+    origin: str | None = None,
     only: Container[str] | None = None,
     delay_s: float = 0,
 ) -> None:

@@ -224,12 +224,11 @@ def _store(
     if call.is_live:
         call.claims.cite("check.charged")
         call.charge(call.claims["credit.price"], service="CHECK", request_id=check_id)
-    origin = call.world.account.shared.address or ""
     only = body.get("webhook_ids") or None
     for report in reports:
         told = attrs.evolve(check, id=report["id"], service=REPORT)
-        webhooks.announce(call.world, told, event="report.completed", origin=origin, only=only)
-    webhooks.announce(call.world, check, event="check.completed", origin=origin, only=only)
+        webhooks.announce(call.world, told, event="report.completed", only=only)
+    webhooks.announce(call.world, check, event="check.completed", only=only)
     return check
 
 

@@ -256,8 +256,7 @@ def _announce(world: World, session: Session) -> None:
     """Queue the webhooks about a run that has ended."""
     if session.status == AWAITING_INPUT:
         return
-    origin = world.account.shared.address or ""
-    webhooks.announce(world, session, event=COMPLETED, origin=origin)
+    webhooks.announce(world, session, event=COMPLETED)
 
 
 SESSION_RULES = SessionRules(

@@ -73,8 +73,7 @@ _ATTEMPTS = 8
 
 def announce(world: World, session: Session, event: str) -> None:
     """Queue a delivery about an inquiry for each destination that gets this event."""
-    origin = world.account.shared.address or ""
-    webhooks.announce(world, session, event=event, origin=origin)
+    webhooks.announce(world, session, event=event)
 
 
 def announce_status(world: World, session: Session) -> None:

@@ -113,8 +113,8 @@ class Regula(PairVendor):
         found = []
         outcomes = _compare_all(call, outcome)
         images = call.json_body["images"]
-        seen_pictures = [outcome.probe, outcome.reference]
-        for position in range(2, len(images)):
+        seen_pictures = [outcome.probe]
+        for position in range(1, len(images)):
             seen_pictures.append(outcomes[0, position].reference)
         for position, seen_picture in enumerate(seen_pictures):
             image = images[position]
@@ -182,15 +182,15 @@ def _compare(
     second_face: _FoundFace,
 ) -> dict[str, Any]:
     """Return the result for two faces, of one picture or of two."""
-    if first_face.picture_position == second_face.picture_position:
+    positions = (first_face.picture_position, second_face.picture_position)
+    # Two faces of one picture are told apart like smaller faces of the first two.
+    outcome = outcomes.get(positions, outcomes[0, 1])
+    score = outcome.smaller_face_score
+    if positions not in outcomes:
         call.claims.cite("match.pairs")
-        outcome = next(iter(outcomes.values()))
-        similarity = base.as_fraction(outcome.smaller_face_score)
-    else:
-        outcome = outcomes[first_face.picture_position, second_face.picture_position]
-        similarity = base.as_fraction(outcome.smaller_face_score)
-        if first_face.is_largest and second_face.is_largest:
-            similarity = base.as_fraction(outcome.score or 0.0)
+    elif first_face.is_largest and second_face.is_largest:
+        score = outcome.score or 0.0
+    similarity = base.as_fraction(score)
     return {
         "firstIndex": first_face.picture_index,
         "firstFaceIndex": first_face.number,

@@ -44,8 +44,8 @@ _USUAL = (
 
 
 def announce(world: World, session: Session, event: str, *, delay_s: float = 0) -> None:
-    """Queue an event for each endpoint that gets it. Events contain no URL, so need no origin."""
-    webhooks.announce(world, session, event=event, origin="", delay_s=delay_s)
+    """Queue an event for each endpoint that gets it."""
+    webhooks.announce(world, session, event=event, delay_s=delay_s)
 
 
 def announce_status(world: World, session: Session) -> None:

@@ -11,7 +11,7 @@ from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import hosted_of, origin_of
+from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
@@ -36,7 +36,7 @@ EVENTS = (
 
 def announce(world: World, session: Session, event: str) -> None:
     """Queue a delivery for each destination that gets this event."""
-    webhooks.announce(world, session, event=event, origin=origin_of(world, None))
+    webhooks.announce(world, session, event=event)
 
 
 def compose(

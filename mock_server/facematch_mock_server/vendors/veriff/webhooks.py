@@ -30,8 +30,6 @@ from .decisions import (
 #: decisions here.
 DECISION = "decision"
 EVENT = "event"
-#: Veriff's webhooks contain no URL.
-NO_ORIGIN = ""
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
@@ -42,15 +40,15 @@ def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
     """
     if session.status == STARTED:
         _drop_requests_to_resubmit(world, session)
-        webhooks.announce(world, session, event=EVENT, origin=NO_ORIGIN)
+        webhooks.announce(world, session, event=EVENT)
     if is_submitted_now:
         submitted = attrs.evolve(session, status=SUBMITTED)
-        webhooks.announce(world, submitted, event=EVENT, origin=NO_ORIGIN)
+        webhooks.announce(world, submitted, event=EVENT)
     if session.status in DECISION_CODES:
         delay_s = 0
         if session.status == RESUBMIT:
             delay_s = world.claims["webhook.resubmission_s"]
-        webhooks.announce(world, session, event=DECISION, origin=NO_ORIGIN, delay_s=delay_s)
+        webhooks.announce(world, session, event=DECISION, delay_s=delay_s)
 
 
 def _drop_requests_to_resubmit(world: World, session: Session) -> None:
