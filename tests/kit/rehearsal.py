@@ -1,8 +1,9 @@
 """Rehearse a release on this machine: all of it but the accounts.
 
-``make rehearse`` builds the files first, then runs this: the release's notes, the links of the
-metadata, the steps of the image without Docker (with nothing but the files that the Dockerfile
-copies), and each extra on each Python that is here. It exits with 1 if one step fails.
+``make rehearse`` builds the files first, then runs this: the release's notes, the lines that a
+release makes untrue, the links of the metadata, the steps of the image without Docker (with nothing
+but the files that the Dockerfile copies), and each extra on each Python that is here. It exits with
+1 if one step fails.
 """
 
 from __future__ import annotations
@@ -21,6 +22,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 TIMEOUT_S = 1800
+#: What a text says as long as there is nothing to install by its name.
+ONLY_BEFORE_PYPI = (
+    "not on PyPI|([Ff]rom|[Ii]n) a (checkout|copy of)|public (address|repository)|been run yet|"
+    r"install (\./|\"?\.[[ ])"
+)
+PUBLISHED_TEXTS = (
+    "*.md",
+    "CITATION.cff",
+    "facematch_core/base/extras.py",
+    "facematch_core/config/plugins.py",
+    ":(exclude).github",
+    ":(exclude)CHANGELOG.md",
+    ":(exclude)tests",
+)
 
 
 class Failed(Exception):
@@ -87,6 +102,15 @@ def check_notes(version):
     print(f"notes of {version}: {words} words")
 
 
+def check_words():
+    """Print the lines that are true only as long as the files are not on PyPI."""
+    command = ["git", "grep", "--line-number", "--extended-regexp", ONLY_BEFORE_PYPI, "--"]
+    found = subprocess.run(
+        [*command, *PUBLISHED_TEXTS], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    print(f"lines to change with the tag: {len(found.splitlines())}\n{found}", end="")
+
+
 def copied_files(dockerfile):
     """Return the files that the first stage of a Dockerfile copies from the repository."""
     stage = dockerfile.read_text(encoding="utf-8").partition("\nFROM ")[2].partition("\nFROM ")[0]
@@ -141,6 +165,7 @@ def main():
     (engine,) = (ROOT / "dist").glob("facematch_local-*.whl")
     steps = {
         "notes": lambda: check_notes(core.name.split("-")[1]),
+        "words": check_words,
         "metadata": lambda: check_metadata(core),
         "image": check_image,
         "extras": lambda: check_extras(core, engine),
