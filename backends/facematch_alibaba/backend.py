@@ -2,8 +2,9 @@
 
 Sources: alibabacloud_facebody20191230 6.0.0 and alibabacloud_tea_openapi 0.4.6 (parameters, form of
 the signature); help.aliyun.com, documents 151891 (CompareFace), 155006 (DetectLivingFace), 146756
-(codes), 604963 (rates and charges) and 2593177 (signature version 3): all read 2026-11-29. Nothing
-was tried with the vendor. "Ours" marks a choice of this project.
+(codes), 51132 (codes of every product), 604963 (rates and charges) and 2593177 (signature
+version 3): all read 2026-11-29. Nothing was tried with the vendor. "Ours" marks a choice of this
+project.
 """
 
 from __future__ import annotations
@@ -85,7 +86,15 @@ _TIPS = {
 _FREE = "Alibaba charges for successful calls only"
 _UNKNOWN = "the call may have been executed and charged"
 _BAD_KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "the key or its signature is wrong")
-_NOT_ALLOWED = ErrorRow(PermissionDenied, Charged.NO, _FREE, "the key may not make this call")
+_NO_RIGHT = ErrorRow(
+    PermissionDenied, Charged.NO, _FREE, "the key's user lacks the permission AliyunVIAPIFullAccess"
+)
+_NOT_ACTIVATED = ErrorRow(
+    PermissionDenied, Charged.NO, _FREE, "facebody is not activated for the account"
+)
+_NO_CREDIT = ErrorRow(
+    InsufficientCredit, Charged.NO, _FREE, "the account is in debt or may not make the call"
+)
 _TOO_MANY_CALLS = ErrorRow(RateLimited, Charged.NO, _FREE, "too many calls")
 _REFUSED = ErrorRow(RequestRejected, Charged.NO, _FREE, "the request was refused")
 _BAD_PICTURE = ErrorRow(RequestRejected, Charged.NO, _FREE, "a picture was refused")
@@ -129,7 +138,7 @@ class AlibabaBackend(PairBackend):
     has_sandbox = False
     capabilities = Capabilities(
         operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
-        # Ours: whether a score at a threshold is the same person is not documented.
+        # As of Alibaba's older comparison, by developer.aliyun.com/ask/218743; no page says it of this.
         threshold_rule=ThresholdRule.ABOVE,
         score_scale="alibaba/compare-face",
         billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
@@ -167,6 +176,7 @@ class AlibabaBackend(PairBackend):
         "InvalidAccessKeyId.NotFound": _BAD_KEY,
         "InvalidAccessKeyId.Inactive": _BAD_KEY,
         "InvalidAccessKeySecret": _BAD_KEY,
+        "IncompleteSignature": _BAD_KEY,
         "SignatureDoesNotMatch": _BAD_KEY,
         "InvalidTimeStamp.Expired": attrs.evolve(
             _BAD_KEY, text="this machine's clock is off by more than 15 minutes: correct it"
@@ -175,15 +185,12 @@ class AlibabaBackend(PairBackend):
         "SignatureNonceUsed": ErrorRow(
             OutcomeUnknown, Charged.UNKNOWN, _UNKNOWN, "a copy of the request came before it"
         ),
-        "AuthFailed": attrs.evolve(
-            _NOT_ALLOWED, text="the key's user lacks the permission AliyunVIAPIFullAccess"
-        ),
-        "InvalidApi.NotPurchase": attrs.evolve(
-            _NOT_ALLOWED, text="facebody is not activated for the account"
-        ),
-        "InvalidApi.ForbiddenInvoke": ErrorRow(
-            InsufficientCredit, Charged.NO, _FREE, "the account is in debt or may not make the call"
-        ),
+        "AuthFailed": _NO_RIGHT,
+        "EntityNotExist.Role": _NO_RIGHT,
+        "InvalidApi.NotPurchase": _NOT_ACTIVATED,
+        "InvalidApi.OutOfService": _NOT_ACTIVATED,
+        "InvalidApi.ForbiddenInvoke": _NO_CREDIT,
+        "InsufficientBalance": _NO_CREDIT,
         "Throttling": _TOO_MANY_CALLS,
         "Throttling.User": _TOO_MANY_CALLS,
         "ClientError.IllegalArgument": _REFUSED,
