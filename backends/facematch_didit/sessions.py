@@ -34,7 +34,12 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
 )
-from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
+from facematch_core.backend.session_types import (
+    Deletion,
+    DeletionState,
+    SessionHint,
+    record_id_or_none,
+)
 from facematch_core.models import Severity
 
 from . import records, wire, words
@@ -149,10 +154,9 @@ class _OurMetadata:
     def read(cls, metadata: object) -> _OurMetadata:
         if not isinstance(metadata, dict):
             return cls()
-        record_id = str(metadata.get("id"))
+        record_id = record_id_or_none(metadata.get("id"))
         terms = metadata.get("terms")
-        # Other programs may store their own id under the same name.
-        if not isinstance(terms, str) or not re.fullmatch(r"[0-9a-f]{32}", record_id):
+        if not isinstance(terms, str) or record_id is None:
             return cls()
         return cls(record_id=record_id, terms=terms)
 
@@ -187,7 +191,7 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionStep
             return reading
         oldest_other = reading
     if oldest_other is None:
-        raise _not_listed()
+        raise http.not_listed(words.NAME)
     return oldest_other
 
 
@@ -198,15 +202,6 @@ def _list_newest_first(backend: DiditBackend, record: SessionRecord) -> _Listing
     rows, _ = records.read_page(reply.json())
     # Check the reference again, because the server may ignore the filter.
     return [row.session_id for row in rows[:MOST_ROWS] if row.caller_ref == record.id]
-
-
-def _not_listed() -> errors.SessionNotFound:
-    return errors.SessionNotFound(
-        "Didit lists no session with the id of this record: no session was started, or it was "
-        "deleted.",
-        backend=words.NAME,
-        billing=records.FREE,
-    )
 
 
 #: States by Didit's session status (docs.didit.me, /integration/verification-statuses).
@@ -370,7 +365,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
     if record.session_id is None:
         session_ids = yield from _list_newest_first(backend, record)
         if not session_ids:
-            raise _not_listed()
+            raise http.not_listed(words.NAME)
         for session_id in session_ids:
             deletion = yield from _delete(backend, session_id)
         return deletion

@@ -39,8 +39,15 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
+    full_text,
+    secret_or_none,
 )
-from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
+from facematch_core.backend.session_types import (
+    Deletion,
+    DeletionState,
+    SessionHint,
+    record_id_or_none,
+)
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     MOCK_HEADER,
@@ -54,6 +61,7 @@ from facematch_core.http import (
     SessionSteps,
     as_secret,
     default_row,
+    not_listed,
     vendor_error,
 )
 
@@ -336,7 +344,7 @@ class OnfidoBackend(HostedSessionBackend):
             reply = yield self._request(f"/workflow_runs/{_check_id(record.session_id)}")
             runs = [reply.json()]
         if not runs:
-            raise _not_listed()
+            raise not_listed(self.name)
         for run in runs:
             if _read_tags(run).record_id != record.id:
                 raise errors.SessionMismatch(
@@ -356,7 +364,7 @@ class OnfidoBackend(HostedSessionBackend):
         """
         runs = yield from self._list_runs(record)
         if not runs:
-            raise _not_listed()
+            raise not_listed(self.name)
         for run in runs:
             if _STATES.get(run["status"]) in (SessionState.DECIDED, SessionState.PROCESSING):
                 return run
@@ -378,7 +386,7 @@ class OnfidoBackend(HostedSessionBackend):
         return HttpRequest(method=method, url=url, charges=charges, **more)
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
-        status = _text(run["status"])
+        status = full_text(run["status"])
         state = _STATES.get(status, SessionState.UNKNOWN)
         tags = _read_tags(run)
         output = RunOutput()
@@ -404,7 +412,7 @@ class OnfidoBackend(HostedSessionBackend):
             record_id=tags.record_id,
             terms=tags.terms,
             created_at=dt.datetime.fromisoformat(run["created_at"]),
-            facts={"workflow_id": _text(run["workflow_id"]).lower()},
+            facts={"workflow_id": full_text(run["workflow_id"]).lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,
             environment=applicant.environment,
@@ -473,7 +481,7 @@ def _read_tags(run: Any) -> _Tags:
     """Read the tags that `start_steps` sent: an id of 32 and a digest of 64 hexadecimal digits."""
     tags = _Tags()
     for tag in run.get("tags") or []:
-        if re.fullmatch("[0-9a-f]{32}", _text(tag)):
+        if record_id_or_none(tag) is not None:
             tags = attrs.evolve(tags, record_id=tag)
         elif re.fullmatch("[0-9a-f]{64}", tag):
             tags = attrs.evolve(tags, terms=tag)
@@ -489,14 +497,10 @@ def _read_access(run: Any, state: SessionState) -> SessionAccess:
     if state is not SessionState.PENDING:
         return SessionAccess(expires_at=expires_at)
     return SessionAccess(
-        link=_secret_or_none(link.get("url")),
-        token=_secret_or_none(run.get("sdk_token")),
+        link=secret_or_none(link.get("url")),
+        token=secret_or_none(run.get("sdk_token")),
         expires_at=expires_at,
     )
-
-
-def _secret_or_none(value: Any) -> Secret | None:
-    return None if value is None else Secret(_text(value))
 
 
 def _find_language(language: str | None) -> str | None:
@@ -511,14 +515,6 @@ def _find_language(language: str | None) -> str | None:
             what="language",
         )
     return code
-
-
-def _not_listed() -> errors.SessionNotFound:
-    return errors.SessionNotFound(
-        "Onfido lists no workflow run with the id of this record: no session was started, or it "
-        "was deleted.",
-        backend=OnfidoBackend.name,
-    )
 
 
 def _read_field_errors(reply: HttpReply) -> dict[str, list[str]]:
@@ -542,9 +538,3 @@ def _check_id(vendor_id: object) -> str:
     if not isinstance(vendor_id, str) or not _UUID.fullmatch(vendor_id):
         raise errors.InvalidRequest("Invalid id of Onfido: it must be a UUID.")
     return vendor_id.lower()
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a string")
-    return value

@@ -38,9 +38,10 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
+    full_text,
+    secret_or_none,
 )
-from facematch_core.backend.session_types import Deletion, DeletionState
-from facematch_core.models import Billing
+from facematch_core.backend.session_types import Deletion, DeletionState, record_id_or_none
 
 NAME = "persona"
 #: The pinned version, because the key's settings would choose another one.
@@ -135,9 +136,9 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     return attrs.evolve(
         reading,
         access=SessionAccess(
-            link=Secret(_text(document["meta"]["one-time-link"])),
+            link=Secret(full_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
-            token=_secret_or_none(document["meta"].get("session-token")),
+            token=secret_or_none(document["meta"].get("session-token")),
             expires_at=_time(document["data"]["attributes"].get("expires-at")),
         ),
         vendor={} if version is None else {"template_version": version},
@@ -148,7 +149,6 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
 
 _Listing: TypeAlias = Generator[http.HttpRequest, http.HttpReply, list[str]]
 
-_FREE = Billing(Charged.NO, "reading is free")
 #: Maximum number of inquiries to read after a start whose response was lost (ours).
 _MOST_INQUIRIES = 20
 
@@ -195,7 +195,7 @@ def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.Sessio
         if reading.state is not SessionState.GONE:
             oldest_other = reading
     if oldest_other is None:
-        raise _not_listed()
+        raise http.not_listed(NAME)
     return oldest_other
 
 
@@ -207,17 +207,8 @@ def _list_newest_first(backend: PersonaBackend, record: SessionRecord) -> _Listi
     for inquiry in reply.json()["data"]:
         # Check the note again, because a server may ignore the filter.
         if inquiry["attributes"].get("note") == record.id:
-            session_ids.append(_text(inquiry["id"]))
+            session_ids.append(full_text(inquiry["id"]))
     return session_ids
-
-
-def _not_listed() -> errors.SessionNotFound:
-    return errors.SessionNotFound(
-        "Persona lists no inquiry with the id of this record in its note: none was started, or it "
-        "was redacted.",
-        backend=NAME,
-        billing=_FREE,
-    )
 
 
 def _open(
@@ -236,7 +227,7 @@ def _open(
     token: Secret | None = None
     if reading.has_begun or reading.state is SessionState.EXPIRED:
         reply = yield _about(backend, "POST", reading.session_id, "/resume")
-        token = _secret_or_none(reply.json()["meta"].get("session-token"))
+        token = secret_or_none(reply.json()["meta"].get("session-token"))
     lasts_s = math.ceil(request.record.valid_for_s)
     reply = yield _about(
         backend,
@@ -246,13 +237,13 @@ def _open(
         json={"meta": {"expires-in-seconds": lasts_s}},
     )
     document = reply.json()
-    status = _text(document["data"]["attributes"]["status"])
+    status = full_text(document["data"]["attributes"]["status"])
     return attrs.evolve(
         reading,
         state=_STATES.get(status, SessionState.UNKNOWN),
         vendor_status=status,
         access=SessionAccess(
-            link=Secret(_text(document["meta"]["one-time-link"])),
+            link=Secret(full_text(document["meta"]["one-time-link"])),
             token=token,
             expires_at=request.clock.now() + dt.timedelta(seconds=lasts_s),
         ),
@@ -312,7 +303,7 @@ def _read_inquiry(
     """Parse an inquiry with its verifications. Any exception means that it cannot be read."""
     inquiry = document["data"]
     attributes = inquiry["attributes"]
-    status = _text(attributes["status"])
+    status = full_text(attributes["status"])
     verifications = _find_verifications(document)
     selfie = _newest_selfie(verifications)
     checks = () if selfie is None else tuple(_read_checks(selfie))
@@ -322,14 +313,14 @@ def _read_inquiry(
     is_due = template_id is not None or state is SessionState.DECIDED
     is_document = record.compared_with is ComparedWith.DOCUMENT
     return SessionReading(
-        session_id=_text(inquiry["id"]),
+        session_id=full_text(inquiry["id"]),
         state=state,
         vendor_status=status,
         approved=status == "approved",
         checks=checks,
         compared_with=ComparedWith.UNKNOWN if selfie is None else _compared_with(selfie),
         document_holders=tuple(_read_holders(verifications)) if is_document else (),
-        record_id=record_id_of(attributes.get("note")),
+        record_id=record_id_or_none(attributes.get("note")),
         terms=_terms_of(attributes.get("tags")),
         created_at=_time(attributes.get("created-at")),
         facts={"template_id": template_id or ""} if is_due else {},
@@ -374,7 +365,7 @@ def _newest_selfie(verifications: list[Resource]) -> Resource | None:
     """Return the attributes of the selfie that was created last; None if there is none."""
     selfies = [each["attributes"] for each in verifications if each["type"] == _SELFIE]
     if len(selfies) > 1:
-        selfies.sort(key=lambda selfie: _text(selfie["created-at"]))
+        selfies.sort(key=lambda selfie: full_text(selfie["created-at"]))
     return selfies[-1] if selfies else None
 
 
@@ -400,7 +391,7 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
         if check["status"] == _NOT_APPLICABLE or not (is_liveness or check["name"] in _COMPARISONS):
             continue
         fields: dict[str, Any] = {
-            "vendor_status": _text(check["status"]),
+            "vendor_status": full_text(check["status"]),
             "warnings": tuple(_read_reasons(check)),
             "backend": NAME,
         }
@@ -416,7 +407,7 @@ def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
     """Yield a warning for each reason of a check."""
     for reason in check.get("reasons") or ():
         code = WarningCode.LOW_LIVENESS if reason == _LOW_LIVENESS else WarningCode.OTHER
-        yield _warning(_text(reason), f"{check['name']}: {reason}", code)
+        yield _warning(full_text(reason), f"{check['name']}: {reason}", code)
 
 
 def _compared_with(selfie: Resource) -> ComparedWith:
@@ -477,26 +468,10 @@ def _related_id(inquiry: Resource, relationship: str) -> str | None:
     return found
 
 
-def record_id_of(note: object) -> str | None:
-    """Return the record's id from a note; None for another program's note."""
-    is_ours = isinstance(note, str) and re.fullmatch(r"[0-9a-f]{32}", note)
-    return str(note) if is_ours else None
-
-
 def _terms_of(tags: list[str | None] | None) -> str | None:
     """Return the record's terms from the tags, which staff may add to; None if they are missing."""
     terms = [tag for tag in tags or () if re.fullmatch(r"[0-9a-f]{64}", tag or "")]
     return terms[0] if len(terms) == 1 else None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{type(value).__name__} in place of a text")
-    return value
-
-
-def _secret_or_none(value: object) -> Secret | None:
-    return None if value is None else Secret(_text(value))
 
 
 def _time(value: str | None) -> dt.datetime | None:
@@ -515,7 +490,7 @@ def delete_steps(backend: PersonaBackend, request: DeleteRequest) -> http.Delete
     if record.session_id is None:
         session_ids = yield from _list_newest_first(backend, record)
         if not session_ids:
-            raise _not_listed()
+            raise http.not_listed(NAME)
         for session_id in session_ids:
             yield _about(backend, "DELETE", session_id)
         return Deletion(state=DeletionState.REQUESTED)

@@ -13,10 +13,8 @@ from typing import Any
 import attrs
 
 from facematch_core import Secret, WebhookRefused
-from facematch_core.backend.session_types import SessionHint
+from facematch_core.backend.session_types import SessionHint, record_id_or_none
 from facematch_core.http import has_signature
-
-from .sessions import record_id_of
 
 _HEADER = "persona-signature"
 #: Ours: Persona documents no limit, nor whether a retry is signed with a new time. The fourth retry
@@ -96,6 +94,8 @@ def read_hints(document: Any) -> tuple[SessionHint, ...]:
     if session_id is None:
         return ()
     hint = SessionHint(
-        record_id=record_id_of(record_id), session_id=str(session_id), event_id=str(event["id"])
+        record_id=record_id_or_none(record_id),
+        session_id=str(session_id),
+        event_id=str(event["id"]),
     )
     return (hint,)

@@ -50,8 +50,15 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
+    full_text,
+    secret_or_none,
 )
-from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
+from facematch_core.backend.session_types import (
+    Deletion,
+    DeletionState,
+    SessionHint,
+    record_id_or_none,
+)
 from facematch_core.http import (
     MOCK_HEADER,
     DeleteSteps,
@@ -64,6 +71,7 @@ from facematch_core.http import (
     as_secret,
     environment_of_key,
     has_signature,
+    not_listed,
     vendor_error,
 )
 
@@ -254,9 +262,10 @@ class StripeBackend(HostedSessionBackend):
         redactions = []
         for session in sessions:
             redaction = session["redaction"]
+            reference = session.get("client_reference_id")
             # A redaction may remove the id.
-            is_known = redaction is None or _record_id_of(session) is not None
-            if is_known and session.get("client_reference_id") != record.id:
+            is_known = redaction is None or record_id_or_none(reference) is not None
+            if is_known and reference != record.id:
                 raise errors.SessionMismatch(
                     "The session does not have the id of this record: it was not redacted.",
                     backend=NAME,
@@ -283,11 +292,7 @@ class StripeBackend(HostedSessionBackend):
             if session.get("client_reference_id") == record.id:
                 sessions.append(session)
         if not sessions:
-            raise errors.SessionNotFound(
-                "Stripe lists no session with the id of this record: none was started, or it was "
-                "redacted.",
-                backend=NAME,
-            )
+            raise not_listed(NAME)
         return sessions
 
     def _request(
@@ -345,9 +350,9 @@ class StripeBackend(HostedSessionBackend):
         if session["object"] != "identity.verification_session":
             return ()
         hint = SessionHint(
-            record_id=_record_id_of(session),
-            session_id=_text(session["id"]),
-            event_id=_text(document["id"]),
+            record_id=record_id_or_none(session.get("client_reference_id")),
+            session_id=full_text(session["id"]),
+            event_id=full_text(document["id"]),
         )
         return (hint,)
 
@@ -399,7 +404,7 @@ def _choose(sessions: list[Session]) -> Session:
 def _read_session(reply: HttpReply) -> SessionReading:
     """Parse a session. Any exception means that it cannot be read."""
     session: Session = reply.json()
-    status = _text(session["status"])
+    status = full_text(session["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
     if session["redaction"] is not None:
         # A session whose redaction has begun keeps its status, but loses its data.
@@ -410,11 +415,11 @@ def _read_session(reply: HttpReply) -> SessionReading:
     # While a try is processed, the report is that of an earlier one.
     if selfie is not None and state is not SessionState.PROCESSING:
         checks = _read_checks(selfie, status)
-    error = _read_error(session["last_error"])
+    error_code = _code_of(session["last_error"])
     document_options = (session["options"] or {}).get("document") or {}
     is_selfie_required = document_options.get("require_matching_selfie") is True
     return SessionReading(
-        session_id=_text(session["id"]),
+        session_id=full_text(session["id"]),
         state=state,
         vendor_status=status,
         access=_read_access(session, state),
@@ -422,14 +427,14 @@ def _read_session(reply: HttpReply) -> SessionReading:
         checks=checks,
         compared_with=ComparedWith.DOCUMENT if checks else ComparedWith.UNKNOWN,
         document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
-        record_id=_record_id_of(session),
+        record_id=record_id_or_none(session.get("client_reference_id")),
         terms=session["metadata"].get("facematch_terms"),
         created_at=dt.datetime.fromtimestamp(session["created"], dt.UTC),
         facts={"selfie": "required" if is_selfie_required else "not required"},
-        has_begun=error is not None,
+        has_begun=error_code is not None,
         # The person may try again at any time.
-        is_asked_back=state is SessionState.PENDING and error is not None,
-        warnings=() if error is None else (error,),
+        is_asked_back=state is SessionState.PENDING and error_code is not None,
+        warnings=_warnings(error_code),
         environment=_read_environment(reply, session["livemode"]),
         raw=_show(session, selfie),
     )
@@ -444,11 +449,11 @@ def _read_checks(selfie: Session, status: str) -> tuple[SessionCheck, ...]:
         return (_match(Decision.MATCH, selfie),)
     if selfie["status"] != "unverified":
         return (_match(Decision.REVIEW, selfie),)
-    code = (selfie.get("error") or {}).get("code")
+    code = _code_of(selfie.get("error"))
     if code == _MANIPULATED:
         result = LivenessResult(
             decision=LivenessDecision.NOT_LIVE,
-            warnings=(_warning(code),),
+            warnings=_warnings(code),
             backend=NAME,
             vendor_status=selfie["status"],
         )
@@ -457,37 +462,35 @@ def _read_checks(selfie: Session, status: str) -> tuple[SessionCheck, ...]:
 
 
 def _match(decision: Decision, selfie: Session) -> SessionCheck:
-    code = (selfie.get("error") or {}).get("code")
     result = MatchResult(
         decision=decision,
-        warnings=() if code is None else (_warning(code),),
+        warnings=_warnings(_code_of(selfie.get("error"))),
         backend=NAME,
-        vendor_status=_text(selfie["status"]),
+        vendor_status=full_text(selfie["status"]),
     )
     return SessionCheck(result=result)
 
 
-def _warning(code: str) -> ResultWarning:
-    return ResultWarning(code=_WARNING_CODES.get(code, WarningCode.OTHER), tag=_text(code))
+def _code_of(error: Session | None) -> str | None:
+    """Return the code of an error; None if there is none. The text is for the person."""
+    return (error or {}).get("code")
 
 
-def _read_error(last_error: Session | None) -> ResultWarning | None:
-    """Return the error of the last try; None if there was none, also as an error without a code.
-
-    Its text is for the person, and not copied.
-    """
-    code = (last_error or {}).get("code")
-    return None if code is None else _warning(code)
+def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
+    """Return the warning of an error code; () for None."""
+    if code is None:
+        return ()
+    warning_code = _WARNING_CODES.get(code, WarningCode.OTHER)
+    return (ResultWarning(code=warning_code, tag=full_text(code)),)
 
 
 def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
     """Return the link and the client secret of an open session; None without a link."""
     if state is not SessionState.PENDING or session["url"] is None:
         return None
-    client_secret = session["client_secret"]
     return SessionAccess(
-        link=Secret(_text(session["url"])),
-        token=None if client_secret is None else Secret(_text(client_secret)),
+        link=Secret(full_text(session["url"])),
+        token=secret_or_none(session["client_secret"]),
         # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
         expires_at=None,
     )
@@ -521,20 +524,7 @@ def _read_environment(reply: HttpReply, livemode: object) -> Environment | str |
 def _show(session: Session, selfie: Session | None) -> dict[str, Any]:
     """Return the fields that `raw` shows: words and codes."""
     shown = {name: session[name] for name in _RAW_FIELDS}
-    shown["last_error"] = (session["last_error"] or {}).get("code")
+    shown["last_error"] = _code_of(session["last_error"])
     if selfie is not None:
-        code = (selfie.get("error") or {}).get("code")
-        shown["selfie"] = {"status": selfie["status"], "error": code}
+        shown["selfie"] = {"status": selfie["status"], "error": _code_of(selfie.get("error"))}
     return shown
-
-
-def _record_id_of(session: Session) -> str | None:
-    """Return the record's id from a session's reference; None for another program's reference."""
-    reference = str(session.get("client_reference_id"))
-    return reference if re.fullmatch(r"[0-9a-f]{32}", reference) else None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{type(value).__name__} in place of a text")
-    return value

@@ -37,7 +37,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
 )
-from facematch_core.backend.session_types import SessionHint
+from facematch_core.backend.session_types import SessionHint, record_id_or_none
 
 #: A `SumsubBackend`. Importing its module here would be circular.
 SumsubBackend: TypeAlias = Any
@@ -414,11 +414,9 @@ def _read_holder(document: JsonObject) -> DocumentHolder:
 
 def read_hint(document: JsonObject) -> SessionHint:
     """Return the session that a delivery names (User verification webhooks)."""
-    record_id = _text_or_none(document.get("externalUserId"))
-    # Another program may have created the applicant, with an id of its own.
-    is_ours = record_id is not None and re.fullmatch("[0-9a-f]{32}", record_id)
     return SessionHint(
-        record_id=record_id if is_ours else None,
+        # Another program may have created the applicant, with an id of its own.
+        record_id=record_id_or_none(document.get("externalUserId")),
         session_id=_read_id({"id": document["applicantId"]}),
         # Sent by hand from the dashboard.
         is_test=document.get("testMode") is True,

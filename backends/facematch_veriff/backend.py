@@ -46,6 +46,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
+    full_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.http import (
@@ -316,10 +317,10 @@ class VeriffBackend(HostedSessionBackend):
         return SessionReading(
             session_id=session_id,
             state=SessionState.PENDING,
-            vendor_status=_text(verification["status"]),
+            vendor_status=full_text(verification["status"]),
             access=SessionAccess(
-                link=Secret(_text(verification["url"])),
-                token=Secret(_text(verification["sessionToken"])),
+                link=Secret(full_text(verification["url"])),
+                token=Secret(full_text(verification["sessionToken"])),
             ),
             record_id=copies.record_id,
             terms=copies.terms,
@@ -448,7 +449,7 @@ def _is_of_record(verification: Mapping[str, Any], record: SessionRecord) -> boo
 
 def _read_id(session_id: object) -> str:
     """Return Veriff's id of a session in lower case. Raises `ValueError` if it is not a UUID."""
-    return str(uuid.UUID(_text(session_id)))
+    return str(uuid.UUID(full_text(session_id)))
 
 
 def _id_of(record: SessionRecord) -> str:
@@ -459,14 +460,8 @@ def _id_of(record: SessionRecord) -> str:
         raise errors.InvalidRequest("Invalid Veriff session id: it must be a UUID.") from None
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError("not a string with characters")
-    return value
-
-
 def _time_or_none(value: object) -> dt.datetime | None:
-    return None if value is None else dt.datetime.fromisoformat(_text(value))
+    return None if value is None else dt.datetime.fromisoformat(full_text(value))
 
 
 def _read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
@@ -474,7 +469,7 @@ def _read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
 
     No field of this answer shows whose session it is.
     """
-    status = _find_current_status([_text(attempt["status"]) for attempt in attempts])
+    status = _find_current_status([full_text(attempt["status"]) for attempt in attempts])
     state = SessionState.PENDING
     if status is not None:
         state = _STATES.get(status, SessionState.UNKNOWN)
@@ -503,7 +498,7 @@ def _find_current_status(statuses: list[str]) -> str | None:
 
 
 def _read_decision(record: SessionRecord, verification: Any) -> SessionReading:
-    status = _text(verification["status"])
+    status = full_text(verification["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
     reasons = _read_reason(verification, is_declined=status == "declined")
     copies = _read_copies(verification)
@@ -546,7 +541,7 @@ def _read_reason(
         code=_WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=Severity.ERROR if is_declined else Severity.WARNING,
         tag=tag,
-        text=None if reason is None else _text(reason),
+        text=None if reason is None else full_text(reason),
     )
     return (warning,)
 

@@ -29,7 +29,9 @@ from .base import (
     decide_by_largest_face,
     decide_by_largest_pair,
     decide_by_threshold,
+    full_text,
     number,
+    secret_or_none,
 )
 from .requests import (
     DeleteRequest,
@@ -83,6 +85,8 @@ __all__ = [
     "decide_by_largest_face",
     "decide_by_largest_pair",
     "decide_by_threshold",
+    "full_text",
     "muted",
     "number",
+    "secret_or_none",
 ]  # fmt: skip

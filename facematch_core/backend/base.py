@@ -467,6 +467,22 @@ def number(value: object) -> float:
     return float(value)
 
 
+def full_text(value: object) -> str:
+    """Return a text in a response body.
+
+    Raises:
+        TypeError: `value` is not a text, or an empty one.
+    """
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{type(value).__name__} in place of a text")
+    return value
+
+
+def secret_or_none(value: object) -> Secret | None:
+    """Return a text in a response body as a secret; None for null. Raises like `full_text`."""
+    return None if value is None else Secret(full_text(value))
+
+
 def decide_by_threshold(
     score: models.Score | None, threshold: models.Threshold | None
 ) -> models.Decision:

@@ -10,6 +10,7 @@ import enum
 import hashlib
 import json
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -467,6 +468,11 @@ class SessionHint:
     session_id: str
     event_id: str | None = None
     is_test: bool = False
+
+
+def record_id_or_none(value: object) -> str | None:
+    """Return the id of a record that a vendor stored; None for a text of another program."""
+    return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) else None
 
 
 #: How far the clock of the machine that started a session may run ahead of this machine's.

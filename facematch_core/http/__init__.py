@@ -32,7 +32,7 @@ from .backend import (
     as_secret,
     file_part,
 )
-from .hosted import HostedSessionBackend, as_host_names, environment_of_key
+from .hosted import HostedSessionBackend, as_host_names, environment_of_key, not_listed
 from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Json
 from .pairs import (
@@ -66,6 +66,6 @@ __all__ = [
     "InconclusiveRow", "IssuedToken", "Json", "LoginToken", "PairBackend", "RequestTemplate",
     "SessionSteps", "Setting", "Steps", "as_data_uri", "as_host_names", "as_secret",
     "as_webhook_secrets", "check_base_url", "default_row", "environment_of_key", "excerpt",
-    "file_part", "has_signature", "in_base64", "is_loopback", "retry_after_s", "rows",
-    "vendor_error", "without_secrets",
+    "file_part", "has_signature", "in_base64", "is_loopback", "not_listed", "retry_after_s",
+    "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip

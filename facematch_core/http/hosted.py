@@ -33,6 +33,16 @@ def environment_of_key(
     return None
 
 
+def not_listed(vendor: str) -> errors.SessionNotFound:
+    """Return the error for a record without a `session_id` whose id no session has."""
+    return errors.SessionNotFound(
+        f"{vendor} lists no session with the id of this record: none was started, or it was "
+        "deleted.",
+        backend=vendor,
+        billing=models.Billing(models.Charged.NO, "reading is free"),
+    )
+
+
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HostedSessionBackend(HttpBackend):
     """Base class of backends whose vendor has hosted sessions, and no calls with pictures.
