@@ -5,8 +5,6 @@ Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import attrs
 
 from facematch_mock_server.base.signing import hmac_hex
@@ -27,8 +25,6 @@ from facematch_mock_server.world.webhooks import (
 
 from .calls import NEWEST_VERSION, new_id
 from .objects import CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED, identity_of, show_session
-
-R = TypeVar("R")
 
 _PREFIX = "identity.verification_session."
 CREATED = f"{_PREFIX}created"
