@@ -326,21 +326,7 @@ def test_a_rate_limit_ends_by_retry_after_or_the_reset_time(headers, seconds, ca
     assert error.retryable
 
 
-THRESHOLDS = {
-    fm.Operation.MATCH: "face_match_score_decline_threshold",
-    fm.Operation.LIVENESS: "face_liveness_score_decline_threshold",
-}
-
-
-@pytest.mark.parametrize("operation", THRESHOLDS)
-def test_threshold_and_retention_are_always_sent(operation, backend, make_call):
-    request = backend.build(make_call(operation))
-    assert request.fields == {THRESHOLDS[operation]: "30", "save_api_request": "false"}
-    assert request.method == "POST"
-    assert request.headers["x-api-key"].reveal() == "didit-key-8c1f5e2ab9"
-
-
-@pytest.mark.parametrize("operation", THRESHOLDS)
+@pytest.mark.parametrize("operation", [fm.Operation.MATCH, fm.Operation.LIVENESS])
 @pytest.mark.parametrize(
     ("setting", "options", "field"),
     [

@@ -144,20 +144,6 @@ def test_an_answer_about_another_session_gives_no_link(name, value, scripted):
 # --- read ---
 
 
-def test_the_workflow_of_a_decided_session_is_compared(read):
-    assert read(workflow_id=WORKFLOW.upper()).facts == {"workflow_id": WORKFLOW}
-    assert read(workflow_id=None).facts == {"workflow_id": ""}
-    assert read(workflow_id=None, status="In Progress").facts == {}
-
-
-def test_an_item_that_never_ran_is_absent_and_an_unfinished_one_is_inconclusive(read):
-    assert read(face_matches=None, liveness_checks=[]).checks == ()
-    unfinished = {"status": "Not Finished", "score": None, "warnings": None}
-    reading = read(face_matches=[*DECISION["face_matches"], unfinished])
-    decisions = [check.result.decision.value for check in reading.checks]
-    assert decisions == ["match", "inconclusive", "live"]
-
-
 DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approved"}]}
 CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
 
@@ -221,15 +207,6 @@ def test_any_json_is_parsed_or_rejected_without_leaks(data):
 # --- a start that lost its answer ---
 
 
-def test_a_lost_start_is_found_by_the_id_of_its_record(scripted):
-    backend, adapter = scripted(page({}), (200, decided()))
-    reading = backend.read_session(ReadRequest(record=RECORD))
-    assert (reading.session_id, reading.record_id) == (ID, RECORD.id)
-    (_, listed, _), (_, opened, _) = adapter.sent
-    assert listed.endswith(f"?vendor_data={RECORD.id}&limit=20&offset=0")
-    assert opened.endswith(f"/v3/session/{ID}/decision/")
-
-
 GONE = (404, {"detail": "Not found."})
 
 
@@ -269,27 +246,6 @@ def test_after_two_starts_the_decided_session_is_read(newer, older, found, scrip
 # --- delete ---
 
 DELETED = (204, b"")
-
-
-@pytest.mark.parametrize(
-    ("answer", "state", "face_kept"),
-    [
-        (DELETED, "done", None),
-        ((200, {"face_retention_outcome": "deleted"}), "done", False),
-        ((200, {"face_retention_outcome": "none"}), "done", False),
-        ((200, {"face_retention_outcome": "retained_with_user"}), "done", True),
-        ((200, {"face_retention_outcome": "ineligible_no_vendor_user"}), "done", None),
-        (GONE, "not_there", None),
-    ],
-)
-def test_a_deletion_reports_whether_the_face_is_still_stored(answer, state, face_kept, scripted):
-    backend, adapter = scripted((200, decided()), answer)
-    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-    assert (deletion.state, deletion.face_kept) == (state, face_kept)
-    word = answer[1].get("face_retention_outcome") if state == "done" and answer[1] else None
-    assert deletion.vendor_word == word
-    assert [method for method, _, _ in adapter.sent] == ["GET", "DELETE"]
-    assert adapter.sent[1][2] == {"retain_face_embeddings": False}
 
 
 def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
