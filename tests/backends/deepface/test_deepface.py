@@ -166,12 +166,6 @@ def test_picture_without_a_face_is_named_and_no_traceback_is_left(answers, shown
     assert "/app/" not in json.dumps(result.to_dict())
 
 
-def test_liveness_check_without_a_face_is_inconclusive():
-    result = read(failed(NO_FACE), call=LIVENESS)
-    assert result.decision is fm.LivenessDecision.INCONCLUSIVE
-    assert [warning.code for warning in result.warnings] == [CODES.NO_FACE]
-
-
 def test_spoof_is_not_live():
     result = read(failed("Spoof detected in the given image."), call=LIVENESS)
     assert result.decision is fm.LivenessDecision.NOT_LIVE

@@ -156,13 +156,6 @@ def test_nothing_is_logged_if_no_scale_is_assumed(open_backend, deepvue, caplog)
     assert not caplog.records
 
 
-@pytest.mark.parametrize(("scale", "highest"), [("percent", 100), ("fraction", 1)])
-def test_ends_of_a_scale_are_valid(parse_match, scale, highest):
-    for number, value in ((0, 0), (highest, 100)):
-        result = parse_match({"match": True, "confidence": number}, confidence_scale=scale)
-        assert result.score == fm.Score(value, "deepvue/v1")
-
-
 @pytest.mark.parametrize(
     ("scale", "number"),
     [("percent", -0.01), ("percent", 100.01), ("fraction", -0.01), ("fraction", 1.01)],

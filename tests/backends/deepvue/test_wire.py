@@ -53,32 +53,6 @@ def test_invalid_timestamp_or_id_is_none(open_backend, deepvue, change):
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        {"match": "true", "confidence": 98},
-        {"match": 1, "confidence": 98},
-        {"match": None, "confidence": 98},
-        {"confidence": 98},
-        {"match": True, "confidence": 101},
-        {"match": True, "confidence": -1},
-        {"match": True, "confidence": True},
-        {"match": True, "confidence": "98%"},
-        {"match": True, "confidence": "-0.25"},
-        {"match": True, "confidence": 10**400},
-        {"match": True, "confidence": float("nan")},
-        {"is_live": "true", "score": None},
-        "match",
-    ],
-)
-def test_unreadable_verdict_is_charged(open_backend, deepvue, data):
-    deepvue.set_answers(MATCH, (200, {"sub_code": "SUCCESS", "data": data}))
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        open_backend().match(match_call())
-    assert caught.value.billing.charged is fm.Charged.YES
-    assert not caught.value.retryable
-
-
-@pytest.mark.parametrize(
     ("body", "sub_code", "error_code"),
     [
         ({"sub_code": "NO_RECORDS_FOUND", "data": GOOD}, "NO_RECORDS_FOUND", None),
