@@ -208,7 +208,7 @@ def session_outcome(vendor, operation, setting, case):
         world.struck_by(f"session_{operation}", case)
         answer, charges, counted, requests = world.once(ask, record)
         second_answer, second_charges, second_counted, second_requests = world.once(ask, record)
-        assert not isinstance(second_answer, Exception), second_answer
+        assert isinstance(second_answer, Exception) is _is_replayed(vendor, operation, case)
         if isinstance(answer, Exception):
             end = type(answer).__name__
         elif operation == "start":
@@ -224,6 +224,11 @@ def session_outcome(vendor, operation, setting, case):
         )
     finally:
         world.close()
+
+
+def _is_replayed(vendor, operation, case):
+    """Return whether a start gets its refusal again; if it was carried out, it is found instead."""
+    return vendor == "stripe" and operation == "start" and str(case) in REPLAYED
 
 
 def expected_session_outcome(vendor, operation, setting, case):
@@ -299,6 +304,9 @@ def _expected_of_start(vendor, setting, case):
         # Two readings, or a look and an applicant; then a link and a token.
         second_requests = 4
     second_created = created + 1 if vendor in STARTS_ANOTHER else 1
+    if _is_replayed(vendor, "start", case):
+        second_counted = f"{counted} unknown"
+        second_created = created
     return CallOutcome(
         error=end,
         billed=charge,
@@ -313,6 +321,11 @@ OPERATIONS = ("start", "read")
 GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "retries")}
 #: A start that looks first, for nothing, whether the session is there.
 LOOK_FIRST = ("didit", "onfido", "persona", "stripe", "sumsub")
+#: Stripe gives its own 500, or 503, again to the idempotency key of the record.
+REPLAYED = {
+    *("answer-status-500", "answer-json-500", "answer-json-503"),
+    *("answer-wrong_json-500", "answer-wrong_json-503"),
+}
 #: The same start again makes a second session.
 STARTS_ANOTHER = ("azure", "veriff")
 #: The requests that make a session, if not one: Onfido's first one, the applicant, is free.
