@@ -49,8 +49,8 @@ from .records import (
     UnresolvedCharge,
 )
 
-#: Schema version. Version 5 had no column `pictures`; a file of another version is rejected
-#: unchanged.
+#: Schema version. Version 5 had no columns `pictures` and `row`; a file of another version is
+#: rejected unchanged.
 VERSION: Final = 6
 
 #: The table that each record has.
@@ -68,23 +68,27 @@ _TABLES: Final = (
     """CREATE TABLE facematch_systems
     (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, settings TEXT NOT NULL,
     scale TEXT, answered_from TEXT, price TEXT)""",
-    # One row for each pair and system, inserted by the first run. `pictures`: the digests of both
-    # pictures, where the pairs are not those of a test set.
+    # One row for each pair and system, inserted by the first run. `pictures`: the digests of both.
+    # `row`: the row of the pair in a file of results, where there is one.
     """CREATE TABLE facematch_comparisons
     (system INTEGER, pair INTEGER, state TEXT NOT NULL, call_id TEXT, call TEXT, started_at TEXT,
     looked_at TEXT, decision TEXT, score REAL, scale TEXT, billed TEXT, elapsed_s REAL,
-    environment TEXT, model TEXT, error TEXT, pictures TEXT, PRIMARY KEY (system, pair))""",
+    environment TEXT, model TEXT, error TEXT, pictures TEXT, row TEXT,
+    PRIMARY KEY (system, pair))""",
 )
-_ADD_PICTURES: Final = "ALTER TABLE facematch_comparisons ADD COLUMN pictures TEXT"
+_ADDED_COLUMNS: Final = ("pictures", "row")
 
 #: The columns of a pair's outcome.
 _OUTCOME: Final = ", ".join(
     field.name for field in attrs.fields(PairOutcome) if field.name != "call"
 )
 
-#: Column values of a FREE pair.
+#: Column values of a FREE pair. It keeps its row, which a file of results may still have.
 _EMPTY: Final[Mapping[str, Any]] = {
-    **attrs.asdict(PairOutcome(state=PairState.FREE, billed=None)),
+    **attrs.asdict(
+        PairOutcome(state=PairState.FREE, billed=None),
+        filter=lambda field, _value: field.name != "row",
+    ),
     "started_at": None,
     "looked_at": None,
 }
@@ -140,7 +144,10 @@ class Recorder:
             # Re-raise these before `_DAMAGE`: they are also ValueErrors.
             raise
         except sqlite3.Error as error:
-            problem = f"The {self.label} {self.file} failed ({str(error)[:200]})."
+            reason = str(error)[:200]
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                reason += ", as an earlier version of facematch wrote: name another file"
+            problem = f"The {self.label} {self.file} failed ({reason})."
         except _DAMAGE as error:
             problem = (
                 f"The {self.label} is damaged and cannot be read "
@@ -272,7 +279,10 @@ class Recorder:
         return Progress.of(self.outcomes(system).values(), is_billed=is_billed)
 
     def begin(self, system: int, pair: int, call: CallRecord, pictures: str | None = None) -> None:
-        """FREE to BEGUN: store the call, before a budget reserves its price."""
+        """FREE to BEGUN: store the call, before a budget reserves its price.
+
+        `pictures` has the digests of both pictures.
+        """
         record = {"call_id": call.id, "call": json.dumps(call.to_dict()), "pictures": pictures}
         self._move(system, pair, call.id, PairState.FREE, PairState.BEGUN, **record)
 
@@ -388,7 +398,8 @@ def _make_tables(db: sqlite3.Connection, label: str) -> None:
             db.execute(table)
         db.execute(f"INSERT INTO {STORE_TABLE} (version) VALUES (?)", (VERSION,))  # noqa: S608
     elif row["version"] == VERSION - 1:
-        db.execute(_ADD_PICTURES)
+        for name in _ADDED_COLUMNS:
+            db.execute(f"ALTER TABLE facematch_comparisons ADD COLUMN {name} TEXT")
         db.execute(f"UPDATE {STORE_TABLE} SET version = ?", (VERSION,))  # noqa: S608
     elif row["version"] != VERSION:
         raise ConfigurationError(

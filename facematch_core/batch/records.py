@@ -91,8 +91,10 @@ class PairOutcome:
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
-    #: The digests of the pictures; None for a pair of a test set.
+    #: The digests of both pictures.
     pictures: str | None = None
+    #: The row of the pair in a file of results, where there is one.
+    row: str | None = None
     #: The call record, if the vendor's id became known after the call began.
     call: CallRecord | None = None
 

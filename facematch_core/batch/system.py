@@ -6,7 +6,7 @@ import abc
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Final
@@ -25,7 +25,8 @@ from facematch_core.errors import (
     OutcomeUnknown,
     VendorUnavailable,
 )
-from facematch_core.models import CallRecord, Charged, MatchResult
+from facematch_core.images.image import Image
+from facematch_core.models import Charged, MatchResult, Retention
 from facematch_core.store import CallStore
 
 from .charges import resolve_by_budgets, write_charges
@@ -71,6 +72,7 @@ class RecordedSystem(abc.ABC):
         stored: The system in the record.
         budget_stores: The stores of its budgets.
         is_billed: Whether a backend declares comparisons as billed, in any environment.
+        retention: How much the vendor is asked to store.
         asked: Number of pairs finished in this run; one that is free again does not count.
         error: The error that stopped the system early, or None.
         last_failure: The error of the last pair that failed without a charge, or None.
@@ -81,9 +83,12 @@ class RecordedSystem(abc.ABC):
     stored: StoredSystem
     budget_stores: Sequence[CallStore]
     is_billed: bool
+    retention: Retention
 
     #: State of a pair whose pictures were rejected without a charge.
     refused_state = PairState.ANSWERED
+    #: Whether the system has answered a pair, so that a rejection is about its pictures.
+    has_answered = True
 
     def __init__(self, name: str, recorder: Recorder, clock: Clock) -> None:
         self.name = name
@@ -93,7 +98,7 @@ class RecordedSystem(abc.ABC):
         self._recorder = recorder
         self._clock = clock
         self._lock = threading.Lock()
-        # The `pair` that the current thread sends, and its `call_id`.
+        # The `pair` that the current thread sends, its `pictures` and its `call_id`.
         self._current = threading.local()
         #: The pair of each call under way. A backend may send in a thread of its own.
         self._pairs_of_calls: dict[str, int] = {}
@@ -101,29 +106,26 @@ class RecordedSystem(abc.ABC):
     # --- What a kind of batch has of its own ------------------------------------------------------
 
     @abc.abstractmethod
-    def compare(self, pair: int) -> MatchResult:
-        """Compare a pair by the verifier; raise `FaceMatchError`, or `HeldBack` to send nothing."""
+    def load(self, pair: int) -> list[Image]:
+        """Return both pictures; raise `FaceMatchError`, or `HeldBack` to send nothing."""
 
     @abc.abstractmethod
-    def ended(
-        self, pair: int, state: PairState, result: MatchResult | None, error: FaceMatchError | None
-    ) -> None:
-        """Take the result or error of a call before its outcome is stored, from any thread."""
+    def options_of(self, pair: int) -> Mapping[str, Any]:
+        """Return the options of a pair's comparison."""
 
-    def has_answered(self) -> bool:
-        """Return whether the system has answered a pair before this run."""
-        return True
-
-    def begin(self, pair: int, call: CallRecord) -> None:
-        """Record a call before anything is reserved or sent."""
-        self._recorder.begin(self.stored.number, pair, call)
-
-    def store_outcome(
-        self, pair: int, outcome: PairOutcome
+    @abc.abstractmethod
+    def complete(
+        self,
+        pair: int,
+        outcome: PairOutcome,
+        result: MatchResult | None,
+        error: FaceMatchError | None,
     ) -> tuple[PairOutcome, FaceMatchError | None]:
-        """Store an outcome. Return the stored one, and an error if it ends the system."""
-        self._recorder.end(self.stored.number, pair, outcome)
-        return outcome, None
+        """Return the outcome to store of a call that has ended, and an error to end the system."""
+
+    @abc.abstractmethod
+    def ended(self, pair: int, outcome: PairOutcome, *, is_stored: bool) -> None:
+        """Take the outcome of a pair. It could not be stored if `is_stored` is False."""
 
     def resolve_lost_calls(self) -> None:
         """Resolve calls without a stored answer, by the charges that budgets have."""
@@ -148,7 +150,6 @@ class RecordedSystem(abc.ABC):
         self.error = None
         self.last_failure = None
         self.asked = self._in_a_row = 0
-        self._has_answered = self.has_answered()
         try:
             self.resolve_lost_calls()
             free = set(self._recorder.free(self.stored.number))
@@ -187,7 +188,9 @@ class RecordedSystem(abc.ABC):
         current.call_id = None
         result = error = None
         try:
-            result = self.compare(pair)
+            images = self.load(pair)
+            current.pictures = " ".join(image.digest for image in images)
+            result = self.verifier.verify(*images, **self.options_of(pair))
             outcome = self.outcome_of(result)
             self._in_a_row = 0
         except FaceMatchError as failure:
@@ -226,25 +229,27 @@ class RecordedSystem(abc.ABC):
         error: FaceMatchError | None,
     ) -> None:
         """Store an outcome; return the pair to the queue if it is FREE again."""
-        self.ended(pair, outcome.state, result, error)
+        outcome, difference = self.complete(pair, outcome, result, error)
         for wait_s in (*_STORE_DELAYS_S, None):
             try:
-                stored, difference = self.store_outcome(pair, outcome)
+                self._recorder.end(self.stored.number, pair, outcome, self.stored)
                 break
             except ConfigurationError as failure:
                 if wait_s is None:
                     # The pair keeps its state; the next run marks an ASKED one as UNRESOLVED.
                     self.stop_with(failure)
+                    self.ended(pair, outcome, is_stored=False)
                     return
                 self._clock.sleep(wait_s)
         if difference is not None:
             self.stop_with(difference)
-        self._has_answered |= stored.decision is not None
-        if stored.state is PairState.FREE:
+        self.has_answered |= outcome.decision is not None
+        if outcome.state is PairState.FREE:
             self._queue.append(pair)
-        else:
-            with self._lock:
-                self.asked += 1
+            return
+        with self._lock:
+            self.asked += 1
+        self.ended(pair, outcome, is_stored=True)
 
     def record(self, event: CallEvent) -> None:
         """Store the transition for an event of a call; raise `HeldBack` if that fails."""
@@ -258,7 +263,7 @@ class RecordedSystem(abc.ABC):
             if event.kind is EventKind.STARTED and event.call is not None:
                 current.call_id = call_id
                 self._pairs_of_calls[call_id] = pair
-                self.begin(pair, event.call)
+                self._recorder.begin(number, pair, event.call, current.pictures)
                 if not self._reports_sent:
                     self._recorder.ask(number, pair, call_id)
             elif event.kind is EventKind.SENT and self._reports_sent:
@@ -284,7 +289,7 @@ class RecordedSystem(abc.ABC):
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         """Return the outcome of an error; stop the system if other pairs would fail, too."""
         outcome = PairOutcome.of_error(
-            error, has_answered=self._has_answered, is_billed=self.is_billed
+            error, has_answered=self.has_answered, is_billed=self.is_billed
         )
         if outcome.state is PairState.ANSWERED:
             return attrs.evolve(outcome, state=self.refused_state)

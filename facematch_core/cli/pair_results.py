@@ -1,10 +1,7 @@
 """The file of results of `facematch verify --pairs`: `OUT`, with a row for each finished pair.
 
-The record of its calls is `OUT.calls`, which only its owner may read (see `batch.recorder`). The
-next run reads both files and knows which lines are
-
-answered  their row has a result;
-unknown   their call may have been charged, and they have no result.
+The record of its calls and rows is `OUT.calls`, which only its owner may read (see
+`batch.recorder`). Each run writes `OUT` from it, then appends its own rows.
 """
 
 from __future__ import annotations
@@ -12,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import os
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import attrs
 import click
 
-from facematch_core.base.files import is_stream, os_errors_naming, replacing
+from facematch_core.base.files import is_stream, os_errors_naming, write_file
 
 from .files import csv_cell
 from .text import clean
@@ -66,15 +61,6 @@ def record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.calls")
 
 
-@attrs.frozen
-class SavedRow:
-    """A row of a file of results, with the line of its pair, and whether it has a result."""
-
-    line: int
-    is_answered: bool
-    content: bytes
-
-
 class ResultFile:
     """A file of results. Thread-safe.
 
@@ -99,64 +85,31 @@ class ResultFile:
         self._lock = threading.Lock()
         self._output: BinaryIO
 
-    def read_answered_lines(self) -> set[int]:
-        """Return the lines that have a result of an earlier run."""
-        if not self.is_resumable:
-            return set()
-        try:
-            return {row.line for row in self._read_rows() if row.is_answered}
-        except (ValueError, KeyError, TypeError, csv.Error):
-            raise click.UsageError(
-                f"{self.path} was changed by another program: name another file with --out."
-            ) from None
-
-    def _read_rows(self) -> Iterator[SavedRow]:
-        """Yield the rows of the file without its header, and without a torn last row."""
-        if not self.path.exists():
+    def refuse_changes(self, rows: Iterable[str | None]) -> None:
+        """Raise `click.UsageError` if the file has other rows than these. The last may be torn."""
+        if not (self.is_resumable and self.path.exists()):
             return
+        known = {self._header.encode(), *(row.encode() for row in rows if row)}
         with self.path.open("rb") as file:
-            for content in file:
-                if not content.endswith(b"\n"):
-                    return
-                text = content.decode()
-                if text == self._header:
-                    continue
-                if self.suffix == ".csv":
-                    values = next(csv.reader([text]))
-                    if len(values) != len(COLUMNS):
-                        raise click.UsageError(
-                            f"{self.path} has other columns than this version writes: keep it, "
-                            "and name another file with --out."
-                        )
-                    cells = dict(zip(COLUMNS, values, strict=True))
-                else:
-                    cells = json.loads(text)
-                yield SavedRow(int(cells["line"]), not cells["error"], content)
+            for row in file:
+                if row.endswith(b"\n") and row not in known:
+                    raise click.UsageError(
+                        f"{self.path} was changed by another program: name another file with --out."
+                    )
 
     @contextlib.contextmanager
-    def open_for_rows(self, finished_lines: Collection[int]) -> Iterator[None]:
-        """Remove the rows of lines that will be asked again, and open the file for their rows.
-
-        Args:
-            finished_lines: The lines that will not be asked again.
-        """
+    def open_with(self, rows: Iterable[str | None]) -> Iterator[None]:
+        """Write these rows, and open the file for further ones."""
+        content = self._header + "".join(row for row in rows if row)
         if self.is_resumable:
-            with (
-                os_errors_naming(self.path),
-                replacing(self.path) as new_path,
-                new_path.open("wb") as new_file,
-            ):
-                new_file.write(self._header.encode())
-                for row in self._read_rows():
-                    if row.line in finished_lines:
-                        new_file.write(row.content)
+            write_file(self.path, content.encode())
         with contextlib.ExitStack() as stack:
             self._output = sys.stdout.buffer
             if str(self.path) != "-":
                 self._output = stack.enter_context(self.path.open("ab", buffering=0))
             if not self.is_resumable:
                 with os_errors_naming(self.path):
-                    _append(self._output, self._header)
+                    _append(self._output, content)
             yield
 
     def check_room(self) -> None:
@@ -174,10 +127,10 @@ class ResultFile:
                 self._output.truncate(end)
 
     def add(self, row: str) -> None:
-        """Write a row. If that fails, it is in `unwritten_rows`, and so is each further one."""
+        """Write a row; raise `OSError` if that fails."""
         with self._lock:
-            # After a failure, the last row may be torn: a further row would be glued to it.
             if self.unwritten_rows:
+                # The last row may be torn: a further one would be glued to it.
                 self.unwritten_rows.append(row)
                 return
             try:

@@ -27,11 +27,11 @@ from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError
 from facematch_core.images.image import Image
-from facematch_core.models import CallRecord, Charged, MatchResult, Operation, Retention
+from facematch_core.models import Charged, MatchResult, Operation
 from facematch_core.verifier.verifier import Verifier
 
 from . import text
-from .bill import bill_of, confirm_bill, show_bill
+from .bill import confirm_bill
 from .files import form_of, make_folder, read_csv, refuse_file, refuse_unwritable
 from .options import REPEAT_ALL, Target, members_of
 from .pair_results import ResultFile, csv_row, record_path
@@ -76,24 +76,8 @@ def compare_pairs(
     suffix = form_of("--out", out, ".jsonl", ".csv")
     repeats_all = arguments["repeat"] == REPEAT_ALL
     path = _choose_file(out, suffix, source, repeats_all=repeats_all, as_json=arguments["as_json"])
-    pairs = _read_pairs(source)
-    target = Target.of(arguments)
     results = ResultFile(path, suffix, workers=workers)
-    with _open_record(results) as recorder:
-        batch = PairBatch(recorder, results, pairs, source.parent, call_options)
-        with target.open(on_event=batch.record) as verifier:
-            # Before --out is created, raise any error that every comparison would raise.
-            verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call_options))
-            batch.enter(verifier, target.profile_or_default())
-            make_folder(path)
-            try:
-                recorder.lock()
-            except ConfigurationError as error:
-                raise click.UsageError(error.message) from None
-            batch.read_earlier_runs(repeats_unknown=arguments["repeat"] is not None)
-            _check_unchanged(out, batch)
-            _confirm_calls(batch, call_options["retention"], yes=arguments["yes"])
-            summary = _make_calls(batch, workers)
+    summary = _run_batch(results, arguments, call_options, workers=workers)
     if path != out and not (summary.not_asked or summary.error_of_line or summary.failure):
         replace_record(record_path(path), record_path(out))
         path = path.replace(out)
@@ -114,6 +98,40 @@ def compare_pairs(
     if summary.signal:
         return 128 + summary.signal
     return summary.code
+
+
+def _run_batch(
+    results: ResultFile,
+    arguments: Mapping[str, Any],
+    call_options: Mapping[str, Any],
+    *,
+    workers: int,
+) -> Summary:
+    """Compare the pairs of a file that earlier runs did not finish."""
+    source: Path = arguments["pairs"]
+    pairs = _read_pairs(source)
+    target = Target.of(arguments)
+    file = record_path(results.path)
+    with contextlib.ExitStack() as stack:
+        if not results.is_resumable:
+            file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "calls")
+        recorder = stack.enter_context(contextlib.closing(Recorder(file)))
+        batch = PairBatch(recorder, results, pairs, source.parent, call_options)
+        verifier = stack.enter_context(target.open(on_event=batch.record))
+        # Before --out is created, raise any error that every comparison would raise.
+        verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call_options))
+        batch.enter(verifier, target.profile_or_default())
+        make_folder(results.path)
+        try:
+            recorder.lock()
+        except ConfigurationError as error:
+            raise click.UsageError(error.message) from None
+        batch.read_earlier_runs(repeats_unknown=arguments["repeat"] is not None)
+        _check_unchanged(arguments["out"], batch)
+        calls = len(batch.pairs_to_ask())
+        if calls and batch.is_billed:
+            confirm_bill([batch], {batch.name: calls}, pairs=len(pairs), yes=arguments["yes"])
+        return _make_calls(batch, workers)
 
 
 def _choose_file(out: Path, suffix: str, source: Path, *, repeats_all: bool, as_json: bool) -> Path:
@@ -161,34 +179,12 @@ def _read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-@contextlib.contextmanager
-def _open_record(results: ResultFile) -> Iterator[Recorder]:
-    """Open the record of calls, which is temporary if the results are not resumable."""
-    with contextlib.ExitStack() as stack:
-        file = record_path(results.path)
-        if not results.is_resumable:
-            file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "calls")
-        elif file.exists() and not _is_database(file):
-            raise click.UsageError(
-                f"{file} is not a record of calls, or was written by an earlier version of "
-                "facematch: finish it with that version, or name another file with --out."
-            )
-        yield stack.enter_context(contextlib.closing(Recorder(file)))
-
-
-def _is_database(file: Path) -> bool:
-    """Return whether a file is empty, or begins as each SQLite database."""
-    with file.open("rb") as opened:
-        return opened.read(13) in {b"", b"SQLite format"}
-
-
 class PairBatch(RecordedSystem):
     """The pairs of a file, which one verifier compares.
 
     Attributes:
         pairs: All pairs, by `Pair.number`.
-        answered: The pairs that have a result of an earlier run.
-        unknown: The pairs whose earlier call may have been charged, and which are not repeated.
+        finished: The outcomes of the pairs that this run does not ask, by number.
         settings: The settings that all results of a file share, by name.
         earlier: The settings of the earlier runs; equal to `settings` if there is none.
         summary: What this run did.
@@ -212,12 +208,9 @@ class PairBatch(RecordedSystem):
         self.results = results
         self.pairs = {pair.number: pair for pair in pairs}
         self.folder = folder
-        self.answered: set[int] = set()
-        self.unknown: set[int] = set()
+        self.finished: dict[int, PairOutcome] = {}
+        self.retention = call_options["retention"]
         self._call_options = call_options
-        #: The digests of the pictures of each call under way.
-        self._digests: dict[int, str] = {}
-        self._recorded: dict[int, PairOutcome] = {}
 
     def enter(self, verifier: Verifier, profile: str | None) -> None:
         """Take the verifier, before anything is written."""
@@ -241,95 +234,102 @@ class PairBatch(RecordedSystem):
             "backend": backends,
             "environment": ", ".join(str(member.backend.environment) for member in members),
             "threshold (and review threshold)": ", ".join(map(str, limits)),
-            "retention": str(self._call_options["retention"]),
+            "retention": str(self.retention),
         }
-        self._set_stored()
-
-    def _set_stored(self) -> None:
         settings = {**self.settings, "billed": self.is_billed}
         self.stored = StoredSystem(number=1, name=self.name, settings=settings)
 
     def read_earlier_runs(self, *, repeats_unknown: bool) -> None:
         """Find out which pairs are finished. With `repeats_unknown`, only the answered ones are."""
         self.earlier: Mapping[str, Any] = self.settings
+        recorded: dict[int, PairOutcome] = {}
         for system in self._recorder.systems():  # one, unless there was no run
             self.earlier = system.settings
             # Earlier calls may be on the invoice, even if no further one will be.
             self.is_billed = self.is_billed or system.is_billed
-            self._set_stored()
+            settings = {**self.settings, "billed": self.is_billed}
+            self.stored = attrs.evolve(self.stored, settings=settings)
             self.recover()
             self.resolve_lost_calls()
-            self._recorded = self._recorder.outcomes(self.stored.number)
-        answered_lines = self.results.read_answered_lines()
-        self.answered = {key for key, pair in self.pairs.items() if pair.line in answered_lines}
-        if not self.is_billed or repeats_unknown:
-            return
-        may_be_charged = (PairState.ANSWERED, *WITHOUT_ANSWER)
-        for number in self.pairs.keys() & self._recorded.keys() - self.answered:
-            if self._recorded[number].state in may_be_charged:
-                self.unknown.add(number)
+            recorded = self._recorder.outcomes(self.stored.number)
+        self.results.refuse_changes(outcome.row for outcome in recorded.values())
+        final_states = {PairState.ANSWERED}
+        if self.is_billed and not repeats_unknown:
+            final_states.update(WITHOUT_ANSWER)
+        for number, outcome in recorded.items():
+            if number in self.pairs and outcome.state in final_states:
+                self.finished[number] = outcome
 
     @property
-    def finished(self) -> set[int]:
-        """The pairs that this run does not ask."""
-        return self.answered | self.unknown
+    def unknown_lines(self) -> list[int]:
+        """The lines whose earlier call may have been charged, and which are not repeated."""
+        lines = []
+        for number, outcome in self.finished.items():
+            if outcome.state in WITHOUT_ANSWER:
+                lines.append(self.pairs[number].line)
+        return lines
 
     def pairs_to_ask(self) -> list[int]:
-        """Return the other pairs, in the order of the file."""
-        finished = self.finished
-        return [number for number in self.pairs if number not in finished]
+        """Return the pairs that are not finished, in the order of the file."""
+        return [number for number in self.pairs if number not in self.finished]
 
     def find_changed_pictures(self) -> Iterator[str]:
         """Yield a sentence for each picture of a finished pair that has changed since."""
-        for number in sorted(self.finished):
+        for number, outcome in self.finished.items():
             pair = self.pairs[number]
-            recorded = self._recorded.get(number)
-            if recorded is None or recorded.pictures is None:
-                continue
             pictures = {"probe": pair.probe, "reference": pair.reference}
-            digests = recorded.pictures.split()
+            digests = (outcome.pictures or "").split()
             for (column, name), digest in zip(pictures.items(), digests, strict=True):
                 if Image.read(self.folder / name).digest != digest:
                     yield f"line {pair.line}: {column}: this picture has changed"
 
     def prepare(self) -> None:
         """Record the settings, and make the pairs free that will be asked."""
-        self._recorder.enter_pairs(self.stored, self.pairs, lambda _stored, new: new)
         pairs_to_ask = self.pairs_to_ask()
+        self._recorder.enter_pairs(self.stored, self.pairs, lambda _stored, new: new)
         self._recorder.release(self.stored.number, pairs_to_ask)
         self.summary = Summary(
-            pairs=len(self.pairs),
-            pairs_to_ask=len(pairs_to_ask),
-            unknown=[self.pairs[number].line for number in sorted(self.unknown)],
+            pairs=len(self.pairs), pairs_to_ask=len(pairs_to_ask), unknown=self.unknown_lines
         )
 
-    def compare(self, pair: int) -> MatchResult:
+    def load(self, pair: int) -> list[Image]:
         pictures = self.pairs[pair]
         images = load_images([self.folder / pictures.probe, self.folder / pictures.reference])
         try:
             self.results.check_room()
         except OSError as error:
             raise HeldBack(None, _unwritten(error)) from None
-        self._digests[pair] = " ".join(image.digest for image in images)
-        result: MatchResult = self.verifier.verify(*images, **self._call_options)
-        return result
+        return images
 
-    def begin(self, pair: int, call: CallRecord) -> None:
-        self._recorder.begin(self.stored.number, pair, call, self._digests[pair])
+    def options_of(self, pair: int) -> Mapping[str, Any]:
+        return self._call_options
 
-    def ended(
-        self, pair: int, state: PairState, result: MatchResult | None, error: FaceMatchError | None
-    ) -> None:
-        """Write the row of a pair, unless it is asked again in this run."""
-        if state is PairState.FREE and not isinstance(error, FATAL):
-            return
-        self._digests.pop(pair, None)
+    def complete(
+        self,
+        pair: int,
+        outcome: PairOutcome,
+        result: MatchResult | None,
+        error: FaceMatchError | None,
+    ) -> tuple[PairOutcome, FaceMatchError | None]:
+        """Add the row to an outcome, unless the pair is asked again in this run."""
+        if outcome.state is PairState.FREE:
+            if not isinstance(error, FATAL):
+                return outcome, None
+            outcome = attrs.evolve(outcome, state=PairState.FAILED)
         with self._lock:
             self.summary.add(self.pairs[pair].line, result, error)
-        try:
-            self.results.add(_row_text(self.pairs[pair], result, error, self.results.suffix))
-        except OSError as failure:
-            self.stop_with(_unwritten(failure))
+        row = _row_text(self.pairs[pair], result, error, self.results.suffix)
+        return attrs.evolve(outcome, row=row), None
+
+    def ended(self, pair: int, outcome: PairOutcome, *, is_stored: bool) -> None:
+        row = outcome.row or ""
+        if is_stored:
+            try:
+                self.results.add(row)
+            except OSError as failure:
+                self.stop_with(_unwritten(failure))
+        else:
+            self.results.unwritten_rows.append(row)
         self.advance("")
 
 
@@ -355,29 +355,19 @@ def _check_unchanged(out: Path, batch: PairBatch) -> None:
     )
 
 
-def _confirm_calls(batch: PairBatch, retention: Retention, *, yes: bool) -> None:
-    """Show what the calls would cost; ask before calls that a real vendor charges for."""
-    calls = len(batch.pairs_to_ask())
-    bill = bill_of(batch, retention=retention, calls=calls, pairs=len(batch.pairs))
-    billed = [line for line in bill if line.is_billed]
-    if calls and billed:
-        show_bill(billed)
-        confirm_bill(billed, yes=yes)
-
-
 def _make_calls(batch: PairBatch, workers: int) -> Summary:
     """Compare the pairs that are left, until a signal or an error stops the batch."""
     pairs = batch.pairs_to_ask()
-    batch.prepare()
-    summary = batch.summary
     bars = text.progress_bars("compared", {"": len(pairs)})
     with (
-        batch.results.open_for_rows({batch.pairs[number].line for number in batch.finished}),
+        batch.results.open_with(outcome.row for outcome in batch.finished.values()),
         text.Stopping() as stopping,
         bars as advance,
     ):
+        batch.prepare()
         batch.advance = advance
         run_systems([batch], pairs=pairs, workers=workers, stop=lambda: bool(stopping.signal))
+    summary = batch.summary
     summary.signal = stopping.signal
     if type(batch.error) is not type(summary.fatal):
         summary.failure = batch.error

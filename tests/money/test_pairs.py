@@ -133,10 +133,12 @@ def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
     with batch.start(code=LIMITED, arguments=["200000"]) as process:
         errors = process.communicate(timeout=60)[1]
     assert process.returncode == 4, errors
-    assert 0 < batch.charges == len(batch.results) < PAIRS
-    assert batch.run()[0] == 0
-    assert batch.results == ALL
-    assert batch.charges == PAIRS
+    assert 0 < len(batch.results) <= batch.charges < PAIRS
+    code, output = batch.run()
+    unknown = PAIRS - len(batch.results)
+    assert code == (6 if unknown else 0), output
+    assert unknown <= WORKERS
+    assert batch.charges == len(batch.results) + unknown
 
 
 @pytest.mark.slow
@@ -151,20 +153,6 @@ def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
     assert batch.run("--repeat", "unknown")[0] == 0
     assert batch.results == ALL
     assert batch.charges <= PAIRS + unknown
-
-
-@pytest.mark.slow
-@BOTH_FORMS
-def test_a_torn_last_row_is_unknown(batch):
-    assert batch.stop(signal.SIGINT, 10) == 130
-    paid = batch.results
-    # The last row is torn, although its call was charged.
-    batch.out.write_bytes(batch.out.read_bytes()[:-9])
-    (torn,) = {*paid} - {*batch.results}
-    code, output = batch.run()
-    assert (code, f"line {torn}: " in output) == (6, True)
-    assert sorted([*batch.results, torn]) == ALL
-    assert batch.charges == PAIRS
 
 
 def test_force_keeps_paid_results_until_the_new_ones_are_complete(batch):

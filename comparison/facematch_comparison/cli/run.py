@@ -141,7 +141,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.run.study_run import StudyRun
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
-    from facematch_core.cli.bill import bill_of, confirm_bill, show_bill, show_total
+    from facematch_core.cli.bill import confirm_bill
 
     prices = {}
     for name, amount in options["prices"].items():
@@ -159,14 +159,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         counts = f"{text.quantity(pairs, 'pair')}, {mated} mated and {pairs - mated} non-mated"
         text.say(f"{study_run.stored.name}: {counts}", err=True)
         calls = {system.name: system.progress.left for system in study_run.systems}
-        lines = []
-        for system in study_run.systems:
-            lines += bill_of(
-                system, retention=system.retention, calls=calls[system.name], pairs=pairs
-            )
-        show_bill(lines)
-        show_total(lines)
-        confirm_bill(lines, yes=options["yes"])
+        confirm_bill(study_run.systems, calls, pairs=pairs, yes=options["yes"])
         with text.Stopping() as stopping, text.progress_bars("asked", calls) as advance:
             summary = study_run.run(
                 workers=options["workers"],

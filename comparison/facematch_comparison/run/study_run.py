@@ -165,6 +165,7 @@ class StudyRun:
         """
         for system in self.systems:
             system.on_end = progress or (lambda _name, _state: None)
+            system.has_answered = system.stored.answered_from is not None
         pairs = np.argsort(self.stored.turns()).tolist()
         was_stopped = run_systems(self.systems, pairs=pairs, workers=workers, stop=stop)
         for system in self.systems:
@@ -257,34 +258,20 @@ def _answers_of(
     study: StoredStudy, system: StoredSystem, outcomes: Sequence[PairOutcome]
 ) -> Answers:
     """Return the answers of a system, and what is known of it."""
-    scores: list[float | None] = []
-    decisions: list[int] = []
-    answered: list[bool] = []
-    acquired: list[bool] = []
-    durations: list[float | None] = []
-    charges: list[int] = []
-    models: set[str] = set()
-    for outcome in outcomes:
-        scores.append(outcome.score)
-        decisions.append(_decision_code(outcome))
-        answered.append(outcome.state is PairState.ANSWERED)
-        # Without a decision, or with an inconclusive one, two faces were not compared.
-        acquired.append(outcome.decision not in (None, Decision.INCONCLUSIVE))
-        durations.append(outcome.elapsed_s)
-        charges.append(BILLED.index(outcome.billed or Charged.NO))
-        if outcome.model:
-            models.add(outcome.model)
+    models = {outcome.model for outcome in outcomes if outcome.model}
+    # Without a decision, or with an inconclusive one, two faces were not compared.
+    not_acquired = (None, Decision.INCONCLUSIVE)
     price = system.price
     return Answers.of(
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),
-        scores=np.array(scores, np.float64),
-        decisions=np.array(decisions, np.int8),
-        acquired=np.array(acquired, np.bool_),
-        answered=np.array(answered, np.bool_),
+        scores=np.array([outcome.score for outcome in outcomes], np.float64),
+        decisions=np.array([_decision_code(outcome) for outcome in outcomes], np.int8),
+        acquired=np.array([outcome.decision not in not_acquired for outcome in outcomes]),
+        answered=np.array([outcome.state is PairState.ANSWERED for outcome in outcomes]),
         errors=_errors_of(outcomes),
-        elapsed_s=np.array(durations, np.float64),
-        billed=np.array(charges, np.int8),
+        elapsed_s=np.array([outcome.elapsed_s for outcome in outcomes], np.float64),
+        billed=np.array([BILLED.index(each.billed or Charged.NO) for each in outcomes], np.int8),
         **study.columns(),
         scale=system.scale,
         threshold=system.settings["threshold"],

@@ -152,47 +152,45 @@ class RunSystem(RecordedSystem):
         """Update `progress` from the run database."""
         self.progress = self._database.progress(self.stored.number)
 
-    def has_answered(self) -> bool:
-        return self.stored.answered_from is not None
-
-    def compare(self, pair: int) -> MatchResult:
-        """Compare a pair; raise `ConfigurationError` if one of its pictures has changed."""
+    def load(self, pair: int) -> list[Image]:
+        """Return both pictures; raise `ConfigurationError` if one has changed."""
         pictures = self.study.pairs[pair]
+        return [self._picture(pictures.probe), self._picture(pictures.reference)]
+
+    def options_of(self, pair: int) -> dict[str, Any]:
         is_kept = self.retention is Retention.KEEP
         is_named = self.backend.capabilities.sends_caller_ref and is_kept
-        result: MatchResult = self.verifier.verify(
-            self._picture(pictures.probe),
-            self._picture(pictures.reference),
-            retention=self.retention,
-            caller_ref=self._caller_ref_of(pair) if is_named else None,
-        )
-        return result
+        caller_ref = self._caller_ref_of(pair) if is_named else None
+        return {"retention": self.retention, "caller_ref": caller_ref}
 
     def outcome_of(self, result: MatchResult) -> PairOutcome:
         is_warm = self._is_warm
         self._is_warm = True
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
-    def store_outcome(
-        self, pair: int, outcome: PairOutcome
+    def complete(
+        self,
+        pair: int,
+        outcome: PairOutcome,
+        result: MatchResult | None,
+        error: FaceMatchError | None,
     ) -> tuple[PairOutcome, FaceMatchError | None]:
-        """Store an outcome; of an answer that is not comparable, only its charge."""
+        """Return the outcome to store; of an answer that is not comparable, only its charge."""
         with self._lock:
-            changed, difference = compare(self.stored, outcome)
-            if difference is not None:
-                outcome = outcome.charge()
-            self._database.end(self.stored.number, pair, outcome, changed)
-            self.stored = changed
-        if outcome.state is not PairState.FREE:
-            self.on_end(self.name, outcome.state)
+            self.stored, difference = compare(self.stored, outcome)
         if difference is None:
             return outcome, None
+        outcome = outcome.charge()
         return outcome, UnexpectedResponse(
             f"{self.name} answered {difference}, so its answers are not comparable. "
             "If an address or a setting was changed, use another name for the system, "
             "or another run database.",
             billing=Billing(outcome.billed or Charged.NO),
         )
+
+    def ended(self, pair: int, outcome: PairOutcome, *, is_stored: bool) -> None:
+        if is_stored:
+            self.on_end(self.name, outcome.state)
 
     def resolve_lost_calls(self) -> None:
         """Resolve calls without a stored answer: from budgets, then from the vendor's records."""
@@ -226,9 +224,6 @@ class RunSystem(RecordedSystem):
                 is_stored = database.answer_late(charge, None)
             if not is_stored and billed is not Charged.UNKNOWN:
                 database.resolve(charge.system, call.id, billed)
-
-    def ended(self, *_call: object) -> None:
-        """Do nothing: a pair has ended once its outcome is stored."""
 
     def _picture(self, path: Path) -> Image:
         """Read a picture of the test set; raise `ConfigurationError` if it has changed."""

@@ -167,10 +167,10 @@ def test_a_pair_started_by_another_process_is_not_sent(database, study):
     backend = FakeBackend()
     begin = database.begin
 
-    def begin_after_another(system, pair, call):
+    def begin_after_another(system, pair, call, pictures):
         database.begin = begin
         begin(system, pair, attrs.evolve(call, id="somebody else's"))
-        begin(system, pair, call)
+        begin(system, pair, call, pictures)
 
     database.begin = begin_after_another
     summary = run_once(database, study, opener(backend))
