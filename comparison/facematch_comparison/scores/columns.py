@@ -23,7 +23,7 @@ from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 
 #: Words that mark a pair as mated, and as non-mated; case-insensitive.
 _MATED_WORDS: Final = (
-    "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos,"
+    "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos,p,"
     "genuine pair,mated pair,match pair,same people,ja,wahr,oui,vrai,si,sí,sim,是"
 )
 _NON_MATED_WORDS: Final = (
@@ -160,7 +160,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         f"scores|{_SIMILARITY}|(score|match|similarity|confidence|{_SIMILARITY})%|"
         "(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
         "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
-        "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?|"
+        "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance|norm)?|"
         ".*facematches0similarity",  # Rekognition's answer to CompareFaces
         "answer",
         is_number=True,
@@ -319,7 +319,7 @@ def names_truth(column: str) -> bool:
 def is_distance(name: str) -> bool:
     """Return whether lower numbers in a column with this name mean more similar."""
     own_name = plain(last_part(name))
-    return own_name == "l2" or own_name.endswith(("distance", "distances", "dist"))
+    return own_name in ("l2", "l2norm") or own_name.endswith(("distance", "distances", "dist"))
 
 
 def is_own_name(column: str, field: str) -> bool:

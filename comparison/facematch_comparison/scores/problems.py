@@ -14,6 +14,7 @@ from facematch_core.backend.kinds import format_argument
 
 from .attributes import first_values
 from .cells import (
+    NUMBER,
     NUMBER_ADVICE,
     distinct_words,
     first_rows,
@@ -87,10 +88,19 @@ def problems_of_column(
             yield from problems_where(numbers < 0, f"{column} is below 0")
         return
     if known_field.advice:
-        is_valid = known_field.is_valid
-        yield from problems_of_words(values.array, column, is_valid, known_field.advice)
+        advice = known_field.advice
+        if field == "decision" and _are_scores(values.array):
+            score = format_argument("columns", {"score": column})
+            advice = f"if these are scores, use {score}"
+        yield from problems_of_words(values.array, column, known_field.is_valid, advice)
     if known_field.is_required or field in file.people_fields:
         yield from problems_of_empty_cells(values.array, column)
+
+
+def _are_scores(words: pd.Categorical) -> bool:
+    """Return whether a column of decisions has numbers only, and more than two."""
+    distinct = distinct_words(words)
+    return len(distinct) > 2 and all(re.fullmatch(NUMBER, word) for word in distinct)
 
 
 def _words_among_numbers(
@@ -124,12 +134,16 @@ def _words_among_scores(
         cells,
         numbers,
         allowed_words=file.missing_score_words,
-        advice=_explain_words(file, sorted(unexplained)),
+        advice=_explain_words(file, str(cells.name), sorted(unexplained)),
     )
 
 
-def _explain_words(file: SourceTable, unexplained: list[str]) -> str:
-    """Return the options that say what unexplained words among the scores mean."""
+def _explain_words(file: SourceTable, column: str, unexplained: list[str]) -> str:
+    """Return what to do about unexplained words among the scores."""
+    if unexplained == [column]:
+        return "this line is the header again: remove it"
+    if re.fullmatch(r">=? *[0-9.]+", unexplained[0]):
+        return "write the number itself: scores above it cannot be told apart"
     no_scores = format_argument("no_scores", unexplained)
     limit = re.fullmatch(r"<=? *(\d+([.]\d+)?)", unexplained[0]) if len(unexplained) == 1 else None
     if limit is None:

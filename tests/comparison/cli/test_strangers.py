@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 import sys
+from pathlib import Path
 
 import numpy as np
 import openpyxl
@@ -313,6 +314,32 @@ def test_empty_scores_beside_timeouts_are_asked(run, refusal, pairs):
     assert answers.answered.tolist() == (~is_late).tolist()
     (answers,) = read_scores("log.csv", no_scores=[""])
     assert answers.answered.all()
+
+
+MISREAD = {
+    "again.csv": (
+        lambda pairs: f"{pairs.to_csv(index=False)}image1,image2,label,score\n",
+        "header again",
+    ),
+    "capped.csv": (
+        lambda pairs: pairs.assign(
+            score=pairs["score"].astype(str).where(pairs["score"] < 80, ">80")
+        ),
+        "write the number itself",
+    ),
+    "match.csv": (lambda pairs: pairs.rename(columns={"score": "match"}), "--column score=match"),
+}
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_the_advice_on_a_word_fits_what_it_means(refusal, pairs, name):
+    """Read as a missing score, each would count as a picture without a face."""
+    make, advice = MISREAD[name]
+    content = make(pairs)
+    Path(name).write_text(content if isinstance(content, str) else content.to_csv(index=False))
+    text = refusal(name)
+    assert advice in text
+    assert "--no-score" not in text
 
 
 def test_rekognitions_score_is_named_where_it_is_asked_for(report, pairs):
