@@ -262,16 +262,6 @@ def test_a_gateway_without_a_route_is_no_vendor_without_the_session(vendor, answ
 
 
 @pytest.mark.parametrize("vendor", DELETES)
-def test_deletion_behind_a_gateway_without_a_route_is_an_error(vendor, at_end):
-    opened = open_session(vendor)
-    opened.backend.client.mount("https://", ScriptedAdapter(lambda _: NO_ROUTE[0]))
-    sessions = at_end.enter_context(opened.sessions())
-    with pytest.raises(fm.RequestRejected) as caught:
-        sessions.delete(opened.record)
-    assert not isinstance(caught.value, fm.SessionNotFound)
-
-
-@pytest.mark.parametrize("vendor", DELETES)
 def test_a_page_of_a_proxy_is_no_deletion(vendor, at_end):
     opened = open_session(vendor)
     opened.backend.client.mount("https://", ScriptedAdapter(lambda _: html(200)))
