@@ -160,7 +160,8 @@ def test_every_option_that_costs_no_money_can_be_set_in_the_environment(serve, t
     names = {option.opts[0][2:].upper().replace("-", "_") for option in options}
     # The token is no option: every user of the machine sees a command's arguments.
     names.add("CONTROL_TOKEN")
-    assert {f"FACEMATCH_MOCK_{name}" for name in names} == SETTINGS.keys()
+    variables = {f"FACEMATCH_MOCK_{name}" for name in names}
+    assert variables == SETTINGS.keys(), "SETTINGS has each option as its variable: add a new one"
 
     def during(url, _printed):
         token = {"headers": {"X-Mock-Token": "a-long-token-1"}, "timeout": 10}
