@@ -201,10 +201,7 @@ class Call:
         outcome: The outcome of the comparison or liveness check; None before it.
         fault: The fault to apply to the call, or None.
         own_reply: The own reply that answers the call; None if the mock answers.
-        refusal_facts: What is known about every refusal, which each one cites.
     """
-
-    refusal_facts: ClassVar[tuple[str, ...]] = ()
 
     world: World
     request: Request
@@ -236,7 +233,7 @@ class Call:
         self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
-        self.claims.cite(*self.refusal_facts, *facts)
+        self.claims.cite(*self.world.behaviour.refusal_facts, *facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, *, service: str, request_id: str) -> bool:
@@ -602,6 +599,7 @@ class MockVendor:
         not_found_claim: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
+        refusal_facts: What is known about every refusal, which each one cites.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body or query: see
             `Call.picture_at`.
@@ -615,6 +613,7 @@ class MockVendor:
     slash_claim = ""
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
+    refusal_facts: tuple[str, ...] = ()
     session_rules: SessionRules | None = None
     takes_links: bool = False
     not_imitated: ClassVar[NotImitated | None] = None

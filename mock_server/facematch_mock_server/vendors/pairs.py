@@ -486,6 +486,11 @@ class PairVendor(base.MockVendor):
                 call.refuse("picture.wrong_size", name=name)
 
 
+def refuse_action(call: PairCall) -> Response:
+    """Refuse an unknown action with the claim ``action.unknown``."""
+    call.refuse("action.unknown")
+
+
 class ActionPairVendor(base.ActionVendor, PairVendor):
     """A `PairVendor` whose calls have one path, and a header that names the call. Thread-safe.
 
@@ -493,6 +498,9 @@ class ActionPairVendor(base.ActionVendor, PairVendor):
     """
 
     endpoints: ClassVar[tuple[PairEndpoint, ...]] = ()
+    other_routes = (
+        base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
+    )
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         """Return the route of the action; None for a call to another vendor with this path."""
@@ -507,11 +515,6 @@ class ActionPairVendor(base.ActionVendor, PairVendor):
     def imitates(self, request: Request) -> bool:
         route, _ = self.find(request)
         return route is not None and route.extra is not None and super().imitates(request)
-
-
-def refuse_action(call: PairCall) -> Response:
-    """Refuse an unknown action with the claim ``action.unknown``."""
-    call.refuse("action.unknown")
 
 
 def check_request_size(call: PairCall) -> None:

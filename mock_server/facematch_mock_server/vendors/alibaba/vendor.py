@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import attrs
-
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
 from facematch_mock_server.recognition.recognizer import see_liveness
@@ -48,13 +46,6 @@ LIVENESS = PairEndpoint(
 )
 
 
-@attrs.define(kw_only=True, eq=False)
-class AlibabaCall(PairCall):
-    """A call whose refusals cite what is known about every refusal."""
-
-    refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.status")
-
-
 #: Older clients name the action, and the key, in the form, which comes after the head.
 _UNREAD_FORM = base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=())
 
@@ -62,7 +53,7 @@ _UNREAD_FORM = base.Route(pattern="/", handlers={"POST": refuse_action}, credent
 class Alibaba(ActionPairVendor):
     """The mock of Alibaba Cloud's facebody in one world. Thread-safe."""
 
-    call = AlibabaCall
+    refusal_facts = ("error.body", "error.status")
     action_header = "x-acs-action"
     endpoints = (COMPARE, LIVENESS)
     key = SigningKey()
@@ -119,9 +110,6 @@ class Alibaba(ActionPairVendor):
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         500: ("error.internal", "error.body", "error.status")
     }
-    other_routes = (
-        base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
-    )
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         route, path_values = super().find(head)

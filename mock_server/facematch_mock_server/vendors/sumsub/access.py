@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
@@ -43,8 +43,6 @@ class SumsubCall(NumberedCall):
     Attributes:
         body: The JSON object that was sent; empty before it is read.
     """
-
-    refusal_facts: ClassVar[tuple[str, ...]] = ("error.body", "error.description")
 
     body: dict[str, Any] = attrs.field(factory=dict, init=False)
 

@@ -119,6 +119,7 @@ _ROUTES = (
 class Sumsub(base.MockVendor):
     """The mock of Sumsub in one world. Thread-safe."""
 
+    refusal_facts = ("error.body", "error.description")
     common_prefix = "/resources/"
     extra_prefixes = ("/resources/",)
     call = SumsubCall

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
-import attrs
+from typing import Any
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import (
@@ -20,7 +17,6 @@ from facematch_mock_server.vendors.pairs import (
     PairCall,
     PairEndpoint,
     PictureFields,
-    refuse_action,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
@@ -75,17 +71,11 @@ CONTROLLED = (COMPARE, persons.CREATE_PERSON, persons.VERIFY_FACE, persons.VERIF
 LINKS = {"ImageA": "UrlA", "ImageB": "UrlB", "Image": "Url"}
 
 
-@attrs.define(kw_only=True, eq=False)
-class TencentCall(PairCall):
-    """A call whose refusals cite what is known about every refusal."""
-
-    refusal_facts: ClassVar[tuple[str, ...]] = ("error.status", "error.message")
-
-
 class Tencent(ActionPairVendor):
     """The mock of Tencent Cloud IAI in one world. Thread-safe."""
 
-    call = TencentCall
+    # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
+    refusal_facts = ("error.status", "error.message")
     action_header = "x-tc-action"
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *persons.HANDLERS)
     key = SigningKey()
@@ -119,11 +109,6 @@ class Tencent(ActionPairVendor):
         "SearchFacesReturnsByGroup",
         "SearchPersonsReturnsByGroup",
         "UpgradeGroupFaceModelVersion",
-    )
-    # The status of an outage is not known, and every refusal is a 200.
-    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
-    other_routes = (
-        base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=("authorization",)),
     )
 
     def handle_call(self, call: PairCall) -> Response:
