@@ -63,8 +63,8 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     A mismatch is not an error; its exit code is 1. `facematch -h` lists all exit codes.
 
     With --pairs the command asks before it spends money. Stop or kill it at any time: the same
-    command continues, and no answer is paid for twice. Calls are recorded in FILE.calls beside the
-    --out file: keep both. With --repeat all or --out - every pair is asked.
+    command continues, and no answer is paid for twice. Calls and results are recorded in FILE.calls
+    beside the --out file: keep both. With --repeat all or --out - every pair is asked.
     """
     if arguments["pairs"] is not None:
         for name, value in {
