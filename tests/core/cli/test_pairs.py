@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import attrs
@@ -305,6 +306,15 @@ def test_an_open_breaker_is_waited_for(run, run_json, pairs, scripted):
     scripted.script = [pause]
     code, document = batch(run_json, "--workers 1")
     assert (code, document["answered"], len(scripted.calls)) == (0, 3, 4)
+
+
+def test_a_batch_needs_no_sqlalchemy(run, pairs, scripted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    scripted.script = [errors.OutcomeUnknown("Lost.")]
+    assert batch(run, "--workers 1").exit_code == 6
+    assert batch(run).exit_code == 6
+    assert run("budget --store out.jsonl.calls").exit_code == 0
+    assert len(scripted.calls) == 3
 
 
 @pytest.mark.parametrize(("verdict", "calls", "code"), [("charged", 0, 6), ("not-charged", 1, 0)])
