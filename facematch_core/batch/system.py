@@ -49,7 +49,7 @@ _SIGNAL_CHECK_S: Final = 0.1
 
 
 class HeldBack(BaseException):
-    """Raised to stop a call before its first byte, because its transition could not be stored.
+    """Raised to stop a call before its first byte, because something could not be stored.
 
     It is not an `Exception`, because the verifier only logs an `Exception` from a hook.
     """
@@ -188,9 +188,7 @@ class RecordedSystem(abc.ABC):
         current.call_id = None
         result = error = None
         try:
-            images = self.load(pair)
-            current.pictures = " ".join(image.digest for image in images)
-            result = self.verifier.verify(*images, **self.options_of(pair))
+            result = self.verifier.verify(*self._load(pair), **self.options_of(pair))
             outcome = self.outcome_of(result)
             self._in_a_row = 0
         except FaceMatchError as failure:
@@ -204,6 +202,12 @@ class RecordedSystem(abc.ABC):
             current.pair = None
             self._pairs_of_calls.pop(current.call_id, None)
         self._finish(pair, outcome, result, error)
+
+    def _load(self, pair: int) -> list[Image]:
+        """Return both pictures, and note their digests for `record`."""
+        images = self.load(pair)
+        self._current.pictures = " ".join(image.digest for image in images)
+        return images
 
     def outcome_of(self, result: MatchResult) -> PairOutcome:
         """Return the outcome of a result."""
