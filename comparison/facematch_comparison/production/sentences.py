@@ -199,30 +199,25 @@ def _in_two_digits(number: int) -> str:
 
 def saved_in_words(net: NetErrors) -> str:
     """Return net errors as ``2.1 fewer false rejects (1.0 to 3.2)``."""
-    name = NAMES[net.kind]
-    value = abs(net.saved.value)
-    interval = net.saved.interval
     if net.saved.value >= 0:
-        return spread(value, interval, numbers.quantity, f" fewer {name}")
-    mirrored = attrs.evolve(interval, low=-interval.high, high=-interval.low)
-    return spread(value, mirrored, numbers.quantity, f" more {name}")
+        return estimate(net.saved, f" fewer {NAMES[net.kind]}")
+    return estimate(net.saved.opposite, f" more {NAMES[net.kind]}")
 
 
 def _money(comparison: ShadowComparison) -> str:
     money = comparison.money
     assert money is not None  # noqa: S101 - called only with costs
-    ends = money.saved.interval
-    low = amount(ends.low)
-    high = amount(ends.high)
-    effect = f"saves {amount(money.saved.value)} {money.currency}"
-    if money.saved.value < 0:
-        low = amount(-ends.high)
-        high = amount(-ends.low)
-        effect = f"costs {amount(-money.saved.value)} {money.currency} more"
+    shown = money.saved
+    effect = f"saves {amount(shown.value)} {money.currency}"
+    if shown.value < 0:
+        shown = shown.opposite
+        effect = f"costs {amount(shown.value)} {money.currency} more"
+    ends = shown.interval
     basis = "in errors"
     if money.saved_prices is not None:
         basis = "with the prices of the calls"
-    return f"That {effect} ({low} to {high}) per {PER:,} calls, {basis}."
+    span = f"{amount(ends.low)} to {amount(ends.high)}"
+    return f"That {effect} ({span}) per {PER:,} calls, {basis}."
 
 
 def share(counted_share: Share) -> str:
@@ -244,9 +239,9 @@ def _percent(value: float, width: float) -> str:
     return f"{numbers.percent(value, width)} %"
 
 
-def estimate(estimated: Estimate) -> str:
-    """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``."""
-    return spread(estimated.value, estimated.interval, numbers.quantity)
+def estimate(estimated: Estimate, noun: str = "") -> str:
+    """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``, with a noun after the value."""
+    return spread(estimated.value, estimated.interval, numbers.quantity, noun)
 
 
 def charges_per_call(summary: SideSummary) -> str:
@@ -483,18 +478,14 @@ def _worth(comparison: ShadowComparison, point: CurvePoint) -> str:
     """Return what the candidate saves at a threshold: ``saves 3.1 errors (0.8 to 5.4)``."""
     saved = point.saved["error"] if point.money is None else point.money
     unit = "errors" if comparison.money is None else comparison.money.currency
-    ends = saved.interval
     if saved.value < 0:
-        turned = Estimate(
-            value=-saved.value, interval=attrs.evolve(ends, low=-ends.high, high=-ends.low)
-        )
         verb = "makes" if point.money is None else "costs"
-        return f"{verb} {_with_unit(turned, unit)} more"
+        return f"{verb} {_with_unit(saved.opposite, unit)} more"
     return f"saves {_with_unit(saved, unit)}"
 
 
 def _with_unit(saved: Estimate, unit: str) -> str:
     if unit == "errors":
-        return spread(saved.value, saved.interval, numbers.quantity, " errors")
+        return estimate(saved, " errors")
     ends = saved.interval
     return f"{amount(saved.value)} {unit} ({amount(ends.low)} to {amount(ends.high)})"

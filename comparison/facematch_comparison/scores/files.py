@@ -65,25 +65,44 @@ SEPARATE: Final = (
     'the first line has no names, add names=["NAME", ...].'
 )
 
-#: Nouns for files of other programs, by the beginning of their bytes.
-_OTHER_FORMATS: Final[Mapping[bytes, str]] = {
-    rb"\x93NUMPY": "an array of numpy",
-    rb"PK\x03\x04.{26}[^/]*\.npy": "an archive of numpy",
-    rb"SQLite format 3\0": "an SQLite database",
-    rb".{8}DUCK": "a DuckDB database",
-    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": "a file of Stata",
-    rb"[$]FL[23]@[(]#[)]": "a file of SPSS",
-}
 
-#: Python code that reads these files; FILE is the path.
-_CODE: Final[Mapping[str, str]] = {
-    "an array of numpy": 'pandas.DataFrame(numpy.load(FILE), columns=["label", "score"])',
-    "an archive of numpy": "pandas.DataFrame(dict(numpy.load(FILE)))",
-    "an SQLite database": 'pandas.read_sql("SELECT * FROM TABLE", sqlite3.connect(FILE))',
-    "a DuckDB database": 'duckdb.connect(FILE).sql("FROM TABLE").df()',
-    "a file of Stata": "pandas.read_stata(FILE)",
-    "a file of SPSS": "pandas.read_spss(FILE)",
-}
+@attrs.frozen
+class _OtherFormat:
+    """A file of another program.
+
+    Attributes:
+        start: A pattern for its first bytes.
+        noun: What it is.
+        code: Python code that reads it; FILE is the path.
+    """
+
+    start: bytes
+    noun: str
+    code: str
+
+
+_OTHER_FORMATS: Final = (
+    _OtherFormat(
+        rb"\x93NUMPY",
+        "an array of numpy",
+        'pandas.DataFrame(numpy.load(FILE), columns=["label", "score"])',
+    ),
+    _OtherFormat(
+        rb"PK\x03\x04.{26}[^/]*\.npy",
+        "an archive of numpy",
+        "pandas.DataFrame(dict(numpy.load(FILE)))",
+    ),
+    _OtherFormat(
+        rb"SQLite format 3\0",
+        "an SQLite database",
+        'pandas.read_sql("SELECT * FROM TABLE", sqlite3.connect(FILE))',
+    ),
+    _OtherFormat(rb".{8}DUCK", "a DuckDB database", 'duckdb.connect(FILE).sql("FROM TABLE").df()'),
+    _OtherFormat(
+        rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0", "a file of Stata", "pandas.read_stata(FILE)"
+    ),
+    _OtherFormat(rb"[$]FL[23]@[(]#[)]", "a file of SPSS", "pandas.read_spss(FILE)"),
+)
 
 #: Advice for two files with nothing but scores, as pyeer has them.
 _LABEL_SCORES: Final = (
@@ -261,19 +280,20 @@ def _separated_text(title: str, file: BinaryIO) -> Tables:
 
 def _refuse_other_format(title: str, data: bytes) -> None:
     """Raise `InvalidRequest` for a file of another program, with the line that writes it as CSV."""
-    nouns = [noun for start, noun in _OTHER_FORMATS.items() if re.match(start, data, re.DOTALL)]
-    if not nouns:
+    formats = [each for each in _OTHER_FORMATS if re.match(each.start, data, re.DOTALL)]
+    if not formats:
         return
-    (noun,) = nouns
+    (other,) = formats
     path = title.removeprefix("The file ")
     if _CALL_LOG in data:
         command = quote_command(["facematch", "compare", "shadow", path])
         raise InvalidRequest(f"is a call log: judge it with `{command}` or `compare drift`.")
-    code = _CODE[noun]
-    modules = [name for name in ("duckdb", "numpy", "pandas", "sqlite3") if f"{name}." in code]
+    modules = [
+        name for name in ("duckdb", "numpy", "pandas", "sqlite3") if f"{name}." in other.code
+    ]
     raise InvalidRequest(
-        f"is {noun}. In Python: import {', '.join(modules)}; "
-        f'{code.replace("FILE", repr(path))}.to_csv("scores.csv", index=False)'
+        f"is {other.noun}. In Python: import {', '.join(modules)}; "
+        f'{other.code.replace("FILE", repr(path))}.to_csv("scores.csv", index=False)'
     )
 
 

@@ -97,6 +97,14 @@ class Estimate:
     value: float
     interval: Interval
 
+    @property
+    def opposite(self) -> Estimate:
+        """The estimate with the other sign: what is saved becomes what is lost."""
+        ends = self.interval
+        return Estimate(
+            value=-self.value, interval=attrs.evolve(ends, low=-ends.high, high=-ends.low)
+        )
+
 
 @attrs.frozen(kw_only=True)
 class Costs:
