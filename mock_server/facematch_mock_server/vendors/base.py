@@ -297,6 +297,14 @@ class Call:
         self.key_label = str(key.kind)
         return True
 
+    def authenticate_client(self, client: str | None, secret: str | None) -> bool:
+        """Return whether a secret is valid and this client's; see `authenticate`."""
+        if self.authenticate(secret) and self.key is not None and self.key.client == client:
+            return True
+        self.key = None
+        self.key_label = "wrong"
+        return False
+
     @property
     def is_live(self) -> bool:
         """Whether the accepted key is one of production, not of a sandbox."""

@@ -252,11 +252,7 @@ class FormKey:
             if not call.texts.get(name):
                 call.refuse("key.missing", name=name)
         secret = call.texts[self.secret_field]
-        key = call.world.keys.find(secret)
-        if key is None or key.client != call.texts[self.client_field]:
-            call.key_label = "wrong"
-            call.refuse("key.wrong", key=secret)
-        if not call.authenticate(secret):
+        if not call.authenticate_client(call.texts[self.client_field], secret):
             call.refuse("key.wrong", key=secret)
 
 

@@ -150,8 +150,7 @@ def _log_in(call: PairCall) -> Response:
         call.key_label = "wrong"
         call.refuse("login.client")
     secret = query.get("client_secret", "")
-    is_secret = not secret.startswith(API_KEY_PREFIX) and call.authenticate(secret)
-    if not is_secret or call.key is None or call.key.client != client:
+    if secret.startswith(API_KEY_PREFIX) or not call.authenticate_client(client, secret):
         call.key_label = "wrong"
         call.refuse("login.secret")
     life_s = call.claims["login.life_s"]

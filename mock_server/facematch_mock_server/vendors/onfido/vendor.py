@@ -128,10 +128,7 @@ def _log_in(call: Call) -> Response:
     records: OnfidoRecords = call.world.records
     records.count_token_request()
     fields = _login_fields(call.request)
-    is_known = call.authenticate(fields.get("client_secret"))
-    is_own = call.key is not None and call.key.client == fields.get("client_id")
-    if not is_known or not is_own:
-        call.key_label = "wrong"
+    if not call.authenticate_client(fields.get("client_id"), fields.get("client_secret")):
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
     client = fields["client_id"]
