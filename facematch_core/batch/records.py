@@ -9,7 +9,7 @@ import contextlib
 import enum
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Self
@@ -213,23 +213,21 @@ class Progress:
     models: Mapping[str, int] = attrs.field(factory=dict)
 
     @classmethod
-    def of(cls, outcomes: Iterable[PairOutcome], *, is_billed: bool) -> Progress:
-        states: Counter[PairState] = Counter()
-        billed: Counter[Charged | None] = Counter()
-        models: Counter[str] = Counter()
+    def of(cls, outcomes: Collection[PairOutcome], *, is_billed: bool) -> Progress:
+        """Count the outcomes of a system."""
+        states = Counter(outcome.state for outcome in outcomes)
+        if not is_billed:
+            # As in `recover_from_dead_run`: the next run sends these pairs again.
+            states[PairState.BEGUN] += states.pop(PairState.ASKED, 0)
+        billed = Counter(outcome.billed for outcome in outcomes)
+        models = Counter(outcome.model for outcome in outcomes if outcome.model is not None)
         not_acquired = 0
         for outcome in outcomes:
-            # As in `recover_from_dead_run`: the next run sends a pair that is not billed again.
-            is_free = outcome.state is PairState.ASKED and not is_billed
-            states[PairState.BEGUN if is_free else outcome.state] += 1
-            billed[outcome.billed] += 1
-            if outcome.model is not None:
-                models[outcome.model] += 1
             has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
             if outcome.state is PairState.ANSWERED and not has_faces:
                 not_acquired += 1
         return cls(
-            states=dict(states),
+            states=dict(+states),  # without the states that no pair has
             not_acquired=not_acquired,
             charged=billed[Charged.YES],
             maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
