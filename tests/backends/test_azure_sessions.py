@@ -108,13 +108,6 @@ def test_raw_hides_token_hashes_and_boxes():
     assert "FaceWithMaskDetected" in text
 
 
-@given(st.permutations([attempt(1), failed(2), attempt(3, "spoofface"), attempt(10, "uncertain")]))
-def test_attempt_with_the_highest_id_decides_in_any_order(attempts):
-    assert decisions(read(with_attempts(*attempts))) == ("inconclusive", "match")
-    earlier = [attempt for attempt in attempts if attempt["attemptId"] != 10]
-    assert decisions(read(with_attempts(*earlier))) == ("not_live", "match")
-
-
 @given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
 def test_verdict_that_contradicts_its_confidence_is_review(confidence, identical, threshold):
     record = attrs.evolve(RECORD, threshold=threshold)

@@ -213,18 +213,6 @@ async def test_fatal_error_ends_the_batch_while_the_source_waits():
     assert ends == [fm.AuthenticationFailed]
 
 
-async def test_malformed_rows_do_not_end_the_batch():
-    async def jobs():
-        for row in rows:
-            yield row
-
-    rows = [(PROBE, REFERENCE), None, (PROBE, REFERENCE, 1, 2), (PROBE, REFERENCE)]
-    async with opened(FakeBackend()) as verifier:
-        for source in (jobs(), rows):
-            ends = [type(o.error) async for o in verifier.verify_many(source, max_workers=1)]
-            assert ends == [type(None), fm.InvalidRequest, fm.InvalidRequest, type(None)]
-
-
 async def test_closing_the_iterator_closes_a_waiting_source():
     ends = []
 

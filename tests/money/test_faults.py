@@ -129,18 +129,6 @@ def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor,
         assert outcome == sessions.expected_session_outcome(vendor, operation, "budget", case), case
 
 
-@pytest.mark.parametrize("vendor", sorted(PAID))
-@pytest.mark.parametrize(("kind", "status"), [*faults.REFUSALS])
-def test_a_charge_for_a_call_reported_as_free_is_undetectable(vendor, kind, status):
-    case = faults.Breakage("answer", kind, {"status": status, "executed": True})
-    outcome = faults.call_outcome(vendor, faults.VERSIONS[vendor][0], "budget", case)
-    if outcome.error == "MATCH":
-        # A new token, and the call was made again: the refused one was charged as well.
-        assert (outcome.charges, outcome.counted) == ((2, 0), ("spent", ""))
-    else:
-        assert (outcome.billed, outcome.charges, outcome.counted) == ("NO", (1, 0), ("", ""))
-
-
 @pytest.mark.parametrize("deadline_s", [20.0, None])
 def test_five_calls_without_a_response_may_be_charged_before_the_breaker_opens(deadline_s):
     """With the numbers that the pages recommend, whether the caller or the time-out ends them."""

@@ -8,7 +8,6 @@ import pytest
 import requests
 import requests_mock
 import vcr
-from requests.adapters import HTTPAdapter
 
 import facematch_core as fm
 from facematch_mock_server import make_card
@@ -107,15 +106,3 @@ def test_pook_answers_what_is_registered_and_sends_nothing(charges_of, recorded)
         pook.post(url).reply(200).headers(dict(response.headers)).body(response.content)
         assert charges_of() == (0, "match")
     assert charges_of() == (1, "match")
-
-
-@pytest.mark.parametrize("owner", [requests.Session, HTTPAdapter])
-def test_hand_written_double_answers_with_a_response_that_has_no_stream(
-    charges_of, recorded, monkeypatch, owner
-):
-    response = requests.Response()
-    response.status_code = 200
-    response.headers = recorded[1].headers
-    monkeypatch.setattr(response, "_content", recorded[1].content)
-    monkeypatch.setattr(owner, "send", lambda *_, **__: response)
-    assert charges_of() == (0, "match")

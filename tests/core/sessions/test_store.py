@@ -1082,15 +1082,6 @@ def test_unreadable_row_does_not_stop_the_others(shop, caplog):
     assert "cannot be read" in caplog.text
 
 
-def test_other_schema_version_is_refused(shop):
-    engine = sqlalchemy.create_engine(shop.address)
-    with engine.begin() as connection:
-        connection.execute(sqlalchemy.text("UPDATE facematch_session_store SET version = 9"))
-    engine.dispose()
-    with pytest.raises(fm.ConfigurationError, match="version 9"):
-        shop.opened()
-
-
 def test_store_of_budgets_and_store_of_sessions_share_a_database(shop, address):
     with contextlib.closing(fm.SqlStore(address)) as budgets:
         shop.begin()
