@@ -143,6 +143,7 @@ def _grouping_of(
     # keep the order of lines, so that the first label of a person is on the earliest line.
     labels = np.stack([column.codes for column in words], axis=1).ravel()
     people = np.stack([column.people for column in columns], axis=1).ravel()
+    labels = np.where(people < 0, -1, labels)  # a person without a name is another problem
     probe = lines["person_1"].to_numpy()
     reference = lines["person_2"].to_numpy()
     count = 1 + max(int(probe.max()), int(reference.max()))

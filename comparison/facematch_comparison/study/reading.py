@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
+from facematch_comparison.scores.attributes import groupings
 from facematch_comparison.scores.cells import (
     note_of_spellings,
     problems_of_empty_cells,
@@ -26,7 +27,7 @@ from facematch_comparison.scores.cells import (
     texts_of,
     words_of,
 )
-from facematch_comparison.scores.columns import LABELS, PEOPLE, PICTURES, group_column
+from facematch_comparison.scores.columns import LABELS, PEOPLE, PICTURES
 from facematch_comparison.scores.files import read_one_table
 from facematch_comparison.scores.lines import read_lines, words_in
 from facematch_comparison.scores.problems import problems_of_column
@@ -256,11 +257,15 @@ def read_study(
             broken_rows.update(problem.rows)
     all_pairs = enumerate(_pairs_of(lines, source))
     pairs = {row: pair for row, pair in all_pairs if row not in broken_rows}
-    groups, group_problems = _groups_of(pairs, lines)
+    found_groups = groupings(file, lines)
+    problems += found_groups.problems
     # Report every problem at once.
-    for text_of_row in (group_problems, *_problems_of_pairs(pairs, file)):
+    for text_of_row in _problems_of_pairs(pairs, file):
         problems += problems_at(list(text_of_row), text_of_row.__getitem__)
     file.refuse(problems, so=_NOTHING_SENT)
+    groups = {}
+    for name, grouping in found_groups.by_name.items():
+        groups[name] = _groups_of_people(grouping, list(pairs.values()))
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
@@ -305,33 +310,15 @@ def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
         )
 
 
-def _groups_of(
-    pairs: Mapping[int, StudyPair], lines: pd.DataFrame
-) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
-    """Return people's groups by column, and a message by row if a person has a second group."""
-    groups: dict[str, dict[str, str]] = {}
-    problems: dict[int, str] = {}
-    for field in lines:
-        column = group_column(field)
-        if column is None:
-            continue
-        group_of_row = texts_of(words_in(lines, field))
-        for row, pair in pairs.items():
-            group = group_of_row[row]
-            people = [pair.probe_subject, pair.reference_subject]
-            if column.prefix == PROBE_GROUP:
-                people = [pair.probe_subject]
-            elif column.prefix == REFERENCE_GROUP:
-                people = [pair.reference_subject]
-            for person in people if group else ():
-                group_of_person = groups.setdefault(column.grouping, {})
-                earlier = group_of_person.setdefault(person, group)
-                if earlier != group:
-                    problems[row] = (
-                        f"{person[:60]!r} is in the group {group[:60]!r} of {column.grouping}, but "
-                        f"above in {earlier[:60]!r}"
-                    )
-    return groups, problems
+def _groups_of_people(grouping: Grouping, pairs: Sequence[StudyPair]) -> dict[str, str]:
+    """Return the group of each person who has one."""
+    group_of_person = {}
+    for pair, probe, reference in zip(pairs, grouping.probe, grouping.reference, strict=True):
+        if probe >= 0:
+            group_of_person[pair.probe_subject] = grouping.labels[probe]
+        if reference >= 0:
+            group_of_person[pair.reference_subject] = grouping.labels[reference]
+    return group_of_person
 
 
 def _problems_of_pairs(

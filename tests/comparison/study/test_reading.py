@@ -78,6 +78,12 @@ def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, sentence):
     assert sentence in "\n".join(refusal_lines(read, text))
 
 
+def test_a_row_without_a_person_says_nothing_of_the_groups_of_others(read):
+    head = f"{HEAD},reference_group_sex\n"
+    text = f"{head}b1.jpg,b2.jpg,1,Bob,Bob,f\na1.jpg,a2.jpg,0,Ada,,m\n"
+    assert problems_of(read, text) == ["line 3: reference_subject is empty"]
+
+
 def two_pairs(head, mated="1", non_mated="0"):
     return f"{head}\na1.jpg,a2.jpg,{mated},Ada,Ada\na1.jpg,b1.jpg,{non_mated},Ada,Bob\n"
 
