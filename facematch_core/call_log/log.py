@@ -32,7 +32,6 @@ from .rows import LoggedCall
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .tables import LogHeader
 
 logger = logging.getLogger("facematch")
 
@@ -122,15 +121,13 @@ class CallLog:
         self._gives_up = threading.Event()
         key_check = self.digest(_KEY_CHECK)
         header = self._database.run(tables.make_tables, key_check)
-        problem = _problem_of_version(header)
-        if problem is None and header.key_check != key_check:
-            problem = (
+        self._database.check_version(header.version, tables.VERSION)
+        if header.key_check != key_check:
+            self._database.close()
+            raise ConfigurationError(
                 "The call log was created with another key: its digests of caller_ref would not "
                 "agree. Use that key, or another log."
             )
-        if problem is not None:
-            self._database.close()
-            raise ConfigurationError(problem)
         _open_logs.add(self)
         _close_at_end_of_child(self)
 
@@ -298,24 +295,10 @@ def read_call_log(
         header = database.run(tables.read_header)
         if header is None:
             raise ConfigurationError("The database contains no call log.")
-        problem = _problem_of_version(header)
-        if problem is not None:
-            raise ConfigurationError(problem)
+        database.check_version(header.version, tables.VERSION)
         return database.run(tables.read_all, since, until)
     finally:
         database.close()
-
-
-def _problem_of_version(header: LogHeader) -> str | None:
-    """Return the error text for a log of another schema version; None for one of this version."""
-    from . import tables
-
-    if header.version == tables.VERSION:
-        return None
-    return (
-        f"Call log schema version {header.version} is not supported (expected {tables.VERSION}): "
-        "use another log, or the facematch version that created this one."
-    )
 
 
 def _digest_of_key(key: str | bytes | Secret) -> bytes:

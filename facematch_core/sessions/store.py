@@ -366,14 +366,7 @@ class SessionStore:
 
         self._rows = rows
         self._columns = rows.SESSIONS.c
-        version = self._run(rows.make_tables)
-        if version != rows.VERSION:
-            self._database.close()
-            raise errors.ConfigurationError(
-                f"Schema version {version} of the store of sessions is not supported (expected "
-                f"{rows.VERSION}): use another database, or the facematch version that created "
-                "this one."
-            )
+        self._database.check_version(self._run(rows.make_tables), rows.VERSION)
 
     @property
     def sessions(self) -> Mapping[str, Sessions]:

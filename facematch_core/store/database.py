@@ -105,6 +105,16 @@ class Database(abc.ABC):
         #: When the server became read-only, on the monotonic clock; None if it can be written.
         self._read_only_since: float | None = None
 
+    def check_version(self, version: int, expected: int) -> None:
+        """Close the database and raise `ConfigurationError` if its schema has another version."""
+        if version == expected:
+            return
+        self.close()
+        raise ConfigurationError(
+            f"Schema version {version} of the {self._label} is not supported (expected "
+            f"{expected}): use another database, or the facematch version that created this one."
+        )
+
     def run(
         self,
         transaction: Callable[..., T],

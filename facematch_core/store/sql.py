@@ -95,13 +95,7 @@ class SqlStore(CallStore):
 
         self._transactions = transactions
         version = self._database.run(transactions.make_tables)
-        if version != transactions.VERSION:
-            self.close()
-            raise ConfigurationError(
-                f"Store schema version {version} is not supported (expected "
-                f"{transactions.VERSION}): use another store, or the facematch version that "
-                "created this one."
-            )
+        self._database.check_version(version, transactions.VERSION)
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE

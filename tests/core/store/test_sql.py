@@ -30,7 +30,7 @@ def test_other_schema_version_is_refused(sql, address, tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
         connection.execute("UPDATE facematch_store SET version = 1")
         connection.commit()
-    with pytest.raises(ConfigurationError, match="version 1 is not supported"):
+    with pytest.raises(ConfigurationError, match="version 1 of"):
         SqlStore(address)
 
 
