@@ -82,7 +82,7 @@ class SessionRules:
     judge: Callable[[World, Session, PersonCheck], Session]
     fail: Callable[[World, Session, bool], Session] = lambda _, session, __: session
     service: str | None = None
-    price_claim: str = ""
+    price_claim: str = "credit.price"
     finished_statuses: frozenset[str] = frozenset()
     only_link_expires: bool = False
     on_status_change: Callable[[World, Session], None] = lambda _, __: None

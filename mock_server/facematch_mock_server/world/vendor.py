@@ -82,7 +82,8 @@ class Vendor:
     Attributes:
         name, title: The name of the vendor's folder or entry point, and its display name.
         switches: The values that each switch allows; the first value is the default.
-        settings: The numeric settings, each with the key of its claim and its type of number.
+        settings: The numeric settings, each with the key of its claim and its type of number. By
+            default ``price``, if there is a claim ``credit.price``.
         rate_limits: Keys of the claims that define the rate limits, by scope.
         operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
@@ -102,7 +103,7 @@ class Vendor:
     title: str
     claims: tuple[Claim, ...]
     switches: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
-    settings: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    settings: Mapping[str, tuple[str, str]] = attrs.field()
     rate_limits: Mapping[str, str] = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
@@ -116,6 +117,11 @@ class Vendor:
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()
     samples: Callable[[Any], None] | None = None
+
+    @settings.default
+    def _make_settings(self) -> Mapping[str, tuple[str, str]]:
+        has_price = any(claim.key == "credit.price" for claim in self.claims)
+        return {"price": ("credit.price", "amount")} if has_price else {}
 
     def new_keys(self) -> dict[str, Key]:
         """Make the first keys for an additional account."""

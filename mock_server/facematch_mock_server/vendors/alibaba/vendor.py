@@ -227,7 +227,6 @@ VENDOR = base.Vendor(
     name="alibaba",
     title="Alibaba Cloud facebody",
     claims=CLAIMS,
-    settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
     operations=("match", "liveness"),
     hosts=frozenset({"facebody.cn-shanghai.aliyuncs.com", "openplatform.aliyuncs.com"}),

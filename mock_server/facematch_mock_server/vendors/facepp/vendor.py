@@ -238,7 +238,6 @@ VENDOR = base.Vendor(
     title="Face++",
     claims=CLAIMS,
     switches={"limit": ("each", "together")},
-    settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
     operations=("match", "detect"),
     hosts=frozenset({"api-us.faceplusplus.com", "api-cn.faceplusplus.com"}),

@@ -269,7 +269,6 @@ SESSION_RULES = SessionRules(
     },
     judge=_judge,
     service="WORKFLOW_RUN",
-    price_claim="credit.price",
     finished_statuses=frozenset({APPROVED, DECLINED, REVIEW, ERROR}),
     on_status_change=_announce,
     return_url=lambda session: hosted_of(session).callback,

@@ -123,7 +123,6 @@ SESSION_RULES = SessionRules(
     judge=_judge,
     fail=_fail,
     service="INQUIRY",
-    price_claim="credit.price",
     finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
     on_status_change=_note_new_status,
     return_url=_return_url,

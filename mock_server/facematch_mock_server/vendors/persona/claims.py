@@ -154,6 +154,3 @@ SWITCHES = {
     "liveness": ("required", "not_required"),
     "workflow": ("decides", "none"),
 }
-SETTINGS = {
-    "price": ("credit.price", "amount"),
-}

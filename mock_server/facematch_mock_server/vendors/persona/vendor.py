@@ -25,7 +25,7 @@ from .calls import (
     with_replay,
 )
 from .checks import SESSION_RULES
-from .claims import CLAIMS, SETTINGS, SWITCHES
+from .claims import CLAIMS, SWITCHES
 
 API = "/api/v1"
 INQUIRIES = f"{API}/inquiries"
@@ -160,7 +160,6 @@ VENDOR = base.Vendor(
     title="Persona",
     claims=CLAIMS,
     switches=SWITCHES,
-    settings=SETTINGS,
     rate_limits={"request": "rate.request.limit", "inquiry": "rate.inquiry.limit"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.withpersona.com", "inquiry.withpersona.com", "withpersona.com"}),

@@ -218,7 +218,6 @@ VENDOR = base.Vendor(
     name="regula",
     title="Regula",
     claims=CLAIMS,
-    settings={"price": ("credit.price", "amount")},
     operations=("match", "detect"),
     # The server has no keys: X-Facematch-Account names an account other than the first.
     first_keys={},

@@ -117,7 +117,6 @@ VENDOR = base.Vendor(
     title="Stripe Identity",
     claims=CLAIMS,
     switches={"url_after_failure": ("new", "none")},
-    settings={"price": ("credit.price", "amount")},
     rate_limits={"request": "rate.limit"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.stripe.com", "files.stripe.com", "verify.stripe.com"}),

@@ -161,7 +161,6 @@ VENDOR = base.Vendor(
     switches={
         "webhook_algorithm": ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX"),
     },
-    settings={"price": ("credit.price", "amount")},
     rate_limits={
         "get": "rate.get.limit",
         "post": "rate.post.limit",

@@ -217,7 +217,6 @@ VENDOR = base.Vendor(
     name="tencent",
     title="Tencent Cloud IAI",
     claims=CLAIMS,
-    settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
     operations=("match", "liveness", "detect"),
     hosts=_HOSTS,

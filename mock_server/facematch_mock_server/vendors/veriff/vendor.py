@@ -211,7 +211,6 @@ VENDOR = base.Vendor(
     title="Veriff",
     claims=CLAIMS,
     switches={"plan": ("plus", "essential")},
-    settings={"price": ("credit.price", "amount")},
     rate_limits={"delete_per_hour": "delete.per_hour", "delete_per_day": "delete.per_day"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"*.veriff.com", "*.veriff.me"}),
