@@ -85,10 +85,10 @@ def _thresholds(
 @common.source
 @file_option(
     "--review",
-    "With --scores: a person's labels of the pairs (.csv), with image1, image2 (or pair) and "
-    "same_person: yes, no or ?. They count in place of those of --scores. Repeat it for each "
-    "person who labels: a further file that is missing is written with the pairs on which they "
-    "contradict each other.",
+    "With --scores: a person's labels of the pairs (.csv), which count in place of those of "
+    "--scores. Written if it is missing, with all pairs in random order and without scores. Repeat "
+    "it for each person who labels: a third file that is missing is written with the pairs on "
+    "which they contradict each other.",
     to="reviews",
     multiple=True,
 )
@@ -147,6 +147,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     targets = _targets_of(outs, options)
     _check_year(options)
     review_files = _review_files_of(options)
+    if review_files.new is not None and not review_files.labelled:
+        return _write_pairs_to_label(review_files.new, options)
     reviews = _read_reviews(review_files)
     answers, about = common.answers_from(options, reviews)
     from facematch_comparison.judging.evaluation import evaluate
@@ -222,12 +224,27 @@ def _review_files_of(options: Mapping[str, Any]) -> common.Reviews:
     for field in ("mated", "non_mated"):
         if any(options["columns"].get(field, ())):
             raise click.UsageError(f"--column {field}: the labels are those of --review.")
-    if files.new is not None and len(files.labelled) < 2:
+    if files.new is not None and len(files.labelled) == 1:
         raise click.UsageError(
-            f"--review: {files.new} does not exist. It is written if there are two others: with "
-            "the pairs on which they contradict each other."
+            f"--review: {files.new} does not exist. For a second person, copy the file before "
+            "anybody labels it; a third one is written with the pairs on which two others "
+            "contradict each other."
         )
     return files
+
+
+def _write_pairs_to_label(path: Path, options: Mapping[str, Any]) -> int:
+    """Write the pairs of --scores, blind; return the exit code."""
+    from facematch_comparison.production.labels.pairs import pairs_as_csv
+
+    text = pairs_as_csv(options["scores"], options["columns"])
+    write_bytes(path, text.encode(), private=True)
+    say(
+        f"written to {path}: fill in same_person: yes, no or ?; for two people, copy it first",
+        err=True,
+    )
+    say("then run the same command again", err=True)
+    return Exit.LOOK
 
 
 def _read_reviews(files: common.Reviews) -> PairReviews | None:

@@ -53,9 +53,37 @@ def test_two_people_label_and_a_third_decides(run, run_json, tmp_path):
     assert len(digests) == 2
 
 
+@pytest.mark.usefixtures("pairs")
+def test_pairs_without_labels_end_in_a_private_file_to_label(run, run_json, pairs, tmp_path):
+    line = f"{REPORT} --column reference=image2 --review new.csv"
+    answer = run(line)
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert "fill in same_person" in answer.stderr
+    file = tmp_path / "new.csv"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    blind = pd.read_csv(file, keep_default_na=False)
+    assert list(blind) == ["number", "same_person", "remark", "image1", "image2"]
+    assert sorted(blind["image1"]) == sorted(pairs["image1"])
+    assert blind["image1"].tolist() != pairs["image1"].tolist()
+    assert set(blind["same_person"]) == {""}
+    before = file.read_bytes()
+    assert run(line).exit_code == 2  # nothing is labelled yet
+    assert file.read_bytes() == before
+    is_mated = blind["image1"].isin(pairs["image1"][:40])
+    blind.assign(same_person=np.where(is_mated, "yes", "no")).to_csv(file, index=False)
+    code, document = run_json(line)
+    assert (code, document["study"]["size"]["mated"]) == (0, 40)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_scores_that_identify_no_pair_cannot_be_labelled(run, tmp_path):
+    (tmp_path / "scores.csv").write_text("score,remark\n1,a\n2,b\n")
+    assert run(f"{REPORT} --review new.csv").exit_code == 2
+    assert not (tmp_path / "new.csv").exists()
+
+
 WRONG = {
     "the same file": "--review ada.csv --review ./ada.csv",
-    "no file but a new one": "--review new.csv",
     "one file and a new one": "--review ada.csv --review new.csv",
     "two new ones": "--review new.csv --review newer.csv",
     "no contradiction": "--review ada.csv --review copy.csv --review new.csv",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -24,7 +25,7 @@ from facematch_comparison.scores.cells import (
     words_of,
 )
 from facematch_comparison.scores.columns import MATED, PAIR_KEYS, field_for
-from facematch_comparison.scores.files import Tables, read_one_table
+from facematch_comparison.scores.files import Tables, read_one_table, read_tables
 from facematch_comparison.scores.source_table import SourceTable, problems_at
 from facematch_comparison.values.model import ReviewedPairs
 from facematch_core.base.tables import escaped
@@ -118,17 +119,9 @@ class PairReviews:
 
     def contradictions_as_csv(self) -> str:
         """Return a file to label with the contradictions, in random order and without labels."""
-        pair_ids = sorted(self.agreed.contradicted)
         ends_of_pair = self._ends_of_pair()
-        columns = self.files[0].key_columns.values()
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(["number", "same_person", "remark", *columns, _WRITTEN_FOR])
-        order = np.random.default_rng(0).permutation(len(pair_ids))
-        for number, place in enumerate(order.tolist(), start=1):
-            ends = map(escaped, ends_of_pair[pair_ids[place]])
-            writer.writerow([number, "", "", *ends, "contradictions"])
-        return text.getvalue()
+        rows = [ends_of_pair[pair_id] for pair_id in sorted(self.agreed.contradicted)]
+        return _as_csv(rows, self.files[0].key_columns.values(), is_about_contradictions=True)
 
     def _ends_of_pair(self) -> dict[str, tuple[str, ...]]:
         """Return what identifies each pair, by its id, as the first file with it has it."""
@@ -138,14 +131,72 @@ class PairReviews:
         return ends_of_pair
 
 
+def pairs_as_csv(paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) -> str:
+    """Return a file to label with the pairs of score files, in random order and without scores.
+
+    `columns` are the columns that the user names, by field.
+
+    Raises:
+        InvalidRequest: a file cannot be read, or does not identify pairs as the first one does.
+    """
+    ends_of_pair: dict[str, tuple[str, ...]] = {}
+    names: tuple[str, ...] = ()
+    for path in paths:
+        for file, cells in read_tables(path, row_name="pair", example=_EXAMPLE).items():
+            key_columns = _key_columns_of(file.header, columns)
+            if key_columns is None or (names and len(names) != len(key_columns)):
+                raise _needs_key(file)
+            names = names or tuple(key_columns.values())
+            for ends in _ends_of_rows(cells, key_columns):
+                ends_of_pair.setdefault(_id_of(ends), ends)
+    return _as_csv([ends_of_pair[pair_id] for pair_id in sorted(ends_of_pair)], names)
+
+
+def _as_csv(
+    rows: Sequence[tuple[str, ...]],
+    columns: Iterable[str],
+    *,
+    is_about_contradictions: bool = False,
+) -> str:
+    """Return a file to label; rows with the same pairs have the same random order each time."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    header = ["number", "same_person", "remark", *columns]
+    remark = [_WRITTEN_FOR] if is_about_contradictions else []
+    writer.writerow(header + remark)
+    order = np.random.default_rng(0).permutation(len(rows))
+    for number, place in enumerate(order.tolist(), start=1):
+        cells = [str(number), "", "", *map(escaped, rows[place])]
+        writer.writerow(cells + ["contradictions" for _ in remark])
+    return text.getvalue()
+
+
+def _needs_key(file: SourceTable) -> InvalidRequest:
+    return InvalidRequest(
+        f"{file.title} needs what identifies a pair, in all files alike: image1 and image2, pair, "
+        f"or both people. Its columns are {', '.join(file.header)}."
+    )
+
+
+def _ends_of_rows(cells: pd.DataFrame, key_columns: Mapping[str, str]) -> list[tuple[str, ...]]:
+    ends = [texts_of(words_of(cells[name])) for name in key_columns.values()]
+    return list(zip(*ends, strict=True))
+
+
+def _id_of(ends: Sequence[str]) -> str:
+    """Return the id of a pair, which has no order, as where score files are joined."""
+    return "\t".join(sorted(ends))
+
+
 def _read_file(path: Path) -> _PairFile:
     file, cells = read_one_table(path, row_name="pair", example=_EXAMPLE)
     label_columns = [name for name in file.header if field_for(name) == "mated"]
     key_columns = _key_columns_of(file.header)
-    if len(label_columns) != 1 or key_columns is None:
+    if key_columns is None:
+        raise _needs_key(file)
+    if len(label_columns) != 1:
         raise InvalidRequest(
-            f"{file.title} needs one column same_person, and what identifies a pair: image1 and "
-            f"image2, pair, or both people. Its columns are {', '.join(file.header)}."
+            f"{file.title} needs one column same_person. Its columns are {', '.join(file.header)}."
         )
     (label_column,) = label_columns
     words = words_of(cells[label_column])
@@ -153,14 +204,10 @@ def _read_file(path: Path) -> _PairFile:
     problems = [
         *problems_of_words(words, label_column, lambda word: word.lower() in _WORDS, advice)
     ]
-    ends = []
     for name in key_columns.values():
-        words_of_end = words_of(cells[name])
-        problems += problems_of_empty_cells(words_of_end, name)
-        ends.append(texts_of(words_of_end))
-    ends_of_row = list(zip(*ends, strict=True))
-    # A pair has no order, as where score files are joined.
-    pair_ids = ["\t".join(sorted(ends_of_pair)) for ends_of_pair in ends_of_row]
+        problems += problems_of_empty_cells(words_of(cells[name]), name)
+    ends_of_row = _ends_of_rows(cells, key_columns)
+    pair_ids = list(map(_id_of, ends_of_row))
     rows_of_pair: dict[str, list[int]] = {}
     for row, pair_id in enumerate(pair_ids):
         rows_of_pair.setdefault(pair_id, []).append(row)
@@ -195,9 +242,16 @@ def _read_file(path: Path) -> _PairFile:
     )
 
 
-def _key_columns_of(header: Sequence[str]) -> dict[str, str] | None:
-    """Return the columns that identify a pair, by field; None if there are none."""
+def _key_columns_of(
+    header: Sequence[str], columns: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> dict[str, str] | None:
+    """Return the columns that identify a pair, by field; None if there are none.
+
+    `columns` are those that the user names.
+    """
     column_of = {field_for(name): name for name in header}
+    for what, named in columns.items():
+        column_of.update({field_for(what): name for name in named if name in header})
     for fields in PAIR_KEYS:
         if column_of.keys() >= set(fields):
             return {field: column_of[field] for field in fields}
