@@ -17,8 +17,14 @@ import attrs
 import click
 
 from facematch_core.backend.kinds import quote_command
-from facematch_core.cli.files import DatabaseKind, form_of, refuse_unwritable
-from facematch_core.cli.options import file_option, join_options
+from facematch_core.cli.files import (
+    DatabaseKind,
+    form_of,
+    refuse_unwritable,
+    write_bytes,
+    write_json,
+)
+from facematch_core.cli.options import file_option, join_options, parse_pairs
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
 from facematch_core.resilience.budget import CURRENCY_CODE
@@ -40,6 +46,9 @@ RUN_DATABASE: Final = DatabaseKind(
     "`facematch compare run` creates a run database.",
     others={"facematch_call_log": "it is a call log, which `facematch compare shadow` judges"},
 )
+
+#: Formats of --out; the first one is the default if the file name has no suffix.
+OUT_FORMS: Final = (".html", ".json")
 
 #: Default run database.
 STORE: Final = "study.sqlite3"
@@ -76,6 +85,21 @@ def parse_columns(
             raise click.BadParameter(f"{value[:60]!r} is not WHAT=COLUMN.", param=option)
         columns.setdefault(field, []).append(column)
     return columns
+
+
+def parse_numbers(
+    context: click.Context, option: click.Parameter, texts: Iterable[str]
+) -> dict[str, float]:
+    """Parse the values of a repeatable ``name=number`` option."""
+    numbers = {}
+    for name, text in parse_pairs(context, option, texts).items():
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            raise click.BadParameter(
+                f"{text[:20]!r} is not a number, such as {name[:40]}=0.05.", param=option
+            ) from None
+    return numbers
 
 
 def _below(
@@ -299,6 +323,15 @@ def split_reviews(paths: Sequence[Path]) -> Reviews:
     if new is not None:
         refuse_unwritable("--review", new, may_exist=False)
     return Reviews(labelled, new)
+
+
+def write_outs(outs: Iterable[Path], render: Callable[[], str], document: Any) -> None:
+    """Write the page, which `render` returns, or the JSON document to each file of --out."""
+    for path in outs:
+        if form_of("--out", path, *OUT_FORMS) == ".html":
+            write_bytes(path, render().encode())
+        else:
+            write_json(path, document)
 
 
 def note(text: str) -> None:

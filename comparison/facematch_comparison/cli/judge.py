@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ from facematch_core.cli.files import (
     write_bytes,
     write_json,
 )
-from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
+from facematch_core.cli.options import FILE, file_option, json_option
 from facematch_core.cli.text import Exit, print_json, print_table, say
 from facematch_core.errors import InvalidRequest
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study.reading import Study
     from facematch_comparison.values.model import Evaluation, Rate, System, Traffic
-
-#: Formats of --out; the first one is the default if the file name has no suffix.
-_OUT_FORMS: Final = (".html", ".json")
 
 
 @click.command("plan")
@@ -71,16 +68,6 @@ def plan(**options: Any) -> int:
     return Exit.OK
 
 
-def _thresholds(
-    context: click.Context, option: click.Parameter, option_values: Any
-) -> dict[str, float]:
-    values = parse_pairs(context, option, option_values)
-    try:
-        return {name: float(text) for name, text in values.items()}
-    except ValueError as error:
-        raise click.BadParameter(f"{error}: use SYSTEM=NUMBER, such as didit=48.68.") from None
-
-
 @click.command("report", cls=common.SourceCommand)
 @common.source
 @file_option(
@@ -106,7 +93,7 @@ def _thresholds(
     "SYSTEM=NUMBER",
     "Judge this system at a fixed threshold, such as the one in production, instead of one chosen "
     "for --fmr.",
-    callback=_thresholds,
+    callback=common.parse_numbers,
 )
 @common.text_option(
     "--calls-per-year",
@@ -173,11 +160,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         _write_wrong(wrong, evaluation, answers, study)
     if written is not None:
         _export(answers, written, study)
-    for path in outs:
-        if form_of("--out", path, *_OUT_FORMS) == ".html":
-            write_bytes(path, report_html(evaluation).encode())
-        else:
-            write_json(path, evaluation.to_dict())
+    common.write_outs(outs, lambda: report_html(evaluation), evaluation.to_dict())
     if as_json:
         print_json(evaluation.to_dict())
     else:
@@ -196,14 +179,14 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
         "wrong": (".csv", ".json"),
         "answers": (".parquet", ".csv"),
     }
-    targets = [("--out", path, _OUT_FORMS) for path in outs]
+    targets = [("--out", path, common.OUT_FORMS) for path in outs]
     for name, forms in forms_of.items():
         if options[name] is not None:
             if not options[name].suffix:
                 examples = " or ".join(f"{options[name]}{form}" for form in forms)
                 raise click.UsageError(f"--{name} has no suffix: write {examples}.")
             targets.append((f"--{name}", options[name], forms))
-    files_to_read = [*options["scores"]]
+    files_to_read = [*options["scores"], *options["reviews"]]
     if options["pairs"] is not None:
         files_to_read.append(options["pairs"])
     for option, path, forms in targets:

@@ -21,9 +21,8 @@ from facematch_core.cli.files import (
     read_csv,
     refuse_unwritable,
     write_bytes,
-    write_json,
 )
-from facematch_core.cli.options import FILE, file_option, join_options, json_option, parse_pairs
+from facematch_core.cli.options import FILE, file_option, join_options, json_option
 from facematch_core.cli.text import Exit, print_json, print_table, say
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Operation
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from facematch_comparison.production.calls import Selection
     from facematch_comparison.production.labels.reviewers import AgreedLabels
     from facematch_comparison.production.shadow import ShadowComparison, Sides
-
-#: Formats of --out; the first one is the default if the file name has no suffix.
-_OUT_FORMS: Final = (".html", ".json")
 
 CALL_LOG: Final = DatabaseKind(
     noun="call log", tables=["facematch_call_log"], advice="A `CallLog` creates one."
@@ -124,7 +120,7 @@ _log_options = join_options(
     "prices",
     "NAME=AMOUNT",
     "Price of one call of this system, with all its charges (Azure: 3 transactions).",
-    callback=parse_pairs,
+    callback=common.parse_numbers,
 )
 def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Compare the vendor that answers with the candidate in its shadow.
@@ -142,7 +138,6 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     _check_outs(outs)
     reviews = _reviews_of(options)
     costs = common.costs_of(options, options["currency"])
-    prices = _amounts(options["prices"], "--price")
     from facematch_comparison.production.page import shadow_html
     from facematch_comparison.production.sentences import with_sentences
     from facematch_comparison.production.shadow import compare_sides, find_sides
@@ -174,7 +169,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
             labels=labels,
             groups={} if references is None else references.groups,
             costs=costs,
-            prices=prices,
+            prices=options["prices"],
         )
     )
     if reviews.new is not None:
@@ -183,7 +178,8 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
         print_json(comparison.to_dict())
     else:
         _show_shadow(comparison)
-    _write_outs(outs, shadow_html(comparison), comparison.to_dict(), as_json=as_json)
+    common.write_outs(outs, lambda: shadow_html(comparison), comparison.to_dict())
+    _say_written(outs, as_json=as_json)
     if reviews.new is not None:
         column = _label_column(selection.operation)
         say(f"written to {reviews.new}: fill in {column} from the top: yes, no or ?", err=as_json)
@@ -278,24 +274,20 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
         say()
         for caveat in measured.caveats:
             say(f"note: {caveat}")
-    _write_outs(outs, drift_html(measured), measured.to_dict(), as_json=as_json)
+    common.write_outs(outs, lambda: drift_html(measured), measured.to_dict())
+    _say_written(outs, as_json=as_json)
     changes = [change for period in measured.periods for change in period.changes]
     return Exit.LOOK if any(change.is_real for change in changes) else Exit.OK
 
 
 def _check_outs(outs: Iterable[Path]) -> None:
     for path in outs:
-        form_of("--out", path, *_OUT_FORMS)
+        form_of("--out", path, *common.OUT_FORMS)
         refuse_unwritable("--out", path, may_exist=True)
 
 
-def _write_outs(outs: Iterable[Path], page: str, document: Any, *, as_json: bool) -> None:
-    """Write the page or the JSON document to each file."""
+def _say_written(outs: Iterable[Path], *, as_json: bool) -> None:
     for path in outs:
-        if form_of("--out", path, *_OUT_FORMS) == ".html":
-            write_bytes(path, page.encode())
-        else:
-            write_json(path, document)
         say(f"written to {path}", err=as_json)
 
 
@@ -335,18 +327,6 @@ def _selection_of(options: Mapping[str, Any]) -> Selection:
         time = options[name]
         times[name] = None if time is None else time.replace(tzinfo=dt.UTC)
     return Selection(operation=Operation(options["operation"]), **times)
-
-
-def _amounts(texts: Mapping[str, str], option: str) -> dict[str, float]:
-    amounts = {}
-    for name, text in texts.items():
-        try:
-            amounts[name] = float(text)
-        except ValueError:
-            raise click.UsageError(
-                f"{option}: {text[:20]!r} is no amount, such as {name[:40]}=0.05."
-            ) from None
-    return amounts
 
 
 def _write_review(

@@ -204,7 +204,7 @@ def test_groups_come_from_the_list_of_people(run, run_json, tmp_path):
         ("shadow calls.sqlite3 --cost-false-match 5", 2, "go together"),
         ("shadow calls.sqlite3 --cost-false-match -5", 2, "-5"),
         ("shadow calls.sqlite3 --currency euros", 2, "'euros' is not three capital letters"),
-        ("shadow calls.sqlite3 --price didit=cheap", 2, "is no amount"),
+        ("shadow calls.sqlite3 --price didit=cheap", 2, "is not a number, such as didit=0.05"),
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),
         ("shadow calls.sqlite3 --agreements 9", 2, "--review"),

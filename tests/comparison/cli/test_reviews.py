@@ -88,6 +88,7 @@ WRONG = {
     "two new ones": "--review new.csv --review newer.csv",
     "no contradiction": "--review ada.csv --review copy.csv --review new.csv",
     "two columns of labels": "--review ada.csv --column mated=score",
+    "labels that would be overwritten": "--review ada.csv --wrong ada.csv",
     "another form": "--review ada.json",
 }
 
