@@ -77,7 +77,6 @@ CLAIMS = table(
 
     row("match.answer", Reply(200), MATCH_V1, "A completed comparison returns 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60, compared before rounding."),
-    row("match.equal_bytes", 98.0, OURS, "Two identical files match with 98, as in the sample of version 2."),
     fact("match.confidence", OURS, "confidence is the similarity of the faces, a whole number; its meaning is not documented, and the sample of version 1 has null."),
     row("face.missing", Reply(422), OURS, "A picture without a face returns 422 in an envelope; Deepvue's response is not documented."),
     row("liveness.answer", Reply(200), LIVENESS_PAGE, "A completed liveness check returns 200."),

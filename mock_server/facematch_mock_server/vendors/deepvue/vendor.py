@@ -211,9 +211,6 @@ def _encode(data: bytes) -> str:
 
 def _match(call: DeepvueCall) -> Response:
     score = float(call.outcome.score or 0)
-    has_equal_files = call.values["file_a"].content == call.values["file_b"].content
-    if call.outcome.score_source == "bytes" and has_equal_files:
-        score = float(call.claims["match.equal_bytes"])
     is_match = score >= call.claims["match.from"]
     call.claims.cite("match.confidence")
     # A whole number, as in version 2's sample; its scale is not documented. The message is ours.

@@ -15,12 +15,6 @@ def test_confidence_is_the_rounded_similarity(engine, token, similarity, is_matc
     assert answer["data"] == {"match": is_match, "confidence": confidence}
 
 
-def test_same_bytes_are_the_same_face(engine, token):
-    picture = jpeg_scene(score=40)
-    answer = engine.handle(deepvue_match(picture, picture, token=token)).json()
-    assert answer["data"] == {"match": True, "confidence": 98}
-
-
 GOOD = ("file_b", "b.jpg", JPEG)
 GIF = ("file_a", "a.gif", b"GIF8")
 FORM, FORM_TYPE = multipart(files=[GOOD])
