@@ -145,7 +145,14 @@ def match_result(
     scale: Scale | None,
     meaning: Meaning,
 ) -> MatchResult:
-    """Parse a face match. If `scale` is None, percent is assumed."""
+    """Parse a face match. If `scale` is None, percent is assumed.
+
+    A "no match" has a score only if `meaning` is SIMILARITY.
+
+    Raises:
+        NoVerdict: the response does not report success. Any other exception means that it cannot be
+            read.
+    """
     success = _Success.read(reply)
     is_match = _read_flag(success.data["match"])
     confidence, warnings = _read_number(success.data, "confidence")
@@ -167,7 +174,7 @@ def match_result(
             "confidence_scale."
         )
         warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
-    decision, reasons = _decide(is_match, score, request.threshold, _MATCH_WORDS)
+    decision, reasons = _decide(is_match, score, request.threshold, _MATCH_DECISIONS)
     return MatchResult(
         decision=decision,
         score=score,
@@ -183,7 +190,7 @@ def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale)
     is_live = _read_flag(success.data["is_live"])
     value, warnings = _read_number(success.data, "score")
     score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
-    decision, reasons = _decide(is_live, score, request.threshold, _LIVENESS_WORDS)
+    decision, reasons = _decide(is_live, score, request.threshold, _LIVENESS_DECISIONS)
     return LivenessResult(
         decision=decision,
         score=score,
@@ -289,7 +296,7 @@ D = TypeVar("D", Decision, LivenessDecision)
 
 
 @attrs.frozen(kw_only=True)
-class _DecisionWords(Generic[D]):
+class _Decisions(Generic[D]):
     """The decisions of one kind of call, and the warning for a negative verdict of Deepvue."""
 
     passed: D
@@ -298,7 +305,7 @@ class _DecisionWords(Generic[D]):
     denied: ResultWarning
 
 
-_MATCH_WORDS = _DecisionWords(
+_MATCH_DECISIONS = _Decisions(
     passed=Decision.MATCH,
     review=Decision.REVIEW,
     failed=Decision.NO_MATCH,
@@ -306,7 +313,7 @@ _MATCH_WORDS = _DecisionWords(
         code=WarningCode.LOW_SIMILARITY, text="Deepvue's verdict: the faces do not match."
     ),
 )
-_LIVENESS_WORDS = _DecisionWords(
+_LIVENESS_DECISIONS = _Decisions(
     passed=LivenessDecision.LIVE,
     review=LivenessDecision.REVIEW,
     failed=LivenessDecision.NOT_LIVE,
@@ -336,7 +343,7 @@ def _decide(
     says_yes: bool,
     score: Score | None,
     threshold: Threshold | None,
-    words: _DecisionWords[D],
+    words: _Decisions[D],
 ) -> tuple[D, list[ResultWarning]]:
     """Return the decision and its warnings. A threshold can only tighten Deepvue's verdict."""
     value = None if score is None else score.value

@@ -45,7 +45,7 @@ from facematch_core.backend.session_types import Deletion, DeletionState, record
 
 NAME = "persona"
 #: The pinned version, because the key's settings would choose another one.
-VERSION = "2025-12-08"
+API_VERSION = "2025-12-08"
 
 #: A `PersonaBackend`. Importing its module here would be circular.
 PersonaBackend: TypeAlias = Any
@@ -85,13 +85,17 @@ def _template_kind(template_id: str | None) -> _TemplateKind:
 def _request(
     backend: PersonaBackend, method: str, path: str = "", *, charges: int = 0, **more: Any
 ) -> http.HttpRequest:
-    """Return a request to a path below ``/inquiries``; `more` are fields of `HttpRequest`."""
+    """Return a request to a path below ``/inquiries``.
+
+    `charges` is the number of charges for the expected reply, 0 if it is free; `more` are further
+    fields of `HttpRequest`.
+    """
     return http.HttpRequest(
         method=method,
         url=f"{backend.service_url}/api/v1/inquiries{path}",
         headers={
             "Authorization": Secret(f"Bearer {backend.api_key.reveal()}"),
-            "Persona-Version": VERSION,
+            "Persona-Version": API_VERSION,
             "Key-Inflection": "kebab",
         },
         masked=(backend.api_key,),

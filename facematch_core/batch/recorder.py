@@ -126,6 +126,7 @@ class Recorder:
         self._connection: sqlite3.Connection | None = None
         self._process_lock: sqlite3.Connection | None = None
         if file.exists():
+            # Opened now, so that a damaged file or another schema version is refused here.
             try:
                 self.systems()
             except BaseException:

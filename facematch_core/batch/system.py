@@ -48,14 +48,14 @@ _MAX_WAIT_S: Final = 60.0
 _SIGNAL_CHECK_S: Final = 0.1
 
 
-class HeldBack(BaseException):
+class NotRecorded(BaseException):
     """Raised to stop a call before its first byte, because something could not be stored.
 
     It is not an `Exception`, because the verifier only logs an `Exception` from a hook.
     """
 
     def __init__(self, call_id: str | None, error: FaceMatchError) -> None:
-        super().__init__("held back")
+        super().__init__("not recorded")
         self.call_id = call_id
         self.error = error
 
@@ -107,7 +107,7 @@ class RecordedSystem(abc.ABC):
 
     @abc.abstractmethod
     def load(self, pair: int) -> list[Image]:
-        """Return both pictures; raise `FaceMatchError`, or `HeldBack` to send nothing."""
+        """Return both pictures; raise `FaceMatchError`, or `NotRecorded` to send nothing."""
 
     @abc.abstractmethod
     def options_of(self, pair: int) -> Mapping[str, Any]:
@@ -182,7 +182,11 @@ class RecordedSystem(abc.ABC):
             list(pool.map(ask_in_turn, range(threads)))
 
     def _ask(self, pair: int) -> None:
-        """Call the system for one pair, and store the outcome."""
+        """Call the system for one pair, and store the outcome.
+
+        `record`, the verifier's event hook, sets `call_id`. It raises `NotRecorded` if it cannot
+        store that the call begins.
+        """
         current = self._current
         current.pair = pair
         current.call_id = None
@@ -193,10 +197,12 @@ class RecordedSystem(abc.ABC):
             self._in_a_row = 0
         except FaceMatchError as failure:
             error = _drop_frames(failure)
-            outcome = attrs.evolve(self._count_failure(error), call_id=current.call_id)
-        except HeldBack as held:
-            self.stop_with(held.error)
-            self._take_back(pair, held.call_id)
+            outcome = attrs.evolve(
+                self._count_failure_and_maybe_stop(error), call_id=current.call_id
+            )
+        except NotRecorded as problem:
+            self.stop_with(problem.error)
+            self._take_back(pair, problem.call_id)
             return
         finally:
             current.pair = None
@@ -256,7 +262,7 @@ class RecordedSystem(abc.ABC):
         self.ended(pair, outcome, is_stored=True)
 
     def record(self, event: CallEvent) -> None:
-        """Store the transition for an event of a call; raise `HeldBack` if that fails."""
+        """Store the transition for an event of a call; raise `NotRecorded` if that fails."""
         current = self._current
         call_id = event.call_id
         pair = self._pairs_of_calls.get(call_id, getattr(current, "pair", None))
@@ -280,18 +286,21 @@ class RecordedSystem(abc.ABC):
                 self._recorder.end(number, pair, free)
                 del self._pairs_of_calls[call_id]
         except FaceMatchError as error:
-            raise HeldBack(call_id, error) from None
+            raise NotRecorded(call_id, error) from None
         except Exception as error:  # noqa: BLE001 - after any error, nothing was written
             failed = f"The record of calls failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(call_id, ConfigurationError(failed)) from None
+            raise NotRecorded(call_id, ConfigurationError(failed)) from None
 
     @property
     def _reports_sent(self) -> bool:
         """Whether each backend tells when it sends. A call of another one may send at once."""
         return all(member.backend.reports_sent for member in self.members)
 
-    def _count_failure(self, error: FaceMatchError) -> PairOutcome:
-        """Return the outcome of an error; stop the system if other pairs would fail, too."""
+    def _count_failure_and_maybe_stop(self, error: FaceMatchError) -> PairOutcome:
+        """Return the outcome of an error; stop the system if other pairs would fail, too.
+
+        An open breaker is waited for.
+        """
         outcome = PairOutcome.of_error(
             error, has_answered=self.has_answered, is_billed=self.is_billed
         )

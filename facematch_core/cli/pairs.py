@@ -22,7 +22,7 @@ from facematch_core.base.tables import format_places, raise_problems
 from facematch_core.batch.charges import stores_of
 from facematch_core.batch.recorder import Recorder, replace_record
 from facematch_core.batch.records import WITHOUT_ANSWER, PairOutcome, PairState, StoredSystem
-from facematch_core.batch.system import HeldBack, RecordedSystem, run_systems
+from facematch_core.batch.system import NotRecorded, RecordedSystem, run_systems
 from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError
@@ -298,7 +298,7 @@ class PairBatch(RecordedSystem):
         try:
             self.results.check_room()
         except OSError as error:
-            raise HeldBack(None, _unwritten(error)) from None
+            raise NotRecorded(None, _unwritten(error)) from None
         return images
 
     def options_of(self, pair: int) -> Mapping[str, Any]:

@@ -386,14 +386,14 @@ def _explain_unsent(
     deadline = exchange.deadline
     is_expired = deadline.send_by.is_over
     reason = _describe(links, is_sent=False)
+    # `share` is the part of the deadline after which a failover asks its next member.
     if is_expired and deadline.share is not None:
         reason = "the time for connecting ran out"
     elif is_expired:
         reason = "the deadline ran out"
     if not reason:
         return None
-    # An expired deadline does not indicate a fault at the vendor, so circuit breakers must not
-    # count it.
+    # After the deadline, a retry would not be sent either.
     is_final = is_expired or any(_is_permanent(link) for link in links)
     return errors.VendorUnavailable(
         f"{exchange.backend} could not be reached{_proxy_note(exchange)}: {reason}. Nothing of "

@@ -641,7 +641,11 @@ class SessionStore:
         document: Person | None,
         any_settings: bool | None,
     ) -> bool:
-        """Return True once if the person is verified: see `VerificationCase.use`."""
+        """Return True once if the person is verified: see `VerificationCase.use`.
+
+        With `any_settings`, a session that was planned for another workflow, level or template
+        counts, too.
+        """
         row = self._find_newest(self._columns.case_key == _key_of(case))
         if row is None or row.used_at is not None or not self._has_sessions_of(row):
             return False
@@ -681,7 +685,7 @@ class SessionStore:
         now = self._now()
         # Stored again, because a webhook or another click may have ended the lease.
         changes = self._changes_of_reading(row, result)
-        # The verdict may have been revised since it was read, so it is due at once.
+        # The vendor may have revised its verdict since our reading: `look` reads it again at once.
         changes |= {"used_at": now, "look_at": now}
         used = self._update(
             self._columns.id == row.id,

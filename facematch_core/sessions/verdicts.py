@@ -358,8 +358,9 @@ def _find_mismatch(
 ) -> _Mismatch | None:
     """Return the first difference between a reading and its record, or None.
 
-    A required copy that is missing is a difference. Facts and vendor values are compared only if
-    both have them.
+    A missing required copy is a difference, except that of `subject_ref`. Other values are compared
+    only if both sides have them: a record has no `session_id` until the response to its start was
+    read.
     """
     if record.session_id and reading.session_id != record.session_id:
         return _Mismatch(field="session_id", problem="session_id")

@@ -53,9 +53,13 @@ def check_labels(
     A log may use many column names for a system's own answers. If they were read as labels, the
     system would have no errors, and no check of its scores could reveal the mistake. A match is
     only noted if the column's name says that it is the truth, such as ``expected``: a good system
-    makes no error in few pairs. `judged` is the joined table, or the only one.
+    makes no error in few pairs. Only labels in a file with answers are doubted, and only if there
+    are `ENOUGH_APART` pairs of each kind. `judged` is the joined table, or the only one.
+
+    Raises:
+        ColumnsNotRecognised: with the first column whose name does not say that it is the truth.
     """
-    columns = _unconfirmed_labels(files)
+    columns = _unconfirmed_labels_beside_answers(files)
     if not columns or judged.people_fields == PEOPLE:
         return
     doubtful_columns = [column for column in columns if not names_truth(column.name)]
@@ -77,7 +81,7 @@ def check_labels(
         )
 
 
-def _unconfirmed_labels(files: Sequence[SourceTable]) -> list[_LabelColumn]:
+def _unconfirmed_labels_beside_answers(files: Sequence[SourceTable]) -> list[_LabelColumn]:
     """Return the columns of labels beside answers; none if the user named a column of labels."""
     columns = []
     for file in files:

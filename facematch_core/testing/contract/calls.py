@@ -840,10 +840,14 @@ class Recording:
         return [text for text in texts if text != value_text]
 
     def _check_only_numbers_score(self, original: Result, scores: dict[ValuePath, object]) -> None:
-        """Assert that only a number becomes a score."""
+        """Assert that anything but a number gives an error, or neither a score nor a pass.
+
+        A score that was taken away may leave the vendor's pass.
+        """
         for path, value in scores.items():
             number = json.dumps(value)
             number_as_text = json.dumps(str(value))
+            # If the vendor sends numbers as text, the same text would be no change.
             other_type = '"high"' if isinstance(value, str) else number_as_text
             texts = [None, "true", "NaN", "1e999", "[]", "{}", other_type, f"[{number}]"]
             texts += [f'"{value}%"', f'"{value} of 100"', f'{{"value": {number}}}']
@@ -857,9 +861,10 @@ class Recording:
                 if text == number_as_text and result.score == original.score and has_warned:
                     continue  # A numeric string was read as a number, with a warning.
                 assert_equal("the score", result.score, None)
-                # Without the number, the vendor's verdict may remain: R02 tests that.
-                is_open = text is None or result.decision not in PASS.values()
-                assert is_open, f"the decision is {result.decision}"
+                if text is not None:  # R02 tests the vendor's verdict without a number
+                    assert result.decision not in PASS.values(), (
+                        f"the decision is {result.decision}"
+                    )
 
     def _find_decisive_values(self, original: Result) -> DecisiveValues:
         """Find the score and the verdicts, by changing each value that looks like one."""

@@ -112,15 +112,19 @@ def _check_credit(call: DeepvueCall) -> None:
 
 
 def _compare_or_check_liveness(call: DeepvueCall) -> None:
+    """Recognize the faces, which sets `call.outcome`; raise `Refused` if none was found."""
     if call.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
     if not has_faces:
-        # Clients have received errors with these four keys.
-        error = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
-        timestamp_ms = int(call.now.timestamp() * 1000)
-        body = {"transaction_id": call.request_id, "timestamp": timestamp_ms, **error}
+        # Public clients of Deepvue have received errors with these four keys.
+        body = {
+            "transaction_id": call.request_id,
+            "timestamp": int(call.now.timestamp() * 1000),
+            "sub_code": "FACE_NOT_DETECTED",
+            "message": "Face not detected",
+        }
         call.refuse("face.missing", body=body)
 
 

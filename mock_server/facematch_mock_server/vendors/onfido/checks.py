@@ -139,9 +139,13 @@ def _find_picture(call: Call, candidates: Sequence[Uploaded]) -> _Picture | None
 
 
 def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, Any]:
-    """Return the results of a document and a live photo, by the kind of report."""
+    """Return the results of a document and a live photo, by the kind of report.
+
+    The document's depends only on whether it shows a face, the photo's on match and liveness.
+    """
     match = call.compare(photo.file, document.file)
     liveness = call.check_liveness(photo.file)
+    # The thresholds are our choice, so each response names them, also one about an attack.
     call.claims.cite("run.match_from", "run.live_from")
     documents = [{"id": document.uploaded.id}]
     face = face_report(call.claims, match, liveness, document.uploaded.id)
