@@ -122,6 +122,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
       --out report.json
     facematch compare report --scores aws.csv --scores azure.csv \\
       --scores labels.csv --fmr 1e-3 --out report.html
+    facematch compare report --scores scores.csv --review ada.csv --review bob.csv
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --calls-per-year 1000000 --impostors 0.001 \\
       --cost-false-match 200 --cost-false-reject 3 --out report.html
