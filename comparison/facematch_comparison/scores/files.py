@@ -194,9 +194,11 @@ def read_tables(source: object, *, row_name: str, example: str) -> Tables:
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _EXCEL:
         file, cells = read_one_table(source, row_name=row_name, example=example)
         return {file: cells}
-    tables = _read_file(Path(source), _workbook)
-    for file in tables:
+    tables: Tables = {}
+    for sheet, its_cells in _read_file(Path(source), _workbook).items():
+        file, cells = _without_last_words(sheet, its_cells)
         _check_rows(file, row_name=row_name, example=example)
+        tables[file] = cells
     return tables
 
 

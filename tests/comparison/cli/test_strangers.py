@@ -244,6 +244,15 @@ def test_records_in_a_parquet_file_are_read_as_those_of_json(pairs, tmp_path):
     assert not np.isnan(for_json.scores).any()
 
 
+def test_a_workbook_ends_with_averages_and_a_remark(pairs, tmp_path):
+    below = [["Average", None, None, 50.5], [None] * 4, ["By Ada in May", None, None, None]]
+    write_book("scores.xlsx", {"Scores": [*rows_of(pairs), *below]})
+    notes = []
+    (answers,) = read_scores(tmp_path / "scores.xlsx", note=notes.append)
+    assert answers.scores.tolist() == pairs["score"].tolist()
+    assert any("'Average' and 'By Ada in May'" in note for note in notes)
+
+
 def test_whole_numbers_with_thousands_separators(pairs, tmp_path):
     scores = (pairs["score"] * 50).astype(int)  # 50 to 4,950
     pairs.assign(score=[f"{score:,}" for score in scores]).to_csv("whole.csv", index=False)
