@@ -78,7 +78,7 @@ class Reply:
     Attributes:
         status: The HTTP status, 100-599.
         body: JSON with ``{names}`` to fill in, an HTML page as text, or None if the body is built
-            for each request.
+            for each request, or if there is none.
         headers: Headers other than the content type.
         content_type: The content type; None for that of the body: JSON, or HTML for text.
     """
@@ -251,11 +251,18 @@ class CitedClaims:
 
         Args:
             key: The key of a claim with a `Reply`.
-            body: The JSON body; None for the claim's own body.
+            body: The JSON body; None for the claim's own body. If that is None, too, the response
+                has no body, and no content type unless the `Reply` has one.
             headers: Headers to add.
             filled: Values for the ``{names}`` in the claim's body.
         """
         reply: Reply = self[key]
+        if body is None and reply.body is None:
+            # Such as the answer to a deletion. JSON's null would be a body.
+            lines = (*reply.headers, *headers)
+            if reply.content_type is not None:
+                lines = (("Content-Type", reply.content_type), *lines)
+            return Response(status=reply.status, headers=lines)
         if isinstance(reply.body, str):
             content_type = HTML
             content = fill(reply.body, filled).encode()

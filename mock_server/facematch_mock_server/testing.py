@@ -132,7 +132,7 @@ class MockSessions(SessionSimulator):
 
     def alter(self, response: Response) -> Response:
         """Edit the mock's response as the session's case requires."""
-        if response.status != 200 or "json" not in (response.header("content-type") or ""):
+        if not _has_json(response):
             return response
         body = response.json()
         session_id = str(self.id_in(body)) if isinstance(body, dict) else ""
@@ -459,7 +459,7 @@ class MockSimulator(VendorSimulator):
             return response
         if self.sessions is not None:
             response = self.sessions.alter(response)
-        if response.status == 200 and "json" in (response.header("content-type") or ""):
+        if _has_json(response):
             body = json.dumps(self.alter(seen, response.json())).encode()
             response = attrs.evolve(response, body=body)
         if is_faulty and self.situation is Situation.DRIPPING:
@@ -504,6 +504,12 @@ class MockSimulator(VendorSimulator):
         if self._reserved is not None:
             self._reserved.close()
         self._server = self._reserved = None
+
+
+def _has_json(response: Response) -> bool:
+    """Return whether a response is a 200 with a JSON body; that of a deletion may be empty."""
+    is_json = "json" in (response.header("content-type") or "")
+    return response.status == 200 and is_json and bool(response.body)
 
 
 @functools.cache

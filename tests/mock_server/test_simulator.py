@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import requests
 from kit.contract import Status, run
 from PIL import ExifTags
 from PIL import Image as Pillow
@@ -13,6 +14,8 @@ from facematch_core.errors import FaceMatchError, OutcomeUnknown, RateLimited, R
 from facematch_core.testing import Situation
 from facematch_core.testing.bench import SIMULATOR_FAILED
 from facematch_mock_server import make_card
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.claims import OURS, ActiveClaims, Reply, row, table
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.testing import UprightFacts, turn_upright
 
@@ -70,6 +73,30 @@ def test_simulator_bug_is_not_blamed_on_the_plug_in():
     assert case.status is Status.FAILED
     assert case.reason.startswith(SIMULATOR_FAILED)
     assert "TypeError" in case.reason
+
+
+def test_empty_200_is_left_as_it_is():
+    """The answer to a deletion, which may have JSON's content type all the same."""
+    headers = (("Content-Type", "application/json"),)
+    empty = Response(status=200, headers=headers)
+    with DiditSimulator() as simulator:
+        assert simulator.sessions.alter(empty) == empty
+        simulator.control.add_replies(
+            {
+                "request": {"method": "DELETE", "urlPath": "/v3/session/7/"},
+                "response": {"status": 200, "headers": dict(headers)},
+                "metadata": {"instead": True},
+            }
+        )
+        answer = requests.delete(f"{simulator.url}/v3/session/7/", timeout=10)
+    assert (answer.status_code, answer.content, simulator.problem) == (200, b"", None)
+
+
+def test_reply_without_a_body_sends_none():
+    claims = ActiveClaims(table("acme", row("deleted", Reply(200), OURS, "It is empty.")), {})
+    answer = claims.cited().answer("deleted")
+    assert (answer.status, answer.body, answer.header("content-type")) == (200, b"", None)
+    assert claims.cited().answer("deleted", {"id": 7}).json() == {"id": 7}
 
 
 CARD = make_card("p1", kind="JPEG")
