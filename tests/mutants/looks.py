@@ -17,6 +17,7 @@ from mutants.sessions import (
     KeepsTheFace,
     LateCopies,
     LimitsReferences,
+    LinksWithTokens,
     ListsSessions,
     LooksAtReferences,
     SessionReference,
@@ -342,6 +343,32 @@ class LinkIsAFact(SessionReference):
 
     def started(self, body):
         return evolve(super().started(body), vendor={"way": body["link"]})
+
+
+@caught_by("R54", LinksWithTokens)
+class TokenOfTheQueryInRaw(SessionReference):
+    """`raw` of a start has the token in the link's query."""
+
+    def started(self, body):
+        raw = {"auth": body["link"].rpartition("=")[2]}
+        return evolve(super().started(body), raw=raw)
+
+
+@caught_by("R54", LinksWithTokens)
+class TokenOfThePathInRaw(SessionReference):
+    """`raw` of a start has the token in the link's path."""
+
+    def started(self, body):
+        path, _, _ = body["link"].partition("?")
+        return evolve(super().started(body), raw={"way": path.rpartition("/")[2]})
+
+
+@caught_by("R54")
+class FilmInRawOfAStart(SessionReference):
+    """`raw` of a start has the address of a film."""
+
+    def started(self, body):
+        return evolve(super().started(body), raw={"film": f"{self.service_url}/films/7"})
 
 
 @caught_by("R54")

@@ -36,6 +36,8 @@ evolve = attrs.evolve
 SECRET = "reference-webhook-secret-c20ad4d7"
 #: By which the vendor looks at people.
 FLOW = "flow-41c7"
+#: The vendor's id of its customer, in each link of `LinksWithTokens`.
+REALM = "realm-of-all-sessions-77"
 MATCH = fm.Operation.MATCH
 LIVENESS = fm.Operation.LIVENESS
 State = hosted.SessionState
@@ -436,6 +438,25 @@ class LateCopies(SessionVendor):
         is_told = not isinstance(reply.body, dict) or reply.body.get("status") in ("yes", "no")
         hidden = {} if is_told else dict.fromkeys(("id", "terms", "subject"))
         return reply if is_told else evolve(reply, body={**reply.body, **hidden})
+
+
+class LinksWithTokens(SessionVendor):
+    """The vendor, whose link has a token in the path and in the query beside what is no secret."""
+
+    def begin(self, words):
+        session = super().begin(words)
+        if "?" not in session["link"]:
+            values = f"session={session['session']}&realm={REALM}&auth={uuid4().hex}"
+            session["link"] = f"{self.url}/go/{uuid4().hex}?{values}"
+        return session
+
+
+class TellsTheRealm(SessionReference):
+    """Conforms: neither the id of a session nor that of the account is a secret."""
+
+    def started(self, body):
+        raw = {"session": body["session"], "realm": REALM}
+        return evolve(super().started(body), raw=raw)
 
 
 class LooksAtReferences(SessionVendor):

@@ -6,7 +6,7 @@ from mutants import reference
 from mutants.engine import ColourSimulator
 from mutants.faults import ComparesAlone
 from mutants.reference import ReferenceSimulator
-from mutants.sessions import LooksAtReferences, SessionVendor
+from mutants.sessions import LinksWithTokens, LooksAtReferences, SessionVendor, TellsTheRealm
 from mutants.table import MUTANTS
 from mutants.vendors import RefusesAsDocumented, TellsOfPhotos
 
@@ -66,6 +66,7 @@ FORMS = {
     "as an engine": ColourSimulator,
     "with sessions": SessionVendor,
     "with references that its vendor looks at": LooksAtReferences,
+    "with tokens in its links": lambda: LinksWithTokens(TellsTheRealm),
     "with a login": reference.LoginSimulator,
     "with documented refusals": RefusesAsDocumented,
 }
@@ -82,7 +83,9 @@ APART = {
     # Of R16 and R21 what a live face does; of an engine what a vendor does.
     "that only compares": SESSIONS | {"R16", "R21", "R38"},
     "as an engine": SESSIONS | ABOUT_VENDORS | {"R16", "R21"},
-    **dict.fromkeys(("with sessions", "with references that its vendor looks at"), frozenset()),
+    "with sessions": frozenset(),
+    "with references that its vendor looks at": frozenset(),
+    "with tokens in its links": frozenset(),
 }
 
 

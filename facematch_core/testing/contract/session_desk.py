@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
 import pytest
@@ -42,6 +43,8 @@ ABOUT = "kit-about-b20e"
 GOOD_LIVENESS = 70.0
 #: A liveness threshold below the score of LOW_SCORE.
 LOW_LIVENESS = 30.0
+#: Characters from which a value in a link may be a secret; a shorter one is a word or a language.
+LONG_VALUE = 16
 #: A person, the holder of her own document, and of the documents of others.
 PERSON = fm.Person(name="Ada Kit-Lovelace", date_of_birth=dt.date(1980, 1, 1))
 OWN_DOCUMENT = DocumentHolder(name="KIT-LOVELACE ADA", date_of_birth=PERSON.date_of_birth)
@@ -351,6 +354,19 @@ def link_and_token_texts(session: fm.SessionResult) -> set[str]:
             text = secret.reveal()
             keys |= {text, text.rpartition("/")[2]}
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
+
+
+def link_values(session: fm.SessionResult) -> set[str]:
+    """Return the long values of the link's query, and the long last segment of its path.
+
+    Either may be a key to the session without the rest of the link.
+    """
+    if session.access is None or session.access.link is None:
+        return set()
+    link = urlsplit(session.access.link.reveal())
+    values = {value for _, value in parse_qsl(f"{link.query}&{link.fragment}")}
+    values.add(unquote(link.path.rstrip("/").rpartition("/")[2]))
+    return {value for value in values if len(value) >= LONG_VALUE}
 
 
 def text_of_request(request: HttpRequest) -> str:

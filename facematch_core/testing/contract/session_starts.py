@@ -48,6 +48,7 @@ from .session_desk import (
     is_a,
     items_of,
     link_and_token_texts,
+    link_values,
     text_of_request,
     verifies,
 )
@@ -312,12 +313,14 @@ class SessionStartRules(Rules):
         """Only `access` contains the link and token. A record, result, `raw`, event or log contains
         no personal data, and the vendor stores none unless asked to.
 
-        The link and token are keys: anyone who finds them in a log can open the session.
+        The link and token are keys: anyone who finds them in a log can open the session. So are the
+        last part of the link's path and the long values of its query, if each session has others.
         """
         desk = StartDesk(bench)
         with leaks.capture_log() as log:
             self._r54_check_not_told(desk)
             self._r54_check_not_stored(desk)
+            other_session = desk.start()
             session = desk.start()
             before = desk.sessions.read(session.record)
             after = desk.play_and_read(session, Case.PASSED)
@@ -329,7 +332,7 @@ class SessionStartRules(Rules):
                 desk.delete(session.record)
         outputs = {
             "the backend": repr(bench.backend),
-            "the result of a start": repr(session),
+            "the result of a start": f"{session!r} {json.dumps(session.to_dict())}",
             "an event": repr(desk.events),
             "the log": log.getvalue(),
         }
@@ -337,11 +340,17 @@ class SessionStartRules(Rules):
             class_name = type(document).__name__
             document_text = f"{document!r} {json.dumps(document.to_dict())}"
             outputs[class_name] = outputs.get(class_name, "") + document_text
+        record = session.record
+        # A value that the links share is a setting, such as an account's id.
+        values_of_session = link_values(session) - link_values(other_session)
+        public_values = {record.id, record.session_id, record.subject_ref, record.terms}
         hidden = link_and_token_texts(session) | set(bench.simulator.secrets)
+        hidden |= values_of_session - public_values
         for output_name, text in outputs.items():
             for key in hidden:
                 is_leaked = leaks.find_leaks(key, text)
-                assert not is_leaked, f"a link, a token or a key is in {output_name}"
+                assert not is_leaked, f"a link, a part of it, a token or a key is in {output_name}"
+        self._r54_check_raw(session)
         self._r54_check_raw(before)
         self._r54_check_raw(after)
         text = log.getvalue()
