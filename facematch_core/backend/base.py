@@ -488,13 +488,24 @@ def decide_by_threshold(
 ) -> models.Decision:
     """Return the decision by score, for vendors and engines that return no verdict.
 
+    Not for a backend with `ThresholdRule.VENDOR`, which returns its vendor's verdict alone: the
+    core makes a match below the caller's threshold a REVIEW, with `THRESHOLD_CONFLICT`.
+
     Returns:
         INCONCLUSIVE without a score; REVIEW without a threshold; else MATCH or NO_MATCH.
+
+    Raises:
+        ValueError: the threshold has a value, and its rule is `ThresholdRule.VENDOR`.
     """
+    if threshold is None or threshold.value is None:
+        return models.Decision.INCONCLUSIVE if score is None else models.Decision.REVIEW
+    if threshold.rule is models.ThresholdRule.VENDOR:
+        raise ValueError(
+            "decide_by_threshold cannot apply ThresholdRule.VENDOR: return the vendor's verdict "
+            "alone; the core makes a match below the caller's threshold a REVIEW."
+        )
     if score is None:
         return models.Decision.INCONCLUSIVE
-    if threshold is None or threshold.value is None:
-        return models.Decision.REVIEW
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
 
 
@@ -543,6 +554,9 @@ def decide_by_largest_pair(
     Args:
         pairs: At least one pair. The one of the largest faces must be among them.
         threshold: The threshold of the call.
+
+    Raises:
+        ValueError: as `decide_by_threshold`.
     """
 
     def size_then_unlikeness(pair: FacePair) -> tuple[float, float, float]:

@@ -301,6 +301,12 @@ class PairBackend(HttpBackend):
         return attrs.evolve(http_request, charges=int(is_billed))
 
     def parse(self, request: PictureRequest, reply: HttpReply) -> models.Result:
+        """Return the result in an answer; raise if it cannot be read.
+
+        The score and the threshold decide. With `ThresholdRule.VENDOR` the decision is REVIEW, or
+        INCONCLUSIVE without a score: a subclass puts the vendor's verdict in its place, with
+        ``attrs.evolve(super().parse(request, reply), decision=...)``.
+        """
         body = reply.json()
         paths = self.paths_for(request)
         faces = self.read_faces(body, paths)
@@ -316,12 +322,15 @@ class PairBackend(HttpBackend):
         if not warnings:
             warnings = faces.several_faces_warnings()
             threshold = self._read_threshold(request, body, paths)
+            deciding = threshold
+            if self.capabilities.threshold_rule is models.ThresholdRule.VENDOR:
+                deciding = None
             pairs = self.read_pairs(body, paths, faces)
             if pairs is None:
                 score = self.read_score(body, paths)
-                decision = decide_by_threshold(score, threshold)
+                decision = decide_by_threshold(score, deciding)
             else:
-                by_largest = decide_by_largest_pair(pairs, threshold)
+                by_largest = decide_by_largest_pair(pairs, deciding)
                 score = by_largest.pair.similarity
                 decision = by_largest.decision
                 warnings.extend(by_largest.warnings)

@@ -7,6 +7,7 @@ from kit.strategies import percentages
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.backend import decide_by_threshold
 
 
 @given(percentages, percentages)
@@ -30,6 +31,17 @@ def test_a_threshold_without_value_needs_the_vendors_rule():
     assert unknown.passes(50) is None
     with pytest.raises((ValueError, TypeError)):
         fm.Threshold(None, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
+
+
+@pytest.mark.parametrize("value", [None, 50.0])
+def test_deciding_by_a_threshold_of_the_vendors_rule_raises(value):
+    """No score passes such a threshold: each person would look like another."""
+    threshold = fm.Threshold(40, models.ThresholdRule.VENDOR)
+    score = None if value is None else fm.Score(value, "x")
+    with pytest.raises(ValueError, match="verdict"):
+        decide_by_threshold(score, threshold)
+    unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
+    assert decide_by_threshold(score, unknown) is not fm.Decision.NO_MATCH
 
 
 # A threshold that looks like a fraction

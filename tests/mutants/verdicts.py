@@ -208,6 +208,16 @@ class ZeroWithoutAFace(ReferenceBackend):
 
 
 @caught_by("R02")
+class JudgesByTheCallersThreshold(DecidesByItself):
+    """A threshold of the caller puts no match in the place of the vendor's verdict."""
+
+    def decision(self, call, body, score):
+        if call.threshold is None or score is None:
+            return super().decision(call, body, score)
+        return PASS[call.operation] if call.threshold.passes(score.value) else FAIL[call.operation]
+
+
+@caught_by("R02")
 class NamesAThresholdOfItsOwn(DecidesByItself):
     """A default threshold is reported, and none is set."""
 

@@ -167,6 +167,7 @@ class CallRules(Rules):
             functools.partial(self._r02_unscored, situation=Situation.IMPOSSIBLE_SCORE),
             self._r02_vendors_score,
             self._r02_threshold_edge,
+            self._r02_vendors_verdict,
             self._r02_named_threshold,
             self._r02_no_face,
         )
@@ -288,6 +289,22 @@ class CallRules(Rules):
                     expected = [PASS[operation]]
                 label = f"decision for {vendors_score} at {value} ({threshold_rule})"
                 assert_among(label, result.decision, expected)
+
+    def _r02_vendors_verdict(self, bench: Bench) -> None:
+        """With the vendor's own rule, a threshold below the score does not change the verdict."""
+        operations = bench.scored_operations()
+        threshold_rule = bench.capabilities.threshold_rule
+        is_vendors = threshold_rule is models.ThresholdRule.VENDOR
+        bench.skip_unless_applicable(is_vendors, "applies the threshold rule itself")
+        for operation in operations:
+            situation = PASSING[operation]
+            score = bench.call_verifier(operation, situation).require_result().score
+            if score is None or score.value < 2:  # a threshold up to 1 looks like a fraction
+                continue
+            below = score.value - 0.5
+            result = bench.call_verifier(operation, situation, threshold=below).require_result()
+            label = f"the decision for {score.value:g} at {below:g} ({threshold_rule})"
+            assert_equal(label, result.decision, PASS[operation])
 
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:

@@ -112,6 +112,29 @@ def test_callers_threshold_takes_precedence(backend):
     assert face.compared
 
 
+@attrs.frozen(kw_only=True)
+class VerdictBackend(TableBackend):
+    """Its vendor decides by a rule of its own."""
+
+    capabilities = attrs.evolve(
+        TableBackend.capabilities, threshold_rule=fm.models.ThresholdRule.VENDOR
+    )
+    match_answer = attrs.evolve(TableBackend.match_answer, cut=None)
+
+
+@pytest.mark.parametrize("threshold", [None, 40, 99])
+def test_no_threshold_stands_for_a_vendors_verdict(threshold):
+    backend = VerdictBackend(api_key=KEY)
+    call = match_call()
+    if threshold is not None:
+        rule = backend.capabilities.threshold_rule
+        call = attrs.evolve(call, threshold=fm.Threshold(threshold, rule))
+    result = backend.read_reply(call, json_reply(body()))
+    assert (result.decision, result.score.value) == ("review", 81)
+    unscored = backend.read_reply(call, json_reply(body(result=[{"score": None}])))
+    assert unscored.decision == "inconclusive"
+
+
 def test_empty_list_of_faces_needs_no_score(backend):
     answer = body(faces=[])
     del answer["result"]
