@@ -825,6 +825,13 @@ class OutageIsMissing(SessionReference):
 
 
 @caught_by("R58")
+class GatewayIsMissing(SessionReference):
+    """A gateway without the route says that a session is not there."""
+
+    own_error: ClassVar = ()
+
+
+@caught_by("R58")
 class DeletesNothing(SessionReference):
     """A deletion is reported as done, and not sent."""
 

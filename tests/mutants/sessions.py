@@ -81,6 +81,7 @@ class SessionReference(HttpReference):
         **dict.fromkeys(("finds_by_record", "can_delete", "gives_portrait"), True),
     )
     session_facts: ClassVar = {"flow": FLOW}
+    own_error: ClassVar = ("error",)
     #: What a mutant reports of each session, whatever the vendor shows.
     misread: ClassVar = {}
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)

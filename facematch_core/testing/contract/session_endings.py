@@ -31,6 +31,8 @@ REFUSAL_BODIES = (
     b'{"error": "No.", "message": "No.", "detail": "No."}',
     b"<html>No.</html>",
 )
+#: Bodies of a gateway's 404, none of which has the form of a vendor's errors.
+GATEWAY_BODIES = (b"{}", b'{"no": "route"}', b"<html>No.</html>")
 
 
 class EndingDesk(Desk):
@@ -140,7 +142,10 @@ class EndingDesk(Desk):
             self.bench.simulator.set_situation(situation)
             outcomes[situation.name] = call(record)
         self.end_faults()
-        for status, body in product((400, 401, 403, 429, 500, 503), REFUSAL_BODIES):
+        refusals = list(product((400, 401, 403, 429, 500, 503), REFUSAL_BODIES))
+        if self._has_documented_not_found():
+            refusals += product((404,), GATEWAY_BODIES)
+        for status, body in refusals:
             with self.bench.record_exchanges(status=status, body=body) as exchanges:
                 outcome = call(record)
             if exchanges:
@@ -150,6 +155,16 @@ class EndingDesk(Desk):
             expect(label, outcome, fm.VendorError)
             assert not is_a(outcome, State.GONE), f"{label} reports the session as gone"
 
+    def _has_documented_not_found(self) -> bool:
+        """Return whether the vendor documents a body for a session that it does not have.
+
+        Without one, any 404 may be the vendor's.
+        """
+        for refusal in self.player.read_refusals:
+            if refusal.error is fm.SessionNotFound and refusal.body:
+                return True
+        return False
+
 
 class SessionEndingRules(Rules):
     """Rules about endings: only a session that is gone is reported as gone."""
@@ -157,7 +172,8 @@ class SessionEndingRules(Rules):
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
         """A session that the vendor no longer has, or was asked to delete, is reported as not found
-        or gone, but a fault or a rejection is not: each documented one has its own error.
+        or gone, but a fault or a rejection is not: each documented one has its own error. A 404
+        without the documented body of an unknown session is a gateway's.
 
         If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
