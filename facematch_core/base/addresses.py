@@ -15,6 +15,8 @@ from .masking import QUOTES
 MOCK_HEADER = "X-Facematch-Mock"
 #: A header of a mock's response that tells the developer what the vendor's own answer does not.
 HINT_HEADER = "X-Facematch-Hint"
+#: Environment variables for trusted certificates; the first one that is set is used.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 # A strict pattern, because two parsers may find different hosts in an unusual URL.
 _ADDRESS = re.compile(

@@ -46,7 +46,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from facematch_core import errors
 from facematch_core._version import __version__
 from facematch_core.backend.requests import do_nothing
-from facematch_core.base.addresses import is_loopback
+from facematch_core.base.addresses import CA_VARIABLES, is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
 from facematch_core.base.exceptions import links_of
 from facematch_core.base.masking import Secret
@@ -65,9 +65,6 @@ KEEP_IDLE_S = 1.5
 MOST_IDLE_S = 30.0
 
 _KEEP_ALIVE_TIMEOUT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
-
-#: Environment variables for trusted certificates; the first one that is set is used.
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 #: Status, headers, and the chunks of the body.
 _Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]

@@ -16,8 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 
-from facematch_core.base.addresses import is_loopback
-from facematch_core.http.transport import CA_VARIABLES
+from facematch_core.base.addresses import CA_VARIABLES, is_loopback
 from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
 
 _CONNECT_S = 15.0
