@@ -51,6 +51,11 @@ _MOCK_ENTRY_POINT = """
 [project.entry-points."facematch.mock_vendors"]
 $name = "$package._mock:VENDOR"
 """
+_MOCK_LINT = """
+[tool.ruff.lint.per-file-ignores]
+# A claim stays in its line, however long its sentence is.
+"src/*/_mock.py" = ["E501"]
+"""
 _MOCK_STEP = """\
 5. **The mock**, `_mock.py`, from the same documents; `tests/test_mock.py` runs the contract on it.
    `facematch mock --vendor $name` serves it to programs in any language.
@@ -127,6 +132,7 @@ def files_for(name: str, kind: str | None = None) -> dict[str, str]:
     }
     for placeholder, template_text in {
         "mock_entry_point": _MOCK_ENTRY_POINT,
+        "mock_lint": _MOCK_LINT,
         "mock_step": _MOCK_STEP,
     }.items():
         text = "" if kind is None else Template(template_text).substitute(substitutes)

@@ -362,6 +362,8 @@ class VendorSimulator(abc.ABC):
         last_id: The id in the last answer to a call; None if the vendor returns none.
         faces: Face boxes in SAME_PERSON and LIVE, by picture (``probe``, ``reference``). They
             should differ between the pictures, so that swapped boxes are detected.
+        vendor_hosts: The vendor's documented hosts in lower case; ``*`` stands for one label. The
+            default of `base_url` must be on one of them. Empty if they are not known.
         sessions: The simulator of its hosted sessions; None if the vendor has none.
         problem: An error in the simulator's own code, for the failure message of the rule.
     """
@@ -378,6 +380,7 @@ class VendorSimulator(abc.ABC):
     vendor_thresholds: Mapping[Operation, float] = {}
     last_id: str | None = None
     faces: Mapping[str, Sequence[Box]] = {}
+    vendor_hosts: frozenset[str] = frozenset()
     sessions: SessionSimulator | None = None
     problem: Exception | None = None
 

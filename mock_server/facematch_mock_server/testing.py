@@ -304,6 +304,7 @@ class MockSimulator(VendorSimulator):
         vars(app).update(begin=self.count, handle=self._serve)
         self.control: Control = self._mock.control
         self.control.reset()
+        self.vendor_hosts = self.control.world.vendor.hosts
         if self.session_class is not None:
             self.sessions = self.session_class(self.control)
         self.situation: Situation | None = None

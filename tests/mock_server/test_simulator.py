@@ -2,6 +2,7 @@
 
 import io
 
+import attrs
 import pytest
 import requests
 from kit.contract import Status, run
@@ -13,6 +14,7 @@ from facematch_core import FaceVerifier, errors
 from facematch_core.errors import FaceMatchError, OutcomeUnknown, RateLimited, RequestRejected
 from facematch_core.testing import Situation
 from facematch_core.testing.bench import SIMULATOR_FAILED
+from facematch_didit import DiditBackend
 from facematch_mock_server import make_card
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import OURS, ActiveClaims, Reply, row, table
@@ -48,6 +50,21 @@ def test_fault_is_injected_at_the_given_step(situation, error):
         charged = simulator.charges
         simulator.set_situation(Situation.SAME_PERSON)
         assert simulator.charges == charged >= 2
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class AtAnotherHost(DiditBackend):
+    """Sends key and faces to a host that the mock does not know."""
+
+    allowed_hosts = frozenset({"verification.example.com"})
+    base_url: str = "https://verification.example.com"
+
+
+def test_default_url_is_on_a_host_of_the_mock():
+    simulator = type("Elsewhere", (DiditSimulator,), {"backend_class": AtAnotherHost})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert "verification.example.com" in case.reason
 
 
 def test_request_repr_shows_no_picture():

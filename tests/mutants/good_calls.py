@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import attrs
 from mutants.faults import MATCH, REVIEW, as_dict, evolve, remember
 from mutants.making import caught_by, vendor
 from mutants.reference import (
+    HOST,
     PASS,
     HttpReference,
     ReferenceBackend,
@@ -149,6 +151,15 @@ class MistypedVariable(HttpReference):
     """An environment variable is of a setting that it lacks."""
 
     environment_variables: ClassVar = {"api_kee": "REFERENCE_API_KEY"}
+
+
+@caught_by("R51")
+@attrs.define(kw_only=True, eq=False, slots=False)
+class AtAnotherHost(HttpReference):
+    """Its host is another product's of the vendor."""
+
+    allowed_hosts: ClassVar = frozenset({f"apac-{HOST}"})
+    base_url: str = f"https://apac-{HOST}"
 
 
 @caught_by("R51", vendor(secrets=()))

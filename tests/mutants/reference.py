@@ -454,6 +454,8 @@ class ReferenceSimulator(Vendor, VendorSimulator):
 class HttpReferenceSimulator(Vendor, HttpSimulator):
     """The vendor behind a loopback socket, for every form that sends."""
 
+    vendor_hosts = frozenset({HOST})
+
     def __init__(self, backend_class=HttpReference):
         super().__init__(backend_class)
 

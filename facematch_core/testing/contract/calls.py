@@ -11,13 +11,14 @@ import math
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import PictureRequest
-from facematch_core.base.addresses import check_base_url
+from facematch_core.base.addresses import check_base_url, is_allowed_host, is_loopback
 from facematch_core.call.run import PICTURES
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
@@ -587,11 +588,24 @@ def check_settings(bench: Bench) -> None:
         # The simulator replaces it, so nothing else checks it.
         if isinstance(default_url, str) and default_url:
             check_base_url(default_url, allowed_hosts=backend.allowed_hosts)
+            _check_host(bench, default_url)
     unknown = set(backend.environment_variables) - set(settings)
     assert not unknown, f"`environment_variables` names unknown settings: {unknown}"
     for name, text in bench.backend_secrets().items():
         is_listed = text in bench.simulator.secrets
         bench.require_of_simulator(is_listed, f"its `secrets` do not include {name}")
+
+
+def _check_host(bench: Bench, default_url: str) -> None:
+    """Raise `Difference` if the host of the default URL is none that the simulator knows."""
+    hosts = bench.simulator.vendor_hosts
+    host = urlsplit(default_url).hostname or ""
+    if hosts and not is_loopback(host) and not is_allowed_host(host, hosts):
+        raise Difference(
+            f"the default of `base_url` is on the host {host}, and the vendor's hosts in "
+            f"{type(bench.simulator).__name__} are {', '.join(sorted(hosts))}: only one of them "
+            "may get the key and the faces"
+        )
 
 
 class AnswerRules(Rules):

@@ -189,6 +189,19 @@ def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, type
         assert class_ in {*(node.name for node in nodes), *variables}
 
 
+@pytest.mark.parametrize("kind", ["pair", "session"])
+def test_a_long_claim_passes_ruff(run, tmp_path, kind):
+    run(f"new-backend my-vendor --kind {kind}")
+    (module,) = tmp_path.glob("*/src/*/_mock.py")
+    text = module.read_text()
+    claim = next(line for line in text.splitlines() if line.startswith("    row("))
+    sentence = claim.rpartition(', "')[2]
+    module.write_text(text.replace(sentence, f"It is said at length. {'As above. ' * 9}{sentence}"))
+    (repository,) = tmp_path.iterdir()
+    content, output = tool(BIN / "ruff", "check", "--no-cache", ".", cwd=repository)
+    assert content, output
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("words", ["mypy", f"pyright --pythonpath {sys.executable}"])
