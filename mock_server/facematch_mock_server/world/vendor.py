@@ -73,6 +73,12 @@ class Extension(Generic[R]):
 
 
 # Each vendor has one object, so objects are compared by identity.
+def _usual_settings(vendor: Vendor) -> Mapping[str, tuple[str, str]]:
+    has_price = any(claim.key == "credit.price" for claim in vendor.claims)
+    return {"price": ("credit.price", "amount")} if has_price else {}
+
+
+# With a decorated default in place of a factory, Pyright asks plug-ins for an argument.
 @attrs.frozen(kw_only=True, eq=False)
 class Vendor:
     """The definition of a vendor, shared by all its worlds.
@@ -103,7 +109,9 @@ class Vendor:
     title: str
     claims: tuple[Claim, ...]
     switches: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
-    settings: Mapping[str, tuple[str, str]] = attrs.field()
+    settings: Mapping[str, tuple[str, str]] = attrs.field(
+        default=attrs.Factory(_usual_settings, takes_self=True)
+    )
     rate_limits: Mapping[str, str] = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
@@ -117,11 +125,6 @@ class Vendor:
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()
     samples: Callable[[Any], None] | None = None
-
-    @settings.default
-    def _make_settings(self) -> Mapping[str, tuple[str, str]]:
-        has_price = any(claim.key == "credit.price" for claim in self.claims)
-        return {"price": ("credit.price", "amount")} if has_price else {}
 
     def new_keys(self) -> dict[str, Key]:
         """Make the first keys for an additional account."""
