@@ -164,6 +164,22 @@ def assert_equal(name: str, actual: object, expected: object) -> None:
     assert actual == expected, f"{name} is {actual}, not {expected}"
 
 
+def check_charge(name: str, error: fm.VendorError, allowed: Iterable[fm.Charged]) -> None:
+    """Assert that the charge of an error is allowed; say what to do about an unknown one."""
+    charged = error.billing.charged
+    advice = ""
+    # A refusal is a known outcome, even if its price is not documented.
+    if charged is fm.Charged.UNKNOWN and not isinstance(error, fm.OutcomeUnknown):
+        advice = (
+            f" for a {type(error).__name__}: raise OutcomeUnknown if the call may have been "
+            "executed; name the situation, such as REJECTED, in the simulator's `price_unknown` "
+            "if the vendor does not document the charge of this refusal"
+        )
+    allowed_charges = sorted(allowed)
+    expected = " or ".join(allowed_charges)
+    assert charged in allowed_charges, f"{name} is {charged}, not {expected}{advice}"
+
+
 def assert_among(name: str, actual: object, allowed: Iterable[object]) -> None:
     """Assert that a value is one of the allowed values."""
     allowed_values = list(allowed)

@@ -36,6 +36,7 @@ from facematch_core.testing.bench import (
 )
 from facematch_core.testing.pairs import PairSimulator
 from facematch_core.testing.simulator import (
+    FAILURES,
     NOT_PASSING,
     PASSING,
     EngineSimulator,
@@ -770,9 +771,12 @@ class Recording:
             allowed = {fm.Charged.UNKNOWN}
         else:
             allowed = {fm.Charged.YES, fm.Charged.NO}
+            # A refusal is a known outcome, even if its price is not documented, see R16.
+            if self.bench.simulator.price_unknown.intersection(FAILURES):
+                allowed.add(fm.Charged.UNKNOWN)
         if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
             allowed.add(fm.Charged.YES if self._is_charged_so_far() else fm.Charged.NO)
-        assert_among("the charge", error.billing.charged, allowed)
+        benches.check_charge("the charge", error, allowed)
         self.bench.check_retry(error)
 
     def check_every_status_and_body(self, no_verdict_statuses: Container[int]) -> None:

@@ -9,14 +9,21 @@ from typing import ClassVar
 import pytest
 from kit.contract import Status, failures, rules, run
 from mutants.making import http, vendor
-from mutants.reference import KEY, HttpReferenceSimulator, ReferenceBackend, ReferenceSimulator
+from mutants.reference import (
+    KEY,
+    HttpReference,
+    HttpReferenceSimulator,
+    ReferenceBackend,
+    ReferenceSimulator,
+)
 from mutants.sessions import Player, SessionVendor, session
 from mutants.table import MUTANTS
 
 import facematch_core.testing
-from facematch_core import ConfigurationError
+from facematch_core import Charged, ConfigurationError, RequestRejected
 from facematch_core.backend.base import fault_listeners
 from facematch_core.backend.session_types import SessionHint
+from facematch_core.http import BodyShape, ErrorRow, rows
 from facematch_core.models import Box
 from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
 from facematch_core.testing.bench import Bench
@@ -225,6 +232,30 @@ def test_failure_names_its_cause(mutant, reason):
     [case] = failed(run(mutant.make, {mutant.rule}))
     assert case.reason.startswith("the plug-in failed: ")
     assert reason in case.reason
+
+
+class DocumentsNoCharge(HttpReference):
+    """Refuses a field, and no page says what that costs."""
+
+    error_table = rows(
+        [400],
+        ErrorRow(RequestRejected, Charged.UNKNOWN, "no page says", "not accepted"),
+        [BodyShape.JSON_OBJECT],
+    )
+
+
+@pytest.mark.parametrize("rule", ["R16", "R38"])
+def test_unknown_charge_of_a_refusal_is_declared_in_the_simulator(rule):
+    told = {"price_unknown": frozenset({Situation.REJECTED})}
+
+    def make(**changes):
+        simulator = type("Charging", (HttpReferenceSimulator,), changes)
+        return lambda: simulator(DocumentsNoCharge)
+
+    assert not failures(run(make(**told), {rule}))
+    [case] = failed(run(make(), {rule}))
+    assert "OutcomeUnknown" in case.reason
+    assert "`price_unknown`" in case.reason
 
 
 def test_secret_of_the_simulator_is_named_by_its_place():
