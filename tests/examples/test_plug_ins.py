@@ -152,3 +152,24 @@ def test_a_broken_rule_is_named_with_its_cause(install):
     assert "1 failed, 1 passed" in report
     assert "test_r02_score_lies_on_its_scale" in report
     assert "the score is 87.0" in report
+
+
+START = """
+import json
+import requests
+from facematch_core.testing import Situation
+from facematch_acme_session._simulator import KEY, AcmeSessionSimulator
+
+statuses = []
+with AcmeSessionSimulator() as simulator:
+    simulator.set_situation(Situation.SAME_PERSON)
+    for content_type in ("application/json", "text/plain"):
+        headers = {"X-Api-Key": KEY, "Content-Type": content_type}
+        url = f"{simulator.url}/sessions"
+        statuses.append(requests.post(url, data="{}", headers=headers, timeout=9).status_code)
+print(json.dumps(statuses))
+"""
+
+
+def test_a_start_without_its_constant_is_refused(install):
+    assert install("acme_session").script(START) == [201, 400]
