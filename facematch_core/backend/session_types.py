@@ -177,13 +177,14 @@ class SessionCapabilities:
 
     Attributes:
         checks: The checks that sessions report: `MATCH`, `LIVENESS`.
-        scored: The checks that have a score, to which a threshold can apply.
+        scored: The checks that have a score, to which a threshold can apply. By default all
+            `checks`; ``frozenset()`` if there are no scores.
         compares_with: The pictures with which a face can be compared; empty if there is no match.
         reads_document: Whether readings have the `document_holders`, with their names.
         start_is_repeatable: Whether starting the same record again returns the same session.
         stores: The copies that the vendor stores and returns, at the latest when it has decided.
         finds_by_record: Whether a session can be found by its record alone, if the response to its
-            start was lost.
+            start was lost. `read_steps` and `delete_steps` then search if it has no `session_id`.
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.

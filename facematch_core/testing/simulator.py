@@ -198,7 +198,8 @@ class SessionWord:
 
     Attributes:
         place: Path of the value in a response about a session: ``("status",)``.
-        word: The vendor's value there; None for null.
+        word: The vendor's value there; None for null. A documented empty value (null or an empty
+            text) is a word, too.
         means: The meaning for the session, the match, the liveness, or the compared picture; for
             the response to a deletion, its `state` and `face_kept`.
         source: The page that documents it, and the date on which it was read.

@@ -11,7 +11,7 @@ import json
 import string
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -200,6 +200,13 @@ class ActiveClaims:
                 keys[claim.key] = claim.key
                 keys[claim.id] = claim.key
         return keys
+
+    def cite(self, *_: str) -> NoReturn:
+        """Raise TypeError: these claims only give values."""
+        raise TypeError(
+            "`world.claims` only gives values: cite with `call.claims`, or with the `claims` that "
+            "`compose` gets"
+        )
 
     def cited(self) -> CitedClaims:
         """Return these claims for one response, which has cited none of them yet."""

@@ -112,8 +112,8 @@ class Route:
         checks: Checks by name, run in order before the handler. If a check refuses the call, the
             response cites the claim with the check's name, if there is one.
         operation: The name of the call in latency and fault rules; None if no rule can match it.
-        credentials: The headers that identify the caller, all required; ``authorization``
-            carries a bearer token.
+        credentials: The headers that identify the caller, all required; ``authorization`` carries
+            a bearer token, or a user and password (Basic).
         is_form: Whether the body is a form rather than JSON.
         shown_fields: Body fields whose values the journal may store; it stores only the type and
             length of the others.

@@ -65,10 +65,14 @@ class SessionRules:
             status. The claim ``session.attempts`` limits the attempts (1 without that claim).
         judge: Returns the updated session after a check of the person.
         fail: Returns the updated session after a failed attempt, which may be the last.
-        service: The session's name in the ledger; None if it is free.
+        service: The session's name in the ledger; None if it is free, or if `on_status_change`
+            charges it.
         price_claim: The claim with the price of a live session, which is charged when its check is
             finished.
-        finished_statuses: The statuses of a session whose check is finished.
+        finished_statuses: The statuses of a session whose check is finished: the person's reaching
+            one charges `service`, and `DocumentSessions.decide` can set each, without a charge. A
+            vendor that charges some of them alone, or at another time, has no `service`, and its
+            `on_status_change` calls ``world.ledger.charge_once``, also after `decide`.
         only_link_expires: Whether only the link ends at `Hosted.expires_at`, and the session stays
             as it is, so that another link continues it.
         on_status_change: A function to call after each status change.
