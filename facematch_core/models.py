@@ -59,6 +59,13 @@ class LivenessDecision(_DecisionEnum):
 
 
 PASSES = frozenset({Decision.MATCH, LivenessDecision.LIVE})
+#: The liveness decision with the same meaning.
+LIVENESS_DECISIONS = {
+    Decision.MATCH: LivenessDecision.LIVE,
+    Decision.NO_MATCH: LivenessDecision.NOT_LIVE,
+    Decision.REVIEW: LivenessDecision.REVIEW,
+    Decision.INCONCLUSIVE: LivenessDecision.INCONCLUSIVE,
+}
 
 
 class LiveMatchDecision(_DecisionEnum):

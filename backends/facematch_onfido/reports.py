@@ -23,7 +23,7 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.backend import DocumentHolder, SessionCheck
-from facematch_core.models import Severity
+from facematch_core.models import LIVENESS_DECISIONS, Severity
 
 #: Names of the scales: both from 0 to 1 at Onfido, where 1 is a perfect match and no spoof.
 MATCH_SCALE = "onfido/facial-similarity"
@@ -114,7 +114,7 @@ def _read_face(report: Any, *, status: str) -> RunOutput:
     live_decision = LivenessDecision.INCONCLUSIVE
     if not is_inconclusive:
         match_decision = _decide(comparison["result"], status)
-        live_decision = _LIVENESS[_decide(authenticity["result"], status)]
+        live_decision = LIVENESS_DECISIONS[_decide(authenticity["result"], status)]
     match_score = _at(comparison, "breakdown", "face_match", "properties", "score")
     live_score = _at(authenticity, "breakdown", "spoofing_detection", "properties", "score")
     match = MatchResult(
@@ -148,15 +148,6 @@ def _decide(result: Any, status: str) -> Decision:
     if result == CONSIDER and status == "declined":
         return Decision.NO_MATCH
     return Decision.REVIEW
-
-
-#: The liveness decision with the same meaning.
-_LIVENESS = {
-    Decision.MATCH: LivenessDecision.LIVE,
-    Decision.NO_MATCH: LivenessDecision.NOT_LIVE,
-    Decision.REVIEW: LivenessDecision.REVIEW,
-    Decision.INCONCLUSIVE: LivenessDecision.INCONCLUSIVE,
-}
 
 
 def _score(value: Any, scale: str) -> Score | None:

@@ -340,7 +340,7 @@ class PairBackend(HttpBackend):
         fields["warnings"] = tuple(warnings)
         fields["probe_faces"] = faces.probe
         if isinstance(request, LivenessRequest):
-            return models.LivenessResult(decision=_LIVENESS_DECISIONS[decision], **fields)
+            return models.LivenessResult(decision=models.LIVENESS_DECISIONS[decision], **fields)
         return models.MatchResult(decision=decision, reference_faces=faces.reference, **fields)
 
     def paths_for(self, request: PictureRequest) -> AnswerPaths:
@@ -454,15 +454,6 @@ class PairBackend(HttpBackend):
             return None
         code = reply.at(*self.with_settings(path))
         return None if code == self.match_answer.success else code
-
-
-#: The liveness decision with the same meaning as a decision by threshold.
-_LIVENESS_DECISIONS = {
-    models.Decision.MATCH: models.LivenessDecision.LIVE,
-    models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
-    models.Decision.REVIEW: models.LivenessDecision.REVIEW,
-    models.Decision.INCONCLUSIVE: models.LivenessDecision.INCONCLUSIVE,
-}
 
 
 def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:

@@ -498,14 +498,8 @@ def _with_review_reasons(item: A, review_reasons: Sequence[ResultWarning]) -> A:
 
 def _liveness_of(match: MatchResult) -> LivenessResult:
     """Convert a vendor's joint verdict on match and liveness to a liveness item."""
-    decisions = {
-        models.Decision.MATCH: models.LivenessDecision.LIVE,
-        models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
-        models.Decision.REVIEW: models.LivenessDecision.REVIEW,
-        models.Decision.INCONCLUSIVE: models.LivenessDecision.INCONCLUSIVE,
-    }
     return LivenessResult(
-        decision=decisions[match.decision],
+        decision=models.LIVENESS_DECISIONS[match.decision],
         warnings=match.warnings,
         backend=match.backend,
         vendor_status=match.vendor_status,
