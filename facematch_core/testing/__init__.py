@@ -32,6 +32,7 @@ from .simulator import (
     SimulatorRequest,
     Situation,
     VendorSimulator,
+    Verdict,
     WrongRequest,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "SimulatorRequest",
     "Situation",
     "VendorSimulator",
+    "Verdict",
     "WrongRequest",
     "find_leaks",
     "noise",

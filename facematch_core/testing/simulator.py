@@ -353,6 +353,9 @@ class VendorSimulator(abc.ABC):
             does not document their charge.
         refusals: Documented refusals beyond the situations: of each code, one. Each must raise its
             error, with its charge. Only for an `HttpBackend`; nothing is sent.
+        verdicts: Documented answers beyond the situations: of each word or pair of words of the
+            vendor's verdict, one, and of a word that it does not have. Each must have its decision.
+            Only for an `HttpBackend`; nothing is sent.
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: The vendor's documented picture limits; None for the backend's limits.
         reference_limits: Limits for a reference, if different.
@@ -374,6 +377,7 @@ class VendorSimulator(abc.ABC):
     steps: int | Mapping[Operation, int] = 1
     price_unknown: frozenset[Situation] = frozenset()
     refusals: Sequence[Refusal] = ()
+    verdicts: Sequence[Verdict] = ()
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
     reference_limits: ImageLimits | None = None
@@ -625,6 +629,23 @@ class Refusal:
     error: type[VendorError] | None
     charged: Charged
     headers: Mapping[str, str] = {}
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """A documented answer with a verdict, for `VendorSimulator.verdicts`.
+
+    Attributes:
+        body: The body of the answer to the last request of a call, as JSON.
+        decision: What it means if the caller sets no threshold. A `LivenessDecision` is of a
+            liveness check.
+
+    Example:
+        >>> unsure = Verdict(body={"verdict": "unsure"}, decision=Decision.REVIEW)
+    """
+
+    body: Any
+    decision: Decision | LivenessDecision
 
 
 #: Timeout of an idle connection or of an endless response, in seconds.

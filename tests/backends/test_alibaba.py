@@ -178,12 +178,7 @@ REVIEW = fm.LivenessDecision.REVIEW
     [
         ("normal", "pass", LIVE),
         ("normal", "review", REVIEW),
-        ("normal", "block", REVIEW),
         ("liveness", "block", fm.LivenessDecision.NOT_LIVE),
-        ("liveness", "review", REVIEW),
-        ("liveness", "pass", REVIEW),
-        ("a-new-label", "pass", REVIEW),
-        ("normal", "a-new-word", REVIEW),
     ],
 )
 def test_normal_is_live_and_liveness_is_a_photograph(label, suggestion, decision):

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 import facematch_core as fm
 from facematch_core.backend import NO_FACE
 from facematch_core.http import ErrorRow, InconclusiveRow
-from facematch_core.testing import Refusal, Situation, noise
+from facematch_core.testing import Refusal, Situation, Verdict, noise
 
 
 class TellsOfPhotos(ReferenceSimulator):
@@ -143,8 +143,12 @@ class RefusedReference(HttpReference):
         return reply.at("error")
 
 
+#: What the vendor answers of whom it accepts, but for the verdict.
+ANSWER = {"score": 93.5, "warnings": [], "faces": {}, "id": "-"}
+
+
 class RefusesAsDocumented(HttpReferenceSimulator):
-    """The vendor, who documents refusals beside the situations."""
+    """The vendor, who documents refusals and verdicts beside the situations."""
 
     refusals = (
         Refusal(status=413, body={"error": "big"}, error=fm.RequestRejected, charged=fm.Charged.NO),
@@ -159,6 +163,12 @@ class RefusesAsDocumented(HttpReferenceSimulator):
             error=fm.RateLimited,
             charged=fm.Charged.NO,
         ),
+    )
+
+    verdicts = (
+        Verdict(body={**ANSWER, "verdict": "look"}, decision=fm.Decision.REVIEW),
+        Verdict(body={**ANSWER, "verdict": "no"}, decision=fm.Decision.NO_MATCH),
+        Verdict(body={**ANSWER, "verdict": "look"}, decision=fm.LivenessDecision.REVIEW),
     )
 
     def __init__(self, backend_class=RefusedReference):

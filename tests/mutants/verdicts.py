@@ -14,7 +14,7 @@ from mutants.faults import (
 )
 from mutants.making import caught_by, vendor
 from mutants.reference import PASS, ReferenceBackend, can
-from mutants.vendors import PassesWithTheBestScore, TellsOfPhotos
+from mutants.vendors import PassesWithTheBestScore, RefusedReference, TellsOfPhotos
 
 import facematch_core as fm
 from facematch_core import models
@@ -215,6 +215,15 @@ class JudgesByTheCallersThreshold(DecidesByItself):
         if call.threshold is None or score is None:
             return super().decision(call, body, score)
         return PASS[call.operation] if call.threshold.passes(score.value) else FAIL[call.operation]
+
+
+@caught_by("R02")
+class TakesALookForAYes(RefusedReference):
+    """The vendor's third word counts as its first."""
+
+    def decision(self, call, body, score):
+        is_look = body["verdict"] == "look"
+        return super().decision(call, {**body, "verdict": "yes"} if is_look else body, score)
 
 
 @caught_by("R02")

@@ -14,7 +14,7 @@ import facematch_core as fm
 from facematch_alibaba import AlibabaBackend
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
-from facematch_core.testing import PairSimulator, Refusal, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation, Verdict
 from facematch_mock_server import Fault, make_card
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -320,6 +320,22 @@ def list_refusals():
     return tuple(refusals)
 
 
+def list_verdicts():
+    """Return an answer of each further label and suggestion; a new word is a review."""
+    listed = []
+    for label, suggestion in (
+        ("normal", "review"),
+        ("normal", "block"),
+        ("liveness", "review"),
+        ("liveness", "pass"),
+        ("a-new-label", "pass"),
+        ("normal", "a-new-word"),
+    ):
+        body = judged(label, suggestion, 99.2)
+        listed.append(Verdict(body=body, decision=fm.LivenessDecision.REVIEW))
+    return tuple(listed)
+
+
 class DocumentedAlibaba(PairSimulator):
     """Answers to both calls. It looks at no signature: the mock does."""
 
@@ -354,6 +370,7 @@ class DocumentedAlibaba(PairSimulator):
         Situation.NO_FACE: (404, refusal("InvalidImage.NotFoundFace")),
     }
     refusals = list_refusals()
+    verdicts = list_verdicts()
     cannot_happen = NEVER
 
     def accepts(self, request):

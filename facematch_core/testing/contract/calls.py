@@ -170,6 +170,7 @@ class CallRules(Rules):
             self._r02_vendors_score,
             self._r02_threshold_edge,
             self._r02_vendors_verdict,
+            self._r02_documented_verdicts,
             self._r02_named_threshold,
             self._r02_no_face,
         )
@@ -307,6 +308,23 @@ class CallRules(Rules):
             result = bench.call_verifier(operation, situation, threshold=below).require_result()
             label = f"the decision for {score.value:g} at {below:g} ({threshold_rule})"
             assert_equal(label, result.decision, PASS[operation])
+
+    def _r02_documented_verdicts(self, bench: Bench) -> None:
+        """Read each further documented answer in place of the good one."""
+        verdicts = bench.simulator.verdicts
+        is_http = isinstance(bench.backend, HttpBackend)
+        has_verdicts = bench.operations and verdicts and is_http
+        bench.skip_unless_applicable(has_verdicts, "has no further documented verdicts")
+        for operation in bench.operations:
+            decision_type = type(PASS[operation])
+            for verdict in verdicts:
+                if not isinstance(verdict.decision, decision_type):
+                    continue
+                recording = Recording.of(bench, operation, PASSING[operation])
+                text = json.dumps(verdict.body)
+                result, error = recording.read(f"with {text:.300}", text.encode())
+                decision = type(error).__name__ if result is None else result.decision
+                assert_equal("the decision", decision, verdict.decision)
 
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:
