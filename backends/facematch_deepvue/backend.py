@@ -59,6 +59,9 @@ TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
 
+#: The largest file to send by default. Ours.
+_MAX_FILE_BYTES = 5 * 1024 * 1024
+
 
 def _as_choice(value: str | None) -> Any:
     # Lets type checkers accept "percent", too; the core converts strings to enum members.
@@ -118,7 +121,7 @@ class DeepvueBackend(HttpBackend):
         # Documented for v1. For v2, "images" and PDF are documented; we do not support PDF.
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
-            max_bytes=5 * 1024 * 1024,
+            max_bytes=_MAX_FILE_BYTES,
             max_bytes_from="max_file_bytes, an assumption: Deepvue documents no limit",
         ),
         billed_operations=_BOTH,
@@ -137,7 +140,7 @@ class DeepvueBackend(HttpBackend):
     confidence_meaning: Meaning = attrs.field(default=Meaning.UNKNOWN, converter=_as_choice)
     liveness_score_scale: Scale = attrs.field(default=Scale.UNKNOWN, converter=_as_choice)
     liveness_image_form: ImageForm = attrs.field(default=ImageForm.BASE64, converter=_as_choice)
-    max_file_bytes: int = 5 * 1024 * 1024
+    max_file_bytes: int = _MAX_FILE_BYTES
     plan: Plan = attrs.field(default=Plan.STARTER, converter=_as_choice)
     read_timeout_s: float = 30.0
 
