@@ -38,7 +38,8 @@ class PairSimulator(HttpSimulator):
             ``{"/v2/compare": {"model": "af-3", "X-Api-Version": "7"}}``. A request without them is
             refused.
         credentials: The headers or form fields that a request must have to be accepted:
-            ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs.
+            ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs. With
+            another value a request is answered as in BAD_KEY; without the name it is refused.
         same_person, different_people: The documented bodies.
         score_path: The path of the score in them.
         is_fraction: Whether the score is from 0 to 1. Otherwise it is from 0 to 100.
@@ -114,10 +115,20 @@ class PairSimulator(HttpSimulator):
         return self.backend_class(**{**self.settings, "base_url": self.url, **settings})
 
     def accepts(self, request: SimulatorRequest) -> bool:
-        """Return whether a request has the right key. Override it to check a signature."""
+        """Return whether a request has the right key. Override it to check a signature.
+
+        To ask for more, such as a header with an id of the call, override it and raise
+        `WrongRequest` with the name of what is missing: the failure then names it.
+        """
         fields = request.fields
         for name, value in self.credentials.items():
-            if request.headers.get(name, fields.get(name)) != value:
+            sent = request.headers.get(name, fields.get(name))
+            if sent is None:
+                raise WrongRequest(
+                    f"{request.method} {_path_of(request)} has no {name!r} (`credentials` of "
+                    f"{type(self).__name__})"
+                )
+            if sent != value:
                 return False
         return True
 

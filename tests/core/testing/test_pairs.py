@@ -42,6 +42,20 @@ def test_a_wrong_header_is_named(fault):
     assert case.reason.startswith(f"{DIFFER}POST / has '2020-03-04' at {fault!r}")
 
 
+@pytest.mark.parametrize("name", ["api_key", "api_secret"])
+def test_a_missing_credential_is_named(name):
+    class Misspelt(FaceppBackend):
+        def build(self, request):
+            http_request = super().build(request)
+            fields = {field: value for field, value in http_request.fields.items() if field != name}
+            return attrs.evolve(http_request, fields=fields)
+
+    simulator = type("Simulator", (DocumentedFacepp,), {"backend_class": Misspelt})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(f"{DIFFER}POST /facepp/v3/compare has no {name!r}")
+
+
 def test_a_parameter_of_the_query_may_be_a_constant():
     class Asks(RegulaBackend):
         def build(self, request):
