@@ -606,7 +606,8 @@ class MockVendor:
             with it is another path.
         not_found_claim: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: For each status, the claim with the vendor's error and the facts that the error
-            cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
+            cites: ``{503: ("outage",), 429: ("rate.exceeded", "rate.header")}``. ``{key}`` is
+            filled in. For other statuses the vendor's error is not known.
         refusal_facts: What is known about every refusal, which each one cites.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body or query: see

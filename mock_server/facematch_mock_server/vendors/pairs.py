@@ -193,6 +193,10 @@ class PairCall(base.NumberedCall):
 class HeaderKey:
     """A key in a header, which is checked before the body is read.
 
+    If an id and a key stand in two headers, name that of the id, and override `check`: it refuses
+    by ``key.wrong`` unless ``call.authenticate_client(client, key)``. The key of the vendor's
+    `first_keys` has the id as its ``client``.
+
     Attributes:
         name: Name of the header, in lower case.
         prefix: Text before the key, such as ``"Bearer "``.
@@ -275,7 +279,8 @@ class PairVendor(base.MockVendor):
     - ``picture.unreadable``, with the ``{name}``, unless `bodies_tell_unreadable`;
     - ``face.token_unknown``, with the ``{token}``, and ``picture.no_download``, with the
       ``{name}``, if the vendor takes face tokens and links;
-    - ``face.none``, unless the answer itself says that there is no face (`bodies_tell_no_face`);
+    - ``face.none``, with the ``{name}``, unless the answer itself says that there is no face
+      (`bodies_tell_no_face`);
     - ``credit.price`` and ``credit.start``, amounts, and ``credit.empty``;
     - ``match.answer``, ``liveness.answer`` and ``detect.answer``, with the bodies that
       `match_body`, `liveness_body` and `detect_body` return.
@@ -283,7 +288,9 @@ class PairVendor(base.MockVendor):
     Attributes:
         endpoints: The vendor's calls.
         key: Where the key stands; None if the vendor has none.
-        rate_scope: The scope in `Vendor.rate_limits`, counted per second; None: no limit.
+        rate_scope: The scope in `Vendor.rate_limits`, counted per second; None: no limit. For
+            another window override `check_rate`: ``call.count_request({"match": 60.0})`` counts a
+            call in the last minute, and returns None if the limit allows it.
         bodies_tell_unreadable, bodies_tell_no_face: Whether a picture that cannot be read, or has
             no face, is told by the body of an answer rather than by a refusal.
         other_routes: The vendor's other paths.
@@ -329,7 +336,7 @@ class PairVendor(base.MockVendor):
         return checks
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> Any:
-        """Return the documented answer to a comparison."""
+        """Return the documented answer to a comparison; a call refused here is not charged."""
         raise NotImplementedError(f"{type(self).__name__} has no match_body.")
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> Any:
