@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from facematch_core.backend import Backend
@@ -40,6 +40,9 @@ class PairSimulator(HttpSimulator):
         credentials: The headers or form fields that a request must have to be accepted:
             ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs. With
             another value a request is answered as in BAD_KEY; without the name it is refused.
+        required: The names of headers, fields and parameters that every request must have, with any
+            value, such as that of an id of the call: ``("transactionId",)``. A request without one
+            is refused.
         same_person, different_people: The documented bodies.
         score_path: The path of the score in them.
         is_fraction: Whether the score is from 0 to 1. Otherwise it is from 0 to 100.
@@ -58,6 +61,7 @@ class PairSimulator(HttpSimulator):
     picture_names: ClassVar[Mapping[Any, str]] = {}
     constants: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     credentials: ClassVar[Mapping[str, str]] = {}
+    required: ClassVar[Sequence[str]] = ()
     same_person: ClassVar[Any]
     different_people: ClassVar[Any]
     score_path: ClassVar[tuple[str | int, ...]]
@@ -115,19 +119,12 @@ class PairSimulator(HttpSimulator):
         return self.backend_class(**{**self.settings, "base_url": self.url, **settings})
 
     def accepts(self, request: SimulatorRequest) -> bool:
-        """Return whether a request has the right key. Override it to check a signature.
-
-        To ask for more, such as a header with an id of the call, override it and raise
-        `WrongRequest` with the name of what is missing: the failure then names it.
-        """
+        """Return whether a request has the right key. Override it to check a signature."""
         fields = request.fields
         for name, value in self.credentials.items():
             sent = request.headers.get(name, fields.get(name))
             if sent is None:
-                raise WrongRequest(
-                    f"{request.method} {_path_of(request)} has no {name!r} (`credentials` of "
-                    f"{type(self).__name__})"
-                )
+                raise self._missing(request, name, "credentials")
             if sent != value:
                 return False
         return True
@@ -156,6 +153,9 @@ class PairSimulator(HttpSimulator):
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
         self.called_paths.add(_path_of(request))
+        for name in self.required:
+            if not _sent_at(request, name):
+                raise self._missing(request, name, "required")
         self._check_constants_of(request)
         self._check_pictures_of(request)
         is_free = self.charges_nothing or situation in self.free_situations
@@ -167,6 +167,13 @@ class PairSimulator(HttpSimulator):
             self.last_id = str(uuid.uuid4())
             holder[self.id_path[-1]] = self.last_id
         return SimulatorReply(status=status, body=body, charged=False if is_free else None)
+
+    def _missing(self, request: SimulatorRequest, name: str, attribute: str) -> WrongRequest:
+        """Return the error for a request that lacks what an attribute of this class names."""
+        return WrongRequest(
+            f"{request.method} {_path_of(request)} has no {name!r} (`{attribute}` of "
+            f"{type(self).__name__})"
+        )
 
     def constants_for(self, request: SimulatorRequest) -> Mapping[Any, Any]:
         """Return the constants that a request must have; by default, those of its path."""

@@ -56,6 +56,17 @@ def test_a_missing_credential_is_named(name):
     assert case.reason.startswith(f"{DIFFER}POST /facepp/v3/compare has no {name!r}")
 
 
+def test_a_missing_id_of_the_call_is_named():
+    def run_with(name):
+        changes = {"required": (name,)}
+        return run(type("Simulator", (DocumentedTencent,), changes), {"R51"})
+
+    assert [case.status for case in run_with("X-TC-Timestamp")] == [Status.PASSED]
+    [case] = run_with("X-TC-Transaction")
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(f"{DIFFER}POST / has no 'X-TC-Transaction'")
+
+
 def test_a_parameter_of_the_query_may_be_a_constant():
     class Asks(RegulaBackend):
         def build(self, request):
