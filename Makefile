@@ -55,12 +55,17 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
 
-# The first time, and after an update of a package, minutes: pytest-testmon records which lines each test reaches.
+# The first time, and after an update of a package, it takes as long as two or three runs of `make test`: pytest-testmon records
+# which lines each test reaches. A run that was stopped goes on at the next one.
 test-near: $(VENV)/.dev  ## mypy of the changed files, and the tests that reach the changed lines: seconds
 	@mkdir -p $(dir $(REACHED))
 	@$(if $(CHANGED),$(BIN)/mypy $(CHANGED))
-	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(if $(wildcard $(REACHED)),,$(IN_PARALLEL)) $(BRIEF) $(BRISK) $(QUICK) \
-		--testmon --testmon-forceselect
+ifeq ($(wildcard $(REACHED)),)
+	@TESTMON_DATAFILE=$(REACHED)-part $(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) --testmon --testmon-forceselect
+	@mv $(REACHED)-part $(REACHED)
+else
+	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(BRIEF) $(BRISK) $(QUICK) --testmon --testmon-forceselect
+endif
 
 test-fast: $(VENV)/.dev  ## the tests without the slowest ones, which take half of the time
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) --fast

@@ -115,7 +115,7 @@ def screens(request, run, tmp_path):
         for pattern, stands in CHANGING:
             text = re.sub(pattern, stands, text)
         file = request.path.parent / "golden" / f"{name}.txt"
-        assert text == kept(file, text), f"UPDATE=1 writes {file}"
+        assert text == kept(file, text), f"make goldens writes {file}"
 
     return golden
 

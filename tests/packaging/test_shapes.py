@@ -138,4 +138,4 @@ def of_public_modules():
 
 def test_public_signatures_are_unchanged():
     now = by_place(of_public_modules())
-    assert facts_in(now) ^ facts_in(kept(KEPT, now)) == set(), "UPDATE=1 writes shapes.txt"
+    assert facts_in(now) ^ facts_in(kept(KEPT, now)) == set(), "make goldens writes shapes.txt"

@@ -142,7 +142,7 @@ def test_a_page_says_what_it_said(name):
     """`golden` has its words; UPDATE=1 writes them."""
     text = "".join(f"{text_of(part)}\n" for part in page(name).all("h1", "h2", "p", "li", "tr"))
     file = Path(__file__).parent / f"golden/{name}.txt"
-    assert text == kept(file, text), f"UPDATE=1 writes {file}"
+    assert text == kept(file, text), f"make goldens writes {file}"
 
 
 @pytest.mark.parametrize("is_real", [False, True])
