@@ -204,9 +204,11 @@ def test_a_long_claim_passes_ruff(run, tmp_path, kind):
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("words", ["mypy", f"pyright --pythonpath {sys.executable}"])
-def test_generated_repository_passes_type_checkers(run, tmp_path, words, kind):
-    checker, *how = words.split()
+@pytest.mark.parametrize(
+    "command", [["mypy"], ["pyright", "--pythonpath", sys.executable]], ids=["mypy", "pyright"]
+)
+def test_generated_repository_passes_type_checkers(run, tmp_path, command, kind):
+    checker, *how = command
     if not (BIN / checker).exists():
         pytest.skip(f"{checker} is not installed beside this Python")
     run(f"new-backend my-vendor {kind}")
