@@ -317,10 +317,11 @@ class CallRules(Rules):
         bench.skip_unless_applicable(has_verdicts, "has no further documented verdicts")
         for operation in bench.operations:
             decision_type = type(PASS[operation])
-            for verdict in verdicts:
-                if not isinstance(verdict.decision, decision_type):
-                    continue
-                recording = Recording.of(bench, operation, PASSING[operation])
+            of_operation = [each for each in verdicts if isinstance(each.decision, decision_type)]
+            if not of_operation:
+                continue
+            recording = Recording.of(bench, operation, PASSING[operation])
+            for verdict in of_operation:
                 text = json.dumps(verdict.body)
                 result, error = recording.read(f"with {text:.300}", text.encode())
                 decision = type(error).__name__ if result is None else result.decision
