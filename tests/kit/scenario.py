@@ -47,3 +47,14 @@ def declare_too_long(path):
 
 def limit(scope, per_window):
     return control_request("limits", {scope: per_window})
+
+
+def beyond_limit_and_credit(make_request):
+    """Return the steps by which a vendor refuses a request by its limit, then without credit."""
+    return [
+        limit("second", 0),
+        make_request(),
+        limit("second", None),
+        control_request("ledger/balance", {"balance": "0"}),
+        make_request(),
+    ]

@@ -8,7 +8,7 @@ import itertools
 from urllib.parse import quote, urlencode
 
 from kit.mock_world import START, control_request, draw_picture, scene, without_header
-from kit.scenario import Scenario, answer_with_fault, limit
+from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 
 import facematch_core as fm
 from facematch_alibaba import AlibabaBackend
@@ -169,11 +169,7 @@ def scenarios():
         compare_request(key_id="old", secret="old-key"),
         control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
         compare_request(key_id="weak", secret="weak-key"),
-        limit("second", 0),
-        compare_request(),
-        limit("second", None),
-        control_request("ledger/balance", {"balance": "0"}),
-        compare_request(),
+        *beyond_limit_and_credit(compare_request),
     )
     p1 = make_card("p1")
     return [

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import attrs
 from kit.mock_world import control_request, draw_picture, json_request, request_to, scene
-from kit.scenario import Scenario, advance, answer_with_fault, limit
+from kit.scenario import Scenario, advance, answer_with_fault, beyond_limit_and_credit
 from kit.session_words import all_of
 
 import facematch_core as fm
@@ -126,11 +126,7 @@ def scenarios():
         match(scene(faces=0)),
         match(path="/rest/2.0/face/v3/nothing"),
         answer_with_fault(500, match()),
-        limit("second", 0),
-        match(),
-        limit("second", None),
-        control_request("ledger/balance", {"balance": "0"}),
-        match(),
+        *beyond_limit_and_credit(match),
         compare_by_expired_token,
     )
     return [

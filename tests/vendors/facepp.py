@@ -2,8 +2,8 @@
 
 from urllib.parse import urlencode
 
-from kit.mock_world import control_request, draw_picture, multipart, request_to, scene
-from kit.scenario import Scenario, answer_with_fault, limit
+from kit.mock_world import draw_picture, multipart, request_to, scene
+from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -107,11 +107,7 @@ def scenarios():
         answer_with_fault(400, compare_request()),
         answer_with_fault(403, compare_request()),
         answer_with_fault(500, compare_request()),
-        limit("second", 0),
-        compare_request(),
-        limit("second", None),
-        control_request("ledger/balance", {"balance": "0"}),
-        compare_request(),
+        *beyond_limit_and_credit(compare_request),
     )
     return [
         Scenario("facepp", calls, {"price": "0.01"}),

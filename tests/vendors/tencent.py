@@ -5,7 +5,7 @@ import datetime as dt
 import hashlib
 
 from kit.mock_world import START, control_request, draw_picture, json_bytes, scene, without_header
-from kit.scenario import BIG, Scenario, limit
+from kit.scenario import BIG, Scenario, beyond_limit_and_credit
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -206,11 +206,7 @@ def scenarios():
         compare_request(secret_id="old", secret_key="old-key"),
         control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
         compare_request(secret_id="weak", secret_key="weak-key"),
-        limit("second", 0),
-        compare_request(),
-        limit("second", None),
-        control_request("ledger/balance", {"balance": "0"}),
-        compare_request(),
+        *beyond_limit_and_credit(compare_request),
     )
     return [
         Scenario("tencent", calls, {"price": "0.01"}),
