@@ -870,14 +870,18 @@ class SessionStore:
                 with contextlib.suppress(errors.FaceMatchError):
                     renew()
 
+        renewer = threading.Thread(target=renew_until_over, name="facematch-start", daemon=True)
         try:
-            threading.Thread(target=renew_until_over, name="facematch-start", daemon=True).start()
+            renewer.start()
         except RuntimeError:  # no thread can be started
             renew(LOST_START_S)
         try:
             yield
         finally:
             is_over.set()
+            if renewer.ident is not None:
+                # A renewal that outlived this store's `close` would leave its connection open.
+                renewer.join()
 
     def _continue(self, row: SessionRow) -> StoredSession | None:
         """Return an open session with its access; raises the errors of `Sessions.read`.

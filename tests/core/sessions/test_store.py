@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import threading
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -396,6 +397,27 @@ def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
         hold.go_on.set()
         assert link_of(first_click.result(30)) == f"{LINK}-s-1"
     assert len(shop.vendor.starts) == 1
+
+
+def test_renewal_of_a_lease_is_over_when_the_start_is(shop, monkeypatch):
+    monkeypatch.setattr(stores, "_RENEWAL_S", 0.01)
+    start, renewal, now = Hold(), Hold(), shop.clock.now
+
+    def hold_renewal():
+        if threading.current_thread().name == "facematch-start":
+            renewal()
+        return now()
+
+    shop.vendor.before_start = start
+    monkeypatch.setattr(shop.clock, "now", hold_renewal)
+    with ThreadPoolExecutor(1) as pool:
+        click = pool.submit(shop.begin)
+        start.wait_for()
+        renewal.wait_for()
+        start.go_on.set()
+        assert futures.wait([click], timeout=0.2).not_done
+        renewal.go_on.set()
+        assert link_of(click.result(30)) == f"{LINK}-s-1"
 
 
 def test_start_without_a_thread_for_its_lease_is_not_repeated(shop, monkeypatch):
