@@ -120,7 +120,7 @@ WORDS = {
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
     "extend/test-the-camera-step.md": ["e2e", "end-to-end", "iframe", "React", "web SDK"],
     "extend/tutorial.md": ["plug-ins"],
-    "extend/use-the-mock.md": ["Docker", "Java", "javascript", "typescript", "node", "curl"],
+    "extend/use-the-mock.md": ["Docker", "Java", "javascript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],
     "vendors/azure.md": ["azure", "Entra"],
     "vendors/rekognition.md": ["AWS", "credentials", "IAM"],

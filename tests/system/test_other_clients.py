@@ -1,8 +1,7 @@
-"""The mock server and clients that others wrote: curl, node, Microsoft's, and a generated one."""
+"""The mock server and clients that others wrote: curl, node and Microsoft's."""
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -202,27 +201,3 @@ def test_microsofts_node_client_parses_an_error(seen):
     refused = seen["refused"]
     assert (refused["status"], refused["unexpected"]) == ("400", True)
     assert refused["body"]["error"]["code"] == refused["code"] == "InvalidDeviceCorrelationId"
-
-
-PACKAGES = ("@hey-api/openapi-ts@0.95.0", "typescript@5.9.3", "@types/node@20.19.9")
-PAGE = Path(__file__).parents[2] / "docs/extend/use-the-mock.md"
-TSC = "--strict --noUncheckedIndexedAccess --skipLibCheck --target es2022 --module commonjs"
-
-
-def test_generated_client_of_the_page_logs_in_and_reads_a_score_and_an_error(
-    find_program, install_from_npm, run_command, tmp_path
-):
-    npx, node = find_program("npx"), find_program("node")
-    (tmp_path / "p1.png").write_bytes(SHEET["p1"].data)
-    program, shown = re.search(
-        r'```ts title="main.ts"\n(.*?)```.*?```text\n(.*?)```', PAGE.read_text(), re.DOTALL
-    ).groups()
-    install_from_npm(tmp_path, *PACKAGES)
-    with MockServer(vendor="deepvue") as mock:
-        (tmp_path / "main.ts").write_text(program.replace("http://127.0.0.1:8080", mock.url))
-        listed = requests.get(f"{mock.url}/openapi.json", timeout=10).json()["documents"]
-        document = mock.url + listed["deepvue"]
-        run_command(npx, "openapi-ts", "-i", document, "-o", "client", cwd=tmp_path)
-        # Its types hold: an error of the compiler would end the test.
-        run_command(npx, "tsc", *TSC.split(), "--outDir", "out", "main.ts", cwd=tmp_path)
-        assert run_command(node, "out/main.js", cwd=tmp_path) == shown

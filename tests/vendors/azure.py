@@ -1,16 +1,20 @@
 """Azure AI Face: requests to its mock as clients send them, and its simulator."""
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
-from kit.mock_world import STARTS, control_request, json_bytes, multipart, request_to, scene
-from kit.scenario import Scenario, advance, limit
+from kit import mock_sessions
+from kit.mock_world import P1, STARTS, control_request, json_bytes, multipart, request_to, scene
+from kit.scenario import Scenario, advance, answer_with_fault, limit
 from kit.session_words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, all_of, at, put, words_at
 
 from facematch_core import ComparedWith, LivenessDecision, SessionState
 from facematch_core.testing import SessionCase, Situation
 from facematch_mock_server import Fault
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.testing import MockSessions, MockSimulator
+from facematch_mock_server.vendors.azure import preview
 
 DETECT = "/face/v1.2/detect"
 VERIFY = "/face/v1.2/verify"
@@ -91,6 +95,34 @@ def on_newest(path=LIVENESS, method="GET", image=False):
     return step
 
 
+def on_only(path, suffix="", method="GET"):
+    """Return a step: a request about the only session."""
+
+    def step(engine):
+        (session,) = engine.world.sessions.all()
+        return engine.handle(azure_request(f"{path}/{session.id}{suffix}", method=method))
+
+    return step
+
+
+def preview_steps(version):
+    """Return the life of a session of a preview, whose person fails once and then passes."""
+    liveness, with_verify = preview.session_paths(version)
+    fields = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device"}
+    verification = multipart([("Parameters", json.dumps(fields))], [("VerifyImage", "a.png", P1)])
+    return (
+        azure_request(with_verify, json_bytes(fields), JSON),
+        azure_request(with_verify, *verification),
+        mock_sessions.acting(1, "fail_attempt"),
+        mock_sessions.acting(1, "card", card="p1"),
+        on_only(with_verify),
+        azure_request(with_verify, method="GET"),
+        on_only(with_verify, "/audit"),
+        on_only(with_verify, method="DELETE"),
+        azure_request(liveness, method="GET"),
+    )
+
+
 def compare_at_azure(probe=None, **how):
     """Return a step that compares two pictures, or without approval is refused their ids."""
 
@@ -110,14 +142,20 @@ NAMED = "https://cdn.example/p1.png"
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
+        compare_at_azure(),
+        compare_at_azure(is_same=True),
         compare_at_azure(large_scene(score=None)),
         compare_at_azure(query="recognitionModel=recognition_04"),
+        azure_request("/face/v1.0/detect", large_scene(), STREAM),
+        detect_request(query="returnFaceLandmarks=true"),
         detect_request(query="returnFaceId=maybe"),
         detect_request(key=None, authorization="Bearer nobody"),
         *[detect_request(query=query) for query in REFUSED],
         detect_request(large_scene(size=1023), WITHOUT_ID),
         detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, WITHOUT_ID),
         detect_request(b"%PDF-".ljust(1024), WITHOUT_ID),
+        detect_request(query=WITHOUT_ID, kind="text/plain"),
+        answer_with_fault(503, detect_request()),
         detect_request(b"{}", WITHOUT_ID, kind=JSON),
         detect_request(json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
         control_request("pictures", {"name": NAMED, "card": "p1"}),
@@ -144,7 +182,17 @@ def scenarios():
         control_request("limits", {"resource": None, "month": 0}),
         verify_request(),
     )
+    camera = (
+        start_request(enableSessionImage=True),
+        mock_sessions.acting(1, "fail_attempt"),
+        mock_sessions.acting(1, "card", card="p1"),
+        on_newest(),
+        on_newest(IMAGES, image=True),
+        on_newest(method="DELETE"),
+    )
     return [
+        Scenario("azure", camera, recognizer=Recognizer()),
+        *[Scenario("azure", preview_steps(x), None, Recognizer()) for x in preview.VERSIONS],
         Scenario("azure", calls),
         Scenario("azure", calls, {"access": "unapproved"}),
     ]

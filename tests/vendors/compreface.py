@@ -5,7 +5,7 @@ import base64
 import attrs
 from kit import mock_world
 from kit.mock_world import multipart, request_to, scene
-from kit.scenario import BIG, Scenario
+from kit.scenario import BIG, Scenario, answer_with_fault
 
 from facematch_core.testing import Situation
 from facematch_mock_server.testing import MockSimulator
@@ -19,6 +19,7 @@ from facematch_mock_server.vendors.compreface.vendor import (
 
 __all__ = ["DETECT", "DETECTION_KEY", "FACES", "KEY", "RECOGNITION_KEY", "RECOGNIZE", "SUBJECTS"]
 PATH = "/api/v1/verification/verify"
+OPTIONS = "face_plugins=landmarks,mask&status=true&det_prob_threshold=0.8"
 SERVICE_KEY = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 
 
@@ -109,8 +110,11 @@ def scenarios():
         ask("DELETE", SUBJECTS),
         verification_request(scene(faces=2)),
         verification_request(scene(faces=2), scene(faces=3), query="?limit=1"),
+        verification_request(query=f"?{OPTIONS}"),
+        verification_request(scene(faces=0)),
         verification_request(key=None),
         verification_request(key="wrong"),
+        verification_request(key=SERVICE_KEY),
         verification_request(target=False),
         verification_request(names=("a.jpg", "b.heic")),
         verification_request(b"x" * BIG),
@@ -119,6 +123,9 @@ def scenarios():
         json_request(target_image="data:image/png;base64,AAAA"),
         attrs.evolve(json_request(), body=b"["),
         attrs.evolve(verification_request(), method="PUT"),
+        answer_with_fault(400, verification_request()),
+        answer_with_fault(500, verification_request()),
+        answer_with_fault(503, verification_request()),
         request_of_type("text/plain"),
         request_of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
     )

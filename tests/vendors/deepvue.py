@@ -86,7 +86,11 @@ def scenarios():
             authorize(secret="wrong"),
             request_to(AUTHORIZE, method="GET", key=None),
         ),
-        "guards": (deepvue_match(key="wrong"),),
+        "guards": (
+            deepvue_match(key="wrong"),
+            deepvue_match(path="/v1/unknown"),
+            with_deepvue_token(deepvue_match(key="wrong")),
+        ),
         "clients": (
             control_request("keys", {"key": "weak-secret", "allowed": False}),
             with_deepvue_token(deepvue_match(key="weak-secret")),
@@ -98,6 +102,11 @@ def scenarios():
             with_deepvue_token(deepvue_match(), change=lambda token: "unknown"),
             with_deepvue_token(deepvue_match(jpeg, jpeg)),
             with_deepvue_token(post_liveness({"image": "not base64!"})),
+            with_deepvue_token(deepvue_liveness()),
+            with_deepvue_token(deepvue_match(jpeg_scene(faces=0))),
+            wallet(),
+            control_request("ledger/balance", {"balance": "0"}),
+            match,
         ),
         "rates": (
             wallet(client="nobody"),
@@ -108,7 +117,7 @@ def scenarios():
             control_request("limits", {"minute": None, "day": 0}),
             match,
         ),
-        "faults": (answer_with_fault(418, deepvue_match()),),
+        "faults": [answer_with_fault(status, deepvue_match()) for status in (400, 418, 500, 503)],
     }
     return [Scenario("deepvue", steps) for steps in calls.values()]
 

@@ -127,9 +127,6 @@ class App:
                 self.see_entry(vendor.world.vendor, response.entry)
                 response.entry = None  # avoid a reference cycle: the entry refers to the response
             return self._mark(response, vendor.world, request)
-        response = self._answer_openapi(request)
-        if response is not None:
-            return self._mark(response)
         mock_vendors: list[MockVendor] = [world.behaviour for world in self.account.worlds.values()]
         paths = [path for vendor in mock_vendors for path in vendor.known_paths()]
         # A misspelt /__mock__/: the path of a vendor's client is never one of the control API.
@@ -153,21 +150,6 @@ class App:
 
     def see_entry(self, vendor: Vendor, entry: Entry) -> None:
         """Look at the entry of a vendor's answer in the journal; here, do nothing."""
-
-    def _answer_openapi(self, request: Request) -> Response | None:
-        """Return a vendor's OpenAPI document or the list of documents; None for other paths."""
-        if request.method not in ("GET", "HEAD") or not request.path.startswith("/openapi"):
-            return None
-        from facematch_mock_server.vendors import openapi  # imported here, because it is slow
-
-        vendors = self.accounts.vendors.values()
-        documents = {x.name: f"{openapi.FOLDER}{x.name}.json" for x in vendors if x.samples}
-        if request.path == openapi.LIST:
-            return reply_json(200, {"documents": documents})
-        for name, path in documents.items():
-            if path == request.path:
-                return reply_json(200, openapi.document_of(self.accounts.vendors[name]))
-        return None
 
     def _answer_own_path(self, request: Request) -> Response | None:
         """Serve the mock's pages, its health and the control API. Return None for other paths."""

@@ -102,7 +102,6 @@ class Vendor:
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
             to paste, with ``{url}``. If empty, it prints the keys in `first_keys`.
-        samples: Calls a `Sampler` to collect the samples for the OpenAPI document, or None.
     """
 
     name: str
@@ -124,7 +123,6 @@ class Vendor:
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()
-    samples: Callable[[Any], None] | None = None
 
     def new_keys(self) -> dict[str, Key]:
         """Make the first keys for an additional account."""

@@ -1,10 +1,9 @@
-"""Azure AI Face: the paths of each version, settings, and samples."""
+"""Azure AI Face: the paths of each version, and settings."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -119,65 +118,6 @@ class Azure(base.MockVendor):
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 
 
-def _ask_samples(sampler: Any) -> None:
-    """Collect the samples for the OpenAPI document, with a `Sampler`."""
-    models = "recognitionModel=recognition_04&detectionModel=detection_03"
-    face_fields = "returnFaceLandmarks=true&returnRecognitionModel=true&faceIdTimeToLive=600"
-    query = f"{models}&{face_fields}&returnFaceAttributes=mask,headPose,qualityForRecognition"
-    for version in VERSIONS:
-        first_face, second_face = sampler.ask("POST", f"/face/{version}/detect", body="two-faces")
-        sampler.ask("POST", f"/face/{version}/detect?returnFaceId=false&{query}", body="p1")
-        ids = {"faceId1": first_face["faceId"], "faceId2": second_face["faceId"]}
-        sampler.ask("POST", f"/face/{version}/verify", json=ids)
-    fields = {"livenessOperationMode": "Passive", "deviceCorrelationId": "phone-7"}
-    liveness_alone = sampler.ask(
-        "POST", sessions.LIVENESS, json={**fields, "enableSessionImage": True}
-    )
-    _finish_and_ask_session(sampler, sessions.LIVENESS, liveness_alone["sessionId"])
-    files = {"verifyImage": "p1"}
-    with_verify = sampler.ask("POST", sessions.WITH_VERIFY, form=fields, files=files)
-    _finish_and_ask_session(sampler, sessions.WITH_VERIFY, with_verify["sessionId"])
-    with_picture = {**fields, "enableSessionImage": True, "returnVerifyImageHash": True}
-    for version in preview.VERSIONS:
-        _ask_preview_samples(sampler, with_picture, version)
-
-
-def _finish(sampler: Any, session_id: str) -> None:
-    """Act as a person who fails once, and then passes."""
-    sampler.act(session_id, "fail_attempt")
-    sampler.act(session_id, "card")
-
-
-def _finish_and_ask_session(sampler: Any, path: str, session_id: str) -> None:
-    _finish(sampler, session_id)
-    answer = sampler.ask("GET", f"{path}/{session_id}")
-    result = answer["results"]["attempts"][0]["result"]
-    if "sessionImageId" in result:
-        sampler.ask("GET", f"{sessions.IMAGES}/{result['sessionImageId']}")
-    sampler.ask("DELETE", f"{path}/{session_id}")
-
-
-def _ask_preview_samples(sampler: Any, fields: Mapping[str, Any], version: str) -> None:
-    liveness, with_verify = preview.session_paths(version)
-    # The mock refuses this start: without a picture, the device would send the reference.
-    sampler.ask("POST", with_verify, json=fields)
-    liveness_alone = sampler.ask("POST", liveness, json=fields)
-    _finish_and_ask_preview_session(sampler, liveness, liveness_alone["sessionId"])
-    form = {"Parameters": json.dumps(fields)}
-    with_reference = sampler.ask("POST", with_verify, form=form, files={"VerifyImage": "p1"})
-    _finish_and_ask_preview_session(sampler, with_verify, with_reference["sessionId"])
-
-
-def _finish_and_ask_preview_session(sampler: Any, path: str, session_id: str) -> None:
-    _finish(sampler, session_id)
-    answer = sampler.ask("GET", f"{path}/{session_id}")
-    sampler.ask("GET", path)
-    sampler.ask("GET", f"{path}/{session_id}/audit")
-    if "sessionImageId" in answer["result"]:
-        sampler.ask("GET", f"{preview.IMAGES}/{answer['result']['sessionImageId']}")
-    sampler.ask("DELETE", f"{path}/{session_id}")
-
-
 VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
@@ -197,6 +137,5 @@ VENDOR = base.Vendor(
     records=lambda: Collection(limit=1000),
     extensions={"sessions": HostedSessions},
     behaviour=Azure,
-    samples=_ask_samples,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
 )

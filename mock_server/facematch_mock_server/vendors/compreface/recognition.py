@@ -367,22 +367,3 @@ ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
     f"{FACES}/{{image_id}}/verify": {"POST": verify_example},
     RECOGNIZE: {"POST": recognize},
 }
-
-
-def ask_samples(sampler: Any, options: str) -> None:
-    """Collect the samples for the OpenAPI document, with a `Sampler`."""
-    picture = {"file": "p1"}
-    sampler.ask("POST", SUBJECTS, json={"subject": "ada"})
-    sampler.ask("PUT", f"{SUBJECTS}/ada", json={"subject": "grace"})
-    added = sampler.ask("POST", f"{FACES}?subject=ada", files=picture)
-    path = f"{FACES}/{added['image_id']}"
-    sampler.ask("GET", SUBJECTS)
-    sampler.ask("GET", f"{FACES}?page=0&size=20&subject=ada")
-    sampler.ask("POST", f"{RECOGNIZE}?{options}&prediction_count=1", files=picture)
-    sampler.ask("POST", f"{path}/verify?{options}", files=picture)
-    sampler.ask("GET", f"{path}/img")
-    sampler.ask("DELETE", path)
-    sampler.ask("POST", f"{FACES}/delete", json=[])
-    sampler.ask("DELETE", f"{FACES}?subject=ada")
-    sampler.ask("DELETE", f"{SUBJECTS}/grace")
-    sampler.ask("DELETE", SUBJECTS)

@@ -141,20 +141,6 @@ class Compreface(base.MockVendor):
     extra_prefixes = ("/api/v1/recognition/", "/api/v1/detection/")
 
 
-def _ask_samples(sampler: Any) -> None:
-    """Collect the samples for the OpenAPI document, with a `Sampler`."""
-    files = {"source_image": "p1", "target_image": "p1-again"}
-    options = "face_plugins=age,gender,landmarks,mask,pose,calculator&status=true&limit=0"
-    sampler.ask("POST", PATH, files=files)
-    sampler.ask("POST", f"{PATH}?{options}&det_prob_threshold=0.8", files=files)
-    sampler.ask("POST", PATH, files={**files, "source_image": "no-face"})
-    sampler.headers["x-api-key"] = DETECTION_KEY
-    sampler.ask("POST", f"{DETECT}?{options}", files={"file": "p1"})
-    sampler.headers["x-api-key"] = RECOGNITION_KEY
-    recognition.ask_samples(sampler, options)
-    sampler.headers["x-api-key"] = KEY
-
-
 VENDOR = base.Vendor(
     name="compreface",
     title="CompreFace",
@@ -169,7 +155,6 @@ VENDOR = base.Vendor(
     new_text=_new_key_or_service,
     records=recognition.Examples,
     behaviour=Compreface,
-    samples=_ask_samples,
     greeting=(
         f"keys: verification {KEY}, recognition {RECOGNITION_KEY}, detection {DETECTION_KEY}",
         (

@@ -348,22 +348,6 @@ _CURL = (
 )
 
 
-def _ask_samples(sampler: Any) -> None:
-    """Collect the samples for the OpenAPI document, with a `Sampler`."""
-    pair = {"client_id": "mock-client", "client_secret": LIVE_KEY}
-    token = sampler.ask("POST", LOGIN, form=pair)["access_token"]
-    sampler.headers["authorization"] = f"Bearer {token}"
-    for path, extensions in _PAID.items():
-        for card in ("p1", "no-face"):
-            if extensions:
-                sampler.ask("POST", path, files={"file_a": card, "file_b": "p1-again"})
-            else:
-                image = base64.b64encode(sampler.card(card)).decode()
-                sampler.ask("POST", path, json={"image": image})
-        sampler.ask("POST", path)
-    sampler.ask("GET", "/v1/internal/wallet-balance")
-
-
 VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
@@ -380,7 +364,6 @@ VENDOR = base.Vendor(
     key_of=_key_of,
     records=TokenRecords,
     behaviour=Deepvue,
-    samples=_ask_samples,
     extensions={"tokens": Tokens},
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
 )

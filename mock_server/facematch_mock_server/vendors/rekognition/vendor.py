@@ -280,5 +280,4 @@ VENDOR = base.Vendor(
     behaviour=Rekognition,
     extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
-    # There are no samples, because the sampler does not sign requests.
 )
