@@ -136,7 +136,7 @@ def compare_at_azure(probe=None, **how):
 
 WITHOUT_ID = "returnFaceId=false"
 
-NAMED = "https://cdn.example/p1.png"
+NAMED = "https://cdn.example/ada.png"
 
 
 def scenarios():

@@ -145,6 +145,9 @@ def scenarios():
         signed_compare(b"x" * BIG),
         signed_request({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
         signed_request({"SourceImage": {"S3Object": {"Bucket": "photos", "Name": "n"}}}),
+        signed_request(
+            {**pair(), "SourceImage": {"S3Object": {"Bucket": "any", "Name": "p1.png"}}}
+        ),
         compare_too_large_a_picture_in_s3,
         signed_request(b"{"),
         signed_compare(SimilarityThreshold=101),

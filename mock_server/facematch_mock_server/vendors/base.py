@@ -59,7 +59,7 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
 from facematch_mock_server.world.journal import QueryAndBody, SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.links import fetch_picture
+from facematch_mock_server.world.links import fetch_picture, find_card
 from facematch_mock_server.world.money import Charge
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
@@ -382,8 +382,9 @@ class Call:
         """Return the picture that a client names instead of sending it, and record it.
 
         It is the picture of `control.pictures` with this name. A link without one is fetched, from
-        this machine only. Refuse anything else with the claim `refusal`, and with a hint that says
-        how to name the link. The vendor's class needs ``takes_links = True``.
+        this machine only; elsewhere it is the test card whose file name the link ends with. Refuse
+        anything else with the claim `refusal`, and with a hint that says how to name the link. The
+        vendor's class needs ``takes_links = True``.
 
         Example:
             ``call.picture_at("url", body["url"], max_bytes=6 << 20, refusal="image.url")``
@@ -409,7 +410,13 @@ class Call:
         if not self.world.account.shared.is_open:
             content = fetch_picture(link, max_bytes + 1)
         if content is None:
-            self.hint = f"name this link: --picture {_show_link(link)}=FILE, or control.pictures"
+            self.claims.cite("link.card")
+            content = find_card(link)
+        if content is None:
+            self.hint = (
+                f"name this link: --picture {_show_link(link)}=FILE, or control.pictures; "
+                "a far link to p1.png is that card"
+            )
             self.refuse(refusal, **filled)
         return self.upload(field, "", content)
 

@@ -94,6 +94,19 @@ def _read(picture: PictureSource) -> bytes:
         ) from None
 
 
+def find_card(link: str) -> bytes | None:
+    """Return the included card whose file name, such as ``p1.png``, a link or a key ends with.
+
+    None for any other name, and for a link to this machine, where a missing picture stays missing.
+    """
+    is_link = "://" in link
+    if is_link and (may_send(link, ()) or not link.startswith(("http://", "https://"))):
+        return None
+    _, _, file_name = link.partition("?")[0].rpartition("/")
+    card = READY.get(file_name.removesuffix(".png"))
+    return card.data if card is not None and file_name.endswith(".png") else None
+
+
 def fetch_picture(link: str, max_bytes: int) -> bytes | None:
     """Return what is at a link on this machine, at most `max_bytes`; None for anything else.
 

@@ -9,11 +9,11 @@ from kit.rawserver import send as giving
 
 from facematch_mock_server import MockServer, card_sheet, make_card
 from facematch_mock_server.world import links
-from facematch_mock_server.world.links import NamedPictures, fetch_picture
+from facematch_mock_server.world.links import NamedPictures, fetch_picture, find_card
 
 P1 = card_sheet()["p1"].data
 SIX_MB = 6 * 1024 * 1024
-FAR = "https://cdn.example/faces/p1.png"
+FAR = "https://cdn.example/faces/ada.png"
 
 
 @pytest.fixture
@@ -77,6 +77,34 @@ def test_a_named_picture_may_be_bytes_or_a_file(mock, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("link", "card"),
+    [
+        ("https://cdn.example/faces/p1.png", "p1"),
+        ("http://cdn.example/two-faces.png?X-Amz-Signature=1", "two-faces"),
+        ("photos/people/p1-again.png?versionId=7", "p1-again"),
+        ("no-face.png", "no-face"),
+        ("photos/p1", None),
+        ("photos/p1.jpg", None),
+        ("photos/p1.png/", None),
+        ("photos/.png", None),
+        ("https://cdn.example/?name=p1.png", None),
+        ("file:///srv/p1.png", None),
+        ("http://127.0.0.1:8000/p1.png", None),
+        ("http://localhost/p1.png", None),
+    ],
+)
+def test_a_cards_file_name_elsewhere_is_that_card(link, card):
+    assert find_card(link) == (None if card is None else card_sheet()[card].data)
+
+
+def test_a_picture_that_was_named_counts_before_the_card_of_its_file_name(mock):
+    link = "https://cdn.example/two-faces.png"
+    assert len(detect(mock, link).json()) == 2
+    mock.control.pictures["https://cdn.example/"] = "no-face"
+    assert len(detect(mock, link).json()) == 0
+
+
+@pytest.mark.parametrize(
     ("name", "source"),
     [
         ("", "p1"),
@@ -111,13 +139,13 @@ def test_the_mock_fetches_its_own_card_for_a_link_in_the_query_or_in_capitals(mo
 
 
 def test_an_unreadable_link_is_refused_with_a_hint_that_names_it(mock):
-    link = "https://me:secret@cdn.example/faces/p1.png?sig=secret"
+    link = "https://me:secret@cdn.example/faces/ada.png?sig=secret"
     answer = detect(mock, link)
     assert refusal_of(answer) == "InvalidURL"
     hint = answer.headers["X-Facematch-Hint"]
-    assert "name this link: --picture https://cdn.example/faces/p1.png=FILE" in hint
+    assert "name this link: --picture https://cdn.example/faces/ada.png=FILE" in hint
     (entry,) = mock.control.journal()
-    assert "https://cdn.example/faces/p1.png" in entry.note
+    assert "https://cdn.example/faces/ada.png" in entry.note
     assert "secret" not in f"{hint} {entry}"
     assert mock.control.charges() == ()
 

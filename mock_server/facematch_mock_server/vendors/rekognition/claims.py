@@ -66,7 +66,7 @@ CLAIMS = table(
     fact("parameters.quality", OURS, "Which faces a QualityFilter excludes is not documented; the mock excludes none."),
     _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS, "An S3Object that Rekognition cannot read is refused."),
     fact("s3.ranges", MODEL, "A Bucket has 3 to 255 letters, digits, dots, hyphens and underscores; a Name and a Version have 1 to 1,024 characters. Any other value is an invalid parameter."),
-    fact("s3.named", OURS, "The mock has no S3: an S3Object is a picture that a session stored, or one that a test has named BUCKET/NAME, or BUCKET/NAME?versionId=VERSION for one version. An S3Object takes precedence over Bytes."),
+    fact("s3.named", OURS, "The mock has no S3: an S3Object is a picture that a session stored, one that a test has named BUCKET/NAME, or BUCKET/NAME?versionId=VERSION for one version, or the test card whose file name the Name ends with. An S3Object takes precedence over Bytes."),
     row("s3.max_bytes", 15_728_640, LIMITS, "A picture in S3 has at most 15 MB; that these are 15 x 1,048,576 bytes is our reading, as of the 5 MB in a request."),
     row("image.max_bytes", 5_242_880, ERRORS, "A picture in the request has at most 5,242,880 bytes."),
     _error("image.size", "ImageTooLargeException: Image size is too large", ERRORS, "A picture of more than 5,242,880 bytes is refused."),

@@ -145,6 +145,12 @@ def test_pictures_in_s3_are_compared_as_their_cards_say(client, mock, source, ta
     assert len(mock.control.charges()) == 2
 
 
+def test_a_picture_in_s3_with_a_cards_file_name_is_that_card(client):
+    pictures = {"SourceImage": in_s3("p1.png"), "TargetImage": in_s3("people/p2.png")}
+    answer = client.compare_faces(**pictures, SimilarityThreshold=0)
+    assert similarities(answer) == similarities(ask(client, "p1", "p2", SimilarityThreshold=0))
+
+
 def test_one_version_of_a_picture_in_s3_may_differ(client, mock):
     mock.control.pictures["photos/"] = "p1"
     mock.control.pictures["photos/ada.png?versionId=7"] = "two-faces"
