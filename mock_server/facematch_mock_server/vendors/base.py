@@ -946,7 +946,10 @@ class MockVendor:
         return call.answer(self.not_found_claim, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
-        """Respond with `path.unknown`, and suggest the likely path in a hint."""
+        """Respond with `path.unknown`, and suggest the likely path, or its methods, in a hint."""
+        if call.route is not None:
+            call.hint = f"this path takes {' or '.join(call.route.handlers)}"
+            return call.answer("path.unknown")
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         if not close:
             return call.answer("path.unknown")

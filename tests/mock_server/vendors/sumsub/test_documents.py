@@ -144,6 +144,11 @@ def test_picture_without_its_metadata_is_refused(engine, metadata):
     assert ask(engine, sumsub.adding(1, DOCUMENT, metadata=metadata)).status == 400
 
 
+def test_pictures_cannot_be_read_and_the_hint_names_the_method(engine):
+    answer = ask(engine, sumsub.applicant(1, "GET", "info/idDoc"))
+    assert (answer.status, answer.header("X-Facematch-Hint")) == (404, "this path takes POST")
+
+
 def test_picture_that_is_too_large_is_refused(engine):
     answer = ask(engine, sumsub.adding(1, b"0" * 64_000_001))
     assert (answer.status, answer.json()["errorCode"]) == (400, 1002)
