@@ -75,20 +75,22 @@ def send(
     connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
     is_late = threading.Event()
 
-    def shut_down() -> None:
+    def shut_down(sock: socket.socket) -> None:
         is_late.set()
         with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
 
     status = None
     content = b""
     problem = None
-    deadline = threading.Timer(timeout_s, shut_down)
-    deadline.name = thread_name
-    deadline.daemon = True
+    deadline = None
     try:
         connection.connect()
-        deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
+        left_s = max(0.0, timeout_s - (time.monotonic() - began))
+        # The connection drops its socket, and reads on, if the server announces that it will close.
+        deadline = threading.Timer(left_s, shut_down, args=(connection.sock,))
+        deadline.name = thread_name
+        deadline.daemon = True
         deadline.start()
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in headers:
@@ -112,7 +114,8 @@ def send(
         is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
         problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
     finally:
-        deadline.cancel()
+        if deadline is not None:
+            deadline.cancel()
         connection.close()
     elapsed_ms = int((time.monotonic() - began) * 1000)
     return RemoteResponse(status=status, body=content, problem=problem, elapsed_ms=elapsed_ms)
