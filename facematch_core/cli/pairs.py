@@ -191,7 +191,7 @@ class PairBatch(RecordedSystem):
         advance: Moves the progress bar.
     """
 
-    advance: Callable[[str], None]
+    advance: Callable[[], None]
 
     # Another picture may take its place before the next run.
     refused_state = PairState.FAILED
@@ -330,7 +330,7 @@ class PairBatch(RecordedSystem):
                 self.stop_with(_unwritten(failure))
         else:
             self.results.unwritten_rows.append(row)
-        self.advance("")
+        self.advance()
 
 
 def _unwritten(error: OSError) -> ConfigurationError:
@@ -358,11 +358,10 @@ def _check_unchanged(out: Path, batch: PairBatch) -> None:
 def _make_calls(batch: PairBatch, workers: int) -> Summary:
     """Compare the pairs that are left, until a signal or an error stops the batch."""
     pairs = batch.pairs_to_ask()
-    bars = text.progress_bars("compared", {"": len(pairs)})
     with (
         batch.results.open_with(outcome.row for outcome in batch.finished.values()),
         text.Stopping() as stopping,
-        bars as advance,
+        text.progress_bar("compared", len(pairs)) as advance,
     ):
         batch.prepare()
         batch.advance = advance

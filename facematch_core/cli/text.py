@@ -1,14 +1,10 @@
-"""Exit codes, error texts, tables, progress bars and signal handling for the commands.
-
-Imports rich lazily, so that `--help` is fast.
-"""
+"""Exit codes, error texts, tables, a progress bar and signal handling for the commands."""
 
 from __future__ import annotations
 
 import contextlib
 import enum
-import importlib.util
-import io
+import itertools
 import json
 import os
 import re
@@ -17,7 +13,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import click
@@ -156,6 +152,7 @@ def error_document(error: BaseException) -> dict[str, Any]:
 
 
 _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
+_BETWEEN_COLUMNS: Final = "  "
 
 
 def clean(text: str) -> str:
@@ -215,100 +212,56 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """Print a table. With the extra `cli`, the columns named in `prose` are wrapped."""
-    lines = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-    if importlib.util.find_spec("rich") is None:
-        printed = _plain_table([header, *lines], widths)
-    else:
-        printed = _wrapped_table(header, lines, widths, prose, _terminal_width(err=err))
-    for line in printed:
-        click.echo(line.rstrip(), err=err)
-
-
-def _plain_table(lines: Iterable[Sequence[str]], widths: Sequence[int]) -> list[str]:
-    printed = []
+    """Print a table. On a terminal, the columns named in `prose` are wrapped between words."""
+    lines = [list(header)]
+    for row in rows:
+        lines.append([clean(cell) for cell in row])
+    widths = [max(1, *map(len, column)) for column in zip(*lines, strict=True)]
+    terminal_width = _terminal_width(err=err)
+    if terminal_width is not None:
+        numbers = [number for number, title in enumerate(header) if title in prose]
+        _narrow(widths, numbers, lines, terminal_width)
     for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        printed.append("  ".join(cells))
-    return printed
+        cells = []
+        for cell, width in zip(line, widths, strict=True):
+            cells.append(textwrap.wrap(cell, width, break_on_hyphens=False) or [""])
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            padded = [part.ljust(width) for part, width in zip(parts, widths, strict=True)]
+            click.echo(_BETWEEN_COLUMNS.join(padded).rstrip(), err=err)
 
 
-def _wrapped_table(
-    header: Sequence[str],
-    lines: Iterable[Sequence[str]],
-    widths: Sequence[int],
-    prose: Collection[str],
-    terminal_width: int | None,
-) -> list[str]:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title, width in zip(header, widths, strict=True):
-        if title in prose:
-            table.add_column(title)
-        else:
-            table.add_column(title, min_width=width, no_wrap=True)
-    for line in lines:
-        table.add_row(*line)
-    screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
-    # If the table is too wide, the terminal wraps its lines. Do not let rich wrap its cells.
-    screen.width = max(terminal_width or 10_000, screen.measure(table).minimum)
-    with screen.capture() as drawn:
-        screen.print(table)
-    return drawn.get().splitlines()
+def _narrow(
+    widths: list[int], numbers: list[int], lines: Sequence[Sequence[str]], terminal_width: int
+) -> None:
+    """Reduce the widths of some columns, by number, to the room on a terminal, but to no word's."""
+    room = terminal_width - len(_BETWEEN_COLUMNS) * (len(widths) - 1)
+    room -= sum(width for number, width in enumerate(widths) if number not in numbers)
+    # The narrowest first: what one column does not need is for the others.
+    numbers.sort(key=widths.__getitem__)
+    for place, number in enumerate(numbers):
+        share = room // (len(numbers) - place)
+        longest_word = max(len(word) for line in lines for word in line[number].split())
+        widths[number] = min(widths[number], max(share, longest_word))
+        room -= widths[number]
 
 
 @contextlib.contextmanager
-def progress_bars(verb: str, totals: Mapping[str, int]) -> Iterator[Callable[[str], None]]:
-    """Show a bar for each name (``3/9 compared``) on stderr if stderr is a terminal.
+def progress_bar(verb: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar (``compared  [####----]  3/9``) on stderr if stderr is a terminal.
 
-    Yield a function to call with the name of each finished item. Without the extra `cli`, one
-    count of all items is shown.
+    Yield a function to call for each finished item, from any thread.
     """
-    if importlib.util.find_spec("rich") is None:
-        with _progress_count(verb, sum(totals.values())) as advance:
-            yield advance
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    screen = Console(stderr=True, force_terminal=False if os.environ.get("NO_COLOR") else None)
-    columns: list[ProgressColumn | str] = []
-    if any(totals):  # a batch without names has one bar
-        columns.append(TextColumn("{task.description}", markup=False))
-    columns += [BarColumn(), MofNCompleteColumn(), f"{verb},", TimeRemainingColumn(), "left"]
-    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bars:
-        tasks = {name: bars.add_task(clean(name), total=total) for name, total in totals.items()}
-        yield lambda name: bars.advance(tasks[name])
-
-
-@contextlib.contextmanager
-def _progress_count(verb: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show one count, which each finished item overwrites, and finally blanks."""
     is_shown = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     lock = threading.Lock()
-    done = 0
+    with click.progressbar(
+        length=total, label=verb, show_pos=True, file=sys.stderr, hidden=not is_shown
+    ) as bar:
 
-    def advance(_: str) -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            if is_shown:
-                click.echo(f"\r{done}/{total} {verb}", nl=False, err=True)
+        def advance() -> None:
+            with lock:
+                bar.update(1)
 
-    yield advance
-    if is_shown and done:
-        blanks = " " * len(f"{total}/{total} {verb}")
-        click.echo(f"\r{blanks}\r", nl=False, err=True)
+        yield advance
 
 
 def confirm(question: str, *, yes: bool) -> None:

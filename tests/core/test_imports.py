@@ -56,7 +56,7 @@ PACKAGES = {
 
 # What an import loads
 
-HEAVY = {"anyio", "requests", "PIL", "numpy", "stevedore", "click", "rich", "pytest", "hypothesis"}
+HEAVY = {"anyio", "requests", "PIL", "numpy", "stevedore", "click", "pytest", "hypothesis"}
 MODELS = {"cv2"}
 CLIENT = {"facematch_didit.account", "sqlalchemy"}
 #: Each statement with what neither it nor those before it may load.

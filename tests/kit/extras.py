@@ -21,10 +21,6 @@ PHOTOS = ROOT / "docs" / "photographs"
 #: What each extra brings, tried; "" is the wheel without any.
 EXTRAS = {
     "": "import facematch_core, facematch_didit",
-    "cli": (
-        "from facematch_core.cli.text import print_table\n"
-        "print_table(('name',), [('rich',)], prose=('name',))"
-    ),
     "local": (
         "from pathlib import Path\n"
         "from facematch_core import open_verifier\n"

@@ -160,10 +160,11 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         text.say(f"{study_run.stored.name}: {counts}", err=True)
         calls = {system.name: system.progress.left for system in study_run.systems}
         confirm_bill(study_run.systems, calls, pairs=pairs, yes=options["yes"])
-        with text.Stopping() as stopping, text.progress_bars("asked", calls) as advance:
+        bar = text.progress_bar("asked", sum(calls.values()))
+        with text.Stopping() as stopping, bar as advance:
             summary = study_run.run(
                 workers=options["workers"],
-                progress=lambda name, _state: advance(name),
+                progress=lambda _name, _state: advance(),
                 stop=lambda: bool(stopping.signal),
             )
         systems = _rows_of(summary)
