@@ -194,6 +194,11 @@ class Form:
     fields: dict[str, list[str]] = attrs.field(factory=dict)
     files: dict[str, list[Upload]] = attrs.field(factory=dict)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each field; for a repeated name, the last one wins."""
+        return {name: texts[-1] for name, texts in self.fields.items()}
+
 
 @lru_cache(maxsize=256)
 def media_type(content_type: str) -> str:
@@ -243,6 +248,14 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
             file = Upload(filename, stored.content, stored.digest)
         form.files.setdefault(field, []).append(file)
     raise FormError("The form ends before its last boundary.")
+
+
+def form_of(request: Request) -> Form:
+    """Return the form in a request; an empty one if its body is no form, or a malformed one."""
+    try:
+        return read_form(request.header("content-type", ""), request.body)
+    except FormError:
+        return Form()
 
 
 @lru_cache(maxsize=256)

@@ -8,11 +8,10 @@ from typing import Self
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, form_of
 
 from .json_path import find_values, parse_json_path, text_of
 from .node import Node
-from .pictures import form_of
 
 _TESTS = ("equalTo", "matches", "absent")
 _PLACES = ("urlPath", "urlPathTemplate", "urlPathPattern")

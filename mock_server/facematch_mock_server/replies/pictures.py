@@ -11,12 +11,9 @@ from typing import Any
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import (
     MULTIPART,
-    URLENCODED,
-    Form,
-    FormError,
     Request,
+    form_of,
     media_type,
-    read_form,
 )
 
 #: Matches a text that is a picture: a data URI, or base64 that begins as JPEG, PNG, GIF, WebP or
@@ -28,17 +25,6 @@ _PICTURE_TEXT = re.compile(
 _PICTURE_FIELD = re.compile(
     r"image|img|picture|photo|selfie|face|portrait|^url|S3Object", re.IGNORECASE
 )
-
-
-def form_of(request: Request) -> Form:
-    """Return the form in a request; an empty one if it has none, or a malformed one."""
-    content_type = request.header("content-type", "")
-    if media_type(content_type) not in (MULTIPART, URLENCODED):
-        return Form()
-    try:
-        return read_form(content_type, request.body)
-    except FormError:
-        return Form()
 
 
 def pictures_in(request: Request) -> list[bytes]:

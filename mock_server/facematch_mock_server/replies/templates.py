@@ -24,12 +24,11 @@ import attrs
 
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import shorten
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, form_of
 from facematch_mock_server.recognition.cards import READY
 
 from .json_path import find_values, parse_json_path, text_of
 from .node import Node
-from .pictures import form_of
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 #: Matches an argument: a text in quotes or a word, after a name and ``=`` if it is an option.

@@ -42,6 +42,7 @@ from facematch_mock_server.base.messages import (
     Request,
     Response,
     Upload,
+    form_of,
     media_type,
     read_form,
 )
@@ -516,10 +517,9 @@ class Call:
 
     def _read_body_fields(self) -> dict[str, str]:
         content_type = self.request.header("content-type", "")
+        if media_type(content_type) in (MULTIPART, URLENCODED):
+            return form_of(self.request).texts
         try:
-            if media_type(content_type) in (MULTIPART, URLENCODED):
-                form = read_form(content_type, self.request.body)
-                return {name: texts[-1] for name, texts in form.fields.items()}
             body = load_json(self.request.body, parse_int=str, parse_float=str, parse_constant=str)
         except ValueError:
             # A body that cannot be read has no fields.
@@ -817,8 +817,8 @@ class MockVendor:
                 call.authenticate(call.request.header(name))
         if route.is_form:
             with contextlib.suppress(FormError):
-                texts = [(name, many[-1]) for name, many in call.read_form().fields.items()]
-                call.journal_fields = describe_fields(texts, route.shown_fields)
+                texts = call.read_form().texts
+                call.journal_fields = describe_fields(texts.items(), route.shown_fields)
 
     def _log_and_apply_fault(self, call: Call, fault: Fault, response: Response) -> Response:
         """Log the call, and return the response that a fault produces.

@@ -18,12 +18,11 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
-    FormError,
     Request,
     Response,
     Upload,
+    form_of,
     media_type,
-    read_form,
 )
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import JSON
@@ -242,13 +241,10 @@ class FormKey:
 
     def read(self, head: Request, field: str) -> str | None:
         """Return a field of a request; None if it is missing."""
-        try:
-            fields = read_form(head.header("content-type", ""), head.body).fields
-        except FormError:
-            fields = {}
-        if field in fields:
-            return fields[field][-1]
-        return dict(head.query).get(field) if self.in_query else None
+        texts = form_of(head).texts
+        if self.in_query:
+            texts = {**dict(head.query), **texts}
+        return texts.get(field)
 
     def check(self, call: PairCall) -> None:
         """Refuse a missing field, or a secret that is not this client's."""
@@ -426,7 +422,7 @@ class PairVendor(base.MockVendor):
     def read_fields(self, call: PairCall) -> None:
         """Read the form's fields and files; the journal shows the fields that are no pictures."""
         form = call.read_form("body.wrong_form")
-        call.texts = {name: values[-1] for name, values in form.fields.items()}
+        call.texts = form.texts
         call.uploads = {name: files[0] for name, files in form.files.items()}
         bodies = []
         for name, text in call.texts.items():

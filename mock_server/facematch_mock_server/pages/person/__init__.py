@@ -141,7 +141,7 @@ class PersonPage:
             form = read_form(request.header("content-type", ""), request.body)
         except FormError:
             raise _Refusal("form") from None
-        texts = {name: values[-1] for name, values in form.fields.items()}
+        texts = form.texts
         _, _, host = request.header("origin", "").partition("://")
         if host != request.header("host"):
             raise _Refusal("form")

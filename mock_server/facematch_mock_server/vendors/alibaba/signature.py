@@ -20,8 +20,8 @@ import attrs
 from facematch_mock_server.base.messages import (
     URLENCODED,
     Request,
+    form_of,
     media_type,
-    read_form,
 )
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import Collection
@@ -91,8 +91,7 @@ def parameters_of(request: Request) -> dict[str, str]:
     """Return the parameters of the query and of the form; of a repeated one, the last."""
     parameters = dict(request.query)
     if is_form(request):
-        fields = read_form(URLENCODED, request.body).fields
-        parameters |= {name: texts[-1] for name, texts in fields.items()}
+        parameters |= form_of(request).texts
     return parameters
 
 

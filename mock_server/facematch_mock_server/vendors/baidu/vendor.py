@@ -218,8 +218,7 @@ class Baidu(PairVendor):
         is_form = media_type(call.request.header("content-type", "")) == URLENCODED
         if is_form and call.endpoint.path in (DETECT, PERSON):
             call.claims.cite("body.form")
-            form = call.read_form("body.wrong_json")
-            call.json_body = {name: texts[-1] for name, texts in form.fields.items()}
+            call.json_body = call.read_form("body.wrong_json").texts
         else:
             super().read_body(call)
         count = call.endpoint.pictures.count

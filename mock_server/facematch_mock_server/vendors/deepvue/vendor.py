@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import FormError, Request, Response, read_form
+from facematch_mock_server.base.messages import Request, Response, form_of
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
@@ -130,8 +130,7 @@ def _compare_or_check_liveness(call: DeepvueCall) -> None:
 
 def _read_pair(call: DeepvueCall) -> None:
     call.world.records.count_token_request()
-    form = base.read_or_empty(call)
-    call.values = {name: texts[-1] for name, texts in form.fields.items()}
+    call.values = base.read_or_empty(call).texts
     call.journal_fields = mask_and_shorten(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
@@ -180,9 +179,7 @@ def _read_image(call: DeepvueCall) -> None:
 def _key_of(head: Request) -> str | None:
     """Return the client secret; for a token request, the client id."""
     if head.path == LOGIN:
-        with contextlib.suppress(FormError):
-            form = read_form(head.header("content-type", ""), head.body)
-            return form.fields.get("client_id", [None])[-1]
+        return form_of(head).texts.get("client_id")
     return head.header("x-api-key")
 
 

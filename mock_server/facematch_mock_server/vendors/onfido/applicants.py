@@ -266,7 +266,7 @@ def make_sdk_token(call: Call) -> Response:
     body: Mapping[str, Any]
     if media_type(call.request.header("content-type", "")) in (MULTIPART, URLENCODED):
         call.claims.cite("sdk_token.form")
-        body = {name: texts[-1] for name, texts in read_or_empty(call).fields.items()}
+        body = read_or_empty(call).texts
     else:
         body = call.read_object("body.wrong")
     problems = FieldProblems()

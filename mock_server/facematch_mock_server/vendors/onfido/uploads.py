@@ -82,7 +82,7 @@ def content_of(call: Call, uploaded: Uploaded) -> Upload | None:
 def _upload(kind: UploadKind, call: Call) -> Response:
     """Store a document or live photo."""
     form = read_or_empty(call)
-    texts = {name: values[-1] for name, values in form.fields.items()}
+    texts = form.texts
     problems = FieldProblems()
     for name in kind.required:
         if not texts.get(name):

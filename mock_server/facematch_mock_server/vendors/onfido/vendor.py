@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import FormError, Request, Response, read_form
+from facematch_mock_server.base.messages import Request, Response, form_of
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -114,20 +114,11 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
 }
 
 
-def _login_fields(head: Request) -> Mapping[str, str]:
-    """Return the fields of a login's form; empty if it is none."""
-    try:
-        fields = read_form(head.header("content-type", ""), head.body).fields
-    except FormError:
-        return {}
-    return {name: values[-1] for name, values in fields.items()}
-
-
 def _log_in(call: Call) -> Response:
     """Issue a token for an OAuth client."""
     records: OnfidoRecords = call.world.records
     records.count_token_request()
-    fields = _login_fields(call.request)
+    fields = form_of(call.request).texts
     if not call.authenticate_client(fields.get("client_id"), fields.get("client_secret")):
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
@@ -141,7 +132,7 @@ def _log_in(call: Call) -> Response:
 def _key_of(head: Request) -> str | None:
     """Return the API token or the OAuth client in a request; it identifies the account."""
     if _in_newest(head.path).removesuffix("/") == LOGIN:
-        return _login_fields(head).get("client_id")
+        return form_of(head).texts.get("client_id")
     header = head.header("authorization", "")
     if header.startswith(_TOKEN_PREFIX):
         return header.removeprefix(_TOKEN_PREFIX)
