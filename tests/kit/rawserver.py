@@ -105,11 +105,14 @@ class RawServer:
         # Wakes accept() up, on every system.
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
             pass
+        accepting, *serving = self._threads
+        # It may still be accepting a connection that came before.
+        accepting.join()
         for connection in self.connections:
             # Wakes up a step that is reading or sending; the socket may be closed already.
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in serving:
             thread.join()
 
     def _start(self, target, *args):

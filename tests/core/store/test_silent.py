@@ -30,9 +30,12 @@ def address():
                 while True:
                     stack.enter_context(server.accept()[0])
 
-        threading.Thread(target=accept, daemon=True).start()
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
         yield f"postgresql+psycopg://shop@127.0.0.1:{server.getsockname()[1]}/shop?sslmode=disable"
         server.shutdown(socket.SHUT_RDWR)
+        # Nothing would close a connection that it accepts later.
+        thread.join()
 
 
 def refused_s(step):
