@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import attrs
 import pytest
-from kit.fakes import PROBE, REFERENCE
+from kit.fakes import PROBE, REFERENCE, begin_before_the_deadline
 
 import facematch_core as fm
 from facematch_core import backend as spi
@@ -89,46 +89,55 @@ class OnItsOwn(spi.Backend):
     capabilities = spi.Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     reports_sent = True
     ready: threading.Event
+    begun: threading.Event = attrs.field(factory=threading.Event)
     over: threading.Event = attrs.field(factory=threading.Event)
     heard: list = attrs.field(factory=list)
 
     def match(self, request):
-        self.ready.wait(20)
+        self.begun.set()
+        self.ready.wait(60)
         try:
             request.on_sent()
         except BaseException as error:
             self.heard.append(type(error).__name__)
-            self.over.set()
             raise
+        finally:
+            self.over.set()
         self.heard.append("sent")
         return fm.MatchResult(decision=fm.Decision.MATCH, backend=self.name)
 
 
-def test_backend_cannot_send_after_the_deadline():
+def test_backend_cannot_send_after_the_deadline(monkeypatch, clock):
     backend = OnItsOwn(ready=threading.Event())
+    begin_before_the_deadline(monkeypatch, backend.begun)
     events = []
+    verifier = fm.FaceVerifier(backend, on_event=events.append, clock=clock)
     with pytest.raises(fm.VendorUnavailable) as caught:
-        fm.FaceVerifier(backend, on_event=events.append).verify(PROBE, REFERENCE, deadline_s=0.1)
+        verifier.verify(PROBE, REFERENCE, deadline_s=0.1)
     assert caught.value.billing.charged is fm.Charged.NO
     backend.ready.set()
-    assert backend.over.wait(20)
+    assert backend.over.wait(30)
     assert backend.heard == ["CallCancelled"]
     assert fm.EventKind.SENT not in [event.kind for event in events]
 
 
-def test_timeout_is_unknown_if_the_backend_does_not_report_sending():
+def test_timeout_is_unknown_if_the_backend_does_not_report_sending(monkeypatch, clock):
     class Unsaid(OnItsOwn):
         reports_sent = False
 
     backend = Unsaid(ready=threading.Event())
+    begin_before_the_deadline(monkeypatch, backend.begun)
     with pytest.raises(fm.DeadlineExceeded):
-        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, deadline_s=0.1)
+        fm.FaceVerifier(backend, clock=clock).verify(PROBE, REFERENCE, deadline_s=0.1)
     backend.ready.set()
+    assert backend.over.wait(30)
 
 
 @pytest.mark.slow
-def test_hanging_backend_uses_no_more_than_the_allowed_threads():
+def test_hanging_backend_uses_no_more_than_the_allowed_threads(monkeypatch, clock):
     release = threading.Event()
+    has_begun = threading.Event()
+    begin_before_the_deadline(monkeypatch, has_begun)
     calls = []
 
     class Hanging(spi.RemoteBackend):
@@ -139,11 +148,13 @@ def test_hanging_backend_uses_no_more_than_the_allowed_threads():
         def match(self, request):
             request.on_sent()
             calls.append(request)
-            release.wait(20)
+            has_begun.set()
+            release.wait(60)
 
-    verifier = fm.FaceVerifier(Hanging())
+    verifier = fm.FaceVerifier(Hanging(), clock=clock)
     ends = []
     for _ in range(20):
+        has_begun.clear()
         with pytest.raises(fm.VendorError) as caught:
             verifier.verify(PROBE, REFERENCE, deadline_s=0.05)
         ends.append((type(caught.value), caught.value.billing.charged))

@@ -17,6 +17,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Backend, Capabilities, LivenessRequest, MatchRequest
 from facematch_core.base.deadline import NO_DEADLINE, Deadline, SystemClock
+from facematch_core.base.threads import HelperThreads
 from facematch_core.config import opening as config
 from facematch_core.http import HttpReply
 
@@ -98,6 +99,21 @@ class Hold:
         """Wait until so many calls have come to it."""
         for _ in range(calls):
             assert self.entered.acquire(timeout=30)
+
+
+def begin_before_the_deadline(monkeypatch, has_begun):
+    """Let no deadline pass before `has_begun` is set in the thread that asks a backend.
+
+    A machine may be too busy to begin a thread within a short deadline.
+    """
+    start = HelperThreads.start
+
+    def start_and_wait(self, work, deadline, key=None):
+        future = start(self, work, deadline, key)
+        assert has_begun.wait(30)
+        return future
+
+    monkeypatch.setattr(HelperThreads, "start", start_and_wait)
 
 
 class FakeBackend(Backend):

@@ -5,7 +5,7 @@ import threading
 import anyio
 import anyio.to_thread
 import pytest
-from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold
+from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold, begin_before_the_deadline
 from kit.sessions import Acme
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -222,11 +222,14 @@ class Late(FakeBackend):
 
 
 @pytest.mark.parametrize("moment", ["before the first byte", "while its span starts"])
-def test_abandoned_thread_leaves_no_open_span(traces, moment):
+def test_abandoned_thread_leaves_no_open_span(traces, moment, monkeypatch, clock):
+    has_begun = threading.Event()
+    begin_before_the_deadline(monkeypatch, has_begun)
     has_ended = threading.Event()
 
     def wait_for_end(span=None):
         if span is None or span.kind is SpanKind.CLIENT:
+            has_begun.set()
             assert has_ended.wait(LIMIT_S)
 
     backend = Late(before_sending=lambda: None)
@@ -234,7 +237,7 @@ def test_abandoned_thread_leaves_no_open_span(traces, moment):
         backend.before_sending = wait_for_end
     else:
         traces.open.at_start = wait_for_end
-    verifier = fm.FaceVerifier(backend, on_event=traces.hook)
+    verifier = fm.FaceVerifier(backend, on_event=traces.hook, clock=clock)
     with pytest.raises(fm.DeadlineExceeded):
         verifier.verify(PROBE, REFERENCE, deadline_s=0.1)
     has_ended.set()
