@@ -287,19 +287,15 @@ def error_of_reply(backend: HttpBackend, reply: HttpReply, request: Any) -> erro
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Return the seconds to wait (0 to 1e9) from ``Retry-After`` or AWS's millisecond header.
+    """Return the seconds to wait (0 to 1e9) from ``Retry-After``.
 
     None if the header is missing or invalid, 0 for a negative number or a past date. `now` is the
     timezone-aware current time, to evaluate a date in the header; by default it is read from the
     system clock.
     """
     text = reply.headers.get("Retry-After", "").strip()
-    unit_s = 1.0
-    if not text:
-        text = reply.headers.get("x-amz-retry-after", "").strip()
-        unit_s = 0.001
     if _SIGNED_NUMBER.fullmatch(text):
-        seconds = float(text) * unit_s
+        seconds = float(text)
     else:
         try:
             moment = parsedate_to_datetime(text)

@@ -132,8 +132,16 @@ class HttpClient:
         self.clock: Clock = clock or SystemClock()
         self._ca_bundle: str | None = None
         self._context: ssl.SSLContext | None = None
+        if ca_bundle is not None:
+            self._ca_bundle = os.fspath(ca_bundle)
+            self._context = _tls_context(self._ca_bundle, "ca_bundle")
         self._proxies: dict[str, str] = {}
-        self.configure(ca_bundle, proxy)
+        if proxy is not None:
+            if _parse_proxy(proxy, "proxy").auth:
+                raise errors.ConfigurationError(
+                    "proxy must not contain a login: set a proxy with a login in HTTPS_PROXY."
+                )
+            self._proxies = {"http": proxy, "https": proxy}
         self._default_headers = {
             "User-Agent": f"facematch-core/{__version__}",
             "Accept": "application/json",
@@ -145,18 +153,6 @@ class HttpClient:
         #: Routes by origin, cached because finding a proxy costs more than the rest of a call.
         self._pools: dict[str, ConnectionPool] = {}
         self._is_closed = False
-
-    def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
-        """Set the trusted certificates and the proxy; None leaves the current value."""
-        if ca_bundle is not None:
-            self._ca_bundle = os.fspath(ca_bundle)
-            self._context = _tls_context(self._ca_bundle, "ca_bundle")
-        if proxy is not None:
-            if _parse_proxy(proxy, "proxy").auth:
-                raise errors.ConfigurationError(
-                    "proxy must not contain a login: set a proxy with a login in HTTPS_PROXY."
-                )
-            self._proxies = {"http": proxy, "https": proxy}
 
     def send(
         self,
