@@ -92,9 +92,9 @@ class Kind:
 
     Attributes:
         block: The key of the verdict in the response.
-        reasons: Warnings that indicate a negative verdict on the face. A decline with only other
+        face_codes: Warnings that indicate a negative verdict on the face. A decline with only other
             error-level warnings is never `failed`.
-        certain: The subset of `reasons` that is conclusive even without a score or a face.
+        conclusive_codes: Those of `face_codes` that prove it even without a score or a face.
     """
 
     result: type[MatchResult | LivenessResult]
@@ -105,8 +105,8 @@ class Kind:
     scale: str
     passed: Decision | LivenessDecision
     failed: Decision | LivenessDecision
-    reasons: frozenset[WarningCode]
-    certain: frozenset[WarningCode] = frozenset()
+    face_codes: frozenset[WarningCode]
+    conclusive_codes: frozenset[WarningCode] = frozenset()
 
 
 MATCH = Kind(
@@ -118,7 +118,7 @@ MATCH = Kind(
     passed=Decision.MATCH,
     failed=Decision.NO_MATCH,
     decisions=Decision,
-    reasons=frozenset({WarningCode.LOW_SIMILARITY}),
+    face_codes=frozenset({WarningCode.LOW_SIMILARITY}),
 )
 
 LIVENESS = Kind(
@@ -130,8 +130,8 @@ LIVENESS = Kind(
     passed=LivenessDecision.LIVE,
     failed=LivenessDecision.NOT_LIVE,
     decisions=LivenessDecision,
-    reasons=frozenset({WarningCode.LOW_LIVENESS, WarningCode.PRESENTATION_ATTACK}),
-    certain=frozenset({WarningCode.PRESENTATION_ATTACK}),
+    face_codes=frozenset({WarningCode.LOW_LIVENESS, WarningCode.PRESENTATION_ATTACK}),
+    conclusive_codes=frozenset({WarningCode.PRESENTATION_ATTACK}),
 )
 
 
@@ -338,17 +338,18 @@ def _decide(
     codes: set[WarningCode],
     grave_codes: set[WarningCode],
 ) -> Decision | LivenessDecision:
-    if WarningCode.NO_FACE in codes and not codes & kind.certain:
+    if WarningCode.NO_FACE in codes and not codes & kind.conclusive_codes:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
         # Didit documents that an approval has a score and no error-level warning; else REVIEW.
         return kind.passed if has_score and not grave_codes else kind.decisions.REVIEW
     if status == DECLINED:
         # Declined for another reason than the face, such as the blocklist.
-        if grave_codes and not grave_codes & kind.reasons:
+        if grave_codes and not grave_codes & kind.face_codes:
             return kind.decisions.REVIEW
         # Without a score, Didit did not compare or check any face.
-        return kind.failed if has_score or codes & kind.certain else kind.decisions.INCONCLUSIVE
+        is_proved = has_score or bool(codes & kind.conclusive_codes)
+        return kind.failed if is_proved else kind.decisions.INCONCLUSIVE
     return kind.decisions.REVIEW
 
 

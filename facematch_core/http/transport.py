@@ -396,8 +396,8 @@ class Exchange:
             raise
         self.is_sent = True
 
-    def next_timeout_s(self, sock: Any = None) -> float:
-        """Return the timeout of the next wait in seconds, and set it on the socket.
+    def next_timeout_s(self) -> float:
+        """Return the timeout of the next wait in seconds.
 
         Raise `TimeoutError` if the deadline (before the first byte: `send_by` or `connect_by`) has
         passed.
@@ -407,11 +407,14 @@ class Exchange:
             left_s = min(left_s, self.connect_by.left_s())
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        wait_s = min(left_s, self.read_timeout_s if self.is_sent else self.connect_timeout_s)
+        return min(left_s, self.read_timeout_s if self.is_sent else self.connect_timeout_s)
+
+    def limit_next_wait(self, sock: Any) -> None:
+        """Set the timeout of the next wait on a socket; raises as `next_timeout_s`."""
+        wait_s = self.next_timeout_s()
         # Avoid a needless system call, which releases the GIL.
-        if sock is not None and sock.gettimeout() != wait_s:
+        if sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
-        return wait_s
 
 
 #: The current exchange. A context variable, because urllib3 creates the socket readers.
@@ -546,13 +549,14 @@ class Connection(HTTPConnection):
         sent_bytes = 0
         with memoryview(data).cast("B") as view:
             while sent_bytes < len(view):
-                exchange.next_timeout_s(sock)
+                exchange.limit_next_wait(sock)
                 sent_bytes += sock.send(view[sent_bytes:])
 
     def _new_conn(self) -> socket.socket:
-        next_timeout_s = EXCHANGE.get().next_timeout_s
+        exchange = EXCHANGE.get()
         try:
-            addresses = _look_up(self._dns_host.strip("[]"), self.port, next_timeout_s())
+            host = self._dns_host.strip("[]")
+            addresses = _look_up(host, self.port, exchange.next_timeout_s())
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         last_error = OSError("The host has no address.")
@@ -565,10 +569,9 @@ class Connection(HTTPConnection):
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
                     # An equal share of the time left, so that a dead address leaves some.
-                    sock.settimeout(next_timeout_s() / (len(addresses) - number))
+                    sock.settimeout(exchange.next_timeout_s() / (len(addresses) - number))
                     sock.connect(address)
-                    # For the TLS handshake.
-                    next_timeout_s(sock)
+                    exchange.limit_next_wait(sock)  # of the TLS handshake
                     # Connected: the socket stays open.
                     close_if_failed.pop_all()
                     return sock
@@ -578,7 +581,7 @@ class Connection(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        EXCHANGE.get().next_timeout_s(self.sock)
+        EXCHANGE.get().limit_next_wait(self.sock)
 
     @property
     def is_connected(self) -> bool:
@@ -632,7 +635,7 @@ class _SocketReader(socket.SocketIO):
     has_ended = False
 
     def readinto(self, buffer: Any) -> int:
-        EXCHANGE.get().next_timeout_s(self._sock)
+        EXCHANGE.get().limit_next_wait(self._sock)
         count = super().readinto(buffer) or 0
         self.has_ended = count == 0
         return count

@@ -587,12 +587,13 @@ class SessionStore:
                 if row is not None:
                     session = self._start(row, arguments, is_repeated=False)
             elif not self._has_sessions_of(row):
+                # Nobody can continue it here: this store was opened without the `Sessions` that
+                # began it. So `_delete` only logs that the session stays at the vendor.
                 self._close_row(row)
-                # Without its Sessions, this only logs that the session stays at the vendor.
                 self._delete(row)
             elif row.session_id is not None:
                 session = self._continue(row)
-            elif self._take_start(row):
+            elif self._take_start(row):  # whoever was starting it died, or lost the answer
                 session = self._start(row, arguments, is_repeated=True)
             elif wait_for_start.is_over:
                 raise errors.SessionStarting(

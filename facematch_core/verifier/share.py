@@ -109,6 +109,7 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         self._members = check_members(
             members.items(), group="share", accepted=(FaceVerifier, Failover)
         )
+        # Decides which member a reference belongs to; see `_score`.
         key_digest = _digest_of_key_or_names(key, self._members)
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
