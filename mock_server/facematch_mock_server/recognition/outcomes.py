@@ -87,6 +87,10 @@ class LivenessOutcome:
     #: As in `MatchOutcome`.
     score_source: str = "bytes"
 
+    def is_live(self, live_from: float) -> bool:
+        """Return whether the person is live: no attack, and a score of `live_from` or more."""
+        return not self.attack and (self.score or 0.0) >= live_from
+
 
 #: The kinds of calls that have outcomes.
 OutcomeKind = Literal["match", "liveness"]

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import attrs
 
@@ -52,6 +53,22 @@ class PersonCheck:
     contents: Mapping[str, bytes] = attrs.field(repr=False)
     liveness: LivenessOutcome
     match: MatchOutcome | None
+
+    @property
+    def has_reference_face(self) -> bool:
+        """Whether there is a reference, and a face on it."""
+        return self.match is not None and bool(self.match.reference.faces)
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a test has set that the match needs a manual review."""
+        return self.match is not None and self.match.review
+
+    def matches(self, match_from: float) -> bool:
+        """Return whether the reference shows the person: a face, and a score of `match_from`."""
+        if self.match is None or not self.has_reference_face:
+            return False
+        return (self.match.score or 0.0) >= match_from
 
 
 @attrs.frozen(kw_only=True)
@@ -99,6 +116,11 @@ def hosted_of(session: Session) -> Hosted:
     if session.hosted is None:
         raise LookupError("this session is a saved call, not a hosted session: it has no person")
     return session.hosted
+
+
+def with_hosted(session: Session, **changes: Any) -> Session:
+    """Return the session with some of its attributes of `Hosted` changed."""
+    return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), **changes))
 
 
 def document_values(session: Session) -> dict[str, str]:
@@ -244,6 +266,12 @@ def origin_of(world: World, head: Request | None) -> str:
     return f"{scheme}://{host}"
 
 
+def add_to_query(url: str, values: Mapping[str, str]) -> str:
+    """Return a URL with these values added to its query, before its fragment."""
+    address, mark, fragment = url.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(values)}{mark}{fragment}"
+
+
 def page_url(world: World, session: Session, origin: str) -> str:
     """Return the URL of a session's page. For `origin`, see `page_origin`."""
     return f"{page_origin(world, origin)}{page_path(world, session)}"
@@ -334,15 +362,12 @@ def _apply_action(
     """
     rules: SessionRules = world.behaviour.session_rules
     if action == "expire" and rules.only_link_expires:
-        link = attrs.evolve(hosted_of(session), expires_at=world.clock.now())
-        return attrs.evolve(session, hosted=link)
+        return with_hosted(session, expires_at=world.clock.now())
     if action == "expire":
         return attrs.evolve(session, status=_status_after_expiry(rules, session))
     if action in rules.status_after:
         return attrs.evolve(session, status=rules.status_after[action])
-    hosted = hosted_of(session)
-    hosted = attrs.evolve(hosted, attempts=hosted.attempts + 1)
-    session = attrs.evolve(session, hosted=hosted)
+    session = with_hosted(session, attempts=hosted_of(session).attempts + 1)
     if check is None:
         return fail(world, session)
     return rules.judge(world, session, check)
@@ -639,10 +664,9 @@ class DocumentSessions(HostedSessions[R]):
             return
 
         def change(session: Session) -> Session:
-            hosted = hosted_of(session)
-            if hosted.kind != "kyc":
+            if hosted_of(session).kind != "kyc":
                 raise ValueError("a biometric session has no document step")
-            return attrs.evolve(session, hosted=attrs.evolve(hosted, document_fields=fields))
+            return with_hosted(session, document_fields=fields)
 
         require(self._control.world.sessions.change(session_id, change), "session")
 

@@ -317,7 +317,7 @@ def face_indices(picture: Upload, seen_picture: SeenPicture) -> range:
 
 def is_spoof(outcome: LivenessOutcome) -> bool:
     """Return whether a picture is a spoof, with `anti_spoofing`."""
-    return outcome.attack or (outcome.score or 0) < _LIVE_FROM
+    return not outcome.is_live(_LIVE_FROM)
 
 
 VENDOR = base.Vendor(

@@ -220,9 +220,7 @@ def _match(call: DeepvueCall) -> Response:
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
-    score = call.outcome.score
-    min_score = call.claims["liveness.from"]
-    is_live = score is not None and score >= min_score and not call.outcome.attack
+    is_live = call.outcome.is_live(call.claims["liveness.from"])
     call.claims.cite("liveness.score")
     data = {"is_live": is_live, "score": None}
     return _answer(call, "Request processed successfully", data, at=None)

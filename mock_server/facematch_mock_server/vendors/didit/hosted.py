@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import attrs
 
@@ -132,8 +131,8 @@ def _start(call: DiditCall) -> Response:
     unfinished = _find_unfinished(call, workflow)
     if unfinished is not None:
         claims.cite("start.reused")
-        hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
-        reused = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
+        reused = base.with_hosted(unfinished, callback=callback)
+        reused = attrs.evolve(reused, metadata=values.get("metadata"))
         stored = world.sessions.change(
             reused.id, lambda current: reused if current is unfinished else current
         )
@@ -288,7 +287,7 @@ def _arm(call: DiditCall) -> Response:
     def arm(session: Session) -> Session:
         if session.status != _NOT_STARTED:
             return session
-        return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), scenario=slug))
+        return base.with_hosted(session, scenario=slug)
 
     armed = world.sessions.change(session.id, arm)
     if armed is None or armed.status != _NOT_STARTED:
@@ -363,10 +362,8 @@ def _return_url(session: Session) -> str | None:
     callback = hosted_of(session).callback
     if callback is None:
         return None
-    address, hash_sign, fragment = callback.partition("#")
-    query = urlencode({"verificationSessionId": session.id, "status": session.status})
-    separator = "&" if "?" in address else "?"
-    return f"{address}{separator}{query}{hash_sign}{fragment}"
+    values = {"verificationSessionId": session.id, "status": session.status}
+    return base.add_to_query(callback, values)
 
 
 SESSION_RULES = base.SessionRules(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import attrs
 
@@ -56,39 +55,27 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the verifications of a check of the person, and what follows."""
     if not check.liveness.probe.faces:
         return hosted.fail(world, session)
-    has_portrait = check.match is not None and bool(check.match.reference.faces)
-    checks = _judge_selfie(world, check, has_portrait=has_portrait)
+    claims = world.claims
+    checks = resources.selfie_checks(
+        matches=check.matches(claims["verification.match_from"]),
+        is_live=check.liveness.is_live(claims["verification.live_from"]),
+        is_liveness_required=claims["verification.liveness"] == "required",
+    )
     is_selfie_passed = resources.has_passed(checks)
-    document = new_verification(world, GOVERNMENT_ID, passed=has_portrait)
+    document = new_verification(world, GOVERNMENT_ID, passed=check.has_reference_face)
     selfie = new_verification(world, SELFIE, passed=is_selfie_passed, checks=checks)
     judged = with_inquiry(
         attrs.evolve(session, pictures={"center": check.face, "front": check.reference}),
         verifications=(*inquiry_of(session).verifications, document, selfie),
         has_untold_selfie=True,
     )
-    is_passed = has_portrait and is_selfie_passed
+    is_passed = check.has_reference_face and is_selfie_passed
     last_screen = COMPLETED if is_passed else FAILED
     if world.claims["inquiry.workflow"] == "none":
         return attrs.evolve(judged, status=last_screen)
     decided = attrs.evolve(judged, status=APPROVED if is_passed else DECLINED)
     reviewer = {"type": "workflow-run", "id": "wfr_mock"}
     return with_inquiry(decided, untold_end=last_screen, reviewer=reviewer)
-
-
-def _judge_selfie(
-    world: World, check: PersonCheck, *, has_portrait: bool
-) -> tuple[Mapping[str, Any], ...]:
-    """Return the checks of a selfie, which cannot match without a portrait on the document."""
-    claims = world.claims
-    match_score = 0.0
-    if has_portrait and check.match is not None and check.match.score is not None:
-        match_score = check.match.score
-    live_score = check.liveness.score or 0.0
-    return resources.selfie_checks(
-        matches=match_score >= claims["verification.match_from"],
-        is_live=not check.liveness.attack and live_score >= claims["verification.live_from"],
-        is_liveness_required=claims["verification.liveness"] == "required",
-    )
 
 
 def _fail(world: World, session: Session, _: bool) -> Session:
@@ -109,12 +96,11 @@ def _return_url(session: Session) -> str | None:
     redirect_uri = hosted_of(session).callback
     if redirect_uri is None:
         return None
-    address, mark, fragment = redirect_uri.partition("#")
-    query = {"inquiry-id": session.id, "status": session.status}
+    values = {"inquiry-id": session.id, "status": session.status}
     reference_id = inquiry_of(session).reference_id
     if reference_id is not None:
-        query["reference-id"] = reference_id
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}{mark}{fragment}"
+        values["reference-id"] = reference_id
+    return hosted.add_to_query(redirect_uri, values)
 
 
 SESSION_RULES = SessionRules(

@@ -12,7 +12,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.hosted import with_hosted
 from facematch_mock_server.world.sessions import Session
 
 from . import resources, webhooks
@@ -78,8 +78,7 @@ def note_status(world: World, session: Session) -> Session:
         inquiry = inquiry_of(session)
         if session.status == PENDING:
             expires_at = now + dt.timedelta(seconds=inquiry.after_start_s)
-            started_session = attrs.evolve(hosted_of(session), expires_at=expires_at)
-            session = attrs.evolve(session, hosted=started_session)
+            session = with_hosted(session, expires_at=expires_at)
         times = {**inquiry.times, TIMES[session.status]: now}
         if inquiry.untold_end is not None:
             times[TIMES[inquiry.untold_end]] = now
@@ -108,8 +107,8 @@ def redact(call: PersonaCall) -> Response:
 
     def remove_data(session: Session) -> Session:
         times = {**inquiry_of(session).times, "redacted-at": call.now}
-        emptied = attrs.evolve(hosted_of(session), document_fields={}, callback=None)
-        session = attrs.evolve(session, hosted=emptied, pictures={})
+        session = with_hosted(session, document_fields={}, callback=None)
+        session = attrs.evolve(session, pictures={})
         return with_inquiry(session, note=None, reference_id=None, tags=(), fields={}, times=times)
 
     session = call.world.sessions.change(session.id, remove_data) or session

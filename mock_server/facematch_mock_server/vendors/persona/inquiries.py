@@ -353,11 +353,11 @@ def generate_link(call: PersonaCall) -> Response:
         call.refuse("inquiry.not_open", status=session.status)
     session = _count_session(call, session)
 
-    def renew(session: Session) -> Session:
-        token = hosted.new_token(call.world)
-        return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), token=token))
-
-    session = call.world.sessions.change(session.id, renew) or session
+    token = hosted.new_token(call.world)
+    renewed = call.world.sessions.change(
+        session.id, lambda stored: hosted.with_hosted(stored, token=token)
+    )
+    session = renewed or session
     body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", {**body, "meta": _link_of(call, session)})
 
@@ -375,9 +375,8 @@ def resume(call: PersonaCall) -> Response:
         lasts = dt.timedelta(seconds=inquiry_of(session).after_resume_s)
         times = {**inquiry_of(session).times}
         times.pop("expired-at", None)
-        reopened = attrs.evolve(hosted_of(session), expires_at=call.now + lasts)
-        session = attrs.evolve(session, status=PENDING, hosted=reopened)
-        return with_inquiry(session, times=times)
+        reopened = hosted.with_hosted(session, expires_at=call.now + lasts)
+        return with_inquiry(attrs.evolve(reopened, status=PENDING), times=times)
 
     session = call.world.sessions.change(session.id, reopen) or session
     call.claims.cite("token.made_up")

@@ -32,7 +32,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session that processes a check of the person."""
     pictures = {"document": check.reference, "selfie": check.face}
     submitted = attrs.evolve(session, status=PROCESSING, pictures=pictures)
-    if check.match is not None and check.match.review:
+    if check.needs_review:
         return submitted  # it waits for a test's decision
     error_code = _find_error(world, session, check)
     outcome = f"{REQUIRES_INPUT} {error_code}" if error_code else VERIFIED
@@ -50,18 +50,15 @@ def _find_error(world: World, session: Session, check: PersonCheck) -> str:
     identity = identity_of(session)
     if identity.type == "id_number":
         return ""
-    match = check.match
-    has_portrait = match is not None and bool(match.reference.faces)
     if not identity.requires_selfie:
-        return "" if has_portrait else "document_unverified_other"
+        return "" if check.has_reference_face else "document_unverified_other"
     if not check.liveness.probe.faces:
         return "selfie_unverified_other"
-    live_score = check.liveness.score or 0.0
-    if check.liveness.attack or live_score < world.claims["check.live_from"]:
+    if not check.liveness.is_live(world.claims["check.live_from"]):
         return "selfie_manipulated"
-    if match is None or not has_portrait:
+    if not check.has_reference_face:
         return "selfie_document_missing_photo"
-    if (match.score or 0.0) < world.claims["check.match_from"]:
+    if not check.matches(world.claims["check.match_from"]):
         return "selfie_face_mismatch"
     return ""
 

@@ -16,7 +16,6 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
-from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
@@ -171,10 +170,9 @@ def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
     """Return a new `url` and `client_secret`; the former ones still work."""
     expires_at = call.now + dt.timedelta(seconds=call.claims["session.link_s"])
 
-    def renew(stored: Session) -> Session:
-        return attrs.evolve(stored, hosted=attrs.evolve(hosted_of(stored), expires_at=expires_at))
-
-    call.world.sessions.change(session.id, renew)
+    call.world.sessions.change(
+        session.id, lambda stored: hosted.with_hosted(stored, expires_at=expires_at)
+    )
     token = hosted.new_token(call.world)
     return {
         "url": f"{hosted.page_url(call.world, session, call.origin)}?{token}",

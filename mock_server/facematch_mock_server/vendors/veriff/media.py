@@ -54,10 +54,9 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
     """Store the picture's digest in the session; a later picture replaces it."""
 
     def compare_with_picture(stored: Session) -> Session:
-        attributes = attrs.evolve(
-            hosted_of(stored), reference=picture.digest, kind="biometric", document_fields={}
+        return hosted.with_hosted(
+            stored, reference=picture.digest, kind="biometric", document_fields={}
         )
-        return attrs.evolve(stored, hosted=attributes)
 
     def show_picture(stored: Session) -> Session:
         return attrs.evolve(stored, pictures={**stored.pictures, context: picture.digest})

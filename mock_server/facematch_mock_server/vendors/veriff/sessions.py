@@ -218,18 +218,16 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     if not hosted_of(session).is_live:
         # A test integration decides nothing by itself.
         return attrs.evolve(session, status=SUBMITTED)
-    live_score = check.liveness.score or 0.0
-    if check.liveness.attack or live_score < world.claims["judge.live_from"]:
+    if not check.liveness.is_live(world.claims["judge.live_from"]):
         return _with_reason(session, DECLINED, ATTACK)
     has_reference = hosted_of(session).kind == "biometric"
-    match = check.match
-    if match is None or not match.reference.faces:
+    if not check.has_reference_face:
         if has_reference:
             return _with_reason(session, DECLINED, NO_FACE_IN_REFERENCE)
         return _ask_back(world, session, NO_FACE_IN_DOCUMENT)
-    if match.review:
+    if check.needs_review:
         return attrs.evolve(session, status=REVIEW)
-    if (match.score or 0.0) >= world.claims["judge.match_from"]:
+    if check.matches(world.claims["judge.match_from"]):
         return attrs.evolve(session, status=APPROVED)
     if has_reference:
         return _with_reason(session, DECLINED, FACE_IS_NOT_OF_REFERENCE)
