@@ -53,8 +53,6 @@ READ_TIMEOUT_AFTER_HANG_S: Final = 1.0
 #: Minimum timeout of a PostgreSQL transaction in seconds. A charge is written even if the call's
 #: deadline has passed.
 MIN_TIMEOUT_S: Final = 0.2
-#: Seconds of a failover. A server that is read-only for longer is probably the wrong one.
-FAILOVER_S: Final = 60.0
 #: Maximum number of threads per PostgreSQL database: the size of SQLAlchemy's connection pool.
 MAX_CONNECTIONS: Final = 15
 #: Seconds that `close` waits for the pending writes.
@@ -102,8 +100,6 @@ class Database(abc.ABC):
         self._label = label
         #: Whether a transaction was committed since the start.
         self._has_connected = False
-        #: When the server became read-only, on the monotonic clock; None if it can be written.
-        self._read_only_since: float | None = None
 
     def check_version(self, version: int, expected: int) -> None:
         """Close the database and raise `ConfigurationError` if its schema has another version."""
@@ -275,24 +271,15 @@ class Database(abc.ABC):
                 f"({describe_cause(error)})."
             )
             if is_read_only(error):
-                problem = self._describe_read_only_server()
+                problem = (
+                    f"The {self._label} is read-only at the moment, as during a failover. If it "
+                    "stays so, use the address of the primary server."
+                )
             return StoreUnavailable(f"{problem} {effect_of_failure}".rstrip())
         if self._owns_engine:
             # If this fails in a constructor, the caller has no store to close.
             self.engine.dispose()
         return ConfigurationError(describe_failure(error, self._label))
-
-    def _describe_read_only_server(self) -> str:
-        now = time.monotonic()
-        if self._read_only_since is None:
-            self._read_only_since = now
-        read_only_s = now - self._read_only_since
-        if read_only_s < FAILOVER_S:
-            return f"The {self._label} is read-only at the moment, as during a failover."
-        return (
-            f"The {self._label} has been read-only for {read_only_s:.0f} s: promote its server, or "
-            "use the address of the primary server."
-        )
 
 
 @attrs.define(eq=False)
@@ -455,11 +442,6 @@ class PostgresDatabase(Database):
         )
 
     def _commit(self, connection: Connection) -> None:
-        if self._read_only_since is not None:
-            # Not every transaction writes, so its success alone does not tell.
-            is_read_only_now = connection.exec_driver_sql("SHOW transaction_read_only").scalar()
-            if is_read_only_now == "off":
-                self._read_only_since = None
         connection.commit()
 
 
@@ -500,20 +482,14 @@ def open_database(where: str | Engine, *, label: str) -> Database:
 
 
 def _check_engine(engine: Any, label: str) -> None:
-    """Raise `ConfigurationError` if an object is no engine, with the line to write for it."""
+    """Raise `ConfigurationError` if an object is no engine."""
     if isinstance(engine, Engine):
         refuse_async(engine)
         return
-    name = type(engine).__name__
-    remedies = {
-        "Connection": "pass its engine, connection.engine",
-        "Session": "pass its engine, session.get_bind()",
-        "AsyncEngine": 'pass a URL with another driver, "postgresql+psycopg://…"',
-        "URL": "pass its text, url.render_as_string(hide_password=False)",
-        "SQLAlchemy": "pass its engine, db.engine",
-    }
-    remedy = remedies.get(name, 'pass a URL, such as "sqlite:///FILE", or a SQLAlchemy engine')
-    raise ConfigurationError(f"The {label} takes no {name}: {remedy}.")
+    raise ConfigurationError(
+        f'The {label} takes a URL, such as "sqlite:///FILE", or a SQLAlchemy engine, not '
+        f"{type(engine).__name__}."
+    )
 
 
 # A fork copies connections, and two processes must not share a connection. So a fork waits until

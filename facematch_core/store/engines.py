@@ -10,7 +10,6 @@ import logging
 import os
 import sqlite3
 import stat
-from importlib.util import find_spec
 from typing import Any, Final
 
 import sqlalchemy
@@ -57,12 +56,11 @@ _CONNECT_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 def create_engine(address: str) -> Engine:
     """Create the engine for a SQLAlchemy URL. A SQLite file is created with the first connection.
 
-    An address without a driver, such as ``postgres://…``, gets one that is installed.
+    An address without a driver, such as ``postgres://…``, gets ours: psycopg.
 
     Raises:
-        ConfigurationError: the address is invalid, its driver is not installed or asynchronous, it
-            has an option that PostgreSQL does not know, or it names a SQLite database in memory or
-            by a URI.
+        ConfigurationError: the address is invalid, its driver is not installed or asynchronous, or
+            it names a SQLite database in memory or by a URI.
     """
     try:
         engine = sqlalchemy.create_engine(
@@ -82,7 +80,6 @@ def create_engine(address: str) -> Engine:
     if problem is not None:
         raise _invalid_address(problem)
     refuse_async(engine)
-    _refuse_schema(engine)
     _set_connect_arguments(engine)
     if engine.dialect.name == "sqlite":
         _set_up_file(engine)
@@ -97,12 +94,11 @@ def _invalid_address(problem: str) -> ConfigurationError:
 
 
 def _with_driver(address: str) -> str:
-    """Return an address of PostgreSQL without a driver with one that is installed."""
+    """Return an address of PostgreSQL without a driver with ours."""
     scheme, separator, rest = address.partition("://")
     if scheme not in ("postgres", "postgresql"):
         return address
-    driver = "psycopg2" if find_spec("psycopg") is None else "psycopg"
-    return f"postgresql+{driver}{separator}{rest}"
+    return f"postgresql+psycopg{separator}{rest}"
 
 
 def refuse_async(engine: Engine) -> None:
@@ -112,17 +108,6 @@ def refuse_async(engine: Engine) -> None:
             f"The driver {engine.driver} is asynchronous: use sqlite:///FILE or "
             f"postgresql+psycopg://… ({install_command('postgres')})."
         )
-
-
-def _refuse_schema(engine: Engine) -> None:
-    """Raise `ConfigurationError` for Prisma's option, which PostgreSQL's library does not know."""
-    schema = engine.url.query.get("schema")
-    if schema is None or engine.dialect.name != "postgresql":
-        return
-    raise ConfigurationError(
-        "Invalid store address (PostgreSQL has no option schema): leave schema=public out, or name "
-        "another schema by ?options=-csearch_path%3DNAME."
-    )
 
 
 def _set_connect_arguments(engine: Engine) -> None:

@@ -320,20 +320,6 @@ def test_applications_own_read_only_transaction_leaves_the_pool_alone(address):
     engine.dispose()
 
 
-def test_server_that_stays_read_only_is_said_to_be_the_wrong_one(address, monkeypatch):
-    SqlStore(address).close()
-    monkeypatch.setattr("facematch_core.store.database.FAILOVER_S", 0)
-    with contextlib.closing(SqlStore(address)) as store:
-        with read_only(address):
-            store.close()
-            with pytest.raises(StoreUnavailable, match="primary server"):
-                store.reserve(entry(), UNIT)
-            monkeypatch.undo()
-            assert store.budgets() == ()  # a reading does not mean that it can be written
-        store.close()
-        assert store.reserve(entry(), UNIT) is None
-
-
 # A server that falls silent
 
 #: However slow the machine is; and sooner than the store's own patience, which is 30 seconds.
