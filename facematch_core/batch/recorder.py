@@ -145,10 +145,7 @@ class Recorder:
             # Re-raise these before `_DAMAGE`: they are also ValueErrors.
             raise
         except sqlite3.Error as error:
-            reason = str(error)[:200]
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-                reason += ", as an earlier version of facematch wrote: name another file"
-            problem = f"The {self.label} {self.file} failed ({reason})."
+            problem = f"The {self.label} {self.file} failed ({str(error)[:200]})."
         except _DAMAGE as error:
             problem = (
                 f"The {self.label} is damaged and cannot be read "

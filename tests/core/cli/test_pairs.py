@@ -279,12 +279,12 @@ def test_two_processes_do_not_write_the_same_results(run, pairs, scripted):
     assert len(scripted.calls) == 3
 
 
-def test_calls_recorded_by_an_earlier_version_are_refused(run, pairs, scripted):
+def test_file_that_is_no_record_of_calls_is_refused_unchanged(run, pairs, scripted):
     Path("out.jsonl.calls").write_text('\n{"line": 2, "state": "begun"}')
     before = Path("out.jsonl.calls").read_bytes()
     answer = batch(run)
     assert answer.exit_code == 4
-    assert "out.jsonl.calls failed (file is not a database, as an earlier" in answer.stderr
+    assert "out.jsonl.calls failed (file is not a database)" in answer.stderr
     assert Path("out.jsonl.calls").read_bytes() == before
     assert not scripted.calls
 
