@@ -75,6 +75,7 @@ def compare_pairs(
     source: Path = arguments["pairs"]
     suffix = form_of("--out", out, ".jsonl", ".csv")
     repeats_all = arguments["repeat"] == REPEAT_ALL
+    # With --repeat all, a file beside `out`, which it replaces once it is complete.
     path = _choose_file(out, suffix, source, repeats_all=repeats_all, as_json=arguments["as_json"])
     results = ResultFile(path, suffix, workers=workers)
     summary = _run_batch(results, arguments, call_options, workers=workers)
@@ -325,7 +326,7 @@ class PairBatch(RecordedSystem):
         row = outcome.row or ""
         if is_stored:
             try:
-                self.results.add(row)
+                self.results.add(row)  # or keep it in `unwritten_rows`
             except OSError as failure:
                 self.stop_with(_unwritten(failure))
         else:

@@ -937,7 +937,7 @@ class EngineSimulator(VendorSimulator):
         return watched_class(**{**self.settings, **settings})
 
     def _watch(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an engine's method for a subclass: it notes its pictures, and waits in SLOW."""
+        """Return a method of the engine that first notes its pictures, and waits in SLOW."""
 
         def run_watched(backend: Backend, request: PictureRequest) -> Any:
             if request.operation in backend.capabilities.operations:
@@ -947,7 +947,7 @@ class EngineSimulator(VendorSimulator):
                 with self._lock:
                     self.requests_seen += 1
                     self.received = received
-                # In SLOW, until the next `set_situation`.
+                # Returns at once, but in SLOW only after the next `set_situation`.
                 self._slow_is_over.wait(CONNECTION_LIMIT_S)
             return method(backend, request)
 

@@ -152,12 +152,12 @@ class _Comparison:
         self._p_value = 1.0
         self.series: list[Resampling] = []
         if not self._why_not:
-            self._try_influence()
+            self._compute_from_influence()
 
-    def _try_influence(self) -> None:
-        """Set the interval and the p-value by the influence of each pair, where that is possible.
+    def _compute_from_influence(self) -> None:
+        """Set `_interval` and `_p_value` by the influence of each pair, where it is known.
 
-        Where it is not, they are set by resampling.
+        Where it is not, `_interval` stays None, and `difference` resamples.
         """
         if all(system.is_fixed for system in self._systems):
             return

@@ -793,7 +793,9 @@ class Recording:
             # A refusal is a known outcome, even if its price is not documented, see R16.
             if self.bench.simulator.price_unknown.intersection(FAILURES):
                 allowed.add(fm.Charged.UNKNOWN)
-        if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
+        if self.step > 1:
+            # An earlier request was accepted, so an error may also tell what that one has cost,
+            # even if it is an OutcomeUnknown.
             allowed.add(fm.Charged.YES if self._is_charged_so_far() else fm.Charged.NO)
         benches.check_charge("the charge", error, allowed)
         self.bench.check_retry(error)
@@ -829,13 +831,14 @@ class Recording:
     def _check_error_text_and_charge(
         self, error: fm.VendorError, status: int, body: ReplyBody
     ) -> None:
-        """Assert that an error quotes little of the response, and claims only what it says."""
+        """Assert that an error quotes little of the response, and claims no more than it says."""
         text = f"{error} {error!r} {vars(error)}"
         assert CANARY not in text, "the error contains a string that looks like a key"
         assert len(str(error)) < LONG_TEXT_LENGTH / 2, "the error repeats the whole body"
         assert "backend failed to read" not in text, f"its own code fails: {error}"
         is_free = error.billing.charged is fm.Charged.NO
         if status in self._accepted_statuses:
+            # The vendor did the work, and only its body cannot be read.
             if self._is_charged_so_far():
                 assert not is_free, "reported as free, but the vendor charges it"
             return
@@ -845,6 +848,7 @@ class Recording:
         blames_caller = isinstance(error, CALLERS_ERRORS)
         assert not blames_caller, "the error blames the caller, but the vendor failed"
         if not body.is_json and self._request_is_charged():
+            # Perhaps a gateway's response, which does not tell whether the vendor did the work.
             assert not is_free, "reported as free, but the vendor did not say so"
 
     def check_each_value_changed(self, not_passing: Recording) -> None:

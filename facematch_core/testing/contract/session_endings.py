@@ -80,7 +80,8 @@ class EndingDesk(Desk):
             expect("a deleted session", later, State.GONE)
         expect("the deletion of a missing session", repeated_deletion, Deletion)
         if not isinstance(later, fm.SessionResult):
-            # A session that a read still reports (as gone) may be deleted again.
+            # The read raised: the vendor does not know the session any longer. One that it still
+            # reports, as gone, may be deleted again.
             is_done = repeated_deletion.state is DeletionState.DONE
             assert not is_done, "the deletion of a missing session is reported as done"
         if self.capabilities.finds_by_record:

@@ -369,10 +369,10 @@ def _forgeries(
 def _editor_that_replaces(
     fact: str, replaced_paths: list[ValuePath]
 ) -> Callable[[HttpRequest, HttpReply], HttpReply]:
-    """Return a hook that replaces `fact` in each response and notes its paths."""
+    """Return a hook that replaces each value that is `fact` in a response and notes its path."""
 
     def edit(_: HttpRequest, reply: HttpReply) -> HttpReply:
-        document = reply.at()
+        document = reply.at()  # the whole body
         paths = []
         for path, value in values_in(document):
             if str(value).casefold() == fact.casefold():

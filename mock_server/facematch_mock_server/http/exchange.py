@@ -81,6 +81,7 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
         handler.note(request, str(upload_fault))
         return AnswerPlan(fault=upload_fault)
     response = ask(handler.handle, request)
+    # The fault that the handler has looked up for this call.
     fault: Fault | None = response.fault
     if fault is None:
         seconds = handler.latency_s(request) + response.delay_s
@@ -88,6 +89,7 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
             fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
         return AnswerPlan(response=response, fault=fault)
     if fault.is_postponed:
+        # The handler has only looked up the fault: it carries out the call after the delay.
         postponed = attrs.evolve(request, fault=fault, vendor=handler.mock_vendor_of(request))
         return AnswerPlan(fault=fault, postponed=postponed)
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
