@@ -46,7 +46,7 @@ from facematch_mock_server.base.messages import (
     media_type,
     read_form,
 )
-from facematch_mock_server.claims import CitedClaims, placeholders_of
+from facematch_mock_server.claims import CitedClaims, placeholders_of, response
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
@@ -229,6 +229,13 @@ class Call:
     ) -> Response:
         """Build the response that the claim `key` describes, with this call's headers."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
+
+    def answer_file(
+        self, key: str, media_type: str, content: bytes, headers: Headers = ()
+    ) -> Response:
+        """Build the response with a file, which cites the claim `key`; with this call's headers."""
+        self.claims.cite(key)
+        return response(200, media_type, content, (*headers, *self.headers))
 
     def refuse(
         self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object

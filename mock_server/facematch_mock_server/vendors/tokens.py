@@ -51,6 +51,13 @@ class TokenRecords:
         make = functools.partial(IssuedToken, at=at, client=client, expires=expires)
         self.tokens.append(make, text)
 
+    def find_valid(self, text: str, now: dt.datetime) -> IssuedToken | None:
+        """Return a token that was issued, and neither revoked nor expired; None for any other."""
+        token = self.tokens.find(text)
+        if token is None or token.revoked or now >= token.expires:
+            return None
+        return token
+
 
 class Tokens(Extension["TokenRecords"]):
     """The access tokens of one world, in memory only. Thread-safe."""

@@ -268,10 +268,8 @@ def delete_listed_examples(call: base.Call) -> Response:
 def download_example(call: base.Call) -> Response:
     image_id = _check_id(call, call.path_values[0])
     example = _examples_of(call).find(_key_of(call), image_id)
-    call.claims.cite("examples.picture")
     content = b"" if example is None else example.picture.content
-    headers = (("Content-Type", "application/octet-stream"),)
-    return Response(status=200, headers=headers, body=content)
+    return call.answer_file("examples.picture", "application/octet-stream", content)
 
 
 def verify_example(call: base.Call) -> Response:

@@ -15,20 +15,18 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request, Response, form_of
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
+from facematch_mock_server.vendors.tokens import TokenRecords, Tokens
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
 LOGIN = "/v1/authorize"
-
-#: The first bytes of accepted files, by type.
-_FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -72,8 +70,9 @@ def _check_token(call: DeepvueCall) -> None:
     text = base.bearer_token(call.request)
     if not text:
         call.deny("auth.missing")
-    token: IssuedToken | None = call.world.records.tokens.find(text)
-    if token is None or token.revoked or call.now >= token.expires:
+    records: TokenRecords = call.world.records
+    token = records.find_valid(text, call.now)
+    if token is None:
         call.key_label = "wrong"
         call.deny("auth.token")
     call.client = token.client
@@ -145,12 +144,11 @@ def _read_files(call: DeepvueCall) -> None:
     )
     problems: dict[str, str] = {}
     allowed = () if call.route is None else call.route.extra
-    starts = tuple(start for extension, start in _FIRST_BYTES.items() if extension in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
             upload = call.values[name] = form.files[name][-1]
             ending = upload.name.rpartition(".")[2].lower()
-            if ending not in allowed or not upload.content.startswith(starts):
+            if ending not in allowed or type_of_file(upload.content) not in allowed:
                 problems[name] = call.claims["body.format"]
         else:
             text = form.fields.get(name, [""])[-1]

@@ -20,7 +20,7 @@ from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.vendor import endpoint
 
 from . import webhooks
-from .records import KEPT_REVIEWS, STATUSES, DiditRecords, Workflow
+from .records import STATUSES, DiditRecords, Workflow, with_review
 
 
 class DiditSessionControl(DocumentSessions[DiditRecords]):
@@ -65,12 +65,8 @@ class DiditSessionControl(DocumentSessions[DiditRecords]):
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
-
-        def change(session: Session) -> Session:
-            reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
-            return attrs.evolve(session, status=status, reviews=reviews)
-
-        session: Session = require(world.sessions.change(session_id, change), "session")
+        decided = world.sessions.change(session_id, lambda stored: with_review(stored, review))
+        session: Session = require(decided, "session")
         webhooks.announce(world, session)
         return session
 

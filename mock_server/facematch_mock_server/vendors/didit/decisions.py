@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.claims import CitedClaims, response
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of, is_open, page_url
 from facematch_mock_server.world.sessions import Review, Session
@@ -261,25 +262,8 @@ def _list_events(session: Session) -> dict[str, Any]:
     }
 
 
-#: Media types by the first bytes.
-_MEDIA_TYPES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-)
-
-
-def media_type_of(content: bytes) -> str | None:
-    """Return a picture's media type, judged by its first bytes, or None."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    for first_bytes, media_type in _MEDIA_TYPES:
-        if content.startswith(first_bytes):
-            return media_type
-    return None
-
-
+#: The types of pictures; a document may be a PDF at other vendors.
+PICTURE_TYPES = frozenset({"jpeg", "png", "tiff", "webp"})
 #: Clients must not cache a picture or interpret it as another type.
 _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
@@ -317,9 +301,11 @@ def serve_picture(call: DiditCall) -> Response:
     content = world.pictures.find(session.pictures[name])
     if content is None:
         call.refuse("media.forgotten")
-    call.claims.cite("media.picture")
-    media_type = media_type_of(content) or "application/octet-stream"
-    return response(200, media_type, content, _NO_STORE)
+    file_type = type_of_file(content)
+    media_type = "application/octet-stream"
+    if file_type in PICTURE_TYPES:
+        media_type = f"image/{file_type}"
+    return call.answer_file("media.picture", media_type, content, _NO_STORE)
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from facematch_core.base.addresses import HINT_HEADER
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Route
@@ -24,7 +25,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import faces, framework, webhooks
-from .decisions import media_type_of
+from .decisions import PICTURE_TYPES
 from .framework import CHECKS, DiditCall, Field, Invalid, check_rate, make_route, world_of
 from .pictures import warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
@@ -97,7 +98,7 @@ def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
     if len(content) > claims.get("start.portrait_limit"):
         claims.cite("start.portrait_limit")
         raise Invalid("Image size exceeds 2MB.")
-    if media_type_of(content) is None:
+    if type_of_file(content) not in PICTURE_TYPES:
         raise Invalid(claims["start.bad_portrait"])
     return content
 

@@ -12,7 +12,7 @@ import attrs
 
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.world.sessions import MAX_SESSIONS
+from facematch_mock_server.world.sessions import MAX_SESSIONS, Review, Session
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
 #: The statuses of a session (Didit OpenAPI, 2026-07-18).
@@ -83,6 +83,12 @@ class DiditRecords:
         #: The `vendor_data` of blocked users, who cannot start sessions.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
         self.faces = FaceIndex()
+
+
+def with_review(session: Session, review: Review) -> Session:
+    """Return the session with one more review, and with the status that the review sets."""
+    reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
+    return attrs.evolve(session, status=review.new_status, reviews=reviews)
 
 
 def read_uuid(text: Any) -> str:

@@ -6,9 +6,9 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import partial
-
-import attrs
+from typing import Any
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
@@ -16,7 +16,7 @@ from facematch_mock_server.world.sessions import Review, Session
 
 from . import decisions, framework, webhooks
 from .framework import DiditCall, Field, Invalid, make_route, stamp
-from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES
+from .records import APPROVED, DECLINED, IN_REVIEW, STATUSES, with_review
 from .session_list import list_sessions
 
 _RESUBMITTED = "Resubmitted"
@@ -59,11 +59,8 @@ def _update(call: DiditCall) -> Response:
         call.refuse("update.same")
     if status == _RESUBMITTED:
         call.refuse("update.resubmitted")
-    review = Review(
-        user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
-    )
-    reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
-    updated = attrs.evolve(session, status=status, reviews=reviews)
+    review = _make_review(call, values)
+    updated = with_review(session, review)
     current = call.world.sessions.change(
         session.id, lambda stored: updated if stored is session else stored
     )
@@ -75,6 +72,15 @@ def _update(call: DiditCall) -> Response:
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
+
+
+def _make_review(call: DiditCall, values: Mapping[str, Any]) -> Review:
+    return Review(
+        user="API Client",
+        new_status=values["new_status"],
+        comment=values.get("comment"),
+        created_at=call.now,
+    )
 
 
 # POST /v3/session/{id}/simulate/, of a sandbox
@@ -90,16 +96,10 @@ def _simulate(call: DiditCall) -> Response:
     values = framework.read_json_fields(call, call.body, _SIMULATION)
     if call.is_live:
         call.hint = "simulate is a sandbox's: no source says what Didit answers to a live key"
-    status = values["new_status"]
-    review = Review(
-        user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
+    review = _make_review(call, values)
+    simulated = call.world.sessions.change(
+        call.session.id, lambda stored: with_review(stored, review)
     )
-
-    def simulate(stored: Session) -> Session:
-        reviews = (*stored.reviews, review)[-KEPT_REVIEWS:]
-        return attrs.evolve(stored, status=status, reviews=reviews)
-
-    simulated = call.world.sessions.change(call.session.id, simulate)
     if simulated is None:
         call.refuse("session.unknown")
     webhooks.announce(call.world, simulated, call.request)

@@ -164,14 +164,20 @@ def find_own_applicant(call: Call, applicant_id: object) -> Applicant | None:
     return applicant if applicant is not None and _is_own(call, applicant) else None
 
 
+def find_active_applicant(call: Call, applicant_id: object) -> Applicant | None:
+    """Return the applicant of the token's environment; None if it is unknown or was deleted."""
+    applicant = find_own_applicant(call, applicant_id)
+    return None if applicant is None or applicant.is_deleted else applicant
+
+
 def _is_own(call: Call, applicant: Applicant) -> bool:
     return applicant.is_sandbox is not call.is_live
 
 
 def read_applicant(call: Call, problems: FieldProblems, applicant_id: object) -> Applicant:
     """Return the applicant that a field names; refuse the call if there is none."""
-    applicant = find_own_applicant(call, applicant_id)
-    if applicant is None or applicant.is_deleted:
+    applicant = find_active_applicant(call, applicant_id)
+    if applicant is None:
         problems.add("applicant_id", "is unknown")
         problems.refuse(call)
     return applicant
@@ -244,7 +250,7 @@ def delete(call: Call) -> Response:
             call.world.sessions.change(
                 session.id, lambda run: hosted.with_status(call.world, run, ABANDONED)
             )
-    return _answer_nothing(call)
+    return call.answer("applicant.deleted")
 
 
 def restore(call: Call) -> Response:
@@ -258,7 +264,7 @@ def restore(call: Call) -> Response:
         call.refuse("path", "applicant.archived")
     call.claims.cite("applicant.archived")
     records.applicants.put(applicant.id, attrs.evolve(applicant, deleted_at=None))
-    return _answer_nothing(call)
+    return call.answer("applicant.deleted")
 
 
 def make_sdk_token(call: Call) -> Response:
@@ -275,9 +281,3 @@ def make_sdk_token(call: Call) -> Response:
         check_text(problems, name, body.get(name))
     problems.refuse_if_any(call)
     return call.answer("sdk_token.made", {"token": f"mock-sdk-{hosted.new_token(call.world)}"})
-
-
-def _answer_nothing(call: Call) -> Response:
-    """Return a 204 without a body."""
-    call.claims.cite("applicant.deleted")
-    return Response(status=204, headers=call.headers)

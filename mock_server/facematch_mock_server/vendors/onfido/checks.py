@@ -21,7 +21,7 @@ from .applicants import (
     FieldProblems,
     Uploaded,
     check_tags,
-    find_own_applicant,
+    find_active_applicant,
     read_applicant,
     show_time,
 )
@@ -264,8 +264,8 @@ def _show(call: Call, check: Session) -> dict[str, Any]:
 
 def _is_visible(call: Call, session: Session) -> bool:
     """Return whether a session is a check of the token's environment that was not deleted."""
-    applicant = find_own_applicant(call, session.internal_id)
-    return session.service == CHECK and applicant is not None and not applicant.is_deleted
+    applicant = find_active_applicant(call, session.internal_id)
+    return session.service == CHECK and applicant is not None
 
 
 def _find(call: Call, check_id: str) -> Session | None:

@@ -21,7 +21,7 @@ from .applicants import (
     FieldProblems,
     check_tags,
     check_text,
-    find_own_applicant,
+    find_active_applicant,
     page_of,
     read_applicant,
     show_time,
@@ -111,8 +111,8 @@ def start(call: Call) -> Response:
 
 def _is_visible(call: Call, session: Session) -> bool:
     """Return whether a run is one of the token's environment, whose applicant was not deleted."""
-    applicant = find_own_applicant(call, session.internal_id)
-    return session.hosted is not None and applicant is not None and not applicant.is_deleted
+    applicant = find_active_applicant(call, session.internal_id)
+    return session.hosted is not None and applicant is not None
 
 
 def read(call: Call) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.vendors.base import Call, read_or_empty
 
@@ -19,13 +20,13 @@ from .applicants import (
     FieldProblems,
     OnfidoRecords,
     Uploaded,
-    find_own_applicant,
+    find_active_applicant,
     read_applicant,
     show_time,
 )
 
-#: The first bytes of the file types that Onfido takes.
-_FILE_TYPES = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png", b"%PDF-": "pdf"}
+#: Onfido's names of the file types that it takes.
+_FILE_TYPES = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 _CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf"}
 
 
@@ -91,7 +92,7 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     if file is None:
         problems.add("file", "can't be blank")
         problems.refuse(call)
-    file_type = _file_type_of(file.content)
+    file_type = _FILE_TYPES.get(type_of_file(file.content) or "")
     if file_type is None:
         problems.add("file", "must be a jpg, png or pdf")
     if len(file.content) > call.claims[kind.size_claim]:
@@ -114,13 +115,6 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     call.world.records.uploads.put(uploaded.id, uploaded)
     call.claims.cite("upload.smallest")
     return call.answer("upload.made", _show(uploaded))
-
-
-def _file_type_of(content: bytes) -> str | None:
-    for start, file_type in _FILE_TYPES.items():
-        if content.startswith(start):
-            return file_type
-    return None
 
 
 def _check_face(call: Call, problems: FieldProblems, file: Upload) -> None:
@@ -160,8 +154,7 @@ def _find(kind: UploadKind, call: Call) -> Uploaded:
     uploaded = records.uploads.find(call.path_values[0].lower())
     if uploaded is None or uploaded.kind != kind.name:
         call.refuse("path")
-    applicant = find_own_applicant(call, uploaded.applicant_id)
-    if applicant is None or applicant.is_deleted:
+    if find_active_applicant(call, uploaded.applicant_id) is None:
         call.refuse("path", "key.environments")
     return uploaded
 
@@ -175,9 +168,7 @@ def _download(kind: UploadKind, call: Call) -> Response:
     file = content_of(call, uploaded)
     if file is None:
         call.refuse("path")
-    call.claims.cite("upload.shown")
-    content_type = ("Content-Type", _CONTENT_TYPES[uploaded.file_type])
-    return Response(status=200, headers=(content_type, *call.headers), body=file.content)
+    return call.answer_file("upload.shown", _CONTENT_TYPES[uploaded.file_type], file.content)
 
 
 def handlers_of(kind: UploadKind) -> Mapping[str, Mapping[str, Callable[[Any], Response]]]:

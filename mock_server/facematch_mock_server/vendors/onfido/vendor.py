@@ -13,7 +13,7 @@ from facematch_mock_server.base.messages import Request, Response, form_of
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.tokens import IssuedToken, Tokens
+from facematch_mock_server.vendors.tokens import Tokens
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.outgoing import may_send
@@ -92,8 +92,9 @@ def _check_token(call: Call) -> None:
 
 def _secret_of(call: Call, token: str | None) -> str | None:
     """Return the secret of the client to whom a valid token of a login was issued."""
-    issued: IssuedToken | None = call.world.records.tokens.find(token or "")
-    if issued is None or issued.revoked or call.now >= issued.expires:
+    records: OnfidoRecords = call.world.records
+    issued = records.find_valid(token or "", call.now)
+    if issued is None:
         return None
     for text, _ in call.world.keys.of_client(issued.client):
         return text

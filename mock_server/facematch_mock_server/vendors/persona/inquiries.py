@@ -154,9 +154,9 @@ def _read_reference_id(
 
 def _find_account(call: PersonaCall, reference_id: str) -> str | None:
     """Return the account with a reference id in the key's environment, or None."""
-    for session in call.world.sessions.all():
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
         inquiry = inquiry_of(session)
-        if inquiry.reference_id == reference_id and hosted_of(session).is_live is call.is_live:
+        if inquiry.reference_id == reference_id:
             return inquiry.account_id
     return None
 
@@ -254,9 +254,7 @@ def _find_verification(
     call: PersonaCall, fits: Callable[[Verification], bool]
 ) -> tuple[Session, Verification]:
     """Return a verification that fits, with its inquiry; refuse the call if there is none."""
-    for session in call.world.sessions.all():
-        if hosted_of(session).is_live is not call.is_live:
-            continue
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
         for verification in inquiry_of(session).verifications:
             if fits(verification):
                 resources.cite_verifications(call.claims, session)

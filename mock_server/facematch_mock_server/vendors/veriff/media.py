@@ -6,6 +6,7 @@ import uuid
 
 import attrs
 
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
@@ -117,7 +118,7 @@ def _pictures_in(call: VeriffCall, session: Session) -> dict[str, bytes]:
 
 
 def _media_type(content: bytes) -> str:
-    return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+    return "image/png" if type_of_file(content) == "png" else "image/jpeg"
 
 
 def list_media(call: VeriffCall) -> Response:
@@ -147,9 +148,7 @@ def download(call: VeriffCall) -> Response:
     content = _find_picture(call, call.path_values[0].lower())
     if content is None:
         call.refuse("download.unknown")
-    call.claims.cite("download.answer")
-    content_type = ("Content-Type", _media_type(content))
-    return Response(status=200, headers=(content_type, *call.headers), body=content)
+    return call.answer_file("download.answer", _media_type(content), content)
 
 
 def _find_picture(call: VeriffCall, wanted_id: str) -> bytes | None:
