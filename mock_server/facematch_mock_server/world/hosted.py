@@ -106,7 +106,7 @@ class SessionRules:
     price_claim: str = "credit.price"
     finished_statuses: frozenset[str] = frozenset()
     only_link_expires: bool = False
-    on_status_change: Callable[[World, Session], None] = lambda _, __: None
+    on_status_change: Callable[[World, Session], object] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda _: None
     facts_for_web_sdk: Callable[[Session], Mapping[str, Any]] = lambda _: {}
 

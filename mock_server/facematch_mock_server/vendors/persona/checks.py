@@ -47,10 +47,6 @@ def new_verification(
     )
 
 
-def _note_new_status(world: World, session: Session) -> None:
-    note_status(world, session)
-
-
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the verifications of a check of the person, and what follows."""
     if not check.liveness.probe.faces:
@@ -110,7 +106,7 @@ SESSION_RULES = SessionRules(
     fail=_fail,
     service="INQUIRY",
     finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
-    on_status_change=_note_new_status,
+    on_status_change=note_status,
     return_url=_return_url,
     facts_for_web_sdk=resources.facts_for_web_sdk,
 )

@@ -14,6 +14,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import with_hosted
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
 from . import resources, webhooks
 from .calls import PersonaCall
@@ -112,6 +113,6 @@ def redact(call: PersonaCall) -> Response:
         return with_inquiry(session, note=None, reference_id=None, tags=(), fields={}, times=times)
 
     session = call.world.sessions.change(session.id, remove_data) or session
-    webhooks.announce(call.world, session, webhooks.REDACTION)
+    announce(call.world, session, event=webhooks.REDACTION)
     body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)

@@ -16,6 +16,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
 from . import resources, webhooks
 from .calls import PersonaCall, new_id
@@ -117,8 +118,8 @@ def create(call: PersonaCall) -> Response:
         session = _count_session(call, session)
     # A webhook may arrive before this answer does.
     if creates_account:
-        webhooks.announce(call.world, session, webhooks.ACCOUNT_CREATION)
-    webhooks.announce(call.world, session, webhooks.CREATION)
+        announce(call.world, session, event=webhooks.ACCOUNT_CREATION)
+    announce(call.world, session, event=webhooks.CREATION)
     body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.created", {**body, "meta": shown})
 

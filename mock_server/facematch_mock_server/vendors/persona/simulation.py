@@ -10,8 +10,9 @@ from typing import Any
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
-from . import resources, webhooks
+from . import resources
 from .calls import PersonaCall
 from .checks import new_verification
 from .decisions import store_and_announce_status
@@ -98,5 +99,5 @@ def _simulate_verification(
 
     session = call.world.sessions.change(session.id, add) or session
     if kind == SELFIE:
-        webhooks.announce(call.world, session, f"verification.{verification.status}")
+        announce(call.world, session, event=f"verification.{verification.status}")
     return session

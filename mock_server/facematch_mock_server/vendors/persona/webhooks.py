@@ -12,7 +12,6 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.sessions import Session
@@ -20,6 +19,8 @@ from facematch_mock_server.world.webhooks import (
     Destination,
     SignedPayload,
     WebhookDelivery,
+    WebhookRules,
+    announce,
 )
 
 from . import resources
@@ -71,20 +72,15 @@ _WEBHOOK_NAMES = frozenset({
 _ATTEMPTS = 8
 
 
-def announce(world: World, session: Session, event: str) -> None:
-    """Queue a delivery about an inquiry for each destination that gets this event."""
-    webhooks.announce(world, session, event=event)
-
-
 def announce_status(world: World, session: Session) -> None:
     """Queue the deliveries about an inquiry's new status, and about what led to it."""
     inquiry = resources.inquiry_of(session)
     if inquiry.has_untold_selfie:
-        announce(world, session, f"verification.{newest_selfie(session).status}")
+        announce(world, session, event=f"verification.{newest_selfie(session).status}")
     if inquiry.untold_end is not None:
         before_decision = attrs.evolve(session, status=inquiry.untold_end)
-        announce(world, before_decision, _EVENTS[inquiry.untold_end])
-    announce(world, session, _EVENTS[session.status])
+        announce(world, before_decision, event=_EVENTS[inquiry.untold_end])
+    announce(world, session, event=_EVENTS[session.status])
 
 
 def newest_selfie(session: Session) -> Verification:
@@ -141,7 +137,7 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
 
 
 #: Persona documents no greatest age: two hours are ours, as in the backend.
-RULES = webhooks.WebhookRules(
+RULES = WebhookRules(
     events=EVENTS,
     # A receiver that a test adds gets the events about its inquiries.
     default_events=_OF_SESSIONS,

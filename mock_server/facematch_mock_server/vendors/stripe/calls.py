@@ -14,7 +14,6 @@ from typing import Any, NoReturn, TypeAlias
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.claims import JSON
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
@@ -308,11 +307,3 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
         return answer
 
     return handle_once
-
-
-def keep_server_error(call: StripeCall, answer: Response) -> None:
-    """Give an error of Stripe's own servers again to the idempotency key of its call."""
-    call.authenticate(key_of(call.request))
-    is_error = answer.status >= 500 and answer.header("content-type") == JSON
-    if is_error and call.key is not None and call.replay_name:
-        call.world.records.save(call.replay_name, call.request, answer, call.now)

@@ -17,6 +17,7 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
 from . import webhooks
 from .calls import (
@@ -132,7 +133,7 @@ def start(call: StripeCall) -> Response:
         callback=return_url,
         is_live=call.is_live,
     )
-    webhooks.announce(call.world, session, webhooks.CREATED)
+    announce(call.world, session, event=webhooks.CREATED)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -267,7 +268,7 @@ def redact(call: StripeCall) -> Response:
             return with_identity(stored, fields=fields, redacted_at=redacted_at)
 
         session = call.world.sessions.change(session.id, remove_data) or session
-        webhooks.announce(call.world, session, webhooks.REDACTED, delay_s=takes_s)
+        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
     return call.answer("session.answer", _show(call, session))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from facematch_mock_server.base.messages import Response
+from facematch_mock_server.claims import JSON
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import DocumentSessions
@@ -20,7 +21,6 @@ from .calls import (
     StripeRecords,
     check_key,
     check_rate,
-    keep_server_error,
     key_of,
     with_replay,
 )
@@ -105,7 +105,11 @@ class Stripe(base.ListingVendor):
     )
 
     def answered_by_fault(self, call: StripeCall, answer: Response) -> None:
-        keep_server_error(call, answer)
+        """Give an error of Stripe's own servers again to the idempotency key of its call."""
+        call.authenticate(key_of(call.request))
+        is_error = answer.status >= 500 and answer.header("content-type") == JSON
+        if is_error and call.key is not None and call.replay_name:
+            self.world.records.save(call.replay_name, call.request, answer, call.now)
 
 
 _CURL = (

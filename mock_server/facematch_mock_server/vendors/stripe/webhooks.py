@@ -10,7 +10,6 @@ import attrs
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import require
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
@@ -21,6 +20,7 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookRules,
+    announce,
 )
 
 from .calls import NEWEST_VERSION, new_id
@@ -39,14 +39,9 @@ _USUAL = (
 )
 
 
-def announce(world: World, session: Session, event: str, *, delay_s: float = 0) -> None:
-    """Queue an event for each endpoint that gets it."""
-    webhooks.announce(world, session, event=event, delay_s=delay_s)
-
-
 def announce_status(world: World, session: Session) -> None:
     """Queue the event of a session's new status."""
-    announce(world, session, f"{_PREFIX}{session.status}")
+    announce(world, session, event=f"{_PREFIX}{session.status}")
 
 
 def compose(
