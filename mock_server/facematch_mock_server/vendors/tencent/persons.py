@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import base64
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
+from facematch_mock_server.vendors.persons import PersonFace, score_person
 
 from .faces import find_wrong_side, is_qualified, rectangle_of, select_faces, whole_number
 
@@ -51,64 +51,30 @@ _TEXTS: Final = {
 
 
 @attrs.frozen(kw_only=True)
-class Group:
-    """A group of persons.
+class Group(stored.Group):
+    """A group of persons, whose name is unique, too.
 
     Attributes:
-        id, name: Its id and its name, both unique.
-        model: The version of the model of its faces.
         descriptions: The names of the descriptions that each of its persons may have.
     """
 
-    id: str
-    name: str
-    model: str
     descriptions: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
-class PersonFace:
-    """A face of a person: the largest in its picture, which is kept in memory only."""
-
-    id: str
-    picture: Upload
-
-
-@attrs.frozen(kw_only=True)
-class Person:
+class Person(stored.Person):
     """A person in a group.
 
     Attributes:
-        id: Unique among the persons of all groups.
-        name: The name, which several persons may have.
         gender: 0 if unknown, 1 for male, 2 for female.
-        group: The group, in which the person is since its creation.
         descriptions: The texts of the group's descriptions.
-        faces: The faces, oldest first.
     """
 
-    id: str
-    name: str
     gender: int
-    group: Group
     descriptions: tuple[str, ...]
-    faces: tuple[PersonFace, ...]
 
 
-class Persons:
-    """The groups and the persons of one world: the newest 1,000 of each. Thread-safe.
-
-    `lock` is held from the check of an id to the change that follows.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.groups: Collection[Group] = Collection(limit=1000)
-        self.persons: Collection[Person] = Collection(limit=1000)
-
-    def persons_of(self, group_ids: Sequence[str]) -> list[Person]:
-        """Return the persons in any of these groups."""
-        return [each for each in self.persons.all() if each.group.id in group_ids]
+Persons = stored.Persons[Group, Person]
 
 
 def create_group(call: PairCall) -> Response:
@@ -149,7 +115,7 @@ def create_person(call: PairCall) -> Response:
                 id=person_id,
                 name=name,
                 gender=gender,
-                group=group,
+                group_id=group.id,
                 descriptions=_read_descriptions(call, group),
                 faces=(created,),
             )
@@ -165,6 +131,7 @@ def create_person(call: PairCall) -> Response:
 def create_face(call: PairCall) -> Response:
     """Add the faces of several pictures to a person, each with a code of its own."""
     person = _find_person(call)
+    group = _find_group(call, person.group_id)
     pictures = _read_pictures(call)
     if len(pictures) > call.claims["face.most_sent"]:
         call.refuse("face.many_sent", "face.most_sent")
@@ -194,7 +161,7 @@ def create_face(call: PairCall) -> Response:
         "SucIndexes": indexes,
         "SucFaceRects": rectangles,
     }
-    return _answer(call, "face.created", person.group.model, **fields)
+    return _answer(call, "face.created", group.model, **fields)
 
 
 def delete_person(call: PairCall) -> Response:
@@ -239,7 +206,7 @@ def search_persons(call: PairCall) -> Response:
     def rank(number: int) -> list[dict[str, Any]]:
         candidates = []
         for person in persons:
-            score = max(call.score_stored(picture, number, face.picture) for face in person.faces)
+            score = score_person(call, picture, number, person)
             if score >= threshold:
                 candidates.append(_describe_candidate(call, person, "", score))
         return candidates
@@ -251,8 +218,9 @@ def search_persons(call: PairCall) -> Response:
 def verify(call: PairCall) -> Response:
     """Tell whether the largest face of a picture is a person's."""
     person = _find_person(call)
+    group = _find_group(call, person.group_id)
     if call.endpoint is VERIFY_PERSON:
-        _check_newest_model(call, person.group)
+        _check_newest_model(call, group)
     (picture,) = call.pictures.values()
     _find_faces(call, picture)
     score = 0.0
@@ -262,7 +230,7 @@ def verify(call: PairCall) -> Response:
     _charge(call)
     is_match = score >= call.claims["verify.match_from"]
     fields = {"Score": score, "IsMatch": is_match}
-    return _answer(call, "verify.answer", person.group.model, **fields)
+    return _answer(call, "verify.answer", group.model, **fields)
 
 
 #: The handlers by endpoint.
@@ -436,7 +404,7 @@ def _judge_new_face(
     if not is_qualified(call, picture):
         return _JudgedPicture(code=-1601)
     largest, *_ = seen.faces
-    if max(call.score_stored(picture, 0, face.picture) for face in person.faces) <= threshold:
+    if score_person(call, picture, 0, person) <= threshold:
         return _JudgedPicture(code=-1604)
     return _JudgedPicture(code=0, face=largest)
 
@@ -488,7 +456,7 @@ def _describe_candidate(
 ) -> dict[str, Any]:
     shows_person = call.json_body.get("NeedPersonInfo") == 1
     groups = [
-        {"GroupId": person.group.id, "PersonExDescriptions": list(person.descriptions)},
+        {"GroupId": person.group_id, "PersonExDescriptions": list(person.descriptions)},
     ]
     return {
         "PersonId": person.id,
