@@ -123,6 +123,108 @@ def preview_steps(version):
     )
 
 
+GROUP = "/face/v1.2/persongroups/people"
+NAMED_PERSON = {"name": "Ada"}
+#: The field that a call about the newest person fills with the ids of a face, or of the person.
+FACE, FACES, PERSON = {"faceId": 0}, {"faceIds": 0}, {"personId": 0}
+IN_GROUP = {"personGroupId": "people"}
+
+
+def json_request_to(path, body=None, method="POST"):
+    return azure_request(path, json_bytes(body), JSON, method=method)
+
+
+def newest_person(engine):
+    *_, person = engine.world.records.persons.all()
+    return person
+
+
+def on_person(suffix="", content=b"", method="POST"):
+    """Return a step: a request about the newest person."""
+
+    def step(engine):
+        path = f"{GROUP}/persons/{newest_person(engine).id}{suffix}"
+        return engine.handle(azure_request(path, content, STREAM, method=method))
+
+    return step
+
+
+def about_person(name, *parts, query="", **body):
+    """Return a step that sends a new face's id, and the newest person's, in the `parts`."""
+
+    def step(engine):
+        sent = dict(body)
+        (face_id,) = ids_of(engine, query=query)
+        for part in parts:
+            known = {"faceId": face_id, "faceIds": [face_id], "personGroupId": "people"}
+            if part is PERSON:
+                known["personId"] = newest_person(engine).id
+            sent |= {key: known[key] for key in part}
+        return engine.handle(json_request_to(f"/face/v1.2/{name}", sent))
+
+    return step
+
+
+def fill_person(engine):
+    """A step: a face for a person who has the most."""
+    records = engine.world.records
+    person = newest_person(engine)
+    records.persons.put(person.id, attrs.evolve(person, faces=person.faces * 248))
+    return on_person("/persistedfaces", large_scene())(engine)
+
+
+def person_steps():
+    """Return the calls about a group, its person and faces, with each refusal."""
+    identify = "/face/v1.2/identify"
+    similar = "/face/v1.2/findsimilars"
+    named = {"name": "People", "userData": "staff"}
+    return (
+        json_request_to(f"{GROUP}!", named, "PUT"),
+        json_request_to(GROUP, {"name": ""}, "PUT"),
+        json_request_to(GROUP, {"name": "x" * 129}, "PUT"),
+        json_request_to(GROUP, {"name": "x", "userData": "x" * 16_385}, "PUT"),
+        json_request_to(GROUP, {**named, "recognitionModel": "recognition_05"}, "PUT"),
+        azure_request(GROUP, method="GET"),
+        json_request_to(GROUP, named, "PUT"),
+        json_request_to(GROUP, named, "PUT"),
+        azure_request(f"{GROUP}?returnRecognitionModel=true", method="GET"),
+        azure_request(f"{GROUP}/training", method="GET"),
+        json_request_to(identify),
+        json_request_to(identify, {"faceIds": [FACE_ID]}),
+        json_request_to(identify, {"faceIds": [FACE_ID], "personGroupId": "!"}),
+        json_request_to(identify, {"faceIds": [FACE_ID], "personGroupId": "nobody"}),
+        json_request_to(identify, {"faceIds": [FACE_ID], "largePersonGroupId": "people"}),
+        json_request_to(identify, {"faceIds": [FACE_ID], **IN_GROUP}),
+        json_request_to(f"{GROUP}/persons", NAMED_PERSON),
+        about_person("verify", FACE, IN_GROUP, PERSON),
+        on_person("/persistedFaces", large_scene(faces=0)),
+        on_person("/persistedfaces", large_scene(faces=2)),
+        on_person("/persistedfaces", large_scene()),
+        azure_request(f"{GROUP}/train"),
+        azure_request(f"{GROUP}/training", method="GET"),
+        on_person(method="GET"),
+        azure_request(f"{GROUP}/persons", method="GET"),
+        about_person("identify", FACES, IN_GROUP),
+        about_person("identify", FACES, IN_GROUP, confidenceThreshold=2),
+        about_person("identify", FACES, IN_GROUP, maxNumOfCandidatesReturned=101),
+        about_person("identify", FACES, IN_GROUP, query="recognitionModel=recognition_04"),
+        json_request_to(identify, {"faceIds": [], **IN_GROUP}),
+        json_request_to(identify, {"faceIds": [FACE_ID], **IN_GROUP}),
+        about_person("verify", FACE, IN_GROUP, PERSON),
+        about_person("verify", FACE, IN_GROUP, personId=FACE_ID),
+        about_person("verify", FACE, PERSON, personGroupId="nobody"),
+        about_person("verify", FACE, PERSON),
+        about_person("findsimilars", FACE, FACES),
+        about_person("findsimilars", FACE, FACES, mode="any"),
+        json_request_to(similar, {"faceId": FACE_ID}),
+        json_request_to(similar, {"faceId": FACE_ID, "faceListId": "list"}),
+        fill_person,
+        on_person(method="DELETE"),
+        azure_request(f"{GROUP}/persons/{FACE_ID}", method="GET"),
+        azure_request(GROUP, method="DELETE"),
+    )
+
+
 def compare_at_azure(probe=None, **how):
     """Return a step that compares two pictures, or without approval is refused their ids."""
 
@@ -163,7 +265,6 @@ def scenarios():
         azure_request(VERIFY, b"{", JSON),
         verify_request("one", "two"),
         azure_request(VERIFY, b'{"faceid1": "one"}', JSON),
-        azure_request(VERIFY, b'{"personId": "x"}', JSON),
         attrs.evolve(verify_request(), method="PUT"),
         start_request(),
         advance(600),
@@ -192,6 +293,7 @@ def scenarios():
     )
     return [
         Scenario("azure", camera, recognizer=Recognizer()),
+        Scenario("azure", person_steps()),
         *[Scenario("azure", preview_steps(x), None, Recognizer()) for x in preview.VERSIONS],
         Scenario("azure", calls),
         Scenario("azure", calls, {"access": "unapproved"}),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import Response, Upload, media_type
+from facematch_mock_server.base.messages import Headers, Response, Upload, media_type
 from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 
@@ -74,7 +74,7 @@ def detect(call: NumberedCall) -> Response:
     query = _read_query(call)
     if query["returnFaceId"]:
         access.check_access(call)
-    picture = _read_picture(call)
+    picture = read_picture(call)
     detected = call.detect_faces(picture)
     if not detected.decodes:
         call.refuse("image.unreadable")
@@ -97,7 +97,7 @@ def detect(call: NumberedCall) -> Response:
                 name: _ATTRIBUTES[name] for name in query["returnFaceAttributes"]
             }
         rows.append(row)
-    return _charge(call, "detect.faces", rows)
+    return charge(call, "detect.faces", rows)
 
 
 def _keep_face(call: NumberedCall, *, facts: Facts, index: int, query: Mapping[str, Any]) -> str:
@@ -109,7 +109,7 @@ def _keep_face(call: NumberedCall, *, facts: Facts, index: int, query: Mapping[s
         model=query["recognitionModel"],
         expires=call.now.timestamp() + query["faceIdTimeToLive"],
     )
-    call.world.records.put(face_id, face)
+    call.world.records.faces.put(face_id, face)
     return face_id
 
 
@@ -125,26 +125,52 @@ def _make_landmarks(rectangle: Mapping[str, int]) -> dict[str, dict[str, float]]
     return landmarks
 
 
-def verify(call: NumberedCall) -> Response:
-    access.check_access(call)
-    body = call.read_object("body.json")
-    if "personId" in body:
-        call.refuse("verify.person")
+def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
+    """Tell whether two faces are one person's."""
     if "faceid1" in body:
         call.claims.cite("verify.names")
     ids = {name: body.get(name, body.get(name.lower())) for name in ("faceId1", "faceId2")}
     call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
-    face1 = _find_face(call, ids["faceId1"])
-    face2 = _find_face(call, ids["faceId2"])
+    face1 = find_face(call, ids["faceId1"])
+    face2 = find_face(call, ids["faceId2"])
     if face1.model != face2.model:
         call.refuse("verify.models")
     score = _compare_faces(call, face1, face2)
     if score is None:
         call.refuse("verify.unknown", "verify.unscored")
-    call.claims.cite("verify.boundary", "verify.digits")
-    confidence = as_fraction(score)
+    call.claims.cite("verify.digits")
+    return answer_verify(call, as_fraction(score))
+
+
+def answer_verify(call: NumberedCall, confidence: float) -> Response:
+    call.claims.cite("verify.boundary")
     answer = {"isIdentical": confidence >= _IDENTICAL_FROM, "confidence": confidence}
-    return _charge(call, "verify.answer", answer)
+    return charge(call, "verify.answer", answer)
+
+
+def find_similar(call: NumberedCall) -> Response:
+    """Return which of several faces are like a face, the most like first."""
+    body = call.read_object("body.json")
+    for name in ("faceListId", "largeFaceListId"):
+        if body.get(name) is not None:
+            call.refuse("similar.lists", name=name)
+    if body.get("faceIds") is None:
+        call.refuse("similar.none")
+    mode = body.get("mode", "matchPerson")
+    if mode not in ("matchPerson", "matchFace"):
+        call.refuse("similar.mode")
+    most = read_count(call, body, default=20, most=1000)
+    face = find_face(call, body.get("faceId"), unknown="faces.unknown")
+    similar: list[dict[str, Any]] = []
+    for face_id, other in find_all(call, body, most=1000).items():
+        if other.model != face.model:
+            call.refuse("verify.models")
+        confidence = as_fraction(_compare_faces(call, face, other) or 0.0)
+        if mode == "matchFace" or confidence >= _IDENTICAL_FROM:
+            similar.append({"faceId": face_id, "confidence": confidence})
+    call.claims.cite("verify.digits")
+    similar.sort(key=lambda each: each["confidence"], reverse=True)
+    return charge(call, "similar.answer", similar[:most])
 
 
 def _compare_faces(call: NumberedCall, face1: DetectedFace, face2: DetectedFace) -> float | None:
@@ -152,7 +178,7 @@ def _compare_faces(call: NumberedCall, face1: DetectedFace, face2: DetectedFace)
     if face1 is face2:
         call.claims.cite("verify.others")
         return 100.0
-    compared = call.compare(_picture_of(call, face1), _picture_of(call, face2))
+    compared = call.compare(picture_of(call, face1), picture_of(call, face2))
     if face1.index or face2.index:
         call.claims.cite("verify.others")
         # The score of a face that is not the largest in its picture is our choice.
@@ -160,17 +186,18 @@ def _compare_faces(call: NumberedCall, face1: DetectedFace, face2: DetectedFace)
     return compared.score
 
 
-def _picture_of(call: NumberedCall, face: DetectedFace) -> Upload:
+def picture_of(call: NumberedCall, face: DetectedFace) -> Upload:
     """Return a face's picture; without its bytes if they are not kept (a card needs none)."""
     digest = face.facts.digest
     return Upload("image", call.world.pictures.find(digest) or b"", digest)
 
 
-def _charge(call: NumberedCall, claim: str, body: object) -> Response:
+def charge(call: NumberedCall, claim: str, body: object = None, headers: Headers = ()) -> Response:
+    """Return a response without a refusal, which is one transaction."""
     call.claims.cite("charge")
     operation, _, _ = claim.partition(".")
     call.charge(Decimal(0), service=operation.upper(), request_id=call.request_id)
-    return call.answer(claim, body)
+    return call.answer(claim, body, headers)
 
 
 def _read_query(call: NumberedCall) -> dict[str, Any]:
@@ -205,7 +232,7 @@ def _check_attributes(call: NumberedCall, values: Mapping[str, Any]) -> None:
         call.refuse("attributes.wrong", "attributes.models")
 
 
-def _read_picture(call: NumberedCall) -> Upload:
+def read_picture(call: NumberedCall) -> Upload:
     """Return the picture of the body, or the one at the link that the body has in its place."""
     body = call.request.body
     content_type = media_type(call.request.header("content-type", ""))
@@ -228,21 +255,44 @@ def _read_linked_picture(call: NumberedCall) -> Upload:
     return picture
 
 
-def _find_face(call: NumberedCall, face_id: object) -> DetectedFace:
+def find_face(
+    call: NumberedCall, face_id: object, *, unknown: str = "verify.unknown"
+) -> DetectedFace:
+    """Return the face of an id; refuse by `unknown` if it never was, or is no longer, known."""
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
-    face: DetectedFace | None = call.world.records.find(face_id.lower())
+    face: DetectedFace | None = call.world.records.faces.find(face_id.lower())
     if face is None or face.expires <= call.now.timestamp():
-        _refuse_unknown_face(call)
+        call.refuse(unknown, "verify.expired", "verify.newest_kept")
     has_bytes = call.world.pictures.find(face.facts.digest) is not None
     if call.world.recognizer.needs_bytes and not has_bytes:
-        _refuse_unknown_face(call)
+        call.refuse(unknown, "verify.expired", "verify.newest_kept")
     return face
 
 
-def _refuse_unknown_face(call: NumberedCall) -> NoReturn:
-    """Refuse a face that was never found, has expired, or is no longer among the newest."""
-    call.refuse("verify.unknown", "verify.expired", "verify.newest_kept")
+def find_all(call: NumberedCall, body: Mapping[str, Any], *, most: int) -> dict[str, DetectedFace]:
+    """Return the faces of the body's ``faceIds``, 1 to `most`, by id."""
+    ids = body.get("faceIds")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= most:
+        call.refuse("faces.count")
+    return {str(each): find_face(call, each, unknown="faces.unknown") for each in ids}
+
+
+def read_count(call: NumberedCall, body: Mapping[str, Any], *, default: int, most: int) -> int:
+    """Return how many candidates an answer may have: 1 to `most`."""
+    count = body.get("maxNumOfCandidatesReturned", default)
+    if type(count) is not int or not 1 <= count <= most:
+        call.refuse("candidates.count")
+    return count
+
+
+def read_recognition_model(call: NumberedCall, body: Mapping[str, Any]) -> str:
+    """Return the recognition model of a group."""
+    default, parse = _QUERY["recognitionModel"]
+    model: str | None = parse(body.get("recognitionModel", default))
+    if model is None:
+        call.refuse("query.wrong", name="recognitionModel")
+    return model
 
 
 def _flag(text: str) -> bool | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Response, media_type
@@ -18,6 +18,8 @@ from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import sessions
+
+T = TypeVar("T")
 
 VERSION = "v1.2-preview.1"
 OLDER_VERSION = "v1.1-preview.1"
@@ -199,7 +201,7 @@ def _list(workflow: str) -> Callable[[NumberedCall], Response]:
                 listed.append(_describe(call, expire_if_due(call.world, session)))
         start = call.query.get("start", "")
         later = [each for each in listed if each["id"] > start]
-        return call.answer("preview.listed", _select_page(call, later))
+        return call.answer("preview.listed", select_page(call, later))
 
     return answer
 
@@ -210,10 +212,10 @@ def _list_entries(call: NumberedCall) -> Response:
         call.refuse("query.wrong", "query.others", name="start")
     entries = _make_entries(call, sessions.find(call))
     later = [entry for entry in entries if entry["id"] > int(start)]
-    return call.answer("preview.listed", _select_page(call, later))
+    return call.answer("preview.listed", select_page(call, later))
 
 
-def _select_page(call: NumberedCall, records: Sequence[Any]) -> Sequence[Any]:
+def select_page(call: NumberedCall, records: Sequence[T]) -> Sequence[T]:
     """Return the first ``top`` records, by default and at most 1,000."""
     top = call.query.get("top", "1000")
     if not top.isdecimal() or not 1 <= int(top) <= 1000:

@@ -8,21 +8,21 @@ from typing import ClassVar
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
-from . import faces, preview, sessions
+from . import persons, preview, sessions
 from .access import CHECKS, CREDENTIALS, KEY_HEADER, STABLE, VERSIONS, check_access, key_of
 from .claims import CLAIMS
 
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
 _IMITATED = (
-    f"this mock imitates detect and verify of {', '.join(VERSIONS)}, of {STABLE} "
+    "this mock imitates detect, verify, identify, findsimilars and persongroups of "
+    f"{', '.join(VERSIONS)}, of {STABLE} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}, "
     f"and of {' and '.join(preview.VERSIONS)} detectLiveness/singleModal/sessions and "
     "detectLivenessWithVerify/singleModal/sessions"
@@ -39,19 +39,20 @@ class AzureCall(base.NumberedCall):
         self.headers = (("apim-request-id", self.request_id),)
 
 
-#: The calls with pictures, or with the ids of their faces: name, handler, and operation.
-_PICTURE_CALLS = (("detect", faces.detect, "detect"), ("verify", faces.verify, "match"))
+#: The checks of a call that needs Microsoft's approval.
+_CHECKS = {**CHECKS, "access.refused": check_access}
 
 
-def _picture_routes() -> Iterator[base.Route]:
-    """Yield the routes that take pictures, or the ids of their faces, in each version."""
+def _face_routes() -> Iterator[base.Route]:
+    """Yield the routes of faces and persons in each version."""
     for version in VERSIONS:
-        for name, handler, operation in _PICTURE_CALLS:
+        for path, (handlers, operation) in persons.ROUTES.items():
+            # Without a face id, `detect` needs no approval.
             yield base.Route(
-                pattern=f"/face/{version}/{name}",
-                handlers={"POST": handler},
+                pattern=f"/face/{version}/{path}",
+                handlers=handlers,
                 operation=operation,
-                checks=CHECKS,
+                checks=CHECKS if path == "detect" else _CHECKS,
                 credentials=CREDENTIALS,
             )
 
@@ -67,7 +68,7 @@ def _session_routes() -> Iterator[base.Route]:
                 pattern=path,
                 handlers=handlers,
                 operation=operation,
-                checks={**CHECKS, "access.refused": check_access},
+                checks=_CHECKS,
                 credentials=CREDENTIALS,
                 fields=fields,
                 error_claims={400: "session.body", 404: "session.unknown"},
@@ -80,7 +81,7 @@ class Azure(base.MockVendor):
     call = AzureCall
     common_prefix = f"/face/{STABLE}/"
     extra_prefixes = ("/face/v1.",)
-    routes = (*_picture_routes(), *_session_routes())
+    routes = (*_face_routes(), *_session_routes())
     session_rules = sessions.SESSION_RULES
     takes_links = True
     not_found_claim = "path"
@@ -90,13 +91,14 @@ class Azure(base.MockVendor):
         "/face/v1.3-preview.1/*",
         "/face/{version}/dynamicpersongroups/*",
         "/face/{version}/facelists/*",
-        "/face/{version}/findsimilars",
         "/face/{version}/group",
-        "/face/{version}/identify",
         "/face/{version}/largefacelists/*",
         "/face/{version}/largepersongroups/*",
         "/face/{version}/operations/{id}",
-        "/face/{version}/persongroups/*",
+        "/face/{version}/persongroups",
+        "PATCH /face/{version}/persongroups/{id}",
+        "PATCH /face/{version}/persongroups/{id}/persons/{person}",
+        "/face/{version}/persongroups/{id}/persons/{person}/persistedfaces/{face}",
         "/face/{version}/persons/*",
         "/face/v1.0/snapshots/*",
     )
@@ -133,8 +135,7 @@ VENDOR = base.Vendor(
         own_address="https://mock.cognitiveservices.azure.com",
     ),
     key_of=key_of,
-    # The newest faces by id; the maximum is our choice.
-    records=lambda: Collection(limit=1000),
+    records=persons.Records,
     extensions={"sessions": HostedSessions},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),

@@ -230,13 +230,13 @@ def test_client_parses_the_good_attributes_of_an_older_model(open_face_client):
     assert (seen.head_pose.pitch, seen.head_pose.roll, seen.head_pose.yaw) == (0, 0, 0)
 
 
-def test_unsupported_person_group_verification_is_501_and_not_charged(open_face_client, mock):
+def test_unsupported_large_person_group_is_501_and_not_charged(open_face_client, mock):
     person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
     with pytest.raises(HttpResponseError, match="not imitated") as caught:
         open_face_client(retry_total=0).verify_from_large_person_group(**person)
     (entry,) = mock.control.journal()
     assert caught.value.status_code == entry.status == 501
-    assert entry.claims[-1] == "azure.verify.person"
+    assert entry.claims[-1] == "azure.person.others"
     assert mock.control.charges() == ()
 
 

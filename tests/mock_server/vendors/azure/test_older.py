@@ -66,15 +66,15 @@ def test_the_first_call_of_each_older_version_names_the_newest(mock):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PUT", "v1.0/persongroups/people"),
-        ("POST", "v1.0/persongroups/people/persons/7/persistedFaces"),
-        ("POST", "v1.0/identify"),
-        ("POST", "v1.1-preview.1/findsimilars"),
+        ("PATCH", "v1.0/persongroups/people"),
+        ("GET", "v1.0/persongroups/people/persons/7/persistedfaces/8"),
+        ("PUT", "v1.0/largepersongroups/people"),
+        ("POST", "v1.1-preview.1/group"),
         ("POST", "v1.0/snapshots"),
         ("POST", "v1.3-preview.1/detect"),
     ],
 )
-def test_stored_persons_stay_out_and_the_hint_says_so(mock, method, path):
+def test_calls_without_a_program_stay_out_and_the_hint_says_so(mock, method, path):
     answer = ask(mock, path, method, json={})
     assert error_of(answer) == (404, "404")
     assert "does not imitate" in answer.headers["X-Facematch-Hint"]
