@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -19,6 +18,9 @@ from facematch_core.cli.text import Exit, print_json, print_table, say
 if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.world.receivers import ReceiverTrial, TrialAnswer
+
+#: The vendors whose mocks send webhooks.
+_VENDORS = ("didit", "onfido", "persona", "stripe", "sumsub", "veriff")
 
 
 def _save_call_at_didit(mock: MockServer) -> None:
@@ -38,89 +40,52 @@ def _save_call_at_didit(mock: MockServer) -> None:
     answer.raise_for_status()
 
 
-def _finish_run_at_onfido(mock: MockServer) -> None:
-    """Start a workflow run at Onfido, and act as its person."""
-    base = f"{mock.url}/v3.6"
-    with requests.Session() as session:
-        session.headers["Authorization"] = f"Token token={mock.live_key}"
-        name = {"first_name": "Unnamed", "last_name": "Applicant"}
-        applicant = session.post(f"{base}/applicants", json=name, timeout=30)
-        applicant.raise_for_status()
-        body = {"applicant_id": applicant.json()["id"], "workflow_id": str(uuid.uuid4())}
-        run = session.post(f"{base}/workflow_runs", json=body, timeout=30)
-        run.raise_for_status()
-        mock.control.sessions.finish(run.json()["id"])
+def _settings_of_backend(mock: MockServer, vendor: str) -> dict[str, Any]:
+    """Return the settings with which the vendor's backend starts a session at its mock."""
+    settings: dict[str, dict[str, Any]] = {
+        "onfido": {
+            "api_token": mock.live_key,
+            "workflow_id": str(uuid.uuid4()),
+            "face_output": "selfie",
+            "document_output": "doc",
+        },
+        "persona": {"api_key": mock.live_key, "template_id": "itmpl_mock"},
+        "stripe": {"api_key": mock.live_key},
+        "sumsub": {
+            "app_token": mock.client_id,
+            "secret_key": mock.live_key,
+            "level_name": "basic",
+        },
+        "veriff": {
+            "api_key": mock.client_id,
+            "shared_secret": mock.live_key,
+            "solution": "document_selfie",
+        },
+    }
+    return settings[vendor]
 
 
-def _finish_inquiry_at_persona(mock: MockServer) -> None:
-    """Start an inquiry at Persona, and act as its person."""
-    answer = requests.post(
-        f"{mock.url}/api/v1/inquiries",
-        headers={"Authorization": f"Bearer {mock.live_key}"},
-        json={"data": {"attributes": {"inquiry-template-id": "itmpl_mock"}}},
-        timeout=30,
-    )
-    answer.raise_for_status()
-    mock.control.sessions.finish(answer.json()["data"]["id"])
-
-
-def _finish_session_at_stripe(mock: MockServer) -> None:
-    """Start a session at Stripe, and pass it."""
-    answer = requests.post(
-        f"{mock.url}/v1/identity/verification_sessions",
-        headers={"Authorization": f"Bearer {mock.live_key}"},
-        data={"type": "document", "options[document][require_matching_selfie]": "true"},
-        timeout=30,
-    )
-    answer.raise_for_status()
-    mock.control.sessions.finish(answer.json()["id"])
-
-
-def _finish_session_at_sumsub(mock: MockServer) -> None:
-    """Start a session at Sumsub, and pass it."""
+def _pass_session(mock: MockServer, vendor: str) -> None:
+    """Start a session at a vendor's mock, and pass it as its person."""
     from facematch_core import open_sessions
 
     with open_sessions(
-        "sumsub",
+        vendor,
         base_url=mock.url,
-        app_token=mock.client_id,
-        secret_key=mock.live_key,
-        level_name="basic",
         compared_with="document",
+        expects=["match"],
         require_environment="mock",
+        **_settings_of_backend(mock, vendor),
     ) as sessions:
-        session = sessions.start(sessions.plan("a-person", purpose="webhook"))
-    mock.control.sessions.finish(session.record.session_id)
-
-
-def _decide_session_at_veriff(mock: MockServer) -> None:
-    """Start a session at Veriff, and pass it."""
-    answer = requests.post(
-        f"{mock.url}/v1/sessions",
-        headers={"x-auth-client": mock.client_id or ""},
-        json={"verification": {"vendorData": "a-person"}},
-        timeout=30,
-    )
-    answer.raise_for_status()
-    mock.control.sessions.finish(answer.json()["verification"]["id"])
-
-
-#: How to make the session that the deliveries tell of, by vendor whose mock sends webhooks.
-_SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
-    "didit": _save_call_at_didit,
-    "onfido": _finish_run_at_onfido,
-    "persona": _finish_inquiry_at_persona,
-    "stripe": _finish_session_at_stripe,
-    "sumsub": _finish_session_at_sumsub,
-    "veriff": _decide_session_at_veriff,
-}
+        started = sessions.start(sessions.plan("a-person", purpose="webhook"))
+    mock.control.sessions.finish(started.record.session_id)
 
 
 @click.command("webhooks")
 @click.argument("url")
 @click.option(
     "--vendor",
-    type=click.Choice(list(_SESSION_MAKERS)),
+    type=click.Choice(_VENDORS),
     default="didit",
     show_default=True,
     help="Vendor whose webhooks the receiver takes.",
@@ -184,7 +149,10 @@ def command(
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
     with server as mock:
-        _SESSION_MAKERS[vendor](mock)
+        if vendor == "didit":
+            _save_call_at_didit(mock)
+        else:
+            _pass_session(mock, vendor)
         trial = mock.control.webhooks.try_receiver(url, secret=secret)
     if as_json:
         print_json(attrs.asdict(trial))
