@@ -219,6 +219,7 @@ class Database(abc.ABC):
         """Run `writes` and `transaction` on one connection and commit, unless abandoned."""
         lock_timeout_s = min(LOCK_TIMEOUT_S, progress.deadline.left_s())
         pooled_connection: PoolProxiedConnection | None = None
+        pool = self.engine.pool
         try:
             # The pool rolls back an uncommitted transaction when the connection is returned.
             with self.engine.connect() as connection:
@@ -241,8 +242,9 @@ class Database(abc.ABC):
                     self._commit(connection)
                     return result
                 finally:
-                    if progress.is_abandoned:
-                        # If the pool was closed in the meantime, it will not close this connection.
+                    # A pool that was closed in the meantime will not close this connection. An
+                    # abandoned transaction may end while it is being closed.
+                    if progress.is_abandoned or self.engine.pool is not pool:
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise

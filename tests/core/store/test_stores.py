@@ -5,6 +5,8 @@ from decimal import Decimal
 import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, later, sums
+from kit.fakes import Hold
+from sqlalchemy import event
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import State, expire_reservations
@@ -41,6 +43,26 @@ def test_spent_reserved_and_unknown_all_count_towards_the_cap(store, billed):
     assert full.free == 0
     assert sums(store) == before
     assert store.reserve(entry(), Decimal(2)) is None
+
+
+def test_connection_in_use_is_closed_soon_after_its_store(sql):
+    held = Hold()
+    opened = []
+    closed = []
+
+    def transaction(connection):
+        opened.append(connection.connection.dbapi_connection)
+        held()
+
+    database = sql._database  # noqa: SLF001 - no method of it can be held in the middle
+    event.listen(database.engine, "close", lambda connection, _: closed.append(connection))
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(database.run, transaction)
+        held.wait_for()
+        sql.close()
+        held.go_on.set()
+        step.result(30)
+    assert opened[0] in closed
 
 
 def test_one_attempt_is_reserved_once(store):
