@@ -284,6 +284,7 @@ def test_rows_wait_for_a_locked_database_and_only_those_without_room_are_lost(lo
     assert 0 < log.lost_rows <= 2000
     locked.execute("ROLLBACK")
     locked.close()
+    assert log.flush(60)
     assert len(log.rows()) == count - log.lost_rows
 
 
