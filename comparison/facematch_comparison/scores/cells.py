@@ -314,7 +314,9 @@ def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.floa
     texts = _without_thousands(texts, ",", ".", has_no_decimals=not decimal_commas)
     if decimal_commas:
         texts = _without_thousands(texts, ".", ",")
-        if not texts.str.contains(".", regex=False).any():
+        # A word may have a point: ``k.A.``, ``n.d.``.
+        has_point = texts.str.fullmatch(NUMBER) & texts.str.contains(".", regex=False)
+        if not has_point.any():
             texts = texts.str.replace(",", ".", regex=False)
     is_number = texts.str.fullmatch(NUMBER)
     is_empty = texts.str.lower().isin(NO_NUMBER)

@@ -600,6 +600,14 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
         assert refusals(read, text)[0].startswith(f"  line 2: score is '{form}'; write a number")
 
 
+def test_a_word_with_a_point_beside_decimal_commas_is_only_a_word(read):
+    text = "image1;image2;label;score\na;b;1;84,71\na;c;0;k.A.\nc;d;0;12,5\n"
+    (word,) = refusals(read, text)
+    assert word.startswith("  line 3: score is 'k.A.'")
+    (answers,) = read(text, no_scores=["k.A."])
+    assert answers.scores.tolist() == pytest.approx([84.71, np.nan, 12.5], nan_ok=True)
+
+
 def scored(scores):
     lines = (f"a{n},b{n},{n % 2},{score}" for n, score in enumerate(scores))
     return "\n".join(["image1,image2,label,score", *lines])
