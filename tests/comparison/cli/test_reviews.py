@@ -75,6 +75,23 @@ def test_pairs_without_labels_end_in_a_private_file_to_label(run, run_json, pair
     assert (code, document["study"]["size"]["mated"]) == (0, 40)
 
 
+def test_columns_that_are_named_for_one_file_identify_its_pairs(run, run_json, pairs, tmp_path):
+    pairs.columns = ["pic_x", "pic_y", "score"]
+    pairs.to_csv("theirs.csv", index=False)
+    line = "compare report --scores theirs.csv --scores scores.csv --fmr 0.2 --review new.csv"
+    line += " --column theirs.csv:probe=pic_x --column theirs:reference=pic_y"
+    answer = run(line)
+    assert answer.exit_code == 3, answer.stderr
+    file = tmp_path / "new.csv"
+    blind = pd.read_csv(file, keep_default_na=False)
+    assert len(blind) == 80
+    is_mated = blind["probe"].isin(pairs["pic_x"][:40])
+    blind.assign(same_person=np.where(is_mated, "yes", "no")).to_csv(file, index=False)
+    code, document = run_json(line)
+    assert (code, document["study"]["size"]["mated"]) == (0, 40)
+    assert [system["name"] for system in document["systems"]] == ["theirs", "scores"]
+
+
 @pytest.mark.usefixtures("pairs")
 def test_scores_that_identify_no_pair_cannot_be_labelled(run, tmp_path):
     (tmp_path / "scores.csv").write_text("score,remark\n1,a\n2,b\n")

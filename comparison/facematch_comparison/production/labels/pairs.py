@@ -143,10 +143,11 @@ def pairs_as_csv(paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) ->
     names: tuple[str, ...] = ()
     for path in paths:
         for file, cells in read_tables(path, row_name="pair", example=_EXAMPLE).items():
-            key_columns = _key_columns_of(file.header, columns)
+            own_columns = _columns_of_file(columns, file.sheet or path.stem)
+            key_columns = _key_columns_of(file.header, own_columns)
             if key_columns is None or (names and len(names) != len(key_columns)):
                 raise _needs_key(file)
-            names = names or tuple(key_columns.values())
+            names = names or tuple(map(_name_to_read_back, key_columns, key_columns.values()))
             for ends in _ends_of_rows(cells, key_columns):
                 ends_of_pair.setdefault(_id_of(ends), ends)
     return _as_csv([ends_of_pair[pair_id] for pair_id in sorted(ends_of_pair)], names)
@@ -240,6 +241,23 @@ def _read_file(path: Path) -> _PairFile:
         key_columns=key_columns,
         ends_of_pair=dict(zip(pair_ids, ends_of_row, strict=True)),
     )
+
+
+def _columns_of_file(
+    columns: Mapping[str, Sequence[str]], file_name: str
+) -> dict[str, Sequence[str]]:
+    """Return the columns that the user names for a file: ``azure:probe`` is for azure.csv alone."""
+    columns_of_file = {}
+    for key, named in columns.items():
+        only_file, _, what = key.rpartition(":")
+        if not only_file or file_name in (only_file, Path(only_file).stem):
+            columns_of_file[what] = named
+    return columns_of_file
+
+
+def _name_to_read_back(field: str, column: str) -> str:
+    """Return the name of a column of a file to label, which is read without --column."""
+    return column if field_for(column) == field else field
 
 
 def _key_columns_of(
