@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -169,7 +170,7 @@ def _status_after_expiry(rules: SessionRules, session: Session) -> str:
     return rules.status_after["expire"]
 
 
-def find(world: World, session_id: str) -> Session:
+def find(world: World, session_id: str | uuid.UUID) -> Session:
     """Return a hosted session. Raises LookupError if there is none with that id."""
     session = world.sessions.find(session_id)
     if session is None or session.hosted is None:
@@ -303,7 +304,7 @@ def web_sdk_path(world: World, session: Session | None) -> str:
 
 def act(
     world: World,
-    session_id: str,
+    session_id: str | uuid.UUID,
     do: str,
     *,
     card: str | bytes | None = None,
@@ -455,7 +456,10 @@ def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
     if card not in READY:
-        raise ValueError(f"there is no ready card {card!r:.40}; {suggest_name(str(card), READY)}")
+        raise ValueError(
+            f"there is no ready card {card!r:.40}; {suggest_name(str(card), READY)} In Python, "
+            "pass the picture of another person: make_card(NAME)."
+        )
     return READY[card].data
 
 
@@ -472,7 +476,7 @@ class HostedSessions(Extension[R]):
         """Return the hosted sessions in which a person can act, oldest first."""
         return open_sessions(self._control.world)
 
-    def page(self, session_id: str) -> str:
+    def page(self, session_id: str | uuid.UUID) -> str:
         """Return the URL of a session's page. Anybody with the URL can act as the person.
 
         Raises LookupError for an unknown session, RuntimeError while the server is stopped.
@@ -485,12 +489,16 @@ class HostedSessions(Extension[R]):
         return f"{address}{page_path(world, session)}"
 
     def finish(
-        self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
+        self,
+        session_id: str | uuid.UUID,
+        card: str | bytes = "p1",
+        document: str | bytes | None = None,
     ) -> Session:
         """Perform the person's check and return the updated session.
 
         Args:
-            session_id: The id from the vendor's responses.
+            session_id: The id from the vendor's responses; a client of the vendor may have made a
+                UUID of it.
             card: The picture of the person, or the name of a ready test card. It is compared with
                 the reference or the document. A spoof card fails the liveness check.
             document: The picture or card of the document, for a session of the kind ``kyc``. None
@@ -502,15 +510,15 @@ class HostedSessions(Extension[R]):
         """
         return act(self._control.world, session_id, "card", card=card, document=document)
 
-    def fail_attempt(self, session_id: str) -> Session:
+    def fail_attempt(self, session_id: str | uuid.UUID) -> Session:
         """Fail an attempt without a check. For errors see `finish`."""
         return act(self._control.world, session_id, "fail_attempt")
 
-    def abandon(self, session_id: str) -> Session:
+    def abandon(self, session_id: str | uuid.UUID) -> Session:
         """Abandon a session. For errors see `finish`."""
         return act(self._control.world, session_id, "abandon")
 
-    def expire(self, session_id: str) -> Session:
+    def expire(self, session_id: str | uuid.UUID) -> Session:
         """Expire a session without advancing the clock. For errors see `finish`."""
         return act(self._control.world, session_id, "expire")
 
@@ -543,7 +551,7 @@ class HostedSessions(Extension[R]):
         """
         world = self._control.world
         if session_id is not None:
-            find(world, session_id)
+            session_id = find(world, session_id).id
         if outcome is None:
             world.acts_on_open.pop(session_id, None)
             return
@@ -588,7 +596,7 @@ class HostedSessions(Extension[R]):
 class DocumentSessions(HostedSessions[R]):
     """Hosted sessions in which a document may be shown and a decision revised. Thread-safe."""
 
-    def decide(self, session_id: str, status: str) -> Session:
+    def decide(self, session_id: str | uuid.UUID, status: str) -> Session:
         """Decide a session, or revise its decision, as a person at the vendor does.
 
         Args:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -128,6 +129,13 @@ class SessionCollection(Collection[Session]):
 
     def __init__(self) -> None:
         super().__init__(limit=MAX_SESSIONS)
+
+    def find(self, key: str | uuid.UUID) -> Session | None:
+        """Return the session with this id, which some vendors' clients return as a UUID."""
+        return super().find(str(key))
+
+    def change(self, key: str | uuid.UUID, change: Callable[[Session], Session]) -> Session | None:
+        return super().change(str(key), change)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Store a session with the next number; `fields` are fields of `Session`."""

@@ -147,6 +147,8 @@ class Webhooks(Extension[Any]):
         """
         if state is not None:
             check_word("state", state, [*DeliveryState])
+        if session_id is not None:
+            session_id = str(session_id)  # a client may have made a UUID of it
         filters: Any = {"session_id": session_id, "event": event, "destination": destination}
         urls = {place.uuid: place.url for place in self.destinations()}
         every = self._outbox.deliveries.all()

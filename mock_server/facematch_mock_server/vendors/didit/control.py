@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,9 @@ class DiditSessionControl(DocumentSessions[DiditRecords]):
         sessions = self._control.world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
 
-    def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
+    def decide(
+        self, session_id: str | uuid.UUID, status: str, comment: str | None = None
+    ) -> Session:
         """Decide a session like a reviewer at the vendor: record the review and send webhooks.
 
         Args:

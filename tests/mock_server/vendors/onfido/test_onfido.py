@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 
 import pytest
 from kit.mock_webhooks import carry
@@ -113,6 +114,16 @@ def test_same_person_is_approved_with_both_reports(engine, people, run_id):
     assert selfie["properties"]["score"] == spoofing["properties"]["score"] > 0.5
     assert 0.5 < comparison["breakdown"]["face_match"]["properties"]["score"] <= 1
     assert run["output"]["doc"]["result"] == "clear"
+
+
+def test_person_acts_in_a_run_whose_id_is_the_clients_uuid(engine, people, run_id):
+    """`onfido-python` returns ids as UUIDs."""
+    id_of_client = uuid.UUID(run_id)
+    people.document(id_of_client, full_name="ADA LOVELACE")
+    people.on_open(id_of_client, outcome="p1")
+    assert people.finish(id_of_client).id == run_id
+    assert people.decide(id_of_client, "declined").status == "declined"
+    assert on_newest()(engine).json()["status"] == "declined"
 
 
 @pytest.mark.parametrize(
