@@ -19,6 +19,7 @@ from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.base import background
 from facematch_core.call_log import NotAsked, Side, read_call_log
 from facematch_core.resilience import Budget
 from facematch_core.testing import ManualClock
@@ -377,7 +378,8 @@ def test_calls_that_a_close_overtakes_count_as_closed(open_shadow, log, monkeypa
     assert [row.not_asked for row in shadow_rows(log)] == [NotAsked.CLOSED] * 2
 
 
-def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
+def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow, monkeypatch):
+    monkeypatch.setattr(background, "_IDLE_S", 60)
     slow = Hold()
     quick = Hold()
     next_call = Hold()
@@ -397,8 +399,8 @@ def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
     next_call.go_on.set()
     # `wait` now stands before the idle thread: a single notification would wake only `wait`.
     verifier.verify(PROBE, REFERENCE)
-    # While the slow call has not ended, and before an idle thread looks again by itself (10 s).
-    is_asked = next_call.entered.acquire(timeout=5)
+    # While the slow call has not ended, and before an idle thread looks again by itself.
+    is_asked = next_call.entered.acquire(timeout=25)
     slow.go_on.set()
     waiting.join()
     assert is_asked
@@ -465,12 +467,17 @@ def test_a_row_is_written_before_the_candidate_is_asked_and_completed_after(
     assert completed.own_call_id is not None
 
 
-def test_nobody_is_asked_while_the_log_cannot_be_written(open_shadow, log, address):
+def test_nobody_is_asked_while_the_log_cannot_be_written(
+    open_shadow, log, address, clock, monkeypatch
+):
     candidate = FakeBackend()
-    verifier = open_shadow(candidate=candidate, trial={"deadline_s": 0.2})
+    # The clock stands still: only what waits for the log takes time.
+    verifier = open_shadow(candidate=candidate, trial={"clock": clock})
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as locked:
         locked.execute("BEGIN EXCLUSIVE")
-        assert verifier.verify(PROBE, REFERENCE).is_match
+        with monkeypatch.context() as patched:
+            patched.setattr(shadows, "_DEADLINE_S", 0.2)
+            assert verifier.verify(PROBE, REFERENCE).is_match
         assert verifier.wait(30)
     assert (candidate.calls, verifier.counts) == ([], {"not_logged": 1})
     (row,) = shadow_rows(log)
