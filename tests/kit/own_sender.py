@@ -28,7 +28,7 @@ from facematch_core.testing.contract.options import secret_parts_of
 from facematch_core.testing.simulator import NOT_PASSING, OPERATION_OF, PASSING, STALLS
 
 #: Deadlines in seconds, the longer ones for busy machines.
-DEADLINES_S = (0.05, 0.2, 0.6)
+DEADLINES_S = (0.05, 0.2, 0.6, 4.0)
 #: The longest time that a call may take, as a multiple of its deadline.
 MAX_LATENESS = 3
 
