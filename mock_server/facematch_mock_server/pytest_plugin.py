@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,9 @@ def _make_server_fixture(vendor: str) -> Any:
             _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
             _change_environment(monkeypatch, variables.changes_for_url(running.url))
             _declare_mock(monkeypatch, vendor)
-            yield running
+            session = _new_boto3_session() if vendor == "rekognition" else contextlib.nullcontext()
+            with session:
+                yield running
 
     # Before it is made a fixture: `pytest --fixtures` does not read it afterwards.
     server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with new state for each test.
@@ -250,7 +253,7 @@ def mock_door(
         ca_file = str(door.authority.pem)
         sitecustomize.use(sitecustomize.KnownDoor(door.port, door.hosts, ca_file))
         try:
-            with _check_unused(request, server):
+            with _check_unused(request, server), _new_boto3_session():
                 yield server
         finally:
             sitecustomize.use(None)
@@ -288,6 +291,26 @@ def _change_environment(monkeypatch: pytest.MonkeyPatch, changes: Changes) -> No
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
+
+
+@contextlib.contextmanager
+def _new_boto3_session() -> Iterator[None]:
+    """Let boto3 make a new default session, because a session keeps the keys that it read first.
+
+    Afterwards the former one is back, if there was one.
+    """
+    former = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    _set_boto3_session(None)
+    try:
+        yield
+    finally:
+        _set_boto3_session(former)
+
+
+def _set_boto3_session(session: Any) -> None:
+    boto3: Any = sys.modules.get("boto3")
+    if boto3 is not None:
+        boto3.DEFAULT_SESSION = session
 
 
 def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+import boto3
 import pytest
 import requests
 from kit.cards import CARDS
@@ -120,6 +121,28 @@ def run_session(vendor, where, finish):
         begun = payout.begin(**arguments)
         finish(begun.record.session_id)
         return payout.use(max_age_s=3600)
+
+
+@pytest.fixture
+def former_session(monkeypatch):
+    """boto3's default session, which has read its keys before a fixture of the mock sets them."""
+    set_real(monkeypatch, "rekognition")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    boto3.client("rekognition", region_name="eu-west-1")
+    former = boto3.DEFAULT_SESSION
+    yield
+    assert boto3.DEFAULT_SESSION is former
+
+
+@pytest.mark.parametrize("fixture", ["rekognition_server", "mock_door"])
+@pytest.mark.usefixtures("former_session")
+def test_boto3_reads_the_keys_anew_for_the_test(request, fixture):
+    mock = request.getfixturevalue(fixture).of("rekognition")
+    answer = boto3.client("rekognition", region_name="eu-west-1").compare_faces(
+        SourceImage={"Bytes": ADA}, TargetImage={"Bytes": ADA_AGAIN}
+    )
+    assert answer["FaceMatches"]
+    assert len(mock.control.charges()) == 1
 
 
 def test_each_vendor_has_a_program():
