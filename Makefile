@@ -10,9 +10,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
-# When tests/kit/limits.py ends one of the ordinary tests.
-BRISK := --override-ini test_limit_s=60
-# For tests that take many minutes; the other ones end after five.
+# For tests that take many minutes; tests/kit/limits.py ends the other ones after five.
 PATIENT := --override-ini test_limit_s=2400
 # Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE
@@ -53,7 +51,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 # The first time, and after an update of a package, it takes as long as two or three runs of `make test`: pytest-testmon records
 # which lines each test reaches. A run that was stopped goes on at the next one.
@@ -61,14 +59,14 @@ test-near: $(VENV)/.dev  ## mypy of the changed files, and the tests that reach 
 	@mkdir -p $(dir $(REACHED))
 	@$(if $(CHANGED),$(BIN)/mypy $(CHANGED))
 ifeq ($(wildcard $(REACHED)),)
-	@TESTMON_DATAFILE=$(REACHED)-part $(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) --testmon --testmon-forceselect
+	@TESTMON_DATAFILE=$(REACHED)-part $(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) --testmon --testmon-forceselect
 	@mv $(REACHED)-part $(REACHED)
 else
-	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(BRIEF) $(BRISK) $(QUICK) --testmon --testmon-forceselect
+	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(BRIEF) $(QUICK) --testmon --testmon-forceselect
 endif
 
 test-fast: $(VENV)/.dev  ## the tests without the slowest ones, which take half of the time
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) --fast
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) --fast
 
 goldens: $(VENV)/.dev  ## write what a change made different: the golden files of tests, tables and output in the pages
 	@UPDATE=1 UPDATE_DOCS=1 $(PYTEST) $(BRIEF) -m "not slow and not long and not system" $(GOLDENS)

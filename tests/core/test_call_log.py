@@ -348,7 +348,7 @@ for _ in range(50):
 def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
     tests = str(Path(__file__).parents[1])
     program = PROGRAM.format(tests=tests, address=address)
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
     assert len(read_call_log(address)) == 50
 
 
@@ -375,7 +375,7 @@ def test_rows_are_written_at_the_end_of_a_child_of_multiprocessing(address, meth
         child.start()
         children.append(child)
     for child in children:
-        child.join(60)
+        child.join(240)
         assert child.exitcode == 0
     assert len(read_call_log(address)) == 2000
 
@@ -386,7 +386,7 @@ def test_a_forked_child_writes_its_rows_to_its_parents_log_at_its_end(log):
     log.add(row(0))
     child = multiprocessing.get_context("fork").Process(target=log.add, args=(row(1),))
     child.start()
-    child.join(60)
+    child.join(240)
     assert child.exitcode == 0
     assert [logged.call_id for logged in log.rows()] == ["call-0", "call-1"]
 

@@ -110,7 +110,7 @@ print(json.dumps(found))
 def loaded():
     command = [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps(list(LIGHT))]
     variables = os.environ | DIDIT_VARIABLES
-    return json.loads(subprocess.check_output(command, env=variables, text=True, timeout=60))
+    return json.loads(subprocess.check_output(command, env=variables, text=True, timeout=240))
 
 
 @pytest.mark.parametrize("code", LIGHT)

@@ -151,7 +151,7 @@ def started(tmp_path):
         places = os.pathsep.join(map(str, places))
         environment = {**os.environ, "PYTHONPATH": places, **(env or {})}
         if run is subprocess.run:
-            options = {"capture_output": True, "text": True, "timeout": 60, **options}
+            options = {"capture_output": True, "text": True, "timeout": 240, **options}
         command = [sys.executable, "-W", "error", "-c", code, *map(str, words)]
         return run(command, env=environment, **options)
 

@@ -233,7 +233,7 @@ def child_says_yes(question):
         # Whatever happens, it must not go on as a second pytest.
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(20)
+            signal.alarm(240)
             os._exit(0 if question() else 1)
         finally:
             os._exit(2)

@@ -58,7 +58,7 @@ def kill_client(mock, address, event):
         try:
             if event:
                 assert process.stdout.readline() == "here\n"
-            until = time.monotonic() + 30
+            until = time.monotonic() + 240
             while event is None and not mock.control.charges() and time.monotonic() < until:
                 time.sleep(0.01)
         finally:

@@ -73,15 +73,18 @@ class Batch:
             command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
         )
 
-    def stop(self, number, charges):
+    def stop(self, number, charges, *more):
         """Send a signal to a run once it has made some charges."""
-        with self.start() as process:
-            deadline = time.monotonic() + 60
+        # Otherwise the run may be over before the signal.
+        self.mock.control.set_latency("match", 0.3)
+        with self.start(*more) as process:
+            deadline = time.monotonic() + 240
             while self.charges < charges:
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
             process.send_signal(number)
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
+        self.mock.control.set_latency("match", 0)
         return process.returncode
 
     @property
@@ -131,7 +134,7 @@ def test_credit_ends_and_the_same_command_pays_each_pair_once(batch):
 def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
     pytest.importorskip("resource")
     with batch.start(code=LIMITED, arguments=["200000"]) as process:
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=240)[1]
     assert process.returncode == 4, errors
     assert 0 < len(batch.results) <= batch.charges < PAIRS
     code, output = batch.run()
@@ -158,11 +161,7 @@ def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
 def test_force_keeps_paid_results_until_the_new_ones_are_complete(batch):
     assert batch.run()[0] == 0
     before = batch.out.read_bytes()
-    with batch.start("--repeat", "all") as process:
-        while batch.charges < PAIRS + 5:
-            time.sleep(0.005)
-        process.kill()
-        process.communicate()
+    assert batch.stop(signal.SIGKILL, PAIRS + 5, "--repeat", "all") == -signal.SIGKILL
     assert batch.out.read_bytes() == before
     assert batch.run("--repeat", "all")[0] == 2
     for path in Path().glob("out.new*"):

@@ -83,7 +83,7 @@ call()
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.stdout.split() == ["refused", "match", "match", "match"]
     assert len(didit_server.control.charges()) - before == 2

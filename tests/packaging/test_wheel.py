@@ -144,7 +144,7 @@ main()
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=240,
     )
     *files, names, names_of_pages, version = done.stdout.splitlines()
     assert all(Path(file).is_relative_to(tmp_path) for file in files)

@@ -193,7 +193,7 @@ def test_other_hosts_are_refused_in_each_language(language, tmp_path, find_progr
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
         cwd=tmp_path,
     )
     assert done.returncode not in (0, 126, 127)

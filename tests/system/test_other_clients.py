@@ -87,12 +87,12 @@ def test_the_printed_lines_can_be_pasted_in_an_empty_folder(find_program, tmp_pa
     try:
         for line in process.stdout:
             if line.strip().startswith(("mkdir", "curl")):
-                printed = subprocess.check_output(line, shell=True, cwd=tmp_path, timeout=60)
+                printed = subprocess.check_output(line, shell=True, cwd=tmp_path, timeout=240)
             if line.strip().startswith("curl"):
                 break
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=240)
     assert json.loads(printed)["face_match"]["status"] == "Approved"
     assert process.returncode == 130  # Ctrl-C
 

@@ -77,7 +77,7 @@ class Server:
                 stdout=output,
                 stderr=output,
                 check=False,
-                timeout=120,
+                timeout=240,
                 **self._as_user,
             )
         assert done.returncode == 0, f"{program} {self._as_user}:\n{log.read_text()}"
@@ -607,5 +607,6 @@ def test_rows_wait_while_the_server_is_away(postgres, address):
             for _ in range(30):
                 verifier.verify(picture(), picture())
             assert not log.flush(0.2)
+        assert log.flush(60)
         assert len(log.rows()) == 30
         assert log.lost_rows == 0

@@ -57,7 +57,7 @@ class Reader:
     def close(self):
         for process in filter(None, (self.shell, self.mock)):
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=240)
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def watched(tmp_path, find_program, missing_program):
         strace = ["strace", "-f", "-qq", "-e", "trace=network", "-e", "signal=none", "-o", trace]
         command = [*APART, *strace, sys.executable, "-c", code]
         how = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True}
-        done = subprocess.run(command, check=False, timeout=60, **how)
+        done = subprocess.run(command, check=False, timeout=240, **how)
         assert (done.returncode, done.stderr) == (0, "")
         files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
         return trace.read_text().splitlines(), files

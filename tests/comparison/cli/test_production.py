@@ -267,7 +267,7 @@ def test_a_page_to_label_is_served_until_ctrl_c(run, started, month, tmp_path):
         body = {"place": 0, "label": "no", "remark": ""}
         assert requests.post(f"{url}answers", json=body, timeout=30).status_code == 200
         process.send_signal(signal.SIGINT)
-        rest, notes = process.communicate(timeout=30)
+        rest, notes = process.communicate(timeout=240)
     assert process.returncode == 0, notes
     assert "review.csv: 1 of" in rest
     assert "have no picture in pictures" in notes

@@ -34,7 +34,7 @@ def tool(*words, cwd, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     return done.returncode == 0, done.stdout + done.stderr
 

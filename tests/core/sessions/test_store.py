@@ -356,7 +356,7 @@ def test_forked_processes_start_one_session(busy_shop):
     for child in children:
         child.start()
     for child in children:
-        child.join(120)
+        child.join(240)
     assert [child.exitcode for child in children] == [0] * 4
     assert {links.get() for _ in children} == {f"{LINK}-s-1"}
     assert (starts.get() in {child.pid for child in children}, starts.empty()) == (True, True)
@@ -370,7 +370,7 @@ def test_start_of_a_killed_process_is_repeated_after_twelve_seconds(open_shop):
     shop.find()
     child = multiprocessing.get_context("fork").Process(target=shop.begin)
     child.start()
-    child.join(60)
+    child.join(240)
     assert child.exitcode == -signal.SIGKILL
     shop.vendor.before_start = lambda: None
     with pytest.raises(fm.SessionStarting):
@@ -709,7 +709,7 @@ def test_revocations_are_told_a_minute_after_a_worker_was_killed(shop):
     shop.vendor.after_read = kill
     child = multiprocessing.get_context("fork").Process(target=shop.store.look)
     child.start()
-    child.join(60)
+    child.join(240)
     assert child.exitcode == -signal.SIGKILL
     shop.vendor.after_read = lambda: None
     shop.clock.advance(61)

@@ -41,7 +41,7 @@ def _spend_beside(address, all_open, counts):
     """Open the store, which makes its tables, and spend with the others."""
     with contextlib.closing(SqlStore(address)) as store:
         budget = Budget(CAP, name="shop", store=store)
-        all_open.wait(60)
+        all_open.wait(240)
         counts.put(spend(budget, CAP))
 
 
@@ -55,7 +55,7 @@ def side_by_side(address, count=2):
     for child in children:
         child.start()
     for child in children:
-        child.join(120)
+        child.join(240)
     assert [child.exitcode for child in children] == [0] * count
     passed = refused = 0
     for _ in children:
@@ -72,7 +72,7 @@ def forked(store):
     child = FORK.Process(target=lambda: os._exit(spend(budget, 9) != (6, 0)))
     child.start()
     assert spend(budget, 9) == (6, 0)
-    child.join(60)
+    child.join(240)
     assert child.exitcode == 0
     # And once more, when the child is gone and has taken nothing with it.
     assert spend(budget, 3) == (2, 0)

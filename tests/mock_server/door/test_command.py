@@ -25,7 +25,7 @@ raise SystemExit(7)
 
 def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
     command = [*FACEMATCH, "mock", "--door", "--", sys.executable, "-c", ASK]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout) == (7, "200\n")
     assert done.stderr.startswith("http://127.0.0.1:")
     # Nobody named a vendor, so the keys of none are printed before one refuses a key.
@@ -39,7 +39,7 @@ def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
 
 def run_behind_a_door(options, program):
     command = [*FACEMATCH, "mock", "--door", *options, "--", sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
 
 #: A client that ignores proxies.
@@ -130,7 +130,7 @@ def test_program_with_the_url_of_the_mock_passes_as_a_mocks_behind_the_door(door
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "mock\n", "")
 
@@ -190,7 +190,7 @@ def test_signals_reach_the_command(number):
     with process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        assert process.wait(timeout=30) == number + 50
+        assert process.wait(timeout=240) == number + 50
 
 
 def test_missing_package_is_named_before_anything_is_served(monkeypatch, capsys):

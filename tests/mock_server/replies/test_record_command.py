@@ -45,7 +45,7 @@ def record(tmp_path, vendor):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
             cwd=tmp_path,
             env={**os.environ, **(environment or {})},
         )
@@ -126,7 +126,7 @@ def test_server_of_ones_own_is_recorded_at_the_mocks_port(tmp_path, vendor):
         program = [sys.executable, "-c", LOCAL.format(url=url)]
         done = subprocess.run(program, capture_output=True, text=True, check=True)
         server.terminate()
-        _, said = server.communicate(timeout=30)
+        _, said = server.communicate(timeout=240)
     assert done.stdout == "400\n"  # the second mock's answer to a call without a key
     assert said.startswith("REAL CALLS: up to 2 calls")
     (mapping,) = json.loads((tmp_path / "out.json").read_text())["mappings"]
@@ -195,7 +195,7 @@ def test_no_environment_variable_records(record, vendor, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
         cwd=tmp_path,
         env={**os.environ, **environment},
     )

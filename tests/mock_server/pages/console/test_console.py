@@ -413,14 +413,14 @@ NODE = shutil.which("node")
 @pytest.mark.skipif(NODE is None, reason="node is not installed: the page NOT TESTED")
 def test_console_scripts_parse_in_node_and_their_unit_tests_pass():
     for script in FILES.glob("*.mjs"):
-        subprocess.run([NODE, "--check", script], check=True, timeout=60)
+        subprocess.run([NODE, "--check", script], check=True, timeout=240)
     ran = subprocess.run(
         [NODE, "--test", "--test-reporter=tap", Path(__file__).with_name("pure.test.mjs")],
         env={**os.environ, "PURE": str(FILES / "pure.mjs")},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert ran.returncode == 0, ran.stdout
     assert "# fail 0" in ran.stdout
