@@ -111,6 +111,11 @@ class Request:
         return attrs.evolve(self, headers=(*kept, *headers.items()))
 
     @property
+    def media_type(self) -> str:
+        """The media type in lower case, without parameters; "" if there is none."""
+        return media_type(self.header("content-type", ""))
+
+    @property
     def query(self) -> tuple[tuple[str, str], ...]:
         """The decoded query parameters in order; names may repeat."""
         _, _, query = self.target.partition("?")

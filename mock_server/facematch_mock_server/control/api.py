@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response, media_type
+from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response
 from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
@@ -86,7 +86,7 @@ class ControlApi:
             token = request.header(TOKEN_HEADER.lower(), "")
             if not hmac.compare_digest(token.encode(), accounts.control_token.encode()):
                 return reply_words(403, f"The control API needs its token in {TOKEN_HEADER}.")
-        is_json = media_type(request.header("content-type", "")) == "application/json"
+        is_json = request.media_type == "application/json"
         if request.method == "POST" and not is_json:
             sentence = "Send a change as JSON, with the header Content-Type: application/json."
             return reply_words(415, sentence)

@@ -13,7 +13,6 @@ from facematch_mock_server.base.messages import (
     MULTIPART,
     Request,
     form_of,
-    media_type,
 )
 
 #: Matches a text that is a picture: a data URI, or base64 that begins as JPEG, PNG, GIF, WebP or
@@ -38,7 +37,7 @@ def pictures_in(request: Request) -> list[bytes]:
     for files in form.files.values():
         pictures += [bytes(file.content) for file in files]
     values: list[Any] = [dict(request.query), form.fields]
-    if media_type(request.header("content-type", "")) != MULTIPART:
+    if request.media_type != MULTIPART:
         try:
             text = bytes(request.body).decode()
         except UnicodeDecodeError:

@@ -54,6 +54,7 @@ from facematch_mock_server.recognition.outcomes import (
     MatchOutcome,
     SeenPicture,
 )
+from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.replies import Filling, OwnReply
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
@@ -292,6 +293,11 @@ class Call:
         """The query parameters; for a repeated name, the last value wins."""
         return dict(self.request.query)
 
+    @property
+    def path_value(self) -> str:
+        """The value of the path's placeholder; of the first one, if it has several."""
+        return self.path_values[0]
+
     def authenticate(self, text: str | None) -> bool:
         """Return whether this key is known and valid; set `key`, and the journal's `key_label`."""
         if not text:
@@ -472,6 +478,10 @@ class Call:
         except ValueError:
             return None
 
+    def facts_of(self, picture: Upload) -> Facts:
+        """Return what is known of a picture from its bytes alone."""
+        return self.world.recognizer.facts.of(picture.content, picture.digest)
+
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""
         self._apply_picture_faults(probe, reference)
@@ -597,7 +607,7 @@ class NumberedCall(Call):
     request_id: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.request_id = self.world.account.ids.uuid()
+        self.request_id = self.world.ids.uuid()
 
     def answer(
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
@@ -747,7 +757,7 @@ class MockVendor:
         reply = call.own_reply
         assert reply is not None  # noqa: S101 - the caller has asked
         call.claims.cite("reply.own")
-        new_id = self.world.account.ids.uuid
+        new_id = self.world.ids.uuid
         filling = Filling(request=call.request, now=call.now, new_id=new_id)
         try:
             response = reply.answer(filling)

@@ -22,7 +22,6 @@ from facematch_mock_server.base.messages import (
     Response,
     Upload,
     form_of,
-    media_type,
 )
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import JSON
@@ -407,7 +406,7 @@ class PairVendor(base.MockVendor):
 
     def read_body(self, call: PairCall) -> None:
         """Read the form or the JSON, whichever was sent."""
-        content_type = media_type(call.request.header("content-type", ""))
+        content_type = call.request.media_type
         fields = call.endpoint.pictures
         if fields.takes_form and content_type in (MULTIPART, URLENCODED):
             self.read_fields(call)
@@ -476,7 +475,7 @@ class PairVendor(base.MockVendor):
         for name, picture in call.pictures.items():
             if is_above_limit(call, call.endpoint.size_limit, len(picture.content)):
                 call.refuse("picture.too_large", name=name)
-            facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+            facts = call.facts_of(picture)
             if facts.size is None:
                 continue  # whether it can be decoded is told once the pictures are compared
             if has_wrong_format(call, picture.content):

@@ -92,6 +92,7 @@ class World:
         self.claims = claims
         self.switches = claims.set_by_user
         self.clock = account.clock
+        self.ids = account.ids
         self.pictures = shared.pictures
         # Worlds share the engine and the facts about pictures, but not the set outcomes.
         self.recognizer = copy.copy(shared.recognizer)

@@ -123,6 +123,10 @@ class IdSource:
         digits = b"%032x" % (self._random.getrandbits(128) & _FREE_BITS | _VERSION_4)
         return b"-".join(struct.unpack("8s4s4s4s12s", digits)).decode()
 
+    def hex(self) -> str:
+        """Return the next id as 32 hexadecimal digits."""
+        return self.uuid().replace("-", "")
+
 
 class Draws:
     """Random numbers from 0 to 1, by what they are for; the same in each run if seeded."""

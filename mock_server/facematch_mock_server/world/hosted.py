@@ -206,7 +206,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 def new_token(world: World) -> str:
     """Return a token of 12 URL-safe characters, reproducible if seeded and on loopback only."""
-    ids = world.account.ids
+    ids = world.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
     else:
@@ -236,7 +236,7 @@ def start(
         expires_at=now + dt.timedelta(seconds=lasts_s),
         **hosted,
     )
-    session_id = session_id or world.account.ids.uuid()
+    session_id = session_id or world.ids.uuid()
     session = world.sessions.add(session_id, created_at=now, hosted=attributes, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})

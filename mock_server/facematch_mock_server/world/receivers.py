@@ -96,7 +96,7 @@ def trial_deliveries(
     `origin` is the scheme and host of their URLs.
     """
     rules: WebhookRules = world.outbox.rules
-    ids = world.account.ids
+    ids = world.ids
     event_name = rules.session_event
     destination = Destination(uuid=ids.uuid(), url=url, events=(event_name,), secret=secret)
     forger = attrs.evolve(destination, secret=_FORGERS_SECRET)

@@ -63,7 +63,7 @@ class Webhooks(Extension[Any]):
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a non-empty string")
         check_text("secret", secret)
-        ids = self._control.world.account.ids
+        ids = self._control.world.ids
         # Derived from the world's ids, so the same seed gives the same secret.
         new_secret = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(

@@ -493,7 +493,7 @@ def new_delivery(
     `origin` is the scheme and host of its URLs; None for this server's own.
     """
     now = world.clock.now()
-    ids = world.account.ids
+    ids = world.ids
     return WebhookDelivery(
         id=ids.uuid(),
         destination=destination.uuid,

@@ -21,7 +21,6 @@ from facematch_mock_server.base.messages import (
     URLENCODED,
     Request,
     form_of,
-    media_type,
 )
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import Collection
@@ -84,7 +83,7 @@ class Signature:
 
 def is_form(head: Request) -> bool:
     """Return whether the body of a request is a form."""
-    return media_type(head.header("content-type", "")) == URLENCODED
+    return head.media_type == URLENCODED
 
 
 def parameters_of(request: Request) -> dict[str, str]:

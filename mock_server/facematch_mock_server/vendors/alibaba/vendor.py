@@ -157,7 +157,7 @@ class Alibaba(ActionPairVendor):
             "AB", call.pictures.values(), (outcome.probe, outcome.reference), strict=True
         ):
             largest_face, *_ = seen.faces
-            facts = call.world.recognizer.facts.of(upload.content, upload.digest)
+            facts = call.facts_of(upload)
             quality = see_liveness(facts, seen).quality or 0.0
             box = box_in_pixels(largest_face)
             data[f"Rect{letter}List"] = list(box.values())
@@ -182,7 +182,7 @@ class Alibaba(ActionPairVendor):
         else:
             call.claims.cite("liveness.no_face")
         element = {
-            "TaskId": call.world.account.ids.uuid(),
+            "TaskId": call.world.ids.uuid(),
             "ImageURL": call.texts[name] if name in LIVENESS.pictures.links else "",
             "FaceNumber": len(outcome.probe.faces),
             "Results": [result],

@@ -12,7 +12,6 @@ from facematch_mock_server.base.messages import (
     Request,
     Response,
     Upload,
-    media_type,
 )
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
@@ -135,7 +134,7 @@ def _find_secret(call: PairCall, client: str) -> str | None:
 
 
 def _new_token(call: PairCall) -> str:
-    return call.world.account.ids.uuid().replace("-", "")
+    return call.world.ids.hex()
 
 
 def _log_in(call: PairCall) -> Response:
@@ -215,7 +214,7 @@ class Baidu(PairVendor):
         return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
-        is_form = media_type(call.request.header("content-type", "")) == URLENCODED
+        is_form = call.request.media_type == URLENCODED
         if is_form and call.endpoint.path in (DETECT, PERSON):
             call.claims.cite("body.form")
             call.json_body = call.read_form("body.wrong_json").texts

@@ -10,7 +10,7 @@ import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import Response, Upload, media_type
+from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import landmark_points
@@ -76,7 +76,7 @@ def read_request(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
         fields: The names of the fields with pictures; each with the refusal of a missing one in
             JSON, which names the field as CompreFace's class does.
     """
-    content_type = media_type(call.request.header("content-type", ""))
+    content_type = call.request.media_type
     if content_type == "multipart/form-data":
         return _read_form(call, tuple(fields))
     if content_type != "application/json":

@@ -161,7 +161,7 @@ def add_subject(call: base.Call) -> Response:
 
 def rename_subject(call: base.Call) -> Response:
     new_name = _read_subject(call)
-    subject = unquote(call.path_values[0])
+    subject = unquote(call.path_value)
     if subject == new_name:
         return call.answer("subjects.renamed", {"updated": False})
     if not _examples_of(call).rename(_key_of(call), subject, new_name):
@@ -170,7 +170,7 @@ def rename_subject(call: base.Call) -> Response:
 
 
 def delete_subject(call: base.Call) -> Response:
-    subject = unquote(call.path_values[0])
+    subject = unquote(call.path_value)
     name = _examples_of(call).delete_subject(_key_of(call), subject)
     if name is None:
         call.refuse("subjects.unknown", subject=subject)
@@ -206,7 +206,7 @@ def add_example(call: base.Call) -> Response:
     faces = _find_faces(call, picture, read.options)
     if len(faces) > 1:
         call.refuse("face.many")
-    image_id = call.world.account.ids.uuid()
+    image_id = call.world.ids.uuid()
     call.claims.cite("examples.memory")
     _examples_of(call).add(_key_of(call), subject, image_id, picture)
     return call.answer("examples.added", {"image_id": image_id, "subject": subject})
@@ -246,7 +246,7 @@ def delete_examples(call: base.Call) -> Response:
 
 
 def delete_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_values[0])
+    image_id = _check_id(call, call.path_value)
     example = _examples_of(call).delete(_key_of(call), image_id)
     if example is None:
         call.refuse("examples.unknown", image_id=image_id)
@@ -266,14 +266,14 @@ def delete_listed_examples(call: base.Call) -> Response:
 
 
 def download_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_values[0])
+    image_id = _check_id(call, call.path_value)
     example = _examples_of(call).find(_key_of(call), image_id)
     content = b"" if example is None else example.picture.content
     return call.answer_file("examples.picture", "application/octet-stream", content)
 
 
 def verify_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_values[0])
+    image_id = _check_id(call, call.path_value)
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     faces = _find_faces(call, picture, read.options)

@@ -100,7 +100,7 @@ def facial_area(face: SeenFace) -> dict[str, Any]:
 
 def whole_area(call: PairCall, picture: Upload) -> dict[str, Any]:
     """Return the area of a picture without a face: all of it but one pixel, as at DeepFace."""
-    facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+    facts = call.facts_of(picture)
     width, height = facts.size or (1, 1)
     return {
         "x": 0,

@@ -186,7 +186,7 @@ def _issue(call: DeepvueCall) -> Response:
     key = _find_valid_key(call, call.values["client_secret"], call.values["client_id"], "auth.pair")
     call.key_label = str(key.kind)
     expires = call.now + dt.timedelta(seconds=call.claims["token.life_s"])
-    ids = call.world.account.ids
+    ids = call.world.ids
     header = _encode_json({"alg": "HS256", "typ": "JWT"})
     # The id is our addition, so that every token is unique.
     payload = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}

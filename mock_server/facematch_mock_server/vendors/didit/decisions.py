@@ -311,4 +311,4 @@ def serve_picture(call: DiditCall) -> Response:
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:
     # The secret changes with each run, so addresses become invalid together with the pictures.
     message = f"{session_id}/{name}/{expires}"
-    return hmac.new(world.account.ids.secret, message.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(world.ids.secret, message.encode(), hashlib.sha256).hexdigest()

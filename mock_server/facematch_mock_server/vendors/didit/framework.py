@@ -421,7 +421,7 @@ def _check_access_to_session(call: DiditCall) -> None:
 
 
 def _find_session(call: DiditCall) -> None:
-    session_id = call.path_values[0]
+    session_id = call.path_value
     session = call.world.sessions.find(session_id)
     if session is not None:
         call.session = expire_if_due(call.world, session)

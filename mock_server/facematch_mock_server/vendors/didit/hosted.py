@@ -154,7 +154,7 @@ def _start(call: DiditCall) -> Response:
         claims["session.lifetime_s"],
         {
             "status": _NOT_STARTED,
-            "internal_id": world.account.ids.uuid(),
+            "internal_id": world.ids.uuid(),
             "vendor_data": values.get("vendor_data"),
             "metadata": values.get("metadata"),
         },
@@ -275,8 +275,8 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
 
 def _arm(call: DiditCall) -> Response:
     # The page needs no key: the session determines the account.
-    world = world_of(call.world, call.path_values[0])
-    session = None if world is None else world.sessions.find(call.path_values[0])
+    world = world_of(call.world, call.path_value)
+    session = None if world is None else world.sessions.find(call.path_value)
     token = call.request.header("session-token", "").encode()
     if world is None or session is None or session.hosted is None or session.hosted.is_live:
         call.refuse("arm.unknown")

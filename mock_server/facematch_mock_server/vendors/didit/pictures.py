@@ -130,7 +130,7 @@ def _answer_sandbox(call: DiditCall) -> None:
     if call.is_live:
         return
     service: PictureService = call.endpoint.extra
-    request_id = call.world.account.ids.uuid()
+    request_id = call.world.ids.uuid()
     body = _envelope(call, request_id, service.judge_sandbox(call.claims))
     raise Refused(call.answer(f"{service.operation}.answer", body))
 
@@ -165,7 +165,7 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
     claims = call.claims
     world = call.world
     values = call.values
-    request_id = world.account.ids.uuid()
+    request_id = world.ids.uuid()
     block = service.judge(claims, call.outcome, values)
     price = claims[f"credit.price.{service.operation}"]
     if not call.charge(price, service=service.name, request_id=request_id):
@@ -179,7 +179,7 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
                 digest_by_picture[name] = values[field].digest
             session = world.sessions.add(
                 request_id,
-                internal_id=world.account.ids.uuid(),
+                internal_id=world.ids.uuid(),
                 service=service.name,
                 status=block["status"],
                 created_at=call.now,

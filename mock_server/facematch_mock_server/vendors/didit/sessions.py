@@ -125,7 +125,7 @@ def _delete(call: DiditCall) -> Response:
     outcome = _retention_outcome(session, is_requested=bool(values.get("retain_face_embeddings")))
     template_id = expires_at = None
     if outcome == _RETAINED:
-        template_id = call.world.account.ids.uuid()
+        template_id = call.world.ids.uuid()
         days = values.get("face_retention_days")
         if days:
             expires_at = stamp(call.now + dt.timedelta(days=days))

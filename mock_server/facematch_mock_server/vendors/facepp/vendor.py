@@ -160,7 +160,7 @@ class Facepp(PairVendor):
             if name.startswith("face_token"):
                 call.claims.cite("face.token")
                 continue
-            body[f"image_id{number}"] = call.world.account.ids.uuid()
+            body[f"image_id{number}"] = call.world.ids.uuid()
             body[f"faces{number}"] = _list_faces(call, picture, seen)
         score = call.score_of(outcome)
         if outcome.score is None or score is None:
@@ -175,7 +175,7 @@ class Facepp(PairVendor):
         faces = _list_faces(call, picture, seen)
         return {
             **_begin_answer(call, time_used_ms=212),
-            "image_id": call.world.account.ids.uuid(),
+            "image_id": call.world.ids.uuid(),
             "face_num": len(faces),
             "faces": faces,
         }
@@ -193,7 +193,7 @@ def _list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict
     """Return a picture's faces, the largest first, each with a token that stands for it later."""
     faces = []
     for number, face in enumerate(seen.faces):
-        token = call.world.account.ids.uuid().replace("-", "")
+        token = call.world.ids.hex()
         call.world.records.faces.put(token, KnownFace(picture.digest, number, face))
         faces.append(_describe_face(call, token, face))
     return faces

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from facematch_mock_server.base.messages import MULTIPART, URLENCODED, Response, media_type
+from facematch_mock_server.base.messages import MULTIPART, URLENCODED, Response
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call, read_or_empty
 from facematch_mock_server.vendors.tokens import TokenRecords
@@ -149,7 +149,7 @@ def show(applicant: Applicant) -> dict[str, Any]:
 
 def find_applicant(call: Call) -> Applicant:
     """Return the applicant in the path; refuse the call if it is unknown or was deleted."""
-    applicant = find_own_applicant(call, call.path_values[0])
+    applicant = find_own_applicant(call, call.path_value)
     if applicant is None:
         call.refuse("path", "key.environments")
     if applicant.is_deleted:
@@ -203,7 +203,7 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
 def create(call: Call) -> Response:
     fields = _read_fields(call, {})
     applicant = Applicant(
-        id=call.world.account.ids.uuid(),
+        id=call.world.ids.uuid(),
         fields=fields,
         created_at=call.now,
         is_sandbox=not call.is_live,
@@ -256,7 +256,7 @@ def delete(call: Call) -> Response:
 def restore(call: Call) -> Response:
     """Restore an applicant that is archived."""
     records: OnfidoRecords = call.world.records
-    applicant = find_own_applicant(call, call.path_values[0])
+    applicant = find_own_applicant(call, call.path_value)
     if applicant is None or applicant.deleted_at is None:
         call.refuse("path")  # a 404
     age_s = (call.now - applicant.deleted_at).total_seconds()
@@ -270,7 +270,7 @@ def restore(call: Call) -> Response:
 def make_sdk_token(call: Call) -> Response:
     """Make a token with which Onfido's SDK uploads pictures of an applicant."""
     body: Mapping[str, Any]
-    if media_type(call.request.header("content-type", "")) in (MULTIPART, URLENCODED):
+    if call.request.media_type in (MULTIPART, URLENCODED):
         call.claims.cite("sdk_token.form")
         body = read_or_empty(call).texts
     else:

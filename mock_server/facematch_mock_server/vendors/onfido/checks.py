@@ -177,7 +177,7 @@ def _write_reports(
     reports = []
     for name in names:
         is_document = name in _DOCUMENT_REPORTS
-        report_id = call.world.account.ids.uuid()
+        report_id = call.world.ids.uuid()
         report = {
             "id": report_id,
             "name": name,
@@ -212,7 +212,7 @@ def _store(
     call: Call, applicant: Applicant, body: Mapping[str, Any], reports: list[dict[str, Any]]
 ) -> Session:
     """Store a complete check, charge it, and queue the webhooks about it and its reports."""
-    check_id = call.world.account.ids.uuid()
+    check_id = call.world.ids.uuid()
     for report in reports:
         report["check_id"] = check_id
     is_clear = all(report["result"] == CLEAR for report in reports)
@@ -275,7 +275,7 @@ def _find(call: Call, check_id: str) -> Session | None:
 
 
 def read(call: Call) -> Response:
-    check = _find(call, call.path_values[0])
+    check = _find(call, call.path_value)
     if check is None:
         call.refuse("path", "key.environments")
     return call.answer("check.shown", _show(call, check))
@@ -306,7 +306,7 @@ def read_report(call: Call) -> Response:
     for session in call.world.sessions.all():
         if _is_visible(call, session):
             reports.update({report["id"]: report for report in session.result["reports"]})
-    report = reports.get(call.path_values[0].lower())
+    report = reports.get(call.path_value.lower())
     if report is None:
         call.refuse("path", "key.environments")
     return call.answer("report.shown", report)

@@ -117,7 +117,7 @@ def _is_visible(call: Call, session: Session) -> bool:
 
 def read(call: Call) -> Response:
     """Show a run."""
-    session = call.world.sessions.find(call.path_values[0].lower())
+    session = call.world.sessions.find(call.path_value.lower())
     if session is None or not _is_visible(call, session):
         call.refuse("path", "key.environments")
     session = hosted.expire_if_due(call.world, session)
@@ -206,7 +206,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     match = check.match
     if match is None:
         raise LookupError("a run compares the face with a document, which is missing")
-    ids = world.account.ids
+    ids = world.ids
     face = face_report(world.claims, match, check.liveness, ids.uuid())
     document = document_report(has_face=bool(match.reference.faces))
     is_clear = face["result"] == document["result"] == CLEAR

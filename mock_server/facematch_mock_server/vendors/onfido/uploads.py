@@ -102,7 +102,7 @@ def _upload(kind: UploadKind, call: Call) -> Response:
         _check_face(call, problems, file)
     problems.refuse_if_any(call)
     uploaded = Uploaded(
-        id=call.world.account.ids.uuid(),
+        id=call.world.ids.uuid(),
         kind=kind.name,
         applicant_id=applicant.id,
         created_at=call.now,
@@ -151,7 +151,7 @@ def _list(kind: UploadKind, call: Call) -> Response:
 def _find(kind: UploadKind, call: Call) -> Uploaded:
     """Return the upload in the path; refuse the call if the token does not see it."""
     records: OnfidoRecords = call.world.records
-    uploaded = records.uploads.find(call.path_values[0].lower())
+    uploaded = records.uploads.find(call.path_value.lower())
     if uploaded is None or uploaded.kind != kind.name:
         call.refuse("path")
     if find_active_applicant(call, uploaded.applicant_id) is None:

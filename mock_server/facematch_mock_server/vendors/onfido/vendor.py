@@ -124,7 +124,7 @@ def _log_in(call: Call) -> Response:
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
     client = fields["client_id"]
-    text = f"{call.world.account.ids.uuid()}.{client}"
+    text = f"{call.world.ids.uuid()}.{client}"
     expires = call.now + dt.timedelta(seconds=life_s)
     records.add(text, at=call.now, client=client, expires=expires)
     return call.answer("login.answer", {"access_token": text, "expires_in": life_s})
@@ -147,13 +147,13 @@ def _key_of(head: Request) -> str | None:
 def _create_webhook(call: Call) -> Response:
     body = call.read_object("body.wrong")
     _check_webhook(call, body, is_new=True)
-    ids = call.world.account.ids
+    ids = call.world.ids
     destination = Destination(
         uuid=ids.uuid(),
         url=body["url"],
         events=tuple(body.get("events") or deliveries.EVENTS),
         enabled=body.get("enabled", True),
-        secret=ids.uuid().replace("-", ""),
+        secret=ids.hex(),
     )
     call.world.outbox.destinations.put(destination.uuid, destination)
     _store_more(call, destination.uuid, body)
@@ -202,7 +202,7 @@ def _show_webhook(call: Call, destination: Destination) -> dict[str, Any]:
 
 
 def _find_webhook(call: Call) -> Destination:
-    webhook: Destination | None = call.world.outbox.destinations.find(call.path_values[0].lower())
+    webhook: Destination | None = call.world.outbox.destinations.find(call.path_value.lower())
     if webhook is None:
         call.refuse("path")
     return webhook

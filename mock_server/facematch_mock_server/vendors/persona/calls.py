@@ -56,7 +56,7 @@ class PersonaCall(Call):
 
         Refuse the call if it is unknown or of another environment.
         """
-        session_id, *_ = self.path_values
+        session_id = self.path_value
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
             self.refuse("inquiry.unknown", "auth.environment")
@@ -112,7 +112,7 @@ def check_key(call: PersonaCall) -> None:
         call.refuse("auth.missing")
     if not call.authenticate(token):
         call.refuse("auth.wrong")
-    ids = call.world.account.ids
+    ids = call.world.ids
     call.claims.cite("auth.ids", "version.any")
     call.headers = (
         ("Request-Id", new_id("req", ids.uuid())),

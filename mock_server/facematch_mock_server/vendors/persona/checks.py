@@ -39,7 +39,7 @@ def new_verification(
     world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
 ) -> Verification:
     return Verification(
-        id=new_id("ver", world.account.ids.uuid()),
+        id=new_id("ver", world.ids.uuid()),
         kind=kind,
         status="passed" if passed else "failed",
         created_at=world.clock.now(),

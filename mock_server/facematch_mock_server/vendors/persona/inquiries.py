@@ -80,7 +80,7 @@ def create(call: PersonaCall) -> Response:
     creates_account = account_id is None and _may_create_account(call, meta)
     if creates_account:
         call.claims.cite("account.created")
-        account_id = new_id("act", call.world.account.ids.uuid())
+        account_id = new_id("act", call.world.ids.uuid())
     lifetime_s = call.claims["inquiry.lifetime_s"]
     lasts_s = _read_seconds(call, meta, "expiration-after-create-interval-seconds", lifetime_s)
     inquiry = Inquiry(
@@ -103,7 +103,7 @@ def create(call: PersonaCall) -> Response:
         call.now,
         lasts_s,
         {"status": CREATED, "result": {"inquiry": inquiry}},
-        session_id=new_id("inq", call.world.account.ids.uuid()),
+        session_id=new_id("inq", call.world.ids.uuid()),
         kind="kyc",
         workflow=inquiry.template_id,
         callback=call.read_value(attributes, "redirect-uri", str, "a string"),
@@ -278,7 +278,7 @@ def read_verification(call: PersonaCall) -> Response:
 
 def read_document(call: PersonaCall) -> Response:
     """Return a document of the person."""
-    (document_id,) = call.path_values
+    document_id = call.path_value
 
     def fits(verification: Verification) -> bool:
         is_document = verification.kind == GOVERNMENT_ID

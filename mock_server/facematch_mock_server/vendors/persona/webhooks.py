@@ -160,7 +160,7 @@ def create(call: PersonaCall) -> Response:
     events = call.read_value(attributes, "enabled-events", list, "an array") or []
     if not may_send(url, call.world.account.shared.deliver_to):
         call.refuse("hook.url")
-    ids = call.world.account.ids
+    ids = call.world.ids
     destination = Destination(
         uuid=new_id("wbh", ids.uuid()),
         url=url,
@@ -175,7 +175,7 @@ def create(call: PersonaCall) -> Response:
 def change(call: PersonaCall) -> Response:
     """Enable or disable a webhook, or rotate its secret."""
     destination_id, action = call.path_values
-    ids = call.world.account.ids
+    ids = call.world.ids
 
     def apply_action(destination: Destination) -> Destination:
         if action == "rotate-secret":

@@ -224,7 +224,7 @@ class StripeCall(Call):
 
     def find_session(self) -> Session:
         """Return the session in the path; refuse the call if the key's mode has none."""
-        session_id, *_ = self.path_values
+        session_id = self.path_value
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
             self.refuse("session.unknown", "key.mode", name=session_id)
@@ -246,7 +246,7 @@ def check_key(call: StripeCall) -> None:
     if call.request.header("stripe-account") is not None:
         call.claims.cite("key.account")
     call.headers = (
-        ("Request-Id", new_id("req", call.world.account.ids.uuid())),
+        ("Request-Id", new_id("req", call.world.ids.uuid())),
         ("Stripe-Version", NEWEST_VERSION),
     )
     idempotency_key = call.request.header("idempotency-key")

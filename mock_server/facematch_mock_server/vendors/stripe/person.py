@@ -78,7 +78,7 @@ def _conclude(world: World, session: Session, outcome: str) -> None:
     """Store the result of a try, charge it if it has a report, and announce it."""
     status, _, error_code = outcome.partition(" ")
     report = Report(
-        id=new_id("vr", world.account.ids.uuid()),
+        id=new_id("vr", world.ids.uuid()),
         created_at=world.clock.now(),
         error_code=error_code,
         # A session that nobody has gone through is decided without a selfie.

@@ -128,7 +128,7 @@ def start(call: StripeCall) -> Response:
             "metadata": call.merge_metadata({}, sent.get("metadata", {})),
             "result": {"identity": Identity(type=kind, options=options, fields=fields)},
         },
-        session_id=new_id("vs", call.world.account.ids.uuid()),
+        session_id=new_id("vs", call.world.ids.uuid()),
         kind="kyc",
         callback=return_url,
         is_live=call.is_live,
@@ -309,7 +309,7 @@ def list_reports(call: StripeCall) -> Response:
 def read_report(call: StripeCall) -> Response:
     """Return a report."""
     call.read_parameters(_EXPAND)
-    report_id, *_ = call.path_values
+    report_id = call.path_value
     for report in _all_reports(call):
         if report["id"] == report_id:
             call.claims.cite("report.selfie")

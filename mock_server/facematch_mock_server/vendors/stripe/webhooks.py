@@ -101,7 +101,7 @@ class StripeWebhooks(Webhooks):
 
         Raises LookupError if there is none with that id.
         """
-        new_secret = f"whsec_{self._control.world.account.ids.uuid().replace('-', '')}"
+        new_secret = f"whsec_{self._control.world.ids.hex()}"
 
         def change(stored: Destination) -> Destination:
             return attrs.evolve(stored, secret=new_secret, former_secret=stored.secret)

@@ -36,7 +36,7 @@ _WHOLE_FACE: Final = {
 
 def find_wrong_side(call: PairCall, picture: Upload) -> str | None:
     """Return the claim by which a picture is refused for its width or height; None if it is not."""
-    facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+    facts = call.facts_of(picture)
     if facts.size is None:
         return None  # a picture that cannot be decoded is refused once its faces are looked for
     if min(facts.size) < 64:

@@ -319,7 +319,7 @@ def _check_newest_model(call: PairCall, group: Group) -> None:
 
 
 def _new_face_id(call: PairCall) -> str:
-    return str(int(call.world.account.ids.uuid().replace("-", ""), 16))[:19]
+    return str(int(call.world.ids.hex(), 16))[:19]
 
 
 def _find_faces(call: PairCall, picture: Upload) -> SeenPicture:

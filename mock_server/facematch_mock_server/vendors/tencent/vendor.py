@@ -184,7 +184,7 @@ class Tencent(ActionPairVendor):
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
-        facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+        facts = call.facts_of(picture)
         width, height = facts.size or (0, 0)
         face_infos = []
         for face in select_faces(call, seen):

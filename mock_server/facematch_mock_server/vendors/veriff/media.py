@@ -145,7 +145,7 @@ def list_media(call: VeriffCall) -> Response:
 
 def download(call: VeriffCall) -> Response:
     """Respond with a picture of one of the integration's sessions."""
-    content = _find_picture(call, call.path_values[0].lower())
+    content = _find_picture(call, call.path_value.lower())
     if content is None:
         call.refuse("download.unknown")
     return call.answer_file("download.answer", _media_type(content), content)

@@ -68,7 +68,7 @@ class VeriffCall(base.Call):
     def session(self) -> Session:
         """The session in the path; refuses the call if the integration has none with that id."""
         if self._session is None:
-            session = self.world.sessions.find(self.path_values[0].lower())
+            session = self.world.sessions.find(self.path_value.lower())
             if session is None or session.metadata_or_empty.get("client") != self.client:
                 self.refuse("session.unknown")
             self._session = expire_if_due(self.world, session)
