@@ -204,6 +204,7 @@ def scenarios():
         about(3, "/redact", {}, key=TEST),
         stripe_request(query={"limit": "1", "created[gte]": "1"}),
         stripe_request(query={"limit": "0"}),
+        stripe_request(query={"limit": "many"}),
         stripe_request(query={"expand[]": "last_verification_report"}),
         stripe_request(query={"starting_after": NOBODY}),
         between_the_cursors(1),

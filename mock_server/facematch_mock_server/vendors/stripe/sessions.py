@@ -110,13 +110,17 @@ def start(call: StripeCall) -> Response:
     sent = call.read_parameters(_START)
     if "type" not in sent and "verification_flow" not in sent:
         call.refuse("parameter.missing", name="type")
+    related_person = fields_of(sent, "related_person")
+    for name in ("account", "person"):
+        if related_person and name not in related_person:
+            call.refuse("parameter.missing", name=f"related_person[{name}]")
     return_url = sent.get("return_url")
     if return_url is not None and not urlsplit(return_url).netloc:
         call.refuse("start.return_url")
     kind = sent.get("type", "verification_flow")
     fields = {name: sent.get(name) for name in _SHOWN}
-    for name in ("provided_details", "related_person"):
-        fields[name] = fields_of(sent, name) or None
+    fields["provided_details"] = fields_of(sent, "provided_details") or None
+    fields["related_person"] = related_person or None
     options = _read_options(call, sent, kind)
     call.claims.cite("session.free", "session.url", "credit.start")
     session = hosted.start(
@@ -366,5 +370,5 @@ def _cut_page(
 def _read_number(call: StripeCall, name: str, text: str) -> int:
     """Return a parameter as a whole number; refuse anything else."""
     if not re.fullmatch("[0-9]{1,15}", text):
-        call.refuse("parameter.invalid", name=name)
+        call.refuse("parameter.integer", name=name)
     return int(text)

@@ -49,7 +49,7 @@ def compose(
 ) -> SignedPayload:
     """Return an event, signed with each secret of its endpoint."""
     claims.cite("webhook.event", "webhook.signature", "webhook.rolled", "webhook.time")
-    claims.cite("webhook.decoy", "webhook.events", "webhook.form")
+    claims.cite("webhook.decoy", "webhook.events", "webhook.form", "webhook.request")
     happened_at = delivery.created_at
     redacted_at = identity_of(delivery.session).redacted_at
     if delivery.event == REDACTED and redacted_at is not None:
@@ -63,7 +63,7 @@ def compose(
         "data": {"object": show_session(delivery.session, happened_at)},
         "livemode": is_live,
         "pending_webhooks": 1,
-        "request": None,
+        "request": {"id": None, "idempotency_key": None},
         "type": delivery.event,
     }
     body = delivery.write(event)
