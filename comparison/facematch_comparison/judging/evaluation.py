@@ -19,7 +19,13 @@ import attrs
 import numpy as np
 
 from facematch_comparison import stats
-from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
+from facematch_comparison.scores.answers import (
+    BILLED,
+    DECISIONS,
+    Answers,
+    check_alike,
+    share_people,
+)
 from facematch_comparison.values import model
 from facematch_comparison.values.model import Evaluation
 from facematch_core import __version__
@@ -133,6 +139,7 @@ def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float
     if not answers:
         raise InvalidRequest("There are no systems to judge.")
     check_alike(answers)
+    share_people(answers)
     by_name = {system.name: system for system in answers}
     if len(by_name) < len(answers):
         raise InvalidRequest("Two systems have the same name: use different names.")
@@ -277,7 +284,9 @@ class _Judging:
             self.at_required = self._point_at(required_fmr)
         else:
             self.at_required = model.PointAt(fmr=required_fmr, point=None, why_not=why_not)
-        return stats.Side(table=self.table, threshold=self.threshold, is_fixed=is_fixed)
+        return stats.Side(
+            table=self.table, threshold=self.threshold, is_fixed=is_fixed, rates=self.rates
+        )
 
     def _point_at(self, fmr: float, *, least: int = 1) -> model.PointAt:
         """Return the point at the threshold for an FMR, or the reason why there is none."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute as pc
 
 from .source_table import REPORTED_SEPARATELY, Problem, problems_where
 
@@ -75,11 +77,11 @@ class Spellings:
         """Return codes of words, and the words, in which every name has one spelling."""
         if pd.api.types.is_integer_dtype(words.dtype):
             return codes, words
-        spellings = list(map(str, words.tolist()))
-        joined = "".join(spellings)
-        is_ascii = joined.isascii()
-        if is_ascii and (not self.ignores_case or joined in (joined.lower(), joined.upper())):
+        texts = pa.array(words.astype(TEXT))
+        is_ascii = pc.all(pc.string_is_ascii(texts)).as_py()
+        if is_ascii and (not self.ignores_case or _has_one_case(texts)):
             return codes, words
+        spellings = list(map(str, words.tolist()))
         # A million names: the C function alone is three times as fast.
         names = list(map(str.casefold if is_ascii else self._name_of, spellings))
         if len(set(names)) == len(names):
@@ -97,6 +99,11 @@ class Spellings:
         if self.ignores_case:
             name = unicodedata.normalize("NFC", name.casefold())
         return name
+
+
+def _has_one_case(texts: pa.Array) -> bool:
+    """Return whether no ASCII text has a capital letter, or none has a small one."""
+    return bool(texts.equals(pc.ascii_lower(texts)) or texts.equals(pc.ascii_upper(texts)))
 
 
 def note_of_spellings(merged: Sequence[Sequence[str]]) -> str:

@@ -17,6 +17,7 @@ scores let the threshold jump, a bootstrap over people is used (`bootstrap`). Se
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Final
 
 import attrs
@@ -72,7 +73,7 @@ class Influence:
             return 1.0
         return 2 * float(stdtr(error.freedom, -abs(self.value) / error.value))
 
-    @property
+    @cached_property
     def _standard_error(self) -> _StandardError:
         table = self.table
         people = table.people

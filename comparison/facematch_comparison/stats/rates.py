@@ -138,9 +138,10 @@ class Clusters:
 
         `rarer` are the rows of the rarer outcome, errors or the others, and `count` their number.
         """
-        expected = count / self.trials * self.pairs_of_person
-        squares: Floats = (self.at_people(rarer) - expected) ** 2
-        return squares
+        squares: Floats = count / self.trials * self.pairs_of_person
+        # In place: each array of all people takes longer to allocate than to compute.
+        np.subtract(self.at_people(rarer), squares, out=squares)
+        return np.square(squares, out=squares)
 
     def sum_of_squares_at_couples(self, rarer: Rows, count: int) -> float:
         """Return the sum of squared deviations over all couples (two people, in any order).
@@ -281,7 +282,8 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
     # If a few people cause most of the variance, its estimate is less certain (F. E. Satterthwaite,
     # 1946). If errors are spread evenly over all people, the sum is 0, and there is no ratio.
     if sum_of_squares > _ROUNDING:
-        freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
+        squared_squares = np.square(squares, out=squares)  # in place, as above
+        freedom = min(freedom, max(sum_of_squares**2 / float(squared_squares.sum()), 2.0))
     if not clusters.is_mated:
         # Pairs of the same two people were counted twice, once at each person.
         sum_of_squares -= clusters.sum_of_squares_at_couples(rarer, rarer_count)
@@ -364,17 +366,20 @@ class Rates:
         return ~passed if name in _OF_MATED else passed
 
     def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
-        """Return a rate (except FTA) at each threshold; the system needs scores and a rule."""
+        """Return a rate (except FTA) at each threshold, the lowest first.
+
+        The system needs scores and a rule.
+        """
         table = self.table
         sample = self.sample(name, at_threshold=True)
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
-        order = np.argsort(scores)
-        clusters = sample.take(order)
         # The rule decides whether a score equal to the threshold passes.
-        equal: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
-        refused_counts = np.searchsorted(scores[order], thresholds, equal)
+        equal: Literal["left", "right"] = "left" if table.rule is ThresholdRule.ABOVE else "right"
+        passed_thresholds = np.searchsorted(thresholds, scores, equal).astype(np.uint16)
+        clusters = sample.take(np.argsort(passed_thresholds, kind="stable"))
+        counts = np.bincount(passed_thresholds, minlength=len(thresholds) + 1)
         rates = []
-        for refused in refused_counts.tolist():
+        for refused in np.cumsum(counts[:-1]).tolist():
             passed = sample.trials - refused
             errors = refused if clusters.is_mated else passed
             rarer = slice(refused) if refused <= passed else slice(refused, None)
@@ -403,13 +408,17 @@ class Side:
         table: The system's answers to the judged pairs.
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
+        rates: The rates of the table.
     """
 
     table: Answers
     threshold: float | None
     is_fixed: bool = False
+    rates: Rates = attrs.field(default=attrs.Factory(lambda own: Rates(own.table), takes_self=True))
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
         """Return whether the FMR at the system's threshold is significantly above `fmr`."""
-        rate = Rates(self.table, confidence).at("fmr", self.threshold)
+        sample = self.rates.sample("fmr", at_threshold=self.threshold is not None)
+        errors = self.rates.errors("fmr", self.threshold)
+        rate = sample.rate(errors[sample.rows], confidence)
         return rate.interval is not None and rate.interval.low > fmr

@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.scores.answers import Answers
+from facematch_comparison.scores.answers import Answers, ScoresByKind, has_enough_scores
 from facematch_comparison.values.model import Concentration, Curve
 from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
-from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
+from .rates import Bools, Floats, Ints, Rates, allowed_errors, trials_allowing
 
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
@@ -56,7 +56,7 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
         reason = why_not_comparable(max_fmr, len(non_mated))
     if reason:
         return ThresholdChoice(None, reason, trials_allowing(least, max_fmr))
-    threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
+    threshold = _lowest(table.sorted_scores, table.rule, allowed_errors(max_fmr, len(non_mated)))
     if threshold is None:
         reason = (
             f"Two different people have the highest score of all pairs ({non_mated[-1]:g}), so a "
@@ -134,10 +134,12 @@ def concentration(
     worst = int(counts.argmax())
     threshold_without = None
     if max_fmr is not None:
-        table_without = table.take((people.probe != worst) & (people.reference != worst))
-        non_mated = table_without.sorted_scores.non_mated
-        if table_without.is_scored and len(non_mated):
-            threshold_without = _lowest(table_without, allowed_errors(max_fmr, len(non_mated)))
+        is_other = (people.probe != worst) & (people.reference != worst)
+        scores = _without(table, ~is_other)
+        is_scored = has_enough_scores(table.acquired & is_other, table.scored & is_other)
+        if is_scored and len(scores.non_mated):
+            allowed = allowed_errors(max_fmr, len(scores.non_mated))
+            threshold_without = _lowest(scores, table.rule, allowed)
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
@@ -147,7 +149,19 @@ def concentration(
     )
 
 
-def _lowest(table: Answers, allowed: int) -> float | None:
+def _without(table: Answers, left_out: Bools) -> ScoresByKind:
+    """Return the sorted scores of a table without those of some pairs."""
+    left_out = left_out & table.scored
+    remaining = []
+    for scores, is_kind in zip(table.sorted_scores, (table.mated, ~table.mated), strict=True):
+        removed = np.sort(table.scores[left_out & is_kind])
+        number_among_equals = np.arange(len(removed)) - np.searchsorted(removed, removed)
+        indexes = np.searchsorted(scores, removed) + number_among_equals
+        remaining.append(np.delete(scores, indexes))
+    return ScoresByKind(*remaining)
+
+
+def _lowest(sorted_scores: ScoresByKind, rule: ThresholdRule, allowed: int) -> float | None:
     """Return the lowest threshold that at most `allowed` non-mated pairs pass.
 
     The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score; with
@@ -155,8 +169,8 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     rounds thresholds. If scores have more than six places, it is a number just above the score with
     as few places as possible, at least six. Mated pairs only affect this number of places.
     """
-    mated, non_mated = table.sorted_scores
-    is_above = table.rule is ThresholdRule.ABOVE
+    mated, non_mated = sorted_scores
+    is_above = rule is ThresholdRule.ABOVE
     if allowed >= len(non_mated):
         # All may pass: use the lowest score, or just below it.
         lowest = float(min([*mated[:1], non_mated[0]]))
@@ -172,7 +186,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     highest = min(higher_scores)
     if is_above:
         highest = float(np.nextafter(highest, -np.inf))
-    decimals = _decimals(table)
+    decimals = _decimals(sorted_scores)
     for decimals_shown in range(_DECIMALS if decimals is None else decimals, 17):
         threshold = round(refused_score + 10.0**-decimals_shown, decimals_shown)
         if refused_score < threshold <= highest:
@@ -180,12 +194,10 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     return refused_score if is_above else highest
 
 
-def _decimals(table: Answers) -> int | None:
+def _decimals(sorted_scores: ScoresByKind) -> int | None:
     """Return the number of decimal places of the scores; None if there are too many."""
     for decimals_shown in range(_DECIMALS + 1):
-        if all(
-            np.array_equal(scores, scores.round(decimals_shown)) for scores in table.sorted_scores
-        ):
+        if all(np.array_equal(scores, scores.round(decimals_shown)) for scores in sorted_scores):
             return decimals_shown
     return None
 
