@@ -130,7 +130,8 @@ if TYPE_CHECKING:
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
     from .sessions.aio import AsyncSessions, AsyncSessionStore, AsyncVerificationCase
     from .sessions.sessions import Sessions
-    from .sessions.store import SessionStore, StoredSession, VerificationCase
+    from .sessions.store import SessionStore, VerificationCase
+    from .sessions.table import StoredSession
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover

@@ -15,7 +15,8 @@ from facematch_core.verifier.aio import Awaited, awaited
 
 from .old_calls import BeginOptions, UseOptions, warn_of_person_of_look, warn_of_repeated_case
 from .sessions import Sessions
-from .store import SessionStore, StoredSession, VerificationCase
+from .store import SessionStore, VerificationCase
+from .table import StoredSession
 
 
 class AsyncSessions(Awaited):

@@ -1,0 +1,303 @@
+"""Begin a session of a `SessionStore`: one open session for each case, and one start for each.
+
+A row is inserted before its session is started, and `starting_until` is the lease of its start: it
+is renewed while the process lives, so that another process repeats only the start of a dead one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend.session_types import (
+    ComparedWith,
+    SessionAccess,
+    SessionResult,
+    SessionState,
+)
+from facematch_core.base.deadline import CANCELLATION, Deadline
+from facematch_core.base.masking import Secret
+from facematch_core.models import Charged
+
+from .sessions import Sessions
+from .table import Case, SessionTable, StoredSession, key_of, subject_key, to_json
+
+if TYPE_CHECKING:
+    from .rows import SessionRow
+
+logger = logging.getLogger("facematch")
+
+#: Seconds that a second click waits for the first one's start.
+START_WAIT_S: Final = 10.0
+#: Seconds between two looks for the end of that start.
+_START_POLL_S: Final = 0.2
+#: Maximum seconds of a start, with the search for an earlier session.
+START_DEADLINE_S: Final = 50.0
+#: Seconds until another process may repeat the start of a process that was killed.
+START_LEASE_S: Final = 12.0
+#: Seconds between two renewals of that lease while the start is under way.
+_RENEWAL_S: Final = 3.0
+#: Seconds until `look` searches for a session whose start was lost: longer than a start can take.
+LOST_START_S: Final = 60.0
+#: States in which the person can do no more, and only the vendor can.
+_ONLY_VENDOR_CAN_ACT: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
+
+
+def begin(
+    table: SessionTable,
+    case: Case,
+    choose: Callable[[str], str],
+    arguments: Mapping[str, Any],
+    *,
+    any_document: bool,
+) -> StoredSession:
+    """Return the open session, or start one: see `VerificationCase.begin`.
+
+    Args:
+        table: The table.
+        case: The case.
+        choose: Returns the name of the `Sessions` for a new session of a subject.
+        arguments: The arguments of `Sessions.start`; what its vendor does not take is left out.
+        any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
+    """
+    of_open_case = table.columns.open_case_key == key_of(case)
+    wait_for_start = Deadline.after(START_WAIT_S, table.clock)
+    session: StoredSession | None = None
+    while session is None:
+        row = table.find_newest(of_open_case)
+        if row is None:
+            row = _insert_planned(table, case, choose, any_document=any_document)
+            # None if another process has inserted its row first.
+            if row is not None:
+                session = _start(table, row, arguments, is_repeated=False)
+        elif not table.has_sessions_of(row):
+            # Nobody can continue it here: this store was opened without the `Sessions` that
+            # began it. So `delete` only logs that the session stays at the vendor.
+            table.close_row(row)
+            table.delete(row)
+        elif row.session_id is not None:
+            session = _continue(table, row)
+        elif _take_start(table, row):  # whoever was starting it died, or lost the answer
+            session = _start(table, row, arguments, is_repeated=True)
+        elif wait_for_start.is_over:
+            raise errors.SessionStarting(
+                "Another process has been starting this session for more than "
+                f"{START_WAIT_S:.0f} s: begin again to get it. Nothing was sent."
+            )
+        else:
+            CANCELLATION.get().sleep(_START_POLL_S, table.clock)
+    return session
+
+
+def _insert_planned(
+    table: SessionTable, case: Case, choose: Callable[[str], str], *, any_document: bool
+) -> SessionRow | None:
+    """Plan a session and insert its row; return None if another process did so first.
+
+    Raises the errors of `choose` and of `Sessions.plan`. Nothing is inserted then.
+    """
+    name = choose(case.subject_ref)
+    sessions = table.sessions[name]
+    is_document = sessions.expected.compared_with is ComparedWith.DOCUMENT
+    record = sessions.plan(
+        case.subject_ref,
+        purpose=case.purpose,
+        about=case.about,
+        any_document=any_document and is_document,
+    )
+    now = table.now()
+    case_key = key_of(case)
+    inserted: SessionRow | None = table.run(
+        table.rows.insert,
+        id=record.id,
+        name=name,
+        subject_key=subject_key(case.subject_ref),
+        case_key=case_key,
+        open_case_key=case_key,
+        record=to_json(record),
+        planned_at=now,
+        starting_until=now + START_LEASE_S,
+        look_at=now + LOST_START_S,
+    )
+    return inserted
+
+
+def _take_start(table: SessionTable, row: SessionRow) -> bool:
+    """Return whether this process may repeat a lost start, because no other is making it."""
+    now = table.now()
+    starting_until = table.columns.starting_until
+    taken = table.update(
+        table.columns.id == row.id,
+        table.columns.session_id.is_(None),
+        starting_until.is_(None) | (starting_until <= now),
+        starting_until=now + START_LEASE_S,
+    )
+    return len(taken) == 1
+
+
+def _start(
+    table: SessionTable, row: SessionRow, arguments: Mapping[str, Any], *, is_repeated: bool
+) -> StoredSession | None:
+    """Start a planned session, and store it.
+
+    Return None if the start found an earlier session that the person cannot continue, or if
+    the record can no longer be started. `begin` then looks for the newest row again.
+
+    Raises the errors of `Sessions.start`. The row is removed if certainly nothing was started;
+    else it stays, and the next `begin` repeats the start. Raises `SessionNotFound` if the
+    session was cancelled or forgotten meanwhile.
+    """
+    sessions = table.sessions[row.name]
+    record = row.read_record()
+    is_taken = {
+        "reference": record.compared_with is ComparedWith.GIVEN,
+        "return_url": sessions.capabilities.takes_return_url,
+        "language": sessions.capabilities.takes_language,
+    }
+    deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
+    try:
+        with _renewed_lease(table, row):
+            result = sessions.start(
+                record,
+                **{name: value for name, value in arguments.items() if is_taken[name]},
+                deadline_s=min(deadline_s, START_DEADLINE_S),
+            )
+    except BaseException as error:
+        if is_repeated and isinstance(error, errors.InvalidRequest):
+            # The settings have changed since it was planned, so plan another.
+            table.close_row(row)
+            return None
+        # If the database fails, too, the start can be repeated when its lease has ended.
+        with contextlib.suppress(errors.FaceMatchError):
+            if not is_repeated and _is_certainly_unstarted(error, sessions):
+                table.run(table.rows.remove, row)
+            else:
+                table.update(table.columns.id == row.id, starting_until=None)
+        raise
+    repeated_start = None
+    if is_repeated:
+        repeated_start = f"An earlier start did not finish. {sessions.second_start}"
+        logger.warning("Session %s: %s", record.id, repeated_start)
+    saved = _save_access(table, row, result)
+    if saved is None:
+        # A worker may have read the verdict before this response arrived.
+        is_uncancelled = table.columns.case_key == row.case_key
+        decided = table.find_newest((table.columns.id == row.id) & is_uncancelled)
+        if decided is not None:
+            return table.as_stored_session(decided, repeated_start=repeated_start)
+        started = attrs.evolve(
+            row, record=to_json(result.record), session_id=result.record.session_id
+        )
+        # Stored first, because the session must be deleted one day if it cannot be now.
+        # `forget` may have removed the row meanwhile.
+        table.update(
+            table.columns.id == row.id, record=started.record, session_id=started.session_id
+        )
+        table.delete(started)
+        raise errors.SessionNotFound(
+            "The session was cancelled or forgotten while it was started, so it is deleted again.",
+            backend=record.backend,
+        )
+    if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
+        return None
+    return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+
+
+@contextlib.contextmanager
+def _renewed_lease(table: SessionTable, row: SessionRow) -> Iterator[None]:
+    """Renew the lease of a start while it is under way, however slow the vendor is."""
+    is_over = threading.Event()
+    is_starting = table.columns.starting_until.is_not(None)
+
+    def renew(lease_s: float = START_LEASE_S) -> None:
+        table.update(table.columns.id == row.id, is_starting, starting_until=table.now() + lease_s)
+
+    def renew_until_over() -> None:
+        while not is_over.wait(_RENEWAL_S):
+            # The next renewal may succeed.
+            with contextlib.suppress(errors.FaceMatchError):
+                renew()
+
+    renewer = threading.Thread(target=renew_until_over, name="facematch-start", daemon=True)
+    try:
+        renewer.start()
+    except RuntimeError:  # no thread can be started
+        renew(LOST_START_S)
+    try:
+        yield
+    finally:
+        is_over.set()
+        if renewer.ident is not None:
+            # A renewal that outlived this store's `close` would leave its connection open.
+            renewer.join()
+
+
+def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
+    """Return an open session with its access; raises the errors of `Sessions.read`.
+
+    If the person cannot continue it, or the vendor does not know it any longer, delete it,
+    close the row and return None. `begin` then starts another.
+    """
+    if row.link is not None and table.now() < (row.link_expires_at or 0.0):
+        return table.as_stored_session(row, access=SessionAccess(link=Secret(row.link)))
+    saved = None
+    with contextlib.suppress(errors.SessionNotFound):
+        result = table.sessions[row.name].read(row.read_record(), with_access=True)
+        if result.access is not None or result.state in _ONLY_VENDOR_CAN_ACT:
+            saved = _save_access(table, row, result)
+        else:
+            table.delete(row)
+    if saved is None:
+        table.close_row(row)
+        return None
+    return table.as_stored_session(saved, access=result.access)
+
+
+def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:
+    """Store what `begin` returns; return None if the row was closed meanwhile."""
+    record = result.record
+    look_at = table.now()
+    started_at = record.started_at or record.planned_at
+    ends_at = started_at.timestamp() + record.valid_for_s
+    link = None
+    # Without access, the person has finished, and the verdict is due at once.
+    if result.access is not None:
+        look_at += result.read_again_s or 0.0
+        # Whether the person has used up a link that works once is not known.
+        works_once = table.sessions[row.name].capabilities.link_works_once
+        if result.access.link is not None and not works_once:
+            link = result.access.link.reveal()
+        if result.access.expires_at is not None:
+            ends_at = min(ends_at, result.access.expires_at.timestamp())
+    saved = table.update(
+        table.columns.id == row.id,
+        table.columns.open_case_key.is_not(None),
+        record=to_json(record),
+        session_id=record.session_id,
+        link=link,
+        link_expires_at=ends_at,
+        starting_until=None,
+        look_at=look_at,
+        # A reading that is under way may be older.
+        lease=None,
+    )
+    return next(iter(saved), None)
+
+
+def _is_certainly_unstarted(error: BaseException, sessions: Sessions) -> bool:
+    """Return whether an error of `Sessions.start` means that the vendor has no session."""
+    if not isinstance(error, errors.VendorError):
+        return isinstance(error, errors.FaceMatchError)
+    capabilities = sessions.capabilities
+    if capabilities.finds_by_record or capabilities.start_is_repeatable:
+        # A start of several requests, as at Sumsub, may leave something that is not charged.
+        # Repeating it costs nothing.
+        return False
+    is_free = error.billing.charged is Charged.NO
+    return is_free and not isinstance(error, errors.SessionMismatch)

@@ -1,0 +1,260 @@
+"""Read sessions of a `SessionStore`: those that are due, and the one that is to be used.
+
+`lease` is a random id of the reading that is under way. A reading is stored only if its row still
+has its lease: a webhook, or another reading, ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import secrets
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend.session_types import (
+    ComparedWith,
+    Person,
+    SessionRecord,
+    SessionResult,
+    SessionState,
+)
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
+
+from .table import Case, SessionTable, StoredSession, key_of, to_json
+
+if TYPE_CHECKING:
+    from .rows import Reading, SessionRow
+
+logger = logging.getLogger("facematch")
+
+#: Seconds until another worker may repeat a reading.
+READ_LEASE_S: Final = 60.0
+#: Seconds after which `look` begins no other reading, so that a verdict is told soon.
+LOOK_S: Final = 10.0
+#: Seconds that a `look` which raises waits for the database, to set its sessions due again.
+_SET_DUE_TIMEOUT_S: Final = 1.0
+#: Seconds between two readings of a used session, whose verdict the vendor may still revise.
+USED_LOOK_S: Final = 86_400.0
+#: States after which the next `begin` starts another session.
+_ENDS_A_CASE: Final = (SessionState.DECIDED, SessionState.GONE)
+
+
+def look(
+    table: SessionTable, person: Callable[[str], Person] | None, at_most: int
+) -> tuple[StoredSession, ...]:
+    """Read the sessions that are due: see `SessionStore.look`.
+
+    Args:
+        table: The table.
+        person: Returns the `Person` of a subject; None if no document is compared.
+        at_most: Maximum number of sessions to read.
+    """
+    columns = table.columns
+    table.update(columns.link_expires_at <= table.now(), columns.link.is_not(None), link=None)
+    leased: list[SessionRow] = []
+    readings: list[Reading] = []
+    end = Deadline.after(LOOK_S, table.clock)
+    try:
+        while len(leased) < at_most and not end.is_over:
+            row = _lease_due(table)
+            if row is None:
+                break
+            leased.append(row)
+            changes = _read_due(table, row, person)
+            if changes is not None:
+                readings.append(table.rows.Reading(row, changes))
+        if CANCELLATION.get().is_cancelled:
+            raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
+        if not readings:
+            return ()
+        saved = table.run(table.rows.save_readings, readings)
+        return tuple(table.as_stored_session(row) for row in saved)
+    except BaseException:
+        _set_due_again(table, leased)
+        raise
+
+
+def use(
+    table: SessionTable,
+    case: Case,
+    person: Callable[[str], Person] | None,
+    *,
+    max_age_s: float,
+    document: Person | None,
+    any_settings: bool | None,
+) -> bool:
+    """Return True once if the person is verified: see `VerificationCase.use`.
+
+    With `any_settings`, a session that was planned for another workflow, level or template
+    counts, too.
+    """
+    row = table.find_newest(table.columns.case_key == key_of(case))
+    if row is None or row.used_at is not None or not table.has_sessions_of(row):
+        return False
+    if row.session_id is None and not table.finds_by_record(row.name):
+        return False
+    if document is None:
+        document = _find_person(person, row.read_record())
+    # Another worker's lease ends here, because its reading may be older.
+    leased = table.update(
+        table.columns.id == row.id, look_at=table.now() + READ_LEASE_S, lease=_new_lease()
+    )
+    row = next(iter(leased), None)
+    if row is None:
+        return False  # `forget` has just deleted it
+    try:
+        result = _read(table, row, document)
+    except errors.SessionNotFound:
+        return False
+    except errors.SessionMismatch:
+        table.update(*_lease_conditions(table, row), **_changes_of_mismatch(table, row))
+        raise
+    table.update(*_lease_conditions(table, row), **_changes_of_reading(table, row, result))
+    verdict = result
+    last_result = row.read_result()
+    if result.state is SessionState.GONE and last_result is not None:
+        verdict = attrs.evolve(
+            last_result, changed_settings=result.changed_settings, clock=table.clock
+        )
+    if not verdict.is_verified_for(
+        case.subject_ref,
+        purpose=case.purpose,
+        about=case.about,
+        max_age_s=max_age_s,
+        any_settings=any_settings,
+    ):
+        return False
+    now = table.now()
+    # Stored again, because a webhook or another click may have ended the lease.
+    changes = _changes_of_reading(table, row, result)
+    # The vendor may have revised its verdict since our reading: `look` reads it again at once.
+    changes |= {"used_at": now, "look_at": now}
+    used = table.update(
+        table.columns.id == row.id,
+        table.columns.used_at.is_(None),
+        # `cancel` may have been called since.
+        table.columns.case_key == row.case_key,
+        **changes,
+    )
+    return len(used) == 1
+
+
+def _lease_due(table: SessionTable) -> SessionRow | None:
+    """Lease the session that has been due for longest; return None if none is due."""
+    now = table.now()
+    leased = table.run(
+        table.rows.lease_due,
+        names=list(table.sessions),
+        names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
+        now=now,
+        look_at=now + READ_LEASE_S,
+        lease=_new_lease(),
+    )
+    return next(iter(leased), None)
+
+
+def _read_due(
+    table: SessionTable, row: SessionRow, person: Callable[[str], Person] | None
+) -> dict[str, object] | None:
+    """Read a leased session; return the changes that store it, and end the lease.
+
+    None if it could not be read, which is logged.
+    """
+    try:
+        result = _read(table, row, _find_person(person, row.read_record()))
+    except errors.FaceMatchError as error:
+        logger.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
+        if isinstance(error, errors.SessionMismatch):
+            return _changes_of_mismatch(table, row)
+        if isinstance(error, errors.SessionNotFound):
+            # Another start of the record, or a webhook, sets it due again.
+            table.update(*_lease_conditions(table, row), link=None, look_at=None, lease=None)
+        # After any other error, it is due again when the lease has ended.
+        return None
+    return _changes_of_reading(table, row, result)
+
+
+def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
+    """Set sessions due whose readings are lost. Without a database, their leases do so."""
+    ids = [row.id for row in rows]
+    if not ids:
+        return
+    # Without regard to the lease, which a commit may have ended before the interruption.
+    set_due = functools.partial(table.rows.update, look_at=table.now(), lease=None)
+    with contextlib.suppress(errors.FaceMatchError):
+        table.database.run(
+            set_due, table.columns.id.in_(ids), deadline=Deadline.after(_SET_DUE_TIMEOUT_S)
+        )
+
+
+def _lease_conditions(table: SessionTable, row: SessionRow) -> tuple[object, object]:
+    """Return the conditions that no other worker and no webhook has changed the row."""
+    return table.columns.id == row.id, table.columns.lease == row.lease
+
+
+def _read(table: SessionTable, row: SessionRow, document: Person | None) -> SessionResult:
+    """Read a session. Errors: see `Sessions.read`."""
+    sessions = table.sessions[row.name]
+    record = row.read_record()
+    if record.compared_with is not ComparedWith.DOCUMENT:
+        document = None
+    return sessions.read(record, document=document)
+
+
+def _changes_of_reading(
+    table: SessionTable, row: SessionRow, result: SessionResult
+) -> dict[str, object]:
+    """Return the changes to a row that store a reading and end its lease."""
+    now = table.now()
+    changes: dict[str, object] = {
+        "record": to_json(result.record),
+        "session_id": result.record.session_id,
+        "state": result.state.value,
+        "look_at": None,
+        "lease": None,
+    }
+    if result.state is not SessionState.GONE:
+        # The last verdict stays when the vendor has no result any longer.
+        changes["result"] = to_json(attrs.evolve(result, raw={}))
+        if row.used_at is not None:
+            changes["look_at"] = now + USED_LOOK_S
+    if result.read_again_s is not None:
+        changes["look_at"] = now + result.read_again_s
+    if result.state is not SessionState.PENDING:
+        changes["link"] = None
+    if result.state in _ENDS_A_CASE:
+        changes["open_case_key"] = None
+    return changes
+
+
+def _changes_of_mismatch(table: SessionTable, row: SessionRow) -> dict[str, object]:
+    """Return the changes that forget the verdict of a session that is not the record's."""
+    look_at = None
+    if row.used_at is not None:
+        look_at = table.now() + USED_LOOK_S
+    return {"result": None, "link": None, "look_at": look_at, "lease": None}
+
+
+def _find_person(person: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:
+    """Return the person to whom the document must belong; None if the caller does not say.
+
+    If the caller's function raises, raise `ConfigurationError`: a customer who was deleted must
+    not keep `look` from the other sessions.
+    """
+    if person is None or record.compared_with is not ComparedWith.DOCUMENT:
+        return None
+    try:
+        return person(record.subject_ref)
+    except Exception as error:  # noqa: BLE001 - any error of the caller's function
+        problem = type(error).__name__
+    # Outside the except block, because the error may contain the name or the subject.
+    raise errors.ConfigurationError(f"person raised {problem}, so the document was not compared.")
+
+
+def _new_lease() -> str:
+    return secrets.token_hex(16)

@@ -1,0 +1,280 @@
+"""`SessionTable`: the rows of a `SessionStore`, beside the `Sessions` that started them.
+
+What `beginning` and `looking` have in common: each takes the table first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend.session_types import SessionAccess, SessionRecord, SessionResult
+from facematch_core.base.deadline import Clock
+from facematch_core.call.run import check_text
+from facematch_core.store.sql import open_database
+
+from .old_calls import warn_of_repeated_case
+from .sessions import Sessions
+from .verdicts import find_changed_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .rows import SessionRow
+
+T = TypeVar("T")
+
+logger = logging.getLogger("facematch")
+
+#: The changes to a row that leaves its case: it is never used, and `forget` deletes it one day.
+CLOSING_CHANGES: Final[Mapping[str, str | None]] = {
+    "case_key": "",
+    "open_case_key": None,
+    "link": None,
+    "look_at": None,
+    "lease": None,
+}
+
+
+@attrs.frozen(kw_only=True)
+class StoredSession:
+    """A session of a `SessionStore`, as its row was last read.
+
+    Attributes:
+        record: The record of the session.
+        name: The name of the `Sessions` that started it.
+        access: How the person enters the session. Only from `begin`, and None if the person has
+            finished, so that only the verdict is missing. Not in the repr.
+        repeated_start: What repeating the start did, if an earlier start did not finish, because of
+            a crash, a lost response or an outage; else None.
+        result: The last reading, without its `raw`; None before the first.
+        used_at: When `use` returned True, UTC; None if it has not.
+        is_open: Whether the verdict is still to come: from the person or from the vendor.
+
+    Example:
+        >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        >>> login = store.of("customer-20", purpose="login", about=None)
+        >>> begun = login.begin(reference=document)
+        >>> print(begun.is_open, begun.result, begun.used_at)
+        True None None
+        >>> store.close()
+    """
+
+    record: SessionRecord
+    name: str
+    access: SessionAccess | None = attrs.field(default=None, repr=False)
+    repeated_start: str | None = None
+    result: SessionResult | None = None
+    used_at: dt.datetime | None = None
+    is_open: bool = False
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether the session was used, and its last reading does not verify the person."""
+        if self.used_at is None:
+            return False
+        record = self.record
+        return self.result is None or not self.result.is_verified_for(
+            record.subject_ref,
+            purpose=record.purpose,
+            about=record.about,
+            max_age_s=math.inf,
+            any_settings=True,
+        )
+
+    def why_not(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        any_settings: bool | None = None,
+    ) -> tuple[str, ...]:
+        """Deprecated: `VerificationCase.why_not`."""
+        arguments = {"max_age_s": max_age_s, "any_settings": any_settings}
+        warn_of_repeated_case("StoredSession", "why_not", about, arguments)
+        return reasons_against(
+            self,
+            subject_ref,
+            purpose=purpose,
+            about=about,
+            max_age_s=max_age_s,
+            any_settings=any_settings,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """A person and a matter: see `VerificationCase`."""
+
+    subject_ref: str = attrs.field(repr=False)
+    purpose: str = attrs.field(repr=False)
+    about: str | None = attrs.field(repr=False)
+
+
+class SessionTable:
+    """The table ``facematch_sessions``, and the `Sessions` by the names that its rows have.
+
+    Attributes:
+        sessions: The `Sessions` by name.
+        clock: The clock of the first of them.
+        database: The database.
+        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
+        columns: The columns of the table, for conditions.
+    """
+
+    def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
+        self.sessions = dict(sessions)
+        self.clock: Clock = next(iter(sessions.values())).clock
+        self.database = open_database(where, label="store of sessions")
+        from . import rows  # here, because SQLAlchemy is an optional dependency
+
+        self.rows = rows
+        self.columns = rows.SESSIONS.c
+        self.database.check_version(self.run(rows.make_tables), rows.VERSION)
+
+    def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction."""
+        return self.database.run(functools.partial(transaction, **options), *args)
+
+    def update(self, *conditions: object, **values: object) -> list[SessionRow]:
+        """Change the rows that meet all conditions; return the changed rows."""
+        return self.run(self.rows.update, *conditions, **values)
+
+    def find_newest(self, condition: object) -> SessionRow | None:
+        """Return the newest row that meets a condition, or None."""
+        return next(iter(self.run(self.rows.find, condition)), None)
+
+    def now(self) -> float:
+        return self.clock.now().timestamp()
+
+    def finds_by_record(self, name: str) -> bool:
+        """Return whether the vendor finds a session whose start was lost."""
+        return self.sessions[name].capabilities.finds_by_record
+
+    def has_sessions_of(self, row: SessionRow) -> bool:
+        """Return whether this store has the `Sessions` of a row."""
+        sessions = self.sessions.get(row.name)
+        return sessions is not None and sessions.verifier.backend.name == row.read_record().backend
+
+    def close_row(self, row: SessionRow) -> None:
+        """Let the next `begin` start another session; this one is never used."""
+        self.update(self.columns.id == row.id, **CLOSING_CHANGES)
+
+    def delete(self, row: SessionRow) -> bool:
+        """Delete a session at the vendor; return False if it must be tried again.
+
+        What may stay at the vendor is logged. No `FaceMatchError` leaves, so that `forget` and
+        `cancel` reach the other sessions.
+        """
+        try:
+            record = row.read_record()
+            if not self.has_sessions_of(row):
+                name = f"{row.name!r:.60}"
+                raise errors.ConfigurationError(
+                    f"This store was opened without its Sessions, {name} of the backend "
+                    f"{record.backend}. Open it with them, too, until they are forgotten: "
+                    f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
+                    "choose=...)."
+                )
+            if record.session_id is not None or self.finds_by_record(row.name):
+                self.sessions[row.name].delete(record)
+            else:
+                logger.warning(
+                    "The start of session %s was lost: a session may stay at the vendor until it "
+                    "expires there.",
+                    row.id,
+                )
+        except errors.Unsupported as error:
+            logger.warning(
+                "Session %s stays at the vendor until it expires there: %s", row.id, error
+            )
+        except errors.FaceMatchError as error:
+            problem = f"{type(error).__name__}: {error}"
+            logger.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
+            return False
+        return True
+
+    def as_stored_session(
+        self,
+        row: SessionRow,
+        *,
+        access: SessionAccess | None = None,
+        repeated_start: str | None = None,
+    ) -> StoredSession:
+        """Return a row as the caller sees it."""
+        record = row.read_record()
+        result = row.read_result()
+        if result is not None:
+            result = attrs.evolve(result, clock=self.clock)
+            if self.has_sessions_of(row):
+                # The settings may have changed since the reading.
+                facts = self.sessions[row.name].verifier.backend.session_facts
+                changed_settings = find_changed_settings(record, facts)
+                result = attrs.evolve(result, changed_settings=changed_settings)
+        used_at = None
+        if row.used_at is not None:
+            used_at = dt.datetime.fromtimestamp(row.used_at, dt.UTC)
+        return StoredSession(
+            record=record,
+            name=row.name,
+            access=access,
+            repeated_start=repeated_start,
+            result=result,
+            used_at=used_at,
+            is_open=row.open_case_key is not None and row.look_at is not None,
+        )
+
+
+def reasons_against(
+    session: StoredSession,
+    subject_ref: str,
+    *,
+    purpose: str,
+    about: str | None,
+    max_age_s: float,
+    any_settings: bool | None,
+) -> tuple[str, ...]:
+    """Return all reasons why `use` would be False; empty if it would be True."""
+    reasons = []
+    if session.used_at is not None:
+        reasons.append("the session was used already")
+    if session.result is None:
+        return (*reasons, "the session was not read yet")
+    reasons += session.result.why_not(
+        subject_ref, purpose=purpose, about=about, max_age_s=max_age_s, any_settings=any_settings
+    )
+    return tuple(reasons)
+
+
+def subject_key(subject_ref: str) -> str:
+    """Return the hash of a subject; raise `InvalidRequest` if it is no text.
+
+    A number instead of its text would find nobody, and leave the person's links open.
+    """
+    check_text("subject_ref", subject_ref)
+    return _hash_of(subject_ref)
+
+
+def key_of(case: Case) -> str:
+    """Return the hash by which the rows of a case are found."""
+    return _hash_of(case.subject_ref, case.purpose, case.about)
+
+
+def _hash_of(*texts: str | None) -> str:
+    """Return the SHA-256 of some texts as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def to_json(document: SessionRecord | SessionResult) -> str:
+    return json.dumps(document.to_dict())
