@@ -632,7 +632,8 @@ class MockVendor:
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites: ``{503: ("outage",), 429: ("rate.exceeded", "rate.header")}``. ``{key}`` is
             filled in. For other statuses the vendor's error is not known.
-        refusal_facts: What is known about every refusal, which each one cites.
+        refusal_facts: What is known about every refusal, which each one, and each of `errors`,
+            cites.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body or query: see
             `Call.picture_at`.
@@ -1005,7 +1006,7 @@ class MockVendor:
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
-        call.claims.cite(*facts)
+        call.claims.cite(*self.refusal_facts, *facts)
         # CompreFace's error repeats the key, and its only path has the same credentials.
         header_names = self.routes[-1].credentials
         key = call.request.header(header_names[0], "") if header_names else ""

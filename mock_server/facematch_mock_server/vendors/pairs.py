@@ -134,8 +134,6 @@ class PairCall(base.NumberedCall):
         uploads: The form's files, by name.
         json_body: The JSON object or list that was sent; None if a form was sent.
         pictures: The decoded pictures, by the name of their field or the path in the JSON body.
-        further_pictures: The pictures of a comparison after the first two, for a vendor that takes
-            more and compares them in its `match_body`.
         names_smaller_face: Whether a face token stands for another face than a picture's largest.
     """
 
@@ -143,7 +141,6 @@ class PairCall(base.NumberedCall):
     uploads: dict[str, Upload] = attrs.field(factory=dict, init=False)
     json_body: Any = attrs.field(default=None, init=False)
     pictures: dict[str, Upload] = attrs.field(factory=dict, init=False)
-    further_pictures: list[Upload] = attrs.field(factory=list, init=False)
     names_smaller_face: bool = attrs.field(default=False, init=False)
 
     @property

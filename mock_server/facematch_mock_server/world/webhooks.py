@@ -59,6 +59,15 @@ class Destination:
     secret: str = attrs.field(repr=False)
     former_secret: str | None = attrs.field(default=None, repr=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of a vendor that signs with both, the newest first."""
+        return (self.secret,) if self.former_secret is None else (self.secret, self.former_secret)
+
+    def with_new_secret(self, secret: str) -> Destination:
+        """Return the destination with another secret, whose former one still signs."""
+        return attrs.evolve(self, secret=secret, former_secret=self.secret)
+
 
 class DeliveryState(enum.StrEnum):
     PENDING = "pending"  #: Waiting for the first or next attempt.

@@ -107,9 +107,7 @@ class Alibaba(ActionPairVendor):
         "SearchFace",
         "UpdateFaceEntity",
     )
-    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        500: ("error.internal", "error.body", "error.status")
-    }
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         route, path_values = super().find(head)

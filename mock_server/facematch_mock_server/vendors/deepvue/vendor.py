@@ -44,18 +44,14 @@ class DeepvueCall(base.NumberedCall):
         """``match`` or ``liveness``: the prefix of a paid call's claims."""
         return str(self.route and self.route.operation)
 
-    def deny(self, key: str, *facts: str, **answer: Any) -> NoReturn:
-        """End the call with an error in Deepvue's format; otherwise like `refuse`."""
-        self.refuse(key, "error.shape", *facts, **answer)
-
-    def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
+    def refuse_body(self, problems: Mapping[str, str]) -> NoReturn:
         """End the call with a 422 that lists the problems by field."""
         types = {_MISSING: "value_error.missing"}
         rows = [
             {"loc": ["body", name], "msg": message, "type": types.get(message, "value_error")}
             for name, message in problems.items()
         ]
-        self.deny("body.refused", "body.validation", body={"detail": rows})
+        self.refuse("body.refused", "body.validation", body={"detail": rows})
 
 
 #: The message of FastAPI with pydantic 1 for a missing field.
@@ -69,19 +65,19 @@ def _check_token(call: DeepvueCall) -> None:
     """Refuse a missing, unknown, revoked or expired token; keep its client."""
     text = base.bearer_token(call.request)
     if not text:
-        call.deny("auth.missing")
+        call.refuse("auth.missing")
     records: TokenRecords = call.world.records
     token = records.find_valid(text, call.now)
     if token is None:
         call.key_label = "wrong"
-        call.deny("auth.token")
+        call.refuse("auth.token")
     call.client = token.client
 
 
 def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
     key = _find_valid_key(call, call.request.header("x-api-key"), client, refusal)
     if not key.allowed:
-        call.deny("auth.not_allowed")
+        call.refuse("auth.not_allowed")
     call.key = key
     call.key_label = str(key.kind)
 
@@ -91,9 +87,9 @@ def _find_valid_key(call: DeepvueCall, text: str | None, client: str | None, ref
     key = call.world.keys.find(text) if text else None
     call.key_label = "wrong" if text else "none"
     if key is None or key.client != client:
-        call.deny(refusal)
+        call.refuse(refusal)
     if key.revoked or key.expired(call.now):
-        call.deny("auth.inactive")
+        call.refuse("auth.inactive")
     return key
 
 
@@ -101,13 +97,13 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key", "")
     exceeded = call.count_request(WINDOWS, client=key)
     if exceeded is not None:
-        call.deny("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
+        call.refuse("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
 
 
 def _check_credit(call: DeepvueCall) -> None:
     price = f"credit.price.{call.name}"
     if call.world.ledger.balance < call.claims.get(price):
-        call.deny("credit.refused", price)
+        call.refuse("credit.refused", price)
 
 
 def _compare_or_check_liveness(call: DeepvueCall) -> None:
@@ -124,7 +120,7 @@ def _compare_or_check_liveness(call: DeepvueCall) -> None:
             "sub_code": "FACE_NOT_DETECTED",
             "message": "Face not detected",
         }
-        call.refuse("face.missing", body=body)
+        raise base.Refused(call.answer("face.missing", body))
 
 
 def _read_pair(call: DeepvueCall) -> None:
@@ -133,7 +129,7 @@ def _read_pair(call: DeepvueCall) -> None:
     call.journal_fields = mask_and_shorten(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
-        call.deny_body(dict.fromkeys(missing, _MISSING))
+        call.refuse_body(dict.fromkeys(missing, _MISSING))
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -154,7 +150,7 @@ def _read_files(call: DeepvueCall) -> None:
             text = form.fields.get(name, [""])[-1]
             problems[name] = "Expected UploadFile, received: <class 'str'>" if text else _MISSING
     if problems:
-        call.deny_body(problems)
+        call.refuse_body(problems)
 
 
 def _read_image(call: DeepvueCall) -> None:
@@ -164,13 +160,13 @@ def _read_image(call: DeepvueCall) -> None:
     )
     image = body.get("image")
     if not isinstance(image, str):
-        call.deny_body({"image": _MISSING})
+        call.refuse_body({"image": _MISSING})
     content = b""
     with contextlib.suppress(ValueError):
         text = image.partition(",")[2] if image.startswith("data:") else image
         content = base64.b64decode(text, validate=True)
     if not content:
-        call.deny_body({"image": call.claims["body.no_base64"]})
+        call.refuse_body({"image": call.claims["body.no_base64"]})
     call.values["image"] = call.upload("image", "", content)
 
 
@@ -232,7 +228,7 @@ def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | 
     service = path.split("/")[-1]
     if not call.charge(price, service=service, request_id=call.request_id):
         # A concurrent call used up the credit.
-        call.deny("credit.refused")
+        call.refuse("credit.refused")
     call.claims.cite("answer.words", "answer.code")
     body: dict[str, Any] = {"code": 200}
     if not path.startswith("/v2/"):
@@ -302,6 +298,7 @@ class Deepvue(base.MockVendor):
     common_prefix = "/v1/"
     extra_prefixes = ("/v1/", "/v2/")
     call = DeepvueCall
+    refusal_facts = ("error.shape",)
     routes = ROUTES
     #: Of docs.deepvue.ai/reference, read 2026-11-29, and of public clients.
     not_imitated = NotImitated(
@@ -312,20 +309,20 @@ class Deepvue(base.MockVendor):
         "/v1/financial-services/*",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        400: ("error.400", "error.shape"),
-        401: ("auth.key", "error.shape"),
-        402: ("credit.refused", "error.shape"),
-        403: ("auth.token", "error.shape"),
-        404: ("path.unknown", "error.shape"),
-        405: ("path.method", "error.shape"),
-        429: ("rate.refused", "error.shape"),
-        500: ("error.500", "error.shape"),
-        503: ("error.503", "error.shape"),
+        400: ("error.400",),
+        401: ("auth.key",),
+        402: ("credit.refused",),
+        403: ("auth.token",),
+        404: ("path.unknown",),
+        405: ("path.method",),
+        429: ("rate.refused",),
+        500: ("error.500",),
+        503: ("error.503",),
     }
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method not in route.handlers and isinstance(call, DeepvueCall):
-            call.deny("path.method", headers=(("Allow", next(iter(route.handlers))),))
+            call.refuse("path.method", headers=(("Allow", next(iter(route.handlers))),))
         return super().answer(call, route)
 
     def not_found(self, call: base.Call) -> Response:

@@ -116,10 +116,7 @@ def compose(
     }
     casing = claims["inflection.default"]
     body = delivery.write(inflect({"data": event}, casing))
-    secrets = [destination.secret]
-    if destination.former_secret is not None:
-        secrets.append(destination.former_secret)
-    signatures = [sign(secret, delivery.timestamp, body) for secret in secrets]
+    signatures = [sign(secret, delivery.timestamp, body) for secret in destination.secrets]
     attempt_number = delivery.retries + 1
     return SignedPayload.of_json(
         body,
@@ -179,11 +176,7 @@ def change(call: PersonaCall) -> Response:
 
     def apply_action(destination: Destination) -> Destination:
         if action == "rotate-secret":
-            return attrs.evolve(
-                destination,
-                secret=f"wbhsec_{ids.uuid()}",
-                former_secret=destination.secret,
-            )
+            return destination.with_new_secret(f"wbhsec_{ids.uuid()}")
         return attrs.evolve(destination, enabled=action == "enable")
 
     destination = None
@@ -208,7 +201,6 @@ def _webhook_body(
         "enabled-events": list(destination.events),
     }
     if with_secrets:
-        secrets = [destination.secret, destination.former_secret]
-        secrets_shown = [{"value": secret, "expires-at": None} for secret in secrets if secret]
+        secrets_shown = [{"value": secret, "expires-at": None} for secret in destination.secrets]
         attributes |= {"secret": destination.secret, "secrets": secrets_shown}
     return {"data": {"type": "webhook", "id": destination.uuid, "attributes": attributes}}

@@ -91,10 +91,13 @@ class Regula(PairVendor):
         super().read_pictures(call)
         if call.endpoint.path != PATH:
             return
+        # `call.pictures` has the two that are compared first.
+        further_pictures = []
         for number, image in enumerate(call.json_body["images"][2:], 2):
             name = f"images.{number}.data"
             text = image.get("data") if isinstance(image, dict) else None
-            call.further_pictures.append(self.decode(call, name, text))
+            further_pictures.append(self.decode(call, name, text))
+        call.values["further_pictures"] = further_pictures
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
@@ -167,7 +170,7 @@ class Regula(PairVendor):
 
 def _compare_all(call: PairCall, outcome: MatchOutcome) -> dict[tuple[int, int], MatchOutcome]:
     """Return the outcome of every two pictures by their positions; `outcome` is the first."""
-    pictures = [*call.pictures.values(), *call.further_pictures]
+    pictures = [*call.pictures.values(), *call.values["further_pictures"]]
     outcomes = {(0, 1): outcome}
     for first, second in itertools.combinations(range(len(pictures)), 2):
         if (first, second) != (0, 1):

@@ -5,8 +5,6 @@ Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py
 
 from __future__ import annotations
 
-import attrs
-
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.base.state import require
 from facematch_mock_server.claims import CitedClaims
@@ -71,9 +69,9 @@ def compose(
     if delivery.retries or delivery.event == REDACTED:
         signed_at = int(world.clock.now().timestamp())
     message = f"{signed_at}.".encode() + body
-    parts = [f"t={signed_at}", f"v1={hmac_hex(destination.secret, message)}"]
-    if destination.former_secret is not None:
-        parts.append(f"v1={hmac_hex(destination.former_secret, message)}")
+    parts = [f"t={signed_at}"]
+    for secret in destination.secrets:
+        parts.append(f"v1={hmac_hex(secret, message)}")
     if not is_live:
         # It is the signature of nothing: a receiver must not take it for one.
         parts.append(f"v0={hmac_hex('a decoy', message)}")
@@ -102,8 +100,7 @@ class StripeWebhooks(Webhooks):
         Raises LookupError if there is none with that id.
         """
         new_secret = f"whsec_{self._control.world.ids.hex()}"
-
-        def change(stored: Destination) -> Destination:
-            return attrs.evolve(stored, secret=new_secret, former_secret=stored.secret)
-
-        return require(self._outbox.destinations.change(destination, change), "destination")
+        rolled = self._outbox.destinations.change(
+            destination, lambda stored: stored.with_new_secret(new_secret)
+        )
+        return require(rolled, "destination")

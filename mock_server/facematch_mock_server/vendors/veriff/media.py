@@ -27,9 +27,7 @@ _NOTHING = READY["no-face"].data
 def add_media(call: VeriffCall) -> Response:
     """Take a picture of the person or the document, or the one to compare the face with."""
     session = call.session
-    image = call.read_object("media.missing").get("image")
-    if not isinstance(image, dict):
-        call.refuse("media.missing")
+    image = call.read_part("image", "media.missing")
     context = image.get("context")
     if context != "face-reference" and context not in _SHOWN:
         call.refuse("media.context")
@@ -72,9 +70,7 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
 
 def submit(call: VeriffCall) -> Response:
     """Submit a session with the pictures that were sent; its decision follows at once."""
-    sent = call.read_object("body.missing").get("verification")
-    if not isinstance(sent, dict):
-        call.refuse("body.missing")
+    sent = call.read_part("verification", "body.missing")
     if sent.get("status") != SUBMITTED:
         call.refuse("body.invalid")
     session = call.session

@@ -64,6 +64,11 @@ class VeriffCall(base.Call):
         """The API key that was accepted."""
         return self.request.header("x-auth-client", "")
 
+    def read_part(self, name: str, refusal: str) -> dict[str, Any]:
+        """Return the object in the body with this name; refuse a body without it."""
+        part = self.read_object(refusal).get(name)
+        return part if isinstance(part, dict) else self.refuse(refusal)
+
     @property
     def session(self) -> Session:
         """The session in the path; refuses the call if the integration has none with that id."""
@@ -80,9 +85,7 @@ class VeriffCall(base.Call):
 
 def start(call: VeriffCall) -> Response:
     """Start a session. The order of the checks is our choice."""
-    sent = call.read_object("body.missing").get("verification")
-    if not isinstance(sent, dict):
-        call.refuse("body.missing")
+    sent = call.read_part("verification", "body.missing")
     _check_fields(call, sent)
     metadata = {"client": call.client, "endUserId": sent.get("endUserId")}
     fields = {"status": CREATED, "vendor_data": sent.get("vendorData"), "metadata": metadata}
