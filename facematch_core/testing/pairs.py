@@ -39,7 +39,10 @@ class PairSimulator(HttpSimulator):
             refused.
         credentials: The headers or form fields that a request must have to be accepted:
             ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs. With
-            another value a request is answered as in BAD_KEY; without the name it is refused.
+            another value a request is answered as in BAD_KEY; without the name it is refused, and
+            so is one with the key at another place, too.
+        match_path: The path of a comparison: ``/v2/compare``. A picture at another path is refused.
+            None if it holds an id, or if `constants` name it.
         required: The names of headers, fields and parameters that every request must have, with any
             value, such as that of an id of the call: ``("transactionId",)``. A request without one
             is refused.
@@ -61,6 +64,7 @@ class PairSimulator(HttpSimulator):
     picture_names: ClassVar[Mapping[Any, str]] = {}
     constants: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     credentials: ClassVar[Mapping[str, str]] = {}
+    match_path: ClassVar[str | None] = None
     required: ClassVar[Sequence[str]] = ()
     same_person: ClassVar[Any]
     different_people: ClassVar[Any]
@@ -158,6 +162,8 @@ class PairSimulator(HttpSimulator):
                 raise self._missing(request, name, "required")
         self._check_constants_of(request)
         self._check_pictures_of(request)
+        self._check_path_of(request)
+        self._check_places_of_key(request)
         is_free = self.charges_nothing or situation in self.free_situations
         status, body = self.documented_answer(request, situation, score)
         # A body that the documents do not know has no place for an id.
@@ -200,6 +206,33 @@ class PairSimulator(HttpSimulator):
                 f"{request.method} {_path_of(request)} has {names}, and no picture at "
                 f"{', '.join(map(repr, places))} (`picture_names` of {type(self).__name__})"
             )
+
+    def _check_path_of(self, request: SimulatorRequest) -> None:
+        """Raise `WrongRequest` if a request has a picture and another path than the documented."""
+        path = _path_of(request)
+        if self.match_path is None or path in (self.match_path, self.liveness_path):
+            return
+        if any(_sent_at(request, place) is not None for place in self.picture_names):
+            raise WrongRequest(
+                f"{request.method} {path} has a picture, and `match_path` of "
+                f"{type(self).__name__} is {self.match_path!r}"
+            )
+
+    def _check_places_of_key(self, request: SimulatorRequest) -> None:
+        """Raise `WrongRequest` if a key of `credentials` also stands at another place."""
+        names = {name.lower() for name in self.credentials}
+        texts = " ".join(self.credentials.values())
+        keys = [secret for secret in self.secrets if secret in texts]
+        body = _body_of(request) if request.body else {}
+        fields = body if isinstance(body, dict) else {}
+        for name, value in (*request.parameters.items(), *request.headers.items(), *fields.items()):
+            if name.lower() in names or not isinstance(value, str):
+                continue
+            if any(key in value for key in keys):
+                raise WrongRequest(
+                    f"{request.method} {_path_of(request)} has the key at {name!r}, too "
+                    f"(`credentials` of {type(self).__name__})"
+                )
 
     def documented_answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None

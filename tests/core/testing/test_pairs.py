@@ -56,6 +56,32 @@ def test_a_missing_credential_is_named(name):
     assert case.reason.startswith(f"{DIFFER}POST /facepp/v3/compare has no {name!r}")
 
 
+class Misplaces(FaceppBackend):
+    """Repeats a field in the query."""
+
+    def build(self, request):
+        http_request = super().build(request)
+        return attrs.evolve(http_request, params={"debug": http_request.fields["api_secret"]})
+
+
+def test_a_key_at_an_undocumented_place_is_named():
+    simulator = type("Simulator", (DocumentedFacepp,), {"backend_class": Misplaces})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(f"{DIFFER}POST /facepp/v3/compare has the key at 'debug'")
+    assert not any(secret in case.reason for secret in DocumentedFacepp.secrets)
+
+
+def test_a_comparison_at_another_path_than_the_documented_is_named():
+    def run_with(path):
+        return run(type("Simulator", (DocumentedFacepp,), {"match_path": path}), {"R51"})
+
+    assert [case.status for case in run_with("/facepp/v3/compare")] == [Status.PASSED]
+    [case] = run_with("/facepp/v4/compare")
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(f"{DIFFER}POST /facepp/v3/compare has a picture, and ")
+
+
 def test_a_missing_id_of_the_call_is_named():
     def run_with(name):
         changes = {"required": (name,)}
