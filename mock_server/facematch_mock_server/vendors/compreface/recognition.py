@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -44,117 +44,114 @@ class Example:
 
 
 class Examples:
-    """The subjects of one world and their examples, by the key of their service. Thread-safe.
+    """The subjects of one service and their examples. Thread-safe.
 
     Names of subjects are found whatever their capitals are.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        #: The examples by image id, by subject, by key.
-        self._by_key: dict[str, dict[str, OrderedDict[str, Example]]] = {}
+        #: The examples by image id, by subject.
+        self._by_subject: dict[str, OrderedDict[str, Example]] = {}
 
-    def subjects(self, key: str) -> list[str]:
+    def subjects(self) -> list[str]:
         """Return the names of the subjects, in the order in which they were added."""
         with self._lock:
-            return list(self._by_key.get(key, ()))
+            return list(self._by_subject)
 
-    def add_subject(self, key: str, subject: str) -> bool:
+    def add_subject(self, subject: str) -> bool:
         """Add a subject without examples; return False if there is one of this name."""
         with self._lock:
-            if self._find_name(key, subject) is not None:
+            if self._find_name(subject) is not None:
                 return False
-            self._by_key.setdefault(key, {})[subject] = OrderedDict()
+            self._by_subject[subject] = OrderedDict()
             return True
 
-    def rename(self, key: str, subject: str, new_name: str) -> bool:
+    def rename(self, subject: str, new_name: str) -> bool:
         """Rename a subject, or give its examples to the subject that has the new name.
 
         Return False if there is no subject of the old name.
         """
         with self._lock:
-            old_name = self._find_name(key, subject)
+            old_name = self._find_name(subject)
             if old_name is None:
                 return False
-            subjects = self._by_key[key]
-            examples = subjects.pop(old_name)
-            name = self._find_name(key, new_name) or new_name
-            merged = subjects.setdefault(name, OrderedDict())
+            examples = self._by_subject.pop(old_name)
+            name = self._find_name(new_name) or new_name
+            merged = self._by_subject.setdefault(name, OrderedDict())
             for example in examples.values():
                 merged[example.image_id] = attrs.evolve(example, subject=name)
             return True
 
-    def delete_subject(self, key: str, subject: str) -> str | None:
+    def delete_subject(self, subject: str) -> str | None:
         """Delete a subject and its examples; return its name, or None if there is none."""
         with self._lock:
-            name = self._find_name(key, subject)
+            name = self._find_name(subject)
             if name is not None:
-                del self._by_key[key][name]
+                del self._by_subject[name]
             return name
 
-    def delete_all(self, key: str) -> int:
+    def delete_all(self) -> int:
         """Delete all subjects and examples; return the number of subjects."""
         with self._lock:
-            return len(self._by_key.pop(key, ()))
+            count = len(self._by_subject)
+            self._by_subject.clear()
+            return count
 
-    def add(self, key: str, subject: str, image_id: str, picture: Upload) -> None:
+    def add(self, subject: str, image_id: str, picture: Upload) -> None:
         """Add an example, and its subject if there is none."""
         with self._lock:
-            name = self._find_name(key, subject) or subject
-            examples = self._by_key.setdefault(key, {}).setdefault(name, OrderedDict())
+            name = self._find_name(subject) or subject
+            examples = self._by_subject.setdefault(name, OrderedDict())
             examples[image_id] = Example(image_id, name, picture)
             if len(examples) > _MOST_EXAMPLES:
                 examples.popitem(last=False)
 
-    def all(self, key: str, subject: str | None = None) -> list[Example]:
+    def all(self, subject: str | None = None) -> list[Example]:
         """Return the examples of a subject, or of all subjects."""
         with self._lock:
-            return list(self._iterate(key, subject))
+            found: list[Example] = []
+            for name, examples in self._by_subject.items():
+                if subject is None or name.lower() == subject.lower():
+                    found.extend(examples.values())
+            return found
 
-    def find(self, key: str, image_id: str) -> Example | None:
-        """Return an example; None if the key's service has none of this id."""
+    def find(self, image_id: str) -> Example | None:
+        """Return an example; None if there is none of this id."""
         with self._lock:
-            for examples in self._by_key.get(key, {}).values():
+            for examples in self._by_subject.values():
                 if image_id in examples:
                     return examples[image_id]
             return None
 
-    def delete(self, key: str, image_id: str) -> Example | None:
+    def delete(self, image_id: str) -> Example | None:
         """Delete an example and return it; None if there is none. Its subject stays."""
         with self._lock:
-            example = self.find(key, image_id)
+            example = self.find(image_id)
             if example is not None:
-                del self._by_key[key][example.subject][image_id]
+                del self._by_subject[example.subject][image_id]
             return example
 
-    def _find_name(self, key: str, subject: str) -> str | None:
-        for name in self._by_key.get(key, ()):
+    def _find_name(self, subject: str) -> str | None:
+        for name in self._by_subject:
             if name.lower() == subject.lower():
                 return name
         return None
 
-    def _iterate(self, key: str, subject: str | None) -> Iterator[Example]:
-        for name, examples in self._by_key.get(key, {}).items():
-            if subject is None or name.lower() == subject.lower():
-                yield from examples.values()
-
 
 def _examples_of(call: base.Call) -> Examples:
-    examples: Examples = call.world.records
-    return examples
-
-
-def _key_of(call: base.Call) -> str:
-    return call.request.header("x-api-key", "")
+    """Return the examples of the key's service."""
+    by_key: dict[str, Examples] = call.world.records
+    return by_key.setdefault(call.request.header("x-api-key", ""), Examples())
 
 
 def list_subjects(call: base.Call) -> Response:
-    return call.answer("subjects.list", {"subjects": _examples_of(call).subjects(_key_of(call))})
+    return call.answer("subjects.list", {"subjects": _examples_of(call).subjects()})
 
 
 def add_subject(call: base.Call) -> Response:
     subject = _read_subject(call)
-    if not _examples_of(call).add_subject(_key_of(call), subject):
+    if not _examples_of(call).add_subject(subject):
         call.refuse("subjects.exists")
     return call.answer("subjects.added", {"subject": subject})
 
@@ -164,21 +161,21 @@ def rename_subject(call: base.Call) -> Response:
     subject = unquote(call.path_value)
     if subject == new_name:
         return call.answer("subjects.renamed", {"updated": False})
-    if not _examples_of(call).rename(_key_of(call), subject, new_name):
+    if not _examples_of(call).rename(subject, new_name):
         call.refuse("subjects.unknown", subject=subject)
     return call.answer("subjects.renamed", {"updated": True})
 
 
 def delete_subject(call: base.Call) -> Response:
     subject = unquote(call.path_value)
-    name = _examples_of(call).delete_subject(_key_of(call), subject)
+    name = _examples_of(call).delete_subject(subject)
     if name is None:
         call.refuse("subjects.unknown", subject=subject)
     return call.answer("subjects.deleted", {"subject": name})
 
 
 def delete_subjects(call: base.Call) -> Response:
-    deleted = _examples_of(call).delete_all(_key_of(call))
+    deleted = _examples_of(call).delete_all()
     return call.answer("subjects.deleted", {"deleted": deleted})
 
 
@@ -208,7 +205,7 @@ def add_example(call: base.Call) -> Response:
         call.refuse("face.many")
     image_id = call.world.ids.uuid()
     call.claims.cite("examples.memory")
-    _examples_of(call).add(_key_of(call), subject, image_id, picture)
+    _examples_of(call).add(subject, image_id, picture)
     return call.answer("examples.added", {"image_id": image_id, "subject": subject})
 
 
@@ -221,7 +218,7 @@ def list_examples(call: base.Call) -> Response:
         page, size = 0, 0
     if size < 1:
         size = call.claims["examples.page_size"]
-    examples = _examples_of(call).all(_key_of(call), subject)
+    examples = _examples_of(call).all(subject)
     shown = examples[page * size : (page + 1) * size]
     body = {
         "faces": [_describe_example(each) for each in shown],
@@ -235,19 +232,18 @@ def list_examples(call: base.Call) -> Response:
 
 def delete_examples(call: base.Call) -> Response:
     examples = _examples_of(call)
-    key = _key_of(call)
     subject = call.query.get("subject") or None
-    deleted = len(examples.all(key, subject))
+    deleted = len(examples.all(subject))
     if subject is None:
-        examples.delete_all(key)
+        examples.delete_all()
     else:
-        examples.delete_subject(key, subject)
+        examples.delete_subject(subject)
     return call.answer("examples.deleted", {"deleted": deleted})
 
 
 def delete_example(call: base.Call) -> Response:
     image_id = _check_id(call, call.path_value)
-    example = _examples_of(call).delete(_key_of(call), image_id)
+    example = _examples_of(call).delete(image_id)
     if example is None:
         call.refuse("examples.unknown", image_id=image_id)
     return call.answer("examples.deleted", _describe_example(example))
@@ -259,7 +255,7 @@ def delete_listed_examples(call: base.Call) -> Response:
         refuse_empty(call)
     deleted = []
     for image_id in image_ids:
-        example = _examples_of(call).delete(_key_of(call), _check_id(call, image_id))
+        example = _examples_of(call).delete(_check_id(call, image_id))
         if example is not None:
             deleted.append(_describe_example(example))
     return call.answer("examples.deleted", deleted)
@@ -267,7 +263,7 @@ def delete_listed_examples(call: base.Call) -> Response:
 
 def download_example(call: base.Call) -> Response:
     image_id = _check_id(call, call.path_value)
-    example = _examples_of(call).find(_key_of(call), image_id)
+    example = _examples_of(call).find(image_id)
     content = b"" if example is None else example.picture.content
     return call.answer_file("examples.picture", "application/octet-stream", content)
 
@@ -277,16 +273,14 @@ def verify_example(call: base.Call) -> Response:
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     faces = _find_faces(call, picture, read.options)
-    example = _examples_of(call).find(_key_of(call), image_id)
+    example = _examples_of(call).find(image_id)
     described = describe_faces(call, faces, read.options)
     for number, face in enumerate(described):
         face["subject"] = "" if example is None else example.subject
         face["similarity"] = 0.0
         if example is not None:
             face["similarity"] = _similarity(call, picture, number, example)
-    body: dict[str, Any] = {"result": described}
-    add_versions(call, body, described, read.options)
-    return call.answer("examples.verified", body)
+    return _answer_faces(call, "examples.verified", described, read.options)
 
 
 def recognize(call: base.Call) -> Response:
@@ -299,22 +293,27 @@ def recognize(call: base.Call) -> Response:
     if prediction_count < 1:
         call.refuse("recognize.count")
     faces = _find_faces(call, picture, read.options)
-    examples = _examples_of(call).all(_key_of(call))
+    examples = _examples_of(call).all()
     described = describe_faces(call, faces, read.options)
     for number, face in enumerate(described):
         face["subjects"] = _rank_subjects(call, picture, number, examples)[:prediction_count]
-    body: dict[str, Any] = {"result": described}
-    add_versions(call, body, described, read.options)
-    return call.answer("recognize.answer", body)
+    return _answer_faces(call, "recognize.answer", described, read.options)
 
 
 def detect(call: base.Call) -> Response:
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    return _answer_faces(call, "detect.answer", described, read.options)
+
+
+def _answer_faces(
+    call: base.Call, key: str, described: Sequence[dict[str, Any]], options: Options
+) -> Response:
+    """Respond with the faces of a picture, and with the plug-ins' versions if asked for."""
     body: dict[str, Any] = {"result": described}
-    add_versions(call, body, described, read.options)
-    return call.answer("detect.answer", body)
+    add_versions(call, body, described, options)
+    return call.answer(key, body)
 
 
 def _check_id(call: base.Call, text: object) -> str:

@@ -153,7 +153,8 @@ VENDOR = base.Vendor(
     },
     variables=Variables(keys=({"COMPREFACE_API_KEY": KEY},)),
     new_text=_new_key_or_service,
-    records=recognition.Examples,
+    # The examples by the key of their service.
+    records=dict,
     behaviour=Compreface,
     greeting=(
         f"keys: verification {KEY}, recognition {RECOGNITION_KEY}, detection {DETECTION_KEY}",
