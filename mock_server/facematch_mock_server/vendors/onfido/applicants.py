@@ -14,17 +14,35 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call, read_or_empty
 from facematch_mock_server.vendors.tokens import TokenRecords
 from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
 
 T = TypeVar("T")
 
 PATH = "/v3.6/applicants"
 #: Onfido's rule for names.
 _NAME = re.compile(r'[^!#$%*=<>;{}"]*')
+#: Its rule for the lines of an address.
+_LINE = re.compile(r"[^!$%^*=<>]*")
+_COUNTRY = re.compile(r"[A-Z]{3}", re.ASCII)
+_ID_TYPES = (
+    "ssn",
+    "social_insurance",
+    "tax_id",
+    "identity_card",
+    "driving_license",
+    "driving_licence",
+    "share_code",
+    "voter_id",
+    "passport",
+    "other",
+)
+_CONSENTS = ("privacy_notices_read", "ssn_verification", "phone_number_verification")
+_ENVIRONMENTS = ["sandbox", "live"]
 _PAGE_SIZE = 20
 #: The status of a run that its person did not finish.
 ABANDONED = "abandoned"
 #: Fields that are stored and shown as they were sent.
-_PLAIN_FIELDS = ("email", "dob", "phone_number")
+_PLAIN_FIELDS = ("email", "phone_number")
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +130,12 @@ def check_text(problems: FieldProblems, name: str, value: object) -> None:
         problems.add(name, "must be a text")
 
 
+def check_country(problems: FieldProblems, name: str, value: object) -> None:
+    """Add a problem if a country is neither missing nor three capital letters."""
+    if value is not None and not (isinstance(value, str) and _COUNTRY.fullmatch(value)):
+        problems.add(name, "must be a country's code of three letters")
+
+
 def check_tags(problems: FieldProblems, tags: Any) -> None:
     """Add a problem for tags that Onfido does not take."""
     is_list = isinstance(tags, list) and len(tags) <= 30
@@ -121,6 +145,26 @@ def check_tags(problems: FieldProblems, tags: Any) -> None:
 
 def _is_tag(tag: object) -> bool:
     return isinstance(tag, str) and 1 <= len(tag) <= 128
+
+
+def receivers_of(world: World, *, is_live: bool) -> frozenset[str]:
+    """Return the ids of the webhooks that get the events of an environment."""
+    environment = "live" if is_live else "sandbox"
+    ids = set()
+    for destination in world.outbox.destinations.all():
+        # A webhook that the control added has no environments: it gets the events of both.
+        webhook = world.records.webhooks.find(destination.uuid) or {}
+        if environment in webhook.get("environments", _ENVIRONMENTS):
+            ids.add(destination.uuid)
+    return frozenset(ids)
+
+
+def check_environments(problems: FieldProblems, environments: object) -> None:
+    """Add a problem for environments of a webhook that Onfido does not have."""
+    if not isinstance(environments, list) or not all(
+        each in _ENVIRONMENTS for each in environments
+    ):
+        problems.add("environments", "must be a list of sandbox and live")
 
 
 def show_time(time: dt.datetime) -> str:
@@ -183,6 +227,55 @@ def read_applicant(call: Call, problems: FieldProblems, applicant_id: object) ->
     return applicant
 
 
+def _check_address(problems: FieldProblems, address: object) -> None:
+    """Add the problems of an address, which needs a postcode and a country."""
+    if address is None:
+        return
+    if not isinstance(address, dict):
+        problems.add("address", "must be an object")
+        return
+    for name in ("postcode", "country"):
+        if not address.get(name):
+            problems.add(f"address.{name}", "can't be blank")
+    check_country(problems, "address.country", address.get("country") or None)
+    for name in ("line1", "line2", "line3"):
+        line = address.get(name)
+        if line is not None and not (isinstance(line, str) and _LINE.fullmatch(line)):
+            problems.add(f"address.{name}", "has invalid characters")
+
+
+def _check_items(problems: FieldProblems, body: Mapping[str, Any]) -> None:
+    """Add the problems of the ID numbers and the consents, and of the location."""
+    location = body.get("location")
+    if location is not None and not isinstance(location, dict):
+        problems.add("location", "must be an object")
+    elif location is not None:
+        country = location.get("country_of_residence")
+        check_country(problems, "location.country_of_residence", country)
+    for name, key, words in (("id_numbers", "type", _ID_TYPES), ("consents", "name", _CONSENTS)):
+        items = body.get(name)
+        if items is None:
+            continue
+        is_list = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+        if not is_list or any(item.get(key, words[0]) not in words for item in items):
+            problems.add(name, f"must be a list of objects with a {key} of Onfido's")
+    consents = body.get("consents")
+    if "consents" not in problems.texts and consents is not None:
+        for consent in consents:
+            if "name" not in consent or type(consent.get("granted")) is not bool:
+                problems.add("consents", "each needs a name, and granted: true or false")
+
+
+def _is_date(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an applicant: the former ones, replaced by those that were sent."""
     body = {**former, **call.read_object("body.wrong")}
@@ -195,8 +288,13 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
             problems.add(name, "has invalid characters")
     for name in _PLAIN_FIELDS:
         check_text(problems, name, body.get(name))
+    if body.get("dob") is not None and not _is_date(body["dob"]):
+        problems.add("dob", "must be a date such as 1990-01-31")
+    _check_address(problems, body.get("address"))
+    _check_items(problems, body)
+    call.claims.cite("applicant.fields")
     problems.refuse_if_any(call)
-    stored = ("first_name", "last_name", *_PLAIN_FIELDS, "address", "location", "id_numbers")
+    stored = ("first_name", "last_name", *_PLAIN_FIELDS, "dob", "address", "location", "id_numbers")
     return {name: body[name] for name in stored if name in body}
 
 

@@ -23,6 +23,7 @@ from .applicants import (
     check_tags,
     find_active_applicant,
     read_applicant,
+    receivers_of,
     show_time,
 )
 from .reports import CLEAR, CONSIDER, document_report, face_report
@@ -228,7 +229,9 @@ def _store(
     if call.is_live:
         call.claims.cite("check.charged")
         call.charge(call.claims["credit.price"], service="CHECK", request_id=check_id)
-    only = body.get("webhook_ids") or None
+    only = receivers_of(call.world, is_live=call.is_live)
+    if body.get("webhook_ids"):
+        only = only.intersection(body["webhook_ids"])
     for report in reports:
         told = attrs.evolve(check, id=report["id"], service=REPORT)
         webhooks.announce(call.world, told, event="report.completed", only=only)

@@ -43,7 +43,7 @@ def compose(
     """Build and sign a delivery about a run, a check or a report."""
     session = delivery.session
     resource_type = session.service or "workflow_run"
-    claims.cite("webhook.body", "webhook.form", "webhook.when")
+    claims.cite("webhook.body", "webhook.environments", "webhook.form", "webhook.when")
     payload: dict[str, Any] = {
         "resource_type": resource_type,
         "action": delivery.event,

@@ -24,6 +24,7 @@ from .applicants import (
     find_active_applicant,
     page_of,
     read_applicant,
+    receivers_of,
     show_time,
 )
 from .reports import CLEAR, document_report, face_report
@@ -256,7 +257,8 @@ def _announce(world: World, session: Session) -> None:
     """Queue the webhooks about a run that has ended."""
     if session.status == AWAITING_INPUT:
         return
-    webhooks.announce(world, session, event=COMPLETED)
+    only = receivers_of(world, is_live=hosted_of(session).is_live)
+    webhooks.announce(world, session, event=COMPLETED, only=only)
 
 
 SESSION_RULES = SessionRules(

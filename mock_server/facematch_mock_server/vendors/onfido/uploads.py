@@ -20,11 +20,40 @@ from .applicants import (
     FieldProblems,
     OnfidoRecords,
     Uploaded,
+    check_country,
     find_active_applicant,
     read_applicant,
     show_time,
 )
 
+# fmt: off
+#: The types of documents (`document_types` in Onfido's specification).
+_DOCUMENT_TYPES = frozenset((
+    "accommodation_tenancy_certificate", "address_certificate", "adoption_certificate",
+    "asylum_registration_card", "bank_building_society_statement", "bank_statement",
+    "benefit_letters", "birth_certificate", "cbt", "certificate_of_naturalisation",
+    "certificate_of_sponsorship", "character_reference", "civil_partnership_certificate",
+    "consular_id", "council_tax", "credit_card_statement", "deed_poll", "diplomatic_id",
+    "divorce_absolute_decree", "driving_licence", "educational_statement", "electricity_bill",
+    "exchange_house_statement", "form_for_affixing_the_visa", "gas_bill", "general_letter",
+    "government_letter", "home_office_letter", "identification_number_document",
+    "identity_document_with_address", "immigration_status_document", "indigenous_card",
+    "insurance_statement", "international_driving_licence", "internet_bill",
+    "marriage_certificate", "mobile_phone_bill", "mortgage_statement", "motorcycle_insurance",
+    "municipality_identity_card", "national_health_insurance_card", "national_identity_card",
+    "national_insurance_card", "naturalisation_certificate", "non_uk_driving_licence", "p45_p60",
+    "passport", "passport_card", "payslip", "pension_property_statement_letter", "phone_bill",
+    "postal_identity_card", "private_operators_card", "professional_identification_card",
+    "professional_qualification_card", "proof_of_citizenship", "residence_permit",
+    "residence_status_document", "right_to_work_share_code_result", "service_id_card",
+    "social_security_card", "statement_fact", "t4_student_university_term_dates_evidence",
+    "tax_id", "travel_document", "uk_biometric_residence_permit", "uk_driving_licence", "unknown",
+    "utility_bill", "utility_bill_electric", "utility_bill_gas", "utility_bill_other",
+    "vehicle_registration_card", "vehicle_registration_certificate", "visa", "voter_id",
+    "water_bill", "work_permit",
+))
+# fmt: on
+_SIDES = frozenset({"front", "back"})
 #: Onfido's names of the file types that it takes.
 _FILE_TYPES = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 _CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf"}
@@ -38,6 +67,7 @@ class UploadKind:
         name: The name in paths and lists.
         fields: The fields of the form that are shown as they were sent.
         required: The fields of the form that must be sent, beside the applicant and the file.
+        words: The words that fields can be, by name.
         size_claim: The claim with the greatest size of a file in bytes.
         has_one_face: Whether a file must show exactly one face, unless the form says otherwise.
     """
@@ -45,6 +75,7 @@ class UploadKind:
     name: str
     fields: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    words: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     size_claim: str
     has_one_face: bool = False
 
@@ -57,6 +88,7 @@ DOCUMENTS = UploadKind(
     name="documents",
     fields=("type", "side", "issuing_country", "applicant_id"),
     required=("type",),
+    words={"type": _DOCUMENT_TYPES, "side": _SIDES},
     size_claim="document.max_bytes",
 )
 LIVE_PHOTOS = UploadKind(name="live_photos", size_claim="photo.max_bytes", has_one_face=True)
@@ -88,6 +120,10 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     for name in kind.required:
         if not texts.get(name):
             problems.add(name, "can't be blank")
+    for name, words in kind.words.items():
+        if texts.get(name) and texts[name] not in words:
+            problems.add(name, "is not one of Onfido's words")
+    check_country(problems, "issuing_country", texts.get("issuing_country"))
     file, *_ = form.files.get("file", [None])
     if file is None:
         problems.add("file", "can't be blank")
@@ -113,7 +149,7 @@ def _upload(kind: UploadKind, call: Call) -> Response:
         fields={**dict.fromkeys(kind.fields), **{n: texts[n] for n in kind.fields if n in texts}},
     )
     call.world.records.uploads.put(uploaded.id, uploaded)
-    call.claims.cite("upload.smallest")
+    call.claims.cite("upload.smallest", "document.words")
     return call.answer("upload.made", _show(uploaded))
 
 

@@ -22,7 +22,7 @@ from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Destination, Outbox
 
 from . import applicants, checks, deliveries, runs, uploads
-from .applicants import FieldProblems, OnfidoRecords, check_text
+from .applicants import FieldProblems, OnfidoRecords, check_environments, check_text
 from .claims import CLAIMS
 
 NEWEST = "v3.6"
@@ -173,6 +173,8 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
     if type(body.get("enabled", True)) is not bool:
         problems.add("enabled", "must be true or false")
     check_text(problems, "name", body.get("name"))
+    if "environments" in body:
+        check_environments(problems, body["environments"])
     call.claims.cite("webhook.ours")
     problems.refuse_if_any(call)
 

@@ -98,6 +98,9 @@ def test_upload_is_seen_by_tokens_of_its_environment_alone(engine, kind):
     [
         ("documents", None, {}, ["file"]),
         ("documents", FACE, {"type": ""}, ["type"]),
+        ("documents", FACE, {"type": "drivers_license"}, ["type"]),
+        ("documents", FACE, {"side": "left"}, ["side"]),
+        ("documents", FACE, {"issuing_country": "DE"}, ["issuing_country"]),
         ("documents", FACE, {"applicant_id": NOBODY}, ["applicant_id"]),
         ("documents", b"GIF89a", {}, ["file"]),
         ("documents", b"%PDF-" + b"0" * 3_000_000, {}, ["file"]),

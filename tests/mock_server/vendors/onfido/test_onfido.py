@@ -28,6 +28,7 @@ from vendors.onfido import (
     start,
 )
 
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 TAG = "5" * 32
@@ -99,6 +100,48 @@ def test_invalid_field_of_a_start_is_422_and_is_named(engine, field, value):
 @pytest.mark.parametrize("name", [{}, {"first_name": "A"}, NAME | {"last_name": "<b>"}])
 def test_applicant_needs_two_names_without_marks(engine, name):
     assert engine.handle(ask(APPLICANTS, name)).status == 422
+
+
+ADDRESS = {"postcode": "S2 2DF", "country": "GBR"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("address", "x", "address"),
+        ("address", {"country": "GBR"}, "address.postcode"),
+        ("address", {"postcode": "S2 2DF"}, "address.country"),
+        ("address", ADDRESS | {"country": "GB"}, "address.country"),
+        ("address", ADDRESS | {"line1": "a*b"}, "address.line1"),
+        ("dob", "31/01/1990", "dob"),
+        ("dob", 1990, "dob"),
+        ("location", [], "location"),
+        ("location", {"country_of_residence": "gbr"}, "location.country_of_residence"),
+        ("id_numbers", {"type": "ssn"}, "id_numbers"),
+        ("id_numbers", [{"type": "shoe size"}], "id_numbers"),
+        ("consents", [{"name": "cookies", "granted": True}], "consents"),
+        ("consents", [{"name": "privacy_notices_read"}], "consents"),
+        ("consents", [{"granted": True}], "consents"),
+    ],
+)
+def test_invalid_field_of_an_applicant_is_422_and_is_named(engine, field, value, problem):
+    answer = engine.handle(ask(APPLICANTS, NAME | {field: value}))
+    assert answer.status == 422
+    assert list(answer.json()["error"]["fields"]) == [problem]
+
+
+def test_applicant_may_have_all_fields_of_the_specification(engine):
+    fields = {
+        "dob": "1990-01-31",
+        "address": ADDRESS | {"line1": "1 Main St."},
+        "location": {"ip_address": "127.0.0.1", "country_of_residence": "GBR"},
+        "id_numbers": [{"type": "ssn", "value": "433-54-3937"}],
+    }
+    consents = [{"name": "privacy_notices_read", "granted": True}]
+    made = engine.handle(ask(APPLICANTS, NAME | fields | {"consents": consents})).json()
+    assert {name: made[name] for name in fields} == fields
+    nulls = dict.fromkeys((*fields, "consents"))
+    assert engine.handle(ask(APPLICANTS, NAME | nulls)).status == 201
 
 
 def test_same_person_is_approved_with_both_reports(engine, people, run_id):
@@ -321,6 +364,8 @@ def test_webhook_is_made_shown_changed_and_deleted(engine):
         {"url": 1},
         {"events": ["nothing.happened"]},
         {"enabled": "yes"},
+        {"environments": ["production"]},
+        {"environments": "live"},
         {"name": 1},
     ],
 )
@@ -340,6 +385,18 @@ def test_end_of_a_run_is_told(engine, people, act):
     assert payload["object"]["id"] == payload["resource"]["id"] == run["id"]
     assert payload["resource"]["tags"] == [TAG]
     assert payload["object"]["status"] == on_newest()(engine).json()["status"]
+
+
+def test_webhook_of_one_environment_gets_no_event_of_the_other(engine, people):
+    for environments in (["live"], ["sandbox"], ["live", "sandbox"]):
+        engine.handle(ask(WEBHOOKS, {"url": HOOK, "environments": environments}))
+    people.finish(start(engine).json()["id"])
+    secrets = [each.secret for each in engine.world.outbox.destinations.all()]
+    signers = []
+    for _, letter, _ in carry(engine):
+        signature = dict(letter.headers)["X-SHA2-Signature"]
+        signers.append([hmac_hex(secret, letter.body) for secret in secrets].index(signature))
+    assert signers == [0, 2]
 
 
 def test_revised_decision_is_told_again(engine, people, run_id):
