@@ -8,6 +8,7 @@ Each connection runs a script of steps, functions of its `Connection`, and ends 
 
 import contextlib
 import re
+import secrets
 import socket
 import struct
 import threading
@@ -203,3 +204,15 @@ def closed_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
+
+
+def free_port():
+    """Return a port for a server of another process.
+
+    It is below those that the system gives to whoever asks for any port, so that nobody else gets
+    it before that server.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(17_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 import tomllib
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kit.rawserver import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs/examples"
@@ -29,14 +29,9 @@ def variables(path):
     return dict(pair.split("=", 1) for pair in line.split())
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
 @pytest.fixture
 def ports():
-    return {"8080": free_port(), "8000": free_port()}
+    return {"8080": str(free_port()), "8000": str(free_port())}
 
 
 @pytest.fixture

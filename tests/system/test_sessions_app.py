@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from kit.rawserver import free_port
 from system.browser import until
 
 from facematch_mock_server import make_card
@@ -44,8 +44,7 @@ def service(tmp_path_factory, run_command, request):
         with closing(sqlite3.connect(env["PAYOUTS"], timeout=20)) as database, database:
             return [row[0] for row in database.execute(text, values)]
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     origin = f"http://localhost:{port}"  # for a cookie another site than the mock's
     mock = serve("mock", Path(sys.executable).parent / "facematch", "mock", ready="http.*(?=\n)")
     hook = {"url": f"http://127.0.0.1:{port}/webhook"}

@@ -6,12 +6,12 @@ block is what the `sh` block above it prints; ``...`` stands for any lines.
 
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import requests
+from kit.rawserver import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r'(?ms)^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$')
@@ -32,8 +32,7 @@ class Reader:
         self.env |= {"PATH": f"{environment.bin}:{os.environ['PATH']}", "COLUMNS": "100"}
         self.mock = None
         self.shell = self._open("bash", stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def _open(self, *command, **options):
         return subprocess.Popen(
