@@ -314,6 +314,10 @@ def _serve(
     ) as opened:
         variables = variables_for(opened, os.environ)
         if program:
+            if recorder is None:  # a recording calls the real vendor, with the program's own keys
+                for vendor in server.accounts.vendors.values():
+                    own = vendor.variables
+                    variables.update(own.values_for_a_program_without_keys(os.environ))
             return run_command(program, {**os.environ, **variables})
         for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")

@@ -44,6 +44,16 @@ class Variables:
             changes.update(self.settings)
         return changes
 
+    def values_for_a_program_without_keys(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the mock's keys, and what else a program needs to start; none if it has a key."""
+        names = {name for way in self.keys for name in way}.union(self.without)
+        if any(environment.get(name) for name in names):
+            return {}
+        changes = self.changes_for_keys(environment)
+        if self.address is not None and not environment.get(self.address):
+            changes[self.address] = self.own_address
+        return {name: value for name, value in changes.items() if value is not None}
+
     def _choose_keys(self, environment: Mapping[str, str]) -> Mapping[str, str]:
         """Return the keys of the program's way to sign in; of the first if none is known."""
         all_keys = {name: key for way in self.keys for name, key in way.items()}

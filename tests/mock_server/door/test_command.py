@@ -68,6 +68,31 @@ def test_without_a_vendor_all_are_taken_and_each_prints_its_keys_when_it_refuses
     assert done.stderr.count("mock-live-key") == 1
 
 
+PRINT = """
+import os
+for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SESSION_TOKEN", "FACE_ENDPOINT",
+             "ONFIDO_API_TOKEN", "ONFIDO_OAUTH_CLIENT_ID"):
+    print(name, os.environ.get(name))
+"""
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_program_without_keys_gets_the_mocks(monkeypatch, has_token):
+    for name in os.environ:
+        if name.startswith(("AWS_", "FACE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token" if has_token else "")
+    monkeypatch.setenv("ONFIDO_OAUTH_CLIENT_ID", "the-programs-own")
+    vendors = ("rekognition", "azure", "onfido")
+    done = run_behind_a_door([f"--vendor={vendor}" for vendor in vendors], PRINT)
+    values = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert values["AWS_ACCESS_KEY_ID"] == ("None" if has_token else "mock-access-key")
+    assert values["AWS_REGION"] == ("None" if has_token else "eu-west-1")
+    assert values["FACE_ENDPOINT"].endswith(".cognitiveservices.azure.com")
+    assert values["ONFIDO_API_TOKEN"] == "None"
+    assert values["ONFIDO_OAUTH_CLIENT_ID"] == "the-programs-own"
+
+
 def test_owner_of_a_door_host_is_served_without_being_named():
     url = "https://faces.corp.example/api/v1/verification/verify"
     done = run_behind_a_door(["--door-host", "faces.corp.example=compreface"], CALL.format(url=url))
