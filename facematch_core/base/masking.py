@@ -115,6 +115,20 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
+def key_bytes(key: object, noun: str) -> bytes:
+    """Return a caller's key as bytes; raise `ConfigurationError` if it is no text or bytes.
+
+    `noun` is what the error calls its owner.
+    """
+    if isinstance(key, Secret):
+        key = key.reveal()
+    if isinstance(key, str):
+        key = key.encode("utf-8", "surrogatepass")
+    if not isinstance(key, bytes) or not key:
+        raise ConfigurationError(f"The key of a {noun} must be a text or bytes, and not empty.")
+    return key
+
+
 #: Secrets of this length or longer are masked anywhere in a text, shorter ones only as words.
 _MIN_LENGTH_IN_WORDS = 4
 

@@ -17,7 +17,7 @@ import attrs
 
 from facematch_core.base.background import BackgroundQueue
 from facematch_core.base.frames import clears_frames, methods_clear_frames
-from facematch_core.base.masking import Secret
+from facematch_core.base.masking import Secret, key_bytes
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import (
     ConfigurationError,
@@ -101,7 +101,10 @@ class CallLog:
     """
 
     def __init__(self, where: str | Engine, *, key: str | bytes | Secret) -> None:
-        self._digest_key = _digest_of_key(key)
+        # `person` keeps these digests apart from those of a share with the same key.
+        self._digest_key = hashlib.blake2b(
+            key_bytes(key, "call log"), digest_size=32, person=b"facematch log"
+        ).digest()
         self._database = open_database(where, label=_LABEL)
         # Rows wait in memory, so that an operator can free some space before any is lost.
         self._database.disk_may_be_freed = True
@@ -299,17 +302,6 @@ def read_call_log(
         return database.run(tables.read_all, since, until)
     finally:
         database.close()
-
-
-def _digest_of_key(key: str | bytes | Secret) -> bytes:
-    """Return the key of the digests; raise `ConfigurationError` if the caller's is unusable."""
-    secret: object = key.reveal() if isinstance(key, Secret) else key
-    if isinstance(secret, str):
-        secret = secret.encode("utf-8", "surrogatepass")
-    if not isinstance(secret, bytes) or not secret:
-        raise ConfigurationError("The key of a call log must be a text or bytes, and not empty.")
-    # `person` keeps these digests apart from those of a share with the same key.
-    return hashlib.blake2b(secret, digest_size=32, person=b"facematch log").digest()
 
 
 #: Guards every log's number of lost rows, because it is held for microseconds only.

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store.failures import DamagedRow
+from facematch_core.store.transactions import create_tables, new_insert
 
 from .rows import LoggedCall, NotAsked, Side
 
@@ -69,9 +69,6 @@ _ENUM_TYPES: Final[dict[str, type[enum.StrEnum]]] = {
     "charged": Charged,
 }
 
-#: The key of the PostgreSQL advisory lock for creating the tables ("facl" in ASCII).
-_CREATION_LOCK: Final = 0x6661636C
-
 
 @attrs.frozen
 class LogHeader:
@@ -83,15 +80,9 @@ class LogHeader:
 
 def make_tables(connection: sa.Connection, key_check: str) -> LogHeader:
     """Create missing tables, with the check of this key; return what the log has."""
-    if connection.dialect.name == "postgresql":
-        # If several processes start at once, only the first to hold the lock creates the tables.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
-    header = read_header(connection)
-    if header is None:
-        METADATA.create_all(connection)
-        connection.execute(LOG.insert().values(version=VERSION, key_check=key_check))
-        header = LogHeader(VERSION, key_check)
-    return header
+    create_tables(connection, LOG, VERSION, key_check=key_check)
+    row = connection.execute(LOG.select()).one()
+    return LogHeader(row.version, row.key_check)
 
 
 def read_header(connection: sa.Connection) -> LogHeader | None:
@@ -104,9 +95,7 @@ def read_header(connection: sa.Connection) -> LogHeader | None:
 
 def write(connection: sa.Connection, calls: Sequence[LoggedCall]) -> None:
     """Write rows, the last of the same call and side; replace a row that exists."""
-    # Both dialects have this method, with the same statement, in a class of their own.
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(CALLS)
+    statement = new_insert(connection, CALLS)
     statement = statement.on_conflict_do_update(
         index_elements=list(CALLS.primary_key),
         set_=statement.excluded,

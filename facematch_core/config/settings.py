@@ -207,8 +207,6 @@ def convert_table(
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
     """Resolve a path against `folder`, with ``~`` expanded. `key` is its name in errors."""
-    if "\0" in path:
-        raise ConfigurationError(f"{key} contains a NUL character.")
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:

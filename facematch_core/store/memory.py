@@ -31,9 +31,8 @@ class MemoryStore(CallStore):
 
     def __init__(self) -> None:
         self._budgets: dict[BudgetKey, BudgetState] = {}
-        # Open reservations, in two dicts because an outage may leave thousands unknown.
-        self._open_reserved: dict[_Identity, Reservation] = {}
-        self._open_unknown: dict[_Identity, Reservation] = {}
+        #: The reservations that are not final.
+        self._open: dict[_Identity, Reservation] = {}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
@@ -41,7 +40,7 @@ class MemoryStore(CallStore):
         key = reservation.key
         identity = _identity(reservation)
         with _lock:
-            if identity in self._open_reserved or identity in self._open_unknown:
+            if identity in self._open:
                 raise ConfigurationError(records.describe_second_reservation(reservation))
             state = self._budgets.get(key) or BudgetState(key=key, cap=cap)
             state = attrs.evolve(state, cap=cap)
@@ -49,7 +48,7 @@ class MemoryStore(CallStore):
                 return state
             reserved = EXACT.add(state.reserved, reservation.amount)
             self._budgets[key] = attrs.evolve(state, reserved=reserved)
-            self._open_reserved[identity] = reservation
+            self._open[identity] = reservation
             return None
 
     def finalize(
@@ -64,12 +63,11 @@ class MemoryStore(CallStore):
     ) -> bool:
         identity = _identity(reservation)
         with _lock:
-            stored = self._open_reserved.pop(identity, None)
+            stored = self._open.get(identity)
             # An unknown charge may become known, but not the other way round.
-            if stored is None and charged is not Charged.UNKNOWN:
-                stored = self._open_unknown.pop(identity, None)
-            if stored is None:
+            if stored is None or charged is stored.charged:
                 return False
+            del self._open[identity]
             budget = self._budgets[stored.key]
             # The states of an open reservation are also the names of their sums.
             old_sum = stored.state.value
@@ -81,7 +79,7 @@ class MemoryStore(CallStore):
                 sums[new_sum] = EXACT.add(getattr(budget, new_sum), stored.amount)
             self._budgets[stored.key] = attrs.evolve(budget, **sums)
             if charged is Charged.UNKNOWN:
-                self._open_unknown[identity] = attrs.evolve(
+                self._open[identity] = attrs.evolve(
                     stored,
                     state=State.UNKNOWN,
                     charged=charged,
@@ -108,11 +106,9 @@ class MemoryStore(CallStore):
     ) -> tuple[Reservation, ...]:
         """Return the open reservations, oldest call first. Nothing here waits for `deadline`."""
         with _lock:
-            reservations: list[Reservation] = []
-            if state in (None, State.RESERVED):
-                reservations += self._open_reserved.values()
-            if state in (None, State.UNKNOWN):
-                reservations += self._open_unknown.values()
+            reservations = list(self._open.values())
+        if state is not None:
+            reservations = [each for each in reservations if each.state is state]
         if key is not None:
             reservations = [each for each in reservations if each.key == key]
         return tuple(sorted(reservations, key=lambda reservation: reservation.order))

@@ -179,8 +179,13 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, STORE, VERSION)
 
 
-def create_tables(connection: sa.Connection, version_table: sa.Table, own_version: int) -> int:
-    """Create `version_table` and the tables beside it, if missing; return the schema version."""
+def create_tables(
+    connection: sa.Connection, version_table: sa.Table, own_version: int, **values: object
+) -> int:
+    """Create `version_table` and the tables beside it, if missing; return the schema version.
+
+    `values` are for further columns of the row with the version.
+    """
     if connection.dialect.name == "postgresql":
         # If several processes start at once, only the first to hold the lock creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
@@ -188,7 +193,7 @@ def create_tables(connection: sa.Connection, version_table: sa.Table, own_versio
     version: int | None = connection.execute(version_table.select()).scalars().first()
     if version is None:
         version_table.metadata.create_all(connection)
-        connection.execute(version_table.insert().values(version=own_version))
+        connection.execute(version_table.insert().values(version=own_version, **values))
     return version or own_version
 
 
@@ -250,11 +255,15 @@ def _add_to_reserved(connection: sa.Connection, reservation: Reservation, cap: D
 
 def insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it exists; return whether it was inserted. Waits for locks on the row."""
-    # Both dialects have this method, with the same statement, in a class of their own.
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(table).values(row).on_conflict_do_nothing()
+    statement = new_insert(connection, table).values(row).on_conflict_do_nothing()
     inserted_keys = connection.execute(statement.returning(*table.primary_key)).all()
     return bool(inserted_keys)
+
+
+def new_insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """Return the database's own INSERT, which has the methods `on_conflict_do_…`."""
+    dialects: Any = {"sqlite": sqlite, "postgresql": postgresql}
+    return dialects[connection.dialect.name].insert(table)
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.masking import key_bytes
 from facematch_core.call.run import check_text
 from facematch_core.call.verdict import CallOptions
 from facematch_core.call_log import CallLog
@@ -110,7 +111,9 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
             members.items(), group="share", accepted=(FaceVerifier, Failover)
         )
         # Decides which member a reference belongs to; see `_score`.
-        key_digest = _digest_of_key_or_names(key, self._members)
+        if key is None:
+            key = "\0".join(sorted(self._members))
+        key_digest = hashlib.blake2b(key_bytes(key, "share"), digest_size=32).digest()
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
             deadline_s=None,
@@ -197,17 +200,6 @@ def check_percent(percent: object, members: Mapping[str, object]) -> dict[str, f
             f"percent: the numbers of all members must be 100 together, not {total:g}."
         )
     return {name: float(number) for name, number in percent.items()}
-
-
-def _digest_of_key_or_names(key: object, members: Mapping[str, object]) -> bytes:
-    """Return a digest of the caller's key, or without one of the members' names."""
-    if key is None:
-        key = "\0".join(sorted(members))
-    if isinstance(key, str):
-        key = key.encode("utf-8", "surrogatepass")
-    if not isinstance(key, bytes) or not key:
-        raise ConfigurationError("The key of a share must be a text or bytes, and not empty.")
-    return hashlib.blake2b(key, digest_size=32).digest()
 
 
 def _member_key(key_digest: bytes, name: str) -> bytes:

@@ -158,7 +158,6 @@ def test_verifier_can_be_closed_twice_and_then_refuses_calls(backend):
     "settings",
     [
         {"require_environment": "nowhere"},
-        {"fit_images": 1},
         {"on_event": 5},
         {"policies": None},
         {"policies": [5]},
