@@ -429,6 +429,8 @@ def _explain_lost(links: list[BaseException], exchange: Exchange) -> errors.Outc
     )
     if exchange.charges:
         message += " It may have been executed and charged."
+    else:
+        message += " Such a request is free."
     return error_type(
         message,
         backend=exchange.backend,

@@ -212,6 +212,7 @@ def test_lost_login_may_be_tried_again_unless_its_deadline_has_passed(
     with pytest.raises(fm.VendorUnavailable) as caught:
         backend.match(match_call(deadline_s=5.0, clock=clock))
     assert (caught.value.retryable, caught.value.billing.charged) == (retryable, Charged.NO)
+    assert "Such a request is free." in str(caught.value)
     assert vendor.paths == ["/oauth/token"]
 
 
