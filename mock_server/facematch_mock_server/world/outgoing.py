@@ -114,8 +114,9 @@ def send(
         is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
         problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
     finally:
-        if deadline is not None:
+        if deadline is not None and deadline.is_alive():
             deadline.cancel()
+            deadline.join()
         connection.close()
     elapsed_ms = int((time.monotonic() - began) * 1000)
     return RemoteResponse(status=status, body=content, problem=problem, elapsed_ms=elapsed_ms)

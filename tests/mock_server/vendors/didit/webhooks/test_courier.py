@@ -78,6 +78,8 @@ def test_webhook_is_retried_when_the_virtual_clock_advances(mock, receiver):
 
 
 def test_stopping_does_not_wait_for_a_receiver(receiver):
+    # Those of an earlier test have ended.
+    assert is_quiet()
     receiver.hold = threading.Event()
     mock = MockServer(clock=VirtualClock(START)).start()
     mock.control.webhooks.add(receiver.url)
