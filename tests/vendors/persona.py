@@ -195,8 +195,19 @@ def scenarios():
         ),
         persona_request(
             "/api/v1/webhooks",
-            {"data": {"attributes": {"url": "https://shop.example/", "enabled-events": ["*"]}}},
+            {
+                "data": {
+                    "attributes": {
+                        "name": "a",
+                        "url": "https://shop.example/",
+                        "enabled-events": ["*"],
+                    }
+                }
+            },
         ),
+        persona_request("/api/v1/webhooks", {"data": {"attributes": {"name": "a"}}}),
+        persona_request(f"{INQUIRIES}?filter[age]=1"),
+        persona_request(f"{INQUIRIES}?fields[inquiry]=status"),
         changing_webhook("enable"),
         changing_webhook("rotate-secret"),
         *PROGRAMS,

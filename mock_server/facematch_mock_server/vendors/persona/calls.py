@@ -17,7 +17,7 @@ from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-from .inflection import as_kebab, inflect, kebab_name
+from .inflection import as_kebab, inflect, kebab_name, select_attributes
 
 T = TypeVar("T")
 
@@ -65,9 +65,30 @@ class PersonaCall(Call):
     def answer(
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Build the response that the claim `key` describes, with keys in the call's casing."""
-        inflected = None if body is None else inflect(body, self.casing)
+        """Build the response that the claim `key` describes, with keys in the call's casing.
+
+        Its resources have only the attributes that the query asks for.
+        """
+        inflected = None
+        if body is not None:
+            inflected = inflect(self._select_attributes(body), self.casing)
         return super().answer(key, inflected, headers, **filled)
+
+    def _select_attributes(self, body: Any) -> Any:
+        """Return a body whose resources have only the attributes in ``fields[TYPE]``."""
+        names = {}
+        for name, text in self.query.items():
+            if name.startswith("fields["):
+                resource_type = name.removeprefix("fields[").removesuffix("]")
+                names[resource_type] = frozenset(map(kebab_name, text.split(",")))
+        if not names:
+            return body
+        self.claims.cite("fields.asked")
+        selected = dict(body)
+        for place in ("data", "included"):
+            if place in body:
+                selected[place] = select_attributes(body[place], names)
+        return selected
 
     def read_part(self, *path: str, known: Container[str]) -> Mapping[str, Any]:
         """Return the object at a path of the body, which has only `known` names; empty if missing.

@@ -23,6 +23,8 @@ API = documented(
     _READ,
 )
 INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
+PAGES = documented("docs.withpersona.com, pagination", "2026-11-29")
+PARTS = documented("docs.withpersona.com, response-body and its sparse fieldsets", "2026-11-29")
 SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
 IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
 INFLECTION = documented("docs.withpersona.com, api-key-inflection", "2026-11-29")
@@ -62,6 +64,7 @@ CLAIMS = table(
     _error("rate.request", 429, "Rate limit exceeded", API, "Requests above the limit are refused.", details="You have hit your rate limit of {limit} requests / min. Please reach out to support@withpersona.com if you need this changed."),
     _error("rate.inquiry", 429, "Quota exceeded", API, "New inquiries above the quota are refused. The details are ours.", details="You have hit your quota of {limit} inquiries / min."),
     fact("inflection.asked", API, "The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys inside `fields` keep theirs."),
+    fact("fields.asked", PARTS, "fields[TYPE], a list with commas, chooses the attributes of each resource of that type, also in `included`; its relationships stay. That the names may be in each of the three casings is ours."),
     fact("inflection.request", INFLECTION, "The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are taken as sent."),
     row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
     row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),
@@ -76,16 +79,17 @@ CLAIMS = table(
     _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
     _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
     fact("template.version", OURS, "Each template has one version, whose id is made from the template's. A version's template is unknown to the mock."),
-    _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id for an account that must not be created is an error; its status and text are not documented.", details="meta.auto-create-account-reference-id requires meta.auto-create-account"),
+    _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id or a type for an account that must not be created is an error; its status and text are not documented.", details="meta.{name} requires meta.auto-create-account"),
     fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false. Inquiries with one reference id share it."),
     fact("inquiry.fields", API, "The fields sent at the start are those of the inquiry until the person's document fills them. That a field has the type of its value, and each name is taken, is ours."),
     fact("tag.changed", API, "add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name, which is a new tag if it is unknown. That meta.tag-id is refused is ours: the mock's tags have no ids. A redacted inquiry has none."),
     row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
-    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages."),
+    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] and page[before] name an inquiry, and created-at-start and created-at-end include their time. links.prev is null (ours)."),
     _error("list.filter", 400, "Bad Request", OURS, "The note must be the only filter; the refusal is not documented.", details="filter[note] must be the only filter"),
-    row("list.size", 10, OURS, "A page has 10 inquiries, unless page[size] says otherwise, at most 100."),
+    _error("list.unknown", 400, "Bad Request", API, "The names in page and filter are closed; the text is ours.", details="{name} is not permitted"),
+    row("list.size", 10, PAGES, "A page has 10 inquiries, unless page[size] says otherwise, from 1 to 100. That another number becomes the nearest of them is ours."),
     _error("inquiry.unknown", 404, "Record not found", API, "An unknown inquiry or verification is 404."),
     row("inquiry.lifetime_s", 86_400, INQUIRIES, "An inquiry expires 24 hours after it was created, began or was resumed, unless the start sets other intervals."),
     fact("inquiry.began", INQUIRIES, "An inquiry is pending as soon as the person has begun."),
@@ -126,6 +130,7 @@ CLAIMS = table(
     fact("simulate.checks", OURS, "A simulated verification is a selfie, unless the template's id contains `id`, in any case. All checks of a passed selfie pass; the two that compare and the liveness check of a failed one fail."),
     _error("simulate.live", 403, "Forbidden", OURS, "The refusal with a key of production is not documented.", details="Simulate actions are only permitted in Sandbox"),
     row("hook.created", Reply(201), API, "A new webhook is disabled, and has its secret."),
+    _error("hook.missing", 400, "Bad Request", API, "A new webhook needs name, url and enabled-events.", details="data.attributes.{name} is missing"),
     row("hook.shown", Reply(200), API, "A webhook that is enabled, disabled or rotated is returned."),
     _error("hook.url", 422, "Record invalid", OURS, "The mock sends to this machine and to allowed hosts alone; the text is ours.", details="url is not an address on this machine"),
     fact("hook.rotated", API, "After a rotation the former secret signs, too. Here it does so until the next rotation; at Persona until it expires."),

@@ -1,12 +1,12 @@
-"""The casing of keys in Persona's requests and answers.
+"""The casing of keys in Persona's requests and answers, and the attributes that are asked for.
 
-Source: docs.withpersona.com/api-key-inflection, read 2026-11-29.
+Source: docs.withpersona.com/api-key-inflection and /response-body, read 2026-11-29.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 
@@ -30,6 +30,20 @@ def as_kebab(value: object) -> Any:
 def kebab_name(name: str) -> str:
     """Return a key that may be in camel or snake case in kebab case."""
     return re.sub("_|(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def select_attributes(resources: Any, names: Mapping[str, Container[str]]) -> Any:
+    """Return a resource, or a list of them, with only the attributes that are named for its type.
+
+    A resource of a type that `names` lacks keeps all.
+    """
+    if isinstance(resources, list):
+        return [select_attributes(resource, names) for resource in resources]
+    wanted = names.get(resources["type"])
+    if wanted is None:
+        return resources
+    attributes = {n: value for n, value in resources["attributes"].items() if n in wanted}
+    return {**resources, "attributes": attributes}
 
 
 def _camel_name(name: str) -> str:

@@ -6,7 +6,7 @@ Source of the names: Persona's OpenAPI, version 2025-12-08.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -14,7 +14,6 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
-from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import announce
 
@@ -146,10 +145,14 @@ def _read_reference_id(
     """
     name = "auto-create-account-reference-id"
     reference_id = call.read_value(meta, name, str, "a string")
+    type_name = "auto-create-account-type-id"
+    type_id = call.read_value(meta, type_name, str, "a string")
+    if type_id is not None and not _may_create_account(call, meta):
+        call.refuse("account.contradiction", name=type_name)
     if reference_id is None:
         return call.read_value(attributes, "reference-id", str, "a string")
     if not _may_create_account(call, meta):
-        call.refuse("account.contradiction")
+        call.refuse("account.contradiction", name=name)
     return reference_id
 
 
@@ -212,37 +215,102 @@ _FILTERS: Mapping[str, Callable[[Session], str | None]] = {
     "filter[note]": lambda session: inquiry_of(session).note,
     "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
     "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
+    "filter[template-id]": lambda session: inquiry_of(session).template_id,
     "filter[account-id]": lambda session: inquiry_of(session).account_id,
     "filter[inquiry-id]": lambda session: session.id,
     "filter[status]": lambda session: session.status,
 }
 
 
-def list_inquiries(call: PersonaCall) -> Response:
-    """List the inquiries of the key's environment, newest first."""
-    filters = {name: text for name, text in call.query.items() if name in _FILTERS}
+_CREATED_FROM = "filter[created-at-start]"
+_CREATED_UNTIL = "filter[created-at-end]"
+_LIST_NAMES = frozenset({
+    *_FILTERS,
+    _CREATED_FROM,
+    _CREATED_UNTIL,
+    "page[after]",
+    "page[before]",
+    "page[size]",
+})  # fmt: skip
+
+
+def _read_time(call: PersonaCall, name: str) -> dt.datetime | None:
+    """Return a time in the query, UTC if it names no zone; None without one."""
+    text = call.query.get(name)
+    if text is None:
+        return None
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except ValueError:
+        call.refuse("body.wrong", name=name, kind="a date-time")
+    return time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)
+
+
+def _read_size(call: PersonaCall) -> int:
+    """Return the number of inquiries on a page."""
+    text = call.query.get("page[size]")
+    if text is None:
+        size: int = call.claims["list.size"]
+        return size
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        call.refuse("body.wrong", name="page[size]", kind="an integer")
+    return min(max(int(text), 1), 100)
+
+
+def _read_filters(call: PersonaCall) -> dict[str, str]:
+    """Return the filters in the query; refuse a name in ``page`` or ``filter`` that is unknown."""
+    filters = {}
+    for name, text in call.query.items():
+        if name.startswith(("filter[", "page[")) and name not in _LIST_NAMES:
+            call.refuse("list.unknown", name=name)
+        if name.startswith("filter["):
+            filters[name] = text
     if "filter[note]" in filters and len(filters) > 1:
         call.refuse("list.filter")
-    found = []
-    for stored in reversed(call.world.sessions.all()):
-        session = hosted.expire_if_due(call.world, stored)
-        fits = hosted_of(session).is_live is call.is_live
-        for name, text in filters.items():
+    return filters
+
+
+def _fits(session: Session, filters: Mapping[str, str]) -> bool:
+    """Return whether an inquiry has the attributes that the filters name."""
+    for name, attribute_of in _FILTERS.items():
+        if name in filters:
+            text = filters[name]
             # A note may contain commas; the other filters are lists.
             texts = [text] if name == "filter[note]" else text.split(",")
-            fits = fits and _FILTERS[name](session) in texts
-        if fits:
-            found.append(session)
-    after = call.query.get("page[after]")
+            if attribute_of(session) not in texts:
+                return False
+    return True
+
+
+def _cut_page(call: PersonaCall, found: Sequence[Session]) -> tuple[Sequence[Session], bool]:
+    """Return the inquiries of the page that the query names, and whether more follow."""
+    size = _read_size(call)
     ids = [session.id for session in found]
-    if after in ids:
-        found = found[ids.index(after) + 1 :]
-    size_text = call.query.get("page[size]", "")
-    size = min(int(size_text), 100) if size_text.isdigit() else call.claims["list.size"]
-    page = found[:size]
+    before = call.query.get("page[before]")
+    if before in ids:
+        end = ids.index(before)
+        return found[max(end - size, 0) : end], True
+    after = call.query.get("page[after]")
+    start = ids.index(after) + 1 if after in ids else 0
+    return found[start : start + size], len(found) > start + size
+
+
+def list_inquiries(call: PersonaCall) -> Response:
+    """List the inquiries of the key's environment, newest first."""
+    filters = _read_filters(call)
+    created_from = _read_time(call, _CREATED_FROM)
+    created_until = _read_time(call, _CREATED_UNTIL)
+    found = []
+    for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
+        session = hosted.expire_if_due(call.world, stored)
+        is_early = created_from is not None and session.created_at < created_from
+        is_late = created_until is not None and session.created_at > created_until
+        if not is_early and not is_late and _fits(session, filters):
+            found.append(session)
+    page, is_followed = _cut_page(call, found)
     following = None
-    if len(found) > size and page:
-        query = {**filters, "page[size]": size, "page[after]": page[-1].id}
+    if is_followed and page:
+        query = {**filters, "page[size]": _read_size(call), "page[after]": page[-1].id}
         following = f"{call.request.path}?{urlencode(query)}"
     body = {
         "data": [resources.show_inquiry(session) for session in page],

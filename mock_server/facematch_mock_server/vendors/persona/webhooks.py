@@ -67,6 +67,7 @@ _WEBHOOK_NAMES = frozenset({
     "payload-filter",
     "included-allowlist",
     "relationship-allowlist",
+    "custom-http-headers",
 })  # fmt: skip
 #: The number of attempts for a delivery, with the first.
 _ATTEMPTS = 8
@@ -153,6 +154,12 @@ RULES = WebhookRules(
 def create(call: PersonaCall) -> Response:
     """Create a webhook, which is disabled."""
     attributes = call.read_part("data", "attributes", known=_WEBHOOK_NAMES)
+    for name in ("name", "url", "enabled-events"):
+        if name not in attributes:
+            call.refuse("hook.missing", name=name)
+    casing = attributes.get("api-key-inflection")
+    if casing not in (None, call.claims["inflection.default"]):
+        call.hint = f"this mock sends {casing} keys only with --switch key_inflection={casing}"
     url = call.read_value(attributes, "url", str, "a string") or ""
     events = call.read_value(attributes, "enabled-events", list, "an array") or []
     if not may_send(url, call.world.account.shared.deliver_to):

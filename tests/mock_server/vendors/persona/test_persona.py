@@ -279,8 +279,58 @@ def test_list_is_newest_first_in_pages_and_filtered(engine):
     following = ask(engine, persona_request(page["links"]["next"])).json()
     assert ids_of(following) == ids[2:]
     assert following["links"]["next"] is None
-    refused = ask(engine, persona_request(f"{INQUIRIES}?filter[note]=a&filter[status]=created"))
-    assert refused.status == 400
+    assert ids_of(listed(f"page[size]=1&page[before]={ids[2]}")) == [ids[1]]
+    assert ids_of(listed(f"page[before]={ids[1]}")) == [ids[0]]
+    assert ids_of(listed(f"page[before]={ids[0]}")) == []
+    assert listed(f"page[before]={ids[1]}")["links"]["next"].endswith(ids[0])
+    assert ids_of(listed("page[size]=0")) == [ids[0]]
+    assert ids_of(listed("filter[template-id]=tmpl_other")) == []
+
+
+def test_list_is_filtered_by_the_time_of_creation(engine, control):
+    ids = []
+    for _ in range(3):
+        ids.append(ask(engine, starting()).json()["data"]["id"])
+        control.advance(60)
+    second = attributes_of(ask(engine, persona_request(f"{INQUIRIES}/{ids[1]}")))["created-at"]
+
+    def listed(query):
+        body = ask(engine, persona_request(f"{INQUIRIES}?{query}")).json()
+        return [inquiry["id"] for inquiry in body["data"]]
+
+    assert listed("filter[created-at-start]=2020-01-01") == ids[::-1]
+    # The answer's time is cut to milliseconds.
+    assert listed(f"filter[created-at-end]={second}")[-1:] == [ids[0]]
+    assert ids[2] in listed(f"filter[created-at-start]={second}")
+    assert ids[0] not in listed(f"filter[created-at-start]={second}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "filter[note]=a&filter[status]=created",
+        "filter[age]=17",
+        "page[number]=2",
+        "page[size]=many",
+        "filter[created-at-start]=today",
+    ],
+)
+def test_list_refuses_names_and_values_that_persona_does_not_have(engine, query):
+    assert ask(engine, persona_request(f"{INQUIRIES}?{query}")).status == 400
+
+
+@pytest.mark.parametrize("name", ["created-at", "createdAt", "created_at"])
+def test_answer_has_only_the_fields_that_are_asked_for(engine, people, name):
+    ask(engine, starting())
+    people.finish(nth(engine, 1), card="p1", document="p1")
+    query = f"include=verifications&fields[inquiry]=status,{name}"
+    query += "&fields[verification/selfie]=status"
+    body = ask(engine, persona_request(f"{INQUIRIES}/{nth(engine, 1)}?{query}")).json()
+    assert list(body["data"]["attributes"]) == ["status", "created-at"]
+    assert "relationships" in body["data"]
+    names = {each["type"]: set(each["attributes"]) for each in body["included"]}
+    assert names["verification/selfie"] == {"status"}
+    assert names["verification/government-id"] > {"status"}
 
 
 # Links and the person
@@ -624,6 +674,15 @@ def test_both_secrets_sign_during_a_rotation(engine):
         assert hint.session_id == nth(engine, 2)
     assert attributes_of(ask(engine, changing_webhook("disable")))["status"] == "disabled"
     assert ask(engine, changing_webhook("clone")).status == 404
+
+
+@pytest.mark.parametrize("name", ["name", "url", "enabled-events"])
+def test_webhook_needs_a_name_a_url_and_events(engine, name):
+    attributes = {"name": "a", "url": HOOK, "enabled-events": ["*"], "custom-http-headers": {}}
+    del attributes[name]
+    body = {"data": {"attributes": attributes}}
+    refused = ask(engine, persona_request("/api/v1/webhooks", body))
+    assert (refused.status, error_of(refused)[0]) == (400, "Bad Request")
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/", "ftp://127.0.0.1/", None])
