@@ -83,13 +83,11 @@ def check_base_url(
     if url.startswith(QUOTES):
         raise ConfigurationError("base_url is in quotes: write it without them.")
     _check_patterns(allowed_hosts)
-    for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
-        if sign in url:
-            raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")
     match = _ADDRESS.fullmatch(url)
     if match is None or int(match["port"] or 1) not in range(1, 65536):
         raise ConfigurationError(
-            "base_url must have the form https://host/path, with an optional port."
+            "base_url must have the form https://host:port/path, where port and path may be left "
+            "out, without a user, a query or a fragment."
         )
     host = match["host"].lower()
     if is_loopback(host):

@@ -1,8 +1,13 @@
-"""Functions that the caller passes, and the core calls."""
+"""Check arguments of constructors: functions that the core calls, and values of attrs fields."""
 
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
 
 from facematch_core import errors
 
@@ -21,3 +26,23 @@ def check_function(name: str, function: object, takes: str) -> None:
         raise errors.ConfigurationError(
             f"{name} must be a function of {takes} that is not async: nothing would await it."
         )
+
+
+def must_be(
+    requirement: str, is_valid: Callable[[Any], bool]
+) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """Return an attrs validator that raises the error "CLASS: NAME must be `requirement`."."""
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not is_valid(value):
+            raise errors.ConfigurationError(
+                f"{type(instance).__name__}: {attribute.name} must be {requirement}."
+            )
+
+    return check
+
+
+positive_seconds = must_be(
+    "a number of seconds above 0",
+    lambda value: type(value) in (int, float) and 0 < value < math.inf,
+)

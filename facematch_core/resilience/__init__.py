@@ -2,12 +2,12 @@
 
 from facematch_core.base.deadline import RateWindow
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
+from facematch_core.call.retry import Retry
 from facematch_core.store import Period
 
 from .budget import Budget
 from .circuit_breaker import BreakerState, CircuitBreaker
 from .rate_limiter import RateLimiter
-from .retry import Retry
 
 __all__ = [
     "Attempt",

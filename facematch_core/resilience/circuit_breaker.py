@@ -8,10 +8,11 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.base.functions import must_be, positive_seconds
 from facematch_core.call import bill
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 
-from .shared import lock, logger, must_be, positive_seconds
+from .shared import lock, logger
 
 _REFUSED = bill.refused_by("a circuit breaker")
 

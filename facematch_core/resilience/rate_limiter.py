@@ -10,11 +10,12 @@ import os
 import attrs
 
 from facematch_core.base.deadline import Clock, RateWindow, SystemClock
+from facematch_core.base.functions import must_be
 from facematch_core.call import bill
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 from facematch_core.errors import RateLimited
 
-from .shared import lock, must_be
+from .shared import lock
 
 #: Seconds added to each window, because the vendor's clock differs from ours.
 MARGIN_S = 0.05

@@ -7,14 +7,14 @@ import random
 import attrs
 
 from facematch_core import errors
-from facematch_core.call.attempt import Attempt, RetryRule
+from facematch_core.base.functions import must_be, positive_seconds
 from facematch_core.models import Charged
 
-from .shared import must_be, positive_seconds
+from .attempt import Attempt
 
 
 @attrs.frozen
-class Retry(RetryRule):
+class Retry:
     """Retries calls that were certainly not charged, if another attempt may succeed.
 
     Retries calls that were not sent, throttled calls (429), temporary errors that the vendor
