@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
-import os
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,10 +13,7 @@ from typing import Any
 from unittest import mock
 
 from facematch_core import Image
-from facematch_core.backend import Backend
 from facematch_core.base.masking import base64_parts
-
-from .simulator import author_of
 
 #: Escapes of one character in Python and JSON, and of one byte in a URL.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"/])|([bfnrt])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
@@ -179,44 +174,3 @@ def capture_log() -> Iterator[io.StringIO]:
     # not propagate.
     with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=capture):
         yield text
-
-
-#: Flags of `open` for writing.
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
-#: The list of written files of each active `files_written` context.
-_active_lists: list[list[str]] = []
-#: Added only once: an audit hook cannot be removed.
-_add_hook = functools.cache(sys.addaudithook)
-
-
-@contextmanager
-def files_written() -> Iterator[list[str]]:
-    """Collect the files that a backend opens for writing in the block, in any thread."""
-    _add_hook(_note_written_file)
-    files = list[str]()
-    _active_lists.append(files)
-    try:
-        yield files
-    finally:
-        _active_lists.pop()
-
-
-def _note_written_file(event: str, arguments: tuple[Any, ...]) -> None:
-    """Add a file to the active list if a backend's method, not a simulator's, opens it to write."""
-    if event != "open" or not _active_lists:
-        return
-    path, _, flags = arguments
-    if not (flags or 0) & _WRITES:
-        return
-    # An integer is the number of an open file.
-    if not isinstance(path, (str, bytes, os.PathLike)) or path == os.devnull:
-        return
-    for frame, _ in traceback.walk_stack(None):
-        if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
-            return  # Python itself writes bytecode files.
-        author = author_of(frame)
-        if author is None:
-            continue
-        if issubclass(type(author), Backend):
-            _active_lists[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")
-        return

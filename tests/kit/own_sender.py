@@ -8,6 +8,7 @@ The core makes these promises to an `HttpBackend`. To test yours, copy this file
 """
 
 import contextlib
+import functools
 import inspect
 import itertools
 import json
@@ -15,17 +16,25 @@ import os
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import facematch_core as fm
 from facematch_core import Secret, models
+from facematch_core.backend import Backend
 from facematch_core.testing import Situation, leaks
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, PASS, Rules, assert_equal, rule
 from facematch_core.testing.contract.money import check_failure
 from facematch_core.testing.contract.options import secret_parts_of
-from facematch_core.testing.simulator import NOT_PASSING, OPERATION_OF, PASSING, STALLS
+from facematch_core.testing.simulator import (
+    NOT_PASSING,
+    OPERATION_OF,
+    PASSING,
+    STALLS,
+    author_of,
+)
 
 #: Deadlines in seconds, the longer ones for busy machines.
 DEADLINES_S = (0.05, 0.2, 0.6, 4.0)
@@ -210,7 +219,7 @@ class OwnSenderRules(Rules):
         is_shown = unknown_value in error_text
         assert not is_shown, "the error for an unknown setting shows its value"
         requests_before = bench.simulator.requests_seen
-        with leaks.capture_log() as log, leaks.files_written() as files:
+        with leaks.capture_log() as log, _files_written() as files:
             # `facematch doctor --json` prints it in this form.
             diagnosis = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
             requests = bench.simulator.requests_seen - requests_before
@@ -245,3 +254,44 @@ def _read_time_zone():
 
 def _decision_and_threshold(result):
     return str(result.decision), None if result.threshold is None else result.threshold.value
+
+
+#: Flags of `open` for writing.
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+#: The list of written files of each active `_files_written` context.
+_active_lists = []
+#: Added only once: an audit hook cannot be removed.
+_add_hook = functools.cache(sys.addaudithook)
+
+
+@contextlib.contextmanager
+def _files_written():
+    """Collect the files that a backend opens for writing in the block, in any thread."""
+    _add_hook(_note_written_file)
+    files = []
+    _active_lists.append(files)
+    try:
+        yield files
+    finally:
+        _active_lists.pop()
+
+
+def _note_written_file(event, arguments):
+    """Add a file to the active list if a backend's method, not a simulator's, opens it to write."""
+    if event != "open" or not _active_lists:
+        return
+    path, _, flags = arguments
+    if not (flags or 0) & _WRITES:
+        return
+    # An integer is the number of an open file.
+    if not isinstance(path, (str, bytes, os.PathLike)) or path == os.devnull:
+        return
+    for frame, _ in traceback.walk_stack(None):
+        if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
+            return  # Python itself writes bytecode files.
+        author = author_of(frame)
+        if author is None:
+            continue
+        if issubclass(type(author), Backend):
+            _active_lists[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")
+        return
