@@ -243,8 +243,9 @@ class SessionSimulator(abc.ABC):
     Attributes:
         cases: The cases that `play` supports. Cases about a check that sessions do not report are
             not played; LOW_SCORE is played only if the verdict depends on the caller's threshold.
-        words: Every documented value for a session, for a face in it, and for a deletion. The kit
-            also plays an unknown value at each place.
+        words: Every documented value for a session, for a face in it, and for a deletion; also a
+            status that says nothing of the face, meaning `Decision.INCONCLUSIVE`. The kit also
+            plays an unknown value at each place.
         cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about
             a case that is neither here nor in `cases` are not tested.
         clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
@@ -252,8 +253,10 @@ class SessionSimulator(abc.ABC):
         hands_over: Parts of `SessionAccess` that a start returns: ``link``, ``token``, ``page``.
         hands_over_again: Those of them that a read returns for a person who comes back to a session
             that nobody has opened.
-        documented_capabilities: Fields of `SessionCapabilities` that are true by the vendor's
-            documents, such as ``can_delete``: the backend must declare them.
+        documented_capabilities: Fields of `SessionCapabilities` with their values by the vendor's
+            documents, which the backend must declare: ``{"can_delete": True}``.
+        webhook_max_age_s: Documented seconds from its signature until a webhook is refused; None if
+            there is no such time.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
@@ -271,7 +274,8 @@ class SessionSimulator(abc.ABC):
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
     hands_over: tuple[str, ...] = ()
     hands_over_again: tuple[str, ...] = ()
-    documented_capabilities: Sequence[str] = ()
+    documented_capabilities: Mapping[str, Any] = {}
+    webhook_max_age_s: float | None = None
     always_kept: int = 0
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False
@@ -361,6 +365,10 @@ class VendorSimulator(abc.ABC):
         reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
             The kit then tests the backend's limits against it, so `limits` may be None.
+        documented_capabilities: Fields of `Capabilities` with their values by the vendor's
+            documents: ``{"default_threshold": 75.0, "threshold_rule": ThresholdRule.ABOVE}``.
+        sandbox_settings: Settings, such as a key, with which all results are of the sandbox, and
+            with a mock the vendor's ``base_url``: nothing is sent. Empty if no setting says so.
         vendor_thresholds: The vendor's own thresholds, 0-100, which stand in the answer and decide
             in SAME_PERSON and LIVE if the caller sets none. Omit an operation that has none.
         last_id: The id in the last answer to a call; None if the vendor returns none.
@@ -382,6 +390,8 @@ class VendorSimulator(abc.ABC):
     limits: ImageLimits | None = None
     reference_limits: ImageLimits | None = None
     looks_at_pictures: ClassVar[bool] = False
+    documented_capabilities: Mapping[str, Any] = {}
+    sandbox_settings: Mapping[str, Any] = {}
     vendor_thresholds: Mapping[Operation, float] = {}
     last_id: str | None = None
     faces: Mapping[str, Sequence[Box]] = {}

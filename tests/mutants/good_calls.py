@@ -9,6 +9,7 @@ from mutants.reference import (
     HOST,
     PASS,
     HttpReference,
+    HttpReferenceSimulator,
     ReferenceBackend,
     ReferenceSimulator,
     can,
@@ -44,6 +45,18 @@ class MistypedHost(HttpReference):
     """Its own address is not among the hosts that it allows."""
 
     allowed_hosts = frozenset({"api.elsewhere.example"})
+
+
+@caught_by("R51", vendor(documented_capabilities={"default_threshold": 80.0}))
+class LowersTheThreshold(ReferenceBackend):
+    """Its default threshold is lower than the vendor's."""
+
+    capabilities = can(default_threshold=8.0)
+
+
+@caught_by("R51", vendor(HttpReferenceSimulator, sandbox_settings={"api_key": "play-key-1f0e"}))
+class TakesAnyKey(HttpReference):
+    """A key of the sandbox is like any other."""
 
 
 @caught_by("R51")

@@ -207,6 +207,15 @@ class DeclaresNoDeletion(SessionReference):
     session_capabilities = offers(can_delete=False)
 
 
+@caught_by("R52")
+class CountsMinutes(SessionReference):
+    """A link lasts a sixtieth of its session's time."""
+
+    def words_of(self, request):
+        words = super().words_of(request)
+        return {**words, "lasts_s": words["lasts_s"] / 60}
+
+
 # R53: A lost start is unknown.
 
 
@@ -332,6 +341,34 @@ class TooSoonIsCharged(SessionReference):
 
     def too_soon(self, reply):
         return fm.RateLimited("Wait.", status_code=409, retry_after_s=7.0, billing=PAID)
+
+
+@caught_by("R53")
+class FindsTheNewest(SessionReference):
+    """Of two sessions of a record, the newest is read, which nobody has opened."""
+
+    session_capabilities = offers(start_is_repeatable=False)
+
+    def key_of(self, record):
+        return uuid4().hex
+
+
+@caught_by("R53", ListsSessions)
+class DeletesOneOfTwo(FindsTheNewest):
+    """Of two sessions of a record, one is deleted, and the other one keeps its film."""
+
+    def words_of(self, request):
+        return {**super().words_of(request), "film": 1}
+
+    def read_steps(self, request):
+        record = request.record
+        if record.session_id is None:
+            newest = yield self.get("newest")
+            own = [body for body in newest.json()["sessions"] if body["id"] == record.id]
+            own.sort(key=lambda body: body["status"] != "yes")
+            session_id = own[0]["session"] if own else self.find(record)
+            request = evolve(request, record=evolve(record, session_id=session_id))
+        return (yield from super().read_steps(request))
 
 
 # R54: The handoff stays in the session.
@@ -670,6 +707,32 @@ class NoSandbox(SessionReference):
         return super().world(body)
 
 
+@caught_by("R56")
+class StatesAFact(SessionReference):
+    """A fact that the vendor shows is the same whatever the vendor shows."""
+
+    session_facts: ClassVar = {"face": "required"}
+    misread: ClassVar = {"facts": {"face": "required"}}
+
+
+@caught_by("R56")
+class FollowsTheId(SessionReference):
+    """The id in a record is a part of the URL, and may lead anywhere."""
+
+    def get(self, name):
+        return self.poll(f"{self.service_url}/sessions/{name}")
+
+
+@caught_by("R56")
+class CrashesAtTheId(SessionReference):
+    """An id that is none is an error of the plug-in's own code."""
+
+    def get(self, name):
+        if not name.isprintable() or "/" in name:
+            raise ValueError("It is no id.")
+        return super().get(name)
+
+
 # R57: A webhook is verified first.
 
 
@@ -740,6 +803,22 @@ class OldIsFine(SessionReference):
 
     def is_old(self, age_s):
         return False
+
+
+@caught_by("R57")
+class WaitsTooLong(SessionReference):
+    """A webhook is taken for longer than the vendor says."""
+
+    def is_old(self, age_s):
+        return age_s > 600
+
+
+@caught_by("R57")
+class IsInAHurry(SessionReference):
+    """A webhook is refused before its time is over."""
+
+    def is_old(self, age_s):
+        return age_s > 30
 
 
 @caught_by("R57")

@@ -10,6 +10,7 @@ import hmac
 import json
 from datetime import date, datetime, timedelta
 from typing import ClassVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import attrs
@@ -116,7 +117,7 @@ class SessionReference(HttpReference):
         return self.reading(reply.json(), request)
 
     def get(self, name):
-        return self.poll(f"{self.service_url}/sessions/{name}")
+        return self.poll(f"{self.service_url}/sessions/{quote(name, safe='')}")
 
     def find(self, record):
         return f"of-{record.id}"
@@ -188,10 +189,10 @@ class SessionReference(HttpReference):
 
     def delete_steps(self, request):
         record = request.record
-        url = f"{self.service_url}/sessions/{record.session_id or self.find(record)}"
-        shown = yield evolve(self.poll(url), expects={200, 404})
+        request = self.get(record.session_id or self.find(record))
+        shown = yield evolve(request, expects={200, 404})
         self.compare(record, shown.at("id"))
-        reply = yield evolve(self.poll(url), method="DELETE")
+        reply = yield evolve(request, method="DELETE")
         return hosted.Deletion(state=self.deleted(reply.json()))
 
     def compare(self, record, record_id):
@@ -287,8 +288,11 @@ class Player(testing.SessionSimulator):
     cases = frozenset(SessionCase)
     hands_over = ("link",)
     hands_over_again = ("link",)
-    documented_capabilities = ("can_delete", "finds_by_record", "takes_language")
+    documented_capabilities = dict.fromkeys(
+        ("can_delete", "finds_by_record", "takes_language"), True
+    )
     compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
+    webhook_max_age_s = 300.0
     words = (
         *(
             SessionWord(

@@ -13,7 +13,7 @@ from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 import facematch_core as fm
 from facematch_alibaba import AlibabaBackend
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.models import Box
+from facematch_core.models import Box, ThresholdRule
 from facematch_core.testing import PairSimulator, Refusal, Situation, Verdict
 from facematch_mock_server import Fault, make_card
 from facematch_mock_server.base.messages import Request
@@ -234,7 +234,7 @@ class AlibabaSimulator(MockSimulator):
         }
 
 
-def compared(confidence):
+def compared(confidence, tips=""):
     return {
         "RequestId": "",
         "Data": {
@@ -248,7 +248,7 @@ def compared(confidence):
             "QualityScoreB": 94.7,
             "IsMaskA": 0,
             "IsMaskB": 0,
-            "MessageTips": "",
+            "MessageTips": tips,
         },
     }
 
@@ -317,8 +317,18 @@ def list_refusals():
 
 
 def list_verdicts():
-    """Return an answer of each further label and suggestion; a new word is a review."""
-    listed = []
+    """Return an answer of each further label, suggestion and tip; a new word is a review."""
+    small, bad = "face in imageA is too small", "imageB quality score less threshold"
+    listed = [
+        Verdict(body=compared(93.5, small), decision=fm.Decision.MATCH),
+        Verdict(body=compared(93.5, bad), decision=fm.Decision.REVIEW),
+        Verdict(body=compared(93.5, f"{small},{bad}"), decision=fm.Decision.REVIEW),
+        # Of a picture without a face.
+        Verdict(
+            body=judged("liveness", "block", 99.2, face_count=0),
+            decision=fm.LivenessDecision.INCONCLUSIVE,
+        ),
+    ]
     for label, suggestion in (
         ("normal", "review"),
         ("normal", "block"),
@@ -351,6 +361,7 @@ class DocumentedAlibaba(PairSimulator):
     }
     same_person = compared(93.5)
     different_people = compared(3.5)
+    documented_capabilities = {"threshold_rule": ThresholdRule.ABOVE}
     #: For the rate 1e-5, the default of the backend.
     vendor_thresholds = {fm.Operation.MATCH: 75.0}
     score_path = ("Data", "Confidence")

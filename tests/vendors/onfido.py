@@ -291,12 +291,15 @@ class OnfidoSessions(MockSessionsWithWebhooks):
     id_name = "id"
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
-    documented_capabilities = (
-        "reads_document",
-        "finds_by_record",
-        "can_delete",
-        "takes_language",
-        "takes_return_url",
+    documented_capabilities = dict.fromkeys(
+        (
+            "reads_document",
+            "finds_by_record",
+            "can_delete",
+            "takes_language",
+            "takes_return_url",
+        ),
+        True,
     )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"

@@ -302,14 +302,17 @@ class PersonaSessions(MockSessionsWithWebhooks):
     signs_time = True
     hands_over = ("link", "token")
     hands_over_again = ("link",)
-    documented_capabilities = (
-        "reads_document",
-        "start_is_repeatable",
-        "finds_by_record",
-        "can_delete",
-        "link_works_once",
-        "takes_return_url",
-        "resumes_expired",
+    documented_capabilities = dict.fromkeys(
+        (
+            "reads_document",
+            "start_is_repeatable",
+            "finds_by_record",
+            "can_delete",
+            "link_works_once",
+            "takes_return_url",
+            "resumes_expired",
+        ),
+        True,
     )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
@@ -482,6 +485,10 @@ class PersonaSimulator(MockSimulator):
         "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_key"], keys["webhook_secrets"])
+    sandbox_settings = {
+        "api_key": "persona_sandbox_simulator-9d4b7a31cc",
+        "base_url": "https://api.withpersona.com",
+    }
     scope = "request"
     cannot_happen = {Situation.NO_CREDIT: "No document of Persona's has an error about credit."}
 

@@ -165,6 +165,9 @@ def detection(index, status):
     return {"imageIndex": index, "status": status, "faces": []}
 
 
+NO_LIST = answer([], [REFERENCE_FACE])
+del NO_LIST["detections"][0]["faces"]
+
 #: FaceSDKResultCode of regula-facesdk-webclient 8.4.875, read 2026-11-28: the statuses of a picture
 #: by their error (None: the face could not be measured), then codes of a call.
 STATUSES = {
@@ -185,6 +188,8 @@ REFUSALS = all_of(
         refusal(200, fm.PermissionDenied, charged=fm.Charged.NO),
         Refusal(status=403, body={}, error=fm.PermissionDenied, charged=fm.Charged.NO),
     ],
+    # A picture without a face may lack the list.
+    [Refusal(body=NO_LIST, error=None, charged=fm.Charged.UNKNOWN)],
     [refusal(code, fm.OutcomeUnknown) for code in (199, 201, 253)],
     [refusal(code, fm.RequestRejected) for code in (203, 224, 238)],
 )
@@ -208,6 +213,7 @@ class DocumentedRegula(PairSimulator):
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP}
     )
+    documented_capabilities = {"default_threshold": 75.0}
     same_person = COMPARED
     different_people = answer([PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.12))
     faces = {

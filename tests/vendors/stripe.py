@@ -287,14 +287,22 @@ class StripeSessions(MockSessionsWithWebhooks):
     start_sets_lifetime = False
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
-    documented_capabilities = (
-        "reads_document",
-        "start_is_repeatable",
-        "finds_by_record",
-        "can_delete",
-        "link_works_once",
-        "takes_return_url",
-    )
+    documented_capabilities = {
+        "link_hosts": {"verify.stripe.com"},
+        **dict.fromkeys(
+            (
+                "reads_document",
+                "start_is_repeatable",
+                "finds_by_record",
+                "can_delete",
+                "link_works_once",
+                "takes_return_url",
+            ),
+            True,
+        ),
+    }
+    #: The tolerance of Stripe's clients.
+    webhook_max_age_s = 300.0
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     #: The selfie and the document.
@@ -336,6 +344,10 @@ class StripeSessions(MockSessionsWithWebhooks):
                 SessionState.CANCELED: "canceled",
             },
             yes="verified",
+        ),
+        # Without a verified session, a verified selfie is no verdict on the face.
+        words_at(
+            at("status"), CLIENT, {Decision.INCONCLUSIVE: "requires_input, processing, canceled"}
         ),
         [
             # After a failed try Stripe waits for the person.
@@ -423,6 +435,10 @@ class StripeSimulator(MockSimulator):
         "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_key"], keys["webhook_secrets"])
+    sandbox_settings = {
+        "api_key": "rk_test_simulator-3ac95be07d",
+        "base_url": "https://api.stripe.com",
+    }
     scope = "request"
     cannot_happen = {Situation.NO_CREDIT: "Stripe documents no error about credit."}
 

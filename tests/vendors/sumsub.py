@@ -364,12 +364,15 @@ class SumsubSessions(MockSessionsWithWebhooks):
     id_name = "id"
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
-    documented_capabilities = (
-        "reads_document",
-        "start_is_repeatable",
-        "finds_by_record",
-        "takes_language",
-        "takes_return_url",
+    documented_capabilities = dict.fromkeys(
+        (
+            "reads_document",
+            "start_is_repeatable",
+            "finds_by_record",
+            "takes_language",
+            "takes_return_url",
+        ),
+        True,
     )
     compared_with = (None, ComparedWith.DOCUMENT)
     document = "p1"

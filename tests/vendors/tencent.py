@@ -16,6 +16,7 @@ from tencentcloud.iai.v20200303.iai_client import IaiClient
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.models import ThresholdRule
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Request
@@ -262,8 +263,8 @@ class TencentSimulator(MockSimulator):
         return {name: base64.b64decode(body[key]) for key, name in PICTURES.items() if key in body}
 
 
-def answer(score):
-    body = {"Score": score, "FaceModelVersion": "3.0", "RequestId": ""}
+def answer(score, model="3.0"):
+    body = {"Score": score, "FaceModelVersion": model, "RequestId": ""}
     return {"Response": body}
 
 
@@ -332,6 +333,10 @@ NO_FACE = ("InvalidParameterValue.NoFaceInPhoto", "FailedOperation.ImageFacedete
 
 def list_refusals():
     refusals = [Refusal(body=refusal(code), error=None, charged=UNKNOWN) for code in NO_FACE]
+    # Each model has its own scale.
+    refusals.append(
+        Refusal(body=answer(93.5, model="2.0"), error=fm.UnexpectedResponse, charged=YES)
+    )
     for (error, charged), codes in CODES.items():
         refusals += [Refusal(body=refusal(code), error=error, charged=charged) for code in codes]
     return tuple(refusals)
@@ -360,6 +365,11 @@ class DocumentedTencent(PairSimulator):
         max_bytes=5 * 1024 * 1024 * 3 // 4,
     )
     secrets = (SIMULATOR_SECRET_KEY, SIMULATOR_SECRET_ID)
+    documented_capabilities = {
+        "threshold_rule": ThresholdRule.ABOVE,
+        "default_threshold": 50.0,
+        "default_liveness_threshold": 40.0,
+    }
     same_person = answer(93.5)
     different_people = answer(3.5)
     score_path = ("Response", "Score")

@@ -264,7 +264,7 @@ def codes(*numbers):
 
 REFUSALS = all_of(
     free_refusals(
-        fm.AuthenticationFailed, 401, codes(1801, 1802, 1803, 1812, 1813, 1814, 1818, 1819)
+        fm.AuthenticationFailed, 401, codes(1801, 1802, 1803, 1812, 1813, 1814, 1815, 1818, 1819)
     ),
     free_refusals(fm.PermissionDenied, 401, codes(1804)),
     free_refusals(
@@ -281,10 +281,13 @@ class VeriffSessions(MockSessionsWithWebhooks):
     signature_header = "X-HMAC-SIGNATURE"
     start_sets_lifetime = False
     hands_over = ("link", "token")
-    documented_capabilities = (
-        "can_delete",
-        "takes_language",
-        "takes_return_url",
+    documented_capabilities = dict.fromkeys(
+        (
+            "can_delete",
+            "takes_language",
+            "takes_return_url",
+        ),
+        True,
     )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
@@ -313,6 +316,15 @@ class VeriffSessions(MockSessionsWithWebhooks):
             STATES,
             yes="approved",
             asked_back=("resubmission_requested",),
+        ),
+        # Only a decision is a verdict.
+        words_at(
+            at("verification.status"),
+            STATUSES,
+            {
+                Decision.INCONCLUSIVE: "created, started, submitted, review, expired, abandoned, "
+                "resubmission_requested"
+            },
         ),
         # "null or empty" while there is no decision.
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
+from facematch_core.backend import ReadRequest
 from facematch_core.backend.session_types import Deletion, SessionRecord, VendorCopy
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.testing.bench import (
@@ -59,6 +61,8 @@ CODES_OF_REASONS: Mapping[object, tuple[fm.WarningCode, ...]] = {
         fm.WarningCode.PRESENTATION_ATTACK,
     ),
 }
+#: An id of a session that would lead to another path.
+STRANGE_ID = "kit/../kit?kit=1"
 #: The source of a value that the kit invents.
 UNDOCUMENTED = "undocumented"
 #: A value that no vendor documents.
@@ -199,6 +203,7 @@ class ReadingDesk(Desk):
             outcome = self.delete(other_id)
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
         self._check_facts(open_record, passed_record)
+        self._check_path(open_record)
         self._check_stores(passed_record)
 
     def _check_stores(self, record: SessionRecord) -> None:
@@ -222,9 +227,45 @@ class ReadingDesk(Desk):
                 outcome = self.read(open_record)
             if replaced_paths:
                 expect(f"a response with another {name}", outcome, fm.SessionMismatch)
+            else:
+                self._check_fact_is_read(passed_record, name)
             facts = {**passed_record.facts, name: f"another-{value}"}
             outcome = self.read(attrs.evolve(passed_record, facts=facts))
             expect(f"a record with another {name}", outcome, fm.FaceMatchError)
+
+    def _check_fact_is_read(self, record: SessionRecord, name: str) -> None:
+        """Assert that a fact in a reading follows a value of the response."""
+        request = ReadRequest(record=record, clock=self.clock)
+        with self.bench.record_exchanges() as exchanges:
+            reading = self.bench.backend.read_session(request)
+        if name not in reading.facts or not exchanges:
+            return
+        values = [pair for exchange in exchanges for pair in values_in(exchange.reply.at())]
+        for path, value in values:
+            if isinstance(value, dict | list):
+                continue
+            other = not value if isinstance(value, bool) else f"another-{value}"
+            edited = self.bench.record_exchanges(_editor_at(path, other))
+            with edited, contextlib.suppress(fm.FaceMatchError):
+                changed = self.bench.backend.read_session(request)
+                if changed.facts.get(name) != reading.facts[name]:
+                    return
+        raise AssertionError(
+            f"the fact {name} is {reading.facts[name]} whatever the response says: read it from "
+            "the response, or leave it out of `facts` of the reading"
+        )
+
+    def _check_path(self, record: SessionRecord) -> None:
+        """Assert that a record's `session_id` cannot lead to another path of the vendor."""
+        record = attrs.evolve(record, session_id=STRANGE_ID)
+        with self.bench.record_exchanges() as exchanges:
+            outcome = self.read(record)
+        label = f"a read of the session {STRANGE_ID!r}"
+        urls = [exchange.request.url for exchange in exchanges]
+        is_quoted = all(STRANGE_ID not in url for url in urls)
+        assert is_quoted, f"{label} sends it unquoted in the URL: quote it, or raise InvalidRequest"
+        if not urls:
+            expect(label, outcome, fm.InvalidRequest, fm.SessionNotFound)
 
 
 class SessionReadingRules(Rules):
@@ -250,6 +291,8 @@ class SessionReadingRules(Rules):
         """A session that does not belong to the record, predates it, or is from another environment
         is rejected, as is a changed record. The session of another record is not deleted.
 
+        A fact follows the response. A `session_id` is quoted in a URL, or refused.
+
         A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
         run_parts(
@@ -261,7 +304,7 @@ class SessionReadingRules(Rules):
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
         """A webhook is verified before it is parsed. It only names a session and changes nothing. A
-        webhook that was signed hours ago is rejected.
+        webhook that was signed hours ago, or longer ago than documented, is rejected.
 
         Anybody can send a webhook, so its content is untrusted until its signature is verified.
         """
@@ -282,14 +325,22 @@ class SessionReadingRules(Rules):
             assert outcome.http_status != 422, f"{label} is parsed before it is verified"
         after = describe(desk.sessions.read(session.record))
         assert after == before, f"after a rejected webhook, a session is {after}"
-        # Longer than any vendor's tolerance.
-        desk.clock.sleep(6 * 3600.0)
+        tolerance_s = desk.player.webhook_max_age_s
+        if tolerance_s is not None:
+            body, headers = desk.player.deliver(id_of(session))
+            desk.clock.sleep(tolerance_s * 0.9)
+            expect("a webhook within its tolerance", desk.receive(body, headers), tuple)
+            desk.clock.sleep(tolerance_s * 0.2)
+        else:
+            # Longer than any vendor's tolerance.
+            desk.clock.sleep(6 * 3600.0)
         now_s = desk.clock.now().timestamp()
         _, new_headers = desk.player.deliver(id_of(session))
-        # Tested only if the headers contain the signing time.
-        if any(abs(time_s - now_s) < 60 for time_s in _possible_times_in(new_headers)):
+        # Without a documented time, tested only if the headers contain the signing time.
+        shows_time = any(abs(time_s - now_s) < 60 for time_s in _possible_times_in(new_headers))
+        if tolerance_s is not None or shows_time:
             late = desk.receive(body, headers)
-            expect("a webhook signed 6 hours ago", late, fm.WebhookRefused)
+            expect("a webhook signed too long ago", late, fm.WebhookRefused)
 
     def _check_signed(
         self, desk: Desk, session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
@@ -383,6 +434,18 @@ def _editor_that_replaces(
             document = replace_value(document, path, f"another-{fact}")
         replaced_paths.extend(paths)
         return attrs.evolve(reply, body=json.dumps(document).encode())
+
+    return edit
+
+
+def _editor_at(path: ValuePath, value: object) -> Callable[[HttpRequest, HttpReply], HttpReply]:
+    """Return a hook that replaces the value at a path of each response that has one there."""
+
+    def edit(_: HttpRequest, reply: HttpReply) -> HttpReply:
+        document = reply.at()
+        if all(path != each for each, _ in values_in(document)):
+            return reply
+        return attrs.evolve(reply, body=json.dumps(replace_value(document, path, value)).encode())
 
     return edit
 

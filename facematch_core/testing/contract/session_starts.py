@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,12 @@ from urllib.parse import unquote
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend.session_types import SessionAccess, SessionRecord, VendorCopy
+from facematch_core.backend.session_types import (
+    Deletion,
+    SessionAccess,
+    SessionRecord,
+    VendorCopy,
+)
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import (
@@ -32,7 +38,7 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from .calls import check_settings, values_in
+from .calls import check_documented, check_settings, values_in
 from .money import EXPECTED_ERRORS
 from .session_desk import (
     ABOUT,
@@ -55,8 +61,12 @@ from .session_desk import (
 
 #: More sessions than a page of a vendor's list usually has.
 SESSIONS_OF_A_PAGE = 21
+#: More time than a vendor remembers the key of a start, in seconds.
+REPEATABLE_S = 2 * 86400.0
 #: How long a session is open in which time passes, in seconds.
 OPEN_S = 1800.0
+#: A lifetime of a link below this is in a wrong unit, in seconds.
+SHORTEST_S = 60.0
 #: More time than a person may need beyond the end of a session, in seconds.
 LONG_S = 6 * 3600.0
 #: Personal data that a vendor may add to a response.
@@ -69,11 +79,7 @@ class StartDesk(Desk):
     def check_starts(self) -> None:
         """Assert that a start gives access, and that its session is open until the check."""
         check_settings(self.bench)
-        for name in self.player.documented_capabilities:
-            if not getattr(self.capabilities, name):
-                raise Difference(
-                    f"`{name}` is in `documented_capabilities`, and the backend does not declare it"
-                )
+        check_documented(self.capabilities, self.player.documented_capabilities)
         for compared_with in self.player.compared_with:
             self.set_up_sessions(compared_with)
             session = self.start()
@@ -142,8 +148,11 @@ class StartDesk(Desk):
                 label = f"a start with the {name} {options[name]}"
                 assert is_sent, f"{label} does not send it to the vendor"
         self._check_received(self.player.received(id_of(session)), options)
-        lasts_s = self.player.lasts_s(id_of(session)) or 0.0
-        assert lasts_s <= OPEN_S, f"a link or token lasts {lasts_s:g} s, its session {OPEN_S:g} s"
+        lasts_s = self.player.lasts_s(id_of(session))
+        if lasts_s is not None:
+            is_in_time = SHORTEST_S <= lasts_s <= OPEN_S
+            label = f"a link or token lasts {lasts_s:g} s, its session {OPEN_S:g} s"
+            assert is_in_time, f"{label}: is it in the vendor's unit?"
         self.clock.sleep(OPEN_S + 1)
         is_open = is_a(self.read(session.record), State.PENDING)
         assert not is_open, "a session that nobody opened in time does not expire"
@@ -254,6 +263,33 @@ class StartDesk(Desk):
             other_id = id_of(self.start(self.plan()))
             assert other_id not in session_ids, "two records of one person share a session"
 
+    def check_several_sessions(self) -> None:
+        """Assert that a read finds the passed one of a record's sessions, and a deletion all."""
+        self.bench.skip_unless_applicable(
+            self.capabilities.finds_by_record, "finds no session by its record"
+        )
+        compared_with = self.player.compared_with[-1]
+        record = self.plan(valid_for_s=2 * REPEATABLE_S)
+        self.set_up_sessions(compared_with, searches=False)
+        passed_id = id_of(self.start(record))
+        self.player.play(passed_id, Case.PASSED)
+        wait_s = REPEATABLE_S if self.capabilities.start_is_repeatable else 1.0
+        self.clock.sleep(wait_s)
+        later_id = id_of(self.start(record))
+        self.set_up_sessions(compared_with)
+        is_over = (self.capabilities.result_lasts_s or math.inf) <= wait_s
+        if later_id == passed_id or is_over:  # the vendor has no second session of a record
+            return
+        found = self.read(record)
+        expect("a record with two sessions", found, State.DECIDED, State.PENDING)
+        is_passed = id_of(found) == passed_id
+        assert is_passed, "of two sessions of a record, a read finds the open one, not the passed"
+        if self.capabilities.can_delete:
+            self.player.play(later_id, Case.PASSED)
+            expect("the deletion of a record with two sessions", self.delete(record), Deletion)
+            are_kept = self.player.kept(passed_id) or self.player.kept(later_id)
+            assert not are_kept, "after a deletion the vendor keeps the face of a second session"
+
     def check_reference_limits(self) -> None:
         """Assert that the declared limits of references match what the vendor accepts."""
         limits = self.capabilities.reference_limits
@@ -300,11 +336,14 @@ class SessionStartRules(Rules):
         reject is not sent.
 
         If the vendor finds a session by its record, only the same start returns the same session.
+        Of two sessions of a record, a read returns the one that passed, and a deletion removes
+        both.
         """
         run_parts(
             StartDesk(bench),
             StartDesk.check_refused_start,
             StartDesk.check_failed_starts,
+            StartDesk.check_several_sessions,
             StartDesk.check_reference_limits,
         )
 

@@ -112,7 +112,7 @@ class FilmPlayer(Player):
 class LatePlayer(Player):
     """Its vendor cannot be asked for a session by the record's id."""
 
-    documented_capabilities = ("can_delete", "takes_language")
+    documented_capabilities = dict.fromkeys(("can_delete", "takes_language"), True)
 
 
 ALONE = alone("Alone", "It compares no pictures.")
