@@ -92,6 +92,21 @@ def test_columns_that_are_named_for_one_file_identify_its_pairs(run, run_json, p
     assert [system["name"] for system in document["systems"]] == ["theirs", "scores"]
 
 
+def test_pictures_in_other_folders_are_the_same_pairs(run, run_json, pairs, tmp_path):
+    pairs["image1"] = "/data/2026/" + pairs["image1"]
+    pairs["image2"] = "C:\\pictures\\" + pairs["image2"]
+    pairs[:70].to_csv("theirs.csv", index=False)
+    line = "compare report --scores scores.csv --scores theirs.csv --fmr 0.2 --review new.csv"
+    assert run(line).exit_code == 3
+    file = tmp_path / "new.csv"
+    blind = pd.read_csv(file, keep_default_na=False)
+    assert sorted(blind["image1"]) == sorted(f"a{n}.jpg" for n in range(80))
+    is_mated = blind["image1"].isin(f"a{n}.jpg" for n in range(40))
+    blind.assign(same_person=np.where(is_mated, "yes", "no")).to_csv(file, index=False)
+    code, document = run_json(line)
+    assert (code, document["study"]["size"]["mated"]) == (0, 40)
+
+
 @pytest.mark.usefixtures("pairs")
 def test_scores_that_identify_no_pair_cannot_be_labelled(run, tmp_path):
     (tmp_path / "scores.csv").write_text("score,remark\n1,a\n2,b\n")

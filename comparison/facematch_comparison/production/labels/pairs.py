@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -134,12 +135,13 @@ class PairReviews:
 def pairs_as_csv(paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) -> str:
     """Return a file to label with the pairs of score files, in random order and without scores.
 
-    `columns` are the columns that the user names, by field.
+    A pair of two files stands once, also if its pictures are in other folders there. `columns` are
+    the columns that the user names, by field.
 
     Raises:
         InvalidRequest: a file cannot be read, or does not identify pairs as the first one does.
     """
-    ends_of_pair: dict[str, tuple[str, ...]] = {}
+    pairs_of_file: list[list[tuple[str, ...]]] = []
     names: tuple[str, ...] = ()
     for path in paths:
         for file, cells in read_tables(path, row_name="pair", example=_EXAMPLE).items():
@@ -148,8 +150,14 @@ def pairs_as_csv(paths: Sequence[Path], columns: Mapping[str, Sequence[str]]) ->
             if key_columns is None or (names and len(names) != len(key_columns)):
                 raise _needs_key(file)
             names = names or tuple(map(_name_to_read_back, key_columns, key_columns.values()))
-            for ends in _ends_of_rows(cells, key_columns):
-                ends_of_pair.setdefault(_id_of(ends), ends)
+            pairs_of_file.append(_ends_of_rows(cells, key_columns))
+    id_of_pair = _id_of
+    if len(names) == 2 and _have_other_folders(pairs_of_file):
+        id_of_pair = _id_by_file_name
+    ends_of_pair: dict[str, tuple[str, ...]] = {}
+    for pairs in pairs_of_file:
+        for ends in pairs:
+            ends_of_pair.setdefault(id_of_pair(ends), ends)
     return _as_csv([ends_of_pair[pair_id] for pair_id in sorted(ends_of_pair)], names)
 
 
@@ -187,6 +195,20 @@ def _ends_of_rows(cells: pd.DataFrame, key_columns: Mapping[str, str]) -> list[t
 def _id_of(ends: Sequence[str]) -> str:
     """Return the id of a pair, which has no order, as where score files are joined."""
     return "\t".join(sorted(ends))
+
+
+def _id_by_file_name(ends: Sequence[str]) -> str:
+    """Return the id of a pair of pictures, whatever folders they are in."""
+    return _id_of([re.sub(r".*[/\\]", "", path) for path in ends])
+
+
+def _have_other_folders(pairs_of_file: Sequence[Sequence[tuple[str, ...]]]) -> bool:
+    """Return whether files name the same pictures in other folders, as where scores are joined."""
+    by_path = [set(map(_id_of, pairs)) for pairs in pairs_of_file]
+    by_file_name = [set(map(_id_by_file_name, pairs)) for pairs in pairs_of_file]
+    if set.intersection(*by_path) or not set.intersection(*by_file_name):
+        return False
+    return list(map(len, by_path)) == list(map(len, by_file_name))
 
 
 def _read_file(path: Path) -> _PairFile:

@@ -13,6 +13,7 @@ import attrs
 from facematch_core.base.files import read_regular, write_file
 from facematch_core.base.tables import TextTable, escaped, read_table
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import Operation
 
 from .review import FIXED_COLUMNS, LABEL_COLUMNS, LABELS, read_labels
 
@@ -59,6 +60,11 @@ class ReviewSheet:
         header = self._table.header
         columns = {column: op for op, column in LABEL_COLUMNS.items() if column in header}
         missing = [name for name in FIXED_COLUMNS if name not in header]
+        if "call" in missing and LABEL_COLUMNS[Operation.MATCH] in header:
+            raise InvalidRequest(
+                f"{path} is a review file of `facematch compare report`, whose pairs are no calls: "
+                "fill it in with a spreadsheet."
+            )
         if missing or len(columns) != 1:
             raise InvalidRequest(
                 f"{path} is no review file of `facematch compare shadow`: it needs the columns "
