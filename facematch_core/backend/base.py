@@ -19,6 +19,7 @@ import attrs
 from facematch_core import errors, models
 from facematch_core.base.addresses import check_base_url, without_api_path
 from facematch_core.base.deadline import NO_DEADLINE, Deadline, RateWindow
+from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import QUOTES, Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
@@ -185,6 +186,12 @@ class Backend(abc.ABC):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
     keeps_deadline: ClassVar[bool] = False
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        # The frame of a constructor that refuses a setting holds the key as it was passed.
+        if "__init__" in vars(cls):
+            cls.__init__ = clears_frames(cls.__init__)  # type: ignore[method-assign]
 
     def __attrs_post_init__(self) -> None:
         _check_settings(self)

@@ -353,6 +353,8 @@ def test_no_failed_opening_keeps_a_key(name, mistake):
     "make",
     [
         lambda: Secret(canaries.API_KEY.encode()),
+        lambda: DiditBackend(api_key=canaries.API_KEY, base_url="https://faces.example"),
+        lambda: DiditBackend(api_key=canaries.API_KEY, connect_timeout_s=-1),
         lambda: fm.SqlStore(f"mysql://facematch:{canaries.API_KEY}@127.0.0.1/x"),
         lambda: fm.Image.from_bytes(BROKEN),
         lambda: fm.Image.from_base64(base64.b64encode(PROBE) + b"?"),
