@@ -10,6 +10,7 @@ import functools
 import json
 import string
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -146,6 +147,14 @@ def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
     """Return copies of these claims with `vendor` set."""
     return tuple(attrs.evolve(claim, vendor=vendor) for claim in rows)
+
+
+# Our choices that several vendors' mocks share: rows of their tables.
+# fmt: off
+START_CREDIT = row("credit.start", Decimal(100), OURS, "The credit starts at USD 100.")
+LIVE_FROM = row("session.live_from", 50, OURS, "A face is live from a score of 50, and an attack never is.")
+UNUSUAL_JSON = fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test.")
+# fmt: on
 
 
 class MissingClaimError(Exception):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    START_CREDIT,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 READ = "2026-11-29"
 
@@ -79,7 +88,7 @@ CLAIMS = table(
     row("picture.wrong_size", _error(400, "InvalidImage.Resolution", "The size of {name} is not supported."), SEEN, "A picture of another size is InvalidImage.Resolution."),
     row("picture.unreadable", _error(400, "InvalidImage.DecodeError", "{name} could not be decoded."), SEEN, "A picture that cannot be decoded is InvalidImage.DecodeError."),
     row("face.none", _error(404, "InvalidImage.NotFoundFace", "No face was found."), OURS, "A picture without a face is an error of CompareFace, which names no picture; its code stands in no table. That it is the one of other calls of facebody is ours."),
-    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    START_CREDIT,
     row("credit.price", Decimal(0), RATES, "Only successful calls are charged; that an answer with tips is one, too, is ours. The price list was not read: an answer counts as one charge of 0."),
     row("credit.empty", _error(400, "InvalidApi.ForbiddenInvoke", "The call is forbidden."), CODES, "An account in debt is InvalidApi.ForbiddenInvoke; the mock's is when its credit has ended."),
     row("match.answer", Reply(200), COMPARE, "Data has Confidence, from 0 to 100, the box, the landmarks and the quality of the largest face of each picture, and whether it has a mask: no verdict, no number of faces."),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    START_CREDIT,
+    Origin,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 READ = "2026-11-28"
 
@@ -79,7 +89,7 @@ CLAIMS = table(
     row("picture.wrong_size", _error(222203, "image check fail"), OURS, "A picture with more pixels is error 222203; not documented."),
     row("picture.unreadable", _error(222203, "image check fail"), FACE_CODES, "A picture that cannot be read is error 222203."),
     row("face.none", _error(222202, "pic not has face"), FACE_CODES, "A picture without a face is error 222202; which picture, it does not tell. That it is not charged is ours."),
-    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    START_CREDIT,
     row("credit.price", Decimal(0), OURS, "The price depends on the package; an answer with a score counts as one charge of 0."),
     row("credit.empty", _error(17, "Open api daily request limit reached"), GATEWAY, "If the free calls are used up, a call is error 17; that the mock's credit stands for them is ours."),
     row("match.answer", Reply(200), MATCH, "score is from 0 to 100; face_list has a token of each picture's face, in the order sent."),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, inferred, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    START_CREDIT,
+    Origin,
+    Reply,
+    documented,
+    fact,
+    inferred,
+    row,
+    table,
+)
 
 # The documents
 
@@ -84,7 +94,7 @@ CLAIMS = table(
     fact("liveness.score", LIVENESS_PAGE, "score is null, as in the sample."),
 
     row("wallet.answer", Reply(200), WALLET_PAGE, "The balance returns 200 without an envelope."),
-    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    START_CREDIT,
     row("credit.price.match", Decimal("0.03"), OURS, "A comparison that returns 200 costs USD 0.03, for any verdict; no price is documented."),
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that returns 200 costs USD 0.03, for any verdict; no price is documented."),
     row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that costs more than the balance is refused with 402."),

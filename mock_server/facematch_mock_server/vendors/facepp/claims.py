@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    START_CREDIT,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 PAGE = documented("Face++, Compare API version 3.0 (changelog to 2017-03-28)", "2026-11-28")
 
@@ -51,7 +60,7 @@ CLAIMS = table(
     row("picture.sides_px", (48, 4096), PAGE, "A picture has at least 48x48 and at most 4096x4096 pixels."),
     row("picture.wrong_size", _error(400, "INVALID_IMAGE_SIZE:{name}"), PAGE, "A picture beyond these sizes is 400, and is named."),
     row("picture.unreadable", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), PAGE, "A picture that cannot be read is 400, and is named."),
-    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    START_CREDIT,
     row("credit.price", Decimal(0), OURS, "The price list was not read; an answer with a confidence counts as one charge of 0."),
     row("credit.empty", _error(403, "AUTHORIZATION_ERROR:Insufficient Account Balance"), PAGE, "An account without credit is 403."),
     row("match.answer", Reply(200), PAGE, "confidence is from 0 to 100 with three decimals; thresholds come with each answer; faces1 and faces2 list all faces, the largest first, which is compared."),

@@ -147,7 +147,7 @@ def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, A
     match = call.compare(photo.file, document.file)
     liveness = call.check_liveness(photo.file)
     # The thresholds are our choice, so each response names them, also one about an attack.
-    call.claims.cite("run.match_from", "run.live_from")
+    call.claims.cite("session.match_from", "session.live_from")
     documents = [{"id": document.uploaded.id}]
     face = face_report(call.claims, match, liveness, document.uploaded.id)
     return {

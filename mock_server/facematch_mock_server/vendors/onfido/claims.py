@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
+from facematch_mock_server.claims import (
+    LIVE_FROM,
+    OURS,
+    UNUSUAL_JSON,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 _READ = "2026-11-28"
 SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
@@ -82,8 +92,8 @@ CLAIMS = table(
     fact("run.output", TESTS, "The output has the reports under names that the customer chose: doc and selfie in Onfido's own tests."),
     fact("run.reports", SPEC, "A report has result (clear, consider, unidentified), properties and breakdown; the scores of face_match and spoofing_detection are from 0 to 1, where 1 is a perfect match and no spoof."),
     fact("run.made_up", OURS, "The breakdown of the Document report is empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank."),
-    row("run.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
-    row("run.live_from", 50, OURS, "A face is no spoof from a score of 50."),
+    row("session.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
+    LIVE_FROM,
     fact("run.judged", OURS, "A run is approved if both reports are clear, in review if a test set a review, and otherwise declined. A picture without a face is consider in face_detected."),
     row("session.attempts", 3, OURS, "The third failed attempt declines a run. Onfido retries inside the workflow, in the same run."),
     fact("run.error", SPEC, "A run whose workflow has failed has the status error, and an error with type and message. Here control.sessions.decide sets it; the two texts are ours."),
@@ -102,7 +112,7 @@ CLAIMS = table(
     row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),
     fact("webhook.retry.same", OURS, "A retry has the same body and signature."),
     fact("webhook.event_id", EVENT, "A delivery has no id of the event, and no signed time."),
-    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
+    UNUSUAL_JSON,
     fact("webhook.retry.no_answer", OURS, "A delivery without an answer is retried."),
     fact("webhook.retry.server_error", OURS, "A delivery answered with 5xx is retried."),
     fact("webhook.retry.not_found", OURS, "A delivery answered with 404 is retried."),

@@ -22,10 +22,10 @@ def face_report(
     has_one_face = len(match.probe.faces) == 1 == len(match.reference.faces)
     match_score = match.score or 0.0
     live_score = liveness.score or 0.0
-    is_live = liveness.is_live(claims["run.live_from"])
+    is_live = liveness.is_live(claims["session.live_from"])
     if liveness.attack:
         live_score = min(live_score, 5.0)
-    faces_match = word(match_score >= claims["run.match_from"])
+    faces_match = word(match_score >= claims["session.match_from"])
     no_spoof = word(is_live)
     face_detected = word(has_one_face)
     return {

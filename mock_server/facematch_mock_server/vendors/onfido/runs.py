@@ -163,7 +163,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
     output = None
     if session.result:
         claims.cite("run.output", "run.reports", "run.made_up", "run.judged")
-        claims.cite("run.match_from", "run.live_from", "session.attempts")
+        claims.cite("session.match_from", "session.live_from", "session.attempts")
         claims.cite("session.charged", "credit.price")
         document = session.result[DOCUMENT_OUTPUT]
         properties = _document_properties(hosted.document_values(session))

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_mock_server.claims import (
+    LIVE_FROM,
     OURS,
+    UNUSUAL_JSON,
     Claim,
     Origin,
     Reply,
@@ -124,8 +126,8 @@ CLAIMS = table(
     fact("report.document", OURS, "The document is a passport with the values that a test sets, else null. A full name is split at its last space. Files lead nowhere."),
     fact("report.none", OURS, "A try that a test decides as abandoned, consent_declined, country_not_supported, device_not_supported, under_supported_age, or with a code of an email or a phone, has no report, and is not charged. By itself the mock sends none of these codes."),
     fact("check.errors", OURS, "Another face is selfie_face_mismatch, an attack selfie_manipulated, a document without a face selfie_document_missing_photo, no face and a failed attempt selfie_unverified_other. Without a selfie, only the document is checked: one without a face is document_unverified_other. An ID number is verified."),
-    row("check.match_from", 70, OURS, "The face is that of the document from a score of 70."),
-    row("check.live_from", 50, OURS, "A lower score of the live face is an attack."),
+    row("session.match_from", 70, OURS, "The face is that of the document from a score of 70."),
+    LIVE_FROM,
     row("match.review", True, OURS, "If a test sets the outcome review, the session stays in processing until it is decided. Decided before anybody went through it, a session has no selfie in its report."),
     fact("charge.when", PRICES, "Each report of the live mode is charged, verified or not: so is every failed try."),
     row("credit.price", Decimal("1.50"), OURS, "A report costs USD 1.50, a price in the United States that others' notes quote. A setting changes it."),
@@ -159,7 +161,7 @@ CLAIMS = table(
     fact("webhook.retry.no_answer", WEBHOOKS, "A delivery without a response is retried."),
     fact("webhook.retry.same", WEBHOOKS, "A retry has the same body."),
     fact("webhook.event_id", WEBHOOKS, "A retry has the same event id."),
-    fact("webhook.form", OURS, "The JSON of an event has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
+    UNUSUAL_JSON,
     _error("server.error", 500, "An error on Stripe's side.", API, "An error of Stripe's own is 500.", kind="api_error"),
 )
 # fmt: on

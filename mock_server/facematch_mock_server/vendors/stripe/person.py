@@ -54,11 +54,11 @@ def _find_error(world: World, session: Session, check: PersonCheck) -> str:
         return "" if check.has_reference_face else "document_unverified_other"
     if not check.liveness.probe.faces:
         return "selfie_unverified_other"
-    if not check.liveness.is_live(world.claims["check.live_from"]):
+    if not check.liveness.is_live(world.claims["session.live_from"]):
         return "selfie_manipulated"
     if not check.has_reference_face:
         return "selfie_document_missing_photo"
-    if not check.matches(world.claims["check.match_from"]):
+    if not check.matches(world.claims["session.match_from"]):
         return "selfie_face_mismatch"
     return ""
 

@@ -156,7 +156,9 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
     identity = identity_of(session)
     if identity.reports:
         call.claims.cite("report.selfie", "report.error", "report.document", "check.errors")
-        call.claims.cite("check.live_from", "check.match_from", "session.attempts", "match.review")
+        call.claims.cite(
+            "session.live_from", "session.match_from", "session.attempts", "match.review"
+        )
         call.claims.cite("charge.when", "credit.price", "session.failed", "report.none")
     if call.expands:
         call.claims.cite("expand.outputs", "expand.sensitive")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, row, table
+from facematch_mock_server.claims import OURS, START_CREDIT, Reply, documented, fact, row, table
 
 READ = "2026-11-28"
 
@@ -77,7 +77,7 @@ CLAIMS = table(
     fact("face.turned", SDK, "NeedRotateDetection 1 finds faces in turned pictures, too."),
     row("face.small", _error("FailedOperation.FaceSizeTooSmall", "The face is smaller than MinFaceSize."), SDK, "DetectFace ignores faces whose box is narrower or lower than MinFaceSize, 34 pixels by default; if none is left, it is FaceSizeTooSmall."),
     fact("face.strategy", OURS, "Of several faces, FaceMatchingStrategy 1 takes the largest, and 0, the default, the one of the highest confidence, which is another one in the mock."),
-    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    START_CREDIT,
     row("credit.price", Decimal(0), PRICES, "Calls are billed one by one. The price list was not read: an answer with a score counts as one charge of 0. Whether a refusal is charged is not documented; in the mock it is not."),
     row("credit.empty", _error("ResourceUnavailable.InArrears", "The account is in arrears."), SDK, "An account in arrears is InArrears; the mock's is when its credit has ended."),
     row("match.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId: neither a verdict nor faces."),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
+from facematch_mock_server.claims import (
+    LIVE_FROM,
+    OURS,
+    UNUSUAL_JSON,
+    Origin,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 READ = "2026-11-28"
 SESSIONS = documented("devdocs.veriff.com, API reference: sessions, decision, attempts", READ)
@@ -107,9 +118,9 @@ CLAIMS = table(
     fact("attempts.order", OURS, "The attempts are in the order in which they were made."),
     fact("judge.codes", STATUSES, "approved is 9001, declined 9102, resubmission_requested 9103, expired and abandoned 9104, review 9121."),
     fact("judge.reasons", REASONS, "Another person is 103, or 120 with a reference; an attack 503; no face 202; no face in the document 209, in the reference 122; a failed attempt 204; too many 539. Descriptions are Veriff's."),
-    row("judge.match_from", 70, OURS, "Two faces are one person's from a score of 70. Veriff documents no score."),
+    row("session.match_from", 70, OURS, "Two faces are one person's from a score of 70. Veriff documents no score."),
     row("match.review", True, STATUSES, "A session without a conclusive decision has the status review, which Veriff sends by agreement; here, if a test sets the outcome `review`."),
-    row("judge.live_from", 50, OURS, "A face is live from a score of 50; a lower score is an attack."),
+    LIVE_FROM,
     row("session.attempts", 10, REASONS, "A person may resubmit 9 times; the tenth failed attempt is declined."),
     fact("judge.test", HELP, "A session of a test integration stays submitted until a decision is forced (here: by `decide`), and is never charged."),
     fact("charge.when", HELP, "A decision, or the first request to resubmit, is charged once; a session that was not submitted is not."),
@@ -137,6 +148,6 @@ CLAIMS = table(
     row("webhook.retry.after_s", tuple(3600 * hour for hour in range(1, 169)), HELP, "Retries come about hourly for 7 days."),
     fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
     fact("webhook.event_id", OURS, "The mock numbers events for its journal; the delivery does not show it."),
-    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
+    UNUSUAL_JSON,
 )
 # fmt: on

@@ -104,7 +104,7 @@ def _decided_at(session: Session) -> str:
 
 def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the body of a decision, which is also that of its webhook."""
-    claims.cite("judge.codes", "judge.reasons", "judge.match_from", "judge.live_from")
+    claims.cite("judge.codes", "judge.reasons", "session.match_from", "session.live_from")
     claims.cite("match.review", "session.attempts", "decision.made_up")
     claims.cite("charge.when", "credit.price", "credit.start")
     hosted = hosted_of(session)

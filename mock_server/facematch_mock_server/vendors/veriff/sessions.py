@@ -221,7 +221,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     if not hosted_of(session).is_live:
         # A test integration decides nothing by itself.
         return attrs.evolve(session, status=SUBMITTED)
-    if not check.liveness.is_live(world.claims["judge.live_from"]):
+    if not check.liveness.is_live(world.claims["session.live_from"]):
         return _with_reason(session, DECLINED, ATTACK)
     has_reference = hosted_of(session).kind == "biometric"
     if not check.has_reference_face:
@@ -230,7 +230,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         return _ask_back(world, session, NO_FACE_IN_DOCUMENT)
     if check.needs_review:
         return attrs.evolve(session, status=REVIEW)
-    if check.matches(world.claims["judge.match_from"]):
+    if check.matches(world.claims["session.match_from"]):
         return attrs.evolve(session, status=APPROVED)
     if has_reference:
         return _with_reason(session, DECLINED, FACE_IS_NOT_OF_REFERENCE)
