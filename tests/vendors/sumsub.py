@@ -103,6 +103,7 @@ def adding(
     more=None,
     metadata=None,
     signature=None,
+    has_content=False,
     token=LIVE_TOKEN,
     key=LIVE_SECRET_KEY,
     **headers,
@@ -112,7 +113,7 @@ def adding(
     def step(engine):
         document = {"idDocType": kind, "country": "GBR", **(more or {})}
         fields = [("metadata", json.dumps(document) if metadata is None else metadata)]
-        files = [("content", "a.png", picture)] if picture else []
+        files = [("content", "a.png", picture)] if picture or has_content else []
         data, content_type = multipart(fields, files)
         target = f"/resources/applicants/{nth(engine, number).id}/info/idDoc"
         timestamp = str(int(engine.world.clock.now().timestamp()))
@@ -230,7 +231,15 @@ def scenarios():
         adding(3, P1, x_return_doc_warnings="true"),
         adding(3, P1),
         adding(3, b"0" * 64_000_001),
+        adding(3, b"", has_content=True),
+        adding(3, b"not a picture"),
+        adding(3, b"II*\x00 a TIFF"),
+        adding(3, P1),
         checking(3),
+        decided(3, "pending"),
+        adding(3, P1),
+        decided(3, "completed RED FINAL"),
+        adding(3, P1),
         decided(3, "pending"),
         checking(3),
         signed("GET", "/resources/applicants", at=LATER),

@@ -7,7 +7,7 @@ claims say which), read 2026-11-28.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -22,10 +22,13 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import SumsubCall, check_sandbox_quota
 from .claims import LIVENESS_METHODS, OTHER_METHODS
-from .reviews import CHECKING, INIT, UPLOADS, show_review
+from .reviews import CHECKING, INIT, SENT, UPLOADS, show_review, type_of
 
 _APPLICANT_ID = re.compile(r"[0-9a-z]{24}", re.ASCII)
 _BY_EXTERNAL_ID = "-;externalUserId="
+#: The fields of a new applicant that answers show as they were sent.
+_SHOWN = ("email", "phone", "lang", "sourceKey", "metadata", "fixedInfo")
+_TYPES = ("individual", "company")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,12 +77,15 @@ def create(call: SumsubCall) -> Response:
     if not level_name:
         call.refuse("body.invalid", problem="levelName is missing")
     check_level(call, level_name)
+    if call.body.get("type", "individual") not in _TYPES:
+        call.refuse("body.invalid", problem="type must be individual or company")
     # Two creations of one applicant may arrive at once.
     with call.world.behaviour.creating:
         existing = find_by_external_id(call, external_id)
         if existing is not None:
             call.refuse("applicant.exists", external_id=external_id, applicant_id=existing.id)
-        session = add_applicant(call, external_id, level_name)
+        sent = {name: call.body[name] for name in ("type", *_SHOWN) if name in call.body}
+        session = add_applicant(call, external_id, level_name, sent)
     return call.answer("applicant.created", show(call, session))
 
 
@@ -99,8 +105,13 @@ def check_level(call: SumsubCall, name: str) -> None:
         call.refuse("level.unknown", level=name)
 
 
-def add_applicant(call: SumsubCall, external_id: str, level_name: str) -> Session:
-    """Store an applicant, whose page nobody can open yet, and send its webhook."""
+def add_applicant(
+    call: SumsubCall, external_id: str, level_name: str, sent: Mapping[str, Any]
+) -> Session:
+    """Store an applicant, whose page nobody can open yet, and send its webhook.
+
+    `sent` has its type and the fields that answers show as they were sent.
+    """
     ids = call.world.account.ids
     session = hosted.start(
         call.world,
@@ -111,6 +122,7 @@ def add_applicant(call: SumsubCall, external_id: str, level_name: str) -> Sessio
             "status": INIT,
             "vendor_data": external_id,
             "internal_id": _new_id(ids.uuid()),
+            "metadata": {SENT: sent},
         },
         session_id=_new_id(ids.uuid()),
         kind="kyc",
@@ -167,7 +179,8 @@ def is_deactivated(session: Session) -> bool:
 
 def show(call: SumsubCall, session: Session) -> dict[str, Any]:
     """Return the body with an applicant's data."""
-    call.claims.cite("applicant.documents", "session.methods")
+    call.claims.cite("applicant.documents", "applicant.sent", "session.methods")
+    sent = session.metadata_or_empty.get(SENT, {})
     level = level_of(call.world, session)
     body: dict[str, Any] = {
         "id": session.id,
@@ -175,6 +188,7 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
         "clientId": call.world.account.name,
         "inspectionId": session.internal_id,
         "externalUserId": session.vendor_data,
+        **{name: sent[name] for name in _SHOWN if name in sent},
         "info": _show_info(session),
         "requiredIdDocs": {
             "docSets": [
@@ -187,7 +201,7 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
             ]
         },
         "review": show_review(session),
-        "type": "individual",
+        "type": type_of(session),
     }
     if is_deactivated(session):
         body["deleted"] = True

@@ -29,6 +29,9 @@ READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
 STEPS = _page("/reference/get-applicant-verification-steps-status")
 ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-documents", "2026-11-29")
+ERRORS = documented(
+    "docs.sumsub.com, /reference/error-codes-description, of 2026-09-25", "2026-11-29"
+)
 CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-11-29")
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
@@ -95,14 +98,22 @@ CLAIMS = table(
     row("applicant.id", _error(400, "Invalid id '{applicant_id}'"), READ_APPLICANT, "An id of another form than 24 characters is refused with 400."),
     row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
     fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
+    fact("applicant.sent", SEEN, "email, phone, lang, sourceKey, metadata and fixedInfo are shown as they were sent; type is individual unless company was sent, and another word is refused (ours). The documents of a company are not imitated."),
     fact("applicant.without_one", OURS, "The path without /one has the same answer: what Sumsub answers was not found, and public programs read the id from it."),
     row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
     fact("document.errors", ADD_DOCUMENT, "With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings, and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto or selfieFaceBadQuality (words of public clients), and there are no warnings."),
-    row("document.max_bytes", 64_000_000, OURS, "A picture has at most 64 MB; Sumsub's pages say 50 MB, too."),
-    row("document.too_large", _error(400, "The file is too large.", 1002), OURS, "A larger picture is refused with 1002; its description is ours."),
+    row("document.max_bytes", 64_000_000, ERRORS, "A picture has at most 64 MB; another page of Sumsub's says 50 MB."),
+    row("document.too_large", _error(400, "The file is too large.", 1002, "file-too-big"), ERRORS, "A larger picture is refused with 1002."),
+    row("document.empty", _error(400, "The file is empty.", 1003, "empty-file"), ERRORS, "An empty file is refused with 1003."),
+    row("document.corrupted", _error(400, "The file is corrupted or of another format.", 1004, "corrupted-file"), ERRORS, "A file that cannot be read is refused with 1004; here, one that begins like no picture, PDF or video that Sumsub takes."),
+    row("document.format", _error(400, "The format of the file is not supported.", 1005, "unsupported-file-format"), ERRORS, "A TIFF is refused with 1005."),
+    row("document.duplicate", _error(409, "The file was uploaded before.", 1000, "duplicate-document"), ERRORS, "The same file for the same applicant is refused with 1000, by its bytes."),
+    row("document.checking", _error(409, "The applicant is being checked.", 1006, "no-upload-verification-in-progress"), ERRORS, "Nothing can be sent while the applicant is checked: 1006. That these are the statuses pending, queued and prechecked is ours."),
+    row("document.rejected", _error(409, "The applicant is rejected for good.", 1009, "applicant-with-final-reject"), ERRORS, "Nothing can be sent for an applicant that was rejected as FINAL: 1009."),
+    fact("document.types", OURS, "Every idDocType is taken; Sumsub refuses one that the level has not with 1010."),
     row("check.requested", Reply(200, {"ok": 1}), CHECK, "status/pending asks for a check of what was sent; the status is pending, then that of the result."),
     row("check.incomplete", _error(409, "Not all required documents or data are submitted. Make sure to complete [{steps}] verification steps beforehand."), CHECK, "A check without the pictures of each step is refused."),
-    row("check.checking", _error(409, "The applicant is being checked."), CHECK, "Nothing can be sent, nor a check requested, in the status pending, queued or prechecked. Status and description are ours."),
+    row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),
     fact("check.steps", OURS, "A level that was not published needs a document alone, and judges a selfie if there is one; a published level needs both, unless its method is disabled. A document is GREEN if it shows a face."),
     fact("check.selfie", OURS, "A selfie that was sent by the API is judged like one of the page, also for liveness: what Sumsub does with it was not found."),
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),

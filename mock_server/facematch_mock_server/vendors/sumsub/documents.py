@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from facematch_core.base.nesting import load_json
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.vendors.base import read_or_empty
 from facematch_mock_server.world import hosted
@@ -22,7 +23,7 @@ from facematch_mock_server.world.sessions import Session
 from .access import SumsubCall
 from .applicants import find_active, store_change, with_metadata
 from .checks import charge_and_announce_status, judge, judge_document, make_step, with_attempt
-from .reviews import CHECKING, UPLOADS
+from .reviews import CHECKING, FINAL, UPLOADS
 
 
 @attrs.frozen(kw_only=True)
@@ -55,11 +56,16 @@ def add(call: SumsubCall) -> Response:
     metadata, *_ = form.fields.get("metadata", [""])
     document = _read_document(call, metadata)
     file, *_ = form.files.get("content", [None])
-    if file is not None and len(file.content) > call.claims["document.max_bytes"]:
-        call.refuse("document.too_large")
+    if file is not None:
+        _check_file(call, file)
     session = find_active(call)
     if session.status in CHECKING:
-        call.refuse("check.checking")
+        call.refuse("document.checking")
+    if session.status == FINAL:
+        call.refuse("document.rejected")
+    if file is not None and file.digest in {each.digest for each in _uploads_of(session)}:
+        call.refuse("document.duplicate")
+    call.claims.cite("document.types")
     image_id = int(call.world.account.ids.uuid().replace("-", "")[:7], 16)
     digest = None if file is None else file.digest
     upload = _Upload(document=document, image_id=image_id, digest=digest)
@@ -73,6 +79,24 @@ def add(call: SumsubCall) -> Response:
         uploads = (*_uploads_of(session), upload)
         store_change(call, session, lambda each: with_metadata(each, **{UPLOADS: uploads}))
     return call.answer("document.added", body, headers=(("X-Image-Id", str(image_id)),))
+
+
+def _check_file(call: SumsubCall, file: Upload) -> None:
+    """Refuse a file that is empty, too large, or no picture, PDF or video."""
+    if not file.content:
+        call.refuse("document.empty")
+    if len(file.content) > call.claims["document.max_bytes"]:
+        call.refuse("document.too_large")
+    file_type = type_of_file(file.content)
+    if file_type == "tiff":
+        call.refuse("document.format")
+    if file_type is None and not _is_video(file.content):
+        call.refuse("document.corrupted")
+
+
+def _is_video(content: bytes) -> bool:
+    """Return whether a file is an MP4, a MOV or a WebM, by its first bytes."""
+    return content[4:8] == b"ftyp" or content.startswith(b"\x1aE\xdf\xa3")
 
 
 def _find_errors(call: SumsubCall, upload: _Upload, file: Upload | None) -> list[str]:

@@ -163,7 +163,7 @@ def _open_page(
         session = find_by_external_id(call, external_id)
         if session is None:
             call.claims.cite("link.applicant")
-            session = add_applicant(call, external_id, level_name)
+            session = add_applicant(call, external_id, level_name, sent={})
     if is_deactivated(session):
         call.refuse("presence.deleted")
     link = {

@@ -41,6 +41,8 @@ _NOT_IMITATED = NotImitated(
     "/resources/checks/latest",
     "/resources/applicantActions/*",
     "/resources/inspections/*",
+    "/resources/status/api",
+    "PATCH /resources/applicants",
     "/resources/api/agent/clientWebhooks",
 )
 

@@ -15,7 +15,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .reviews import show_review, show_time
+from .reviews import show_review, show_time, type_of
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {
@@ -51,7 +51,7 @@ def compose(
     document: dict[str, Any] = {
         "applicantId": session.id,
         "inspectionId": session.internal_id,
-        "applicantType": "individual",
+        "applicantType": type_of(session),
         "correlationId": delivery.event_id,
         "levelName": hosted.workflow,
         "sandboxMode": not hosted.is_live,

@@ -154,6 +154,44 @@ def test_picture_that_is_too_large_is_refused(engine):
     assert (answer.status, answer.json()["errorCode"]) == (400, 1002)
 
 
+@pytest.mark.parametrize(
+    ("content", "code", "name"),
+    [
+        (b"", 1003, "empty-file"),
+        (b"not a picture", 1004, "corrupted-file"),
+        (b"MM\x00* a TIFF", 1005, "unsupported-file-format"),
+    ],
+)
+def test_file_that_is_no_picture_is_refused(engine, content, code, name):
+    answer = ask(engine, sumsub.adding(1, content, has_content=True))
+    error = answer.json()
+    assert (answer.status, error["errorCode"], error["errorName"]) == (400, code, name)
+    assert ask(engine, sumsub.checking(1)).status == 409
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0 ftypmp42", b"\x1aE\xdf\xa3 a WebM", b"%PDF-1.7"])
+def test_video_and_pdf_are_taken(engine, content):
+    assert ask(engine, sumsub.adding(1, content, "OTHER")).status == 200
+
+
+def test_same_file_is_refused_until_a_reset(engine):
+    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 200
+    answer = ask(engine, sumsub.adding(1, DOCUMENT))
+    assert (answer.status, answer.json()["errorCode"]) == (409, 1000)
+    ask(engine, sumsub.applicant(1, "POST", "reset"))
+    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("completed RED FINAL", 1009), ("completed RED RETRY", None)]
+)
+def test_nothing_can_be_sent_after_a_final_rejection(engine, status, code):
+    ask(engine, sumsub.decided(1, status))
+    answer = ask(engine, sumsub.adding(1, DOCUMENT))
+    assert answer.status == (200 if code is None else 409)
+    assert answer.json().get("errorCode") == code
+
+
 def test_picture_is_part_of_the_signature(engine):
     answer = ask(engine, sumsub.adding(1, DOCUMENT, signature="0" * 64))
     assert (answer.status, answer.json()["errorCode"]) == (401, 4003)
@@ -163,7 +201,8 @@ def test_picture_is_part_of_the_signature(engine):
 @pytest.mark.parametrize("status", ["pending", "queued", "prechecked"])
 def test_nothing_can_be_sent_during_a_check(engine, status):
     ask(engine, sumsub.decided(1, status))
-    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 409
+    answer = ask(engine, sumsub.adding(1, DOCUMENT))
+    assert (answer.status, answer.json()["errorCode"]) == (409, 1006)
     assert ask(engine, sumsub.checking(1)).status == 409
 
 

@@ -127,6 +127,31 @@ def test_search_by_external_id_says_whether_there_is_an_applicant(engine):
     assert found == {"exists": True, "applicant": tell(engine, sumsub.read(1))}
 
 
+CREATE = "/resources/applicants?levelName=basic"
+
+
+def test_applicant_shows_what_was_sent_at_its_creation(engine):
+    sent = {
+        "email": "ada@example.com",
+        "phone": "+49301234567",
+        "fixedInfo": {"firstName": "Ada", "country": "GBR"},
+        "metadata": [{"key": "shop", "value": "1"}],
+    }
+    body = {"externalUserId": "a-person", "type": "company", **sent}
+    made = ask(engine, sumsub.signed("POST", CREATE, body)).json()
+    assert {name: made[name] for name in sent} == sent
+    assert made["type"] == "company"
+    assert ask(engine, sumsub.read(1)).json() == made
+    assert "ada@example.com" not in repr(engine.world.sessions.all())
+
+
+def test_applicant_of_another_type_is_refused(engine):
+    body = {"externalUserId": "a-person", "type": "robot"}
+    made = ask(engine, sumsub.signed("POST", CREATE, body))
+    assert made.status == 400
+    assert engine.world.sessions.all() == ()
+
+
 def test_path_without_one_shows_the_applicant(engine):
     (applicant_id,) = created(engine, "a-person")
     shown = tell(engine, sumsub.read(1))
