@@ -158,6 +158,7 @@ def test_verifier_can_be_closed_twice_and_then_refuses_calls(backend):
     "settings",
     [
         {"require_environment": "nowhere"},
+        {"retry": 3},
         {"on_event": 5},
         {"policies": None},
         {"policies": [5]},
