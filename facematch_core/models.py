@@ -782,14 +782,20 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
         raise ValueError("A LiveMatchResult consists of a LivenessResult and a MatchResult.")
     if match is None and not ends_early(liveness):
         raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
-    worst = LiveMatchDecision.VERIFIED
-    for answer in (liveness, match):
-        if answer is None or answer.decision in PASSES:
-            continue
-        decision = LiveMatchDecision(answer.decision.value)
-        if _RANKS[decision] > _RANKS[worst]:
-            worst = decision
-    return worst
+    joint = joint_decision(liveness.decision)
+    if match is None:
+        return joint
+    return max(joint, joint_decision(match.decision), key=_RANKS.__getitem__)
+
+
+def joint_decision(decision: Decision | LivenessDecision) -> LiveMatchDecision:
+    """Return what a decision means for both calls together, if the other call passes."""
+    return LiveMatchDecision.VERIFIED if decision in PASSES else LiveMatchDecision(decision.value)
+
+
+def rank_of(decision: Decision | LivenessDecision) -> int:
+    """Return how bad a decision is: 0 for a pass, and 4 for the worst."""
+    return _RANKS[joint_decision(decision)]
 
 
 #: The rank of each joint decision: 0 for the best.

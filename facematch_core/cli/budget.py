@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from facematch_core.batch.charges import stores_of
 from facematch_core.batch.recorder import STORE_TABLE
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment, Reconciled
@@ -324,17 +325,10 @@ def _open_stores(url: str, stack: contextlib.ExitStack) -> list[CallStore]:
 
 def _shared_stores_of(verifier: Any) -> list[CallStore]:
     """Return the budget stores of a verifier's members that other processes can read."""
-    from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    stores: list[CallStore] = []
-    for member in members_of(verifier):
-        for policy in member.policies:
-            if not isinstance(policy, Budget) or isinstance(policy.store, MemoryStore):
-                continue
-            if policy.store not in stores:
-                stores.append(policy.store)
-    return stores
+    policies = [policy for member in members_of(verifier) for policy in member.policies]
+    return [store for store in stores_of(policies) if not isinstance(store, MemoryStore)]
 
 
 def resolve_found(calls: Iterable[OpenCall], verifier: Any, now: dt.datetime) -> Iterator[LookedUp]:

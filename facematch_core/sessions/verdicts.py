@@ -527,26 +527,10 @@ def _unreported_liveness(backend: str) -> LivenessResult:
     )
 
 
-@attrs.frozen(order=True)
-class _Badness:
-    """How bad an item is. The worst of several items is the largest.
-
-    Attributes:
-        position: Position of the decision among those of `LiveMatchDecision`, best first; 0 for a
-            pass.
-        minus_score: The score with its sign changed, so that a lower score is worse; 0 without one.
-    """
-
-    position: int
-    minus_score: float
-
-
-def _badness(item: MatchResult | LivenessResult) -> _Badness:
-    position = 0
-    if item.decision not in models.PASSES:
-        position = [*models.LiveMatchDecision].index(models.LiveMatchDecision(item.decision.value))
+def _badness(item: MatchResult | LivenessResult) -> tuple[int, float]:
+    """Return a sort key by which the worst item is the last: its decision, then a low score."""
     score = 0.0 if item.score is None else item.score.value
-    return _Badness(position, -score)
+    return models.rank_of(item.decision), -score
 
 
 def _warning(tag: str, text: str) -> ResultWarning:
