@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import enum
+import logging
 
 import attrs
 
 from facematch_core import errors
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.functions import must_be, positive_seconds
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.call import bill
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 
-from .shared import lock, logger
+logger = logging.getLogger("facematch")
+
+#: One lock for the state of all circuit breakers in this process.
+_lock = fork_safe_lock()
 
 _REFUSED = bill.refused_by("a circuit breaker")
 
@@ -112,7 +117,7 @@ class CircuitBreaker(Policy):
     @property
     def state(self) -> BreakerState:
         """The current state."""
-        with lock:
+        with _lock:
             if self._probe_at is None:
                 return BreakerState.CLOSED
             if self._probe is not None or self.clock.monotonic() >= self._probe_at:
@@ -121,7 +126,7 @@ class CircuitBreaker(Policy):
 
     def reset(self) -> None:
         """Close the breaker, for example if an operator knows that the vendor is up again."""
-        with lock:
+        with _lock:
             self._close()
 
     def enter(self, attempt: Attempt) -> Leave:
@@ -143,7 +148,7 @@ class CircuitBreaker(Policy):
 
         `call` identifies the call by identity, for `note_end`. `vendor` is for messages.
         """
-        with lock:
+        with _lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
                 return
@@ -169,7 +174,7 @@ class CircuitBreaker(Policy):
     ) -> None:
         """Record what the end of an admitted call shows. `error` is its error, for messages."""
         before = self.state
-        with lock:
+        with _lock:
             self._update(call, health, error)
         after = self.state
         if after is not before:

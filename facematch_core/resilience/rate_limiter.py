@@ -11,11 +11,13 @@ import attrs
 
 from facematch_core.base.deadline import Clock, RateWindow, SystemClock
 from facematch_core.base.functions import must_be
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.call import bill
 from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 from facematch_core.errors import RateLimited
 
-from .shared import lock
+#: One lock for the state of all rate limiters in this process.
+_lock = fork_safe_lock()
 
 #: Seconds added to each window, because the vendor's clock differs from ours.
 MARGIN_S = 0.05
@@ -88,13 +90,13 @@ class RateLimiter(Policy):
             RateLimited: the wait would be too long; nothing was sent.
         """
         arrived_at = self.clock.monotonic()
-        with lock:
+        with _lock:
             self._unsent.append(attempt)
         try:
             while (wait_s := self._wait_s(attempt, arrived_at)) > 0:
                 attempt.sleep(max(min(wait_s, MAX_SLEEP_S), MIN_SLEEP_S), self.clock)
         except BaseException:
-            with lock:
+            with _lock:
                 self._remove_unsent(attempt)
             raise
         return functools.partial(self._leave, attempt)
@@ -102,7 +104,7 @@ class RateLimiter(Policy):
     def _leave(self, attempt: Attempt, outcome: Outcome) -> None:
         """Record an attempt's end: free the slot of an unsent call, and note a requested pause."""
         error = outcome.error
-        with lock:
+        with _lock:
             now = self.clock.monotonic()
             # A backend that does not report when it sends may have sent the call until now.
             if self._remove_unsent(attempt) and outcome.may_be_sent:
@@ -114,7 +116,7 @@ class RateLimiter(Policy):
 
     def sent(self, attempt: Attempt) -> None:
         """Record the send time of a call."""
-        with lock:
+        with _lock:
             if self._remove_unsent(attempt):
                 self._sent_at.append(self.clock.monotonic())
 
@@ -123,7 +125,7 @@ class RateLimiter(Policy):
 
         `arrived_at` is the monotonic time at which the call arrived.
         """
-        with lock:
+        with _lock:
             now = self.clock.monotonic()
             opens_at = self._slot_opens_at(attempt, now)
         wait_s = max(0.0, opens_at - now)
