@@ -53,8 +53,8 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         return hosted.fail(world, session)
     claims = world.claims
     checks = resources.selfie_checks(
-        matches=check.matches(claims["verification.match_from"]),
-        is_live=check.liveness.is_live(claims["verification.live_from"]),
+        matches=check.matches(claims["session.match_from"]),
+        is_live=check.liveness.is_live(claims["session.live_from"]),
         is_liveness_required=claims["verification.liveness"] == "required",
     )
     is_selfie_passed = resources.has_passed(checks)

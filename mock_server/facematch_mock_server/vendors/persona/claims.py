@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_mock_server.claims import (
+    LIVE_FROM,
     OURS,
+    UNUSUAL_JSON,
     Claim,
     Origin,
     Reply,
@@ -114,8 +116,8 @@ CLAIMS = table(
     fact("verification.not_required", API, "A selfie passes although a check failed that is not required: here a glare check always does, as in Persona's example."),
     row("verification.liveness", "required", OURS, "The template requires the liveness check.", when=("liveness", "required"), name="required"),
     row("verification.liveness", "not_required", API, "As in Persona's examples, the liveness check is not required: a selfie passes without it, and so does the inquiry.", when=("liveness", "not_required"), name="not_required"),
-    row("verification.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
-    row("verification.live_from", 50, OURS, "A face is live from a score of 50."),
+    row("session.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
+    LIVE_FROM,
     fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
     fact("verification.document", OURS, "A government ID has the values that a test sets, else null. A full name is split at its last space. It fails if its picture shows no face."),
     fact("verification.pictures", API, "Pictures and videos are bearer URLs. They lead nowhere here."),
@@ -149,7 +151,7 @@ CLAIMS = table(
     row("webhook.retry.after_s", (3, 67, 796, 4_892, 20_517, 67_173, 184_822), WEBHOOKS, "There are 7 retries, about 3, 64, 729, 4096, 15625, 46656 and 117649 seconds after the attempt before; counted here from the first."),
     fact("webhook.retry.same", OURS, "A retry sends the same body."),
     fact("webhook.event_id", OURS, "A retry has the event's id."),
-    fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test."),
+    UNUSUAL_JSON,
     fact("webhook.attempts", API, "A delivery has the number of attempts made and left, and the time of the first."),
 )
 # fmt: on

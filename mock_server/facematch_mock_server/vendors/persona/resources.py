@@ -415,5 +415,5 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
     if inquiry_of(session).verifications:
         claims.cite("verification.made", "session.attempts", "verification.checks")
         claims.cite("verification.not_required")
-        claims.cite("verification.liveness", "verification.match_from", "verification.live_from")
+        claims.cite("verification.liveness", "session.match_from", "session.live_from")
         claims.cite("verification.scores", "verification.document", "verification.pictures")
