@@ -16,7 +16,6 @@ import click
 
 from facematch_core import errors
 from facematch_core.base.addresses import is_allowed_host
-from facematch_core.base.threads import MAX_WORKERS
 from facematch_core.models import Operation
 
 from .text import say
@@ -53,13 +52,6 @@ def parse_pairs(
             raise click.BadParameter(f"{name[:60]!r} is given twice.", param=option)
         values[name] = value
     return values
-
-
-def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
-    """Parse the number of concurrent calls."""
-    if typed is None:
-        return None
-    return click.IntRange(1, MAX_WORKERS).convert(typed, option, context)
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--workers",
-    callback=options.parse_workers,
+    type=click.IntRange(1, MAX_WORKERS),
     metavar=f"1-{MAX_WORKERS}",
     show_default=str(DEFAULT_WORKERS),
     help="With --pairs: maximum number of concurrent calls.",
