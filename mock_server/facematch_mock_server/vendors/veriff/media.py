@@ -15,6 +15,7 @@ from facematch_mock_server.world.sessions import Session
 
 from .decisions import CREATED, STARTED, SUBMITTED
 from .sessions import OPEN, VeriffCall, describe_session
+from .webhooks import BY_API
 
 _FACE = "face"
 _DOCUMENT = "document-front"
@@ -71,8 +72,10 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
 def submit(call: VeriffCall) -> Response:
     """Submit a session with the pictures that were sent; its decision follows at once."""
     sent = call.read_part("verification", "body.missing")
-    if sent.get("status") != SUBMITTED:
-        call.refuse("body.invalid")
+    if sent.get("status") is None:
+        call.refuse("body.missing")
+    if sent["status"] != SUBMITTED:
+        call.refuse("submit.status")
     session = call.session
     if session.status not in (CREATED, STARTED):
         call.refuse("submit.late")
@@ -81,12 +84,18 @@ def submit(call: VeriffCall) -> Response:
     if hosted_of(session).kind == "kyc":
         document = _picture_of(call, session, _DOCUMENT)
     face = _picture_of(call, session, _FACE)
+    call.world.sessions.change(session.id, _note_api)
     try:
         hosted.act(call.world, session.id, "card", card=face, document=document)
     except ValueError:
         # A concurrent request has submitted the session.
         call.refuse("submit.late")
     return call.answer("submit.answer", describe_session(call, session, SUBMITTED))
+
+
+def _note_api(session: Session) -> Session:
+    """Return a session with the note that a program has submitted it."""
+    return attrs.evolve(session, metadata={**session.metadata_or_empty, BY_API: True})
 
 
 def _picture_of(call: VeriffCall, session: Session, context: str) -> bytes:

@@ -49,6 +49,7 @@ from .decisions import (
 
 #: The statuses in which a person can act.
 OPEN = frozenset({CREATED, STARTED, RESUBMIT})
+_UUID_4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 #: The windows of the limits on deletions, in seconds by scope.
 _DELETION_WINDOWS_S = {"delete_per_hour": 3600.0, "delete_per_day": 86_400.0}
 
@@ -74,6 +75,10 @@ class VeriffCall(base.Call):
         """The session in the path; refuses the call if the integration has none with that id."""
         if self._session is None:
             session = self.world.sessions.find(self.path_value.lower())
+            if session is None and not 20 <= len(self.path_value) <= 40:
+                self.refuse("session.id_length")
+            if session is None and not _UUID_4.fullmatch(self.path_value.lower()):
+                self.refuse("session.id")
             if session is None or session.metadata_or_empty.get("client") != self.client:
                 self.refuse("session.unknown")
             self._session = expire_if_due(self.world, session)
@@ -118,16 +123,15 @@ def describe_session(call: VeriffCall, session: Session, status: str) -> dict[st
 
 def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
     """Refuse a field that Veriff does not accept."""
-    vendor_data = session_fields.get("vendorData")
-    if vendor_data is not None and not isinstance(vendor_data, str):
-        call.refuse("start.vendor_data_type")
-    if len(vendor_data or "") > 1000:
-        call.refuse("start.vendor_data_long")
+    _check_vendor_data(call, session_fields.get("vendorData"))
     for name, kind in (("callback", str), ("lang", str), ("person", dict), ("document", dict)):
         if session_fields.get(name) is not None and not isinstance(session_fields[name], kind):
             call.refuse("body.invalid")
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", session_fields.get("lang") or "en"):
         call.refuse("body.invalid")
+    date_of_birth = (session_fields.get("person") or {}).get("dateOfBirth")
+    if date_of_birth is not None and not _is_date(date_of_birth):
+        call.refuse("start.date")
     end_user_id = session_fields.get("endUserId")
     if end_user_id is not None and not base.is_uuid(end_user_id):
         call.refuse("body.invalid")
@@ -138,6 +142,26 @@ def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
         call.refuse("start.callback")
     if session_fields.get("timestamp") is not None:
         _check_timestamp(call, session_fields["timestamp"])
+
+
+def _check_vendor_data(call: VeriffCall, vendor_data: object) -> None:
+    if vendor_data is None:
+        return
+    if not isinstance(vendor_data, str):
+        call.refuse("start.vendor_data_type")
+    if len(vendor_data) > 1000:
+        call.refuse("start.vendor_data_long")
+
+
+def _is_date(value: object) -> bool:
+    """Return whether a value is a date such as 1990-01-31."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return False
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_timestamp(call: VeriffCall, value: object) -> None:

@@ -30,6 +30,8 @@ from .decisions import (
 #: decisions here.
 DECISION = "decision"
 EVENT = "event"
+#: The key, in a session's metadata, of the note that a program has submitted it.
+BY_API = "by_api"
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
@@ -46,7 +48,7 @@ def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
         webhooks.announce(world, submitted, event=EVENT)
     if session.status in DECISION_CODES:
         delay_s = 0
-        if session.status == RESUBMIT:
+        if session.status == RESUBMIT and not session.metadata_or_empty.get(BY_API):
             delay_s = world.claims["webhook.resubmission_s"]
         webhooks.announce(world, session, event=DECISION, delay_s=delay_s)
 

@@ -55,7 +55,9 @@ def test_submitted_pictures_decide(engine, face, document, status, reason_code):
     assert (answer.status, answer.json()["verification"]["status"]) == (200, "submitted")
     decision = decision_of(engine)
     assert (decision["status"], decision["reasonCode"]) == (status, reason_code)
-    assert submit(engine).json()["code"] == "1304"
+    error = submit(engine).json()
+    assert error["code"] == "1304"
+    assert error["message"] == 'Cannot transition to "submitted" status.'
     assert len(control_of(engine).charges()) == 1
 
 
@@ -90,7 +92,8 @@ def test_test_integration_stays_submitted(engine):
     ("body", "more", "status", "code"),
     [
         ({}, {}, 400, "1102"),
-        ({"verification": {"status": "approved"}}, {}, 400, "1104"),
+        ({"verification": {"status": "approved"}}, {}, 400, "1303"),
+        ({"verification": {}}, {}, 400, "1102"),
         (SUBMITTED, {"signed": UNKNOWN.encode()}, 401, "1819"),
         (SUBMITTED, {"client": UNKNOWN}, 401, "1803"),
         (SUBMITTED, {"signed": False}, 401, "1815"),

@@ -206,6 +206,19 @@ def test_wrong_key_or_signature_is_401_with_its_code(engine, session_id, keys, c
     assert code_of(veriff.decision(1, **keys)(engine)) == (401, code)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("1", "1001"),
+        ("1" * 41, "1001"),
+        ("1" * 20, "1002"),
+        ("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "1002"),
+    ],
+)
+def test_session_id_of_another_form_is_refused(engine, number, code):
+    assert code_of(engine.handle(veriff.about(number, "GET", "/decision"))) == (400, code)
+
+
 def test_inactive_integration_is_401(engine, control):
     control.add_key(key="inactive", client=veriff.WEAK, allowed=False)
     keys = {"client": veriff.WEAK, "secret": "inactive"}
@@ -234,6 +247,10 @@ def test_a_start_needs_no_signature(engine):
         ({"lang": 17}, "1104"),
         ({"endUserId": 17}, "1104"),
         ({"document": 17}, "1104"),
+        ({"person": {"dateOfBirth": "31.1.1990"}}, "1203"),
+        ({"person": {"dateOfBirth": "19900131"}}, "1203"),
+        ({"person": {"dateOfBirth": "1990-02-31"}}, "1203"),
+        ({"person": {"dateOfBirth": 1990}}, "1203"),
         ({"timestamp": True}, "1202"),
         ({"timestamp": "2026-11-28T13:00:00"}, "1202"),
         ({"person": "Ada"}, "1104"),
@@ -315,6 +332,14 @@ def test_a_request_to_resubmit_is_told_after_five_minutes(people, hooked, sessio
     people.fail_attempt(session_id)
     (delivery,) = hooked.deliveries(event="decision")
     assert (delivery.due - delivery.created_at).total_seconds() == 300
+
+
+def test_a_request_to_resubmit_what_a_program_sent_is_told_at_once(engine, hooked, session_id):
+    body = {"verification": {"status": "submitted"}}
+    assert veriff.at_session(1, "PATCH", body=body)(engine).status == 200
+    (delivery,) = hooked.deliveries(event="decision")
+    assert delivery.status == "resubmission_requested"
+    assert delivery.due == delivery.created_at
 
 
 def test_a_person_who_tries_again_stops_the_request_to_resubmit(people, hooked, session_id):
