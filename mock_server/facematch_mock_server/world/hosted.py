@@ -94,7 +94,8 @@ class SessionRules:
         only_link_expires: Whether only the link ends at `Hosted.expires_at`, and the session stays
             as it is, so that another link continues it.
         on_status_change: A function to call after each status change.
-        return_url: Returns the URL to which the person is redirected, or None.
+        return_url: Returns the URL to which the person is redirected, or None. By default the
+            session's `Hosted.callback`.
         facts_for_web_sdk: Returns what the vendor's web SDK is told of a session beside its id and
             status, as JSON values by name.
     """
@@ -108,7 +109,7 @@ class SessionRules:
     finished_statuses: frozenset[str] = frozenset()
     only_link_expires: bool = False
     on_status_change: Callable[[World, Session], object] = lambda _, __: None
-    return_url: Callable[[Session], str | None] = lambda _: None
+    return_url: Callable[[Session], str | None] = lambda session: hosted_of(session).callback
     facts_for_web_sdk: Callable[[Session], Mapping[str, Any]] = lambda _: {}
 
 

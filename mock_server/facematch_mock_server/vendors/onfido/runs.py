@@ -273,5 +273,4 @@ SESSION_RULES = SessionRules(
     service="WORKFLOW_RUN",
     finished_statuses=frozenset({APPROVED, DECLINED, REVIEW, ERROR}),
     on_status_change=_announce,
-    return_url=lambda session: hosted_of(session).callback,
 )

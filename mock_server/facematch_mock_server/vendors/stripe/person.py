@@ -107,5 +107,4 @@ SESSION_RULES = SessionRules(
     finished_statuses=frozenset({VERIFIED, CANCELED, *_FAILURES}),
     only_link_expires=True,
     on_status_change=_note_status,
-    return_url=lambda session: hosted_of(session).callback,
 )

@@ -321,5 +321,4 @@ SESSION_RULES = SessionRules(
     fail=_fail,
     finished_statuses=frozenset({APPROVED, DECLINED, RESUBMIT, REVIEW, EXPIRED, ABANDONED}),
     on_status_change=_note_status,
-    return_url=lambda session: hosted_of(session).callback,
 )
