@@ -68,7 +68,7 @@ class RecordedSystem(abc.ABC):
 
     Attributes:
         verifier: The verifier, opened with `record` as its event hook.
-        members: The verifiers of one backend that it has.
+        members: What makes its calls: the verifiers of one backend that it has, or their runners.
         stored: The system in the record.
         budget_stores: The stores of its budgets.
         is_billed: Whether a backend declares comparisons as billed, in any environment.

@@ -25,7 +25,6 @@ from .options import (
     config_option,
     join_options,
     json_option,
-    members_of,
     profile_option,
     single_setups,
 )
@@ -325,9 +324,10 @@ def _open_stores(url: str, stack: contextlib.ExitStack) -> list[CallStore]:
 
 def _shared_stores_of(verifier: Any) -> list[CallStore]:
     """Return the budget stores of a verifier's members that other processes can read."""
+    from facematch_core.call.run import call_runners
     from facematch_core.store import MemoryStore
 
-    policies = [policy for member in members_of(verifier) for policy in member.policies]
+    policies = [policy for each in call_runners(verifier.runner) for policy in each.policies]
     return [store for store in stores_of(policies) if not isinstance(store, MemoryStore)]
 
 
@@ -336,9 +336,10 @@ def resolve_found(calls: Iterable[OpenCall], verifier: Any, now: dt.datetime) ->
 
     After a `FATAL` error, the remaining calls are skipped.
     """
+    from facematch_core.call.run import call_runners
     from facematch_core.store import State
 
-    backends = [member.backend for member in members_of(verifier)]
+    backends = [runner.backend for runner in call_runners(verifier.runner)]
     # The store treats calls to an unknown environment as production calls.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     is_stopped = False

@@ -248,21 +248,3 @@ def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
             if vendor_hosts:
                 note += ", not the vendor's own host"
             yield note
-
-
-def members_of(verifier: Verifier) -> list[Any]:
-    """Return all verifiers of one backend that a verifier has, in the order of its members."""
-    from facematch_core.verifier.members import VerifierOfMembers
-    from facematch_core.verifier.shadow import Shadow
-
-    members: Iterable[Verifier] = ()
-    if isinstance(verifier, VerifierOfMembers):
-        members = verifier.members.values()
-    elif isinstance(verifier, Shadow):
-        members = (verifier.verifier, verifier.candidate)
-    else:
-        return [verifier]
-    verifiers = []
-    for member in members:
-        verifiers += members_of(member)
-    return verifiers

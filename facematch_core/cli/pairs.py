@@ -23,7 +23,7 @@ from facematch_core.batch.charges import stores_of
 from facematch_core.batch.recorder import Recorder, replace_record
 from facematch_core.batch.records import WITHOUT_ANSWER, PairOutcome, PairState, StoredSystem
 from facematch_core.batch.system import NotRecorded, RecordedSystem, run_systems
-from facematch_core.call.run import load_images
+from facematch_core.call.run import call_runners, load_images
 from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError
 from facematch_core.images.image import Image
@@ -33,7 +33,7 @@ from facematch_core.verifier.verifier import Verifier
 from . import text
 from .bill import confirm_bill
 from .files import form_of, make_folder, read_csv, refuse_file, refuse_unwritable
-from .options import REPEAT_ALL, Target, members_of
+from .options import REPEAT_ALL, Target
 from .pair_results import ResultFile, csv_row, record_path
 from .text import Exit, charge_of, clean, quantity, say
 
@@ -216,7 +216,7 @@ class PairBatch(RecordedSystem):
     def enter(self, verifier: Verifier, profile: str | None) -> None:
         """Take the verifier, before anything is written."""
         self.verifier = verifier
-        self.members = members = members_of(verifier)
+        self.members = members = call_runners(verifier.runner)
         backends = ", ".join(member.backend.name for member in members)
         self.name = profile or backends
         self.is_billed = any(
@@ -226,7 +226,7 @@ class PairBatch(RecordedSystem):
         self.budget_stores = stores_of(policies)
         limits = []
         for member in members:
-            defaults = member.thresholds(Operation.MATCH)
+            defaults = member.rules.thresholds_for(CallOptions(operation=Operation.MATCH))
             for name in ("threshold", "review_threshold"):
                 default = getattr(defaults, name)
                 limits.append(self._call_options.get(name, default and default.value))

@@ -21,7 +21,7 @@ from facematch_core.models import Charged
 from facematch_core.store import CallStore
 
 from .files import find_tables
-from .options import CHARGED, NOT_CHARGED, Target, members_of
+from .options import CHARGED, NOT_CHARGED, Target
 from .text import clean, print_table, quantity, say
 
 
@@ -70,6 +70,8 @@ class RecordedCalls:
         """Write charges to the open stores, and to those of the system's profile."""
         if not call_ids:
             return
+        from facematch_core.call.run import call_runners  # late, so that `--help` is fast
+
         stores = list(self.stores)
         with contextlib.ExitStack() as stack:
             try:
@@ -79,8 +81,9 @@ class RecordedCalls:
                 else:
                     target.tell_of_unread()
                     target = Target(backend=system)
-                for member in members_of(stack.enter_context(target.open())):
-                    stores += stores_of(member.policies)
+                verifier = stack.enter_context(target.open())
+                for runner in call_runners(verifier.runner):
+                    stores += stores_of(runner.policies)
             except FaceMatchError:
                 say(
                     f"warning: {system} cannot be opened here, so its own budget, if any, was not "

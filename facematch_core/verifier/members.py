@@ -12,11 +12,11 @@ import attrs
 from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.frames import methods_clear_frames
-from facematch_core.call.run import Runner
+from facematch_core.call.run import Runner, call_runners
 from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
 from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
 
-from .verifier import FaceVerifier, T_contra, Verifier, close_log
+from .verifier import T_contra, Verifier, close_log
 
 M = TypeVar("M", bound=Verifier[Any])
 
@@ -115,15 +115,6 @@ def thresholds_by_member(
     return thresholds
 
 
-def backends_of(verifier: Verifier[Any]) -> set[str]:
-    """Return the names of the backends that a verifier may call."""
-    if isinstance(verifier, FaceVerifier):
-        return {verifier.backend.name}
-    if isinstance(verifier, VerifierOfMembers):
-        return set().union(*(backends_of(member) for member in verifier.members.values()))
-    return set()
-
-
 def members_of_call(members: Mapping[str, M], call: object) -> dict[str, M]:
     """Return the members that use the backend of a call or of an error.
 
@@ -131,7 +122,9 @@ def members_of_call(members: Mapping[str, M], call: object) -> dict[str, M]:
     """
     backend_name = getattr(call, "backend", None)
     members_of_backend = {
-        name: member for name, member in members.items() if backend_name in backends_of(member)
+        name: member
+        for name, member in members.items()
+        if backend_name in [runner.backend.name for runner in call_runners(member.runner)]
     }
     if members_of_backend:
         return members_of_backend
