@@ -35,7 +35,7 @@ from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.functions import check_function
 from facematch_core.base.threads import DEFAULT_WORKERS, MAX_WORKERS, HelperThreads, fulfil
 from facematch_core.call.events import CallEvent, EventEmitter
-from facematch_core.call.run import CallRunner, Runner, load_images
+from facematch_core.call.run import CallRunner, Runner, all_runners, load_images
 from facematch_core.call.verdict import (
     CallOptions,
     CallThresholds,
@@ -511,19 +511,12 @@ def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | N
     if not isinstance(log, CallLog):
         raise errors.ConfigurationError(f"log must be a CallLog, not {type(log).__name__}.")
     for member in members:
-        if log in _logs_of(member.runner):
+        if log in [runner.log for runner in all_runners(member.runner)]:
             raise errors.ConfigurationError(
                 "A verifier and one of its members have the same log, so that each call would be "
                 "in it twice: pass the log to the outer verifier only."
             )
     return log
-
-
-def _logs_of(runner: Runner) -> Iterator[CallLog | None]:
-    """Yield the logs of a runner, and of all runners below it."""
-    yield runner.log
-    for inner_runner in runner.inner_runners:
-        yield from _logs_of(inner_runner)
 
 
 def close_log(runner: Runner) -> None:
