@@ -392,9 +392,7 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
     A new status is announced, and a finished session may be charged. Returns `changed` if the
     session was deleted.
     """
-    stored = world.sessions.change(
-        session.id, lambda stored: changed if stored is session else stored
-    )
+    stored = world.sessions.replace(session, changed)
     if stored is None:
         # The session was deleted in the meantime.
         return changed

@@ -140,3 +140,10 @@ class SessionCollection(Collection[Session]):
     def add(self, session_id: str, **fields: Any) -> Session:
         """Store a session with the next number; `fields` are fields of `Session`."""
         return self.append(Session, session_id, id=session_id, **fields)
+
+    def replace(self, session: Session, changed: Session) -> Session | None:
+        """Store `changed` if the stored session is still `session`; return the stored one.
+
+        None if it was deleted.
+        """
+        return self.change(session.id, lambda stored: changed if stored is session else stored)

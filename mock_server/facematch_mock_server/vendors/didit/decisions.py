@@ -221,14 +221,19 @@ def _review(claims: CitedClaims, review: Review) -> dict[str, Any]:
     }
 
 
+def _body_of(call: DiditCall) -> dict[str, Any]:
+    """Return the decision of the session in the call's path."""
+    now = call.now.timestamp()
+    return decision_body(call.claims, call.world, call.session, call.origin, now=now)
+
+
 def decision(call: DiditCall) -> Response:
-    session = call.session
-    body = decision_body(call.claims, call.world, session, call.origin, now=call.now.timestamp())
+    body = _body_of(call)
     include = call.query.get("include")
     if include == "events":
         call.claims.cite("decision.features")
         del body["session_kind"]
-        body |= _list_events(session)
+        body |= _list_events(call.session)
     elif include is not None:
         call.claims.cite("decision.include_other")
     return call.answer("decision.answer", body)
@@ -236,8 +241,7 @@ def decision(call: DiditCall) -> Response:
 
 def decision_of_v2(call: DiditCall) -> Response:
     """Respond with a session's decision, in which each block is an object, or null."""
-    session = call.session
-    body = decision_body(call.claims, call.world, session, call.origin, now=call.now.timestamp())
+    body = _body_of(call)
     for name in _BLOCKS.split():
         blocks = body.pop(name)
         if name in _BLOCKS_OF_V2:

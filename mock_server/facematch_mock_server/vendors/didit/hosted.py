@@ -134,10 +134,7 @@ def _start(call: DiditCall) -> Response:
         claims.cite("start.reused")
         reused = base.with_hosted(unfinished, callback=callback)
         reused = attrs.evolve(reused, metadata=values.get("metadata"))
-        stored = world.sessions.change(
-            reused.id, lambda current: reused if current is unfinished else current
-        )
-        if stored is not reused:
+        if world.sessions.replace(unfinished, reused) is not reused:
             # A concurrent request changed or deleted the session: retry.
             return _start(call)
         return _answer_start(call, reused)

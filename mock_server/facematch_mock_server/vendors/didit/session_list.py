@@ -6,7 +6,8 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -190,14 +191,8 @@ def _read_day(text: str) -> dt.date:
     return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
 
 
-def _read_session_type(text: str) -> str:
-    if text not in _INCLUDES_SAVED:
-        raise ValueError(text)
-    return text
-
-
-def _read_service(text: str) -> str:
-    if text not in _SERVICES.split():
+def _read_choice(words: Container[str], text: str) -> str:
+    if text not in words:
         raise ValueError(text)
     return text
 
@@ -252,10 +247,12 @@ _FILTERS = {
         error="Enter a valid date.",
         accepts=lambda day, session: session.created_at.date() <= day,
     ),
-    "session_type": Filter(read=_read_session_type, error=_NO_CHOICE, accepts=_has_type),
+    "session_type": Filter(
+        read=partial(_read_choice, _INCLUDES_SAVED), error=_NO_CHOICE, accepts=_has_type
+    ),
     "workflow_id": Filter(read=str.lower, accepts=_has_workflow),
     "api_service": Filter(
-        read=_read_service,
+        read=partial(_read_choice, _SERVICES.split()),
         error=_NO_CHOICE,
         accepts=lambda service, session: session.service == service,
     ),

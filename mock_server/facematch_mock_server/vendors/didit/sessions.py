@@ -61,9 +61,7 @@ def _update(call: DiditCall) -> Response:
         call.refuse("update.resubmitted")
     review = _make_review(call, values)
     updated = with_review(session, review)
-    current = call.world.sessions.change(
-        session.id, lambda stored: updated if stored is session else stored
-    )
+    current = call.world.sessions.replace(session, updated)
     if current is None:
         call.refuse("session.unknown")
     if current is not updated:
