@@ -29,6 +29,8 @@ TEXT: Final = pd.StringDtype("pyarrow")
 
 #: Words that mean an empty cell in a column of numbers.
 NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+#: A number with a comma that cannot separate thousands, as that of ``7,625`` can.
+_DECIMAL_COMMA: Final = r"[-+]?(0?,[0-9]+|[0-9]*,([0-9]{1,2}|[0-9]{4,}))"
 NUMBER: Final = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 
 #: A number with a unit after it, and a number without one.
@@ -319,7 +321,8 @@ def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.floa
         if len(units[1].dropna().unique()) == 1:
             texts = units[0].fillna(texts)
     texts = _without_thousands(texts, ",", ".", has_no_decimals=not decimal_commas)
-    if decimal_commas:
+    # In quotes, a spreadsheet writes them between commas, too.
+    if decimal_commas or texts.str.fullmatch(_DECIMAL_COMMA).any():
         texts = _without_thousands(texts, ".", ",")
         # A word may have a point: ``k.A.``, ``n.d.``.
         has_point = texts.str.fullmatch(NUMBER) & texts.str.contains(".", regex=False)

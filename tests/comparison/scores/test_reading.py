@@ -600,6 +600,16 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
         assert refusals(read, text)[0].startswith(f"  line 2: score is '{form}'; write a number")
 
 
+def test_decimal_commas_in_quotes_are_read_between_commas(read):
+    text = 'image1,image2,label,score\na,b,1,"84,71"\na,c,0,"7,625"\nc,d,0,\n'
+    (answers,) = read(text)
+    assert answers.scores.tolist() == pytest.approx([84.71, 7.625, np.nan], nan_ok=True)
+    (both,) = refusals(read, text.replace("7,625", "7.625"))
+    assert both.startswith("  line 2: score is '84,71'; write a number such as 94.5")
+    (fractions,) = read('image1,image2,label,score\na,b,1,"0,875"\na,c,0,"0,125"\n')
+    assert fractions.scores.tolist() == [0.875, 0.125]
+
+
 def test_a_word_with_a_point_beside_decimal_commas_is_only_a_word(read):
     text = "image1;image2;label;score\na;b;1;84,71\na;c;0;k.A.\nc;d;0;12,5\n"
     (word,) = refusals(read, text)
