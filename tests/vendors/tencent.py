@@ -158,6 +158,8 @@ def scenarios():
         compare_request(b"no picture"),
         compare_request(fields={"ImageA": "not base64!"}),
         compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
+        compare_request(fields={"UrlA": "a.jpg"}),
+        compare_request(fields={"QualityContol": 1}),
         compare_request(fields={"FaceModelVersion": "1.0"}),
         compare_request(False),
         compare_request(b"x" * BIG),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, START_CREDIT, Reply, documented, fact, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    START_CREDIT,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 READ = "2026-11-28"
 
@@ -16,6 +25,10 @@ COMMON = documented("cloud.tencent.com, document 867/45021: common error codes",
 REGION = documented("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate", READ)
 REQUEST = documented("cloud.tencent.com, document 1278/46710: request structure", READ)
 PLAIN = documented("cloud.tencent.com, document 876/32804: DetectLiveFace", "2026-11-29")
+UNKNOWN = observed(
+    "answers of Tencent's API in issues of tencentcloud-sdk-go (183) and NewFuture/DDNS (575)",
+    "2026-11-29",
+)
 PRICES = documented("cloud.tencent.com, document 867/17640: billing", READ)
 
 #: The regions of DetectLiveFaceAccurate.
@@ -59,7 +72,9 @@ CLAIMS = table(
     row("rate.limit", None, OURS, "The calls per second are not documented; the mock has no limit until a test sets one."),
     row("rate.exceeded", _error("RequestLimitExceeded", "The number of requests exceeds the frequency limit."), COMMON, "Too many calls are RequestLimitExceeded."),
     row("body.wrong_json", _error("InvalidParameter", "The body is not a JSON object."), OURS, "A body that is no JSON object is InvalidParameter."),
+    row("body.unknown", _error("UnknownParameter", "The parameter `{name}` is not recognized."), UNKNOWN, "A field that a call does not have, also one with a typing error, is UnknownParameter."),
     row("model.unknown", _error("InvalidParameterValue.FaceModelVersionIllegal", "The FaceModelVersion is invalid."), SDK, "CompareFace has the models 3.0 (default) and 2.0, DetectLiveFaceAccurate 3.0; any other is refused."),
+    row("picture.wrong_url", _error("InvalidParameterValue.UrlIllegal", "{name} is not a valid URL."), SDK, "A Url of another form is UrlIllegal; here, one that is no text or begins neither with http: nor with https: (ours)."),
     row("picture.no_download", _error("FailedOperation.ImageDownloadError", "{name} could not be downloaded."), SDK, "A picture that cannot be read at its Url is ImageDownloadError. A Url takes precedence over an Image."),
     row("picture.quality", {1: 20, 2: 40, 3: 60, 4: 80}, OURS, "QualityControl demands a quality, from 0 to 100, of both pictures; the numbers are not documented."),
     row("picture.control", _error("InvalidParameterValue.QualityControlIllegal", "QualityControl is invalid."), SDK, "A QualityControl other than 0 to 4 is QualityControlIllegal."),

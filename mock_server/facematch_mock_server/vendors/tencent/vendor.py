@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import (
@@ -31,6 +32,7 @@ from .faces import (
     rectangle_of,
     select_faces,
 )
+from .fields import FIELDS
 from .signature import SigningKey
 
 #: The key that is valid from the start.
@@ -121,6 +123,9 @@ class Tencent(ActionPairVendor):
     def read_body(self, call: PairCall) -> None:
         self.check_headers(call)
         call.json_body = call.read_object("body.wrong_json")
+        for name in call.json_body:
+            if name not in FIELDS[call.endpoint.action]:
+                call.refuse("body.unknown", name=name)
         models = MODELS.get(call.endpoint)
         if models is not None and call.json_body.get("FaceModelVersion", "3.0") not in models:
             call.refuse("model.unknown")
@@ -150,8 +155,8 @@ class Tencent(ActionPairVendor):
         name, content = super().find_picture(call, index)
         link = call.json_body.get(LINKS[name])
         if link:
-            if not isinstance(link, str):
-                call.refuse("picture.no_download", name=LINKS[name])
+            if not isinstance(link, str) or urlsplit(link).scheme not in ("http", "https"):
+                call.refuse("picture.wrong_url", name=LINKS[name])
             return LINKS[name], call.picture_of_link(LINKS[name], link)
         # An empty text is refused like a missing one.
         return name, content or None

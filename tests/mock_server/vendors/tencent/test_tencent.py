@@ -97,7 +97,16 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
             compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
             "FailedOperation.ImageDownloadError",
         ),
-        (compare_request(fields={"UrlA": 7}), "FailedOperation.ImageDownloadError"),
+        (compare_request(fields={"UrlA": 7}), "InvalidParameterValue.UrlIllegal"),
+        (compare_request(fields={"UrlA": "a.jpg"}), "InvalidParameterValue.UrlIllegal"),
+        (compare_request(fields={"UrlA": "ftp://a/b.jpg"}), "InvalidParameterValue.UrlIllegal"),
+        (compare_request(fields={"QualityContol": 1}), "UnknownParameter"),
+        (
+            signed_request(
+                {"Image": encoded(scene()), "NeedRotateDetection": 1}, "DetectLiveFaceAccurate"
+            ),
+            "UnknownParameter",
+        ),
         (compare_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
         (detect_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
         (detect_request(fields={"MinFaceSize": 400}), "FailedOperation.FaceSizeTooSmall"),
