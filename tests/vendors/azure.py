@@ -272,6 +272,7 @@ def scenarios():
         on_newest(WITH_VERIFY),
         start_request(livenessOperationMode="Active"),
         start_request(deviceCorrelationId=None),
+        start_request(deviceCorrelationIdSetInClient=True),
         start_request(authTokenTimeToLiveInSeconds=59),
         start_request(b""),
         start_request(large_scene(faces=0)),

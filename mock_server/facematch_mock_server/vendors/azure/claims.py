@@ -135,6 +135,7 @@ CLAIMS = table(
     fact("session.image_name", CLIENT, "The part verifyImage must have a file name."),
     row("session.mode", _error(400, "InvalidLivenessOperationMode", "Invalid livenessOperationMode specified. Must be 'Passive'."), CODES, "An unknown mode is refused with 400; PassiveActive is valid. That lower case is accepted, as in Microsoft's tutorial, is our choice."),
     row("session.device", _error(400, "InvalidDeviceCorrelationId", "A device correlation ID is required in the request body during session create or session start. Must not be null or empty, and be no more than 64 characters."), CODES, "A start without a device id is refused with 400, unless the client is configured to set it."),
+    fact("session.two_devices", CLIENT, "If the client is configured to set the device id, the start must not have one; that such a start is refused with the same error is ours."),
     row("session.life", _error(400, "InvalidTokenLifetime", "Invalid authTokenTimeToLiveInSeconds specified. Must be within 60 to 86400."), CODES, "A token is valid for 60 to 86,400 seconds; the default is 600."),
     row("session.no_face", _error(400, "InvalidImage", "No face detected in the image."), CODES, "A reference without a face is refused with 400; that this message applies is our guess."),
     row("session.many_faces", _error(400, "InvalidImage", "There is more than 1 face in the image."), CODES, "A reference with several faces is refused with 400; that this message applies is our guess."),

@@ -108,7 +108,10 @@ def read_fields(call: NumberedCall, known: FieldTable, sent: Mapping[str, Any]) 
             call.refuse(claim)
     if values["livenessOperationMode"] is None:
         call.refuse("session.mode")
-    if values["deviceCorrelationId"] is None and not values["deviceCorrelationIdSetInClient"]:
+    device_is_named = values["deviceCorrelationId"] is not None
+    if device_is_named and values["deviceCorrelationIdSetInClient"]:
+        call.refuse("session.device", "session.two_devices")
+    if not device_is_named and not values["deviceCorrelationIdSetInClient"]:
         call.refuse("session.device")
     return values
 

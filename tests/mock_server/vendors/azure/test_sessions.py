@@ -157,6 +157,8 @@ def test_session_image_is_stored_on_request_and_deleted_with_the_session(engine,
         ("deviceCorrelationId", None, "InvalidDeviceCorrelationId"),
         ("deviceCorrelationId", "", "InvalidDeviceCorrelationId"),
         ("deviceCorrelationId", "x" * 65, "InvalidDeviceCorrelationId"),
+        # The request names a device, too.
+        ("deviceCorrelationIdSetInClient", True, "InvalidDeviceCorrelationId"),
         ("authTokenTimeToLiveInSeconds", 59, "InvalidTokenLifetime"),
         ("authTokenTimeToLiveInSeconds", 86401, "InvalidTokenLifetime"),
         ("authTokenTimeToLiveInSeconds", "soon", "InvalidTokenLifetime"),
