@@ -132,6 +132,8 @@ def install_from_npm(find_program):
     """Install npm's packages in a folder."""
 
     def install(folder, *packages):
-        run(find_program("npm"), "install", "--silent", "--no-save", *packages, cwd=folder)
+        # A registry may fail now and then; nor is it asked what is not needed.
+        options = ("--silent", "--no-save", "--fetch-retries=5", "--no-audit", "--no-fund")
+        run(find_program("npm"), "install", *options, *packages, cwd=folder)
 
     return install
