@@ -264,17 +264,17 @@ def test_link_to_a_foreign_host_is_rejected_and_the_start_is_charged(link):
 
 @pytest.mark.parametrize("repeatable", [True, False])
 @pytest.mark.parametrize(
-    ("error", "charged"),
+    ("error_class", "charged"),
     [
-        (fm.OutcomeUnknown("no answer"), fm.Charged.UNKNOWN),
-        (fm.UnexpectedResponse("unreadable"), fm.Charged.YES),
+        (fm.OutcomeUnknown, fm.Charged.UNKNOWN),
+        (fm.UnexpectedResponse, fm.Charged.YES),
     ],
     ids=["lost", "unreadable"],
 )
-def test_lost_start_is_not_retried_but_a_free_refusal_is(error, charged, repeatable):
-    backend = Acme(error, start_is_repeatable=repeatable)
+def test_lost_start_is_not_retried_but_a_free_refusal_is(error_class, charged, repeatable):
+    backend = Acme(error_class("Lost."), start_is_repeatable=repeatable)
     sessions = opened(backend, retry=fm.Retry())
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(error_class) as caught:
         started(sessions)
     assert len(backend.requests) == 1
     assert "both" in caught.value.message
