@@ -91,6 +91,7 @@ def signed_by_version_2(
     at=START,
     nonce=None,
     place="query",
+    answer_format="JSON",
 ):
     """A request of an older client: its signature stands in the query, or in the form.
 
@@ -99,7 +100,7 @@ def signed_by_version_2(
     query = {
         "AccessKeyId": key_id,
         "Action": action,
-        "Format": "JSON",
+        "Format": answer_format,
         "SignatureMethod": "HMAC-SHA1",
         "SignatureNonce": f"nonce-{next(_NUMBERS)}" if nonce is None else nonce,
         "SignatureVersion": "1.0",
@@ -143,6 +144,9 @@ def scenarios():
         compare_request(security_token="of-a-temporary-key"),
         compare_request(fields={"QualityScoreThreshold": "much"}),
         signed_by_version_2(pair()),
+        signed_by_version_2(pair(), answer_format="XML"),
+        signed_request({}, "DetectLivingFace"),
+        compare_request(False, fields={"ImageURLA": "https://faces.example/脸.jpg"}),
         liveness_request(),
         liveness_request(scene(faces=0)),
         liveness_request(fields={"Tasks.2.ImageURL": "https://faces.example/a.jpg"}),

@@ -36,6 +36,10 @@ SEEN = observed(
     "public programs and questions: codes of other calls of facebody, developer.aliyun.com/ask/516309",
     READ,
 )
+TASKS = observed("public questions: developer.aliyun.com/ask/678164", READ)
+FORMAT = documented(
+    "help.aliyun.com, common parameters of RPC calls, documents 28676 and 91846", READ
+)
 RUN = observed("alibabacloud_facebody20191230 6.0.0 against a server on this machine", READ)
 
 
@@ -75,9 +79,12 @@ CLAIMS = table(
     row("rate.exceeded", _error(400, "Throttling.User", "The request was denied due to flow control."), GATEWAY, "A call above the limit is Throttling.User and is not charged; the status is ours."),
     fact("body.parameters", OLD_CLIENTS, "A parameter may stand in the query or in the form, also Action, Version and those of the signature. A body that is no form is not read (ours)."),
     row("quality.wrong", _error(400, "ParameterError", "QualityScoreThreshold is invalid."), OURS, "A QualityScoreThreshold that is no number is ParameterError."),
+    fact("answer.format", FORMAT, "Version 2 of the signature has the parameter Format, JSON or XML, which pages of several products name as the default. The mock always answers in JSON, with a hint unless JSON was asked for (ours)."),
+    row("liveness.no_tasks", _error(400, "MissingTasks", "Tasks is mandatory for this action."), TASKS, "DetectLivingFace without Tasks is refused with this message. The code is that of the gateway's pattern, Missing and the name of the parameter."),
     row("liveness.tasks", _error(400, "ParameterError", "The mock takes one task."), OURS, "A call may have 10 tasks, each of which is charged. The mock takes one."),
     row("picture.missing", _error(400, "ParameterError", "{name} is missing."), CODES, "A missing picture is ParameterError; the code is documented for parameters."),
     row("picture.no_base64", _error(400, "InvalidFile.Decode", "{name} could not be decoded."), CODES, "A text that is not base64 is InvalidFile.Decode; so is one with a data: prefix."),
+    row("picture.wrong_url", _error(400, "IllegalUrlParameter", "{name} has characters that are not allowed."), COMPARE, "A URL has no Chinese characters. That another one is refused as IllegalUrlParameter, and so is every URL that is not ASCII, is ours."),
     row("picture.no_download", _error(400, "InvalidFile.Download", "{name} could not be downloaded."), CODES, "A picture that cannot be read at its URL is InvalidFile.Download. A URL of another place than a bucket in Shanghai is IllegalUrlParameter: the mock takes any (ours)."),
     row("picture.max_bytes", 3 * 1024 * 1024, SEEN, "Pictures of CompareFace above 3 MB were refused; the page says 5 MB."),
     row("liveness.max_bytes", 10 * 1024 * 1024, LIVENESS, "A picture of DetectLivingFace has at most 10 MB."),

@@ -127,6 +127,15 @@ class Alibaba(ActionPairVendor):
         call.texts = {**call.query, **call.texts}
         if call.request.header("x-acs-version", call.texts.get("Version", "")) != VERSION:
             call.refuse("action.version")
+        is_old_client = call.request.header("authorization") is None
+        if is_old_client and call.texts.get("Format", "").upper() != "JSON":
+            call.claims.cite("answer.format")
+            call.hint = "Alibaba may answer in XML: send Format=JSON"
+        if call.endpoint is LIVENESS and not any(name.startswith("Tasks.") for name in call.texts):
+            call.refuse("liveness.no_tasks")
+        for name in call.endpoint.pictures.links:
+            if not call.texts.get(name, "").isascii():
+                call.refuse("picture.wrong_url", name=name)
         if any(name.startswith("Tasks.2.") for name in call.texts):
             call.note = None  # it would name the nearest field of the first task
             call.hint = "this mock takes one task a call"

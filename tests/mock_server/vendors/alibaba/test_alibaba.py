@@ -5,6 +5,7 @@ import datetime as dt
 import attrs
 import httpx
 import pytest
+from kit.cards import CARDS
 from kit.mock_world import START, control_of, draw_picture, new_engine, scene, without_header
 from vendors.alibaba import (
     TOO_LARGE,
@@ -129,6 +130,16 @@ def test_label_liveness_is_a_photograph_of_a_picture(engine, score, label, sugge
     assert set(result["Rect"]) == {"Left", "Top", "Width", "Height"}
 
 
+@pytest.mark.parametrize(("answer_format", "is_hinted"), [("JSON", False), ("XML", True)])
+def test_older_client_that_does_not_ask_for_json_gets_it_with_a_hint(
+    reading_engine, answer_format, is_hinted
+):
+    fields = pair(CARDS["p1"], CARDS["p1-again"])
+    answer = reading_engine.handle(signed_by_version_2(fields, answer_format=answer_format))
+    assert answer.json()["Data"]["Confidence"] >= 0
+    assert ("Format=JSON" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
 def test_liveness_without_a_face_looks_like_an_attack_and_is_charged(engine, control):
     (element,) = engine.handle(liveness_request(scene(faces=0))).json()["Data"]["Elements"]
     (result,) = element["Results"]
@@ -157,6 +168,13 @@ def test_liveness_without_a_face_looks_like_an_attack_and_is_charged(engine, con
             400,
             "InvalidFile.Download",
         ),
+        (
+            compare_request(False, fields={"ImageURLA": "https://faces.example/脸.jpg"}),
+            400,
+            "IllegalUrlParameter",
+        ),
+        (signed_request({}, "DetectLivingFace"), 400, "MissingTasks"),
+        (signed_request({"Tasks.1.Other": "x"}, "DetectLivingFace"), 400, "ParameterError"),
         (compare_request(scene(faces=0)), 404, "InvalidImage.NotFoundFace"),
         (compare_request(image_b=scene(faces=0)), 404, "InvalidImage.NotFoundFace"),
         (
