@@ -254,6 +254,7 @@ class ShadowRunner(Runner):
     """Makes calls with one runner, and asks another about some of them.
 
     Attributes:
+        log: The log of the calls, and of the shadow calls.
         inner: Makes the calls.
         candidate: Is asked in the background.
         fraction: The share of calls with a result that are drawn, 0-1.
@@ -262,6 +263,7 @@ class ShadowRunner(Runner):
         queue: The drawn calls.
     """
 
+    log: CallLog
     inner: Runner
     candidate: CallRunner
     fraction: float
@@ -402,8 +404,6 @@ class ShadowRunner(Runner):
 
     def _is_logged(self, row: LoggedCall, deadline: Deadline) -> bool:
         """Write the row of a call that is about to be made; return whether it is written."""
-        if self.log is None:
-            return True
         billed_operations = self.candidate.backend.capabilities.billed_operations
         begun = row.begun(may_be_charged=row.operation in billed_operations)
         return self.log.write(begun, deadline.left_s())
@@ -416,5 +416,4 @@ class ShadowRunner(Runner):
         with _lock:
             counts = self._counts.setdefault(os.getpid(), Counter())
             counts[end.value] += 1
-        if self.log is not None:
-            self.log.add(row)
+        self.log.add(row)
