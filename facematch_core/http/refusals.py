@@ -381,7 +381,7 @@ def _explain_unsent(
     """Return the error for a request of which no byte was sent; None for a bug of ours."""
     deadline = exchange.deadline
     is_expired = deadline.send_by.is_over
-    reason = _describe(links, is_sent=False)
+    reason = _describe(links)
     # `share` is the part of the deadline after which a failover asks its next member.
     if is_expired and deadline.share is not None:
         reason = "the time for connecting ran out"
@@ -414,7 +414,7 @@ def _explain_unreadable(error: UnreadableBody, exchange: Exchange) -> errors.Une
 def _explain_lost(links: list[BaseException], exchange: Exchange) -> errors.OutcomeUnknown | None:
     """Return the error for a sent request without a usable response; None for a bug of ours."""
     error_type = errors.OutcomeUnknown
-    reason = _describe(links, is_sent=True)
+    reason = _describe(links)
     if exchange.deadline.is_over:
         error_type = errors.DeadlineExceeded
         reason = "the deadline ran out"
@@ -451,7 +451,7 @@ def _is_permanent(link: BaseException) -> bool:
     return isinstance(link, ssl.SSLCertVerificationError) or _proxy_status(link).startswith("4")
 
 
-def _describe(links: list[BaseException], *, is_sent: bool) -> str:
+def _describe(links: list[BaseException]) -> str:
     """Return a reason to show in an error message, or "" if the exception is our own bug."""
     for reason in _REASONS:
         for link in links:
@@ -459,9 +459,6 @@ def _describe(links: list[BaseException], *, is_sent: bool) -> str:
                 text = reason.describe(link)
                 if text:
                     return text
-    # urllib3 raises a plain ValueError for a negative chunk length.
-    if is_sent and any(type(link) is ValueError for link in links):
-        return "its response is not valid HTTP"
     # An OSError without an errno has no system message.
     if any(isinstance(link, OSError) for link in links):
         return "the connection failed"
