@@ -254,12 +254,12 @@ class SessionSimulator(abc.ABC):
         hands_over_again: Those of them that a read returns for a person who comes back to a session
             that nobody has opened.
         documented_capabilities: Fields of `SessionCapabilities` with their values by the vendor's
-            documents, which the backend must declare: ``{"can_delete": True}``.
+            documents, which the backend must declare: ``{"can_delete": True}``, or the limits of a
+            reference.
         webhook_max_age_s: Documented seconds from its signature until a webhook is refused; None if
             there is no such time.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
             it is deleted, for example one video.
-        reference_limits: The vendor's limits for references; None for the backend's limits.
         looks_at_references: Whether it rejects the references that its vendor rejects.
         start_refusals: Documented refusals of a start, each with its error and charge, of every
             request up to the charged one. Only for an `HttpBackend`; the refused request is sent to
@@ -277,7 +277,6 @@ class SessionSimulator(abc.ABC):
     documented_capabilities: Mapping[str, Any] = {}
     webhook_max_age_s: float | None = None
     always_kept: int = 0
-    reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False
     start_refusals: Sequence[Refusal] = ()
     read_refusals: Sequence[Refusal] = ()
@@ -362,7 +361,6 @@ class VendorSimulator(abc.ABC):
             Only for an `HttpBackend`; nothing is sent.
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: The vendor's documented picture limits; None for the backend's limits.
-        reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
             The kit then tests the backend's limits against it, so `limits` may be None.
         documented_capabilities: Fields of `Capabilities` with their values by the vendor's
@@ -388,7 +386,6 @@ class VendorSimulator(abc.ABC):
     verdicts: Sequence[Verdict] = ()
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
-    reference_limits: ImageLimits | None = None
     looks_at_pictures: ClassVar[bool] = False
     documented_capabilities: Mapping[str, Any] = {}
     sandbox_settings: Mapping[str, Any] = {}

@@ -216,6 +216,13 @@ class CountsMinutes(SessionReference):
         return {**words, "lasts_s": words["lasts_s"] / 60}
 
 
+@caught_by("R52", LimitsReferences)
+class DeclaresNoLimit(SessionReference):
+    """A reference of any size is sent to a vendor with a limit."""
+
+    session_capabilities = offers(reference_limits=ImageLimits())
+
+
 # R53: A lost start is unknown.
 
 
@@ -298,13 +305,6 @@ class LooksAmongTheNewest(SessionReference):
                     break
             request = evolve(request, record=evolve(record, session_id=session_id))
         return (yield from super().read_steps(request))
-
-
-@caught_by("R53", LimitsReferences)
-class DeclaresNoLimit(SessionReference):
-    """A reference of any size is sent to a vendor with a limit."""
-
-    session_capabilities = offers(reference_limits=ImageLimits())
 
 
 @caught_by("R53")

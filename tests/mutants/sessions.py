@@ -503,7 +503,9 @@ class SignsTheTimeAlone(SessionVendor):
 class LimitedPlayer(Player):
     """Says how large a reference may be."""
 
-    reference_limits = SessionReference.session_capabilities.reference_limits
+    documented_capabilities: ClassVar = {
+        "reference_limits": SessionReference.session_capabilities.reference_limits
+    }
 
 
 class LimitsReferences(SessionVendor):

@@ -63,9 +63,8 @@ class OptionRules(Rules):
         simulator = bench.simulator
         beyond_probe = simulator.refused_pictures(capabilities.image_limits)
         beyond_reference = beyond_probe
-        reference_limits = simulator.reference_limits or capabilities.reference_limits
-        if reference_limits:
-            beyond_reference = pictures.pictures_beyond(reference_limits)
+        if capabilities.reference_limits:
+            beyond_reference = pictures.pictures_beyond(capabilities.reference_limits)
         for operation in bench.operations:
             self._r24_check_refused(bench, operation, "probe", beyond_probe)
             if operation is fm.Operation.MATCH:
