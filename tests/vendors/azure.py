@@ -377,6 +377,7 @@ class AzureSimulator(MockSimulator):
     }
     secrets = ("azure-simulator-key-6c1d0be97f",)
     keys = {"api_key": secrets[0]}
+    documented_capabilities = {"default_threshold": 50.0}
 
     def __init__(self):
         super().__init__()

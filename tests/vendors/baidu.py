@@ -251,6 +251,7 @@ class DocumentedBaidu(PairSimulator):
 
     backend_class = BaiduBackend
     secrets = ("bce-v3/ALTAK-simulator-7c1e90/4f7e1c2ab9",)
+    documented_capabilities = {"default_threshold": 80.0}
     settings = {"api_key": secrets[0]}
     credentials = {"Authorization": f"Bearer {secrets[0]}"}
     constants = {

@@ -449,6 +449,7 @@ class DiditSimulator(MockSimulator):
         "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_key"], keys["webhook_secrets"])
+    documented_capabilities = {"default_threshold": 30.0, "default_liveness_threshold": 30.0}
     scope = "write"
     faults = {
         # 415 is one of the few refusals whose words are documented.

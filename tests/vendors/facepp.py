@@ -7,7 +7,7 @@ from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.models import Box
+from facematch_core.models import Box, ThresholdRule
 from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_facepp import FaceppBackend
 from facematch_mock_server.testing import MockSimulator
@@ -198,6 +198,7 @@ def refusals():
 class DocumentedFacepp(PairSimulator):
     backend_class = FaceppBackend
     secrets = ("an-example-of-a-key-5c1e88", "an-example-of-a-secret-90ab3f")
+    documented_capabilities = {"threshold_rule": ThresholdRule.ABOVE}
     credentials = {"api_key": secrets[0], "api_secret": secrets[1]}
     settings = credentials
     picture_names = {"image_file1": "probe", "image_file2": "reference"}

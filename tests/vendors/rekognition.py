@@ -24,6 +24,7 @@ from kit.scenario import BIG, Scenario, advance, answer_with_fault, limit
 from kit.session_words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, put, words_at
 
 from facematch_core import LivenessDecision, SessionState
+from facematch_core.models import ThresholdRule
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import make_card
 from facematch_mock_server.base.messages import Request
@@ -249,6 +250,10 @@ class RekognitionSimulator(MockSimulator):
     client = "rekognition-simulator-key-41c7"
     secrets = ("rekognition-simulator-secret-b20e95", client)
     keys = {"region": "eu-west-1", "access_key_id": client, "secret_access_key": secrets[0]}
+    documented_capabilities = {
+        "default_threshold": 80.0,
+        "threshold_rule": ThresholdRule.AT_LEAST,
+    }
     scope = "second"
 
     def alter(self, request, body):

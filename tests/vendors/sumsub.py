@@ -543,6 +543,7 @@ class SumsubSimulator(MockSimulator):
         "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["secret_key"], client, keys["webhook_secrets"])
+    sandbox_settings = {"app_token": "sbx:simulator", "base_url": "https://api.sumsub.com"}
     scope = "post"
     faults = {Situation.OUTAGE: Fault(stage="answer", kind="status", status=500)}
     cannot_happen = {Situation.NO_CREDIT: "Sumsub documents no error about credit."}
