@@ -144,3 +144,20 @@ def test_picture_names_by_picture_instead_of_by_field_are_rejected():
     names = {"probe": "image_a", "reference": "image_b"}
     with pytest.raises(ValueError, match=r"Simulator\.picture_names .*'image_a': 'probe'"):
         type("Simulator", (DocumentedRegula,), {"picture_names": names})
+
+
+@pytest.mark.parametrize(
+    ("documented", "reason"),
+    [
+        ({"default_threshold": 85.0}, f"{DIFFER}`default_threshold` of the backend is 75.0"),
+        (
+            {"default_treshold": 75.0},
+            "the simulator failed: `documented_capabilities` has 'default_treshold'",
+        ),
+    ],
+)
+def test_a_documented_capability_must_be_declared(documented, reason):
+    simulator = type("Simulator", (DocumentedRegula,), {"documented_capabilities": documented})
+    [case] = run(simulator, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(reason)
