@@ -11,17 +11,22 @@ one pair only. So a weight w is replaced by 1 + s (w - 1), where s corrects the 
 (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the
 American Statistical Association 83, 1988). The simulations in `tests/kit/comparison` show it.
 
-- draws: how often each person is drawn, float64, (P,)
+A person without a mated pair whose non-mated pairs all score too low to pass counts only by the
+number of these pairs. Many people with equal numbers are drawn as a group: how many draws fall on
+them follows a multinomial distribution, and on whom of them makes no difference.
+
+- draws: how often each person or group is drawn, float64, (D,); (P,) without groups
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 import numpy as np
+import pandas as pd
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
@@ -32,9 +37,55 @@ from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed
 #: The number of scores beyond those that may pass, which are kept sorted at first.
 _MORE_KEPT: Final = 200
 
+#: The fewest people who are drawn as a group. Drawing for a group takes the time of fifty people.
+FEWEST_ALIKE: Final = 1_000
+
 #: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
 #: At 95 %, fewer true differences would be found, but as many false ones.
 SCALE_CONFIDENCE: Final = 0.80
+
+
+class Crowd:
+    """The people among whom resamples draw: each alone, or as one of a group.
+
+    Args:
+        must_be_alone: bool, (P,): whether resamples need the draws of this person.
+        pairs_of_person: For each kind of pairs that resamples count, the number of each person's.
+
+    Attributes:
+        index_of_person: (P,): index of a person, or of the person's group, in the draws.
+        has_groups: Whether some people are drawn as a group.
+    """
+
+    def __init__(self, must_be_alone: Bools, pairs_of_person: Sequence[Floats]) -> None:
+        people = len(must_be_alone)
+        others = np.flatnonzero(~must_be_alone)
+        numbers = pd.DataFrame(dict(enumerate([np.zeros(people), *pairs_of_person]))).take(others)
+        kind_of_other = numbers.groupby(list(numbers), sort=False).ngroup().to_numpy()
+        sizes = np.bincount(kind_of_other)
+        is_group = sizes >= FEWEST_ALIKE
+        is_in_group = np.zeros(people, np.bool_)
+        is_in_group[others] = is_group[kind_of_other]
+        self._alone = people - int(np.count_nonzero(is_in_group))
+        self.has_groups = self._alone < people
+        group_of_kind = self._alone + np.cumsum(is_group) - 1
+        self.index_of_person: Ints = np.cumsum(~is_in_group) - 1
+        self.index_of_person[is_in_group] = group_of_kind[kind_of_other[is_group[kind_of_other]]]
+        self._shares = np.append(sizes[is_group], self._alone) / people
+
+    def of_each(self, values: Floats) -> Floats:
+        """Return the value of each person who is alone, and the one that a group's people share."""
+        of_each: Floats = np.empty(self._alone + len(self._shares) - 1)
+        of_each[self.index_of_person] = values
+        return of_each
+
+    def draw(self, stream: np.random.Generator) -> Floats:
+        """Return the draws of a resample."""
+        people = len(self.index_of_person)
+        *in_groups, draws_of_others = stream.multinomial(people, self._shares)
+        drawn = stream.integers(0, self._alone, draws_of_others)
+        draws = np.bincount(drawn, minlength=self._alone)
+        return np.append(draws, in_groups).astype(np.float64)
 
 
 class RedrawnThreshold:
@@ -43,6 +94,8 @@ class RedrawnThreshold:
     Attributes:
         kept: Number of the highest non-mated pairs that are sorted; more are if a resample needs
             them.
+        kept_ends: (2, kept): the people in these pairs.
+        pairs_of_person: float64, (P,): the number of each person's non-mated pairs.
     """
 
     def __init__(self, table: Answers, max_fmr: float) -> None:
@@ -51,8 +104,10 @@ class RedrawnThreshold:
         self._allowed = allowed_errors(max_fmr, self._count)
         self._all_scores = table.scores[sample.rows]
         self._all_ends: Ints = np.stack(list(sample.ends))
-        self._pairs_of_person = sample.pairs_of_person
+        self.pairs_of_person = sample.pairs_of_person
         self._scale = scale_of(self._all_scores, self._allowed, sample)
+        self._index_of_person: Ints = np.arange(len(self.pairs_of_person))
+        self._pairs_of_each = self.pairs_of_person
         self.keep_highest(3 * self._allowed + _MORE_KEPT)
 
     def keep_highest(self, kept: int) -> None:
@@ -61,7 +116,14 @@ class RedrawnThreshold:
         highest = np.argpartition(-self._all_scores, self.kept - 1)[: self.kept]
         rows = highest[np.lexsort([highest, -self._all_scores[highest]])]
         self._scores = self._all_scores[rows]
-        self._probes, self._references = self._all_ends[:, rows]
+        self.kept_ends: Ints = self._all_ends[:, rows]
+        self._probes, self._references = self._index_of_person[self.kept_ends]
+
+    def draw_among(self, crowd: Crowd) -> None:
+        """Expect the draws of a crowd instead of those of each person."""
+        self._index_of_person = crowd.index_of_person
+        self._pairs_of_each = crowd.of_each(self.pairs_of_person)
+        self._probes, self._references = self._index_of_person[self.kept_ends]
 
     def highest_refused(self, draws: Floats) -> float:
         """Return the highest score that may not pass in this resample."""
@@ -70,7 +132,7 @@ class RedrawnThreshold:
         total = passed[-1]
         if self.kept < self._count:
             # First-order approximation: scores that are not inspected have weights near 1.
-            pairs_drawn = draws @ self._pairs_of_person
+            pairs_drawn = float((draws * self._pairs_of_each).sum())
             total = max(total, self._count + self._scale * (pairs_drawn - 2 * self._count))
         # Add half a pair, so that weights of 1 give the chosen threshold.
         refused = int((passed <= (self._allowed + 0.5) / self._count * total).sum())
@@ -97,13 +159,9 @@ class FixedThreshold:
 
 @attrs.frozen(eq=False)
 class Resampling:
-    """A series of resampled FRRs of the system with this index, on the mated pairs in `rows`.
-
-    `fmr` is the FMR for which each resample chooses a new threshold; None for a fixed threshold.
-    """
+    """A series of resampled FRRs of the system with this index, on the mated pairs in `rows`."""
 
     system: int
-    fmr: float | None
     rows: Bools
     resamples: int
 
@@ -116,41 +174,89 @@ class MatedPairs:
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
         order = np.argsort(scores, kind="stable")
         self._scores = scores[order]
-        self._persons = table.people.probe[rows][order]
-        self._mated_people, self._pairs_of_each = np.unique(self._persons, return_counts=True)
+        self.persons = table.people.probe[rows][order]
+        self._indexes = self.persons
+        count = len(table.people.numbers)
+        self._pairs_of_person = np.bincount(self.persons, minlength=count).astype(np.float64)
+        self._pairs_of_each = self._pairs_of_person
+
+    def draw_among(self, crowd: Crowd) -> None:
+        """Expect the draws of a crowd, in which each of these people is alone."""
+        self._indexes = crowd.index_of_person[self.persons]
+        self._pairs_of_each = crowd.of_each(self._pairs_of_person)
 
     def frr(self, draws: Floats, highest_refused: float) -> float:
         """Return the FRR of a resample; NaN if no pair is drawn."""
-        pairs = float((draws[self._mated_people] * self._pairs_of_each).sum())
+        # Not `@`: OpenBLAS starts threads for it, which cost more than such a sum.
+        pairs = float((draws * self._pairs_of_each).sum())
         rejected = int(np.searchsorted(self._scores, highest_refused, side="right"))
-        return float(draws[self._persons[:rejected]].sum()) / pairs if pairs else math.nan
+        return float(draws[self._indexes[:rejected]].sum()) / pairs if pairs else math.nan
 
 
-def redraw(systems: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn."""
-    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {}
-    pairs = []
-    for each in series:
-        system = systems[each.system]
-        pairs.append(MatedPairs(system.table, each.rows))
-        key = (each.system, each.fmr)
-        if key not in thresholds and each.fmr is None:
-            thresholds[key] = FixedThreshold(system.table, system.threshold or 0.0)
-        elif key not in thresholds:
-            thresholds[key] = RedrawnThreshold(system.table, each.fmr or 0.0)
-    people = len(systems[0].table.people.numbers)  # all systems have the same pairs
+def redraw(
+    systems: Sequence[Side], series: Sequence[Resampling], fmr: float, *, seed: int
+) -> list[Floats]:
+    """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn.
+
+    Each resample chooses a new threshold for `fmr`, unless the system's threshold is fixed.
+    """
+    if not series:
+        return []
+    thresholds: dict[int, RedrawnThreshold | FixedThreshold] = {}
+    for number in {each.system for each in series}:
+        table = systems[number].table
+        threshold = systems[number].threshold
+        if systems[number].is_fixed and threshold is not None:
+            thresholds[number] = FixedThreshold(table, threshold)
+        else:
+            thresholds[number] = RedrawnThreshold(table, fmr)
+    pairs = [MatedPairs(systems[each.system].table, each.rows) for each in series]
+    redrawn = [each for each in thresholds.values() if isinstance(each, RedrawnThreshold)]
+    while True:
+        # All systems have the same people.
+        crowd = _gathered(len(systems[0].table.people.numbers), pairs, redrawn)
+        kept = [threshold.kept for threshold in redrawn]
+        rates = _rates(series, pairs, thresholds, crowd, seed)
+        if not crowd.has_groups or kept == [threshold.kept for threshold in redrawn]:
+            return rates
+        # A resample needed further pairs, of people in groups: draw anew, with these people alone.
+
+
+def _gathered(
+    people: int, pairs: Sequence[MatedPairs], thresholds: Sequence[RedrawnThreshold]
+) -> Crowd:
+    """Return the crowd among whom resamples of these pairs and thresholds draw."""
+    must_be_alone = np.zeros(people, np.bool_)
+    for mated in pairs:
+        must_be_alone[mated.persons] = True
+    for threshold in thresholds:
+        must_be_alone[threshold.kept_ends] = True
+    crowd = Crowd(must_be_alone, [threshold.pairs_of_person for threshold in thresholds])
+    for mated in pairs:
+        mated.draw_among(crowd)
+    for threshold in thresholds:
+        threshold.draw_among(crowd)
+    return crowd
+
+
+def _rates(
+    series: Sequence[Resampling],
+    pairs: Sequence[MatedPairs],
+    thresholds: Mapping[int, RedrawnThreshold | FixedThreshold],
+    crowd: Crowd,
+    seed: int,
+) -> list[Floats]:
+    """Return the FRRs of each series of mated pairs, drawn among a crowd."""
     rates = [np.empty(each.resamples) for each in series]
     stream = np.random.default_rng(seed)
-    for number in range(max((each.resamples for each in series), default=0)):
-        drawn = stream.integers(0, people, people)
-        draws = np.bincount(drawn, minlength=people).astype(np.float64)
-        refused: dict[tuple[int, float | None], float] = {}
+    for number in range(max(each.resamples for each in series)):
+        draws = crowd.draw(stream)
+        refused = {}
+        for system, threshold in thresholds.items():
+            refused[system] = threshold.highest_refused(draws)
         for each, mated, own_rates in zip(series, pairs, rates, strict=True):
             if number < each.resamples:
-                key = (each.system, each.fmr)
-                if key not in refused:
-                    refused[key] = thresholds[key].highest_refused(draws)
-                own_rates[number] = mated.frr(draws, refused[key])
+                own_rates[number] = mated.frr(draws, refused[each.system])
     return rates
 
 

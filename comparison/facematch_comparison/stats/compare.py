@@ -24,7 +24,7 @@ from facematch_comparison.scores.answers import check_alike
 from facematch_comparison.values.model import Difference, Estimate, Interval, Method
 
 from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
-from .influence import influence_on_frr
+from .influence import Influence, influence_on_frr
 from .rates import Bools, Floats, Ints, Side
 from .threshold import why_not_comparable
 
@@ -58,16 +58,16 @@ def compare_systems(
         resamples = max(_FOR_VERDICT, math.ceil(8 * len(matchups) / (1 - confidence)))
     comparisons = []
     for numbers in matchups:
-        comparison = _Comparison(systems, numbers, required_fmr, confidence)
-        comparison.plan_resampling(resamples)
-        comparisons.append(comparison)
+        comparisons.append(
+            _Comparison(systems, numbers, required_fmr, confidence, resamples=resamples)
+        )
     rates_at_fmr = _rates_at_fmr(systems, required_fmr, min(resamples, _FOR_INTERVAL), confidence)
     series: list[Resampling] = []
     for comparison in comparisons:
         series += comparison.series
     for rate in rates_at_fmr:
         series += rate.series
-    drawn = iter(redraw(systems, series, seed=seed))
+    drawn = iter(redraw(systems, series, required_fmr, seed=seed))
     differences = [comparison.difference(drawn) for comparison in comparisons]
     intervals: list[dict[str, Interval]] = [{} for _ in systems]
     for rate in rates_at_fmr:
@@ -139,46 +139,30 @@ class _Comparison:
         numbers: tuple[int, int],
         required_fmr: float,
         confidence: float,
+        *,
+        resamples: int,
     ) -> None:
-        self._numbers = numbers
         self._systems = [systems[number] for number in numbers]
         self._required_fmr = required_fmr
         self._confidence = confidence
         first, second = (system.table for system in self._systems)
         self._rows = first.mated & first.answered & second.answered
         self._why_not = _why_not_compared(self._systems, self._rows, required_fmr)
-        # The uncorrected interval and p-value, if the influence of each pair is known.
-        self._interval: Interval | None = None
-        self._p_value = 1.0
+        self._influence = None if self._why_not else self._influence_on_difference()
         self.series: list[Resampling] = []
-        if not self._why_not:
-            self._compute_from_influence()
+        if not self._why_not and self._influence is None:
+            self.series = [Resampling(number, self._rows, resamples) for number in numbers]
 
-    def _compute_from_influence(self) -> None:
-        """Set `_interval` and `_p_value` by the influence of each pair, where it is known.
-
-        Where it is not, `_interval` stays None, and `difference` resamples.
-        """
-        if all(system.is_fixed for system in self._systems):
-            return
-        influences = []
-        for system in self._systems:
-            fmr = None if system.is_fixed else self._required_fmr
-            influence = influence_on_frr(system, fmr, self._rows)
-            if influence is None:
-                return
-            influences.append(influence)
-        difference = influences[0].minus(influences[1])
-        self._interval = difference.interval(self._confidence, lowest=-1.0, highest=1.0)
-        self._p_value = difference.p_value
-
-    def plan_resampling(self, resamples: int) -> None:
-        """Ask for the FRRs of both systems, unless they are not needed."""
-        if self._why_not or self._interval is not None:
-            return
-        for number, system in zip(self._numbers, self._systems, strict=True):
-            fmr = None if system.is_fixed else self._required_fmr
-            self.series.append(Resampling(number, fmr, self._rows, resamples))
+    def _influence_on_difference(self) -> Influence | None:
+        """Return the influence of each pair on the difference; None if it is not known."""
+        first, second = self._systems
+        if first.is_fixed and second.is_fixed:
+            return None
+        on_first = influence_on_frr(first, self._required_fmr, self._rows)
+        on_second = influence_on_frr(second, self._required_fmr, self._rows)
+        if on_first is None or on_second is None:
+            return None
+        return on_first.minus(on_second)
 
     def difference(self, drawn: Iterator[Floats]) -> Difference:
         """Return the difference, uncorrected; `drawn` yields the FRRs of `series`."""
@@ -202,9 +186,10 @@ class _Comparison:
         paired = Paired(wrong_first, wrong_second, first.table.probe_subjects[self._rows])
         exact = paired.interval(self._confidence)
         p_exact = paired.mcnemar()
-        interval = self._interval
-        p_value = self._p_value
-        if interval is None:
+        if self._influence is not None:
+            interval = self._influence.interval(self._confidence, lowest=-1.0, highest=1.0)
+            p_value = self._influence.p_value
+        else:
             resampled = next(drawn) - next(drawn)
             resampled = resampled[~np.isnan(resampled)]
             interval = percentile_interval(resampled, self._confidence)
@@ -253,18 +238,15 @@ class _RateAtFmr:
         self.number = number
         self.names = names
         self._confidence = confidence
-        self._interval: Interval | None = None
+        self._influence = influence_on_frr(system, fmr, rows)
         self.series: list[Resampling] = []
-        influence = influence_on_frr(system, fmr, rows)
-        if influence is None:
-            self.series.append(Resampling(number, fmr, rows, resamples))
-        else:
-            self._interval = influence.interval(confidence, lowest=0.0, highest=1.0)
+        if self._influence is None:
+            self.series = [Resampling(number, rows, resamples)]
 
     def interval(self, drawn: Iterator[Floats]) -> Interval:
         """Return the interval; `drawn` yields the rates of `series`."""
-        if self._interval is not None:
-            return self._interval
+        if self._influence is not None:
+            return self._influence.interval(self._confidence, lowest=0.0, highest=1.0)
         rates = next(drawn)
         return percentile_interval(rates[~np.isnan(rates)], self._confidence)
 

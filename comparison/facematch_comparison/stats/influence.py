@@ -106,18 +106,18 @@ class _StandardError:
     freedom: float
 
 
-def influence_on_frr(system: Side, fmr: float | None, rows: Bools) -> Influence | None:
+def influence_on_frr(system: Side, fmr: float, rows: Bools) -> Influence | None:
     """Return the influence of each pair on the FRR of the mated pairs in `rows`.
 
     Args:
-        fmr: The FMR at which the threshold is chosen; None for the system's fixed threshold.
+        fmr: The FMR at which the threshold is chosen, unless it is fixed.
 
     Returns:
         None if the slope of the DET curve at the threshold is not known well enough.
     """
     table = system.table
     of_pairs = np.zeros(len(table))
-    if fmr is None:
+    if system.is_fixed:
         is_error = ~table.passed(system.threshold)[rows]
     else:
         window = _Window.around(table, fmr)

@@ -5,10 +5,17 @@ import pytest
 import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import crowd, table_of, with_columns
+from kit.comparison.tables import crowd, system_answers, table_of, with_columns
 
-from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
+from facematch_comparison.stats import (
+    Clusters,
+    allowed_errors,
+    bootstrap,
+    interval,
+    threshold_for_fmr,
+)
 from facematch_comparison.stats.bootstrap import (
+    Crowd,
     MatedPairs,
     RedrawnThreshold,
     Resampling,
@@ -158,13 +165,67 @@ def test_few_scores_are_kept_and_suffice_for_every_resample():
 
 def test_draws_are_the_same_with_the_same_seed():
     table = crowd(people=60, mean=60, others=20)
-    series = [Resampling(0, 0.05, table.mated, 80), Resampling(0, None, table.mated, 50)]
-    sides = [Side(table=table, threshold=50.0)]
-    first = redraw(sides, series, seed=3)
-    again = redraw(sides, series, seed=3)
+    series = [Resampling(0, table.mated, 80), Resampling(1, table.mated, 50)]
+    sides = [Side(table=table, threshold=50.0, is_fixed=is_fixed) for is_fixed in (False, True)]
+    first = redraw(sides, series, 0.05, seed=3)
+    again = redraw(sides, series, 0.05, seed=3)
     assert [len(rates) for rates in first] == [80, 50]
     np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
-    assert not np.array_equal(first[1], redraw(sides, series, seed=4)[1])
+    assert not np.array_equal(first[1], redraw(sides, series, 0.05, seed=4)[1])
+
+
+def rates_by_groups(monkeypatch, table, fmr, resamples):
+    """The FRRs of two bootstraps: everybody is drawn alone, or groups of 100 people or more."""
+    rates = []
+    for fewest in (10**9, 100):
+        monkeypatch.setattr(bootstrap, "FEWEST_ALIKE", fewest)
+        series = [Resampling(0, table.mated, resamples)]
+        rates += redraw([Side(table=table, threshold=50.0)], series, fmr, seed=5)
+    return rates
+
+
+def test_people_with_equal_numbers_of_pairs_are_drawn_as_a_group():
+    is_seen = np.arange(1_000) < 20
+    pairs = np.where(np.arange(1_000) < 500, 3.0, 4.0)
+    crowd = Crowd(is_seen, [pairs])
+    assert not crowd.has_groups
+    assert crowd.index_of_person.tolist() == list(range(1_000))
+    of_2_000 = Crowd(np.repeat(is_seen, 2), [np.repeat(pairs, 2)])
+    assert of_2_000.has_groups
+    # The 960 others with three pairs are too few to be a group, the 1,000 with four are one.
+    assert of_2_000.index_of_person.tolist() == [*range(1_000), *[1_000] * 1_000]
+    stream = np.random.default_rng(1)
+    draws = np.array([of_2_000.draw(stream) for _ in range(2_000)])
+    assert (draws.sum(axis=1) == 2_000).all()
+    assert draws.mean() * len(draws[0]) == 2_000
+    deviations = draws.std(axis=0)
+    assert deviations[:1_000].mean() == pytest.approx(1, rel=0.02)
+    assert deviations[1_000] == pytest.approx(np.sqrt(2_000 * 0.5 * 0.5), rel=0.05)
+    assert of_2_000.of_each(np.repeat(pairs, 2)).tolist() == [3] * 1_000 + [4]
+
+
+def test_rates_vary_alike_if_people_are_drawn_as_a_group(monkeypatch):
+    scores = np.random.default_rng(2)
+    table = system_answers(scores.normal(60, 10, 150), scores.normal(25, 10, 4_000))
+    alone, in_groups = rates_by_groups(monkeypatch, table, 0.005, 3_000)
+    assert not np.array_equal(alone, in_groups)
+    assert in_groups.mean() == pytest.approx(alone.mean(), rel=0.02)
+    assert in_groups.std() == pytest.approx(alone.std(), rel=0.05)
+
+
+def test_nobody_is_in_a_group_if_a_resample_needs_his_pairs(monkeypatch):
+    """The 300 highest scores are of one person: without him, a pair of the others decides."""
+    others = np.random.default_rng(3).uniform(0, 50, 3_000)
+    scores = [*[70] * 30, *[99] * 300, *others]
+    probe = np.arange(len(scores))
+    reference = probe + len(scores) * (np.array(scores) < 70)
+    probe[30:330] = len(scores) * 3
+    table = table_of(probe, reference, scores)
+    rates = rates_by_groups(monkeypatch, table, 0.002, 1_000)
+    for own_rates in rates:
+        assert set(own_rates) == {0, 1}
+        # He is drawn in a resample with probability 1 - 1 / e.
+        assert own_rates.mean() == pytest.approx(1 - np.exp(-1), abs=0.05)
 
 
 VALUES = st.lists(st.floats(-1, 1), min_size=1, max_size=60).map(np.array)
