@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from facematch_core.backend.kinds import quote_command, show_arguments_as_options
+from facematch_core.backend.kinds import show_arguments_as_options
 from facematch_core.base.extras import install_command
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
@@ -42,17 +42,6 @@ class CompareGroup(LazyGroup):
         module = _MODULES.get(name, "judge")
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, *words = args
-        if name == "unresolved":
-            resolve = ["resolve"] if words and not words[0].startswith("-") else []
-            store = [] if "--store" in words else ["--store", "study.sqlite3"]
-            line = quote_command(["facematch", "budget", *resolve, *words, *store])
-            ctx.fail(f"`compare unresolved` is a part of `facematch budget` now. Run: {line}")
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -163,17 +163,3 @@ def test_wrong_usage_resolves_nothing(run, lose, states):
     for words in ("x charged", "x perhaps", "x", "x charged --store nothing.db"):
         assert run(f"budget resolve {words} --store study.sqlite3 --yes").exit_code == 2
     assert states()[0] == "unresolved"
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("", "budget --store study.sqlite3"),
-        ("--store my.db", "budget --store my.db"),
-        ("x charged --yes", "budget resolve x charged --yes --store study.sqlite3"),
-    ],
-)
-def test_the_former_command_names_the_line_to_type(run, old, new):
-    answer = run(f"compare unresolved {old}")
-    assert answer.exit_code == 2
-    assert " ".join(answer.stderr.split()).endswith(f"Run: facematch {new}")
