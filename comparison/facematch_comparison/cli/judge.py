@@ -292,15 +292,15 @@ def _write_wrong(
 
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
 
-    frames = [pd.DataFrame(columns=WRONG_COLUMNS)]
+    frames = []
     for system_answers, system in zip(answers, evaluation.systems, strict=True):
         if system.point is not None:
             # A system without a chosen threshold is judged by its own decisions.
             threshold = system.at_required.threshold if system.at_required else None
             frames.append(wrong_pairs(system_answers, threshold, study))
-    if len(frames) > 1:
-        frames = frames[1:]  # an empty frame has no types
-    pairs = pd.concat(frames, ignore_index=True)
+    pairs = pd.DataFrame(columns=WRONG_COLUMNS)
+    if frames:
+        pairs = pd.concat(frames, ignore_index=True)
     if path.suffix.lower() == ".json":
         rows = pairs.astype(object).where(pairs.notna(), None).to_dict("records")
         write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
@@ -418,7 +418,7 @@ def _percentages(rate: Rate | None) -> tuple[str, str]:
         return "-", "-"
     if rate.interval is None:
         return f"{percent(rate.value)} %", "-"
-    width = rate.interval.high - rate.interval.low
+    width = rate.interval.width
     low = f"{percent(rate.interval.low, width)} %"
     high = f"{percent(rate.interval.high, width)} %"
     return f"{percent(rate.value, width)} %", f"{low} to {high}"

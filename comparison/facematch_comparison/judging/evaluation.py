@@ -14,6 +14,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import attrs
 import numpy as np
@@ -383,14 +384,13 @@ def _with_intervals(
     point = point_at.point
     if point is None:
         return point_at
-    # Resamples repeat only observed errors, so include the interval at the threshold.
-    frr = intervals.get("frr")
-    if frr is not None and point.frr.interval is not None:
-        point = attrs.evolve(point, frr_at_fmr=frr.widened(point.frr.interval))
-    fnmr = intervals.get("fnmr")
-    if fnmr is not None and point.fnmr.interval is not None:
-        point = attrs.evolve(point, fnmr_at_fmr=fnmr.widened(point.fnmr.interval))
-    return attrs.evolve(point_at, point=point)
+    at_fmr: dict[str, Any] = {}
+    for name, interval in intervals.items():
+        rate: model.Rate = getattr(point, name)
+        if rate.interval is not None:
+            # Resamples repeat only observed errors, so include the interval at the threshold.
+            at_fmr[f"{name}_at_fmr"] = interval.widened(rate.interval)
+    return attrs.evolve(point_at, point=attrs.evolve(point, **at_fmr))
 
 
 def _histogram(table: Answers) -> model.Histogram:

@@ -15,7 +15,6 @@ from facematch_comparison.values import numbers
 from facematch_comparison.values.model import (
     Caveat,
     Difference,
-    Estimate,
     Evaluation,
     Rate,
     System,
@@ -178,7 +177,7 @@ def _verdict(evaluation: Evaluation, difference: Difference) -> str:
         )
     if difference.errors_first == difference.errors_second and difference.frr:
         gap = difference.frr.interval
-        largest = points(max(-gap.low, gap.high), gap.high - gap.low)
+        largest = points(max(-gap.low, gap.high), gap.width)
         return f"no difference was seen, but one of up to {largest} points is possible"
     return "the difference may be due to chance"
 
@@ -309,22 +308,15 @@ def _who_differs(compared: Sequence[Difference]) -> str:
     """Return the end of a sentence that names the pairs of systems that do differ."""
     worse_by_better: dict[str, list[str]] = {}
     for difference in compared:
-        if difference.is_real and difference.better is not None:
-            is_first_better = difference.better == difference.first
-            worse = difference.second if is_first_better else difference.first
-            worse_by_better.setdefault(difference.better, []).append(worse)
+        if difference.better is not None and difference.worse is not None:
+            worse_by_better.setdefault(difference.better, []).append(difference.worse)
     pairs = [f"{better} than {join_names(worse)}" for better, worse in worse_by_better.items()]
     return f"; shown to be better are {join_names(pairs)}"
 
 
 def _beaten(differences: Sequence[Difference]) -> set[str]:
     """Return the systems that are significantly worse than another one."""
-    beaten = set()
-    for difference in differences:
-        if difference.is_real:
-            is_first_better = difference.better == difference.first
-            beaten.add(difference.second if is_first_better else difference.first)
-    return beaten
+    return {difference.worse for difference in differences if difference.worse is not None}
 
 
 def _compare_best(evaluation: Evaluation, best: str, differences: Sequence[Difference]) -> str:
@@ -358,8 +350,8 @@ def _with_year_in_words(evaluation: Evaluation, system: System) -> System:
 
 def _describe_year(system: System, year: Year, traffic: Traffic) -> str:
     """Return the expected errors of a year, and what they and the calls cost, if it is known."""
-    false_matches = _expected(year.false_matches, " false matches")
-    false_rejects = _expected(year.false_rejects, " false rejects")
+    false_matches = numbers.estimate(year.false_matches, " false matches")
+    false_rejects = numbers.estimate(year.false_rejects, " false rejects")
     text = (
         f"In a year of {counted(traffic.calls_per_year, 'call', 'calls')}, "
         f"{numbers.setting(traffic.impostors)} % of them by impostors, {system.name} is expected "
@@ -367,17 +359,15 @@ def _describe_year(system: System, year: Year, traffic: Traffic) -> str:
     )
     currency = system.service.currency
     if year.cost_of_errors is not None and traffic.costs is not None:
-        errors_cost = _expected(year.cost_of_errors, f" {traffic.costs.currency}")
+        errors_cost = numbers.estimate(year.cost_of_errors, f" {traffic.costs.currency}")
         text += f" These errors cost {errors_cost}."
     if year.cost is not None:
-        text += f" With the price of the calls, that is {_expected(year.cost, f' {currency}')}."
+        text += (
+            f" With the price of the calls, that is {numbers.estimate(year.cost, f' {currency}')}."
+        )
     elif year.cost_of_calls is not None:
         text += f" The calls cost {numbers.quantity(year.cost_of_calls)} {currency}."
     return text
-
-
-def _expected(estimate: Estimate, noun: str) -> str:
-    return numbers.spread(estimate.value, estimate.interval, numbers.quantity, noun)
 
 
 def _limit(evaluation: Evaluation) -> str | None:

@@ -55,7 +55,7 @@ def year_of(point: OperatingPoint, far: Rate, service: Service, traffic: Traffic
         ]
         cost_of_errors = weighted_sum(terms, false_rejects.interval.confidence)
         if cost_of_calls is not None and service.currency == traffic.costs.currency:
-            cost = _shifted(cost_of_errors, cost_of_calls)
+            cost = cost_of_errors.plus(cost_of_calls)
     return Year(
         false_matches=false_matches,
         false_rejects=false_rejects,
@@ -70,17 +70,5 @@ def _expected_errors(rate: Rate, calls: float) -> Estimate | None:
     if rate.value is None or rate.interval is None:
         return None
     # A number of errors has no effective sample size and no degrees of freedom.
-    interval = attrs.evolve(
-        rate.interval,
-        low=rate.interval.low * calls,
-        high=rate.interval.high * calls,
-        effective=None,
-        freedom=None,
-    )
+    interval = attrs.evolve(rate.interval.times(calls), effective=None, freedom=None)
     return Estimate(value=rate.value * calls, interval=interval)
-
-
-def _shifted(estimate: Estimate, amount: float) -> Estimate:
-    ends = estimate.interval
-    moved = attrs.evolve(ends, low=ends.low + amount, high=ends.high + amount)
-    return Estimate(value=estimate.value + amount, interval=moved)

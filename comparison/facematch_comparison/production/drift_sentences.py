@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.numbers import counted, join_names
+from facematch_comparison.values.numbers import counted, estimate, join_names
 
 from .drift import FEWEST_CALLS, Change, Drift, Period
-from .sentences import estimate, listed, practice_caveat, share
+from .sentences import listed, practice_caveat, share
 
 
 def with_sentences(drift: Drift) -> Drift:

@@ -250,8 +250,8 @@ class Judged:
         if answered in prices and candidate in prices:
             saved_prices = PER * (prices[answered] - prices[candidate])
         shift = saved_prices or 0.0
-        saved = _shifted(saved_errors, shift)
-        with_wrong_labels = _shifted(weighted_sum(corrected_terms, confidence), shift)
+        saved = saved_errors.plus(shift)
+        with_wrong_labels = weighted_sum(corrected_terms, confidence).plus(shift)
         wrong_labels = find_turn(saved_errors.value, both_labels, shift)
         is_real = is_beyond_zero(saved, with_wrong_labels) and not wrong_labels.is_turned
         return Money(
@@ -271,14 +271,6 @@ def simes(p_values: Sequence[float]) -> float:
     """Return the p-value of the hypothesis that all hypotheses with these p-values are true."""
     ranked = enumerate(sorted(p_values), start=1)
     return min(len(p_values) / rank * p_value for rank, p_value in ranked)
-
-
-def _shifted(estimate: Estimate, shift: float) -> Estimate:
-    ends = estimate.interval
-    return Estimate(
-        value=estimate.value + shift,
-        interval=attrs.evolve(ends, low=ends.low + shift, high=ends.high + shift),
-    )
 
 
 def find_more_calls(saved: Estimate, calls: int) -> int | None:

@@ -11,12 +11,12 @@ from facematch_comparison.report.bars import Bar, draw_bars
 from facematch_comparison.report.page import render
 from facematch_comparison.report.plain import plain
 from facematch_comparison.values import numbers
-from facematch_comparison.values.numbers import amount
+from facematch_comparison.values.numbers import amount, estimate
 
 from .drift import Drift
 from .drift_sentences import period_cells
 from .judged import PER
-from .sentences import NAMES, charges_per_call, estimate, listed, share
+from .sentences import NAMES, charges_per_call, listed, money_with_interval, share
 from .shadow import REFUSED, ShadowComparison, SideSummary
 
 #: The cells of a table's row, by column title.
@@ -66,19 +66,13 @@ def _figures_of(drift: Drift) -> list[Markup]:
     for period in drift.periods:
         share_accepted = period.accepted
         if share_accepted.value is not None and share_accepted.interval is not None:
-            ends = share_accepted.interval
+            interval = share_accepted.interval.times(100)
             accepted.append(
-                Bar(
-                    name=period.name,
-                    value=100 * share_accepted.value,
-                    low=100 * ends.low,
-                    high=100 * ends.high,
-                )
+                Bar(name=period.name, value=100 * share_accepted.value, interval=interval)
             )
         median = period.quantiles.get("0.5")
         if median is not None:
-            ends = median.interval
-            medians.append(Bar(name=period.name, value=median.value, low=ends.low, high=ends.high))
+            medians.append(Bar(name=period.name, value=median.value, interval=median.interval))
     figures = []
     if accepted:
         figures.append(draw_bars(accepted, axis="accepted, in % of the results"))
@@ -91,9 +85,8 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
     """Draw the errors that the candidate saves; None without labels."""
     bars = []
     for net in comparison.net:
-        ends = net.saved.interval
         name = NAMES[net.kind]
-        bars.append(Bar(name=name, value=net.saved.value, low=ends.low, high=ends.high))
+        bars.append(Bar(name=name, value=net.saved.value, interval=net.saved.interval))
     if not bars:
         return None
     return draw_bars(
@@ -112,8 +105,7 @@ def _draw_curve(comparison: ShadowComparison) -> Markup | None:
     for point in curve.points:
         saved = point.saved["error"] if point.money is None else point.money
         name = numbers.score(point.threshold)
-        ends = saved.interval
-        bars.append(Bar(name=name, value=saved.value, low=ends.low, high=ends.high))
+        bars.append(Bar(name=name, value=saved.value, interval=saved.interval))
     unit = "errors" if comparison.money is None else comparison.money.currency
     return draw_bars(
         bars,
@@ -142,10 +134,7 @@ def curve_rows(comparison: ShadowComparison) -> list[TextRow]:
         for kind, saved in point.saved.items():
             row[f"{NAMES[kind].capitalize()} saved"] = estimate(saved)
         if point.money is not None and comparison.money is not None:
-            ends = point.money.interval
-            row[f"{comparison.money.currency} saved"] = (
-                f"{amount(point.money.value)} ({amount(ends.low)} to {amount(ends.high)})"
-            )
+            row[f"{comparison.money.currency} saved"] = money_with_interval(point.money)
         row["Remark"] = ", ".join(remarks)
         rows.append(row)
     return rows
@@ -190,7 +179,6 @@ def _money_rows(comparison: ShadowComparison) -> list[TextRow]:
     money = comparison.money
     if money is None:
         return []
-    ends = money.saved.interval
     prices = "" if money.saved_prices is None else amount(money.saved_prices)
     return [
         {
@@ -199,9 +187,7 @@ def _money_rows(comparison: ShadowComparison) -> list[TextRow]:
             "A false reject costs": numbers.money(money.cost_false_reject),
             "Saved in errors": amount(money.saved_errors.value),
             "Saved in prices": prices,
-            f"Saved per {PER:,} calls": (
-                f"{amount(money.saved.value)} ({amount(ends.low)} to {amount(ends.high)})"
-            ),
+            f"Saved per {PER:,} calls": money_with_interval(money.saved),
         }
     ]
 

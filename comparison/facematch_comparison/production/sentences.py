@@ -9,7 +9,7 @@ import attrs
 
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Estimate, ReviewedPairs, ReviewersAgree, Share
-from facematch_comparison.values.numbers import amount, counted, spread
+from facematch_comparison.values.numbers import amount, counted, estimate
 from facematch_core.call_log import NotAsked
 from facematch_core.models import Charged
 
@@ -226,7 +226,7 @@ def share(counted_share: Share) -> str:
     ends = counted_share.interval
     if value is None or ends is None:
         return "none"
-    width = ends.high - ends.low
+    width = ends.width
     percent = numbers.percent(value, width)
     # 1 of 40 is 2.5 %, however wide the interval is.
     in_two_digits = numbers.percent(value)
@@ -239,9 +239,9 @@ def _percent(value: float, width: float) -> str:
     return f"{numbers.percent(value, width)} %"
 
 
-def estimate(estimated: Estimate, noun: str = "") -> str:
-    """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``, with a noun after the value."""
-    return spread(estimated.value, estimated.interval, numbers.quantity, noun)
+def money_with_interval(saved: Estimate, unit: str = "") -> str:
+    """Format an amount with its interval: ``12.00 (3.00 to 21.00)``, with a unit after it."""
+    return estimate(saved, unit, lambda value, _width: amount(value))
 
 
 def charges_per_call(summary: SideSummary) -> str:
@@ -487,5 +487,4 @@ def _worth(comparison: ShadowComparison, point: CurvePoint) -> str:
 def _with_unit(saved: Estimate, unit: str) -> str:
     if unit == "errors":
         return estimate(saved, " errors")
-    ends = saved.interval
-    return f"{amount(saved.value)} {unit} ({amount(ends.low)} to {amount(ends.high)})"
+    return money_with_interval(saved, f" {unit}")

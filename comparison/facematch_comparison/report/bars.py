@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import attrs
 from markupsafe import Markup
 
+from facematch_comparison.values.model import Interval
+
 from .plain import plain, shortened
-from .plots import Style, style_of, ticks_between
+from .plots import Drawing, Style, style_of, ticks_between
 
 #: Size of a figure, and the edges of its plotting area.
 _WIDTH = 480
@@ -30,14 +32,13 @@ class Bar:
 
     Attributes:
         name: The label; "" if the estimate belongs to the name above.
-        value, low, high: The estimate and the ends of its interval.
+        value, interval: The estimate and its interval.
         style: The style of the estimate's system.
     """
 
     name: str
     value: float
-    low: float
-    high: float
+    interval: Interval
     style: Style = attrs.field(factory=lambda: style_of(0))
 
 
@@ -52,7 +53,7 @@ def draw_bars(
         zero: The label of a line at 0, which the axis then contains; "" for no line.
         lowest: The start of the axis; None to start just below the intervals.
     """
-    ends = [end for bar in bars for end in (bar.low, bar.high)]
+    ends = [end for bar in bars for end in (bar.interval.low, bar.interval.high)]
     if zero:
         ends.append(0.0)
     low = min(ends)
@@ -66,30 +67,30 @@ def draw_bars(
     def x(value: float) -> float:
         return round(_LEFT + (value - low) / (high - low) * (_RIGHT - _LEFT), 1)
 
-    parts = []
+    drawing = Drawing()
     for tick in ticks_between(low, high):
-        parts.append(_svg('<path class="grid" d="M{} {}V{}"/>', x(tick), _TOP, bottom))
+        drawing.path("grid", f"M{x(tick)} {_TOP}V{bottom}")
         label = f"{tick:.10g}".replace("-", "\N{MINUS SIGN}")
-        parts.append(_text(label, x(tick), bottom + 17, "middle", "tick"))
-    parts.append(_svg('<path class="axis" d="M{} {}H{}"/>', _LEFT, bottom, _RIGHT))
-    parts.append(_text(axis, (_LEFT + _RIGHT) / 2, bottom + 38, "middle", ""))
+        drawing.text(label, x(tick), bottom + 17, "middle")
+    drawing.path("axis", f"M{_LEFT} {bottom}H{_RIGHT}")
+    drawing.text(axis, (_LEFT + _RIGHT) / 2, bottom + 38, "middle", "")
     if zero:
-        parts.append(_svg('<path class="limit" d="M{} {}V{}"/>', x(0.0), _TOP - 4, bottom))
-        parts.append(_text(zero, x(0.0), _TOP - 6, "middle", "note"))
+        drawing.path("limit", f"M{x(0.0)} {_TOP - 4}V{bottom}")
+        drawing.text(zero, x(0.0), _TOP - 6, "middle", "note")
     for bar, y in zip(bars, middles, strict=True):
         if bar.name:
-            parts.append(_text(shortened(bar.name, _MOST_LETTERS), _LEFT - 10, y + 4.5, "end", ""))
-        ends_path = "M{0} {2}H{1}M{0} {3}v8M{1} {3}v8".format(x(bar.low), x(bar.high), y, y - 4)
-        parts.append(_svg('<path class="cross {}" d="{}"/>', bar.style.colour, ends_path))
+            drawing.text(shortened(bar.name, _MOST_LETTERS), _LEFT - 10, y + 4.5, "end", "")
+        left = x(bar.interval.low)
+        right = x(bar.interval.high)
+        ends_path = f"M{left} {y}H{right}M{left} {y - 4}v8M{right} {y - 4}v8"
+        drawing.path(f"cross {bar.style.colour}", ends_path)
         mark = '<path class="mark {}" transform="translate({} {})" d="{}"/>'
-        parts.append(_svg(mark, bar.style.colour, x(bar.value), y, bar.style.mark))
+        drawing.add(mark, bar.style.colour, x(bar.value), y, bar.style.mark)
     height = bottom + 46
-    pattern = (
+    return Markup(
         '<svg class="plot" viewBox="0 -14 {} {:g}" role="img" aria-label="{}">'
         "<title>{}</title><desc>{}</desc>{}</svg>"
-    )
-    drawing = Markup("").join(parts)
-    return _svg(pattern, _WIDTH, height + 14, axis, axis, _described(bars), drawing)
+    ).format(_WIDTH, height + 14, axis, axis, _described(bars), drawing.content)
 
 
 def _middles_of(bars: Sequence[Bar]) -> list[float]:
@@ -107,14 +108,6 @@ def _described(bars: Sequence[Bar]) -> str:
     parts = []
     for bar in bars:
         name = f"{plain(bar.name)}: " if bar.name else ""
-        parts.append(f"{name}{bar.value:.3g} ({bar.low:.3g} to {bar.high:.3g})")
+        ends = bar.interval
+        parts.append(f"{name}{bar.value:.3g} ({ends.low:.3g} to {ends.high:.3g})")
     return "; ".join(parts)
-
-
-def _svg(pattern: str, *values: object) -> Markup:
-    return Markup(pattern).format(*values)  # noqa: S704 - ours
-
-
-def _text(label: str, x: float, y: float, anchor: str, classes: str) -> Markup:
-    pattern = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
-    return _svg(pattern, classes, x, y, anchor, label)

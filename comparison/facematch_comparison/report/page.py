@@ -101,7 +101,7 @@ def money(value: float | None, currency: str | None) -> Markup:
 
 
 def width_of(interval: Interval | None) -> float | None:
-    return interval.high - interval.low if interval else None
+    return interval.width if interval else None
 
 
 def ends(interval: Interval | None, form: Form, unit: str = "") -> Markup:
@@ -232,7 +232,7 @@ class Tables:
         return self._by_system(self._verdict_on)
 
     def _verdict_on(self, system: System) -> Row:
-        point = _point(system)
+        point = system.point
         service = system.service
         fnmr = Markup()
         if point and self._has_failures_to_acquire:  # without one, every FNMR equals its FRR
@@ -362,8 +362,7 @@ class Tables:
                         Bar(
                             name="" if bars else group,
                             value=100 * shown.value,
-                            low=100 * shown.interval.low,
-                            high=100 * shown.interval.high,
+                            interval=shown.interval.times(100),
                             style=style_of(number),
                         )
                     )
@@ -440,7 +439,7 @@ class Tables:
         """The system, rate and name of each rate with fewer errors than the rule of 30 requires."""
         few = []
         for system in self.systems:
-            point = _point(system)
+            point = system.point
             rates = {"FMR": point.fmr, "FRR": point.frr} if point else {}
             for rate_name, shown in rates.items():
                 if shown.errors < RULE_OF_30:
@@ -454,7 +453,7 @@ class Tables:
 
     def _worst_person_of(self, system: System) -> Row:
         few = system.concentration
-        point = _point(system)
+        point = system.point
         if not few or not point:
             return {}
         is_chosen = point.chosen_on == "evaluation"
@@ -524,10 +523,6 @@ def _size_row(part: Markup | str, size: SampleSize) -> Row:
         "Mated": count(size.mated),
         "Non-mated": count(size.non_mated),
     }
-
-
-def _point(system: System) -> OperatingPoint | None:
-    return system.at_required or system.at_default
 
 
 def _frr(point: OperatingPoint | None) -> Markup:

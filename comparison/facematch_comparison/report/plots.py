@@ -384,26 +384,51 @@ def _coordinate(share: float, start: float, end: float, beyond: float) -> float:
     return round(start + min(1 + beyond, max(-beyond, share)) * (end - start), 1)
 
 
-class _Plot:
+class Drawing:
+    """The elements of a figure, in drawing order."""
+
+    def __init__(self) -> None:
+        self._parts: list[Markup] = []
+
+    @property
+    def content(self) -> Markup:
+        """All elements."""
+        return Markup("").join(self._parts)
+
+    def add(self, pattern: str, *values: object) -> None:
+        """Add an element, in which the values are escaped."""
+        self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
+
+    def path(self, classes: str, d: str) -> None:
+        """Add a path."""
+        self.add('<path class="{}" d="{}"/>', classes, d)
+
+    def text(self, label: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
+        """Add a label."""
+        text = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
+        self.add(text, classes, x, y, anchor, label)
+
+
+class _Plot(Drawing):
     """A figure: axes and grid, then the added elements in drawing order."""
 
     def __init__(self, svg_id: str, *, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        super().__init__()
         # Prefix of the ids in this figure, unique in a page.
         self._svg_id = svg_id
         self._x = x
         self._y = y
-        self._parts: list[Markup] = []
         lines = [f"M{self.x(value)} {_TOP}V{_BOTTOM}" for value, _ in x.ticks]
         lines += [f"M{_LEFT} {self.y(value)}H{_RIGHT}" for value, _ in y.ticks]
-        self._path("grid", "".join(lines))
-        self._path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
+        self.path("grid", "".join(lines))
+        self.path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
         for tick, label in _with_room(x.ticks, self.x, lambda label: 4.0 * len(label) + 5):
-            self._text(label, tick, _BOTTOM + 20, "middle")
+            self.text(label, tick, _BOTTOM + 20, "middle")
         for tick, label in _with_room(y.ticks, self.y, lambda _label: 9.0):
-            self._text(label, _LEFT - 6, tick + 4.5, "end")
-        self._text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
+            self.text(label, _LEFT - 6, tick + 4.5, "end")
+        self.text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
         upright = '<text transform="translate(12 {}) rotate(-90)" text-anchor="middle">{}</text>'
-        self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
+        self.add(upright, (_TOP + _BOTTOM) / 2, y_name)
 
     def x(self, value: float, beyond: float = 0.0) -> float:
         """Return the x coordinate of a value, at most `beyond` widths outside the figure."""
@@ -411,16 +436,6 @@ class _Plot:
 
     def y(self, value: float, beyond: float = 0.0) -> float:
         return _coordinate(self._y.share(value), _BOTTOM, _TOP, beyond)
-
-    def _add(self, pattern: str, *values: object) -> None:
-        self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
-
-    def _path(self, classes: str, d: str) -> None:
-        self._add('<path class="{}" d="{}"/>', classes, d)
-
-    def _text(self, label: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
-        text = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
-        self._add(text, classes, x, y, anchor, label)
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
         """Return the coordinates of points; points far outside the figure are clipped later."""
@@ -444,7 +459,7 @@ class _Plot:
     ) -> None:
         points = " ".join(f"{x:g},{y:g}" for x, y in corners)
         svg = '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
-        self._add(svg, element, css_class, style_of(system).colour, self._svg_id, points, dashes)
+        self.add(svg, element, css_class, style_of(system).colour, self._svg_id, points, dashes)
 
     def dot(
         self, x: Rate | float, y: Rate, system: int, *, path: str = "", hollow: bool = False
@@ -465,36 +480,36 @@ class _Plot:
                 top_of_end = center_y - 4
                 ends_path += f"M{left_x} {center_y}H{right_x}"
                 ends_path += f"M{left_x} {top_of_end}v8M{right_x} {top_of_end}v8"
-            self._path(f"cross {style.colour}", ends_path)
+            self.path(f"cross {style.colour}", ends_path)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
         fill = " hollow" if hollow else ""
-        self._add(mark, style.colour, fill, data, center_x, center_y, style.mark)
+        self.add(mark, style.colour, fill, data, center_x, center_y, style.mark)
 
     def upright(self, value: float, label: str) -> None:
         """Draw a vertical line at a value of the x axis, with its label above the figure."""
         x = self.x(value)
-        self._path("limit", f"M{x} {_TOP - 4}V{_BOTTOM}")
+        self.path("limit", f"M{x} {_TOP - 4}V{_BOTTOM}")
         anchor = "start" if x < (_LEFT + _RIGHT) / 2 else "end"
-        self._text(label, x, _TOP - 10, anchor, "note")
+        self.text(label, x, _TOP - 10, anchor, "note")
 
     def level(self, value: float) -> None:
         """Draw a horizontal line at a value of the y axis."""
-        self._path("limit", f"M{_LEFT} {self.y(value)}H{_RIGHT + 4}")
+        self.path("limit", f"M{_LEFT} {self.y(value)}H{_RIGHT + 4}")
 
     def dots(self, corners: _Corners, pair_kind: str, size: int) -> None:
         """Draw a dot at each point; `kind` and `size` are classes of the style sheet."""
         # A line without length is drawn as its two ends: as a dot.
         d = "".join(f"M{x:g} {y:g}h0" for x, y in corners)
         if d:
-            self._path(f"dots {pair_kind} d{size}", d)
+            self.path(f"dots {pair_kind} d{size}", d)
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""
         inside = Markup(
             '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
         ).format(self._svg_id, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
-        return inside + Markup("").join(self._parts)
+        return inside + self.content
 
 
 def _with_room(

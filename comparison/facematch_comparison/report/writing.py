@@ -44,9 +44,8 @@ _NAMES: Final = ("probe", "reference", "person_1", "person_2")
 #: Columns of `wrong_pairs`.
 WRONG_COLUMNS: Final = ("system", "kind", "pair", *_NAMES, "score", "threshold")
 
-#: Columns of `curves` with numbers.
-_CURVE_NUMBERS: Final = (
-    "threshold",
+#: Columns of `curves` with rates.
+_CURVE_RATES: Final = (
     "fmr",
     "fmr_low",
     "fmr_high",
@@ -147,21 +146,17 @@ def curves(evaluation: Evaluation) -> DataFrame:
     ``frr``, 0 to 1, each followed by the bounds of its interval (``fmr_low``, ``fmr_high``). The
     curves are those of `Curve`, thinned for display; systems without scores have no rows.
     """
-    frames = [DataFrame({name: pd.Series(dtype=float) for name in _CURVE_NUMBERS})]
+    names = ("system", "threshold", *_CURVE_RATES)
+    frames = []
     for system in evaluation.systems:
         curve = system.curve
         if curve is not None:
-            columns = {"threshold": curve.thresholds}
-            for name in _CURVE_NUMBERS[1:]:
-                columns[name] = getattr(curve, name)
-            frame = DataFrame(columns)
-            frame.insert(0, "system", system.name)
+            rates = [getattr(curve, name) for name in _CURVE_RATES]
+            columns = [system.name, curve.thresholds, *rates]
+            frame = DataFrame(dict(zip(names, columns, strict=True)))
             frames.append(frame.sort_values("threshold", kind="stable"))
-    if len(frames) == 1:
-        frames[0].insert(0, "system", pd.Series(dtype=object))
-    else:
-        frames = frames[1:]  # an empty frame has no types
-    return pd.concat(frames, ignore_index=True).astype({"system": "string"})
+    whole = pd.concat(frames, ignore_index=True) if frames else DataFrame(columns=names)
+    return whole.astype({**dict.fromkeys(names, float), "system": "string"})
 
 
 def _frame(answers: Answers, study: Study | None) -> DataFrame:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import geometric_mean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
@@ -86,11 +86,12 @@ def cells_of(
             fta=group.own["fta"],
         )
         if group.people >= ENOUGH_PEOPLE_IN_GROUP:
-            cell = attrs.evolve(
-                cell,
-                fmr_ratio=group.ratio("fmr", confidence, joint),
-                frr_ratio=group.ratio("frr", confidence, joint),
-            )
+            ratios: dict[str, Any] = {}
+            for name in RATES:
+                ratios[f"{name}_ratio"] = _ratio_to_all(
+                    group.own[name], group.others[name], confidence, joint
+                )
+            cell = attrs.evolve(cell, **ratios)
         else:
             people = counted(group.people, "person", "people")
             reason = f"This group has only {people}; at least {ENOUGH_PEOPLE_IN_GROUP} are needed."
@@ -111,10 +112,6 @@ class _GroupRates:
         """The people of the FMR or of the FRR: the fewer, among those with pairs."""
         counts = [rate.subjects or 0 for rate in (self.own["fmr"], self.own["frr"]) if rate.trials]
         return min(counts, default=0)
-
-    def ratio(self, name: str, confidence: float, joint: float) -> Estimate | None:
-        """Return a rate relative to that of all pairs within groups, at confidence `joint`."""
-        return _ratio_to_all(self.own[name], self.others[name], confidence, joint)
 
 
 def group_differences(
@@ -208,7 +205,7 @@ def _difference(
 
 def _share(rate: Rate) -> str:
     """Return a rate in percent, and its counts."""
-    width = rate.interval.high - rate.interval.low if rate.interval else None
+    width = rate.interval.width if rate.interval else None
     return f"{percent(_value(rate), width)} % ({rate.errors:,} of {rate.trials:,})"
 
 

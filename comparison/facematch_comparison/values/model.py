@@ -63,6 +63,15 @@ class Interval:
     effective: float | None = None
     freedom: float | None = None
 
+    @property
+    def width(self) -> float:
+        """`high` - `low`."""
+        return self.high - self.low
+
+    def times(self, factor: float) -> Interval:
+        """Return the interval for `factor` times the value; the factor is at least 0."""
+        return attrs.evolve(self, low=self.low * factor, high=self.high * factor)
+
     def widened(self, interval: Interval) -> Interval:
         """Return this interval, widened to contain the other one."""
         return attrs.evolve(
@@ -104,6 +113,12 @@ class Estimate:
         return Estimate(
             value=-self.value, interval=attrs.evolve(ends, low=-ends.high, high=-ends.low)
         )
+
+    def plus(self, amount: float) -> Estimate:
+        """Return the estimate, moved by a number that is known."""
+        ends = self.interval
+        moved = attrs.evolve(ends, low=ends.low + amount, high=ends.high + amount)
+        return Estimate(value=self.value + amount, interval=moved)
 
 
 @attrs.frozen(kw_only=True)
@@ -608,6 +623,13 @@ class Difference:
     same_scores: int | None = None
     scatter: Scatter | None = None
     sentence: str = ""
+
+    @property
+    def worse(self) -> str | None:
+        """Name of the other system than `better`, or None."""
+        if self.better is None:
+            return None
+        return self.second if self.better == self.first else self.first
 
 
 @attrs.frozen(kw_only=True)

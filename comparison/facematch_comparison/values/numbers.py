@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .model import Interval
+    from .model import Estimate
 
 #: Significant digits of a bound: the usual number, and the maximum if fewer would cross a limit.
 BOUND_DIGITS: Final = 2
@@ -78,14 +78,15 @@ def amount(value: float) -> str:
     return text if value >= 0 else f"\N{MINUS SIGN}{text}"
 
 
-def spread(
-    value: float, interval: Interval, form: Callable[[float, float], str], noun: str = ""
+def estimate(
+    estimated: Estimate, noun: str = "", form: Callable[[float, float], str] = quantity
 ) -> str:
-    """Format a value with the ends of its interval, in the digits that the interval supports."""
-    width = interval.high - interval.low
+    """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``, with a noun after the value."""
+    interval = estimated.interval
+    width = interval.width
     low = form(interval.low, width)
     high = form(interval.high, width)
-    return f"{form(value, width)}{noun} ({low} to {high})"
+    return f"{form(estimated.value, width)}{noun} ({low} to {high})"
 
 
 def counted(number: int, singular: str, plural: str) -> str:

@@ -187,7 +187,7 @@ def read_labels(
     unclear: set[str] = set()
     #: The line of the first row without a label.
     open_line: int | None = None
-    for line, cells in sorted(rows, key=lambda row: _number_of(row[1])):
+    for line, cells in sorted(rows, key=lambda row: as_number(row[1]["number"])):
         label_text = cells[column].lower()
         if not label_text:
             open_line = open_line or line
@@ -218,7 +218,6 @@ def read_labels(
     )
 
 
-def _number_of(cells: Mapping[str, str]) -> int:
-    """Return a row's number; rows with another text in this column come last."""
-    number = cells["number"]
-    return int(number) if number.isdigit() else 1 << 60
+def as_number(text: str) -> int:
+    """Return the number of a row; rows with another text in its column come last."""
+    return int(text) if text.isdigit() else 1 << 60

@@ -75,10 +75,7 @@ class LabelledDifferences:
         corrected = (self.written - wrong_share * both) / (1 - 2 * wrong_share)
         _, persons = np.unique(self.persons, return_inverse=True)
         ends = interval_of_differences(corrected, persons, confidence, largest=self.scale)
-        return Estimate(
-            value=per * float(corrected.mean()),
-            interval=attrs.evolve(ends, low=per * ends.low, high=per * ends.high),
-        )
+        return Estimate(value=per * float(corrected.mean()), interval=ends.times(per))
 
     def both_labels(self, per: int) -> float:
         """Return the mean per so many calls of what both labels of each call would say."""

@@ -15,7 +15,7 @@ from facematch_core.base.tables import TextTable, escaped, read_table
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Operation
 
-from .review import FIXED_COLUMNS, LABEL_COLUMNS, LABELS, read_labels
+from .review import FIXED_COLUMNS, LABEL_COLUMNS, LABELS, as_number, read_labels
 
 #: Maximum size of a review file in bytes.
 _MAX_BYTES: Final = 1 << 25
@@ -83,7 +83,7 @@ class ReviewSheet:
                 cells.append("")
         numbers = self._column("number")
         # The label of an unfinished file is empty from some number on.
-        self._order = sorted(range(len(numbers)), key=lambda row: _as_number(numbers[row]))
+        self._order = sorted(range(len(numbers)), key=lambda row: as_number(numbers[row]))
 
     @property
     def rows(self) -> list[SheetRow]:
@@ -157,7 +157,3 @@ class ReviewSheet:
 
 def _as_answer(text: str) -> str:
     return ANSWERS[LABELS[text.lower()]] if text else ""
-
-
-def _as_number(text: str) -> int:
-    return int(text) if text.isdigit() else 1 << 60
