@@ -107,6 +107,7 @@ CLAIMS = table(
     fact("webhook.body", EVENT, "A delivery has payload with resource_type, action, object and resource, which is the run, and the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex."),
     fact("webhook.check", TESTS, "A delivery about a check or a report has resource_type, action and object with id, status, completed_at_iso8601 and href, and no resource. report.completed is sent for each report before check.completed (our choice); webhook_ids of a check selects the webhooks."),
     fact("webhook.when", OURS, "workflow_run.completed is sent whenever a run is approved, declined, put in review, abandoned or failed, and again when its decision is revised."),
+    fact("webhook.others", OURS, "Of Onfido's other events, such as check.started and workflow_task.completed, the mock sends none."),
     row("webhook.timeout_s", 10, SPEC, "A receiver must answer with 20x within 10 seconds."),
     row("webhook.delivered", range(200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),
     row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),

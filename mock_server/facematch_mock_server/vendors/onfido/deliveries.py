@@ -33,6 +33,8 @@ EVENTS = (
     "workflow_timeline_file.created",
     "workflow_run_evidence_folder.created",
 )
+#: The events that the mock sends.
+SENT = frozenset({runs.COMPLETED, "check.completed", "report.completed"})
 #: The paths of what an event is about, by its ``resource_type``.
 _PATHS = {"workflow_run": runs.PATH, checks.CHECK: checks.PATH, checks.REPORT: checks.REPORTS}
 
@@ -43,7 +45,9 @@ def compose(
     """Build and sign a delivery about a run, a check or a report."""
     session = delivery.session
     resource_type = session.service or "workflow_run"
-    claims.cite("webhook.body", "webhook.environments", "webhook.form", "webhook.when")
+    claims.cite(
+        "webhook.body", "webhook.environments", "webhook.form", "webhook.when", "webhook.others"
+    )
     payload: dict[str, Any] = {
         "resource_type": resource_type,
         "action": delivery.event,

@@ -170,6 +170,8 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
     events = body.get("events") or []
     if not isinstance(events, list) or not all(event in deliveries.EVENTS for event in events):
         problems.add("events", "has an unknown event")
+    elif events and deliveries.SENT.isdisjoint(events):
+        call.hint = f"this mock sends only {', '.join(sorted(deliveries.SENT))}"
     if type(body.get("enabled", True)) is not bool:
         problems.add("enabled", "must be true or false")
     check_text(problems, "name", body.get("name"))

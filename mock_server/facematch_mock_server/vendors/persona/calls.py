@@ -25,7 +25,7 @@ T = TypeVar("T")
 NEWEST_VERSION = "2025-12-08"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-_CASINGS = ("kebab", "camel", "snake")
+CASINGS = ("kebab", "camel", "snake")
 
 
 def new_id(prefix: str, uuid: str) -> str:
@@ -46,7 +46,7 @@ class PersonaCall(Call):
     def casing(self) -> str:
         """The casing of the answer's keys: ``kebab``, ``camel`` or ``snake``."""
         key_inflection = self.request.header("key-inflection")
-        if key_inflection in _CASINGS:
+        if key_inflection in CASINGS:
             self.claims.cite("inflection.asked")
             return str(key_inflection)
         return str(self.claims["inflection.default"])

@@ -205,7 +205,9 @@ def read(call: PersonaCall) -> Response:
     session = call.find_session_and_expire_if_due()
     resources.cite_verifications(call.claims, session)
     call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
-    includes = (call.query.get("include") or "").split(",")
+    includes = list(filter(None, (call.query.get("include") or "").split(",")))
+    if set(includes) - {"verifications"}:
+        call.hint = "this mock includes verifications alone"
     body = resources.show_inquiry_document(session, with_verifications="verifications" in includes)
     return call.answer("inquiry.shown", body)
 

@@ -24,7 +24,7 @@ from facematch_mock_server.world.webhooks import (
 )
 
 from . import resources
-from .calls import PersonaCall, new_id
+from .calls import CASINGS, PersonaCall, new_id
 from .inflection import inflect
 from .resources import (
     APPROVED,
@@ -158,10 +158,14 @@ def create(call: PersonaCall) -> Response:
         if name not in attributes:
             call.refuse("hook.missing", name=name)
     casing = attributes.get("api-key-inflection")
+    if casing not in (None, *CASINGS):
+        call.refuse("body.wrong", name="api-key-inflection", kind="camel, kebab or snake")
     if casing not in (None, call.claims["inflection.default"]):
         call.hint = f"this mock sends {casing} keys only with --switch key_inflection={casing}"
     url = call.read_value(attributes, "url", str, "a string") or ""
     events = call.read_value(attributes, "enabled-events", list, "an array") or []
+    if any(event not in (*EVENTS, "*") for event in events):
+        call.hint = f"this mock sends only {', '.join(EVENTS)}"
     if not may_send(url, call.world.account.shared.deliver_to):
         call.refuse("hook.url")
     ids = call.world.ids

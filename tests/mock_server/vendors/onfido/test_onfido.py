@@ -387,6 +387,20 @@ def test_end_of_a_run_is_told(engine, people, act):
     assert payload["object"]["status"] == on_newest()(engine).json()["status"]
 
 
+@pytest.mark.parametrize(
+    ("events", "is_hinted"),
+    [
+        ([], False),
+        (["check.started", "check.completed"], False),
+        (["check.started", "workflow_task.completed"], True),
+    ],
+)
+def test_webhook_that_gets_nothing_from_the_mock_has_a_hint(engine, events, is_hinted):
+    answer = engine.handle(ask(WEBHOOKS, {"url": HOOK, "events": events}))
+    assert answer.status == 201
+    assert ("sends only" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
 def test_webhook_of_one_environment_gets_no_event_of_the_other(engine, people):
     for environments in (["live"], ["sandbox"], ["live", "sandbox"]):
         engine.handle(ask(WEBHOOKS, {"url": HOOK, "environments": environments}))

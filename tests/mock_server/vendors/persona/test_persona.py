@@ -676,6 +676,38 @@ def test_both_secrets_sign_during_a_rotation(engine):
     assert ask(engine, changing_webhook("clone")).status == 404
 
 
+@pytest.mark.parametrize(
+    ("events", "hint"),
+    [(["*"], ""), (["inquiry.approved", "case.\ncreated"], "this mock sends only inquiry.created")],
+)
+def test_webhook_for_events_that_the_mock_lacks_has_a_hint(engine, events, hint):
+    body = {"data": {"attributes": {"name": "a", "url": HOOK, "enabled-events": events}}}
+    answer = ask(engine, persona_request("/api/v1/webhooks", body))
+    assert answer.status == 201
+    assert (answer.header("X-Facematch-Hint") or "").startswith(hint)
+    assert (answer.header("X-Facematch-Hint") is None) is (hint == "")
+
+
+@pytest.mark.parametrize(("casing", "status"), [("kebab", 201), ("camel", 201), ("upper\n", 400)])
+def test_casing_of_a_webhook_is_one_of_personas(engine, casing, status):
+    attributes = {"name": "a", "url": HOOK, "enabled-events": ["*"], "api-key-inflection": casing}
+    body = {"data": {"attributes": attributes}}
+    answer = ask(engine, persona_request("/api/v1/webhooks", body))
+    assert answer.status == status
+    is_hinted = "key_inflection=camel" in (answer.header("X-Facematch-Hint") or "")
+    assert is_hinted is (casing == "camel")
+
+
+@pytest.mark.parametrize(
+    ("include", "is_hinted"), [("", False), ("verifications", False), ("account", True)]
+)
+def test_inquiry_with_what_the_mock_does_not_include_has_a_hint(engine, include, is_hinted):
+    ask(engine, starting())
+    answer = ask(engine, persona_request(f"{INQUIRIES}/{nth(engine, 1)}?include={include}"))
+    assert answer.status == 200
+    assert ("includes" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
 @pytest.mark.parametrize("name", ["name", "url", "enabled-events"])
 def test_webhook_needs_a_name_a_url_and_events(engine, name):
     attributes = {"name": "a", "url": HOOK, "enabled-events": ["*"], "custom-http-headers": {}}
