@@ -210,7 +210,14 @@ def redraw(
             thresholds[number] = FixedThreshold(table, threshold)
         else:
             thresholds[number] = RedrawnThreshold(table, fmr)
-    pairs = [MatedPairs(systems[each.system].table, each.rows) for each in series]
+    # Several comparisons of a system are often about the same pairs.
+    found: dict[tuple[int, bytes], MatedPairs] = {}
+    pairs = []
+    for each in series:
+        key = (each.system, each.rows.tobytes())
+        if key not in found:
+            found[key] = MatedPairs(systems[each.system].table, each.rows)
+        pairs.append(found[key])
     redrawn = [each for each in thresholds.values() if isinstance(each, RedrawnThreshold)]
     while True:
         # All systems have the same people.
@@ -254,9 +261,12 @@ def _rates(
         refused = {}
         for system, threshold in thresholds.items():
             refused[system] = threshold.highest_refused(draws)
+        frr_of: dict[MatedPairs, float] = {}
         for each, mated, own_rates in zip(series, pairs, rates, strict=True):
             if number < each.resamples:
-                own_rates[number] = mated.frr(draws, refused[each.system])
+                if mated not in frr_of:
+                    frr_of[mated] = mated.frr(draws, refused[each.system])
+                own_rates[number] = frr_of[mated]
     return rates
 
 
