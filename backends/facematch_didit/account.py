@@ -53,7 +53,10 @@ class DiditAccount:
     """
 
     def __init__(self, *, api_key: Secret | str, **settings: Any) -> None:
-        self._backend = DiditBackend(api_key=api_key, **settings)
+        try:
+            self._backend = DiditBackend(api_key=api_key, **settings)
+        finally:
+            del api_key  # a traceback keeps this frame, and error trackers send its variables
         self._is_own = True
 
     @classmethod

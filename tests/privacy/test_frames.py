@@ -37,7 +37,7 @@ from kit.watched import CALLERS
 import facematch_core as fm
 from facematch_core import Secret, errors
 from facematch_core.backend import Backend
-from facematch_didit import DiditBackend
+from facematch_didit import DiditAccount, DiditBackend
 
 #: Of 12 KB each, with metadata: what a caller reads from an upload.
 PROBE = canaries.probe().data
@@ -355,6 +355,7 @@ def test_no_failed_opening_keeps_a_key(name, mistake):
         lambda: Secret(canaries.API_KEY.encode()),
         lambda: DiditBackend(api_key=canaries.API_KEY, base_url="https://faces.example"),
         lambda: DiditBackend(api_key=canaries.API_KEY, connect_timeout_s=-1),
+        lambda: DiditAccount(api_key=canaries.API_KEY, connect_timeout_s=-1),
         lambda: fm.SqlStore(f"mysql://facematch:{canaries.API_KEY}@127.0.0.1/x"),
         lambda: fm.Image.from_bytes(BROKEN),
         lambda: fm.Image.from_base64(base64.b64encode(PROBE) + b"?"),
