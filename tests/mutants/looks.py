@@ -1053,6 +1053,17 @@ class WaitsAMoment(SessionReference):
 
 
 @caught_by("R58")
+class PromisesWithoutAnId(SessionReference):
+    """A deletion is said to be under way if the record has no id, and it is done."""
+
+    def delete_steps(self, request):
+        deletion = yield from super().delete_steps(request)
+        if request.record.session_id is None:
+            return evolve(deletion, state=hosted.DeletionState.REQUESTED)
+        return deletion
+
+
+@caught_by("R58")
 class NothingToDelete(SessionReference):
     """What is deleted was not there."""
 
