@@ -6,7 +6,7 @@ import pytest
 from kit.logins import LoginRules
 from kit.own_sender import OwnSenderRules
 from kit.vendors import BUNDLED_VENDORS
-from vendors.alibaba import AlibabaSimulator
+from vendors.alibaba import AlibabaSimulator, AlibabaWithEverySetting
 from vendors.azure import AzureSimulator
 from vendors.baidu import BaiduLoginSimulator, BaiduSimulator
 from vendors.compreface import ComprefaceSimulator
@@ -20,7 +20,7 @@ from vendors.regula import RegulaSimulator
 from vendors.rekognition import RekognitionSimulator
 from vendors.stripe import StripeSimulator
 from vendors.sumsub import SumsubSimulator
-from vendors.tencent import TencentSimulator
+from vendors.tencent import TencentSimulator, TencentWithATemporaryKey
 from vendors.veriff import VeriffReferenceSimulator, VeriffSimulator
 
 from facematch_core.testing import BackendContract
@@ -66,12 +66,22 @@ class TestAlibaba(Contract):
     opened = AlibabaSimulator
 
 
+@pytest.mark.slow
+class TestAlibabaWithEverySetting(TestAlibaba):
+    opened = AlibabaWithEverySetting
+
+
 class TestSumsub(Contract):
     opened = SumsubSimulator
 
 
 class TestTencent(OwnSenderRules, Contract):
     opened = TencentSimulator
+
+
+@pytest.mark.slow
+class TestTencentWithATemporaryKey(TestTencent):
+    opened = TencentWithATemporaryKey
 
 
 @pytest.mark.slow

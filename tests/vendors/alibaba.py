@@ -186,6 +186,7 @@ def scenarios():
 
 SIMULATOR_KEY_ID = "LTAIexample00000000000000"
 SIMULATOR_KEY_SECRET = "dummySecretKey0000000000000000"
+SIMULATOR_TOKEN = "simulator-token-of-a-temporary-key-5d1c"
 KEYS = {"access_key_id": SIMULATOR_KEY_ID, "access_key_secret": SIMULATOR_KEY_SECRET}
 PICTURES = {"ImageDataA": "probe", "ImageDataB": "reference", "Tasks.1.ImageData": "probe"}
 NEVER = {
@@ -236,6 +237,19 @@ class AlibabaSimulator(MockSimulator):
         return {
             name: base64.b64decode(fields[key]) for key, name in PICTURES.items() if key in fields
         }
+
+
+class AlibabaWithEverySetting(AlibabaSimulator):
+    """Takes a temporary key, and asks for good pictures."""
+
+    secrets = (*AlibabaSimulator.secrets, SIMULATOR_TOKEN)
+    keys = {**KEYS, "security_token": SIMULATOR_TOKEN, "quality_threshold": 60.0}
+
+    def accepts(self, request):
+        is_comparison = request.headers["x-acs-action"] == "CompareFace"
+        asks = request.fields.get("QualityScoreThreshold") == "60"
+        has_token = request.headers["x-acs-security-token"] == SIMULATOR_TOKEN
+        return has_token and asks is is_comparison
 
 
 def compared(confidence, tips=""):

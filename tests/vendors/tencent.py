@@ -220,6 +220,7 @@ def scenarios():
 
 SIMULATOR_SECRET_ID = "AKIDEXAMPLE0000000000000000000000000"
 SIMULATOR_SECRET_KEY = "dummySecretKey00000000000000000x"
+SIMULATOR_TOKEN = "simulator-token-of-a-temporary-key-5d1c"
 KEYS = {
     "secret_id": SIMULATOR_SECRET_ID,
     "secret_key": SIMULATOR_SECRET_KEY,
@@ -263,6 +264,16 @@ class TencentSimulator(MockSimulator):
     def understand(self, request):
         body = request.json()
         return {name: base64.b64decode(body[key]) for key, name in PICTURES.items() if key in body}
+
+
+class TencentWithATemporaryKey(TencentSimulator):
+    """Takes a temporary key."""
+
+    secrets = (*TencentSimulator.secrets, SIMULATOR_TOKEN)
+    keys = {**KEYS, "session_token": SIMULATOR_TOKEN}
+
+    def accepts(self, request):
+        return request.headers["X-TC-Token"] == SIMULATOR_TOKEN
 
 
 def answer(score, model="3.0"):
