@@ -332,6 +332,13 @@ class SessionSimulator(abc.ABC):
         """Return options for a start, of the declared type (to get a portrait, for example)."""
         return declared()
 
+    def other_options(self, declared: type) -> Mapping[Any, str]:
+        """Return further options for a start, each with a text that its requests then contain.
+
+        Without any, the kit cannot check that options arrive.
+        """
+        return {}
+
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
         """Return the body and headers of a newly signed webhook about a session."""
         raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")

@@ -395,6 +395,9 @@ class VeriffSessions(MockSessionsWithWebhooks):
         attempts[place[1]] = {"id": session_id, "status": word}
         return {**body, "verifications": attempts}
 
+    def other_options(self, declared):
+        return {declared(end_user_id=OTHER_ID): OTHER_ID}
+
     def webhooks(self, session_id):
         body, _ = self.deliver(session_id)
         vendor_data = json.loads(body)["verification"]["vendorData"]

@@ -148,6 +148,7 @@ class StartDesk(Desk):
                 label = f"a start with the {name} {options[name]}"
                 assert is_sent, f"{label} does not send it to the vendor"
         self._check_received(self.player.received(id_of(session)), options)
+        self._check_own_options()
         lasts_s = self.player.lasts_s(id_of(session))
         if lasts_s is not None:
             is_in_time = SHORTEST_S <= lasts_s <= OPEN_S
@@ -164,6 +165,18 @@ class StartDesk(Desk):
         self.bench.skip_unless_testable(
             is_known, "does not say how long a link or token works (`lasts_s`)"
         )
+
+    def _check_own_options(self) -> None:
+        """Assert that the plug-in's own options of a start reach the vendor."""
+        options_class = self.capabilities.options
+        if options_class is None:
+            return
+        for options, sent in self.player.other_options(options_class).items():
+            with self.bench.record_exchanges() as exchanges:
+                self.start(options=options)
+            text = " ".join(text_of_request(exchange.request) for exchange in exchanges)
+            is_sent = sent in unquote(text) or not exchanges
+            assert is_sent, f"a start with {options} does not send {sent} to the vendor"
 
     def _check_received(self, received: Mapping[str, Any], options: Mapping[str, str]) -> None:
         """Assert that the vendor has read the options of a start where it looks for them."""

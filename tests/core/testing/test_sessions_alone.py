@@ -12,12 +12,14 @@ from mutants.sessions import (
     SessionReference,
     SessionVendor,
 )
+from vendors.veriff import VeriffSimulator
 
 import facematch_core as fm
 from facematch_core import Operation, models
 from facematch_core.backend import Capabilities, ImageFormat
 from facematch_core.testing import SessionCase, SimulatorReply
 from facematch_core.testing.simulator import OPERATION_OF
+from facematch_veriff import VeriffBackend
 
 FREE = models.Billing(models.Charged.NO, "it was not sent")
 SITUATIONS = SessionVendor.situations - OPERATION_OF.keys()
@@ -183,3 +185,15 @@ def test_settings_of_a_session_only_plug_in_are_checked():
     [case] = run(mutant.make, {"R52"})
     assert case.status is Status.FAILED
     assert "`environment_variables` names unknown settings" in case.reason
+
+
+def test_an_option_of_a_start_that_is_dropped_is_named():
+    class Drops(VeriffBackend):
+        def start_steps(self, request):
+            return super().start_steps(attrs.evolve(request, options=None))
+
+    keys = {**VeriffSimulator.keys, "environment": "mock"}
+    simulator = type("Simulator", (VeriffSimulator,), {"backend_class": Drops, "keys": keys})
+    [case] = run(simulator, {"R52"})
+    assert case.status is Status.FAILED
+    assert "VeriffSessionOptions" in case.reason
