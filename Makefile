@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
-# For tests that take many minutes; tests/kit/limits.py ends the other ones after five.
+# For tests that take many minutes; tests/kit/limits.py ends the other ones after twenty.
 PATIENT := --override-ini test_limit_s=2400
 # Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE

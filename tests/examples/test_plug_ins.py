@@ -60,7 +60,7 @@ class Installed:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
+            timeout=1000,
             check=False,
         )
         assert (done.returncode != 0) == fails, done.stdout

@@ -18,7 +18,7 @@ def test_each_example_service_passes_its_own_tests(name, passed):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=1000,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -24,7 +24,7 @@ WATCHED_SINCE = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser):
-    parser.addini("test_limit_s", "seconds after which a test fails", default="320")
+    parser.addini("test_limit_s", "seconds after which a test fails", default="1200")
 
 
 def _limit_s(config):
