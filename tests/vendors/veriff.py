@@ -204,6 +204,7 @@ def scenarios():
         listing(5),
         downloading(5),
         download(UNKNOWN),
+        start(features=["selfid"]),
     )
     return [
         Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),

@@ -89,6 +89,7 @@ CLAIMS = table(
     _error("start.vendor_data_type", 400, "1501: vendorData must be a string.", CODES, "vendorData is a string."),
     row("start.answer", Reply(201), SESSIONS, "A new session has id, url, vendorData, host, status `created` and sessionToken. Each request makes a new one."),
     fact("start.token", OURS, "sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the language of the page (Veriff's demo); `person` and `document` are accepted and ignored."),
+    fact("start.features", CODES, "Features that are not supported are 1301 at Veriff. As no page lists those that are, the mock takes any, with a hint (ours)."),
     fact("page.messages", WEB_SDK, "In a frame, the page sends VERIFF_HANDSHAKE and VERIFF_STARTED when it is opened, VERIFF_SUBMITTED after an attempt, VERIFF_FINISHED at the end, with any verdict, VERIFF_CANCELED when the person leaves, and VERIFF_RELOAD_REQUEST when the person denies the camera."),
     fact("page.order", OURS, "In a frame, a person whom Veriff asks to resubmit tries again at once; an expired session sends nothing, and the page does not go to the callback."),
     row("session.lifetime_s", 604_800, HELP, "A session that nobody opens within 7 days is expired; one that the person began and did not finish is abandoned."),

@@ -104,6 +104,9 @@ def start(call: VeriffCall) -> Response:
         language=sent.get("lang"),
         is_live=call.is_live,
     )
+    if sent.get("features"):
+        call.claims.cite("start.features")
+        call.hint = "Veriff refuses features that are not supported by 1301; this mock takes any"
     call.claims.cite("start.token", "page.messages", "page.order")
     return call.answer("start.answer", describe_session(call, session, session.status))
 

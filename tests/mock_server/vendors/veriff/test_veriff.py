@@ -219,6 +219,13 @@ def test_session_id_of_another_form_is_refused(engine, number, code):
     assert code_of(engine.handle(veriff.about(number, "GET", "/decision"))) == (400, code)
 
 
+@pytest.mark.parametrize(("features", "is_hinted"), [(["x"], True), ([], False), (None, False)])
+def test_features_are_taken_with_a_hint(engine, features, is_hinted):
+    answer = engine.handle(veriff.start(features=features))
+    assert answer.status == 201
+    assert ("1301" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
 def test_inactive_integration_is_401(engine, control):
     control.add_key(key="inactive", client=veriff.WEAK, allowed=False)
     keys = {"client": veriff.WEAK, "secret": "inactive"}
