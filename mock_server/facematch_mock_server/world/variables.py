@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ class Variables:
         keys: The mock's keys by variable, a mapping for each way to sign in. The first that has
             all of these variables that are set is used; if none has, all are.
         without: Variables with keys that the mock does not have, such as a session token.
+        other_sources: Further variables, and files (``~/...``), from which the vendor's clients
+            take a program's own keys. The mock's would replace them, also for other services.
         settings: Values without which programs do not start, such as a region. If one of them is
             set, all stay as they are.
         address: The variable with the address of the API; None if there is none.
@@ -30,6 +33,7 @@ class Variables:
 
     keys: tuple[Mapping[str, str], ...] = ()
     without: tuple[str, ...] = ()
+    other_sources: tuple[str, ...] = ()
     settings: Mapping[str, str] = attrs.field(factory=dict)
     address: str | None = None
     own_address: str | None = None
@@ -46,9 +50,14 @@ class Variables:
 
     def values_for_a_program_without_keys(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the mock's keys, and what else a program needs to start; none if it has a key."""
-        names = {name for way in self.keys for name in way}.union(self.without)
+        names = {name for way in self.keys for name in way}.union(self.without, self.other_sources)
         if any(environment.get(name) for name in names):
             return {}
+        for name in self.other_sources:
+            # Not Path: it raises for a user without a home.
+            file = os.path.expanduser(name)  # noqa: PTH111
+            if os.path.isabs(file) and os.path.exists(file):  # noqa: PTH110, PTH117
+                return {}
         changes = self.changes_for_keys(environment)
         if self.address is not None and not environment.get(self.address):
             changes[self.address] = self.own_address

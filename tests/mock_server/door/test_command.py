@@ -13,6 +13,7 @@ from facematch_mock_server import MockServer
 from facematch_mock_server.door import Door
 from facematch_mock_server.door.command import run_command
 from facematch_mock_server.door.variables import variables_for
+from facematch_mock_server.world.variables import Variables
 
 FACEMATCH = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
 ASK = """
@@ -77,7 +78,8 @@ for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SESSION_TOKEN", "FACE_ENDPO
 
 
 @pytest.mark.parametrize("has_token", [True, False])
-def test_program_without_keys_gets_the_mocks(monkeypatch, has_token):
+def test_program_without_keys_gets_the_mocks(monkeypatch, tmp_path, has_token):
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in os.environ:
         if name.startswith(("AWS_", "FACE_")):
             monkeypatch.delenv(name)
@@ -91,6 +93,28 @@ def test_program_without_keys_gets_the_mocks(monkeypatch, has_token):
     assert values["FACE_ENDPOINT"].endswith(".cognitiveservices.azure.com")
     assert values["ONFIDO_API_TOKEN"] == "None"
     assert values["ONFIDO_OAUTH_CLIENT_ID"] == "the-programs-own"
+
+
+@pytest.mark.parametrize("source", ["variable", "file"])
+def test_keys_of_a_profile_are_the_programs_own(monkeypatch, tmp_path, source):
+    """The mock's would replace them, also for the program's S3."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in os.environ:
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    if source == "variable":
+        monkeypatch.setenv("AWS_PROFILE", "shop")
+    else:
+        (tmp_path / ".aws").mkdir()
+        (tmp_path / ".aws" / "credentials").write_text("[default]\n")
+    done = run_behind_a_door(["--vendor=rekognition"], PRINT)
+    values = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert (values["AWS_ACCESS_KEY_ID"], values["AWS_REGION"]) == ("None", "None")
+
+
+def test_program_of_a_user_without_a_home_gets_the_mocks_keys():
+    variables = Variables(keys=({"KEY": "of-the-mock"},), other_sources=("~nobody-here/keys",))
+    assert variables.values_for_a_program_without_keys({}) == {"KEY": "of-the-mock"}
 
 
 def test_owner_of_a_door_host_is_served_without_being_named():

@@ -241,7 +241,16 @@ VENDOR = base.Vendor(
     variables=Variables(
         keys=(
             {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY_ID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": KEY_SECRET},
-        )
+        ),
+        # alibabacloud-credentials 1.0.12.
+        other_sources=(
+            "ALIBABA_CLOUD_PROFILE",
+            "ALIBABA_CLOUD_CREDENTIALS_FILE",
+            "ALIBABA_CLOUD_CREDENTIALS_URI",
+            "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
+            "~/.alibabacloud/credentials.ini",
+            "~/.aliyun/config.json",
+        ),
     ),
     key_of=Alibaba.key.client_of,
     records=Nonces,

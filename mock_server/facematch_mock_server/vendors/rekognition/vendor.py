@@ -271,6 +271,17 @@ VENDOR = base.Vendor(
         keys=({"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": LIVE_KEY},),
         # botocore reads both names.
         without=("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+        # botocore 1.44.5, credentials.py and configprovider.py.
+        other_sources=(
+            "AWS_PROFILE",
+            "AWS_DEFAULT_PROFILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "~/.aws/credentials",
+            "~/.aws/config",
+        ),
         settings={"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"},
         address="AWS_ENDPOINT_URL_REKOGNITION",
         common_address="AWS_ENDPOINT_URL",

@@ -228,6 +228,8 @@ VENDOR = base.Vendor(
     first_keys={SECRET_KEY: Key(kind=KeyKind.LIVE, client=SECRET_ID)},
     variables=Variables(
         keys=({"TENCENTCLOUD_SECRET_ID": SECRET_ID, "TENCENTCLOUD_SECRET_KEY": SECRET_KEY},),
+        # tencentcloud-sdk-python-common 3.1.195, credential.py.
+        other_sources=("~/.tencentcloud/credentials",),
         settings={"TENCENTCLOUD_REGION": "ap-guangzhou"},
     ),
     key_of=Tencent.key.client_of,
