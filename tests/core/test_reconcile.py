@@ -149,12 +149,21 @@ def about_another(attempt):
     [
         lambda _: None,
         lambda _: 1 / 0,
+        find_result({"decision": "match"}),
         find_result(liveness_result(ids=models.Ids(call="a-1"))),
         find_result(match_result(ids=models.Ids(call="a-2"))),
         find_result(match_result()),
         about_another,
     ],
-    ids=["none", "bug", "kind", "another's record", "nobody's record", "another attempt"],
+    ids=[
+        "none",
+        "bug",
+        "no result",
+        "kind",
+        "another's record",
+        "nobody's record",
+        "another attempt",
+    ],
 )
 def test_wrong_reconcile_result_is_a_plug_in_fault(says):
     with pytest.raises(fm.BackendUnavailable):
