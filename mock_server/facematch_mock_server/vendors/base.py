@@ -1077,6 +1077,17 @@ def is_uuid(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch(_UUID, value, re.IGNORECASE) is not None
 
 
+def is_date(value: object) -> bool:
+    """Return whether a value is a date such as 1990-01-31."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return False
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
 def as_fraction(score: float) -> float:
     """Convert a score from 0-100 to 0-1, with five decimals."""
     return float((Decimal(str(score)) / 100).quantize(Decimal("0.00001"), ROUND_HALF_UP))

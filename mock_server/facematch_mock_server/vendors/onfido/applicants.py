@@ -11,7 +11,7 @@ import attrs
 
 from facematch_mock_server.base.messages import MULTIPART, URLENCODED, Response
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.vendors.base import Call, read_or_empty
+from facematch_mock_server.vendors.base import Call, is_date, read_or_empty
 from facematch_mock_server.vendors.tokens import TokenRecords
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
@@ -154,7 +154,7 @@ def receivers_of(world: World, *, is_live: bool) -> frozenset[str]:
     for destination in world.outbox.destinations.all():
         # A webhook that the control added has no environments: it gets the events of both.
         webhook = world.records.webhooks.find(destination.uuid) or {}
-        if environment in webhook.get("environments", _ENVIRONMENTS):
+        if environment in (webhook.get("environments") or _ENVIRONMENTS):
             ids.add(destination.uuid)
     return frozenset(ids)
 
@@ -266,16 +266,6 @@ def _check_items(problems: FieldProblems, body: Mapping[str, Any]) -> None:
                 problems.add("consents", "each needs a name, and granted: true or false")
 
 
-def _is_date(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        dt.date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
 def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an applicant: the former ones, replaced by those that were sent."""
     body = {**former, **call.read_object("body.wrong")}
@@ -288,7 +278,7 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
             problems.add(name, "has invalid characters")
     for name in _PLAIN_FIELDS:
         check_text(problems, name, body.get(name))
-    if body.get("dob") is not None and not _is_date(body["dob"]):
+    if body.get("dob") is not None and not is_date(body["dob"]):
         problems.add("dob", "must be a date such as 1990-01-31")
     _check_address(problems, body.get("address"))
     _check_items(problems, body)

@@ -133,7 +133,7 @@ def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", session_fields.get("lang") or "en"):
         call.refuse("body.invalid")
     date_of_birth = (session_fields.get("person") or {}).get("dateOfBirth")
-    if date_of_birth is not None and not _is_date(date_of_birth):
+    if date_of_birth is not None and not base.is_date(date_of_birth):
         call.refuse("start.date")
     end_user_id = session_fields.get("endUserId")
     if end_user_id is not None and not base.is_uuid(end_user_id):
@@ -154,17 +154,6 @@ def _check_vendor_data(call: VeriffCall, vendor_data: object) -> None:
         call.refuse("start.vendor_data_type")
     if len(vendor_data) > 1000:
         call.refuse("start.vendor_data_long")
-
-
-def _is_date(value: object) -> bool:
-    """Return whether a value is a date such as 1990-01-31."""
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        return False
-    try:
-        dt.date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_timestamp(call: VeriffCall, value: object) -> None:

@@ -115,6 +115,8 @@ ADDRESS = {"postcode": "S2 2DF", "country": "GBR"}
         ("address", ADDRESS | {"line1": "a*b"}, "address.line1"),
         ("dob", "31/01/1990", "dob"),
         ("dob", 1990, "dob"),
+        ("dob", "19900131", "dob"),
+        ("dob", "1990-02-30", "dob"),
         ("location", [], "location"),
         ("location", {"country_of_residence": "gbr"}, "location.country_of_residence"),
         ("id_numbers", {"type": "ssn"}, "id_numbers"),
@@ -402,7 +404,7 @@ def test_webhook_that_gets_nothing_from_the_mock_has_a_hint(engine, events, is_h
 
 
 def test_webhook_of_one_environment_gets_no_event_of_the_other(engine, people):
-    for environments in (["live"], ["sandbox"], ["live", "sandbox"]):
+    for environments in (["live"], ["sandbox"], ["live", "sandbox"], []):
         engine.handle(ask(WEBHOOKS, {"url": HOOK, "environments": environments}))
     people.finish(start(engine).json()["id"])
     secrets = [each.secret for each in engine.world.outbox.destinations.all()]
@@ -410,7 +412,7 @@ def test_webhook_of_one_environment_gets_no_event_of_the_other(engine, people):
     for _, letter, _ in carry(engine):
         signature = dict(letter.headers)["X-SHA2-Signature"]
         signers.append([hmac_hex(secret, letter.body) for secret in secrets].index(signature))
-    assert signers == [0, 2]
+    assert signers == [0, 2, 3]
 
 
 def test_revised_decision_is_told_again(engine, people, run_id):
