@@ -22,7 +22,7 @@ ENGINE = ROOT / "backends" / "facematch_local"
 VENDORS = {path.name for path in (ROOT / "backends").iterdir() if path.is_dir()} - {ENGINE.name}
 PACKAGES = {"facematch_core", "facematch_comparison", "facematch_mock_server", *VENDORS}
 pytestmark = pytest.mark.slow
-EXTRAS = "all cli compare door heif local mock opentelemetry postgres prometheus rekognition"
+EXTRAS = "all compare door heif local mock opentelemetry postgres prometheus rekognition"
 EXTRAS += " store testing"
 
 
