@@ -391,7 +391,14 @@ class Call:
         return self.upload(field, "", content)
 
     def picture_at(
-        self, field: str, link: object, *, max_bytes: int, refusal: str, **filled: Any
+        self,
+        field: str,
+        link: object,
+        *,
+        max_bytes: int,
+        refusal: str,
+        is_s3_key: bool = False,
+        **filled: Any,
     ) -> Upload:
         """Return the picture that a client names instead of sending it, and record it.
 
@@ -409,6 +416,7 @@ class Call:
             max_bytes: The vendor's limit. Of a longer picture one byte more is returned, so that
                 the vendor's check of sizes refuses it.
             refusal: The claim with the vendor's refusal of a link that it cannot read.
+            is_s3_key: Whether the link is a bucket and a key.
             filled: Values for the ``{names}`` in that claim's body.
         """
         # Without it the server could wait for itself.
@@ -425,7 +433,7 @@ class Call:
             content = fetch_picture(link, max_bytes + 1)
         if content is None:
             self.claims.cite("link.card")
-            content = find_card(link)
+            content = find_card(link, is_s3_key=is_s3_key)
         if content is None:
             self.hint = (
                 f"name this link: --picture {_show_link(link)}=FILE, or control.pictures; "

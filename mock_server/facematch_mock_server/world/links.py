@@ -94,13 +94,14 @@ def _read(picture: PictureSource) -> bytes:
         ) from None
 
 
-def find_card(link: str) -> bytes | None:
+def find_card(link: str, *, is_s3_key: bool = False) -> bytes | None:
     """Return the included card whose file name, such as ``p1.png``, a link or a key ends with.
 
-    None for any other name, and for a link to this machine, where a missing picture stays missing.
+    None for any other name, for a link to this machine, where a missing picture stays missing, and
+    for a text that is neither a link nor a key in S3.
     """
-    is_link = "://" in link
-    if is_link and (may_send(link, ()) or not link.startswith(("http://", "https://"))):
+    is_far = link.startswith(("http://", "https://")) and not may_send(link, ())
+    if not is_s3_key and not is_far:
         return None
     _, _, file_name = link.partition("?")[0].rpartition("/")
     card = READY.get(file_name.removesuffix(".png"))

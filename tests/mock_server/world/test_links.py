@@ -81,20 +81,33 @@ def test_a_named_picture_may_be_bytes_or_a_file(mock, tmp_path):
     [
         ("https://cdn.example/faces/p1.png", "p1"),
         ("http://cdn.example/two-faces.png?X-Amz-Signature=1", "two-faces"),
-        ("photos/people/p1-again.png?versionId=7", "p1-again"),
-        ("no-face.png", "no-face"),
-        ("photos/p1", None),
-        ("photos/p1.jpg", None),
-        ("photos/p1.png/", None),
-        ("photos/.png", None),
         ("https://cdn.example/?name=p1.png", None),
         ("file:///srv/p1.png", None),
         ("http://127.0.0.1:8000/p1.png", None),
         ("http://localhost/p1.png", None),
+        # Mistakes of a program, which the vendor would refuse.
+        ("p1.png", None),
+        ("//cdn.example/p1.png", None),
+        ("/srv/faces/p1.png", None),
     ],
 )
 def test_a_cards_file_name_elsewhere_is_that_card(link, card):
     assert find_card(link) == (None if card is None else card_sheet()[card].data)
+
+
+@pytest.mark.parametrize(
+    ("key", "card"),
+    [
+        ("photos/people/p1-again.png?versionId=7", "p1-again"),
+        ("photos/no-face.png", "no-face"),
+        ("photos/p1", None),
+        ("photos/p1.jpg", None),
+        ("photos/p1.png/", None),
+        ("photos/.png", None),
+    ],
+)
+def test_a_key_that_ends_with_a_cards_file_name_is_that_card(key, card):
+    assert find_card(key, is_s3_key=True) == (None if card is None else card_sheet()[card].data)
 
 
 def test_a_picture_that_was_named_counts_before_the_card_of_its_file_name(mock):

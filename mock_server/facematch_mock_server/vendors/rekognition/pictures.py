@@ -215,7 +215,7 @@ def _read_s3_object(call: NumberedCall, name: str, s3_object: Any) -> Upload:
     if version is not None:
         place += f"?versionId={version}"
     max_bytes = call.claims.get("s3.max_bytes")
-    picture = call.picture_at(name, place, max_bytes=max_bytes, refusal="s3.object")
+    picture = call.picture_at(name, place, max_bytes=max_bytes, refusal="s3.object", is_s3_key=True)
     if len(picture.content) > max_bytes:
         call.refuse("image.size", "s3.max_bytes")
     return picture
