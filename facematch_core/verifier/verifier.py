@@ -402,6 +402,9 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
+        if not isinstance(fit_images, bool):
+            # Such as "false", which would be true.
+            raise errors.ConfigurationError("fit_images must be True or False.")
         if not isinstance(retry, (Retry, type(None))):
             raise errors.ConfigurationError("retry must be a Retry or None.")
         all_policies = _check_policies(policies)
