@@ -59,8 +59,9 @@ def create_engine(address: str) -> Engine:
     An address without a driver, such as ``postgres://…``, gets ours: psycopg.
 
     Raises:
-        ConfigurationError: the address is invalid, its driver is not installed or asynchronous, or
-            it names a SQLite database in memory or by a URI.
+        ConfigurationError: the address is invalid, its driver is not installed or asynchronous, it
+            has an option that PostgreSQL does not know, or it names a SQLite database in memory or
+            by a URI.
     """
     try:
         engine = sqlalchemy.create_engine(
@@ -80,6 +81,7 @@ def create_engine(address: str) -> Engine:
     if problem is not None:
         raise _invalid_address(problem)
     refuse_async(engine)
+    _refuse_schema(engine)
     _set_connect_arguments(engine)
     if engine.dialect.name == "sqlite":
         _set_up_file(engine)
@@ -108,6 +110,17 @@ def refuse_async(engine: Engine) -> None:
             f"The driver {engine.driver} is asynchronous: use sqlite:///FILE or "
             f"postgresql+psycopg://… ({install_command('postgres')})."
         )
+
+
+def _refuse_schema(engine: Engine) -> None:
+    """Raise `ConfigurationError` for Prisma's option, which PostgreSQL's library does not know."""
+    schema = engine.url.query.get("schema")
+    if schema is None or engine.dialect.name != "postgresql":
+        return
+    raise ConfigurationError(
+        "Invalid store address (PostgreSQL has no option schema): leave schema=public out, or name "
+        "another schema by ?options=-csearch_path%3DNAME."
+    )
 
 
 def _set_connect_arguments(engine: Engine) -> None:

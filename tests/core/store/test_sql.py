@@ -170,6 +170,20 @@ def test_charge_of_a_damaged_attempt_is_an_error_rather_than_free(sql, tmp_path,
         sql.charges(call_ids)
 
 
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("postgresql+psycopg://u:canary@h/d?schema=public", "leave schema=public out"),
+        ("postgres://u:canary@h/d?schema=shop", "search_path"),
+    ],
+)
+def test_option_of_another_library_is_refused_with_ours(address, remedy):
+    pytest.importorskip("psycopg")
+    with pytest.raises(ConfigurationError, match=remedy) as caught:
+        SqlStore(address)
+    assert "canary" not in str(caught.value)
+
+
 def test_asynchronous_driver_is_refused_with_ours(monkeypatch):
     # It need not be installed to be refused.
     monkeypatch.setitem(sys.modules, "asyncpg", types.ModuleType("asyncpg"))
