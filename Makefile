@@ -50,7 +50,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: two to three minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 # The first time, and after an update of a package, it takes as long as two or three runs of `make test`: pytest-testmon records
