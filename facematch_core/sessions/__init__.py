@@ -21,5 +21,5 @@
 The modules: `sessions` (the calls), `verdicts` (judge a reading; no I/O), `holders` (compare a
 person with the holders of documents), `store` (the public calls), `beginning` and
 `looking` (its two halves: start a session, read it), `table` and `rows` (what both write; only
-`rows` imports SQLAlchemy), `aio` (the async classes), `old_calls` (warnings of deprecated calls).
+`rows` imports SQLAlchemy), `aio` (the async classes).
 """

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Unpack
+from typing import Any
 
 import attrs
 
-from facematch_core.backend.session_types import Person
-from facematch_core.base.frames import clears_frames
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
 from facematch_core.verifier.aio import Awaited, awaited
 
-from .old_calls import BeginOptions, UseOptions, warn_of_person_of_look, warn_of_repeated_case
 from .sessions import Sessions
 from .store import SessionStore, VerificationCase
-from .table import StoredSession
 
 
 class AsyncSessions(Awaited):
@@ -159,15 +155,8 @@ class AsyncSessionStore(Awaited):
         case = self._verifier.of(subject_ref, purpose=purpose, about=about)
         return AsyncVerificationCase(case=case, call=self._call)
 
-    def look(
-        self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
-    ) -> Coroutine[Any, Any, tuple[StoredSession, ...]]:
-        """Read the sessions that are due; see `SessionStore.look`."""
-        if person is not None:
-            warn_of_person_of_look()
-        return self._look(person, at_most)
-
-    _look = awaited(SessionStore._look)  # noqa: SLF001 - `look` would warn in a thread, where the caller's line is unknown
+    look = awaited(SessionStore.look)
+    """Read the sessions that are due; see `SessionStore.look`."""
 
     receive = awaited(SessionStore.receive)
     """Set the sessions of a webhook due; see `SessionStore.receive`."""
@@ -180,43 +169,3 @@ class AsyncSessionStore(Awaited):
 
     forget = awaited(SessionStore.forget)
     """Delete old sessions; see `SessionStore.forget`."""
-
-    # Not coroutines, because these are called at the caller's line, of which they warn.
-
-    @clears_frames
-    def begin(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None = None,
-        **options: Unpack[BeginOptions],
-    ) -> Coroutine[Any, Any, StoredSession]:
-        """Deprecated: `AsyncVerificationCase.begin`."""
-        warn_of_repeated_case("AsyncSessionStore", "begin", about, options)
-        return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
-
-    @clears_frames
-    def use(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None,
-        max_age_s: float,
-        **options: Unpack[UseOptions],
-    ) -> Coroutine[Any, Any, bool]:
-        """Deprecated: `AsyncVerificationCase.use`."""
-        warn_of_repeated_case(
-            "AsyncSessionStore", "use", about, {"max_age_s": max_age_s, **options}
-        )
-        case = self.of(subject_ref, purpose=purpose, about=about)
-        return case.use(max_age_s=max_age_s, **options)
-
-    @clears_frames
-    def find(
-        self, subject_ref: str, *, purpose: str, about: str | None = None
-    ) -> Coroutine[Any, Any, StoredSession | None]:
-        """Deprecated: `AsyncVerificationCase.find`."""
-        warn_of_repeated_case("AsyncSessionStore", "find", about, {})
-        return self.of(subject_ref, purpose=purpose, about=about).find()

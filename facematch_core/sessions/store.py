@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import attrs
 
@@ -18,12 +18,6 @@ from facematch_core.call.run import check_text
 from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
-from .old_calls import (
-    BeginOptions,
-    UseOptions,
-    warn_of_person_of_look,
-    warn_of_repeated_case,
-)
 from .sessions import Sessions
 from .table import (
     CLOSING_CHANGES,
@@ -283,9 +277,7 @@ class SessionStore:
             check_text("about", about)
         return VerificationCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
 
-    def look(
-        self, *, at_most: int = 100, person: Callable[[str], Person] | None = None
-    ) -> tuple[StoredSession, ...]:
+    def look(self, *, at_most: int = 100) -> tuple[StoredSession, ...]:
         """Read the sessions that are due, each under a lease of a minute. Free of charge.
 
         Call it every second in one or more workers. A session is due when its state suggests
@@ -300,24 +292,11 @@ class SessionStore:
 
         Args:
             at_most: Maximum number of sessions to read. After 10 seconds, no further one is begun.
-            person: Deprecated: pass it to `SessionStore`.
 
         Returns:
             The sessions that were read.
-
-        Raises:
-            ConfigurationError: `person` is async or no function.
         """
-        if person is not None:
-            warn_of_person_of_look()
-        return self._look(person, at_most)
-
-    def _look(
-        self, person: Callable[[str], Person] | None, at_most: int
-    ) -> tuple[StoredSession, ...]:
-        """Read the sessions that are due, with another `person` than the store's unless None."""
-        check_function("person", person, "a subject")
-        return looking.look(self._table, person or self._person, at_most)
+        return looking.look(self._table, self._person, at_most)
 
     def receive(self, body: bytes, headers: Headers) -> int:
         """Verify a webhook delivery, and set its sessions due. Sends nothing.
@@ -414,39 +393,6 @@ class SessionStore:
                 self._table.run(self._table.rows.remove, row)
                 forgotten += 1
         return forgotten
-
-    def begin(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None = None,
-        **options: Unpack[BeginOptions],
-    ) -> StoredSession:
-        """Deprecated: `VerificationCase.begin`."""
-        warn_of_repeated_case("SessionStore", "begin", about, options)
-        return self.of(subject_ref, purpose=purpose, about=about).begin(**options)
-
-    def use(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None,
-        max_age_s: float,
-        **options: Unpack[UseOptions],
-    ) -> bool:
-        """Deprecated: `VerificationCase.use`."""
-        warn_of_repeated_case("SessionStore", "use", about, {"max_age_s": max_age_s, **options})
-        case = self.of(subject_ref, purpose=purpose, about=about)
-        return case.use(max_age_s=max_age_s, **options)
-
-    def find(
-        self, subject_ref: str, *, purpose: str, about: str | None = None
-    ) -> StoredSession | None:
-        """Deprecated: `VerificationCase.find`."""
-        warn_of_repeated_case("SessionStore", "find", about, {})
-        return self.of(subject_ref, purpose=purpose, about=about).find()
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""

@@ -22,7 +22,6 @@ from facematch_core.base.deadline import Clock
 from facematch_core.call.run import check_text
 from facematch_core.store.sql import open_database
 
-from .old_calls import warn_of_repeated_case
 from .sessions import Sessions
 from .verdicts import find_changed_settings
 
@@ -89,27 +88,6 @@ class StoredSession:
             about=record.about,
             max_age_s=math.inf,
             any_settings=True,
-        )
-
-    def why_not(
-        self,
-        subject_ref: str,
-        *,
-        purpose: str,
-        about: str | None,
-        max_age_s: float,
-        any_settings: bool | None = None,
-    ) -> tuple[str, ...]:
-        """Deprecated: `VerificationCase.why_not`."""
-        arguments = {"max_age_s": max_age_s, "any_settings": any_settings}
-        warn_of_repeated_case("StoredSession", "why_not", about, arguments)
-        return reasons_against(
-            self,
-            subject_ref,
-            purpose=purpose,
-            about=about,
-            max_age_s=max_age_s,
-            any_settings=any_settings,
         )
 
 
