@@ -9,7 +9,6 @@ import datetime as dt
 import enum
 import hashlib
 import json
-import logging
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -23,8 +22,6 @@ from facematch_core.base.masking import Secret
 from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
-
-logger = logging.getLogger("facematch")
 
 
 class SessionState(enum.StrEnum):
@@ -549,14 +546,15 @@ class SessionResult(models.NoTruth, Document):
         purpose: str,
         about: str | None,
         max_age_s: float,
-        any_settings: bool | None = None,
+        any_settings: bool = False,
     ) -> bool:
         """Return whether this session verifies this person for this purpose now.
 
         True only if the session is DECIDED; every expected check was reported, and every reported
         check passed; the name on a compared document agrees with the `Person` passed to `read`
         (unless planned with `any_document`); subject, purpose and `about` equal the record's; the
-        environment is the required one; and the session was started at most `max_age_s` ago. Use
+        environment is the required one; the settings are those that it was planned with; and the
+        session was started at most `max_age_s` ago. Use
         each session only once: mark the record as consumed in the transaction that relies on it.
 
         Args:
@@ -565,28 +563,18 @@ class SessionResult(models.NoTruth, Document):
             max_age_s: Maximum seconds since the start, above 0: 600 for a login, 3,600 for a
                 payout, more for manual review at the vendor; `math.inf` for an audit.
             any_settings: Whether a session that was planned for another workflow, level or template
-                than that of the current settings counts. None: it counts, and a warning is logged.
-                From version 1.0, None will mean False.
+                than that of the current settings counts.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.
         """
-        # Until None means False, changed settings are only warned of.
-        reasons = self.why_not(
+        return not self.why_not(
             subject_ref,
             purpose=purpose,
             about=about,
             max_age_s=max_age_s,
-            any_settings=any_settings is not False,
+            any_settings=any_settings,
         )
-        if not reasons and self.changed_settings and any_settings is None:
-            logger.warning(
-                "Session %s counts, but %s. Pass any_settings=False to refuse it, or True; from "
-                "version 1.0, it is refused by default.",
-                self.record.id,
-                " and ".join(self._settings_reasons()),
-            )
-        return not reasons
 
     def why_not(
         self,
@@ -595,13 +583,11 @@ class SessionResult(models.NoTruth, Document):
         purpose: str,
         about: str | None,
         max_age_s: float,
-        any_settings: bool | None = None,
+        any_settings: bool = False,
     ) -> tuple[str, ...]:
         """Return all reasons why `is_verified_for` is False; empty if it is True.
 
-        With `any_settings` None, changed settings are among the reasons, although `is_verified_for`
-        only warns of them before version 1.0. For logs and support: reasons contain no values from
-        the arguments or the record.
+        For logs and support: reasons contain no values from the arguments or the record.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.

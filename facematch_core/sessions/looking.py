@@ -86,7 +86,7 @@ def use(
     *,
     max_age_s: float,
     document: Person | None,
-    any_settings: bool | None,
+    any_settings: bool,
 ) -> bool:
     """Return True once if the person is verified: see `VerificationCase.use`.
 

@@ -119,7 +119,7 @@ class VerificationCase(Case):
         *,
         max_age_s: float,
         document: Person | None = None,
-        any_settings: bool | None = None,
+        any_settings: bool = False,
     ) -> bool:
         """Return True once, if the person's newest session verifies the person now.
 
@@ -160,7 +160,7 @@ class VerificationCase(Case):
         row = table.find_newest(table.columns.case_key == key_of(self))
         return None if row is None else table.as_stored_session(row)
 
-    def why_not(self, *, max_age_s: float, any_settings: bool | None = None) -> tuple[str, ...]:
+    def why_not(self, *, max_age_s: float, any_settings: bool = False) -> tuple[str, ...]:
         """Return all reasons why `use` would be False by the last reading; empty if True.
 
         Sends nothing. For pages, logs and support: a reason has no value of the case. For

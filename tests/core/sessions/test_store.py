@@ -445,7 +445,7 @@ class Levels(ManySessions):
         return {"level_name": self.level}
 
 
-def test_approval_under_a_former_level_is_said_and_refused_on_request(open_shop, caplog):
+def test_approval_under_a_former_level_is_refused_unless_the_caller_allows_it(open_shop):
     vendor = Levels(result_lasts_s=180.0)
     shop = open_shop(vendor=vendor)
     for customer in ("customer-17", "customer-18", "customer-19"):
@@ -455,16 +455,13 @@ def test_approval_under_a_former_level_is_said_and_refused_on_request(open_shop,
     vendor.level = "strict"
     reasons = shop.of().why_not(max_age_s=600)
     assert reasons == ("it was planned for another level",)
-    assert not shop.use(any_settings=False)
-    assert caplog.messages == []
-    assert shop.use()
-    assert "another level" in caplog.text
+    assert not shop.use()
     assert shop.use("customer-18", any_settings=True)
-    assert [session.is_revoked for session in shop.store.look()] == [False, False]
+    assert [session.is_revoked for session in shop.store.look()] == [False]
     vendor.sessions.clear()
     shop.clock.advance(300)
-    assert not shop.use("customer-19", any_settings=False), "the vendor has no result any longer"
-    assert shop.use("customer-19")
+    assert not shop.use("customer-19"), "the vendor has no result any longer"
+    assert shop.use("customer-19", any_settings=True)
 
 
 def test_any_document_is_enough_if_the_caller_says_so(open_shop):

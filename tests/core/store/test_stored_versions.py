@@ -148,7 +148,7 @@ def check_sessions(address):
                 state=fm.SessionState.DECIDED if passes else fm.SessionState.PENDING,
                 passes=passes,
             )
-        assert cases[2].why_not(max_age_s=60, any_settings=False) == ()
+        assert cases[2].why_not(max_age_s=60) == ()
         assert (found[1].is_open, found[3].used_at) == (True, NOW)
         begun = cases[1].begin(reference=picture())
         assert (begun.record, vendor.starts) == (found[1].record, [])
