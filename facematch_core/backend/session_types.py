@@ -554,8 +554,8 @@ class SessionResult(models.NoTruth, Document):
         check passed; the name on a compared document agrees with the `Person` passed to `read`
         (unless planned with `any_document`); subject, purpose and `about` equal the record's; the
         environment is the required one; the settings are those that it was planned with; and the
-        session was started at most `max_age_s` ago. Use
-        each session only once: mark the record as consumed in the transaction that relies on it.
+        session was started at most `max_age_s` ago. Use each session only once: mark the record as
+        consumed in the transaction that relies on it.
 
         Args:
             subject_ref, purpose, about: The person and the action, taken from the login and your

@@ -6,6 +6,7 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 import collections
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -462,6 +463,27 @@ def test_approval_under_a_former_level_is_refused_unless_the_caller_allows_it(op
     shop.clock.advance(300)
     assert not shop.use("customer-19"), "the vendor has no result any longer"
     assert shop.use("customer-19", any_settings=True)
+
+
+@pytest.mark.parametrize("level_now", ["basic", "strict"])
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_use_is_true_exactly_if_why_not_has_no_reason(open_shop, level_now, is_gone):
+    vendor = Levels(result_lasts_s=180.0)
+    shop = open_shop(vendor=vendor)
+    questions = {}
+    for passes, any_settings in itertools.product((True, False), repeat=2):
+        customer = f"customer-{len(questions)}"
+        shop.begin_and_finish(customer=customer, passes=passes)
+        questions[customer] = passes, any_settings
+    shop.store.look()
+    vendor.level = level_now
+    if is_gone:
+        vendor.sessions.clear()
+        shop.clock.advance(300)
+    for customer, (passes, any_settings) in questions.items():
+        reasons = shop.of(customer).why_not(max_age_s=600, any_settings=any_settings)
+        is_used = shop.use(customer, max_age_s=600, any_settings=any_settings)
+        assert is_used is (not reasons) is (passes and (any_settings or level_now == "basic"))
 
 
 def test_any_document_is_enough_if_the_caller_says_so(open_shop):

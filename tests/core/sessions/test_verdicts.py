@@ -394,6 +394,48 @@ def test_approval_under_former_settings_is_refused_unless_the_caller_allows_it(
     assert result.is_verified_for(SUBJECT, **CASE, any_settings=True)
 
 
+SETTINGS = st.dictionaries(
+    st.sampled_from(["level_name", "region", "template_id", "workflow_id"]),
+    st.sampled_from(["old", "new"]),
+)
+
+
+@given(
+    planned=SETTINGS,
+    current=SETTINGS,
+    any_settings=st.booleans(),
+    state=st.sampled_from(STATE),
+    decision=st.sampled_from(fm.Decision),
+    environment=st.sampled_from([PRODUCTION, MOCK]),
+    age_s=st.sampled_from([10.0, 700.0]),
+)
+def test_both_questions_agree_in_all_combinations_of_settings(
+    *, planned, current, any_settings, state, decision, environment, age_s
+):
+    result = judged(
+        changed(facts=planned, environment=environment),
+        rules={
+            "facts": current,
+            "declared_environment": environment,
+            "required_environment": environment,
+        },
+        at=age_s,
+        state=state,
+        checks=(match(decision), live()),
+    )
+    for required in (PRODUCTION, None):
+        asked = attrs.evolve(result, required_environment=required)
+        is_verified = asked.is_verified_for(SUBJECT, **CASE, any_settings=any_settings)
+        assert is_verified is not bool(asked.why_not(SUBJECT, **CASE, any_settings=any_settings))
+        assert is_verified is (
+            state is STATE.DECIDED
+            and decision is fm.Decision.MATCH
+            and (any_settings or planned == current)
+            and required in (None, environment)
+            and age_s <= CASE["max_age_s"]
+        )
+
+
 def test_changed_settings_are_kept_in_a_stored_result():
     result = judged(rules={"facts": {"region": "r-2"}})
     stored = fm.SessionResult.from_dict(result.to_dict())
