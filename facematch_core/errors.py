@@ -4,7 +4,7 @@ A mismatch is a result, not an error.
 
 ::
 
-    FaceMatchError                          .route in a failover, .liveness in verify_live
+    FaceMatchError                          .billing; .route in a failover, .liveness in verify_live
     ├── ConfigurationError (ValueError)     an invalid setting; the message contains no secret
     │   └── BackendUnavailable (LookupError)  no such plug-in, or it cannot be loaded or opened
     ├── InvalidImage (ValueError)           the picture cannot be used; nothing was sent
@@ -14,7 +14,7 @@ A mismatch is a result, not an error.
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── SessionStarting                     another process starts this session; ask again
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
-    └── VendorError                         .billing .ids .retryable .retry_after_s .call
+    └── VendorError                         .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
         ├── SessionMismatch                 a session of another record: grant no access
@@ -50,6 +50,8 @@ class FaceMatchError(Exception):
 
     Attributes:
         message: The error text, usually with advice.
+        billing: Whether the vendor charged for the call, as far as known, and the reason. NO for
+            an error that is not a `VendorError`, because nothing was sent.
         liveness: The paid liveness result if the comparison in `verify_live` failed; else None.
         route: All members of a failover or a share that were tried, with their errors, including
             the member that raised this error. None outside a failover or a share.
@@ -59,14 +61,17 @@ class FaceMatchError(Exception):
         ...     result = verifier.verify(b"%PDF-1.7", document)
         ... except InvalidImage as error:
         ...     print("Take another picture:", error.picture)
-        ... except VendorError as error:
+        ... except FaceMatchError as error:
         ...     print("Not verified, charged:", error.billing.charged)
         Take another picture: probe
     """
 
+    _charged: ClassVar[Charged] = Charged.NO
+
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.billing = Billing(self._charged)
         self.liveness: models.LivenessResult | None = None
         self.route: models.Route | None = None
 
@@ -214,7 +219,6 @@ class VendorError(FaceMatchError):
 
     Attributes:
         backend: Name of the backend; None until the verifier sets it.
-        billing: Whether the vendor charged, as far as known, and the reason.
         ids: The ids of this call: ours (set by the verifier), and the vendor's if there is one.
         retryable: True only if a retry may help and certainly cannot be charged twice.
         retry_after_s: Seconds to wait before the next call (0 or more), if the response states it,
@@ -243,7 +247,8 @@ class VendorError(FaceMatchError):
     ) -> None:
         super().__init__(message)
         self.backend = backend
-        self.billing = Billing(self._charged) if billing is None else billing
+        if billing is not None:
+            self.billing = billing
         self.ids = Ids() if ids is None else ids
         self.retryable = self._retryable if retryable is None else retryable
         self.retry_after_s = retry_after_s

@@ -122,8 +122,7 @@ class PairOutcome:
         the vendor has never answered, it may reject the request for another reason, so the pair
         stays FREE. If the system is not billed, no call is charged, even if its response was lost.
         """
-        billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
-        billed = billed if is_billed else Charged.NO
+        billed = error.billing.charged if is_billed else Charged.NO
         is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
         state = _BY_CHARGE.get(billed)
         if state is None:

@@ -130,7 +130,7 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
 
 def charge_of(error: BaseException) -> Charged:
     """Return whether the failed call was charged; NO if no vendor was called."""
-    return error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
+    return error.billing.charged if isinstance(error, FaceMatchError) else Charged.NO
 
 
 def error_document(error: BaseException) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def test_every_error_survives_pickle_and_copy(cls):
         assert vars(copied) == vars(error)
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_error_has_a_bill_and_only_a_vendors_error_may_be_charged(cls):
+    error = cls("x", **NEEDED.get(cls, {}))
+    assert issubclass(cls, errors.VendorError) or error.billing == Billing(Charged.NO)
+    assert error.billing.charged in Charged
+
+
 @pytest.mark.parametrize(
     ("cls", "billed", "retryable"),
     [
