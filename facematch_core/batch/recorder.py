@@ -34,7 +34,7 @@ import attrs
 
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.files import create_private
-from facematch_core.errors import ConfigurationError, InvalidRequest
+from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged
 from facematch_core.store import SqlStore
 
@@ -141,16 +141,27 @@ class Recorder:
                 db.execute("BEGIN IMMEDIATE")
                 yield db
                 return
-        except (ConfigurationError, InvalidRequest):
-            # Re-raise these before `_DAMAGE`: they are also ValueErrors.
-            raise
         except sqlite3.Error as error:
             problem = f"The {self.label} {self.file} failed ({str(error)[:200]})."
+        # Raise outside the except block, because the exception may quote a stored value.
+        raise ConfigurationError(problem)
+
+    @contextlib.contextmanager
+    def reading_rows(self) -> Iterator[None]:
+        """Raise `ConfigurationError` where a stored value cannot be read.
+
+        Only reading is within: an error of any other statement is no damage, and whoever restored a
+        backup for it would pay for pairs again.
+        """
+        try:
+            yield
         except _DAMAGE as error:
             problem = (
                 f"The {self.label} is damaged and cannot be read "
                 f"({type(error).__name__}). Restore a backup, or use a new file."
             )
+        else:
+            return
         # Raise outside the except block, because the exception may quote a stored value.
         raise ConfigurationError(problem)
 
@@ -159,7 +170,10 @@ class Recorder:
         if self._connection is None:
             create_private(self.file)
             db = sqlite3.connect(
-                self.file, _LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                self.file,
+                timeout=_LOCK_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 db.row_factory = sqlite3.Row
@@ -227,7 +241,7 @@ class Recorder:
 
     def systems(self) -> tuple[StoredSystem, ...]:
         """Return the systems, in insertion order."""
-        with self.transaction() as db:
+        with self.transaction() as db, self.reading_rows():
             return _select_systems(db)
 
     def enter_pairs(
@@ -243,7 +257,8 @@ class Recorder:
                 name that is entered; raises `InvalidRequest` if it may not change so.
         """
         with self.transaction() as db:
-            stored_systems = _select_systems(db)
+            with self.reading_rows():
+                stored_systems = _select_systems(db)
             entered = attrs.evolve(system, number=len(stored_systems) + 1)
             for stored in stored_systems:
                 if system.number == stored.number or system.name == stored.name:
@@ -260,7 +275,7 @@ class Recorder:
         query = f"""SELECT pair, {_OUTCOME} FROM facematch_comparisons
             WHERE system = ? ORDER BY pair"""  # noqa: S608 - names of columns
         outcomes = {}
-        with self.transaction() as db:
+        with self.transaction() as db, self.reading_rows():
             for row in map(dict, db.execute(query, (system,))):
                 pair = row.pop("pair")
                 outcomes[pair] = PairOutcome(**row)
@@ -340,7 +355,7 @@ class Recorder:
         """Return the unanswered pairs that were charged, or may have been."""
         query = """SELECT system, pair, state, call, error, started_at AS since, looked_at
             FROM facematch_comparisons WHERE system = ? AND state IN (?, ?) ORDER BY pair"""
-        with self.transaction() as db:
+        with self.transaction() as db, self.reading_rows():
             rows = db.execute(query, (system.number, *WITHOUT_ANSWER))
             return tuple(UnresolvedCharge(name=system.name, **row) for row in rows)
 

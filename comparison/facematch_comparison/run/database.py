@@ -50,7 +50,8 @@ class RunDatabase(Recorder):
         """
 
         with self.transaction() as db:
-            stored = _select_study(db)
+            with self.reading_rows():
+                stored = _select_study(db)
             if stored is None:
                 row = (study.digest, study.name, json.dumps(study.content))
                 db.execute("INSERT INTO facematch_study VALUES (?, ?, ?)", row)
@@ -64,7 +65,7 @@ class RunDatabase(Recorder):
 
     def study(self) -> StoredStudy:
         """Return the test set; raise `InvalidRequest` if there is none yet."""
-        with self.transaction() as db:
+        with self.transaction() as db, self.reading_rows():
             study = _select_study(db)
         if study is None:
             raise InvalidRequest(f"The run database {self.file} has no test set yet.")

@@ -110,7 +110,7 @@ def execute(address, statement):
     ("statement", "message"),
     [
         ("UPDATE facematch_study SET content = '{'", "damaged"),
-        ("UPDATE facematch_systems SET settings = '{}'", "damaged"),
+        ("UPDATE facematch_systems SET settings = '{'", "damaged"),
         ("UPDATE facematch_systems SET price = '-5 USD'", r"damaged .*\(ValueError\)"),
         ("UPDATE facematch_comparisons SET state = 'frei' WHERE pair = 5", "damaged"),
         ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
@@ -130,6 +130,14 @@ def test_damage_is_detected_before_sending(database, study, address, statement, 
         run_once(damaged, study, system)
     assert caught.value.__cause__ is None
     assert system.backend.calls == []
+
+
+def test_an_error_of_the_program_is_not_reported_as_damage(database):
+    enter_system(database)
+    system = StoredSystem(name="other", settings={"threshold": object()})
+    with pytest.raises(TypeError, match="JSON serializable"):
+        database.enter_system(database.study(), system)
+    assert [stored.name for stored in database.systems()] == ["fake"]
 
 
 @pytest.mark.parametrize(
