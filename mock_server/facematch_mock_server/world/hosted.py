@@ -21,7 +21,13 @@ import attrs
 
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import PERSON, Request, Upload
-from facematch_mock_server.base.state import check_string, check_word, require
+from facematch_mock_server.base.state import (
+    Selection,
+    check_string,
+    check_word,
+    require,
+    select,
+)
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
@@ -462,13 +468,58 @@ def _read_picture(card: str | bytes) -> bytes:
     return READY[card].data
 
 
+@attrs.frozen(kw_only=True)
+class ListedSession(Session):
+    """A session as the control API lists it.
+
+    Attributes:
+        page: The URL on which anybody can act as the person; None for a saved call.
+        charges: What was charged for it, in USD.
+    """
+
+    page: str | None = attrs.field(repr=False)
+    charges: tuple[Decimal, ...]
+
+
 class HostedSessions(Extension[R]):
     """The hosted sessions of one world, with methods that act as the person. Thread-safe."""
 
-    def all(self) -> tuple[Session, ...]:
-        """Return the saved calls and the hosted sessions, oldest first."""
-        expire_due_sessions(self._control.world)
-        return tuple(self._control.world.sessions.all())
+    def all(
+        self, *, status: str | None = None, since: int = 0, limit: int | None = None
+    ) -> Selection[Session]:
+        """Return the saved calls and the hosted sessions, also ended ones, oldest first.
+
+        Expires the sessions whose time is over, which sends their webhooks. `status` is the
+        vendor's name for it; for `since` and `limit` see `Control.journal`.
+        """
+        world = self._control.world
+        expire_due_sessions(world)
+        return select(world.sessions.all(), since=since, limit=limit, status=status)
+
+    @endpoint("GET", "sessions", result_key="sessions")
+    def _http_all(
+        self, status: str | None = None, since: int = 0, limit: int | None = None
+    ) -> Selection[ListedSession]:
+        """Return the sessions, also ended ones, each with its page and its charges."""
+        return self._with_pages_and_charges(self.all(status=status, since=since, limit=limit))
+
+    def _with_pages_and_charges(self, sessions: Selection[Session]) -> Selection[ListedSession]:
+        world = self._control.world
+        charges: dict[str | None, list[Decimal]] = {}
+        for charge in world.ledger.charges.all():
+            charges.setdefault(charge.request_id, []).append(charge.amount)
+        address = world.account.shared.address
+        listed = []
+        for session in sessions:
+            page = None
+            if session.hosted is not None and address is not None:
+                page = page_url(world, session, address)
+            fields = attrs.asdict(session, recurse=False)
+            session_charges = tuple(charges.get(session.id, ()))
+            listed.append(ListedSession(**fields, page=page, charges=session_charges))
+        selection = Selection(listed)
+        selection.left_out = sessions.left_out
+        return selection
 
     @endpoint("GET", "sessions/open", result_key="sessions")
     def open(self) -> tuple[Session, ...]:

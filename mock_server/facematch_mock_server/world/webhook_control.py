@@ -45,6 +45,7 @@ class Webhooks(Extension[Any]):
         *,
         events: Collection[str] | None = None,
         enabled: bool | None = None,
+        held: bool | None = None,
         secret: str | None = None,
     ) -> Destination:
         """Add a destination for webhooks; return it with the `secret` that signs them.
@@ -54,6 +55,7 @@ class Webhooks(Extension[Any]):
                 sends nothing anywhere else.
             events: The events to send, by the vendor's names; None for that of a session's status.
             enabled: Whether to send deliveries; by default True.
+            held: Whether each delivery waits until `deliver` sends it; by default False.
             secret: The secret that the receiver already uses; None for a new secret.
 
         Raises:
@@ -70,7 +72,7 @@ class Webhooks(Extension[Any]):
             uuid=ids.uuid(),
             **{
                 "events": self._outbox.rules.default_events,
-                **self._check_settings(url or "", events, enabled),
+                **self._check_settings(url or "", events, enabled=enabled, held=held),
             },
             secret=secret or new_secret.rstrip("="),
         )
@@ -84,6 +86,7 @@ class Webhooks(Extension[Any]):
         url: str | None = None,
         events: Collection[str] | None = None,
         enabled: bool | None = None,
+        held: bool | None = None,
     ) -> Destination:
         """Change attributes of a destination but not its secret. None leaves one as it is.
 
@@ -91,22 +94,27 @@ class Webhooks(Extension[Any]):
             url, events: See `add`.
             enabled: Whether to send deliveries; a delivery that comes due while it is False is
                 dropped.
+            held: See `add`. Deliveries that are due are sent once it is False.
 
         Raises:
             LookupError: there is no destination with that id.
             ValueError: see `add`.
         """
-        changes = self._check_settings(url, events, enabled)
-        destinations = self._outbox.destinations
-        changed = destinations.change(destination, lambda stored: attrs.evolve(stored, **changes))
-        return require(changed, "destination")
+        changes = self._check_settings(url, events, enabled=enabled, held=held)
+        outbox = self._outbox
+        changed = require(
+            outbox.destinations.change(destination, lambda stored: attrs.evolve(stored, **changes)),
+            "destination",
+        )
+        outbox.send_due()
+        return changed
 
     @endpoint("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Remove a destination. Raises LookupError if there is none with that id."""
         require(self._outbox.destinations.remove(destination), "destination")
 
-    def _check_settings(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
+    def _check_settings(self, url: Any, events: Any, *, enabled: Any, held: Any) -> dict[str, Any]:
         """Validate a destination's settings, and return those that are set. Raises ValueError."""
         names = self._outbox.rules.events
         hosts = self._control.account.shared.deliver_to
@@ -120,9 +128,10 @@ class Webhooks(Extension[Any]):
             if not is_list or not events or any(name not in names for name in events):
                 raise ValueError(f"events must be a list of one or more of {', '.join(names)}")
             events = tuple(dict.fromkeys(events))
-        if type(enabled) not in (bool, type(None)):
-            raise ValueError("enabled must be true or false")
-        changes = {"url": url, "events": events, "enabled": enabled}
+        for name, value in (("enabled", enabled), ("held", held)):
+            if type(value) not in (bool, type(None)):
+                raise ValueError(f"{name} must be true or false")
+        changes = {"url": url, "events": events, "enabled": enabled, "held": held}
         return {name: value for name, value in changes.items() if value is not None}
 
     @endpoint("GET", "webhooks/deliveries", result_key="deliveries")
@@ -223,6 +232,19 @@ class Webhooks(Extension[Any]):
         )
         outbox.enqueue(resent)
 
+    @endpoint("POST", "webhooks/deliver", aliases={"delivery_id": "delivery"})
+    def deliver(self, delivery_id: str) -> WebhookDelivery:
+        """Send one delivery now, and return it with the receiver's answer as its last attempt.
+
+        Any delivery can be sent, also again and before older ones, but a destination that is not
+        `held` sends its own in time, too. The signature's time is now. Raises LookupError if the
+        delivery is unknown or its destination was removed.
+        """
+        outbox = self._outbox
+        delivery = require(outbox.deliveries.find(delivery_id), "delivery")
+        destination = require(outbox.destinations.find(delivery.destination), "destination")
+        return attrs.evolve(outbox.deliver(delivery), url=destination.url)
+
     @endpoint("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change one byte of the next `times` deliveries (1-10,000) after signing them."""
@@ -247,7 +269,7 @@ class Webhooks(Extension[Any]):
             LookupError: there is no session to tell of: start one, or save a call.
             ValueError: the address is not allowed, or a value has the wrong type.
         """
-        self._check_settings(url or "", events=None, enabled=None)  # "" is refused
+        self._check_settings(url or "", None, enabled=None, held=None)  # "" is refused
         if type(secret) is not str or not secret.strip():
             raise ValueError("secret must be a non-empty string")
         if type(timeout_s) not in (int, float) or not timeout_s > 0:

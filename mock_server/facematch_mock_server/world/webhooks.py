@@ -47,6 +47,7 @@ class Destination:
         url: The URL. Not in `repr`, because it may contain a password or token.
         events: The events to send, by the vendor's names.
         enabled: Whether to send deliveries.
+        held: Whether each delivery waits until a test sends it, as often as it wants, in any order.
         secret: The signing secret. Not in `repr`.
         former_secret: The secret before a rotation, if the vendor signs with both; else None. Not
             in `repr`.
@@ -56,6 +57,7 @@ class Destination:
     url: str = attrs.field(repr=False)
     events: tuple[str, ...]
     enabled: bool = True
+    held: bool = False
     secret: str = attrs.field(repr=False)
     former_secret: str | None = attrs.field(default=None, repr=False)
 
@@ -251,7 +253,7 @@ class _Outcome:
 class Outbox:
     """Queues, sends and records the webhooks of one world. Thread-safe.
 
-    Each destination receives one delivery at a time.
+    Each destination receives one delivery at a time, but for those that a test sends by `deliver`.
     """
 
     def __init__(self, world: World, rules: WebhookRules) -> None:
@@ -278,11 +280,11 @@ class Outbox:
 
     def run(self, *, is_running: bool) -> None:
         """Start or stop sending due deliveries. Deliveries in progress end by their deadline."""
-        self._world.clock.watch(self._dispatch, is_on=is_running)
+        self._world.clock.watch(self.send_due, is_on=is_running)
         with self._changed:
             self.is_running = is_running
             self._changed.notify_all()
-        self._dispatch()
+        self.send_due()
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
         """Queue a new or previously sent delivery. It is sent when it is due."""
@@ -295,7 +297,7 @@ class Outbox:
                 delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
                 self.deliveries.put(delivery.id, delivery)
             self._pending[delivery.id] = delivery
-        self._dispatch()
+        self.send_due()
 
     def drop_pending(self, delivery_id: str) -> None:
         """Drop a delivery that was not sent yet, because something later has made it wrong."""
@@ -324,6 +326,20 @@ class Outbox:
             fault = self._faults.popleft() if self._faults else None
             return TakenDelivery(delivery=delivery, fault=fault)
 
+    def deliver(self, delivery: WebhookDelivery) -> WebhookDelivery:
+        """Send a delivery once, with a signature of now, and return it with the new attempt."""
+        timestamp = int(self._world.clock.now().timestamp())
+
+        def sign_now(current: WebhookDelivery) -> WebhookDelivery:
+            return attrs.evolve(current, timestamp=timestamp)
+
+        with self._changed:
+            self._pending.pop(delivery.id, None)
+            fault = self._faults.popleft() if self._faults else None
+            signed = self.deliveries.change(delivery.id, sign_now) or sign_now(delivery)
+        self.attempt(TakenDelivery(delivery=signed, fault=fault), self.send or post)
+        return self.deliveries.find(delivery.id) or signed
+
     def attempt(self, taken: TakenDelivery, send: Send) -> None:
         """Try once to send a taken delivery, and record the result."""
         delivery = taken.delivery
@@ -350,7 +366,8 @@ class Outbox:
             return attrs.evolve(current, attempts=attempts[-MAX_ATTEMPTS:])
 
         with self._changed:
-            self._in_flight.remove(delivery.destination)
+            # A delivery that a test sends is not among them.
+            self._in_flight.discard(delivery.destination)
             if taken.fault is not None and outcome.attempt is None:
                 # Nothing was sent, so the fault applies to the next delivery.
                 self._faults.appendleft(taken.fault)
@@ -358,7 +375,7 @@ class Outbox:
             if current is not None and current.state is DeliveryState.PENDING:
                 self._pending[current.id] = current
             self._changed.notify_all()
-        self._dispatch()
+        self.send_due()
 
     def _send_once(self, taken: TakenDelivery, send: Send) -> _Outcome:
         """Compose and send a delivery, changed by its fault; return its state after that."""
@@ -439,12 +456,12 @@ class Outbox:
     def count_due(self, now: dt.datetime) -> int:
         """Return the number of deliveries that are due or in progress."""
         with self._changed:
-            due_deliveries = [each for each in self._pending.values() if _due_of(each) <= now]
+            due_deliveries = [each for each in self._list_sendable() if _due_of(each) <= now]
             return len(self._in_flight) + len(due_deliveries)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until no delivery is due or in progress; return whether there is none."""
-        # Read the clock before taking the lock: `advance` calls `_dispatch` under the clock's lock.
+        # Read the clock before taking the lock: `advance` calls `send_due` under the clock's lock.
         now = self._world.clock.now()
         with self._changed:
             self._changed.wait_for(
@@ -454,11 +471,16 @@ class Outbox:
 
     def _find_next(self) -> WebhookDelivery | None:
         """Return the earliest due delivery to a destination with none in progress."""
-        free = (each for each in self._pending.values() if each.destination not in self._in_flight)
+        free = [each for each in self._list_sendable() if each.destination not in self._in_flight]
         return min(free, key=_due_of, default=None)
 
-    def _dispatch(self, now: dt.datetime | None = None) -> None:
-        """Send the due deliveries. The clock passes `now`, because it holds its lock."""
+    def _list_sendable(self) -> list[WebhookDelivery]:
+        """Return the deliveries that wait for their time, and not for a test."""
+        held = {each.uuid for each in self.destinations.all() if each.held}
+        return [each for each in self._pending.values() if each.destination not in held]
+
+    def send_due(self, now: dt.datetime | None = None) -> None:
+        """Start sending what is due. The clock passes `now`, because it holds its lock."""
         if now is None:
             now = self._world.clock.now()
         with self._changed:
@@ -478,7 +500,7 @@ class Outbox:
             if self._world.clock.running and following is not None:
                 # Wait a millisecond longer, so that the timer does not fire before the due time.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
-                self._timer = threading.Timer(min(seconds, 60.0), self._dispatch)
+                self._timer = threading.Timer(min(seconds, 60.0), self.send_due)
                 self._timer.name = THREAD
                 self._timer.daemon = True
                 self._timer.start()

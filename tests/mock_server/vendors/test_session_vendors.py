@@ -8,7 +8,7 @@ import attrs
 import pytest
 from kit import mock_sessions
 from kit.mock_webhooks import HOOK, carry
-from kit.mock_world import ask, new_engine
+from kit.mock_world import ask, control_request, new_engine
 from vendors import azure, didit, onfido, persona, rekognition, stripe, sumsub, veriff
 
 from facematch_mock_server import Fault
@@ -149,6 +149,19 @@ def test_two_threads_charge_a_session_once(engine, control, people, session_id, 
     act_during_first_charge(monkeypatch, engine.world.ledger, lambda: people.finish(session_id))
     people.fail_attempt(session_id)
     assert charged_sessions(control) == [session_id]
+
+
+@pytest.mark.parametrize("vendor", WITH_SESSIONS)
+def test_control_lists_sessions_that_have_ended_with_their_charges(
+    engine, control, people, session_id
+):
+    ended = people.finish(session_id)
+    (listed,) = engine.handle(control_request("sessions")).json()["sessions"]
+    assert (listed["id"], listed["status"]) == (session_id, ended.status)
+    assert listed["charges"] == [f"{charge.amount:.4f}" for charge in control.charges()]
+    assert listed["page"] is None  # there is no server
+    assert people.all(status=ended.status)[0].id == session_id
+    assert people.all(since=1) == ()
 
 
 # Attempts and time

@@ -16,7 +16,11 @@ from facematch_mock_server.base.state import (
     require,
     select,
 )
-from facematch_mock_server.world.hosted import DocumentSessions, expire_due_sessions
+from facematch_mock_server.world.hosted import (
+    DocumentSessions,
+    ListedSession,
+    expire_due_sessions,
+)
 from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.vendor import endpoint
 
@@ -27,7 +31,6 @@ from .records import STATUSES, DiditRecords, Workflow, with_review
 class DiditSessionControl(DocumentSessions[DiditRecords]):
     """Control of one world's sessions: list and decide them, and act as the person. Thread-safe."""
 
-    @endpoint("GET", "sessions", result_key="sessions")
     def all(
         self,
         *,
@@ -45,6 +48,21 @@ class DiditSessionControl(DocumentSessions[DiditRecords]):
         expire_due_sessions(self._control.world)
         sessions = self._control.world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
+
+    @endpoint("GET", "sessions", result_key="sessions")
+    def _http_all(
+        self,
+        status: str | None = None,
+        since: int = 0,
+        limit: int | None = None,
+        service: str | None = None,
+        vendor_data: str | None = None,
+    ) -> Selection[ListedSession]:
+        """Return the sessions, also ended ones, each with its page and its charges."""
+        sessions = self.all(
+            status=status, since=since, limit=limit, service=service, vendor_data=vendor_data
+        )
+        return self._with_pages_and_charges(sessions)
 
     def decide(
         self, session_id: str | uuid.UUID, status: str, comment: str | None = None

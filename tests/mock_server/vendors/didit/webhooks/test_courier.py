@@ -198,3 +198,43 @@ NOT_HERE = (
 @pytest.mark.parametrize("urls", [HERE, NOT_HERE], ids=["here", "not here"])
 def test_only_genuine_loopback_urls_are_allowed(urls):
     assert [url for url in urls if may_send(url, ()) is not (urls is HERE)] == []
+
+
+def test_held_deliveries_are_sent_one_by_one_in_any_order_and_again(mock, receiver):
+    webhooks = mock.control.webhooks
+    destination = webhooks.add(receiver.url, held=True)
+    sessions = [call(mock), call(mock), call(mock)]
+    assert [each.session_id for each in webhooks.wait()] == sessions
+    assert receiver.requests == []
+    oldest, _, newest = webhooks.deliveries()
+    receiver.answers = [200, 503]
+    sent = [webhooks.deliver(each.id) for each in (newest, oldest, newest)]
+    assert receiver.sessions == [sessions[2], sessions[0], sessions[2]]
+    assert [each.attempts[-1].status for each in sent] == [200, 503, 200]
+    assert states(mock) == ["pending", "pending", "delivered"]
+    webhooks.change(destination.uuid, held=False)
+    mock.control.advance(60)
+    webhooks.wait()
+    assert receiver.sessions[3:] == [sessions[1], sessions[0]]
+
+
+def test_delivery_that_a_test_sends_is_signed_now(mock, receiver):
+    mock.control.webhooks.add(receiver.url, held=True)
+    call(mock)
+    (delivery,) = mock.control.webhooks.deliveries()
+    mock.control.advance(7200)
+    mock.control.webhooks.deliver(delivery.id)
+    head, _, _ = receiver.requests[0].partition(b"\r\n\r\n")
+    assert f"X-Timestamp: {int(mock.control.now().timestamp())}".encode() in head
+
+
+def test_delivery_of_a_removed_destination_cannot_be_sent(mock, receiver):
+    destination = mock.control.webhooks.add(receiver.url, held=True)
+    call(mock)
+    (delivery,) = mock.control.webhooks.deliveries()
+    mock.control.webhooks.remove(destination.uuid)
+    for delivery_id in (delivery.id, "unknown"):
+        with pytest.raises(LookupError):
+            mock.control.webhooks.deliver(delivery_id)
+    with pytest.raises(ValueError, match="held must be true or false"):
+        mock.control.webhooks.add(receiver.url, held="yes")
