@@ -95,7 +95,7 @@ _OTHER_FORMATS: Final = (
     _OtherFormat(
         rb"SQLite format 3\0",
         "an SQLite database",
-        'pandas.read_sql("SELECT * FROM TABLE", sqlite3.connect(FILE))',
+        'pandas.read_sql("SELECT * FROM TABLE", "sqlite:///" + FILE)',
     ),
     _OtherFormat(rb".{8}DUCK", "a DuckDB database", 'duckdb.connect(FILE).sql("FROM TABLE").df()'),
     _OtherFormat(
@@ -290,9 +290,7 @@ def _refuse_other_format(title: str, data: bytes) -> None:
     if _CALL_LOG in data:
         command = quote_command(["facematch", "compare", "shadow", path])
         raise InvalidRequest(f"is a call log: judge it with `{command}` or `compare drift`.")
-    modules = [
-        name for name in ("duckdb", "numpy", "pandas", "sqlite3") if f"{name}." in other.code
-    ]
+    modules = [name for name in ("duckdb", "numpy", "pandas") if f"{name}." in other.code]
     raise InvalidRequest(
         f"is {other.noun}. In Python: import {', '.join(modules)}; "
         f'{other.code.replace("FILE", repr(path))}.to_csv("scores.csv", index=False)'

@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from kit.fakes import child_says_yes
-from kit.marks import needs_fork
+from kit.marks import forks_beside_threads, needs_fork
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.http import HttpRequest, transport
@@ -83,6 +83,7 @@ def test_requests_in_progress_finish_after_close(client):
 
 
 @needs_fork
+@forks_beside_threads
 def test_forked_child_opens_new_connections(client):
     with RawServer([echo]) as server:
         assert ask_client(client, server).status == 200

@@ -13,11 +13,7 @@ from kit.cards import CARDS
 
 from facematch_mock_server.vendors.baidu.vendor import APP_KEY, APP_SECRET, LOGIN
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Unverified HTTPS request"),
-    # Of the signature that it sends after a refused login.
-    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 
 
 @pytest.fixture
