@@ -90,6 +90,9 @@ HINT_AT_BYTE_SCORES = (
     "to set, or set them for COMMAND.")
 @click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
+@click.option("--allow-host", multiple=True, metavar="HOST",
+    help="Host that the program may reach past the door, such as db.example.com. Names without a "
+    "dot, private addresses, *.local and *.internal pass without it. May be repeated.")
 @click.option("--links", type=click.Choice(["vendor", "loopback"]), default="vendor",
     metavar="PLACE", show_default=True, help="Where links to hosted sessions lead through the "
     "door: to the vendor's host (vendor) or to this server (loopback), where a browser needs no "
@@ -126,6 +129,7 @@ def command(
     replies: tuple[Path, ...],
     door: bool,
     door_host: tuple[str, ...],
+    allow_host: tuple[str, ...],
     links: str,
     any_key: bool,
     record: Path | None,
@@ -161,6 +165,7 @@ def command(
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
     door_options = {
         "--door-host": door_host,
+        "--allow-host": allow_host,
         "--links loopback": links == "loopback",
         "--any-key": any_key,
         "COMMAND": program,
@@ -207,7 +212,16 @@ def command(
     _start(server, more["port"])
     with server:
         if record is not None:
-            return _record(server, record, record_options, program, ended, door=door, links=links)
+            return _record(
+                server,
+                record,
+                record_options,
+                program,
+                ended,
+                door=door,
+                links=links,
+                allow_host=allow_host,
+            )
         # A browser does not send a URL's fragment, so the token stays secret.
         # Do not print the user's own token, because output ends up in logs.
         console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
@@ -228,7 +242,15 @@ def command(
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
-        return _serve(server, program, ended, door=door, links=links, any_key=any_key)
+        return _serve(
+            server,
+            program,
+            ended,
+            door=door,
+            links=links,
+            any_key=any_key,
+            allow_host=allow_host,
+        )
 # fmt: on
 
 
@@ -289,6 +311,7 @@ def _serve(
     door: bool,
     links: str,
     any_key: bool,
+    allow_host: Sequence[str],
     recorder: Recorder | None = None,
 ) -> int:
     """Serve until the program behind the door ends, and return its exit code.
@@ -302,16 +325,21 @@ def _serve(
     from .door.command import run_command
     from .door.variables import variables_for
 
+    try:
+        opened_door = Door(
+            server,
+            any_key=any_key,
+            loopback_links=links == "loopback",
+            recorder=recorder,
+            allowed_hosts=allow_host,
+            # Printed when it happens.
+            report=functools.partial(click.echo, err=True),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if any_key:
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
-    # Refusals are printed when they happen.
-    with Door(
-        server,
-        any_key=any_key,
-        loopback_links=links == "loopback",
-        recorder=recorder,
-        report=functools.partial(click.echo, err=True),
-    ) as opened:
+    with opened_door as opened:
         variables = variables_for(opened, os.environ)
         if program:
             if recorder is None:  # a recording calls the real vendor, with the program's own keys
@@ -334,6 +362,7 @@ def _record(
     *,
     door: bool,
     links: str,
+    allow_host: Sequence[str],
 ) -> int:
     """Forward calls to the real vendors until `program` or the server ends, and record them."""
     from .record_cli import end_recording, open_recorder, warn_of_calls
@@ -346,7 +375,14 @@ def _record(
             server.app.recorder = recorder
             click.echo(server.url)
         return _serve(
-            server, program, ended, door=door, links=links, any_key=False, recorder=recorder
+            server,
+            program,
+            ended,
+            door=door,
+            links=links,
+            any_key=False,
+            allow_host=allow_host,
+            recorder=recorder,
         )
     finally:
         end_recording(recorder)

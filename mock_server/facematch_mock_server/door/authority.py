@@ -6,6 +6,7 @@ import hashlib
 import socket
 import ssl
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 import trustme
@@ -28,11 +29,11 @@ class Authority:
     Attributes:
         pem: The file with the authority's certificate.
         key_digest: The SHA-256 of its public key (SPKI) in Base64, by which Chromium trusts it.
-        hosts_file: Names for Java: this machine's alone, so that no other is looked up.
+        hosts_file: Names for Java: this machine's and those of `addresses`; it looks up no other.
         java_store: The same certificate as a PKCS #12 trust store, which Java reads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
         self._folder = folder
         self._authority = trustme.CA(organization_name=_NAME)
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -47,8 +48,10 @@ class Authority:
             [pkcs12.PKCS12Certificate(parsed, b"facematch")],
             BestAvailableEncryption(STORE_PASSWORD.encode()),
         )
-        names = f"127.0.0.1 localhost {socket.gethostname()}\n"
-        self.hosts_file = _write(folder / "hosts-behind-the-door", names.encode())
+        lines = [f"127.0.0.1 localhost {socket.gethostname()}"]
+        lines += [f"{address} {name}" for name, address in addresses.items()]
+        hosts = "".join(f"{line}\n" for line in lines)
+        self.hosts_file = _write(folder / "hosts-behind-the-door", hosts.encode())
         self.java_store = _write(folder / "ca.p12", store)
 
     def context_for(self, host: str) -> ssl.SSLContext:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from facematch_mock_server.base.messages import PERSON, Request, Response, host_
 from facematch_mock_server.control.api import reply_words
 from facematch_mock_server.http.app import App
 from facematch_mock_server.replies.recorder import Recorder
+from facematch_mock_server.replies.upstream import exchange
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.journal import Entry
@@ -22,6 +24,7 @@ from facematch_mock_server.world.vendor import Vendor
 
 from .authority import Authority, new_context
 from .keys import accept_key
+from .own_hosts import is_metadata_service, is_own_host
 
 #: Seconds until a client must have sent its first request or completed its TLS handshake.
 _BEGIN_S = 60.0
@@ -30,10 +33,17 @@ _MAX_CONNECT_BYTES = 16 * 1024
 #: The first byte of a TLS connection (RFC 8446, 5.1: a handshake record).
 _TLS = b"\x16"
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+#: The header of a CONNECT by which a hook asks whether it may connect to a host itself.
+_QUESTION = b"\r\nFacematch-Door: may-pass\r\n"
+#: Seconds for a connection to a host of the program's own, and between two parts of its reply.
+_CONNECT_S, _REPLY_S = 15.0, 120.0
+_RELAYED_AT_ONCE = 64 * 1024
 
 
 class Door:
-    """A proxy that hands requests for the vendors' hosts to a mock, and refuses all other hosts.
+    """A proxy that hands requests for the vendors' hosts to a mock.
+
+    It passes those for the program's own servers on (see `is_own_host`), and refuses all others.
 
     A context manager, for a server that is running. It is on loopback, so only this machine can
     reach it, and it ends with the server.
@@ -46,13 +56,17 @@ class Door:
             browser needs no proxy, instead of the vendor's host.
         recorder: Forwards all calls to the real vendors, which the mock then does not imitate; None
             for a door to the mock.
-        report: Called in the server's thread with each refusal, a sentence.
+        allowed_hosts: Names of further hosts to which connections pass, such as
+            ``db.example.com``. Raises ValueError for a vendor's host and a metadata service.
+        report: Called in the server's thread with each refusal, a sentence, and with the first
+            connection to each host that passes.
 
     Attributes:
         url: The URL of the proxy.
         port: The port of the proxy, which also takes TLS without CONNECT.
         authority: The certificate authority, made for this door.
         hosts: The hosts that it takes, in lower case. A leading ``*.`` matches one label.
+        allowed_hosts: The further hosts to which connections pass, in lower case.
     """
 
     def __init__(
@@ -62,6 +76,7 @@ class Door:
         any_key: bool = False,
         loopback_links: bool = False,
         recorder: Recorder | None = None,
+        allowed_hosts: Iterable[str] = (),
         report: Callable[[str], None] | None = None,
     ) -> None:
         self.server = server
@@ -73,10 +88,17 @@ class Door:
         #: The vendors that have not refused a key, by name.
         self._vendors_without_report = {vendor.name: vendor for vendor in self._vendors}
         self.hosts = frozenset(host for vendor in self._vendors for host in vendor.hosts)
+        self.allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
+        for name in sorted(self.allowed_hosts):
+            if self.vendor_of(name) is not None:
+                raise ValueError(f"--allow-host {name}: the mock answers for this host.")
+            if not self.passes(name):
+                raise ValueError(f"--allow-host {name}: {self._explain(name)}")
+        self._reported_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
-        self.authority = Authority(Path(self._folder.name))
+        self.authority = Authority(Path(self._folder.name), _look_up(self.allowed_hosts))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
@@ -100,6 +122,27 @@ class Door:
             if vendor.has_host(host):
                 return vendor
         return None
+
+    def passes(self, host: str | None) -> bool:
+        """Return whether connections to this host, with or without a port, pass."""
+        name = _name_of(host)
+        if not name or is_metadata_service(name):
+            return False
+        if any(vendor_named(vendor).has_host(name) for vendor in vendor_names()):
+            return False
+        return name in self.allowed_hosts or is_own_host(name)
+
+    def report_pass(self, host: str | None) -> None:
+        """Report that connections to this host pass; once for each host."""
+        name = _name_of(host)
+        if name in self._reported_hosts:
+            return
+        self._reported_hosts.add(name)
+        self_hosted = [vendor for vendor in vendor_names() if not vendor_named(vendor).hosts]
+        self.report(
+            f"The door lets connections to {name} pass. If it is a server of a vendor "
+            f"({', '.join(self_hosted)}), add --door-host {name}=VENDOR, and the mock answers."
+        )
 
     def report_refusal(self, host: str | None) -> str:
         """Report that a host, with or without a port, is not taken; return the sentence."""
@@ -134,9 +177,11 @@ class Door:
             vendor = vendor_named(name)
             if vendor.has_host(host):
                 return f"{vendor.title} is not served. Add --vendor {name}."
+        if is_metadata_service(host):
+            return "a metadata service gives credentials of the machine, so no option lets it pass."
         return (
-            "only vendors' hosts are taken. For a server of your own with a vendor's API, add "
-            f"--door-host {host}=VENDOR."
+            f"it is no vendor's host. If your program needs it, add --allow-host {host}; for a "
+            f"server of your own with a vendor's API, --door-host {host}=VENDOR."
         )
 
     async def _accept(self) -> None:
@@ -153,18 +198,23 @@ class Door:
                     beginnings.create_task(self._begin(client))
 
     async def _begin(self, client: socket.socket) -> None:
-        """Bring a connection to the mock, or refuse it."""
+        """Bring a connection to the mock or to a host that may be reached, or refuse it."""
         try:
             async with asyncio.timeout(_BEGIN_S):
-                await self._admit(client)
+                target = await self._admit(client)
+            if target is not None:
+                await _relay(client, target)
         except (OSError, ValueError):  # also TimeoutError, and a name that no certificate can have
             client.close()
         except asyncio.CancelledError:
             client.close()
             raise
 
-    async def _admit(self, client: socket.socket) -> None:
-        """Hand a connection to the mock: after CONNECT or not, with TLS or plain; or refuse it."""
+    async def _admit(self, client: socket.socket) -> str | None:
+        """Hand a connection to the mock: after CONNECT or not, with TLS or plain; or refuse it.
+
+        Return host and port of a CONNECT that passes, which is for the caller to answer.
+        """
         loop = asyncio.get_running_loop()
         first_byte = await _peek_first_byte(client)
         host: str | None = None
@@ -173,14 +223,21 @@ class Door:
             head = await _read_connect(client)
             host = _host_to_connect(head)
             if host is None or self.vendor_of(host) is None:
-                await loop.sock_sendall(client, _encode_refusal(self.report_refusal(host)))
+                may_pass = self.passes(host)
+                if may_pass:
+                    self.report_pass(host)
+                    if _QUESTION not in head:
+                        return host
+                refusal = None if may_pass else self.report_refusal(host)
+                answer = _ESTABLISHED if refusal is None else _encode_refusal(refusal)
+                await loop.sock_sendall(client, answer)
                 client.close()
-                return
+                return None
             await loop.sock_sendall(client, _ESTABLISHED)
             first_byte = await _peek_first_byte(client)
         if first_byte != _TLS:
             await self.server.http.take_over(client, self._service)
-            return
+            return None
         context = self._context_by_server_name() if host is None else self._context_for(host)
         try:
             await self.server.http.take_over(client, self._service, context)
@@ -193,6 +250,7 @@ class Door:
                     "browser reads no such file: it needs FACEMATCH_DOOR_SPKI."
                 )
             raise
+        return None
 
     def _context_for(self, host: str) -> ssl.SSLContext:
         return self.authority.context_for((host_in(host) or host).lower())
@@ -225,13 +283,21 @@ class _DoorApp(App):
         # A client may send requests for several hosts on one connection to a proxy.
         host = head.header("host")
         if self._door.vendor_of(host) is None:
-            return self._mark(reply_words(403, self._door.report_refusal(host)))
+            if not self._door.passes(host):
+                return self._mark(reply_words(403, self._door.report_refusal(host)))
+            self._door.report_pass(host)
+            return None
         if head.header("upgrade", "").lower() == "websocket":
             refusal = f"The door refused a WebSocket to {host}: the mock has only HTTP/1.1."
             return self._mark(reply_words(501, self._door.report(refusal)))
         return super().begin(head)
 
+    def is_slow(self, request: Request) -> bool:
+        return self._door.vendor_of(request.header("host")) is None or super().is_slow(request)
+
     def handle(self, request: Request) -> Response:
+        if self._door.vendor_of(request.header("host")) is None:
+            return self._pass_on(request)
         # A browser opens the page at the vendor's host, where the link leads.
         if request.path.startswith(PERSON):
             return self._mark(self.person.handle(request))
@@ -239,6 +305,19 @@ class _DoorApp(App):
         if self._door.any_key and vendor is not None:
             request = accept_key(self._door.server, vendor.name, request)
         return super().handle(request)
+
+    def _pass_on(self, request: Request) -> Response:
+        """Return the reply of the program's own server to a plain request that a proxy gets."""
+        host = request.header("host", "")
+        connection = http.client.HTTPConnection(host, timeout=_CONNECT_S)
+        with contextlib.closing(connection):
+            try:
+                connection.connect()
+                connection.sock.settimeout(_REPLY_S)
+                return exchange(connection, request)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                reason = f"The door cannot reach {host_in(host)}: {type(error).__name__}."
+                return self._mark(reply_words(502, self._door.report(reason)))
 
     def see_entry(self, vendor: Vendor, entry: Entry) -> None:
         # With `any_key`, only revoked keys and wrong secrets are refused.
@@ -249,6 +328,39 @@ class _DoorApp(App):
         if not head.method:  # what arrived is no request
             self._door.report(f"The door refused a connection: {what}.")
         super().note(head, what)
+
+
+async def _relay(client: socket.socket, target: str) -> None:
+    """Answer a CONNECT, and pass bytes on in both directions until both sides have closed."""
+    loop = asyncio.get_running_loop()
+    name, _, port = target.rpartition(":")
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            reader, writer = await asyncio.open_connection(name.strip("[]"), int(port))
+    except (OSError, ValueError):  # also TimeoutError, and a port that is no number
+        sentence = f"The door cannot reach {target}."
+        await loop.sock_sendall(client, _encode_refusal(sentence, status=b"502 Bad Gateway"))
+        client.close()
+        return
+
+    async def send_on() -> None:
+        while part := await loop.sock_recv(client, _RELAYED_AT_ONCE):
+            writer.write(part)
+            await writer.drain()
+        writer.write_eof()
+
+    async def bring_back() -> None:
+        while part := await reader.read(_RELAYED_AT_ONCE):
+            await loop.sock_sendall(client, part)
+        client.shutdown(socket.SHUT_WR)
+
+    with contextlib.closing(client), contextlib.closing(writer):
+        await loop.sock_sendall(client, _ESTABLISHED)
+        # A connection that breaks ends both directions.
+        with contextlib.suppress(ExceptionGroup):
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(send_on())
+                directions.create_task(bring_back())
 
 
 async def _peek_first_byte(client: socket.socket) -> bytes:
@@ -282,9 +394,23 @@ def _host_to_connect(head: bytes) -> str | None:
     return None
 
 
-def _encode_refusal(sentence: str) -> bytes:
+def _look_up(names: Iterable[str]) -> dict[str, str]:
+    """Return an address of each name that has one."""
+    addresses = {}
+    for name in names:
+        with contextlib.suppress(OSError):
+            addresses[name] = socket.gethostbyname(name)
+    return addresses
+
+
+def _name_of(host: str | None) -> str:
+    """Return the name in lower case, without port and last dot; "" if it is invalid."""
+    return (host_in(host or "") or "").rstrip(".")
+
+
+def _encode_refusal(sentence: str, status: bytes = b"403 Forbidden") -> bytes:
     body = f"{sentence}\n".encode()
     return (
-        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
     )

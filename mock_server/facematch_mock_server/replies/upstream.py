@@ -87,7 +87,7 @@ class Upstream:
             raise NotSent(type(error).__name__) from None
         with self._open_until_closed(connection):
             try:
-                return _exchange(connection, request)
+                return exchange(connection, request)
             except (OSError, ValueError, http.client.HTTPException) as error:
                 # The text of the error may have bytes of the reply.
                 raise NoAnswer(type(error).__name__) from None
@@ -189,7 +189,12 @@ def _login_of(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
 
-def _exchange(connection: http.client.HTTPConnection, request: Request) -> Response:
+def exchange(connection: http.client.HTTPConnection, request: Request) -> Response:
+    """Send a request, all but its connection's headers, and return the reply.
+
+    Accept-Encoding is replaced, so that the reply is not compressed. Raises OSError, ValueError or
+    `http.client.HTTPException`.
+    """
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
     has_length = False
     for name, value in request.headers:

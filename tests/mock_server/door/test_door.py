@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import re
 import socket
 import ssl
 import stat
@@ -20,11 +21,17 @@ CORPORATE = {"vendor": ["didit", "compreface"], "hosts": {"Faces.corp.example": 
 
 
 @contextlib.contextmanager
-def opened(*, any_key=False, loopback_links=False, **settings):
+def opened(*, any_key=False, loopback_links=False, allowed_hosts=(), **settings):
     said = queue.SimpleQueue()
     with (
         MockServer(**settings) as server,
-        Door(server, any_key=any_key, loopback_links=loopback_links, report=said.put) as door,
+        Door(
+            server,
+            any_key=any_key,
+            loopback_links=loopback_links,
+            allowed_hosts=allowed_hosts,
+            report=said.put,
+        ) as door,
         requests.Session() as session,
     ):
         session.proxies = {"https": door.url, "http": door.url}
@@ -234,6 +241,80 @@ def test_option_for_one_key_is_not_named_by_a_vendor_with_client_ids():
         sentence = door.said.get(timeout=10)
     assert "--any-key" in sentence
     assert "--key" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("host", "passes"),
+    [
+        ("db", True),
+        ("redis:6379", True),
+        ("DB.", True),
+        ("10.0.0.7:5432", True),
+        ("172.31.255.1", True),
+        ("192.168.1.4", True),
+        ("[fd12::1]:443", True),
+        ("minio.local", True),
+        ("host.docker.internal", True),
+        ("db.example.com", True),
+        ("example.com", False),
+        ("172.32.0.1", False),
+        ("8.8.8.8", False),
+        ("2001:db8::1", False),
+        # The same addresses as one number.
+        ("134744072", False),
+        ("2852039166", False),
+        ("0xa9fea9fe", False),
+        ("169.254.169.254", False),
+        ("[fd00:ec2::254]", False),
+        ("metadata", False),
+        ("metadata.google.internal", False),
+        # A vendor whose mock is not served.
+        ("api.stripe.com", False),
+        (None, False),
+    ],
+)
+def test_servers_of_a_private_network_pass_and_public_ones_if_allowed(host, passes):
+    with opened(allowed_hosts=["DB.example.com"]) as door:
+        assert door.passes(host) is passes
+
+
+@pytest.mark.parametrize("host", ["verification.didit.me", "api.stripe.com", "169.254.169.254"])
+def test_vendors_and_metadata_services_cannot_be_allowed(host):
+    with MockServer() as server, pytest.raises(ValueError, match=re.escape(host)):
+        Door(server, allowed_hosts=[host])
+
+
+def test_own_server_is_reached_by_connect_and_by_plain_requests_and_named_once():
+    with MockServer() as own, opened(allowed_hosts=["127.0.0.1"]) as door:
+        health = f"{own.url}/system/healthcheck"
+        for _ in range(2):
+            assert door.session.get(health).status_code == 200
+        pictures = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+        paid = door.session.post(
+            f"{own.url}/v3/face-match/", files=pictures, headers={"x-api-key": own.live_key}
+        )
+        assert paid.json()["face_match"]["status"] == "Approved"
+        address = f"127.0.0.1:{own.port}"
+        with socket.create_connection(("127.0.0.1", door.port), timeout=10) as tunnel:
+            tunnel.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+            assert tunnel.recv(4096).startswith(b"HTTP/1.1 200 ")
+            tunnel.sendall(f"GET /nothing HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+            assert b" 404 " in b"".join(iter(lambda: tunnel.recv(4096), b""))
+        # The vendor's own host is still answered by the mock, on the same session.
+        assert post_match(f"https://{DIDIT}", "mock-live-key", session=door.session).ok
+        assert [len(each.control.charges()) for each in (own, door.server)] == [1, 1]
+        assert "127.0.0.1" in (sentence := door.said.get(timeout=10))
+        assert "--door-host 127.0.0.1=VENDOR" in sentence
+        assert door.said.empty()
+
+
+def test_own_server_that_is_down_is_a_502():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with opened(allowed_hosts=["127.0.0.1"]) as door:
+        assert door.session.get(f"http://127.0.0.1:{port}/").status_code == 502
+        answer = talk(door, f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode())
+        assert answer.startswith("HTTP/1.1 502 ")
 
 
 def test_host_of_a_vendor_that_is_not_served_is_an_error():

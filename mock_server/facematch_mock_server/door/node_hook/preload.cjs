@@ -1,10 +1,12 @@
-// Sends this process's connections to vendors' hosts to a door; refuses all but loopback.
+// Sends this process's connections to vendors' hosts to a door, which may refuse others.
 "use strict";
 const net = require("net");
 
 const port = Number(process.env.FACEMATCH_DOOR_PORT);
 const hosts = new Set((process.env.FACEMATCH_DOOR_HOSTS || "").split(","));
 const connect = net.Socket.prototype.connect;
+// Hosts that the door lets pass.
+const passing = new Set();
 
 function isTaken(host) {
   const name = host.toLowerCase().replace(/\.$/, "");
@@ -25,8 +27,9 @@ function readArguments(args) {
   return { options: { port: first, host: typeof second === "string" ? second : undefined }, callback };
 }
 
-// Ends a connection with the sentence by which the door itself refuses the host.
-function refuse(socket, host) {
+// Asks the door about a host, then connects as the program wanted, or ends the connection with the
+// sentence by which the door refuses the host.
+function ask(socket, host, args) {
   const target = net.isIPv6(host) ? `[${host}]:443` : `${host}:443`;
   const question = new net.Socket();
   let answer = "";
@@ -34,11 +37,17 @@ function refuse(socket, host) {
   question.setEncoding("utf8").on("data", (part) => (answer += part));
   question.on("error", () => {}); // `close` follows
   question.on("close", () => {
+    if (socket.destroyed) return;
+    if (answer.startsWith("HTTP/1.1 200 ")) {
+      passing.add(host);
+      connect.apply(socket, args);
+      return;
+    }
     const sentence = answer.split("\r\n\r\n")[1] || `The door refused ${host}.`;
     socket.destroy(new Error(sentence.trim()));
   });
   connect.call(question, { host: "127.0.0.1", port }, () => {
-    question.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    question.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nFacematch-Door: may-pass\r\n\r\n`);
   });
   return socket;
 }
@@ -47,7 +56,8 @@ function refuse(socket, host) {
 net.Socket.prototype.connect = function (...args) {
   const { options, callback } = readArguments(args);
   const host = options.host || "localhost";
-  if (!port || options.path || isLoopback(host)) return connect.apply(this, args);
+  const isDirect = isLoopback(host) || passing.has(host);
+  if (!port || options.path || isDirect) return connect.apply(this, args);
   if (isTaken(host)) return connect.call(this, { ...options, host: "127.0.0.1", port }, callback);
-  return refuse(this, host);
+  return ask(this, host, args);
 };

@@ -1,4 +1,4 @@
-"""Send this process's connections to vendors' hosts to a door; refuse all but loopback.
+"""Send this process's connections to vendors' hosts to a door, which may refuse others.
 
 Python imports a module of this name when it starts, if the module's folder is on PYTHONPATH. The
 module needs only the standard library, because the program may not have facematch.
@@ -38,6 +38,8 @@ _UNSEEN = frozenset({"aiodns", "pycares", "uvloop"})
 
 _Socket = socket.socket
 _door: KnownDoor | None = None
+#: Names and addresses that the door lets pass.
+_passing: set[str] = set()
 _is_installed = False
 
 
@@ -45,6 +47,7 @@ def use(door: KnownDoor | None) -> None:
     """Send connections to this door from now on; with None, connect as usual."""
     global _door, _is_installed  # noqa: PLW0603 - a process has one door
     _door = door
+    _passing.clear()
     if not _is_installed:
         _is_installed = True
         _install()
@@ -65,20 +68,27 @@ def _is_loopback(host: object) -> bool:
         return False
 
 
-def _refusal(door: KnownDoor, host: object) -> str:
-    """Return the sentence by which the door itself refuses a host; it reports the refusal, too."""
+def _find_refusal(door: KnownDoor, host: object) -> str | None:
+    """Return the sentence by which the door refuses a host, which reports it; None if it passes."""
     name = _as_text(host)
+    if name in _passing or _is_loopback(host):
+        return None
     target = f"[{name}]:443" if ":" in name else f"{name}:443"
+    question = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nFacematch-Door: may-pass\r\n\r\n"
     try:
         # gevent may have replaced `socket.socket` by a class that must not wait here.
         with _Socket() as connection:
             connection.settimeout(5)
             connection.connect(("127.0.0.1", door.port))
-            connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            connection.sendall(question.encode())
             parts = list(iter(lambda: connection.recv(4096), b""))
     except OSError:
         return f"The door refused {name}."
-    return b"".join(parts).partition(b"\r\n\r\n")[2].decode().strip()
+    head, _, sentence = b"".join(parts).partition(b"\r\n\r\n")
+    if head.startswith(b"HTTP/1.1 200 "):
+        _passing.add(name)
+        return None
+    return sentence.decode().strip()
 
 
 def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
@@ -86,14 +96,17 @@ def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
     if _door is None or not event.startswith("socket."):
         return
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        if not _is_loopback(arguments[0]):
-            raise socket.gaierror(socket.EAI_FAIL, _refusal(_door, arguments[0]))
+        refusal = _find_refusal(_door, arguments[0])
+        if refusal is not None:
+            raise socket.gaierror(socket.EAI_FAIL, refusal)
     elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
         # Addresses of other families, such as Unix sockets, are no tuples or have no host.
         is_internet = arguments[0].family in (socket.AF_INET, socket.AF_INET6)
-        if is_internet and isinstance(address, tuple) and not _is_loopback(address[0]):
-            raise OSError(errno.EACCES, _refusal(_door, address[0]))
+        if is_internet and isinstance(address, tuple):
+            refusal = _find_refusal(_door, address[0])
+            if refusal is not None:
+                raise OSError(errno.EACCES, refusal)
 
 
 class _Missing:
@@ -114,7 +127,10 @@ def _install() -> None:
     def getaddrinfo(host: Any, port: Any, *arguments: Any, **more: Any) -> Any:
         if _door is not None and _door.takes(host):
             return look_up("127.0.0.1", _door.port, *arguments, **more)
-        return look_up(host, port, *arguments, **more)
+        found = look_up(host, port, *arguments, **more)
+        if _door is not None and _as_text(host) in _passing:
+            _passing.update(str(address[0]) for *_, address in found)
+        return found
 
     def connect_to_door(self: socket.socket, address: Any) -> None:
         if _door is not None and isinstance(address, tuple) and _door.takes(address[0]):
