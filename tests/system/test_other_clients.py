@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import requests
 
 from facematch_mock_server import MockServer, card_sheet
 
@@ -43,28 +42,6 @@ def curl(find_program, run_command, cards):
         return int(status), body
 
     return run
-
-
-def test_command_that_the_console_copies_makes_the_call_again(
-    find_program, run_command, mock, tmp_path
-):
-    find_program("curl")
-    picture = ("a.png", SHEET["p1"].data)
-    requests.post(
-        mock.url + PATH,
-        headers={"x-api-key": mock.live_key},
-        files={"user_image": picture, "ref_image": picture},
-        data={"vendor_data": "it's"},
-        timeout=10,
-    )
-    copied = requests.get(f"{mock.url}/__mock__/console/calls/1", timeout=10).json()["copies"]
-    run_command("sh", "-c", copied["curl"].replace("KEY", mock.live_key), cwd=tmp_path)
-    first, second = mock.control.journal()
-    assert (first.status, first.fields, first.files[0].digest) == (
-        second.status,
-        second.fields,
-        second.files[0].digest,
-    )
 
 
 def test_curl_sends_a_form_at_once_and_after_100_continue_in_chunks(curl, mock):

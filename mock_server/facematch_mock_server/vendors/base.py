@@ -59,7 +59,7 @@ from facematch_mock_server.replies import Filling, OwnReply
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
-from facematch_mock_server.world.journal import QueryAndBody, SentFile, compose_note
+from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.links import fetch_picture, find_card
 from facematch_mock_server.world.money import Charge
@@ -918,7 +918,8 @@ class MockVendor:
         fields = call.journal_fields
         if "?" in request.target:
             body_fields = fields() if callable(fields) else fields
-            fields = QueryAndBody(mask_and_shorten(request.query), body_fields)
+            # A field of the body replaces one of the query.
+            fields = {**mask_and_shorten(request.query), **body_fields}
         entry = call.world.log(
             request,
             at=call.now,

@@ -30,14 +30,6 @@ def compose_note(head: Request, note: str | None) -> str | None:
     return f"{head.fault}; {note}" if note else str(head.fault)
 
 
-class QueryAndBody(dict[str, str]):
-    """The fields of a request with a query; a field of the body replaces one of the query."""
-
-    def __init__(self, query: Mapping[str, str], body: Mapping[str, str]) -> None:
-        super().__init__({**query, **body})
-        self.query_names = frozenset(query)
-
-
 @attrs.define
 class SentFile:
     """A file in a form, without its bytes.
@@ -102,12 +94,6 @@ class Entry:
         if callable(self._fields):
             self._fields = self._fields()
         return self._fields
-
-    @property
-    def query_names(self) -> frozenset[str]:
-        """The names of the fields that were in the query."""
-        fields = self.fields
-        return fields.query_names if isinstance(fields, QueryAndBody) else frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the control API's JSON format."""

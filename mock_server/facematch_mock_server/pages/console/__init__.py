@@ -24,7 +24,7 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.world.accounts import AccountRef, Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
 
-from .copying import copy_as_curl, copy_as_reply, copy_as_test
+from .copying import copy_as_reply
 from .rows import make_row, show_call
 
 #: The prefix of the console's own paths.
@@ -138,13 +138,7 @@ class Console:
         call = show_call(entry, self._accounts.recognizer)
         if entry.vendor is not None and entry.status is not None:
             vendor = account.worlds[entry.vendor].behaviour
-            recognizer = self._accounts.recognizer
-            url = f"http://{request.header('host', '')}"
-            call["copies"] = {
-                "reply": copy_as_reply(entry, vendor, call["answer"]),
-                "test": copy_as_test(entry, vendor, recognizer),
-                "curl": copy_as_curl(entry, vendor, recognizer, url),
-            }
+            call["own_reply"] = copy_as_reply(entry, vendor, call["answer"])
         return _reply_json(call)
 
     def _get_state(self, request: Request, path: str) -> Response:

@@ -102,9 +102,8 @@ async function ask(path) {
 
 const place = () => `${account}/${vendor.name}`;
 // A page that is not on this machine and has no TLS has no clipboard: it saves a file.
-const COPIES = { reply: "Copy as reply", test: "Copy as test", curl: "Copy as curl" };
-async function copy(text, words) {
-  if (!navigator.clipboard) return save(new Blob([text], { type: "text/plain" }), `${words.toLowerCase().replaceAll(" ", "-")}.txt`);
+async function copy(text) {
+  if (!navigator.clipboard) return save(new Blob([text], { type: "text/plain" }), "reply.json");
   await navigator.clipboard.writeText(text);
   say("Copied.");
 }
@@ -315,7 +314,7 @@ async function open(number) {
     cardWords(record.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
-    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), Object.entries(COPIES).map(([name, words]) => record.copies && button(words, () => copy(record.copies[name], words), ".quiet")),
+    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), record.own_reply && button("Copy as reply", () => copy(record.own_reply), ".quiet"),
       button("Download", () => saveJson(record, `call-${record.number}.json`), ".quiet"), button("Close", close, ".quiet")),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
