@@ -14,7 +14,7 @@ from facematch_core.testing import SessionCase, Situation
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.testing import MockSessions, MockSimulator
-from facematch_mock_server.vendors.azure import preview
+from facematch_mock_server.vendors.azure.calls import preview
 
 DETECT = "/face/v1.2/detect"
 VERIFY = "/face/v1.2/verify"

@@ -9,7 +9,7 @@ from kit.scenario import BIG, Scenario, answer_with_fault
 
 from facematch_core.testing import Situation
 from facematch_mock_server.testing import MockSimulator
-from facematch_mock_server.vendors.compreface.recognition import FACES, RECOGNIZE, SUBJECTS
+from facematch_mock_server.vendors.compreface.calls import FACES, RECOGNIZE, SUBJECTS
 from facematch_mock_server.vendors.compreface.vendor import (
     DETECT,
     DETECTION_KEY,

@@ -19,7 +19,7 @@ from facematch_core.testing import (
     Situation,
 )
 from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
-from facematch_mock_server.vendors.persona.resources import with_inquiry
+from facematch_mock_server.vendors.persona.wire import with_inquiry
 
 INQUIRIES = "/api/v1/inquiries"
 LIVE = "mock-live-key"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .alibaba import signature as alibaba
 from .rekognition import signature as rekognition
-from .sumsub import access as sumsub
+from .sumsub import signature as sumsub
 from .tencent import signature as tencent
-from .veriff import vendor as veriff
+from .veriff import signature as veriff
 
 #: Functions that return a request with the id ``client`` of a key and the signature of ``secret``.
 SIGNERS = {

@@ -5,15 +5,21 @@ from __future__ import annotations
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.base import NumberedCall, bearer_token
 
-from . import preview
-
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 #: The latest stable version, and the first.
 STABLE = "v1.2"
 FIRST = "v1.0"
+PREVIEW = "v1.2-preview.1"
+OLDER_PREVIEW = "v1.1-preview.1"
 #: Each older version, with the one in whose form it is answered.
-NEWEST_OF = {preview.OLDER_VERSION: preview.VERSION, FIRST: STABLE}
-VERSIONS = (STABLE, preview.VERSION, *NEWEST_OF)
+NEWEST_OF = {OLDER_PREVIEW: PREVIEW, FIRST: STABLE}
+VERSIONS = (STABLE, PREVIEW, *NEWEST_OF)
+
+
+def version_of(call: NumberedCall) -> str:
+    """Return the version in a call's path."""
+    _, _, version, *_ = call.request.path.split("/")
+    return version
 
 
 def key_of(head: Request) -> str | None:
@@ -60,7 +66,7 @@ def _format_wait(wait_s: int) -> str:
 
 def note_version(call: NumberedCall) -> None:
     """Say in whose form a call is answered that is not of the latest stable version."""
-    version = preview.version_of(call)
+    version = version_of(call)
     if version != STABLE:
         call.claims.cite("versions")
     if version in NEWEST_OF:

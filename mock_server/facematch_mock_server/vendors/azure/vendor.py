@@ -14,9 +14,10 @@ from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
-from . import persons, preview, sessions
 from .access import CHECKS, CREDENTIALS, KEY_HEADER, STABLE, VERSIONS, check_access, key_of
+from .calls import persons, preview, sessions
 from .claims import CLAIMS
+from .sessions import SESSION_RULES
 
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
@@ -82,7 +83,7 @@ class Azure(base.MockVendor):
     common_prefix = f"/face/{STABLE}/"
     extra_prefixes = ("/face/v1.",)
     routes = (*_face_routes(), *_session_routes())
-    session_rules = sessions.SESSION_RULES
+    session_rules = SESSION_RULES
     takes_links = True
     not_found_claim = "path"
     #: Of Microsoft's specifications, v1.0 to v1.3-preview.1; `detect` of v1.3-preview.1, too.

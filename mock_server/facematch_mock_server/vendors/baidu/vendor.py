@@ -6,20 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import (
-    URLENCODED,
-    Headers,
-    Request,
-    Response,
-    Upload,
-)
+from facematch_mock_server.base.messages import URLENCODED, Headers, Request, Response, Upload
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
-from facematch_mock_server.recognition.outcomes import (
-    LivenessOutcome,
-    MatchOutcome,
-    SeenPicture,
-)
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
@@ -34,7 +24,7 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
-from .faces import check_controls, describe_attributes, describe_face, name_face
+from .wire import check_controls, describe_attributes, describe_face, name_face
 
 #: The first characters of an API key for the header. Any other key is an app's secret.
 API_KEY_PREFIX = "bce-v3/"

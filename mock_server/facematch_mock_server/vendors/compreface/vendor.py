@@ -1,4 +1,4 @@
-"""CompreFace's verification service, the paths of the others, and the access to each."""
+"""CompreFace: the paths of its services, and the access to each."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
-from . import recognition
+from . import calls
+from .calls import PICTURES, verify
 from .claims import CLAIMS
-from .faces import add_versions, choose_faces, describe_faces, read_request
 
 #: CompreFace's keys are UUIDs, each of one service; these are valid from the start.
 KEY = "00000000-0000-4000-8000-000000000000"
@@ -21,35 +21,13 @@ RECOGNITION_KEY = "00000000-0000-4000-8001-000000000000"
 DETECTION_KEY = "00000000-0000-4000-8002-000000000000"
 PATH = "/api/v1/verification/verify"
 DETECT = "/api/v1/detection/detect"
-#: The fields with pictures, and how a refusal of a missing one in JSON names them.
-PICTURES: Final = {"source_image": "sourceImageBase64", "target_image": "targetImageBase64"}
+
 #: The service and the refusal of a key that is none of its own, by the beginning of its paths.
 _SERVICES: Final = {
     "/api/v1/verification/": ("verification", "key.unknown"),
     "/api/v1/recognition/": ("recognition", "key.unknown_recognition"),
     "/api/v1/detection/": ("detection", "key.unknown_detection"),
 }
-
-
-def verify(call: base.Call) -> Response:
-    read = read_request(call, PICTURES)
-    source_picture, target_picture = read.pictures
-    compared = call.compare(source_picture, target_picture)
-    source_faces = choose_faces(call, compared.probe, read.options)
-    target_faces = choose_faces(call, compared.reference, read.options)
-    if len(source_faces) > 1:
-        call.refuse("face.many")
-    if not source_faces or not target_faces:
-        call.refuse("face.none")
-    (source,) = describe_faces(call, source_faces, read.options)
-    matches = describe_faces(call, target_faces, read.options)
-    for match in matches:
-        match["similarity"] = base.as_fraction(compared.smaller_face_score)
-    # The first face is the largest: the score is of that face.
-    matches[0]["similarity"] = base.as_fraction(compared.score or 0.0)
-    result: dict[str, Any] = {"source_image_face": source, "face_matches": matches}
-    add_versions(call, result, [source, *matches], read.options)
-    return call.answer("verify.answer", {"result": [result]})
 
 
 def _check_size(call: base.Call) -> None:
@@ -107,10 +85,10 @@ def _route(
 def _list_routes() -> tuple[base.Route, ...]:
     routes = [
         _route(PATH, {"POST": verify}, "match", tuple(PICTURES)),
-        _route(DETECT, {"POST": recognition.detect}, "detect", ("file",)),
+        _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),
     ]
-    for path, handlers in recognition.ROUTES.items():
-        if path == recognition.RECOGNIZE or path.endswith("/verify"):
+    for path, handlers in calls.ROUTES.items():
+        if path == calls.RECOGNIZE or path.endswith("/verify"):
             routes.append(_route(path, handlers, "match", ("file",)))
         else:
             routes.append(_route(path, handlers))

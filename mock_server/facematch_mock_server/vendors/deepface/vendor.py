@@ -29,7 +29,7 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
-from .faces import (
+from .wire import (
     DIMENSIONS,
     METRICS,
     THRESHOLDS,

@@ -1,185 +1,248 @@
-"""Saved calls and hosted sessions: read, update, delete.
+"""What a check of the person makes of a hosted session, by the settings of its workflow.
 
-Source of the keys and texts: Didit OpenAPI, 2026-07-18.
+Source: docs.didit.me, warnings of liveness and of face match, read 2026-11-28.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from facematch_mock_server.base.messages import Response
+import attrs
+
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world.sessions import Review, Session
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.world import hosted as base
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
 
-from . import decisions, framework, webhooks
-from .framework import DiditCall, Field, Invalid, make_route, stamp
-from .records import APPROVED, DECLINED, IN_REVIEW, STATUSES, with_review
-from .session_list import list_sessions
+from . import faces, webhooks
+from .checks import LIVENESS, MATCH, RISKS, Block, judge_liveness, judge_match, warnings
+from .records import ACTIONS, APPROVED, DECLINED, IN_REVIEW, Workflow, WorkflowSettings
 
-_RESUBMITTED = "Resubmitted"
-
-
-_CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
-
-
-def _read_status(claims: CitedClaims, value: object) -> str:
-    status = framework.choice(STATUSES, claims, value)
-    if status not in (APPROVED, DECLINED, _RESUBMITTED):
-        raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
-    return status
+#: The form defaults of the standalone calls.
+_OPTIONS = {field.name: field.default for service in (MATCH, LIVENESS) for field in service.form}
+#: The risks of a picture's quality and luminance.
+_OF_PICTURE = ("LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE")
+#: A score is never at or below this.
+_NO_THRESHOLD = -1.0
 
 
-def _read_email(claims: CitedClaims, value: object) -> str:
-    is_empty = isinstance(value, str) and not value.strip()
-    return "" if is_empty else framework.email(claims, value)
+def workflow_of(world: World, session: Session) -> Workflow:
+    """Return the workflow of a hosted session, as it is now; one that was never published."""
+    hosted = hosted_of(session)
+    workflow: Workflow | None = world.records.workflows.find(hosted.workflow or "")
+    return workflow or Workflow(id=hosted.workflow, kind=hosted.kind)
 
 
-_UPDATE = (
-    Field("new_status", _read_status, required=True),
-    Field("comment", framework.text, nullable=True),
-    Field("send_email", framework.boolean),
-    Field("email_address", _read_email, nullable=True),
-    Field("email_language", framework.text, nullable=True),
-)
-
-
-def _update(call: DiditCall) -> Response:
-    session: Session = call.session
-    if session.status not in _CHANGEABLE_STATUSES:
-        call.refuse("update.closed", status=session.status)
-    values = framework.read_json_fields(call, call.body, _UPDATE)
-    if values.get("send_email") and not values.get("email_address"):
-        errors = ["Email address is required when send_email is true."]
-        call.refuse("fields.refused", body={"email_address": errors})
-    status = values["new_status"]
-    if status == session.status:
-        call.refuse("update.same")
-    if status == _RESUBMITTED:
-        call.refuse("update.resubmitted")
-    review = _make_review(call, values)
-    updated = with_review(session, review)
-    current = call.world.sessions.replace(session, updated)
-    if current is None:
-        call.refuse("session.unknown")
-    if current is not updated:
-        # A concurrent request changed the session: retry with the current state.
-        call.session = current
-        return _update(call)
-    webhooks.announce(call.world, updated, call.request)
-    return call.answer("update.answer", session_id=session.id)
-
-
-def _make_review(call: DiditCall, values: Mapping[str, Any]) -> Review:
-    return Review(
-        user="API Client",
-        new_status=values["new_status"],
-        comment=values.get("comment"),
-        created_at=call.now,
+def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Workflow) -> Block:
+    """Return the result of a session's liveness check."""
+    settings = workflow.settings
+    options = _form_values(
+        "face_liveness_score_decline_threshold", settings.face_liveness_score_decline_threshold
     )
+    block = judge_liveness(claims, outcome, options)
+    data = {warning["risk"]: warning["additional_data"] for warning in block["warnings"]}
+    log_types = {warning["risk"]: warning["log_type"] for warning in block["warnings"]}
+    if _is_at_or_below(block["score"], settings.face_liveness_score_review_threshold):
+        log_types.setdefault("LOW_LIVENESS_SCORE", "warning")
+    for risk in log_types:
+        if RISKS[risk].action_setting:
+            log_types[risk] = ACTIONS[getattr(settings, RISKS[risk].action_setting)]
+    # The settings decide on quality and luminance, not the limits of a call.
+    for risk in _OF_PICTURE:
+        log_types.pop(risk, None)
+    # Only a passive check reports further faces, quality and luminance.
+    if workflow.method == "PASSIVE":
+        log_types |= _judge_picture(block, settings)
+    else:
+        log_types.pop("MULTIPLE_FACES_DETECTED", None)
+    reports = warnings(claims, "LIVENESS", log_types, data)
+    return {**_with_warnings_and_status(block, reports, log_types), "method": workflow.method}
 
 
-# POST /v3/session/{id}/simulate/, of a sandbox
+def _judge_picture(block: Block, settings: WorkflowSettings) -> dict[str, str]:
+    """Return the log_type of each risk of a picture's quality and luminance."""
+    quality = block["face_quality"]
+    luminance = block["face_luminance"]
+    darkest = settings.face_luminance_min_threshold
+    brightest = settings.face_luminance_max_threshold
+    log_types = {}
+    if _is_at_or_below(quality, settings.face_quality_decline_threshold):
+        log_types["LOW_FACE_QUALITY"] = "error"
+    elif _is_at_or_below(quality, settings.face_quality_review_threshold):
+        log_types["LOW_FACE_QUALITY"] = "warning"
+    if luminance is not None and darkest is not None and luminance < darkest:
+        log_types["LOW_FACE_LUMINANCE"] = ACTIONS[settings.face_luminance_min_action]
+    if luminance is not None and brightest is not None and luminance > brightest:
+        log_types["HIGH_FACE_LUMINANCE"] = ACTIONS[settings.face_luminance_max_action]
+    return log_types
 
-_SIMULATION = (
-    Field("new_status", partial(framework.choice, STATUSES), required=True),
-    Field("comment", framework.text, nullable=True),
-)
 
-
-def _simulate(call: DiditCall) -> Response:
-    """Set the status of a session, without results of its checks."""
-    values = framework.read_json_fields(call, call.body, _SIMULATION)
-    if call.is_live:
-        call.hint = "simulate is a sandbox's: no source says what Didit answers to a live key"
-    review = _make_review(call, values)
-    simulated = call.world.sessions.change(
-        call.session.id, lambda stored: with_review(stored, review)
+def compare_faces(claims: CitedClaims, outcome: MatchOutcome, workflow: Workflow) -> Block:
+    """Return the result of a session's face match."""
+    settings = workflow.settings
+    options = _form_values(
+        "face_match_score_decline_threshold", settings.face_match_score_decline_threshold
     )
-    if simulated is None:
-        call.refuse("session.unknown")
-    webhooks.announce(call.world, simulated, call.request)
-    return call.answer("simulate.answer", session_id=simulated.id)
+    block = judge_match(claims, outcome, options)
+    if block["status"] == DECLINED:
+        return block
+    if _is_at_or_below(block["score"], settings.face_match_score_review_threshold):
+        log_types = {"LOW_FACE_MATCH_SIMILARITY": "warning"}
+        return _with_warnings_and_status(
+            block, warnings(claims, "FACEMATCH", log_types, {}), log_types
+        )
+    return {**block, "status": IN_REVIEW if outcome.review else APPROVED}
 
 
-# DELETE /v3/session/{id}/delete/. The session can no longer be read, and nothing is refunded.
-
-_RETENTION = (
-    Field("retain_face_embeddings", framework.boolean),
-    # The range is from the page about deletion (`claims.DELETION`).
-    Field("face_retention_days", partial(framework.whole_number, lowest=1, highest=3650)),
-)
+def _form_values(name: str, threshold: float | None) -> dict[str, Any]:
+    """Return the options of a call with this decline threshold; None declines no score."""
+    return {**_OPTIONS, name: _NO_THRESHOLD if threshold is None else threshold}
 
 
-def _delete(call: DiditCall) -> Response:
-    session: Session = call.session
-    values = framework.read_json_fields(call, call.body, _RETENTION)
-    # Only one of two simultaneous deletions succeeds.
-    if call.world.sessions.remove(session.id) is None:
-        call.refuse("session.unknown")
-    call.claims.cite("delete.faces")
-    outcome = _retention_outcome(session, is_requested=bool(values.get("retain_face_embeddings")))
-    template_id = expires_at = None
-    if outcome == _RETAINED:
-        template_id = call.world.ids.uuid()
-        days = values.get("face_retention_days")
-        if days:
-            expires_at = stamp(call.now + dt.timedelta(days=days))
-    body = {
-        "session_id": session.id,
-        "session_number": session.number,
-        "face_retention_outcome": outcome,
-        "biometric_template_uuid": template_id,
-        "biometric_template_expires_at": expires_at,
-        "deleted_child_verifications": 0,
+def _is_at_or_below(value: float | None, threshold: float | None) -> bool:
+    return value is not None and threshold is not None and value <= threshold
+
+
+def _with_warnings_and_status(
+    block: Block, reports: list[dict[str, Any]], log_types: dict[str, str]
+) -> Block:
+    """Return the block with warnings of these types, and with the status that they cause."""
+    status = APPROVED
+    if "warning" in log_types.values():
+        status = IN_REVIEW
+    if "error" in log_types.values():
+        status = DECLINED
+    warnings_shown = [{**report, "log_type": log_types[report["risk"]]} for report in reports]
+    return {**block, "status": status, "warnings": warnings_shown}
+
+
+NOT_STARTED = "Not Started"
+_IN_PROGRESS = "In Progress"
+
+#: Scenarios for checks other than the face check, which change only the status.
+_DECLINED = """
+    document_expired could_not_recognize_document mrz_validation minimum_age aml_hit ip_blocklist
+    poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
+"""
+
+
+@attrs.frozen(kw_only=True)
+class SandboxScenario:
+    """The outcome of a sandbox session.
+
+    Attributes:
+        match, liveness: The scores, 0-100, as in didit-sdk 0.4.0.
+        attack: Whether a presentation attack is detected.
+        review: Whether the match needs a manual review.
+        status: The session's status; None for the status that follows from the results.
+    """
+
+    match: float = 95.0
+    liveness: float = 97.0
+    attack: bool = False
+    review: bool = False
+    status: str | None = None
+
+
+#: Sandbox outcomes by slug (docs.didit.me, sandbox testing).
+SCENARIOS: Mapping[str, SandboxScenario] = {
+    "approve": SandboxScenario(),
+    "decline_face_match_low_similarity": SandboxScenario(match=15.0),
+    "decline_liveness_attack": SandboxScenario(liveness=5.0, attack=True),
+    "review_face_match_borderline": SandboxScenario(match=68.0, review=True),
+    **{f"decline_{reason}": SandboxScenario(status=DECLINED) for reason in _DECLINED.split()},
+    "review_aml_possible_match": SandboxScenario(status=IN_REVIEW),
+    "review_poa_partial_match": SandboxScenario(status=IN_REVIEW),
+}
+
+
+# Results of a check
+
+
+def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
+    """Return the session with the results of checking the person."""
+    claims = world.claims.cited()
+    hosted = hosted_of(session)
+    liveness = check.liveness
+    match = check.match
+    scenario = SandboxScenario() if hosted.scenario is None else SCENARIOS[hosted.scenario]
+    if hosted.scenario is not None:
+        liveness = attrs.evolve(liveness, score=scenario.liveness, attack=scenario.attack)
+        if match is not None:
+            match = attrs.evolve(match, score=scenario.match, review=scenario.review)
+    workflow = workflow_of(world, session)
+    if hosted.is_live:
+        liveness = faces.search(
+            world, liveness, check.face, vendor_data=session.vendor_data, session_id=session.id
+        )
+    results = {"LIVENESS": check_liveness(claims, liveness, workflow)}
+    pictures: dict[str, str | None] = {"reference_image": check.face}
+    if match is not None:
+        results["FACE_MATCH"] = compare_faces(claims, match, workflow)
+        pictures["source_image"] = check.reference
+        pictures["target_image"] = check.face
+        if hosted.kind == "kyc":
+            document_status = APPROVED if match.reference.faces else DECLINED
+            results["ID_VERIFICATION"] = {"status": document_status, "warnings": []}
+            pictures["portrait_image"] = check.reference
+            pictures["front_image"] = check.reference
+    status = scenario.status or _worst_status(results)
+    judged = attrs.evolve(session, status=status, result=results, pictures=pictures)
+    faces.enroll_if_live(world, judged, liveness)
+    return judged
+
+
+def _worst_status(results: Mapping[str, Mapping[str, Any]]) -> str:
+    statuses = [result["status"] for result in results.values()]
+    for status in (DECLINED, IN_REVIEW):
+        if status in statuses:
+            return status
+    return APPROVED
+
+
+def _fail(world: World, session: Session, is_last: bool) -> Session:
+    """Return the session with the result of a failed attempt, which may be the last."""
+    status = "Not Finished"
+    risks: list[str] = []
+    if is_last:
+        status = DECLINED
+        risks = ["LOW_LIVENESS_SCORE"]
+    liveness: dict[str, Any] = {
+        "status": status,
+        "score": None,
+        "method": workflow_of(world, session).method,
+        "user_image": {"entities": []},
+        "warnings": warnings(world.claims.cited(), "LIVENESS", risks, {}),
+        "face_quality": None,
+        "face_luminance": None,
     }
-    return call.answer("delete.answer", body)
+    return attrs.evolve(session, result={**session.result, "LIVENESS": liveness})
 
 
-_RETAINED = "retained_with_user"
+def _return_url(session: Session) -> str | None:
+    callback = hosted_of(session).callback
+    if callback is None:
+        return None
+    values = {"verificationSessionId": session.id, "status": session.status}
+    return base.add_to_query(callback, values)
 
 
-def _retention_outcome(session: Session, *, is_requested: bool) -> str:
-    """Return what happens to the face of a deleted session."""
-    if "reference_image" not in session.pictures:
-        return "none"
-    if not is_requested:
-        return "deleted"
-    # A face is retained with the user of a hosted session, whom `vendor_data` names.
-    if session.hosted is None or session.vendor_data is None:
-        return "ineligible_no_vendor_user"
-    return _RETAINED
-
-
-ROUTES = (
-    make_route(
-        "/v3/session/{uuid}/decision/",
-        {"GET": decisions.decision},
-        operation="session_read",
-        fields=("include",),
-    ),
-    make_route(
-        "/v2/session/{uuid}/decision/",
-        {"GET": decisions.decision_of_v2},
-        operation="session_read",
-    ),
-    make_route(
-        "/v2/session/{uuid}/",
-        {"GET": decisions.decision_of_v2},
-        operation="session_read",
-    ),
-    make_route("/v3/session/{uuid}/simulate/", {"POST": _simulate}, shown_fields=("new_status",)),
-    make_route("/v3/sessions/", {"GET": list_sessions}),
-    make_route(
-        "/v3/session/{uuid}/delete/",
-        {"DELETE": _delete},
-        shown_fields=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
-    ),
-    make_route(
-        "/v3/session/{uuid}/update-status/",
-        {"PATCH": _update},
-        shown_fields=("new_status", "send_email", "email_language"),
-    ),
+SESSION_RULES = base.SessionRules(
+    open_statuses=frozenset({NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
+    status_after={
+        "begin": _IN_PROGRESS,
+        "abandon": "Abandoned",
+        "expire": "Expired",
+        "last": DECLINED,
+    },
+    judge=_judge,
+    fail=_fail,
+    service="SESSION",
+    price_claim="credit.price.session",
+    finished_statuses=frozenset({APPROVED, DECLINED, IN_REVIEW}),
+    on_status_change=webhooks.announce,
+    return_url=_return_url,
 )

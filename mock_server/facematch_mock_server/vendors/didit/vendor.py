@@ -15,11 +15,13 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import decisions, framework, hosted, pictures, sessions, webhooks
+from . import access, webhooks, wire
+from .access import HOSTS, DiditCall, make_route, refuse_rate, window_of
+from .calls import decisions, pictures, sessions, start
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import DiditSessionControl
-from .framework import HOSTS, DiditCall, make_route, refuse_rate, window_of
 from .records import DiditRecords
+from .sessions import SESSION_RULES
 
 HEALTHCHECK = "/system/healthcheck"
 
@@ -79,17 +81,17 @@ class Didit(base.MockVendor):
         "/v2/session/",
         "/v1/sandbox/",
         "/auth/v2/",
-        decisions.MEDIA,
+        wire.MEDIA,
         HEALTHCHECK,
     )
     call = DiditCall
     routes = (
         *pictures.ROUTES,
-        *hosted.ROUTES,
+        *start.ROUTES,
         *sessions.ROUTES,
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
-    session_rules = hosted.SESSION_RULES
+    session_rules = SESSION_RULES
     not_imitated = _NOT_IMITATED
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.words.401",),
@@ -98,14 +100,14 @@ class Didit(base.MockVendor):
     }
 
     def known_paths(self) -> tuple[str, ...]:
-        return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
+        return (*super().known_paths(), HEALTHCHECK, wire.MEDIA)
 
     def finished(self, call: base.Call, response: Response) -> Response:
         """Add an Allow header with the view's methods; Django's own pages have none."""
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
         if call.route is not None and not is_page and "Allow" not in headers:
-            allow = framework.allow_of((*call.route.handlers,))
+            allow = access.allow_of((*call.route.handlers,))
             response.headers = (*response.headers, allow)
         return response
 
@@ -115,8 +117,8 @@ class Didit(base.MockVendor):
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
             stamp = call.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             return call.answer("path.healthcheck", timestamp=stamp)
-        if path.startswith(decisions.MEDIA) and isinstance(call, DiditCall):
-            session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
+        if path.startswith(wire.MEDIA) and isinstance(call, DiditCall):
+            session_id, _, name = path.removeprefix(wire.MEDIA).partition("/")
             call.path_values = (session_id, name)
             return decisions.serve_picture(call)
         if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
@@ -133,7 +135,7 @@ class Didit(base.MockVendor):
             # These paths need no key.
             return None
         if status == 405:
-            framework.refuse_method(call, ("POST",) if route is None else route.handlers)
+            access.refuse_method(call, ("POST",) if route is None else route.handlers)
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type", ""))
         if status == 429:

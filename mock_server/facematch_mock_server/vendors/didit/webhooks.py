@@ -18,7 +18,7 @@ from facematch_mock_server.world.hosted import origin_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .decisions import decision_body, environment_of
+from .wire import decision_body, environment_of
 
 #: The event of standalone calls; one page (liveness report) has session.status.updated instead.
 EVENT = "status.updated"

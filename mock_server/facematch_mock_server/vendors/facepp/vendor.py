@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import (
-    MatchOutcome,
-    SeenFace,
-    SeenPicture,
-)
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
@@ -28,7 +24,7 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, REQUEST_ID
-from .landmarks import describe_landmarks
+from .wire import describe_landmarks
 
 #: The key and its secret that are valid from the start.
 API_KEY = "mock-facepp-key"

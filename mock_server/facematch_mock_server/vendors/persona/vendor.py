@@ -15,17 +15,11 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import decisions, inquiries, simulation, webhooks, widget
-from .calls import (
-    PersonaCall,
-    RouteHandler,
-    check_key,
-    check_quota,
-    check_rate,
-    with_replay,
-)
-from .checks import SESSION_RULES
+from .access import PersonaCall, RouteHandler, check_key, check_quota, check_rate, with_replay
+from .calls import decisions, inquiries, simulation, webhooks, widget
 from .claims import CLAIMS, SWITCHES
+from .sessions import SESSION_RULES
+from .webhooks import RULES
 
 API = "/api/v1"
 INQUIRIES = f"{API}/inquiries"
@@ -173,5 +167,5 @@ VENDOR = base.Vendor(
     behaviour=Persona,
     extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),
-    outbox=lambda world: Outbox(world, webhooks.RULES),
+    outbox=lambda world: Outbox(world, RULES),
 )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import attrs
-
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
@@ -19,13 +15,15 @@ from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
-from . import pictures, sessions
+from .access import TARGET, RekognitionCall, check_signature, operation_of
+from .calls import pictures, sessions
 from .claims import CLAIMS
-from .signature import STAMP, read_access_key, read_signature
+from .sessions import SESSION_RULES
+from .signature import read_access_key
 
 #: The id of the first key; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
-_TARGET = "RekognitionService."
+
 #: From the AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23. Each
 #: region also has an IPv6 endpoint; regions in North America have FIPS variants of both.
 _REGIONS = """
@@ -46,8 +44,6 @@ def _list_hosts() -> frozenset[str]:
     return frozenset(hosts)
 
 
-#: AWS's maximum clock skew: AWS Developer Tools Blog, Clock-skew correction.
-_MAX_SKEW = dt.timedelta(minutes=15)
 #: The error for exceeding a rate limit, by scope.
 _LIMITS = {
     "second": "quota.refused",
@@ -56,70 +52,9 @@ _LIMITS = {
 }
 
 
-@attrs.define(kw_only=True)
-class RekognitionCall(base.NumberedCall):
-    """A call whose response has a request id in a header; an error has a second id."""
-
-    def answer(
-        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
-    ) -> Response:
-        """Build a response with the headers and Logref of the Developer Guide's example."""
-        headers = (*headers, ("x-amzn-RequestId", self.request_id))
-        filled = {**filled, "logref": self.world.account.ids.uuid()}
-        response = super().answer(key, body, headers, **filled)
-        content_type = ("Content-Type", "application/x-amz-json-1.1")
-        response.headers = (content_type, *response.headers[1:])
-        return response
-
-
-def check_signature(call: RekognitionCall) -> None:
-    """Refuse a call unless it has a current signature made with a known secret."""
-    if call.request.header("authorization") is None:
-        call.refuse("auth.missing")
-    call.key_label = "wrong"
-    signature = read_signature(call.request)
-    if signature is None:
-        call.refuse("auth.incomplete")
-    _check_date(call, signature.signed_at)
-    if signature.service != "rekognition":
-        call.refuse("auth.service")
-    keys = call.world.keys.of_client(signature.access_key)
-    if all(key.expired(call.now) for _, key in keys):
-        call.refuse("auth.key")
-    sign = functools.partial(signature.sign, call.request)
-    secret = call.find_signer(signature.access_key, signature.hexdigest, sign)
-    if not call.authenticate(secret):
-        call.key_label = "wrong"
-        call.refuse("auth.signature")
-    if call.request.header("x-amz-security-token") is not None:
-        call.claims.cite("auth.session")
-    operation = f"rekognition:{_operation_of(call.request)}"
-    call.check_permission("auth.denied", operation=operation)
-
-
-def _check_date(call: RekognitionCall, signed_at: dt.datetime) -> None:
-    """Refuse a call that was signed too long ago, or in the future."""
-    # The client may use the machine's clock, or the mock's clock, which tests advance.
-    earlier, later = sorted((call.now, dt.datetime.now(dt.UTC)))
-    earliest = earlier - _MAX_SKEW
-    latest = later + _MAX_SKEW
-    if signed_at < earliest:
-        call.refuse(
-            "auth.late", signed=_stamp(signed_at), now=_stamp(earlier), limit=_stamp(earliest)
-        )
-    if signed_at > latest:
-        call.refuse("auth.early", signed=_stamp(signed_at), now=_stamp(later), limit=_stamp(latest))
-    if abs(signed_at - call.now) > _MAX_SKEW:
-        call.claims.cite("auth.clock")
-
-
-def _stamp(time: dt.datetime) -> str:
-    return time.strftime(STAMP)
-
-
 def perform(call: RekognitionCall) -> Response:
     """Perform the operation that X-Amz-Target names."""
-    answer = _OPERATIONS.get(_operation_of(call.request))
+    answer = _OPERATIONS.get(operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
         call.hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
@@ -134,10 +69,6 @@ def perform(call: RekognitionCall) -> Response:
             fields.append((name, str(body[name])))
     call.journal_fields = mask_and_shorten(fields)
     return answer(call, body)
-
-
-def _operation_of(head: Request) -> str:
-    return head.header("x-amz-target", "").removeprefix(_TARGET)
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -206,7 +137,7 @@ class Rekognition(base.ActionVendor):
         404: ("operation.unknown",),
         500: ("server.error",),
     }
-    session_rules = sessions.SESSION_RULES
+    session_rules = SESSION_RULES
     takes_links = True
     routes = (
         _route("match", None, _COMPARE_FIELDS),
@@ -223,30 +154,30 @@ class Rekognition(base.ActionVendor):
         if self.is_of_another(head):
             return None, ()
         target = head.header("x-amz-target")
-        is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
+        is_rekognition = head.method == "POST" and (target is None or target.startswith(TARGET))
         if not is_rekognition:
             return None, ()
         route, path_values = super().find(head)
         if route is None:
             return None, path_values
         # All operations have the same path; the header names the operation.
-        name = _operation_of(head)
+        name = operation_of(head)
         for operation_route in self.routes:
             if operation_route.extra == name:
                 return operation_route, path_values
         return route, path_values
 
     def imitates(self, request: Request) -> bool:
-        return _operation_of(request) in _OPERATIONS and super().imitates(request)
+        return operation_of(request) in _OPERATIONS and super().imitates(request)
 
     def name_of_call(self, head: Request) -> str:
-        return _operation_of(head)
+        return operation_of(head)
 
 
 _BYTES = '{{\\"Bytes\\": \\"$(base64 -w0 cards/%s)\\"}}'
 _CURL = (
     f"curl --aws-sigv4 aws:amz:eu-west-1:rekognition --user {ACCESS_KEY}:{LIVE_KEY} "
-    f"-H 'X-Amz-Target: {_TARGET}CompareFaces' -H 'Content-Type: application/x-amz-json-1.1' "
+    f"-H 'X-Amz-Target: {TARGET}CompareFaces' -H 'Content-Type: application/x-amz-json-1.1' "
     f'-d "{{{{\\"SourceImage\\": {_BYTES % "p1.png"}, '
     f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
 )

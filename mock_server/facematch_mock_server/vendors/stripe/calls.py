@@ -1,309 +1,376 @@
-"""A call to Stripe: its key, its limit, its parameters, and the replay of an earlier answer.
+"""The calls about sessions and reports.
 
-Sources: Stripe's client stripe 16.1.0 for Python; docs.stripe.com/api and /api/idempotent_requests.
+Source of the paths and parameters: Stripe's client stripe 16.1.0 for Python, `stripe/identity`.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
+import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.vendors.base import Call, Refused, bearer_token
-from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
-#: The version whose form all answers have.
-NEWEST_VERSION = "2026-10-28.endive"
-_VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]{1,20})?", re.ASCII)
-
-
-def _fields_of(part: str, names: str) -> set[str]:
-    return {part, *(f"{part}.{name}" for name in names.split())}
-
-
-#: The fields that can be expanded in a report, and in a session: those of the client.
-_IN_REPORT = _fields_of(
-    "document",
-    "address dob error expiration_date files first_name issued_date issuing_country last_name "
-    "number sex type unparsed_place_of_birth unparsed_sex",
-) | _fields_of("id_number", "dob error first_name id_number id_number_type last_name")
-_IN_SESSION = _fields_of("last_verification_report", " ".join(_IN_REPORT)) | _fields_of(
-    "verified_outputs",
-    "address dob email first_name id_number id_number_type last_name phone sex "
-    "unparsed_place_of_birth unparsed_sex",
+from . import webhooks
+from .access import (
+    EMPTIED,
+    FLAG,
+    METADATA,
+    TEXT,
+    TEXTS,
+    ParameterKind,
+    Parameters,
+    StripeCall,
+    fields_of,
+    new_id,
 )
-#: Fields that only a restricted key may read, and only if each is expanded by itself.
-_SENSITIVE = ("dob", "expiration_date", "id_number", "number")
+from .wire import (
+    CANCELED,
+    PROCESSING,
+    REQUIRES_INPUT,
+    VERIFIED,
+    Identity,
+    identity_of,
+    show_report,
+    show_session,
+    with_identity,
+)
+
+_TYPE = ParameterKind(("document", "id_number"))
+_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
+_CHANGE: Mapping[str, ParameterKind] = {
+    **_EXPAND,
+    "metadata": METADATA,
+    "options": EMPTIED,
+    "options[document]": EMPTIED,
+    "options[document][allowed_types]": ParameterKind(
+        ("driving_license", "id_card", "passport"), is_list=True
+    ),
+    "options[document][require_id_number]": FLAG,
+    "options[document][require_live_capture]": FLAG,
+    "options[document][require_matching_selfie]": FLAG,
+    "provided_details": EMPTIED,
+    "provided_details[email]": TEXT,
+    "provided_details[phone]": TEXT,
+    "type": _TYPE,
+}
+#: Parameters of a start that answers show as they were sent.
+_SHOWN = (
+    "client_reference_id",
+    "related_customer",
+    "related_customer_account",
+    "verification_flow",
+)
+_START: Mapping[str, ParameterKind] = {
+    **_CHANGE,
+    **dict.fromkeys(_SHOWN, TEXT),
+    "related_person[account]": TEXT,
+    "related_person[person]": TEXT,
+    "return_url": TEXT,
+}
+#: How a time is compared with that of a parameter.
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "created": operator.eq,
+    "created[gt]": operator.gt,
+    "created[gte]": operator.ge,
+    "created[lt]": operator.lt,
+    "created[lte]": operator.le,
+}
+_PAGE: Mapping[str, ParameterKind] = {
+    **_EXPAND,
+    **dict.fromkeys(_COMPARISONS, TEXT),
+    "ending_before": TEXT,
+    "limit": TEXT,
+    "starting_after": TEXT,
+}
+#: The field that each filter compares, and its kind.
+_SESSION_FILTERS: Mapping[str, ParameterKind] = {
+    "client_reference_id": TEXT,
+    "related_customer": TEXT,
+    "related_customer_account": TEXT,
+    "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
+}
+_REPORT_FILTERS: Mapping[str, ParameterKind] = {
+    "client_reference_id": TEXT,
+    "type": _TYPE,
+    "verification_session": TEXT,
+}
 
 
-@attrs.frozen
-class ParameterKind:
-    """The kind of a parameter.
-
-    Attributes:
-        words: The words that it can be; () for any text.
-        is_list: Whether it is a list of texts, as in ``expand[0]=...``.
-    """
-
-    words: tuple[str, ...] = ()
-    is_list: bool = False
-
-
-TEXT = ParameterKind()
-TEXTS = ParameterKind(is_list=True)
-FLAG = ParameterKind(("true", "false"))
-#: An object, which an empty text empties; its fields are parameters of their own.
-EMPTIED = ParameterKind(("",))
-#: Metadata: each text has a name in brackets.
-METADATA = ParameterKind()
-#: Parameters by name. Those of lists are lists, flags are bool, and metadata are texts by name.
-Parameters: TypeAlias = dict[str, Any]
-
-
-def fields_of(sent: Parameters, name: str) -> Parameters:
-    """Return the parameters in an object, such as ``options[document]``, by their names in it."""
-    prefix = f"{name}["
-    fields = {}
-    for sent_name, value in sent.items():
-        if sent_name.startswith(prefix):
-            fields[sent_name.removeprefix(prefix).removesuffix("]")] = value
-    return fields
-
-
-def new_id(prefix: str, uuid: str) -> str:
-    """Return an id in Stripe's form, made from a UUID."""
-    return f"{prefix}_1{uuid.replace('-', '')[:23]}"
-
-
-def key_of(head: Request) -> str | None:
-    """Return the key in a request: a bearer token, or the user of HTTP Basic."""
-    scheme, _, credentials = head.header("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return bearer_token(head)
-    try:
-        user, _, _ = base64.b64decode(credentials, validate=True).decode().partition(":")
-    except ValueError:
-        return None
-    return user
-
-
-def _split(name: str) -> tuple[str, str | None]:
-    """Return the name of a list or of metadata, and the index or name in its last brackets.
-
-    Of another parameter, return the whole name, ``options[document][allowed_types]``, and None.
-    """
-    outer, _, inner = name.removesuffix("]").rpartition("[")
-    if outer == "metadata" or (outer and not inner.strip("0123456789")):
-        return outer, inner
-    return name, None
-
-
-class StripeRecords(SavedAnswers):
-    """The answers of one world that can be replayed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: The names of requests that have no answer yet. Guarded by `lock`.
-        self.under_way: set[str] = set()
-
-
-@attrs.define(kw_only=True, eq=False)
-class StripeCall(Call):
-    """A call to Stripe.
-
-    Attributes:
-        expands: The fields to expand, once the parameters are read; in a list without ``data.``.
-        is_refusal_kept: Whether the call was refused after its parameters had been checked, so
-            that its idempotency key gets the same refusal again.
-    """
-
-    expands: frozenset[str] = frozenset()
-    is_refusal_kept: bool = False
-
-    @property
-    def replay_name(self) -> str:
-        """The mode of the key and the idempotency key; "" without one."""
-        idempotency_key = self.request.header("idempotency-key")
-        if not idempotency_key or self.request.method != "POST":
-            return ""
-        return f"{'live' if self.is_live else 'test'} {idempotency_key}"
-
-    def read_parameters(self, known: Mapping[str, ParameterKind]) -> Parameters:
-        """Return the parameters of the query or the form; refuse unknown and wrong ones."""
-        self.claims.cite("parameter.form")
-        pairs: Iterable[tuple[str, str]] = self.request.query
-        if self.request.method == "POST":
-            pairs = []
-            if self.request.body:
-                form = self.read_form("body.form")
-                pairs = [(name, text) for name, texts in form.fields.items() for text in texts]
-        parameters: Parameters = {}
-        for sent_name, text in pairs:
-            name, item = _split(sent_name)
-            kind = known.get(name)
-            if kind is None:
-                self.refuse("parameter.unknown", name=sent_name)
-            if kind is METADATA:
-                self._add_metadata(parameters.setdefault(name, {}), item, text)
-                continue
-            if text == "" and kind is not EMPTIED:
-                self.refuse("parameter.empty", name=sent_name)
-            is_wrong_word = kind.words != () and text not in kind.words
-            if is_wrong_word or kind.is_list is (item is None):
-                self.refuse("parameter.invalid", name=sent_name)
-            if kind.is_list:
-                parameters.setdefault(name, []).append(text)
-            else:
-                parameters[name] = text == "true" if kind is FLAG else text
-        self.expands = frozenset(map(self._check_expansion, parameters.get("expand", ())))
-        return parameters
-
-    def _add_metadata(self, metadata: dict[str, str], name: str | None, text: str) -> None:
-        """Add a text to metadata; without a name, an empty text empties them."""
-        if name is None and text != "":
-            self.refuse("parameter.invalid", name="metadata")
-        if name is None:
-            return
-        if len(name) > self.claims["metadata.max_key_length"]:
-            self.refuse("metadata.refused", "metadata.max_key_length")
-        if len(text) > self.claims["metadata.max_text_length"]:
-            self.refuse("metadata.refused", "metadata.max_text_length")
-        metadata[name] = text
-
-    def _check_expansion(self, sent_field: str) -> str:
-        """Return a field to expand; refuse one that is not there."""
-        field = sent_field
-        if self.request.method == "GET" and not self.path_values:
-            place, _, field = sent_field.partition(".")
-            if place != "data":
-                self.refuse("list.expand", name=sent_field)
-            if not field:
-                return ""  # the objects of a list are always there
-        is_of_report = self.request.path.startswith("/v1/identity/verification_reports")
-        if field not in (_IN_REPORT if is_of_report else _IN_SESSION):
-            self.refuse("parameter.expand", name=sent_field)
-        return field
-
-    def expands_for(self, checked_at: dt.datetime | None) -> frozenset[str]:
-        """Return the fields to expand that the key may read.
-
-        `checked_at` is the time of the report, or None if there is none. In place of a sensitive
-        field, the part that has it is expanded.
-        """
-        age = dt.timedelta(0) if checked_at is None else self.now - checked_at
-        is_recent = age.total_seconds() <= self.claims["expand.recent_s"]
-        if is_recent and (key_of(self.request) or "").startswith("rk_"):
-            return self.expands
-        fields = set()
-        for field in self.expands:
-            part, _, name = field.rpartition(".")
-            fields.add(part if name in _SENSITIVE else field)
-        return frozenset(fields)
-
-    def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
-        """Return metadata with what was sent; an empty text removes its key.
-
-        Refuse the call if they have too many keys then.
-        """
-        merged = {name: text for name, text in {**stored, **sent}.items() if text != ""}
-        if len(merged) > self.claims["metadata.max_keys"]:
-            self.refuse("metadata.refused", "metadata.max_keys")
-        return merged
-
-    def refuse_state(self, state: str) -> NoReturn:
-        """Refuse the call because of the session's state."""
-        self.is_refusal_kept = True
-        self.refuse("session.state", name=state)
-
-    def find_session(self) -> Session:
-        """Return the session in the path; refuse the call if the key's mode has none."""
-        session_id = self.path_value
-        session = self.world.sessions.find(session_id)
-        if session is None or hosted_of(session).is_live is not self.is_live:
-            self.refuse("session.unknown", "key.mode", name=session_id)
-        return session
-
-
-def check_key(call: StripeCall) -> None:
-    """Refuse a call without a valid secret key; else name the request in the answer."""
-    text = key_of(call.request)
-    if not text:
-        call.refuse("key.missing")
-    if not call.authenticate(text):
-        key = call.world.keys.find(text)
-        if key is not None and key.expired(call.now):
-            call.refuse("key.expired")
-        call.refuse("key.secret_needed" if text.startswith("pk_") else "key.wrong")
-    version = call.request.header("stripe-version", "")
-    call.claims.cite("answer.headers", "version.any")
-    if call.request.header("stripe-account") is not None:
-        call.claims.cite("key.account")
-    call.headers = (
-        ("Request-Id", new_id("req", call.world.ids.uuid())),
-        ("Stripe-Version", NEWEST_VERSION),
+def start(call: StripeCall) -> Response:
+    """Start a session."""
+    sent = call.read_parameters(_START)
+    if "type" not in sent and "verification_flow" not in sent:
+        call.refuse("parameter.missing", name="type")
+    related_person = fields_of(sent, "related_person")
+    for name in ("account", "person"):
+        if related_person and name not in related_person:
+            call.refuse("parameter.missing", name=f"related_person[{name}]")
+    return_url = sent.get("return_url")
+    if return_url is not None and not urlsplit(return_url).netloc:
+        call.refuse("start.return_url")
+    kind = sent.get("type", "verification_flow")
+    fields = {name: sent.get(name) for name in _SHOWN}
+    fields["provided_details"] = fields_of(sent, "provided_details") or None
+    fields["related_person"] = related_person or None
+    options = _read_options(call, sent, kind)
+    call.claims.cite("session.free", "session.url", "credit.start")
+    session = hosted.start(
+        call.world,
+        call.now,
+        call.claims["session.link_s"],
+        {
+            "status": REQUIRES_INPUT,
+            "metadata": call.merge_metadata({}, sent.get("metadata", {})),
+            "result": {"identity": Identity(type=kind, options=options, fields=fields)},
+        },
+        session_id=new_id("vs", call.world.ids.uuid()),
+        kind="kyc",
+        callback=return_url,
+        is_live=call.is_live,
     )
-    idempotency_key = call.request.header("idempotency-key")
-    if idempotency_key:
-        call.headers = (*call.headers, ("Idempotency-Key", idempotency_key))
-    call.check_permission("key.denied")
-    if _VERSION.fullmatch(version) and version < NEWEST_VERSION:
-        call.use_newest_version(version, NEWEST_VERSION)
+    announce(call.world, session, event=webhooks.CREATED)
+    return call.answer("session.answer", _show(call, session))
 
 
-def check_rate(call: StripeCall) -> None:
-    """Refuse the call if its mode, or in live mode its endpoint, has had too many in a second."""
-    client = "test"
-    reason = "global-rate"
-    if call.is_live and call.route is not None:
-        client = f"live {call.request.method} {call.route.pattern}"
-        reason = "endpoint-rate"
-    if call.count_request({"request": 1.0}, client) is not None:
-        headers = (("Stripe-Rate-Limited-Reason", reason),)
-        call.refuse("rate.exceeded", "rate.limit", "rate.reason", headers=headers)
+def _read_options(call: StripeCall, sent: Parameters, kind: str) -> dict[str, Any]:
+    """Return the options of a session of a type; those of a flow are its own."""
+    if kind == "verification_flow":
+        call.claims.cite("start.flow")
+        return {"document": {"require_matching_selfie": True}}
+    if kind == "id_number":
+        return {"id_number": {}}
+    return {"document": fields_of(sent, "options[document]")}
 
 
-#: A handler of a route.
-RouteHandler: TypeAlias = Callable[[StripeCall], Response]
+def _show(call: StripeCall, session: Session) -> dict[str, Any]:
+    """Return a session as an answer shows it; an open one with a new link."""
+    identity = identity_of(session)
+    if identity.reports:
+        call.claims.cite("report.selfie", "report.error", "report.document", "check.errors")
+        call.claims.cite(
+            "session.live_from", "session.match_from", "session.attempts", "match.review"
+        )
+        call.claims.cite("charge.when", "credit.price", "session.failed", "report.none")
+    if call.expands:
+        call.claims.cite("expand.outputs", "expand.sensitive")
+    has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
+    if identity.last_error and call.claims["session.url_after_failure"] == "none":
+        has_link = False
+    return show_session(
+        session,
+        call.now,
+        link=_renew_link(call, session) if has_link else None,
+        expands=call.expands_for(identity.checked_at),
+    )
 
 
-def with_replay(handle: RouteHandler) -> RouteHandler:
-    """Return a handler that gives the first answer again to a known idempotency key."""
+def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
+    """Return a new `url` and `client_secret`; the former ones still work."""
+    expires_at = call.now + dt.timedelta(seconds=call.claims["session.link_s"])
 
-    def handle_once(call: StripeCall) -> Response:
-        name = call.replay_name
-        if not name:
-            return handle(call)
-        max_length = call.claims.get("idempotency.max_length")
-        if len(call.request.header("idempotency-key", "")) > max_length:
-            call.refuse("idempotency.long", "idempotency.max_length")
-        records: StripeRecords = call.world.records
-        with records.lock:
-            if name in records.under_way:
-                call.refuse("idempotency.in_use")
-            saved = records.find(name, call.now, lasts_s=call.claims["idempotency.lasts_s"])
-            if saved is None:
-                records.under_way.add(name)
-            elif saved.request == digest_of(call.request):
-                call.claims.cite("idempotency.replayed", "idempotency.header")
-                return saved.again((*call.headers, ("Idempotent-Replayed", "true")))
-            else:
-                call.refuse("idempotency.other")
-        try:
-            answer = handle(call)
-            records.save(name, call.request, answer, call.now)
-        except Refused as refusal:
-            if call.is_refusal_kept:
-                records.save(name, call.request, refusal.response, call.now)
-            raise
-        finally:
-            records.under_way.discard(name)
-        return answer
+    call.world.sessions.change(
+        session.id, lambda stored: hosted.with_hosted(stored, expires_at=expires_at)
+    )
+    token = hosted.new_token(call.world)
+    return {
+        "url": f"{hosted.page_url(call.world, session, call.origin)}?{token}",
+        "client_secret": f"{session.id}_secret_{token}",
+    }
 
-    return handle_once
+
+def read(call: StripeCall) -> Response:
+    """Return a session."""
+    call.read_parameters(_EXPAND)
+    return call.answer("session.answer", _show(call, call.find_session()))
+
+
+def change(call: StripeCall) -> Response:
+    """Change the metadata, the options, the details or the type of an open session."""
+    sent = call.read_parameters(_CHANGE)
+    session = _find_open(call)
+
+    def apply(stored: Session) -> Session:
+        identity = identity_of(stored)
+        if "metadata" in sent:
+            metadata = {}
+            # Empty metadata remove all.
+            if sent["metadata"]:
+                metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
+            stored = attrs.evolve(stored, metadata=metadata)
+        fields = dict(identity.fields)
+        if any(name.startswith("provided_details") for name in sent):
+            fields["provided_details"] = fields_of(sent, "provided_details") or None
+        kind = sent.get("type", identity.type)
+        options = identity.options
+        if kind != identity.type or any(name.startswith("options") for name in sent):
+            options = _read_options(call, sent, kind)
+        return with_identity(stored, type=kind, options=options, fields=fields)
+
+    changed = call.world.sessions.change(session.id, apply) or session
+    call.claims.cite("session.changed")
+    return call.answer("session.answer", _show(call, changed))
+
+
+def _find_open(call: StripeCall) -> Session:
+    """Return the session in the path; refuse the call if it does not require input."""
+    session = call.find_session()
+    if identity_of(session).redacted_at is not None:
+        call.refuse_state("redacted")
+    if session.status != REQUIRES_INPUT:
+        call.refuse_state(session.status)
+    return session
+
+
+def cancel(call: StripeCall) -> Response:
+    """Cancel an open session."""
+    call.read_parameters(_EXPAND)
+    session = _cancel(call, _find_open(call))
+    call.claims.cite("session.canceled")
+    return call.answer("session.answer", _show(call, session))
+
+
+def _cancel(call: StripeCall, session: Session) -> Session:
+    """Cancel a session; refuse the call if the person has submitted it in the meantime."""
+    is_canceled_now = False
+
+    def apply(stored: Session) -> Session:
+        nonlocal is_canceled_now
+        is_canceled_now = stored.status == REQUIRES_INPUT
+        return hosted.with_status(call.world, stored, CANCELED) if is_canceled_now else stored
+
+    session = call.world.sessions.change(session.id, apply) or session
+    if not is_canceled_now:
+        call.refuse_state(session.status)
+    webhooks.announce_status(call.world, session)
+    return session
+
+
+def redact(call: StripeCall) -> Response:
+    """Redact a session that is not processed: remove its data and its pictures."""
+    call.read_parameters(_EXPAND)
+    session = call.find_session()
+    if session.status == PROCESSING:
+        call.refuse_state(session.status)
+    call.claims.cite("redact.data", "redact.again")
+    if identity_of(session).redacted_at is None:
+        call.claims.cite("redact.open")
+        if session.status == REQUIRES_INPUT:
+            session = _cancel(call, session)
+        takes_s = call.claims["redact.takes_s"]
+
+        def remove_data(stored: Session) -> Session:
+            stored = attrs.evolve(stored, metadata={}, pictures={})
+            fields = {**identity_of(stored).fields, "provided_details": None}
+            redacted_at = call.now + dt.timedelta(seconds=takes_s)
+            return with_identity(stored, fields=fields, redacted_at=redacted_at)
+
+        session = call.world.sessions.change(session.id, remove_data) or session
+        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
+    return call.answer("session.answer", _show(call, session))
+
+
+# Lists and reports
+
+
+def list_sessions(call: StripeCall) -> Response:
+    """List the sessions of the key's mode, newest first."""
+    sent = call.read_parameters({**_PAGE, **_SESSION_FILTERS})
+    sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
+    shown = [show_session(session, call.now) for session in sessions]
+    found = _select(call, shown, sent, _SESSION_FILTERS)
+    page = _cut_page(call, found, sent)
+    ids = [each["id"] for each in page]
+    # Only the sessions of the page get new links.
+    data = [_show(call, session) for session in sessions if session.id in ids]
+    return _answer_list(call, data, has_more=len(found) > len(page))
+
+
+def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
+    """Return the reports of the key's mode, newest first."""
+    reports = []
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        for report in identity_of(session).reports:
+            reports.append(show_report(session, report, call.expands_for(report.created_at)))
+    reports.sort(key=lambda shown: int(shown["created"]))
+    return reports[::-1]
+
+
+def list_reports(call: StripeCall) -> Response:
+    """List the reports of the key's mode, newest first."""
+    sent = call.read_parameters({**_PAGE, **_REPORT_FILTERS})
+    found = _select(call, _all_reports(call), sent, _REPORT_FILTERS)
+    page = _cut_page(call, found, sent)
+    return _answer_list(call, page, has_more=len(found) > len(page))
+
+
+def read_report(call: StripeCall) -> Response:
+    """Return a report."""
+    call.read_parameters(_EXPAND)
+    report_id = call.path_value
+    for report in _all_reports(call):
+        if report["id"] == report_id:
+            call.claims.cite("report.selfie")
+            return call.answer("report.answer", report)
+    return call.refuse("session.unknown", "key.mode", name=report_id)
+
+
+def _answer_list(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
+    body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
+    return call.answer("list.answer", body)
+
+
+def _select(
+    call: StripeCall,
+    objects: Sequence[dict[str, Any]],
+    sent: Parameters,
+    filters: Mapping[str, ParameterKind],
+) -> Sequence[dict[str, Any]]:
+    """Return the objects on the side of the cursor that fit the filters."""
+    ids = [shown["id"] for shown in objects]
+    cursors = [name for name in ("starting_after", "ending_before") if name in sent]
+    for cursor in cursors:
+        if sent[cursor] not in ids:
+            call.refuse("list.cursor", name=cursor, cursor=sent[cursor])
+    if len(cursors) > 1:
+        call.refuse("list.cursors")
+    # The cursor is a place among all objects, so that it need not fit the filters.
+    if "starting_after" in sent:
+        objects = objects[ids.index(sent["starting_after"]) + 1 :]
+    if "ending_before" in sent:
+        objects = objects[: ids.index(sent["ending_before"])]
+    for name in filters:
+        if name in sent:
+            objects = [shown for shown in objects if shown[name] == sent[name]]
+    for name, fits in _COMPARISONS.items():
+        if name in sent:
+            seconds = _read_number(call, name, sent[name])
+            objects = [shown for shown in objects if fits(shown["created"], seconds)]
+    return objects
+
+
+def _cut_page(
+    call: StripeCall, found: Sequence[dict[str, Any]], sent: Parameters
+) -> Sequence[dict[str, Any]]:
+    """Return the objects of a page: those next to the cursor."""
+    limit = call.claims["list.limit"]
+    if "limit" in sent:
+        limit = _read_number(call, "limit", sent["limit"])
+    if not 1 <= limit <= 100:
+        call.refuse("parameter.invalid", name="limit")
+    return found[-limit:] if "ending_before" in sent else found[:limit]
+
+
+def _read_number(call: StripeCall, name: str, text: str) -> int:
+    """Return a parameter as a whole number; refuse anything else."""
+    if not re.fullmatch("[0-9]{1,15}", text):
+        call.refuse("parameter.integer", name=name)
+    return int(text)

@@ -1,376 +1,110 @@
-"""The calls about sessions and reports.
-
-Source of the paths and parameters: Stripe's client stripe 16.1.0 for Python, `stripe/identity`.
-"""
+"""What a try of the person comes to: its report, the session's status, and the charge."""
 
 from __future__ import annotations
 
-import datetime as dt
-import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-from urllib.parse import urlsplit
+from decimal import Decimal
 
 import attrs
 
-from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
 from facematch_mock_server.world.sessions import Session
-from facematch_mock_server.world.webhooks import announce
 
 from . import webhooks
-from .calls import (
-    EMPTIED,
-    FLAG,
-    METADATA,
-    TEXT,
-    TEXTS,
-    ParameterKind,
-    Parameters,
-    StripeCall,
-    fields_of,
-    new_id,
-)
-from .objects import (
+from .access import new_id
+from .wire import (
     CANCELED,
+    CHECK_CODES,
+    OTHER_CODES,
     PROCESSING,
     REQUIRES_INPUT,
     VERIFIED,
-    Identity,
+    Report,
     identity_of,
-    show_report,
-    show_session,
     with_identity,
 )
 
-_TYPE = ParameterKind(("document", "id_number"))
-_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
-_CHANGE: Mapping[str, ParameterKind] = {
-    **_EXPAND,
-    "metadata": METADATA,
-    "options": EMPTIED,
-    "options[document]": EMPTIED,
-    "options[document][allowed_types]": ParameterKind(
-        ("driving_license", "id_card", "passport"), is_list=True
-    ),
-    "options[document][require_id_number]": FLAG,
-    "options[document][require_live_capture]": FLAG,
-    "options[document][require_matching_selfie]": FLAG,
-    "provided_details": EMPTIED,
-    "provided_details[email]": TEXT,
-    "provided_details[phone]": TEXT,
-    "type": _TYPE,
-}
-#: Parameters of a start that answers show as they were sent.
-_SHOWN = (
-    "client_reference_id",
-    "related_customer",
-    "related_customer_account",
-    "verification_flow",
-)
-_START: Mapping[str, ParameterKind] = {
-    **_CHANGE,
-    **dict.fromkeys(_SHOWN, TEXT),
-    "related_person[account]": TEXT,
-    "related_person[person]": TEXT,
-    "return_url": TEXT,
-}
-#: How a time is compared with that of a parameter.
-_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "created": operator.eq,
-    "created[gt]": operator.gt,
-    "created[gte]": operator.ge,
-    "created[lt]": operator.lt,
-    "created[lte]": operator.le,
-}
-_PAGE: Mapping[str, ParameterKind] = {
-    **_EXPAND,
-    **dict.fromkeys(_COMPARISONS, TEXT),
-    "ending_before": TEXT,
-    "limit": TEXT,
-    "starting_after": TEXT,
-}
-#: The field that each filter compares, and its kind.
-_SESSION_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "related_customer": TEXT,
-    "related_customer_account": TEXT,
-    "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
-}
-_REPORT_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "type": _TYPE,
-    "verification_session": TEXT,
-}
+#: The outcomes in which a try fails.
+_FAILURES = tuple(f"{REQUIRES_INPUT} {code}" for code in (*CHECK_CODES, *OTHER_CODES))
 
 
-def start(call: StripeCall) -> Response:
-    """Start a session."""
-    sent = call.read_parameters(_START)
-    if "type" not in sent and "verification_flow" not in sent:
-        call.refuse("parameter.missing", name="type")
-    related_person = fields_of(sent, "related_person")
-    for name in ("account", "person"):
-        if related_person and name not in related_person:
-            call.refuse("parameter.missing", name=f"related_person[{name}]")
-    return_url = sent.get("return_url")
-    if return_url is not None and not urlsplit(return_url).netloc:
-        call.refuse("start.return_url")
-    kind = sent.get("type", "verification_flow")
-    fields = {name: sent.get(name) for name in _SHOWN}
-    fields["provided_details"] = fields_of(sent, "provided_details") or None
-    fields["related_person"] = related_person or None
-    options = _read_options(call, sent, kind)
-    call.claims.cite("session.free", "session.url", "credit.start")
-    session = hosted.start(
-        call.world,
-        call.now,
-        call.claims["session.link_s"],
-        {
-            "status": REQUIRES_INPUT,
-            "metadata": call.merge_metadata({}, sent.get("metadata", {})),
-            "result": {"identity": Identity(type=kind, options=options, fields=fields)},
-        },
-        session_id=new_id("vs", call.world.ids.uuid()),
-        kind="kyc",
-        callback=return_url,
-        is_live=call.is_live,
-    )
-    announce(call.world, session, event=webhooks.CREATED)
-    return call.answer("session.answer", _show(call, session))
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session that processes a check of the person."""
+    pictures = {"document": check.reference, "selfie": check.face}
+    submitted = attrs.evolve(session, status=PROCESSING, pictures=pictures)
+    if check.needs_review:
+        return submitted  # it waits for a test's decision
+    error_code = _find_error(world, session, check)
+    outcome = f"{REQUIRES_INPUT} {error_code}" if error_code else VERIFIED
+    return with_identity(submitted, outcome=outcome)
 
 
-def _read_options(call: StripeCall, sent: Parameters, kind: str) -> dict[str, Any]:
-    """Return the options of a session of a type; those of a flow are its own."""
-    if kind == "verification_flow":
-        call.claims.cite("start.flow")
-        return {"document": {"require_matching_selfie": True}}
-    if kind == "id_number":
-        return {"id_number": {}}
-    return {"document": fields_of(sent, "options[document]")}
+def _fail(_: World, session: Session, __: bool) -> Session:
+    """Return the session that processes a selfie which is not good enough."""
+    submitted = attrs.evolve(session, status=PROCESSING)
+    return with_identity(submitted, outcome=f"{REQUIRES_INPUT} selfie_unverified_other")
 
 
-def _show(call: StripeCall, session: Session) -> dict[str, Any]:
-    """Return a session as an answer shows it; an open one with a new link."""
+def _find_error(world: World, session: Session, check: PersonCheck) -> str:
+    """Return the code of what a check of the person finds; "" if all is right."""
     identity = identity_of(session)
-    if identity.reports:
-        call.claims.cite("report.selfie", "report.error", "report.document", "check.errors")
-        call.claims.cite(
-            "session.live_from", "session.match_from", "session.attempts", "match.review"
-        )
-        call.claims.cite("charge.when", "credit.price", "session.failed", "report.none")
-    if call.expands:
-        call.claims.cite("expand.outputs", "expand.sensitive")
-    has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
-    if identity.last_error and call.claims["session.url_after_failure"] == "none":
-        has_link = False
-    return show_session(
-        session,
-        call.now,
-        link=_renew_link(call, session) if has_link else None,
-        expands=call.expands_for(identity.checked_at),
+    if identity.type == "id_number":
+        return ""
+    if not identity.requires_selfie:
+        return "" if check.has_reference_face else "document_unverified_other"
+    if not check.liveness.probe.faces:
+        return "selfie_unverified_other"
+    if not check.liveness.is_live(world.claims["session.live_from"]):
+        return "selfie_manipulated"
+    if not check.has_reference_face:
+        return "selfie_document_missing_photo"
+    if not check.matches(world.claims["session.match_from"]):
+        return "selfie_face_mismatch"
+    return ""
+
+
+def _note_status(world: World, session: Session) -> None:
+    """Announce a new status; end the processing of a try, or note a test's decision."""
+    if session.status in (PROCESSING, CANCELED):
+        webhooks.announce_status(world, session)
+        outcome = identity_of(session).outcome
+    else:
+        outcome = session.status
+    if outcome:
+        _conclude(world, session, outcome)
+
+
+def _conclude(world: World, session: Session, outcome: str) -> None:
+    """Store the result of a try, charge it if it has a report, and announce it."""
+    status, _, error_code = outcome.partition(" ")
+    report = Report(
+        id=new_id("vr", world.ids.uuid()),
+        created_at=world.clock.now(),
+        error_code=error_code,
+        # A session that nobody has gone through is decided without a selfie.
+        has_selfie=bool(session.pictures) or error_code.startswith("selfie"),
     )
+    new_reports = () if error_code in OTHER_CODES else (report,)
+
+    def conclude(stored: Session) -> Session:
+        reports = (*identity_of(stored).reports, *new_reports)
+        stored = attrs.evolve(stored, status=status)
+        return with_identity(stored, outcome="", reports=reports, last_error=error_code)
+
+    concluded = world.sessions.change(session.id, conclude) or conclude(session)
+    if new_reports and hosted_of(session).is_live:
+        price = Decimal(world.claims["credit.price"])
+        world.ledger.charge(price, at=report.created_at, what="IDENTITY", request_id=session.id)
+    webhooks.announce_status(world, concluded)
 
 
-def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
-    """Return a new `url` and `client_secret`; the former ones still work."""
-    expires_at = call.now + dt.timedelta(seconds=call.claims["session.link_s"])
-
-    call.world.sessions.change(
-        session.id, lambda stored: hosted.with_hosted(stored, expires_at=expires_at)
-    )
-    token = hosted.new_token(call.world)
-    return {
-        "url": f"{hosted.page_url(call.world, session, call.origin)}?{token}",
-        "client_secret": f"{session.id}_secret_{token}",
-    }
-
-
-def read(call: StripeCall) -> Response:
-    """Return a session."""
-    call.read_parameters(_EXPAND)
-    return call.answer("session.answer", _show(call, call.find_session()))
-
-
-def change(call: StripeCall) -> Response:
-    """Change the metadata, the options, the details or the type of an open session."""
-    sent = call.read_parameters(_CHANGE)
-    session = _find_open(call)
-
-    def apply(stored: Session) -> Session:
-        identity = identity_of(stored)
-        if "metadata" in sent:
-            metadata = {}
-            # Empty metadata remove all.
-            if sent["metadata"]:
-                metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
-            stored = attrs.evolve(stored, metadata=metadata)
-        fields = dict(identity.fields)
-        if any(name.startswith("provided_details") for name in sent):
-            fields["provided_details"] = fields_of(sent, "provided_details") or None
-        kind = sent.get("type", identity.type)
-        options = identity.options
-        if kind != identity.type or any(name.startswith("options") for name in sent):
-            options = _read_options(call, sent, kind)
-        return with_identity(stored, type=kind, options=options, fields=fields)
-
-    changed = call.world.sessions.change(session.id, apply) or session
-    call.claims.cite("session.changed")
-    return call.answer("session.answer", _show(call, changed))
-
-
-def _find_open(call: StripeCall) -> Session:
-    """Return the session in the path; refuse the call if it does not require input."""
-    session = call.find_session()
-    if identity_of(session).redacted_at is not None:
-        call.refuse_state("redacted")
-    if session.status != REQUIRES_INPUT:
-        call.refuse_state(session.status)
-    return session
-
-
-def cancel(call: StripeCall) -> Response:
-    """Cancel an open session."""
-    call.read_parameters(_EXPAND)
-    session = _cancel(call, _find_open(call))
-    call.claims.cite("session.canceled")
-    return call.answer("session.answer", _show(call, session))
-
-
-def _cancel(call: StripeCall, session: Session) -> Session:
-    """Cancel a session; refuse the call if the person has submitted it in the meantime."""
-    is_canceled_now = False
-
-    def apply(stored: Session) -> Session:
-        nonlocal is_canceled_now
-        is_canceled_now = stored.status == REQUIRES_INPUT
-        return hosted.with_status(call.world, stored, CANCELED) if is_canceled_now else stored
-
-    session = call.world.sessions.change(session.id, apply) or session
-    if not is_canceled_now:
-        call.refuse_state(session.status)
-    webhooks.announce_status(call.world, session)
-    return session
-
-
-def redact(call: StripeCall) -> Response:
-    """Redact a session that is not processed: remove its data and its pictures."""
-    call.read_parameters(_EXPAND)
-    session = call.find_session()
-    if session.status == PROCESSING:
-        call.refuse_state(session.status)
-    call.claims.cite("redact.data", "redact.again")
-    if identity_of(session).redacted_at is None:
-        call.claims.cite("redact.open")
-        if session.status == REQUIRES_INPUT:
-            session = _cancel(call, session)
-        takes_s = call.claims["redact.takes_s"]
-
-        def remove_data(stored: Session) -> Session:
-            stored = attrs.evolve(stored, metadata={}, pictures={})
-            fields = {**identity_of(stored).fields, "provided_details": None}
-            redacted_at = call.now + dt.timedelta(seconds=takes_s)
-            return with_identity(stored, fields=fields, redacted_at=redacted_at)
-
-        session = call.world.sessions.change(session.id, remove_data) or session
-        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
-    return call.answer("session.answer", _show(call, session))
-
-
-# Lists and reports
-
-
-def list_sessions(call: StripeCall) -> Response:
-    """List the sessions of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE, **_SESSION_FILTERS})
-    sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
-    shown = [show_session(session, call.now) for session in sessions]
-    found = _select(call, shown, sent, _SESSION_FILTERS)
-    page = _cut_page(call, found, sent)
-    ids = [each["id"] for each in page]
-    # Only the sessions of the page get new links.
-    data = [_show(call, session) for session in sessions if session.id in ids]
-    return _answer_list(call, data, has_more=len(found) > len(page))
-
-
-def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
-    """Return the reports of the key's mode, newest first."""
-    reports = []
-    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
-        for report in identity_of(session).reports:
-            reports.append(show_report(session, report, call.expands_for(report.created_at)))
-    reports.sort(key=lambda shown: int(shown["created"]))
-    return reports[::-1]
-
-
-def list_reports(call: StripeCall) -> Response:
-    """List the reports of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE, **_REPORT_FILTERS})
-    found = _select(call, _all_reports(call), sent, _REPORT_FILTERS)
-    page = _cut_page(call, found, sent)
-    return _answer_list(call, page, has_more=len(found) > len(page))
-
-
-def read_report(call: StripeCall) -> Response:
-    """Return a report."""
-    call.read_parameters(_EXPAND)
-    report_id = call.path_value
-    for report in _all_reports(call):
-        if report["id"] == report_id:
-            call.claims.cite("report.selfie")
-            return call.answer("report.answer", report)
-    return call.refuse("session.unknown", "key.mode", name=report_id)
-
-
-def _answer_list(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
-    body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
-    return call.answer("list.answer", body)
-
-
-def _select(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    sent: Parameters,
-    filters: Mapping[str, ParameterKind],
-) -> Sequence[dict[str, Any]]:
-    """Return the objects on the side of the cursor that fit the filters."""
-    ids = [shown["id"] for shown in objects]
-    cursors = [name for name in ("starting_after", "ending_before") if name in sent]
-    for cursor in cursors:
-        if sent[cursor] not in ids:
-            call.refuse("list.cursor", name=cursor, cursor=sent[cursor])
-    if len(cursors) > 1:
-        call.refuse("list.cursors")
-    # The cursor is a place among all objects, so that it need not fit the filters.
-    if "starting_after" in sent:
-        objects = objects[ids.index(sent["starting_after"]) + 1 :]
-    if "ending_before" in sent:
-        objects = objects[: ids.index(sent["ending_before"])]
-    for name in filters:
-        if name in sent:
-            objects = [shown for shown in objects if shown[name] == sent[name]]
-    for name, fits in _COMPARISONS.items():
-        if name in sent:
-            seconds = _read_number(call, name, sent[name])
-            objects = [shown for shown in objects if fits(shown["created"], seconds)]
-    return objects
-
-
-def _cut_page(
-    call: StripeCall, found: Sequence[dict[str, Any]], sent: Parameters
-) -> Sequence[dict[str, Any]]:
-    """Return the objects of a page: those next to the cursor."""
-    limit = call.claims["list.limit"]
-    if "limit" in sent:
-        limit = _read_number(call, "limit", sent["limit"])
-    if not 1 <= limit <= 100:
-        call.refuse("parameter.invalid", name="limit")
-    return found[-limit:] if "ending_before" in sent else found[:limit]
-
-
-def _read_number(call: StripeCall, name: str, text: str) -> int:
-    """Return a parameter as a whole number; refuse anything else."""
-    if not re.fullmatch("[0-9]{1,15}", text):
-        call.refuse("parameter.integer", name=name)
-    return int(text)
+SESSION_RULES = SessionRules(
+    open_statuses=frozenset({REQUIRES_INPUT}),
+    # Who begins or leaves changes nothing, and no failed try is the last.
+    status_after={"begin": REQUIRES_INPUT, "abandon": REQUIRES_INPUT},
+    judge=_judge,
+    fail=_fail,
+    finished_statuses=frozenset({VERIFIED, CANCELED, *_FAILURES}),
+    only_link_expires=True,
+    on_status_change=_note_status,
+)

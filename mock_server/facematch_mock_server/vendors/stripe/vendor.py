@@ -14,8 +14,8 @@ from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import sessions, webhooks
-from .calls import (
+from . import calls, webhooks
+from .access import (
     RouteHandler,
     StripeCall,
     StripeRecords,
@@ -25,7 +25,7 @@ from .calls import (
     with_replay,
 )
 from .claims import CLAIMS
-from .person import SESSION_RULES
+from .sessions import SESSION_RULES
 
 _IDENTITY = "/v1/identity/"
 _SESSIONS = f"{_IDENTITY}verification_sessions"
@@ -90,18 +90,18 @@ class Stripe(base.ListingVendor):
     routes = (
         _route(
             _SESSIONS,
-            {"POST": sessions.start, "GET": sessions.list_sessions},
+            {"POST": calls.start, "GET": calls.list_sessions},
             operation="session_start",
         ),
         _route(
             f"{_SESSIONS}/{{word}}",
-            {"GET": sessions.read, "POST": sessions.change},
+            {"GET": calls.read, "POST": calls.change},
             operation="session_read",
         ),
-        _route(f"{_SESSIONS}/{{word}}/cancel", {"POST": sessions.cancel}),
-        _route(f"{_SESSIONS}/{{word}}/redact", {"POST": sessions.redact}),
-        _route(_REPORTS, {"GET": sessions.list_reports}),
-        _route(f"{_REPORTS}/{{word}}", {"GET": sessions.read_report}),
+        _route(f"{_SESSIONS}/{{word}}/cancel", {"POST": calls.cancel}),
+        _route(f"{_SESSIONS}/{{word}}/redact", {"POST": calls.redact}),
+        _route(_REPORTS, {"GET": calls.list_reports}),
+        _route(f"{_REPORTS}/{{word}}", {"GET": calls.read_report}),
     )
 
     def answered_by_fault(self, call: StripeCall, answer: Response) -> None:

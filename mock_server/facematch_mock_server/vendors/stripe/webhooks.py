@@ -21,8 +21,8 @@ from facematch_mock_server.world.webhooks import (
     announce,
 )
 
-from .calls import NEWEST_VERSION, new_id
-from .objects import CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED, identity_of, show_session
+from .access import NEWEST_VERSION, new_id
+from .wire import CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED, identity_of, show_session
 
 _PREFIX = "identity.verification_session."
 CREATED = f"{_PREFIX}created"

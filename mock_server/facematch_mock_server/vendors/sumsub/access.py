@@ -1,4 +1,4 @@
-"""The app token and the signature of a request, and the limits of requests."""
+"""A call to Sumsub: its app token and signature, and the limits of requests."""
 
 from __future__ import annotations
 
@@ -9,31 +9,15 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
-from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world.sessions import Session
 
-#: The headers that every request has.
-TOKEN = "x-app-token"  # noqa: S105 - the name of a header
-TIMESTAMP = "x-app-access-ts"
-SIGNATURE = "x-app-access-sig"
+from .signature import SIGNATURE, TIMESTAMP, TOKEN, sign
+
 _TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
 _MAX_DIFFERENCE = dt.timedelta(seconds=60)
 _WINDOW_S = 5.0
 _DAY_S = 86_400.0
-
-
-def sign(request: Request, timestamp: str, secret_key: str) -> str:
-    """Return the signature of a request as sent."""
-    message = f"{timestamp}{request.method}{request.target}".encode() + bytes(request.body)
-    return hmac_hex(secret_key, message)
-
-
-def sign_again(request: Request, *, client: str, secret: str) -> Request:
-    """Return a request with another app token and its signature."""
-    signature = sign(request, request.header(TIMESTAMP, ""), secret)
-    return request.with_headers({TOKEN: client, SIGNATURE: signature})
 
 
 @attrs.define(kw_only=True, eq=False)

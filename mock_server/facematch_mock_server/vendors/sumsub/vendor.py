@@ -11,17 +11,18 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
-from facematch_mock_server.world.vendor import endpoint
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import applicants, checks, documents, links, webhooks
-from .access import CHECKS, TOKEN, SumsubCall
-from .applicants import Level, SumsubRecords
+from . import sessions, webhooks
+from .access import CHECKS, SumsubCall
+from .calls import applicants, documents, links
 from .claims import CLAIMS
+from .control import SumsubSessionControl
+from .records import SumsubRecords
+from .signature import TOKEN
 
 #: The app tokens that are valid from the start, with their secret keys.
 LIVE_TOKEN = "prd:mock-app-token"  # noqa: S105 - of the mock
@@ -45,25 +46,6 @@ _NOT_IMITATED = NotImitated(
     "PATCH /resources/applicants",
     "/resources/api/agent/clientWebhooks",
 )
-
-
-class SumsubSessionControl(DocumentSessions[SumsubRecords]):
-    """Control of one world's applicants: levels, decisions, and acting as the person."""
-
-    @endpoint("POST", "sessions/levels")
-    def level(self, name: str, *, video_required: str = "passiveLiveness") -> Level:
-        """Publish a level with the attributes of `Level`.
-
-        Once a level is published, applicants at unpublished ones are refused. Raises ValueError for
-        an unknown method.
-        """
-        level = Level(name=name, video_required=video_required)
-        return self._records.levels.put(level.name, level)
-
-    @endpoint("GET", "sessions/levels", result_key="levels")
-    def levels(self) -> tuple[Level, ...]:
-        """The published levels, in order."""
-        return self._records.levels.all()
 
 
 def _route(
@@ -111,7 +93,7 @@ _ROUTES = (
         is_form=True,
     ),
     _route(f"{_APPLICANT}/status/pending", "POST", documents.request_check),
-    _route(f"{_APPLICANT}/status/testCompleted", "POST", checks.complete_test),
+    _route(f"{_APPLICANT}/status/testCompleted", "POST", applicants.complete_test),
     _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
     _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),
     _route(f"{_APPLICANT}/presence/activated", "PATCH", applicants.deactivate_or_activate),
@@ -126,7 +108,7 @@ class Sumsub(base.MockVendor):
     extra_prefixes = ("/resources/",)
     call = SumsubCall
     routes = _ROUTES
-    session_rules = checks.SESSION_RULES
+    session_rules = sessions.SESSION_RULES
     not_imitated = _NOT_IMITATED
     slash_claim = "path.slash"
     not_found_claim = "path.unknown"

@@ -15,7 +15,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .reviews import show_review, show_time, type_of
+from .wire import show_review, show_time, type_of
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {

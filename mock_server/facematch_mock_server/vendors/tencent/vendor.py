@@ -6,11 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import (
-    LivenessOutcome,
-    MatchOutcome,
-    SeenPicture,
-)
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
@@ -22,9 +18,11 @@ from facematch_mock_server.vendors.pairs import (
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
-from . import persons
+from . import calls
 from .claims import CLAIMS, REGIONS
-from .faces import (
+from .signature import SigningKey
+from .wire import (
+    FIELDS,
     describe_attributes,
     describe_quality,
     find_wrong_side,
@@ -32,8 +30,6 @@ from .faces import (
     rectangle_of,
     select_faces,
 )
-from .fields import FIELDS
-from .signature import SigningKey
 
 #: The key that is valid from the start.
 SECRET_ID = "mock-secret-id"  # noqa: S105 - of the mock
@@ -65,10 +61,10 @@ MODELS = {
     ACCURATE: ("3.0",),
     LIVENESS: ("3.0", "2.0"),
     DETECT: ("3.0", "2.0"),
-    persons.CREATE_GROUP: ("3.0", "2.0"),
+    calls.CREATE_GROUP: ("3.0", "2.0"),
 }
 #: The endpoints whose pictures are refused if they are worse than `QualityControl` demands.
-CONTROLLED = (COMPARE, persons.CREATE_PERSON, persons.VERIFY_FACE, persons.VERIFY_PERSON)
+CONTROLLED = (COMPARE, calls.CREATE_PERSON, calls.VERIFY_FACE, calls.VERIFY_PERSON)
 #: The field with a link that takes precedence over a field with a picture.
 LINKS = {"ImageA": "UrlA", "ImageB": "UrlB", "Image": "Url"}
 
@@ -79,7 +75,7 @@ class Tencent(ActionPairVendor):
     # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
     refusal_facts = ("error.status", "error.message")
     action_header = "x-tc-action"
-    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *persons.HANDLERS)
+    endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
@@ -114,7 +110,7 @@ class Tencent(ActionPairVendor):
     )
 
     def handle_call(self, call: PairCall) -> Response:
-        handle = persons.HANDLERS.get(call.endpoint)
+        handle = calls.HANDLERS.get(call.endpoint)
         if handle is None:
             return super().handle_call(call)
         self.read(call)
@@ -233,7 +229,7 @@ VENDOR = base.Vendor(
         settings={"TENCENTCLOUD_REGION": "ap-guangzhou"},
     ),
     key_of=Tencent.key.client_of,
-    records=persons.Persons,
+    records=calls.Persons,
     behaviour=Tencent,
     # No command of a shell can sign a call.
     greeting=(f"secret id: {SECRET_ID}, secret key: {SECRET_KEY}",),

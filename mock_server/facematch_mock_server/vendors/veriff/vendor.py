@@ -1,15 +1,11 @@
-"""Veriff: the routes, the key, the signatures of requests and responses, and the settings."""
+"""Veriff: the routes, the signature of responses, and the settings."""
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import attrs
-
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -19,16 +15,18 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import media, sessions, webhooks
+from . import webhooks
+from .access import VeriffCall, check_key, key_of
+from .calls import media, sessions
 from .claims import CLAIMS
-from .sessions import SESSION_RULES, VeriffCall
+from .sessions import SESSION_RULES
+from .signature import MEDIA_PATH, START_PATH, check_signature, secrets_of
 
 #: The API keys of the first account's integrations, live and test. Their shared secrets are
 #: `LIVE_KEY` and `SANDBOX_KEY`.
 API_KEY = "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10"
 TEST_API_KEY = "9b2f6e08-5d3c-4a77-8f21-1c4d7a6b3e90"
-_START = "/v1/sessions"
-_MEDIA = "/v1/media"
+
 #: What a page of another origin may send.
 _PREFLIGHT = (
     ("Access-Control-Allow-Methods", "POST"),
@@ -37,8 +35,6 @@ _PREFLIGHT = (
         "content-type, x-auth-client, x-origin, vrf-integration-id",
     ),
 )
-#: The methods that sign the body; the others sign the session's id.
-_SIGNING_BODIES = ("POST", "PATCH")
 
 
 def _new_text(text: str, letters: str) -> str:
@@ -46,72 +42,6 @@ def _new_text(text: str, letters: str) -> str:
     if base.is_uuid(text):
         return f"{text[:24]}{letters[:12]}"
     return f"{text}-{letters}"
-
-
-def check_key(call: VeriffCall) -> None:
-    """Refuse a missing or unknown API key, and one whose secrets are all inactive or expired."""
-    client = call.request.header("x-auth-client")
-    if client is None:
-        call.refuse("key.missing")
-    call.key_label = "wrong"
-    if not base.is_uuid(client):
-        call.refuse("key.malformed")
-    keys_by_secret = {
-        secret: key for secret, key in call.world.keys.items() if key.client == client
-    }
-    if not keys_by_secret:
-        call.refuse("key.unknown")
-    # No revoked or expired key is authenticated. `check_signature` finds the secret that was used.
-    if not any(key.allowed and call.authenticate(secret) for secret, key in keys_by_secret.items()):
-        call.refuse("key.inactive")
-
-
-def _secrets_of(call: VeriffCall) -> tuple[str, ...]:
-    """Return the shared secrets of the call's integration."""
-    return tuple(secret for secret, _ in call.world.keys.of_client(call.client))
-
-
-def check_signature(call: VeriffCall) -> None:
-    """Refuse a request without the signature of its body, or of the session's id."""
-    sent_signature = call.request.header("x-hmac-signature")
-    if sent_signature is None:
-        if call.request.path.rstrip("/") == _START:
-            call.claims.cite("signature.start")
-            return
-        call.refuse("signature.missing")
-    if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
-        call.refuse("signature.malformed")
-    secret = call.find_signer(
-        call.client,
-        sent_signature.lower(),
-        functools.partial(hmac_hex, message=signed_part(call.request)),
-    )
-    if secret is None:
-        call.key_label = "wrong"
-        signs_body = call.request.method in _SIGNING_BODIES
-        call.refuse("signature.wrong_body" if signs_body else "signature.wrong_id")
-    call.authenticate(secret)
-
-
-def signed_part(request: Request) -> bytes:
-    """Return what a request signs: the body of a POST or PATCH, else the id in the path."""
-    if request.method in _SIGNING_BODIES:
-        return bytes(request.body)
-    after_prefix = request.path.removeprefix(f"{_START}/").removeprefix(f"{_MEDIA}/")
-    return after_prefix.partition("/")[0].encode()
-
-
-def sign_again(request: Request, *, client: str, secret: str) -> Request:
-    """Return a request with another API key, and with its signature if it had one."""
-    headers = []
-    for name, text in request.headers:
-        if name == "x-auth-client":
-            headers.append((name, client))
-        elif name == "x-hmac-signature":
-            headers.append((name, hmac_hex(secret, signed_part(request))))
-        else:
-            headers.append((name, text))
-    return attrs.evolve(request, headers=tuple(headers))
 
 
 def _route(pattern: str, handlers: Mapping[str, Any], **options: Any) -> base.Route:
@@ -129,7 +59,7 @@ class Veriff(base.MockVendor):
     """The mock of Veriff in one world. Thread-safe."""
 
     common_prefix = "/v1/"
-    extra_prefixes = (_START,)
+    extra_prefixes = (START_PATH,)
     slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     call = VeriffCall
@@ -151,27 +81,27 @@ class Veriff(base.MockVendor):
         500: ("server.error",),
     }
     routes = (
-        _route(_START, {"POST": sessions.start}, operation="session_start"),
-        _route(f"{_START}/{{word}}/media", {"POST": media.add_media, "GET": media.list_media}),
-        _route(f"{_MEDIA}/{{word}}", {"GET": media.download}),
+        _route(START_PATH, {"POST": sessions.start}, operation="session_start"),
+        _route(f"{START_PATH}/{{word}}/media", {"POST": media.add_media, "GET": media.list_media}),
+        _route(f"{MEDIA_PATH}/{{word}}", {"GET": media.download}),
         _route(
-            f"{_START}/{{word}}/decision",
+            f"{START_PATH}/{{word}}/decision",
             {"GET": sessions.read_decision},
             operation="session_read",
         ),
         _route(
-            f"{_START}/{{word}}/decision/fullauto",
+            f"{START_PATH}/{{word}}/decision/fullauto",
             {"GET": sessions.read_full_auto},
             operation="session_read",
         ),
-        _route(f"{_START}/{{word}}/person", {"GET": sessions.read_person}),
-        _route(f"{_START}/{{word}}/attempts", {"GET": sessions.read_attempts}),
-        _route(f"{_START}/{{word}}", {"DELETE": sessions.delete, "PATCH": media.submit}),
+        _route(f"{START_PATH}/{{word}}/person", {"GET": sessions.read_person}),
+        _route(f"{START_PATH}/{{word}}/attempts", {"GET": sessions.read_attempts}),
+        _route(f"{START_PATH}/{{word}}", {"DELETE": sessions.delete, "PATCH": media.submit}),
     )
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         """Answer a call, or the preflight of a start by `@veriff/js-sdk`, which has no key."""
-        if call.request.method == "OPTIONS" and route.pattern == _START:
+        if call.request.method == "OPTIONS" and route.pattern == START_PATH:
             call.claims.cite("cors.origin")
             return call.answer("cors.preflight", headers=_PREFLIGHT)
         return super().answer(call, route)
@@ -179,11 +109,11 @@ class Veriff(base.MockVendor):
     def finished(self, call: base.Call, response: Response) -> Response:
         """Sign the response to a known integration; let the page that starts a session read it."""
         page_origin = call.request.header("origin", "")
-        if call.request.path == _START and self.world.account.allows_page(page_origin):
+        if call.request.path == START_PATH and self.world.account.allows_page(page_origin):
             allowed = ("Access-Control-Allow-Origin", page_origin)
             response.headers = (*response.headers, allowed)
         if call.key is not None and isinstance(call, VeriffCall):
-            secret, *_ = _secrets_of(call)
+            secret, *_ = secrets_of(call)
             call.claims.cite("signature.answer")
             response.headers = (
                 *response.headers,
@@ -191,11 +121,6 @@ class Veriff(base.MockVendor):
                 ("X-HMAC-SIGNATURE", hmac_hex(secret, bytes(response.body))),
             )
         return response
-
-
-def key_of(head: Request) -> str | None:
-    """Return the API key in a request."""
-    return head.header("x-auth-client")
 
 
 _KEYS = (

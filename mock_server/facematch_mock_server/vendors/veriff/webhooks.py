@@ -16,7 +16,7 @@ from facematch_mock_server.world.webhooks import (
     WebhookRules,
 )
 
-from .decisions import (
+from .wire import (
     DECISION_CODES,
     RESUBMIT,
     STARTED,

@@ -9,7 +9,7 @@ import pytest
 from facematch_core import WarningCode, open_verifier
 from facematch_core.models import Severity
 from facematch_mock_server import WorkflowSettings, card_sheet
-from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
+from facematch_mock_server.vendors.didit.checks import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
 #: The documents' answers to both calls.
@@ -50,7 +50,7 @@ def test_warnings_have_the_documented_text(path):
             assert (risk.type, risk.short, risk.long) == tuple(shown[name] for name in names)
 
 
-#: Risks that `workflows.py` judges by thresholds.
+#: Risks that `sessions.py` judges by thresholds.
 BY_THRESHOLDS = {"LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"}
 
 

@@ -13,7 +13,7 @@ from kit.mock_world import ask, control_of, json_request, new_engine
 from vendors import sumsub
 
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.vendors.sumsub.access import sign
+from facematch_mock_server.vendors.sumsub.signature import sign
 
 FACE = CARDS["p1-again"]
 DOCUMENT = CARDS["p1"]

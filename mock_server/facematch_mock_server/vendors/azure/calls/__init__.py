@@ -1,0 +1,1 @@
+"""The handlers of Azure AI Face's calls, a file a resource."""

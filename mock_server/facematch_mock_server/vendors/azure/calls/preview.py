@@ -1,0 +1,236 @@
+"""Liveness sessions as the previews before v1.2 show them, for Microsoft's Python client.
+
+The sessions are those of v1.2. Paths and bodies are from the client, azure-ai-vision-face 1.0.0b2;
+those of v1.1-preview.1 from 1.0.0b1, which neither chooses a model nor reads a session's picture.
+An *audit entry* is an attempt of the person: the request that the device sent, and its response.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from facematch_core.base.nesting import load_json
+from facematch_mock_server.base.messages import Response, media_type
+from facematch_mock_server.vendors.azure.access import OLDER_PREVIEW, PREVIEW, version_of
+from facematch_mock_server.vendors.azure.sessions import FAILED, NOT_STARTED, RECEIVED, SUCCEEDED
+from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.world.hosted import expire_if_due, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import sessions
+
+T = TypeVar("T")
+
+VERSIONS = (PREVIEW, OLDER_PREVIEW)
+IMAGES = f"/face/{PREVIEW}/session/sessionImages"
+#: The models of the client's enumeration, oldest first.
+_MODELS = ("2022-10-15-preview.04", "2023-12-20-preview.06")
+#: The newest model of each version.
+_NEWEST_MODEL = {PREVIEW: _MODELS[-1], OLDER_PREVIEW: "2023-03-02-preview.05"}
+_MODEL = "livenessSingleModalModel"
+_FIELDS: sessions.FieldTable = {
+    **sessions.COMMON_FIELDS,
+    # By default the latest model (the client's documentation).
+    _MODEL: (_MODELS[-1], {name: name for name in _MODELS}.__getitem__, "session.body"),
+    "sendResultsToClient": (False, sessions.read_flag, "session.body"),
+}
+FIELDS = (*_FIELDS, "Parameters", "start", "top")
+#: What a start of the older version lacks.
+_NEWER_FIELDS = (_MODEL, "enableSessionImage", "returnVerifyImageHash", "verifyConfidenceThreshold")
+#: The preview's statuses by those of v1.2; any other session has begun and has no result.
+_STATUSES = {
+    NOT_STARTED: "NotStarted",
+    SUCCEEDED: "ResultAvailable",
+    FAILED: "ResultAvailable",
+}
+
+
+def session_paths(version: str) -> tuple[str, str]:
+    """Return the paths of sessions without a comparison, and with one."""
+    prefix = f"/face/{version}"
+    return (
+        f"{prefix}/detectLiveness/singleModal/sessions",
+        f"{prefix}/detectLivenessWithVerify/singleModal/sessions",
+    )
+
+
+def _read_fields(call: NumberedCall, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a start; fields that its version lacks have their defaults."""
+    version = version_of(call)
+    if version == OLDER_PREVIEW:
+        call.claims.cite("preview.older")
+        sent = {name: value for name, value in sent.items() if name not in _NEWER_FIELDS}
+    values = sessions.read_fields(call, _FIELDS, sent)
+    if _MODEL not in sent:
+        values[_MODEL] = _NEWEST_MODEL[version]
+    return values
+
+
+def _start(call: NumberedCall) -> Response:
+    values = _read_fields(call, call.read_object("session.body"))
+    session = sessions.start(call, "detectLiveness", values)
+    return call.answer("preview.started", _show_started(session))
+
+
+def _start_with_verify(call: NumberedCall) -> Response:
+    content_type = call.request.header("content-type", "")
+    if media_type(content_type) == "application/json":
+        _read_fields(call, call.read_object("session.body"))
+        call.refuse("preview.device_image")
+    form = call.read_form("session.body")
+    parameters = form.fields.get("Parameters", ["{}"])
+    try:
+        parameters_sent = load_json(parameters[-1])
+    except ValueError:
+        parameters_sent = None
+    if not isinstance(parameters_sent, dict):
+        call.refuse("session.body")
+    values = _read_fields(call, parameters_sent)
+    session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
+    body = {**_show_started(session), "verifyImage": _reference_of(session)}
+    return call.answer("preview.started", body)
+
+
+def _show_started(session: Session) -> dict[str, Any]:
+    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+
+
+def _reference_of(session: Session) -> dict[str, Any]:
+    """Return the face and quality of the reference of a session that compares."""
+    (reference,) = session.result["verifyReferences"]
+    return {name: reference[name] for name in ("faceRectangle", "qualityForRecognition")}
+
+
+def _read(call: NumberedCall) -> Response:
+    session = sessions.find(call)
+    sessions.cite_attempts(call, session)
+    status = _STATUSES.get(sessions.shown_status(session), "Started")
+    body = {**_describe(call, session), "status": status}
+    if status == "ResultAvailable":
+        body["result"] = _make_entries(call, session)[-1]
+    return call.answer("preview.read", body)
+
+
+def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
+    """Return the description of a session, as a read and a list have it."""
+    values = session.metadata_or_empty
+    body = {"id": session.id, "createdDateTime": session.created_at.isoformat()}
+    for attempt in session.result["attempts"][-1:]:
+        # The newest attempt comes first, so this is the first of all.
+        body["sessionStartDateTime"] = attempt[RECEIVED].isoformat()
+    return {
+        **body,
+        "sessionExpired": call.now >= hosted_of(session).expires_at,
+        "deviceCorrelationId": values["deviceCorrelationId"],
+        "authTokenTimeToLiveInSeconds": values["authTokenTimeToLiveInSeconds"],
+    }
+
+
+def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
+    """Return the session's audit entries, oldest first."""
+    call.claims.cite("preview.entry")
+    entries = []
+    for attempt in reversed(session.result["attempts"]):
+        number = attempt["attemptId"]
+        # Derived from the session's id, so that each read has the same one.
+        request_id = str(uuid.uuid5(uuid.UUID(session.id), str(number)))
+        workflow = hosted_of(session).workflow
+        result = attempt.get("result", {})
+        entry = {
+            "id": number,
+            "sessionId": session.id,
+            "requestId": request_id,
+            "clientRequestId": request_id,
+            RECEIVED: attempt[RECEIVED].isoformat(),
+            "request": {
+                "url": f"/face/{version_of(call)}/{workflow}/singleModal".lower(),
+                "method": "POST",
+                "contentType": "multipart/form-data",
+            },
+            "response": {
+                "body": _show_result(session, attempt),
+                "statusCode": 200 if result else 400,
+                "latencyInMilliseconds": 1200,
+            },
+            "digest": result.get("digest", ""),
+        }
+        for name in ("sessionImageId", "verifyImageHash"):
+            if name in result:
+                entry[name] = result[name]
+        entries.append(entry)
+    return entries
+
+
+def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body that the person's device got for an attempt."""
+    if "error" in attempt:
+        error = attempt["error"]
+        return {"error": {"code": error["code"], "message": error["message"]}}
+    result = attempt["result"]
+    body = {
+        "livenessDecision": result["livenessDecision"],
+        "target": {
+            **result["targets"]["color"],
+            "fileName": "video.webp",
+            "timeOffsetWithinFile": 0,
+            "imageType": "Color",
+        },
+        # A session that was started in v1.2 names no model of the preview: show the newest.
+        "modelVersionUsed": session.metadata_or_empty.get(_MODEL, _MODELS[-1]),
+    }
+    if "verifyResult" in result:
+        body["verifyResult"] = {"verifyImage": _reference_of(session), **result["verifyResult"]}
+    return body
+
+
+def _list(workflow: str) -> Callable[[NumberedCall], Response]:
+    """Return the handler that lists the sessions of a kind."""
+
+    def answer(call: NumberedCall) -> Response:
+        listed = []
+        for session in sorted(call.world.sessions.all(), key=lambda session: session.id):
+            if hosted_of(session).workflow == workflow and not sessions.is_over(call, session):
+                listed.append(_describe(call, expire_if_due(call.world, session)))
+        start = call.query.get("start", "")
+        later = [each for each in listed if each["id"] > start]
+        return call.answer("preview.listed", select_page(call, later))
+
+    return answer
+
+
+def _list_entries(call: NumberedCall) -> Response:
+    start = call.query.get("start", "0")
+    if not start.isdecimal():
+        call.refuse("query.wrong", "query.others", name="start")
+    entries = _make_entries(call, sessions.find(call))
+    later = [entry for entry in entries if entry["id"] > int(start)]
+    return call.answer("preview.listed", select_page(call, later))
+
+
+def select_page(call: NumberedCall, records: Sequence[T]) -> Sequence[T]:
+    """Return the first ``top`` records, by default and at most 1,000."""
+    top = call.query.get("top", "1000")
+    if not top.isdecimal() or not 1 <= int(top) <= 1000:
+        call.refuse("query.wrong", "query.others", name="top")
+    return records[: int(top)]
+
+
+def _delete(call: NumberedCall) -> Response:
+    sessions.remove(call)
+    call.claims.cite("preview.deleted")
+    return Response(status=200, headers=call.headers)
+
+
+def routes_of(version: str) -> Iterator[sessions.SessionRoute]:
+    """Yield the routes of a version."""
+    liveness, with_verify = session_paths(version)
+    lists_liveness, lists_with_verify = _list("detectLiveness"), _list("detectLivenessWithVerify")
+    yield liveness, {"GET": lists_liveness, "POST": _start}, "session_start"
+    yield with_verify, {"GET": lists_with_verify, "POST": _start_with_verify}, "session_start"
+    for path in (liveness, with_verify):
+        yield f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read"
+        yield f"{path}/{{word}}/audit", {"GET": _list_entries}, "session_read"
+    if version == PREVIEW:
+        yield f"{IMAGES}/{{word}}", {"GET": sessions.read_image}, None

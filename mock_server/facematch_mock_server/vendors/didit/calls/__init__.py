@@ -1,0 +1,1 @@
+"""The handlers of Didit's calls, a file a resource."""

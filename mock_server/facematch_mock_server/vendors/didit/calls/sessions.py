@@ -1,0 +1,193 @@
+"""Saved calls and hosted sessions: read, update, delete.
+
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.vendors.didit import fields, webhooks
+from facematch_mock_server.vendors.didit.access import DiditCall, make_route
+from facematch_mock_server.vendors.didit.fields import Field, Invalid, stamp
+from facematch_mock_server.vendors.didit.records import (
+    APPROVED,
+    DECLINED,
+    IN_REVIEW,
+    STATUSES,
+    with_review,
+)
+from facematch_mock_server.world.sessions import Review, Session
+
+from . import decisions
+from .session_list import list_sessions
+
+_RESUBMITTED = "Resubmitted"
+
+
+_CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
+
+
+def _read_status(claims: CitedClaims, value: object) -> str:
+    status = fields.choice(STATUSES, claims, value)
+    if status not in (APPROVED, DECLINED, _RESUBMITTED):
+        raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
+    return status
+
+
+def _read_email(claims: CitedClaims, value: object) -> str:
+    is_empty = isinstance(value, str) and not value.strip()
+    return "" if is_empty else fields.email(claims, value)
+
+
+_UPDATE = (
+    Field("new_status", _read_status, required=True),
+    Field("comment", fields.text, nullable=True),
+    Field("send_email", fields.boolean),
+    Field("email_address", _read_email, nullable=True),
+    Field("email_language", fields.text, nullable=True),
+)
+
+
+def _update(call: DiditCall) -> Response:
+    session: Session = call.session
+    if session.status not in _CHANGEABLE_STATUSES:
+        call.refuse("update.closed", status=session.status)
+    values = fields.read_json_fields(call, call.body, _UPDATE)
+    if values.get("send_email") and not values.get("email_address"):
+        errors = ["Email address is required when send_email is true."]
+        call.refuse("fields.refused", body={"email_address": errors})
+    status = values["new_status"]
+    if status == session.status:
+        call.refuse("update.same")
+    if status == _RESUBMITTED:
+        call.refuse("update.resubmitted")
+    review = _make_review(call, values)
+    updated = with_review(session, review)
+    current = call.world.sessions.replace(session, updated)
+    if current is None:
+        call.refuse("session.unknown")
+    if current is not updated:
+        # A concurrent request changed the session: retry with the current state.
+        call.session = current
+        return _update(call)
+    webhooks.announce(call.world, updated, call.request)
+    return call.answer("update.answer", session_id=session.id)
+
+
+def _make_review(call: DiditCall, values: Mapping[str, Any]) -> Review:
+    return Review(
+        user="API Client",
+        new_status=values["new_status"],
+        comment=values.get("comment"),
+        created_at=call.now,
+    )
+
+
+# POST /v3/session/{id}/simulate/, of a sandbox
+
+_SIMULATION = (
+    Field("new_status", partial(fields.choice, STATUSES), required=True),
+    Field("comment", fields.text, nullable=True),
+)
+
+
+def _simulate(call: DiditCall) -> Response:
+    """Set the status of a session, without results of its checks."""
+    values = fields.read_json_fields(call, call.body, _SIMULATION)
+    if call.is_live:
+        call.hint = "simulate is a sandbox's: no source says what Didit answers to a live key"
+    review = _make_review(call, values)
+    simulated = call.world.sessions.change(
+        call.session.id, lambda stored: with_review(stored, review)
+    )
+    if simulated is None:
+        call.refuse("session.unknown")
+    webhooks.announce(call.world, simulated, call.request)
+    return call.answer("simulate.answer", session_id=simulated.id)
+
+
+# DELETE /v3/session/{id}/delete/. The session can no longer be read, and nothing is refunded.
+
+_RETENTION = (
+    Field("retain_face_embeddings", fields.boolean),
+    # The range is from the page about deletion (`claims.DELETION`).
+    Field("face_retention_days", partial(fields.whole_number, lowest=1, highest=3650)),
+)
+
+
+def _delete(call: DiditCall) -> Response:
+    session: Session = call.session
+    values = fields.read_json_fields(call, call.body, _RETENTION)
+    # Only one of two simultaneous deletions succeeds.
+    if call.world.sessions.remove(session.id) is None:
+        call.refuse("session.unknown")
+    call.claims.cite("delete.faces")
+    outcome = _retention_outcome(session, is_requested=bool(values.get("retain_face_embeddings")))
+    template_id = expires_at = None
+    if outcome == _RETAINED:
+        template_id = call.world.ids.uuid()
+        days = values.get("face_retention_days")
+        if days:
+            expires_at = stamp(call.now + dt.timedelta(days=days))
+    body = {
+        "session_id": session.id,
+        "session_number": session.number,
+        "face_retention_outcome": outcome,
+        "biometric_template_uuid": template_id,
+        "biometric_template_expires_at": expires_at,
+        "deleted_child_verifications": 0,
+    }
+    return call.answer("delete.answer", body)
+
+
+_RETAINED = "retained_with_user"
+
+
+def _retention_outcome(session: Session, *, is_requested: bool) -> str:
+    """Return what happens to the face of a deleted session."""
+    if "reference_image" not in session.pictures:
+        return "none"
+    if not is_requested:
+        return "deleted"
+    # A face is retained with the user of a hosted session, whom `vendor_data` names.
+    if session.hosted is None or session.vendor_data is None:
+        return "ineligible_no_vendor_user"
+    return _RETAINED
+
+
+ROUTES = (
+    make_route(
+        "/v3/session/{uuid}/decision/",
+        {"GET": decisions.decision},
+        operation="session_read",
+        fields=("include",),
+    ),
+    make_route(
+        "/v2/session/{uuid}/decision/",
+        {"GET": decisions.decision_of_v2},
+        operation="session_read",
+    ),
+    make_route(
+        "/v2/session/{uuid}/",
+        {"GET": decisions.decision_of_v2},
+        operation="session_read",
+    ),
+    make_route("/v3/session/{uuid}/simulate/", {"POST": _simulate}, shown_fields=("new_status",)),
+    make_route("/v3/sessions/", {"GET": list_sessions}),
+    make_route(
+        "/v3/session/{uuid}/delete/",
+        {"DELETE": _delete},
+        shown_fields=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
+    ),
+    make_route(
+        "/v3/session/{uuid}/update-status/",
+        {"PATCH": _update},
+        shown_fields=("new_status", "send_email", "email_language"),
+    ),
+)

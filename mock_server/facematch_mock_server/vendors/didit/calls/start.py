@@ -1,0 +1,294 @@
+"""Hosted sessions: start, and sandbox scenarios.
+
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import attrs
+
+from facematch_core.base.addresses import HINT_HEADER
+from facematch_mock_server.base.file_types import type_of_file
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.vendors.base import Route
+from facematch_mock_server.vendors.didit import fields
+from facematch_mock_server.vendors.didit.access import (
+    CHECKS,
+    DiditCall,
+    check_rate,
+    make_route,
+    world_of,
+)
+from facematch_mock_server.vendors.didit.fields import Field, Invalid
+from facematch_mock_server.vendors.didit.records import APPROVED, Workflow
+from facematch_mock_server.vendors.didit.sessions import NOT_STARTED, SCENARIOS
+from facematch_mock_server.vendors.didit.wire import PICTURE_TYPES
+from facematch_mock_server.world import hosted as base
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+#: Schemes refused in a callback, because a browser would execute the address.
+_UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
+_METHODS = ("initiator", "completer", "both")
+_LANGUAGES = """
+    en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
+    mn ms nl no pl pt-BR pt ro ru sk sl so sq sr sv th tr uk uz vi zh-CN zh-TW zh
+"""
+
+_CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
+
+
+# POST /v3/session/. The order of the checks is our choice: fields, workflow, user, an unfinished
+# session, portrait, credit, quota.
+
+
+def _read_callback(claims: CitedClaims, value: object) -> str | None:
+    address = fields.text(claims, value)
+    scheme = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*):\S+", address)
+    if address and (scheme is None or scheme[1].lower() in _UNSAFE_SCHEMES):
+        raise Invalid(claims["start.bad_callback"])
+    return address or None
+
+
+def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
+    try:
+        content = base64.b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        content = b""
+    if len(content) > claims.get("start.portrait_limit"):
+        claims.cite("start.portrait_limit")
+        raise Invalid("Image size exceeds 2MB.")
+    if type_of_file(content) not in PICTURE_TYPES:
+        raise Invalid(claims["start.bad_portrait"])
+    return content
+
+
+def _read_scenario(claims: CitedClaims, value: object) -> str:
+    slug = fields.text(claims, value)
+    if slug not in SCENARIOS:
+        raise Invalid(f"Unknown sandbox scenario: '{slug}'.")
+    return slug
+
+
+_FIELDS = (
+    Field("workflow_id", fields.uuid, required=True),
+    Field("vendor_data", fields.vendor_data, nullable=True),
+    Field("callback", _read_callback, nullable=True),
+    Field("callback_method", partial(fields.choice, _METHODS)),
+    Field("metadata", lambda _, value: value, nullable=True),
+    Field("language", partial(fields.choice, _LANGUAGES.split()), nullable=True),
+    Field("portrait_image", _read_portrait, nullable=True),
+    Field("sandbox_scenario", _read_scenario, nullable=True),
+)
+
+
+def _start(call: DiditCall) -> Response:
+    """Start a session, or return the same user's unfinished session."""
+    claims = call.claims
+    world = call.world
+    workflow, portrait = _read_start(call)
+    values = call.values
+    callback = values.get("callback") or workflow.callback
+    unfinished = _find_unfinished(call, workflow)
+    if unfinished is not None:
+        claims.cite("start.reused")
+        reused = base.with_hosted(unfinished, callback=callback)
+        reused = attrs.evolve(reused, metadata=values.get("metadata"))
+        if world.sessions.replace(unfinished, reused) is not reused:
+            # A concurrent request changed or deleted the session: retry.
+            return _start(call)
+        return _answer_start(call, reused)
+    if portrait is None and workflow.kind == "biometric":
+        portrait = _find_stored_face(call)
+    if not call.is_live:
+        check_rate(call, "sandbox_session", client="application")
+    elif _is_credit_too_low(call):
+        call.refuse("start.unpaid")
+    claims.cite("session.charged")
+    session = base.start(
+        world,
+        call.now,
+        claims["session.lifetime_s"],
+        {
+            "status": NOT_STARTED,
+            "internal_id": world.ids.uuid(),
+            "vendor_data": values.get("vendor_data"),
+            "metadata": values.get("metadata"),
+        },
+        reference=portrait,
+        kind=workflow.kind,
+        workflow=workflow.id,
+        version=workflow.version,
+        callback=callback,
+        language=values.get("language"),
+        is_live=call.is_live,
+        scenario=values.get("sandbox_scenario"),
+    )
+    return _answer_start(call, session)
+
+
+def _start_by_v2(call: DiditCall) -> Response:
+    call.use_newest_version("v2", "v3")
+    return _start(call)
+
+
+def _is_credit_too_low(call: DiditCall) -> bool:
+    return bool(call.world.ledger.balance < call.claims["credit.price.session"])
+
+
+def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
+    """Read the fields of a start request, and return the workflow and the portrait."""
+    call.values = fields.read_json_fields(call, call.body, _FIELDS)
+    values = call.values
+    if call.is_live and values.get("sandbox_scenario"):
+        call.refuse("start.scenario_live")
+    portrait = None
+    if values.get("portrait_image") is not None:
+        portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
+        # Recognize the picture now, so that faults aimed at it apply.
+        call.detect_faces(portrait)
+    workflow = _find_workflow(call, has_portrait=portrait is not None)
+    if call.world.records.blocked.find(values.get("vendor_data") or "") is not None:
+        call.refuse("start.blocked")
+    # A workflow with a document ignores the portrait.
+    if workflow.kind != "biometric":
+        portrait = None
+    return workflow, portrait
+
+
+def _find_workflow(call: DiditCall, *, has_portrait: bool) -> Workflow:
+    """Return the workflow of a start; any id is one if the test published none."""
+    workflows = call.world.records.workflows
+    workflow_id = call.values["workflow_id"]
+    workflow: Workflow | None = workflows.find(workflow_id)
+    if workflow is not None:
+        return workflow
+    published = ", ".join(known.id for known in workflows.all()[:20])
+    if published:
+        hint = f"published here: {published}; control.sessions.workflow(id) publishes another"
+        call.refuse("start.workflow", headers=((HINT_HEADER, hint),))
+    call.claims.cite("start.any_workflow")
+    # Most users' first workflow has a document; only a biometric one takes a portrait.
+    return Workflow(id=workflow_id, kind="biometric" if has_portrait else "kyc")
+
+
+def _find_unfinished(call: DiditCall, workflow: Workflow) -> Session | None:
+    """Return the newest open session of the same user, kind of key and workflow version."""
+    user = call.values.get("vendor_data")
+    if user is None:
+        return None
+    for session in reversed(base.open_sessions(call.world)):
+        hosted = hosted_of(session)
+        has_workflow = hosted.workflow == workflow.id and hosted.version == workflow.version
+        if has_workflow and hosted.is_live == call.is_live and session.vendor_data == user:
+            return session
+    return None
+
+
+def _find_stored_face(call: DiditCall) -> Upload:
+    """Return the face of the user's newest approved session."""
+    user = call.values.get("vendor_data")
+    if user is None:
+        call.refuse("start.no_portrait")
+    call.claims.cite("start.stored_face")
+    face = _find_approved_face(call, user)
+    content = call.world.pictures.find(face)
+    if content is None:
+        call.refuse("start.no_stored_face")
+    return Upload("stored", content, face)
+
+
+def _find_approved_face(call: DiditCall, user: str) -> str | None:
+    """Return the SHA-256 of the face of the user's newest approved session, or None."""
+    for session in reversed(call.world.sessions.all()):
+        if session.hosted is None or session.hosted.is_live != call.is_live:
+            continue
+        face = session.pictures.get("reference_image")
+        if session.vendor_data == user and session.status == APPROVED and face:
+            return face
+    return None
+
+
+def _answer_start(call: DiditCall, session: Session) -> Response:
+    hosted = hosted_of(session)
+    body = {
+        "session_id": session.id,
+        "session_number": session.number,
+        "session_token": hosted.token,
+        "url": base.page_url(call.world, session, call.origin),
+        "vendor_data": session.vendor_data,
+        "metadata": session.metadata,
+        "status": session.status,
+        "callback": hosted.callback,
+        "workflow_id": hosted.workflow,
+        "workflow_version": hosted.version,
+    }
+    call.claims.cite("page.events", "page.order")
+    return call.answer("start.answer", body)
+
+
+# Sandbox scenarios, selected by a start request or a later request with the session's token
+
+
+def _arm(call: DiditCall) -> Response:
+    # The page needs no key: the session determines the account.
+    world = world_of(call.world, call.path_value)
+    session = None if world is None else world.sessions.find(call.path_value)
+    token = call.request.header("session-token", "").encode()
+    if world is None or session is None or session.hosted is None or session.hosted.is_live:
+        call.refuse("arm.unknown")
+    if not hmac.compare_digest(session.hosted.token.encode(), token):
+        call.refuse("arm.unknown")
+    scenario = Field("scenario", _read_scenario, required=True)
+    slug = fields.read_json_fields(call, call.body, (scenario,))["scenario"]
+
+    def arm(session: Session) -> Session:
+        if session.status != NOT_STARTED:
+            return session
+        return base.with_hosted(session, scenario=slug)
+
+    armed = world.sessions.change(session.id, arm)
+    if armed is None or armed.status != NOT_STARTED:
+        call.refuse("arm.started")
+    return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
+
+
+_SHOWN_FIELDS = ("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario")
+
+
+def _make_start_route(path: str, handler: Callable[[DiditCall], Response]) -> Route:
+    return make_route(
+        path,
+        {"POST": handler},
+        rate_scope="session",
+        operation="session_start",
+        shown_fields=_SHOWN_FIELDS,
+        fields=tuple(field.name for field in _FIELDS),
+    )
+
+
+ROUTES = (
+    _make_start_route("/v3/session/", _start),
+    _make_start_route("/v2/session/", _start_by_v2),
+    make_route(
+        "/v3/session/{uuid}/sandbox/arm/",
+        {"POST": _arm},
+        # The page has no key, but the token of its session.
+        credentials=("session-token",),
+        checks=CHECKS,
+        error_claims={},
+        shown_fields=("scenario",),
+    ),
+    make_route(
+        "/v1/sandbox/scenarios/",
+        {"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
+    ),
+)

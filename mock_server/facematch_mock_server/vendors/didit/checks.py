@@ -1,0 +1,341 @@
+"""The two checks of pictures: face match and passive liveness, with their risks.
+
+Sources of the facts in this code: Didit API reference, Face Match, June 2026; Didit OpenAPI,
+2026-07-18; for passive liveness also Didit's skill page, early 2026.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
+
+from . import fields
+from .fields import Field
+from .records import APPROVED, DECLINED, IN_REVIEW
+
+Block = dict[str, Any]
+_THRESHOLD = "face_{}_score_decline_threshold"
+
+
+@attrs.frozen
+class Risk:
+    """The content of a warning, without its name."""
+
+    #: ``error`` (declines the call), ``warning`` or ``information``.
+    type: str
+    short: str
+    long: str
+    #: Whether any part is our invention and appears in no document.
+    is_invented: bool = False
+    #: The workflow setting whose action decides on the risk in a hosted session; empty if `type` does.
+    action_setting: str = ""
+
+
+#: From the Didit OpenAPI, 2026-07-18, except for our inventions. The long text of NO_REFERENCE_IMAGE
+#: is from docs.didit.me, warnings reference; NO_FACE_DETECTED for a match is from the skill page.
+# fmt: off
+RISKS: Mapping[str, Risk] = {
+    "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),
+    "NO_REFERENCE_IMAGE": Risk("error", "No reference image", "A reference image or face image for facial comparison is missing, preventing the system from completing the face matching process.", is_invented=True),
+    "NO_FACE_DETECTED": Risk("error", "No face detected", "No face was detected in a picture.", is_invented=True),
+    "LOW_LIVENESS_SCORE": Risk("error", "Low liveness score", "The liveness check resulted in a low score, indicating potential use of non-live facial representations or poor-quality biometric data."),
+    "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack", "The system detected a potential attempt to bypass the liveness check."),
+    "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist", "The system identified a face in the blocklist, which means the face is not allowed to be verified."),
+    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist.", is_invented=True),
+    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation.", action_setting="face_liveness_possible_duplicated_face_action"),
+    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", is_invented=True, action_setting="face_liveness_possible_duplicated_face_action"),
+    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the face is low.", is_invented=True),
+    "LOW_FACE_LUMINANCE": Risk("information", "Low face luminance", "The face is too dark.", is_invented=True),
+    "HIGH_FACE_LUMINANCE": Risk("information", "High face luminance", "The face is too bright.", is_invented=True),
+    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", is_invented=True, action_setting="face_liveness_multiple_faces_action"),
+}
+# fmt: on
+
+
+def warnings(
+    claims: CitedClaims, feature: str, risks: Iterable[str], data: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the warnings for these risks, in order; `data` holds each risk's additional data."""
+    reports = []
+    for name in risks:
+        risk = RISKS[name]
+        claims.cite("warning.risks", "warning.keys", *["warning.words"] * risk.is_invented)
+        reports.append(
+            {
+                "risk": name,
+                "feature": feature,
+                "additional_data": data.get(name),
+                "log_type": risk.type,
+                "short_description": risk.short,
+                "long_description": risk.long,
+            }
+        )
+    return reports
+
+
+def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
+    """Return the result of a comparison for the response; `values` are the form's values."""
+    is_saved = values["save_api_request"]
+    status = APPROVED
+    risks = []
+    score: float | None
+    if outcome.score is None:
+        # No comparison was made: a picture cannot be decoded, or has no face.
+        claims.cite("match.no_pair_score")
+        if outcome.probe.decodes and outcome.reference.decodes:
+            claims.cite("match.no_face_risk")
+        score = None if is_saved else 0
+        status = DECLINED
+        risks = ["NO_REFERENCE_IMAGE"]
+    else:
+        claims.cite("score.type")
+        # Didit rounds the scores of saved calls.
+        score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
+        if outcome.review and claims["match.review"]:
+            status = IN_REVIEW
+        elif not _passes(claims, "match", outcome, score, values):
+            status = DECLINED
+            risks = ["LOW_FACE_MATCH_SIMILARITY"]
+    rotate = values["rotate_image"]
+    return {
+        "status": status,
+        "score": score,
+        "user_image": _describe(claims, "match", outcome.probe, rotate=rotate),
+        "ref_image": _describe(claims, "match", outcome.reference, rotate=rotate),
+        "warnings": warnings(claims, "FACEMATCH", risks, {}) if risks else [],
+    }
+
+
+def judge_liveness(
+    claims: CitedClaims, outcome: LivenessOutcome, values: Mapping[str, Any]
+) -> Block:
+    """Return the result of a liveness check for the response; `values` are the form's values."""
+    score: float | None = None
+    quality = luminance = None
+    # Additional data of the risks that have some, by the name of the risk.
+    data: dict[str, Any] = {}
+    if outcome.probe.faces:
+        quality = outcome.quality
+        luminance = outcome.luminance
+        if outcome.score is None:
+            claims.cite("liveness.null_score")
+        else:
+            claims.cite("score.type")
+            score = round(float(outcome.score), 2)
+        data = _describe_known_face(claims, outcome)
+        risks = [*_list_liveness_risks(claims, outcome, score, values), *data]
+    else:
+        risks = ["NO_FACE_DETECTED"]
+    # Risks of type warning or information do not decline the call.
+    is_declined = any(RISKS[risk].type == "error" for risk in risks)
+    return {
+        "status": DECLINED if is_declined else APPROVED,
+        "method": "PASSIVE",
+        "score": score,
+        "user_image": _describe(claims, "liveness", outcome.probe, rotate=values["rotate_image"]),
+        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+        "face_quality": None if quality is None else round(float(quality), 2),
+        "face_luminance": None if luminance is None else round(float(luminance), 2),
+    }
+
+
+def _describe_known_face(claims: CitedClaims, outcome: LivenessOutcome) -> dict[str, Any]:
+    """Return the risks of a face that is known from another session, with that session."""
+    data = {}
+    if outcome.blocklist is not None:
+        risk = "FACE_IN_BLOCKLIST"
+        if outcome.blocklist != "certain":
+            risk = "POSSIBLE_FACE_IN_BLOCKLIST"
+        session_id, number, service = claims["liveness.known_from"]
+        data[risk] = {
+            "blocklisted_session_id": session_id,
+            "blocklisted_session_number": number,
+            "api_service": service,
+        }
+    if outcome.duplicate is not None:
+        risk = "DUPLICATED_FACE"
+        if outcome.duplicate != "certain":
+            risk = "POSSIBLE_DUPLICATED_FACE"
+        if outcome.duplicate_of is None:
+            session_id, number, service = claims["liveness.known_from"]
+        else:
+            claims.cite("liveness.duplicate")
+            session_id = outcome.duplicate_of.session_id
+            number = outcome.duplicate_of.number
+            service = outcome.duplicate_of.service
+        data[risk] = {
+            "duplicated_session_id": session_id,
+            "duplicated_session_number": number,
+            "api_service": service,
+        }
+    return data
+
+
+def _list_liveness_risks(
+    claims: CitedClaims, outcome: LivenessOutcome, score: float | None, values: Mapping[str, Any]
+) -> list[str]:
+    """Return the risks of a picture with a face, without those of a known face."""
+    risks = []
+    if score is None or not _passes(claims, "liveness", outcome, score, values):
+        risks.append("LOW_LIVENESS_SCORE")
+    if outcome.attack:
+        risks.append("LIVENESS_FACE_ATTACK")
+    if len(outcome.probe.faces) > 1:
+        risks.append("MULTIPLE_FACES_DETECTED")
+    return risks + _list_quality_risks(claims, outcome)
+
+
+def _list_quality_risks(claims: CitedClaims, outcome: LivenessOutcome) -> list[str]:
+    """Return the risks of a picture's quality and luminance, if a switch asks for them."""
+    limits = claims["liveness.quality_risks"]
+    if limits is None:
+        return []
+    lowest_quality, darkest, brightest = limits
+    risks = []
+    if outcome.quality is not None and outcome.quality < lowest_quality:
+        risks.append("LOW_FACE_QUALITY")
+    if outcome.luminance is not None and outcome.luminance < darkest:
+        risks.append("LOW_FACE_LUMINANCE")
+    if outcome.luminance is not None and outcome.luminance > brightest:
+        risks.append("HIGH_FACE_LUMINANCE")
+    return risks
+
+
+def _sandbox_match(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
+    fixed = claims["match.sandbox"]
+    user_box, reference_box = fixed["boxes"]
+    return {
+        "status": APPROVED,
+        "score": fixed["score"],
+        "user_image": _describe(claims, "match", _picture_with_face(user_box)),
+        "ref_image": _describe(claims, "match", _picture_with_face(reference_box)),
+        "warnings": [],
+    }
+
+
+def _sandbox_liveness(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
+    fixed = claims["liveness.sandbox"]
+    (user_box,) = fixed["boxes"]
+    return {
+        "status": APPROVED,
+        "score": fixed["score"],
+        "user_image": _describe(claims, "liveness", _picture_with_face(user_box)),
+        "warnings": [],
+        "method": "PASSIVE",
+        "face_quality": fixed["quality"],
+        "face_luminance": fixed["luminance"],
+    }
+
+
+def _picture_with_face(box: Iterable[int]) -> SeenPicture:
+    left, top, right, bottom = box
+    return SeenPicture(faces=(SeenFace(box=(left, top, right, bottom)),))
+
+
+def _passes(
+    claims: CitedClaims, name: str, outcome: Any, score: float, values: Mapping[str, Any]
+) -> bool:
+    """Return whether a score, rounded as in the response, is above the call's threshold."""
+    threshold = values[_THRESHOLD.format(name)]
+    if outcome.score != score:
+        claims.cite("score.compared")
+    claims.cite(f"{name}.boundary")
+    return bool(score > threshold)
+
+
+def _describe(
+    claims: CitedClaims, name: str, seen_picture: SeenPicture, *, rotate: bool = False
+) -> Block:
+    """Return the faces in one picture, and its angle if the call requested rotation."""
+    if not seen_picture.faces:
+        return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
+    if len(seen_picture.faces) > 1:
+        claims.cite("entity.largest_first")
+    claims.cite("entity.keys")
+    return _describe_faces(seen_picture, rotate)
+
+
+# All responses and sessions share a picture's block, which is never modified: copies would slow
+# down every garbage collection.
+@functools.lru_cache(maxsize=2000)
+def _describe_faces(seen_picture: SeenPicture, rotate: bool) -> Block:
+    entities = [
+        {
+            # x_min, y_min, x_max, y_max in whole pixels of the processed picture.
+            "bbox": list(face.box),
+            "confidence": round(face.confidence, 6),
+            "age": round(float(face.age), 2),
+            "gender": face.gender,
+            "race": None,
+        }
+        for face in seen_picture.faces
+    ]
+    return {"entities": entities, "best_angle": seen_picture.angle if rotate else 0}
+
+
+@attrs.frozen(kw_only=True)
+class PictureService:
+    """What distinguishes the two calls with pictures; the `extra` of their routes.
+
+    Attributes:
+        operation: ``match`` or ``liveness``, the prefix of the call's claims.
+        name: The vendor's name for the service, in sessions and the ledger.
+        block: The key of the service's block in the response.
+        pictures: The form's picture fields, by the names under which the pictures are saved; the
+            probe is last.
+        judge: Returns the block for an outcome.
+        judge_sandbox: Returns the block for a sandbox key.
+        form: The form's fields, in the order in which errors are reported.
+    """
+
+    operation: str
+    name: str
+    block: str
+    pictures: Mapping[str, str]
+    judge: Callable[[CitedClaims, Any, Mapping[str, Any]], Block]
+    judge_sandbox: Callable[[CitedClaims], Block]
+    form: tuple[Field, ...] = attrs.field(init=False)
+
+    @form.default
+    def _make_form(self) -> tuple[Field, ...]:
+        files = [Field(name, fields.read_file, required=True) for name in self.pictures.values()]
+        # Errors are reported in this order: the probe first.
+        return (
+            *reversed(files),
+            Field(_THRESHOLD.format(self.operation), fields.threshold, default=30),
+            Field("rotate_image", fields.boolean, default=False),
+            Field("save_api_request", fields.boolean, default=True),
+            Field("vendor_data", fields.vendor_data),
+            Field("metadata", fields.metadata),
+        )
+
+
+MATCH = PictureService(
+    operation="match",
+    name="FACE_MATCH",
+    block="face_match",
+    pictures={"source_image": "ref_image", "target_image": "user_image"},
+    judge=judge_match,
+    judge_sandbox=_sandbox_match,
+)
+LIVENESS = PictureService(
+    operation="liveness",
+    name="PASSIVE_LIVENESS",
+    block="liveness",
+    pictures={"reference_image": "user_image"},
+    judge=judge_liveness,
+    judge_sandbox=_sandbox_liveness,
+)

@@ -1,0 +1,267 @@
+"""The fields of Didit's forms and JSON bodies.
+
+Didit returns the errors of Django REST framework. Each field reader takes the claims to cite
+and the value, and returns the parsed value or raises `Invalid` with the framework's message. Forms
+and JSON bodies use the same readers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import math
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, NoReturn, TypeVar
+
+import attrs
+
+from facematch_core.base.nesting import TooDeep, load_json
+from facematch_mock_server.base.messages import Form, Upload, media_type
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.vendors.base import Call
+
+from .records import read_uuid
+
+N = TypeVar("N", int, float)
+
+#: Accepted file extensions; tif is not among them (Didit OpenAPI, 2026-07-18).
+_EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
+_ENDINGS = tuple(f".{name}" for name in _EXTENSIONS)
+_TRUTH: Mapping[Any, bool] = {
+    **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
+    **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
+}
+NULL_CHARACTERS = "Null characters are not allowed."
+
+
+def stamp(at: dt.datetime, zone: str = "Z") -> str:
+    """Format a time for a response; times of sessions and reviews end in Z."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", zone)
+
+
+class Invalid(Exception):
+    def __init__(self, *sentences: str) -> None:
+        self.words = list(sentences)
+
+
+@attrs.frozen
+class Field:
+    """A field of a form or of a JSON body."""
+
+    name: str
+    read: Callable[[CitedClaims, Any], Any]
+    #: Whether the field is required, and whether it may be null in a JSON body.
+    required: bool = False
+    nullable: bool = False
+    #: The value if a form omits the field.
+    default: Any = None
+
+
+def read_form_fields(
+    claims: CitedClaims, fields: Iterable[Field], form: Form
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Return a form's field values by name, and the errors of invalid fields by name."""
+    values: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    # The framework reads files after strings, and rejects a file in a field of any other type.
+    texts_and_files: dict[str, list[Any]] = {**form.fields, **form.files}
+    for field in fields:
+        name = field.name
+        sent_values = texts_and_files.get(name)
+        # For numbers and booleans an empty string means the default.
+        if not field.required and (
+            not sent_values or (field.default is not None and sent_values[-1] == "")
+        ):
+            values[name] = field.default
+            continue
+        try:
+            # For a repeated name, the last value wins.
+            values[name] = field.read(claims, sent_values[-1] if sent_values else None)
+        except Invalid as invalid:
+            errors[name] = invalid.words
+    return values, errors
+
+
+def read_json_fields(call: Call, body: object, fields: Iterable[Field]) -> dict[str, Any]:
+    """Return a JSON body's fields, ignoring unknown names; refuse the call for invalid fields."""
+    if body is None:
+        call.refuse("given.nothing")
+    if not isinstance(body, dict):
+        call.refuse("given.object", kind=type(body).__name__)
+    values: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for field in fields:
+        value = body.get(field.name)
+        if field.name not in body:
+            if field.required:
+                errors[field.name] = ["This field is required."]
+        elif value is None and not field.nullable:
+            errors[field.name] = ["This field may not be null."]
+        else:
+            try:
+                values[field.name] = None if value is None else field.read(call.claims, value)
+            except Invalid as invalid:
+                errors[field.name] = invalid.words
+    if errors:
+        call.refuse("fields.refused", body=errors)
+    return values
+
+
+# Readers. Error messages are from the OpenAPI where it has them (files, a threshold that is too
+# high, a missing field, a choice), otherwise from the framework.
+
+
+def read_file(claims: CitedClaims, upload: object) -> Upload:
+    """Read a file; its extension must be accepted and its size within the limit."""
+    if upload is None:
+        raise Invalid("No file was submitted.")
+    if not isinstance(upload, Upload):
+        raise Invalid("The submitted data was not a file. Check the encoding type on the form.")
+    if not upload.content:
+        raise Invalid("The submitted file is empty.")
+    sentences = []
+    # A leading dot does not start an extension.
+    if not upload.name[1:].lower().endswith(_ENDINGS):
+        suffix = PurePath(upload.name).suffix[1:].lower()
+        allowed = ", ".join(_EXTENSIONS)
+        sentences.append(
+            f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
+        )
+    if len(upload.content) > claims.get("file.size_limit"):
+        claims.cite("file.size_limit")
+        sentences.append("File size should not exceed 5 MB")
+    if sentences:
+        raise Invalid(*sentences)
+    return upload
+
+
+def threshold(claims: CitedClaims, value: Any) -> float:
+    """Read a number from 0 to 100 (Didit API reference, Face Match)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        claims.cite("score.type")
+        raise Invalid("A valid number is required.")
+    return _in_range(number, 0, 100)
+
+
+def whole_number(_: CitedClaims, value: object, *, lowest: int, highest: int) -> int:
+    """Read an integer within a range; a zero fraction (``5.0``) is accepted."""
+    try:
+        number = int(re.sub(r"\.0*\s*$", "", str(value)))
+    except ValueError:
+        raise Invalid("A valid integer is required.") from None
+    return _in_range(number, lowest, highest)
+
+
+def _in_range(number: N, lowest: int, highest: int) -> N:
+    if number > highest:
+        raise Invalid(f"Ensure this value is less than or equal to {highest}.")
+    if number < lowest:
+        raise Invalid(f"Ensure this value is greater than or equal to {lowest}.")
+    return number
+
+
+def boolean(_: CitedClaims, value: object) -> bool:
+    lowered = value.lower() if isinstance(value, str) else value
+    truth = _TRUTH.get(lowered) if isinstance(lowered, (str, int, float)) else None
+    if truth is None:
+        raise Invalid("Must be a valid boolean.")
+    return truth
+
+
+def text(claims: CitedClaims, value: object) -> str:
+    """Read a string without surrounding white space; a number is converted to a string."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Invalid("Not a valid string.")
+    return check_text(claims, str(value).strip())
+
+
+def vendor_data(claims: CitedClaims, value: object) -> str | None:
+    """Read the caller's own data; return None for an empty string."""
+    own_data = text(claims, value)
+    if not own_data:
+        claims.cite("answer.empty")
+    return own_data or None
+
+
+def check_text(claims: CitedClaims, text_sent: str, *field_errors: str) -> str:
+    """Return `sent` if it passes the framework's checks and has no errors, or raise `Invalid`."""
+    errors = []
+    if len(text_sent) > claims.get("text.longest"):
+        errors.append(words_for_length(claims["text.longest"]))
+    if "\x00" in text_sent:
+        errors.append(NULL_CHARACTERS)
+    if errors or field_errors:
+        raise Invalid(*errors, *field_errors)
+    return text_sent
+
+
+def words_for_length(most: int) -> str:
+    return f"Ensure this field has no more than {most} characters."
+
+
+def uuid(_: CitedClaims, value: object) -> str:
+    try:
+        return read_uuid(value)
+    except ValueError:
+        raise Invalid("Must be a valid UUID.") from None
+
+
+def choice(choices: Container[str], _: CitedClaims, value: object) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise Invalid(f'"{value}" is not a valid choice.')
+    return value
+
+
+def email(claims: CitedClaims, value: object) -> str:
+    address = value.strip() if isinstance(value, str) else ""
+    is_valid = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address) and len(address) <= 320
+    return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
+
+
+def metadata(claims: CitedClaims, value: Any) -> dict[str, Any] | None:
+    """Read a JSON object (in a form, as a string); return None for an empty string."""
+    if value == "":
+        claims.cite("answer.empty")
+        return None
+    document = None
+    if not isinstance(value, Upload):
+        if len(value) > claims.get("metadata.longest"):
+            raise Invalid(words_for_length(claims["metadata.longest"]))
+        with contextlib.suppress(ValueError):
+            document = _load_json(value)
+    if not isinstance(document, dict):
+        raise Invalid(claims["metadata.bad"])
+    return document
+
+
+def read_json(call: Call) -> Any:
+    request = call.request
+    if not request.body:
+        return {}
+    content_type = request.header("content-type", "")
+    if media_type(content_type) != "application/json":
+        call.refuse("media.refused", media=content_type)
+    try:
+        return _load_json(request.body.decode())
+    except ValueError as error:
+        if isinstance(error, TooDeep):
+            call.claims.cite("json.deep")
+        call.refuse("json.refused", problem=error)
+
+
+def _load_json(document: str) -> Any:
+    """Parse JSON, and raise ValueError unless the result can be encoded again."""
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
+
+    value = load_json(document, parse_constant=refuse)
+    json.dumps(value, allow_nan=False)
+    return value

@@ -1,0 +1,232 @@
+"""The decision of a session, for its endpoint and for webhooks.
+
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import hosted_of, is_open, page_url
+from facematch_mock_server.world.sessions import Review, Session
+
+from .fields import stamp
+
+#: The prefix of picture paths, which are not part of Didit's API or the control API.
+MEDIA = "/__media__/"
+
+
+@attrs.frozen
+class Feature:
+    """A feature in a decision, with its block and node; the node's id is our choice."""
+
+    name: str
+    block: str
+    node: str
+
+
+FEATURES: Mapping[str, Feature] = {
+    "FACE_MATCH": Feature("FACE_MATCH", "face_matches", "feature_face_match_1"),
+    "PASSIVE_LIVENESS": Feature("LIVENESS", "liveness_checks", "feature_liveness_1"),
+}
+_DOCUMENT = Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1")
+_FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
+    "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
+    "kyc": (_DOCUMENT, FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
+}
+BLOCKS = """
+    id_verifications nfc_verifications liveness_checks face_matches phone_verifications
+    email_verifications poa_verifications document_ai_documents questionnaire_responses
+    aml_screenings ip_analyses database_validations
+"""
+
+#: Document fields that are empty unless `control.sessions.document` sets them.
+_DOCUMENT_FIELDS = """
+    document_type document_subtype document_number personal_number front_video back_image back_video
+    full_front_image full_back_image date_of_birth age front_image_camera_front
+    back_image_camera_front expiration_date date_of_issue issuing_state issuing_state_name
+    first_name last_name full_name gender address formatted_address place_of_birth marital_status
+    nationality mrz extra_fields parsed_address extra_files front_image_quality_score
+    back_image_quality_score front_image_camera_front_face_match_score
+    back_image_camera_front_face_match_score
+"""
+
+
+def features_of(session: Session) -> tuple[Feature, ...]:
+    """Return a session's features, whether or not they ran."""
+    if session.hosted is None:
+        return (FEATURES[session.service or ""],)
+    return _FEATURES_BY_KIND[session.hosted.kind]
+
+
+def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
+    """Return the results of the features that ran."""
+    if session.hosted is None:
+        return {FEATURES[session.service or ""]: session.result}
+    ran = [feature for feature in features_of(session) if feature.name in session.result]
+    return {feature: session.result[feature.name] for feature in ran}
+
+
+def environment_of(session: Session) -> str:
+    return "live" if session.hosted is None or session.hosted.is_live else "sandbox"
+
+
+def decision_body(
+    claims: CitedClaims, world: World, session: Session, origin: str, *, now: float
+) -> dict[str, Any]:
+    """Return a session's decision, for its endpoint and for webhooks.
+
+    Picture URLs begin with `origin` (scheme and host), and their lifetime begins at `now`, in
+    seconds since 1970.
+    """
+    hosted = session.hosted
+    if hosted is None:
+        claims.cite("decision.saved")
+    else:
+        claims.cite("decision.hosted")
+        if hosted.attempts:
+            claims.cite("session.attempts", "workflow.settings")
+    url = None
+    if is_open(world, session):
+        url = page_url(world, session, origin)
+    pictures = picture_urls(world, claims, session, origin, now)
+    blocks = dict.fromkeys(BLOCKS.split(), claims["decision.empty_block"])
+    for feature, result in results_of(session).items():
+        make_block = _BLOCK_MAKERS[feature.name]
+        blocks[feature.block] = [make_block(claims, session, result, pictures)]
+    return {
+        "session_id": session.id,
+        "session_kind": "user",
+        "session_number": session.number,
+        "session_url": url,
+        "status": session.status,
+        "environment": environment_of(session),
+        "workflow_id": None if hosted is None else hosted.workflow,
+        "features": [feature.name for feature in features_of(session)],
+        "vendor_data": session.vendor_data,
+        "metadata": session.metadata,
+        "expected_details": None,
+        "contact_details": None,
+        "callback": None if hosted is None else hosted.callback,
+        **blocks,
+        "reviews": [_review(claims, review) for review in session.reviews],
+        "created_at": stamp(session.created_at),
+        "expires_at": None if hosted is None else stamp(hosted.expires_at),
+    }
+
+
+def _make_document_block(
+    claims: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    feature = _DOCUMENT
+    fields = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
+    set_fields = hosted_of(session).document_fields
+    if set_fields:
+        claims.cite("decision.document_field")
+    return {
+        "node_id": feature.node,
+        "status": result["status"],
+        "portrait_image": pictures["portrait_image"],
+        "front_image": pictures["front_image"],
+        **fields,
+        **set_fields,
+        "matches": [],
+        "warnings": _add_node(result["warnings"], feature),
+    }
+
+
+def _make_match_block(
+    _: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    feature = FEATURES["FACE_MATCH"]
+    # The session's own folder, which contains the portrait that was sent.
+    has_portrait = session.hosted is not None and session.hosted.kind == "biometric"
+    return {
+        "node_id": feature.node,
+        "status": result["status"],
+        "score": result["score"],
+        "source_image_session_id": session.id if has_portrait else None,
+        "source_image": pictures.get("source_image"),
+        "target_image": pictures.get("target_image"),
+        "warnings": _add_node(result["warnings"], feature),
+    }
+
+
+def _make_liveness_block(
+    _: CitedClaims, __: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    feature = FEATURES["PASSIVE_LIVENESS"]
+    largest_face: Mapping[str, Any] = max(
+        result["user_image"]["entities"], key=_face_area, default={}
+    )
+    return {
+        "node_id": feature.node,
+        "status": result["status"],
+        "score": result["score"],
+        "method": result["method"],
+        "reference_image": pictures.get("reference_image"),
+        "video_url": None,
+        "age_estimation": largest_face.get("age"),
+        "matches": [],
+        "warnings": _add_node(result["warnings"], feature),
+        "face_quality": result["face_quality"],
+        "face_luminance": result["face_luminance"],
+    }
+
+
+#: The functions that make a feature's block in a decision.
+_BLOCK_MAKERS = {
+    "ID_VERIFICATION": _make_document_block,
+    "FACE_MATCH": _make_match_block,
+    "LIVENESS": _make_liveness_block,
+}
+
+
+def _face_area(face: Mapping[str, Any]) -> int:
+    left, top, right, bottom = face["bbox"]
+    return int(abs((right - left) * (bottom - top)))
+
+
+def _add_node(warnings: Iterable[Mapping[str, Any]], feature: Feature) -> list[dict[str, Any]]:
+    return [{**warning, "node_id": feature.node} for warning in warnings]
+
+
+def _review(claims: CitedClaims, review: Review) -> dict[str, Any]:
+    if review.comment is None:
+        claims.cite("review.comment")
+    return {
+        "user": review.user,
+        "new_status": review.new_status,
+        "comment": review.comment or "",
+        "created_at": stamp(review.created_at),
+    }
+
+
+#: The types of pictures; a document may be a PDF at other vendors.
+PICTURE_TYPES = frozenset({"jpeg", "png", "tiff", "webp"})
+
+
+def picture_urls(
+    world: World, claims: CitedClaims, session: Session, origin: str, now: float
+) -> dict[str, str]:
+    """Return the URLs of a session's pictures, by name; reading them needs no key."""
+    expires = int(now) + claims["media.ttl_s"]
+    urls = {}
+    for name in session.pictures:
+        signature = sign_picture(world, session.id, name, expires)
+        path = f"{MEDIA}{session.id}/{name}"
+        urls[name] = f"{origin}{path}?expires={expires}&signature={signature}"
+    return urls
+
+
+def sign_picture(world: World, session_id: str, name: str, expires: int) -> str:
+    # The secret changes with each run, so addresses become invalid together with the pictures.
+    message = f"{session_id}/{name}/{expires}"
+    return hmac.new(world.ids.secret, message.encode(), hashlib.sha256).hexdigest()

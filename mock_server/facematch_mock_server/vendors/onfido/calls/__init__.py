@@ -1,0 +1,1 @@
+"""The handlers of Onfido's calls, a file a resource."""

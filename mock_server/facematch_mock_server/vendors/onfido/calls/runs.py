@@ -1,0 +1,130 @@
+"""Workflow runs: start, read and list."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.vendors.base import Call, is_uuid
+from facematch_mock_server.vendors.onfido.access import (
+    FieldProblems,
+    check_tags,
+    check_text,
+    page_of,
+)
+from facematch_mock_server.vendors.onfido.wire import AWAITING_INPUT, show_run
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.sessions import Session
+
+from .applicants import find_active_applicant, read_applicant
+
+_LANGUAGES = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")
+#: Seconds until the link of a run without `expires_at` expires: never, in practice.
+_NO_EXPIRY_S = 100 * 365 * 86400
+
+
+# Start and read
+
+
+def _check_uuid(problems: FieldProblems, name: str, value: object) -> None:
+    if not is_uuid(value):
+        problems.add(name, "must be a UUID")
+
+
+def _read_expiry(problems: FieldProblems, value: Any) -> dt.datetime | None:
+    """Return the time at which the link expires; None if it does not."""
+    if value is None:
+        return None
+    try:
+        expires_at = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        expires_at = None
+    if expires_at is None or expires_at.tzinfo is None:
+        problems.add("link", "expires_at must be a date-time")
+        return None
+    return expires_at
+
+
+def start(call: Call) -> Response:
+    """Create a run, whose person is the applicant."""
+    body = call.read_object("body.wrong")
+    problems = FieldProblems()
+    for name in ("applicant_id", "workflow_id"):
+        _check_uuid(problems, name, body.get(name))
+    check_tags(problems, body.get("tags"))
+    user_id = body.get("customer_user_id")
+    if user_id is not None and not (isinstance(user_id, str) and len(user_id) <= 256):
+        problems.add("customer_user_id", "must be a text of at most 256 characters")
+    link = body.get("link")
+    if link is None:
+        link = {}
+    if not isinstance(link, dict):
+        problems.add("link", "must be an object")
+        link = {}
+    if link.get("language") not in (None, *_LANGUAGES):
+        problems.add("link", "language is not supported")
+    for name in ("completed_redirect_url", "expired_redirect_url"):
+        check_text(problems, f"link.{name}", link.get(name))
+    expires_at = _read_expiry(problems, link.get("expires_at"))
+    problems.refuse_if_any(call)
+    applicant = read_applicant(call, problems, body["applicant_id"])
+    lasts_s: float = _NO_EXPIRY_S
+    if expires_at is not None:
+        lasts_s = (expires_at - call.now).total_seconds()
+    session = hosted.start(
+        call.world,
+        call.now,
+        lasts_s,
+        {"status": AWAITING_INPUT, "internal_id": applicant.id, "metadata": body},
+        kind="kyc",
+        workflow=body["workflow_id"].lower(),
+        version=1,
+        callback=link.get("completed_redirect_url"),
+        is_live=call.is_live,
+    )
+    call.claims.cite("run.waits", "run.workflow", "run.sdk_token")
+    return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
+
+
+def _is_visible(call: Call, session: Session) -> bool:
+    """Return whether a run is one of the token's environment, whose applicant was not deleted."""
+    applicant = find_active_applicant(call, session.internal_id)
+    return session.hosted is not None and applicant is not None
+
+
+def read(call: Call) -> Response:
+    """Show a run."""
+    session = call.world.sessions.find(call.path_value.lower())
+    if session is None or not _is_visible(call, session):
+        call.refuse("path", "key.environments")
+    session = hosted.expire_if_due(call.world, session)
+    return call.answer("run.shown", show_run(call.claims, call.world, session, call.origin))
+
+
+def list_runs(call: Call) -> Response:
+    """List the runs that the query selects."""
+    query = call.query
+    wanted_tags = set(filter(None, query.get("tags", "").split(",")))
+    wanted_statuses = set(filter(None, query.get("status", "").split(",")))
+    runs = []
+    for each in call.world.sessions.all():
+        session = hosted.expire_if_due(call.world, each)
+        metadata = session.metadata_or_empty
+        is_selected = _is_visible(call, session) and wanted_tags <= set(metadata.get("tags") or ())
+        if wanted_statuses and session.status not in wanted_statuses:
+            is_selected = False
+        if query.get("applicant_id") not in (None, session.internal_id):
+            is_selected = False
+        created_on = session.created_at.date().isoformat()
+        if not query.get("created_at_gt", "") <= created_on < query.get("created_at_lt", "9999"):
+            is_selected = False
+        if is_selected:
+            runs.append(session)
+    if query.get("sort") != "asc":
+        runs.reverse()
+    call.claims.cite("run.filter")
+    bodies = []
+    for session in page_of(call, runs):
+        bodies.append(show_run(call.claims, call.world, session, call.origin))
+    return call.answer("run.listed", bodies)

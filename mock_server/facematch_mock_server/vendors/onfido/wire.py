@@ -1,0 +1,182 @@
+"""Onfido's times, a run, and the reports of a run or a check: what the pictures say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from facematch_mock_server.claims import ActiveClaims, CitedClaims
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.vendors.base import as_fraction
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+#: The status of a run that its person did not finish.
+ABANDONED = "abandoned"
+
+
+def show_time(time: dt.datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+CHECK_PATH = "/v3.6/checks"
+REPORT_PATH = "/v3.6/reports"
+#: The `Session.service` of a check, and of a report in the webhook about it.
+CHECK = "check"
+REPORT = "report"
+
+CLEAR = "clear"
+CONSIDER = "consider"
+
+
+def face_report(
+    claims: ActiveClaims | CitedClaims,
+    match: MatchOutcome,
+    liveness: LivenessOutcome,
+    document_id: str,
+) -> dict[str, Any]:
+    """Return the result, properties and breakdown of a Facial Similarity report."""
+    has_one_face = len(match.probe.faces) == 1 == len(match.reference.faces)
+    match_score = match.score or 0.0
+    live_score = liveness.score or 0.0
+    is_live = liveness.is_live(claims["session.live_from"])
+    if liveness.attack:
+        live_score = min(live_score, 5.0)
+    faces_match = word(match_score >= claims["session.match_from"])
+    no_spoof = word(is_live)
+    face_detected = word(has_one_face)
+    return {
+        "result": word(has_one_face and faces_match == no_spoof == CLEAR),
+        "properties": {"score": as_fraction(live_score)},
+        "breakdown": {
+            "face_comparison": {
+                "result": faces_match,
+                "breakdown": {
+                    "face_match": {
+                        "result": faces_match,
+                        "properties": {
+                            "score": as_fraction(match_score),
+                            "document_id": document_id,
+                        },
+                    }
+                },
+            },
+            "image_integrity": {
+                "result": face_detected,
+                "breakdown": {
+                    "face_detected": {"result": face_detected, "properties": {}},
+                    "source_integrity": {"result": CLEAR, "properties": {}},
+                },
+            },
+            "visual_authenticity": {
+                "result": no_spoof,
+                "breakdown": {
+                    "spoofing_detection": {
+                        "result": no_spoof,
+                        "properties": {"score": as_fraction(live_score)},
+                    }
+                },
+            },
+        },
+    }
+
+
+def document_report(*, has_face: bool) -> dict[str, Any]:
+    """Return the results, properties and breakdown of a Document report."""
+    result = word(has_face)
+    return {
+        "result": result,
+        "sub_result": CLEAR if has_face else "caution",
+        "properties": {},
+        "breakdown": {},
+    }
+
+
+def word(is_clear: bool) -> str:
+    return CLEAR if is_clear else CONSIDER
+
+
+RUN_PATH = "/v3.6/workflow_runs"
+COMPLETED = "workflow_run.completed"
+AWAITING_INPUT = "awaiting_input"
+APPROVED = "approved"
+DECLINED = "declined"
+REVIEW = "review"
+ERROR = "error"
+#: The names of the reports in the output.
+FACE_OUTPUT = "selfie"
+DOCUMENT_OUTPUT = "doc"
+
+#: The error of a run whose workflow has failed.
+_FAILURE = {"type": "mock_error", "message": "A test has made this run fail."}
+
+
+def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -> dict[str, Any]:
+    """Return a run as Onfido shows it; `origin` is the scheme and host of its link."""
+    attributes = hosted_of(session)
+    metadata = session.metadata_or_empty
+    sent_link = metadata.get("link") or {}
+    is_open = session.status == AWAITING_INPUT
+    claims.cite("run.link")
+    output = None
+    if session.result:
+        claims.cite("run.output", "run.reports", "run.made_up", "run.judged")
+        claims.cite("session.match_from", "session.live_from", "session.attempts")
+        claims.cite("session.charged", "credit.price")
+        document = session.result[DOCUMENT_OUTPUT]
+        properties = _document_properties(hosted.document_values(session))
+        output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
+    if session.status == ABANDONED:
+        claims.cite("run.expired")
+    error = None
+    if session.status == ERROR:
+        claims.cite("run.error")
+        error = _FAILURE
+    return {
+        "id": session.id,
+        "applicant_id": session.internal_id,
+        "workflow_id": attributes.workflow,
+        "workflow_version_id": attributes.version,
+        "status": session.status,
+        "tags": metadata.get("tags") or [],
+        "customer_user_id": metadata.get("customer_user_id"),
+        "link": {
+            "url": hosted.page_url(world, session, origin),
+            "completed_redirect_url": sent_link.get("completed_redirect_url"),
+            "expired_redirect_url": sent_link.get("expired_redirect_url"),
+            "expires_at": sent_link.get("expires_at"),
+            "language": sent_link.get("language"),
+        },
+        "output": output,
+        "reasons": [],
+        "error": error,
+        "sdk_token": f"mock-sdk-{attributes.token}" if is_open else None,
+        "dashboard_url": f"https://dashboard.onfido.com/results/{session.id}",
+        "created_at": show_time(session.created_at),
+        "updated_at": show_time(session.status_at or session.created_at),
+    }
+
+
+#: Onfido's names of the values on a document, by the mock's.
+_PROPERTIES = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "date_of_birth": "date_of_birth",
+    "date_of_issue": "issuing_date",
+    "expiration_date": "date_of_expiry",
+}
+
+
+def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of a Document report: the values that a test has set."""
+    properties: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _PROPERTIES:
+            properties[_PROPERTIES[name]] = value
+    if "document_number" in fields:
+        number = fields["document_number"]
+        properties["document_numbers"] = [{"type": "document_number", "value": number}]
+    return properties

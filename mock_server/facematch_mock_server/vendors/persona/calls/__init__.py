@@ -1,0 +1,1 @@
+"""The handlers of Persona's calls, a file a resource."""

@@ -1,0 +1,78 @@
+"""How staff decide an inquiry, and its redaction.
+
+Source of the names: Persona's OpenAPI, version 2025-12-08.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.vendors.persona import webhooks, wire
+from facematch_mock_server.vendors.persona.access import PersonaCall
+from facematch_mock_server.vendors.persona.sessions import store_and_announce_status
+from facematch_mock_server.vendors.persona.wire import (
+    APPROVED,
+    DECLINED,
+    EXPIRED,
+    NEEDS_REVIEW,
+    OPEN,
+    inquiry_of,
+    with_inquiry,
+)
+from facematch_mock_server.world.hosted import with_hosted
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
+
+_DECIDED = frozenset({APPROVED, DECLINED})
+#: The status that each action sets.
+_ACTIONS = {
+    "approve": APPROVED,
+    "decline": DECLINED,
+    "mark-for-review": NEEDS_REVIEW,
+    "expire": EXPIRED,
+}
+
+
+def decide(call: PersonaCall) -> Response:
+    """Decide an inquiry as staff do, or let it expire."""
+    session = call.find_session_and_expire_if_due()
+    _, action = call.path_values
+    if action not in _ACTIONS:
+        call.refuse("path.unknown")
+    status = _ACTIONS[action]
+    if status == EXPIRED and session.status not in OPEN:
+        call.refuse("inquiry.not_open", status=session.status)
+    if status == NEEDS_REVIEW and session.status in _DECIDED:
+        call.refuse("inquiry.not_for_review", status=session.status)
+    call.claims.cite("inquiry.decided")
+    session = store_and_announce_status(
+        call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
+    )
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
+
+
+def redact(call: PersonaCall) -> Response:
+    """Redact an inquiry: remove note, reference id, tags, pictures, document and callback.
+
+    Its verifications stay, and are shown without data.
+    """
+    session = call.find_session_and_expire_if_due()
+    if inquiry_of(session).is_redacted:
+        call.refuse("inquiry.redacted")
+    call.claims.cite("redact.inquiry", "redact.children")
+    if session.status in OPEN:
+        call.claims.cite("redact.open")
+        session = store_and_announce_status(call.world, session, EXPIRED)
+
+    def remove_data(session: Session) -> Session:
+        times = {**inquiry_of(session).times, "redacted-at": call.now}
+        session = with_hosted(session, document_fields={}, callback=None)
+        session = attrs.evolve(session, pictures={})
+        return with_inquiry(session, note=None, reference_id=None, tags=(), fields={}, times=times)
+
+    session = call.world.sessions.change(session.id, remove_data) or session
+    announce(call.world, session, event=webhooks.REDACTION)
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)

@@ -1,0 +1,453 @@
+"""Inquiries: create, read, list, tag, link and resume.
+
+Source of the names: Persona's OpenAPI, version 2025-12-08.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import attrs
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.vendors.persona import webhooks, wire
+from facematch_mock_server.vendors.persona.access import PersonaCall, new_id
+from facematch_mock_server.vendors.persona.wire import (
+    CREATED,
+    EXPIRED,
+    GOVERNMENT_ID,
+    OPEN,
+    PENDING,
+    Inquiry,
+    Verification,
+    inquiry_of,
+    with_inquiry,
+)
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
+
+T = TypeVar("T")
+
+#: The attributes of a new inquiry with a template's id, by the prefix of the id.
+_TEMPLATE_NAMES = {
+    "itmpl_": "inquiry-template-id",
+    "itmplv_": "inquiry-template-version-id",
+    "tmpl_": "template-id",
+}
+_ATTRIBUTE_NAMES = frozenset({
+    *_TEMPLATE_NAMES.values(),
+    "reference-id",
+    "account-id",
+    "creator-email-address",
+    "theme-id",
+    "theme-set-id",
+    "redirect-uri",
+    "note",
+    "fields",
+    "tags",
+    "initial-step-name",
+})  # fmt: skip
+_META_NAMES = frozenset({
+    "auto-create-account",
+    "auto-create-account-type-id",
+    "auto-create-account-reference-id",
+    "auto-create-inquiry-session",
+    "auto-create-one-time-link",
+    "expiration-after-create-interval-seconds",
+    "expiration-after-start-interval-seconds",
+    "expiration-after-resume-interval-seconds",
+    "one-time-link-expiration-seconds",
+})  # fmt: skip
+
+
+# Create
+
+
+def create(call: PersonaCall) -> Response:
+    """Create an inquiry, with a link and a session token if they are asked for."""
+    attributes = call.read_part("data", "attributes", known=_ATTRIBUTE_NAMES)
+    meta = call.read_part("meta", known=_META_NAMES)
+    reference_id = _read_reference_id(call, attributes, meta)
+    account_id = call.read_value(attributes, "account-id", str, "a string")
+    if account_id is None and reference_id is not None:
+        account_id = _find_account(call, reference_id)
+    creates_account = account_id is None and _may_create_account(call, meta)
+    if creates_account:
+        call.claims.cite("account.created")
+        account_id = new_id("act", call.world.ids.uuid())
+    lifetime_s = call.claims["inquiry.lifetime_s"]
+    lasts_s = _read_seconds(call, meta, "expiration-after-create-interval-seconds", lifetime_s)
+    inquiry = Inquiry(
+        template_id=_read_template(call, attributes),
+        note=call.read_value(attributes, "note", str, "a string"),
+        tags=tuple(call.read_value(attributes, "tags", list, "an array") or ()),
+        fields=call.read_value(attributes, "fields", dict, "an object") or {},
+        reference_id=reference_id,
+        account_id=account_id,
+        after_start_s=_read_seconds(
+            call, meta, "expiration-after-start-interval-seconds", lifetime_s
+        ),
+        after_resume_s=_read_seconds(
+            call, meta, "expiration-after-resume-interval-seconds", lifetime_s
+        ),
+    )
+    call.claims.cite("session.charged", "credit.price", "credit.start", "inquiry.fields")
+    session = hosted.start(
+        call.world,
+        call.now,
+        lasts_s,
+        {"status": CREATED, "result": {"inquiry": inquiry}},
+        session_id=new_id("inq", call.world.ids.uuid()),
+        kind="kyc",
+        workflow=inquiry.template_id,
+        callback=call.read_value(attributes, "redirect-uri", str, "a string"),
+        is_live=call.is_live,
+    )
+    shown: dict[str, Any] = dict.fromkeys(("session-token", "one-time-link", "one-time-link-short"))
+    if call.read_value(meta, "auto-create-inquiry-session", bool, "a boolean"):
+        shown["session-token"] = wire.session_token(session)
+        session = _count_session(call, session)
+    if call.read_value(meta, "auto-create-one-time-link", bool, "a boolean"):
+        shown |= _link_of(call, session)
+        session = _count_session(call, session)
+    # A webhook may arrive before this answer does.
+    if creates_account:
+        announce(call.world, session, event=webhooks.ACCOUNT_CREATION)
+    announce(call.world, session, event=webhooks.CREATION)
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.created", {**body, "meta": shown})
+
+
+def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
+    """Return the template's id; refuse a call without one, or with one of another kind."""
+    for prefix, name in _TEMPLATE_NAMES.items():
+        template_id = call.read_value(attributes, name, str, "a string")
+        if template_id is None:
+            continue
+        if not template_id.startswith(prefix):
+            call.refuse("template.unknown")
+        call.claims.cite("template.version")
+        return template_id
+    return call.refuse("template.missing")
+
+
+def _read_reference_id(
+    call: PersonaCall, attributes: Mapping[str, Any], meta: Mapping[str, Any]
+) -> str | None:
+    """Return the reference id of the inquiry's account, or None.
+
+    Refuse one for an account that must not be created.
+    """
+    name = "auto-create-account-reference-id"
+    reference_id = call.read_value(meta, name, str, "a string")
+    type_name = "auto-create-account-type-id"
+    type_id = call.read_value(meta, type_name, str, "a string")
+    if type_id is not None and not _may_create_account(call, meta):
+        call.refuse("account.contradiction", name=type_name)
+    if reference_id is None:
+        return call.read_value(attributes, "reference-id", str, "a string")
+    if not _may_create_account(call, meta):
+        call.refuse("account.contradiction", name=name)
+    return reference_id
+
+
+def _find_account(call: PersonaCall, reference_id: str) -> str | None:
+    """Return the account with a reference id in the key's environment, or None."""
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        inquiry = inquiry_of(session)
+        if inquiry.reference_id == reference_id:
+            return inquiry.account_id
+    return None
+
+
+def _may_create_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
+    return call.read_value(meta, "auto-create-account", bool, "a boolean") is not False
+
+
+def _read_seconds(call: PersonaCall, meta: Mapping[str, Any], name: str, default: int) -> int:
+    """Return a number of seconds above 0 from `meta`, or the default."""
+    seconds = call.read_value(meta, name, int, "an integer")
+    if seconds is None:
+        return default
+    if seconds <= 0:
+        call.refuse("body.wrong", name=name, kind="greater than 0")
+    return seconds
+
+
+def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
+    """Return the link to an inquiry as `meta` of an answer shows it."""
+    call.claims.cite("link.made_up")
+    link = hosted.page_url(call.world, session, call.origin)
+    return {"one-time-link": link, "one-time-link-short": link}
+
+
+def _count_session(call: PersonaCall, session: Session) -> Session:
+    """Count one more session of an inquiry; refuse the call above the limit."""
+
+    def count(session: Session) -> Session:
+        return with_inquiry(session, links=inquiry_of(session).links + 1)
+
+    if inquiry_of(session).links >= call.claims.get("link.most"):
+        call.refuse("link.too_many", "link.most")
+    return call.world.sessions.change(session.id, count) or session
+
+
+# Read and list
+
+
+def read(call: PersonaCall) -> Response:
+    """Return an inquiry, with its verifications if the query asks for them."""
+    session = call.find_session_and_expire_if_due()
+    wire.cite_verifications(call.claims, session)
+    call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
+    includes = list(filter(None, (call.query.get("include") or "").split(",")))
+    if set(includes) - {"verifications"}:
+        call.hint = "this mock includes verifications alone"
+    body = wire.show_inquiry_document(session, with_verifications="verifications" in includes)
+    return call.answer("inquiry.shown", body)
+
+
+#: The attribute that each filter of the list compares, by the filter's name.
+_FILTERS: Mapping[str, Callable[[Session], str | None]] = {
+    "filter[note]": lambda session: inquiry_of(session).note,
+    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
+    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
+    "filter[template-id]": lambda session: inquiry_of(session).template_id,
+    "filter[account-id]": lambda session: inquiry_of(session).account_id,
+    "filter[inquiry-id]": lambda session: session.id,
+    "filter[status]": lambda session: session.status,
+}
+
+
+_CREATED_FROM = "filter[created-at-start]"
+_CREATED_UNTIL = "filter[created-at-end]"
+_LIST_NAMES = frozenset({
+    *_FILTERS,
+    _CREATED_FROM,
+    _CREATED_UNTIL,
+    "page[after]",
+    "page[before]",
+    "page[size]",
+})  # fmt: skip
+
+
+def _read_time(call: PersonaCall, name: str) -> dt.datetime | None:
+    """Return a time in the query, UTC if it names no zone; None without one."""
+    text = call.query.get(name)
+    if text is None:
+        return None
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except ValueError:
+        call.refuse("body.wrong", name=name, kind="a date-time")
+    return time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)
+
+
+def _read_size(call: PersonaCall) -> int:
+    """Return the number of inquiries on a page."""
+    text = call.query.get("page[size]")
+    if text is None:
+        size: int = call.claims["list.size"]
+        return size
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        call.refuse("body.wrong", name="page[size]", kind="an integer")
+    return min(max(int(text), 1), 100)
+
+
+def _read_filters(call: PersonaCall) -> dict[str, str]:
+    """Return the filters in the query; refuse a name in ``page`` or ``filter`` that is unknown."""
+    filters = {}
+    for name, text in call.query.items():
+        if name.startswith(("filter[", "page[")) and name not in _LIST_NAMES:
+            call.refuse("list.unknown", name=name)
+        if name.startswith("filter["):
+            filters[name] = text
+    if "filter[note]" in filters and len(filters) > 1:
+        call.refuse("list.filter")
+    return filters
+
+
+def _fits(session: Session, filters: Mapping[str, str]) -> bool:
+    """Return whether an inquiry has the attributes that the filters name."""
+    for name, attribute_of in _FILTERS.items():
+        if name in filters:
+            text = filters[name]
+            # A note may contain commas; the other filters are lists.
+            texts = [text] if name == "filter[note]" else text.split(",")
+            if attribute_of(session) not in texts:
+                return False
+    return True
+
+
+def _cut_page(call: PersonaCall, found: Sequence[Session]) -> tuple[Sequence[Session], bool]:
+    """Return the inquiries of the page that the query names, and whether more follow."""
+    size = _read_size(call)
+    ids = [session.id for session in found]
+    before = call.query.get("page[before]")
+    if before in ids:
+        end = ids.index(before)
+        return found[max(end - size, 0) : end], True
+    after = call.query.get("page[after]")
+    start = ids.index(after) + 1 if after in ids else 0
+    return found[start : start + size], len(found) > start + size
+
+
+def list_inquiries(call: PersonaCall) -> Response:
+    """List the inquiries of the key's environment, newest first."""
+    filters = _read_filters(call)
+    created_from = _read_time(call, _CREATED_FROM)
+    created_until = _read_time(call, _CREATED_UNTIL)
+    found = []
+    for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
+        session = hosted.expire_if_due(call.world, stored)
+        is_early = created_from is not None and session.created_at < created_from
+        is_late = created_until is not None and session.created_at > created_until
+        if not is_early and not is_late and _fits(session, filters):
+            found.append(session)
+    page, is_followed = _cut_page(call, found)
+    following = None
+    if is_followed and page:
+        query = {**filters, "page[size]": _read_size(call), "page[after]": page[-1].id}
+        following = f"{call.request.path}?{urlencode(query)}"
+    body = {
+        "data": [wire.show_inquiry(session) for session in page],
+        "links": {"prev": None, "next": following},
+    }
+    return call.answer("inquiry.listed", body)
+
+
+def _find_verification(
+    call: PersonaCall, fits: Callable[[Verification], bool]
+) -> tuple[Session, Verification]:
+    """Return a verification that fits, with its inquiry; refuse the call if there is none."""
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        for verification in inquiry_of(session).verifications:
+            if fits(verification):
+                wire.cite_verifications(call.claims, session)
+                return session, verification
+    return call.refuse("inquiry.unknown", "auth.environment")
+
+
+def read_verification(call: PersonaCall) -> Response:
+    """Return a verification of the kind that the path names."""
+    kind, verification_id = call.path_values
+
+    def fits(verification: Verification) -> bool:
+        is_of_kind = f"{verification.kind}s" == f"verification/{kind}"
+        return is_of_kind and verification.id == verification_id
+
+    session, verification = _find_verification(call, fits)
+    body = {"data": wire.show_verification(session, verification)}
+    return call.answer("inquiry.shown", body)
+
+
+def read_document(call: PersonaCall) -> Response:
+    """Return a document of the person."""
+    document_id = call.path_value
+
+    def fits(verification: Verification) -> bool:
+        is_document = verification.kind == GOVERNMENT_ID
+        return is_document and wire.document_id(verification) == document_id
+
+    session, verification = _find_verification(call, fits)
+    picture = call.world.pictures.find(session.pictures.get("front"))
+    byte_size = None if picture is None else len(picture)
+    body = {"data": wire.show_document(session, verification, byte_size=byte_size)}
+    return call.answer("document.shown", body)
+
+
+# Tags
+
+_TAG_NAMES = frozenset({"tag-name", "tag-id"})
+
+
+def add_tag(call: PersonaCall) -> Response:
+    """Add a tag to an inquiry, unless it has the tag."""
+    tag = _read_tag(call, str, "a string")
+    return _change_tags(call, lambda tags: tags if tag in tags else (*tags, tag))
+
+
+def remove_tag(call: PersonaCall) -> Response:
+    """Remove a tag from an inquiry."""
+    removed_tag = _read_tag(call, str, "a string")
+    return _change_tags(call, lambda tags: tuple(tag for tag in tags if tag != removed_tag))
+
+
+def set_tags(call: PersonaCall) -> Response:
+    """Replace all tags of an inquiry."""
+    tags = _read_tag(call, list, "an array")
+    if not all(isinstance(tag, str) for tag in tags):
+        call.refuse("body.wrong", name="tag-name", kind="an array of strings")
+    return _change_tags(call, lambda _: tuple(dict.fromkeys(tags)))
+
+
+def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
+    meta = call.read_part("meta", known=_TAG_NAMES)
+    tag = call.read_value(meta, "tag-name", kind, kind_in_words)
+    if tag is None:
+        call.refuse("body.wrong", name="tag-name", kind=kind_in_words)
+    return tag
+
+
+def _change_tags(
+    call: PersonaCall, change: Callable[[tuple[str, ...]], tuple[str, ...]]
+) -> Response:
+    session = call.find_session_and_expire_if_due()
+    if inquiry_of(session).is_redacted:
+        call.refuse("inquiry.redacted")
+
+    def change_session(stored: Session) -> Session:
+        return with_inquiry(stored, tags=change(inquiry_of(stored).tags))
+
+    session = call.world.sessions.change(session.id, change_session) or session
+    call.claims.cite("tag.changed")
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
+
+
+# Links, and resuming
+
+
+def generate_link(call: PersonaCall) -> Response:
+    """Return a new link to an inquiry that is not finished."""
+    meta = call.read_part("meta", known=frozenset({"expires-in-seconds"}))
+    _read_seconds(call, meta, "expires-in-seconds", call.claims["link.lasts_s"])
+    session = call.find_session_and_expire_if_due()
+    if session.status not in OPEN:
+        call.refuse("inquiry.not_open", status=session.status)
+    session = _count_session(call, session)
+
+    token = hosted.new_token(call.world)
+    renewed = call.world.sessions.change(
+        session.id, lambda stored: hosted.with_hosted(stored, token=token)
+    )
+    session = renewed or session
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", {**body, "meta": _link_of(call, session)})
+
+
+def resume(call: PersonaCall) -> Response:
+    """Continue a pending inquiry, or one that has expired; return a session token."""
+    session = call.find_session_and_expire_if_due()
+    if inquiry_of(session).is_redacted:
+        call.refuse("inquiry.redacted")
+    if session.status not in (PENDING, EXPIRED):
+        call.refuse("inquiry.not_open", status=session.status)
+    session = _count_session(call, session)
+
+    def reopen(session: Session) -> Session:
+        lasts = dt.timedelta(seconds=inquiry_of(session).after_resume_s)
+        times = {**inquiry_of(session).times}
+        times.pop("expired-at", None)
+        reopened = hosted.with_hosted(session, expires_at=call.now + lasts)
+        return with_inquiry(attrs.evolve(reopened, status=PENDING), times=times)
+
+    session = call.world.sessions.change(session.id, reopen) or session
+    call.claims.cite("token.made_up")
+    body = wire.show_inquiry_document(session, with_verifications=False)
+    meta = {"session-token": wire.session_token(session)}
+    return call.answer("inquiry.shown", {**body, "meta": meta})

@@ -1,0 +1,48 @@
+"""The page that Persona's web SDK shows in a frame.
+
+Source of the path and its parameters: npm persona 5.9.0, `setupIframe` in dist/persona.mjs.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.vendors.persona.access import PersonaCall
+from facematch_mock_server.vendors.persona.wire import CREATED, session_token
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import expire_if_due, web_sdk_path
+from facematch_mock_server.world.sessions import Session
+
+
+def open_widget(call: PersonaCall) -> Response:
+    """Redirect a frame to the page of its inquiry, which may be a page that reports an error."""
+    world, session = _find_inquiry(call)
+    if session is None or not _may_open(call, session):
+        call.claims.cite("web.error")
+        path = web_sdk_path(world, None)
+    else:
+        call.claims.cite("web.messages")
+        path = web_sdk_path(world, session)
+    # The page reads the query, too: it says to which page the messages go.
+    _, _, query = call.request.target.partition("?")
+    return call.answer("web.opened", headers=(("Location", f"{path}?{query}"),))
+
+
+def _find_inquiry(call: PersonaCall) -> tuple[World, Session | None]:
+    """Return the inquiry that the query names, of any account: a frame has no key."""
+    inquiry_id = call.query.get("inquiry-id", "")
+    for account in call.world.account.shared.all:
+        world = account.worlds[call.world.vendor.name]
+        session = world.sessions.find(inquiry_id)
+        if session is not None:
+            return world, expire_if_due(world, session)
+    return call.world, None
+
+
+def _may_open(call: PersonaCall, session: Session) -> bool:
+    """Return whether the query has what opens an inquiry: a new one needs no session token."""
+    call.claims.cite("web.token")
+    token = call.query.get("session-token", "")
+    is_allowed = hmac.compare_digest(token.encode(), session_token(session).encode())
+    return is_allowed or session.status == CREATED

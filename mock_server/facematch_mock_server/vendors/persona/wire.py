@@ -1,0 +1,473 @@
+"""The JSON of Persona's inquiries, verifications, documents and accounts, and its casing of keys.
+
+Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com/api-key-inflection and
+/response-body, read 2026-11-29.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Container, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world.hosted import document_values, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+
+def inflect(value: object, casing: str) -> Any:
+    """Return JSON with kebab keys changed to `casing`, but those inside `fields`.
+
+    The casing is ``snake``, ``camel``, or ``kebab``, which leaves them.
+    """
+    if casing == "camel":
+        return _rename_keys(value, _camel_name)
+    if casing == "snake":
+        return _rename_keys(value, lambda name: name.replace("-", "_"))
+    return value
+
+
+def as_kebab(value: object) -> Any:
+    """Return the JSON of a request with keys in kebab case, but those inside `fields`."""
+    return _rename_keys(value, kebab_name)
+
+
+def kebab_name(name: str) -> str:
+    """Return a key that may be in camel or snake case in kebab case."""
+    return re.sub("_|(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def select_attributes(resources: Any, names: Mapping[str, Container[str]]) -> Any:
+    """Return a resource, or a list of them, with only the attributes that are named for its type.
+
+    A resource of a type that `names` lacks keeps all.
+    """
+    if isinstance(resources, list):
+        return [select_attributes(resource, names) for resource in resources]
+    wanted = names.get(resources["type"])
+    if wanted is None:
+        return resources
+    attributes = {n: value for n, value in resources["attributes"].items() if n in wanted}
+    return {**resources, "attributes": attributes}
+
+
+def _camel_name(name: str) -> str:
+    return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def _rename_keys(value: object, rename: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_rename_keys(item, rename) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {}
+    for name, item in value.items():
+        renamed[rename(name)] = item if name == "fields" else _rename_keys(item, rename)
+    return renamed
+
+
+#: The statuses of an inquiry.
+CREATED = "created"
+PENDING = "pending"
+COMPLETED = "completed"
+FAILED = "failed"
+EXPIRED = "expired"
+NEEDS_REVIEW = "needs_review"
+APPROVED = "approved"
+DECLINED = "declined"
+#: The statuses in which a person can act.
+OPEN = frozenset({CREATED, PENDING})
+
+SELFIE = "verification/selfie"
+GOVERNMENT_ID = "verification/government-id"
+#: The document that a verification of a government ID has checked.
+DOCUMENT = "document/government-id"
+#: The attribute with the time at which an inquiry last got a status.
+TIMES: Mapping[str, str] = {
+    PENDING: "started-at",
+    COMPLETED: "completed-at",
+    FAILED: "failed-at",
+    EXPIRED: "expired-at",
+    NEEDS_REVIEW: "marked-for-review-at",
+    APPROVED: "decisioned-at",
+    DECLINED: "decisioned-at",
+}
+#: The kinds of templates: the relationship of an inquiry, by the prefix of the id.
+TEMPLATES: Mapping[str, str] = {
+    "itmpl_": "inquiry-template",
+    "itmplv_": "inquiry-template-version",
+    "tmpl_": "template",
+}
+#: Checks of a selfie that pass here, besides those that depend on the person.
+_OTHER_CHECKS = (
+    "selfie_pose_detection",
+    "selfie_pose_repeat_detection",
+    "selfie_glasses_detection",
+    "selfie_multiple_faces_detection",
+    "selfie_suspicious_entity_detection",
+    "selfie_face_covering_detection",
+    "selfie_portrait_quality_detection",
+    "selfie_image_quality_detection",
+)
+#: The value of a document, by the attribute of a government ID.
+_DOCUMENT_FIELDS = {
+    "name-first": "first_name",
+    "name-last": "last_name",
+    "birthdate": "date_of_birth",
+    "document-number": "document_number",
+    "issue-date": "date_of_issue",
+    "expiration-date": "expiration_date",
+}
+_NULL_DOCUMENT_FIELDS = ("name-middle", "name-suffix", "native-name-first", "native-name-last")
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """A verification in an inquiry.
+
+    Attributes:
+        id: Its id, ``ver_...``.
+        kind: `SELFIE` or `GOVERNMENT_ID`.
+        status: ``passed`` or ``failed``.
+        created_at: When it was made, UTC.
+        checks: Its checks, as responses show them.
+    """
+
+    id: str
+    kind: str
+    status: str
+    created_at: dt.datetime
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Inquiry:
+    """What the mock knows of an inquiry beside its session. It is the session's `result`.
+
+    Attributes:
+        template_id: The id of the template, as sent.
+        note: The note, or None.
+        tags: The names of the tags.
+        fields: The values that were sent at the start, by their names.
+        reference_id: The reference id of the account, or None.
+        account_id: The id of the account, or None.
+        after_start_s, after_resume_s: Seconds until the inquiry expires after that.
+        times: When the inquiry got each status, UTC, by the attribute; and ``redacted-at``.
+        verifications: The verifications, oldest first.
+        links: The number of sessions (links and session tokens) made so far.
+        untold_end: COMPLETED or FAILED if the workflow decided at once, until webhooks have told of
+            it; else None.
+        has_untold_selfie: Whether webhooks have not told of the newest selfie yet.
+        reviewer: The type and id of who decided; None before a decision.
+    """
+
+    template_id: str
+    note: str | None = attrs.field(default=None, repr=False)
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    reference_id: str | None = attrs.field(default=None, repr=False)
+    account_id: str | None = None
+    after_start_s: int
+    after_resume_s: int
+    times: Mapping[str, dt.datetime] = attrs.field(factory=dict)
+    verifications: tuple[Verification, ...] = ()
+    links: int = 0
+    untold_end: str | None = None
+    has_untold_selfie: bool = False
+    reviewer: Mapping[str, str] | None = None
+
+    @property
+    def is_redacted(self) -> bool:
+        return "redacted-at" in self.times
+
+
+def inquiry_of(session: Session) -> Inquiry:
+    """Return what the mock knows of a session's inquiry."""
+    inquiry: Inquiry = session.result["inquiry"]
+    return inquiry
+
+
+def with_inquiry(session: Session, **changes: Any) -> Session:
+    """Return the session with some attributes of its inquiry changed."""
+    inquiry = attrs.evolve(inquiry_of(session), **changes)
+    return attrs.evolve(session, result={"inquiry": inquiry})
+
+
+def session_token(session: Session) -> str:
+    """Return a made-up session token, in the form of a JSON Web Token."""
+    return f"eyJhbGciOiJIUzI1NiJ9.{hosted_of(session).token}.mock"
+
+
+def facts_for_web_sdk(session: Session) -> dict[str, Any]:
+    """Return what the web SDK passes to `onComplete` and `onCancel`."""
+    return {"sessionToken": session_token(session), "fields": _show_fields(session)}
+
+
+def selfie_checks(
+    *, matches: bool, is_live: bool, is_liveness_required: bool, is_good_picture: bool = True
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the checks of a selfie; a picture that is not good is neither compared nor live."""
+    comparison = _check("selfie_id_comparison", passed=matches)
+    liveness = _check(
+        "selfie_liveness_detection",
+        passed=is_live,
+        is_required=is_liveness_required,
+        reason="low_liveness_confidence",
+    )
+    if not is_good_picture:
+        unmade = {"status": "not_applicable", "reasons": []}
+        comparison = {**comparison, **unmade}
+        liveness = {**liveness, **unmade}
+    account = {
+        **_check("selfie_account_comparison", is_required=False),
+        "status": "not_applicable",
+        "reasons": ["no_account_selfie_present"],
+    }
+    # As in Persona's example of a selfie that passed.
+    glare = _check(
+        "selfie_glare_detection", passed=False, is_required=False, reason="too_much_glare"
+    )
+    other_checks = []
+    for name in _OTHER_CHECKS:
+        is_picture_check = name == "selfie_image_quality_detection"
+        other_checks.append(_check(name, passed=is_good_picture or not is_picture_check))
+    return (comparison, account, liveness, glare, *other_checks)
+
+
+def _check(
+    name: str, *, passed: bool = True, is_required: bool = True, reason: str | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": "passed" if passed else "failed",
+        "reasons": [] if passed or reason is None else [reason],
+        "requirement": "required" if is_required else "not_required",
+        "metadata": {},
+    }
+
+
+def has_passed(checks: tuple[Mapping[str, Any], ...]) -> bool:
+    """Return whether all required checks passed."""
+    for check in checks:
+        if check["requirement"] == "required" and check["status"] != "passed":
+            return False
+    return True
+
+
+def stamp(at: dt.datetime | None) -> str | None:
+    """Write a time as Persona does: UTC, with milliseconds."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+#: The times of an inquiry that it gets after its start, or never.
+_LATER_TIMES = (
+    "completed-at",
+    "failed-at",
+    "marked-for-review-at",
+    "decisioned-at",
+    "expired-at",
+    "redacted-at",
+)
+
+
+def show_inquiry(session: Session) -> dict[str, Any]:
+    """Return an inquiry as responses and webhooks show it."""
+    inquiry = inquiry_of(session)
+    times: dict[str, dt.datetime | None] = {
+        "created-at": session.created_at,
+        "updated-at": max((session.created_at, *inquiry.times.values())),
+        "started-at": inquiry.times.get("started-at"),
+        "expires-at": hosted_of(session).expires_at,
+    }
+    for name in _LATER_TIMES:
+        times[name] = inquiry.times.get(name)
+    return {
+        "type": "inquiry",
+        "id": session.id,
+        "attributes": {
+            "status": session.status,
+            "reference-id": inquiry.reference_id,
+            "note": inquiry.note,
+            "behaviors": {},
+            "tags": list(inquiry.tags),
+            "creator": "API",
+            "reviewer-comment": None,
+            **{name: stamp(time) for name, time in times.items()},
+            "previous-step-name": "start",
+            "next-step-name": "verification_selfie",
+            "fields": _show_fields(session),
+        },
+        "relationships": _show_relationships(inquiry),
+    }
+
+
+def _show_relationships(inquiry: Inquiry) -> dict[str, Any]:
+    """Return the account, the template, the reviewer and the verifications of an inquiry."""
+    account = None
+    if inquiry.account_id is not None:
+        account = {"type": "account", "id": inquiry.account_id}
+    related: dict[str, Any] = {"account": account}
+    for prefix, name in TEMPLATES.items():
+        is_used = inquiry.template_id.startswith(prefix)
+        related[name] = {"type": name, "id": inquiry.template_id} if is_used else None
+    if inquiry.template_id.startswith("itmpl_"):
+        version_id = inquiry.template_id.replace("itmpl_", "itmplv_")
+        version = {"type": "inquiry-template-version", "id": version_id}
+        related["inquiry-template-version"] = version
+    verifications = [{"type": each.kind, "id": each.id} for each in inquiry.verifications]
+    documents = [each for each in inquiry.verifications if each.kind == GOVERNMENT_ID]
+    related |= {
+        "transaction": None,
+        "reviewer": inquiry.reviewer,
+        "reports": [],
+        "verifications": verifications,
+        "sessions": [],
+        "documents": [{"type": DOCUMENT, "id": document_id(each)} for each in documents],
+        "selfies": [],
+    }
+    return {name: {"data": resources} for name, resources in related.items()}
+
+
+_FIELD_KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "number"}
+
+
+def _show_fields(session: Session) -> dict[str, Any]:
+    """Return the fields of an inquiry: as sent, until the flow fills them from the document."""
+    inquiry = inquiry_of(session)
+    document = document_of(session) if inquiry.verifications else {}
+    fields = {}
+    for name, value in inquiry.fields.items():
+        fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
+    for name, kind in (("name-first", "string"), ("name-last", "string"), ("birthdate", "date")):
+        fields[name] = {"type": kind, "value": document.get(name) or inquiry.fields.get(name)}
+    return fields
+
+
+def document_of(session: Session) -> dict[str, str | None]:
+    """Return the values of the person's document by Persona's names, null if no test set them."""
+    values = document_values(session)
+    document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
+    for name, value_name in _DOCUMENT_FIELDS.items():
+        document[name] = values.get(value_name) or None
+    return document
+
+
+def show_verification(session: Session, verification: Verification) -> dict[str, Any]:
+    """Return a verification of an inquiry."""
+    is_redacted = inquiry_of(session).is_redacted
+    attributes: dict[str, Any] = {
+        "status": verification.status,
+        "redacted-at": stamp(inquiry_of(session).times.get("redacted-at")),
+        "country-code": None,
+        "tags": [],
+        "checks": list(verification.checks),
+    }
+    # The mock takes no time between the steps of a verification.
+    for name in ("created-at", "submitted-at", "completed-at"):
+        attributes[name] = stamp(verification.created_at)
+        attributes[f"{name}-ts"] = int(verification.created_at.timestamp())
+    if verification.kind == SELFIE:
+        attributes |= _show_selfie(is_redacted=is_redacted)
+    else:
+        values = document_of(session)
+        attributes |= dict.fromkeys(values) if is_redacted else values
+        attributes["id-class"] = "pp"
+        attributes["front-photo-url"] = _url("id-front", is_redacted=is_redacted)
+    owner = {"data": {"type": "inquiry", "id": session.id}}
+    return {
+        "type": verification.kind,
+        "id": verification.id,
+        "attributes": attributes,
+        "relationships": {"inquiry": owner},
+    }
+
+
+def _show_selfie(*, is_redacted: bool) -> dict[str, Any]:
+    """Return the attributes that only a selfie has."""
+    photo_url = _url("selfie-center", is_redacted=is_redacted)
+    return {
+        "capture-method": "photo",
+        "document-similarity-score": None,
+        "selfie-similarity-score-left": None,
+        "selfie-similarity-score-right": None,
+        "center-photo-url": photo_url,
+        "photo-urls": [] if is_redacted else [{"page": "center_photo", "url": photo_url}],
+        "video-url": None,
+    }
+
+
+def document_id(verification: Verification) -> str:
+    """Return the id of the document of a verification; our choice."""
+    return verification.id.replace("ver_", "doc_")
+
+
+def show_document(
+    session: Session, verification: Verification, *, byte_size: int | None
+) -> dict[str, Any]:
+    """Return the document of a verification; `byte_size` is its picture's, None without one."""
+    is_redacted = inquiry_of(session).is_redacted
+    photo = None
+    if byte_size is not None and not is_redacted:
+        url = _url("id-front", is_redacted=False)
+        photo = {"filename": "id-front.jpg", "url": url, "byte-size": byte_size}
+    values = document_of(session)
+    attributes: dict[str, Any] = {
+        "status": "processed",
+        "created-at": stamp(verification.created_at),
+        "processed-at": stamp(verification.created_at),
+        "processed-at-ts": int(verification.created_at.timestamp()),
+        "front-photo": photo,
+        "back-photo": None,
+        "selfie-photo": None,
+        "id-class": "pp",
+        **(dict.fromkeys(values) if is_redacted else values),
+    }
+    owner = {"data": {"type": "inquiry", "id": session.id}}
+    return {
+        "type": DOCUMENT,
+        "id": document_id(verification),
+        "attributes": attributes,
+        "relationships": {"inquiry": owner},
+    }
+
+
+def show_account(session: Session) -> dict[str, Any]:
+    """Return the account of an inquiry, as it was created with it."""
+    inquiry = inquiry_of(session)
+    created_at = stamp(session.created_at)
+    attributes: dict[str, Any] = {
+        "reference-id": inquiry.reference_id,
+        "created-at": created_at,
+        "updated-at": created_at,
+        "redacted-at": None,
+        "fields": {},
+        "tags": [],
+    }
+    return {"type": "account", "id": inquiry.account_id, "attributes": attributes}
+
+
+def _url(name: str, *, is_redacted: bool) -> str | None:
+    if is_redacted:
+        return None
+    return f"https://files.withpersona.com/{name}.jpg?access_token=made-up"
+
+
+def show_inquiry_document(session: Session, *, with_verifications: bool) -> dict[str, Any]:
+    """Return an inquiry as the body of a response or the payload of an event."""
+    body: dict[str, Any] = {"data": show_inquiry(session)}
+    if with_verifications:
+        verifications = inquiry_of(session).verifications
+        body["included"] = [show_verification(session, each) for each in verifications]
+    return body
+
+
+def cite_verifications(claims: CitedClaims, session: Session) -> None:
+    """Cite the claims behind an inquiry's verifications, if it has some."""
+    if inquiry_of(session).verifications:
+        claims.cite("verification.made", "session.attempts", "verification.checks")
+        claims.cite("verification.not_required")
+        claims.cite("verification.liveness", "session.match_from", "session.live_from")
+        claims.cite("verification.scores", "verification.document", "verification.pictures")

@@ -1,0 +1,1 @@
+"""The handlers of Rekognition's operations: pictures, and sessions of Face Liveness."""

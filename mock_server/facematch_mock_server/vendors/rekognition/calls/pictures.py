@@ -1,0 +1,252 @@
+"""CompareFaces and DetectFaces, with pictures in the request or in S3."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_core import Image, InvalidImage
+from facematch_core.backend import ImageFormat
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace
+from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.vendors.rekognition import wire
+
+from . import sessions
+
+#: Maximum number of faces in a response (the API model).
+_MAX_FACES = 100
+#: Landmark positions as fractions of the box, from its left and top; our choice.
+_LANDMARKS = {
+    "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
+    "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
+}  # fmt: skip
+#: Attributes that DetectFaces returns only on request.
+_ATTRIBUTES = (
+    "AGE_RANGE",
+    "BEARD",
+    "EMOTIONS",
+    "EYE_DIRECTION",
+    "EYEGLASSES",
+    "EYES_OPEN",
+    "FACE_OCCLUDED",
+    "GENDER",
+    "MOUTH_OPEN",
+    "MUSTACHE",
+    "SMILE",
+    "SUNGLASSES",
+)
+
+
+def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    threshold = _read_threshold(call, parameters)
+    source = _read_picture(call, parameters, "SourceImage")
+    target = _read_picture(call, parameters, "TargetImage")
+    compared = call.compare(source.upload, target.upload)
+    if not compared.probe.decodes or not compared.reference.decodes:
+        call.refuse("image.format")
+    if not compared.probe.faces or not compared.reference.faces:
+        call.refuse("parameters.wrong", "face.none", "credit.errors")
+    if len(compared.probe.faces) > 1:
+        call.claims.cite("face.largest")
+    target_faces = _score_faces(compared)
+    if len(target_faces) > 1:
+        call.claims.cite("compare.others")
+    _charge(call, "CompareFaces")
+    matches = []
+    unmatched = []
+    for scored in target_faces:
+        face = _describe_face(call, target.image, scored.face)
+        if scored.score >= threshold:
+            matches.append({"Similarity": scored.score, "Face": face})
+        else:
+            unmatched.append(face)
+    # The two orientation corrections are always null, as the API model states, so omit them.
+    body = {
+        "SourceImageFace": _describe_box(source.image, compared.probe.faces[0]),
+        "FaceMatches": matches,
+        "UnmatchedFaces": unmatched,
+    }
+    return call.answer("compare.answer", body)
+
+
+def _read_threshold(call: NumberedCall, parameters: Mapping[str, Any]) -> float:
+    """Return the threshold, 0-100; refuse an invalid one, and an unknown quality filter."""
+    threshold = parameters.get("SimilarityThreshold")
+    if threshold is None:
+        threshold = call.claims["compare.threshold"]
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 100:
+        call.refuse("parameters.wrong", "parameters.ranges")
+    quality_filter = parameters.get("QualityFilter")
+    if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
+        call.refuse("parameters.wrong", "parameters.ranges")
+    if quality_filter not in (None, "NONE"):
+        call.claims.cite("parameters.quality")
+    return float(threshold)
+
+
+@attrs.frozen(kw_only=True)
+class ScoredFace:
+    """A face of the target with its score, 0-100; -1 for a face that never matches."""
+
+    face: SeenFace
+    score: float
+
+
+def _score_faces(compared: MatchOutcome) -> list[ScoredFace]:
+    """Return the target's faces, highest score first."""
+    scored = []
+    for index, face in enumerate(compared.reference.faces[:_MAX_FACES]):
+        # Only the largest face is compared; the score of the others is our choice.
+        score = compared.smaller_face_score if index else compared.score
+        scored.append(ScoredFace(face=face, score=-1.0 if score is None else score))
+    scored.sort(key=lambda each: each.score, reverse=True)
+    return scored
+
+
+def detect_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    requested = parameters.get("Attributes") or []
+    known_attributes = {"DEFAULT", "ALL", *_ATTRIBUTES}
+    if not isinstance(requested, list) or not known_attributes.issuperset(map(str, requested)):
+        call.refuse("parameters.wrong", "parameters.ranges")
+    picture = _read_picture(call, parameters, "Image")
+    checked = call.check_liveness(picture.upload)
+    if not checked.probe.decodes:
+        call.refuse("image.format")
+    _charge(call, "DetectFaces")
+    attributes = [name for name in _ATTRIBUTES if "ALL" in requested or name in requested]
+    if attributes:
+        call.claims.cite("detect.made_up")
+    rows = []
+    for face in checked.probe.faces[:_MAX_FACES]:
+        row = _describe_face(call, picture.image, face)
+        row["Quality"] = {
+            "Brightness": checked.luminance or 50.0,
+            "Sharpness": checked.quality or 50.0,
+        }
+        rows.append(row | _make_attributes(face, attributes))
+    return call.answer("detect.answer", {"FaceDetails": rows})
+
+
+def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any]:
+    """Return the requested attributes of a face, by the name of the field.
+
+    Age and gender are the face's, and all else is made up.
+    """
+    values: dict[str, Any] = {
+        "AgeRange": {"Low": int(face.age), "High": int(face.age)},
+        "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
+        "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
+        "EyesOpen": {"Value": True, "Confidence": 99.0},
+        "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
+    }
+    shown = {}
+    for attribute in attributes:
+        # The attribute EYES_OPEN is the field EyesOpen.
+        field = attribute.title().replace("_", "")
+        shown[field] = values.get(field, {"Value": False, "Confidence": 99.0})
+    return shown
+
+
+@attrs.frozen(kw_only=True)
+class SentPicture:
+    """A picture of a call: its bytes, and its decoded header."""
+
+    upload: Upload
+    image: Image
+
+
+def _read_picture(call: NumberedCall, parameters: Mapping[str, Any], name: str) -> SentPicture:
+    """Return the picture of a parameter; refuse one that is missing or beyond AWS's limits."""
+    holder = parameters.get(name)
+    if not isinstance(holder, dict):
+        call.refuse("parameters.wrong")
+    if holder.get("S3Object") is not None:
+        upload = _read_s3_object(call, name, holder["S3Object"])
+    else:
+        upload = _read_bytes(call, name, holder.get("Bytes"))
+    try:
+        image = Image.from_bytes(upload.content)
+    except InvalidImage:
+        call.refuse("image.format")
+    if image.format not in (ImageFormat.JPEG, ImageFormat.PNG):
+        call.refuse("image.format")
+    if image.format is ImageFormat.JPEG:
+        call.claims.cite("image.orientation")
+    # The minimum in AWS, Guidelines and quotas.
+    if min(image.width, image.height) < 80:
+        call.refuse("parameters.wrong", "image.min_side")
+    return SentPicture(upload=upload, image=image)
+
+
+def _read_bytes(call: NumberedCall, name: str, text: Any) -> Upload:
+    """Return the picture that is in the request, in base64."""
+    try:
+        content = base64.b64decode(text or "", validate=True)
+    except (TypeError, ValueError):
+        call.refuse("body.malformed")
+    upload = call.upload(name, name, content)
+    if not content:
+        call.refuse("parameters.wrong")
+    if len(content) > call.claims.get("image.max_bytes"):
+        call.refuse("image.size", "image.max_bytes")
+    return upload
+
+
+def _read_s3_object(call: NumberedCall, name: str, s3_object: Any) -> Upload:
+    """Return a picture in S3: what a session has stored there, or what a test has named."""
+    if not isinstance(s3_object, dict):
+        call.refuse("parameters.wrong", "s3.ranges")
+    bucket = s3_object.get("Bucket")
+    key = s3_object.get("Name")
+    version = s3_object.get("Version")
+    is_version = version is None or sessions.is_s3_text(version)
+    if not sessions.is_bucket(bucket) or not sessions.is_s3_text(key) or not is_version:
+        call.refuse("parameters.wrong", "s3.ranges")
+    call.claims.cite("s3.named")
+    stored = sessions.find_stored_picture(call.world, bucket, key)
+    if stored is not None:
+        return call.upload(name, "", stored)
+    place = f"{bucket}/{key}"
+    if version is not None:
+        place += f"?versionId={version}"
+    max_bytes = call.claims.get("s3.max_bytes")
+    picture = call.picture_at(name, place, max_bytes=max_bytes, refusal="s3.object", is_s3_key=True)
+    if len(picture.content) > max_bytes:
+        call.refuse("image.size", "s3.max_bytes")
+    return picture
+
+
+def _describe_box(image: Image, face: SeenFace) -> dict[str, Any]:
+    """Return where a face is in a picture, and how sure Rekognition is that it is one."""
+    return {
+        "BoundingBox": wire.bounding_box(image, face),
+        "Confidence": round(face.confidence * 100, 4),
+    }
+
+
+def _describe_face(call: NumberedCall, image: Image, face: SeenFace) -> dict[str, Any]:
+    """Return a face's box, with landmarks, pose and quality, which are made up."""
+    call.claims.cite("face.made_up")
+    details = _describe_box(image, face)
+    box = details["BoundingBox"]
+    landmarks = []
+    for name, (x, y) in _LANDMARKS.items():
+        left = box["Left"] + box["Width"] * x
+        top = box["Top"] + box["Height"] * y
+        landmarks.append({"Type": name, "X": left, "Y": top})
+    details["Landmarks"] = landmarks
+    details["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
+    details["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
+    return details
+
+
+def _charge(call: NumberedCall, service: str) -> None:
+    call.claims.cite("credit.images", "credit.start")
+    price = Decimal(call.claims["credit.price"])
+    call.charge(price, service=service, request_id=call.request_id)

@@ -1,0 +1,1 @@
+"""The handlers of Sumsub's calls, a file a resource."""

@@ -1,0 +1,1 @@
+"""The handlers of Veriff's calls, a file a resource."""

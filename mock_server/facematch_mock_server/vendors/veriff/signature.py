@@ -1,0 +1,67 @@
+"""The signatures of Veriff's requests: read and check them, and sign again."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import attrs
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.signing import hmac_hex
+
+from .access import VeriffCall
+
+START_PATH = "/v1/sessions"
+MEDIA_PATH = "/v1/media"
+
+#: The methods that sign the body; the others sign the session's id.
+_SIGNING_BODIES = ("POST", "PATCH")
+
+
+def secrets_of(call: VeriffCall) -> tuple[str, ...]:
+    """Return the shared secrets of the call's integration."""
+    return tuple(secret for secret, _ in call.world.keys.of_client(call.client))
+
+
+def check_signature(call: VeriffCall) -> None:
+    """Refuse a request without the signature of its body, or of the session's id."""
+    sent_signature = call.request.header("x-hmac-signature")
+    if sent_signature is None:
+        if call.request.path.rstrip("/") == START_PATH:
+            call.claims.cite("signature.start")
+            return
+        call.refuse("signature.missing")
+    if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
+        call.refuse("signature.malformed")
+    secret = call.find_signer(
+        call.client,
+        sent_signature.lower(),
+        functools.partial(hmac_hex, message=signed_part(call.request)),
+    )
+    if secret is None:
+        call.key_label = "wrong"
+        signs_body = call.request.method in _SIGNING_BODIES
+        call.refuse("signature.wrong_body" if signs_body else "signature.wrong_id")
+    call.authenticate(secret)
+
+
+def signed_part(request: Request) -> bytes:
+    """Return what a request signs: the body of a POST or PATCH, else the id in the path."""
+    if request.method in _SIGNING_BODIES:
+        return bytes(request.body)
+    after_prefix = request.path.removeprefix(f"{START_PATH}/").removeprefix(f"{MEDIA_PATH}/")
+    return after_prefix.partition("/")[0].encode()
+
+
+def sign_again(request: Request, *, client: str, secret: str) -> Request:
+    """Return a request with another API key, and with its signature if it had one."""
+    headers = []
+    for name, text in request.headers:
+        if name == "x-auth-client":
+            headers.append((name, client))
+        elif name == "x-hmac-signature":
+            headers.append((name, hmac_hex(secret, signed_part(request))))
+        else:
+            headers.append((name, text))
+    return attrs.evolve(request, headers=tuple(headers))
