@@ -59,6 +59,7 @@ def scenarios():
         attrs.evolve(match_request(), body=b"{"),
         detect_request(),
         request_with({}, path="/api/detect"),
+        request_with([1], path="/api/detect"),
         match_all(scene(), scene(), scene(faces=0)),
         get_request("/api/healthz"),
         get_request("/api/readyz"),

@@ -14,6 +14,10 @@ def _error(code: int) -> Reply:
     return Reply(200, {"code": code, "detections": [], "results": [], "metadata": {}})
 
 
+def _detect_error(code: int) -> Reply:
+    return Reply(200, {"code": code, "results": {"detections": []}})
+
+
 # One claim per line: key, response, source, and statement.
 # fmt: off
 CLAIMS = table(
@@ -27,7 +31,8 @@ CLAIMS = table(
     row("match.answer", Reply(200), OPENAPI, "detections has the faces and the status of each picture, by the picture's index; results has a similarity from 0 to 1, and a score of 0 for the same face, for every two faces."),
     fact("match.pairs", OPENAPI, "Two faces within one picture are a pair of results, too, and so are those of every two of several pictures."),
     row("detect.answer", Reply(200), OPENAPI, "results.detections has the landmarks and the roi of each face; with onlyCentralFace of one."),
-    row("detect.missing", Reply(200, {"code": 1, "results": {"detections": []}, "metadata": {}}), SDK, "An empty picture has the code 1; that a missing one has it, too, is our choice, and so is the rest of the answer."),
+    row("detect.missing", _detect_error(1), SDK, "An empty picture has the code 1; that a missing one has it, too, is our choice, and so is the rest of the answer."),
+    row("detect.unreadable", _detect_error(203), SDK, "Parameters that cannot be read have the code 203, and Regula's client reads results as an object; that the status is 200, and that a picture that is not base64 has this code, is our choice."),
     fact("detect.made_up", OURS, "Of detect the mock has neither quality, attributes nor crops. That a picture without a face has the code 2, and that the smallest face is first, is ours."),
     fact("match.made_up", OURS, "Faces are listed the smallest first, because no order is documented. Landmarks, angles and the score are made up, and so is the similarity of a pair with a smaller face (0.05, unless a test sets smaller_face_score)."),
     fact("face.central", OPENAPI, "Without detectAll, only the most central face is found; that the mock takes the largest is our choice."),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -87,6 +87,19 @@ class Regula(PairVendor):
         500: ("error.internal",),
     }
 
+    def read_body(self, call: PairCall) -> None:
+        if call.endpoint.path == DETECT:
+            call.json_body = call.read_object("detect.unreadable")
+        else:
+            super().read_body(call)
+
+    def decode(self, call: PairCall, name: str, text: object) -> Upload:
+        if call.endpoint.path != DETECT:
+            return super().decode(call, name, text)
+        if not isinstance(text, str):
+            call.refuse("detect.unreadable")
+        return call.upload_base64(name, text, refusal="detect.unreadable")
+
     def read_pictures(self, call: PairCall) -> None:
         super().read_pictures(call)
         if call.endpoint.path != PATH:
@@ -162,7 +175,7 @@ class Regula(PairVendor):
             described = _describe_face(face, 0)
             detections.append({"landmarks": described["landmarks"], "roi": described["roi"]})
         results = {"detections": detections, "elapsedTime": 12.5}
-        return {"code": code, "results": results, "metadata": {}}
+        return {"code": code, "results": results}
 
     def is_charged(self, outcome: CallOutcome) -> bool:
         return isinstance(outcome, SeenPicture) or outcome.score is not None

@@ -129,6 +129,13 @@ def test_refusal_has_its_code(engine, control, request_, status, code):
     assert control.charges() == ()
 
 
+@pytest.mark.parametrize("body", [{"image": "data:image/png;base64,AAAA"}, {"image": 1}, [1]])
+def test_detect_refuses_in_its_own_form(engine, body):
+    """Regula's client reads the results of detect, before the code, as an object."""
+    answer = engine.handle(request_with(body, path="/api/detect"))
+    assert (answer.status, answer.json()) == (200, {"code": 203, "results": {"detections": []}})
+
+
 def test_every_two_of_several_pictures_are_compared(reading_engine):
     cards = card_sheet()
     pictures = [cards[name].data for name in ("p1", "p1-again", "p2")]
