@@ -181,67 +181,11 @@ def test_verifier_works_in_several_event_loops_in_turn():
 # verify_many
 
 
-async def test_outcome_does_not_wait_for_the_next_pair():
-    """A queue's worker takes its next job when the one before it is answered."""
-    answered = []
-
-    done = anyio.Event()
-
-    async def jobs():
-        yield PROBE, REFERENCE, "first"
-        await done.wait()
-        yield PROBE, REFERENCE, "second"
-
-    async with (
-        opened(FakeBackend()) as verifier,
-        contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
-    ):
-        async for outcome in outcomes:
-            answered.append(outcome.key)
-            done.set()
-    assert answered == ["first", "second"]
-
-
-async def test_fatal_error_ends_the_batch_while_the_source_waits():
-    async def jobs():
-        yield PROBE, REFERENCE
-        await anyio.sleep_forever()
-
-    fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
-    async with opened(fatal) as verifier:
-        ends = [type(o.error) async for o in verifier.verify_many(jobs())]
-    assert ends == [fm.AuthenticationFailed]
-
-
-async def test_closing_the_iterator_closes_a_waiting_source():
-    ends = []
-
-    async def jobs():
-        try:
-            yield PROBE, REFERENCE
-            await anyio.sleep_forever()
-        finally:
-            ends.append("the source")
-
+async def test_outcomes_keep_the_order_of_the_source():
+    pairs = [(PROBE, REFERENCE, number) for number in range(20)]
     async with opened(FakeBackend()) as verifier:
-        async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
-            assert (await anext(outcomes)).result.is_match
-        await anyio.wait_all_tasks_blocked()
-    assert ends == ["the source"]
-
-
-async def test_outcomes_keep_the_order_of_sync_and_async_sources():
-    async def pairs():
-        for number in range(20):
-            await anyio.lowlevel.checkpoint()
-            yield PROBE, REFERENCE, number
-
-    async with opened(FakeBackend()) as verifier:
-        for source in (pairs(), [(PROBE, REFERENCE, n) for n in range(20)]):
-            outcomes = [o async for o in verifier.verify_many(source, max_workers=8)]
-            assert [(o.index, o.key, o.error) for o in outcomes] == [
-                (n, n, None) for n in range(20)
-            ]
+        outcomes = [o async for o in verifier.verify_many(pairs, max_workers=8)]
+    assert [(o.index, o.key, o.error) for o in outcomes] == [(n, n, None) for n in range(20)]
 
 
 def wait_for(condition):
