@@ -25,7 +25,6 @@ from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, Ven
 from facematch_core.models import MatchResult
 
 from .verifier import (
-    AnyThreshold,
     MatchOptions,
     PairOutcome,
     PairOutcomes,
@@ -267,7 +266,7 @@ class AsyncFaceVerifier(Awaited):
         *,
         max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions[AnyThreshold]],
+        **options: Unpack[MatchOptions],
     ) -> AsyncGenerator[PairOutcome, None]:
         """Compare many pairs concurrently, in bounded memory; see `FaceVerifier.verify_many`.
 

@@ -14,7 +14,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Final,
-    Generic,
     Literal,
     NoReturn,
     Self,
@@ -82,26 +81,12 @@ Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: A threshold, 0-100, or a threshold per member of a failover or a share. A member of a share may
-#: be a failover, with thresholds per member of its own.
-AnyThreshold: TypeAlias = (
-    float | Threshold | Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
-)
 
-if TYPE_CHECKING:
-    import typing_extensions
-
-    # A plain `Verifier` may be either class, so it takes both kinds of thresholds.
-    T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
-else:
-    T_contra = TypeVar("T_contra", contravariant=True)
-
-
-class MatchOptions(TypedDict, Generic[T_contra], total=False):
+class MatchOptions(TypedDict, total=False):
     """Options of `verify` and `check_liveness`."""
 
-    threshold: T_contra | None
-    review_threshold: T_contra | None
+    threshold: float | Threshold | None
+    review_threshold: float | Threshold | None
     retention: Retention
     caller_ref: str | None
     share_key: str | None
@@ -111,11 +96,11 @@ class MatchOptions(TypedDict, Generic[T_contra], total=False):
     retry: Retry | Literal[False] | None
 
 
-class LiveMatchOptions(MatchOptions[T_contra], total=False):
+class LiveMatchOptions(MatchOptions, total=False):
     """Options of `verify_live`."""
 
-    liveness_threshold: T_contra | None
-    liveness_review_threshold: T_contra | None
+    liveness_threshold: float | Threshold | None
+    liveness_review_threshold: float | Threshold | None
 
 
 @attrs.frozen(kw_only=True)
@@ -154,14 +139,12 @@ class PairOutcome:
 
 
 @methods_clear_frames
-class Verifier(abc.ABC, Generic[T_contra]):
+class Verifier(abc.ABC):
     """The common base class of all verifiers; see `open_verifier`.
 
-    Use it as a type annotation to accept all. Their thresholds differ: a `FaceVerifier` takes a
-    number, and the others take a number per member, such as ``{"shop": 60}``. A `Share` also needs
-    `caller_ref` or `share_key` in each call. A `Shadow` takes what its verifier takes. Type
-    checkers accept both kinds of thresholds for a plain `Verifier`, and only a number for
-    ``Verifier[float]``.
+    Use it as a type annotation to accept all. A `Failover` and a `Share` take no thresholds in a
+    call, because the scales of their members differ; a `Share` needs `caller_ref` or `share_key` in
+    each call. A `Shadow` takes what its verifier takes.
 
     Example:
         >>> def is_customer(verifier: Verifier) -> bool:
@@ -184,7 +167,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         self,
         probe: Picture | S3Picture,
         reference: Picture | S3Picture,
-        **options: Unpack[MatchOptions[T_contra]],
+        **options: Unpack[MatchOptions],
     ) -> MatchResult:
         """Compare two faces.
 
@@ -192,7 +175,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face, as an `Image`, bytes, a path, an open file or a
                 Pillow image. A `FaceVerifier` of `rekognition` also takes an `S3Picture`.
             reference: The face to compare with, for example from an identity document.
-            threshold: The threshold for a match, 0-100 on the backend's scale.
+            threshold: The threshold for a match, 0-100 on the backend's scale. Not for a failover
+                or a share, whose members have their own.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
             retention: How much the vendor is asked to store.
             caller_ref: Your own reference, up to 255 characters for most vendors.
@@ -219,9 +203,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         images = load_images(pictures, takes_s3=self.runner.takes_s3)
         return cast(MatchResult, self.runner.call(images, call_options))
 
-    def check_liveness(
-        self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
-    ) -> LivenessResult:
+    def check_liveness(self, probe: Picture, **options: Unpack[MatchOptions]) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
         For arguments and errors, see `verify`. Thresholds are on the liveness score's scale.
@@ -232,7 +214,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return cast(LivenessResult, self.runner.call(load_images(pictures), call_options))
 
     def verify_live(
-        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
+        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions]
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it with the reference.
 
@@ -276,7 +258,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         *,
         max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions[T_contra]],
+        **options: Unpack[MatchOptions],
     ) -> PairOutcomes:
         """Compare many pairs concurrently, in bounded memory, and yield the outcomes in order.
 
@@ -344,7 +326,7 @@ def _new_options(runner: Runner, operation: Operation, arguments: Mapping[str, A
 
 
 @methods_clear_frames
-class FaceVerifier(Verifier[float | Threshold]):
+class FaceVerifier(Verifier):
     """Compares faces and checks liveness with one backend.
 
     Thread-safe. Open it after a fork, not before. A context manager.
@@ -499,7 +481,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return f"FaceVerifier({getattr(getattr(self, 'backend', None), 'name', None)})"
 
 
-def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | None:
+def check_log(log: object, members: Iterable[Verifier] = ()) -> CallLog | None:
     """Return a verifier's log, or None; raise `ConfigurationError` if it is invalid.
 
     It is invalid if it is no `CallLog`, or if a verifier below has it, too.

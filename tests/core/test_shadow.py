@@ -130,7 +130,7 @@ def test_fraction_is_drawn_by_call(open_shadow):
 def test_shadow_of_a_share_and_of_a_failover(open_shadow, log):
     members = {name: fm.FaceVerifier(FakeBackend()) for name in "ab"}
     of_share = open_shadow(verifier=fm.Share(members, {"a": 100, "b": 0}))
-    of_share.verify(PROBE, REFERENCE, caller_ref="x", threshold={"a": 10})
+    of_share.verify(PROBE, REFERENCE, caller_ref="x")
     failover = fm.Failover({"c": fm.FaceVerifier(FakeBackend())}, deadline_s=9)
     of_failover = open_shadow(verifier=failover)
     assert of_failover.verify(PROBE, REFERENCE).route.answered_by == "c"
