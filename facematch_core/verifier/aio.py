@@ -70,10 +70,7 @@ class Awaited:
         """
         if self._closing is None:
             self._closing = Future()
-            try:
-                threading.Thread(target=fulfil, args=(self._closing, self._close)).start()
-            except RuntimeError:  # no thread can be started
-                fulfil(self._closing, self._verifier.close)
+            threading.Thread(target=fulfil, args=(self._closing, self._close)).start()
         interruption: BaseException | None = None
         with anyio.CancelScope(shield=True):
             while not self._closing.done():
@@ -124,13 +121,9 @@ class Awaited:
                 return call.future.result()
             finally:
                 limiter.release_on_behalf_of(call)
-        except RuntimeError:  # Python's, if no thread can be started
-            if call.is_begun:
-                raise
         finally:
             call.cancel()
             del call  # break the reference cycle through the error, which keeps the pictures alive
-        raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
     def _limiter_of_loop(self) -> anyio.CapacityLimiter:
         """Return the running event loop's limiter; limiters cannot be shared between loops."""

@@ -48,7 +48,6 @@ from facematch_core.errors import (
     FaceMatchError,
     InvalidRequest,
     VendorError,
-    VendorUnavailable,
 )
 from facematch_core.images.image import Image
 from facematch_core.images.stored import S3Picture, refuse_s3
@@ -584,13 +583,6 @@ class PairRun:
         #: Exceptions from `pairs` or a plug-in, raised once all started calls have been yielded.
         self.failures: list[BaseException] = []
 
-    def compare(self, index: int, probe: object, reference: object) -> MatchResult:
-        """Compare the pair at a position of the input."""
-        # Also where `verify` would take it.
-        refuse_s3(probe)
-        refuse_s3(reference)
-        return self._verify(probe, reference, **self._options)
-
     def verify_pair(self, index: int, pair: object) -> PairOutcome | None:
         """Compare a pair; return None if the run is stopped or an unexpected exception stops it.
 
@@ -598,19 +590,6 @@ class PairRun:
             index: The position of the pair in the input, from 0.
             pair: A pair as the caller passed it.
         """
-        return self.make_outcome(index, pair, self.compare)
-
-    def refuse_pair(self, index: int, pair: object) -> PairOutcome | None:
-        """Return the error of a pair for which no thread could be started; nothing is sent.
-
-        Like `verify_pair`, return None if the run is stopped.
-        """
-        return self.make_outcome(index, pair, _refuse_without_thread)
-
-    def make_outcome(
-        self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
-    ) -> PairOutcome | None:
-        """Return what `compare` makes of a pair: a result, or its error."""
         if self.is_stopped:
             return None
         key = None
@@ -620,7 +599,10 @@ class PairRun:
             # One malformed row among thousands does not end the run.
             return PairOutcome(index=index, error=error.with_traceback(None))
         try:
-            result = compare(index, probe, reference)
+            # Also where `verify` would take it.
+            refuse_s3(probe)
+            refuse_s3(reference)
+            result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
             # Remove tracebacks, which would keep the pictures alive as long as the outcome.
             error.__cause__ = error.__context__ = None
@@ -628,14 +610,14 @@ class PairRun:
                 self.is_stopped = True
             return PairOutcome(index=index, key=key, error=error.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - raised later, after the paid calls
-            self.failures.append(error)
-            self.is_stopped = True
+            self.stop_with(error)
             return None
         return PairOutcome(index=index, key=key, result=result)
 
-
-def _refuse_without_thread(_index: int, _probe: object, _reference: object) -> NoReturn:
-    raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
+    def stop_with(self, failure: Exception) -> None:
+        """Start no further pair; raise `failure` once all started calls have been yielded."""
+        self.failures.append(failure)
+        self.is_stopped = True
 
 
 def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
@@ -710,12 +692,12 @@ class PairOutcomes(Iterator[PairOutcome]):
         verify_pair = functools.partial(self._run.verify_pair, index, pair)
         try:
             self._pool.submit(contextvars.copy_context().run, fulfil, future, verify_pair)
-        except RuntimeError:
+        except RuntimeError as error:
             # No thread could be started, but the pool has already queued the pair. If another of
             # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
-                future = Future()
-                future.set_result(self._run.refuse_pair(index, pair))
+                self._run.stop_with(error)
+                return
         self._calls.append(future)
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ import facematch_core as fm
 from facematch_core.base.deadline import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
-from facematch_core.verifier import aio
 from facematch_mock_server import Fault
 
 LIMIT_S = 30
@@ -144,23 +143,6 @@ async def test_error_of_a_backend_that_cannot_be_closed_is_raised(monkeypatch):
     monkeypatch.setattr(FakeBackend, "close", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         await opened(FakeBackend()).aclose()
-
-
-async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
-    backend = FakeBackend()
-    in_thread = aio._in_abandonable_thread  # noqa: SLF001 - no public name starts the thread
-
-    async def refuse(work, *args):
-        monkeypatch.setattr(aio, "_in_abandonable_thread", in_thread)
-        raise RuntimeError("can't start new thread")
-
-    async with opened(backend) as verifier:
-        monkeypatch.setattr(aio, "_in_abandonable_thread", refuse)
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            await verifier.verify(PROBE, REFERENCE)
-        assert caught.value.billing.charged is fm.Charged.NO
-        assert (await verifier.verify(PROBE, REFERENCE)).is_match
-    assert (len(backend.calls), backend.closed) == (1, 1)
 
 
 def test_verifier_works_in_several_event_loops_in_turn():
