@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 from kit.fakes import (
     PROBE,
@@ -290,3 +292,19 @@ def test_close_closes_every_member_even_if_one_fails():
         verifier.verify(PROBE, REFERENCE)
     with pytest.raises(fm.ConfigurationError):
         verifier.reconcile(None)
+
+
+def test_member_without_a_thread_fails_over(monkeypatch):
+    start = threading.Thread.start
+
+    def refuse_once(_thread):
+        monkeypatch.setattr(threading.Thread, "start", start)
+        raise RuntimeError("can't start new thread")
+
+    first = FakeBackend()
+    with failover(first, FakeBackend()) as verifier:
+        monkeypatch.setattr(threading.Thread, "start", refuse_once)
+        result = verifier.verify(PROBE, REFERENCE, deadline_s=20)
+    assert (result.route.answered_by, first.calls) == ("b", [])
+    (skipped,) = result.route.skipped
+    assert skipped.reason == "VendorUnavailable"
