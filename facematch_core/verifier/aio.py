@@ -30,6 +30,7 @@ from .verifier import (
     PairOutcomes,
     PairRun,
     Verifier,
+    log_lost_outcomes,
     no_pairs,
 )
 
@@ -69,8 +70,10 @@ class Awaited:
         If the task is cancelled, the cancellation is raised once the verifier is closed.
         """
         if self._closing is None:
-            self._closing = Future()
-            threading.Thread(target=fulfil, args=(self._closing, self._close)).start()
+            closing: Future[None] = Future()
+            # If no thread can be started, the next call tries again.
+            threading.Thread(target=fulfil, args=(closing, self._close)).start()
+            self._closing = closing
         interruption: BaseException | None = None
         with anyio.CancelScope(shield=True):
             while not self._closing.done():
@@ -298,17 +301,26 @@ class AsyncFaceVerifier(Awaited):
         calls = self._calls.setdefault(os.getpid(), set())
         calls.add(closed)
         closed.add_done_callback(calls.discard)
+        interrupted_calls: tuple[Future[PairOutcome | None], ...] = ()
         try:
             while True:
                 outcome = await _in_abandonable_thread(next, outcomes, None)
                 if outcome is None:
                     break
                 yield outcome
+        except anyio.get_cancelled_exc_class():
+            interrupted_calls = outcomes.started_calls
+            raise
         finally:
             run.is_stopped = True
             cancellation.cancel()
+
+            def close() -> None:
+                outcomes.close()
+                log_lost_outcomes(interrupted_calls)
+
             # Calls that have been sent finish in the background.
-            threading.Thread(target=fulfil, args=(closed, outcomes.close)).start()
+            threading.Thread(target=fulfil, args=(closed, close)).start()
 
 
 async def _in_abandonable_thread(work: Callable[..., R], *args: Any) -> R:

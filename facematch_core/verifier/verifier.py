@@ -6,6 +6,7 @@ import abc
 import collections
 import contextvars
 import functools
+import logging
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,6 @@ from typing import (
     Self,
     TypeAlias,
     TypedDict,
-    TypeVar,
     Unpack,
     cast,
 )
@@ -69,7 +69,7 @@ from facematch_core.resilience import Policy, Retry
 if TYPE_CHECKING:
     import PIL.Image
 
-R = TypeVar("R")
+logger = logging.getLogger("facematch")
 
 #: Maximum number of concurrent calls with a deadline, including abandoned calls, of a backend that
 #: does not keep deadlines itself (`Backend.keeps_deadline`).
@@ -278,7 +278,10 @@ class Verifier(abc.ABC):
         To stop early, use ``with verifier.verify_many(pairs) as outcomes``. Leaving the block (or
         calling ``outcomes.close()``) cancels pairs that have not started and waits for the others.
         After a plain ``break``, started pairs finish in the background, and only the event hook
-        reports their results, which may have been charged.
+        reports their results, which may have been charged. Ctrl-C waits for started pairs, too: one
+        line of the log, which is also a note of the exception, has the outcomes that were not
+        returned (the position in `pairs`, decision, charge and call id). A second Ctrl-C does not
+        wait.
 
         Raises:
             InvalidRequest, Unsupported, ConfigurationError: an argument is invalid, or no pair can
@@ -531,6 +534,8 @@ _SUGGESTED_SIMILARITY: Final = 0.7
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
     """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
+    if method == "verify_many":
+        known |= {"max_workers", "stop_on"}
     unknown = min(arguments.keys() - known)
     if unknown in _FOREIGN_NAMES:
         return f"{method}() has no option {unknown!r}: use {_FOREIGN_NAMES[unknown]}."
@@ -635,6 +640,34 @@ def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
     )
 
 
+def log_lost_outcomes(calls: Iterable[Future[PairOutcome | None]]) -> str | None:
+    """Log, in one line, the outcomes of calls that nobody will see; return the line, if any."""
+    texts: list[str] = []
+    running_calls = 0
+    for call in calls:
+        if call.running():
+            running_calls += 1
+        elif call.done() and not call.cancelled() and call.exception() is None:
+            outcome = call.result()
+            if outcome is not None:
+                texts.append(_describe_outcome(outcome))
+    if running_calls:
+        texts.append(f"calls that still run, and may be charged: {running_calls}")
+    if not texts:
+        return None
+    line = f"verify_many was interrupted; outcomes that it did not return: {'; '.join(texts)}."
+    logger.warning(line)
+    return line
+
+
+def _describe_outcome(outcome: PairOutcome) -> str:
+    """Describe an outcome without its key, which may be a person's name."""
+    answer: Any = outcome.error if outcome.result is None else outcome.result
+    ended = type(answer).__name__ if outcome.decision is None else outcome.decision
+    call = f", call {answer.ids.call}" if isinstance(answer, (MatchResult, VendorError)) else ""
+    return f"pair {outcome.index}: {ended}, charged {answer.billing.charged}{call}"
+
+
 class NoPairNow(Exception):
     """No pair can be read: at the end of the pairs, after a failure, or before a call has ended."""
 
@@ -660,11 +693,14 @@ class PairOutcomes(Iterator[PairOutcome]):
                 self._start_pairs()
                 if not self._calls:
                     break
-                outcome = self._calls.popleft().result()
+                # It stays among the calls while it runs, for `started_calls`.
+                outcome = self._calls[0].result()
+                if self._calls:  # else `close` was called in another thread
+                    self._calls.popleft()
                 if outcome is not None:
                     return outcome
-        except BaseException:  # for example Ctrl-C
-            self.close()
+        except BaseException as interruption:  # for example Ctrl-C
+            self._end_interrupted(interruption)
             raise
         self.close()
         if self._run.failures:
@@ -699,6 +735,24 @@ class PairOutcomes(Iterator[PairOutcome]):
                 self._run.stop_with(error)
                 return
         self._calls.append(future)
+
+    def _end_interrupted(self, interruption: BaseException) -> None:
+        """Close, and tell which outcomes nobody will see; at a second Ctrl-C without a wait."""
+        calls = self.started_calls
+        try:
+            self.close()
+        except BaseException as second:
+            interruption = second
+            raise
+        finally:
+            lost = log_lost_outcomes(calls)
+            if lost is not None:
+                interruption.add_note(lost)
+
+    @property
+    def started_calls(self) -> tuple[Future[PairOutcome | None], ...]:
+        """The calls whose outcomes have not been returned, in the order of the input."""
+        return tuple(self._calls)
 
     def close(self) -> None:
         """Cancel calls that have not started; wait for the others. May be called more than once."""

@@ -170,6 +170,24 @@ async def test_outcomes_keep_the_order_of_the_source():
     assert [(o.index, o.key, o.error) for o in outcomes] == [(n, n, None) for n in range(20)]
 
 
+async def test_cancelled_batch_logs_the_outcomes_that_nobody_saw(caplog):
+    hold = Hold()
+
+    async def cancel(scope):
+        await anyio.to_thread.run_sync(hold.wait_for, 2)
+        scope.cancel()
+
+    async with opened(FakeBackend(script=[hold, hold])) as verifier:
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel, group.cancel_scope)
+            async for _outcome in verifier.verify_many([(PROBE, REFERENCE)] * 2):
+                pytest.fail("no call is answered before the batch is cancelled")
+        hold.go_on.set()
+    (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "pair 0: match, charged yes, call " in line
+    assert "pair 1: match, charged yes, call " in line
+
+
 def wait_for(condition):
     """Look again and again; for what no event says."""
     until = time.monotonic() + LIMIT_S

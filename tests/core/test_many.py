@@ -108,6 +108,11 @@ def test_batch_arguments_are_checked_before_sending(options):
     assert (backend.calls, read) == ([], [])
 
 
+def test_workers_of_another_library_are_answered_with_our_name():
+    with pytest.raises(fm.InvalidRequest, match="max_workers"):
+        fm.FaceVerifier(FakeBackend()).verify_many([], workers=4)
+
+
 def test_batch_that_no_member_can_compare_is_refused_immediately():
     members = {
         name: fm.FaceVerifier(FakeBackend(operations={fm.Operation.LIVENESS})) for name in "ab"
