@@ -41,7 +41,6 @@ from .transport import (
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     HttpClient,
-    check_urllib3,
     host_of,
 )
 
@@ -125,7 +124,6 @@ class HttpBackend(RemoteBackend):
                 f"environment of {self.name} must be one of {', '.join(allowed)}, not "
                 f"{self.environment}."
             )
-        check_urllib3()
         if self.ca_bundle is not None or self.proxy is not None:
             self.client  # noqa: B018 - raise now, not in the first call
 

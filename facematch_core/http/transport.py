@@ -29,10 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import attrs
 import requests
 import requests.utils
-import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.sessions import Session
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     LocationParseError,
@@ -490,9 +489,6 @@ class ConnectionPool:
             port = proxy.port or (443 if proxy.scheme == "https" else 80)
         if not _uses_tls(self.scheme, proxy):
             return Connection(host, port, proxy=proxy)
-        # Imported late: urllib3-future does not have it, and `check_urllib3` must report that.
-        from urllib3.connection import ProxyConfig
-
         proxy_config = None
         if proxy is not None:
             # For TLS to the proxy itself.
@@ -783,15 +779,3 @@ def _parse_proxy(proxy: str, name: str) -> Url:
         if parts.host and parts.scheme in ("http", "https"):
             return parts
     raise errors.ConfigurationError(f"{name} must have the form http://host:port.")
-
-
-def check_urllib3() -> None:
-    """Raise if urllib3 is urllib3-future, which niquests installs under the same name."""
-    # Patch numbers of urllib3-future start at 900.
-    version: str = vars(urllib3)["__version__"]
-    patch = version.rpartition(".")[2]
-    if patch.isdigit() and int(patch) >= 900:
-        raise errors.BackendUnavailable(
-            f"urllib3 {version} is urllib3-future, which niquests installs instead of urllib3 and "
-            "which facematch does not support: install niquests in another environment."
-        )
