@@ -295,7 +295,9 @@ class HttpClient:
         if is_loopback(str(parts.host)):
             # Faces sent to this machine, for example to a mock, must not pass through a proxy.
             return {}
-        return self._proxies or requests.utils.get_environ_proxies(url)
+        if self._proxies:
+            return self._proxies
+        return {} if _is_in_no_proxy(parts) else requests.utils.get_environ_proxies(url)
 
     def _ca_path(self) -> str:
         """Return the file or folder of trusted certificates."""
@@ -771,10 +773,33 @@ def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
     return context
 
 
+#: An entry of NO_PROXY for a host and its subdomains, perhaps on one port only.
+_NO_PROXY_ENTRY = re.compile(r"(?:\*?\.)?(?P<name>[^:*\s]+)(?::(?P<port>\d+))?")
+
+
+def _is_in_no_proxy(parts: Url) -> bool:
+    """Return whether NO_PROXY names the host, also as ``*.host`` or ``host:port``.
+
+    requests ignores these two forms, and knows others, such as networks.
+    """
+    host = f".{parts.host}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    entries = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for entry in entries.split(","):
+        match = _NO_PROXY_ENTRY.fullmatch(entry.strip())
+        if match is None or not host.endswith(f".{match['name'].lower()}"):
+            continue
+        if match["port"] is None or int(match["port"]) == port:
+            return True
+    return False
+
+
 def _parse_proxy(proxy: str, name: str) -> Url:
-    """Parse an HTTP proxy's URL as requests does; errors never contain the password."""
+    """Parse an HTTP proxy's URL; errors never contain the password."""
+    # As in curl. `requests` reads the host of `localhost:3128` as the scheme.
+    url = proxy if "://" in proxy else f"http://{proxy}"
     with contextlib.suppress(LocationParseError, TypeError):  # raised for a login without a host
-        parts = parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
+        parts = parse_url(url)
         # A SOCKS library would open its own connection, without a report of the first byte.
         if parts.host and parts.scheme in ("http", "https"):
             return parts
