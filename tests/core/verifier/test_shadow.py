@@ -610,7 +610,7 @@ def test_the_end_of_the_process_waits_for_calls_under_way_and_drops_the_others(a
         f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_shadow; "
         f"test_shadow._leave_calls({address!r})"
     )
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=240)
     assert _ends(address) == LEFT_ENDS
 
