@@ -26,6 +26,10 @@ SessionStore(url, sessions)
     Keeps the sessions in a table. `store.of(customer, purpose=..., about=...)` names a case: its
     `begin` returns the link, and its `use` is True once. A worker calls `store.look()`.
 
+CheckStore(url, verifier)
+    Keeps checks of uploaded pictures in a table. A case's `verify_live(selfie, document)` is paid
+    once, however often the button is pressed, and its `use` is True once.
+
 Failover(members)
     A verifier that tries several verifiers in order. It calls the next one only if the previous
     one certainly did not charge.
@@ -70,6 +74,9 @@ if TYPE_CHECKING:
     from .base.masking import Secret
     from .call.events import CallEvent, EventKind
     from .call_log import CallLog
+    from .checks.aio import AsyncCheckCase, AsyncCheckStore
+    from .checks.store import CheckCase, CheckStore
+    from .checks.table import StoredCheck
     from .config.opening import (
         open_async_sessions,
         open_async_verifier,
@@ -83,6 +90,7 @@ if TYPE_CHECKING:
         BackendUnavailable,
         BreakerOpen,
         BudgetExceeded,
+        CheckUnderWay,
         ConfigurationError,
         DeadlineExceeded,
         EnvironmentMismatch,
@@ -98,6 +106,7 @@ if TYPE_CHECKING:
         SessionNotFound,
         SessionStarting,
         StoreUnavailable,
+        TooManyAttempts,
         UnexpectedResponse,
         Unsupported,
         VendorError,
@@ -140,22 +149,22 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncFaceVerifier", "AsyncSessionStore", "AsyncSessions", "AsyncVerificationCase",
-    "AuthenticationFailed", "BackendUnavailable", "Billing", "BreakerOpen", "Budget",
-    "BudgetExceeded", "CallEvent", "CallLog", "CallRecord", "Charged", "CircuitBreaker",
-    "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision", "Environment",
-    "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier", "Failover", "Image",
-    "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision",
-    "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
-    "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
-    "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
-    "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret", "SessionMismatch",
-    "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting", "SessionState",
-    "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
-    "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
-    "VendorUnavailable", "VerificationCase", "Verifier", "WarningCode", "WebhookRefused",
-    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
-    "open_verifier",
+    "FATAL", "AsyncCheckCase", "AsyncCheckStore", "AsyncFaceVerifier", "AsyncSessionStore",
+    "AsyncSessions", "AsyncVerificationCase", "AuthenticationFailed", "BackendUnavailable",
+    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallLog", "CallRecord",
+    "Charged", "CheckCase", "CheckStore", "CheckUnderWay", "CircuitBreaker", "ComparedWith",
+    "ConfigurationError", "DeadlineExceeded", "Decision", "Environment", "EnvironmentMismatch",
+    "EventKind", "FaceMatchError", "FaceVerifier", "Failover", "Image", "InsufficientCredit",
+    "InvalidImage", "InvalidRequest", "LiveMatchDecision", "LiveMatchResult", "LivenessDecision",
+    "LivenessResult", "MatchResult", "Operation", "OutcomeUnknown", "PairOutcome", "Period",
+    "PermissionDenied", "Person", "RateLimited", "RateLimiter", "RateWindow", "Reconciled",
+    "Reconciliation", "RequestRejected", "Result", "ResultWarning", "Retention", "Retry",
+    "S3Picture", "Score", "Secret", "SessionMismatch", "SessionNotFound", "SessionRecord",
+    "SessionResult", "SessionStarting", "SessionState", "SessionStore", "Sessions", "Shadow",
+    "Share", "SqlStore", "StoreUnavailable", "StoredCheck", "StoredSession", "Threshold",
+    "TooManyAttempts", "UnexpectedResponse", "Unsupported", "VendorError", "VendorUnavailable",
+    "VerificationCase", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
+    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
@@ -164,7 +173,7 @@ _MODULES = (
     "models errors base.deadline base.masking images.image images.stored call.events "
     "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
     "config.plugins config.opening resilience store backend.session_types sessions.sessions "
-    "sessions.store sessions.aio"
+    "sessions.store sessions.aio checks.table checks.store checks.aio"
 )
 
 

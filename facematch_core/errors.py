@@ -11,8 +11,10 @@ A mismatch is a result, not an error.
     ├── InvalidRequest (ValueError)         the argument is invalid; nothing was sent
     ├── Unsupported (NotImplementedError)   not supported by this backend; nothing was sent
     ├── BudgetExceeded                      nothing was sent; .spent .cap .frees_at .retry_after_s
+    │   └── TooManyAttempts                 the case had its checks; .retry_after_s
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── SessionStarting                     another process starts this session; ask again
+    ├── CheckUnderWay                       another process makes this check; ask again
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
@@ -180,6 +182,14 @@ class BudgetExceeded(FaceMatchError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyAttempts(BudgetExceeded):
+    """The case has had as many checks as its `CheckStore` allows. Nothing was sent.
+
+    Attributes:
+        retry_after_s: Seconds until the next check is allowed.
+    """
+
+
 class StoreUnavailable(FaceMatchError):
     """The budget store was locked or down, so nothing could be reserved. Nothing was sent.
 
@@ -195,6 +205,16 @@ class SessionStarting(FaceMatchError):
 
     Attributes:
         retryable: Always True: the next `VerificationCase.begin` returns that session.
+    """
+
+    retryable: ClassVar[bool] = True
+
+
+class CheckUnderWay(FaceMatchError):
+    """Another process is still making a check of this case. Nothing was sent.
+
+    Attributes:
+        retryable: Always True: the next call returns that check's verdict.
     """
 
     retryable: ClassVar[bool] = True

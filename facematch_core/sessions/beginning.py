@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -24,6 +23,7 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.deadline import CANCELLATION, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.models import Charged
+from facematch_core.store.leases import renewed_lease
 
 from .sessions import Sessions
 from .table import Case, SessionTable, StoredSession, key_of, subject_key, to_json
@@ -41,8 +41,6 @@ _START_POLL_S: Final = 0.2
 START_DEADLINE_S: Final = 50.0
 #: Seconds until another process may repeat the start of a process that was killed.
 START_LEASE_S: Final = 12.0
-#: Seconds between two renewals of that lease while the start is under way.
-_RENEWAL_S: Final = 3.0
 #: Seconds until `look` searches for a session whose start was lost: longer than a start can take.
 LOST_START_S: Final = 60.0
 #: States in which the person can do no more, and only the vendor can.
@@ -209,33 +207,14 @@ def _start(
     return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
 
 
-@contextlib.contextmanager
-def _renewed_lease(table: SessionTable, row: SessionRow) -> Iterator[None]:
+def _renewed_lease(table: SessionTable, row: SessionRow) -> contextlib.AbstractContextManager[None]:
     """Renew the lease of a start while it is under way, however slow the vendor is."""
-    is_over = threading.Event()
     is_starting = table.columns.starting_until.is_not(None)
 
-    def renew(lease_s: float = START_LEASE_S) -> None:
+    def renew(lease_s: float) -> None:
         table.update(table.columns.id == row.id, is_starting, starting_until=table.now() + lease_s)
 
-    def renew_until_over() -> None:
-        while not is_over.wait(_RENEWAL_S):
-            # The next renewal may succeed.
-            with contextlib.suppress(errors.FaceMatchError):
-                renew()
-
-    renewer = threading.Thread(target=renew_until_over, name="facematch-start", daemon=True)
-    try:
-        renewer.start()
-    except RuntimeError:  # no thread can be started
-        renew(LOST_START_S)
-    try:
-        yield
-    finally:
-        is_over.set()
-        if renewer.ident is not None:
-            # A renewal that outlived this store's `close` would leave its connection open.
-            renewer.join()
+    return renewed_lease(renew, START_LEASE_S, longest_s=LOST_START_S)
 
 
 def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:

@@ -14,6 +14,8 @@ TABLES: Final = frozenset(
         "facematch_calls",
         "facematch_session_store",
         "facematch_sessions",
+        "facematch_check_store",
+        "facematch_checks",
     }
 )
 

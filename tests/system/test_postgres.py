@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_beginning import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_store import *  # noqa: F403 - every test of it, and each new one
 from core.store import processes

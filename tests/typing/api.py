@@ -71,6 +71,23 @@ def shadow(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> st
         return log.digest("c-1") + str((result, counts, candidate, log.forget("c-1")))
 
 
+def thresholds_are_of_one_kind(
+    single: fm.FaceVerifier,
+    both: fm.Failover,
+    any_: fm.Verifier,
+    number: fm.Verifier[float],
+    selfie: bytes,
+) -> None:
+    """The errors are wanted: without one of them, its comment is reported."""
+    single.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    both.verify(selfie, selfie, threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    both.check_liveness(selfie, review_threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    any_.verify(selfie, selfie, threshold=60)
+    any_.verify(selfie, selfie, threshold={"shop": 60})
+    thresholds_are_of_one_kind(single, both, both, single, selfie)
+
+
 def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     store.of(customer, purpose="payout")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     login: fm.VerificationCase = store.of(customer, purpose="login", about=None)
@@ -85,6 +102,24 @@ async def async_session(store: fm.AsyncSessionStore, customer: str, picture: byt
     begun: fm.StoredSession = await login.begin(reference=picture)
     seen: tuple[fm.StoredSession, ...] = await store.look(at_most=1)
     return await login.use(max_age_s=600) and str((begun, seen)) != ""
+
+
+def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
+    store.of(customer, purpose="payout")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    login: fm.CheckCase = store.of(customer, purpose="login", about=None)
+    login.verify(picture, picture, threshold=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    both: fm.LiveMatchResult = login.verify_live(picture, picture, deadline_s=20)
+    found: fm.StoredCheck | None = login.find()
+    search: fm.Reconciliation | None = login.reconcile()
+    unknown: tuple[fm.StoredCheck, ...] = store.unknown()
+    return login.use() and str((both.decision, found, search, unknown)) != ""
+
+
+async def async_check(store: fm.AsyncCheckStore, customer: str, picture: bytes) -> bool:
+    login: fm.AsyncCheckCase = store.of(customer, purpose="login", about=None)
+    live: fm.LivenessResult = await login.check_liveness(picture)
+    match: fm.MatchResult = await login.verify(picture, picture, retry=False)
+    return await login.use() and str((live.decision, match.decision)) != ""
 
 
 def opened(name: str | None) -> fm.Verifier:

@@ -32,6 +32,7 @@ from kit.sessions import LINK, TOKEN
 import facematch_core as fm
 from facematch_core.resilience import Budget
 from facematch_core.sessions import beginning
+from facematch_core.store import leases
 
 
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
@@ -222,7 +223,7 @@ def test_start_of_a_killed_process_is_repeated_after_twelve_seconds(open_shop):
 
 
 def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
-    monkeypatch.setattr(beginning, "_RENEWAL_S", 0.01)
+    monkeypatch.setattr(leases, "_RENEWAL_S", 0.01)
     hold = Hold()
     shop.vendor.before_start = hold
     with ThreadPoolExecutor(1) as pool:
@@ -241,11 +242,11 @@ def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
 
 
 def test_renewal_of_a_lease_is_over_when_the_start_is(shop, monkeypatch):
-    monkeypatch.setattr(beginning, "_RENEWAL_S", 0.01)
+    monkeypatch.setattr(leases, "_RENEWAL_S", 0.01)
     start, renewal, now = Hold(), Hold(), shop.clock.now
 
     def hold_renewal():
-        if threading.current_thread().name == "facematch-start":
+        if threading.current_thread().name == "facematch-lease":
             renewal()
         return now()
 
@@ -265,7 +266,7 @@ def test_start_without_a_thread_for_its_lease_is_not_repeated(shop, monkeypatch)
     start = threading.Thread.start
 
     def refuse(thread):
-        if thread.name == "facematch-start":
+        if thread.name == "facematch-lease":
             raise RuntimeError("can't start new thread")
         start(thread)
 

@@ -1,0 +1,425 @@
+"""Make a check of a `CheckStore`: find the stored verdict on the same pictures, or pay a new one.
+
+A row is inserted before anything is sent, and `lease_until` is renewed while its process lives.
+`call` is written before the first byte of each call: a row with a call and without a result, whose
+process died, may have been paid, so nobody makes it again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
+from facematch_core.call.verdict import CallOptions
+from facematch_core.images.image import Image
+from facematch_core.models import (
+    CallRecord,
+    Charged,
+    LiveMatchResult,
+    LivenessResult,
+    Operation,
+    Reconciliation,
+    ends_early,
+)
+from facematch_core.sessions.table import Case, key_of, subject_key
+from facematch_core.store.leases import renewed_lease
+
+from .table import CheckTable
+
+if TYPE_CHECKING:
+    from .rows import CheckRow
+
+#: Seconds that a second click waits for the first one's verdict.
+WAIT_S: Final = 10.0
+#: Seconds between two looks for it.
+_POLL_S: Final = 0.1
+#: Seconds until a check of a process that was killed counts as unknown.
+LEASE_S: Final = 12.0
+#: Seconds after which a check is no longer counted as an attempt.
+ATTEMPTS_WITHIN_S: Final = 86_400.0
+#: The lease in seconds if no thread can be started that renews it.
+_LONGEST_LEASE_S: Final = 120.0
+
+
+def check(
+    table: CheckTable, case: Case, kind: str, images: list[Image], calls: Sequence[CallOptions]
+) -> Any:
+    """Return the verdict on these pictures: a stored one, or that of a new check.
+
+    Args:
+        table: The table.
+        case: The case.
+        kind: `Document.kind` of the verdict.
+        images: The pictures.
+        calls: The options of the calls that the check consists of, in order.
+    """
+    runner = table.verifier.runner
+    runner.check_open()
+    asked = _AskedCheck(
+        table=table,
+        case=case,
+        kind=kind,
+        images=images,
+        calls=calls,
+        settings=table.settings_of(kind),
+    )
+    waiting = Deadline.after(WAIT_S, runner.clock).earlier(calls[-1].deadline)
+    verdict = None
+    while verdict is None:
+        # Read before the rows: a row that is inserted after it takes the next place.
+        last_place = table.run(table.rows.last_place, asked.case_key)
+        rows = asked.find_rows()
+        open_row = next((row for row in rows if row.open_case_key is not None), None)
+        if open_row is not None:
+            _wait_for(table, open_row, waiting)
+            continue
+        verdict = asked.find_verdict(rows)
+        if verdict is None:
+            verdict = asked.make(rows, last_place)
+    return verdict
+
+
+def _wait_for(table: CheckTable, open_row: CheckRow, waiting: Deadline) -> None:
+    """Wait a moment for the check that is under way; close it if it was never sent.
+
+    Raises:
+        CheckUnderWay: it has been under way for too long.
+        OutcomeUnknown: its process died after it may have been sent.
+    """
+    if open_row.lease_until > table.now():
+        if waiting.is_over:
+            raise errors.CheckUnderWay(
+                "Another process is making a check of this case: call again to get its verdict. "
+                "Nothing was sent."
+            )
+        CANCELLATION.get().sleep(_POLL_S, table.verifier.runner.clock)
+        return
+    if open_row.call is None:
+        release(table, open_row)
+        return
+    call = open_row.read_call()
+    raise errors.OutcomeUnknown(
+        "An earlier check of this case may have been paid, and its verdict is not known: call "
+        "reconcile() or give_up() of the case. Nothing was sent.",
+        call=call,
+        backend=None if call is None else call.backend,
+    )
+
+
+@attrs.define(kw_only=True)
+class _AskedCheck:
+    """A check that a caller asks for, which may have been made before.
+
+    Attributes:
+        table, case, kind, images, calls: See `check`.
+        settings: `CheckTable.settings_of` the kind.
+        prepared: The pictures as the verifier sends them, once they are needed.
+    """
+
+    table: CheckTable
+    case: Case
+    kind: str
+    images: list[Image] = attrs.field(repr=False)
+    calls: Sequence[CallOptions] = attrs.field(repr=False)
+    settings: str
+    prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def case_key(self) -> str:
+        return key_of(self.case)
+
+    def fingerprint(self, row_id: str) -> str:
+        """Return the fingerprint that a row with this id has if it is the same check."""
+        options = repr([call.options for call in self.calls])
+        digests = [image.digest for image in self.images]
+        value: str = self.table.rows.fingerprint(row_id, self.settings, options, digests)
+        return value
+
+    def find_rows(self) -> list[CheckRow]:
+        """Return the open row of the case, and the rows that are young enough to count."""
+        table, columns = self.table, self.table.columns
+        horizon_s = max(table.max_age_s, ATTEMPTS_WITHIN_S)
+        is_young = columns.begun_at >= max(0.0, table.now() - horizon_s)
+        is_open = columns.open_case_key == self.case_key
+        return table.find(is_open | ((columns.case_key == self.case_key) & is_young))
+
+    def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
+        """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
+        for row in self._same_unused(rows):
+            result = row.read_result()
+            if result is None:
+                continue
+            if row is not rows[0] and not _return_again(self.table, row):
+                return None  # it was used or closed meanwhile
+            return _as_returned(result, self.calls[-1])
+        return None
+
+    def make(self, rows: Sequence[CheckRow], last_place: int) -> Any:
+        """Make the check, or its missing half; return None if another process makes one.
+
+        Args:
+            rows: All rows that `find_rows` returned.
+            last_place: The place of the newest row, as read before them.
+        """
+        halves = [row for row in self._same_unused(rows) if row.read_liveness() is not None]
+        calls = self.calls
+        if halves:
+            calls = calls[1:]
+        else:
+            _check_attempts(self.table, rows)
+        if self.prepared is None:
+            before = tuple(call.operation for call in calls[:-1])
+            runner = self.table.verifier.runner
+            self.prepared = runner.check_call(self.images, calls[-1], after=before)
+        row = _reopen(self.table, halves[0]) if halves else self._insert(last_place)
+        if row is None:
+            return None
+        return _make_calls(self.table, row, self.prepared, calls)
+
+    def _same_unused(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
+        return [
+            row
+            for row in rows
+            if row.used_at is None
+            and self.table.is_young(row)
+            and row.fingerprint == self.fingerprint(row.id)
+        ]
+
+    def _insert(self, last_place: int) -> CheckRow | None:
+        table = self.table
+        row_id = secrets.token_hex(16)
+        inserted: CheckRow | None = table.run(
+            table.rows.insert,
+            id=row_id,
+            subject_key=subject_key(self.case.subject_ref),
+            case_key=self.case_key,
+            open_case_key=self.case_key,
+            place=last_place + 1,
+            turn=table.rows.next_turn(self.case_key),
+            kind=self.kind,
+            settings=self.settings,
+            fingerprint=self.fingerprint(row_id),
+            begun_at=table.now(),
+            **_new_lease(table),
+        )
+        return inserted
+
+
+def save(
+    table: CheckTable, row: CheckRow, answer: Any, liveness: LivenessResult | None = None
+) -> Any:
+    """Store the answer of a call; return the verdict of the check, None if a call is missing.
+
+    Args:
+        table: The table.
+        row: The row of the check.
+        answer: The answer.
+        liveness: The answer of the first call, if this one is of the second.
+    """
+    columns = table.columns
+    is_undecided = (columns.id == row.id, columns.result.is_(None))
+    if row.kind == LiveMatchResult.kind:
+        if isinstance(answer, LivenessResult):
+            if not ends_early(answer):
+                values = {"liveness": _to_json(answer), "call": None}
+                _write(table, table.rows.update, *is_undecided, **values)
+                return None
+            answer = LiveMatchResult.of(answer, None)
+        else:
+            first = row.read_liveness() if liveness is None else liveness
+            answer = LiveMatchResult.of(cast(LivenessResult, first), answer)
+    _write(
+        table,
+        table.rows.update,
+        *is_undecided,
+        result=_to_json(answer),
+        turn=table.rows.next_turn(row.case_key),
+        open_case_key=None,
+        call=None,
+    )
+    return answer
+
+
+def reconcile(table: CheckTable, row: CheckRow, deadline_s: float | None) -> Reconciliation:
+    """Search the vendor's records for the last call of a row; store the answer if it is found."""
+    call = row.read_call()
+    if call is None:
+        raise errors.ConfigurationError("The check was made by a later version of facematch.")
+    found = table.verifier.reconcile(call, deadline_s=deadline_s)
+    if found.result is not None:
+        save(table, row, found.result)
+    return found
+
+
+def release(table: CheckTable, row: CheckRow) -> bool:
+    """Close an open row whose lease is over, without a verdict; return whether this did it.
+
+    The first half of a `verify_live` stays, so that only the comparison is paid.
+    """
+    columns = table.columns
+    conditions = [
+        columns.id == row.id,
+        columns.open_case_key.is_not(None),
+        columns.lease_until == row.lease_until,
+        columns.call.is_(None) if row.call is None else columns.call.is_not(None),
+    ]
+    if row.liveness is None and row.call is None:  # nothing was sent
+        return bool(table.run(table.rows.remove, *conditions))
+    call = row.call if row.liveness is None else None
+    return bool(table.update(*conditions, open_case_key=None, lease=None, call=call))
+
+
+def _return_again(table: CheckTable, row: CheckRow) -> bool:
+    """Let `use` judge this verdict, as the last one returned; return False if it was used."""
+    columns = table.columns
+    returned = table.update(
+        columns.id == row.id,
+        columns.case_key == row.case_key,
+        columns.used_at.is_(None),
+        turn=table.rows.next_turn(row.case_key),
+    )
+    return bool(returned)
+
+
+def _check_attempts(table: CheckTable, rows: Sequence[CheckRow]) -> None:
+    """Raise `TooManyAttempts` if a case has had as many checks as the store allows."""
+    begins_at = table.now() - ATTEMPTS_WITHIN_S
+    last_used_at = max((row.used_at for row in rows if row.used_at is not None), default=0.0)
+    counted = [row.begun_at for row in rows if row.begun_at > max(begins_at, last_used_at)]
+    if len(counted) < table.attempts:
+        return
+    raise errors.TooManyAttempts(
+        f"The case has had {len(counted)} checks, which is the limit. Nothing was sent.",
+        retry_after_s=sorted(counted)[-table.attempts] - begins_at,
+    )
+
+
+def _new_lease(table: CheckTable) -> dict[str, Any]:
+    return {"lease": secrets.token_hex(16), "lease_until": table.now() + LEASE_S}
+
+
+def _reopen(table: CheckTable, half: CheckRow) -> CheckRow | None:
+    """Open a check again whose comparison is missing; return None if another process did so."""
+    columns = table.columns
+    opened = table.update(
+        columns.id == half.id,
+        columns.case_key == half.case_key,
+        columns.open_case_key.is_(None),
+        columns.result.is_(None),
+        open_case_key=half.case_key,
+        turn=table.rows.next_turn(half.case_key),
+        **_new_lease(table),
+    )
+    return next(iter(opened), None)
+
+
+def _make_calls(
+    table: CheckTable, row: CheckRow, images: list[Image], calls: Sequence[CallOptions]
+) -> Any:
+    """Make the calls of an open row that have no answer yet, and store each answer."""
+    has_lease = (table.columns.id == row.id, table.columns.lease == row.lease)
+
+    def renew(lease_s: float) -> None:
+        table.update(*has_lease, lease_until=table.now() + lease_s)
+
+    def note(record: CallRecord) -> None:
+        if not table.update(*has_lease, call=_to_json_of_call(record)):
+            # This process was suspended for longer than its lease, or the person was erased.
+            raise errors.CheckUnderWay(
+                "The check was taken over or erased before its call. Nothing was sent."
+            )
+
+    liveness = row.read_liveness()
+    with renewed_lease(renew, LEASE_S, longest_s=_LONGEST_LEASE_S):
+        for call in calls:
+            count = 1 if call.operation is Operation.LIVENESS else 2
+            try:
+                answer = table.verifier.runner.call(
+                    images[:count], attrs.evolve(call, on_record=note)
+                )
+            except BaseException as error:
+                if isinstance(error, errors.FaceMatchError):
+                    error.liveness = liveness
+                _close_after(error, table, has_lease, has_half=liveness is not None)
+                raise
+            verdict = save(table, row, answer, liveness)
+            if verdict is not None:
+                return verdict
+            liveness = cast(LivenessResult, answer)
+    raise AssertionError("the last call has a verdict")
+
+
+def _close_after(
+    error: BaseException, table: CheckTable, lease: Sequence[Any], has_half: bool
+) -> None:
+    """Close the row of a call that failed free of charge; else its outcome is unknown at once."""
+    is_free = isinstance(error, CallCancelled)
+    if isinstance(error, errors.FaceMatchError):
+        is_free = error.billing.charged is Charged.NO
+    if is_free and has_half:
+        _write(table, table.rows.update, *lease, open_case_key=None, call=None)
+    elif is_free:
+        _write(table, table.rows.remove, *lease)
+    else:
+        values: dict[str, Any] = {"lease_until": table.now()}
+        call = getattr(error, "call", None)
+        if isinstance(call, CallRecord):  # with the vendor's id
+            values["call"] = _to_json_of_call(call)
+        _write(table, table.rows.update, *lease, **values)
+
+
+def _write(
+    table: CheckTable, transaction: Callable[..., Any], *conditions: Any, **values: Any
+) -> None:
+    """Change a row after a call. If the database is away, the next transaction does it."""
+
+    def write(connection: Any) -> Any:
+        return transaction(connection, *conditions, **values)
+
+    try:
+        table.database.run(write)
+    except errors.FaceMatchError:
+        # The paid verdict is returned all the same. Safe if the write was committed after all.
+        table.database.pending_writes.append(write)
+
+
+def _to_json_of_call(call: CallRecord) -> str:
+    return json.dumps(attrs.evolve(call, caller_ref=None).to_dict())
+
+
+def _to_json(result: Any) -> str:
+    """Return a result as JSON, without all that may contain the caller's or the vendor's words."""
+    return json.dumps(_changed(result, _without_words).to_dict())
+
+
+def _without_words(answer: Any) -> Any:
+    route = answer.route
+    if route is not None:
+        skipped = [attrs.evolve(member, message="") for member in route.skipped]
+        route = attrs.evolve(route, skipped=tuple(skipped))
+    ids = attrs.evolve(answer.ids, caller=None)
+    return attrs.evolve(answer, raw={}, metadata=None, ids=ids, route=route)
+
+
+def _as_returned(result: Any, call: CallOptions) -> Any:
+    """Return a stored result with the reference and metadata of this call."""
+
+    def with_callers(answer: Any) -> Any:
+        ids = attrs.evolve(answer.ids, caller=call.caller_ref)
+        return attrs.evolve(answer, ids=ids, metadata=call.metadata)
+
+    return _changed(result, with_callers)
+
+
+def _changed(result: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a result in which the answer of each call is changed."""
+    if not isinstance(result, LiveMatchResult):
+        return change(result)
+    match = None if result.match is None else change(result.match)
+    return LiveMatchResult.of(change(result.liveness), match)

@@ -1,0 +1,340 @@
+"""`CheckStore`: checks of uploaded pictures in a table of yours, each paid once and used once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.base.frames import methods_clear_frames
+from facematch_core.call.run import check_text, load_images
+from facematch_core.call.verdict import CallOptions
+from facematch_core.models import (
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Reconciliation,
+    Retention,
+)
+from facematch_core.resilience import Retry
+from facematch_core.sessions.table import Case, key_of
+from facematch_core.verifier.verifier import Picture, Verifier
+
+from . import making
+from .table import OPERATIONS, CheckTable, StoredCheck
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+logger = logging.getLogger("facematch")
+
+
+class CheckOptions(TypedDict, total=False):
+    """Options of a check: those of `Verifier.verify`, without the verifier's thresholds."""
+
+    retention: Retention
+    caller_ref: str | None
+    metadata: Mapping[str, Any] | None
+    options: Any
+    deadline_s: float | None
+    retry: Retry | Literal[False] | None
+
+
+@methods_clear_frames
+@attrs.frozen(kw_only=True, repr=False)
+class CheckCase(Case):
+    """A person and a matter, of which a `CheckStore` pays each check once: see `CheckStore.of`.
+
+    A call with the same pictures and options as an earlier one returns its verdict, and sends
+    nothing; while that one is under way, it waits up to 10 seconds for it. Other pictures are
+    another check. So are the same ones once their verdict was used, is older than the store's
+    `max_age_s`, or was made with other settings of the verifier.
+
+    Immutable; may be shared between threads. Cannot be pickled: store its three texts.
+
+    Attributes:
+        subject_ref, purpose, about: See `VerificationCase`.
+
+    Example:
+        >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
+        >>> signup = store.of("customer-17", purpose="signup", about=None)
+        >>> print(signup.verify_live(selfie, document).decision)
+        verified
+        >>> print(signup.verify_live(selfie, document).decision)  # a second click: not paid again
+        verified
+        >>> [signup.use(), signup.use()]
+        [True, False]
+        >>> signup.why_not()
+        ('the check was used already',)
+        >>> store.close()
+    """
+
+    _store: CheckStore
+
+    def verify(
+        self, probe: Picture, reference: Picture, **options: Unpack[CheckOptions]
+    ) -> MatchResult:
+        """Compare two faces, once: see `Verifier.verify`.
+
+        Commits by itself: call it outside your own transaction. The thresholds are the verifier's.
+        A stored verdict has no `raw`.
+
+        Raises:
+            CheckUnderWay: another process has been making a check of the case for 10 seconds.
+            OutcomeUnknown: an earlier check of the case may have been paid, and its verdict is not
+                known. Nothing was sent: see `reconcile` and `give_up`.
+            TooManyAttempts: the case has had as many checks as the store allows.
+            InvalidRequest: Django's transaction is open in the store's SQLite file.
+            FaceMatchError: see `Verifier.verify`.
+        """
+        pictures = [probe, reference]
+        del probe, reference
+        return cast(MatchResult, self._check(MatchResult.kind, pictures, options))
+
+    def check_liveness(self, probe: Picture, **options: Unpack[CheckOptions]) -> LivenessResult:
+        """Check one picture for a live face, once: see `verify`. It never counts for `use`."""
+        pictures = [probe]
+        del probe
+        return cast(LivenessResult, self._check(LivenessResult.kind, pictures, options))
+
+    def verify_live(
+        self, probe: Picture, reference: Picture, **options: Unpack[CheckOptions]
+    ) -> LiveMatchResult:
+        """Check for a live face and compare, once: see `verify` and `Verifier.verify_live`.
+
+        If the comparison fails without a charge, the next call with the same pictures pays only
+        the comparison.
+        """
+        pictures = [probe, reference]
+        del probe, reference
+        return cast(LiveMatchResult, self._check(LiveMatchResult.kind, pictures, options))
+
+    def use(self) -> bool:
+        """Return True once, if the verdict that was returned last is a pass.
+
+        Marks the check as used in one conditional UPDATE, so that of several concurrent calls one
+        returns True. Act on it at once. If it is False, `why_not` returns the reasons.
+        """
+        table = self._store._table  # noqa: SLF001 - of this module
+        row = table.find_newest(self)
+        if row is None or table.reasons_against(row):
+            return False
+        columns = table.columns
+        used = table.update(
+            columns.id == row.id,
+            columns.used_at.is_(None),
+            # Another verdict may have been returned since, or the check closed.
+            columns.case_key == row.case_key,
+            table.rows.next_turn(row.case_key) == row.turn + 1,
+            used_at=table.now(),
+        )
+        return len(used) == 1
+
+    def find(self) -> StoredCheck | None:
+        """Return the check that `use` judges; None without one. Sends nothing."""
+        table = self._store._table  # noqa: SLF001
+        row = table.find_newest(self)
+        return None if row is None else table.as_stored_check(row)
+
+    def why_not(self) -> tuple[str, ...]:
+        """Return all reasons why `use` would be False; empty if True.
+
+        Sends nothing. For pages, logs and support: a reason has no value of the case.
+        """
+        table = self._store._table  # noqa: SLF001
+        row = table.find_newest(self)
+        return ("no check was made",) if row is None else table.reasons_against(row)
+
+    def reconcile(self, *, deadline_s: float | None = None) -> Reconciliation | None:
+        """Search the vendor's records for the check with an unknown outcome; store what is found.
+
+        Free of charge: see `FaceVerifier.reconcile`. None if no outcome is unknown.
+        """
+        table = self._store._table  # noqa: SLF001
+        for row in table.find_unknown(table.columns.open_case_key == key_of(self)):
+            return making.reconcile(table, row, deadline_s)
+        return None
+
+    def give_up(self) -> bool:
+        """Allow a further check although an outcome is unknown; return whether one was unknown.
+
+        The unknown check may have been paid, and the next one is paid as well.
+        """
+        table = self._store._table  # noqa: SLF001
+        unknown = table.find_unknown(table.columns.open_case_key == key_of(self))
+        return any(making.release(table, row) for row in unknown)
+
+    def _check(self, kind: str, pictures: list[Any], options: Mapping[str, Any]) -> Any:
+        store = self._store
+        known = CheckOptions.__optional_keys__
+        if options.keys() - known:
+            raise TypeError(
+                f"A check has no option {min(options.keys() - known)!r}: it takes "
+                f"{', '.join(sorted(known))}. The thresholds are the verifier's."
+            )
+        arguments = dict(options)
+        runner = store.verifier.runner
+        deadline = runner.deadline_after(arguments.pop("deadline_s", None))
+        calls = [
+            CallOptions(
+                operation=operation,
+                # The log names the person by it, and a share chooses the member.
+                share_key=self.subject_ref,
+                deadline=deadline,
+                **arguments,
+            )
+            for operation in OPERATIONS[kind]
+        ]
+        return making.check(store._table, self, kind, load_images(pictures), calls)  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"CheckCase({self._store!r})"
+
+
+@methods_clear_frames
+class CheckStore:
+    """A table of checks of uploaded pictures: each paid once for its case, and used once.
+
+    Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
+    and, with PostgreSQL, machines; usable after a fork. For a busy or unreachable database, see
+    `SqlStore`.
+
+    The table ``facematch_checks`` contains verdicts without `raw`, and salted hashes: no picture,
+    name, link or reference of a person.
+
+    An uploaded picture does not show that a person was in front of the camera. If that matters, use
+    a `SessionStore`: neither store's verdict is a yes in the other.
+
+    Args:
+        where: A SQLAlchemy URL (``sqlite:////var/lib/shop/checks.sqlite3``,
+            ``postgresql+psycopg://user@host/name``) or an engine. A passed engine is not closed.
+        verifier: The verifier, closed with this object. A verdict counts only while the verifier
+            has the vendors, environments and thresholds with which it was made.
+        max_age_s: Maximum seconds from the begin of a check to `use`, above 0.
+        attempts: Maximum number of checks of a case in 24 hours, since its last `use` was True.
+        needs_liveness: Whether only `verify_live` counts for `use`. False: `verify` does, too.
+
+    Raises:
+        ConfigurationError: see `SessionStore`.
+        StoreUnavailable: the database is busy or does not respond. Any method may raise it.
+
+    Example:
+        >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
+        >>> payout = store.of("customer-17", purpose="payout", about="payout 8841")
+        >>> result = payout.verify_live(selfie, document)
+        >>> if payout.use():  # True once
+        ...     print("paid")
+        paid
+        >>> store.close()
+    """
+
+    def __init__(
+        self,
+        where: str | Engine,
+        verifier: Verifier[Any],
+        *,
+        max_age_s: float = 3600.0,
+        attempts: int = 5,
+        needs_liveness: bool = True,
+    ) -> None:
+        if not isinstance(verifier, Verifier):
+            raise errors.ConfigurationError(
+                f'CheckStore takes a verifier, as from open_verifier("didit"), not '
+                f"{type(verifier).__name__}."
+            )
+        if type(attempts) is not int or attempts < 1:
+            raise errors.ConfigurationError("attempts must be a whole number of 1 or more.")
+        if type(max_age_s) not in (int, float) or not max_age_s > 0:
+            raise errors.ConfigurationError("max_age_s must be a number of seconds above 0.")
+        self._verifier = verifier
+        self._table = CheckTable(
+            where,
+            verifier,
+            max_age_s=max_age_s,
+            attempts=attempts,
+            needs_liveness=needs_liveness,
+        )
+
+    @property
+    def verifier(self) -> Verifier[Any]:
+        """The verifier that makes the checks."""
+        return self._verifier
+
+    def of(self, subject_ref: str, *, purpose: str, about: str | None) -> CheckCase:
+        """Return a case: the person, the purpose, and what it is about. Sends and stores nothing.
+
+        For the arguments, see `SessionStore.of`.
+
+        Raises:
+            InvalidRequest: an argument is not a string, or is empty.
+        """
+        check_text("subject_ref", subject_ref)
+        check_text("purpose", purpose)
+        if about is not None:
+            check_text("about", about)
+        return CheckCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
+
+    def unknown(self) -> tuple[StoredCheck, ...]:
+        """Return the checks that may have been paid, and whose verdicts are not known."""
+        return tuple(map(self._table.as_stored_check, self._table.find_unknown()))
+
+    def reconcile(self, *, deadline_s: float | None = None) -> tuple[Reconciliation, ...]:
+        """Search the vendor's records for each unknown check, and store the verdicts found.
+
+        Free of charge. A search that fails is logged. Run it daily.
+
+        Args:
+            deadline_s: Seconds for each search; None for the verifier's `deadline_s`.
+        """
+        searches = []
+        for row in self._table.find_unknown():
+            try:
+                searches.append(making.reconcile(self._table, row, deadline_s))
+            except errors.FaceMatchError as error:
+                logger.warning("Check %s: %s: %s", row.id, type(error).__name__, error)
+        return tuple(searches)
+
+    def close_begun_before(self, time: dt.datetime) -> int:
+        """Close all unused checks that were begun before a time; return their number.
+
+        Call it after you restored the database from a backup, with the time of the backup, because
+        a check may have been used since. None of them is used any more.
+
+        Raises:
+            InvalidRequest: `time` has no time zone.
+        """
+        if getattr(time, "tzinfo", None) is None:
+            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
+        columns = self._table.columns
+        closed = self._table.update(
+            columns.begun_at <= time.timestamp(),
+            columns.used_at.is_(None),
+            columns.case_key.is_not(None),
+            case_key=None,
+        )
+        return len(closed)
+
+    def close(self) -> None:
+        """Close the verifier and the connections to the database. May be called more than once."""
+        try:
+            self._verifier.close()
+        finally:
+            self._table.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("CheckStore cannot be pickled: open it in each process.")
+
+    def __repr__(self) -> str:
+        # An object whose `__init__` failed may have no verifier.
+        return f"CheckStore({getattr(self, '_verifier', None)!r})"

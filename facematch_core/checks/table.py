@@ -1,0 +1,224 @@
+"""`CheckTable`: the rows of a `CheckStore`, and whether a verdict counts for its verifier."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+
+from facematch_core.call.run import CallRunner, call_runners
+from facematch_core.call.verdict import CallOptions
+from facematch_core.models import (
+    PASSES,
+    Answer,
+    CallRecord,
+    Environment,
+    LiveMatchDecision,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Operation,
+)
+from facematch_core.sessions.table import Case, key_of
+from facematch_core.store.sql import open_database
+from facematch_core.verifier.shadow import Shadow
+from facematch_core.verifier.verifier import Verifier
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .rows import CheckRow
+
+T = TypeVar("T")
+
+#: The operations of a check, by the kind of its result, in the order of the calls.
+OPERATIONS: Final = {
+    MatchResult.kind: (Operation.MATCH,),
+    LivenessResult.kind: (Operation.LIVENESS,),
+    LiveMatchResult.kind: (Operation.LIVENESS, Operation.MATCH),
+}
+#: How far the clock of the machine that made a check may run ahead of this machine's.
+_CLOCK_MARGIN_S: Final = 60.0
+
+
+@attrs.frozen(kw_only=True)
+class StoredCheck:
+    """A check of a `CheckStore`, as its row was last read.
+
+    Attributes:
+        id: Its id.
+        result: The result without `raw`, `metadata` and the caller's reference; None without one.
+        call: The record of the last call; None before it, and once its result is stored.
+        begun_at: When it was begun, UTC.
+        used_at: When `use` returned True, UTC, or None.
+        is_under_way: Whether a process is making it.
+        is_unknown: Whether it may have been paid, and its result is not known. No further check of
+            the case is made until `CheckCase.reconcile` finds it, or after `CheckCase.give_up`.
+
+    Example:
+        >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
+        >>> signup = store.of("customer-18", purpose="signup", about=None)
+        >>> result = signup.verify_live(selfie, document)
+        >>> found = signup.find()
+        >>> print(found.result.decision, found.used_at, found.is_unknown)
+        verified None False
+        >>> store.close()
+    """
+
+    id: str
+    result: MatchResult | LivenessResult | LiveMatchResult | None
+    call: CallRecord | None
+    begun_at: dt.datetime
+    used_at: dt.datetime | None
+    is_under_way: bool
+    is_unknown: bool
+
+
+class CheckTable:
+    """The table ``facematch_checks``, and the verifier that makes its checks.
+
+    Attributes:
+        verifier: The verifier.
+        max_age_s, attempts: See `CheckStore`.
+        accepted_kinds: The kinds of results that count for `use`.
+        database: The database.
+        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
+        columns: The columns of the table, for conditions.
+    """
+
+    def __init__(
+        self,
+        where: str | Engine,
+        verifier: Verifier[Any],
+        *,
+        max_age_s: float,
+        attempts: int,
+        needs_liveness: bool,
+    ) -> None:
+        self.verifier = verifier
+        self.max_age_s = max_age_s
+        self.attempts = attempts
+        self.accepted_kinds = {LiveMatchResult.kind}
+        if not needs_liveness:
+            self.accepted_kinds.add(MatchResult.kind)
+        self.database = open_database(where, label="store of checks")
+        from . import rows  # here, because SQLAlchemy is an optional dependency
+
+        self.rows = rows
+        self.columns = rows.CHECKS.c
+        self.database.check_version(self.run(rows.make_tables), rows.VERSION)
+
+    def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction."""
+        return self.database.run(functools.partial(transaction, **options), *args)
+
+    def update(self, *conditions: object, **values: object) -> list[CheckRow]:
+        """Change the rows that meet all conditions; return the changed rows."""
+        return self.run(self.rows.update, *conditions, **values)
+
+    def find(self, *conditions: object) -> list[CheckRow]:
+        """Return the rows that meet all conditions, the one returned last first."""
+        return self.run(self.rows.find, *conditions)
+
+    def find_newest(self, case: Case) -> CheckRow | None:
+        """Return the row that `use` judges: whose verdict was returned last, or which was begun."""
+        return next(iter(self.find(self.columns.case_key == key_of(case))), None)
+
+    def find_unknown(self, *conditions: object) -> list[CheckRow]:
+        """Return the rows whose outcome is unknown."""
+        return self.find(
+            self.columns.open_case_key.is_not(None),
+            self.columns.call.is_not(None),
+            self.columns.lease_until <= self.now(),
+            *conditions,
+        )
+
+    def now(self) -> float:
+        return self.verifier.runner.clock.now().timestamp()
+
+    def settings_of(self, kind: str) -> str:
+        """Return a digest of what the verifier requires: vendors, environments and thresholds.
+
+        A verdict counts only while it is the same. Raises the errors of invalid thresholds.
+        """
+        facts = []
+        for runner in self._runners():
+            for operation in OPERATIONS[kind]:
+                thresholds = runner.rules.thresholds_for(CallOptions(operation=operation))
+                limits = (thresholds.threshold, thresholds.review_threshold)
+                values = [None if limit is None else limit.value for limit in limits]
+                backend = runner.backend
+                required = runner.rules.required_environment
+                facts.append([operation, backend.name, backend.environment, required, *values])
+        return hashlib.sha256(json.dumps([kind, facts]).encode()).hexdigest()
+
+    def reasons_against(self, row: CheckRow) -> tuple[str, ...]:
+        """Return all reasons why `use` would be False; empty if it would be True."""
+        reasons = []
+        if row.used_at is not None:
+            reasons.append("the check was used already")
+        result = row.read_result()
+        if result is None:
+            return (*reasons, f"the check is {row.state(self.now())}")
+        if row.kind not in self.accepted_kinds:
+            reasons.append(f"only a {row.kind} was checked")
+        if result.decision not in (*PASSES, LiveMatchDecision.VERIFIED):
+            reasons.append(f"the check is {result.decision}")
+        if not self.is_young(row):
+            reasons.append(f"it was begun {self.now() - row.begun_at:.0f} s ago")
+        if row.settings != self.settings_of(row.kind):
+            reasons.append("the verifier's vendor, environment or thresholds have changed since")
+        elif any(answer.environment not in self._environments() for answer in answers_of(result)):
+            reasons.append(
+                "it did not come from production: to accept another environment, set "
+                "require_environment, or the backend's environment"
+            )
+        return tuple(reasons)
+
+    def is_young(self, row: CheckRow) -> bool:
+        """Return whether a row is not older than `max_age_s`."""
+        return -_CLOCK_MARGIN_S <= self.now() - row.begun_at <= self.max_age_s
+
+    def as_stored_check(self, row: CheckRow) -> StoredCheck:
+        """Return a row as the caller sees it."""
+        state = row.state(self.now())
+        used_at = None if row.used_at is None else dt.datetime.fromtimestamp(row.used_at, dt.UTC)
+        return StoredCheck(
+            id=row.id,
+            result=row.read_result(),
+            call=row.read_call(),
+            begun_at=dt.datetime.fromtimestamp(row.begun_at, dt.UTC),
+            used_at=used_at,
+            is_under_way=state == "under way",
+            is_unknown=state == "unknown",
+        )
+
+    def _environments(self) -> set[Environment | None]:
+        """Return the environments from which a verdict counts.
+
+        If neither the verifier requires one nor the backend declares one, that is production.
+        """
+        environments: set[Environment | None] = {None}
+        for runner in self._runners():
+            required = runner.rules.required_environment or runner.backend.environment
+            environments.add(required or Environment.PRODUCTION)
+        return environments
+
+    def _runners(self) -> list[CallRunner]:
+        """Return the runners that may answer: a shadow's candidate does not."""
+        verifier = self.verifier
+        while isinstance(verifier, Shadow):
+            verifier = verifier.verifier
+        return call_runners(verifier.runner)
+
+
+def answers_of(result: Any) -> list[Answer]:
+    """Return the results of the calls of a check, in the order of the calls."""
+    if not isinstance(result, LiveMatchResult):
+        return [result]
+    return [answer for answer in (result.liveness, result.match) if answer is not None]

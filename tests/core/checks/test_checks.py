@@ -1,0 +1,324 @@
+"""Checks of uploads: each paid once for its case, and used once.
+
+Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
+"""
+
+import datetime as dt
+import math
+
+import pytest
+from core.checks.desk import *  # noqa: F403 - its fixtures
+from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
+from kit.fakes import FakeBackend, FakeOptions, match_result, picture, together
+
+import facematch_core as fm
+from facematch_core.checks import making
+
+
+def test_second_click_returns_the_stored_verdict_and_sends_nothing(desk):
+    first = desk.verify_live(caller_ref="case-1", metadata={"a": 1})
+    second = desk.verify_live(caller_ref="case-2", metadata={"a": 2})
+    assert desk.operations == "lm"
+    assert (second.decision, second.match.score) == (first.decision, first.match.score)
+    assert (second.ids.call, second.ids.caller) == (first.ids.call, "case-2")
+    assert second.match.metadata == second.liveness.metadata == {"a": 2}
+    assert [desk.of().use() for _ in range(3)] == [True, False, False]
+
+
+def test_other_pictures_options_and_cases_are_other_checks(desk):
+    desk.verify_live()
+    desk.verify_live(OTHER, DOCUMENT)
+    desk.verify_live(DOCUMENT, SELFIE)
+    desk.verify_live(options=FakeOptions(2))
+    assert desk.operations == "lm" * 4
+    desk.of("customer-18").verify_live(SELFIE, DOCUMENT)
+    desk.of(case=LOGIN).verify_live(SELFIE, DOCUMENT)
+    assert desk.operations == "lm" * 6
+    digests = [row["fingerprint"] for row in desk.rows("fingerprint")]
+    assert len(set(digests)) == 6  # the same pictures of two customers, too
+
+
+def test_verdict_that_was_returned_last_is_used(desk):
+    case = desk.of()
+    assert case.verify_live(SELFIE, DOCUMENT).is_verified
+    desk.backend.script[:] = [live(), NO_MATCH]
+    assert case.verify_live(OTHER, DOCUMENT).decision is fm.LiveMatchDecision.NO_MATCH
+    assert not case.use()
+    assert case.why_not() == ("the check is no_match",)
+    assert case.verify_live(SELFIE, DOCUMENT).is_verified
+    assert desk.operations == "lmlm"
+    assert case.use()
+    assert not case.use()
+
+
+def test_used_verdict_is_not_returned_again(desk):
+    case = desk.of()
+    case.verify_live(SELFIE, DOCUMENT)
+    assert case.use()
+    assert case.verify_live(SELFIE, DOCUMENT).is_verified
+    assert desk.operations == "lmlm"
+    assert case.use()
+
+
+def test_old_verdict_is_not_returned_again_and_not_used(open_desk):
+    desk = open_desk(max_age_s=600)
+    case = desk.of()
+    case.verify_live(SELFIE, DOCUMENT)
+    desk.clock.advance(600)
+    assert case.why_not() == ()
+    desk.clock.advance(1)
+    assert case.why_not() == ("it was begun 601 s ago",)
+    assert not case.use()
+    case.verify_live(SELFIE, DOCUMENT)
+    assert desk.operations == "lmlm"
+    assert case.use()
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e9])
+def test_verdict_of_any_age_may_be_used(open_desk, seconds):
+    desk = open_desk(max_age_s=seconds)
+    desk.verify_live()
+    desk.clock.advance(1e7)
+    desk.verify_live()
+    assert (desk.operations, desk.of().use()) == ("lm", True)
+
+
+def test_hundred_logins_each_count_as_the_first_attempt(desk):
+    case = desk.of(case=LOGIN)
+    assert all(case.verify_live(SELFIE, DOCUMENT).is_verified and case.use() for _ in range(100))
+    assert desk.operations == "lm" * 100
+
+
+def test_attempts_are_limited_until_the_window_is_over(open_desk):
+    desk = open_desk(attempts=3)
+    desk.backend.score = 10
+    for number in range(3):
+        desk.verify_live(picture((50 * number, 0, 0)))
+        desk.clock.advance(60)
+    with pytest.raises(fm.TooManyAttempts) as caught:
+        desk.verify_live(picture((0, 200, 0)))
+    assert caught.value.retry_after_s == pytest.approx(86_400 - 180)
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert desk.operations == "lll"
+    desk.verify_live(picture((100, 0, 0)))  # the stored verdict is no attempt
+    desk.of("customer-18").verify_live(SELFIE, DOCUMENT)
+    desk.clock.advance(caught.value.retry_after_s)
+    desk.verify_live(picture((0, 200, 0)))
+    with pytest.raises(fm.TooManyAttempts):
+        desk.verify_live(picture((0, 0, 200)))
+
+
+def test_only_verify_live_counts_unless_liveness_is_not_needed(open_desk):
+    desk = open_desk()
+    case = desk.of()
+    assert case.verify(SELFIE, DOCUMENT).is_match
+    assert case.why_not() == ("only a match was checked",)
+    assert not case.use()
+    desk.store = desk.opened(needs_liveness=False)
+    assert desk.of().use()
+    # A live face shows nobody's identity.
+    assert desk.of().check_liveness(SELFIE).is_live
+    assert desk.of().why_not() == ("only a liveness was checked",)
+    assert not desk.of().use()
+
+
+@pytest.mark.parametrize(
+    ("made_with", "used_with"),
+    [
+        ({"threshold": 60}, {"threshold": 90}),
+        ({"review_threshold": 60}, {"review_threshold": 79}),
+        ({}, {"require_environment": "production"}),
+        ({"backend": FakeBackend(environment=fm.Environment.MOCK)}, {"backend": FakeBackend()}),
+        ({"backend": FakeBackend(environment=fm.Environment.SANDBOX)}, {"backend": FakeBackend()}),
+    ],
+    ids=["threshold", "review", "required", "mock", "sandbox"],
+)
+def test_verdict_counts_only_with_the_settings_that_the_verifier_requires_now(
+    open_desk, made_with, used_with
+):
+    desk = open_desk(**made_with)
+    assert desk.verify_live().is_verified
+    assert desk.of().why_not() == ()
+    backend = used_with.pop("backend", None) or desk.backend
+    desk.backend = backend
+    desk.store = desk.opened(**used_with)
+    sent = len(backend.calls)
+    assert not desk.of().use()
+    (reason,) = desk.of().why_not()
+    assert "have changed since" in reason
+    desk.verify_live()
+    assert len(backend.calls) > sent
+
+
+def test_mock_that_states_itself_is_no_yes_for_a_verifier_that_requires_nothing(open_desk):
+    backend = FakeBackend(environment=None)
+    desk = open_desk(backend=backend, needs_liveness=False)
+    backend.script[:] = [
+        match_result(score=fm.Score(80, "fake/v1"), environment=fm.Environment.MOCK)
+    ]
+    assert desk.of().verify(SELFIE, DOCUMENT).is_match
+    assert not desk.of().use()
+    assert "production" in desk.of().why_not()[0]
+
+
+def test_free_failure_leaves_nothing_and_is_no_attempt(desk):
+    desk.backend.script[:] = [fm.RateLimited("Too many calls.")]
+    with pytest.raises(fm.RateLimited):
+        desk.verify_live()
+    assert desk.rows() == []
+    assert desk.of().find() is None
+    assert desk.verify_live().is_verified
+
+
+def test_comparison_that_failed_free_of_charge_is_paid_alone(desk):
+    desk.backend.script[:] = [live(), fm.RateLimited("Too many calls.")]
+    with pytest.raises(fm.RateLimited) as caught:
+        desk.verify_live()
+    assert caught.value.liveness.is_live
+    assert not desk.of().use()
+    assert desk.verify_live().is_verified
+    assert desk.operations == "lmm"
+    assert desk.of().use()
+    assert len(desk.rows()) == 1
+
+
+def test_lost_answer_is_never_paid_again_unless_given_up(desk):
+    error = desk.lose()
+    for selfie in (SELFIE, OTHER):
+        with pytest.raises(fm.OutcomeUnknown) as caught:
+            desk.verify_live(selfie)
+        assert caught.value.call.id == error.call.id
+    assert desk.operations == "l"
+    (unknown,) = desk.store.unknown()
+    assert (unknown.is_unknown, unknown.result, unknown.call.id) == (True, None, error.call.id)
+    assert not desk.of().use()
+    assert desk.of().give_up()
+    assert not desk.of().give_up()
+    assert desk.verify_live().is_verified
+    assert desk.operations == "llm"
+    assert desk.of().use()
+
+
+def test_given_up_check_is_an_attempt(open_desk):
+    desk = open_desk(attempts=1)
+    desk.lose()
+    desk.of().give_up()
+    with pytest.raises(fm.TooManyAttempts):
+        desk.verify_live()
+
+
+def test_lost_comparison_leaves_the_paid_liveness(desk):
+    error = desk.lose(before=[live()])
+    assert error.liveness.is_live
+    assert desk.of().give_up()
+    assert desk.verify_live().is_verified
+    assert desk.operations == "lmm"
+
+
+def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
+    monkeypatch.setattr(making, "_POLL_S", 0.01)
+    desk = open_desk(clock=fm.base.deadline.SystemClock())
+    results = together(8, desk.verify_live)
+    assert [each.is_verified for each in results] == [True] * 8
+    assert desk.operations == "lm"
+    assert sorted(together(8, desk.of().use)) == [False] * 7 + [True]
+
+
+def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):
+    desk = open_desk()
+
+    def click_again(_request):
+        with pytest.raises(fm.CheckUnderWay):
+            desk.verify_live(OTHER)
+        assert desk.of().find().is_under_way
+        assert desk.of().why_not() == ("the check is under way",)
+        assert not desk.of().use()
+
+    desk.backend.script[:] = [click_again]
+    before_s = desk.clock.monotonic()
+    assert desk.verify_live().is_verified
+    assert desk.clock.monotonic() - before_s == pytest.approx(making.WAIT_S, abs=1)
+
+
+def test_check_of_a_process_that_died_before_it_sent_is_made_by_the_next(desk, monkeypatch):
+    def die(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making, "_make_calls", die)
+        with pytest.raises(KeyboardInterrupt):
+            desk.verify_live()
+    assert len(desk.rows()) == 1
+    desk.clock.advance(making.LEASE_S)
+    assert desk.verify_live().is_verified
+    assert len(desk.rows()) == 1
+
+
+def test_process_that_was_suspended_before_its_call_sends_nothing_once_it_was_taken_over(
+    desk, monkeypatch
+):
+    name = "_make_calls"
+    suspended = getattr(making, name)
+
+    def take_over(*arguments):
+        monkeypatch.setattr(making, name, suspended)
+        desk.clock.advance(making.LEASE_S)
+        assert desk.verify_live().is_verified
+        return suspended(*arguments)
+
+    monkeypatch.setattr(making, name, take_over)
+    with pytest.raises(fm.CheckUnderWay):
+        desk.verify_live()
+    assert desk.operations == "lm"
+    assert len(desk.rows()) == 1
+    assert desk.of().use()
+
+
+def test_checks_begun_before_a_backup_are_closed(desk):
+    case = desk.of()
+    case.verify_live(SELFIE, DOCUMENT)
+    assert desk.store.close_begun_before(desk.clock.now() - dt.timedelta(seconds=1)) == 0
+    assert case.why_not() == ()
+    assert desk.store.close_begun_before(desk.clock.now()) == 1
+    assert (case.use(), case.find()) == (False, None)
+    case.verify_live(SELFIE, DOCUMENT)
+    assert (desk.operations, case.use()) == ("lmlm", True)
+    with pytest.raises(fm.InvalidRequest):
+        desk.store.close_begun_before(dt.datetime(2026, 1, 1))
+
+
+def test_unknown_check_begun_before_a_backup_is_still_not_paid_again(desk):
+    desk.lose()
+    assert desk.store.close_begun_before(desk.clock.now()) == 1
+    with pytest.raises(fm.OutcomeUnknown):
+        desk.verify_live()
+
+
+def test_table_has_no_picture_name_or_plain_reference(desk):
+    route = fm.models.Route(skipped=(fm.models.Skipped(backend="x", reason="Y", message="Ada"),))
+    desk.backend.script[:] = [live(), match_result(raw={"name": "Ada"}, route=route)]
+    case = desk.store.of("Ada Lovelace", purpose="Ada's purpose", about="Ada's matter")
+    case.verify_live(SELFIE, DOCUMENT, caller_ref="Ada's case", metadata={"name": "Ada"})
+    desk.backend.script[:] = [fm.OutcomeUnknown("Ada was lost.")]
+    with pytest.raises(fm.OutcomeUnknown):
+        case.verify_live(OTHER, DOCUMENT, caller_ref="Ada's case", metadata={"name": "Ada"})
+    rows = desk.rows()
+    assert len(rows) == 2
+    assert "Ada" not in str(rows)
+    assert "Ada" not in repr((case, desk.store, case.find(), desk.store.unknown()))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"attempts": 0}, {"attempts": 2.0}, {"max_age_s": 0}],
+    ids=str,
+)
+def test_invalid_arguments_are_refused(open_desk, arguments):
+    with pytest.raises(fm.ConfigurationError):
+        open_desk(**arguments)
+
+
+def test_thresholds_of_a_call_are_refused(desk):
+    with pytest.raises(TypeError, match="threshold"):
+        desk.verify_live(threshold=60)
+    assert desk.operations == ""
