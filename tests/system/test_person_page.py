@@ -101,6 +101,12 @@ def test_the_page_of_a_vendor_without_a_link_is_accessible_too(
     assert other_mock.control.sessions.open() == ()
 
 
+def test_the_button_that_shows_the_face_is_in_view_without_scrolling(browser, mock):
+    browser.open(start(mock), width=1300, height=800)
+    place = "document.querySelector('button.main').getBoundingClientRect()"
+    assert browser.value(f"{place}.top > 0 && {place}.bottom <= innerHeight")
+
+
 def test_the_console_links_to_the_page_of_an_open_session(browser, other_mock):
     page = other_mock.control.sessions.page(other_mock.session_id)
     browser.open(f"{other_mock.url}/#sessions", width=400, height=860)

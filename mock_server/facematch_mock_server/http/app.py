@@ -215,13 +215,19 @@ class App:
 
     def mock_vendor_of(self, head: Request) -> Any:
         """Return the vendor that has the host or else the path, in the key's account, or None."""
-        if head.vendor is not None or head.is_for_mock:
+        if head.vendor is not None or head.is_control:
             return head.vendor
+        if head.is_for_mock and not self._is_at_a_vendors_host(head):
+            return None
         vendor = self._find_vendor(head)
         if vendor is None:
             return None
         account = self.accounts.account_of(vendor, head) or self.accounts.main
         return account.worlds[vendor.name].behaviour
+
+    def _is_at_a_vendors_host(self, head: Request) -> bool:
+        host = head.header("host")
+        return any(vendor.has_host(host) for vendor in self.accounts.vendors.values())
 
     def _find_vendor(self, head: Request) -> Vendor | None:
         """Return the vendor that has the request's host, else its path, else the path's prefix.

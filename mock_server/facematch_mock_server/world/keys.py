@@ -81,6 +81,11 @@ class Keys(Collection[Key]):
         for text, key in first.items():
             self.put(text, key)
 
+    def newest_live(self) -> str | None:
+        """Return the text of the newest live key that was not revoked, or None."""
+        live = [text for text, key in self.items() if key.kind is KeyKind.LIVE and not key.revoked]
+        return live[-1] if live else None
+
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
         """Return a client id's unrevoked keys, as pairs of text and key."""
         keys = self.items()

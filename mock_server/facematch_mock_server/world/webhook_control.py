@@ -56,7 +56,8 @@ class Webhooks(Extension[Any]):
             events: The events to send, by the vendor's names; None for that of a session's status.
             enabled: Whether to send deliveries; by default True.
             held: Whether each delivery waits until `deliver` sends it; by default False.
-            secret: The secret that the receiver already uses; None for a new secret.
+            secret: The secret that the receiver already uses; None for that of the vendor's key,
+                if it signs webhooks, too (Veriff), else for a new secret.
 
         Raises:
             ValueError: the address is not allowed, the event is unknown, or a value has the
@@ -65,7 +66,10 @@ class Webhooks(Extension[Any]):
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a non-empty string")
         check_text("secret", secret)
-        ids = self._control.world.ids
+        world = self._control.world
+        if secret is None and self._outbox.rules.signs_with_key:
+            secret = world.keys.newest_live()
+        ids = world.ids
         # Derived from the world's ids, so the same seed gives the same secret.
         new_secret = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(

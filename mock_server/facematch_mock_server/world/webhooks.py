@@ -202,6 +202,7 @@ class WebhookRules:
         default_events: The events that a destination gets by default: `session_event`.
         compose: Builds and signs a delivery.
         signature_headers: The headers with a signature, in lower case.
+        signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
         final_answers: The answers after which the vendor does not retry, by the name in the claims
@@ -215,6 +216,7 @@ class WebhookRules:
     )
     compose: Compose
     signature_headers: tuple[str, ...]
+    signs_with_key: bool = False
     max_age_s: int | None = None
     final_answers: frozenset[str] = frozenset({"redirect", "refused"})
 

@@ -89,6 +89,14 @@ def test_other_hosts_are_refused_with_the_option_that_would_take_them(door, host
     assert door.said.get(timeout=10) == sentence.strip()
 
 
+def test_call_to_the_root_of_a_vendors_host_is_answered_by_that_vendor():
+    with opened(vendor=["didit", "alibaba"]) as door:
+        url = "https://openplatform.aliyuncs.com/?Action=AuthorizeFileUpload&Version=2019-12-19"
+        answer = door.session.get(url)
+    assert answer.json()["Code"]
+    assert "Didit" not in answer.text + answer.headers.get("X-Facematch-Hint", "")
+
+
 WEBSOCKET = b"""GET / HTTP/1.1\r
 Host: verification.didit.me\r
 Connection: Upgrade\r

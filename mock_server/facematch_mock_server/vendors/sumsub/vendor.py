@@ -43,6 +43,8 @@ _NOT_IMITATED = NotImitated(
     "/resources/applicantActions/*",
     "/resources/inspections/*",
     "/resources/status/api",
+    "/resources/applicantTimeline/*",
+    "/resources/kyt/*",
     "PATCH /resources/applicants",
     "/resources/api/agent/clientWebhooks",
 )

@@ -60,8 +60,17 @@ def _drop_requests_to_resubmit(world: World, session: Session) -> None:
             world.outbox.drop_pending(delivery.id)
 
 
+def _signing_secret(world: World, session: Session, destination: Destination) -> str:
+    """Return the shared secret of the session's integration, or the destination's own secret."""
+    keys = world.keys
+    if keys.find(destination.secret) is not None:
+        for secret, _ in keys.of_client(session.metadata_or_empty["client"]):
+            return str(secret)
+    return destination.secret
+
+
 def compose(
-    claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Build and sign a delivery."""
     claims.cite("webhook.signed", "webhook.form")
@@ -79,7 +88,7 @@ def compose(
     return SignedPayload.of_json(
         body,
         ("X-AUTH-CLIENT", session.metadata_or_empty["client"]),
-        ("X-HMAC-SIGNATURE", hmac_hex(destination.secret, body)),
+        ("X-HMAC-SIGNATURE", hmac_hex(_signing_secret(world, session, destination), body)),
     )
 
 
@@ -88,6 +97,7 @@ RULES = WebhookRules(
     session_event=DECISION,
     compose=compose,
     signature_headers=("x-hmac-signature",),
+    signs_with_key=True,
     # Any answer but 200 is tried again.
     final_answers=frozenset(),
 )

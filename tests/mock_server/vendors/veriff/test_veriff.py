@@ -12,6 +12,7 @@ from vendors import veriff
 from vendors.veriff import HOOK, SECRET, TEST_API_KEY, TEST_SECRET, reference, sign
 
 from facematch_mock_server.vendors.veriff.vendor import API_KEY
+from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY
 
 SIGNED_ID = "11111111-2222-4333-8444-555555555555"
 
@@ -301,6 +302,17 @@ def hooked(control):
     """A receiver that takes both kinds of webhooks."""
     control.webhooks.add(HOOK, events=["decision", "event"], secret=SECRET)
     return control.webhooks
+
+
+@pytest.mark.parametrize(("test", "secret"), [(False, LIVE_KEY), (True, SANDBOX_KEY)])
+def test_webhooks_are_signed_with_the_shared_secret_of_the_integration(test, secret):
+    engine = new_engine(**veriff.SETTINGS)
+    control = control_of(engine)
+    control.webhooks.add(HOOK, events=["event"])
+    start(engine, test=test)
+    acting(1, "begin")(engine)
+    ((_, letter, _),) = carry(engine)
+    assert dict(letter.headers)["X-HMAC-SIGNATURE"] == sign(letter.body, secret)
 
 
 def test_a_deletion_ends_an_open_session_with_a_webhook(engine, people, hooked, session_id):
