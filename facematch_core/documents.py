@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
 import functools
@@ -20,8 +21,24 @@ A = TypeVar("A")
 #: Version of the JSON form of results and records.
 SCHEMA = 1
 
+#: The member that is read for a word of a later version, by enum, if the word has no say in the
+#: verdict. Enums that are in none of the two tables refuse an unknown word.
+HARMLESS_WORDS: dict[type[enum.Enum], enum.Enum | None] = {}
+#: The same for enums that decide: a document with such a word is never a yes.
+DECISIVE_WORDS: dict[type[enum.Enum], enum.Enum | None] = {}
+
 #: Metadata of a field that the JSON form omits.
 UNWRITTEN = {"is_written": False}
+
+
+class UnknownWords(enum.Enum):
+    """How a converter reads a text that is no member of an enum."""
+
+    REFUSED = "refused"
+    #: As `HARMLESS_WORDS` says; the others are refused.
+    HARMLESS = "harmless"
+    #: As `HARMLESS_WORDS` and `DECISIVE_WORDS` say.
+    READ = "read"
 
 
 class Document:
@@ -55,7 +72,11 @@ class Document:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read a document from `to_dict`. Ignores unknown keys: a later version may add them.
+        """Read a document from `to_dict`, perhaps of a later version.
+
+        Ignores unknown keys. Reads an unknown word as unknown: a warning as OTHER, a decision as
+        REVIEW, a state as UNKNOWN, an environment as None. Unless the word has no say in the
+        verdict, as that of a warning has not, a pass becomes REVIEW.
 
         Raises:
             ValueError: the schema or kind differs, a key is missing, or a value is out of range.
@@ -74,7 +95,13 @@ class Document:
                 f"A document of kind {document.get('kind')!r:.40} is not a {cls.__name__}: read it "
                 "with the class of its kind."
             )
-        return read_document(cls, document)
+        with contextlib.suppress(ValueError):
+            return read_document(cls, document, UnknownWords.HARMLESS)
+        return read_document(cls, document, UnknownWords.READ).without_pass()
+
+    def without_pass(self) -> Self:
+        """Return the document as one that is never a yes; `ValueError` if its class has no such."""
+        raise ValueError(f"A {type(self).__name__} has a word of a later version.")
 
     def _repr_html_(self) -> str:
         """Return `str(self)` for a notebook, instead of the long repr; called by Jupyter.
@@ -142,7 +169,7 @@ def _inlined(schema: object, definitions: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
-def converter() -> Converter:
+def converter(unknown_words: UnknownWords = UnknownWords.REFUSED) -> Converter:
     """Return the converter of documents and settings, which only accepts values of the type.
 
     A plain `cattrs.Converter` reads "false" as True and "3" as 3.
@@ -171,9 +198,17 @@ def converter() -> Converter:
     strict.register_unstructure_hook(enum.StrEnum, lambda member: member.value)
     strict.register_unstructure_hook(dt.datetime, lambda time: time.isoformat())
     strict.register_structure_hook(dt.datetime, lambda text, _: _read_time(text))
-    strict.register_structure_hook(enum.Enum, lambda value, kind: kind(value))
-    for kind in (bool, int, str):
+    read_word = functools.partial(_read_word, unknown_words)
+    strict.register_structure_hook(enum.Enum, read_word)
+    for kind in (bool, int):
         strict.register_structure_hook(kind, functools.partial(_read_plain, (kind,)))
+    # cattrs finds the hook of `str` for a StrEnum.
+    strict.register_structure_hook(
+        str,
+        lambda value, kind: (
+            _read_plain((str,), value, kind) if kind is str else read_word(value, kind)
+        ),
+    )
     strict.register_structure_hook(float, functools.partial(_read_plain, (int, float)))
     # No float: 0.1 as a float is not exactly 0.1.
     strict.register_structure_hook(Decimal, functools.partial(_read_plain, (int, str)))
@@ -184,10 +219,22 @@ def converter() -> Converter:
     return strict
 
 
+def _read_word(unknown_words: UnknownWords, value: Any, kind: Any) -> Any:
+    """Return the member of an enum, or the one that stands for an unknown word."""
+    try:
+        return kind(value)
+    except ValueError:
+        if not isinstance(value, str) or unknown_words is UnknownWords.REFUSED:
+            raise
+        if kind in HARMLESS_WORDS:
+            return HARMLESS_WORDS[kind]
+        if kind in DECISIVE_WORDS and unknown_words is UnknownWords.READ:
+            return DECISIVE_WORDS[kind]
+        raise
+
+
 def _read_plain(accepted: Any, value: Any, kind: Any) -> Any:
     """Return a number, a text or a mapping as a `kind`; raise if its type is not `accepted`."""
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(value)  # cattrs finds the hook of `str` for a StrEnum
     if not isinstance(value, accepted):
         raise TypeError("a value of another type")
     if isinstance(value, bool) and kind is not bool:  # a bool is an int in Python
@@ -210,10 +257,14 @@ def written(value: object) -> dict[str, Any]:
     return document
 
 
-def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
+def read_document(
+    cls: type[A],
+    document: Mapping[str, Any],
+    unknown_words: UnknownWords = UnknownWords.REFUSED,
+) -> A:
     """Read a document from `written`; `ValueError` names the wrong or missing fields."""
     try:
-        return converter().structure(document, cls)
+        return converter(unknown_words).structure(document, cls)
     except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
         from cattrs import transform_error
 

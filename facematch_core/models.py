@@ -12,11 +12,11 @@ import functools
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import attrs
 
-from .documents import Document
+from .documents import DECISIVE_WORDS, HARMLESS_WORDS, Document
 
 
 class _DecisionEnum(enum.StrEnum):
@@ -229,6 +229,28 @@ class Reconciled(enum.StrEnum):
     NOT_YET = "not_yet"
     #: The records cannot show whether the call was executed.
     CANNOT_KNOW = "cannot_know"
+
+
+# Read from a document of a later version.
+HARMLESS_WORDS.update(
+    {
+        WarningCode: WarningCode.OTHER,
+        Advice: None,
+        Charged: Charged.UNKNOWN,
+        ThresholdSource: ThresholdSource.VENDOR,
+        ScaleSource: ScaleSource.ASSUMED,
+    }
+)
+DECISIVE_WORDS.update(
+    {
+        Decision: Decision.REVIEW,
+        LivenessDecision: LivenessDecision.REVIEW,
+        LiveMatchDecision: LiveMatchDecision.REVIEW,
+        Severity: Severity.UNKNOWN,
+        Environment: None,
+        ThresholdRule: ThresholdRule.VENDOR,
+    }
+)
 
 
 # Validators and converters, as plain functions because type checkers lose generic types.
@@ -666,6 +688,10 @@ class MatchResult(Result):
         """True only for `Decision.MATCH`."""
         return self.decision is Decision.MATCH
 
+    def without_pass(self) -> Self:
+        """Return the result; a match becomes REVIEW."""
+        return attrs.evolve(self, decision=Decision.REVIEW) if self.is_match else self
+
 
 @attrs.frozen(kw_only=True)
 class LivenessResult(Result):
@@ -695,6 +721,10 @@ class LivenessResult(Result):
     def is_live(self) -> bool:
         """True only for `LivenessDecision.LIVE`."""
         return self.decision is LivenessDecision.LIVE
+
+    def without_pass(self) -> Self:
+        """Return the result; a live face becomes REVIEW."""
+        return attrs.evolve(self, decision=LivenessDecision.REVIEW) if self.is_live else self
 
 
 #: The result of a verifier's call.
@@ -731,7 +761,7 @@ class LiveMatchResult(NoTruth, Document):
     match: MatchResult | None = None
 
     @classmethod
-    def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
+    def of(cls, liveness: LivenessResult, match: MatchResult | None) -> Self:
         """Combine a liveness result with a match result, or with None."""
         return cls(decision=_worse_decision(liveness, match), liveness=liveness, match=match)
 
@@ -764,6 +794,11 @@ class LiveMatchResult(NoTruth, Document):
     def is_verified(self) -> bool:
         """True only for `LiveMatchDecision.VERIFIED`."""
         return self.decision is LiveMatchDecision.VERIFIED
+
+    def without_pass(self) -> Self:
+        """Return the result; each half that passed becomes REVIEW."""
+        match = None if self.match is None else self.match.without_pass()
+        return type(self).of(self.liveness.without_pass(), match)
 
     def __str__(self) -> str:
         """Return one line: the decision and both results."""

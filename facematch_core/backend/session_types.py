@@ -12,14 +12,14 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 
 from facematch_core import models
 from facematch_core.base.deadline import Clock, RateWindow, SystemClock
 from facematch_core.base.masking import Secret
-from facematch_core.documents import UNWRITTEN, Document
+from facematch_core.documents import DECISIVE_WORDS, UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
 
@@ -68,6 +68,15 @@ class Agreement(enum.StrEnum):
     INCOMPLETE = "incomplete"
     #: The vendor returned no value, or the `Person` has none.
     UNKNOWN = "unknown"
+
+
+DECISIVE_WORDS.update(
+    {
+        SessionState: SessionState.UNKNOWN,
+        ComparedWith: ComparedWith.UNKNOWN,
+        Agreement: Agreement.UNKNOWN,
+    }
+)
 
 
 def _has_letters(text: object) -> bool:
@@ -238,6 +247,29 @@ def _as_threshold(value: float | None) -> float | None:
     return models.percentage(value, "threshold, review_threshold and liveness_threshold")
 
 
+#: The fields of a record that each version has hashed, whatever their value.
+_HASHED_FIELDS: Final = (
+    "schema",
+    "kind",
+    "id",
+    "backend",
+    "environment",
+    "subject_ref",
+    "purpose",
+    "about",
+    "expects",
+    "compared_with",
+    "threshold",
+    "review_threshold",
+    "liveness_threshold",
+    "valid_for_s",
+    "facts",
+    "planned_at",
+)
+#: The fields that change after `plan`, or have no say in the verdict.
+_UNPLANNED_FIELDS: Final = ("profile", "started_at", "session_id", "expires_at", "vendor")
+
+
 @attrs.frozen(kw_only=True)
 class SessionRecord(Document):
     """The record of a session. Persist it before `start`: every later call needs it.
@@ -309,20 +341,30 @@ class SessionRecord(Document):
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
-        if models.Operation.MATCH in self.expects and self.compared_with in (
-            None,
-            ComparedWith.UNKNOWN,
-        ):
+        if models.Operation.MATCH in self.expects and self.compared_with is None:
             raise ValueError("compared_with must name the picture if expects has a match.")
+
+    @property
+    def is_of_later_version(self) -> bool:
+        """Whether the record has a word that this version does not know: it is never a yes."""
+        return self.compared_with is ComparedWith.UNKNOWN
+
+    def without_pass(self) -> Self:
+        """Return the record as one that `is_of_later_version`."""
+        return attrs.evolve(self, compared_with=ComparedWith.UNKNOWN)
 
     @property
     def terms(self) -> str:
         """SHA-256 of the fields set by `plan`; the vendor's copy reveals a changed record."""
-        unhashed = ["profile", "started_at", "session_id", "expires_at", "vendor"]
-        if not self.any_document:
-            # Versions without this field did not hash it.
-            unhashed.append("any_document")
-        planned = {name: value for name, value in self.to_dict().items() if name not in unhashed}
+        document = self.to_dict()
+        planned = {name: document[name] for name in _HASHED_FIELDS}
+        for field in attrs.fields(type(self)):
+            name = field.name
+            if name in _HASHED_FIELDS or name in _UNPLANNED_FIELDS:
+                continue
+            # Versions without this field do not hash it, so neither does one with its default.
+            if getattr(self, name) != field.default:
+                planned[name] = document[name]
         text = json.dumps(planned, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -603,6 +645,8 @@ class SessionResult(models.NoTruth, Document):
             reasons.append(f"the session is {self.state}")
         if not self.record.expects:
             reasons.append("the record expects no checks")
+        if self.record.is_of_later_version:
+            reasons.append("it was planned by a later version of facematch")
         if self.record.subject_ref != subject_ref:
             reasons.append("it was started for somebody else")
         if self.record.purpose != purpose:
@@ -617,6 +661,12 @@ class SessionResult(models.NoTruth, Document):
         reasons += self._document_reasons()
         reasons += self._check_reasons()
         return tuple(reasons)
+
+    def without_pass(self) -> Self:
+        """Return the result; each check that passed becomes REVIEW."""
+        return attrs.evolve(
+            self, match=self.match.without_pass(), liveness=self.liveness.without_pass()
+        )
 
     def _settings_reasons(self) -> list[str]:
         """Return a reason for each setting that was changed since the session was planned."""

@@ -74,9 +74,9 @@ def begin(
             # None if another process has inserted its row first.
             if row is not None:
                 session = _start(table, row, arguments, is_repeated=False)
-        elif not table.has_sessions_of(row):
-            # Nobody can continue it here: this store was opened without the `Sessions` that
-            # began it. So `delete` only logs that the session stays at the vendor.
+        elif not table.can_judge(row):
+            # Nobody can continue it here. If this store was opened without the `Sessions` that
+            # began it, `delete` only logs that the session stays at the vendor.
             table.close_row(row)
             table.delete(row)
         elif row.session_id is not None:
@@ -190,7 +190,9 @@ def _start(
         if decided is not None:
             return table.as_stored_session(decided, repeated_start=repeated_start)
         started = attrs.evolve(
-            row, record=to_json(result.record), session_id=result.record.session_id
+            row,
+            record=row.with_changes_of(result.record),
+            session_id=result.record.session_id,
         )
         # Stored first, because the session must be deleted one day if it cannot be now.
         # `forget` may have removed the row meanwhile.
@@ -257,7 +259,7 @@ def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) ->
     saved = table.update(
         table.columns.id == row.id,
         table.columns.open_case_key.is_not(None),
-        record=to_json(record),
+        record=row.with_changes_of(record),
         session_id=record.session_id,
         link=link,
         link_expires_at=ends_at,

@@ -94,7 +94,7 @@ def use(
     counts, too.
     """
     row = table.find_newest(table.columns.case_key == key_of(case))
-    if row is None or row.used_at is not None or not table.has_sessions_of(row):
+    if row is None or row.used_at is not None or not table.can_judge(row):
         return False
     if row.session_id is None and not table.finds_by_record(row.name):
         return False
@@ -116,8 +116,8 @@ def use(
         raise
     table.update(*_lease_conditions(table, row), **_changes_of_reading(table, row, result))
     verdict = result
-    last_result = row.read_result()
-    if result.state is SessionState.GONE and last_result is not None:
+    last_result = row.read_result() if result.state is SessionState.GONE else None
+    if last_result is not None:
         verdict = attrs.evolve(
             last_result, changed_settings=result.changed_settings, clock=table.clock
         )
@@ -201,6 +201,11 @@ def _read(table: SessionTable, row: SessionRow, document: Person | None) -> Sess
     """Read a session. Errors: see `Sessions.read`."""
     sessions = table.sessions[row.name]
     record = row.read_record()
+    if record.is_of_later_version:
+        # The vendor's copy of its terms would look like a forged one.
+        raise errors.ConfigurationError(
+            "it was planned by a later version of facematch, which must read it."
+        )
     if record.compared_with is not ComparedWith.DOCUMENT:
         document = None
     return sessions.read(record, document=document)
@@ -212,7 +217,7 @@ def _changes_of_reading(
     """Return the changes to a row that store a reading and end its lease."""
     now = table.now()
     changes: dict[str, object] = {
-        "record": to_json(result.record),
+        "record": row.with_changes_of(result.record),
         "session_id": result.record.session_id,
         "state": result.state.value,
         "look_at": None,

@@ -5,19 +5,20 @@ This module imports SQLAlchemy, so it is imported only when a store is opened.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 import sqlalchemy as sa
 
 from facematch_core.backend.session_types import SessionRecord, SessionResult
-from facematch_core.documents import Document
 from facematch_core.errors import ConfigurationError
 from facematch_core.store.transactions import create_tables, insert_if_new
 
-D = TypeVar("D", bound=Document)
+#: Errors of a JSON text that is no document.
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
 
 #: The schema version. Stores with a different version cannot be opened.
 VERSION: Final = 1
@@ -100,22 +101,35 @@ class SessionRow:
 
     def read_record(self) -> SessionRecord:
         """Return the record; raise `ConfigurationError` if it cannot be read."""
-        return self._read(SessionRecord, self.record)
-
-    def read_result(self) -> SessionResult | None:
-        """Return the last reading, or None; raise `ConfigurationError` if it cannot be read."""
-        return None if self.result is None else self._read(SessionResult, self.result)
-
-    def _read(self, document_type: type[D], text: str) -> D:
-        try:
-            return document_type.from_dict(json.loads(text))
-        except (ValueError, TypeError, KeyError, RecursionError):
-            pass
+        with contextlib.suppress(*_UNREADABLE):
+            return SessionRecord.from_dict(json.loads(self.record))
         # Outside the except block, because the caught error may contain the row.
         raise ConfigurationError(
-            f"The row of session {self.id:.64} cannot be read: restore it from a backup, or delete "
-            "it."
+            f"The row of session {self.id:.64} cannot be read: it was written by a newer "
+            "facematch, or is damaged. Read it with the newest version that you have deployed, or "
+            "restore it from a backup: it says whether the session was used."
         )
+
+    def read_result(self) -> SessionResult | None:
+        """Return the last reading; None if there is none, or if it cannot be read.
+
+        Its record is that of the column `record`. The copy in `result` is for earlier versions.
+        """
+        if self.result is None:
+            return None
+        with contextlib.suppress(*_UNREADABLE):
+            record = {"record": json.loads(self.record)}
+            return SessionResult.from_dict(json.loads(self.result) | record)
+        return None
+
+    def with_changes_of(self, record: SessionRecord) -> str:
+        """Return the row's record as JSON, with the fields that `record` changes.
+
+        So the fields and words of a later version stay as they were written.
+        """
+        read = self.read_record().to_dict()
+        changed = {name: value for name, value in record.to_dict().items() if value != read[name]}
+        return json.dumps(json.loads(self.record) | changed)
 
 
 @attrs.frozen

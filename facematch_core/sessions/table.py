@@ -145,6 +145,10 @@ class SessionTable:
         sessions = self.sessions.get(row.name)
         return sessions is not None and sessions.verifier.backend.name == row.read_record().backend
 
+    def can_judge(self, row: SessionRow) -> bool:
+        """Return whether this store has the `Sessions` of a row and knows what was planned."""
+        return self.has_sessions_of(row) and not row.read_record().is_of_later_version
+
     def close_row(self, row: SessionRow) -> None:
         """Let the next `begin` start another session; this one is never used."""
         self.update(self.columns.id == row.id, **CLOSING_CHANGES)

@@ -106,9 +106,12 @@ class Database(abc.ABC):
         if version == expected:
             return
         self.close()
+        remedy = "deploy a newer facematch"
+        if version < expected:
+            remedy = "use the facematch version that created it"
         raise ConfigurationError(
             f"Schema version {version} of the {self._label} is not supported (expected "
-            f"{expected}): use another database, or the facematch version that created this one."
+            f"{expected}): {remedy}."
         )
 
     def run(

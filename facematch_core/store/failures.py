@@ -113,8 +113,9 @@ def describe_failure(error: Exception, label: str) -> str:
     # `DamagedRow` is a ValueError; sqlite3 says "Could not decode" of text that is not UTF-8.
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
-            f"The {label} is damaged: a row cannot be read. Nothing was counted. Restore a backup, "
-            "or use a new store."
+            f"The {label} has a row that cannot be read: it was written by a newer facematch, or "
+            "is damaged. Nothing was counted. Use the newest version that you have deployed, or "
+            "restore a backup."
         )
     advice = _advice_for(error_code(error))
     return f"The {label} failed ({describe_cause(error)}): {advice}."

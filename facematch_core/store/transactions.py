@@ -182,19 +182,38 @@ def make_tables(connection: sa.Connection) -> int:
 def create_tables(
     connection: sa.Connection, version_table: sa.Table, own_version: int, **values: object
 ) -> int:
-    """Create `version_table` and the tables beside it, if missing; return the schema version.
+    """Create `version_table`, the tables beside it and their columns, if missing.
 
+    A release may add tables, and columns that may be NULL. Its neighbours do not see them, so the
+    schema version stays. It changes only if an earlier release could no longer read or write.
     `values` are for further columns of the row with the version.
+
+    Returns:
+        The schema version.
     """
     if connection.dialect.name == "postgresql":
         # If several processes start at once, only the first to hold the lock creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     version_table.create(connection, checkfirst=True)
     version: int | None = connection.execute(version_table.select()).scalars().first()
+    if version is not None and version != own_version:
+        return version
+    version_table.metadata.create_all(connection)
+    _add_missing_columns(connection, version_table.metadata)
     if version is None:
-        version_table.metadata.create_all(connection)
         connection.execute(version_table.insert().values(version=own_version, **values))
-    return version or own_version
+    return own_version
+
+
+def _add_missing_columns(connection: sa.Connection, metadata: sa.MetaData) -> None:
+    """Add the columns that the tables of an earlier release do not have."""
+    inspector = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        present = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present:
+                definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
 
 
 def reserve(

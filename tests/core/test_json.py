@@ -110,7 +110,7 @@ def test_invalid_call_record_is_refused(change):
     [
         {"schema": 0},
         {"kind": "liveness"},
-        {"decision": "maybe"},
+        {"decision": 1},
         {"score": {"value": 101, "scale": "x"}},
         {"score": {"value": True, "scale": "x"}},
         {"score": 5},

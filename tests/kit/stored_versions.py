@@ -8,6 +8,8 @@ import contextlib
 import os
 import sqlite3
 
+import attrs
+
 
 def dump(path):
     with contextlib.closing(sqlite3.connect(path)) as file:
@@ -17,6 +19,25 @@ def dump(path):
 def schema(path):
     with contextlib.closing(sqlite3.connect(path)) as file:
         return sorted(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+@attrs.frozen
+class Column:
+    """The type of a column, and whether a row may leave it out."""
+
+    type: str
+    may_be_null: bool
+
+
+def columns(path):
+    """Return the columns of all tables, by the names of table and column."""
+    found = {}
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        tables = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for _, name, type_name, is_required, *_ in file.execute(f"PRAGMA table_info({table})"):
+                found[table, name] = Column(type_name, may_be_null=not is_required)
+    return found
 
 
 def restore(text, path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from system.browser import Browser
+from system.postgres import find, running_server
 
 ROOT = Path(__file__).parents[2]
 AXE = "axe-playwright-python==0.1.8"
@@ -137,3 +138,11 @@ def install_from_npm(find_program):
         run(find_program("npm"), "install", *options, *packages, cwd=folder)
 
     return install
+
+
+@pytest.fixture(scope="session")
+def postgres(missing_program):
+    if find("initdb") is None:
+        missing_program("the server of PostgreSQL")
+    with running_server() as server:
+        yield server

@@ -1,14 +1,17 @@
 """Each later version opens the budgets, call logs and sessions that this one has written."""
 
+import contextlib
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
 import attrs
 import pytest
+import sqlalchemy
 from core.sessions.vendor import ManySessions, VendorSession
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 from kit.fakes import picture
-from kit.stored_versions import read_or_write, restore, schema
+from kit.stored_versions import columns, dump, read_or_write, restore
 
 import facematch_core as fm
 from facematch_core.call_log import tables as log_tables
@@ -166,14 +169,17 @@ class Kind:
 
     name: str
     version: int
+    version_table: str
     make: object
     check: object
 
 
 KINDS = [
-    Kind("budgets", transactions.VERSION, make_budgets, check_budgets),
-    Kind("call_log", log_tables.VERSION, make_log, check_log),
-    Kind("sessions", session_rows.VERSION, make_sessions, check_sessions),
+    Kind("budgets", transactions.VERSION, "facematch_store", make_budgets, check_budgets),
+    Kind("call_log", log_tables.VERSION, "facematch_call_log", make_log, check_log),
+    Kind(
+        "sessions", session_rows.VERSION, "facematch_session_store", make_sessions, check_sessions
+    ),
 ]
 
 
@@ -182,12 +188,57 @@ def kind(request):
     return request.param
 
 
-def test_current_version_has_a_file_with_its_schema(kind, tmp_path):
+def test_current_version_has_a_file(kind, tmp_path):
     file = GOLDEN / f"{kind.name}_{kind.version}.sql"
-    kept = read_or_write(file, kind.make, tmp_path / "made.sqlite3")
-    restore(kept, tmp_path / "kept.sqlite3")
+    assert read_or_write(file, kind.make, tmp_path / "made.sqlite3")
+
+
+def test_store_of_an_earlier_release_gets_the_columns_of_this_one(kind, tmp_path):
     kind.make(f"sqlite:///{tmp_path / 'now.sqlite3'}")
-    assert schema(tmp_path / "kept.sqlite3") == schema(tmp_path / "now.sqlite3")
+    now = columns(tmp_path / "now.sqlite3")
+    kept = (GOLDEN / f"{kind.name}_{kind.version}.sql").read_text("utf-8")
+    address = restore(kept, tmp_path / "kept.sqlite3")
+    before = columns(tmp_path / "kept.sqlite3")
+    assert before.items() <= now.items(), "an earlier release still writes these columns"
+    added = [now[name] for name in now.keys() - before]
+    assert all(column.may_be_null for column in added), "an earlier release writes no such column"
+    kind.check(address)
+    assert columns(tmp_path / "kept.sqlite3") == now
+
+
+def test_later_release_adds_tables_and_columns_beside_this_one(tmp_path):
+    address = f"sqlite:///{tmp_path / 'sessions.sqlite3'}"
+    make_sessions(address)
+    later = sqlalchemy.MetaData()
+    for table in session_rows.METADATA.tables.values():
+        table.to_metadata(later)
+    later.tables["facematch_sessions"].append_column(sqlalchemy.Column("later", sqlalchemy.Text))
+    sqlalchemy.Table("facematch_later", later, sqlalchemy.Column("id", sqlalchemy.Integer))
+    version_table = later.tables["facematch_session_store"]
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        for _ in range(2):
+            version = transactions.create_tables(connection, version_table, session_rows.VERSION)
+            assert version == session_rows.VERSION
+    engine.dispose()
+    found = columns(tmp_path / "sessions.sqlite3")
+    assert {("facematch_sessions", "later"), ("facematch_later", "id")} <= found.keys()
+    check_sessions(address)
+
+
+def test_store_of_another_schema_version_stays_as_it_is(kind, tmp_path):
+    """Only a release that the other one could no longer read or write has another version."""
+    file = tmp_path / "later.sqlite3"
+    address = f"sqlite:///{file}"
+    kind.make(address)
+    later = kind.version + 1
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"UPDATE {kind.version_table} SET version = {later}")
+        connection.commit()
+    before = dump(file)
+    with pytest.raises(fm.ConfigurationError, match=f"version {later} .*newer facematch"):
+        kind.make(address)
+    assert dump(file) == before
 
 
 def test_file_of_each_version_is_read_and_continued(kind, tmp_path):
