@@ -1,8 +1,8 @@
 """The `facematch` command. Each subcommand is a click command in a module of its own.
 
 - A *target* is the backend or the profile that a command uses.
-- The *setup* of a target says how its verifier is opened; a failover or share has one for
-  each member.
+- The *setup* of a target says how its verifier is opened; a failover has one for each
+  member.
 - A *batch* is the work of `verify --pairs`; a *pair* is a line of its file.
 - The *journal* of a batch, `OUT.calls`, says which calls were begun. An *answered* line has a
   result; an *unknown* line has none, although its call may have been charged; both are *finished*:

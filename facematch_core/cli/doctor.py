@@ -5,12 +5,14 @@ Imports and opens plug-ins, but creates no files, calls no servers, and shows no
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,19 +39,21 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 @target_options
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Show the installed backends, the chosen backend, and the source of each setting.
+    """Show the chosen backend, the source of each setting, and the installed backends.
 
     Shows no keys, sends nothing, and creates no files. The exit code is 4 if the chosen backend
     cannot be used.
     """
     target = Target.of(options)
+    chosen = _examine(target)
     report = {
         "facematch": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "configuration": _configuration(target),
-        **_examine(target),
-        "backends": inspect_backends(),
+        "namesake": _namesake(),
+        **chosen,
+        "backends": inspect_backends(_named_backends(target, chosen)),
     }
     if as_json:
         print_json(report)
@@ -70,12 +74,8 @@ def _examine(target: Target) -> dict[str, Any]:
         "policies": {},
         "diagnosis": {},
         "hosts": [],
-        "group": None,
         "members": [],
-        "percent": {},
     }
-    from facematch_core.config.opening import check_log_of
-
     # Filled when the settings are read, and needed if the backend then cannot be opened.
     secrets: list[str] = []
     try:
@@ -85,18 +85,12 @@ def _examine(target: Target) -> dict[str, Any]:
         )
         has_members = any(profile.name != name for profile in profiles)
         if has_members:
-            assert target.loaded_config is not None  # noqa: S101 - the profiles are its own
-            assert name is not None  # noqa: S101 - the profiles have been found by it
-            profile = target.loaded_config.profile(name)
-            report["group"] = profile.group
-            report["percent"] = dict(profile.percent)
-            check_log_of(profile)
             for profile in profiles:
                 member = _examine(Target(profile=profile.name, config=target.config))
                 report["members"].append(member)
                 if not member["usable"] and report["problem"] is None:
                     report["problem"] = (
-                        f"The {report['group']} cannot be opened without its member {profile.name}."
+                        f"The failover cannot be opened without its member {profile.name}."
                     )
         else:
             _examine_one(target, next(iter(profiles), None), report, secrets)
@@ -163,8 +157,29 @@ def _setting(name: str, value: str, origin: str) -> dict[str, str]:
     return {"name": name, "value": value, "origin": origin}
 
 
-def inspect_backends() -> list[dict[str, Any]]:
-    """Return the installed backends as JSON. A broken backend has a `problem` and no abilities."""
+def _namesake() -> str | None:
+    """Return the version of the other project that PyPI has as `facematch`, if it is installed."""
+    try:
+        return metadata.version("facematch")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _named_backends(target: Target, chosen: Mapping[str, Any]) -> set[str]:
+    """Return the backends that are chosen, or named in the configuration file."""
+    names = {chosen["backend"], *(member["backend"] for member in chosen["members"])}
+    with contextlib.suppress(FaceMatchError):  # the report on the chosen backend has told it
+        if target.loaded_config is not None:
+            names |= {profile.backend for profile in target.loaded_config.profiles.values()}
+    return names
+
+
+def inspect_backends(named: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Return the installed backends as JSON. A broken backend has a `problem` and no abilities.
+
+    A backend is `configured` if it is among `named`, has a variable in the environment, or comes
+    from another package.
+    """
     from facematch_core.backend import Backend
     from facematch_core.config.opening import VerifierSetup
     from facematch_core.config.plugins import available_backends, backend_class
@@ -173,9 +188,13 @@ def inspect_backends() -> list[dict[str, Any]]:
     for info in available_backends():
         abilities: dict[str, Any] = dict.fromkeys(_abilities(Backend))
         problem = info.problem
+        is_configured = info.name in named or info.distribution != "facematch-core"
         try:
             if problem is None:
-                abilities = _abilities(backend_class(info.name))
+                imported = backend_class(info.name)
+                abilities = _abilities(imported)
+                variables = imported.environment_variables.values()
+                is_configured = is_configured or any(map(os.environ.get, variables))
                 VerifierSetup.of(info.name).open_backend().close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - show the other plug-ins, too
             problem = _problem(error)
@@ -183,6 +202,7 @@ def inspect_backends() -> list[dict[str, Any]]:
             "name": info.name,
             "distribution": info.distribution,
             "version": info.version,
+            "configured": is_configured,
             "usable": problem is None,
             "problem": problem,
         }
@@ -265,10 +285,16 @@ def _configuration(target: Target) -> str:
 
 def _show(report: Mapping[str, Any]) -> None:
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
+    if report["namesake"] is not None:
+        say(
+            f"note: the package facematch {report['namesake']} is another project, and its command "
+            "replaces ours: uninstall it, then install facematch-core again."
+        )
     say(f"configuration: {report['configuration']}")
     _show_with_members(report)
+    configured = [backend for backend in report["backends"] if backend["configured"]]
     rows = []
-    for backend in report["backends"]:
+    for backend in configured:
         usable = "yes" if backend["usable"] else "no"
         origin = ""
         if backend["distribution"] != "facematch-core":
@@ -287,20 +313,24 @@ def _show(report: Mapping[str, Any]) -> None:
         rows.append((backend["name"], usable, supported, threshold, origin))
     columns = ("installed backend", "usable without a profile", "supports", "threshold", "from")
     print_table(columns, rows, prose=("supports",))
-    for backend in report["backends"]:
+    for backend in configured:
         if backend["problem"] is not None and backend["name"] != report["backend"]:
             say(f"  {backend['name']}: {backend['problem']}")
+    others = [backend["name"] for backend in report["backends"] if not backend["configured"]]
+    if others:
+        say(
+            f"not configured: {', '.join(others)} "
+            "(`facematch doctor --backend NAME` says what one needs)"
+        )
 
 
 def _show_with_members(report: Mapping[str, Any]) -> None:
-    """Print the report on a backend, or on a failover or share and then on each member."""
+    """Print the report on a backend, or on a failover and then on each member."""
     if not report["members"]:
         _show_chosen(report)
         return
-    names = [member["profile"] for member in report["members"]]
-    if report["percent"]:
-        names = [f"{name} ({format_number(report['percent'][name])} %)" for name in names]
-    say(f"{report['group']}: {report['profile']}, of {', '.join(names)}")
+    names = ", ".join(member["profile"] for member in report["members"])
+    say(f"failover: {report['profile']}, of {names}")
     for member in report["members"]:
         _show_with_members(member)
     if not report["usable"]:

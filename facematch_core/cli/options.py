@@ -106,7 +106,7 @@ call_options = join_options(
     click.option(
         "--caller-ref",
         metavar="TEXT",
-        help="Your own reference for the person. A share chooses the member by it.",
+        help="Your own reference for the person.",
     ),
     click.option("--keep", is_flag=True, help="Ask the vendor to store a record of the call."),
     json_option,
@@ -220,14 +220,9 @@ class Target:
 
 def single_setups(setup: AnySetup) -> list[VerifierSetup]:
     """Return the setups of all backends that a setup has, in the order of its members."""
-    from facematch_core.config.opening import GroupSetup
+    from facematch_core.config.opening import FailoverSetup
 
-    if not isinstance(setup, GroupSetup):
-        return [setup]
-    setups = []
-    for member in setup.members.values():
-        setups += single_setups(member)
-    return setups
+    return list(setup.members.values()) if isinstance(setup, FailoverSetup) else [setup]
 
 
 def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:

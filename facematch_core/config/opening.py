@@ -1,7 +1,7 @@
 """Open verifiers and sessions by the name of a backend or of a profile.
 
 open_verifier(backend or profile)
-    find_setup(...)        a setup of one backend or of a group: resolved, nothing is open yet
+    find_setup(...)        a setup of one backend or a failover: resolved, nothing is open yet
         Config             the configuration file: profiles by name
         resolve_settings   each setting of the backend, with its origin (`settings`)
     setup.open(...)        the backend, the profile's policies and stores, then the verifier
@@ -10,11 +10,10 @@ open_verifier(backend or profile)
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
@@ -32,14 +31,11 @@ from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import Secret
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.call.verdict import check_deadline_s, check_defaults
-from facematch_core.call_log import CallLog
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.sql import open_database
 from facematch_core.verifier.failover import Failover
-from facematch_core.verifier.shadow import Shadow, ShadowCall, check_fraction
-from facematch_core.verifier.share import Share, check_percent
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .in_tests import REQUIRED_OF_SESSIONS
@@ -93,18 +89,17 @@ def open_verifier(
 ) -> Verifier:
     """Open a verifier by the name of a backend or of a profile.
 
-    A profile with `members` opens a `Failover`, or a `Share` if it also has `percent`. A profile
-    with `candidate` opens a `Shadow`. Any other profile, or a backend's name, opens a
-    `FaceVerifier`. Use `Verifier` as the type annotation to accept all of them.
+    A profile with `members` opens a `Failover`. Any other profile, or a backend's name, opens a
+    `FaceVerifier`. Use `Verifier` as the type annotation to accept both.
 
     Args:
         backend: A name from `available_backends`, such as ``local``.
         profile: A profile of the configuration file, instead of `backend`.
         config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own file.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
-            a setting of the backend and overrides the profile and the environment. A failover or
-            a share passes the arguments to its members, except `log`, and accepts no thresholds,
-            policies or settings. A shadow passes them to its verifier, and takes `asks_if`.
+            a setting of the backend and overrides the profile and the environment. A failover
+            passes the arguments to its members, except `deadline_s` and `log`, and accepts no
+            thresholds, policies or settings.
 
     Raises:
         BackendUnavailable: the plug-in is not installed or cannot be used.
@@ -119,7 +114,6 @@ def open_verifier(
     """
     arguments = _take_arguments(keywords)
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
-    _refuse_asks_if(arguments, setup)
     return setup.open(**arguments)
 
 
@@ -184,10 +178,9 @@ def open_sessions(
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
     if not isinstance(setup, VerifierSetup):
         raise ConfigurationError(
-            f"{setup.profile.location} is a {setup.profile.group}, and sessions need a single "
-            f"backend: open the sessions of a member: {', '.join(setup.members)}."
+            f"{setup.profile.location} is a failover, and sessions need a single backend: open "
+            f"the sessions of a member: {', '.join(setup.members)}."
         )
-    _refuse_asks_if(arguments, setup)
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
         required = REQUIRED_OF_SESSIONS.get(setup.backend.name, Environment.PRODUCTION)
         arguments.setdefault("require_environment", required)
@@ -261,17 +254,8 @@ def find_setup(
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
     """Remove the verifier's arguments from `keywords` and return them; the settings stay."""
-    names = (face_verifier_arguments() | {"asks_if"}) & keywords.keys()
+    names = face_verifier_arguments() & keywords.keys()
     return {name: keywords.pop(name) for name in names}
-
-
-def _refuse_asks_if(arguments: Mapping[str, object], setup: AnySetup) -> None:
-    """Raise `ConfigurationError` if `asks_if` is given and no candidate is asked."""
-    is_shadow = setup.profile is not None and setup.profile.group == "shadow"
-    if "asks_if" in arguments and not is_shadow:
-        raise ConfigurationError(
-            "asks_if is an argument of a shadow: name a profile that has a candidate."
-        )
 
 
 @attrs.frozen(kw_only=True)
@@ -297,8 +281,7 @@ class VerifierSetup:
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
         """Open a verifier. `arguments` override the profile's arguments.
 
-        With `opens_stores=False`, the addresses of a budget's store and of a log are checked, but
-        neither is opened.
+        With `opens_stores=False`, the address of a budget's store is checked, but not opened.
         """
         profile = self.profile
         with contextlib.ExitStack() as stack:
@@ -307,8 +290,6 @@ class VerifierSetup:
             if profile is not None:
                 policies = _policy_arguments(profile, backend, arguments, opens_stores=opens_stores)
                 arguments = {**profile.verifier, **policies, **arguments}
-                if "log" not in arguments:
-                    arguments["log"] = _open_log(profile, opens_stores=opens_stores)
             verifier = FaceVerifier(backend, **arguments)
             stack.pop_all()
         return verifier
@@ -332,87 +313,51 @@ class VerifierSetup:
 
 
 @attrs.frozen(kw_only=True)
-class GroupSetup:
-    """A failover, a share or a shadow that is not open yet.
+class FailoverSetup:
+    """A failover that is not open yet.
 
     Attributes:
-        profile: The profile of the group.
+        profile: The profile of the failover.
         members: The setups of its members, by the names of their profiles, in order.
     """
 
     profile: Profile
-    members: Mapping[str, VerifierSetup | GroupSetup]
+    members: Mapping[str, VerifierSetup]
 
-    def open(
-        self, *, asks_if: Callable[[ShadowCall], bool] | None = None, **arguments: Any
-    ) -> Verifier:
-        """Open the members and the group; which arguments a member gets: see `open_verifier`.
+    def open(self, **arguments: Any) -> Failover:
+        """Open the members and the failover; which arguments a member gets: see `open_verifier`.
 
         Raises:
-            ConfigurationError: an argument belongs to a member, or a shadow has no log.
+            ConfigurationError: an argument belongs to a member.
         """
-        profile = self.profile
-        clock = arguments.get("clock")
-        if profile.group != "shadow":
-            _refuse_arguments_of_members(arguments, profile)
-        own: dict[str, Any] = {"log": _take_log(arguments, profile), "clock": clock}
-        if profile.group == "failover":
-            # Shared by all members, so no member gets it.
-            own["deadline_s"] = arguments.pop("deadline_s", None)
-            if own["deadline_s"] is None:
-                own["deadline_s"] = profile.verifier.get("deadline_s")
-        elif profile.group == "share":
-            own |= {"percent": profile.percent, "key": _read_share_key(profile)}
-        else:
-            if own["log"] is None:
+        for name in (*_THRESHOLDS, "policies"):
+            if arguments.get(name) is not None:
                 raise ConfigurationError(
-                    f"{profile.location} needs a table log with store and key, or an argument log="
+                    f"{self.profile.location} is a failover, whose members have their own {name}: "
+                    "set it in the profile of each member."
                 )
-            own["asks_if"] = asks_if
-            if profile.fraction is not None:
-                own["fraction"] = profile.fraction
+        # Shared by all members, so no member gets it.
+        deadline_s = arguments.pop("deadline_s", None)
+        if deadline_s is None:
+            deadline_s = self.profile.verifier.get("deadline_s")
+        log = arguments.pop("log", None)
         with contextlib.ExitStack() as stack:
-            members: dict[str, Any] = {}
-            for name, member in self.members.items():
-                # A candidate is not the caller's: it gets nothing but the clock of a test.
-                is_candidate = name == profile.candidate
-                members[name] = member.open(**({"clock": clock} if is_candidate else arguments))
+            members: dict[str, FaceVerifier] = {}
+            for name, setup in self.members.items():
+                members[name] = setup.open(**arguments)
                 stack.callback(members[name].close)
-            verifier: Verifier
-            if profile.group == "shadow":
-                verifier = Shadow(members[profile.answering], members[profile.candidate], **own)
-            elif profile.group == "share":
-                verifier = Share(members, **own)
-            else:
-                verifier = Failover(members, **own)
-            stack.pop_all()
-        return verifier
-
-
-#: A resolved verifier of any kind that is not open yet.
-AnySetup: TypeAlias = VerifierSetup | GroupSetup
-
-
-def _refuse_arguments_of_members(arguments: Mapping[str, object], profile: Profile) -> None:
-    """Raise `ConfigurationError` for an argument that each member has for itself."""
-    for name in (*_THRESHOLDS, "policies"):
-        if arguments.get(name) is not None:
-            raise ConfigurationError(
-                f"{profile.location} is a {profile.group}, whose members have their own {name}: "
-                "set it in the profile of each member."
+            failover = Failover(
+                members, deadline_s=deadline_s, log=log, clock=arguments.get("clock")
             )
+            stack.pop_all()
+        return failover
 
 
-def _read_share_key(profile: Profile) -> str | None:
-    """Return the secret key of a share's profile, or None if it has none."""
-    if profile.key is None:
-        return None
-    source = TomlValues(profile.folder)
-    secret: Secret = convert(profile.key, Secret, key=f"{profile.location}: key", source=source)
-    return secret.reveal()
+#: A resolved verifier of either kind that is not open yet.
+AnySetup: TypeAlias = VerifierSetup | FailoverSetup
 
 
-#: Types of a profile's keys, without the policy tables, `settings` and the keys of a group.
+#: Types of a profile's keys, without the policy tables, `settings` and `members`.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
@@ -448,16 +393,7 @@ _PROFILE_TYPES: Final = {
     **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
     "settings": dict[str, Any],
     "members": tuple[str, ...],
-    "percent": dict[str, float],
-    "key": Any,  # read when the profile is opened, because its variable may be unset
-    "verifier": str,
-    "candidate": str,
-    "fraction": float,
-    "log": dict[str, Any],
 }
-
-#: Types of the keys of a profile's table `log`, which are read when the profile is opened.
-_LOG_TYPES: Final = {"store": Any, "key": Any}
 
 #: Length in seconds of the window that a key of `rate_limit` limits.
 _WINDOW_LENGTHS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
@@ -486,34 +422,27 @@ class Config:
         return self.profiles[name]
 
     def member_profiles(self, name: str) -> tuple[Profile, ...]:
-        """Return the other profiles of a group; for one backend, its own profile."""
+        """Return the profiles of a failover's members; for one backend, its own profile."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
-        members = []
+        possible_members = {
+            other.name: other for other in self.profiles.values() if not other.members
+        }
         for member in profile.members:
-            groups = _GROUPS[profile.group].possible_members
-            if profile.candidate and member == profile.answering:
-                groups = _GROUPS_OF_ANSWERING
-            possible_members = {
-                other.name: other for other in self.profiles.values() if other.group in groups
-            }
             if member not in possible_members:
-                kinds = " or ".join(_KINDS_OF_PROFILES[group] for group in groups)
                 raise ConfigurationError(
-                    f"{profile.location}: member {member[:60]!r} is not a profile {kinds}; "
+                    f"{profile.location}: member {member[:60]!r} is not a profile of one backend; "
                     f"{suggest_name(member, possible_members)}"
                 )
-            members.append(possible_members[member])
-        return tuple(members)
+        return tuple(possible_members[member] for member in profile.members)
 
     def setup_of(
         self, profile: str | None = None, *, settings: Mapping[str, object] | None = None
     ) -> AnySetup:
         """Return the setup of a profile, by default of `default_profile`.
 
-        `settings` override the profile's; a failover and a share have none. Errors: see
-        `open_verifier`.
+        `settings` override the profile's; a failover has none. Errors: see `open_verifier`.
         """
         name = self.default_profile if profile is None else profile
         if name is None:
@@ -530,8 +459,11 @@ class Config:
                 f"{chosen.location} has members, and {setting[:60]!r} is not an argument of a "
                 "verifier: put settings into the profile of a member."
             )
-        members = {member.name: self.setup_of(member.name) for member in self.member_profiles(name)}
-        return GroupSetup(profile=chosen, members=members)
+        members = {
+            member.name: VerifierSetup.of(member.backend, profile=member)
+            for member in self.member_profiles(name)
+        }
+        return FailoverSetup(profile=chosen, members=members)
 
 
 def user_file() -> Path:
@@ -592,28 +524,21 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 
 def _read_profile(path: Path, name: str, table: object) -> Profile:
     location = f"{path} [profiles.{name[:60]}]"
-    values = convert_table(table, _PROFILE_TYPES, location, path.parent)
-    log = convert_table(values.pop("log", {}), _LOG_TYPES, f"{location} log", path.parent)
+    values = convert_table(
+        table,
+        _PROFILE_TYPES,
+        location,
+        path.parent,
+        other_place=f"a setting of the backend belongs in [profiles.{name[:60]}.settings]",
+    )
     members = values.pop("members", None)
-    if "candidate" in values:
-        members = _check_shadow(values, members, location)
-    elif members is None:
-        if "backend" not in values:
-            raise ConfigurationError(
-                f"{location} needs backend, the name of a backend, or members, the profiles of a "
-                "failover or a share, or verifier and candidate, the profiles of a shadow."
-            )
-        for shadow_key in _GROUPS["shadow"].own_keys & values.keys():
-            raise ConfigurationError(
-                f"{location}: {shadow_key} needs candidate, the profile to try."
-            )
-        for group_key in _GROUPS["share"].own_keys & values.keys():
-            raise ConfigurationError(
-                f"{location}: {group_key} needs members, the profiles to share."
-            )
-    else:
-        group = "share" if "percent" in values else "failover"
-        _check_group(values, members, location, group=group)
+    if members is not None:
+        _check_failover(values, members, location)
+    elif "backend" not in values:
+        raise ConfigurationError(
+            f"{location} needs backend, the name of a backend, or members, the profiles of a "
+            "failover."
+        )
     policies = {
         policy: convert_table(values.pop(policy), types, f"{location} {policy}", path.parent)
         for policy, types in POLICY_TABLES.items()
@@ -623,10 +548,6 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
     try:
         check_defaults(**thresholds)
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
-        if "percent" in values:
-            check_percent(values["percent"], dict.fromkeys(members or ()))
-        if "fraction" in values:
-            check_fraction(values["fraction"])
     except ConfigurationError as error:
         raise ConfigurationError(f"{location}: {error.message}") from None
     return Profile(
@@ -635,12 +556,6 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         folder=path.parent,
         backend=values.pop("backend", ""),
         members=members or (),
-        percent=values.pop("percent", {}),
-        key=values.pop("key", None),
-        answering=values.pop("verifier", ""),
-        candidate=values.pop("candidate", ""),
-        fraction=values.pop("fraction", None),
-        log=log,
         settings=values.pop("settings", {}),
         policies=policies,
         sessions={key: values.pop(key) for key in SESSION_KEYS if key in values},
@@ -648,69 +563,17 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
     )
 
 
-@attrs.frozen
-class GroupKind:
-    """What a profile of a group may say."""
-
-    #: The keys of such a profile, without `members` and `log`.
-    own_keys: frozenset[str]
-    #: The groups that its members may be; empty text means one backend.
-    possible_members: tuple[str, ...]
-
-
-#: The kinds of groups, by `Profile.group`.
-_GROUPS: Final = {
-    "failover": GroupKind(frozenset({"deadline_s"}), ("",)),
-    "share": GroupKind(frozenset({"percent", "key"}), ("", "failover")),
-    "shadow": GroupKind(frozenset({"verifier", "candidate", "fraction"}), ("",)),
-}
-#: What messages call a profile of each kind.
-_KINDS_OF_PROFILES: Final = {
-    "": "of one backend",
-    "failover": "of a failover",
-    "share": "of a share",
-}
-#: The groups that the verifier of a shadow may be.
-_GROUPS_OF_ANSWERING: Final = ("", "failover", "share")
-
-
-def _check_shadow(
-    values: Mapping[str, Any], members: tuple[str, ...] | None, location: str
-) -> tuple[str, str]:
-    """Return the names of a shadow's two profiles; raise if the profile has other keys."""
-    if "verifier" not in values:
-        raise ConfigurationError(
-            f"{location}: candidate needs verifier, the profile that answers, because nobody gets "
-            "the candidate's answers."
-        )
-    foreign_keys = values.keys() - _GROUPS["shadow"].own_keys
-    if members is not None:
-        foreign_keys |= {"members"}
-    if foreign_keys:
-        raise ConfigurationError(
-            f"{location}: {min(foreign_keys)} belongs to the verifier or the candidate, not to a "
-            "shadow: set it in their profiles."
-        )
-    if values["verifier"] == values["candidate"]:
-        raise ConfigurationError(f"{location}: verifier and candidate are the same profile.")
-    return values["verifier"], values["candidate"]
-
-
-def _check_group(
-    values: Mapping[str, Any], members: tuple[str, ...], location: str, *, group: str
-) -> None:
-    """Raise if a failover or a share has other keys than its own, or wrong members.
+def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], location: str) -> None:
+    """Raise if the profile of a failover has a member's keys, or a wrong list of members.
 
     `values` are the keys of the profile without `members`.
     """
-    if "key" in values and group == "failover":
-        raise ConfigurationError(f"{location}: key needs percent, the percentages of a share.")
-    foreign_keys = values.keys() - _GROUPS[group].own_keys
-    if foreign_keys:
-        raise ConfigurationError(
-            f"{location}: {min(foreign_keys)} belongs to a member, not to a {group}: set it in "
-            "the profile of each member."
-        )
+    for key in values:
+        if key != "deadline_s":
+            raise ConfigurationError(
+                f"{location}: {key} belongs to a member, not to a failover: set it in the profile "
+                "of each member."
+            )
     if not members or len(set(members)) < len(members):
         raise ConfigurationError(
             f"{location}: members is empty or names a profile twice: name each profile once."
@@ -719,8 +582,6 @@ def _check_group(
 
 #: The open stores by address. Weak, so that a store is closed with the last verifier that uses it.
 _OPEN_STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
-#: The open call logs by address and digest of the key, for the same reason.
-_OPEN_LOGS: weakref.WeakValueDictionary[tuple[str, bytes], CallLog] = weakref.WeakValueDictionary()
 #: The `store` of a budget that each process counts for itself.
 _IN_MEMORY: Final = "memory"
 #: The store of all these budgets.
@@ -825,45 +686,6 @@ def _open_store(setting: object, profile: Profile, *, opens_stores: bool) -> Cal
         store = SqlStore(address)
         _OPEN_STORES[address] = store
     return store
-
-
-def _take_log(arguments: dict[str, Any], profile: Profile) -> CallLog | None:
-    """Remove `log` from a group's arguments; return it, or else the log of the profile."""
-    if "log" in arguments:
-        log: CallLog | None = arguments.pop("log")
-        return log
-    return _open_log(profile, opens_stores=True)
-
-
-def check_log_of(profile: Profile) -> None:
-    """Raise `ConfigurationError` if a profile's log cannot be opened. Opens nothing."""
-    _open_log(profile, opens_stores=False)
-
-
-def _open_log(profile: Profile, *, opens_stores: bool) -> CallLog | None:
-    """Open the log of a profile, or return None if it has none, or if nothing is to be opened."""
-    if not profile.log:
-        return None
-    for name in _LOG_TYPES:
-        if name not in profile.log:
-            raise ConfigurationError(f"{profile.location} log needs {name}.")
-    location = f"{profile.location} log"
-    source = TomlValues(profile.folder)
-    secret: Secret = convert(profile.log["key"], Secret, key=f"{location}: key", source=source)
-    try:
-        address = _read_address(profile.log["store"], profile.folder, key="store")
-        if not opens_stores:
-            open_database(address).close()  # checks the address
-            return None
-        # With another key, the log itself refuses to open.
-        identity = (address, hashlib.blake2b(secret.reveal().encode()).digest())
-        log = _OPEN_LOGS.get(identity)
-        if log is None:
-            log = CallLog(address, key=secret)
-            _OPEN_LOGS[identity] = log
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{location}: {error.message}") from None
-    return log
 
 
 def _read_address(setting: object, folder: Path, *, key: str) -> str:

@@ -11,7 +11,7 @@ import enum
 import os
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,29 +36,17 @@ class ResolvedSetting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile of a configuration file: one backend, or a group of other profiles."""
+    """A profile of a configuration file: one backend, or a failover of other profiles."""
 
     name: str
     #: The file and the profile, as shown in messages.
     location: str
     #: The configuration file's folder, to which the profile's paths are relative.
     folder: Path
-    #: The name of the backend; empty for a group.
+    #: The name of the backend; empty for a failover.
     backend: str = ""
-    #: The names of a group's other profiles, those of a shadow included; empty for one backend.
+    #: The names of the profiles of a failover's members; empty for one backend.
     members: tuple[str, ...] = ()
-    #: The percentage of each member of a share, 0-100; empty for any other profile.
-    percent: Mapping[str, float] = attrs.field(factory=dict)
-    #: The unread reference to the secret key of a share; None if it has none.
-    key: object = attrs.field(default=None, repr=False)
-    #: The profile that a shadow answers by; empty for any other profile.
-    answering: str = ""
-    #: The profile that a shadow tries; empty for any other profile.
-    candidate: str = ""
-    #: The share of calls that a shadow draws, 0-1; None for the default.
-    fraction: float | None = None
-    #: The unread references to the store and the key of a call log; empty without a log.
-    log: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
     #: Arguments of `open_sessions`: the checks that a session must report and pass.
@@ -67,15 +55,6 @@ class Profile:
     settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: The converted policy tables (``budget``, ``retry``...) by name.
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
-
-    @property
-    def group(self) -> str:
-        """The kind of a group: ``failover``, ``share`` or ``shadow``; empty for one backend."""
-        if self.candidate:
-            return "shadow"
-        if self.percent:
-            return "share"
-        return "failover" if self.members else ""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,14 +71,17 @@ def resolve_settings(
 ) -> tuple[ResolvedSetting, ...]:
     """Resolve each setting: from the arguments, else the profile, the environment, the default."""
     declared = declared_settings(cls)
-    for name in arguments.keys() - declared.keys():
-        hint = kinds.suggest_name(name, {*declared, *face_verifier_arguments()})
-        raise ConfigurationError(f"The backend {cls.name} has no setting {name[:60]!r}; {hint}")
+    unknown = _first_unknown(arguments, declared)
+    if unknown is not None:
+        hint = kinds.suggest_name(unknown, {*declared, *face_verifier_arguments()})
+        raise ConfigurationError(f"The backend {cls.name} has no setting {unknown[:60]!r}; {hint}")
     if profile is not None:
-        for name in profile.settings.keys() - declared.keys():
-            hint = kinds.suggest_name(name, declared)
+        unknown = _first_unknown(profile.settings, declared)
+        if unknown is not None:
+            hint = kinds.suggest_name(unknown, declared)
             raise ConfigurationError(
-                f"{profile.location}: the backend {cls.name} has no setting {name[:60]!r}; {hint}"
+                f"{profile.location}: the backend {cls.name} has no setting {unknown[:60]!r}; "
+                f"{hint}"
             )
     return tuple(_resolve(cls, setting, arguments, profile) for setting in declared.values())
 
@@ -190,19 +172,30 @@ def declared_settings(cls: type[Backend]) -> dict[str, DeclaredSetting]:
 
 
 def convert_table(
-    table: object, types: Mapping[str, Any], location: str, folder: Path
+    table: object, types: Mapping[str, Any], location: str, folder: Path, other_place: str = ""
 ) -> dict[str, Any]:
-    """Convert a TOML table to the given types by key. Paths are relative to `folder`."""
+    """Convert a TOML table to the given types by key. Paths are relative to `folder`.
+
+    `other_place` says, for an error, where a key that is not in `types` may belong.
+    """
     if not isinstance(table, dict):
         raise ConfigurationError(f"{location} must be a table, not {kinds.describe_value(table)}.")
-    for key in table.keys() - types.keys():
-        hint = kinds.suggest_name(key, types)
-        raise ConfigurationError(f"{location}: unknown key {key[:60]!r}; {hint}")
+    unknown = _first_unknown(table, types)
+    if unknown is not None:
+        hint = kinds.suggest_name(unknown, types)
+        if other_place:
+            hint = f"{hint.rstrip('.')} ({other_place})."
+        raise ConfigurationError(f"{location}: unknown key {unknown[:60]!r}; {hint}")
     source = TomlValues(folder)
     return {
         key: convert(value, types[key], key=f"{location}: {key}", source=source)
         for key, value in table.items()
     }
+
+
+def _first_unknown(written: Iterable[str], known: Collection[str]) -> str | None:
+    """Return the first name that is not known, in the order in which they were written."""
+    return next((name for name in written if name not in known), None)
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:

@@ -1,9 +1,7 @@
-import asyncio
 from functools import partial
 
 import attrs
 import pytest
-import tomli_w
 from kit.fakes import ALL_CAPABILITIES, PROBE, REFERENCE, FakeBackend, open_profile
 
 import facematch_core as fm
@@ -179,155 +177,37 @@ def test_invalid_failover_profile_is_refused_with_the_reason(opened, ha, says):
         opened(profiles, "ha")
 
 
-SHARE = {**HA, "split": {"members": ["ha", "shop"], "percent": {"ha": 90, "shop": 10}}}
-SPLIT = SHARE["split"]
-
-
-def test_profile_with_percent_opens_a_share(opened, monkeypatch):
-    verifier = opened(SHARE, "split", deadline_s=7)
-    assert isinstance(verifier, fm.Share)
-    assert verifier.percent == {"ha": 90, "shop": 10}
-    assert isinstance(verifier.members["ha"], fm.Failover)
-    assert verifier.members["shop"].thresholds(fm.Operation.MATCH).threshold.value == 40
-    assert [member.deadline_s for member in verifier.members.values()] == [7, 7]
-    callers = [f"customer-{number}" for number in range(200)]
-    keyed = {**SHARE, "split": {**SPLIT, "key": {"env": "SHARE_KEY"}}}
-    with pytest.raises(fm.ConfigurationError, match="SHARE_KEY"):
-        opened(keyed, "split")
-    monkeypatch.setenv("SHARE_KEY", CANARY)
-    secret = opened(keyed, "split")
-    in_python = fm.Share(verifier.members, SPLIT["percent"], key=CANARY)
-    assert list(map(secret.choose, callers)) == list(map(in_python.choose, callers))
-
-
 @pytest.mark.parametrize(
-    ("split", "says"),
+    ("table", "says"),
     [
-        ({**SPLIT, "percent": {"ha": 90, "shop": 20}}, r"\[profiles\.split\]: percent.*not 110"),
-        ({**SPLIT, "percent": {"ha": 100}}, "one number for each member"),
-        ({**SPLIT, "percent": 90}, "percent must be"),
-        ({**SPLIT, "deadline_s": 9}, "deadline_s belongs to a member, not to a share"),
-        ({**SPLIT, "key": CANARY}, "key: a secret must not be in the file"),
-        ({"members": ["shop"], "key": {"env": "X"}}, "key needs percent"),
-        ({"backend": "one", "percent": {"shop": 100}}, "percent needs members"),
-        ({"members": ["other"], "percent": {"other": 100}}, "one backend or of a failover"),
-        ({"members": [], "percent": {}}, "members is empty"),
+        ({"backend": "one", "api_key": "k"}, r"'api_key'.*\[profiles\.shop\.settings\]"),
+        ({"backend": "one", "zebra": 1, "apple": 2, "mango": 3}, "'zebra'"),
+        ({"backend": "keyed", "settings": {"zebra": 1, "apple": 2}}, "no setting 'zebra'"),
     ],
     ids=str,
 )
-def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
-    nested_share = {"members": ["shop"], "percent": {"shop": 100}}
-    with pytest.raises(fm.ConfigurationError, match=says) as caught:
-        opened({**HA, "other": nested_share, "split": split}, "split")
-    assert CANARY not in str(caught.value)
+def test_first_unknown_key_is_named_with_the_place_where_it_belongs(opened, table, says):
+    with pytest.raises(fm.ConfigurationError, match=says):
+        opened({"shop": table})
 
 
-LOG = {"store": "sqlite:///calls.sqlite3", "key": {"env": "LOG_KEY"}}
-TRIAL = {
-    **SHARE,
-    "new": {"backend": "two", "threshold": 70, "budget": {"cap": 1, "store": "memory"}},
-    "trial": {"verifier": "split", "candidate": "new", "fraction": 1, "log": LOG},
-}
+def test_first_unknown_argument_is_named(opened):
+    with pytest.raises(fm.ConfigurationError, match="no setting 'zebra'"):
+        opened({"shop": profile()}, zebra=1, apple=2)
 
 
-@pytest.fixture
-def _log_key(monkeypatch):
-    monkeypatch.setenv("LOG_KEY", CANARY)
-
-
-@pytest.mark.usefixtures("_log_key")
-def test_profile_with_a_candidate_opens_a_shadow(opened, tmp_path):
-    events = []
-    refused = {"new customer"}
-    verifier = opened(
-        TRIAL,
-        "trial",
-        deadline_s=7,
-        on_event=events.append,
-        asks_if=lambda call: call.caller_ref not in refused,
-    )
-    assert isinstance(verifier, fm.Shadow)
-    assert isinstance(verifier.verifier, fm.Share)
-    assert [member.deadline_s for member in verifier.verifier.members.values()] == [7, 7]
-    assert verifier.candidate.deadline_s is None
-    for customer in ("a", "b", "new customer"):
-        verifier.verify(PROBE, REFERENCE, caller_ref=customer)
-    assert verifier.wait(30)
-    assert verifier.counts == {"answered": 1, "refused": 1, "not_allowed": 1}
-    assert {event.backend for event in events} == {"one"}
-    verifier.close()
-    with fm.CallLog(f"sqlite:///{tmp_path}/calls.sqlite3", key=CANARY) as log:
-        assert len(log.rows()) == 6
-
-
-@pytest.mark.usefixtures("_log_key")
-def test_async_shadow_of_a_profile(tmp_path):
-    path = tmp_path / "facematch.toml"
-    path.write_text(tomli_w.dumps({"profiles": TRIAL}))
-
-    async def run():
-        options = {"profile": "trial", "config": path, "max_concurrency": 2}
-        async with fm.open_async_verifier(**options) as verifier:
-            await verifier.verify(PROBE, REFERENCE, caller_ref="a")
-            # The end of the block drops a call that still waits.
-            await asyncio.to_thread(verifier.verifier.wait, 60)
-        return verifier.verifier.counts
-
-    assert asyncio.run(run()) == {"answered": 1}
-
-
-@pytest.mark.usefixtures("_log_key")
-@pytest.mark.parametrize("name", ["shop", "ha", "split"])
-def test_any_profile_may_have_a_log(opened, tmp_path, name):
-    profiles = {**SHARE, name: {**SHARE[name], "log": LOG}}
-    verifier = opened(profiles, name)
-    verifier.verify(PROBE, REFERENCE, caller_ref="a")
-    (row,) = verifier.runner.log.rows()
-    assert row.system == {"shop": "one", "ha": "shop"}.get(name, row.system)
-    assert opened(profiles, name).runner.log is verifier.runner.log
-    own_log = fm.CallLog(f"sqlite:///{tmp_path}/own.sqlite3", key="k")
-    assert opened(profiles, name, log=own_log).runner.log is own_log
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"verifier": None}, "needs verifier"),
-        ({"candidate": None}, "needs backend"),
-        ({"candidate": "ha"}, "'ha' is not a profile of one backend;"),
-        ({"candidate": "split"}, "same profile"),
-        ({"verifier": "trial"}, "of one backend or of a failover or of a share"),
-        ({"verifier": "nobody"}, "'nobody' is not a profile"),
-        ({"fraction": 5}, "fraction must be a number from 0 to 1"),
-        ({"threshold": 50}, "threshold belongs to the verifier or the candidate"),
-        ({"log": None}, "needs a table log"),
-        ({"log": {"store": "sqlite:///calls.sqlite3"}}, "log needs key"),
-        ({"log": {"key": {"env": "LOG_KEY"}}}, "log needs store"),
-        ({"log": {**LOG, "key": CANARY}}, "a secret must not be in the file"),
-        ({"log": {**LOG, "key": {"env": "NO_SUCH_KEY"}}}, "NO_SUCH_KEY"),
-        ({"log": {**LOG, "name": "x"}}, "unknown key 'name'"),
-        ({"log": {**LOG, "store": "sqlite:///no/folder.sqlite3"}}, "log: store: the folder"),
-    ],
-    ids=str,
-)
-@pytest.mark.usefixtures("_log_key")
-def test_invalid_shadow_profile_is_refused_with_the_reason(opened, changes, says):
-    trial = {**TRIAL["trial"], **changes}
-    trial = {name: value for name, value in trial.items() if value is not None}
-    with pytest.raises(fm.ConfigurationError, match=says) as caught:
-        opened({**TRIAL, "trial": trial}, "trial")
-    assert CANARY not in str(caught.value)
+def test_failover_takes_its_log_as_an_argument(opened, tmp_path):
+    log = fm.CallLog(f"sqlite:///{tmp_path}/own.sqlite3", key="k")
+    verifier = opened(HA, "ha", log=log)
+    verifier.verify(PROBE, REFERENCE)
+    assert [row.system for row in log.rows()] == ["shop"]
 
 
 def test_arguments_and_sessions_are_refused_where_they_mean_nothing(opened, tmp_path):
     with pytest.raises(fm.ConfigurationError):
-        opened(SHARE, "split", threshold=50)
-    with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
-        fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
-    with pytest.raises(fm.ConfigurationError, match="asks_if is an argument of a shadow"):
-        opened(TRIAL, "shop", asks_if=bool)
-    with pytest.raises(fm.ConfigurationError, match=r"is a shadow.*member: split, new"):
-        fm.open_sessions(profile="trial", config=tmp_path / "facematch.toml")
+        opened(HA, "ha", threshold=50)
+    with pytest.raises(fm.ConfigurationError, match=r"is a failover.*member: shop, spare"):
+        fm.open_sessions(profile="ha", config=tmp_path / "facematch.toml")
 
 
 def test_failed_member_raises_at_opening_and_closes_earlier_members(opened):

@@ -100,7 +100,7 @@ def test_each_problem_is_named_and_the_rest_is_still_shown(screens, keyed, tmp_p
     (tmp_path / "own.toml").write_text(PROFILES)
     own = "doctor --config own.toml"
     # The backends of this machine are not compared.
-    monkeypatch.setattr(doctor, "inspect_backends", list)
+    monkeypatch.setattr(doctor, "inspect_backends", lambda named: [])
     monkeypatch.delenv("KEYED_API_KEY")
     with screens("doctor") as show:
         show("a key is missing", "doctor --backend keyed", code=4)
@@ -171,42 +171,29 @@ def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_pat
         assert sorted(tmp_path.rglob("*")) == before
 
 
-SHADOW = """
-[profiles.today]
-backend = "local"
-[profiles.new]
-backend = "local"
-threshold = 70
-[profiles.trial]
-verifier = "today"
-candidate = "new"
-[profiles.trial.log]
-store = "sqlite:///calls.sqlite3"
-key = { env = "LOG_KEY" }
-"""
+def test_backends_that_nobody_configured_are_in_one_line(run, run_json, configured, monkeypatch):
+    configured('[profiles.p]\nbackend = "facepp"')
+    monkeypatch.setenv("DEEPVUE_CLIENT_ID", "an-id")
+    shown = run("doctor --profile p").stdout
+    listed, _, others = shown.partition("not configured: ")
+    assert "FACEPP_API_KEY" in listed
+    assert "DEEPVUE_CLIENT_SECRET" in listed
+    assert "azure" not in listed
+    assert {"azure", "rekognition", "didit"} <= set(others.split(" (")[0].split(", "))
+    document = run_json("doctor --profile p")[1]
+    configured_names = {each["name"] for each in document["backends"] if each["configured"]}
+    assert configured_names == {"facepp", "deepvue"}
 
 
-def test_a_shadow_is_shown_with_both_verifiers_and_its_log_is_checked_and_not_made(
-    run, run_json, tmp_path, monkeypatch
-):
-    (tmp_path / "facematch.toml").write_text(SHADOW)
-    words = "doctor --config facematch.toml --profile trial"
-    refused = run(words)
-    assert refused.exit_code == 4
-    assert "LOG_KEY is not set" in refused.stdout
-    monkeypatch.setenv("LOG_KEY", SECRET)
-    answer = run(words)
-    assert answer.exit_code == 0, answer.output
-    assert "shadow: trial, of today, new" in answer.stdout
-    assert SECRET not in answer.output
-    assert not (tmp_path / "calls.sqlite3").exists()
-    _, document = run_json(words)
-    assert (document["group"], [each["profile"] for each in document["members"]]) == (
-        "shadow",
-        ["today", "new"],
-    )
-    (tmp_path / "facematch.toml").write_text(SHADOW.replace("sqlite:", "mysql:"))
-    assert run(words).exit_code == 4
+def test_the_other_facematch_of_pypi_is_named(run, run_json, monkeypatch, tmp_path):
+    folder = tmp_path / "facematch-1.0.1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: facematch\nVersion: 1.0.1\n")
+    assert run_json("doctor")[1]["namesake"] is None
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run_json("doctor")[1]["namesake"] == "1.0.1"
+    shown = " ".join(run("doctor").stdout.split())
+    assert "facematch 1.0.1 is another project" in shown
 
 
 STRANGERS = """

@@ -45,7 +45,7 @@ def members(monkeypatch, configured):
     monkeypatch.setattr(config, "backend_class", backend_class)
     monkeypatch.setattr(plugins, "backend_class", backend_class)
     # The backends of this machine are not compared.
-    monkeypatch.setattr(doctor, "inspect_backends", list)
+    monkeypatch.setattr(doctor, "inspect_backends", lambda named: [])
     return backends["one"], backends["two"]
 
 
@@ -89,33 +89,6 @@ def test_output_matches_golden_file(screens, members, photos, configured, monkey
         for module in (config, plugins):
             monkeypatch.setattr(module, "backend_class", broken)
         show("a member that cannot be used", "doctor --profile ha", code=4)
-
-
-SPLIT = """
-    [profiles.split]
-    members = ["ha", "spare"]
-    percent = { ha = 75, spare = 25 }
-"""
-
-
-def test_share_profile_output_matches_golden_file(screens, members, photos, configured, tmp_path):
-    shop, spare = members
-    configured(CONFIG + SPLIT)
-    verify = "verify selfie.jpg id.jpg --profile split"
-    (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
-    batch = "verify --pairs pairs.csv --out out.jsonl --profile split --yes"
-    with screens("verify-share") as show:
-        show("no reference", verify, code=2)
-        show("no reference of a batch", batch, code=2)
-        assert (shop.calls, spare.calls) == ([], [])
-        show("the member of a caller", f"{verify} --caller-ref customer-1")
-        show("of a batch", f"{batch} --caller-ref customer-1")
-        assert len(spare.calls) + len(shop.calls) == 2
-        show("of liveness", "liveness selfie.jpg --profile split --caller-ref x")
-        for backend in members:
-            backend.script = [errors.OutcomeUnknown("lost")]
-        show("an unknown outcome", f"{verify} --caller-ref customer-1", code=6)
-        show("members with their percentages", "doctor --profile split")
 
 
 def test_json_output_names_the_members(members, photos, run, run_json, *, tmp_path):
