@@ -7,6 +7,7 @@ import datetime as dt
 import math
 
 import pytest
+from core.checks.clerk import count_yes
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
 from kit.fakes import FakeBackend, FakeOptions, match_result, picture, together
@@ -222,6 +223,21 @@ def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
     assert [each.is_verified for each in results] == [True] * 8
     assert desk.operations == "lm"
     assert sorted(together(8, desk.of().use)) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(
+    ("task", "charges"), [("click", 1), ("click four pictures", 4)], ids=["same", "four"]
+)
+def test_64_clicks_in_four_processes_pay_each_picture_once(address, tmp_path, task, charges):
+    file = tmp_path / "charges"
+    assert count_yes(address, file, task) == 64
+    assert len(file.read_text().splitlines()) == charges
+
+
+def test_one_of_64_uses_in_four_processes_is_true(open_desk, tmp_path):
+    desk = open_desk(clock=fm.base.deadline.SystemClock(), needs_liveness=False)
+    desk.verify_live()
+    assert count_yes(desk.address, tmp_path / "charges", "use") == 1
 
 
 def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):

@@ -1,0 +1,68 @@
+"""A process of a shop with many threads, for tests of several: `python -m core.checks.clerk`."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from kit.fakes import FakeBackend, picture
+
+import facematch_core as fm
+from facematch_core.checks import making
+
+SELFIES = [picture((60 * number, 0, 0)) for number in range(4)]
+THREADS = 16
+
+
+class Vendor(FakeBackend):
+    """Writes each charge to a file."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def _answer(self, request, *classes):
+        with self.file.open("a") as charges:
+            charges.write(f"{request.operation}\n")
+        return super()._answer(request, *classes)
+
+
+def main(address, file, task):
+    making._POLL_S = 0.02  # noqa: SLF001 - so that the test is over soon
+    with fm.CheckStore(address, fm.FaceVerifier(Vendor(Path(file)))) as store:
+        case = store.of("customer-17", purpose="payout", about="payout 8841")
+
+        def act(number):
+            if task == "use":
+                return case.use()
+            selfie = SELFIES[number % 4 if task == "click four pictures" else 0]
+            return case.verify(selfie, picture()).is_match
+
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        with ThreadPoolExecutor(THREADS) as pool:
+            sys.stdout.write(str(sum(pool.map(act, range(THREADS)))))
+
+
+def count_yes(address, file, task, processes=4):
+    """Do a task in so many processes at once; return the number of threads that got a yes."""
+    command = [sys.executable, "-m", "core.checks.clerk", address, str(file), task]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
+    children = [subprocess.Popen(command, env=environment, **pipe) for _ in range(processes)]
+    try:
+        for child in children:
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            child.stdin.write("\n")
+            child.stdin.flush()
+        return sum(int(child.communicate(timeout=240)[0]) for child in children)
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
