@@ -39,9 +39,9 @@ COMMANDS: dict[str, str] = {
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
+    "drill": "Try a whole application with bad days: lost, late and forged webhooks.",
     "mock": "Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.",
     "parity": "Compare a recording of a vendor with its mock.",
-    "webhooks": "Try your webhook receiver with forged and genuine deliveries.",
 }
 
 

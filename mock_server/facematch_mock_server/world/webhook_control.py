@@ -1,4 +1,4 @@
-"""Control of a vendor's webhooks: destinations, deliveries, faults, and trials of a receiver."""
+"""Control of a vendor's webhooks: destinations, deliveries and faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import attrs
 from facematch_mock_server.base.state import Selection, check_text, check_word, require, select
 
 from .outgoing import may_send
-from .receivers import ReceiverTrial, post_trial_deliveries, trial_deliveries
 from .vendor import Extension, endpoint
 from .webhooks import (
     DeliveryFault,
@@ -258,38 +257,6 @@ class Webhooks(Extension[Any]):
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next `times` deliveries (1-10,000) with a wrong secret."""
         self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
-
-    @endpoint("POST", "webhooks/try-receiver")
-    def try_receiver(self, url: str, *, secret: str, timeout_s: float = 10.0) -> ReceiverTrial:
-        """Send forged and genuine deliveries about the newest session to a receiver; return its
-        answers. It passes if it answers 2xx to the genuine ones, and nothing else.
-
-        Args:
-            url: The receiver's address, on this machine or on a host in the server's `deliver_to`.
-            secret: The secret that the receiver verifies signatures with.
-            timeout_s: Seconds for each delivery, above 0.
-
-        Raises:
-            LookupError: there is no session to tell of: start one, or save a call.
-            ValueError: the address is not allowed, or a value has the wrong type.
-        """
-        self._check_settings(url or "", None, enabled=None, held=None)  # "" is refused
-        if type(secret) is not str or not secret.strip():
-            raise ValueError("secret must be a non-empty string")
-        if type(timeout_s) not in (int, float) or not timeout_s > 0:
-            raise ValueError("timeout_s must be a number of seconds above 0")
-        world = self._control.world
-        sessions = world.sessions.all()
-        if not sessions:
-            raise LookupError("there is no session to tell of: start one, or save a call")
-        deliveries = trial_deliveries(
-            world,
-            sessions[-1],
-            url=url,
-            secret=secret,
-            origin=world.account.shared.address or "",
-        )
-        return post_trial_deliveries(url, deliveries, timeout_s=timeout_s)
 
     @endpoint("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:

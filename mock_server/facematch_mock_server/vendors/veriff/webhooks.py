@@ -77,7 +77,7 @@ def compose(
     session = delivery.session
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")
-    # Only the trial of a receiver announces a decision about a session that has none.
+    # Only a drill tells of a decision about a session that has none.
     if delivery.event == EVENT or session.status not in DECISION_CODES:
         document = event_body(session)
     elif claims["webhook.plan"] == "fullauto":

@@ -193,7 +193,7 @@ def full_auto_body(session: Session) -> dict[str, Any]:
 
 def event_body(session: Session) -> dict[str, Any]:
     """Return the body of an event webhook about a session that is started or submitted."""
-    # `try_receiver` may tell of a session in any status: one in another status is told as started.
+    # A drill may tell of a session in any status: one in another status is told as started.
     action = session.status if session.status in EVENT_CODES else STARTED
     return {
         "id": session.id,

@@ -1,0 +1,202 @@
+"""The application under drill: how it is called, started, killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+
+#: Seconds to wait for an answer of the application.
+ANSWER_S = 20.0
+#: Seconds to wait for its start, which may compile it.
+START_S = 60.0
+#: What a test may pass instead of a URL or a command: a function of the customer's name.
+Target: TypeAlias = "str | Callable[[str], Any]"
+
+
+class ApplicationError(Exception):
+    """The application cannot be played with; the message is one sentence."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What the application answered.
+
+    Attributes:
+        text: The body and the headers, or what a command printed.
+        body: The body alone.
+        status: The HTTP status, or 200 for a command that succeeded, else 500; None for no answer.
+    """
+
+    text: str = ""
+    body: str = ""
+    status: int | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the application did what it was asked for."""
+        return self.status is not None and self.status < 400
+
+    def __str__(self) -> str:
+        return "nothing" if self.status is None else str(self.status)
+
+
+def url_of(target: Target) -> str | None:
+    """Return the URL of a target; None for a command or a function."""
+    if not isinstance(target, str):
+        return None
+    last_word = target.rpartition(" ")[2]
+    first_word = target.partition(" ")[0]
+    is_url = target.startswith(("http://", "https://"))
+    is_request = first_word.isupper() and last_word.startswith(("http://", "https://"))
+    return last_word if is_url or is_request else None
+
+
+def ask(target: Target, customer: str) -> Answer:
+    """Ask the application for a customer: by HTTP, by a command, or by a function of a test."""
+    if not isinstance(target, str):
+        value = target(customer)
+        if type(value) is int:
+            return Answer(status=value)
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        return Answer(text=text, body=text, status=200)
+    target = target.replace("{customer}", customer)
+    url = url_of(target)
+    if url is None:
+        return _run(shlex.split(target))
+    method, _, _ = target.rpartition(" ")
+    try:
+        with requests.Session() as http:
+            # A proxy of the environment does not reach this machine.
+            http.trust_env = False
+            answer = http.request(method or "GET", url, timeout=ANSWER_S, allow_redirects=False)
+    except requests.RequestException:
+        return Answer()
+    text = f"{answer.text}\n{dict(answer.headers)}"
+    return Answer(text=text, body=answer.text.strip(), status=answer.status_code)
+
+
+def _run(command: Sequence[str]) -> Answer:
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            command, capture_output=True, text=True, timeout=ANSWER_S, check=False
+        )
+    except OSError as error:
+        raise ApplicationError(f"{shlex.join(command)} cannot be run: {error.strerror}.") from None
+    except subprocess.TimeoutExpired:
+        return Answer()
+    body = done.stdout.strip()
+    return Answer(text=body, body=body, status=500 if done.returncode else 200)
+
+
+def listens(url: str) -> bool:
+    """Return whether somebody listens at a URL's port."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Program:
+    """The application as a child process, in a group of its own that is killed with it.
+
+    Args:
+        command: The command that starts it.
+        environment: Its environment.
+        urls: Where it must listen before it is played with.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], urls: Sequence[str]
+    ) -> None:
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._urls = urls
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+
+    def start(self) -> None:
+        """Start it, and wait until it listens. Raises ApplicationError."""
+        for url in self._urls:
+            if listens(url):
+                raise ApplicationError(
+                    f"Port {urlsplit(url).port} is taken by another program: end that one, or give "
+                    "the application another port."
+                )
+        name = self._command[0]
+        path = shutil.which(name, path=self._environment.get("PATH")) or name
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the user's own command
+                [path, *self._command[1:]],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ApplicationError(f"Command {name!r} cannot be run: {error.strerror}.") from None
+        gives_up_at = time.monotonic() + START_S
+        while not all(listens(url) for url in self._urls):
+            self.check_running()
+            if time.monotonic() > gives_up_at:
+                raise ApplicationError(
+                    f"The application does not listen at {self._urls[0]} {START_S:.0f} s after its "
+                    f"start.{self._last_words()}"
+                )
+            time.sleep(0.05)
+        self.check_running()
+
+    def check_running(self) -> None:
+        """Raise ApplicationError if the application has ended by itself."""
+        process = self._process
+        if process is not None and process.poll() is not None:
+            raise ApplicationError(
+                f"The application ended by itself with exit code {process.returncode}."
+                f"{self._last_words()}"
+            )
+
+    def kill(self) -> None:
+        """Kill its whole group at once, as a crash does."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def restart(self) -> None:
+        """Kill it, and start it again."""
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        """Kill it, and forget its output."""
+        self.kill()
+        self._output.close()
+
+    def _last_words(self) -> str:
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").split("\n")
+        written = [line.strip() for line in lines if line.strip()]
+        return f" Its last line: {written[-1][:200]}" if written else ""

@@ -1,0 +1,145 @@
+"""`facematch drill` with an application that runs in a process of its own, behind the door."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import requests
+from kit import shop
+from kit.commands import invoke_facematch
+from kit.rawserver import free_port
+
+ROOT = Path(__file__).parents[3]
+SHOP = Path(shop.__file__)
+PAGE = ROOT / "docs/apps/test-offline.md"
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def drill(port, tmp_path):
+    """Return a function that drills a command at Stripe."""
+    url = f"http://127.0.0.1:{port}"
+
+    def drill(command, *options, begin=f"POST {url}/verify?customer={{customer}}"):
+        words = ["--vendor", "stripe", "--webhook", f"{url}/webhook", "--begin", begin]
+        words += ["--state", f"{url}/state?customer={{customer}}", *options]
+        return invoke_facematch("drill", *words, "--", *map(str, command))
+
+    return drill
+
+
+def shop_command(port, tmp_path, way=""):
+    return [sys.executable, SHOP, port, tmp_path / "shop.sqlite3", way]
+
+
+def code_of_page(title):
+    return re.search(rf'```python title="{title}"\n(.*?)```', PAGE.read_text(), re.DOTALL)[1]
+
+
+@pytest.mark.parametrize("way", shop.MISTAKES_WHEN_KILLED)
+def test_mistake_is_found_when_the_program_is_killed(drill, port, tmp_path, way):
+    verdict, story = shop.MISTAKES_WHEN_KILLED[way]
+    answer = drill(shop_command(port, tmp_path, way), "--play", story)
+    assert answer.exit_code == 1, answer.output
+    assert verdict.upper() in answer.stdout
+
+
+def test_right_program_survives_a_kill_and_is_written_as_junit(drill, port, tmp_path):
+    file = tmp_path / "drill.xml"
+    story = "begin,kill,pass,hooks-kill"
+    answer = drill(shop_command(port, tmp_path), "--play", story, "--junit", file)
+    assert answer.exit_code == 0, answer.output
+    (case,) = ET.parse(file).getroot()
+    assert (case.get("name"), len(case)) == (story, 0)
+
+
+@pytest.mark.slow
+def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, port, tmp_path):
+    program = tmp_path / "app.py"
+    wrong = code_of_page("app.py")
+    program.write_text(wrong)
+    command = [sys.executable, program, port]
+    stories = ("begin,fail,pass,hooks-reversed", "begin,pass,old")
+    assert [drill(command, "--play", story).exit_code for story in stories] == [1, 1]
+    start = wrong.index('@app.post("/webhook")')
+    end = wrong.index('@app.get("/state")')
+    program.write_text(f"import time\n{wrong[:start]}{code_of_page('cure.py')}\n\n{wrong[end:]}")
+    assert [drill(command, "--play", story).exit_code for story in stories] == [0, 0]
+
+
+# What is no verdict
+
+
+def test_application_that_dies_at_its_start_is_said_with_its_last_line(drill):
+    answer = drill([sys.executable, "-c", "raise SystemExit('no database')"])
+    assert answer.exit_code == 3
+    assert "ended by itself with exit code 1. Its last line: no database" in answer.output
+
+
+def test_port_of_another_program_is_said_and_nothing_is_started(drill, port, tmp_path):
+    with subprocess.Popen([sys.executable, "-m", "http.server", str(port)]) as other:
+        try:
+            wait_until_it_listens(port)
+            answer = drill([sys.executable, "-c", f"open({str(tmp_path / 'made')!r}, 'w')"])
+        finally:
+            other.kill()
+    assert answer.exit_code == 3
+    assert f"Port {port} is taken by another program" in answer.output
+    assert not (tmp_path / "made").exists()
+
+
+def test_application_that_never_calls_the_mock_is_asked_once(drill, port, tmp_path):
+    command = [sys.executable, "-m", "http.server", str(port), "--directory", tmp_path]
+    answer = drill(command, begin=f"http://127.0.0.1:{port}/?customer={{customer}}")
+    assert answer.exit_code == 4
+    assert "it may have called the vendor, and paid" in answer.output.replace("\n", " ")
+    assert "right" not in answer.output
+
+
+def test_unknown_word_of_a_state_is_no_verdict(drill, port, tmp_path):
+    answer = drill(
+        shop_command(port, tmp_path), "--play", "begin,pass", "--map", "approved=declined"
+    )
+    assert answer.exit_code == 1
+    url = f"http://127.0.0.1:{port}"
+    words = ("--vendor", "stripe", "--begin", f"POST {url}/verify?customer={{customer}}")
+    command = [str(word) for word in shop_command(port, tmp_path)]
+    answer = invoke_facematch("drill", *words, "--state", "echo done", "--", *command)
+    assert answer.exit_code == 3
+    assert "--map 'done=approved'" in answer.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
+def test_ctrl_c_leaves_nothing_running(port, tmp_path):
+    url = f"http://127.0.0.1:{port}"
+    code = "from facematch_core.cli import main; main()"
+    words = ["drill", "--vendor", "stripe", "--webhook", f"{url}/webhook"]
+    words += ["--begin", f"POST {url}/verify?customer={{customer}}"]
+    words += ["--state", f"{url}/state?customer={{customer}}", "--"]
+    words += [str(word) for word in shop_command(port, tmp_path)]
+    with subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"right")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/state?customer=nobody", timeout=5)
+
+
+def wait_until_it_listens(port):
+    gives_up_at = time.monotonic() + 30
+    while time.monotonic() < gives_up_at:
+        try:
+            requests.get(f"http://127.0.0.1:{port}/", timeout=5)
+        except requests.ConnectionError:
+            continue
+        return
+    raise AssertionError("it does not listen")

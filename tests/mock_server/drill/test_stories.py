@@ -1,0 +1,57 @@
+"""The stories find each usual mistake of an application, and accuse no right one."""
+
+import pytest
+from kit import shop
+
+from facematch_mock_server import MockServer, drill
+from facematch_mock_server.drill import STORIES
+
+SECRET = "whsec_of_the_shop"
+#: The stories that can be played at Stripe with functions in place of a program.
+PLAYABLE = [story for story in STORIES if not {"kill", "overturn"} & set(story.split(","))]
+PLAYABLE.remove("begin,pass,hooks-kill")
+
+
+@pytest.fixture(scope="module")
+def mock():
+    with MockServer(vendor="stripe") as mock:
+        yield mock
+
+
+@pytest.fixture
+def play(mock, tmp_path, way):
+    """Return a function that plays a story with a shop of this way, and returns the failures."""
+    opened = shop.Shop(mock.url, mock.live_key, SECRET, tmp_path / "shop.sqlite3", way)
+
+    def play(story):
+        return drill.play(
+            story,
+            mock=mock,
+            begin=lambda customer: opened.answer(opened.begin, customer),
+            state=lambda customer: opened.answer(opened.state, customer),
+            webhook=lambda body, headers: opened.answer(opened.receive, body, headers),
+            secret=SECRET,
+            job=lambda _: opened.answer(opened.job),
+            once=["booked"],
+        )
+
+    yield play
+    opened.close()
+
+
+@pytest.mark.parametrize("way", shop.MISTAKES)
+def test_each_mistake_is_found_by_its_story(play, way):
+    verdict, story = shop.MISTAKES[way]
+    assert verdict in [failure.verdict for failure in play(story)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", shop.RIGHT)
+def test_no_right_application_is_accused(play):
+    assert {story: play(story) for story in PLAYABLE} == {story: [] for story in PLAYABLE}
+
+
+@pytest.mark.parametrize("way", [""])
+@pytest.mark.parametrize("story", ["begin,pass", "begin,other,pass,hooks-reversed", "begin,forged"])
+def test_a_right_application_passes(play, story):
+    assert play(story) == []
