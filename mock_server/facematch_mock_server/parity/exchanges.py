@@ -16,6 +16,7 @@ import attrs
 from facematch_mock_server.base.messages import ACTION_HEADERS, Request, Response
 from facematch_mock_server.base.sent import NO_PICTURE, make_request
 from facematch_mock_server.replies import OwnReply
+from facematch_mock_server.replies.face_templates import is_encoded_template, is_face_template
 from facematch_mock_server.replies.node import Node
 from facematch_mock_server.replies.templates import Filling, fill_templates
 from facematch_mock_server.replies.vocabulary import FieldName
@@ -181,6 +182,7 @@ def make_recorded_request(
     method: str,
     host: str,
     values: Mapping[str, str] | None = None,
+    templates: Mapping[str, Any] | None = None,
     key_form: str = "{}",
 ) -> Request:
     """Return the request that a recording describes.
@@ -190,6 +192,7 @@ def make_recorded_request(
         pictures: The pictures by name. What has another name is no picture.
         method, host: The method, and the host for the header.
         values: What stands in place of texts of the recording.
+        templates: What stands in place of its face templates, by their JSON.
         key_form: The form of the keys, with a place for their number.
     """
 
@@ -197,7 +200,7 @@ def make_recorded_request(
         return base64.b64encode(pictures.get(found[1], NO_PICTURE)).decode()
 
     known_values = values or {}
-    text = json.dumps(sent)
+    text = json.dumps(_replace_templates(sent, templates or {}))
     text = _REPLACED.sub(lambda found: known_values.get(found[0], found[0]), text)
     text = _CARD.sub(encode, text)
     filled = fill_templates(
@@ -206,6 +209,21 @@ def make_recorded_request(
     for name, header in filled["headers"].items():
         filled["headers"][name] = _fill_key(str(header), key_form)
     return make_request(filled, method=method, host=host, pictures=pictures)
+
+
+def is_recorded_template(value: Any) -> bool:
+    """Return whether a value of a recording is the stand-in of a face template."""
+    return is_face_template(value) or (isinstance(value, str) and is_encoded_template(value))
+
+
+def _replace_templates(value: Any, templates: Mapping[str, Any]) -> Any:
+    if is_recorded_template(value):
+        return templates.get(json.dumps(value), value)
+    if isinstance(value, dict):
+        return {name: _replace_templates(inner, templates) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_replace_templates(inner, templates) for inner in value]
+    return value
 
 
 def _fill_key(header: str, key_form: str) -> str:

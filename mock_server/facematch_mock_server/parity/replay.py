@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors.signers import SIGNERS
 
 from .aspects import SCORE, STAND_IN, AspectDifference, compare_answers
-from .exchanges import PictureFile, RecordedExchange, make_recorded_request
+from .exchanges import PictureFile, RecordedExchange, is_recorded_template, make_recorded_request
 
 
 @attrs.frozen
@@ -48,6 +49,8 @@ class Replay:
         self._key_form = key_form
         #: The mock's ids, tokens and scores, by what the recording has in their place.
         self._mocks_values: dict[str, str] = {}
+        #: The mock's face templates, by the JSON of those in the recording.
+        self._mocks_templates: dict[str, Any] = {}
 
     def ask(
         self, exchange: RecordedExchange, cards: Mapping[str, str], *, accepts_key: bool
@@ -79,6 +82,7 @@ class Replay:
             method=exchange.method,
             host=exchange.host,
             values=self._mocks_values,
+            templates=self._mocks_templates,
             key_form=self._key_form,
         )
 
@@ -104,6 +108,9 @@ class Replay:
         except ValueError:
             return
         for key, recorded_value, value in _pairs_in("", recorded, body):
+            if is_recorded_template(recorded_value):
+                self._mocks_templates[json.dumps(recorded_value)] = value
+                continue
             is_score = isinstance(recorded_value, float) and SCORE.search(key) is not None
             if is_score or STAND_IN.fullmatch(str(recorded_value)):
                 self._mocks_values.setdefault(str(recorded_value), str(value))
@@ -118,8 +125,13 @@ def _encode_card(card: str, picture_format: str) -> bytes:
 
 
 def _pairs_in(key: str, recorded: Any, body: Any) -> Iterator[tuple[str, Any, object]]:
-    """Yield each text and number of a body: its key, the recorded value, and its own."""
-    if isinstance(recorded, dict) and isinstance(body, dict):
+    """Yield the texts, numbers and face templates of a body.
+
+    Of each: its key, the recorded value, and its own.
+    """
+    if is_recorded_template(recorded):
+        yield key, recorded, body
+    elif isinstance(recorded, dict) and isinstance(body, dict):
         for name in recorded.keys() & body.keys():
             yield from _pairs_in(name, recorded[name], body[name])
     elif isinstance(recorded, list) and isinstance(body, list):

@@ -24,6 +24,8 @@ from facematch_mock_server.base.messages import (
     read_form,
 )
 
+from .face_templates import is_encoded_template
+
 #: Matches the first bytes of a picture, in a group of its format, as Pillow names it.
 _PICTURE = re.compile(
     rb"(?P<PNG>\x89PNG)|(?P<JPEG>\xff\xd8\xff)|(?P<GIF>GIF8)|(?P<WEBP>RIFF....WEBP)|"
@@ -202,8 +204,11 @@ def _read_body(content_type: str, body: bytes, add_picture: AddPicture) -> Body:
 
 
 def _decode(body: bytes) -> str:
-    """Return the beginning of a body that is neither JSON nor a form."""
-    return body[:_LONGEST_TEXT].decode(errors="replace")
+    """Return the beginning of a text that is neither JSON nor a form; "" for other bytes."""
+    try:
+        return body.decode()[:_LONGEST_TEXT]
+    except UnicodeDecodeError:
+        return ""
 
 
 def _single_values(fields: dict[str, list[str]]) -> dict[str, Any]:
@@ -244,7 +249,7 @@ def _without_pictures(value: Any, add_picture: AddPicture) -> Any:
             # Text in place of a picture; an id or a token has other bytes, too.
             if content.isascii():
                 return CapturedPicture(NO_PICTURE, prefix)
-    if len(value) > _LONGEST_TEXT:
+    if len(value) > _LONGEST_TEXT and not is_encoded_template(value):
         # It is hidden as a whole; its digest is the same for the same text.
         return hashlib.sha256(value.encode(errors="replace")).hexdigest()
     return value

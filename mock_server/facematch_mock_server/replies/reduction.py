@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import random
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -20,6 +21,13 @@ from .exchange import (
     FormBody,
     JsonBody,
     JsonText,
+)
+from .face_templates import (
+    FaceTemplates,
+    is_encoded_template,
+    is_face_template,
+    is_number,
+    make_number,
 )
 from .private_texts import PrivateTexts
 from .reduced_calls import ReducedCall, tell_apart
@@ -129,6 +137,7 @@ class Reduction:
         self.credentials: set[str] = set()
         self.kept: set[str] = set()
         self.waiting: dict[str, str] = {}
+        self._templates = FaceTemplates()
         self._salt = salt
         self._now = dt.datetime.now(dt.UTC)
         self._private = PrivateTexts()
@@ -291,8 +300,14 @@ class Reduction:
 
     def _reduce_pairs(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         reduced = []
+        texts = [text for _, text in pairs]
+        numbers = self._templates.numbers_for(texts) if is_face_template(texts) else None
         for name, text in pairs:
-            reduced.append((self._reduce_key(name), str(self._reduce_text(FieldName(name), text))))
+            if numbers is not None and is_number(text):
+                made = make_number(text, numbers)
+            else:
+                made = str(self._reduce_text(FieldName(name), text))
+            reduced.append((self._reduce_key(name), made))
         return reduced
 
     def _reduce_request_body(self, body: Body) -> dict[str, Any]:
@@ -320,6 +335,8 @@ class Reduction:
 
     def _reduce_value(self, field: FieldName, value: Any, *, is_private: bool = False) -> Any:
         """Return what is kept of a JSON value; `is_private` if a field above it is."""
+        if is_face_template(value):
+            return self._reduce_template(field, value, self._templates.numbers_for(value))
         is_below_private = is_private
         is_private = is_private or field.is_private
         if isinstance(value, dict):
@@ -339,6 +356,21 @@ class Reduction:
         if isinstance(value, bool) or value is None:
             return value
         return self._reduce_number(field, value, is_private=is_private)
+
+    def _reduce_template(self, field: FieldName, value: Any, numbers: random.Random) -> Any:
+        """Return a face template with other numbers."""
+        if isinstance(value, dict):
+            reduced = {}
+            for name, inner in value.items():
+                reduced[self._reduce_key(name)] = self._reduce_template(
+                    FieldName(name), inner, numbers
+                )
+            return reduced
+        if isinstance(value, list):
+            return [self._reduce_template(field, inner, numbers) for inner in value]
+        if is_number(value):
+            return make_number(value, numbers)
+        return self._reduce_value(field, value)
 
     def _reduce_number(self, field: FieldName, number: Any, *, is_private: bool) -> Any:
         if is_private:
@@ -409,6 +441,8 @@ class Reduction:
         if field.has_key:
             self.credentials.add(text)
             return self.stand_ins.of_id(text, "token-{}")
+        if is_encoded_template(text):
+            return self._templates.encoded_for(text)
         if _LINK.match(text):
             return self._reduce_link(text)
         if is_below_private or field.is_private:
