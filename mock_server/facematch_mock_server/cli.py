@@ -385,7 +385,7 @@ def _record(
             recorder=recorder,
         )
     finally:
-        end_recording(recorder)
+        end_recording(recorder, vendors)
 
 
 def wait_for_sigterm(ended: threading.Event) -> None:

@@ -96,22 +96,29 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
 def warn_of_calls(recorder: Recorder, vendors: Sequence[Vendor], upstream: str | None) -> None:
     """Say that calls go to real vendors."""
     hosts = upstream or ", ".join(sorted(host for vendor in vendors for host in vendor.hosts))
+    charges = "The vendor may charge each. " if may_charge(vendors) else ""
     _say(
         f"REAL CALLS: up to {recorder.max_calls} calls go to {hosts}, with the program's own keys "
-        "and pictures. The vendor may charge each. Nothing is imitated."
+        f"and pictures. {charges}Nothing is imitated."
     )
 
 
-def end_recording(recorder: Recorder) -> None:
+def may_charge(vendors: Sequence[Vendor]) -> bool:
+    """Return whether a call may cost something: a server of one's own charges nothing."""
+    return any(vendor.hosts for vendor in vendors)
+
+
+def end_recording(recorder: Recorder, vendors: Sequence[Vendor]) -> None:
     """Say what was recorded. Ask which words to hide, if a person is there to answer."""
     # The program has ended, so nobody waits for an answer.
     recorder.close()
     recording = recorder.recording
+    calls = "Calls that may be charged" if may_charge(vendors) else "Calls"
     for sentence in recording.left_out:
         _say(sentence)
     if not len(recording):
         recording.remove_if_empty()
-        _say(f"No call was recorded. Calls that may be charged: {recorder.calls}.")
+        _say(f"No call was recorded. {calls}: {recorder.calls}.")
         return
     if recording.waiting and sys.stdin.isatty() and sys.stderr.isatty():
         _ask_for_words(recording)
@@ -119,10 +126,7 @@ def end_recording(recorder: Recorder) -> None:
         _say(f"kept: {', '.join(recording.kept)}")
     if recording.waiting:
         _explain_waiting(recording)
-    _say(
-        f"Recorded in {recording.path}. Calls that may be charged: {recorder.calls}. Read it "
-        "before you share it."
-    )
+    _say(f"Recorded in {recording.path}. {calls}: {recorder.calls}. Read it before you share it.")
 
 
 def _ask_for_words(recording: RecordingFile) -> None:

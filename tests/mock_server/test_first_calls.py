@@ -1,5 +1,6 @@
 """The first calls to each vendor, made at its mock."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,15 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from kit.cards import CARDS
 from kit.first_calls import make_first_calls, variables_of
 from kit.goldens import kept
 from kit.vendors import BUNDLED_VENDORS
+from PIL import Image
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.door import Door
 from facematch_mock_server.door.variables import variables_for
 from facematch_mock_server.first_calls import __main__ as first_calls
-from facematch_mock_server.first_calls.plans import plan_names, read_plan
+from facematch_mock_server.first_calls.plans import pictures_of, plan_names, read_plan
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -63,11 +66,36 @@ def test_call_without_what_it_needs_is_not_made(make_calls):
     assert "DIDIT_WORKFLOW_ID" in unmade[0]
 
 
-def test_own_pictures_take_the_place_of_cards(make_calls, tmp_path):
-    for name in "abc":
-        (tmp_path / name).write_bytes(f"text {name}".encode() * 400)
-    made = make_calls("compreface", tmp_path / "a", tmp_path / "b", tmp_path / "c")
-    assert 2400 in {file.size for entry in made.journal for file in entry.files}
+def test_own_pictures_take_the_place_of_cards_and_two_are_joined(make_calls, tmp_path):
+    for name, card in (("a", "p1"), ("b", "p1-again"), ("c", "p2")):
+        (tmp_path / name).write_bytes(CARDS[card])
+    made = make_calls("deepface", tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    lines = made.answer.output.splitlines()
+    # A real engine sees no face on the drawn attack.
+    unmade = [line for line in lines if "not made" in line]
+    assert len(unmade) == 2
+    assert all("spoof" in line for line in unmade)
+    attack = ("--attack", tmp_path / "a")
+    assert (
+        "not made"
+        not in make_calls("deepface", *attack, *(tmp_path / n for n in "abc")).answer.output
+    )
+
+
+def test_picture_of_two_people_is_one_beside_the_other():
+    files = [io.BytesIO(CARDS[card]) for card in ("p1", "p1-again", "p2")]
+    pictures = pictures_of({"sizes": {}}, files)
+    with Image.open(io.BytesIO(pictures["two-faces"])) as picture:
+        width, height = picture.size
+    assert width == 2 * height
+    assert pictures["p2"] == CARDS["p2"]
+    assert "spoof" not in pictures
+
+
+def test_file_that_is_no_picture_is_a_usage_error(tmp_path):
+    (tmp_path / "a").write_text("no picture")
+    files = [str(tmp_path / "a")] * 3
+    assert CliRunner().invoke(first_calls.main, ["deepface", *files]).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,26 @@ from .plans import fill_call, kept_values, pictures_of, plan_names, read_plan, v
 @click.argument(
     "files", nargs=3, type=click.File("rb"), metavar="[SAME AGAIN OTHER]", required=False
 )
-def main(vendor: str, files: Any) -> None:
+@click.option(
+    "--attack",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A photograph of a photograph, or a mask.",
+)
+def main(vendor: str, files: Any, attack: Any) -> None:
     """Make the first calls to VENDOR with the key in the environment.
 
     SAME and AGAIN are pictures of one person, OTHER is one of another person; without them, test
-    cards are sent. FIRST_CALLS_URL is the address of your own server, or of another region.
+    cards are sent. A picture of two people is SAME beside OTHER. FIRST_CALLS_URL is the address of
+    your own server, or of another region.
     """
     plan = read_plan(vendor)
-    pictures = pictures_of(plan, files or ())
+    try:
+        pictures = pictures_of(plan, files or ())
+    except OSError:
+        raise click.UsageError("SAME and OTHER must be pictures.") from None
+    if attack is not None:
+        pictures["spoof"] = attack.read()
     values = values_of(pictures)
     for described in plan["call"]:
         try:

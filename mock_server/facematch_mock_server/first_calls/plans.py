@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import secrets
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, BinaryIO
+
+from PIL import Image, ImageOps
 
 from facematch_mock_server.base.sent import NO_PICTURE
 from facematch_mock_server.recognition.cards import READY
@@ -36,19 +39,38 @@ def read_plan(vendor: str) -> dict[str, Any]:
     return tomllib.loads((_FOLDER / f"{vendor}.toml").read_text("utf-8"))
 
 
-def pictures_of(plan: Mapping[str, Any], files: Iterable[BinaryIO]) -> dict[str, bytes]:
+def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str, bytes]:
     """Return the pictures to send, by the names in the plan.
 
-    `files` are two pictures of one person and one of another, or none for test cards.
+    `files` are two pictures of one person and one of another, or none for test cards. Beside them
+    there is no attack, because a real engine sees no face on the drawn one.
     """
     pictures = {name: card.data for name, card in READY.items()}
-    for name, file in zip(("p1", "p1-again", "p2"), files, strict=False):
-        pictures[name] = file.read()
+    if files:
+        del pictures["spoof"]
+        for name, file in zip(("p1", "p1-again", "p2"), files, strict=True):
+            pictures[name] = file.read()
+        pictures["two-faces"] = _join(pictures["p1"], pictures["p2"])
     pictures["text"] = NO_PICTURE
     for name, size in plan["sizes"].items():
         # Decoders ignore bytes after the end of a picture.
         pictures[name] = pictures["p1"].ljust(size, b"\0")
     return pictures
+
+
+def _join(left: bytes, right: bytes) -> bytes:
+    """Return a JPEG with two pictures side by side."""
+    with Image.open(io.BytesIO(left)) as first, Image.open(io.BytesIO(right)) as second:
+        height = min(first.height, second.height)
+        halves = [
+            ImageOps.contain(half.convert("RGB"), (height, height)) for half in (first, second)
+        ]
+    joined = Image.new("RGB", (2 * height, height), "white")
+    for number, half in enumerate(halves):
+        joined.paste(half, (number * height, 0))
+    content = io.BytesIO()
+    joined.save(content, "JPEG", quality=95)
+    return content.getvalue()
 
 
 def values_of(pictures: Mapping[str, bytes]) -> dict[str, Any]:
@@ -62,7 +84,7 @@ def values_of(pictures: Mapping[str, bytes]) -> dict[str, Any]:
 def fill_call(
     plan: Mapping[str, Any], call: Mapping[str, Any], values: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Return a whole call, with times and values in its texts.
+    """Return a whole call, with times and values in its texts, and lists in the place of texts.
 
     Raises KeyError for a name without a value.
     """
@@ -73,6 +95,9 @@ def fill_call(
             whole[name] = {**plan["each"].get(name, {}), **call.get(name, {})}
     # The times come first, because a key may contain a percent sign.
     template = time.strftime(json.dumps(whole), time.gmtime())
+    for name, value in values.items():
+        if isinstance(value, list):
+            template = template.replace(f'"${{{name}}}"', json.dumps(value))
     text = _Text(template).substitute(values, seconds=int(time.time()), nonce=secrets.token_hex(16))
     filled: dict[str, Any] = json.loads(text)
     filled["headers"] = {name: value for name, value in filled["headers"].items() if value}

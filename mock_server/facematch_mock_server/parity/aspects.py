@@ -47,6 +47,10 @@ _JSON_TYPES = {dict: "object", list: "list", str: "text", bool: "flag", type(Non
 _OPTIONAL = ("words", "time", "side", "code", "form")
 
 
+#: The aspect of the status. It weighs more than any other.
+STATUS = "status"
+
+
 @attrs.frozen
 class AspectDifference:
     """An aspect whose values differ: texts of both sides, or none if a side lacks it."""
@@ -63,7 +67,7 @@ def compare_answers(mock: Response, vendor: Response) -> list[AspectDifference]:
     text, because a recording has it in place of private words.
     """
     if mock.status != vendor.status:
-        return [AspectDifference("status", (str(mock.status),), (str(vendor.status),))]
+        return [AspectDifference(STATUS, (str(mock.status),), (str(vendor.status),))]
     mock_aspects = _describe(mock)
     vendor_aspects = _describe(vendor)
     differences = []
@@ -178,6 +182,8 @@ def _describe_value(path: str, value: Any, status: int) -> Iterator[tuple[str, s
 
 def _simplify(text: str) -> str:
     """Return a text with stars and signs in place of what differs from call to call."""
+    # A stack trace tells of the server's files.
+    text, _, _ = text.partition("Traceback (most recent call last)")
     return _NUMBER.sub("#", _VARIABLE.sub("*", text))
 
 

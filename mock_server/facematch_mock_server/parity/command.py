@@ -34,10 +34,19 @@ if TYPE_CHECKING:
     help="What a picture of the recording shows, such as r3=no-face. May be repeated.",
 )
 @click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="[VENDOR.]NAME=VALUE",
+    help="How the vendor's account is set, as of facematch mock. May be repeated.",
+)
+@click.option(
     "--mark", is_flag=True, help="Let the recording answer instead of the mock where they differ."
 )
 @json_option
-def command(file: Path, picture: Sequence[str], *, mark: bool, as_json: bool) -> int:
+def command(
+    file: Path, picture: Sequence[str], switches: Sequence[str], *, mark: bool, as_json: bool
+) -> int:
     """Compare each call in FILE, recorded at a vendor, with the mock's answer to the same request.
 
     \b
@@ -62,7 +71,10 @@ def command(file: Path, picture: Sequence[str], *, mark: bool, as_json: bool) ->
         raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
     _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
     content = file.read_bytes()
-    compared = compare_exchanges(exchanges, known_cards)
+    try:
+        compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+    except ValueError as error:
+        raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
     report = _make_report(compared, hashlib.sha256(content).hexdigest())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
+from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.vendors.signers import SIGNERS
 
-from .aspects import AspectDifference
+from .aspects import STATUS, AspectDifference
 from .exchanges import RecordedExchange
 from .replay import Replay, ReplayedAnswer
 
@@ -42,10 +43,10 @@ class ComparedExchange:
     Attributes:
         exchange: The exchange.
         result: ``alike``, ``different`` or ``not imitated``.
-        as_if: What the pictures have to show for this result: ``r1 shows a person``; "" if that
-            does not matter, or is known.
+        as_if: What the pictures have to show for this result: ``r1 shows a person, or 2 other
+            cases`` that fit as well; "" if that does not matter, or is known.
         differences: The differences from the mock; none if the mock does not imitate the call.
-        claims: The claims about the vendor that the mock's answer cites.
+        claims: The claims about the vendor that the mock's answer cites, in all of these cases.
         claims_about_faces: Those of them that it cites only because of what the pictures may show.
     """
 
@@ -64,17 +65,28 @@ class _Attempt:
     cards: Mapping[str, str]
     answer: ReplayedAnswer
 
+    @property
+    def distance(self) -> tuple[bool, int]:
+        """How far it is from the vendor's answer: of a wrong status, nothing else is known."""
+        aspects = [difference.aspect for difference in self.answer.differences]
+        return STATUS in aspects, len(aspects)
+
 
 def compare_exchanges(
-    exchanges: Sequence[RecordedExchange], known_cards: Mapping[str, str]
+    exchanges: Sequence[RecordedExchange],
+    known_cards: Mapping[str, str],
+    switches: Mapping[str, str],
 ) -> list[ComparedExchange]:
     """Compare all exchanges of a recording, in order.
 
-    `known_cards` are the cards of the pictures of which it is known what they show.
+    `known_cards` are the cards of the pictures of which it is known what they show; `switches` are
+    those of the mock, beside those that follow from the recording.
     """
     vendors = sorted({exchange.vendor for exchange in exchanges})
-    refusals, right_keys = _find_refusals(vendors, exchanges)
-    replays = [Replay(vendors, _KEY_FORMS[0]) for _ in _GUESSES]
+    if "auth" not in switches:
+        switches = {**_find_switches(vendors, exchanges), **switches}
+    refusals, right_keys = _find_refusals(vendors, exchanges, switches)
+    replays = [Replay(vendors, _KEY_FORMS[0], switches) for _ in _GUESSES]
     compared = []
     for exchange in exchanges:
         attempts = []
@@ -90,8 +102,18 @@ def compare_exchanges(
     return compared
 
 
+def _find_switches(vendors: Sequence[str], exchanges: Iterable[RecordedExchange]) -> dict[str, str]:
+    """Return the switches that follow from the recording: a server that refused a token has one."""
+    refusing = {exchange.vendor for exchange in exchanges if exchange.reply.status == 401}
+    return {
+        f"{vendor}.auth": "token"
+        for vendor in vendors
+        if vendor in refusing and "auth" in vendor_named(vendor).switches
+    }
+
+
 def _find_refusals(
-    vendors: Sequence[str], exchanges: Iterable[RecordedExchange]
+    vendors: Sequence[str], exchanges: Iterable[RecordedExchange], switches: Mapping[str, str]
 ) -> tuple[dict[int, ReplayedAnswer], set[str]]:
     """Find the calls whose key or signature the vendor refused.
 
@@ -101,7 +123,7 @@ def _find_refusals(
     Returns:
         The mock's refusals, by the numbers of their exchanges, and the keys that were right.
     """
-    strangers = [Replay(vendors, form) for form in _KEY_FORMS]
+    strangers = [Replay(vendors, form, switches) for form in _KEY_FORMS]
     refusals = {}
     right_keys: set[str] = set()
     for exchange in exchanges:
@@ -138,21 +160,19 @@ def _guess_cards(
 def _conclude(
     exchange: RecordedExchange, attempts: Sequence[_Attempt], known_cards: Mapping[str, str]
 ) -> ComparedExchange:
-    """Choose the answer with the fewest differences; of several, that of the likeliest guess."""
-    best = min(attempts, key=lambda attempt: len(attempt.answer.differences))
+    """Choose the answer nearest to the vendor's; equally near ones are told as such."""
+    best = min(attempts, key=lambda attempt: attempt.distance)
     answer = best.answer
+    ties = [each for each in attempts if each.answer.differences == answer.differences]
+    claims = answer.claims.intersection(*(attempt.answer.claims for attempt in ties))
     always_cited = answer.claims.intersection(*(attempt.answer.claims for attempt in attempts))
-    depends_on_faces = always_cited < answer.claims or any(
-        attempt.answer.differences != answer.differences for attempt in attempts
-    )
-    shown = []
-    for picture, card in best.cards.items():
-        if picture not in known_cards:
-            shown.append(f"{picture} shows {_SHOWN[card]}")
+    depends_on_faces = always_cited < answer.claims or len(ties) < len(attempts)
     as_if = ""
     if depends_on_faces:
         # A session is judged by the pictures of earlier calls.
-        as_if = " and ".join(shown) or "an earlier picture shows what fits"
+        likeliest = _describe_cards(best.cards, known_cards) or "an earlier picture shows what fits"
+        cases = {_describe_cards(attempt.cards, known_cards) for attempt in ties}
+        as_if = likeliest if len(cases) == 1 else f"{likeliest}, or {len(cases) - 1} other cases"
     result = "alike"
     if answer.differences:
         result = "different" if answer.is_imitated else "not imitated"
@@ -161,6 +181,12 @@ def _conclude(
         result=result,
         as_if=as_if,
         differences=answer.differences if answer.is_imitated else (),
-        claims=answer.claims,
-        claims_about_faces=answer.claims - always_cited,
+        claims=claims,
+        claims_about_faces=claims - always_cited,
     )
+
+
+def _describe_cards(cards: Mapping[str, str], known_cards: Collection[str]) -> str:
+    """Return what the pictures show of which that is not known."""
+    unknown = {name: card for name, card in cards.items() if name not in known_cards}
+    return " and ".join(f"{name} shows {_SHOWN[card]}" for name, card in unknown.items())

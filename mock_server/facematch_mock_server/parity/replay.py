@@ -42,10 +42,11 @@ class Replay:
     Args:
         vendors: The vendors of the recording.
         key_form: The form of the keys that are sent, with a place for their number.
+        switches: The switches of the mock.
     """
 
-    def __init__(self, vendors: Iterable[str], key_form: str) -> None:
-        self._server = MockServer(vendor=list(vendors), control=False)
+    def __init__(self, vendors: Iterable[str], key_form: str, switches: Mapping[str, str]) -> None:
+        self._server = MockServer(vendor=list(vendors), control=False, switches=switches)
         self._key_form = key_form
         #: The mock's ids, tokens and scores, by what the recording has in their place.
         self._mocks_values: dict[str, str] = {}

@@ -43,7 +43,7 @@ def compare(tmp_path):
         file.write_text(json.dumps(document))
         answer = invoke_facematch("parity", str(file), "--json", *options)
         assert answer.exit_code == code, answer.output
-        return json.loads(answer.stdout)
+        return json.loads(answer.stdout) if code < 2 else None
 
     return run
 
@@ -187,6 +187,59 @@ def test_what_the_vendor_does_otherwise_is_found_in_its_place(name, recorded, co
     # Below an object is one that a list has no place for.
     assert all(other.startswith(("shape", aspect)) for other in differences)
     assert report["claims"]["in_doubt"] != []
+
+
+def _first_verdict(document):
+    return next(
+        mapping["response"]["jsonBody"]
+        for mapping in document["mappings"]
+        if "verified" in mapping["response"].get("jsonBody", ())
+    )
+
+
+def test_field_that_differs_weighs_less_than_a_status(recorded, compare):
+    document = recorded("deepface")
+    areas = _first_verdict(document)["facial_areas"]
+    areas["img1"] |= {"left_eye": {"x": 1}, "right_eye": {"x": 1}}
+    (differing,) = [
+        each for each in compare(document, code=1)["exchanges"] if each["result"] == "different"
+    ]
+    assert {each["aspect"].split()[0] for each in differing["differences"]} == {"shape"}
+
+
+def test_refused_token_shows_that_the_server_has_one(recorded, compare):
+    document = recorded("deepface")
+    refused = [each for each in document["mappings"] if each["response"]["status"] == 401]
+    assert len(refused) == 2
+    assert compare(document, code=0)["counts"]["different"] == 0
+    report = compare(document, "--switch", "auth=none", code=1)
+    differing = [each for each in report["exchanges"] if each["result"] == "different"]
+    assert [each["differences"][0]["aspect"] for each in differing] == ["status"] * 2
+    file = ("--switch", "auth=sideways")
+    compare(document, *file, code=2)
+
+
+def test_stack_trace_is_not_compared(recorded, compare):
+    document = recorded("deepface")
+    changed = 0
+    for mapping in document["mappings"]:
+        body = mapping["response"].get("jsonBody", {})
+        if "Traceback" in body.get("error", ""):
+            body["error"] = body["error"].partition("Traceback")[0] + (
+                "Traceback (most recent call last):\n  File /srv/x.py\nOSError: sideways"
+            )
+            changed += 1
+    assert changed > 3
+    compare(document, code=0)
+
+
+def test_equally_likely_pictures_are_counted(recorded, compare):
+    report = compare(recorded("deepface"), code=0)
+    calls = [each["as_if"] or "" for each in report["exchanges"]]
+    # An error about a face that was not found fits, whichever picture has none.
+    assert any(text.endswith("other cases") for text in calls)
+    held = report["claims"]["held"]
+    assert "deepface.face.none" not in held
 
 
 def test_wrong_verdict_is_found_once_the_user_says_what_the_picture_shows(recorded, compare):

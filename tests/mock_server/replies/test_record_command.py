@@ -73,6 +73,21 @@ def test_calls_of_the_named_vendor_alone_are_sent_and_recorded(record, vendor, t
     assert len(vendor.control.journal()) == 2
 
 
+def test_server_of_ones_own_is_not_said_to_charge(tmp_path):
+    with MockServer(vendor="deepface") as vendor:
+        line = [*FACEMATCH, "mock", "--vendor", "deepface", "--record", "out.json"]
+        line += ["--max-calls", "3", "--upstream", vendor.url, "--door"]
+        done = subprocess.run(
+            [*line, "--", sys.executable, "-c", "pass"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+    assert "charge" not in done.stderr
+    assert "Calls: 0." in done.stderr
+
+
 def test_limit_ends_the_calls(record, vendor):
     done = record("--door", "--vendor", "didit", "--record", "out.json", "--max-calls", "1")
     assert done.stdout.splitlines()[:2] == ["200", "503"]
