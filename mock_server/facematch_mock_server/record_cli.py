@@ -174,7 +174,7 @@ def _sources_of(vendors: Sequence[Vendor]) -> Iterator[Path]:
         module = sys.modules[vendor.behaviour.__module__]
         file = Path(str(module.__file__))
         # A plug-in may be one module among others.
-        yield from file.parent.glob("*.py") if module.__package__ else [file]
+        yield from file.parent.rglob("*.py") if module.__package__ else [file]
     shared = Path(str(sys.modules[vendor_named.__module__].__file__))
     yield from shared.parent.glob("*.py")
 

@@ -99,4 +99,4 @@ def record_first_calls(vendor, path, monkeypatch):
 def _sources_of(definition):
     module = sys.modules[definition.behaviour.__module__]
     folder = Path(module.__file__).parent
-    return [*folder.glob("*.py"), *folder.parent.glob("*.py")]
+    return [*folder.rglob("*.py"), *folder.parent.glob("*.py")]

@@ -60,6 +60,12 @@ def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):
     return attrs.evolve(request, headers=(*request.headers, ("authorization", f"Bearer {token}")))
 
 
+def lonely_file():
+    """Return the type and the body of a form with the first file only."""
+    body, kind = multipart([], [("img1", "a.png", scene())])
+    return kind, body
+
+
 def compare_embeddings(engine):
     """Compare the embedding of a face with itself."""
     body = engine.handle(represent_request()).json()
@@ -85,6 +91,14 @@ def scenarios():
         verify_request(img2="/etc/hosts"),
         verify_request(model_name="Nope"),
         verify_request(distance_metric="manhattan"),
+        verify_request(detector_backend="sideways"),
+        represent_request(detector_backend="sideways"),
+        verify_request(draw_picture("PNG", (20, 20))),
+        form_request(b"no picture", scene()),
+        request_of_type(*lonely_file()),
+        attrs.evolve(verify_request(token=None), method="OPTIONS"),
+        analyze_request(actions=[]),
+        represent_request(max_faces="many"),
         verify_request(token=None),
         verify_request(token="wrong"),
         request_of_type("text/plain", b"img1"),

@@ -8,7 +8,7 @@ follows. All items of a list share one path. Of a private field, only the shape 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import attrs
@@ -60,11 +60,13 @@ class AspectDifference:
     vendor: tuple[str, ...]
 
 
-def compare_answers(mock: Response, vendor: Response) -> list[AspectDifference]:
+def compare_answers(
+    mock: Response, vendor: Response, nullable: Collection[str] = ()
+) -> list[AspectDifference]:
     """Return the differences between the mock's answer and the vendor's.
 
-    If the status differs, it is the only difference. A star in the vendor's text stands for any
-    text, because a recording has it in place of private words.
+    If the status differs, it is the only difference. Of a `nullable` field, null is none. A star
+    in the vendor's text stands for any text, because a recording has it in place of private words.
     """
     if mock.status != vendor.status:
         return [AspectDifference(STATUS, (str(mock.status),), (str(vendor.status),))]
@@ -76,6 +78,8 @@ def compare_answers(mock: Response, vendor: Response) -> list[AspectDifference]:
             continue
         mock_texts = sorted(mock_aspects.get(aspect, ()))
         vendor_texts = sorted(vendor_aspects.get(aspect, ()))
+        if aspect.rpartition(".")[2] in nullable and "null" in (*mock_texts, *vendor_texts):
+            continue
         if not _say_the_same(mock_texts, vendor_texts):
             differences.append(AspectDifference(aspect, tuple(mock_texts), tuple(vendor_texts)))
     return differences

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -97,10 +97,19 @@ class Replay:
         self._learn(exchange.body, response)
         own_prefix = f"{exchange.vendor}."
         return ReplayedAnswer(
-            differences=compare_answers(response, exchange.reply),
+            differences=compare_answers(response, exchange.reply, self._nullable(exchange.vendor)),
             claims=frozenset(key for key in response.claims if key.startswith(own_prefix)),
             is_imitated=control.world.behaviour.imitates(request),
         )
+
+    def _nullable(self, vendor: str) -> Collection[str]:
+        """Return the fields that the vendor fills for some pictures only, by its claims."""
+        claims = self._server.of(vendor).control.world.vendor.claims
+        fields: set[str] = set()
+        for claim in claims:
+            if claim.key == "face.nullable":
+                fields.update(claim.value)
+        return fields
 
     def _learn(self, recorded: Any, response: Response) -> None:
         """Note the mock's values that a later request may repeat."""

@@ -93,7 +93,7 @@ class Recording:
     """A recording of calls that were made up here."""
 
     def __init__(self, folder):
-        vocabulary = Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / "deepface").glob("*.py")])
+        vocabulary = Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / "deepface").rglob("*.py")])
         self.file = RecordingFile(
             folder / "recording.json",
             vocabulary,

@@ -281,7 +281,7 @@ def test_recording_answers_what_the_mock_lacks_and_only_for_the_same_pictures(op
 
 
 def vocabulary_of(vendor):
-    return Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / vendor).glob("*.py")])
+    return Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / vendor).rglob("*.py")])
 
 
 @pytest.mark.parametrize("vendor", vendor_names())

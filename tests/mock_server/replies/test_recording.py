@@ -24,7 +24,7 @@ from facematch_mock_server.replies.recording_file import RecordingFile
 from facematch_mock_server.replies.vocabulary import Vocabulary
 
 VENDORS = Path(facematch_mock_server.vendors.__file__).parent
-VOCABULARY = Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / "onfido").glob("*.py")])
+VOCABULARY = Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / "onfido").rglob("*.py")])
 HOST = "api.eu.onfido.com"
 P1 = CARDS["p1"]
 

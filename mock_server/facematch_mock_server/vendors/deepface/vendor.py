@@ -24,14 +24,18 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
+    has_wrong_format,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS
 from .wire import (
+    DEFAULT_DETECTOR,
+    DETECTORS,
     DIMENSIONS,
     METRICS,
+    SMALLEST_SIDE_PX,
     THRESHOLDS,
     confidence_of,
     describe_person,
@@ -59,6 +63,8 @@ _LONGEST_LINK = 2_000
 #: The most bytes of a picture at a link; ours.
 _MAX_LINKED_BYTES = 64 * 1024 * 1024
 
+#: What flask-cors allows by default.
+_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _DATA_URI = re.compile(r"data:image/[^,]*,")
 #: The score below which a picture is a spoof, with `anti_spoofing`.
 _LIVE_FROM = 50
@@ -71,6 +77,8 @@ class TokenHeader(HeaderKey):
         return base.bearer_token(head)
 
     def check(self, call: PairCall) -> None:
+        if call.request.method == "OPTIONS":
+            return
         if "key.free" in call.claims:
             call.claims.cite("key.free")
         else:
@@ -92,6 +100,8 @@ class DeepfaceCall(PairCall):
     ) -> Response:
         """Build a claim's response. Of a single picture there are other refusals than of two."""
         function = self.request.path.removeprefix("/")
+        if key == "picture.unreadable" and filled["name"] in self.uploads:
+            key = "file.unreadable"
         if key in ("detect.answer", "liveness.answer"):
             key = f"{function}.answer"
         elif self.request.path != VERIFY and f"represent.{key}" in self.claims:
@@ -133,6 +143,27 @@ class Deepface(PairVendor):
         500: ("error.internal",),
     }
 
+    def answer(self, call: base.Call, route: base.Route) -> Response:
+        if call.request.method == "OPTIONS":
+            return call.answer("options", headers=(("Allow", "OPTIONS, POST"),))
+        return super().answer(call, route)
+
+    def finished(self, call: base.Call, response: Response) -> Response:
+        """Allow every origin, as flask-cors does by default."""
+        origin = call.request.header("origin")
+        if origin is not None or call.request.method == "OPTIONS":
+            call.claims.cite("cors")
+        headers = [("Access-Control-Allow-Origin", origin or "*")]
+        if origin is not None:
+            headers.append(("Vary", "Origin"))
+        asked = call.request.header("access-control-request-headers")
+        if call.request.method == "OPTIONS" and asked is not None:
+            names = ", ".join(sorted(asked.replace(",", " ").split()))
+            headers.append(("Access-Control-Allow-Headers", names))
+            headers.append(("Access-Control-Allow-Methods", _METHODS))
+        response.headers = (*response.headers, *headers)
+        return super().finished(call, response)
+
     def operation_of(self, call: PairCall) -> str | None:
         operation = super().operation_of(call)
         if operation == DETECT and read_option(call, "anti_spoofing", False):
@@ -160,6 +191,8 @@ class Deepface(PairVendor):
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
+        if content is None and call.uploads:
+            call.refuse("file.missing", name=name)
         if content is None:
             content = read_option(call, _OLDER_NAMES[name], None)
             if content is not None:
@@ -213,13 +246,29 @@ class Deepface(PairVendor):
         return attrs.evolve(face, content=content)
 
     def check_pictures(self, call: PairCall) -> None:
-        """Refuse an unknown model or metric, then pictures beyond the limits."""
+        """Refuse what the server refuses before it looks for faces, in its order."""
         model, metric = read_model(call)
         if model not in THRESHOLDS:
             call.refuse("model.unknown", model=model)
         if metric not in METRICS:
             call.refuse("metric.unknown", metric=metric)
-        super().check_pictures(call)
+        for name, picture in call.pictures.items():
+            if not isinstance(picture, RepresentedFace):
+                self.check_picture(call, name, picture)
+
+    def check_picture(self, call: PairCall, name: str, picture: Upload) -> None:
+        """Refuse a picture in which no detector can look for a face."""
+        detector = read_option(call, "detector_backend", DEFAULT_DETECTOR)
+        if detector not in DETECTORS:
+            call.refuse("detector.unknown", name=name, detector=detector)
+        size = call.facts_of(picture).size
+        if size is None:
+            return  # whether it can be decoded is told once the pictures are compared
+        if name not in call.uploads and has_wrong_format(call, picture.content):
+            call.refuse("picture.wrong_format", name=name)
+        if min(size) < SMALLEST_SIDE_PX and self.needs_faces(call):
+            call.claims.cite("face.tiny")
+            call.refuse("face.none", name=name)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         if read_option(call, "anti_spoofing", False):
@@ -234,7 +283,9 @@ class Deepface(PairVendor):
         areas = {}
         seen_pictures = (outcome.probe, outcome.reference)
         for (name, picture), seen in zip(call.pictures.items(), seen_pictures, strict=True):
-            areas[name] = facial_area(seen.faces[0]) if seen.faces else whole_area(call, picture)
+            areas[name] = whole_area(call, picture)
+            if seen.faces and read_option(call, "detector_backend", "") != "skip":
+                areas[name] = facial_area(call, seen.faces[0], picture)
             if isinstance(picture, RepresentedFace):
                 call.claims.cite("embedding.area")
                 areas[name] = dict.fromkeys(areas[name])
@@ -244,7 +295,7 @@ class Deepface(PairVendor):
             "threshold": threshold,
             "confidence": confidence_of(score, model=model, is_verified=is_verified),
             "model": model,
-            "detector_backend": read_option(call, "detector_backend", "opencv"),
+            "detector_backend": read_option(call, "detector_backend", DEFAULT_DETECTOR),
             "similarity_metric": metric,
             "facial_areas": areas,
             "time": 1.2,
@@ -258,7 +309,9 @@ def analyze(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str
     results = []
     for face in seen.faces[::-1]:
         described = describe_person(face, actions)
-        results.append({**described, "region": facial_area(face), "face_confidence": 0.93})
+        results.append(
+            {**described, "region": facial_area(call, face, picture), "face_confidence": 0.93}
+        )
     if not results:
         described = describe_person(SeenFace(box=(0, 0, 0, 0)), actions)
         region = whole_area(call, picture)
@@ -269,6 +322,8 @@ def analyze(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str
 def represent(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
     """Return the faces of a picture with their embeddings."""
     call.claims.cite("represent.made_up")
+    if not str(read_option(call, "max_faces", "0")).isdecimal():
+        call.refuse("max_faces")
     model, _ = read_model(call)
     results = []
     for index, face in enumerate(seen.faces):
@@ -276,7 +331,7 @@ def represent(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[s
         # The pictures have a limit, so the record does not hold the content.
         record = RepresentedFace(picture.name, b"", picture.digest, index)
         call.world.records.put(digest_of(embedding), record)
-        area = facial_area(face)
+        area = facial_area(call, face, picture)
         results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0.93})
     max_faces = str(read_option(call, "max_faces", ""))
     if max_faces.isdecimal() and int(max_faces) < len(results):

@@ -43,6 +43,22 @@ DIMENSIONS = {
     "GhostFaceNet": 512,
     "Buffalo_L": 512,
 }
+#: The detectors (modules/modeling.py), and skip, which takes the whole picture for a face.
+_YOLO_SIZES = ("8n", "8m", "8l", "11n", "11s", "11m", "11l", "12n", "12s", "12m", "12l")
+_OTHER_DETECTORS = (
+    "opencv",
+    "mtcnn",
+    "ssd",
+    "dlib",
+    "retinaface",
+    "mediapipe",
+    "yunet",
+    "fastmtcnn",
+)
+DETECTORS = {*_OTHER_DETECTORS, "centerface", "skip", *(f"yolov{size}" for size in _YOLO_SIZES)}
+DEFAULT_DETECTOR = "opencv"
+#: The side of the smallest face that the default detector looks for.
+SMALLEST_SIDE_PX = 24
 #: What `/analyze` can tell of a face.
 _ACTIONS = ("emotion", "age", "gender", "race")
 _EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -83,18 +99,25 @@ def confidence_of(score: float, *, model: str, is_verified: bool) -> float:
     return round(min(score, 49.0), 2)
 
 
-def facial_area(face: SeenFace) -> dict[str, Any]:
-    """Return the area of a face with its eyes."""
+def facial_area(call: PairCall, face: SeenFace, picture: Upload) -> dict[str, Any]:
+    """Return the area of a face with its eyes, if the detector finds them."""
     left, top, right, bottom = face.box
     eye_at_left, eye_at_right, *_ = landmark_points(face)
+    call.claims.cite("face.nullable")
+    eyes: tuple[list[int] | None, ...] = (eye_at_right, eye_at_left)
+    if read_option(call, "detector_backend", DEFAULT_DETECTOR) == DEFAULT_DETECTOR:
+        call.claims.cite("face.eyes")
+        if picture.digest is not None and picture.digest[-1] in "0123":
+            eyes = (None, None)
     # The person's left eye is at the right of the picture.
+    left_eye, right_eye = eyes
     return {
         "x": left,
         "y": top,
         "w": right - left,
         "h": bottom - top,
-        "left_eye": eye_at_right,
-        "right_eye": eye_at_left,
+        "left_eye": left_eye,
+        "right_eye": right_eye,
     }
 
 
@@ -118,6 +141,8 @@ def read_actions(call: PairCall) -> Sequence[str]:
     if isinstance(asked, str):
         asked = re.sub(r"[\[\]()\"' ]", "", asked).split(",")
     actions = list(asked) if isinstance(asked, Sequence) else [asked]
+    if not actions:
+        call.refuse("analyze.no_action")
     for action in actions:
         if action not in _ACTIONS:
             call.refuse("analyze.action", action=repr(action))

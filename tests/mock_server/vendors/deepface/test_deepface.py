@@ -1,10 +1,14 @@
 """What the mock answers as DeepFace's server."""
 
 import base64
+import io
 
 import attrs
 import pytest
+from kit.cards import CARDS
 from kit.mock_world import json_bytes, new_engine, scene
+from PIL import Image
+from urllib3.filepost import encode_multipart_formdata
 from vendors.deepface import (
     analyze_request,
     data_uri,
@@ -15,6 +19,7 @@ from vendors.deepface import (
 )
 
 from facematch_mock_server import card_sheet
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -294,3 +299,93 @@ def test_without_enforcement_a_picture_without_a_face_counts_as_one_that_matches
     analyzed = engine.handle(analyze_request(no_face, enforce_detection=False)).json()
     assert analyzed["results"][0]["face_confidence"] == 0
     assert engine.handle(form_request(no_face, no_face, enforce_detection="false")).status == 400
+
+
+def picture_of(picture_format, size=None):
+    with Image.open(io.BytesIO(CARDS["p1"])) as card:
+        picture = card.convert("RGB").resize(size or card.size)
+    content = io.BytesIO()
+    picture.save(content, picture_format)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("picture_format", ["WEBP", "BMP"])
+def test_format_matters_in_a_data_uri_and_not_in_a_file(reading_engine, picture_format):
+    picture = picture_of(picture_format)
+    assert reading_engine.handle(form_request(picture, CARDS["p1"])).status == 200
+    status, text = error_of(reading_engine.handle(verify_request(picture, CARDS["p1"])))
+    assert (status, "neither" in text) == (400, True)
+
+
+def test_file_that_is_missing_or_no_picture_is_an_exception(reading_engine):
+    body, content_type = encode_multipart_formdata({"img1": ("a.jpg", CARDS["p1"])})
+    answer = reading_engine.handle(request_of_type(content_type, body))
+    assert (answer.status, answer.json()) == (
+        400,
+        {"exception": "Request form data doesn't have img2"},
+    )
+    answer = reading_engine.handle(form_request(b"no picture", CARDS["p1"]))
+    assert (answer.status, answer.json()) == (400, {"exception": "Failed to decode image"})
+
+
+def test_unknown_detector_is_a_fault_of_the_first_picture(engine):
+    status, text = error_of(engine.handle(verify_request(detector_backend="sideways")))
+    assert status == 400
+    assert text.startswith("Exception while verifying: Exception while processing img1_path - ")
+    assert "Invalid model_name passed - face_detector/sideways" in text
+    for make_request in (represent_request, analyze_request):
+        request = make_request(scene(), detector_backend="sideways")
+        status, text = error_of(engine.handle(request))
+        assert "ing: Invalid model_name passed - face_detector/sideways" in text
+
+
+def test_tiny_picture_has_no_face_for_the_default_detector(reading_engine):
+    tiny = picture_of("JPEG", (20, 24))
+    status, text = error_of(reading_engine.handle(verify_request(tiny, CARDS["p1"])))
+    assert (status, "Face could not be detected" in text) == (400, True)
+
+
+def test_eyes_are_null_for_some_faces_and_for_all_with_skip(engine):
+    eyes = []
+    for number in range(24):
+        request = verify_request(scene(score=60 + number), detector_backend="opencv")
+        eyes.append(engine.handle(request).json()["facial_areas"]["img1"]["left_eye"])
+    assert 0 < eyes.count(None) < 15
+    areas = engine.handle(verify_request(detector_backend="skip")).json()["facial_areas"]
+    assert areas["img1"]["left_eye"] is areas["img2"]["right_eye"] is None
+    others = [
+        engine.handle(verify_request(scene(score=60 + number), detector_backend="yunet")).json()
+        for number in range(8)
+    ]
+    assert None not in [each["facial_areas"]["img1"]["left_eye"] for each in others]
+
+
+@pytest.mark.parametrize("options", [{"actions": []}, {"actions": ["sideways"]}])
+def test_actions_that_are_none_are_refused(engine, options):
+    status, text = error_of(engine.handle(analyze_request(scene(), **options)))
+    assert status == 400
+    assert text.startswith("Exception while analyzing: ")
+
+
+def test_number_of_faces_that_is_no_number_is_the_servers_own_fault(engine):
+    answer = engine.handle(represent_request(scene(), max_faces="many"))
+    assert (answer.status, answer.header("Content-Type")) == (500, "text/html; charset=utf-8")
+
+
+def test_page_of_another_origin_may_call_the_server():
+    engine = new_engine(vendor="deepface", switches={"auth": "token"})
+    headers = [("Origin", "http://shop.test"), ("Access-Control-Request-Headers", "x-b, a")]
+    asked = Request.make(method="OPTIONS", target="/verify", headers=headers)
+    answer = engine.handle(asked)
+    assert answer.status == 200
+    assert answer.header("Allow") == "OPTIONS, POST"
+    assert answer.header("Access-Control-Allow-Origin") == "http://shop.test"
+    assert answer.header("Access-Control-Allow-Headers") == "a, x-b"
+    refused = engine.handle(verify_request(scene(), token="wrong"))
+    assert (refused.status, refused.header("Access-Control-Allow-Origin")) == (401, "*")
+
+
+def test_last_line_of_a_traceback_is_the_message(engine):
+    _, text = error_of(engine.handle(verify_request(scene(faces=0))))
+    assert "deepface.modules.exceptions.FaceNotDetected: Face could not" in text
+    assert text.rstrip().splitlines()[-1] == "ValueError: Exception while processing img1_path"
