@@ -43,9 +43,6 @@ EVALUATION = "evaluation"
 DEFAULT = "default"
 FIXED = "fixed"
 
-#: Maximum number of systems whose scores are counted against each other: six pictures of two.
-MOST_SCATTERED = 4
-
 
 def evaluate(
     answers: Sequence[Answers],
@@ -98,8 +95,6 @@ def evaluate(
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]
     sides = [judging.choose(fmr, at_thresholds.get(judging.table.name)) for judging in judgings]
     differences, intervals = stats.compare_systems(sides, required_fmr=fmr, confidence=confidence)
-    if len(sides) <= MOST_SCATTERED:
-        differences = _with_scatters(differences, sides)
     for judging, of_system in zip(judgings, intervals, strict=True):
         judging.add_intervals(of_system)
     cells = [judging.cells() for judging in judgings]
@@ -154,18 +149,6 @@ def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float
                 f"{scores.min():g} to {scores.max():g}. Pass a threshold on their scale; for "
                 "distances, minus the distance."
             )
-
-
-def _with_scatters(
-    differences: Sequence[model.Difference], sides: Sequence[stats.Side]
-) -> tuple[model.Difference, ...]:
-    """Return the differences of every two systems with the scores of both."""
-    side_of = {side.table.name: side for side in sides}
-    with_scatters = []
-    for difference in differences:
-        scatter = stats.scatter_of(side_of[difference.first], side_of[difference.second])
-        with_scatters.append(attrs.evolve(difference, scatter=scatter))
-    return tuple(with_scatters)
 
 
 def check_name(name: str, names: Collection[str]) -> None:

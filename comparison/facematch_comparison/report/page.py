@@ -389,30 +389,6 @@ class Tables:
             "False rejects": estimate(year.false_rejects, quantity),
         }
 
-    def overlaps(self, difference: Difference) -> list[Row]:
-        """The errors of two systems on the same pairs; no rows without a scatter."""
-        first = text(difference.first)
-        second = text(difference.second)
-        rows: list[Row] = []
-        if difference.scatter is None:
-            return rows
-        overlaps = {
-            "mated pairs rejected": difference.scatter.mated_rejected,
-            "non-mated pairs that pass": difference.scatter.non_mated_passed,
-        }
-        for errors, overlap in overlaps.items():
-            if overlap is not None:
-                rows.append(
-                    {
-                        "Errors": errors,
-                        "Both": count(overlap.both),
-                        Markup("Only {}").format(first): count(overlap.only_first),
-                        Markup("Only {}").format(second): count(overlap.only_second),
-                        "Of": count(overlap.pairs),
-                    }
-                )
-        return rows
-
     @property
     def gaps(self) -> list[tuple[str, GroupDifference]]:
         """The name of the system and the difference, for each difference between groups."""
@@ -734,8 +710,6 @@ def _sections_for_decision(
         yield "differences", "Is the difference real?", Folding.NEVER
     if any(system.groups for system in tables.systems):
         yield "groups", "Groups of people", Folding.NEVER
-    if any(difference.scatter for difference in differences):
-        yield "scatter", "Two systems on the same pairs", Folding.NARROW
     if any(system.curve for system in tables.systems):
         yield "thresholds", "Scores and thresholds", Folding.NARROW
     if tables.at_fmrs:

@@ -9,7 +9,6 @@ none of these alone is needed to distinguish them.
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
@@ -20,7 +19,6 @@ from markupsafe import Markup
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Curve, Evaluation, OperatingPoint, Rate
 
-from .plain import shortened
 
 #: Possible ticks of an axis of shares.
 _SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
@@ -236,59 +234,6 @@ def scores(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
     return plot.svg()
 
 
-#: The least number of pairs of a dot in each size, smallest size first.
-_SIZES: Final = (1, 2, 10, 100, 1000)
-
-#: Letters of a system's name that fit along an axis.
-_MOST_LETTERS: Final = 24
-
-
-def scatter(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
-    """Draw the scores of two systems on the same pairs, with both thresholds."""
-    difference = evaluation.differences[number]
-    counted = difference.scatter
-    if counted is None:
-        return None
-    thresholds_of: dict[str, float] = {}
-    for system in evaluation.systems:
-        if system.point is not None and system.point.threshold is not None:
-            thresholds_of[system.name] = system.point.threshold
-    plot = _Plot(
-        svg_id,
-        x=_score_axis(counted.edges_first[0], counted.edges_first[-1]),
-        y=_score_axis(counted.edges_second[0], counted.edges_second[-1]),
-        x_name=f"score of {shortened(difference.first, _MOST_LETTERS)}",
-        y_name=f"score of {shortened(difference.second, _MOST_LETTERS)}",
-    )
-    # Mated pairs are on top: they are fewer.
-    for pair_kind, dots in (("non-mated", counted.non_mated), ("mated", counted.mated)):
-        for size in range(len(_SIZES)):
-            across = []
-            up = []
-            for column, row, pairs in zip(dots.first, dots.second, dots.pairs, strict=True):
-                if _size_of(pairs) == size:
-                    across.append(_middle_of(counted.edges_first, column))
-                    up.append(_middle_of(counted.edges_second, row))
-            plot.dots(plot.corners(across, up), pair_kind, size)
-    first = thresholds_of.get(difference.first)
-    second = thresholds_of.get(difference.second)
-    if first is not None:
-        plot.upright(first, f"threshold {numbers.score(first)}")
-    if second is not None:
-        plot.level(second)
-    return plot.svg()
-
-
-def _size_of(pairs: int) -> int:
-    """Return the size of a dot for so many pairs: an index of `_SIZES`."""
-    return bisect.bisect_right(_SIZES, pairs) - 1
-
-
-def _middle_of(edges: Sequence[float], number: int) -> float:
-    """Return the middle of a bin."""
-    return edges[number] / 2 + edges[number + 1] / 2
-
-
 def _shares_of(counts: Sequence[int]) -> list[float]:
     return [count / sum(counts) for count in counts]
 
@@ -492,17 +437,6 @@ class _Plot(Drawing):
         self.path("limit", f"M{x} {_TOP - 4}V{_BOTTOM}")
         anchor = "start" if x < (_LEFT + _RIGHT) / 2 else "end"
         self.text(label, x, _TOP - 10, anchor, "note")
-
-    def level(self, value: float) -> None:
-        """Draw a horizontal line at a value of the y axis."""
-        self.path("limit", f"M{_LEFT} {self.y(value)}H{_RIGHT + 4}")
-
-    def dots(self, corners: _Corners, pair_kind: str, size: int) -> None:
-        """Draw a dot at each point; `kind` and `size` are classes of the style sheet."""
-        # A line without length is drawn as its two ends: as a dot.
-        d = "".join(f"M{x:g} {y:g}h0" for x, y in corners)
-        if d:
-            self.path(f"dots {pair_kind} d{size}", d)
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""

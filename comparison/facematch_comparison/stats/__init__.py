@@ -14,7 +14,6 @@ from .rates import (
     trials_allowing,
     trials_for,
 )
-from .scatter import scatter_of
 from .sums import Term, weighted_sum
 from .threshold import (
     COMMON_FMRS,
@@ -51,7 +50,6 @@ __all__ = [
     "holm",
     "interval",
     "interval_of_differences",
-    "scatter_of",
     "strictest_fmr",
     "threshold_for_fmr",
     "trials_allowing",

@@ -174,55 +174,6 @@ class Year:
 
 
 @attrs.frozen(kw_only=True)
-class Dots:
-    """The cells of a grid that contain pairs: their column, their row, and their pairs, (N,) each.
-
-    Attributes:
-        first, second: Index of the cell's bin along the first and the second system's scores.
-        pairs: Number of pairs in the cell.
-    """
-
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-    pairs: tuple[int, ...]
-
-
-@attrs.frozen(kw_only=True)
-class Overlap:
-    """The errors of two systems on the same pairs.
-
-    Attributes:
-        pairs: Number of pairs that both systems answered.
-        both: Number of these pairs that both got wrong.
-        only_first, only_second: Number of these pairs that only this system got wrong.
-    """
-
-    pairs: int
-    both: int
-    only_first: int
-    only_second: int
-
-
-@attrs.frozen(kw_only=True)
-class Scatter:
-    """The scores of one system against those of another on the same pairs, counted in a grid.
-
-    Attributes:
-        edges_first, edges_second: Edges of the bins of each system's scores, of equal width.
-        mated, non_mated: The pairs of each kind that both systems scored.
-        mated_rejected, non_mated_passed: Errors of both systems at their thresholds; None if one
-            has no threshold. Failures to acquire count as rejected.
-    """
-
-    edges_first: tuple[float, ...]
-    edges_second: tuple[float, ...]
-    mated: Dots
-    non_mated: Dots
-    mated_rejected: Overlap | None = None
-    non_mated_passed: Overlap | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Share:
     """A share of calls, or of labelled pairs, 0-1.
 
@@ -598,8 +549,6 @@ class Difference:
             their FRR look better than it is.
         both_scored: Number of pairs, mated or not, that both systems scored.
         same_scores: Number of these pairs to which both gave the same score.
-        scatter: The scores of both systems; None if they scored no pair in common, or with more
-            than four systems.
         sentence: The result in words, or the reason why the systems are not compared.
     """
 
@@ -621,7 +570,6 @@ class Difference:
     beyond: tuple[str, ...] = ()
     both_scored: int | None = None
     same_scores: int | None = None
-    scatter: Scatter | None = None
     sentence: str = ""
 
     @property

@@ -769,52 +769,6 @@ def test_common_fmrs_have_rates_from_five_expected_false_matches_on():
     assert few.at_fmrs[1].point is None
 
 
-@pytest.fixture(scope="module")
-def compared_with_failures():
-    first = crowd("a", failures=0.02)
-    second = crowd("b", mean=55, seed=4, failures=0.02)
-    return first, second, evaluate([first, second], **FIXED)
-
-
-def test_a_scatter_counts_each_pair_that_both_scored(compared_with_failures):
-    first, second, evaluation = compared_with_failures
-    scatter = evaluation.differences[0].scatter
-    both_scored = first.scored & second.scored
-    for dots, mated in ((scatter.mated, first.mated), (scatter.non_mated, ~first.mated)):
-        rows = both_scored & mated
-        edges = (scatter.edges_first, scatter.edges_second)
-        expected, _, _ = np.histogram2d(first.scores[rows], second.scores[rows], edges)
-        drawn = np.zeros_like(expected)
-        drawn[list(dots.first), list(dots.second)] = dots.pairs
-        np.testing.assert_array_equal(drawn, expected)
-
-
-def test_a_scatter_counts_the_errors_that_two_systems_share(compared_with_failures):
-    first, second, evaluation = compared_with_failures
-    first_passed = first.passed(evaluation.systems[0].at_required.threshold)
-    second_passed = second.passed(evaluation.systems[1].at_required.threshold)
-    (difference,) = evaluation.differences
-    scatter = difference.scatter
-
-    def check(overlap, first_wrong, second_wrong, rows):
-        assert overlap.pairs == rows.sum()
-        assert overlap.both == (first_wrong & second_wrong & rows).sum()
-        assert overlap.only_first == (first_wrong & ~second_wrong & rows).sum()
-        assert overlap.only_second == (second_wrong & ~first_wrong & rows).sum()
-
-    check(scatter.mated_rejected, ~first_passed, ~second_passed, first.mated)
-    check(scatter.non_mated_passed, first_passed, second_passed, ~first.mated)
-    # The same pairs as those of the verdict.
-    assert scatter.mated_rejected.only_first == difference.only_first
-    assert scatter.mated_rejected.only_second == difference.only_second
-
-
-def test_more_than_four_systems_have_no_scatters():
-    systems = [crowd(name, people=40, seed=seed) for seed, name in enumerate("abcde")]
-    assert not any(difference.scatter for difference in evaluate(systems).differences)
-    assert all(difference.scatter for difference in evaluate(systems[:4]).differences)
-
-
 COSTS = Costs(false_match=200, false_reject=3, currency="USD")
 
 

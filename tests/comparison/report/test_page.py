@@ -86,7 +86,6 @@ def test_sections_without_data_are_omitted():
         "year",
         "differences",
         "groups",
-        "scatter",
         "thresholds",
         "fmrs",
         "service",
@@ -95,7 +94,7 @@ def test_sections_without_data_are_omitted():
         "method",
     ]
     assert {"year", "groups", "service"}.isdisjoint(section_ids("two"))
-    assert {"paired", "fmrs", "thresholds", "scatter"}.isdisjoint(section_ids("silent"))
+    assert {"paired", "fmrs", "thresholds"}.isdisjoint(section_ids("silent"))
 
 
 @every_page

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.reading import read_html
 from kit.comparison.samples import EVALUATIONS, two
-from kit.comparison.tables import as_decisions, system_answers
+from kit.comparison.tables import system_answers
 
 from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.report import plots
@@ -155,20 +155,3 @@ def test_extremely_close_or_distant_scores_are_drawn(high, low):
     evaluation = evaluate([answers], required_fmr=0.3)
     assert "NaN" not in str(plots.thresholds(evaluation, 0, "x"))
     assert "NaN" not in str(plots.scores(evaluation, 0, "x"))
-
-
-def test_a_scatter_has_a_dot_for_each_cell_and_both_thresholds():
-    (difference,) = two().differences
-    figure = Figure(plots.scatter(two(), 0, "scatter"))
-    mated = "".join(path["d"] for path in figure.of_class("dots mated "))
-    non_mated = "".join(path["d"] for path in figure.of_class("dots non-mated "))
-    assert mated.count("M") == len(difference.scatter.mated.pairs)
-    assert non_mated.count("M") == len(difference.scatter.non_mated.pairs)
-    assert len(figure.of_class("limit")) == 2
-    coordinates = numbers_in((mated + non_mated).replace("h0", " "))
-    assert all(map(figure.contains, map(Position, coordinates[::2], coordinates[1::2])))
-
-
-def test_no_scatter_of_systems_without_common_scores():
-    both = [as_decisions(system_answers([90] * 300, [10] * 600, name)) for name in "ab"]
-    assert plots.scatter(evaluate(both), 0, "scatter") is None
