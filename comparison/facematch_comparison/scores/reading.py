@@ -21,7 +21,6 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .attributes import groupings, system_attributes
-from .by_kind import LABEL, one_pair_per_line
 from .cells import distinct_words, first_rows, note_of_spellings, texts_of
 from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, PICTURES, WIDE
@@ -124,8 +123,10 @@ def read_scores(
     notify = note or (lambda _text: None)
     columns = dict(columns or {})
     # Only `_checked_lines` keeps the cells, and frees them.
-    cells_of = _pairs_in_lines(_read_sources(source, name), columns, notify)
+    cells_of = _read_sources(source, name)
     for file in cells_of:
+        for text in file.notes:
+            notify(text)
         file.independent_pairs = independent_pairs
         file.all_are_distances = rule in ("below", "at_most")
         file.missing_score_marks = no_scores
@@ -170,32 +171,6 @@ def _read_sources(source: object, name: str | None) -> Tables:
         for file in cells_of:
             file.name = name
     return cells_of
-
-
-def _pairs_in_lines(
-    tables: Tables,
-    columns: dict[str, str | Sequence[str]],
-    notify: Callable[[str], object],
-) -> Tables:
-    """Return tables with one pair on each line; name their labels in `columns`."""
-    cells_of: Tables = {}
-    for file, cells in tables.items():
-        by_kind = one_pair_per_line(file, cells, columns_named=_columns_in(columns))
-        if by_kind:
-            columns[f"{file.name}:mated"] = LABEL
-        for table, its_cells in (by_kind or {file: cells}).items():
-            cells_of[table] = its_cells
-            for text in table.notes:
-                notify(text)
-    return cells_of
-
-
-def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
-    """Return the names of all columns that the user names."""
-    names: list[str] = []
-    for named in columns.values():
-        names += [named] if isinstance(named, str) else named
-    return names
 
 
 def _checked_lines(

@@ -480,31 +480,6 @@ def test_two_empty_cells_are_no_picture_that_is_compared_with_itself(read):
     assert all(place.startswith(f"{last_line} ") for place in places(read, frame))
 
 
-def test_scores_of_mated_and_other_pairs_in_two_columns(read):
-    chance = np.random.default_rng(3)
-    mated, others = chance.normal(70, 10, 30), chance.normal(30, 10, 50)
-    frame = pd.DataFrame({"genuine": pd.Series(mated), "impostor": pd.Series(others)})
-    frame.loc[4, "genuine"] = np.nan
-    asked = read.asked(frame.to_csv(index=False))
-    assert (asked.columns, asked.independent_pairs) == ({}, True)
-    (answers,) = read(independent_pairs=True)
-    assert (answers.mated.sum(), len(answers)) == (30, 80)
-    assert answers.scores[5:30].tolist() == mated[5:].tolist()
-    assert np.flatnonzero(~answers.acquired).tolist() == [4]
-    assert read.is_noted("each score is a pair of its own")
-    # A person on each line, and distances.
-    frame = frame.dropna().assign(person=[f"p{n % 9}" for n in range(29)])
-    names = {"genuine": "genuine_distance", "impostor": "impostor_distance"}
-    (answers,) = read(frame.rename(columns=names).to_csv(index=False))
-    assert answers.scores[29:].tolist() == [-other for other in frame["impostor"]]
-    assert (answers.mated.sum(), answers.scale) == (29, MINUS_DISTANCE)
-    # Labels under these names are labels.
-    labels = "person,genuine,impostor,score\n" + "A,1,0,5\nB,0,1,3\n"
-    assert read(labels)[0].mated.tolist() == [True, False]
-    (line,) = refusals(read, frame.to_csv(index=False) + "blurred,5,p1\n")
-    assert line.startswith("  line 31: score is 'blurred'")
-
-
 def test_a_group_on_one_line_applies_to_all_lines_of_the_person(read):
     head = f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
     (answers,) = read(f"{head}a,1,1,A,A,1,f,,\na,2,0,A,B,1,f,dark,light\na,3,0,C,B,1,,,\n")
