@@ -391,7 +391,7 @@ def problems_of_pairs(
         for picture, person in zip(PICTURES, PEOPLE, strict=True):
             yield from _pictures_of_two_people(file, lines, picture, person)
     ends = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
-    pictures = number_pairs(ends, in_any_order=not file.counts_both_orders)
+    pictures = number_pairs(ends, in_any_order=True)
     first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
     yield from problems_at(
         first_of_pair[first_with_pictures != first_of_pair],

@@ -26,11 +26,18 @@ from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, PICTURES, WIDE
 from .files import Tables, read_tables
 from .joining import join
-from .lines import decode, finish_scores, names_of_people, pair_name, read_lines, words_in
+from .lines import (
+    decode,
+    finish_scores,
+    lines_by_system,
+    names_of_people,
+    pair_name,
+    read_lines,
+    words_in,
+)
 from .missing import Below, check_missing_scores, rekognition_cut, with_scores_below
 from .problems import problems_of_cells, problems_of_pairs
 from .recognition import notes_of_columns, recognise
-from .repeats import without_repeats
 from .source_table import Problem, SourceTable, problems_at
 
 if TYPE_CHECKING:
@@ -187,7 +194,8 @@ def _checked_lines(
     is_one_file = len(cells_of) == 1
     all_lines: Tables = {}
     for file in list(cells_of):
-        cells, lines_of = without_repeats(file, cells_of.pop(file), notify)
+        cells = cells_of.pop(file)
+        lines_of = lines_by_system(file, cells)
         if file.merged_spellings:
             of_file = "" if is_one_file else f"{file.name}: "
             notify(of_file + note_of_spellings(file.merged_spellings))

@@ -95,7 +95,6 @@ class SourceTable:
         score_columns: Columns of scores; each of several is a system.
         skipped_columns: Columns that are not read.
         fields_named: Fields that the user assigned to a column, or to none.
-        counts_both_orders: Whether the two orders of two pictures are two pairs.
         merged_spellings: The spellings of each person or picture that has several.
     """
 
@@ -116,7 +115,6 @@ class SourceTable:
     score_columns: list[str] = attrs.field(factory=list)
     skipped_columns: list[str] = attrs.field(factory=list)
     fields_named: set[str] = attrs.field(factory=set)
-    counts_both_orders: bool = False
     merged_spellings: list[list[str]] = attrs.field(factory=list)
 
     @property

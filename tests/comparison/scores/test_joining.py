@@ -266,19 +266,6 @@ def test_files_with_people_only_are_joined_by_both_people(tmp_path):
         read_scores(paths)
 
 
-def test_a_matrix_with_labels_elsewhere_cannot_compare_pictures_with_themselves(tmp_path):
-    """Its diagonal may be the mated pairs of two folders, so it is not left out."""
-    names = [f"p{n // 2}_{n % 2}.jpg" for n in range(8)]
-    pairs = [(one, other) for one in names for other in names]
-    matrix = pd.DataFrame(pairs, columns=["image1", "image2"]).assign(score=range(64))
-    matrix.to_csv(tmp_path / "matrix.csv", index=False)
-    is_one_person = matrix["image1"].str[:2] == matrix["image2"].str[:2]
-    labels = matrix[["image1", "image2"]].assign(label=is_one_person.astype(int))
-    labels[matrix["image1"] < matrix["image2"]].to_csv(tmp_path / "labels.csv", index=False)
-    with pytest.raises(InvalidRequest, match="is compared with itself"):
-        read_scores([tmp_path / "labels.csv", tmp_path / "matrix.csv"])
-
-
 def test_files_that_spell_people_in_other_ways_are_joined(tmp_path):
     """One file has capitals and composed accents, the other has not."""
     lines = []

@@ -1,6 +1,5 @@
 """One file or frame of scores: columns, cells, and what is refused."""
 
-import itertools
 import re
 import unicodedata
 import zipfile
@@ -434,50 +433,6 @@ def test_pictures_connected_by_mated_pairs_are_one_person(read):
     )
     assert (answers.people_known, answers.person(1)) == (True, "B")
     assert answers.probe_subjects.tolist() == [0, 0, 0]
-
-
-def matrix(skew):
-    """All pictures of five people, two of each, in both orders, compared by two systems."""
-    chance = np.random.default_rng(3)
-    rows = []
-    for system in "xy":
-        for one, other in itertools.combinations_with_replacement(range(10), 2):
-            is_mated = one // 2 == other // 2
-            score = chance.normal(70 if is_mated else 30, 20)
-            rows.append([system, f"p{one}.jpg", f"p{other}.jpg", int(is_mated), score])
-            if one != other:
-                rows.append([system, f"p{other}.jpg", f"p{one}.jpg", int(is_mated), score + skew])
-    return pd.DataFrame(rows, columns=["system", "image1", "image2", "label", "score"])
-
-
-def test_a_matrix_in_both_orders_is_read_once_if_it_is_symmetric(read):
-    answers = read(matrix(0))
-    assert [len(each) for each in answers] == [45, 45]
-    assert answers[0].mated.sum() == 5
-    assert read.is_noted("20 comparisons of a picture with itself")
-    assert read.is_noted("90 lines are left out")
-
-
-def test_a_matrix_of_an_engine_that_is_not_symmetric_has_two_scores_for_two_pictures(read):
-    answers = read(matrix(0.5))
-    assert [len(each) for each in answers] == [90, 90]
-    assert len(answers[0].people.numbers) == 5
-    assert not read.is_noted("180 lines")
-    assert read.is_noted("compared in both orders")
-
-
-def test_pictures_of_two_folders_with_one_name_are_not_compared_with_themselves(read):
-    frame = matrix(0.5)
-    is_p1_with_itself = (frame["image1"] == "p1.jpg") & (frame["image2"] == "p1.jpg")
-    first_place, *_ = places(read, frame[is_p1_with_itself | (frame["label"] == 0)])
-    assert first_place.endswith("picture")
-
-
-def test_two_empty_cells_are_no_picture_that_is_compared_with_itself(read):
-    frame = matrix(0)
-    frame.loc[len(frame)] = ["x", None, None, 1, 50]
-    last_line = len(frame) + 1
-    assert all(place.startswith(f"{last_line} ") for place in places(read, frame))
 
 
 def test_a_group_on_one_line_applies_to_all_lines_of_the_person(read):
