@@ -30,7 +30,6 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.resilience.budget import CURRENCY_CODE
 
 if TYPE_CHECKING:
-    from facematch_comparison.production.labels.pairs import PairReviews
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -250,7 +249,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", "reviews", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -339,15 +338,12 @@ def note(text: str) -> None:
     say(f"note: {text}", err=True)
 
 
-def answers_from(
-    options: Mapping[str, Any], reviews: PairReviews | None = None
-) -> tuple[list[Answers], dict[str, Any]]:
+def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     """Return the answers that the options of `source` select, and arguments for `evaluate`.
 
-    The labels are those of `reviews`, if given.
     """
     if options["scores"]:
-        return _from_scores(options, reviews)
+        return _from_scores(options)
     of_scores = [
         option.opts[0]
         for option in click.get_current_context().command.params
@@ -370,9 +366,7 @@ def answers_from(
     return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
 
 
-def _from_scores(
-    options: Mapping[str, Any], reviews: PairReviews | None
-) -> tuple[list[Answers], dict[str, Any]]:
+def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
         raise click.UsageError("--scores cannot be combined with --store.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -389,23 +383,12 @@ def _from_scores(
         notes.append(text)
 
     source: object = list(paths) if len(paths) > 1 else paths[0]
-    if reviews is not None:
-        reading["columns"] = {**reading["columns"], **reviews.columns}
-        source = [*paths, reviews.table()]
     try:
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         raise with_command_to_paste(error) from None
-    paths_of_reviews = () if reviews is None else reviews.paths
-    digest = _digest_of([*paths, *paths_of_reviews])
+    digest = _digest_of(paths)
     evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
-    if reviews is not None:
-        from facematch_comparison.production.sentences import notes_of_pairs
-
-        reviewed = reviews.summary()
-        for text in notes_of_pairs(reviewed):
-            keep(text)
-        evidence = attrs.evolve(evidence, notes=tuple(notes), reviewed=reviewed)
     # Each of several files is a system, but one of them may contain only the labels, or two files
     # are one system.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
@@ -445,7 +428,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
         value = parsed_options.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-            if option.name in ("scores", "pairs", "reviews"):
+            if option.name in ("scores", "pairs"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))

@@ -13,7 +13,6 @@ from facematch_core.cli.files import (
     form_of,
     make_folder,
     refuse_unwritable,
-    write_bytes,
     write_json,
 )
 from facematch_core.cli.options import FILE, file_option, json_option
@@ -23,7 +22,6 @@ from facematch_core.errors import InvalidRequest
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.production.labels.pairs import PairReviews
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study.reading import Study
     from facematch_comparison.values.model import Evaluation, Rate, System, Traffic
@@ -70,15 +68,6 @@ def plan(**options: Any) -> int:
 
 @click.command("report", cls=common.SourceCommand)
 @common.source
-@file_option(
-    "--review",
-    "With --scores: a person's labels of the pairs (.csv), which count in place of those of "
-    "--scores. Written if it is missing, with all pairs in random order and without scores. Repeat "
-    "it for each person who labels: a third file that is missing is written with the pairs on "
-    "which they contradict each other.",
-    to="reviews",
-    multiple=True,
-)
 @file_option("--pairs", "The file of pairs that was run, for names of people and pictures.")
 @click.option(
     "--fmr",
@@ -122,7 +111,6 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
       --out report.json
     facematch compare report --scores aws.csv --scores azure.csv \\
       --scores labels.csv --fmr 1e-3 --out report.html
-    facematch compare report --scores scores.csv --review ada.csv --review bob.csv
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --calls-per-year 1000000 --impostors 0.001 \\
       --cost-false-match 200 --cost-false-reject 3 --out report.html
@@ -134,11 +122,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """
     targets = _targets_of(outs, options)
     _check_year(options)
-    review_files = _review_files_of(options)
-    if review_files.new is not None and not review_files.labelled:
-        return _write_pairs_to_label(review_files.new, options)
-    reviews = _read_reviews(review_files)
-    answers, about = common.answers_from(options, reviews)
+    answers, about = common.answers_from(options)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
 
@@ -151,7 +135,6 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     )
     wrong = options["wrong"]
     written = options["answers"]
-    targets += _write_contradictions(review_files, reviews)
     study = None
     if options["pairs"] is not None and (wrong or written):
         # With --scores, --column is about the scores.
@@ -187,7 +170,7 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
                 examples = " or ".join(f"{options[name]}{form}" for form in forms)
                 raise click.UsageError(f"--{name} has no suffix: write {examples}.")
             targets.append((f"--{name}", options[name], forms))
-    files_to_read = [*options["scores"], *options["reviews"]]
+    files_to_read = [*options["scores"]]
     if options["pairs"] is not None:
         files_to_read.append(options["pairs"])
     for option, path, forms in targets:
@@ -196,61 +179,6 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
         if path.exists() and any(file.exists() and path.samefile(file) for file in files_to_read):
             raise click.UsageError(f"{option} would overwrite {path}, which is read.")
     return [path for _, path, _ in targets]
-
-
-def _review_files_of(options: Mapping[str, Any]) -> common.Reviews:
-    """Return the files of --review; raise `click.UsageError` if they do not fit."""
-    files = common.split_reviews(options["reviews"])
-    if not options["reviews"]:
-        return files
-    if not options["scores"]:
-        raise click.UsageError("--review: only with --scores FILE.")
-    for field in ("mated", "non_mated"):
-        if any(options["columns"].get(field, ())):
-            raise click.UsageError(f"--column {field}: the labels are those of --review.")
-    if files.new is not None and len(files.labelled) == 1:
-        raise click.UsageError(
-            f"--review: {files.new} does not exist. For a second person, copy the file before "
-            "anybody labels it; a third one is written with the pairs on which two others "
-            "contradict each other."
-        )
-    return files
-
-
-def _write_pairs_to_label(path: Path, options: Mapping[str, Any]) -> int:
-    """Write the pairs of --scores, blind; return the exit code."""
-    from facematch_comparison.production.labels.pairs import pairs_as_csv
-
-    text = pairs_as_csv(options["scores"], options["columns"])
-    write_bytes(path, text.encode(), private=True)
-    say(
-        f"written to {path}: fill in same_person: yes, no or ?; for two people, copy it first",
-        err=True,
-    )
-    say("then run the same command again", err=True)
-    return Exit.LOOK
-
-
-def _read_reviews(files: common.Reviews) -> PairReviews | None:
-    """Return the labels in files; None without a file. Raise if there is nothing to write."""
-    if not files.labelled:
-        return None
-    from facematch_comparison.production.labels.pairs import PairReviews
-
-    reviews = PairReviews.read(files.labelled)
-    if files.new is not None and not reviews.agreed.contradicted:
-        raise InvalidRequest(
-            f"There is nothing to write to {files.new}: the reviewers do not contradict each other."
-        )
-    return reviews
-
-
-def _write_contradictions(files: common.Reviews, reviews: PairReviews | None) -> list[Path]:
-    """Write the pairs on which reviewers contradict each other; return the file, if any."""
-    if files.new is None or reviews is None:
-        return []
-    write_bytes(files.new, reviews.contradictions_as_csv().encode(), private=True)
-    return [files.new]
 
 
 def _check_year(options: Mapping[str, Any]) -> None:

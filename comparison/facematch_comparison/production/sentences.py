@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Estimate, ReviewedPairs, ReviewersAgree, Share
+from facematch_comparison.values.model import Estimate, ReviewersAgree, Share
 from facematch_comparison.values.numbers import amount, counted, estimate
 from facematch_core.call_log import NotAsked
 from facematch_core.models import Charged
@@ -403,20 +403,6 @@ def _about_labels(reviewed: Reviewed) -> Iterator[str]:
             "Labels on which the reviewers agree are taken as the truth. People err together where "
             "a pair is hard. Nobody who labels should know which system accepted a call."
         )
-
-
-def notes_of_pairs(reviewed: ReviewedPairs) -> Iterator[str]:
-    """Yield how far reviewers of pairs agree, and which pairs their labels leave out."""
-    for reviewers in reviewed.reviewers:
-        yield _describe_reviewers(reviewers, "pairs").removesuffix(".")
-    left_out = {
-        "the reviewers contradict each other": reviewed.contradicted,
-        "one of several reviewers has labelled them": reviewed.labelled_once,
-        "nobody could label them": reviewed.unclear,
-    }
-    for reason, count in left_out.items():
-        if count:
-            yield f"{counted(count, 'pair is', 'pairs are')} left out, because {reason}"
 
 
 def _describe_reviewers(reviewers: ReviewersAgree, noun: str) -> str:

@@ -166,10 +166,7 @@ def _read_sources(source: object, name: str | None) -> Tables:
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     cells_of: Tables = {}
     for part in sources:
-        if isinstance(part, dict):  # tables that were read
-            tables = part
-        else:
-            tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
+        tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
         stem = Path(part).stem if isinstance(part, (str, Path)) else "scores"
         for file in tables:
             file.name = file.name or file.sheet or stem

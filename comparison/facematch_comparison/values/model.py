@@ -212,45 +212,21 @@ class ReviewersAgree:
 
 
 @attrs.frozen(kw_only=True)
-class ReviewedPairs:
-    """The labels of pairs by reviewers, which count as the ground truth.
-
-    Attributes:
-        files: The names of their files.
-        labelled: The pairs with a label. If several files list a pair, two of them agree on it.
-        unclear: Pairs that nobody could label.
-        contradicted: Pairs that the reviewers label differently.
-        labelled_once: Pairs that several files list and one has labelled.
-        reviewers: How far every two reviewers agree.
-    """
-
-    files: tuple[str, ...]
-    labelled: int
-    unclear: int
-    contradicted: int
-    labelled_once: int
-    reviewers: tuple[ReviewersAgree, ...]
-
-
-@attrs.frozen(kw_only=True)
 class Evidence:
     """The source of the answers in an evaluation, and the options that reproduce it.
 
     Attributes:
         file: Name of the score file or run database, without its folder.
-        sha256: SHA-256 of the score files, in hex, and of those of --review; for a run database,
-            its `digest_answers`.
+        sha256: SHA-256 of the score files, in hex; for a run database, its `digest_answers`.
         options: Arguments of the command-line options that affect the results, by option
             (``--fmr``); empty for a flag. File names are without their folders.
         notes: Notes on the score files, for example on skipped columns.
-        reviewed: The labels of --review; None without it.
     """
 
     file: str
     sha256: str
     options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
-    reviewed: ReviewedPairs | None = None
 
 
 @attrs.frozen(kw_only=True)
