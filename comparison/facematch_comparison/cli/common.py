@@ -339,9 +339,7 @@ def note(text: str) -> None:
 
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
-    """Return the answers that the options of `source` select, and arguments for `evaluate`.
-
-    """
+    """Return the answers that the options of `source` select, and arguments for `evaluate`."""
     if options["scores"]:
         return _from_scores(options)
     of_scores = [

@@ -19,7 +19,6 @@ from markupsafe import Markup
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Curve, Evaluation, OperatingPoint, Rate
 
-
 #: Possible ticks of an axis of shares.
 _SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
 #: Possible ticks of a rate axis; `_FIRST_TICKS` are placed first if there is little room.

@@ -15,7 +15,10 @@ A person without a mated pair whose non-mated pairs all score too low to pass co
 number of these pairs. Many people with equal numbers are drawn as a group: how many draws fall on
 them follows a multinomial distribution, and on whom of them makes no difference.
 
-- draws: how often each person or group is drawn, float64, (D,); (P,) without groups
+Resamples are drawn and judged in blocks of B, because numpy takes longer to start an operation
+than to carry it out for the few pairs near a threshold.
+
+- draws: how often each person or group is drawn in each resample of a block
 """
 
 from __future__ import annotations
@@ -37,12 +40,40 @@ from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed
 #: The number of scores beyond those that may pass, which are kept sorted at first.
 _MORE_KEPT: Final = 200
 
+#: The most resamples in a block, and the most numbers in an array of a block.
+_MOST_IN_BLOCK: Final = 256
+_MOST_NUMBERS: Final = 2_000_000
+
 #: The fewest people who are drawn as a group. Drawing for a group takes the time of fifty people.
 FEWEST_ALIKE: Final = 1_000
 
 #: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
 #: At 95 %, fewer true differences would be found, but as many false ones.
 SCALE_CONFIDENCE: Final = 0.80
+
+
+class Draws:
+    """The draws of a block of resamples.
+
+    Attributes:
+        of_each: float64, (D, B): how often each person or group is drawn; (P, B) without groups.
+    """
+
+    def __init__(self, of_each: Floats) -> None:
+        self.of_each = of_each
+        self._drawn_pairs: dict[bytes, Floats] = {}
+
+    def count_pairs(self, pairs_of_each: Floats) -> Floats:
+        """Return the number of drawn pairs in each resample, float64, (B,)."""
+        # Systems that answered the same pairs ask for the same sums.
+        key = pairs_of_each.tobytes()
+        if key not in self._drawn_pairs:
+            with_pairs = np.flatnonzero(pairs_of_each)
+            # Not `@`: OpenBLAS starts threads for it, which cost more than such a sum.
+            self._drawn_pairs[key] = np.einsum(
+                "db,d->b", self.of_each[with_pairs], pairs_of_each[with_pairs]
+            )
+        return self._drawn_pairs[key]
 
 
 class Crowd:
@@ -53,6 +84,7 @@ class Crowd:
         pairs_of_person: For each kind of pairs that resamples count, the number of each person's.
 
     Attributes:
+        size: Number D of people and groups in the draws.
         index_of_person: (P,): index of a person, or of the person's group, in the draws.
         has_groups: Whether some people are drawn as a group.
     """
@@ -72,20 +104,26 @@ class Crowd:
         self.index_of_person: Ints = np.cumsum(~is_in_group) - 1
         self.index_of_person[is_in_group] = group_of_kind[kind_of_other[is_group[kind_of_other]]]
         self._shares = np.append(sizes[is_group], self._alone) / people
+        self.size = self._alone + len(self._shares) - 1
 
     def of_each(self, values: Floats) -> Floats:
         """Return the value of each person who is alone, and the one that a group's people share."""
-        of_each: Floats = np.empty(self._alone + len(self._shares) - 1)
+        of_each: Floats = np.empty(self.size)
         of_each[self.index_of_person] = values
         return of_each
 
-    def draw(self, stream: np.random.Generator) -> Floats:
-        """Return the draws of a resample."""
+    def draw(self, stream: np.random.Generator, resamples: int) -> Draws:
+        """Return the draws of a block of resamples."""
         people = len(self.index_of_person)
-        *in_groups, draws_of_others = stream.multinomial(people, self._shares)
-        drawn = stream.integers(0, self._alone, draws_of_others)
-        draws = np.bincount(drawn, minlength=self._alone)
-        return np.append(draws, in_groups).astype(np.float64)
+        draws = np.empty((resamples, self.size))
+        # One resample after the other, so that the size of a block does not change the draws.
+        for of_resample in draws:
+            *in_groups, draws_of_others = stream.multinomial(people, self._shares)
+            drawn = stream.integers(0, self._alone, draws_of_others)
+            of_resample[: self._alone] = np.bincount(drawn, minlength=self._alone)
+            of_resample[self._alone :] = in_groups
+        # The draws of one person are then next to each other.
+        return Draws(np.ascontiguousarray(draws.T))
 
 
 class RedrawnThreshold:
@@ -125,36 +163,49 @@ class RedrawnThreshold:
         self._pairs_of_each = crowd.of_each(self.pairs_of_person)
         self._probes, self._references = self._index_of_person[self.kept_ends]
 
-    def highest_refused(self, draws: Floats) -> float:
-        """Return the highest score that may not pass in this resample."""
-        weights = 1 + self._scale * (draws[self._probes] * draws[self._references] - 1)
-        passed = np.cumsum(weights)
+    def highest_refused(self, draws: Draws) -> Floats:
+        """Return the highest score that may not pass in each resample, float64, (B,)."""
+        weights = draws.of_each[self._probes]
+        weights *= draws.of_each[self._references]
+        weights -= 1
+        weights *= self._scale
+        weights += 1
+        passed = np.cumsum(weights, axis=0, out=weights)
         total = passed[-1]
         if self.kept < self._count:
             # First-order approximation: scores that are not inspected have weights near 1.
-            pairs_drawn = float((draws * self._pairs_of_each).sum())
-            total = max(total, self._count + self._scale * (pairs_drawn - 2 * self._count))
+            pairs_drawn = draws.count_pairs(self._pairs_of_each)
+            total = np.maximum(total, self._count + self._scale * (pairs_drawn - 2 * self._count))
         # Add half a pair, so that weights of 1 give the chosen threshold.
-        refused = int((passed <= (self._allowed + 0.5) / self._count * total).sum())
-        if refused < self.kept:
-            return float(self._scores[refused])
+        allowed = (self._allowed + 0.5) / self._count * total
+        refused = np.count_nonzero(passed <= allowed, axis=0)
+        all_pass = refused == self.kept
+        highest = self._scores[np.minimum(refused, self.kept - 1)]
         if self.kept == self._count:
-            return -np.inf
-        self.keep_highest(4 * self.kept)
-        return self.highest_refused(draws)
+            highest[all_pass] = -np.inf
+        elif all_pass.any():
+            self.keep_highest(4 * self.kept)
+            highest[all_pass] = self.highest_refused(Draws(draws.of_each[:, all_pass]))
+        return highest
 
 
 class FixedThreshold:
-    """A threshold that is the same in each resample, because it was not chosen on these pairs."""
+    """A threshold that is the same in each resample, because it was not chosen on these pairs.
+
+    Attributes:
+        kept: Number of sorted non-mated pairs: none.
+    """
+
+    kept = 0
 
     def __init__(self, table: Answers, threshold: float) -> None:
         if table.rule is not ThresholdRule.ABOVE:
             threshold = float(np.nextafter(threshold, -np.inf))
         self._highest_refused = threshold
 
-    def highest_refused(self, _draws: Floats) -> float:
-        """Return the highest score that may not pass: the same in each resample."""
-        return self._highest_refused
+    def highest_refused(self, draws: Draws) -> Floats:
+        """Return the highest score that may not pass, float64, (B,): the same in each resample."""
+        return np.full(draws.of_each.shape[1], self._highest_refused)
 
 
 @attrs.frozen(eq=False)
@@ -185,12 +236,19 @@ class MatedPairs:
         self._indexes = crowd.index_of_person[self.persons]
         self._pairs_of_each = crowd.of_each(self._pairs_of_person)
 
-    def frr(self, draws: Floats, highest_refused: float) -> float:
-        """Return the FRR of a resample; NaN if no pair is drawn."""
-        # Not `@`: OpenBLAS starts threads for it, which cost more than such a sum.
-        pairs = float((draws * self._pairs_of_each).sum())
-        rejected = int(np.searchsorted(self._scores, highest_refused, side="right"))
-        return float(draws[self._indexes[:rejected]].sum()) / pairs if pairs else math.nan
+    def frr(self, draws: Draws, highest_refused: Floats) -> Floats:
+        """Return the FRR of each resample, float64, (B,); NaN if no pair is drawn."""
+        pairs = draws.count_pairs(self._pairs_of_each)
+        rejected = np.searchsorted(self._scores, highest_refused, side="right")
+        fewest = int(rejected.min())
+        most = int(rejected.max())
+        # Pairs that every resample rejects are summed by person.
+        always_rejected = np.bincount(self._indexes[:fewest], minlength=len(self._pairs_of_each))
+        errors = draws.count_pairs(always_rejected.astype(np.float64))
+        further = draws.of_each[self._indexes[fewest:most]]
+        further *= np.arange(fewest, most)[:, None] < rejected
+        errors = errors + further.sum(axis=0)
+        return np.divide(errors, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
 def redraw(
@@ -256,17 +314,21 @@ def _rates(
     """Return the FRRs of each series of mated pairs, drawn among a crowd."""
     rates = [np.empty(each.resamples) for each in series]
     stream = np.random.default_rng(seed)
-    for number in range(max(each.resamples for each in series)):
-        draws = crowd.draw(stream)
+    most_resamples = max(each.resamples for each in series)
+    longest = max([crowd.size, *(threshold.kept for threshold in thresholds.values())])
+    size = max(1, min(_MOST_IN_BLOCK, _MOST_NUMBERS // longest))
+    for start in range(0, most_resamples, size):
+        draws = crowd.draw(stream, min(size, most_resamples - start))
         refused = {}
         for system, threshold in thresholds.items():
             refused[system] = threshold.highest_refused(draws)
-        frr_of: dict[MatedPairs, float] = {}
+        frr_of: dict[MatedPairs, Floats] = {}
         for each, mated, own_rates in zip(series, pairs, rates, strict=True):
-            if number < each.resamples:
+            if start < each.resamples:
                 if mated not in frr_of:
                     frr_of[mated] = mated.frr(draws, refused[each.system])
-                own_rates[number] = frr_of[mated]
+                own_part = own_rates[start : start + size]
+                own_part[:] = frr_of[mated][: len(own_part)]
     return rates
 
 

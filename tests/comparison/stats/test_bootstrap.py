@@ -16,6 +16,7 @@ from facematch_comparison.stats import (
 )
 from facematch_comparison.stats.bootstrap import (
     Crowd,
+    Draws,
     MatedPairs,
     RedrawnThreshold,
     Resampling,
@@ -57,10 +58,14 @@ SIMULATED = st.builds(
 
 
 def drawn_from(people, *, resamples, seed=0):
-    """float64, (B, P)."""
+    """The draws of a block of resamples."""
     stream = np.random.default_rng(seed)
     drawn = [stream.integers(0, people, people) for _ in range(resamples)]
-    return np.array([np.bincount(each, minlength=people) for each in drawn], np.float64)
+    return block_of([np.bincount(each, minlength=people) for each in drawn])
+
+
+def block_of(draws_of_resamples):
+    return Draws(np.array(draws_of_resamples, np.float64).T)
 
 
 def people_of(table):
@@ -131,18 +136,23 @@ def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(table, fmr, see
     mated = MatedPairs(table, table.mated)
     plain = PlainBootstrap(table, fmr)
     threshold.keep_highest(10**9)
-    for draws in drawn_from(len(people_of(table)), resamples=6, seed=seed):
-        refused = threshold.highest_refused(draws)
+    block = drawn_from(len(people_of(table)), resamples=6, seed=seed)
+    all_refused = threshold.highest_refused(block)
+    rates = mated.frr(block, all_refused)
+    persons = np.searchsorted(people_of(table), table.probe_subjects[table.mated])
+    for draws, refused, rate in zip(block.of_each.T, all_refused, rates, strict=True):
         assert refused == plain.highest_refused(draws)
-        persons = np.searchsorted(people_of(table), table.probe_subjects[table.mated])
         pairs = draws[persons].sum()
-        assert pairs == 0 or mated.frr(draws, refused) == plain.errors(draws) / pairs
+        if pairs:
+            assert rate == plain.errors(draws) / pairs
+        else:
+            assert np.isnan(rate)
 
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_drawing_everyone_once_reproduces_the_sample(fmr):
     table = crowd(people=300, mean=60, failures=0.05)
-    once = np.ones(300)
+    once = block_of([np.ones(300)])
     choice = threshold_for_fmr(table, fmr)
     refused = RedrawnThreshold(table, fmr).highest_refused(once)
     assert refused == choice.threshold
@@ -158,8 +168,7 @@ def test_few_scores_are_kept_and_suffice_for_every_resample():
     added = likeness[table.probe_subjects] + likeness[table.reference_subjects]
     table = with_columns(table, scores=table.scores + added)
     threshold = RedrawnThreshold(table, 0.01)
-    for draws in drawn_from(300, resamples=1_000):
-        threshold.highest_refused(draws)
+    threshold.highest_refused(drawn_from(300, resamples=1_000))
     assert threshold.kept <= 2_500
 
 
@@ -172,6 +181,16 @@ def test_draws_are_the_same_with_the_same_seed():
     assert [len(rates) for rates in first] == [80, 50]
     np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
     assert not np.array_equal(first[1], redraw(sides, series, 0.05, seed=4)[1])
+
+
+def test_rates_do_not_depend_on_the_size_of_a_block(monkeypatch):
+    table = crowd(people=60, mean=60, others=20)
+    sides = [Side(table=table, threshold=50.0)]
+    rates = []
+    for size in (1, 7, 256):
+        monkeypatch.setattr(bootstrap, "_MOST_IN_BLOCK", size)
+        rates.append(redraw(sides, [Resampling(0, table.mated, 300)], 0.05, seed=3)[0].tolist())
+    assert rates[0] == rates[1] == rates[2]
 
 
 def rates_by_groups(monkeypatch, table, fmr, resamples):
@@ -195,7 +214,7 @@ def test_people_with_equal_numbers_of_pairs_are_drawn_as_a_group():
     # The 960 others with three pairs are too few to be a group, the 1,000 with four are one.
     assert of_2_000.index_of_person.tolist() == [*range(1_000), *[1_000] * 1_000]
     stream = np.random.default_rng(1)
-    draws = np.array([of_2_000.draw(stream) for _ in range(2_000)])
+    draws = of_2_000.draw(stream, 2_000).of_each.T
     assert (draws.sum(axis=1) == 2_000).all()
     assert draws.mean() * len(draws[0]) == 2_000
     deviations = draws.std(axis=0)
@@ -255,10 +274,10 @@ def test_more_scores_are_examined_if_the_highest_do_not_suffice():
     table = with_columns(table, scores=scores)
     threshold = RedrawnThreshold(table, 1e-3)
     kept = threshold.kept
-    threshold.highest_refused(np.eye(1, 40, 1)[0] * 40)
+    threshold.highest_refused(block_of([np.eye(1, 40, 1)[0] * 40]))
     assert threshold.kept > kept
     without_first = np.ones(40)
     without_first[0] = 0
     others = table.scores[~table.mated & table.scored & ~of_first]
     # However weights are rescaled, it lies above what the others let pass.
-    assert others.min() <= threshold.highest_refused(without_first) <= 100
+    assert others.min() <= threshold.highest_refused(block_of([without_first]))[0] <= 100
