@@ -21,11 +21,6 @@ ORDINARY := not slow and not long and not system and not docs
 # Ignored folders are not even imported.
 IGNORED := --ignore=tests/system --ignore=tests/examples
 QUICK := -m "$(ORDINARY)" $(IGNORED)
-# Which lines each test reaches.
-REACHED := .cache/near/testmon
-# Files of the packages that differ from the last commit, or are new.
-CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- $(TYPED); git ls-files --others --exclude-standard -- $(TYPED))
-TYPED := ":(glob)facematch_core/**/*.py" ":(glob)backends/**/*.py" ":(glob)comparison/**/*.py" ":(glob)mock_server/**/*.py"
 # Tests that keep a text in a file or in a page; test_examples.py is run in parallel, because each page is a test.
 GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.goldens|kit\.pages|kit\.stored_versions|\bscreens\b" --include="test_*.py" tests))
 # What versions of dependencies break first: the verifier, its policies and its transport, the parsing of every
@@ -40,7 +35,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-near test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
+.PHONY: help demo test test-of test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -53,17 +48,11 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 test: $(VENV)/.dev  ## the test suite: two to three minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
-# The first time, and after an update of a package, it takes as long as two or three runs of `make test`: pytest-testmon records
-# which lines each test reaches. A run that was stopped goes on at the next one.
-test-near: $(VENV)/.dev  ## mypy of the changed files, and the tests that reach the changed lines: seconds
-	@mkdir -p $(dir $(REACHED))
-	@$(if $(CHANGED),$(BIN)/mypy $(CHANGED))
-ifeq ($(wildcard $(REACHED)),)
-	@TESTMON_DATAFILE=$(REACHED)-part $(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) --testmon --testmon-forceselect
-	@mv $(REACHED)-part $(REACHED)
-else
-	@TESTMON_DATAFILE=$(REACHED) $(PYTEST) $(BRIEF) $(QUICK) --testmon --testmon-forceselect
-endif
+# FILES: some files; without them, what differs from the last commit.
+test-of: $(VENV)/.dev  ## the tests about FILES="...", or about what you changed: seconds
+	@mkdir -p .cache
+	@$(BIN)/python tests/kit/tests_of.py $(FILES) > .cache/tests-of.txt
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "not slow and not long and not system" @.cache/tests-of.txt
 
 test-fast: $(VENV)/.dev  ## the tests without the slowest ones, which take half of the time
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) --fast
