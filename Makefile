@@ -25,8 +25,8 @@ QUICK := -m "$(ORDINARY)" $(IGNORED)
 GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.goldens|kit\.pages|kit\.stored_versions|\bscreens\b" --include="test_*.py" tests))
 # What versions of dependencies break first: the verifier, its policies and its transport, the parsing of every
 # vendor's responses, charges, and the command line. None of it needs the sources.
-CORE := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
-	tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
+CORE := $(addprefix tests/core/,backend base call call_log config errors http models resilience verifier) \
+	tests/core/store/test_stores.py tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
 	tests/money/test_double_entry.py tests/core/cli/test_verify.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -82,14 +82,13 @@ test-newest: $(VENV)/.uv  # the core, with the newest versions, including pre-re
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(CORE)
 
-# Without the test that reads the sources.
 test-wheel: dist  # the core, against the wheel, in a folder without the sources
 	@$(BIN)/python -m venv --clear $(VENV)-wheel
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R tests docs pyproject.toml README.md "$$folder" \
 		&& cd "$$folder" && "$(CURDIR)/$(VENV)-wheel/bin/python" -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
-		$(filter-out tests/core/test_imports.py,$(CORE))
+		$(CORE)
 
 test-long: $(VENV)/.dev  # all tests without system packages, including those that take many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) $(BRIEF) -m "not system"

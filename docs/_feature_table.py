@@ -7,6 +7,7 @@ import math
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from _markdown import cells
 
@@ -21,13 +22,13 @@ from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: What no program can tell of the vendors.
-FACTS = Path(__file__).with_name("_vendors.toml")
+FACTS = Path(__file__).parents[1] / "comparison" / "facematch_comparison" / "vendors.toml"
 
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
 
-def read_facts() -> dict[str, dict[str, str | int]]:
-    """Return what `_vendors.toml` says of each backend, by its name."""
+def read_facts() -> dict[str, dict[str, Any]]:
+    """Return what `vendors.toml` says of each backend, by its name."""
     return tomllib.loads(FACTS.read_text(encoding="utf-8"))
 
 

@@ -2,7 +2,7 @@
 
     python .github/scripts/list_price.py didit 20
 
-The price is the one of the page "Which vendor?", from docs/_vendors.toml. Needs only the standard
+The price is the one of the page "Which vendor?", from vendors.toml. Needs only the standard
 library.
 """
 
@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-FACTS = Path(__file__).parents[2] / "docs/_vendors.toml"
+FACTS = Path(__file__).parents[2] / "comparison/facematch_comparison/vendors.toml"
 
 
 def list_price(vendor: str, max_calls: str) -> str:

@@ -34,20 +34,13 @@ from facematch_core.backend import (
     RateWindow,
     ReadRequest,
     Request,
-    SessionAccess,
     SessionCapabilities,
     SessionReading,
     StartRequest,
     VendorCopy,
     full_text,
-    secret_or_none,
 )
-from facematch_core.backend.session_types import (
-    Deletion,
-    DeletionState,
-    SessionHint,
-    record_id_or_none,
-)
+from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     MOCK_HEADER,
@@ -56,7 +49,6 @@ from facematch_core.http import (
     HostedSessionBackend,
     HttpReply,
     HttpRequest,
-    IssuedToken,
     LoginToken,
     SessionSteps,
     as_secret,
@@ -65,7 +57,16 @@ from facematch_core.http import (
     vendor_error,
 )
 
-from .reports import RunOutput, read_output
+from .wire import (
+    RAW_FIELDS,
+    STATES,
+    RunOutput,
+    read_access,
+    read_field_errors,
+    read_login,
+    read_output,
+    read_tags,
+)
 
 _REGIONS = ("eu", "us", "ca")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -81,27 +82,7 @@ _LANGUAGES = {
     "nl": "nl_NL",
     "pt": "pt_PT",
 }
-_STATES = {
-    "awaiting_input": SessionState.PENDING,
-    "processing": SessionState.PROCESSING,
-    # The caller's own server must complete a task of the workflow.
-    "awaiting_client_input": SessionState.PROCESSING,
-    "approved": SessionState.DECIDED,
-    "declined": SessionState.DECIDED,
-    "review": SessionState.DECIDED,
-    "abandoned": SessionState.ABANDONED,
-    "error": SessionState.FAILED,
-}
-#: Fields of a run to copy into `raw`: no link, no token, and no output, which has personal data.
-_RAW_FIELDS = (
-    "id",
-    "status",
-    "workflow_id",
-    "workflow_version_id",
-    "reasons",
-    "created_at",
-    "updated_at",
-)
+
 # Ours: Onfido documents neither whether a refusal is charged, nor when a run is.
 _REFUSED = "a 4xx response; charges for it are not documented"
 _NO_RUN = ErrorRow(
@@ -255,7 +236,7 @@ class OnfidoBackend(HostedSessionBackend):
             },
             charges=0,
         )
-        return LoginToken(backend=self, request=request, read=_read_login)
+        return LoginToken(backend=self, request=request, read=read_login)
 
     def sign(
         self, http_request: HttpRequest, request: Any, *, deadline: Deadline = NO_DEADLINE
@@ -346,7 +327,7 @@ class OnfidoBackend(HostedSessionBackend):
         if not runs:
             raise not_listed(self.name)
         for run in runs:
-            if _read_tags(run).record_id != record.id:
+            if read_tags(run).record_id != record.id:
                 raise errors.SessionMismatch(
                     "The run does not have the id of this record: nothing was deleted.",
                     backend=self.name,
@@ -366,7 +347,7 @@ class OnfidoBackend(HostedSessionBackend):
         if not runs:
             raise not_listed(self.name)
         for run in runs:
-            if _STATES.get(run["status"]) in (SessionState.DECIDED, SessionState.PROCESSING):
+            if STATES.get(run["status"]) in (SessionState.DECIDED, SessionState.PROCESSING):
                 return run
         return runs[-1]
 
@@ -377,7 +358,7 @@ class OnfidoBackend(HostedSessionBackend):
         """
         reply = yield self._request("/workflow_runs", params={"tags": record.id})
         # Onfido does not document how it filters, so each run is looked at.
-        return [run for run in reply.json() if _read_tags(run).record_id == record.id]
+        return [run for run in reply.json() if read_tags(run).record_id == record.id]
 
     def _request(
         self, path: str, *, method: str = "GET", charges: int = 0, **more: Any
@@ -387,8 +368,8 @@ class OnfidoBackend(HostedSessionBackend):
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
         status = full_text(run["status"])
-        state = _STATES.get(status, SessionState.UNKNOWN)
-        tags = _read_tags(run)
+        state = STATES.get(status, SessionState.UNKNOWN)
+        tags = read_tags(run)
         output = RunOutput()
         # Before a run is decided, a report may lack results.
         if state is SessionState.DECIDED:
@@ -404,7 +385,7 @@ class OnfidoBackend(HostedSessionBackend):
             session_id=_check_id(run["id"]),
             state=state,
             vendor_status=status,
-            access=_read_access(run, state),
+            access=read_access(run, state),
             approved=status == "approved",
             checks=output.checks,
             compared_with=output.compared_with,
@@ -416,7 +397,7 @@ class OnfidoBackend(HostedSessionBackend):
             review_reasons=output.review_reasons,
             warnings=output.warnings,
             environment=applicant.environment,
-            raw={name: run[name] for name in _RAW_FIELDS if name in run},
+            raw={name: run[name] for name in RAW_FIELDS if name in run},
         )
 
     # Webhooks and errors
@@ -432,7 +413,7 @@ class OnfidoBackend(HostedSessionBackend):
         if payload["resource_type"] != "workflow_run":
             return ()
         # The resource is optional. Only its tags are looked at, because it has personal data.
-        tags = _read_tags(payload.get("resource") or {})
+        tags = read_tags(payload.get("resource") or {})
         return (
             SessionHint(record_id=tags.record_id, session_id=_check_id(payload["object"]["id"])),
         )
@@ -444,7 +425,7 @@ class OnfidoBackend(HostedSessionBackend):
             row = _UNKNOWN_ID if isinstance(request, StartRequest) else _NO_RUN
         more = {}
         if issubclass(row.error, errors.RequestRejected):
-            more["field_errors"] = _read_field_errors(reply)
+            more["field_errors"] = read_field_errors(reply)
         return vendor_error(
             reply, {}, backend=self.name, now=self.client.clock.now(), row=row, **more
         )
@@ -469,40 +450,6 @@ class _Applicant:
         return cls(id=_check_id(applicant["id"]), environment=environment)
 
 
-@attrs.frozen(kw_only=True)
-class _Tags:
-    """The copies of a record's fields in a run's tags; None if the run has none."""
-
-    record_id: str | None = None
-    terms: str | None = None
-
-
-def _read_tags(run: Any) -> _Tags:
-    """Read the tags that `start_steps` sent: an id of 32 and a digest of 64 hexadecimal digits."""
-    tags = _Tags()
-    for tag in run.get("tags") or []:
-        if record_id_or_none(tag) is not None:
-            tags = attrs.evolve(tags, record_id=tag)
-        elif re.fullmatch("[0-9a-f]{64}", tag):
-            tags = attrs.evolve(tags, terms=tag)
-    return tags
-
-
-def _read_access(run: Any, state: SessionState) -> SessionAccess:
-    """Return the link and the SDK's token while it is the person's turn."""
-    link = run.get("link") or {}
-    expires_at = None
-    if link.get("expires_at") is not None:
-        expires_at = dt.datetime.fromisoformat(link["expires_at"])
-    if state is not SessionState.PENDING:
-        return SessionAccess(expires_at=expires_at)
-    return SessionAccess(
-        link=secret_or_none(link.get("url")),
-        token=secret_or_none(run.get("sdk_token")),
-        expires_at=expires_at,
-    )
-
-
 def _find_language(language: str | None) -> str | None:
     """Return Onfido's code for a language; raise `Unsupported` if its page lacks the language."""
     if language is None:
@@ -515,22 +462,6 @@ def _find_language(language: str | None) -> str | None:
             what="language",
         )
     return code
-
-
-def _read_field_errors(reply: HttpReply) -> dict[str, list[str]]:
-    """Return the texts in `error.fields`, whose form Onfido does not document."""
-    fields = reply.at("error", "fields")
-    texts: dict[str, list[str]] = {}
-    if isinstance(fields, dict):
-        for name, problem in fields.items():
-            problems = problem if isinstance(problem, list) else [problem]
-            texts[name] = [str(each) for each in problems]
-    return texts
-
-
-def _read_login(reply: HttpReply) -> IssuedToken:
-    body = reply.json()
-    return IssuedToken(body["access_token"], body["expires_in"])
 
 
 def _check_id(vendor_id: object) -> str:

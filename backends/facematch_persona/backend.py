@@ -13,13 +13,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import (
-    ComparedWith,
-    Environment,
-    Operation,
-    Secret,
-    VendorError,
-)
+from facematch_core import ComparedWith, Environment, Operation, Secret, VendorError
 from facematch_core.backend import (
     Capabilities,
     DeleteRequest,
@@ -40,7 +34,7 @@ from facematch_core.http import (
     environment_of_key,
 )
 
-from . import sessions, webhooks
+from . import sessions, webhooks, wire
 
 #: The environment of a key, by the prefix of the key (source: keys in others' public code).
 _ENVIRONMENTS: Mapping[str, Environment] = {
@@ -77,7 +71,7 @@ class PersonaBackend(HostedSessionBackend):
         ConfigurationError: a setting is invalid, or `environment` contradicts the key's prefix.
     """
 
-    name: ClassVar[str] = sessions.NAME
+    name: ClassVar[str] = wire.NAME
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_key": "PERSONA_API_KEY",
         "template_id": "PERSONA_TEMPLATE_ID",

@@ -8,78 +8,36 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import attrs
 
 from facematch_core import (
     Charged,
-    ComparedWith,
-    Decision,
     InvalidRequest,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    ResultWarning,
     Secret,
     SessionRecord,
     SessionState,
-    WarningCode,
     errors,
     http,
 )
 from facematch_core.backend import (
     DeleteRequest,
-    DocumentHolder,
     ReadRequest,
     Request,
     SessionAccess,
-    SessionCheck,
     SessionReading,
     StartRequest,
     full_text,
     secret_or_none,
 )
-from facematch_core.backend.session_types import Deletion, DeletionState, record_id_or_none
+from facematch_core.backend.session_types import Deletion, DeletionState
 
-NAME = "persona"
+from .wire import NAME, STATES, PersonaBackend, read_inquiry, read_time, related_id, template_kind
+
 #: The pinned version, because the key's settings would choose another one.
 API_VERSION = "2025-12-08"
-
-#: A `PersonaBackend`. Importing its module here would be circular.
-PersonaBackend: TypeAlias = Any
-#: A decoded JSON object of Persona's: an inquiry or a verification.
-Resource: TypeAlias = dict[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class _TemplateKind:
-    """A kind of template: the start's attribute with its id, and the inquiry's relationship."""
-
-    attribute: str
-    relationship: str
-
-
-#: Kinds of templates by the prefix of their ids.
-_TEMPLATE_KINDS: Mapping[str, _TemplateKind] = {
-    "itmpl": _TemplateKind(attribute="inquiry-template-id", relationship="inquiry-template"),
-    "itmplv": _TemplateKind(
-        attribute="inquiry-template-version-id", relationship="inquiry-template-version"
-    ),
-    "tmpl": _TemplateKind(attribute="template-id", relationship="template"),
-}
-
-
-def _template_kind(template_id: str | None) -> _TemplateKind:
-    """Return the kind of the template with this id. Raises `ConfigurationError` for another id."""
-    prefix, _, letters = (template_id or "").partition("_")
-    if prefix not in _TEMPLATE_KINDS or not letters.isalnum():
-        raise errors.ConfigurationError(
-            "Sessions at Persona need template_id: itmpl_ and letters, from Persona's dashboard. "
-            "Set template_id, or the environment variable PERSONA_TEMPLATE_ID."
-        )
-    return _TEMPLATE_KINDS[prefix]
 
 
 def _request(
@@ -114,7 +72,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     """
     record = request.record
     attributes = {
-        _template_kind(backend.template_id).attribute: backend.template_id,
+        template_kind(backend.template_id).attribute: backend.template_id,
         "note": record.id,
         # A digest of the planned fields, which reveals a changed record.
         "tags": [record.terms],
@@ -135,15 +93,15 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     headers = {**http_request.headers, "Idempotency-Key": record.id}
     reply = yield attrs.evolve(http_request, headers=headers)
     document = reply.json()
-    reading = _read_inquiry(backend, record, document)
-    version = _related_id(document["data"], "inquiry-template-version")
+    reading = read_inquiry(backend, record, document)
+    version = related_id(document["data"], "inquiry-template-version")
     return attrs.evolve(
         reading,
         access=SessionAccess(
             link=Secret(full_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
             token=secret_or_none(document["meta"].get("session-token")),
-            expires_at=_time(document["data"]["attributes"].get("expires-at")),
+            expires_at=read_time(document["data"]["attributes"].get("expires-at")),
         ),
         vendor={} if version is None else {"template_version": version},
     )
@@ -172,7 +130,7 @@ def read_steps(backend: PersonaBackend, request: ReadRequest) -> http.SessionSte
 def _read(backend: PersonaBackend, record: SessionRecord, session_id: str) -> http.SessionSteps:
     """Read one inquiry with its verifications."""
     reply = yield _about(backend, "GET", session_id, params={"include": "verifications"})
-    return _read_inquiry(backend, record, reply.json())
+    return read_inquiry(backend, record, reply.json())
 
 
 def _about(
@@ -244,7 +202,7 @@ def _open(
     status = full_text(document["data"]["attributes"]["status"])
     return attrs.evolve(
         reading,
-        state=_STATES.get(status, SessionState.UNKNOWN),
+        state=STATES.get(status, SessionState.UNKNOWN),
         vendor_status=status,
         access=SessionAccess(
             link=Secret(full_text(document["meta"]["one-time-link"])),
@@ -252,234 +210,6 @@ def _open(
             expires_at=request.clock.now() + dt.timedelta(seconds=lasts_s),
         ),
     )
-
-
-# --- the answer ---
-
-#: States by the status of an inquiry. ``completed`` and ``failed`` only say which last screen the
-#: person has reached; see `_state_of`.
-_STATES: Mapping[str, SessionState] = {
-    "created": SessionState.PENDING,
-    "pending": SessionState.PENDING,
-    "completed": SessionState.PROCESSING,
-    "needs_review": SessionState.PROCESSING,
-    "approved": SessionState.DECIDED,
-    "declined": SessionState.DECIDED,
-    "failed": SessionState.FAILED,
-    "expired": SessionState.EXPIRED,
-}
-_SELFIE = "verification/selfie"
-_DOCUMENTS = ("verification/government-id", "verification/government-id-nfc")
-#: The picture that each check compares the face with. The worst of the two counts.
-_COMPARISONS: Mapping[str, ComparedWith] = {
-    "selfie_id_comparison": ComparedWith.DOCUMENT,
-    "selfie_account_comparison": ComparedWith.STORED,
-}
-_LIVENESS = "selfie_liveness_detection"
-#: Fails if the selfie shows the portrait on a document. A template need not require it.
-_SUSPICIOUS_ENTITY = "selfie_suspicious_entity_detection"
-#: The reason of a failed liveness check.
-_LOW_LIVENESS = "low_liveness_confidence"
-#: Decisions by the status of a check. A check that is not applicable was not made.
-_MATCHES = {"passed": Decision.MATCH, "failed": Decision.NO_MATCH}
-_LIVES = {"passed": LivenessDecision.LIVE, "failed": LivenessDecision.NOT_LIVE}
-_NOT_APPLICABLE = "not_applicable"
-#: Statuses of a selfie without a verdict.
-_UNFINISHED = frozenset({"initiated", "submitted", "requires_retry", "skipped", "canceled"})
-#: Attributes that are copied to `raw`. URLs, names and the note are dropped.
-_RAW_ATTRIBUTES = (
-    "status",
-    "created-at",
-    "started-at",
-    "expires-at",
-    "completed-at",
-    "failed-at",
-    "decisioned-at",
-    "expired-at",
-    "redacted-at",
-)
-_RAW_OF_CHECK = ("name", "status", "reasons", "requirement")
-
-
-def _read_inquiry(
-    backend: PersonaBackend, record: SessionRecord, document: Resource
-) -> SessionReading:
-    """Parse an inquiry with its verifications. Any exception means that it cannot be read."""
-    inquiry = document["data"]
-    attributes = inquiry["attributes"]
-    status = full_text(attributes["status"])
-    verifications = _find_verifications(document)
-    selfie = _newest_selfie(verifications)
-    checks = () if selfie is None else tuple(_read_checks(selfie))
-    state = _state_of(attributes, checks)
-    template_id = _related_id(inquiry, _template_kind(backend.template_id).relationship)
-    # An undecided inquiry may still lack what a decided one must show.
-    is_due = template_id is not None or state is SessionState.DECIDED
-    is_document = record.compared_with is ComparedWith.DOCUMENT
-    return SessionReading(
-        session_id=full_text(inquiry["id"]),
-        state=state,
-        vendor_status=status,
-        approved=status == "approved",
-        checks=checks,
-        compared_with=ComparedWith.UNKNOWN if selfie is None else _compared_with(selfie),
-        document_holders=tuple(_read_holders(verifications)) if is_document else (),
-        record_id=record_id_or_none(attributes.get("note")),
-        terms=_terms_of(attributes.get("tags")),
-        created_at=_time(attributes.get("created-at")),
-        facts={"template_id": template_id or ""} if is_due else {},
-        has_begun=status == "pending",
-        review_reasons=() if selfie is None else tuple(_read_review_reasons(selfie)),
-        environment=backend.environment or backend.key_environment,
-        raw=_show(attributes, selfie),
-    )
-
-
-def _state_of(attributes: Resource, checks: tuple[SessionCheck, ...]) -> SessionState:
-    """Return the state of an inquiry.
-
-    A redacted inquiry keeps its status. One that failed is decided if a check of the face failed;
-    else the flow ended for another reason.
-    """
-    if attributes.get("redacted-at") is not None:
-        return SessionState.GONE
-    state = _STATES.get(attributes["status"], SessionState.UNKNOWN)
-    failures = (Decision.NO_MATCH, LivenessDecision.NOT_LIVE)
-    if state is SessionState.FAILED and any(check.result.decision in failures for check in checks):
-        return SessionState.DECIDED
-    return state
-
-
-def _find_verifications(document: Resource) -> list[Resource]:
-    """Return the verifications of an inquiry. Raises ValueError if the answer lacks one of them."""
-    included = {each["id"]: each for each in document.get("included") or ()}
-    related = (document["data"].get("relationships") or {}).get("verifications") or {}
-    verifications = []
-    for reference in related.get("data") or ():
-        if reference["type"] not in (_SELFIE, *_DOCUMENTS):
-            continue
-        if reference["id"] not in included:
-            # The newest selfie decides, so none may be missing.
-            raise ValueError(f"{reference['type']} is not included")
-        verifications.append(included[reference["id"]])
-    return verifications
-
-
-def _newest_selfie(verifications: list[Resource]) -> Resource | None:
-    """Return the attributes of the selfie that was created last; None if there is none."""
-    selfies = [each["attributes"] for each in verifications if each["type"] == _SELFIE]
-    if len(selfies) > 1:
-        selfies.sort(key=lambda selfie: full_text(selfie["created-at"]))
-    return selfies[-1] if selfies else None
-
-
-def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
-    """Yield the checks that compare the face, and the liveness check.
-
-    A selfie passes even if a check failed that the template does not require. So each check is
-    judged by its own status.
-    """
-    status = selfie["status"]
-    if status in _UNFINISHED:
-        warnings = (_warning(f"selfie_{status}", f"The selfie verification is {status}."),)
-        match = MatchResult(decision=Decision.INCONCLUSIVE, warnings=warnings, backend=NAME)
-        yield SessionCheck(result=match)
-        yield SessionCheck(
-            result=LivenessResult(
-                decision=LivenessDecision.INCONCLUSIVE, warnings=warnings, backend=NAME
-            )
-        )
-        return
-    for check in selfie["checks"]:
-        is_liveness = check["name"] == _LIVENESS
-        if check["status"] == _NOT_APPLICABLE or not (is_liveness or check["name"] in _COMPARISONS):
-            continue
-        fields: dict[str, Any] = {
-            "vendor_status": full_text(check["status"]),
-            "warnings": tuple(_read_reasons(check)),
-            "backend": NAME,
-        }
-        if is_liveness:
-            live = _LIVES.get(check["status"], LivenessDecision.REVIEW)
-            yield SessionCheck(result=LivenessResult(decision=live, **fields))
-        else:
-            decision = _MATCHES.get(check["status"], Decision.REVIEW)
-            yield SessionCheck(result=MatchResult(decision=decision, **fields))
-
-
-def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
-    """Yield a warning for each reason of a check."""
-    for reason in check.get("reasons") or ():
-        code = WarningCode.LOW_LIVENESS if reason == _LOW_LIVENESS else WarningCode.OTHER
-        yield _warning(full_text(reason), f"{check['name']}: {reason}", code)
-
-
-def _compared_with(selfie: Resource) -> ComparedWith:
-    """Return the picture that the face was compared with: the document's, if there was one."""
-    statuses = {check["name"]: check["status"] for check in selfie["checks"]}
-    for name, picture in _COMPARISONS.items():
-        if statuses.get(name, _NOT_APPLICABLE) != _NOT_APPLICABLE:
-            return picture
-    return ComparedWith.UNKNOWN
-
-
-def _read_review_reasons(selfie: Resource) -> Iterator[ResultWarning]:
-    """Yield the reasons why a person must look at a selfie whose face passed."""
-    status = selfie["status"]
-    if status != "passed" and status not in _UNFINISHED:
-        yield _warning(f"selfie_{status}", f"The selfie verification is {status}.")
-    for check in selfie["checks"]:
-        if check["name"] != _SUSPICIOUS_ENTITY:
-            continue
-        # A status that Persona does not document may mean the same as "failed".
-        if check["status"] not in ("passed", _NOT_APPLICABLE):
-            yield _warning(_SUSPICIOUS_ENTITY, "The selfie may show a picture on a document.")
-
-
-def _warning(tag: str, text: str, code: WarningCode = WarningCode.OTHER) -> ResultWarning:
-    return ResultWarning(code=code, tag=tag, text=text)
-
-
-def _read_holders(verifications: list[Resource]) -> Iterator[DocumentHolder]:
-    """Yield the holder of each document that passed; a name is null if the key hides it."""
-    for verification in verifications:
-        fields = verification["attributes"]
-        if verification["type"] not in _DOCUMENTS or fields["status"] != "passed":
-            continue
-        names = [fields.get(name) for name in ("name-first", "name-middle", "name-last")]
-        try:
-            birth_date = dt.date.fromisoformat(fields["birthdate"])
-        except (KeyError, TypeError, ValueError):
-            birth_date = None  # hidden, or incomplete on the document
-        yield DocumentHolder(name=" ".join(filter(None, names)) or None, date_of_birth=birth_date)
-
-
-def _show(attributes: Resource, selfie: Resource | None) -> Resource:
-    """Return the attributes that `raw` shows."""
-    shown = {name: attributes[name] for name in _RAW_ATTRIBUTES if name in attributes}
-    if selfie is not None:
-        checks = []
-        for check in selfie["checks"]:
-            checks.append({name: check[name] for name in _RAW_OF_CHECK if name in check})
-        shown["selfie"] = {"status": selfie["status"], "checks": checks}
-    return shown
-
-
-def _related_id(inquiry: Resource, relationship: str) -> str | None:
-    """Return the id at a relationship of an inquiry; None if it is empty or hidden."""
-    related = (inquiry.get("relationships") or {}).get(relationship) or {}
-    found: str | None = (related.get("data") or {}).get("id")
-    return found
-
-
-def _terms_of(tags: list[str | None] | None) -> str | None:
-    """Return the record's terms from the tags, which staff may add to; None if they are missing."""
-    terms = [tag for tag in tags or () if re.fullmatch(r"[0-9a-f]{64}", tag or "")]
-    return terms[0] if len(terms) == 1 else None
-
-
-def _time(value: str | None) -> dt.datetime | None:
-    return None if value is None else dt.datetime.fromisoformat(value)
 
 
 # --- redact ---

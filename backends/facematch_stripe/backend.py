@@ -14,44 +14,32 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Generator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import attrs
 
 from facematch_core import (
     Charged,
     ComparedWith,
-    Decision,
     Environment,
     InvalidRequest,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
     Operation,
-    ResultWarning,
     Secret,
     SessionRecord,
-    SessionState,
     VendorError,
-    WarningCode,
     WebhookRefused,
     errors,
 )
 from facematch_core.backend import (
     Capabilities,
     DeleteRequest,
-    DocumentHolder,
     RateWindow,
     ReadRequest,
     Request,
-    SessionAccess,
     SessionCapabilities,
-    SessionCheck,
-    SessionReading,
     StartRequest,
     VendorCopy,
     full_text,
-    secret_or_none,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -60,7 +48,6 @@ from facematch_core.backend.session_types import (
     record_id_or_none,
 )
 from facematch_core.http import (
-    MOCK_HEADER,
     DeleteSteps,
     ErrorRow,
     HostedSessionBackend,
@@ -75,13 +62,11 @@ from facematch_core.http import (
     vendor_error,
 )
 
-NAME = "stripe"
+from .wire import NAME, Session, choose_session, read_session
+
 #: The pinned version, because the account's settings would choose another one.
 VERSION = "2026-10-28.endive"
 _SESSIONS = "/v1/identity/verification_sessions"
-
-#: A session as Stripe's JSON object.
-Session: TypeAlias = dict[str, Any]
 
 #: The environment of a key, by the prefix of the key.
 _ENVIRONMENTS: Mapping[str, Environment] = {
@@ -92,29 +77,6 @@ _ENVIRONMENTS: Mapping[str, Environment] = {
 }
 #: What a restricted key begins with. Stripe shows a date of birth to no other key.
 _RESTRICTED = "rk_"
-
-_STATES: Mapping[str, SessionState] = {
-    # Not begun, or failed: `last_error` tells which. The person may try again in both cases.
-    "requires_input": SessionState.PENDING,
-    "processing": SessionState.PROCESSING,
-    "verified": SessionState.DECIDED,
-    "canceled": SessionState.CANCELED,
-}
-#: Decisions about the match, by the error code of a selfie that failed.
-_DECISIONS: Mapping[str, Decision] = {
-    "selfie_face_mismatch": Decision.NO_MATCH,
-    "selfie_document_missing_photo": Decision.INCONCLUSIVE,
-    "selfie_unverified_other": Decision.INCONCLUSIVE,
-}
-#: The error code of a selfie that is no live face's. It says nothing about the match.
-_MANIPULATED = "selfie_manipulated"
-#: Warning codes by Stripe's error code. All others are OTHER.
-_WARNING_CODES: Mapping[str, WarningCode] = {
-    "selfie_face_mismatch": WarningCode.LOW_SIMILARITY,
-    _MANIPULATED: WarningCode.PRESENTATION_ATTACK,
-}
-#: Fields of a session that are copied to `raw`: nothing about the person or the document.
-_RAW_FIELDS = ("id", "type", "status", "created", "livemode")
 
 _REJECTED = "the request was rejected"
 _TOO_FAST = ErrorRow(errors.RateLimited, Charged.NO, _REJECTED, "too many requests at once; wait")
@@ -225,7 +187,7 @@ class StripeBackend(HostedSessionBackend):
         # For the same key, Stripe returns its first answer again for at least 24 hours.
         headers = {**http_request.headers, "Idempotency-Key": record.id}
         reply = yield attrs.evolve(http_request, headers=headers)
-        return _read_session(reply)
+        return read_session(reply)
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
         """Read a record's session; without a `session_id`, find it by its reference.
@@ -236,7 +198,7 @@ class StripeBackend(HostedSessionBackend):
         session_id = record.session_id
         if session_id is None:
             sessions = yield from self._list_newest_first(record)
-            session_id = _choose(sessions)["id"]
+            session_id = choose_session(sessions)["id"]
         expanded = ["last_verification_report"]
         # Only for a document that is compared, because these are personal data.
         if record.compared_with is ComparedWith.DOCUMENT:
@@ -245,7 +207,7 @@ class StripeBackend(HostedSessionBackend):
                 expanded.append("verified_outputs.dob")
         params = {f"expand[{number}]": field for number, field in enumerate(expanded)}
         reply = yield self._request("GET", _path_of(session_id), params=params)
-        return _read_session(reply)
+        return read_session(reply)
 
     def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
         """Redact a record's session; without a `session_id`, all sessions started with the record.
@@ -388,143 +350,3 @@ def _path_of(session_id: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", session_id):
         raise InvalidRequest("Invalid Stripe session id: use letters, digits and _ only.")
     return f"/{session_id}"
-
-
-def _choose(sessions: list[Session]) -> Session:
-    """Return the newest session that is decided or processing, or else the oldest.
-
-    So the person does not have to repeat a session.
-    """
-    for session in sessions:
-        if session["status"] in ("verified", "processing"):
-            return session
-    return sessions[-1]
-
-
-def _read_session(reply: HttpReply) -> SessionReading:
-    """Parse a session. Any exception means that it cannot be read."""
-    session: Session = reply.json()
-    status = full_text(session["status"])
-    state = _STATES.get(status, SessionState.UNKNOWN)
-    if session["redaction"] is not None:
-        # A session whose redaction has begun keeps its status, but loses its data.
-        state = SessionState.GONE
-    report = session["last_verification_report"]
-    selfie = report.get("selfie") if isinstance(report, dict) else None
-    checks: tuple[SessionCheck, ...] = ()
-    # While a try is processed, the report is that of an earlier one.
-    if selfie is not None and state is not SessionState.PROCESSING:
-        checks = _read_checks(selfie, status)
-    error_code = _code_of(session["last_error"])
-    document_options = (session["options"] or {}).get("document") or {}
-    is_selfie_required = document_options.get("require_matching_selfie") is True
-    return SessionReading(
-        session_id=full_text(session["id"]),
-        state=state,
-        vendor_status=status,
-        access=_read_access(session, state),
-        approved=status == "verified",
-        checks=checks,
-        compared_with=ComparedWith.DOCUMENT if checks else ComparedWith.UNKNOWN,
-        document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
-        record_id=record_id_or_none(session.get("client_reference_id")),
-        terms=session["metadata"].get("facematch_terms"),
-        created_at=dt.datetime.fromtimestamp(session["created"], dt.UTC),
-        facts={"selfie": "required" if is_selfie_required else "not required"},
-        has_begun=error_code is not None,
-        # The person may try again at any time.
-        is_asked_back=state is SessionState.PENDING and error_code is not None,
-        warnings=_warnings(error_code),
-        environment=_read_environment(reply, session["livemode"]),
-        raw=_show(session, selfie),
-    )
-
-
-def _read_checks(selfie: Session, status: str) -> tuple[SessionCheck, ...]:
-    """Return what a report says about the face, in a session with this status."""
-    if selfie["status"] == "verified":
-        if status != "verified":
-            # The session failed for another reason, such as the document: no verdict on the face.
-            return ()
-        return (_match(Decision.MATCH, selfie),)
-    if selfie["status"] != "unverified":
-        return (_match(Decision.REVIEW, selfie),)
-    code = _code_of(selfie.get("error"))
-    if code == _MANIPULATED:
-        result = LivenessResult(
-            decision=LivenessDecision.NOT_LIVE,
-            warnings=_warnings(code),
-            backend=NAME,
-            vendor_status=selfie["status"],
-        )
-        return (SessionCheck(result=result),)
-    return (_match(_DECISIONS.get(str(code), Decision.REVIEW), selfie),)
-
-
-def _match(decision: Decision, selfie: Session) -> SessionCheck:
-    result = MatchResult(
-        decision=decision,
-        warnings=_warnings(_code_of(selfie.get("error"))),
-        backend=NAME,
-        vendor_status=full_text(selfie["status"]),
-    )
-    return SessionCheck(result=result)
-
-
-def _code_of(error: Session | None) -> str | None:
-    """Return the code of an error; None if there is none. The text is for the person."""
-    return (error or {}).get("code")
-
-
-def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
-    """Return the warning of an error code; () for None."""
-    if code is None:
-        return ()
-    warning_code = _WARNING_CODES.get(code, WarningCode.OTHER)
-    return (ResultWarning(code=warning_code, tag=full_text(code)),)
-
-
-def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
-    """Return the link and the client secret of an open session; None without a link."""
-    if state is not SessionState.PENDING or session["url"] is None:
-        return None
-    return SessionAccess(
-        link=Secret(full_text(session["url"])),
-        token=secret_or_none(session["client_secret"]),
-        # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
-        expires_at=None,
-    )
-
-
-def _read_holders(session: Session) -> tuple[DocumentHolder, ...]:
-    """Return the holder of the document, as far as the key may read it; () if nothing was read."""
-    outputs = session.get("verified_outputs")
-    if outputs is None:
-        return ()
-    names = [outputs.get("first_name"), outputs.get("last_name")]
-    try:
-        dob = outputs["dob"]
-        date_of_birth = dt.date(dob["year"], dob["month"], dob["day"])
-    except (KeyError, TypeError, ValueError):
-        date_of_birth = None  # hidden from the key, or incomplete on the document
-    return (
-        DocumentHolder(name=" ".join(filter(None, names)) or None, date_of_birth=date_of_birth),
-    )
-
-
-def _read_environment(reply: HttpReply, livemode: object) -> Environment | str | None:
-    """Return the environment that a session states; None for a mock's."""
-    if MOCK_HEADER in reply.headers:
-        return None
-    if not isinstance(livemode, bool):
-        return f"livemode {livemode}"
-    return Environment.PRODUCTION if livemode else Environment.SANDBOX
-
-
-def _show(session: Session, selfie: Session | None) -> dict[str, Any]:
-    """Return the fields that `raw` shows: words and codes."""
-    shown = {name: session[name] for name in _RAW_FIELDS}
-    shown["last_error"] = _code_of(session["last_error"])
-    if selfie is not None:
-        shown["selfie"] = {"status": selfie["status"], "error": _code_of(selfie.get("error"))}
-    return shown

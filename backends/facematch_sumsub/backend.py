@@ -38,7 +38,7 @@ from facematch_core.http import (
     vendor_error,
 )
 
-from . import sessions
+from . import sessions, wire
 
 #: Hash functions by the signature algorithm of a webhook.
 _HASHES = {"HMAC_SHA1_HEX": "sha1", "HMAC_SHA256_HEX": "sha256", "HMAC_SHA512_HEX": "sha512"}
@@ -214,7 +214,7 @@ class SumsubBackend(HostedSessionBackend):
         self, document: Any, headers: Mapping[str, str], now: dt.datetime
     ) -> tuple[SessionHint, ...]:
         """Return the applicant of a delivery. Sumsub signs no time, and numbers no deliveries."""
-        return (sessions.read_hint(document),)
+        return (wire.read_hint(document),)
 
     def sign(
         self, http_request: HttpRequest, request: Request, *, deadline: Deadline = NO_DEADLINE

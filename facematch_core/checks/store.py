@@ -236,7 +236,7 @@ class CheckStore:
     def __init__(
         self,
         where: str | Engine,
-        verifier: Verifier[Any],
+        verifier: Verifier,
         *,
         max_age_s: float = 3600.0,
         attempts: int = 5,
@@ -261,7 +261,7 @@ class CheckStore:
         )
 
     @property
-    def verifier(self) -> Verifier[Any]:
+    def verifier(self) -> Verifier:
         """The verifier that makes the checks."""
         return self._verifier
 

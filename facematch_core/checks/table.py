@@ -94,7 +94,7 @@ class CheckTable:
     def __init__(
         self,
         where: str | Engine,
-        verifier: Verifier[Any],
+        verifier: Verifier,
         *,
         max_age_s: float,
         attempts: int,

@@ -7,7 +7,6 @@ declares the vendor's documented errors. `run_call` hands the steps to `StepDriv
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -42,7 +41,6 @@ from .transport import (
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     HttpClient,
-    check_urllib3,
     host_of,
 )
 
@@ -60,15 +58,6 @@ Steps: TypeAlias = Generator[HttpRequest, HttpReply, models.Result]
 #: Generator for a request about a session.
 SessionSteps: TypeAlias = Generator[HttpRequest, HttpReply, SessionReading]
 DeleteSteps: TypeAlias = Generator[HttpRequest, HttpReply, Deletion]
-
-
-#: Methods that a plug-in rarely overrides, and whose names its own helpers may have.
-_CALLED_BY_CORE = frozenset(
-    {
-        *("start_session", "read_session", "delete_session", "fetch_portrait"),
-        *("find_mismatch", "run_call", "read_reply", "fetch"),
-    }
-)
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -117,15 +106,6 @@ class HttpBackend(RemoteBackend):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        for name in _CALLED_BY_CORE & vars(cls).keys():
-            own = list(inspect.signature(vars(cls)[name]).parameters)
-            inherited = list(inspect.signature(getattr(HttpBackend, name)).parameters)
-            if own != inherited:
-                raise TypeError(
-                    f"{cls.__name__}.{name}({', '.join(own)}) overrides the method "
-                    f"{name}({', '.join(inherited)}) of HttpBackend, which the core calls: give "
-                    "yours another name."
-                )
         codes = vars(cls).get("error_codes")
         if not isinstance(codes, Mapping):  # none, or a property
             return
@@ -144,7 +124,6 @@ class HttpBackend(RemoteBackend):
                 f"environment of {self.name} must be one of {', '.join(allowed)}, not "
                 f"{self.environment}."
             )
-        check_urllib3()
         if self.ca_bundle is not None or self.proxy is not None:
             self.client  # noqa: B018 - raise now, not in the first call
 

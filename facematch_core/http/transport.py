@@ -29,10 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import attrs
 import requests
 import requests.utils
-import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.sessions import Session
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     LocationParseError,
@@ -296,7 +295,9 @@ class HttpClient:
         if is_loopback(str(parts.host)):
             # Faces sent to this machine, for example to a mock, must not pass through a proxy.
             return {}
-        return self._proxies or requests.utils.get_environ_proxies(url)
+        if self._proxies:
+            return self._proxies
+        return {} if _is_in_no_proxy(parts) else requests.utils.get_environ_proxies(url)
 
     def _ca_path(self) -> str:
         """Return the file or folder of trusted certificates."""
@@ -490,9 +491,6 @@ class ConnectionPool:
             port = proxy.port or (443 if proxy.scheme == "https" else 80)
         if not _uses_tls(self.scheme, proxy):
             return Connection(host, port, proxy=proxy)
-        # Imported late: urllib3-future does not have it, and `check_urllib3` must report that.
-        from urllib3.connection import ProxyConfig
-
         proxy_config = None
         if proxy is not None:
             # For TLS to the proxy itself.
@@ -775,23 +773,34 @@ def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
     return context
 
 
+#: An entry of NO_PROXY for a host and its subdomains, perhaps on one port only.
+_NO_PROXY_ENTRY = re.compile(r"(?:\*?\.)?(?P<name>[^:*\s]+)(?::(?P<port>\d+))?")
+
+
+def _is_in_no_proxy(parts: Url) -> bool:
+    """Return whether NO_PROXY names the host, also as ``*.host`` or ``host:port``.
+
+    requests ignores these two forms, and knows others, such as networks.
+    """
+    host = f".{parts.host}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    entries = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for entry in entries.split(","):
+        match = _NO_PROXY_ENTRY.fullmatch(entry.strip())
+        if match is None or not host.endswith(f".{match['name'].lower()}"):
+            continue
+        if match["port"] is None or int(match["port"]) == port:
+            return True
+    return False
+
+
 def _parse_proxy(proxy: str, name: str) -> Url:
-    """Parse an HTTP proxy's URL as requests does; errors never contain the password."""
+    """Parse an HTTP proxy's URL; errors never contain the password."""
+    # As in curl. `requests` reads the host of `localhost:3128` as the scheme.
+    url = proxy if "://" in proxy else f"http://{proxy}"
     with contextlib.suppress(LocationParseError, TypeError):  # raised for a login without a host
-        parts = parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
+        parts = parse_url(url)
         # A SOCKS library would open its own connection, without a report of the first byte.
         if parts.host and parts.scheme in ("http", "https"):
             return parts
     raise errors.ConfigurationError(f"{name} must have the form http://host:port.")
-
-
-def check_urllib3() -> None:
-    """Raise if urllib3 is urllib3-future, which niquests installs under the same name."""
-    # Patch numbers of urllib3-future start at 900.
-    version: str = vars(urllib3)["__version__"]
-    patch = version.rpartition(".")[2]
-    if patch.isdigit() and int(patch) >= 900:
-        raise errors.BackendUnavailable(
-            f"urllib3 {version} is urllib3-future, which niquests installs instead of urllib3 and "
-            "which facematch does not support: install niquests in another environment."
-        )

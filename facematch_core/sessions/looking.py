@@ -34,6 +34,9 @@ logger = logging.getLogger("facematch")
 
 #: Seconds until another worker may repeat a reading.
 READ_LEASE_S: Final = 60.0
+#: More seconds than any reading of an unfinished session is put off, and any lease lasts. A reading
+#: that is due later was planned before the machine's clock was put back.
+LONGEST_WAIT_S: Final = 900.0
 #: Seconds after which `look` begins no other reading, so that a verdict is told soon.
 LOOK_S: Final = 10.0
 #: Seconds that a `look` which raises waits for the database, to set its sessions due again.
@@ -152,6 +155,7 @@ def _lease_due(table: SessionTable) -> SessionRow | None:
         names=list(table.sessions),
         names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
         now=now,
+        too_late=now + LONGEST_WAIT_S,
         look_at=now + READ_LEASE_S,
         lease=_new_lease(),
     )

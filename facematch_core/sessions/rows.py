@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 import sqlalchemy as sa
 
-from facematch_core.backend.session_types import SessionRecord, SessionResult
+from facematch_core.backend.session_types import SessionRecord, SessionResult, SessionState
 from facematch_core.errors import ConfigurationError
 from facematch_core.store.transactions import create_tables, insert_if_new
 
@@ -188,14 +188,17 @@ def lease_due(
     names: Collection[str],
     names_found_by_record: Collection[str],
     now: float,
+    too_late: float,
     **lease: object,
 ) -> list[SessionRow]:
     """Set `lease` in the row that has been due for longest; return it, or nothing.
 
-    A session without the vendor's id is due only if its vendor can find it by its record.
+    A session without the vendor's id is due only if its vendor can find it by its record. An
+    unfinished session is also due if its next reading is later than `too_late`.
     """
     columns = SESSIONS.c
-    is_due = columns.look_at <= now
+    is_unfinished = sa.or_(columns.state.is_(None), columns.state == SessionState.PENDING.value)
+    is_due = sa.or_(columns.look_at <= now, sa.and_(is_unfinished, columns.look_at > too_late))
     is_findable = sa.or_(columns.session_id.is_not(None), columns.name.in_(names_found_by_record))
     first_due = (
         sa.select(columns.id)

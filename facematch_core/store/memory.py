@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
@@ -33,6 +33,13 @@ class MemoryStore(CallStore):
         self._budgets: dict[BudgetKey, BudgetState] = {}
         #: The reservations that are not final.
         self._open: dict[_Identity, Reservation] = {}
+
+    def __reduce__(self) -> NoReturn:
+        # Also for `copy`: a copy would allow the same amount again.
+        raise TypeError(
+            "A Budget without a store cannot be pickled or copied, because its copy would be a "
+            "second limit: give it store=SqlStore(URL), or make one in each process."
+        )
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE

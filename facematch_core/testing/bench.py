@@ -310,8 +310,6 @@ class Bench:
     @functools.cached_property
     def backend(self) -> Backend:
         """The backend under test. Opened on first use, because opening can be slow."""
-        problem = simulators.describe_wrong_attribute(self.simulator)
-        self.require_of_simulator(not problem, problem)
         return self.open_backend()
 
     @property

@@ -10,13 +10,12 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from email.message import Message
 from http.client import responses
 from http.server import BaseHTTPRequestHandler
-from inspect import formatannotation
 from types import FrameType
-from typing import Any, ClassVar, Self, get_args, get_origin
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl
 
 import attrs
@@ -39,7 +38,6 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
 )
-from facematch_core.backend.kinds import is_union, type_hints
 from facematch_core.backend.session_types import Deletion
 from facematch_core.base.deadline import Clock
 from facematch_core.models import Box
@@ -476,44 +474,6 @@ class VendorSimulator(abc.ABC):
 
     def __exit__(self, *_: object) -> None:  # noqa: B027 - most simulators hold no resources
         """Release the resources of the simulator."""
-
-
-def describe_wrong_attribute(simulator: VendorSimulator) -> str:
-    """Return a message about the first attribute with a wrong type; "" if there is none."""
-    problem = _describe_wrong_attribute_of(simulator, VendorSimulator)
-    if not problem and simulator.sessions is not None:
-        problem = _describe_wrong_attribute_of(simulator.sessions, SessionSimulator)
-    return problem
-
-
-def _describe_wrong_attribute_of(author: object, base: type) -> str:
-    for name, annotation in type_hints(base).items():
-        value = getattr(author, name, None)
-        if not _fits(value, annotation):
-            # `ClassVar[frozenset[facematch_core.X]]` is shown as `frozenset[X]`.
-            type_name = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(annotation))
-            return f"{type(author).__name__}.{name} must be {type_name}, not {value!r:.80}"
-    return ""
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Return whether a value has the annotated type (a collection may be any iterable but text)."""
-    origin = get_origin(annotation)
-    arguments = [argument for argument in get_args(annotation) if argument is not ...]
-    if origin is ClassVar or is_union(annotation):
-        return any(_fits(value, argument) for argument in arguments)
-    if origin is None:
-        # Protocols (`Clock`, for example) are not checked.
-        is_unchecked = annotation is Any or getattr(annotation, "_is_protocol", False)
-        return is_unchecked or isinstance(value, annotation)
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        return False
-    if origin is Mapping:
-        _, value_type = arguments
-        return isinstance(value, Mapping) and all(
-            _fits(item, value_type) for item in value.values()
-        )
-    return all(any(_fits(item, argument) for argument in arguments) for item in value)
 
 
 def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator | None:

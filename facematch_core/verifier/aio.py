@@ -5,17 +5,15 @@ Threads cannot be killed: a cancelled call either stops before its first byte is
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, Unpack
 
 import anyio
-import anyio.from_thread
 import anyio.lowlevel
 import anyio.to_thread
 
@@ -27,13 +25,12 @@ from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, Ven
 from facematch_core.models import MatchResult
 
 from .verifier import (
-    AnyThreshold,
     MatchOptions,
-    NoPairNow,
     PairOutcome,
     PairOutcomes,
     PairRun,
     Verifier,
+    log_lost_outcomes,
     no_pairs,
 )
 
@@ -73,11 +70,10 @@ class Awaited:
         If the task is cancelled, the cancellation is raised once the verifier is closed.
         """
         if self._closing is None:
-            self._closing = Future()
-            try:
-                threading.Thread(target=fulfil, args=(self._closing, self._close)).start()
-            except RuntimeError:  # no thread can be started
-                fulfil(self._closing, self._verifier.close)
+            closing: Future[None] = Future()
+            # If no thread can be started, the next call tries again.
+            threading.Thread(target=fulfil, args=(closing, self._close)).start()
+            self._closing = closing
         interruption: BaseException | None = None
         with anyio.CancelScope(shield=True):
             while not self._closing.done():
@@ -128,13 +124,9 @@ class Awaited:
                 return call.future.result()
             finally:
                 limiter.release_on_behalf_of(call)
-        except RuntimeError:  # Python's, if no thread can be started
-            if call.is_begun:
-                raise
         finally:
             call.cancel()
             del call  # break the reference cycle through the error, which keeps the pictures alive
-        raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
     def _limiter_of_loop(self) -> anyio.CapacityLimiter:
         """Return the running event loop's limiter; limiters cannot be shared between loops."""
@@ -266,11 +258,11 @@ class AsyncFaceVerifier(Awaited):
     @clears_frames
     def verify_many(
         self,
-        pairs: Iterable[Any] | AsyncIterable[Any],
+        pairs: Iterable[Any],
         *,
         max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions[AnyThreshold]],
+        **options: Unpack[MatchOptions],
     ) -> AsyncGenerator[PairOutcome, None]:
         """Compare many pairs concurrently, in bounded memory; see `FaceVerifier.verify_many`.
 
@@ -278,8 +270,8 @@ class AsyncFaceVerifier(Awaited):
         outcomes``: leaving the block cancels calls that have not been sent.
 
         Args:
-            pairs: An iterable, which is read in a thread and must not wait for an outcome, or an
-                async iterable. Both are read a few pairs ahead.
+            pairs: An iterable, which is read a few pairs ahead in a thread, and must not wait for
+                an outcome.
             max_workers: Maximum concurrent calls of this run, 1-256, limited to `max_concurrency`.
             stop_on, options: See `FaceVerifier.verify_many`.
 
@@ -294,103 +286,41 @@ class AsyncFaceVerifier(Awaited):
 
         run = PairRun(verify, self._verifier.runner, max_workers, stop_on, options)
         run.max_workers = min(run.max_workers, self._max_concurrency)
-        if not isinstance(pairs, (Iterable, AsyncIterable)):
+        if not isinstance(pairs, Iterable):
             raise no_pairs(pairs)
         # An iterator, because the generator's frame would show a list of pictures.
-        source = pairs if isinstance(pairs, AsyncIterable) else iter(pairs)
-        return self._many(run, source, cancellation)
+        return self._many(run, iter(pairs), cancellation)
 
     async def _many(
-        self,
-        run: PairRun,
-        pairs: Iterator[Any] | AsyncIterable[Any],
-        cancellation: Cancellation,
+        self, run: PairRun, pairs: Iterator[Any], cancellation: Cancellation
     ) -> AsyncGenerator[PairOutcome, None]:
         """Yield the outcomes; however it ends, cancel the unsent calls and close in a thread."""
         self._check_open()
-        outcomes: PairOutcomes
-        if isinstance(pairs, AsyncIterable):
-            outcomes = _AsyncPairOutcomes(run, pairs)
-        else:
-            outcomes = PairOutcomes(run, pairs)
+        outcomes = PairOutcomes(run, pairs)
         closed: Future[None] = Future()
         calls = self._calls.setdefault(os.getpid(), set())
         calls.add(closed)
         closed.add_done_callback(calls.discard)
+        interrupted_calls: tuple[Future[PairOutcome | None], ...] = ()
         try:
             while True:
                 outcome = await _in_abandonable_thread(next, outcomes, None)
                 if outcome is None:
                     break
                 yield outcome
+        except anyio.get_cancelled_exc_class():
+            interrupted_calls = outcomes.started_calls
+            raise
         finally:
             run.is_stopped = True
             cancellation.cancel()
+
+            def close() -> None:
+                outcomes.close()
+                log_lost_outcomes(interrupted_calls)
+
             # Calls that have been sent finish in the background.
-            threading.Thread(target=fulfil, args=(closed, outcomes.close)).start()
-            if isinstance(outcomes, _AsyncPairOutcomes):
-                await outcomes.aclose()
-
-
-class _AsyncPairOutcomes(PairOutcomes):
-    """The outcomes of pairs from an async iterable, which may be arbitrarily slow."""
-
-    def __init__(self, run: PairRun, pairs: AsyncIterable[Any]) -> None:
-        super().__init__(run, iter(()))
-        self._source = aiter(pairs)
-        #: The event loop in which the source is read.
-        self._token = anyio.lowlevel.current_token()
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="facematch-pairs")
-        #: The next pair, while it is being read; else None.
-        self._reading: Future[Any] | None = None
-        #: The scope to cancel in order to stop a reading; None before the first one.
-        self._scope: anyio.CancelScope | None = None
-
-    async def aclose(self) -> None:
-        """Stop reading, even while waiting for the next pair, and close the source."""
-        self._run.is_stopped = True
-        if self._scope is not None:
-            self._scope.cancel()
-        self._reader.shutdown(wait=False)
-        close = getattr(self._source, "aclose", None)
-        if close is not None:
-            # RuntimeError means that the source is being cancelled, which also closes it.
-            with anyio.CancelScope(shield=True), contextlib.suppress(RuntimeError):
-                await close()
-
-    async def _read_source(self) -> Any:
-        """Return the next pair; raise `NoPairNow` at the end, or if `aclose` stops the reading."""
-        with contextlib.suppress(StopAsyncIteration), anyio.CancelScope() as self._scope:
-            if not self._run.is_stopped:
-                return await anext(self._source)
-        raise NoPairNow
-
-    def _read_pair(self) -> Any:
-        """Return the next pair.
-
-        Raise `NoPairNow` at the end, if the input fails, or if the first outcome is ready before
-        the pair.
-        """
-        try:
-            if self._reading is None:
-                read = functools.partial(
-                    anyio.from_thread.run, self._read_source, token=self._token
-                )
-                self._reading = self._reader.submit(read)
-            waited: list[Future[Any]] = [self._reading]
-            if self._calls:
-                waited.append(self._calls[0])
-            wait(waited, return_when=FIRST_COMPLETED)
-            if self._reading.done():
-                reading = self._reading
-                self._reading = None
-                return reading.result()
-        except NoPairNow:
-            pass
-        except Exception as error:  # noqa: BLE001 - raised when the started calls have ended
-            self._run.failures.append(error)
-            self._run.is_stopped = True
-        raise NoPairNow
+            threading.Thread(target=fulfil, args=(closed, close)).start()
 
 
 async def _in_abandonable_thread(work: Callable[..., R], *args: Any) -> R:

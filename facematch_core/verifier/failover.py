@@ -23,7 +23,6 @@ from facematch_core.models import (
     Reconciliation,
     Route,
     Skipped,
-    Threshold,
 )
 from facematch_core.resilience.circuit_breaker import CircuitBreaker, VendorHealth, health_after
 
@@ -33,7 +32,7 @@ from .members import (
     check_members,
     members_of_call,
     reconcile_with,
-    thresholds_by_member,
+    refuse_thresholds,
 )
 from .verifier import FaceVerifier, check_log
 
@@ -52,7 +51,7 @@ _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
 
 @methods_clear_frames
-class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]]):
+class Failover(VerifierOfMembers[FaceVerifier]):
     """A verifier that tries its members in order until one answers. No call is paid twice.
 
     The next member is tried after an outage (or an open breaker), a rate limit, or no credit, and
@@ -66,10 +65,10 @@ class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]])
     that answered and the skipped members; an error's `route` lists all members tried. If no member
     answers, the last retryable error is raised, or else the last `VendorError`, or the first error.
 
-    Each member has its own thresholds, because scales differ. They come from the member's profile
-    or, for one call, from an argument such as ``threshold={"shop": 60}``. If a call sets a vendor's
-    `options`, members of other vendors are skipped. All other options are passed to every member.
-    Each member has its own policies and retries, and emits its own events with its own call id.
+    Each member has its own thresholds, because scales differ; a call sets none. If a call sets a
+    vendor's `options`, members of other vendors are skipped. All other options are passed to every
+    member. Each member has its own policies and retries, and emits its own events with its own call
+    id.
 
     `deadline_s` is the deadline for all members together. Each member but the last must send its
     first byte within an equal share of the remaining time, so that a connect timeout leaves time
@@ -203,18 +202,13 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
     def _supporting(
         self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
-        """Yield each member that supports these options, with its own thresholds and deadline."""
-        thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
-        reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
+        """Yield each member that supports these options, with its own deadline."""
+        refuse_thresholds(options, group="failover")
         # Check all members first, to find a misconfigured last member before it is needed.
-        options_by_member: dict[str, CallOptions] = {}
         refusals: dict[str, FaceMatchError] = {}
         for name, member in self.members.items():
-            options_by_member[name] = attrs.evolve(
-                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
-            )
             try:
-                member.runner.check_call([], options_by_member[name])
+                member.runner.check_call([], options)
             except _UNABLE as error:
                 refusals[name] = error
         untried_count = len(self.members) - len(refusals)
@@ -229,11 +223,8 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
                 return
             elif untried_count > 1:
                 deadline = deadline.sending_within(deadline.left_s() / untried_count)
-            yield name, member, attrs.evolve(options_by_member[name], deadline=deadline)
+            yield name, member, attrs.evolve(options, deadline=deadline)
             untried_count -= 1
-
-    def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
-        return thresholds_by_member(option, thresholds, self.members, group="failover")
 
 
 @attrs.define

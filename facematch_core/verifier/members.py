@@ -1,4 +1,4 @@
-"""What `Failover` and `Share` have in common: named members, their thresholds, and a search."""
+"""What `Failover` and `Share` have in common: named members, and a search."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner, call_runners
+from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
 from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
 
-from .verifier import T_contra, Verifier, close_log
+from .verifier import Verifier, close_log
 
-M = TypeVar("M", bound=Verifier[Any])
+M = TypeVar("M", bound=Verifier)
 
 #: Minimum deadline for a member's search, in seconds. If no time is left, the member raises.
 _SHORTEST_SEARCH_S = 1e-3
 
 
 @methods_clear_frames
-class VerifierOfMembers(Verifier[T_contra], Generic[M, T_contra]):
+class VerifierOfMembers(Verifier, Generic[M]):
     """The base class of `Failover` and `Share`: a verifier whose calls its members make."""
 
     _members: dict[str, M]
@@ -64,7 +64,7 @@ class RunnerOfMembers(Runner, Generic[M]):
 
 
 def check_members(
-    named: Iterable[tuple[Any, Any]], *, group: str, accepted: tuple[type[Verifier[Any]], ...]
+    named: Iterable[tuple[Any, Any]], *, group: str, accepted: tuple[type[Verifier], ...]
 ) -> dict[str, Any]:
     """Return members by name; raise `ConfigurationError` if there is none, or one is invalid.
 
@@ -90,29 +90,15 @@ def check_members(
     return members
 
 
-def thresholds_by_member(
-    option: str, thresholds: object, members: Mapping[str, object], *, group: str
-) -> Mapping[str, Any]:
-    """Return the call's thresholds by member; empty if the call sets none.
-
-    Raises:
-        InvalidRequest: it is a single threshold, or one of an unknown member.
-    """
-    if thresholds is None:
-        return {}
-    if not isinstance(thresholds, Mapping):
-        examples = ", ".join(f"{name!r}: …" for name in members)
-        raise InvalidRequest(
-            f"A {group} takes no single {option}, because its members have different scales: "
-            f"set it in each member's profile, or pass one number per member: {option}="
-            f"{{{examples}}}."
-        )
-    for name in thresholds:
-        if name not in members:
+def refuse_thresholds(options: CallOptions, *, group: str) -> None:
+    """Raise `InvalidRequest` if a call sets a threshold, which would be on several scales."""
+    for option in ("threshold", "review_threshold"):
+        if getattr(options, option) is not None:
             raise InvalidRequest(
-                f"{option}: unknown member {str(name)[:60]!r}; {suggest_name(str(name), members)}"
+                f"A {group} takes no {options.prefix}{option}, because its members have different "
+                "scales: open each member with its own, or set it in the member's profile. Nothing "
+                "was sent."
             )
-    return thresholds
 
 
 def members_of_call(members: Mapping[str, M], call: object) -> dict[str, M]:

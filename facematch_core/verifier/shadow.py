@@ -25,7 +25,7 @@ from facematch_core.errors import ConfigurationError, FaceMatchError, VendorErro
 from facematch_core.images.image import Image
 from facematch_core.models import Answer, CallRecord, Operation, Reconciliation
 
-from .verifier import FaceVerifier, T_contra, Verifier, check_log, close_log
+from .verifier import FaceVerifier, Verifier, check_log, close_log
 
 logger = logging.getLogger("facematch")
 
@@ -84,7 +84,7 @@ class ShadowCall:
 
 
 @methods_clear_frames
-class Shadow(Verifier[T_contra]):
+class Shadow(Verifier):
     """A verifier that answers by `verifier`, and asks `candidate` about some of the same pictures.
 
     Every result, error and charge that the caller sees is `verifier`'s, as if there were no
@@ -140,7 +140,7 @@ class Shadow(Verifier[T_contra]):
 
     def __init__(
         self,
-        verifier: Verifier[T_contra],
+        verifier: Verifier,
         candidate: FaceVerifier,
         *,
         log: CallLog,
@@ -184,7 +184,7 @@ class Shadow(Verifier[T_contra]):
         return self._runner
 
     @property
-    def verifier(self) -> Verifier[T_contra]:
+    def verifier(self) -> Verifier:
         """The verifier that answers."""
         return self._verifier
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias
 
 import attrs
 
@@ -24,7 +23,6 @@ from facematch_core.models import (
     Reconciliation,
     Route,
     Skipped,
-    Threshold,
 )
 
 from .failover import Failover
@@ -34,19 +32,16 @@ from .members import (
     check_members,
     members_of_call,
     reconcile_with,
-    thresholds_by_member,
+    refuse_thresholds,
 )
 from .verifier import FaceVerifier, check_log
-
-#: A threshold, 0-100, by member; for a member that is a failover, by its own members.
-ThresholdsByMember: TypeAlias = Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
 
 #: How far the numbers of a table may be from 100 in sum, because 33.3 has no exact float.
 _SUM_TOLERANCE = 1e-6
 
 
 @methods_clear_frames
-class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
+class Share(VerifierOfMembers[FaceVerifier | Failover]):
     """A verifier that gives each member a percentage of the callers.
 
     Each call needs a `caller_ref`, your own reference for the person, or a `share_key` if the
@@ -62,9 +57,9 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
     To try another vendor during an outage, make the member a `Failover`. A result's `route` names
     the member as `answered_by`; an error's `route` names it last.
 
-    Each member has its own thresholds, because scales differ. They come from the member's profile
-    or, for one call, from an argument such as ``threshold={"shop": 60}``. All other options are
-    passed to the member. Each member has its own policies, retries, events, and default deadline.
+    Each member has its own thresholds, because scales differ; a call sets none. All other options
+    are passed to the member. Each member has its own policies, retries, events, and default
+    deadline.
 
     Thread-safe. Open it after a fork, not before. A context manager.
 
@@ -291,19 +286,12 @@ class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
         return self.choose(options.person_ref)
 
     def _options_for(self, name: str, options: CallOptions) -> CallOptions:
-        """Return a call's options for a member, with the member's own thresholds and deadline."""
-        own: dict[str, Any] = {}
-        for option in ("threshold", "review_threshold"):
-            thresholds = thresholds_by_member(
-                f"{options.prefix}{option}",
-                getattr(options, option),
-                self.members,
-                group="share",
-            )
-            own[option] = thresholds.get(name)
-        if not options.deadline.is_limited:
-            own["deadline"] = self.members[name].runner.deadline_after(None)
-        return attrs.evolve(options, **own)
+        """Return a call's options for a member, with the member's own deadline."""
+        refuse_thresholds(options, group="share")
+        if options.deadline.is_limited:
+            return options
+        deadline = self.members[name].runner.deadline_after(None)
+        return attrs.evolve(options, deadline=deadline)
 
 
 def _add_member(error: FaceMatchError, name: str) -> None:

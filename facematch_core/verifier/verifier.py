@@ -6,6 +6,7 @@ import abc
 import collections
 import contextvars
 import functools
+import logging
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,13 +15,11 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Final,
-    Generic,
     Literal,
     NoReturn,
     Self,
     TypeAlias,
     TypedDict,
-    TypeVar,
     Unpack,
     cast,
 )
@@ -49,7 +48,6 @@ from facematch_core.errors import (
     FaceMatchError,
     InvalidRequest,
     VendorError,
-    VendorUnavailable,
 )
 from facematch_core.images.image import Image
 from facematch_core.images.stored import S3Picture, refuse_s3
@@ -71,7 +69,7 @@ from facematch_core.resilience import Policy, Retry
 if TYPE_CHECKING:
     import PIL.Image
 
-R = TypeVar("R")
+logger = logging.getLogger("facematch")
 
 #: Maximum number of concurrent calls with a deadline, including abandoned calls, of a backend that
 #: does not keep deadlines itself (`Backend.keeps_deadline`).
@@ -82,26 +80,12 @@ Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: A threshold, 0-100, or a threshold per member of a failover or a share. A member of a share may
-#: be a failover, with thresholds per member of its own.
-AnyThreshold: TypeAlias = (
-    float | Threshold | Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
-)
 
-if TYPE_CHECKING:
-    import typing_extensions
-
-    # A plain `Verifier` may be either class, so it takes both kinds of thresholds.
-    T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
-else:
-    T_contra = TypeVar("T_contra", contravariant=True)
-
-
-class MatchOptions(TypedDict, Generic[T_contra], total=False):
+class MatchOptions(TypedDict, total=False):
     """Options of `verify` and `check_liveness`."""
 
-    threshold: T_contra | None
-    review_threshold: T_contra | None
+    threshold: float | Threshold | None
+    review_threshold: float | Threshold | None
     retention: Retention
     caller_ref: str | None
     share_key: str | None
@@ -111,11 +95,11 @@ class MatchOptions(TypedDict, Generic[T_contra], total=False):
     retry: Retry | Literal[False] | None
 
 
-class LiveMatchOptions(MatchOptions[T_contra], total=False):
+class LiveMatchOptions(MatchOptions, total=False):
     """Options of `verify_live`."""
 
-    liveness_threshold: T_contra | None
-    liveness_review_threshold: T_contra | None
+    liveness_threshold: float | Threshold | None
+    liveness_review_threshold: float | Threshold | None
 
 
 @attrs.frozen(kw_only=True)
@@ -154,14 +138,12 @@ class PairOutcome:
 
 
 @methods_clear_frames
-class Verifier(abc.ABC, Generic[T_contra]):
+class Verifier(abc.ABC):
     """The common base class of all verifiers; see `open_verifier`.
 
-    Use it as a type annotation to accept all. Their thresholds differ: a `FaceVerifier` takes a
-    number, and the others take a number per member, such as ``{"shop": 60}``. A `Share` also needs
-    `caller_ref` or `share_key` in each call. A `Shadow` takes what its verifier takes. Type
-    checkers accept both kinds of thresholds for a plain `Verifier`, and only a number for
-    ``Verifier[float]``.
+    Use it as a type annotation to accept all. A `Failover` and a `Share` take no thresholds in a
+    call, because the scales of their members differ; a `Share` needs `caller_ref` or `share_key` in
+    each call. A `Shadow` takes what its verifier takes.
 
     Example:
         >>> def is_customer(verifier: Verifier) -> bool:
@@ -184,7 +166,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         self,
         probe: Picture | S3Picture,
         reference: Picture | S3Picture,
-        **options: Unpack[MatchOptions[T_contra]],
+        **options: Unpack[MatchOptions],
     ) -> MatchResult:
         """Compare two faces.
 
@@ -192,7 +174,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face, as an `Image`, bytes, a path, an open file or a
                 Pillow image. A `FaceVerifier` of `rekognition` also takes an `S3Picture`.
             reference: The face to compare with, for example from an identity document.
-            threshold: The threshold for a match, 0-100 on the backend's scale.
+            threshold: The threshold for a match, 0-100 on the backend's scale. Not for a failover
+                or a share, whose members have their own.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
             retention: How much the vendor is asked to store.
             caller_ref: Your own reference, up to 255 characters for most vendors.
@@ -219,9 +202,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         images = load_images(pictures, takes_s3=self.runner.takes_s3)
         return cast(MatchResult, self.runner.call(images, call_options))
 
-    def check_liveness(
-        self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
-    ) -> LivenessResult:
+    def check_liveness(self, probe: Picture, **options: Unpack[MatchOptions]) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
         For arguments and errors, see `verify`. Thresholds are on the liveness score's scale.
@@ -232,7 +213,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return cast(LivenessResult, self.runner.call(load_images(pictures), call_options))
 
     def verify_live(
-        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
+        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions]
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it with the reference.
 
@@ -276,7 +257,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         *,
         max_workers: int = DEFAULT_WORKERS,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions[T_contra]],
+        **options: Unpack[MatchOptions],
     ) -> PairOutcomes:
         """Compare many pairs concurrently, in bounded memory, and yield the outcomes in order.
 
@@ -297,7 +278,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
         To stop early, use ``with verifier.verify_many(pairs) as outcomes``. Leaving the block (or
         calling ``outcomes.close()``) cancels pairs that have not started and waits for the others.
         After a plain ``break``, started pairs finish in the background, and only the event hook
-        reports their results, which may have been charged.
+        reports their results, which may have been charged. Ctrl-C waits for started pairs, too: one
+        line of the log, which is also a note of the exception, has the outcomes that were not
+        returned (the position in `pairs`, decision, charge and call id). A second Ctrl-C does not
+        wait.
 
         Raises:
             InvalidRequest, Unsupported, ConfigurationError: an argument is invalid, or no pair can
@@ -344,7 +328,7 @@ def _new_options(runner: Runner, operation: Operation, arguments: Mapping[str, A
 
 
 @methods_clear_frames
-class FaceVerifier(Verifier[float | Threshold]):
+class FaceVerifier(Verifier):
     """Compares faces and checks liveness with one backend.
 
     Thread-safe. Open it after a fork, not before. A context manager.
@@ -499,7 +483,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return f"FaceVerifier({getattr(getattr(self, 'backend', None), 'name', None)})"
 
 
-def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | None:
+def check_log(log: object, members: Iterable[Verifier] = ()) -> CallLog | None:
     """Return a verifier's log, or None; raise `ConfigurationError` if it is invalid.
 
     It is invalid if it is no `CallLog`, or if a verifier below has it, too.
@@ -550,6 +534,8 @@ _SUGGESTED_SIMILARITY: Final = 0.7
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
     """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
+    if method == "verify_many":
+        known |= {"max_workers", "stop_on"}
     unknown = min(arguments.keys() - known)
     if unknown in _FOREIGN_NAMES:
         return f"{method}() has no option {unknown!r}: use {_FOREIGN_NAMES[unknown]}."
@@ -602,13 +588,6 @@ class PairRun:
         #: Exceptions from `pairs` or a plug-in, raised once all started calls have been yielded.
         self.failures: list[BaseException] = []
 
-    def compare(self, index: int, probe: object, reference: object) -> MatchResult:
-        """Compare the pair at a position of the input."""
-        # Also where `verify` would take it.
-        refuse_s3(probe)
-        refuse_s3(reference)
-        return self._verify(probe, reference, **self._options)
-
     def verify_pair(self, index: int, pair: object) -> PairOutcome | None:
         """Compare a pair; return None if the run is stopped or an unexpected exception stops it.
 
@@ -616,19 +595,6 @@ class PairRun:
             index: The position of the pair in the input, from 0.
             pair: A pair as the caller passed it.
         """
-        return self.make_outcome(index, pair, self.compare)
-
-    def refuse_pair(self, index: int, pair: object) -> PairOutcome | None:
-        """Return the error of a pair for which no thread could be started; nothing is sent.
-
-        Like `verify_pair`, return None if the run is stopped.
-        """
-        return self.make_outcome(index, pair, _refuse_without_thread)
-
-    def make_outcome(
-        self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
-    ) -> PairOutcome | None:
-        """Return what `compare` makes of a pair: a result, or its error."""
         if self.is_stopped:
             return None
         key = None
@@ -638,7 +604,10 @@ class PairRun:
             # One malformed row among thousands does not end the run.
             return PairOutcome(index=index, error=error.with_traceback(None))
         try:
-            result = compare(index, probe, reference)
+            # Also where `verify` would take it.
+            refuse_s3(probe)
+            refuse_s3(reference)
+            result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
             # Remove tracebacks, which would keep the pictures alive as long as the outcome.
             error.__cause__ = error.__context__ = None
@@ -646,14 +615,14 @@ class PairRun:
                 self.is_stopped = True
             return PairOutcome(index=index, key=key, error=error.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - raised later, after the paid calls
-            self.failures.append(error)
-            self.is_stopped = True
+            self.stop_with(error)
             return None
         return PairOutcome(index=index, key=key, result=result)
 
-
-def _refuse_without_thread(_index: int, _probe: object, _reference: object) -> NoReturn:
-    raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
+    def stop_with(self, failure: Exception) -> None:
+        """Start no further pair; raise `failure` once all started calls have been yielded."""
+        self.failures.append(failure)
+        self.is_stopped = True
 
 
 def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
@@ -669,6 +638,34 @@ def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
     raise InvalidRequest(
         f"A pair must be (probe, reference) or (probe, reference, key), not {given}."
     )
+
+
+def log_lost_outcomes(calls: Iterable[Future[PairOutcome | None]]) -> str | None:
+    """Log, in one line, the outcomes of calls that nobody will see; return the line, if any."""
+    texts: list[str] = []
+    running_calls = 0
+    for call in calls:
+        if call.running():
+            running_calls += 1
+        elif call.done() and not call.cancelled() and call.exception() is None:
+            outcome = call.result()
+            if outcome is not None:
+                texts.append(_describe_outcome(outcome))
+    if running_calls:
+        texts.append(f"calls that still run, and may be charged: {running_calls}")
+    if not texts:
+        return None
+    line = f"verify_many was interrupted; outcomes that it did not return: {'; '.join(texts)}."
+    logger.warning(line)
+    return line
+
+
+def _describe_outcome(outcome: PairOutcome) -> str:
+    """Describe an outcome without its key, which may be a person's name."""
+    answer: Any = outcome.error if outcome.result is None else outcome.result
+    ended = type(answer).__name__ if outcome.decision is None else outcome.decision
+    call = f", call {answer.ids.call}" if isinstance(answer, (MatchResult, VendorError)) else ""
+    return f"pair {outcome.index}: {ended}, charged {answer.billing.charged}{call}"
 
 
 class NoPairNow(Exception):
@@ -696,11 +693,14 @@ class PairOutcomes(Iterator[PairOutcome]):
                 self._start_pairs()
                 if not self._calls:
                     break
-                outcome = self._calls.popleft().result()
+                # It stays among the calls while it runs, for `started_calls`.
+                outcome = self._calls[0].result()
+                if self._calls:  # else `close` was called in another thread
+                    self._calls.popleft()
                 if outcome is not None:
                     return outcome
-        except BaseException:  # for example Ctrl-C
-            self.close()
+        except BaseException as interruption:  # for example Ctrl-C
+            self._end_interrupted(interruption)
             raise
         self.close()
         if self._run.failures:
@@ -728,13 +728,31 @@ class PairOutcomes(Iterator[PairOutcome]):
         verify_pair = functools.partial(self._run.verify_pair, index, pair)
         try:
             self._pool.submit(contextvars.copy_context().run, fulfil, future, verify_pair)
-        except RuntimeError:
+        except RuntimeError as error:
             # No thread could be started, but the pool has already queued the pair. If another of
             # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
-                future = Future()
-                future.set_result(self._run.refuse_pair(index, pair))
+                self._run.stop_with(error)
+                return
         self._calls.append(future)
+
+    def _end_interrupted(self, interruption: BaseException) -> None:
+        """Close, and tell which outcomes nobody will see; at a second Ctrl-C without a wait."""
+        calls = self.started_calls
+        try:
+            self.close()
+        except BaseException as second:
+            interruption = second
+            raise
+        finally:
+            lost = log_lost_outcomes(calls)
+            if lost is not None:
+                interruption.add_note(lost)
+
+    @property
+    def started_calls(self) -> tuple[Future[PairOutcome | None], ...]:
+        """The calls whose outcomes have not been returned, in the order of the input."""
+        return tuple(self._calls)
 
     def close(self) -> None:
         """Cancel calls that have not started; wait for the others. May be called more than once."""

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import yaml
+from kit.vendors import read_facts
 
 from facematch_mock_server.vendors import vendor_names
 
@@ -105,8 +105,7 @@ def test_number_of_calls_and_list_price_are_told_before_a_run_is_approved(vendor
     done = print_price(vendor, "20")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"At most 20 calls to {vendor}. List price: ")
-    facts = tomllib.loads((ROOT / "docs/_vendors.toml").read_text(encoding="utf-8"))
-    assert facts[vendor]["price"] in done.stdout
+    assert read_facts()[vendor]["price"] in done.stdout
 
 
 @pytest.mark.parametrize(

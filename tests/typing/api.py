@@ -71,23 +71,6 @@ def shadow(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> st
         return log.digest("c-1") + str((result, counts, candidate, log.forget("c-1")))
 
 
-def thresholds_are_of_one_kind(
-    single: fm.FaceVerifier,
-    both: fm.Failover,
-    any_: fm.Verifier,
-    number: fm.Verifier[float],
-    selfie: bytes,
-) -> None:
-    """The errors are wanted: without one of them, its comment is reported."""
-    single.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    both.verify(selfie, selfie, threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    both.check_liveness(selfie, review_threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    number.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    any_.verify(selfie, selfie, threshold=60)
-    any_.verify(selfie, selfie, threshold={"shop": 60})
-    thresholds_are_of_one_kind(single, both, both, single, selfie)
-
-
 def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     store.of(customer, purpose="payout")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     login: fm.VerificationCase = store.of(customer, purpose="login", about=None)

@@ -91,8 +91,8 @@ class SessionRules:
         fail: Returns the updated session after a failed attempt, which may be the last.
         service: The session's name in the ledger; None if it is free, or if `on_status_change`
             charges it.
-        price_claim: The claim with the price of a live session, which is charged when its check is
-            finished.
+        price_claim: Returns the name of the claim with the price of a live session, which is
+            charged when its check is finished.
         finished_statuses: The statuses of a session whose check is finished: the person's reaching
             one charges `service`, and `DocumentSessions.decide` can set each, without a charge. A
             vendor that charges some of them alone, or at another time, has no `service`, and its
@@ -111,7 +111,7 @@ class SessionRules:
     judge: Callable[[World, Session, PersonCheck], Session]
     fail: Callable[[World, Session, bool], Session] = lambda _, session, __: session
     service: str | None = None
-    price_claim: str = "credit.price"
+    price_claim: Callable[[Session], str] = lambda _: "credit.price"
     finished_statuses: frozenset[str] = frozenset()
     only_link_expires: bool = False
     on_status_change: Callable[[World, Session], object] = lambda _, __: None
@@ -256,7 +256,7 @@ def _charge_if_live(world: World, session: Session) -> None:
     if rules.service is None or not hosted_of(session).is_live:
         return
     world.ledger.charge(
-        Decimal(world.claims[rules.price_claim]),
+        Decimal(world.claims[rules.price_claim(session)]),
         at=world.clock.now(),
         what=rules.service,
         request_id=session.id,

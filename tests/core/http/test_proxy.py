@@ -102,7 +102,12 @@ def test_proxy_setting_of_a_backend_overrides_the_environment(acme, through, mon
 
 @pytest.mark.parametrize(
     "proxy",
-    ["socks5://127.0.0.1:1", "http://", "http://me:canary@proxy.example:3128"],
+    [
+        "socks5://127.0.0.1:1",
+        "http://",
+        "http://me:canary@proxy.example:3128",
+        "me:canary@proxy.example:3128",
+    ],
 )
 def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
     with pytest.raises(ConfigurationError) as caught:
@@ -110,12 +115,42 @@ def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("_tracing")
+def test_proxy_may_be_named_without_a_scheme(ask, monkeypatch):
+    with one_each(http_reply(407, b"", "Proxy-Authenticate: Basic")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"localhost:{proxy.port}")
+        assert "localhost" in ask(URL).not_sent().message
+        assert proxy.received.startswith(b"CONNECT vendor.example:7 ")
+
+
+@pytest.mark.usefixtures("_tracing")
+@pytest.mark.parametrize(
+    ("no_proxy", "is_direct"),
+    [
+        ("*.vendor.example", True),
+        (".vendor.example", True),
+        ("api.vendor.example:7", True),
+        ("one.example, *.Vendor.example:7", True),
+        ("*", True),
+        ("api.vendor.example:443", False),
+        ("*.other.example", False),
+        ("*.api.vendor.example.com", False),
+    ],
+)
+def test_no_proxy_is_read_with_a_star_and_with_a_port(ask, monkeypatch, no_proxy, is_direct):
+    with one_each(http_reply(407, b"", "Proxy-Authenticate: Basic")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        ask("https://api.vendor.example:7/compare").not_sent()
+        assert bool(proxy.connections) is not is_direct
+
+
 @pytest.mark.parametrize(
     "proxy",
     [
         "SOCKS5H://127.0.0.1:1",
         "http://user:canary@",
-        "user:canary@proxy.example:3128",
+        "user:canary@",
     ],
 )
 def test_invalid_proxy_variable_raises_configuration_error(ask, monkeypatch, proxy):

@@ -217,12 +217,6 @@ def test_library_bug_is_not_reported_as_vendor_outage(ask, monkeypatch):
         ask("http://127.0.0.1:1/")
 
 
-def test_urllib3_future_is_refused_when_a_backend_is_opened(acme, monkeypatch):
-    monkeypatch.setattr("urllib3.__version__", "2.13.906")
-    with pytest.raises(ConfigurationError, match="niquests"):
-        acme("https://localhost:1")
-
-
 def test_unusable_ca_bundle_is_refused(ask, acme, monkeypatch, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")

@@ -128,21 +128,6 @@ def test_code_that_is_a_number_is_rejected_when_the_class_is_made():
         backend_with(error_codes={1201: row})
 
 
-def test_helper_with_the_name_of_a_method_of_the_core_is_refused():
-    def read_session(self, body):
-        return body["session"]
-
-    with pytest.raises(TypeError, match=r"Own\.read_session\(self, body\) overrides the method"):
-        type("Own", (ApiKeyBackend,), {"read_session": read_session})
-
-
-def test_method_of_the_core_may_be_overridden_on_purpose():
-    def read_session(self, request):
-        return request
-
-    assert type("Own", (ApiKeyBackend,), {"read_session": read_session})
-
-
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
 def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
     backend_class = backend_with(

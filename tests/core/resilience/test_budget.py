@@ -69,6 +69,17 @@ def test_exceeded_budget_refuses_before_sending(limited, backend, store):
         assert vars(copied) == vars(error)
 
 
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_budget_without_a_store_cannot_become_a_second_limit(again):
+    for budget in (Budget(1, name="day"), Budget(1, name="day", store=MemoryStore())):
+        if again is copy.copy:
+            # A shallow copy has the same store, so that it is the same limit.
+            assert again(budget).store is budget.store
+            continue
+        with pytest.raises(TypeError, match="store"):
+            again(budget)
+
+
 def test_open_reservation_records_the_call_and_its_error(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:

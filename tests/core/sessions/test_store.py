@@ -5,6 +5,7 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 
 import collections
 import contextlib
+import datetime as dt
 import functools
 import itertools
 import multiprocessing
@@ -33,6 +34,7 @@ from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK
 
 import facematch_core as fm
+from facematch_core.testing.bench import CLOCK_START, ManualClock
 
 
 def test_begun_session_is_read_when_due_and_used_once(shop):
@@ -51,6 +53,19 @@ def test_begun_session_is_read_when_due_and_used_once(shop):
     assert [shop.use() for _ in range(3)] == [True, False, False]
     assert shop.find().used_at == shop.clock.now()
     assert "used" in shop.of().why_not(max_age_s=60)[0]
+
+
+def test_session_is_read_although_the_clock_was_put_back(open_shop):
+    clock = ManualClock(start=CLOCK_START + dt.timedelta(hours=1))
+    shop = open_shop(clock=clock)
+    shop.begin()
+    assert shop.states_seen() == []
+    shop.vendor.finish()
+    # Another process of the shop, after the machine's clock was put back.
+    shop.clock = ManualClock(start=CLOCK_START)
+    shop.store = shop.opened()
+    assert shop.states_seen() == [STATE.DECIDED]
+    assert shop.states_seen() == []
 
 
 def test_without_a_session_nothing_is_found_or_used(shop):

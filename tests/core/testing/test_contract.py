@@ -24,11 +24,10 @@ from facematch_core import Charged, ConfigurationError, RequestRejected
 from facematch_core.backend.base import fault_listeners
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.http import BodyShape, ErrorRow, rows
-from facematch_core.models import Box
-from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
+from facematch_core.testing import BackendContract, SessionSimulator, Situation
 from facematch_core.testing.bench import Bench
 from facematch_core.testing.contract.calls import RETRY_AFTER_VALUES
-from facematch_core.testing.simulator import describe_wrong_attribute, required_situations
+from facematch_core.testing.simulator import required_situations
 
 #: Numbers of rules that are there no more: none is given a second time.
 GONE = {1, 4, 5, 6, 7, 9, 11, 13, 18, 19, 20, 22, 23, 26, 27, 28, 29, 60, 61, 62, 63}
@@ -273,41 +272,3 @@ def test_unknown_lifetime_of_a_link_is_not_tested():
     [case] = run(vendor(SessionVendor, player=Silent), {"R52"})
     assert case.status is Status.OPEN
     assert "`lasts_s`" in case.reason
-
-
-# --- A simulator's mistake is the simulator's: no rule of the backend is blamed for it.
-
-BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
-
-
-INVALID_VALUES = {
-    "situations": ({"same_person"}, "same_person", None),
-    "cannot_happen": ([Situation.NO_FACE], {Situation.NO_FACE: None}),
-    "steps": ("two",),
-    "price_unknown": (Situation.NO_FACE,),
-    "secrets": ("a-secret-key", [b"a-secret-key"]),
-    "faces": ({"probe": BOX}, [BOX]),
-    "sessions": (SessionCase.PASSED,),
-}
-
-
-@pytest.mark.parametrize("name", INVALID_VALUES)
-def test_invalid_simulator_attribute_is_named(name):
-    for value in INVALID_VALUES[name]:
-        simulator = ReferenceSimulator()
-        setattr(simulator, name, value)
-        assert f"ReferenceSimulator.{name} must be" in describe_wrong_attribute(simulator)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("cases", {"passed"}),
-        ("cannot_happen", {SessionCase.OLDER: None}),
-        ("words", [("status",)]),
-        ("compared_with", ("given",)),
-    ],
-)
-def test_invalid_session_player_attribute_is_reported_first(name, value):
-    [case] = run(vendor(SessionVendor, player=type("Odd", (Player,), {name: value})), {"R51"})
-    assert case.reason.startswith(f"the simulator failed: Odd.{name} must be")

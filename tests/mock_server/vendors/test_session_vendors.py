@@ -100,7 +100,7 @@ def test_session_is_charged_once_when_its_check_is_finished(control, people, ses
 @pytest.mark.parametrize(
     ("vendor", "switches"),
     [
-        ("didit", {"price_session": "2.50"}),
+        ("didit", {"price_document": "2.50", "price_session": "2.50"}),
         ("persona", {"price": "2.50"}),
         ("rekognition", {"session_price": "2.50"}),
         ("stripe", {"price": "2.50"}),

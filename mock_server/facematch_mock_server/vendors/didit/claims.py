@@ -20,6 +20,9 @@ from facematch_mock_server.claims import (
 # The documents
 
 MATCH_REFERENCE = documented("Didit API reference, Face Match, June 2026")
+LIVENESS_PRICE = documented("docs.didit.me/core-technology/liveness/overview.md", "2026-11-29")
+SELFIE_PRICE = documented("didit.me/sw/products/biometric-authentication", "2026-11-29")
+DOCUMENT_PRICE = documented("docs.didit.me/de.md, prices after 2026-11-01", "2026-11-29")
 OVERVIEW = documented("docs.didit.me, /core-technology/liveness/overview and warnings, early 2026")
 RATE_PAGE = documented("docs.didit.me, rate limiting, 2026")
 OPENAPI = documented("Didit OpenAPI, 2026-07-18")
@@ -61,6 +64,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
     "price_session": ("credit.price.session", "amount"),
+    "price_document": ("credit.price.document", "amount"),
 }
 
 _NOT_FOUND = '\n<!doctype html>\n<html lang="en">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n'
@@ -155,7 +159,7 @@ CLAIMS = table(
 
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; a call is refused if it costs more than the remaining credit."),
     row("credit.price.match", Decimal("0.05"), OVERVIEW, "A comparison costs USD 0.05, as in the overview; a setting changes it."),
-    row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check costs USD 0.03; a setting changes it."),
+    row("credit.price.liveness", Decimal("0.10"), LIVENESS_PRICE, "A liveness check costs USD 0.10; a setting changes it."),
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
 
     fact("page.events", WEB_SDK, "In a frame, the page sends didit:ready and didit:started when it is opened, didit:verification_submitted after an attempt, didit:completed with Approved, Declined or Pending at the end, and didit:cancelled when the person leaves; each has the session's id."),
@@ -178,7 +182,8 @@ CLAIMS = table(
     row("arm.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "The token of another session, or a session of a live application, returns 404."),
     row("arm.catalogue", Reply(200), OURS, "The catalogue returns 200 with the slugs listed on the page; its other fields are not documented."),
     fact("session.charged", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented."),
-    row("credit.price.session", Decimal("0.30"), OURS, "A session costs USD 0.30; a setting changes it."),
+    row("credit.price.session", Decimal("0.10"), SELFIE_PRICE, "A session without a document costs USD 0.10; a setting changes it."),
+    row("credit.price.document", Decimal("0.33"), DOCUMENT_PRICE, "A session with a document costs USD 0.33; a setting changes it."),
     row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time."),
     row("session.attempts", 3, OURS, "The third failed attempt declines a session; until then its liveness is Not Finished."),
     row("session.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "An unknown session returns 404 for every caller, before the key is checked."),

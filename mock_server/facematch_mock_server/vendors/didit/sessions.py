@@ -230,6 +230,16 @@ def _return_url(session: Session) -> str | None:
     return base.add_to_query(callback, values)
 
 
+def price_claim_of(session: Session) -> str:
+    """Return the claim with a session's price: one with a document costs more."""
+    return price_claim_of_kind(hosted_of(session).kind)
+
+
+def price_claim_of_kind(kind: str) -> str:
+    """Return the claim with the price of a session of this kind of workflow."""
+    return "credit.price.document" if kind == "kyc" else "credit.price.session"
+
+
 SESSION_RULES = base.SessionRules(
     open_statuses=frozenset({NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
     status_after={
@@ -241,7 +251,7 @@ SESSION_RULES = base.SessionRules(
     judge=_judge,
     fail=_fail,
     service="SESSION",
-    price_claim="credit.price.session",
+    price_claim=price_claim_of,
     finished_statuses=frozenset({APPROVED, DECLINED, IN_REVIEW}),
     on_status_change=webhooks.announce,
     return_url=_return_url,

@@ -67,6 +67,6 @@ SESSION_RULES = SessionRules(
     status_after={"begin": _IN_PROGRESS, "abandon": _FAILED, "expire": EXPIRED, "last": _FAILED},
     judge=_judge,
     service="FaceLiveness",
-    price_claim="credit.price_session",
+    price_claim=lambda _: "credit.price_session",
     finished_statuses=frozenset({SUCCEEDED}),
 )

@@ -31,6 +31,7 @@ RESULTS = documented("docs.stripe.com/identity/access-verification-results", _RE
 SELFIE = documented("docs.stripe.com/identity/selfie", _READ)
 LIVE = documented("docs.stripe.com/identity/before-going-live", _READ)
 PRICES = documented("support.stripe.com: billing for Identity", _READ)
+LIST_PRICE = documented("stripe.com/pricing, as copied on 2026-09-20", _READ)
 IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
 EXECUTION = documented(
     "docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-low-level", _READ
@@ -130,7 +131,7 @@ CLAIMS = table(
     LIVE_FROM,
     row("match.review", True, OURS, "If a test sets the outcome review, the session stays in processing until it is decided. Decided before anybody went through it, a session has no selfie in its report."),
     fact("charge.when", PRICES, "Each report of the live mode is charged, verified or not: so is every failed try."),
-    row("credit.price", Decimal("1.50"), OURS, "A report costs USD 1.50, a price in the United States that others' notes quote. A setting changes it."),
+    row("credit.price", Decimal("1.50"), LIST_PRICE, "A report costs USD 1.50, the price in the United States. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "Stripe sends invoices: the balance is the mock's own, and without it a report is free."),
     fact("expand.outputs", RESULTS, "verified_outputs is there only if it is expanded, and null unless the session is verified; last_verification_report is an id unless expanded."),
     fact("expand.sensitive", RESULTS, "Dates of birth and of expiry, and numbers, are there only if each is expanded, in a session or in a report, and only for a restricted key, rk_.... That another key gets the rest of the expanded part, and no error, is ours."),

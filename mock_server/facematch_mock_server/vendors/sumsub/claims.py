@@ -20,6 +20,7 @@ LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
 LEVEL_LINK = documented(
     "docs.sumsub.com, /reference/generate-websdk-external-link, an earlier state", "2026-11-29"
 )
+PRICES = documented("sumsub.com/pricing, as copied on 2026-10-06", "2026-11-29")
 TOKEN = documented("docs.sumsub.com, /reference/generate-access-token-body", "2026-11-29")
 QUERY_TOKEN = documented(
     "docs.sumsub.com, /reference/generate-access-token, an earlier state", "2026-11-29"
@@ -153,7 +154,7 @@ CLAIMS = table(
     row("presence.deleted", _error(409, "The applicant is deactivated.", 1008, "applicant-marked-as-deleted"), DEACTIVATE, "Nothing but activated can be done with a deactivated applicant."),
     row("reset.done", Reply(200, {"ok": 1}), RESET, "A reset sets the status to init, and removes what the person sent."),
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; what Sumsub does without credit is not known, and here nothing."),
-    row("credit.price", Decimal(0), OURS, "Sumsub charges for checks, and not for a recheck within 30 days: an applicant is charged once, when its first check ends. The price list was not read, so it is one charge of 0."),
+    row("credit.price", Decimal("1.35"), PRICES, "A verification costs USD 1.35, the price of the plan Basic; Compliance costs 1.85. A setting changes it. Sumsub charges for checks, and not for a recheck within 30 days: an applicant is charged once, when its first check ends."),
     row("webhook.algorithm", "sha256", WEBHOOKS, "x-payload-digest is the hexadecimal HMAC of the body with the secret of the webhook, and x-payload-digest-alg its algorithm.", when=("webhook_algorithm", "HMAC_SHA256_HEX"), name="sha256"),
     row("webhook.algorithm", "sha512", WEBHOOKS, "With webhook_algorithm=HMAC_SHA512_HEX, a delivery is signed by HMAC-SHA512.", when=("webhook_algorithm", "HMAC_SHA512_HEX"), name="sha512"),
     row("webhook.algorithm", "sha1", WEBHOOKS, "With webhook_algorithm=HMAC_SHA1_HEX, a delivery is signed by HMAC-SHA1.", when=("webhook_algorithm", "HMAC_SHA1_HEX"), name="sha1"),

@@ -19,6 +19,7 @@ from facematch_mock_server.claims import (
 )
 
 READ = "2026-11-28"
+PRICES = documented("veriff.com/plans/self-serve, as copied on 2026-10-06", "2026-11-29")
 SESSIONS = documented("devdocs.veriff.com, API reference: sessions, decision, attempts", READ)
 SIGNATURES = documented("devdocs.veriff.com, HMAC authentication", READ)
 KEYS = documented("devdocs.veriff.com, credentials and authorization codes (table)", READ)
@@ -129,7 +130,7 @@ CLAIMS = table(
     row("session.attempts", 10, REASONS, "A person may resubmit 9 times; the tenth failed attempt is declined."),
     fact("judge.test", HELP, "A session of a test integration stays submitted until a decision is forced (here: by `decide`), and is never charged."),
     fact("charge.when", HELP, "A decision, or the first request to resubmit, is charged once; a session that was not submitted is not."),
-    row("credit.price", Decimal("1.00"), OURS, "No price is documented for every plan; a charge is 1 USD here."),
+    row("credit.price", Decimal("0.80"), PRICES, "A session with a decision costs USD 0.80, the price of the plan Essential; Plus costs 1.39 and Premium 1.89. A setting changes it."),
     row("credit.start", Decimal("100.00"), OURS, "Veriff sends invoices: the credit is the mock's, and nothing is refused without it."),
     row("delete.answer", Reply(200), DELETION, "A deletion returns the session's id; the session is unknown at once."),
     _error("delete.undecided", 400, "1305: Session is not in a completed status.", DELETION, "A session that is submitted or in review cannot be deleted."),

@@ -22,8 +22,8 @@ SANDBOX = "mock-sandbox-key"
     [
         ("0.05", match_request(), 200),
         ("0.0499", match_request(), 403),
-        ("0.03", liveness_request(), 200),
-        ("0.0299", liveness_request(), 403),
+        ("0.10", liveness_request(), 200),
+        ("0.0999", liveness_request(), 403),
         ("0", match_request(key=SANDBOX), 200),
     ],
 )

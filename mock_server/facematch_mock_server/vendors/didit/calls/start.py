@@ -29,7 +29,11 @@ from facematch_mock_server.vendors.didit.access import (
 )
 from facematch_mock_server.vendors.didit.fields import Field, Invalid
 from facematch_mock_server.vendors.didit.records import APPROVED, Workflow
-from facematch_mock_server.vendors.didit.sessions import NOT_STARTED, SCENARIOS
+from facematch_mock_server.vendors.didit.sessions import (
+    NOT_STARTED,
+    SCENARIOS,
+    price_claim_of_kind,
+)
 from facematch_mock_server.vendors.didit.wire import PICTURE_TYPES
 from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.hosted import hosted_of
@@ -110,7 +114,7 @@ def _start(call: DiditCall) -> Response:
         portrait = _find_stored_face(call)
     if not call.is_live:
         check_rate(call, "sandbox_session", client="application")
-    elif _is_credit_too_low(call):
+    elif call.world.ledger.balance < claims[price_claim_of_kind(workflow.kind)]:
         call.refuse("start.unpaid")
     claims.cite("session.charged")
     session = base.start(
@@ -138,10 +142,6 @@ def _start(call: DiditCall) -> Response:
 def _start_by_v2(call: DiditCall) -> Response:
     call.use_newest_version("v2", "v3")
     return _start(call)
-
-
-def _is_credit_too_low(call: DiditCall) -> bool:
-    return bool(call.world.ledger.balance < call.claims["credit.price.session"])
 
 
 def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:

@@ -20,7 +20,7 @@ import facematch_core as fm
 from facematch_core.config.plugins import BACKENDS, backend_class
 from facematch_core.testing.simulator import required_situations
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "backend.md").read_text()
 KEPT = Path(__file__).with_name("plug_in_interface_1.txt")
 

@@ -1,4 +1,4 @@
-"""Read the reports in a run's output: Facial Similarity and Document.
+"""Read a run, and the reports in its output: Facial Similarity and Document.
 
 Source: Onfido's OpenAPI specification v3.6, schemas ``facial_similarity_*_breakdown`` and
 ``document_properties``, read on 2026-11-28. "Ours" marks a choice of this project.
@@ -7,6 +7,7 @@ Source: Onfido's OpenAPI specification v3.6, schemas ``facial_similarity_*_break
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,10 +21,86 @@ from facematch_core import (
     MatchResult,
     ResultWarning,
     Score,
+    SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck
+from facematch_core.backend import DocumentHolder, SessionAccess, SessionCheck, secret_or_none
+from facematch_core.backend.session_types import record_id_or_none
+from facematch_core.http import HttpReply, IssuedToken
 from facematch_core.models import LIVENESS_DECISIONS, Severity
+
+STATES = {
+    "awaiting_input": SessionState.PENDING,
+    "processing": SessionState.PROCESSING,
+    # The caller's own server must complete a task of the workflow.
+    "awaiting_client_input": SessionState.PROCESSING,
+    "approved": SessionState.DECIDED,
+    "declined": SessionState.DECIDED,
+    "review": SessionState.DECIDED,
+    "abandoned": SessionState.ABANDONED,
+    "error": SessionState.FAILED,
+}
+#: Fields of a run to copy into `raw`: no link, no token, and no output, which has personal data.
+RAW_FIELDS = (
+    "id",
+    "status",
+    "workflow_id",
+    "workflow_version_id",
+    "reasons",
+    "created_at",
+    "updated_at",
+)
+
+
+@attrs.frozen(kw_only=True)
+class _Tags:
+    """The copies of a record's fields in a run's tags; None if the run has none."""
+
+    record_id: str | None = None
+    terms: str | None = None
+
+
+def read_tags(run: Any) -> _Tags:
+    """Read the tags that `start_steps` sent: an id of 32 and a digest of 64 hexadecimal digits."""
+    tags = _Tags()
+    for tag in run.get("tags") or []:
+        if record_id_or_none(tag) is not None:
+            tags = attrs.evolve(tags, record_id=tag)
+        elif re.fullmatch("[0-9a-f]{64}", tag):
+            tags = attrs.evolve(tags, terms=tag)
+    return tags
+
+
+def read_access(run: Any, state: SessionState) -> SessionAccess:
+    """Return the link and the SDK's token while it is the person's turn."""
+    link = run.get("link") or {}
+    expires_at = None
+    if link.get("expires_at") is not None:
+        expires_at = dt.datetime.fromisoformat(link["expires_at"])
+    if state is not SessionState.PENDING:
+        return SessionAccess(expires_at=expires_at)
+    return SessionAccess(
+        link=secret_or_none(link.get("url")),
+        token=secret_or_none(run.get("sdk_token")),
+        expires_at=expires_at,
+    )
+
+
+def read_field_errors(reply: HttpReply) -> dict[str, list[str]]:
+    """Return the texts in `error.fields`, whose form Onfido does not document."""
+    fields = reply.at("error", "fields")
+    texts: dict[str, list[str]] = {}
+    if isinstance(fields, dict):
+        for name, problem in fields.items():
+            problems = problem if isinstance(problem, list) else [problem]
+            texts[name] = [str(each) for each in problems]
+    return texts
+
+
+def read_login(reply: HttpReply) -> IssuedToken:
+    body = reply.json()
+    return IssuedToken(body["access_token"], body["expires_in"])
+
 
 #: Names of the scales: both from 0 to 1 at Onfido, where 1 is a perfect match and no spoof.
 MATCH_SCALE = "onfido/facial-similarity"

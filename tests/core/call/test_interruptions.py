@@ -1,8 +1,10 @@
+import concurrent.futures
 import signal
+import threading
 
 import pytest
 from kit.attempts import sums
-from kit.fakes import PROBE, REFERENCE, FakeBackend
+from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold
 
 import facematch_core as fm
 from facematch_core.resilience import Budget
@@ -110,6 +112,77 @@ def test_ctrl_c_while_a_pair_is_read_ends_the_batch():
 
     with pytest.raises(KeyboardInterrupt):
         list(fm.FaceVerifier(FakeBackend()).verify_many(pairs()))
+
+
+@pytest.fixture
+def interrupted_batch(caplog):
+    """Run a batch that Ctrl-C interrupts in two calls at once.
+
+    Return the ids of its calls, the exception's note, and the lines of the log.
+    """
+
+    def run(hold, backend, on_first=lambda: None):
+        is_pressed = threading.Event()
+
+        def interrupt(number, frame):
+            if not is_pressed.is_set():
+                is_pressed.set()
+                on_first()
+                raise KeyboardInterrupt
+
+        def press():
+            hold.wait_for(2)
+            # Repeated, because a signal just before the main thread blocks does not wake it.
+            while not is_pressed.wait(0.01):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        pressing = threading.Thread(target=press)
+        pressing.start()
+        events = []
+        verifier = fm.FaceVerifier(backend, on_event=events.append)
+        pairs = [(PROBE, REFERENCE, f"person {number}") for number in range(2)]
+        try:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                list(verifier.verify_many(pairs, max_workers=2))
+        finally:
+            hold.go_on.set()
+            pressing.join()
+            signal.signal(signal.SIGINT, before)
+        (note,) = caught.value.__notes__
+        lines = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        return {event.call_id for event in events}, note, lines
+
+    return run
+
+
+def test_ctrl_c_in_a_batch_tells_the_outcomes_that_nobody_saw(interrupted_batch):
+    hold = Hold()
+
+    def lose(request):
+        hold(request)
+        raise fm.OutcomeUnknown("lost")
+
+    backend = FakeBackend(script=[lose, hold])
+    ids, note, lines = interrupted_batch(hold, backend, on_first=hold.go_on.set)
+    assert lines == [note]
+    assert len(ids) == 2
+    for told in ("OutcomeUnknown, charged unknown", "match, charged yes", *ids):
+        assert told in note
+    assert "person" not in note
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_calls(interrupted_batch, monkeypatch):
+    hold = Hold()
+
+    def interrupted(_pool, *, wait):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(concurrent.futures.ThreadPoolExecutor, "shutdown", interrupted)
+        _ids, note, lines = interrupted_batch(hold, FakeBackend(script=[hold, hold]))
+    assert lines == [note]
+    assert "still run, and may be charged: 2" in note
 
 
 def test_ctrl_c_in_one_policy_still_ends_the_others():

@@ -16,7 +16,6 @@ import facematch_core as fm
 from facematch_core.base.deadline import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
-from facematch_core.verifier import aio
 from facematch_mock_server import Fault
 
 LIMIT_S = 30
@@ -146,23 +145,6 @@ async def test_error_of_a_backend_that_cannot_be_closed_is_raised(monkeypatch):
         await opened(FakeBackend()).aclose()
 
 
-async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
-    backend = FakeBackend()
-    in_thread = aio._in_abandonable_thread  # noqa: SLF001 - no public name starts the thread
-
-    async def refuse(work, *args):
-        monkeypatch.setattr(aio, "_in_abandonable_thread", in_thread)
-        raise RuntimeError("can't start new thread")
-
-    async with opened(backend) as verifier:
-        monkeypatch.setattr(aio, "_in_abandonable_thread", refuse)
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            await verifier.verify(PROBE, REFERENCE)
-        assert caught.value.billing.charged is fm.Charged.NO
-        assert (await verifier.verify(PROBE, REFERENCE)).is_match
-    assert (len(backend.calls), backend.closed) == (1, 1)
-
-
 def test_verifier_works_in_several_event_loops_in_turn():
     backend = FakeBackend()
     verifier = opened(backend, max_concurrency=1)
@@ -181,67 +163,29 @@ def test_verifier_works_in_several_event_loops_in_turn():
 # verify_many
 
 
-async def test_outcome_does_not_wait_for_the_next_pair():
-    """A queue's worker takes its next job when the one before it is answered."""
-    answered = []
-
-    done = anyio.Event()
-
-    async def jobs():
-        yield PROBE, REFERENCE, "first"
-        await done.wait()
-        yield PROBE, REFERENCE, "second"
-
-    async with (
-        opened(FakeBackend()) as verifier,
-        contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
-    ):
-        async for outcome in outcomes:
-            answered.append(outcome.key)
-            done.set()
-    assert answered == ["first", "second"]
-
-
-async def test_fatal_error_ends_the_batch_while_the_source_waits():
-    async def jobs():
-        yield PROBE, REFERENCE
-        await anyio.sleep_forever()
-
-    fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
-    async with opened(fatal) as verifier:
-        ends = [type(o.error) async for o in verifier.verify_many(jobs())]
-    assert ends == [fm.AuthenticationFailed]
-
-
-async def test_closing_the_iterator_closes_a_waiting_source():
-    ends = []
-
-    async def jobs():
-        try:
-            yield PROBE, REFERENCE
-            await anyio.sleep_forever()
-        finally:
-            ends.append("the source")
-
+async def test_outcomes_keep_the_order_of_the_source():
+    pairs = [(PROBE, REFERENCE, number) for number in range(20)]
     async with opened(FakeBackend()) as verifier:
-        async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
-            assert (await anext(outcomes)).result.is_match
-        await anyio.wait_all_tasks_blocked()
-    assert ends == ["the source"]
+        outcomes = [o async for o in verifier.verify_many(pairs, max_workers=8)]
+    assert [(o.index, o.key, o.error) for o in outcomes] == [(n, n, None) for n in range(20)]
 
 
-async def test_outcomes_keep_the_order_of_sync_and_async_sources():
-    async def pairs():
-        for number in range(20):
-            await anyio.lowlevel.checkpoint()
-            yield PROBE, REFERENCE, number
+async def test_cancelled_batch_logs_the_outcomes_that_nobody_saw(caplog):
+    hold = Hold()
 
-    async with opened(FakeBackend()) as verifier:
-        for source in (pairs(), [(PROBE, REFERENCE, n) for n in range(20)]):
-            outcomes = [o async for o in verifier.verify_many(source, max_workers=8)]
-            assert [(o.index, o.key, o.error) for o in outcomes] == [
-                (n, n, None) for n in range(20)
-            ]
+    async def cancel(scope):
+        await anyio.to_thread.run_sync(hold.wait_for, 2)
+        scope.cancel()
+
+    async with opened(FakeBackend(script=[hold, hold])) as verifier:
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancel, group.cancel_scope)
+            async for _outcome in verifier.verify_many([(PROBE, REFERENCE)] * 2):
+                pytest.fail("no call is answered before the batch is cancelled")
+        hold.go_on.set()
+    (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "pair 0: match, charged yes, call " in line
+    assert "pair 1: match, charged yes, call " in line
 
 
 def wait_for(condition):

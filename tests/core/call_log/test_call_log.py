@@ -346,7 +346,7 @@ for _ in range(50):
 
 @pytest.mark.slow
 def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     program = PROGRAM.format(tests=tests, address=address)
     subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
     assert len(read_call_log(address)) == 50

@@ -191,27 +191,28 @@ def test_unusable_picture_is_not_passed_on():
 
 
 def test_thresholds_are_per_member():
-    verifier = share({"a": 50, "b": 50})  # each score is 80
-    thresholds = {"a": 90, "b": 70}
+    members = {
+        "a": fm.FaceVerifier(FakeBackend(), threshold=90),  # each score is 80
+        "b": fm.FaceVerifier(FakeBackend(), threshold=70),
+    }
+    verifier = fm.Share(members, {"a": 50, "b": 50})
     for name, is_match in (("a", False), ("b", True)):
-        caller = caller_of(verifier, name)
-        result = verifier.verify(PROBE, REFERENCE, threshold=thresholds, caller_ref=caller)
+        result = verifier.verify(PROBE, REFERENCE, caller_ref=caller_of(verifier, name))
         assert result.is_match is is_match
-    for wrong in (50, {"c": 50}, {"a": "50", "b": "50"}):
-        with pytest.raises(fm.InvalidRequest):
-            verifier.verify(PROBE, REFERENCE, threshold=wrong, caller_ref="x")
+    with pytest.raises(fm.InvalidRequest, match="A share takes no threshold"):
+        verifier.verify(PROBE, REFERENCE, threshold=50, caller_ref="x")
 
 
 def test_failover_as_a_member_tries_its_own_members():
     down = FakeBackend(script=[fm.RateLimited("x"), fm.RateLimited("x")])
     spare = Records(score=60)
     other_backend = FakeBackend()
-    failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(spare)})
+    spare_verifier = fm.FaceVerifier(spare, threshold=70)
+    failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": spare_verifier})
     verifier = fm.Share(
         {"ha": failover, "other": fm.FaceVerifier(other_backend)}, {"ha": 100, "other": 0}
     )
-    thresholds = {"ha": {"shop": 50, "spare": 70}, "other": 10}
-    result = verifier.verify(PROBE, REFERENCE, caller_ref="x", threshold=thresholds)
+    result = verifier.verify(PROBE, REFERENCE, caller_ref="x")
     assert (result.is_match, result.route.answered_by) == (False, "ha")
     assert [member.backend for member in result.route.skipped] == ["shop"]
     spare.script = [fm.OutcomeUnknown("lost", reconcilable=True)]

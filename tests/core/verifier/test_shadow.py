@@ -130,7 +130,7 @@ def test_fraction_is_drawn_by_call(open_shadow):
 def test_shadow_of_a_share_and_of_a_failover(open_shadow, log):
     members = {name: fm.FaceVerifier(FakeBackend()) for name in "ab"}
     of_share = open_shadow(verifier=fm.Share(members, {"a": 100, "b": 0}))
-    of_share.verify(PROBE, REFERENCE, caller_ref="x", threshold={"a": 10})
+    of_share.verify(PROBE, REFERENCE, caller_ref="x")
     failover = fm.Failover({"c": fm.FaceVerifier(FakeBackend())}, deadline_s=9)
     of_failover = open_shadow(verifier=failover)
     assert of_failover.verify(PROBE, REFERENCE).route.answered_by == "c"
@@ -610,7 +610,7 @@ def test_the_end_of_the_process_waits_for_calls_under_way_and_drops_the_others(a
         f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_shadow; "
         f"test_shadow._leave_calls({address!r})"
     )
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=240)
     assert _ends(address) == LEFT_ENDS
 

@@ -108,6 +108,11 @@ def test_batch_arguments_are_checked_before_sending(options):
     assert (backend.calls, read) == ([], [])
 
 
+def test_workers_of_another_library_are_answered_with_our_name():
+    with pytest.raises(fm.InvalidRequest, match="max_workers"):
+        fm.FaceVerifier(FakeBackend()).verify_many([], workers=4)
+
+
 def test_batch_that_no_member_can_compare_is_refused_immediately():
     members = {
         name: fm.FaceVerifier(FakeBackend(operations={fm.Operation.LIVENESS})) for name in "ab"
@@ -121,7 +126,7 @@ def test_batch_that_no_member_can_compare_is_refused_immediately():
             verifier.verify_many([(PROBE, REFERENCE)], caller_ref="customer-17")
 
 
-def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
+def test_thread_that_cannot_start_ends_the_run_after_the_paid_outcomes(monkeypatch):
     hold = Hold()
     start = threading.Thread.start
     started = []
@@ -129,24 +134,19 @@ def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
     def refuse_second(thread):
         started.append(thread)
         if len(started) == 2:
+            hold.go_on.set()
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    def pairs():
-        yield PROBE, REFERENCE, "a"
-        yield PROBE, REFERENCE, "b"
-        hold.go_on.set()
-        yield PROBE, REFERENCE, "c"
-
     backend = FakeBackend(script=[hold])
     monkeypatch.setattr(threading.Thread, "start", refuse_second)
-    outcomes = list(fm.FaceVerifier(backend).verify_many(pairs()))
-    assert [(o.index, o.key, type(o.error)) for o in outcomes] == [
-        (0, "a", type(None)),
-        (1, "b", fm.VendorUnavailable),
-        (2, "c", type(None)),
-    ]
-    assert (outcomes[1].error.billing.charged, len(backend.calls)) == (fm.Charged.NO, 2)
+    keys = []
+    with pytest.raises(RuntimeError, match="new thread"):
+        for outcome in fm.FaceVerifier(backend).verify_many(
+            [(PROBE, REFERENCE, key) for key in "ab"]
+        ):
+            keys.append(outcome.key)
+    assert keys == ["a"]
 
 
 def test_leaving_the_with_block_finishes_started_calls():
