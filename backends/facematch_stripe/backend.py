@@ -238,7 +238,7 @@ class StripeBackend(HostedSessionBackend):
                 redaction = reply.json()["redaction"]
             redactions.append(redaction["status"])
         if set(redactions) == {"redacted"}:
-            return Deletion(state=DeletionState.DONE)
+            return Deletion(state=DeletionState.DONE, face_kept=False, vendor_word="redacted")
         # Redaction takes up to four days; deleting again shows whether it is done.
         return Deletion(state=DeletionState.REQUESTED)
 

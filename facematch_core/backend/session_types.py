@@ -492,6 +492,57 @@ class Deletion(SessionAnswer):
     face_kept: bool | None = None
     vendor_word: str | None = None
 
+    @property
+    def face_is_gone(self) -> bool | None:
+        """Whether the vendor has deleted the face by now; None if its answer does not say so."""
+        if self.face_kept or self.state in (DeletionState.REQUESTED, DeletionState.VANISHES):
+            return False
+        if self.state is DeletionState.NOT_THERE or self.face_kept is False:
+            return True
+        return None
+
+
+@attrs.frozen(kw_only=True)
+class Erased(Document):
+    """What became of one record of a person at the vendor and here: evidence of an erasure.
+
+    Contains nothing of the person, the purpose or the matter.
+
+    Attributes:
+        record_id: Our id of the record: `SessionRecord.id` for a session.
+        backend: Name of the backend.
+        vendor_id: The vendor's id; None if no response contained it.
+        at: The time of the deletion, UTC.
+        state: The vendor's answer; None if it was not asked, or did not answer.
+        vendor_word: The vendor's own word about the face, or None.
+        is_done_here: Whether our record is deleted. Else another call goes on; the record is closed
+            and never used.
+        face_is_gone: Whether the vendor has deleted the face by now; None if that is unknown. False
+            if it deletes later, or keeps a template.
+        reason: Why something may stay at the vendor, or None.
+
+    Example:
+        >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        >>> leaver = store.of("customer-22", purpose="payout", about=None)
+        >>> session = leaver.begin(reference=document)
+        >>> for erased in store.erase("customer-22"):
+        ...     print(erased.state, erased.is_done_here, erased.face_is_gone)
+        done True True
+        >>> store.close()
+    """
+
+    kind = "erased"
+
+    record_id: str
+    backend: str
+    vendor_id: str | None = None
+    at: dt.datetime = attrs.field(validator=models.check_aware)
+    state: DeletionState | None = None
+    vendor_word: str | None = None
+    is_done_here: bool
+    face_is_gone: bool | None = None
+    reason: str | None = None
+
 
 @attrs.frozen(kw_only=True)
 class SessionHint:

@@ -95,6 +95,21 @@ class AsyncVerificationCase:
     def _verifier(self) -> VerificationCase:
         return self.case
 
+    @property
+    def subject_ref(self) -> str:
+        """See `VerificationCase`."""
+        return self.case.subject_ref
+
+    @property
+    def purpose(self) -> str:
+        """See `VerificationCase`."""
+        return self.case.purpose
+
+    @property
+    def about(self) -> str | None:
+        """See `VerificationCase`."""
+        return self.case.about
+
     begin = awaited(VerificationCase.begin)
     """Return the open session, or start one; see `VerificationCase.begin`."""
 
@@ -166,6 +181,9 @@ class AsyncSessionStore(Awaited):
 
     cancel = awaited(SessionStore.cancel)
     """Delete a person's unfinished sessions; see `SessionStore.cancel`."""
+
+    erase = awaited(SessionStore.erase)
+    """Delete all sessions of a person; see `SessionStore.erase`."""
 
     forget = awaited(SessionStore.forget)
     """Delete old sessions; see `SessionStore.forget`."""

@@ -53,6 +53,7 @@ SESSIONS: Final = sa.Table(
     sa.Column("look_at", sa.Double, index=True),
     sa.Column("lease", sa.String(64)),
     sa.Column("used_at", sa.Double),
+    sa.Column("face_kept", sa.Boolean),
 )
 
 
@@ -79,6 +80,7 @@ class SessionRow:
         look_at: When the next reading is due, or None.
         lease: A random id of the reading that is under way, or None.
         used_at: When `use` returned True, or None.
+        face_kept: True if the vendor has deleted the session, and kept the face; else None.
     """
 
     number: int
@@ -98,6 +100,7 @@ class SessionRow:
     look_at: float | None
     lease: str | None
     used_at: float | None
+    face_kept: bool | None
 
     def read_record(self) -> SessionRecord:
         """Return the record; raise `ConfigurationError` if it cannot be read."""

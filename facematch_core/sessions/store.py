@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.session_types import Person, SessionHint, SessionState
+from facematch_core.backend.session_types import Erased, Person, SessionHint, SessionState
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
@@ -371,15 +371,33 @@ class SessionStore:
             self._table.delete(row)
         return len(closed)
 
-    def forget(self, days: float) -> int:
-        """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
+    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+        """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
-        Only the age matters. Run it daily. If the vendor cannot be reached, a warning is logged and
-        the row stays for the next time. Rows of `Sessions` that this store does not have stay, too.
-        If the vendor cannot delete sessions, a warning is logged, and only the row is deleted.
+        All rows are closed first, so no `use` is True from then on, even if the vendor is down.
+        Record your payout first: an erased case can be used again. Call it again until each
+        session `is_done_here`; then it returns ().
 
         Returns:
-            The number of deleted rows.
+            What became of each session, without the person: evidence to store.
+        """
+        closed = self._table.update(
+            self._table.columns.subject_key == subject_key(subject_ref),
+            **CLOSING_CHANGES,
+            state=None,
+            result=None,
+        )
+        return tuple(self._table.erase(row) for row in closed)
+
+    def forget(self, days: float) -> tuple[Erased, ...]:
+        """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
+
+        Only the age matters. Run it daily. The row stays for the next time if the vendor cannot be
+        reached or deletes later, or if this store does not have its `Sessions`. If the vendor
+        cannot delete sessions, only the row is deleted. What may stay at the vendor is logged.
+
+        Returns:
+            What became of each of these sessions, as of `erase`.
 
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
@@ -387,12 +405,8 @@ class SessionStore:
         if type(days) not in (int, float) or not 0 <= days < math.inf:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
         is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
-        forgotten = 0
-        for row in self._table.run(self._table.rows.find, is_old):
-            if self._table.delete(row):
-                self._table.run(self._table.rows.remove, row)
-                forgotten += 1
-        return forgotten
+        rows = self._table.run(self._table.rows.find, is_old)
+        return tuple(self._table.erase(row) for row in rows)
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""
@@ -430,8 +444,10 @@ class SessionStore:
         columns = self._table.columns
         is_meant = columns.id == hint.record_id
         is_meant |= columns.session_id == hint.session_id
+        # A closed session is never used, and an erased person's is not stored again.
+        is_of_case = columns.case_key != ""
         # A reading that is under way may be older than the event, so it loses its lease.
         due = self._table.update(
-            columns.name == name, is_meant, look_at=self._table.now(), lease=None
+            columns.name == name, is_meant, is_of_case, look_at=self._table.now(), lease=None
         )
         return len(due)

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.session_types import SessionAccess, SessionRecord, SessionResult
+from facematch_core.backend.session_types import (
+    Deletion,
+    DeletionState,
+    Erased,
+    SessionAccess,
+    SessionRecord,
+    SessionResult,
+)
 from facematch_core.base.deadline import Clock
 from facematch_core.call.run import check_text
 from facematch_core.store.sql import open_database
@@ -153,39 +160,86 @@ class SessionTable:
         """Let the next `begin` start another session; this one is never used."""
         self.update(self.columns.id == row.id, **CLOSING_CHANGES)
 
-    def delete(self, row: SessionRow) -> bool:
-        """Delete a session at the vendor; return False if it must be tried again.
+    def delete(self, row: SessionRow) -> Erased:
+        """Delete a session at the vendor, and return what became of it; its row stays.
 
-        What may stay at the vendor is logged. No `FaceMatchError` leaves, so that `forget` and
-        `cancel` reach the other sessions.
+        What may stay at the vendor is logged. No `FaceMatchError` leaves, so that the other
+        sessions are reached.
         """
+        deletion = None
+        face_is_gone = None
+        reason = None
+        is_done = True
         try:
-            record = row.read_record()
-            if not self.has_sessions_of(row):
-                name = f"{row.name!r:.60}"
-                raise errors.ConfigurationError(
-                    f"This store was opened without its Sessions, {name} of the backend "
-                    f"{record.backend}. Open it with them, too, until they are forgotten: "
-                    f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
-                    "choose=...)."
-                )
-            if record.session_id is not None or self.finds_by_record(row.name):
-                self.sessions[row.name].delete(record)
-            else:
-                logger.warning(
-                    "The start of session %s was lost: a session may stay at the vendor until it "
-                    "expires there.",
-                    row.id,
-                )
+            deletion = self._delete_at_vendor(row)
         except errors.Unsupported as error:
-            logger.warning(
-                "Session %s stays at the vendor until it expires there: %s", row.id, error
-            )
+            face_is_gone = False
+            reason = "it stays at the vendor until it expires there"
+            logger.warning("Session %s: %s: %s", row.id, reason, error)
         except errors.FaceMatchError as error:
-            problem = f"{type(error).__name__}: {error}"
-            logger.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
-            return False
-        return True
+            is_done = False
+            # Without the error's message, which may quote the vendor.
+            reason = f"it was not deleted at the vendor: {type(error).__name__}"
+            logger.warning(
+                "Session %s was not deleted at the vendor: %s: %s",
+                row.id,
+                type(error).__name__,
+                error,
+            )
+        else:
+            reason = _reason_to_stay(deletion)
+            if deletion is not None:
+                face_is_gone = deletion.face_is_gone
+                is_done = deletion.state is not DeletionState.REQUESTED
+            if deletion is None or deletion.face_kept:
+                logger.warning("Session %s: %s.", row.id, reason)
+        return Erased(
+            record_id=row.id,
+            backend=row.name,
+            vendor_id=row.session_id,
+            at=self.clock.now(),
+            state=None if deletion is None else deletion.state,
+            vendor_word=None if deletion is None else deletion.vendor_word,
+            is_done_here=is_done,
+            face_is_gone=face_is_gone,
+            reason=reason,
+        )
+
+    def _delete_at_vendor(self, row: SessionRow) -> Deletion | None:
+        """Delete a session; return None if its start was lost, and nobody can find it."""
+        record = row.read_record()
+        if not self.has_sessions_of(row):
+            name = f"{row.name!r:.60}"
+            raise errors.ConfigurationError(
+                f"This store was opened without its Sessions, {name} of the backend "
+                f"{record.backend}. Open it with them, too, until they are forgotten: "
+                f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
+                "choose=...)."
+            )
+        is_findable = record.session_id is not None or self.finds_by_record(row.name)
+        if not is_findable and row.starting_until is not None and row.starting_until > self.now():
+            raise errors.SessionStarting("Another process is starting this session.")
+        if not is_findable:
+            return None
+        deletion = self.sessions[row.name].delete(record)
+        if deletion.face_kept:
+            # Another call finds no session any longer, and the face stays.
+            self.update(self.columns.id == row.id, face_kept=True)
+        elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
+            deletion = attrs.evolve(deletion, face_kept=True)
+        return deletion
+
+    def erase(self, row: SessionRow) -> Erased:
+        """Delete a session at the vendor, then its row; return what became of it.
+
+        If the vendor deletes it later, the row is closed and stays until it is not there.
+        """
+        erased = self.delete(row)
+        if erased.is_done_here:
+            self.run(self.rows.remove, row)
+        elif erased.state is not None:
+            self.close_row(row)
+        return erased
 
     def as_stored_session(
         self,
@@ -216,6 +270,19 @@ class SessionTable:
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
         )
+
+
+def _reason_to_stay(deletion: Deletion | None) -> str | None:
+    """Return why the face may stay at a vendor that was asked to delete a session."""
+    if deletion is None:
+        return "its start was lost: a session may stay at the vendor until it expires there"
+    if deletion.face_kept:
+        return "the vendor keeps the face, perhaps as a template: ask it to delete that"
+    if deletion.state is DeletionState.REQUESTED:
+        return "the vendor deletes it later"
+    if deletion.state is DeletionState.VANISHES:
+        return "the vendor takes no request, and deletes it by itself"
+    return None
 
 
 def reasons_against(

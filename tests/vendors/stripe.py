@@ -373,11 +373,11 @@ class StripeSessions(MockSessionsWithWebhooks):
             for status in ("processing", "validated", "redacted")
         ],
         [
-            SessionWord(at("redaction"), {"status": status}, Deletion(state=state), CLIENT)
-            for status, state in (
-                ("processing", DeletionState.REQUESTED),
-                ("validated", DeletionState.REQUESTED),
-                ("redacted", DeletionState.DONE),
+            SessionWord(at("redaction"), {"status": status}, deletion, CLIENT)
+            for status, deletion in (
+                ("processing", Deletion(state=DeletionState.REQUESTED)),
+                ("validated", Deletion(state=DeletionState.REQUESTED)),
+                ("redacted", Deletion(state=DeletionState.DONE, face_kept=False)),
             )
         ],
         words_at(SELFIE_STATUS, CLIENT, {Decision.MATCH: "verified"}, yes="verified"),

@@ -390,15 +390,16 @@ def test_a_film_that_nobody_needs_is_deleted_before_its_row(link_shop):
     if not link_shop.can.can_delete:
         pytest.skip("its vendor deletes nothing")
     link_shop.pass_by()
-    assert link_shop.store.forget(service.KEPT_DAYS) == 0  # too recent to delete
+    assert link_shop.store.forget(service.KEPT_DAYS) == ()  # too recent to delete
     link_shop.mock.stop()
-    assert link_shop.store.forget(0) == 0
+    (erased,) = link_shop.store.forget(0)
+    assert not erased.is_done_here
     assert link_shop.id()
 
 
 def test_a_session_of_any_state_is_forgotten(shop):
     shop.start()
-    assert shop.store.forget(0) == 1
+    assert len(shop.store.forget(0)) == 1
     assert shop.find() is None
     if shop.vendor not in CANNOT_END:
         assert not shop.sessions.open()
