@@ -203,7 +203,8 @@ class BaiduBackend(PairBackend):
         """The token, which all backends with the same address, key and secret share."""
         request = HttpRequest(
             url=f"{self.service_url}/oauth/2.0/token",
-            params={
+            # In the body, because servers and proxies may log a URL.
+            fields={
                 "grant_type": "client_credentials",
                 "client_id": self.api_key,
                 "client_secret": self.secret_key or "",

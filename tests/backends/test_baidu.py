@@ -55,6 +55,14 @@ def test_body_is_a_list_in_the_order_probe_and_reference():
     assert set(alone) == {"image", "image_type"}
 
 
+def test_login_sends_key_and_secret_in_the_body(mock, verifier):
+    request = verifier.backend.login_token.request
+    assert not request.params
+    assert request.fields["client_secret"] == fm.Secret("mock-baidu-secret")
+    assert verifier.verify(P1, P1_AGAIN).is_match
+    assert paths(mock) == [LOGIN, MATCH]
+
+
 @pytest.mark.parametrize("code", [100, 110, 111])
 def test_rejected_token_is_renewed_and_its_call_free(mock, verifier, code):
     body = {"error_code": code, "error_msg": "No.", "log_id": 1}

@@ -62,10 +62,13 @@ def person_verify(content=None, **fields):
     return post(picture(content, **{**person, **fields}), PERSON)
 
 
-def login(*, method="POST", **changes):
+def login(*, method="POST", in_form=False, **changes):
     """The login of the app; a field that is None is left out."""
     fields = {"grant_type": "client_credentials", "client_id": APP_KEY, "client_secret": APP_SECRET}
     sent = {name: text for name, text in {**fields, **changes}.items() if text is not None}
+    if in_form:
+        kind = "application/x-www-form-urlencoded"
+        return json_request(LOGIN, urlencode(sent).encode(), key=None, content_type=kind)
     return request_to(f"{LOGIN}?{urlencode(sent)}", method=method, key=None)
 
 
@@ -97,6 +100,7 @@ def scenarios():
         match(),
         faceverify(),
         login(method="GET"),
+        login(in_form=True),
         login(grant_type="password"),
         login(client_id="nobody"),
         login(client_secret="wrong"),

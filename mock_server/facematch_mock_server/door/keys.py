@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from facematch_mock_server.base.messages import Request, form_of
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.server import MockServer, Served
-from facematch_mock_server.vendors.baidu import vendor as baidu
-from facematch_mock_server.vendors.base import bearer_token
-from facematch_mock_server.vendors.deepvue.vendor import LOGIN
-from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.signers import SIGNERS
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.vendor import Vendor
@@ -28,25 +24,8 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
         return _sign_with_own_key(server.of(vendor), definition, request)
     if not definition.first_keys:
         return request  # Regula has no keys, whatever header a program sends
-    key = definition.key_of(request)
-    client = None
-    if vendor == "deepvue":
-        client = request.header("client-id")
-        if request.path == LOGIN:
-            texts = form_of(request).texts
-            client = texts.get("client_id")
-            key = texts.get("client_secret")
-    if vendor == "baidu":
-        # The token of a login is the mock's own, so it needs no key.
-        query = dict(request.query)
-        client = query.get("client_id")
-        key = bearer_token(request)
-        if request.path == baidu.LOGIN:
-            key = query.get("client_secret")
-    key_in_form = getattr(definition.behaviour, "key", None)
-    if isinstance(key_in_form, FormKey):
-        client = key_in_form.client_of(request)
-        key = key_in_form.secret_of(request)
+    credentials = definition.read_credentials(request)
+    key = credentials.key
     kind_of_key = KeyKind.LIVE
     if key and key.startswith(_SANDBOX_PREFIXES):
         kind_of_key = KeyKind.SANDBOX
@@ -54,7 +33,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     if key and control.world.keys.find(key) is None:
         # A text that cannot be a key is refused as usual; another account's key stays with it.
         with contextlib.suppress(ValueError):
-            control.add_key(kind_of_key, key=key, client=client)
+            control.add_key(kind_of_key, key=key, client=credentials.client)
     return request
 
 

@@ -31,6 +31,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
+from facematch_mock_server.world.vendor import Credentials
 
 from . import base
 
@@ -234,6 +235,10 @@ class FormKey:
     def secret_of(self, head: Request) -> str | None:
         """Return the secret in a request."""
         return self.read(head, self.secret_field)
+
+    def credentials_of(self, head: Request) -> Credentials:
+        """Return the secret and the client id in a request."""
+        return Credentials(self.secret_of(head), client=self.client_of(head))
 
     def read(self, head: Request, field: str) -> str | None:
         """Return a field of a request; None if it is missing."""

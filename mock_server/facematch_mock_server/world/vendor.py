@@ -72,6 +72,14 @@ class Extension(Generic[R]):
         return records
 
 
+@attrs.frozen
+class Credentials:
+    """The key in a request and the client id beside it; None for what the request lacks."""
+
+    key: str | None
+    client: str | None = None
+
+
 # Each vendor has one object, so objects are compared by identity.
 def _usual_settings(vendor: Vendor) -> Mapping[str, tuple[str, str]]:
     has_price = any(claim.key == "credit.price" for claim in vendor.claims)
@@ -98,6 +106,9 @@ class Vendor:
         records, behaviour, outbox: Factories for a world's additional state, for the object that
             handles its requests, and for its webhook outbox (None if the vendor has none).
         key_of: Returns the key or client id in a request, which identifies the account.
+        credentials_of: Returns a request's key with its client id; without a key for a token that
+            the mock itself issued. None if the key is what `key_of` returns. Not for a vendor whose
+            requests are signed.
         new_text: Makes a new account's key or client id from one in `first_keys` and letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
@@ -120,6 +131,7 @@ class Vendor:
     behaviour: Callable[[Any], Any]
     outbox: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
+    credentials_of: Callable[[Request], Credentials] | None = None
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()
@@ -132,6 +144,12 @@ class Vendor:
             client = None if key.client is None else self.new_text(key.client, letters)
             keys[self.new_text(text, letters)] = attrs.evolve(key, client=client)
         return keys
+
+    def read_credentials(self, request: Request) -> Credentials:
+        """Return the key in a request, as the mock reads it, and its client id."""
+        if self.credentials_of is None:
+            return Credentials(self.key_of(request))
+        return self.credentials_of(request)
 
     def has_host(self, host: str | None) -> bool:
         """Return whether a host, with or without a port, is one of the vendor's hosts."""

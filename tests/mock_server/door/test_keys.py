@@ -1,5 +1,10 @@
 """The program's own key, which a door with `any_key` makes one of the mock's."""
 
+import base64
+import importlib
+from urllib.parse import quote
+
+import attrs
 import pytest
 from kit.mock_world import P1, START
 from vendors import (
@@ -21,8 +26,10 @@ from vendors import (
 from vendors.didit import match_request
 
 from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.door.keys import accept_key
 from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.world.keys import KeyKind
 
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
@@ -48,6 +55,11 @@ class Door:
         response = self.handle(request)
         # Some vendors refuse with 200.
         return response.status < 300 and self.control.journal()[-1].key != "wrong"
+
+    def knows_key(self, request):
+        """Return whether the mock knows the key, whatever else it answers."""
+        self.handle(request)
+        return self.control.journal()[-1].key in list(KeyKind)
 
 
 #: The program's client id at each vendor whose requests are signed.
@@ -88,6 +100,7 @@ CALLS += [
     ("facepp", facepp.compare_request(P1, P1, keys={"api_key": CLIENT, "api_secret": KEY})),
     ("baidu", baidu.match(P1, P1, authorization=f"Bearer {BAIDU_KEY}")),
     ("baidu", baidu.login(client_id=CLIENT, client_secret=KEY)),
+    ("baidu", baidu.login(in_form=True, client_id=CLIENT, client_secret=KEY)),
     ("onfido", onfido.ask(onfido.APPLICANTS, onfido.NAME, token=KEY)),
     ("persona", persona.persona_request(key=KEY)),
     ("stripe", stripe.stripe_request(key=KEY)),
@@ -110,6 +123,64 @@ def test_programs_own_key_is_accepted_only_with_any_key(vendor, request_):
     assert not door.accepts(request_)
     # By this the door knows that it has to name the option.
     assert door.control.journal()[-1].key == "wrong"
+
+
+def strange(text):
+    """Return a key of the same form that no mock knows."""
+    return f"{text[:-3]}0b0"
+
+
+def with_strange_keys(request, vendor):
+    """Return a request with the program's own keys in place of the mock's, wherever they stand."""
+    known = dict.fromkeys(vendor.first_keys) | dict.fromkeys(
+        key.client for key in vendor.first_keys.values() if key.client
+    )
+
+    def replaced(text):
+        for key in known:
+            text = text.replace(key, strange(key)).replace(quote(key, ""), quote(strange(key), ""))
+        return text
+
+    headers = []
+    for name, value in request.headers:
+        scheme, _, credentials = value.partition(" ")
+        if scheme == "Basic":
+            decoded = replaced(base64.b64decode(credentials).decode())
+            credentials = base64.b64encode(decoded.encode()).decode()
+            headers.append((name, f"Basic {credentials}"))
+        else:
+            headers.append((name, replaced(value)))
+    path, mark, query = request.target.partition("?")
+    body = replaced(bytes(request.body).decode("latin-1")).encode("latin-1")
+    return attrs.evolve(
+        request, target=f"{path}{mark}{replaced(query)}", headers=tuple(headers), body=body
+    )
+
+
+def accepted_requests(name):
+    """Return the calls of a vendor's scenarios whose key its mock accepts, one of each form."""
+    by_form = {}
+    for scenario in importlib.import_module(f"vendors.{name}").scenarios():
+        for step in scenario.steps:
+            if not isinstance(step, Request) or step.is_for_mock:
+                continue
+            door = Door(name, any_key=False, switches=scenario.switches)
+            if with_strange_keys(step, vendor_named(name)) == step or not door.knows_key(step):
+                continue
+            head = {key: value.partition(" ")[0] for key, value in step.headers}
+            form = (step.method, step.path, *sorted(head), head.get("authorization"))
+            by_form.setdefault(form, (step, scenario.switches))
+    return list(by_form.values())
+
+
+@pytest.mark.parametrize("name", [name for name in vendor_names() if vendor_named(name).first_keys])
+def test_strange_key_is_accepted_in_every_form_that_the_mock_takes(name):
+    requests = accepted_requests(name)
+    assert requests
+    for request, switches in requests:
+        strange_request = with_strange_keys(request, vendor_named(name))
+        assert Door(name, switches=switches).knows_key(strange_request), strange_request
+        assert not Door(name, any_key=False, switches=switches).knows_key(strange_request)
 
 
 def test_key_of_a_login_is_accepted_by_the_calls_that_follow():

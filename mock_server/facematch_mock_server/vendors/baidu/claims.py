@@ -55,7 +55,7 @@ def _login_error(description: str) -> Reply:
 CLAIMS = table(
     "baidu",
     fact("error.status", FACE_CODES, "Each answer to a call is 200, an error too: error_code tells, and result is null."),
-    row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query."),
+    row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query or in a form; if a field is in both, the form counts (ours)."),
     fact("login.get", SDK, "The login is answered by GET, too."),
     fact("login.scope", SDK, "scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending the token."),
     fact("login.form", TOKEN, "A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app is its key (ours)."),

@@ -14,6 +14,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
+    FormKey,
     PairCall,
     PairEndpoint,
     PairVendor,
@@ -22,6 +23,7 @@ from facematch_mock_server.vendors.pairs import (
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
+from facematch_mock_server.world.vendor import Credentials
 
 from .claims import CLAIMS
 from .wire import check_controls, describe_attributes, describe_face, name_face
@@ -127,18 +129,21 @@ def _new_token(call: PairCall) -> str:
     return call.world.ids.hex()
 
 
+#: The key and the secret of an app in a login.
+_LOGIN_KEY = FormKey("client_id", "client_secret", in_query=True)
+
+
 def _log_in(call: PairCall) -> Response:
     """Issue a token for an app's key and secret."""
     records: TokenRecords = call.world.records
     records.count_token_request()
-    query = call.query
-    client = query.get("client_id", "")
-    if query.get("grant_type") != "client_credentials":
+    client = _LOGIN_KEY.client_of(call.request) or ""
+    if _LOGIN_KEY.read(call.request, "grant_type") != "client_credentials":
         call.refuse("login.grant")
     if _find_secret(call, client) is None:
         call.key_label = "wrong"
         call.refuse("login.client")
-    secret = query.get("client_secret", "")
+    secret = _LOGIN_KEY.secret_of(call.request) or ""
     if secret.startswith(API_KEY_PREFIX) or not call.authenticate_client(client, secret):
         call.key_label = "wrong"
         call.refuse("login.secret")
@@ -303,11 +308,18 @@ def _key_of(head: Request) -> str | None:
     """Return the app's key, which a token contains, or else the API key in the header."""
     query = dict(head.query)
     if head.path == LOGIN:
-        return query.get("client_id")
+        return _LOGIN_KEY.client_of(head)
     if "access_token" in query:
         _, _, client = query["access_token"].partition("-")
         return client
     return base.bearer_token(head)
+
+
+def _credentials_of(head: Request) -> Credentials:
+    """Return the key and the secret of a login, or else the API key in the header."""
+    if head.path == LOGIN:
+        return _LOGIN_KEY.credentials_of(head)
+    return Credentials(base.bearer_token(head))
 
 
 #: A picture in the JSON of a shell's echo.
@@ -344,6 +356,7 @@ VENDOR = base.Vendor(
         )
     ),
     key_of=_key_of,
+    credentials_of=_credentials_of,
     records=BaiduRecords,
     behaviour=Baidu,
     extensions={"tokens": Tokens},

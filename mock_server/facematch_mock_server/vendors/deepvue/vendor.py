@@ -17,12 +17,14 @@ import attrs
 
 from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import Request, Response, form_of
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.tokens import TokenRecords, Tokens
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
+from facematch_mock_server.world.vendor import Credentials
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
@@ -170,11 +172,22 @@ def _read_image(call: DeepvueCall) -> None:
     call.values["image"] = call.upload("image", "", content)
 
 
+#: The client id and secret in the form of a login.
+_LOGIN_KEY = FormKey("client_id", "client_secret")
+
+
 def _key_of(head: Request) -> str | None:
     """Return the client secret; for a token request, the client id."""
     if head.path == LOGIN:
-        return form_of(head).texts.get("client_id")
+        return _LOGIN_KEY.client_of(head)
     return head.header("x-api-key")
+
+
+def _credentials_of(head: Request) -> Credentials:
+    """Return the client secret, with the client id if the request has it."""
+    if head.path == LOGIN:
+        return _LOGIN_KEY.credentials_of(head)
+    return Credentials(head.header("x-api-key"), client=head.header("client-id"))
 
 
 def _issue(call: DeepvueCall) -> Response:
@@ -352,6 +365,7 @@ VENDOR = base.Vendor(
         keys=({"DEEPVUE_CLIENT_ID": "mock-client", "DEEPVUE_CLIENT_SECRET": LIVE_KEY},)
     ),
     key_of=_key_of,
+    credentials_of=_credentials_of,
     records=TokenRecords,
     behaviour=Deepvue,
     extensions={"tokens": Tokens},

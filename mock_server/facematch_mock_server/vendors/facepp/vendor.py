@@ -240,6 +240,7 @@ VENDOR = base.Vendor(
     first_keys={SECRET: Key(kind=KeyKind.LIVE, client=API_KEY)},
     variables=Variables(keys=({"FACEPP_API_KEY": API_KEY, "FACEPP_API_SECRET": SECRET},)),
     key_of=Facepp.key.client_of,
+    credentials_of=Facepp.key.credentials_of,
     records=FaceTokens,
     behaviour=Facepp,
     greeting=(

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from facematch_mock_server.base.messages import Request, Response, form_of
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
+from facematch_mock_server.vendors.pairs import FormKey
+from facematch_mock_server.world.vendor import Credentials
 
 from .records import ENVIRONMENTS, OnfidoRecords
 
@@ -18,6 +20,8 @@ LOGIN = "/v3.6/oauth/token"
 
 OLDER = re.compile("/(v3(?:[.][0-5])?)(?=/)")
 _TOKEN_PREFIX = "Token token="  # noqa: S105 - the form of a header, no secret
+#: The client id and secret in the form of a login.
+LOGIN_KEY = FormKey("client_id", "client_secret")
 
 
 def in_newest(path: str) -> str:
@@ -72,24 +76,37 @@ def log_in(call: Call) -> Response:
     """Issue a token for an OAuth client."""
     records: OnfidoRecords = call.world.records
     records.count_token_request()
-    fields = form_of(call.request).texts
-    if not call.authenticate_client(fields.get("client_id"), fields.get("client_secret")):
+    client = LOGIN_KEY.client_of(call.request)
+    if not call.authenticate_client(client, LOGIN_KEY.secret_of(call.request)):
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
-    client = fields["client_id"]
     text = f"{call.world.ids.uuid()}.{client}"
     expires = call.now + dt.timedelta(seconds=life_s)
     records.add(text, at=call.now, client=client, expires=expires)
     return call.answer("login.answer", {"access_token": text, "expires_in": life_s})
 
 
+def _is_login(head: Request) -> bool:
+    return in_newest(head.path).removesuffix("/") == LOGIN
+
+
+def _api_token_of(head: Request) -> str | None:
+    header = head.header("authorization", "")
+    return header.removeprefix(_TOKEN_PREFIX) if header.startswith(_TOKEN_PREFIX) else None
+
+
+def credentials_of(head: Request) -> Credentials:
+    """Return the client and the secret of a login, or else the API token."""
+    return LOGIN_KEY.credentials_of(head) if _is_login(head) else Credentials(_api_token_of(head))
+
+
 def key_of(head: Request) -> str | None:
     """Return the API token or the OAuth client in a request; it identifies the account."""
-    if in_newest(head.path).removesuffix("/") == LOGIN:
-        return form_of(head).texts.get("client_id")
-    header = head.header("authorization", "")
-    if header.startswith(_TOKEN_PREFIX):
-        return header.removeprefix(_TOKEN_PREFIX)
+    if _is_login(head):
+        return LOGIN_KEY.client_of(head)
+    token = _api_token_of(head)
+    if token is not None:
+        return token
     _, _, client = (base.bearer_token(head) or "").partition(".")
     return client or None
 

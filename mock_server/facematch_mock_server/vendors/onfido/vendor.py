@@ -17,7 +17,7 @@ from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import sessions, webhooks, wire
-from .access import CHECKS, LOGIN, NEWEST, OLDER, in_newest, key_of, log_in
+from .access import CHECKS, LOGIN, NEWEST, OLDER, credentials_of, in_newest, key_of, log_in
 from .calls import applicants, checks, runs, uploads
 from .calls.webhooks import WEBHOOKS, change, create, delete, list_webhooks, read
 from .claims import CLAIMS
@@ -166,6 +166,7 @@ VENDOR = base.Vendor(
         settings={"ONFIDO_WORKFLOW_ID": "3c9f1b9e-5a0d-4a3e-8a52-0d9d4a0b7c11"},
     ),
     key_of=key_of,
+    credentials_of=credentials_of,
     records=OnfidoRecords,
     behaviour=Onfido,
     extensions={"sessions": DocumentSessions, "webhooks": Webhooks, "tokens": Tokens},

@@ -129,9 +129,9 @@ def test_picture_beyond_a_documented_limit_is_refused(reading_engine, content, c
     assert code_of(reading_engine.handle(post(sent))) == code
 
 
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_login_gives_a_token_that_lasts_30_days(engine, method):
-    answer = engine.handle(login(method=method))
+@pytest.mark.parametrize("how", [{}, {"method": "GET"}, {"in_form": True}], ids=str)
+def test_login_gives_a_token_that_lasts_30_days(engine, how):
+    answer = engine.handle(login(**how))
     body = answer.json()
     assert answer.status == 200
     assert body["expires_in"] == 30 * DAY_S
@@ -162,6 +162,13 @@ def test_token_of_a_revoked_secret_is_refused(engine, control):
         ({"client_id": "nobody"}, 401, "invalid_client", "unknown client id"),
         ({"client_id": None}, 401, "invalid_client", "unknown client id"),
         ({"client_secret": "wrong"}, 401, "invalid_client", "Client authentication failed"),
+        ({"in_form": True, "client_id": None}, 401, "invalid_client", "unknown client id"),
+        (
+            {"in_form": True, "client_secret": "wrong"},
+            401,
+            "invalid_client",
+            "Client authentication failed",
+        ),
         ({"client_secret": None}, 401, "invalid_client", "Client authentication failed"),
         # A key for the header is no secret of the app.
         ({"client_secret": API_KEY}, 401, "invalid_client", "Client authentication failed"),
@@ -210,19 +217,22 @@ def test_other_paths_and_methods_are_refused(engine, path, method):
     assert code_of(engine.handle(match(path=path, method=method))) == 3
 
 
-def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine, control):
-    token = token_of(engine)
+@pytest.mark.parametrize("in_form", [False, True])
+def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine, control, in_form):
+    token = engine.handle(login(in_form=in_form)).json()["access_token"]
     engine.handle(match(token=token))
     shown = repr([entry.to_dict() for entry in control.journal()])
     assert token not in shown
     assert APP_SECRET not in shown
 
 
-def test_each_account_has_its_own_app_and_key(engine):
+@pytest.mark.parametrize("in_form", [False, True])
+def test_each_account_has_its_own_app_and_key(engine, in_form):
     other = engine.accounts.open("other")
     # In the order of `VENDOR.first_keys`.
     (api_key, _), (secret, app) = other.first_keys["baidu"].items()
-    token = engine.handle(login(client_id=app.client, client_secret=secret)).json()["access_token"]
+    app_login = login(in_form=in_form, client_id=app.client, client_secret=secret)
+    token = engine.handle(app_login).json()["access_token"]
     assert code_of(engine.handle(match(token=token))) == 0
     assert code_of(engine.handle(match(authorization=f"Bearer {api_key}"))) == 0
     assert engine.account.worlds["baidu"].ledger.charges.all() == ()
