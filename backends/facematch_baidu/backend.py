@@ -203,7 +203,8 @@ class BaiduBackend(PairBackend):
         """The token, which all backends with the same address, key and secret share."""
         request = HttpRequest(
             url=f"{self.service_url}/oauth/2.0/token",
-            # In the body, because servers and proxies may log a URL.
+            # In the body, as Baidu's sample of speech recognition has it, because proxies and error
+            # trackers record URLs. The page of the face API names the query.
             fields={
                 "grant_type": "client_credentials",
                 "client_id": self.api_key,
@@ -237,6 +238,15 @@ class BaiduBackend(PairBackend):
         """Return the code of a call, or the word of a refused login."""
         code = super().error_code(reply)
         return reply.at("error") if code is None else code
+
+    def diagnose(self) -> Mapping[str, Any]:
+        """Return where the token of a login is sent; nothing for an API key."""
+        if self.bearer_key is not None:
+            return {}
+        return {
+            "access_token": "in the URL of each call, which error trackers and proxies may record: "
+            "prefer an API key (bce-v3/...), or see `facematch docs vendors/baidu`"
+        }
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the threshold of liveness in an answer, or else the documented one."""

@@ -55,6 +55,12 @@ def test_body_is_a_list_in_the_order_probe_and_reference():
     assert set(alone) == {"image", "image_type"}
 
 
+def test_doctor_tells_that_the_token_of_a_login_is_in_the_url(verifier):
+    assert "URL" in verifier.backend.diagnose()["access_token"]
+    with_api_key = BaiduBackend(api_key="bce-v3/ALTAK-x/y")
+    assert with_api_key.diagnose() == {}
+
+
 def test_login_sends_key_and_secret_in_the_body(mock, verifier):
     request = verifier.backend.login_token.request
     assert not request.params

@@ -168,7 +168,8 @@ def accepted_requests(name):
             if with_strange_keys(step, vendor_named(name)) == step or not door.knows_key(step):
                 continue
             head = {key: value.partition(" ")[0] for key, value in step.headers}
-            form = (step.method, step.path, *sorted(head), head.get("authorization"))
+            has_query = "?" in step.target
+            form = (step.method, step.path, has_query, *sorted(head), head.get("authorization"))
             by_form.setdefault(form, (step, scenario.switches))
     return list(by_form.values())
 

@@ -38,6 +38,10 @@ DETECT = observed(
     "a public copy of Baidu's page of detect version 3, free-api.com/doc/39", "2026-11-29"
 )
 PERSON = observed("public clients of person/verify version 3", "2026-11-29")
+SPEECH = observed(
+    "Baidu's sample of speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py",
+    "2026-11-29",
+)
 PRIVATE = documented("Baidu AI Cloud, face for a private cloud: thresholds of liveness", READ)
 
 
@@ -55,7 +59,8 @@ def _login_error(description: str) -> Reply:
 CLAIMS = table(
     "baidu",
     fact("error.status", FACE_CODES, "Each answer to a call is 200, an error too: error_code tells, and result is null."),
-    row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query or in a form; if a field is in both, the form counts (ours)."),
+    row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query."),
+    fact("login.in_form", SPEECH, "The login is answered by a form, too, in the sample at openapi.baidu.com; if a field is in both, the form counts (ours). The page of the face API names the query."),
     fact("login.get", SDK, "The login is answered by GET, too."),
     fact("login.scope", SDK, "scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending the token."),
     fact("login.form", TOKEN, "A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app is its key (ours)."),

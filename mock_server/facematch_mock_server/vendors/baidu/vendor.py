@@ -154,6 +154,8 @@ def _log_in(call: PairCall) -> Response:
     call.claims.cite("login.form", "login.scope")
     if call.request.method == "GET":
         call.claims.cite("login.get")
+    if call.request.body:
+        call.claims.cite("login.in_form")
     body = {
         "access_token": text,
         "expires_in": life_s,
