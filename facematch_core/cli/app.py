@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -17,12 +18,6 @@ from facematch_core.config import plugins
 from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-#: Variable with which a shell asks for completion, such as ``bash_source``.
-COMPLETE = "_FACEMATCH_COMPLETE"
 
 #: Help line of each command. A command is the object `command` in the module of the same name.
 COMMANDS: dict[str, str] = {
@@ -45,7 +40,25 @@ BUNDLED: dict[str, str] = {
 }
 
 
-class LazyGroup(click.Group):
+class SuggestingGroup(click.Group):
+    """A click group that names its commands, or the nearest one, if a name is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command as click does, but suggest the nearest name for an unknown one."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            from facematch_core.backend.kinds import suggest_name
+
+            hint = suggest_name(name, self.list_commands(ctx))
+            if name == "version":
+                hint = "use `facematch --version`."
+            ctx.fail(f"No such command {name[:60]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(SuggestingGroup):
     """A click group that lists its commands from a table and imports each command lazily."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
@@ -67,31 +80,6 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return self.load(cmd_name) if cmd_name in self.table else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command as click does, but suggest the nearest name for an unknown one."""
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from facematch_core.backend.kinds import suggest_name
-
-            hint = suggest_name(name, self.list_commands(ctx))
-            if name == "version":
-                hint = "use `facematch --version`."
-            ctx.fail(f"No such command {name[:60]!r}; {hint}")
-        return super().resolve_command(ctx, args)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands as click does, but without importing them, then the options."""
-        from click.shell_completion import CompletionItem
-
-        commands = [
-            CompletionItem(name, help=line)
-            for name, line in self.help_lines().items()
-            if name.startswith(incomplete)
-        ]
-        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -145,24 +133,44 @@ class App(LazyGroup):
         arguments = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
-            instruction = os.environ.get(COMPLETE)
-            if instruction:
-                from click.shell_completion import shell_complete
-
-                return shell_complete(self, {}, "facematch", COMPLETE, instruction)
             with self.make_context(prog_name or "facematch", arguments, **extra) as context:
                 return self.invoke(context)
 
         if not standalone_mode:
             return run()
         # Search the raw arguments, because parsing them may fail.
-        code = _run_to_end(run, debug=arguments[:1] == ["--debug"], as_json="--json" in arguments)
+        code = _run_to_end(
+            run, arguments, debug=arguments[:1] == ["--debug"], as_json="--json" in arguments
+        )
         for stream in (sys.stdout, sys.stderr):
             _drop_unwritten(stream)
         sys.exit(code)
 
 
-def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
+#: The option of other commands for what a command's own option names.
+_OTHER_WORDS = {"--vendor": "--backend", "--backend": "--vendor"}
+
+
+def _suggest_own_word(error: click.NoSuchOption, arguments: Sequence[str]) -> None:
+    """Name the command's own option, with its value, if `error` is about another command's word."""
+    own_word = _OTHER_WORDS.get(error.option_name)
+    if own_word is None or error.ctx is None:
+        return
+    if all(own_word not in parameter.opts for parameter in error.ctx.command.params):
+        return
+    value = "NAME"
+    for argument, following in itertools.zip_longest(arguments, arguments[1:]):
+        if argument.startswith(f"{error.option_name}="):
+            value = argument.partition("=")[2]
+        elif argument == error.option_name and following is not None:
+            value = following
+    error.message = f"No such option {error.option_name}: write {own_word} {value[:60]}."
+    error.possibilities = None
+
+
+def _run_to_end(
+    run: Callable[[], Any], arguments: Sequence[str], *, debug: bool, as_json: bool
+) -> int:
     """Call `run`, print its error if it fails, and return the exit code."""
     try:
         answer = run()
@@ -177,6 +185,8 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
         is_windows_pipe = sys.platform == "win32" and type(error) is OSError and error.errno == 22
         if is_windows_pipe or isinstance(error, BrokenPipeError):
             return Exit.PIPE  # for example, in `| head`
+        if isinstance(error, click.NoSuchOption):
+            _suggest_own_word(error, arguments)
         _report(error, as_json=as_json, debug=debug)
         return code_of(error)
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK

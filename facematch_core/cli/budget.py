@@ -16,6 +16,7 @@ from facematch_core.batch.recorder import STORE_TABLE
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment, Reconciled
 
+from .app import SuggestingGroup
 from .files import DatabaseKind, find_tables
 from .options import (
     CHARGED,
@@ -108,7 +109,7 @@ class LookedUp:
     code: Exit = Exit.LOOK
 
 
-@click.group("budget", invoke_without_command=True)
+@click.group("budget", cls=SuggestingGroup, invoke_without_command=True)
 @_store_options
 @json_option
 @click.pass_context

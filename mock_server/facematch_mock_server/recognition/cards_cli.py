@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 
+from facematch_core.cli.app import SuggestingGroup
 from facematch_core.cli.files import refuse_unwritable, write_bytes
 from facematch_core.cli.options import parse_pairs
 from facematch_core.cli.text import clean
@@ -54,7 +55,7 @@ def _parse_faults(
     return faults
 
 
-@click.group("cards", short_help="Make test cards for the mock server.")
+@click.group("cards", cls=SuggestingGroup, short_help="Make test cards for the mock server.")
 def command() -> None:
     """Test cards: pictures that encode the results that the mock server returns for them.
 

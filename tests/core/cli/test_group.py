@@ -48,6 +48,29 @@ def test_missing_or_unknown_commands_are_usage_errors(run):
     assert run("--bogus").exit_code == run("--debug verify").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("verify a.jpg b.jpg --vendor didit", "write --backend didit."),
+        ("doctor --vendor=didit", "write --backend didit."),
+        ("mock --backend azure", "write --vendor azure."),
+        ("mock --backend", "write --vendor NAME."),
+    ],
+)
+def test_word_of_another_command_is_answered_with_the_commands_own(run, words, line):
+    answer = run(words)
+    assert answer.exit_code == 2
+    assert line in " ".join(answer.stderr.split())
+
+
+@pytest.mark.parametrize(("words", "known"), [("cards list", "make"), ("budget list", "reconcile")])
+def test_group_names_its_commands_for_an_unknown_one(run, words, known):
+    answer = run(words)
+    assert answer.exit_code == 2
+    assert "No such command 'list'" in answer.stderr
+    assert known in answer.stderr
+
+
 PLUGIN = """
     import click
 
@@ -95,23 +118,3 @@ def test_broken_plug_in_command_does_not_affect_others(run, commands):
     assert "ValueError" in answer.stderr
     assert "secret words" not in answer.stderr
     assert run("hello").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        ("facematch ver", {"verify"}),
-        ("facematch verify --rep", {"--repeat"}),
-        ("facematch compare rep", {"report"}),
-        ("facematch compare report --scor", {"--scores"}),
-    ],
-)
-def test_shell_completion_offers_commands_and_options(run, words, offered):
-    environment = {
-        "_FACEMATCH_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(words.count(" ")),
-    }
-    answer = run(env=environment)
-    assert answer.exit_code == 0
-    assert {line.partition(",")[2] for line in answer.stdout.splitlines()} == offered
