@@ -30,7 +30,7 @@ from facematch_core.models import (
 from facematch_core.sessions.table import Case, key_of, subject_key
 from facematch_core.store.leases import renewed_lease
 
-from .table import CheckTable
+from .table import CheckTable, refuse_open_transaction
 
 if TYPE_CHECKING:
     from .rows import CheckRow
@@ -61,6 +61,7 @@ def check(
     """
     runner = table.verifier.runner
     runner.check_open()
+    refuse_open_transaction(table.database.engine)
     asked = _AskedCheck(
         table=table,
         case=case,
@@ -68,6 +69,7 @@ def check(
         images=images,
         calls=calls,
         settings=table.settings_of(kind),
+        asked_at=table.now(),
     )
     waiting = Deadline.after(WAIT_S, runner.clock).earlier(calls[-1].deadline)
     verdict = None
@@ -119,6 +121,7 @@ class _AskedCheck:
     Attributes:
         table, case, kind, images, calls: See `check`.
         settings: `CheckTable.settings_of` the kind.
+        asked_at: When the caller asked.
         prepared: The pictures as the verifier sends them, once they are needed.
     """
 
@@ -128,6 +131,7 @@ class _AskedCheck:
     images: list[Image] = attrs.field(repr=False)
     calls: Sequence[CallOptions] = attrs.field(repr=False)
     settings: str
+    asked_at: float
     prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -151,11 +155,12 @@ class _AskedCheck:
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
         """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
-        for row in self._same_unused(rows):
+        for row in self._same(rows):
             result = row.read_result()
             if result is None:
                 continue
-            if row is not rows[0] and not _return_again(self.table, row):
+            is_last_returned = row is rows[0] or row.used_at is not None
+            if not is_last_returned and not _return_again(self.table, row):
                 return None  # it was used or closed meanwhile
             return _as_returned(result, self.calls[-1])
         return None
@@ -167,7 +172,7 @@ class _AskedCheck:
             rows: All rows that `find_rows` returned.
             last_place: The place of the newest row, as read before them.
         """
-        halves = [row for row in self._same_unused(rows) if row.read_liveness() is not None]
+        halves = [row for row in self._same(rows) if row.read_liveness() is not None]
         calls = self.calls
         if halves:
             calls = calls[1:]
@@ -182,11 +187,12 @@ class _AskedCheck:
             return None
         return _make_calls(self.table, row, self.prepared, calls)
 
-    def _same_unused(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
+    def _same(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
+        """Return the rows of the same check, unless its verdict was used before this click."""
         return [
             row
             for row in rows
-            if row.used_at is None
+            if (row.used_at is None or row.used_at > self.asked_at)
             and self.table.is_young(row)
             and row.fingerprint == self.fingerprint(row.id)
         ]

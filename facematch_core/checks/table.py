@@ -6,6 +6,8 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,6 +15,7 @@ import attrs
 
 from facematch_core.call.run import CallRunner, call_runners
 from facematch_core.call.verdict import CallOptions
+from facematch_core.errors import InvalidRequest
 from facematch_core.models import (
     PASSES,
     Answer,
@@ -215,6 +218,25 @@ class CheckTable:
         while isinstance(verifier, Shadow):
             verifier = verifier.verifier
         return call_runners(verifier.runner)
+
+
+def refuse_open_transaction(engine: Engine) -> None:
+    """Raise `InvalidRequest` if Django has a transaction open in the SQLite file of an engine.
+
+    SQLite has one writer: a check would wait for the transaction until its deadline, or leave it
+    unable to write.
+    """
+    django_db = sys.modules.get("django.db")
+    if django_db is None or engine.dialect.name != "sqlite":
+        return
+    file = os.path.realpath(str(engine.url.database))
+    for connection in django_db.connections.all(initialized_only=True):
+        is_same_file = os.path.realpath(str(connection.settings_dict["NAME"])) == file
+        if is_same_file and connection.in_atomic_block:
+            raise InvalidRequest(
+                "A check commits by itself, so call it outside atomic(): open atomic() around use "
+                "and your own writes, and set non_atomic_requests for the view. Nothing was sent."
+            )
 
 
 def answers_of(result: Any) -> list[Answer]:

@@ -5,12 +5,13 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 
 import datetime as dt
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from core.checks.clerk import count_yes
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
-from kit.fakes import FakeBackend, FakeOptions, match_result, picture, together
+from kit.fakes import FakeBackend, FakeOptions, Hold, match_result, picture, together
 
 import facematch_core as fm
 from facematch_core.checks import making
@@ -238,6 +239,31 @@ def test_one_of_64_uses_in_four_processes_is_true(open_desk, tmp_path):
     desk = open_desk(clock=fm.base.deadline.SystemClock(), needs_liveness=False)
     desk.verify_live()
     assert count_yes(desk.address, tmp_path / "charges", "use") == 1
+
+
+def test_click_that_waited_for_a_verdict_gets_it_although_it_was_used_at_once(
+    open_desk, monkeypatch
+):
+    desk = open_desk(clock=fm.base.deadline.SystemClock())
+    hold = Hold()
+    desk.backend.script[:] = [hold]
+
+    def verify_and_use():
+        desk.verify_live()
+        return desk.of().use()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(verify_and_use)
+        hold.wait_for()
+
+        def wait_for(*_arguments):
+            hold.go_on.set()
+            assert first.result(30)
+
+        monkeypatch.setattr(making, "_wait_for", wait_for)
+        assert desk.verify_live().is_verified
+    assert desk.operations == "lm"
+    assert not desk.of().use()
 
 
 def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):
