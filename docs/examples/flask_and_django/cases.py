@@ -18,7 +18,8 @@ CASES = [
 
 
 @pytest.fixture(autouse=True)
-def key(didit_mock, monkeypatch):
+def key(didit_mock, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # for the database
     monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
     yield
     faces.opened().close()
@@ -29,6 +30,18 @@ def key(didit_mock, monkeypatch):
 def test_answers(send, selfie, document, status, body):
     answered, text, _ = send(selfie, document)
     assert (answered, json.loads(text)) == (status, body)
+
+
+def test_a_second_click_is_not_paid_and_a_verdict_is_used_once(send, open_account, didit_mock):
+    for _ in range(2):
+        assert send(ADA, ADA_AGAIN)[0] == 200
+    assert len(didit_mock.control.charges()) == 2  # liveness and comparison
+    assert [open_account() for _ in range(2)] == [200, 403]
+
+
+def test_the_sixth_photograph_within_a_day_is_refused(send):
+    documents = [make_card("bob", quality=quality) for quality in range(50, 56)]
+    assert [send(ADA, document)[0] for document in documents] == [200] * 5 + [429]
 
 
 def test_a_large_body_is_not_read(send):

@@ -6,10 +6,13 @@ import threading
 
 from facematch_core import (
     BudgetExceeded,
+    CheckStore,
+    CheckUnderWay,
     InvalidImage,
     LiveMatchDecision,
     RateLimited,
     StoreUnavailable,
+    TooManyAttempts,
     VendorError,
     VendorUnavailable,
     open_verifier,
@@ -27,25 +30,31 @@ NEXT_STEP = {
 #: Advice to show to the user; keep the rest to yourself.
 SHOWN = (Advice.RETAKE_PHOTO, Advice.BETTER_LIGHT, Advice.ONE_FACE_ONLY)
 FIELDS = {"probe": "selfie", "reference": "document"}
-NOT_CHARGED = (RateLimited, VendorUnavailable, BudgetExceeded, StoreUnavailable)
+NOT_CHARGED = (RateLimited, VendorUnavailable, BudgetExceeded, StoreUnavailable, CheckUnderWay)
 log = logging.getLogger("onboarding")
 lock = threading.Lock()
 
 
 @functools.cache
 def opened():
-    """Open this process's verifier: Didit, or the profile in FACEMATCH_PROFILE."""
+    """Open this process's store, with Didit, or the profile in FACEMATCH_PROFILE."""
     profile = os.environ.get("FACEMATCH_PROFILE")
     backend = None if profile else "didit"
-    return open_verifier(backend, profile=profile, threshold=60, review_threshold=80, deadline_s=20)
+    verifier = open_verifier(
+        backend, profile=profile, threshold=60, review_threshold=80, deadline_s=20
+    )
+    return CheckStore("sqlite:///shop.sqlite3", verifier)
 
 
-def verify(selfie: bytes, document: bytes, case: str) -> dict:
-    """Check liveness and compare; return the body for the browser."""
-    with lock:  # concurrent first requests open only one verifier
-        verifier = opened()
-    result = verifier.verify_live(selfie, document, caller_ref=case)
-    log.info("case %s: %s, call %s", case, result.decision, result.ids.call)
+def signup_of(customer: str):
+    with lock:  # concurrent first requests open only one store
+        return opened().of(customer, purpose="signup", about=None)
+
+
+def verify(selfie: bytes, document: bytes, customer: str) -> dict:
+    """Check liveness and compare, once; return the body for the browser."""
+    result = signup_of(customer).verify_live(selfie, document)
+    log.info("%s: %s, call %s", customer, result.decision, result.ids.call)
     step = NEXT_STEP[result.decision]
     if step != "retake":
         return {"next": step}
@@ -61,5 +70,6 @@ def refused(error):
     log.error("%s: %s", type(error).__name__, call)
     if isinstance(error, NOT_CHARGED):
         wait_s = getattr(error, "retry_after_s", None)
-        return {"next": "later"}, 503, {} if wait_s is None else {"Retry-After": math.ceil(wait_s)}
+        headers = {} if wait_s is None else {"Retry-After": math.ceil(wait_s)}
+        return {"next": "later"}, 429 if isinstance(error, TooManyAttempts) else 503, headers
     return {"next": "wait"}, 502, {}  # may have been charged, or retrying will not help

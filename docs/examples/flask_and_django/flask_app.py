@@ -1,5 +1,5 @@
-from faces import FIELDS, MAX_BODY_BYTES, refused, verify
-from flask import Flask, request
+from faces import FIELDS, MAX_BODY_BYTES, refused, signup_of, verify
+from flask import Flask, abort, request
 
 from facematch_core import FaceMatchError
 
@@ -7,14 +7,21 @@ app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # Flask answers a larger body with 413
 
 
-def case_of():
-    """Return the case of the logged-in user; also limit the attempts, with abort(429)."""
-    raise NotImplementedError("Replace this: take the case from the user's login.")
+def customer_of():
+    raise NotImplementedError("Replace this: return your id of the user who is logged in.")
 
 
 @app.post("/verifications")
 def verifications():
-    return verify(*(request.files[name].read() for name in FIELDS.values()), case_of())
+    return verify(*(request.files[name].read() for name in FIELDS.values()), customer_of())
+
+
+@app.post("/accounts")
+def accounts():
+    customer = customer_of()
+    if not signup_of(customer).use():
+        abort(403)
+    return {"account": customer}  # your own code
 
 
 app.register_error_handler(FaceMatchError, refused)

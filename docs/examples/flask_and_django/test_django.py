@@ -14,7 +14,7 @@ def send(monkeypatch):
     from django.test import Client
 
     django.setup()
-    monkeypatch.setattr(face_site, "case_of", lambda _request: "case-1")
+    monkeypatch.setattr(face_site, "customer_of", lambda _request: "customer-1")
 
     def sending(selfie, document):
         files = {"selfie": io.BytesIO(selfie), "document": io.BytesIO(document)}
@@ -22,3 +22,10 @@ def send(monkeypatch):
         return answer.status_code, answer.content, answer.headers
 
     return sending
+
+
+@pytest.fixture
+def open_account(send):  # noqa: ARG001 - it logs the customer in
+    from django.test import Client
+
+    return lambda: Client().post("/accounts").status_code
