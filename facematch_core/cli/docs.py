@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import click
 
-from .pages import Page, plain, read_pages
+from .pages import Page, plain, read_pages, with_methods
 from .text import Exit, say
 
 MOST_PAGES_LISTED = 10
@@ -125,7 +125,7 @@ def command(words: tuple[str, ...]) -> int:
     words = tuple(word for argument in words for word in argument.split())
     named = page_named(words[0], pages) if len(words) == 1 else None
     if named is not None:
-        click.echo(plain(named, pages).rstrip())
+        click.echo(plain(named, pages, with_methods).rstrip())
         return Exit.OK
     hits = [hit for hit in search(words, pages) if hit.words == len(words)]
     if not hits:

@@ -6,9 +6,11 @@ hatch_build.py runs this file where nothing is installed: it imports only the st
 from __future__ import annotations
 
 import bz2
+import inspect
+import pkgutil
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,11 +91,55 @@ def read_pages() -> dict[str, Page]:
 
 def with_docstring_commands(source: str) -> str:
     """Return a page whose lines for mkdocstrings are commands that print the docstrings."""
-    return _DOCSTRING.sub(r"`python -m pydoc \1` prints its documentation.\n", source)
+    return _DOCSTRING.sub(lambda line: f"{_docstring_command(line[1])}\n", source)
 
 
-def plain(page: Page, pages: Mapping[str, Page]) -> str:
-    """Return a page to be read alone: each link is an address, or a command that prints a page."""
+def with_methods(source: str) -> str:
+    """Return a page whose lines for mkdocstrings are commands, each with the class's methods."""
+    return _DOCSTRING.sub(
+        lambda line: "\n".join([_docstring_command(line[1]), *_methods_of(line[1]), ""]), source
+    )
+
+
+def _docstring_command(name: str) -> str:
+    return f"`python -m pydoc {name}` prints its documentation."
+
+
+def _methods_of(name: str) -> list[str]:
+    """Return a line for each public method of a class; nothing for anything else.
+
+    Also nothing if the extra that the class needs is not installed.
+    """
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return []
+    if not inspect.isclass(found):
+        return []
+    lines = []
+    for method, function in inspect.getmembers(found, inspect.isfunction):
+        if method.startswith("_") or not function.__module__.startswith("facematch_"):
+            continue
+        parameters = [
+            parameter.replace(annotation=parameter.empty)
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.name != "self"
+        ]
+        signature = inspect.Signature(parameters)
+        summary, _, _ = (inspect.getdoc(function) or "").partition("\n\n")
+        lines.append(f"- `{method}{signature}`: {' '.join(summary.split())}")
+    return ["", *lines] if lines else []
+
+
+def plain(
+    page: Page,
+    pages: Mapping[str, Page],
+    read_docstrings: Callable[[str], str] = with_docstring_commands,
+) -> str:
+    """Return a page to be read alone: each link is an address, or a command that prints a page.
+
+    `read_docstrings` returns prose with its lines for mkdocstrings replaced.
+    """
     if page.is_program:
         return page.source
     parts = _FENCED_CODE.split(page.source)
@@ -101,7 +147,7 @@ def plain(page: Page, pages: Mapping[str, Page]) -> str:
     for number in range(0, len(parts), 2):
         prose = _PICTURE.sub(r"(picture: \1)", _COMMENT.sub("", parts[number]))
         prose = _LINK.sub(lambda link: _plain_link(link, page, pages), prose)
-        parts[number] = with_docstring_commands(prose)
+        parts[number] = read_docstrings(prose)
     return re.sub(r"\n{3,}", "\n\n", "".join(parts))
 
 

@@ -53,6 +53,17 @@ def test_a_page_is_printed_by_its_name(run, words):
     assert "```python" in answer.stdout
 
 
+def test_reference_page_lists_the_methods_of_a_class(run):
+    printed = run("docs", "reference/mock").stdout
+    webhooks = printed.partition("## Webhooks")[2].partition("\n## ")[0]
+    assert "`python -m pydoc facematch_mock_server.Webhooks`" in webhooks
+    assert "- `deliveries(" in webhooks
+    assert "- `delivery(" in webhooks
+    assert "self" not in webhooks
+    without_extras = run("docs", "reference/backend").stdout
+    assert "prints its documentation." in without_extras
+
+
 def test_programs_that_a_page_explains_are_printed_unchanged(run):
     printed = run("docs", "examples/sessions_app/app.py").stdout
     assert printed.rstrip() == (ROOT / "docs/examples/sessions_app/app.py").read_text().rstrip()

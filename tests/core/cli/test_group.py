@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from importlib.metadata import entry_points
 
 import click
@@ -69,6 +71,12 @@ def test_group_names_its_commands_for_an_unknown_one(run, words, known):
     assert answer.exit_code == 2
     assert "No such command 'list'" in answer.stderr
     assert known in answer.stderr
+
+
+def test_module_runs_the_command_where_another_package_has_replaced_it():
+    words = [sys.executable, "-m", "facematch_core", "--version"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ended.stdout == f"facematch {facematch_core.__version__}\n"
 
 
 PLUGIN = """
