@@ -28,14 +28,22 @@ GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.gold
 CORE := $(addprefix tests/core/,backend base call call_log config errors http models resilience verifier) \
 	tests/core/store/test_stores.py tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
-	tests/money/test_double_entry.py tests/core/cli/test_verify.py
+	tests/money/test_double_entry.py tests/core/cli/test_verify.py \
+	tests/core/cli/test_pairs.py tests/money/test_pairs.py tests/comparison/run/test_database.py
+# What the vendors' own clients make of the mock.
+CLIENTS := $(addprefix tests/mock_server/vendors/,alibaba/test_alibabas_client.py azure/test_preview.py baidu/test_sdk.py \
+	compreface/test_recognition.py rekognition/test_boto3.py tencent/test_tencents_client.py)
+# The versions that `make test-pythons` looks for.
+PYTHONS ?= 3.11 3.12 3.13 3.14
+# Answers of the mock to everything that tests send, and requests of the backends.
+JUDGED := tests/mock_server/vendors tests/mock_server/claims tests/backends tests/core/sessions
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-of test-fast goldens test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
+.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -67,6 +75,26 @@ test-slow: $(VENV)/.dev  # tests that take seconds each, which `make test` omits
 
 test-all: lint types test test-slow test-system docs  ## most of what CI runs for a change
 
+test-core: $(VENV)/.dev  # all tests collected; those of calls, charges, paid runs and the vendors' clients run
+	@$(PYTEST) --collect-only -qq tests >$(VENV)/collected.txt 2>&1 || { tail -n 40 $(VENV)/collected.txt; exit 1; }
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(CORE) $(CLIENTS)
+
+# An environment for each, from the same pins. pyenv's versions are found, too.
+test-pythons: $(VENV)/.dev  ## the core on each other Python from 3.11 to 3.14 that is here: two minutes each
+	@for version in $(PYTHONS); do \
+		if $(BIN)/python -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')"; then \
+			echo "Python $$version: make test runs all tests"; continue; fi; \
+		found=; for python in "python$$version" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+			if "$$python" -c "" 2>/dev/null; then found=$$python; break; fi; done; \
+		if test -z "$$found"; then echo "Python $$version: not tried, it is not here"; continue; fi; \
+		echo "Python $$version: $$found"; \
+		$(MAKE) --no-print-directory VENV=$(VENV)-$$version PYTHON="$$found" test-core || exit 1; done
+
+# The definitions in the vendors' clients judge in `make test`, too; kit.definitions.fetch needs a network.
+schemas: $(VENV)/.dev  ## the mock's answers and our requests, judged by the vendors' own OpenAPI documents
+	@status=0; PYTHONPATH=tests $(BIN)/python -m kit.definitions.fetch .cache/definitions || status=1; \
+	FACEMATCH_DEFINITIONS=.cache/definitions $(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(JUDGED) || status=1; exit $$status
+
 test-system: $(VENV)/.dev  # tests that need chromium, node, PostgreSQL or strace; installs them with apt
 	@tests/system/packages.sh
 	@# The tests of a file share a browser, or a fresh environment.
@@ -77,9 +105,10 @@ test-lowest: $(VENV)/.uv  # the core, with the lowest versions that pyproject.to
 	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(CORE)
 
+# Without the pre-release of httpx, which the plug-in of pook cannot import.
 test-newest: $(VENV)/.uv  # the core, with the newest versions, including pre-releases
 	@$(BIN)/python -m venv $(VENV)-newest
-	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
+	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests "httpx<1"
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(CORE)
 
 test-wheel: dist  # the core, against the wheel, in a folder without the sources
