@@ -10,7 +10,7 @@ import datetime as dt
 import enum
 import functools
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -285,10 +285,6 @@ def check_date(record: object, attribute: attrs.Attribute[Any], value: dt.dateti
         raise ValueError(f"{attribute.name} must be in the years from 1901 to 8999.")
 
 
-def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
-    return {name: tuple(point) for name, point in items.items()}
-
-
 @functools.total_ordering
 @attrs.frozen(order=False)
 class Score:
@@ -459,8 +455,6 @@ class Face:
             None if the vendor does not return it. Clockwise; Didit documents no direction.
         similarity: The score of this face against the other picture's face, or None.
         compared: Whether the result refers to this face; None if unknown.
-        landmarks: Points ``(x, y)`` keyed by the vendor's names, in the unit of `box`, or None.
-        pose: Degrees, keyed by the vendor's names (``yaw``, ``pitch``, ``roll``), or None.
         quality: The vendor's quality measures, keyed by its names for them, or None.
     """
 
@@ -469,10 +463,6 @@ class Face:
     rotation: int | None = None
     similarity: Score | None = None
     compared: bool | None = None
-    landmarks: Mapping[str, tuple[float, ...]] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_points), hash=False, repr=False
-    )
-    pose: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
 
     @property

@@ -40,8 +40,6 @@ _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification servic
 
 #: From docs/Face-services-and-plugins.md, except ``landmarks2d106``, which needs a custom build.
 _PLUGINS = ("calculator", "landmarks", "mask", "pose")
-#: Landmark names, in the order of embedding-calculator's detectors.
-_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _BOX = BoxPaths(box=("box",), left="x_min", top="y_min", right="x_max", bottom="y_max")
 
 _NO_FACE = attrs.evolve(
@@ -72,10 +70,10 @@ class ComprefaceBackend(ApiKeyBackend):
         model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
             after it. Responses from another model raise `UnexpectedResponse`. None accepts any.
         det_prob_threshold: The face detector's minimum confidence, 0-1. Default: the server's.
-        plugins: The face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` set the
-            attributes of the same name on `Face`. ``mask`` sets `quality` to CompreFace's label
-            and its probability, 0-1. ``calculator`` adds the embedding, which is biometric data,
-            to `raw`. The server ignores plug-ins that are not installed.
+        plugins: The face plug-ins to run, separated by commas. ``mask`` sets `Face.quality` to
+            CompreFace's label and its probability, 0-1. ``landmarks``, ``pose`` and ``calculator``
+            are in `raw`; the last adds the embedding, which is biometric data. The server ignores
+            plug-ins that are not installed.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -183,15 +181,6 @@ def _read_face(
     body: Json, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    landmarks = None
-    if body.get("landmarks") is not None:
-        landmarks = {}
-        for name, point in zip(_LANDMARKS, body["landmarks"], strict=True):
-            x, y = point
-            landmarks[name] = (number(x), number(y))
-    pose = None
-    if body.get("pose") is not None:
-        pose = {angle: number(body["pose"][angle]) for angle in ("pitch", "roll", "yaw")}
     quality = None
     mask = body.get("mask")
     if mask is not None:
@@ -199,8 +188,6 @@ def _read_face(
     return Face(
         box=_BOX.read(body),
         confidence=_read_probability(body["box"]),
-        landmarks=landmarks,
-        pose=pose,
         quality=quality,
         compared=compared,
         similarity=similarity,

@@ -439,20 +439,14 @@ def _read_face(body: Json, similarity: object = None) -> Face:
         score = Score(
             number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED
         )
-    landmarks = {}
-    for point in body.get("Landmarks", ()):
-        landmarks[point["Type"]] = (number(point["X"]), number(point["Y"]))
     return Face(
         box=_BOX.read(body),
         confidence=number(body["Confidence"]),
         similarity=score,
-        landmarks=landmarks or None,
-        pose=_read_numbers(body, "Pose"),
-        quality=_read_numbers(body, "Quality"),
+        quality=_read_quality(body),
     )
 
 
-def _read_numbers(body: Json, name: str) -> dict[str, float] | None:
-    """Return the numbers in an object of a face; None if it is missing or empty."""
-    numbers = {key: number(value) for key, value in body.get(name, {}).items()}
-    return numbers or None
+def _read_quality(body: Json) -> dict[str, float] | None:
+    """Return the quality of a face; None if it is missing or empty."""
+    return {name: number(value) for name, value in body.get("Quality", {}).items()} or None

@@ -275,9 +275,7 @@ class ResultMasker:
         for name in ("probe_faces", "reference_faces"):
             faces = getattr(whole, name, None)
             if faces:
-                fields[name] = [
-                    _mask_part(face, mask, "landmarks", "pose", "quality") for face in faces
-                ]
+                fields[name] = [_mask_part(face, mask, "quality") for face in faces]
         if mask is not None:
             for name in ("warnings", "review_reasons"):
                 warnings = getattr(whole, name, None)

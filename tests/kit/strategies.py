@@ -52,8 +52,6 @@ _FACES = st.builds(
     rotation=st.none() | st.sampled_from([0, 90, 180, 270]),
     similarity=st.none() | st.builds(models.Score, percentages, st.just("acme/v1")),
     compared=st.none() | st.booleans(),
-    landmarks=st.none() | st.dictionaries(TEXTS, st.tuples(_EDGES, _EDGES), max_size=2),
-    pose=st.none() | st.dictionaries(TEXTS, st.floats(-180, 180), max_size=2),
     quality=st.none() | st.dictionaries(TEXTS, st.floats(0, 100), max_size=2),
 )
 _SOME_FACES = st.none() | st.lists(_FACES, max_size=2).map(tuple)
