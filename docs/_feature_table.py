@@ -1,4 +1,4 @@
-"""Generate the tables of docs/vendors/index.md from backends and claims, as Markdown."""
+"""Generate the tables of docs/vendors/index.md and reference.md from backends and claims, as Markdown."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import math
 import re
 import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,97 @@ def bundled_backends() -> dict[str, type[Backend]]:
     return {name: backend_class(name) for name in own}
 
 
+#: Each group of vendors: its title, and the list prices that one check adds up.
+GROUPS = {
+    "two pictures: match and liveness": ("match", "liveness"),
+    "a session without a document": ("session",),
+    "a session with a document": ("document",),
+}
+#: Lines of former years are no prices of today.
+OLDEST_YEAR = 2025
+
+
+def list_price(fact: Mapping[str, Any], what: str) -> Mapping[str, Any] | None:
+    """Return the first list price of a check in the facts of a vendor; None if it must be asked.
+
+    What others say, and what was copied before 2025, is no list price.
+    """
+    for line in fact.get("prices", ()):
+        is_known = line["trust"] in ("vendor", "copied") and re.fullmatch(r"[\d.]+", line["price"])
+        year = re.search(r"20\d\d", line["dated"])
+        is_recent = year is None or int(year[0]) >= OLDEST_YEAR
+        if line["what"] == what and line["per"] == 1 and is_known and is_recent:
+            return line
+    return None
+
+
+def table_of_costs() -> str:
+    """Return the table of what 1,000 and 100,000 checks cost, in groups, the cheapest first."""
+    facts = read_facts()
+    titles = ("What is checked", "Backend", "1,000", "100,000", "Charged", "Page")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    for group, whats in GROUPS.items():
+        known = []
+        asked = []
+        for name, backend in bundled_backends().items():
+            if not offers(name, backend, whats) or facts[name]["buying"] == "free software":
+                continue
+            lines = [list_price(facts[name], what) for what in whats]
+            if None in lines:
+                asked.append(link_to(name))
+                continue
+            price = sum(Decimal(line["price"]) for line in lines)
+            known.append((price, name, lines))
+        for price, name, lines in sorted(known, key=lambda row: row[:2]):
+            currency = lines[0]["currency"]
+            amounts = (f"{currency} {price * number:,.0f}" for number in (1_000, 100_000))
+            pages = ", ".join(f"[{link_text(line)}]({line['source']})" for line in lines)
+            charged = "; ".join(dict.fromkeys(line["when"] for line in lines if line["when"]))
+            rows.append(cells(group, link_to(name), *amounts, charged or "not said", pages))
+        rows.append(cells(group, ", ".join(asked), "ask", "ask", "-", "-"))
+    return "\n".join(rows)
+
+
+def offers(name: str, backend: type[Backend], whats: tuple[str, ...]) -> bool:
+    """Return whether a backend makes the checks of a group."""
+    if "match" in whats:
+        return Operation.MATCH in backend.capabilities.operations
+    priced = {line["what"] for line in read_facts()[name].get("prices", ())}
+    if "document" in whats:
+        return "document" in priced
+    # Vendors with a price of documents film nobody without one, unless they have both prices.
+    return backend.session_capabilities is not None and (
+        "session" in priced or "document" not in priced
+    )
+
+
+def link_text(line: Mapping[str, Any]) -> str:
+    """Return the plan, and the days on which a price was read and, if it is a copy, copied."""
+    plan = f"{line['tier'].partition(',')[0].partition(';')[0]}: " if line["tier"] else ""
+    copied = f"copied {line['dated']}, " if line["trust"] == "copied" else ""
+    return f"{plan}{copied}read {line['read']}"
+
+
+def table_of_buying() -> str:
+    """Return the table of who sells to whom, how soon, and what is free."""
+    facts = read_facts()
+    titles = ("Backend", "May you buy it?", "Least a month", "Free")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    for name in bundled_backends():
+        fact = facts[name]
+        least = [
+            f"{line['currency']} {line['least']} ({line['tier'].partition(',')[0]})"
+            for line in fact.get("prices", ())
+            if line["least"] and line["trust"] != "said"
+        ]
+        rows.append(cells(link_to(name), fact["buying"], "; ".join(least) or "-", fact["trial"]))
+    return "\n".join(rows)
+
+
 def table_of_choice() -> str:
     """Return the table of what each vendor offers, and for how much."""
     facts = read_facts()
-    titles = ("Backend", "Match", "Liveness", "Sessions", "Web SDK on the mock", "Free", "Price")
+    titles = ("Backend", "Match", "Liveness", "Sessions", "Web SDK on the mock", "Price")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name, backend in bundled_backends().items():
         operations = backend.capabilities.operations
@@ -54,7 +143,6 @@ def table_of_choice() -> str:
                 yes_or_no(Operation.LIVENESS in operations),
                 sessions_of(backend),
                 yes_or_no(name in WEB_SDKS) if backend.session_capabilities else "-",
-                facts[name]["trial"],
                 facts[name]["price"],
             )
         )
@@ -62,14 +150,20 @@ def table_of_choice() -> str:
 
 
 def table_of_faces() -> str:
-    """Return the table of where the faces go, how long they stay, and what deletes them."""
+    """Return the table of where the faces go, how long they stay, and who tested the liveness."""
     facts = read_facts()
-    titles = ("Backend", "Leaves your machines", "Region", "Kept", "Deleting")
+    titles = ("Backend", "Leaves your machines", "Region", "Kept", "Deleting", "Liveness tested")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     for name in bundled_backends():
         fact = facts[name]
+        tests = [
+            line["says"].removeprefix("Liveness: ")
+            for line in fact.get("facts", ())
+            if line["kind"] == "certificate" and line["trust"] == "vendor"
+        ]
         keys = ("leaves", "region", "kept", "deleting")
-        rows.append(cells(link_to(name), *(fact[key] for key in keys)))
+        values = (fact[key] for key in keys)
+        rows.append(cells(link_to(name), *values, "; ".join(tests) or "not found"))
     return "\n".join(rows)
 
 
@@ -98,7 +192,7 @@ def first_calls_to(vendor: str) -> str:
     maximum = f"at most {charged}" if charged else "none"
     settings = "".join(f"`{variable}`, " for variable in variables)
     head = (
-        f"Of {number} [first calls](index.md#the-first-real-call), {maximum} may be charged. "
+        f"Of {number} [first calls](reference.md#the-first-real-call), {maximum} may be charged. "
         f"{f'Set {settings[:-2]}, and run:' if variables else 'Run:'}"
     )
     record = f"--record {vendor}.json --max-calls {number}"

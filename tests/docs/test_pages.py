@@ -232,7 +232,24 @@ def test_each_vendor_has_its_facts_in_the_file_of_the_tables(name):
     facts = read_facts()
     assert name in facts, f"vendors.toml has no [{name}]"
     cells = set(facts[name]) - {"programs", "prices", "facts"}
-    assert cells == {"region", "leaves", "kept", "deleting", "trial", "price"}
+    assert cells == {"region", "leaves", "kept", "deleting", "trial", "price", "buying"}
+
+
+def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has():
+    tables = importlib.import_module("_feature_table")
+    shown = tables.table_of_costs()
+    assert (
+        "| a session with a document | [`stripe`](stripe.md) | USD 1,500 | USD 150,000 |" in shown
+    )
+    asked = [row for row in shown.splitlines() if "| ask |" in row]
+    # Only others name the prices of these.
+    for name in ("rekognition", "azure", "facepp", "persona"):
+        assert any(f"`{name}`" in row for row in asked)
+        assert not any(f"`{name}`" in row for row in shown.splitlines() if "USD" in row)
+    said = {"trust": "said", "price": "1", "what": "match", "per": 1, "dated": "2026"}
+    assert tables.list_price({"prices": [said]}, "match") is None
+    old = said | {"trust": "vendor", "dated": "before 2022-08"}
+    assert tables.list_price({"prices": [old]}, "match") is None
 
 
 def test_a_price_in_the_table_names_its_currency_its_page_and_its_day():

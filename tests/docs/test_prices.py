@@ -102,3 +102,11 @@ def test_option_price_has_the_list_price_where_there_is_one(page):
     for name, amount in re.findall(r"--price (\w+)=(\d[\d.]*)", text):
         known = list_price(name, "match") if name in FACTS else None
         assert known in (None, Decimal(amount)), f"{page.name}: {name} costs {known}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "line"), LINES)
+def test_price_was_read_within_the_last_180_days(name, line):
+    """Weekly, so that a price that grows old stops no change."""
+    age = dt.datetime.now(dt.UTC).date() - dt.date.fromisoformat(line["read"])
+    assert age.days <= 180, f"{name}: open {line['source']} and write the day of today"

@@ -185,15 +185,17 @@ def test_the_failover_table_is_generated():
 
 @pytest.mark.docs
 def test_the_charges_table_is_generated():
-    check_part("vendors/index.md", "charges", table_of_charges())
+    check_part("vendors/reference.md", "charges", table_of_charges())
 
 
 #: Tables of pages: page, module of docs/, name of the table.
 TABLES = [
+    ("vendors/index.md", "_feature_table", "costs"),
+    ("vendors/index.md", "_feature_table", "buying"),
     ("vendors/index.md", "_feature_table", "choice"),
     ("vendors/index.md", "_feature_table", "faces"),
-    ("vendors/index.md", "_feature_table", "features"),
-    ("vendors/index.md", "_feature_table", "limits"),
+    ("vendors/reference.md", "_feature_table", "features"),
+    ("vendors/reference.md", "_feature_table", "limits"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
     ("reference/mock.md", "_mock_tables", "faults"),
 ]
