@@ -1,4 +1,4 @@
-"""Generate the tables of docs/vendors/index.md and reference.md from backends and claims, as Markdown."""
+"""Generate the tables of docs/vendors/index.md and reference.md, as Markdown."""
 
 from __future__ import annotations
 

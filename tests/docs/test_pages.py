@@ -235,7 +235,8 @@ def test_each_vendor_has_its_facts_in_the_file_of_the_tables(name):
     assert cells == {"region", "leaves", "kept", "deleting", "trial", "price", "buying"}
 
 
-def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has():
+def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
     tables = importlib.import_module("_feature_table")
     shown = tables.table_of_costs()
     assert (
