@@ -20,6 +20,8 @@ IN_PARALLEL = -n $(WORKERS) --dist worksteal
 ORDINARY := not slow and not long and not system and not docs
 # Ignored folders are not even imported.
 IGNORED := --ignore=tests/system --ignore=tests/examples
+# The vendors' web SDKs, unmodified from npm.
+WEB := tests/system/test_web_sdks.py
 QUICK := -m "$(ORDINARY)" $(IGNORED)
 # Tests that keep a text in a file or in a page; test_examples.py is run in parallel, because each page is a test.
 GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.goldens|kit\.pages|kit\.stored_versions|\bscreens\b" --include="test_*.py" tests))
@@ -43,7 +45,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
+.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-web test-slips test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -98,7 +100,15 @@ schemas: $(VENV)/.dev  ## the mock's answers and our requests, judged by the ven
 test-system: $(VENV)/.dev  # tests that need chromium, node, PostgreSQL or strace; installs them with apt
 	@tests/system/packages.sh
 	@# The tests of a file share a browser, or a fresh environment.
-	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system tests/system
+	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system --ignore=$(WEB) tests/system
+
+test-web: $(VENV)/.dev  # the vendors' own web SDKs in a browser: weekly, and before a release; needs npm's registry
+	@tests/system/packages.sh
+	@$(PYTEST) $(BRIEF) $(PATIENT) -m system $(WEB)
+
+# SLIPS and SEED: how many, and which.
+test-slips: $(VENV)/.dev  # changes one place of the packages at a time, and lists the tests that fail: hours, weekly
+	@$(BIN)/python tests/kit/slips.py --count $(or $(SLIPS),30) $(if $(SEED),--seed $(SEED))
 
 test-lowest: $(VENV)/.uv  # the core, with the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m venv $(VENV)-lowest

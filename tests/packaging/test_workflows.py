@@ -291,3 +291,13 @@ def test_only_the_job_without_packages_may_write_and_no_recording_is_kept():
     assert "secrets" not in json.dumps({name: jobs[name] for name in ("images", "price")})
     assert jobs["vendors"]["environment"].startswith("vendor-")
     assert jobs["vendors"]["needs"] == "price"
+
+
+def test_web_sdks_run_weekly_and_not_with_each_change():
+    jobs = jobs_of("weekly.yml")
+    assert "make test-web" in [step.get("run") for step in jobs["web"]["steps"]]
+    assert set(jobs["issue"]["needs"]) == jobs.keys() - {"issue"}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    web = re.search(r"(?m)^WEB := (.+)$", makefile)[1]
+    assert (ROOT / web).is_file()
+    assert "--ignore=$(WEB) tests/system" in makefile
