@@ -39,6 +39,9 @@ OTHER_OPERATOR = {
 WORD = re.compile(r"[\w./-]+")
 #: Of one run of the tests. A slip may let a program wait for ever.
 MAX_RUN_S = 1500
+NO_END = "the tests do not end"
+NO_START = "the tests do not start"
+NO_RUN = {NO_END, NO_START}
 
 
 @attrs.frozen(kw_only=True)
@@ -157,9 +160,9 @@ def run_tests(folder, options):
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return ["no end within the time"]
+        return [NO_END]
     failed = re.findall(r"(?m)^(?:FAILED|ERROR) (\S+)", run.stdout)
-    return failed if failed or run.returncode == 0 else [f"pytest ended with {run.returncode}"]
+    return failed if failed or run.returncode == 0 else [NO_START]
 
 
 def tracked_files(*below):
@@ -183,7 +186,9 @@ def main():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, folder / path)
         # Such as those that ask git for the files: the copy has no history.
-        failing_before = set(run_tests(folder, options))
+        failing_before = {*run_tests(folder, options)}
+        if failing_before & NO_RUN:
+            sys.exit(f"Without a slip: {', '.join(failing_before)}.")
         for path, slip in draw(files, own.count, random.Random(own.seed)):
             failing = failing_tests(folder, path, slip, options)
             failed = [test for test in failing if test not in failing_before]

@@ -2,7 +2,7 @@
 
 import random
 
-from kit.slips import draw, failing_tests, slips_in
+from kit.slips import NO_START, draw, failing_tests, run_tests, slips_in
 
 MODULE = '''"""A text of "==" is left alone."""
 
@@ -75,3 +75,7 @@ def test_tests_that_fail_are_named_and_the_file_is_as_before(tmp_path):
     assert failed == ["test_limit.py::test_limit"]
     assert failing_tests(tmp_path, "limit.py", of_other, options) == []
     assert (tmp_path / "limit.py").read_text() == "LIMIT = 3\nOTHER = 5\n"
+
+
+def test_a_run_that_does_not_start_is_no_run_without_failures(tmp_path):
+    assert run_tests(tmp_path, ["no/such/tests"]) == [NO_START]
