@@ -9,15 +9,14 @@ import pytest
 from core.http.jobs import JobBackend, reply, served, verify
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import PROBE, REFERENCE, match_call, picture
-from kit.rawserver import RawServer, close, read_request
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import fault_listeners
 from facematch_core.base.deadline import SystemClock
-from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, retry_after_s, rows
+from facematch_core.http import HttpRequest, InconclusiveRow, retry_after_s
 from facematch_core.testing import ManualClock
 
 YES = fm.Charged.YES
@@ -71,47 +70,6 @@ class Later(JobBackend):
         )
 
 
-class GivesUp(Later):
-    """Does not catch what a poll is refused with, and has no patience of its own."""
-
-    def steps(self, request):
-        accepted = yield self.job()
-        request.clock.sleep(1)
-        reply = yield self.poll(f"{self.service_url}{accepted.headers['Location']}")
-        if reply.json()["state"] == "running":
-            raise fm.OutcomeUnknown("It is still running.")
-        return self.parse(request, reply)
-
-
-class Regrets(Later):
-    """Raises an error of its own once its job is accepted."""
-
-    def steps(self, request):
-        yield self.job()
-        raise fm.VendorUnavailable("Not today.", billing=fm.Billing(NO, "they say"))
-
-
-class SeesOther(Later):
-    """Does not expect 200 of a poll."""
-
-    def poll(self, url):
-        return attrs.evolve(super().poll(url), expects={202, 303})
-
-
-class Documents(Later):
-    """Its vendor says what a 404 means to a poll."""
-
-    error_table: ClassVar = rows([404], ErrorRow(fm.RequestRejected, NO, "documented", "refused"))
-
-
-class Unsendable(Later):
-    """Puts what it was answered where HTTP takes no such thing."""
-
-    def steps(self, request):
-        accepted = yield self.job()
-        yield self.job("poll", headers={"X-Job": accepted.json()["name"]}, charges=0)
-
-
 class Stray(Later):
     def steps(self, request):
         yield HttpRequest(url="https://evil.example/jobs", body=request.probe.data)
@@ -157,34 +115,6 @@ def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, dea
     is_lost(caught.value)
 
 
-def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
-    """In a failover, only the first byte of a member has an earlier deadline."""
-    with served(ACCEPTED, RUNNING, DONE) as server:
-        members = {
-            "first": fm.FaceVerifier(Later(base_url=server.url), clock=clock),
-            "spare": fm.FaceVerifier(Stray(base_url=server.url), clock=clock),
-        }
-        with fm.Failover(members, deadline_s=3, clock=clock) as failover:
-            assert failover.verify(PROBE, REFERENCE).is_match
-    assert clock.slept == [1.0, 1.0]
-
-
-def test_deadline_ends_steps_that_suppress_every_error(clock):
-    class Stubborn(Later):
-        def steps(self, request):
-            yield self.job()
-            for _ in range(99):
-                with contextlib.suppress(fm.VendorError):
-                    yield self.poll(f"{self.service_url}/jobs/7")
-                clock.advance(1)
-
-    with served(ACCEPTED, DOWN, DOWN, DOWN) as server:
-        with pytest.raises(fm.DeadlineExceeded, match="job-7") as caught:
-            verify(server, clock, Stubborn, deadline_s=2.5)
-        assert len(server.requests) == 4
-    is_lost(caught.value)
-
-
 def done(**job):
     return reply(200, {"state": "done", "similarity": 0.99, **job})
 
@@ -215,38 +145,6 @@ def test_response_for_another_job_is_rejected(clock, replies, says):
         verifier.reconcile(RECORD)
 
 
-@pytest.mark.parametrize(
-    ("backend_class", "replies", "error"),
-    [
-        (GivesUp, [RUNNING], fm.OutcomeUnknown),
-        (Later, [reply(402, {})], fm.OutcomeUnknown),
-        (Later, [reply(301, {})], fm.OutcomeUnknown),
-        (Regrets, [], fm.VendorUnavailable),
-        (Documents, [reply(404)], fm.RequestRejected),
-        (SeesOther, [DONE], fm.UnexpectedResponse),
-        (Later, [reply(200, {"state": "done"})], fm.UnexpectedResponse),
-        (Unsendable, [], fm.UnexpectedResponse),
-    ],
-)
-def test_accepted_job_is_charged_once_for_any_error(backend_class, replies, error):
-    ended = read(ACCEPTED, *replies, backend_class=backend_class)
-    assert type(ended) is error
-    assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
-    assert (ended.ids.vendor, ended.retryable) == ("job-7", False)
-
-
-@pytest.mark.parametrize("charged", [YES, NO, UNKNOWN])
-@pytest.mark.parametrize("status", [200, 400])
-def test_refusal_reported_by_a_poll_is_not_charged_again(charged, status):
-    class Polite(Later):
-        codes_in_200 = True
-        error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, charged, "documented")}
-
-    result = read(ACCEPTED, reply(status, {"job": "job-7", "code": "Hidden"}), backend_class=Polite)
-    assert (result.decision, result.warnings[0].code) == (fm.Decision.INCONCLUSIVE, NO_FACE.code)
-    assert (result.billing.charged, result.billing.charges) == (YES, 1)
-
-
 ANY = (RUNNING, DONE, BUSY, DOWN, OTHER, reply(200, {"state": ["done"]}), reply(303), reply(202))
 ANY += (reply(401, {}), reply(404), reply(422, {"code": "Hidden"}))
 
@@ -266,17 +164,6 @@ def test_job_is_charged_once_for_any_sequence_of_replies(replies):
         assert DONE in replies
 
 
-def test_job_that_was_not_accepted_is_not_reconcilable():
-    with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier = fm.FaceVerifier(Later(base_url=server.url))
-        verifier.verify(picture(), picture())
-    for error in (caught.value, read(DOWN)):
-        assert type(error) is fm.OutcomeUnknown
-        assert (error.billing.charged, error.reconcilable) == (UNKNOWN, False)
-        assert "reconcile" not in error.message
-        assert error.ids.vendor is None
-
-
 @pytest.mark.parametrize(
     "location",
     [
@@ -291,22 +178,6 @@ def test_location_of_another_origin_is_refused(location):
     ended = read(accepted(Location=location), DONE)
     assert type(ended) is fm.UnexpectedResponse
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
-
-
-def test_location_may_name_the_default_port():
-    backend = Later(base_url="https://mine.example", allow_base_url=True)
-    location = accepted(Location="https://Mine.example:443/jobs/7")
-    assert backend.read_reply(CALL, location, DONE).is_match
-
-
-@pytest.mark.parametrize("name", ["a\r\nX-Key: b", 7])
-def test_unsendable_poll_leaves_the_job_reconcilable(clock, name):
-    with (
-        served(reply(202, {"job": "job-7", "name": name})) as server,
-        pytest.raises(fm.OutcomeUnknown) as caught,
-    ):
-        verify(server, clock, Unsendable)
-    is_lost(caught.value)
 
 
 def test_reconcile_finds_a_job_by_its_vendor_id(clock):
@@ -360,39 +231,6 @@ def test_fetch_and_on_refusal_reject_requests_that_may_be_charged(method):
         Later().fetch(HttpRequest(method=method, url="https://api.jobs.example/"), call=None)
     with pytest.raises(fm.ConfigurationError):
         HttpRequest(method=method, url="https://api.jobs.example/", on_refusal="raise")
-
-
-def test_ctrl_c_during_a_wait_reports_the_job_id():
-    class Stopping(ManualClock):
-        def sleep(self, seconds):
-            raise KeyboardInterrupt
-
-    events = []
-    with served(ACCEPTED) as server, pytest.raises(KeyboardInterrupt):
-        verify(server, Stopping(), Later, on_event=events.append)
-    assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.CHARGED, "job-7")
-
-
-def test_retry_does_not_reuse_the_previous_attempts_job_id(clock):
-    class FreeFirst(Later):
-        def steps(self, request):
-            yield self.job("upload", charges=0, expects={200})
-            return self.parse(request, (yield self.job("ask", expects={200})))
-
-    events = []
-
-    def hear(event):
-        events.append(event)
-        if [each.kind for each in events].count(fm.EventKind.SENT) == 2:
-            events.clear()
-            raise KeyboardInterrupt
-
-    with served(reply(200, {"job": "upload-1"}), BUSY) as server:
-        backend = FreeFirst(base_url=server.url)
-        verifier = fm.FaceVerifier(backend, retry=fm.Retry(), clock=clock, on_event=hear)
-        with verifier, pytest.raises(KeyboardInterrupt):
-            verifier.verify(PROBE, REFERENCE)
-    assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.UNKNOWN, None)
 
 
 def test_plug_in_faults_are_passed_to_listeners(at_end):
