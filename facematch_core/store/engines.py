@@ -81,7 +81,8 @@ def create_engine(address: str) -> Engine:
     if problem is not None:
         raise _invalid_address(problem)
     refuse_async(engine)
-    _refuse_schema(engine)
+    if engine.dialect.name == "postgresql" and "schema" in engine.url.query:  # as Prisma has it
+        raise _invalid_address("schema is no option of PostgreSQL, but search_path in options")
     _set_connect_arguments(engine)
     if engine.dialect.name == "sqlite":
         _set_up_file(engine)
@@ -106,21 +107,7 @@ def _with_driver(address: str) -> str:
 def refuse_async(engine: Engine) -> None:
     """Raise `ConfigurationError` if the driver of an engine is asynchronous."""
     if engine.dialect.is_async:
-        raise ConfigurationError(
-            f"The driver {engine.driver} is asynchronous: use sqlite:///FILE or "
-            f"postgresql+psycopg://… ({install_command('postgres')})."
-        )
-
-
-def _refuse_schema(engine: Engine) -> None:
-    """Raise `ConfigurationError` for Prisma's option, which PostgreSQL's library does not know."""
-    schema = engine.url.query.get("schema")
-    if schema is None or engine.dialect.name != "postgresql":
-        return
-    raise ConfigurationError(
-        "Invalid store address (PostgreSQL has no option schema): leave schema=public out, or name "
-        "another schema by ?options=-csearch_path%3DNAME."
-    )
+        raise _invalid_address(f"the driver {engine.driver} is asynchronous")
 
 
 def _set_connect_arguments(engine: Engine) -> None:
