@@ -36,13 +36,34 @@ def test_every_supported_python_is_tested_and_gets_each_extra():
         assert f"python: {json.dumps(supported)}\n" in text, workflow
 
 
-def test_readme_begins_with_a_test_a_command_and_a_picture():
+def test_readme_begins_with_two_doors():
     text = README.read_text()
-    beginning = "\n".join(text.splitlines()[:35])
-    for word in ("(didit_mock)", "mock --door -- npm test", "console.png"):
+    beginning = "\n".join(text.splitlines()[:55])
+    for word in (
+        "mock --door --any-key -- npm test",
+        "console.png",
+        "facematch drill",
+        "(didit_mock)",
+    ):
         assert word in beginning
     for word in ("make demo", "make test", "Python 3.11", "100 MB"):
         assert word in text
+
+
+#: What a page installs from a copy of the project, up to a comment.
+OWN_INSTALL = re.compile(
+    r'pip install ("?\.(?:\[|"| ).*?|PATH_TO_FACEMATCH.*?)(?=`|  #|$)', re.MULTILINE
+)
+ALL = '".[all]" ./backends/facematch_local'
+#: A reader's own project, and what the image of an application needs.
+OTHER_INSTALLS = ('".[dev]"', '".[store]" fastapi python-multipart uvicorn')
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_each_page_has_the_one_line_that_installs_the_project(page):
+    """README's table has what is less."""
+    lines = {line.strip() for line in OWN_INSTALL.findall(page.read_text())}
+    assert lines <= {ALL, *OTHER_INSTALLS}
 
 
 def test_readme_lists_every_bundled_backend():
