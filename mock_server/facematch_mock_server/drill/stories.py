@@ -66,6 +66,7 @@ STORIES: Mapping[str, str] = {
     "begin,other,pass,hooks-reversed": "another person, then the customer: webhooks newest first",
     "begin,other,hooks-reversed,begin,pass": "a no with webhooks newest first, then a new try",
     "begin,other,hooks,begin,pass,hooks-reversed": "a no, then a yes whose webhooks are reversed",
+    "begin,expire,begin,pass,hooks-reversed": "a yes, then a webhook of the session before",
     "begin,pass,hooks-twice": "webhooks come twice",
     "begin,pass,hooks-race": "webhooks come twice at the same moment",
     "begin,pass,hooks-late": "webhooks come hours late",

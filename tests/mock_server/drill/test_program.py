@@ -143,3 +143,15 @@ def wait_until_it_listens(port):
             continue
         return
     raise AssertionError("it does not listen")
+
+
+@pytest.mark.slow
+def test_day_shrinks_a_mistake_to_a_story_of_few_steps(drill, port, tmp_path):
+    command = shop_command(port, tmp_path, "refuses after a failure")
+    answer = drill(command, "--customers", "20", "--seed", "3")
+    assert answer.exit_code == 1, answer.output
+    day = answer.stdout.partition("A day with 20 customers")[2]
+    stories = re.findall("--play '(.*?)'", day)
+    assert stories
+    assert all(len(story.split(",")) <= 5 for story in stories)
+    assert "it came in 10 of 10 replays" in day

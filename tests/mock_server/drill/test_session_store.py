@@ -1,0 +1,63 @@
+"""Our own applications pass the stories: a `SessionStore`, and the service of the examples."""
+
+import pytest
+from kit import store_shop
+
+from facematch_mock_server import MockServer, drill
+from facematch_mock_server.drill import STORIES
+from facematch_mock_server.drill.player import Application, Player
+from facematch_mock_server.drill.stories import playable
+
+VENDORS = ("didit", "onfido", "persona", "stripe", "sumsub", "veriff")
+COMPONENTS = ("azure", "rekognition")
+
+
+@pytest.fixture
+def shop(monkeypatch, tmp_path, vendor, open_shop):
+    """A shop at a vendor's mock; `play` plays a story with it."""
+    with MockServer(vendor=vendor) as mock:
+        secret = mock.live_key if vendor == "veriff" else "whsec_of_the_shop"
+        store_shop.set_variables(monkeypatch, mock, vendor, secret, tmp_path)
+        mock.control.sessions.document(full_name=store_shop.ADA)
+        opened = open_shop(tmp_path)
+        opened.ways = {
+            "begin": opened.begin,
+            "state": opened.state,
+            "webhook": None if vendor in COMPONENTS else opened.receive,
+            "secret": secret,
+            "job": opened.job,
+        }
+        opened.player = Player(mock.of(vendor), Application(**opened.ways, once=["booked"]))
+        opened.mock = mock
+        yield opened
+        opened.close()
+
+
+def look_in_view(folder):
+    return store_shop.StoreShop(folder, looks_in_view=True)
+
+
+def look_in_worker(folder):
+    return store_shop.StoreShop(folder, looks_in_view=False)
+
+
+def service(_):
+    return store_shop.ServiceShop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("open_shop", [look_in_view, look_in_worker, service])
+@pytest.mark.parametrize("vendor", [*VENDORS, *COMPONENTS])
+def test_our_own_applications_pass_every_story(shop):
+    failures = {}
+    for story in playable(STORIES, shop.player.find_obstacles()):
+        failures[story] = shop.player.play([(0, step) for step in story.split(",")])
+    assert {story: found for story, found in failures.items() if found} == {}
+
+
+@pytest.mark.parametrize("open_shop", [look_in_view])
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("story", ["begin,other,hooks,begin,pass,hooks-reversed"])
+def test_a_session_store_passes_at_every_vendor(shop, story):
+    ways = {**shop.ways, "once": ["booked"]}
+    assert drill.play(story, mock=shop.mock, **ways) == []
