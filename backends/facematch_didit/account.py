@@ -22,15 +22,14 @@ from facematch_core import (
     ConfigurationError,
     InvalidRequest,
     Secret,
-    SessionRecord,
 )
+from facematch_core.backend import DeleteKeptRequest
 from facematch_core.backend.session_types import Deletion
 from facematch_core.call.verdict import apply_rules
 
 from .backend import DiditBackend
 from .records import Id, SessionDecision, check_id, fetch, fetch_decision
-from .sessions import DeleteById
-from .words import NAME, read_object
+from .words import read_object
 
 
 class DiditAccount:
@@ -133,16 +132,10 @@ class DiditAccount:
         mismatch = self._backend.find_mismatch()
         if mismatch is not None:
             raise mismatch
-        clock = self._backend.client.clock
-        record = SessionRecord(
-            backend=NAME,
-            subject_ref="",
-            purpose="",
-            expects=(),
-            planned_at=clock.now(),
-            session_id=check_id(session_id),
+        request = DeleteKeptRequest(
+            session_id=check_id(session_id), clock=self._backend.client.clock
         )
-        return self._backend.delete_session(DeleteById(record=record, clock=clock))
+        return self._backend.delete_kept(request)
 
 
 def _read_balance(body: object, _: object) -> Decimal:

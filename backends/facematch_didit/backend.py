@@ -22,6 +22,7 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     Capabilities,
+    DeleteKeptRequest,
     DeleteRequest,
     ImageLimits,
     PictureRequest,
@@ -32,7 +33,7 @@ from facematch_core.backend import (
     StartRequest,
     VendorCopy,
 )
-from facematch_core.backend.session_types import SessionHint
+from facematch_core.backend.session_types import Deletion, SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import (
@@ -247,6 +248,12 @@ class DiditBackend(ApiKeyBackend):
 
     def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
         return sessions.delete_steps(self, request)
+
+    def delete_kept(self, request: DeleteKeptRequest) -> Deletion:
+        return self.run_call(request, Deletion)
+
+    def delete_kept_steps(self, request: DeleteKeptRequest) -> DeleteSteps:
+        return sessions.delete_by_id(self, request.session_id)
 
     def receive_session(
         self, body: bytes, headers: Mapping[str, str], now: datetime

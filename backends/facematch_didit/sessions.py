@@ -346,11 +346,6 @@ def _read_review_reasons(
 # --- delete ---
 
 
-@attrs.frozen(kw_only=True)
-class DeleteById(DeleteRequest):
-    """A request from `DiditAccount` to delete a session by its id, even another program's."""
-
-
 #: Whether Didit keeps the face, by `face_retention_outcome`; unknown for other values.
 _FACE_KEPT = {"retained_with_user": True, "deleted": False, "none": False}
 
@@ -367,29 +362,29 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
         if not session_ids:
             raise http.not_listed(words.NAME)
         for session_id in session_ids:
-            deletion = yield from _delete(backend, session_id)
+            deletion = yield from delete_by_id(backend, session_id)
         return deletion
-    if not isinstance(request, DeleteById):
-        try:
-            reply = yield _session_request(backend, record.session_id, "decision")
-        except errors.SessionNotFound:
-            return Deletion(state=DeletionState.NOT_THERE)
-        session_id = reply.at("session_id")
-        is_ours = (
-            str(session_id).lower() == record.session_id.lower()
-            and _OurMetadata.read(reply.at("metadata")).record_id == record.id
+    try:
+        reply = yield _session_request(backend, record.session_id, "decision")
+    except errors.SessionNotFound:
+        return Deletion(state=DeletionState.NOT_THERE)
+    session_id = reply.at("session_id")
+    is_ours = (
+        str(session_id).lower() == record.session_id.lower()
+        and _OurMetadata.read(reply.at("metadata")).record_id == record.id
+    )
+    if session_id is not None and not is_ours:
+        raise errors.SessionMismatch(
+            "The session does not have the id of this record: nothing was deleted. "
+            "DiditAccount.delete deletes a session by its id alone.",
+            backend=words.NAME,
+            field="record_id",
         )
-        if session_id is not None and not is_ours:
-            raise errors.SessionMismatch(
-                "The session does not have the id of this record: nothing was deleted. "
-                "DiditAccount.delete deletes a session by its id alone.",
-                backend=words.NAME,
-                field="record_id",
-            )
-    return (yield from _delete(backend, record.session_id))
+    return (yield from delete_by_id(backend, record.session_id))
 
 
-def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
+def delete_by_id(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
+    """Delete a session by its id, even another program's."""
     try:
         # Supported since August 2026. Without it, an account policy may keep a face template.
         options = {"retain_face_embeddings": False}

@@ -34,6 +34,7 @@ from .base import (
     secret_or_none,
 )
 from .requests import (
+    DeleteKeptRequest,
     DeleteRequest,
     LivenessRequest,
     MatchRequest,
@@ -60,6 +61,7 @@ __all__ = [
     "SMALLER_FACE_MATCHED",
     "Backend",
     "Capabilities",
+    "DeleteKeptRequest",
     "DeleteRequest",
     "DocumentHolder",
     "FacePair",

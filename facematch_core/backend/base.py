@@ -26,6 +26,7 @@ from facematch_core.models import LivenessResult, MatchResult
 
 from .kinds import AcceptedTypes, accepted_types, describe_type, describe_value, type_hints
 from .requests import (
+    DeleteKeptRequest,
     DeleteRequest,
     LivenessRequest,
     MatchRequest,
@@ -259,6 +260,19 @@ class Backend(abc.ABC):
     def delete_session(self, request: DeleteRequest) -> Deletion:
         """Delete a session; errors: see `read_session`."""
         raise errors.Unsupported.of_operation(self.name, request.operation)
+
+    def delete_kept(self, request: DeleteKeptRequest) -> Deletion:
+        """Delete what the vendor stored of a call with `Retention.KEEP`.
+
+        Raises:
+            Unsupported: by default.
+            VendorError: it could not be deleted.
+        """
+        raise errors.Unsupported(
+            f"The backend {self.name} cannot delete a stored call.",
+            backend=self.name,
+            what="delete",
+        )
 
     def receive_session(
         self, body: bytes, headers: Mapping[str, str], now: dt.datetime

@@ -21,6 +21,7 @@ from facematch_core.models import Billing
 from .session_types import Deletion, SessionReading, SessionRecord
 
 __all__ = [
+    "DeleteKeptRequest",
     "DeleteRequest",
     "LivenessRequest",
     "MatchRequest",
@@ -174,6 +175,21 @@ class DeleteRequest(Request):
     operation = models.Operation.SESSION
     is_billed = False
     handler = Handler(method="delete_session", steps="delete_steps", result_type=Deletion)
+
+
+@attrs.frozen(kw_only=True)
+class DeleteKeptRequest(Request):
+    """Delete what the vendor stored of a call with `Retention.KEEP`.
+
+    Attributes:
+        session_id: `Ids.session` of the call's result.
+    """
+
+    session_id: str
+
+    operation = models.Operation.SESSION
+    is_billed = False
+    handler = Handler(method="delete_kept", steps="delete_kept_steps", result_type=Deletion)
 
 
 @attrs.frozen(kw_only=True)

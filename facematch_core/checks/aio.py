@@ -135,5 +135,11 @@ class AsyncCheckStore(Awaited):
     reconcile = awaited(CheckStore.reconcile)
     """Search for the checks with unknown outcomes; see `CheckStore.reconcile`."""
 
+    erase = awaited(CheckStore.erase)
+    """Delete all checks of a person; see `CheckStore.erase`."""
+
+    forget = awaited(CheckStore.forget)
+    """Delete old checks; see `CheckStore.forget`."""
+
     close_begun_before = awaited(CheckStore.close_begun_before)
     """Close unused checks after a restore; see `CheckStore.close_begun_before`."""

@@ -49,6 +49,7 @@ CHECKS: Final = sa.Table(
     sa.Column("lease", sa.String(64)),
     sa.Column("lease_until", sa.Double, nullable=False),
     sa.Column("used_at", sa.Double),
+    sa.Column("face_kept", sa.Boolean),
     # Of two processes that saw the same rows of a case, one begins a check.
     sa.UniqueConstraint("case_key", "place"),
 )
@@ -77,6 +78,7 @@ class CheckRow:
         lease: A random id of the process that makes the check.
         lease_until: Until when it may be making it.
         used_at: When `use` returned True, or None.
+        face_kept: True if the vendor kept the face when the check was deleted there; else None.
     """
 
     id: str
@@ -95,6 +97,7 @@ class CheckRow:
     lease: str | None
     lease_until: float
     used_at: float | None
+    face_kept: bool | None
 
     def read_call(self) -> CallRecord | None:
         return _read(CallRecord, self.call)

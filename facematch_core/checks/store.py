@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
 
 import attrs
 
 from facematch_core import errors
+from facematch_core.backend.session_types import Erased
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import check_text, load_images
 from facematch_core.call.verdict import CallOptions
@@ -21,10 +23,10 @@ from facematch_core.models import (
     Retention,
 )
 from facematch_core.resilience import Retry
-from facematch_core.sessions.table import Case, key_of
+from facematch_core.sessions.table import Case, key_of, subject_key
 from facematch_core.verifier.verifier import Picture, Verifier
 
-from . import making
+from . import erasing, making
 from .table import OPERATIONS, CheckTable, StoredCheck
 
 if TYPE_CHECKING:
@@ -298,6 +300,31 @@ class CheckStore:
             except errors.FaceMatchError as error:
                 logger.warning("Check %s: %s: %s", row.id, type(error).__name__, error)
         return tuple(searches)
+
+    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+        """Delete all checks of a person who leaves: what a vendor keeps of them, then here.
+
+        All rows are closed first, so no `use` is True from then on, even if the vendor is down.
+        Record your payout first: an erased case can be used again. Call it again until each check
+        `is_done_here`; then it returns ().
+
+        Returns:
+            What became of each call, without the person: evidence to store.
+        """
+        return erasing.erase(
+            self._table, self._table.columns.subject_key == subject_key(subject_ref)
+        )
+
+    def forget(self, days: float) -> tuple[Erased, ...]:
+        """Delete the checks that were begun `days` or more ago, as `erase`. Run it daily.
+
+        Raises:
+            InvalidRequest: `days` is not a number of 0 or more.
+        """
+        if type(days) not in (int, float) or not 0 <= days < math.inf:
+            raise errors.InvalidRequest("days must be a number of 0 or more.")
+        is_old = self._table.columns.begun_at <= self._table.now() - days * 86_400
+        return erasing.erase(self._table, is_old)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.

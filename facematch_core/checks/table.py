@@ -240,7 +240,7 @@ def refuse_open_transaction(engine: Engine) -> None:
 
 
 def answers_of(result: Any) -> list[Answer]:
-    """Return the results of the calls of a check, in the order of the calls."""
+    """Return the results of the calls of a check, in the order of the calls; none for None."""
     if not isinstance(result, LiveMatchResult):
-        return [result]
+        return [] if result is None else [result]
     return [answer for answer in (result.liveness, result.match) if answer is not None]

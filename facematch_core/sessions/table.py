@@ -187,7 +187,7 @@ class SessionTable:
                 error,
             )
         else:
-            reason = _reason_to_stay(deletion)
+            reason = reason_to_stay(deletion)
             if deletion is not None:
                 face_is_gone = deletion.face_is_gone
                 is_done = deletion.state is not DeletionState.REQUESTED
@@ -272,7 +272,7 @@ class SessionTable:
         )
 
 
-def _reason_to_stay(deletion: Deletion | None) -> str | None:
+def reason_to_stay(deletion: Deletion | None) -> str | None:
     """Return why the face may stay at a vendor that was asked to delete a session."""
     if deletion is None:
         return "its start was lost: a session may stay at the vendor until it expires there"

@@ -1,0 +1,141 @@
+"""Erase checks of a `CheckStore`: what `Retention.KEEP` left at the vendor, then the rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend.session_types import Deletion, DeletionState, Erased
+from facematch_core.call.run import CallRunner, call_runners
+from facematch_core.models import Environment, Reconciled, Retention
+from facematch_core.sessions.table import reason_to_stay
+
+from .table import CheckTable, answers_of
+
+if TYPE_CHECKING:
+    from .rows import CheckRow
+
+logger = logging.getLogger("facematch")
+
+#: Seconds after which a call that the vendor's records do not contain was never executed. OURS.
+_NEVER_EXECUTED_S: Final = 3600.0
+
+
+def erase(table: CheckTable, *conditions: Any) -> tuple[Erased, ...]:
+    """Close the rows that meet all conditions, so that none is used, then erase each."""
+    closed = table.update(*conditions, case_key=None, open_case_key=None, lease=None)
+    erased = []
+    for row in closed:
+        of_row = _erase_row(table, row)
+        is_done = all(each.is_done_here for each in of_row)
+        if is_done:
+            table.run(table.rows.remove, table.columns.id == row.id)
+        erased += [attrs.evolve(each, is_done_here=is_done) for each in of_row]
+    for each in erased:
+        if each.reason is not None:
+            logger.warning("Check %s: %s.", each.record_id, each.reason)
+    return tuple(erased)
+
+
+def _erase_row(table: CheckTable, row: CheckRow) -> list[Erased]:
+    """Delete what the vendors keep of a check; return what became of each call that was sent."""
+    result = row.read_result()
+    answers = answers_of(row.read_liveness() if result is None else result)
+    erased = [_erase_call(table, row, each.backend, each.ids.session) for each in answers]
+    if row.call is not None:
+        erased.append(_erase_lost_call(table, row))
+    return erased
+
+
+def _erase_lost_call(table: CheckTable, row: CheckRow) -> Erased:
+    """Delete what the vendor keeps of a call whose answer is not known."""
+    call = row.read_call()
+    backend = "unknown" if call is None else call.backend
+    if call is None or row.lease_until > table.now():
+        return _erased(table, row, backend, None, "its call is under way", is_done=False)
+    if call.retention is not Retention.KEEP:
+        return _erase_call(table, row, backend, None)
+    try:
+        found = table.verifier.reconcile(call)
+    except errors.FaceMatchError as error:
+        return _erased(table, row, backend, None, _not_deleted(error), is_done=False)
+    if found.result is not None:
+        return _erase_call(table, row, backend, found.result.ids.session)
+    is_late = table.now() - row.begun_at > _NEVER_EXECUTED_S
+    is_done = is_late or found.outcome is Reconciled.CANNOT_KNOW
+    reason = "the vendor's records do not show whether its call was executed"
+    return _erased(table, row, backend, None, reason, is_done=is_done)
+
+
+def _erase_call(table: CheckTable, row: CheckRow, backend: str, session_id: str | None) -> Erased:
+    """Delete what the vendor keeps of a call."""
+    runners = call_runners(table.verifier.runner)
+    asked = [runner for runner in runners if runner.backend.name == backend]
+    if not asked:
+        reason = "this store was opened without its backend"
+        return _erased(table, row, backend, session_id, reason, is_done=False)
+    if session_id is None:
+        return _erase_unkept(table, row, asked[0])
+    deletion: Deletion | None = None
+    try:
+        for runner in asked:  # of several accounts
+            deletion = runner.delete_kept(session_id)
+            if deletion.state is not DeletionState.NOT_THERE:
+                break
+    except errors.Unsupported:
+        erased = _erased(table, row, backend, session_id, "its vendor cannot delete it")
+        return attrs.evolve(erased, face_is_gone=False)
+    except errors.FaceMatchError as error:
+        return _erased(table, row, backend, session_id, _not_deleted(error), is_done=False)
+    assert deletion is not None  # noqa: S101 - one was asked
+    if deletion.face_kept:
+        # Another call finds nothing any longer, and the face stays.
+        table.update(table.columns.id == row.id, face_kept=True)
+    elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
+        deletion = attrs.evolve(deletion, face_kept=True)
+    is_done = deletion.state is not DeletionState.REQUESTED
+    erased = _erased(table, row, backend, session_id, reason_to_stay(deletion), is_done=is_done)
+    return attrs.evolve(
+        erased,
+        state=deletion.state,
+        vendor_word=deletion.vendor_word,
+        face_is_gone=deletion.face_is_gone,
+    )
+
+
+def _erase_unkept(table: CheckTable, row: CheckRow, runner: CallRunner) -> Erased:
+    """Return what became of a call that the vendor was not asked to keep."""
+    name = runner.backend.name
+    is_local = runner.backend.environment is Environment.LOCAL
+    if is_local or Retention.KEEP in runner.backend.capabilities.retention:
+        return attrs.evolve(_erased(table, row, name, None, None), face_is_gone=True)
+    reason = "the vendor was not asked to keep it, and has no such choice: see its terms"
+    return _erased(table, row, name, None, reason)
+
+
+def _not_deleted(error: errors.FaceMatchError) -> str:
+    # Without the error's message, which may quote the vendor.
+    return f"it was not deleted at the vendor: {type(error).__name__}"
+
+
+def _erased(
+    table: CheckTable,
+    row: CheckRow,
+    backend: str,
+    vendor_id: str | None,
+    reason: str | None,
+    *,
+    is_done: bool = True,
+) -> Erased:
+    return Erased(
+        record_id=row.id,
+        backend=backend,
+        vendor_id=vendor_id,
+        at=dt.datetime.fromtimestamp(table.now(), dt.UTC),
+        is_done_here=is_done,
+        reason=reason,
+    )
