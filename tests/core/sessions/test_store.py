@@ -114,10 +114,10 @@ def test_webhook_sets_its_session_due(shop):
     shop.vendor.finish()
     assert shop.store.look() == ()
     for _ in range(2):  # the vendor delivers it again
-        assert shop.hear(session_id="s-1") == 0
+        assert shop.hear(session_id="s-1") == 1
         assert shop.states_seen() == [STATE.DECIDED]
     assert [shop.use() for _ in range(2)] == [True, False]
-    assert shop.hear(session_id="s-1") == 0
+    assert shop.hear(session_id="s-1") == 1
     shop.store.look()
     assert not shop.use()
 
