@@ -200,8 +200,8 @@ def size_of(table: Answers) -> model.SampleSize:
     )
 
 
-def _why_reversed(table: Answers) -> str | None:
-    """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
+def _separation_of(table: Answers) -> model.Separation | None:
+    """Return how far the scores of mated pairs lie above the others; None without both kinds."""
     mated, non_mated = table.sorted_scores
     if not table.is_scored or not len(mated) or not len(non_mated):
         return None
@@ -209,14 +209,19 @@ def _why_reversed(table: Answers) -> str | None:
     # scores count as half.
     lower = np.searchsorted(non_mated, mated, "left").mean()
     lower_or_equal = np.searchsorted(non_mated, mated, "right").mean()
-    share_higher = (lower + lower_or_equal) / (2 * len(non_mated))
+    auc = float(lower + lower_or_equal) / (2 * len(non_mated))
     # Pairs that share people are not independent: count no more pairs than people.
     people = len(table.people.numbers)
     mated_count = min(people, len(mated))
     other_count = min(people, len(non_mated))
     standard_error = math.sqrt((mated_count + other_count + 1) / (12 * mated_count * other_count))
     # 95 % confidence, one-sided.
-    if share_higher + 1.645 * standard_error >= 0.5:
+    return model.Separation(auc=auc, at_most=min(1.0, auc + 1.645 * standard_error))
+
+
+def _why_reversed(table: Answers, separation: model.Separation | None) -> str | None:
+    """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
+    if separation is None or separation.at_most >= 0.5:
         return None
     return (
         f"Mated pairs of {table.name} score lower than the rest. If 1 means two people, name "
@@ -233,6 +238,7 @@ class _Judging:
         rates: The rates of the system at any threshold.
         is_scored: Whether it returns scores.
         why_not: Why no threshold can be chosen, or None.
+        separation: How far the scores of mated pairs lie above the others, or None.
         why_reversed: Why it gets no verdict, or None.
         at_default: The point of its own decisions, or None.
         at_fmrs: A point for each common FMR; empty until `choose` is called, and without scores.
@@ -243,7 +249,8 @@ class _Judging:
         self.table = table
         self.rates = stats.Rates(table, confidence)
         self.is_scored, self.why_not = _has_threshold(table)
-        self.why_reversed = _why_reversed(table)
+        self.separation = _separation_of(table)
+        self.why_reversed = _why_reversed(table, self.separation)
         self.at_default = _default_point(self.rates)
         self.at_fmrs: list[model.PointAt] = []
         self.at_required: model.PointAt
@@ -343,6 +350,7 @@ class _Judging:
             histogram=histogram,
             score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
             concentration=concentration,
+            separation=self.separation,
             service=service,
             year=self._year(service, traffic),
             groups=groups,

@@ -30,6 +30,9 @@ ENOUGH_PEOPLE_IN_STUDY: Final = 50
 #: If a lower share of the scores of one backend is the same, another model gave them.
 SHARE_OF_SAME_SCORES: Final = 0.01
 
+#: Scores with a lower AUC hardly tell mated pairs from others: matchers of faces reach 0.9 or more.
+HARDLY_APART: Final = 0.75
+
 #: Placeholder for the names of systems in a caveat, so that equal texts can be merged.
 _NAMES: Final = "\0"
 
@@ -56,7 +59,7 @@ def with_sentences(
     return attrs.evolve(
         evaluation,
         headline=_headline(evaluation, non_mated_pairs),
-        limit=_limit(evaluation),
+        limit=" ".join([*_doubts_about_scores(evaluation), *_limits(evaluation)]) or None,
         caveats=tuple(
             _caveats(
                 evaluation,
@@ -370,8 +373,21 @@ def _describe_year(system: System, year: Year, traffic: Traffic) -> str:
     return text
 
 
-def _limit(evaluation: Evaluation) -> str | None:
-    """Return the highest upper bound of an FMR in one sentence, if it is above the required FMR."""
+def _doubts_about_scores(evaluation: Evaluation) -> Iterator[str]:
+    """Yield a sentence on each system whose scores hardly tell mated pairs from others."""
+    for system in evaluation.systems:
+        separation = system.separation
+        if system.at_required and separation and separation.at_most < HARDLY_APART:
+            yield (
+                f"The scores of {system.name} hardly tell mated pairs from others: in only "
+                f"{100 * separation.auc:.0f} % of cases, a mated pair scores higher than another. "
+                "Check the columns of scores and labels: the confidence of a prediction is no "
+                "score, because it is high for strangers, too."
+            )
+
+
+def _limits(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the highest upper bound of an FMR in one sentence, if it is above the required FMR."""
     highest = None
     highest_bound = evaluation.required_fmr
     for system in evaluation.systems:
@@ -381,15 +397,16 @@ def _limit(evaluation: Evaluation) -> str | None:
                 highest = system
                 highest_bound = bound
     if highest is None or highest.point is None:
-        return None
+        return
     of_system = f" of {highest.name}" if len(evaluation.systems) > 1 else ""
     warning = f"the true FMR may be as high as {numbers.one_in_at_least(highest_bound)}."
     errors = highest.point.fmr.errors
     if errors and highest.point.chosen_on == "evaluation":
         matches = counted(errors, "false match", "false matches")
-        return f"The threshold{of_system} rests on only {matches}; {warning}"
+        yield f"The threshold{of_system} rests on only {matches}; {warning}"
+        return
     matches = counted(errors, "false match was seen at", "false matches were seen at")
-    return f"{matches} the threshold{of_system}; {warning}"
+    yield f"{matches} the threshold{of_system}; {warning}"
 
 
 def _caveats(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,6 +17,7 @@ from .attributes import first_values
 from .cells import (
     NUMBER,
     NUMBER_ADVICE,
+    TEXT,
     distinct_words,
     first_rows,
     is_filled,
@@ -48,6 +50,9 @@ _FAILED_CALL: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: A name that is a number, also with thousands separators or an exponent.
+_ID: Final = r"([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.][0-9]+)?([eE][+]?[0-9]{1,2})?"
+
 #: Maximum number of distinct values or words that may mean a missing score.
 _MOST_MARKS: Final = 3
 
@@ -65,6 +70,8 @@ def problems_of_cells(
     for column in file.score_columns:
         numbers = lines["score"].to_numpy()
         yield from _words_among_scores(file, cells[column], numbers)
+        if not any(map(np.isnan, file.missing_score_numbers)):
+            yield from _thousands_or_decimals(cells[column], numbers)
         if not file.missing_score_numbers:
             yield from _missing_score_numbers(column, numbers)
             yield from _scores_beside_failures(file, cells, numbers)
@@ -154,6 +161,37 @@ def _explain_words(file: SourceTable, column: str, unexplained: list[str]) -> st
     threshold = _shortest(float(limit[1]))
     below = format_argument("below", {file.name: threshold})
     return f"if the vendor omits scores below {threshold}, use {no_scores} {below}"
+
+
+def _thousands_or_decimals(cells: pd.Series, numbers: NDArray[np.float64]) -> Iterator[Problem]:
+    """Yield a problem if points or commas read as decimal may separate thousands: 7.123 beside 850.
+
+    With decimals, some numbers would have another number of them, or be below 1.
+    """
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return
+    words = words_of(cells)
+    texts = pd.Series(distinct_words(words), dtype=TEXT)
+    texts = texts[texts.str.fullmatch("[-+]?[0-9.,]+")]
+    is_separated = texts.str.fullmatch("[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}")
+    is_below_1000 = texts.str.fullmatch("[-+]?[0-9]{1,3}")
+    if not is_separated.any() or not is_below_1000.any():
+        return
+    if not (is_separated | is_below_1000).all():
+        return
+    separated = str(texts[is_separated].iloc[0])
+    whole = str(texts[is_below_1000].iloc[0])
+    mark = "point" if "." in separated else "comma"
+    number = re.sub("[.,]", "", separated)
+    rows = np.flatnonzero(is_one_of(words, [str(text) for text in texts[is_separated]]))
+    if abs(numbers[rows[0]]) >= 1000:
+        return
+    yield Problem(
+        f"{cells.name} is {separated!r}, and {whole!r} on another line: is the {mark} one of "
+        f"thousands? Then write {number}; if it is a decimal {mark}, use "
+        f"{format_argument('no_scores', [np.nan])}",
+        rows,
+    )
 
 
 def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator[Problem]:
@@ -291,7 +329,19 @@ def _contradictions_of_answers(
 
 
 def _problems_of_people(file: SourceTable, lines: pd.DataFrame) -> Iterator[Problem]:
-    """Yield problems: labels that contradict the people, and pictures compared with themselves."""
+    """Yield problems: labels that contradict the people, and pictures compared with themselves.
+
+    Also numbers among the names that are written in two forms, and names of which none is equal.
+    """
+    for ends in (PEOPLE, PICTURES):
+        if file.has_all(ends):
+            yield from _ids_in_two_forms(file, words_in(lines, ends[0]), ends)
+    if "is_mated" in lines and not file.has_any(LABELS) and not lines["is_mated"].any():
+        columns = " and ".join(repr(file.column_of[end][:60]) for end in PEOPLE)
+        yield Problem(
+            f"no line has the same name in {columns}, so no pair would be mated: write the names "
+            f"in one form, or add a column of labels ({LABELS[0]})"
+        )
     for field in LABELS:
         if field in lines:
             yield from _problems_of_labels(file, lines, field)
@@ -305,6 +355,33 @@ def _problems_of_people(file: SourceTable, lines: pd.DataFrame) -> Iterator[Prob
                 "the folder, too"
             ),
         )
+
+
+def _ids_in_two_forms(
+    file: SourceTable, words: pd.Categorical, ends: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield a problem if a number among the names is written as 7 and as 7.0, 007 or 7e+00.
+
+    pandas writes whole numbers as 7.0 if a cell of their column is empty, and drops leading zeros.
+    `words` are those of both `ends`.
+    """
+    if pd.api.types.is_integer_dtype(words.categories.dtype):
+        return
+    names = pd.Series(words.categories, dtype=TEXT)
+    numbers = names[names.str.fullmatch(_ID)]
+    if numbers.str.fullmatch("0|[1-9][0-9]*").all():
+        return
+    form_of_number: dict[Decimal, str] = {}
+    for name in map(str, numbers):
+        number = Decimal(name.replace(",", ""))
+        form = form_of_number.setdefault(number, name)
+        if form != name:
+            columns = " and ".join(repr(file.column_of[end][:60]) for end in ends)
+            yield Problem(
+                f"{columns} have both {form[:60]!r} and {name[:60]!r}: pandas adds .0 to the ids "
+                "of a column with an empty cell, and drops leading zeros; write each id in one form"
+            )
+            return
 
 
 def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> Iterator[Problem]:

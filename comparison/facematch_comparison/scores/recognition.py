@@ -38,6 +38,7 @@ from .columns import (
     is_nested_score,
     is_of_comparison,
     is_own_name,
+    last_part,
     plain,
 )
 from .files import SEPARATE, Tables
@@ -61,6 +62,11 @@ _OTHER_QUANTITY: Final = re.compile(
     r"height|latitude|longitude|quality",
     re.IGNORECASE,
 )
+
+#: Names, in the form that `plain` returns, of a score and of a column beside it: the score may be
+#: the confidence of a prediction, which is high for two people, too.
+_CONFIDENCE: Final = re.compile("confidence(score|%)?|conf")
+_PREDICTION: Final = re.compile("(y)?pred(icted|iction)?(s|label|class|result)?|ypred")
 
 #: The fewest different numbers in a column that may have scores.
 _FEWEST_SCORES: Final = 10
@@ -88,6 +94,10 @@ def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> N
     if not missing and len(files) > 1:
         missing = _missing_to_join(files, questions)
     questions.update(missing)
+    for file in files:
+        question = _question_of_confidence(file)
+        if question is not None:
+            questions[_key(files, file, "score")] = question
     possible_scores = _columns_that_may_be_scores(cells_of)
     if possible_scores:
         questions["score"] = (
@@ -236,6 +246,21 @@ def _assign_known_columns(file: SourceTable) -> dict[str, str]:
         file.assign(field, chosen)
         file.skipped_columns += [column for column in columns if column != chosen]
     return questions
+
+
+def _question_of_confidence(file: SourceTable) -> str | None:
+    """Ask whether a score is the confidence of a prediction in another column; or None."""
+    if "score" in file.fields_named:
+        return None
+    predictions = [column for column in file.header if _PREDICTION.fullmatch(plain(column))]
+    for column in file.score_columns:
+        if predictions and _CONFIDENCE.fullmatch(plain(last_part(column))):
+            return (
+                f"is {column[:60]!r} how similar both faces are, or the confidence of "
+                f"{predictions[0][:60]!r}, which is high for two people, too? Name the similarity "
+                "as score"
+            )
+    return None
 
 
 def _question_of_choice(file: SourceTable, field: str, columns: Sequence[str]) -> str:

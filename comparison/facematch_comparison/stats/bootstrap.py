@@ -70,9 +70,8 @@ class Draws:
         if key not in self._drawn_pairs:
             with_pairs = np.flatnonzero(pairs_of_each)
             # Not `@`: OpenBLAS starts threads for it, which cost more than such a sum.
-            self._drawn_pairs[key] = np.einsum(
-                "db,d->b", self.of_each[with_pairs], pairs_of_each[with_pairs]
-            )
+            sums: Floats = np.einsum("db,d->b", self.of_each[with_pairs], pairs_of_each[with_pairs])
+            self._drawn_pairs[key] = sums
         return self._drawn_pairs[key]
 
 
@@ -248,7 +247,8 @@ class MatedPairs:
         further = draws.of_each[self._indexes[fewest:most]]
         further *= np.arange(fewest, most)[:, None] < rejected
         errors = errors + further.sum(axis=0)
-        return np.divide(errors, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        rates: Floats = np.full(len(pairs), np.nan)
+        return np.divide(errors, pairs, out=rates, where=pairs > 0)
 
 
 def redraw(

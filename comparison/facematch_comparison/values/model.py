@@ -448,6 +448,20 @@ class Service:
     cost_per_verified: float | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Separation:
+    """How far the scores of mated pairs lie above those of the others.
+
+    Attributes:
+        auc: Share of all couples of a mated and a non-mated pair in which the mated pair scores
+            higher; equal scores count as half.
+        at_most: Upper bound of `auc`, with 95 % confidence.
+    """
+
+    auc: float
+    at_most: float
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class System:
     """A vendor, model or configuration in a comparison.
@@ -467,6 +481,7 @@ class System:
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
         concentration: How much `at_required`, or else `at_default`, depends on a few people. None
             if no pair determines the threshold, or if there are no false matches.
+        separation: How far scores of mated pairs lie above the others; None without scores of both.
         year: Expected errors and their cost, at the threshold of `point`; None without `Traffic`,
             or if a rate is unknown.
     """
@@ -492,6 +507,7 @@ class System:
     group_differences: tuple[GroupDifference, ...] = ()
     histogram: Histogram | None = None
     year: Year | None = None
+    separation: Separation | None = None
 
     @property
     def point(self) -> OperatingPoint | None:
@@ -577,8 +593,8 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: A sentence on the highest upper bound of an FMR; None if no bound is above the
-            required FMR.
+        limit: What limits the verdict: scores that hardly tell mated pairs from others, and the
+            highest upper bound of an FMR; None if no bound is above the required FMR.
         required_fmr: The FMR at which systems are compared.
         confidence: Confidence level of every interval.
         differences: One entry for every two systems, in the order of `systems`.

@@ -652,3 +652,68 @@ def test_a_rule_for_distances_reverses_the_scores(rule, passes, run_json, distan
 @pytest.mark.usefixtures("distances")
 def test_distances_read_as_scores_are_refused_with_the_rule_to_type(refusal):
     assert "--rule at_most" in refusal(OF_DISTANCES)
+
+
+def test_the_confidence_of_a_prediction_is_asked_and_cautioned(run, refusal, pairs):
+    """Strangers whom a classifier calls strangers have a high confidence, too."""
+    chance = np.random.default_rng(2)
+    columns = {"prediction": pairs["label"], "confidence": chance.normal(90, 5, len(pairs))}
+    frame = pairs.drop(columns="score").assign(**columns)
+    frame.to_csv("conf.csv", index=False)
+    assert "--column score=COLUMN" in refusal("conf.csv")
+    report = run(f"{REPORT} conf.csv --column score=confidence --json")
+    document = json.loads(report.stdout)
+    (system,) = document["systems"]
+    assert 0.3 < system["separation"]["auc"] < system["separation"]["at_most"] < 0.75
+    assert "hardly tell mated pairs from others" in document["limit"]
+
+
+def test_a_confidence_without_a_prediction_is_a_score(run, pairs):
+    """Face++ calls its score confidence."""
+    pairs.rename(columns={"score": "confidence"}).to_csv("faces.csv", index=False)
+    report = run(f"{REPORT} faces.csv --json")
+    assert report.exit_code == 0, report.output
+    assert json.loads(report.stdout)["systems"][0]["separation"]["auc"] > 0.75
+    assert "hardly" not in report.stdout
+
+
+@pytest.mark.parametrize(
+    ("sep", "mark"), [(";", "."), ("\t", "."), (",", "."), (";", ",")], ids=str
+)
+def test_points_that_may_separate_thousands_are_asked(run, refusal, pairs, sep, mark):
+    scores = (pairs["score"] * 100).astype(int)
+    assert scores.min() < 1000 < scores.max()
+    texts = [f"{score:,}".replace(",", mark) for score in scores]
+    pairs.assign(score=texts).to_csv("big.csv", index=False, sep=sep)
+    assert "--no-score nan" in refusal("big.csv")
+    answer = run(f"{REPORT} big.csv --no-score nan")
+    assert answer.exit_code == 0, answer.output
+
+
+@pytest.mark.parametrize("further", ["0.512", "7.5", "1200"])
+def test_three_decimals_are_no_thousands_beside_other_numbers(run, pairs, further):
+    texts = ["7.123", "85", further, *["8.250"] * (len(pairs) - 3)]
+    pairs.assign(score=texts).to_csv("small.csv", index=False, sep=";")
+    answer = run(f"{REPORT} small.csv")
+    assert "--no-score nan" not in answer.output
+
+
+@pytest.mark.parametrize("ends", [("person1", "person2"), ("image1", "image2")])
+@pytest.mark.parametrize("form", ["{:.1f}", "{:03d}", "{:.1e}"])
+def test_ids_in_two_forms_are_refused_by_name(run, pairs, ends, form):
+    numbers = np.arange(len(pairs))
+    others = numbers % 40 + np.where(pairs["label"], 0, 1)
+    columns = {ends[0]: numbers % 40, ends[1]: [form.format(number) for number in others]}
+    pairs[["label", "score"]].assign(**columns).to_csv("ids.csv", index=False)
+    answer = run(f"{REPORT} ids.csv")
+    assert answer.exit_code == 2
+    assert f"'0' and '{form.format(0)}'" in answer.stderr
+
+
+def test_names_of_which_none_is_equal_are_no_labels(run, pairs):
+    names = [f"p{number % 40}" for number in range(len(pairs))]
+    people = {"person1": [f"{name}.jpg" for name in names], "person2": names}
+    pairs[["score"]].assign(**people).to_csv("names.csv", index=False)
+    answer = run(f"{REPORT} names.csv")
+    assert answer.exit_code == 2
+    assert "'person1' and 'person2'" in answer.stderr
