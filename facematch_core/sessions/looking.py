@@ -94,7 +94,8 @@ def use(
     """Return True once if the person is verified: see `VerificationCase.use`.
 
     With `any_settings`, a session that was planned for another workflow, level or template
-    counts, too.
+    counts, too. Without a lease, so that in the caller's transaction nothing is written before the
+    vendor has answered.
     """
     row = table.find_newest(table.columns.case_key == key_of(case))
     if row is None or row.used_at is not None or not table.can_judge(row):
@@ -103,21 +104,14 @@ def use(
         return False
     if document is None:
         document = _find_person(person, row.read_record())
-    # Another worker's lease ends here, because its reading may be older.
-    leased = table.update(
-        table.columns.id == row.id, look_at=table.now() + READ_LEASE_S, lease=_new_lease()
-    )
-    row = next(iter(leased), None)
-    if row is None:
-        return False  # `forget` has just deleted it
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
         return False
     except errors.SessionMismatch:
-        table.update(*_lease_conditions(table, row), **_changes_of_mismatch(table, row))
+        table.update(*_is_unchanged(table, row), **_changes_of_mismatch(table, row))
         raise
-    table.update(*_lease_conditions(table, row), **_changes_of_reading(table, row, result))
+    changes = _changes_of_reading(table, row, result)
     verdict = result
     last_result = row.read_result() if result.state is SessionState.GONE else None
     if last_result is not None:
@@ -131,10 +125,9 @@ def use(
         max_age_s=max_age_s,
         any_settings=any_settings,
     ):
+        table.update(*_is_unchanged(table, row), **changes)
         return False
     now = table.now()
-    # Stored again, because a webhook or another click may have ended the lease.
-    changes = _changes_of_reading(table, row, result)
     # The vendor may have revised its verdict since our reading: `look` reads it again at once.
     changes |= {"used_at": now, "look_at": now}
     used = table.update(
@@ -194,6 +187,16 @@ def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
         table.database.run(
             set_due, table.columns.id.in_(ids), deadline=Deadline.after(_SET_DUE_TIMEOUT_S)
         )
+
+
+def _is_unchanged(table: SessionTable, row: SessionRow) -> tuple[object, ...]:
+    """Return the conditions that no webhook and no worker has changed a row since it was read."""
+    columns = table.columns
+    return (
+        columns.id == row.id,
+        columns.lease.is_not_distinct_from(row.lease),
+        columns.look_at.is_not_distinct_from(row.look_at),
+    )
 
 
 def _lease_conditions(table: SessionTable, row: SessionRow) -> tuple[object, object]:

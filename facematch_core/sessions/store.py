@@ -120,6 +120,7 @@ class VerificationCase(Case):
         max_age_s: float,
         document: Person | None = None,
         any_settings: bool = False,
+        connection: object = None,
     ) -> bool:
         """Return True once, if the person's newest session verifies the person now.
 
@@ -127,6 +128,10 @@ class VerificationCase(Case):
         True, marks the session as used in one conditional UPDATE, so that of several concurrent
         calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
         no result any longer (GONE), the last verdict that `look` has stored counts.
+
+        With your own `connection` to the store's database, everything is read and written in your
+        transaction: the session is used if you commit, and unused if you roll back. Call it before
+        your first write, because the vendor is read inside.
 
         If it is False, `why_not` returns the reasons.
 
@@ -136,14 +141,18 @@ class VerificationCase(Case):
                 to ask the store's `person`.
             any_settings: Whether a session that was planned for another workflow, level or template
                 counts: see `SessionResult.is_verified_for`.
+            connection: A connection or Session of SQLAlchemy, Django's ``connection``, or a DB-API
+                connection, with an open transaction. Errors of the database are its own.
 
         Raises:
             SessionMismatch: the session is not the record's. Do not grant access.
+            InvalidRequest: `connection` is asynchronous, or of another kind of database.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
         store = self._store
+        table = store._table  # noqa: SLF001
         return looking.use(
-            store._table,  # noqa: SLF001
+            table if connection is None else table.on(connection),
             self,
             store._person,  # noqa: SLF001
             max_age_s=max_age_s,

@@ -5,6 +5,7 @@ What `beginning` and `looking` have in common: each takes the table first.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 import hashlib
@@ -12,7 +13,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 
@@ -122,6 +123,7 @@ class SessionTable:
         self.sessions = dict(sessions)
         self.clock: Clock = next(iter(sessions.values())).clock
         self.database = open_database(where, label="store of sessions")
+        self._run: Callable[..., Any] = self.database.run
         from . import rows  # here, because SQLAlchemy is an optional dependency
 
         self.rows = rows
@@ -130,7 +132,17 @@ class SessionTable:
 
     def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
         """Run a function of `rows` in a transaction."""
-        return self.database.run(functools.partial(transaction, **options), *args)
+        result: T = self._run(functools.partial(transaction, **options), *args)
+        return result
+
+    def on(self, connection: object) -> Self:
+        """Return this table, with the caller's transaction in place of its own ones."""
+        from facematch_core.store.callers import CallersTransaction
+
+        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
+        table = copy.copy(self)
+        table._run = transaction.run  # noqa: SLF001 - of this class
+        return table
 
     def update(self, *conditions: object, **values: object) -> list[SessionRow]:
         """Change the rows that meet all conditions; return the changed rows."""
