@@ -86,9 +86,11 @@ def webhook(store: Store, body: Body, headers: Headers):
 @app.post("/pay")
 def pay(payout: Payout):
     """Pay one payout once, if the vendor still says now that the customer was there."""
-    if payout.use(max_age_s=3600):
-        shop.run("UPDATE payouts SET paid_at = ? WHERE about = ?", time.time(), payout.about)
-        return RedirectResponse("/", 303, PRIVATE)
+    with shop.transaction() as database:  # both are committed, or neither
+        if payout.use(max_age_s=3600, connection=database):
+            values = [time.time(), payout.about]
+            database.execute("UPDATE payouts SET paid_at = ? WHERE about = ?", values)
+            return RedirectResponse("/", 303, PRIVATE)
     session = payout.find()
     if session is None or session.used_at is None:
         raise HTTPException(403)

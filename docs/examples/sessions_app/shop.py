@@ -53,7 +53,7 @@ def make_tables():
     """Create the shop's tables; return the address of the database for the sessions."""
     for table in TABLES:
         run(table)
-    return os.environ.get("SESSIONS", f"sqlite:///{os.environ['PAYOUTS']}")
+    return f"sqlite:///{os.environ['PAYOUTS']}"
 
 
 def payouts_of(customer):
@@ -61,8 +61,10 @@ def payouts_of(customer):
 
 
 def person_of(customer):
-    """Return the person to whom a document must belong."""
-    ((name,),) = run("SELECT name FROM customers WHERE customer = ?", customer)
+    """Return the person to whom a document must belong: only read, because `pay` is writing."""
+    with closing(sqlite3.connect(os.environ["PAYOUTS"], timeout=10)) as database:
+        query = "SELECT name FROM customers WHERE customer = ?"
+        (name,) = database.execute(query, [customer]).fetchone()
     return Person(name=name)
 
 
