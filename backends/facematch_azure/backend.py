@@ -16,7 +16,7 @@ import attrs
 import facematch_core as fm
 from facematch_core import backend, http, models
 
-from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
+from .sessions import LASTS_S, LONGEST_S, AzureSessionOptions, SessionBackend
 
 #: The models that Microsoft recommends. The service defaults to its oldest models.
 RECOGNITION = "recognition_04"
@@ -135,6 +135,7 @@ class AzureBackend(SessionBackend):
         can_delete=True,
         gives_portrait=True,
         result_lasts_s=LASTS_S,
+        longest_valid_s=LONGEST_S,
         reference_limits=capabilities.image_limits,
         options=AzureSessionOptions,
     )

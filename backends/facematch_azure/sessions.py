@@ -25,7 +25,7 @@ from facematch_core.backend.session_types import Deletion, DeletionState
 LASTS_S = 48 * 3600.0
 #: The shortest and the longest token lifetime in seconds.
 _SHORTEST_S = 60
-_LONGEST_S = 86400
+LONGEST_S = 86400
 #: Path prefixes of the two kinds of session: liveness only, and liveness with a comparison.
 _LIVENESS = "detectLiveness"
 _WITH_VERIFY = "detectLivenessWithVerify"
@@ -91,7 +91,7 @@ class SessionBackend(http.ApiKeyBackend):
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
-        life_s = min(max(math.ceil(request.record.valid_for_s), _SHORTEST_S), _LONGEST_S)
+        life_s = min(max(math.ceil(request.record.valid_for_s), _SHORTEST_S), LONGEST_S)
         sent_at = request.clock.now()
         reply = yield self._start_request(request, life_s)
         answer = reply.json()

@@ -109,6 +109,7 @@ CAPABILITIES = SessionCapabilities(
     start_is_repeatable=True,
     gives_portrait=True,
     result_lasts_s=_LIFETIME.total_seconds(),
+    longest_valid_s=_LIFETIME.total_seconds(),
     needs_liveness_threshold=True,
     options=FaceLivenessOptions,
 )

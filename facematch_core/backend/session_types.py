@@ -194,6 +194,8 @@ class SessionCapabilities:
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
+        longest_valid_s: Maximum seconds from the start for which the person's access can be valid;
+            None if the vendor documents no limit.
         link_hosts: The vendor's own hosts for links, in lower case, besides that of `service_url`.
         link_works_once: Whether a link opens the session only once, so that a person who returns
             needs a new link, from a read.
@@ -218,6 +220,7 @@ class SessionCapabilities:
     can_delete: bool = False
     gives_portrait: bool = False
     result_lasts_s: float | None = None
+    longest_valid_s: float | None = None
     link_hosts: frozenset[str] = frozenset()
     link_works_once: bool = False
     needs_liveness_threshold: bool = False

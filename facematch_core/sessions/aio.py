@@ -185,5 +185,8 @@ class AsyncSessionStore(Awaited):
     erase = awaited(SessionStore.erase)
     """Delete all sessions of a person; see `SessionStore.erase`."""
 
+    close_begun_before = awaited(SessionStore.close_begun_before)
+    """Close unused sessions after a restore; see `SessionStore.close_begun_before`."""
+
     forget = awaited(SessionStore.forget)
     """Delete old sessions; see `SessionStore.forget`."""

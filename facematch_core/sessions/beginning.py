@@ -17,6 +17,7 @@ from facematch_core import errors
 from facematch_core.backend.session_types import (
     ComparedWith,
     SessionAccess,
+    SessionRecord,
     SessionResult,
     SessionState,
 )
@@ -43,6 +44,8 @@ START_DEADLINE_S: Final = 50.0
 START_LEASE_S: Final = 12.0
 #: Seconds until `look` searches for a session whose start was lost: longer than a start can take.
 LOST_START_S: Final = 60.0
+#: The terms of which an open session must have at least what is asked.
+_THRESHOLDS: Final = ("threshold", "review_threshold", "liveness_threshold")
 #: States in which the person can do no more, and only the vendor can.
 _ONLY_VENDOR_CAN_ACT: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
 
@@ -53,7 +56,7 @@ def begin(
     choose: Callable[[str], str],
     arguments: Mapping[str, Any],
     *,
-    any_document: bool,
+    terms: Mapping[str, Any],
 ) -> StoredSession:
     """Return the open session, or start one: see `VerificationCase.begin`.
 
@@ -62,7 +65,7 @@ def begin(
         case: The case.
         choose: Returns the name of the `Sessions` for a new session of a subject.
         arguments: The arguments of `Sessions.start`; what its vendor does not take is left out.
-        any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
+        terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
@@ -70,13 +73,16 @@ def begin(
     while session is None:
         row = table.find_newest(of_open_case)
         if row is None:
-            row = _insert_planned(table, case, choose, any_document=any_document)
+            row = _insert_planned(table, case, choose, terms)
             # None if another process has inserted its row first.
             if row is not None:
                 session = _start(table, row, arguments, is_repeated=False)
         elif not table.can_judge(row):
             # Nobody can continue it here. If this store was opened without the `Sessions` that
             # began it, `delete` only logs that the session stays at the vendor.
+            table.close_row(row)
+            table.delete(row)
+        elif _is_planned_below(table, row, case, terms):
             table.close_row(row)
             table.delete(row)
         elif row.session_id is not None:
@@ -93,22 +99,35 @@ def begin(
     return session
 
 
+def _plan(table: SessionTable, name: str, case: Case, terms: Mapping[str, Any]) -> SessionRecord:
+    """Plan a session of the `Sessions` with a name. Raises the errors of `Sessions.plan`."""
+    sessions = table.sessions[name]
+    if sessions.expected.compared_with is not ComparedWith.DOCUMENT:
+        terms = {**terms, "any_document": False}
+    return sessions.plan(case.subject_ref, purpose=case.purpose, about=case.about, **terms)
+
+
+def _is_planned_below(
+    table: SessionTable, row: SessionRow, case: Case, terms: Mapping[str, Any]
+) -> bool:
+    """Return whether a threshold that is asked now is above that of an open session."""
+    names = [name for name in _THRESHOLDS if terms[name] is not None]
+    if not names:
+        return False
+    planned = row.read_record()
+    asked = _plan(table, row.name, case, terms)
+    return any((getattr(planned, name) or 0.0) < getattr(asked, name) for name in names)
+
+
 def _insert_planned(
-    table: SessionTable, case: Case, choose: Callable[[str], str], *, any_document: bool
+    table: SessionTable, case: Case, choose: Callable[[str], str], terms: Mapping[str, Any]
 ) -> SessionRow | None:
     """Plan a session and insert its row; return None if another process did so first.
 
     Raises the errors of `choose` and of `Sessions.plan`. Nothing is inserted then.
     """
     name = choose(case.subject_ref)
-    sessions = table.sessions[name]
-    is_document = sessions.expected.compared_with is ComparedWith.DOCUMENT
-    record = sessions.plan(
-        case.subject_ref,
-        purpose=case.purpose,
-        about=case.about,
-        any_document=any_document and is_document,
-    )
+    record = _plan(table, name, case, terms)
     now = table.now()
     case_key = key_of(case)
     inserted: SessionRow | None = table.run(

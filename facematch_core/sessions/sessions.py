@@ -55,6 +55,8 @@ from .verdicts import (
 
 T = TypeVar("T")
 
+#: Seconds for which a session is open, unless the caller says otherwise.
+_VALID_FOR_S = 3600.0
 #: A language tag, such as es or pt-BR.
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 #: A URL without blanks, control characters or letters outside ASCII.
@@ -223,7 +225,7 @@ class Sessions:
         threshold: float | Threshold | None = None,
         review_threshold: float | Threshold | None = None,
         liveness_threshold: float | Threshold | None = None,
-        valid_for_s: float = 3600.0,
+        valid_for_s: float | None = None,
     ) -> SessionRecord:
         """Create the record of a new session. Persist it before `start`. Sends nothing.
 
@@ -238,6 +240,7 @@ class Sessions:
             liveness_threshold: The threshold for a live face, 0-100, with the same default.
             valid_for_s: Seconds from the start, above 0, until an unfinished session is EXPIRED (15
                 minutes later if the person has begun). Delete the session before you plan another.
+                None for an hour. At most `SessionCapabilities.longest_valid_s`.
 
         Raises:
             InvalidRequest: a value has the wrong type or is out of range, this vendor requires a
@@ -252,10 +255,7 @@ class Sessions:
         check_text("purpose", purpose)
         if about is not None:
             check_text("about", about)
-        if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
-            raise errors.InvalidRequest(
-                "valid_for_s must be a number of seconds above 0 and below 1e9."
-            )
+        valid_for_s = self._check_valid_for(valid_for_s)
         self._check_any_document(any_document)
         if threshold is not None or review_threshold is not None:
             self._check_scored(Operation.MATCH, errors.InvalidRequest)
@@ -292,7 +292,7 @@ class Sessions:
             threshold=planned[Operation.MATCH].threshold,
             review_threshold=planned[Operation.MATCH].review_threshold,
             liveness_threshold=planned[Operation.LIVENESS].threshold,
-            valid_for_s=float(valid_for_s),
+            valid_for_s=valid_for_s,
             facts=dict(self._backend.session_facts),
             planned_at=self._clock.now(),
         )
@@ -582,6 +582,22 @@ class Sessions:
                 f"The record has no session_id, and {self._backend.name} cannot find a session "
                 "without it: use the record that start returned, or start the session."
             )
+
+    def _check_valid_for(self, valid_for_s: Any) -> float:
+        """Return the seconds for which a session is planned to be open; one hour for None."""
+        if valid_for_s is None:
+            return _VALID_FOR_S
+        if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
+            raise errors.InvalidRequest(
+                "valid_for_s must be a number of seconds above 0 and below 1e9."
+            )
+        longest_s = self._capabilities.longest_valid_s
+        if longest_s is not None and valid_for_s > longest_s:
+            raise errors.InvalidRequest(
+                f"valid_for_s must be at most {longest_s:.0f} at {self._backend.name}, whose "
+                "sessions last no longer."
+            )
+        return float(valid_for_s)
 
     def _check_any_document(self, any_document: bool) -> None:
         """Raise if `any_document` does not apply, or if it is needed and False."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
@@ -15,6 +16,7 @@ from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
+from facematch_core.models import Threshold
 from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
@@ -72,6 +74,10 @@ class VerificationCase(Case):
         any_document: bool = False,
         return_url: str | None = None,
         language: str | None = None,
+        threshold: float | Threshold | None = None,
+        review_threshold: float | Threshold | None = None,
+        liveness_threshold: float | Threshold | None = None,
+        valid_for_s: float | None = None,
     ) -> StoredSession:
         """Return the open session of the case, or plan, store and start one.
 
@@ -82,7 +88,8 @@ class VerificationCase(Case):
         An open session keeps its link. Without a stored link, the access is read from the vendor,
         free of charge: a token, or a new link where a link works once. If the vendor does not
         return it again, or the person did not finish in time, the session is deleted and another is
-        started, which is counted.
+        started, which is counted. So is an open session that was planned with a lower threshold
+        than one of the arguments.
 
         If this store was opened without the `Sessions` of the open session, a warning is logged,
         and another session is started. The old one's verdict is lost; its link works until it
@@ -95,6 +102,9 @@ class VerificationCase(Case):
             reference: The face to compare with; required if `compared_with` is GIVEN.
             any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
             return_url, language: See `Sessions.start`.
+            threshold, review_threshold, liveness_threshold: See `Sessions.plan`.
+            valid_for_s: Seconds for which a new session is open, an hour if None: see
+                `Sessions.plan`. An open session keeps its own.
 
         Returns:
             The session with the person's `access`, which is None if the person has finished.
@@ -105,13 +115,20 @@ class VerificationCase(Case):
             FaceMatchError: see `Sessions.plan`, `Sessions.start` and `Sessions.read`.
         """
         arguments = {"reference": reference, "return_url": return_url, "language": language}
+        terms = {
+            "any_document": any_document,
+            "threshold": threshold,
+            "review_threshold": review_threshold,
+            "liveness_threshold": liveness_threshold,
+            "valid_for_s": valid_for_s,
+        }
         store = self._store
         return beginning.begin(
             store._table,  # noqa: SLF001 - of this module
             self,
             store._choose_name,  # noqa: SLF001
             arguments,
-            any_document=any_document,
+            terms=terms,
         )
 
     def use(
@@ -416,6 +433,27 @@ class SessionStore:
         is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
         rows = self._table.run(self._table.rows.find, is_old)
         return tuple(self._table.erase(row) for row in rows)
+
+    def close_begun_before(self, time: dt.datetime) -> int:
+        """Close all unused sessions that were begun before a time; return their number.
+
+        Call it after you restored the database from a backup, with the time of the restore,
+        because a session may have been used since the backup. None of them is used any more: their
+        customers verify once more.
+
+        Raises:
+            InvalidRequest: `time` has no time zone.
+        """
+        if getattr(time, "tzinfo", None) is None:
+            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
+        columns = self._table.columns
+        closed = self._table.update(
+            columns.planned_at <= time.timestamp(),
+            columns.used_at.is_(None),
+            columns.case_key != "",
+            **CLOSING_CHANGES,
+        )
+        return len(closed)
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""

@@ -146,6 +146,9 @@ class Desk:
             ),
             "any_document": self.any_document,
         }
+        longest_s = self.capabilities.longest_valid_s
+        if longest_s is not None and "valid_for_s" in options:
+            options["valid_for_s"] = min(options["valid_for_s"], longest_s)
         return self.sessions.plan(SUBJECT, **{**usual_options, **options})
 
     def start(self, record: SessionRecord | None = None, **options: Any) -> fm.SessionResult:

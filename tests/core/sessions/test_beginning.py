@@ -445,3 +445,77 @@ def test_session_that_is_closed_while_it_starts_is_deleted(shop, close):
         shop.begin()
     # The row stays until the start has ended, so that the session can be deleted.
     assert (shop.vendor.sessions, shop.rows("link")) == ({}, [{"link": None}])
+
+
+# The terms of a case
+
+
+def test_link_stays_valid_for_as_long_as_the_application_says(open_shop):
+    shop = open_shop()
+    link = link_of(shop.begin(valid_for_s=3 * 86_400))
+    shop.clock.advance(2 * 86_400)
+    assert link_of(shop.begin(valid_for_s=3 * 86_400)) == link
+    assert len(shop.vendor.starts) == 1
+    shop.clock.advance(2 * 86_400)
+    assert link_of(shop.begin()) != link
+
+
+def test_session_longer_than_the_vendors_limit_is_refused_with_the_limit(open_shop):
+    shop = open_shop(longest_valid_s=86_400.0)
+    with pytest.raises(fm.InvalidRequest, match="86400"):
+        shop.begin(valid_for_s=90_000)
+    assert (shop.rows(), shop.vendor.starts) == ([], [])
+    assert shop.begin(valid_for_s=86_400).record.valid_for_s == 86_400
+
+
+@pytest.mark.parametrize(
+    ("planned", "asked", "is_replaced"),
+    [
+        ({"threshold": 70}, {"threshold": 80}, True),
+        ({}, {"threshold": 80}, True),
+        ({"threshold": 80}, {"threshold": 80}, False),
+        ({"threshold": 90}, {"threshold": 80}, False),
+        ({"threshold": 80}, {}, False),
+        ({"liveness_threshold": 70}, {"liveness_threshold": fm.Threshold(80)}, True),
+        ({"threshold": 80}, {"threshold": 80, "review_threshold": 90}, True),
+    ],
+    ids=str,
+)
+def test_open_session_planned_below_a_threshold_is_replaced(open_shop, planned, asked, is_replaced):
+    shop = open_shop()
+    shop.begin(**planned)
+    session = shop.begin(**asked)
+    assert session.record.session_id == ("s-2" if is_replaced else "s-1")
+    assert shop.vendor.deleted == (["s-1"] if is_replaced else [])
+    terms = planned | (asked if is_replaced else {})
+    for name, value in terms.items():
+        assert getattr(session.record, name) == getattr(value, "value", value)
+
+
+def test_threshold_that_is_no_number_closes_nothing(shop):
+    shop.begin(threshold=70)
+    with pytest.raises(fm.InvalidRequest):
+        shop.begin(threshold="80")
+    assert (shop.vendor.deleted, shop.begin().record.session_id) == ([], "s-1")
+
+
+def test_sessions_begun_before_a_restore_are_never_used(shop):
+    shop.begin_and_finish(customer="used")
+    assert shop.use("used")
+    shop.begin_and_finish(customer="customer-17")
+    shop.begin("unfinished")
+    restored_at = shop.clock.now()
+    shop.clock.advance(60)
+    shop.begin_and_finish(customer="later")
+    assert shop.store.close_begun_before(restored_at) == 2
+    assert shop.store.close_begun_before(restored_at) == 0
+    assert [shop.use(name) for name in ("customer-17", "unfinished", "used")] == [False] * 3
+    assert shop.of("customer-17").why_not(max_age_s=3600) == (
+        "no session was begun, or it was cancelled",
+    )
+    assert shop.use("later")
+    assert shop.find("used").used_at is not None
+    with pytest.raises(fm.InvalidRequest, match="time zone"):
+        shop.store.close_begun_before(restored_at.replace(tzinfo=None))
+    shop.begin_and_finish(customer="customer-17")
+    assert shop.use("customer-17"), "the customer verifies once more"
