@@ -39,6 +39,7 @@ WEIGHTS = {
     "reference/comparison.md": 1,
     "reference/cli.md": 1,
     "reference/configuration.md": 1,
+    "extend/write-a-plug-in.md": ["backend", "plug-ins"],
     "reference/glossary.md": 1,
 }
 
@@ -119,7 +120,6 @@ WORDS = {
     "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
     "extend/test-the-camera-step.md": ["e2e", "end-to-end", "iframe", "React", "web SDK"],
-    "extend/tutorial.md": ["plug-ins"],
     "extend/use-the-mock.md": ["Docker", "Java", "javascript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],
     "vendors/azure.md": ["azure", "Entra"],

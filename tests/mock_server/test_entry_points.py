@@ -1,6 +1,5 @@
 """A vendor of another distribution: one folder and one entry point."""
 
-import re
 from pathlib import Path
 
 import attrs
@@ -11,9 +10,8 @@ from kit.mock_world import P1, request_to
 from facematch_mock_server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
-PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
-#: The vendor of the page, and an entry point that names none.
-CODE = re.search(r'(?sm)```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text())[1]
+#: An invented vendor, and an entry point that names none.
+CODE = (Path(__file__).parents[1] / "kit" / "acme_vendor.py").read_text()
 CODE += "WRONG = 'no vendor'\n"
 
 

@@ -73,7 +73,7 @@ def test_a_name_of_several_pages_is_searched(run, read):
     assert page_named("index", read).name == "index"
     assert page_named("tutorial", read) is None
     found = first_names(run("docs", "tutorial").stdout)
-    assert {"apps/tutorial", "choose/tutorial", "extend/tutorial"} <= {*found}
+    assert {"apps/tutorial", "choose/tutorial"} <= {*found}
 
 
 @pytest.mark.parametrize(

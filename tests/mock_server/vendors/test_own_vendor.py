@@ -1,4 +1,4 @@
-"""A vendor of one's own: what `docs/extend/add-a-mock-vendor.md` says beside its examples."""
+"""A vendor of one's own, by the public classes alone."""
 
 import base64
 
