@@ -292,8 +292,7 @@ class SessionRecord(Document):
         expects: The checks that must be reported and passed.
         compared_with: The picture with which the face must be compared (GIVEN: the reference passed
             to `start`); None if no match is expected.
-        any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT. False
-            for records of earlier versions.
+        any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
         threshold: The threshold for a match, 0-100; None for the vendor's.
         review_threshold: The score up to which a match becomes REVIEW, 0-100; None for no review.
         liveness_threshold: The threshold for a live face, 0-100; None for the vendor's.

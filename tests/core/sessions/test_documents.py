@@ -9,7 +9,7 @@ from kit.sessions import ABOUT, PURPOSE, SUBJECT, Acme, match
 
 import facematch_core as fm
 from facematch_core.backend import DocumentHolder
-from facematch_core.backend.session_types import Agreement, SessionRecord
+from facematch_core.backend.session_types import Agreement
 from facematch_core.testing import ManualClock
 
 BORN = dt.date(1980, 1, 1)
@@ -93,25 +93,6 @@ def test_changed_any_document_is_a_session_mismatch():
     strict = sessions.start(planned(sessions)).record
     with pytest.raises(fm.SessionMismatch):
         opened({"terms": strict.terms}).read(attrs.evolve(strict, any_document=True))
-
-
-def test_record_of_an_earlier_version_requires_the_person():
-    record = planned(opened())
-    document = record.to_dict()
-    assert document.pop("any_document") is False
-    stored = SessionRecord.from_dict(json.loads(json.dumps(document)))
-    assert stored == record
-    assert stored.terms == record.terms
-    stored = attrs.evolve(stored, started_at=stored.planned_at, session_id="s-1")
-    assert why_not(opened({"document_holders": (HERS,)}).read(stored))
-    assert not why_not(opened({"document_holders": (HERS,)}).read(stored, document=ADA))
-
-
-def test_result_of_an_earlier_version_does_not_verify():
-    document = read(HERS).to_dict()
-    assert not why_not(attrs.evolve(fm.SessionResult.from_dict(document), clock=ManualClock()))
-    del document["name_agreement"], document["date_of_birth_agreement"]
-    assert why_not(attrs.evolve(fm.SessionResult.from_dict(document), clock=ManualClock()))
 
 
 def test_vendor_without_names_needs_any_document():
