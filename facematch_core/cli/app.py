@@ -151,21 +151,22 @@ class App(LazyGroup):
 _OTHER_WORDS = {"--vendor": "--backend", "--backend": "--vendor"}
 
 
-def _suggest_own_word(error: click.NoSuchOption, arguments: Sequence[str]) -> None:
-    """Name the command's own option, with its value, if `error` is about another command's word."""
+def _with_own_word(error: click.NoSuchOption, arguments: Sequence[str]) -> click.UsageError:
+    """Return the error that names the command's own option, with the value of another command's."""
     own_word = _OTHER_WORDS.get(error.option_name)
     if own_word is None or error.ctx is None:
-        return
+        return error
     if all(own_word not in parameter.opts for parameter in error.ctx.command.params):
-        return
+        return error
     value = "NAME"
     for argument, following in itertools.zip_longest(arguments, arguments[1:]):
         if argument.startswith(f"{error.option_name}="):
             value = argument.partition("=")[2]
         elif argument == error.option_name and following is not None:
             value = following
-    error.message = f"No such option {error.option_name}: write {own_word} {value[:60]}."
-    error.possibilities = None
+    return click.UsageError(
+        f"No such option {error.option_name}: write {own_word} {value[:60]}.", ctx=error.ctx
+    )
 
 
 def _run_to_end(
@@ -186,7 +187,8 @@ def _run_to_end(
         if is_windows_pipe or isinstance(error, BrokenPipeError):
             return Exit.PIPE  # for example, in `| head`
         if isinstance(error, click.NoSuchOption):
-            _suggest_own_word(error, arguments)
+            _report(_with_own_word(error, arguments), as_json=as_json, debug=debug)
+            return code_of(error)
         _report(error, as_json=as_json, debug=debug)
         return code_of(error)
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK

@@ -20,7 +20,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import requests
@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, Pr
 
 from facematch_core import errors
 from facematch_core.base.addresses import HINT_HEADER, MOCK_HEADER
+from facematch_core.base.deadline import Clock
 from facematch_core.base.exceptions import links_of
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.call import bill, ending
@@ -36,8 +37,7 @@ from facematch_core.models import Charged, ResultWarning
 from .messages import BodyShape, HttpReply
 
 if TYPE_CHECKING:
-    from .backend import HttpBackend
-    from .transport import Exchange
+    from .connections import Exchange
 
 
 @attrs.frozen
@@ -245,7 +245,29 @@ class FoundCode:
 NO_CODE = FoundCode()
 
 
-def find_code(backend: HttpBackend, reply: HttpReply) -> FoundCode:
+class HasClock(Protocol):
+    """The client of a backend, of which errors need the clock."""
+
+    clock: Clock
+
+
+class ErrorReader(Protocol):
+    """An `HttpBackend`, as far as errors are read with it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def client(self) -> HasClock: ...
+    @property
+    def error_table(self) -> ErrorTable: ...
+    @property
+    def error_codes(self) -> Mapping[str, ErrorRow | InconclusiveRow]: ...
+    def error_code(self, reply: HttpReply) -> object: ...
+    def is_own_error(self, reply: HttpReply) -> bool: ...
+    def error(self, reply: HttpReply, request: Any) -> errors.VendorError: ...
+
+
+def find_code(backend: ErrorReader, reply: HttpReply) -> FoundCode:
     """Return the vendor's code in a reply, and its row."""
     if not reply.is_json:
         return NO_CODE
@@ -256,7 +278,7 @@ def find_code(backend: HttpBackend, reply: HttpReply) -> FoundCode:
 
 
 def error_by_table(
-    backend: HttpBackend, reply: HttpReply, found: FoundCode = NO_CODE
+    backend: ErrorReader, reply: HttpReply, found: FoundCode = NO_CODE
 ) -> errors.VendorError:
     """Return the error for a reply, from the row of its code or the backend's `error_table`."""
     error = vendor_error(
@@ -273,7 +295,7 @@ def error_by_table(
     return error
 
 
-def error_of_reply(backend: HttpBackend, reply: HttpReply, request: Any) -> errors.VendorError:
+def error_of_reply(backend: ErrorReader, reply: HttpReply, request: Any) -> errors.VendorError:
     """Return the error for an error reply, as `HttpBackend.error` reads it.
 
     A 401, 403, 404, 410 or 429 whose body is not the vendor's own (`HttpBackend.is_own_error`) says
@@ -281,8 +303,7 @@ def error_of_reply(backend: HttpBackend, reply: HttpReply, request: Any) -> erro
     """
     row = _BY_FOREIGN_STATUS.get(reply.status)
     if row is None or backend.is_own_error(reply):
-        error: errors.VendorError = backend.error(reply, request)
-        return error
+        return backend.error(reply, request)
     return vendor_error(reply, {}, backend=backend.name, now=backend.client.clock.now(), row=row)
 
 
