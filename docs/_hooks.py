@@ -56,6 +56,7 @@ WORDS = {
         "video",
         "webhooks",
     ],
+    "apps/upgrade-restore-leave.md": ["backup", "erase", "GDPR", "migration", "rollback"],
     "apps/limit-spending.md": [
         "billing",
         "budgets",

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_beginning import *  # noqa: F403 - every test of it, and each new one
+from core.sessions.test_connections import *  # noqa: F403 - every test of it, and each new one
+from core.sessions.test_erasing import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_newer_rows import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_store import *  # noqa: F403 - every test of it, and each new one
 from core.store import processes
