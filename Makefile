@@ -45,7 +45,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-web test-slips test-lowest test-newest test-wheel test-long coverage lint types docs dist rehearse lock format clean
+.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-web test-slips test-lowest test-newest compare-deepface test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list

@@ -218,6 +218,8 @@ def comparison_with(vendor: str) -> str:
     if comparison is None:
         return f"{mock} was **never** compared with the vendor."
     server = "" if comparison.image is None else f", the image `{comparison.image}`"
+    if comparison.software is not None:
+        server = f", `{comparison.software}` with stand-ins for {comparison.stand_ins}"
     return (
         f"{mock} of facematch {comparison.mock} was compared with the vendor{server}: on "
         f"**{comparison.date}**. Of {comparison.exchanges} exchanges, {comparison.alike} were "

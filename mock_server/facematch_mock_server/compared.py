@@ -30,7 +30,11 @@ class Comparison:
         different: The calls that it answered in another way.
         report: The file of the report, in docs/vendors.
         recording: The SHA-256 of the recording, which is not kept.
-        image: The image that answered, ``NAME@sha256:...``; None if the vendor's own hosts did.
+        image: The image that answered, ``NAME@sha256:...``.
+        software: The software that answered: ``deepface 0.0.103 (PyPI)``. None, as `image`, if the
+            vendor's own hosts did.
+        stand_ins: The models of the software whose weights were stand-ins, so that only the form of
+            what they say was compared.
     """
 
     vendor: str
@@ -42,6 +46,8 @@ class Comparison:
     report: str
     recording: str
     image: str | None = None
+    software: str | None = None
+    stand_ins: str | None = None
 
 
 @cache

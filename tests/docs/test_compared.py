@@ -3,12 +3,14 @@
 import hashlib
 import importlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 import requests
 from kit.commands import invoke_facematch
 from kit.first_calls import record_first_calls
+from kit.rawserver import RawServer, http_reply, read_request, send
 
 from facematch_mock_server import MockServer, compared
 from facematch_mock_server.compared import latest_comparison, read_comparisons
@@ -60,7 +62,7 @@ def check_reports(folder):
         assert report["counts"]["different"] == comparison.different
         assert {host["vendor"] for host in report["hosts"]} == {comparison.vendor}
         is_own = [host["is_the_vendors_own"] for host in report["hosts"]]
-        assert all(is_own) == (comparison.image is None)
+        assert all(is_own) == (comparison.image is None and comparison.software is None)
 
 
 def claims_of_didit():
@@ -79,7 +81,7 @@ def test_vendor_without_a_comparison_was_never_compared(vendors, script):
 
 def test_comparison_with_the_vendors_own_host_counts_and_is_shown(vendors, script, compare):
     report, recording = compare("didit")
-    name = script.add_comparison(report, recording, None, vendors)
+    name = script.add_comparison(report, recording, script.Server(), vendors)
     read_comparisons.cache_clear()
     comparison = latest_comparison("didit")
     assert comparison.report == name
@@ -94,18 +96,56 @@ def test_comparison_with_the_vendors_own_host_counts_and_is_shown(vendors, scrip
     shown = claims_of_didit()["compared"]
     assert (shown["date"], shown["alike"]) == (str(comparison.date), comparison.alike)
     with pytest.raises(script.DoesNotCount):
-        script.add_comparison(report, recording, None, vendors)
+        script.add_comparison(report, recording, script.Server(), vendors)
 
 
-def test_image_on_this_machine_counts_with_its_digest(vendors, script, compare):
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A docker that has one image."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\necho '[\"{IMAGE}\"]'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_image_on_this_machine_counts_with_its_digest(vendors, script, compare, docker):
     report, recording = compare("deepface")
     with pytest.raises(script.DoesNotCount, match="--image"):
-        script.add_comparison(report, recording, None, vendors)
-    script.add_comparison(report, recording, IMAGE, vendors)
+        script.add_comparison(report, recording, script.Server(), vendors)
+    invented = script.Server(image=IMAGE.replace("5e", "aa"))
+    with pytest.raises(script.DoesNotCount, match="docker has no"):
+        script.add_comparison(report, recording, invented, vendors)
+    script.add_comparison(report, recording, script.Server(image=IMAGE), vendors)
     read_comparisons.cache_clear()
     assert latest_comparison("deepface").image == IMAGE
     check_reports(vendors)
     assert IMAGE in importlib.import_module("_feature_table").comparison_with("deepface")
+
+
+HOME = http_reply(200, b"<h1>Welcome to DeepFace API v0.0.103!</h1>")
+
+
+def test_software_counts_if_its_server_names_its_version(vendors, script, compare):
+    report, recording = compare("deepface")
+    with RawServer([read_request, send(HOME)], [read_request, send(HOME)]) as server:
+        older = script.Server(software="deepface 0.0.10 (PyPI)", url=server.url)
+        with pytest.raises(script.DoesNotCount, match="does not say"):
+            script.add_comparison(report, recording, older, vendors)
+        software = "deepface 0.0.103 (PyPI)"
+        name = script.add_comparison(
+            report, recording, script.Server(software=software, url=server.url), vendors
+        )
+    read_comparisons.cache_clear()
+    comparison = latest_comparison("deepface")
+    assert (comparison.software, "FasNet" in comparison.stand_ins) == (software, True)
+    check_reports(vendors)
+    assert software in importlib.import_module("_feature_table").comparison_with("deepface")
+    last = json.loads((vendors / name).read_text())
+    assert script.differences_from_last(last, vendors) == []
+    last["exchanges"][3]["result"] = "different"
+    (changed, gone) = script.differences_from_last(last, vendors)
+    assert "different" in changed
+    assert gone.startswith("gone: 4 ")
 
 
 RECORDING = b"a recording"
@@ -146,11 +186,11 @@ OTHER_HOST = {"vendor": "didit", "host": "10.0.0.7:5005", "is_the_vendors_own": 
 )
 def test_comparison_that_is_not_shown_to_be_one_does_not_count(script, changes, image):
     with pytest.raises(script.DoesNotCount):
-        script.check_report(REPORT | changes, RECORDING, image)
+        script.check_report(REPORT | changes, RECORDING, script.Server(image))
 
 
 def test_the_report_of_the_refusals_counts_without_their_changes(script):
-    script.check_report(REPORT, RECORDING, None)
+    script.check_report(REPORT, RECORDING, script.Server())
 
 
 def test_each_comparison_has_its_report():
