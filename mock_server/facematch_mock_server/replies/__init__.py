@@ -6,12 +6,16 @@ has ``request``, ``response``, and optionally ``metadata``, ``priority`` (1 is f
 exports have: ``id``, ``uuid``, ``persistent``.
 
 - ``request``: ``method`` (``ANY`` by default); one of ``urlPath``, ``urlPathTemplate``
-  (``/v1/{id}``) and ``urlPathPattern`` (a regular expression), all without the query; ``headers``,
-  ``queryParameters`` and ``formParameters``, each with conditions by name; ``bodyPatterns``, a list
-  of ``{"matchesJsonPath": "$.a"}`` or ``{"matchesJsonPath": {"expression": "$.a", ...}}`` with a
-  condition. A condition is one of ``equalTo``, ``matches`` (a whole match) and ``absent``.
-- ``response``: ``status`` (200 by default), ``headers``, ``jsonBody`` or ``body``,
-  ``fixedDelayMilliseconds``. Their texts may contain templates (see `templates`).
+  (``/v1/{id}``) and ``urlPathPattern`` (a regular expression), all without the query, or ``url``
+  and ``urlPattern``, with it; ``headers``, ``queryParameters`` and ``formParameters``, each with
+  conditions by name; ``bodyPatterns``, a list of conditions of the body's text, of
+  ``{"equalToJson": ...}`` (with ``ignoreArrayOrder``, ``ignoreExtraElements``), and of
+  ``{"matchesJsonPath": "$.a"}`` or ``{"matchesJsonPath": {"expression": "$.a", ...}}`` with a
+  condition. A condition is one of ``equalTo``, ``contains``, ``matches`` (a whole match) and
+  ``absent``.
+- ``response``: ``status`` (200 by default), ``headers``, one of ``jsonBody``, ``body``,
+  ``base64Body`` and ``bodyFileName``, ``fault``, ``fixedDelayMilliseconds``. Their texts may
+  contain templates (see `templates`).
 - ``metadata``: ``vendor`` (None: any), ``instead`` (true: answers also what the mock imitates). A
   recording has ``recorded`` (the day, ISO 8601), and then ``host``, ``sent`` (the request, for a
   comparison), ``pictures`` and ``salt``: the digests of the request's pictures, by

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Self
+from typing import Any, Protocol, Self
 
 import attrs
 
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Request, form_of
 
 from .json_path import find_values, parse_json_path, text_of
 from .node import Node
 
-_TESTS = ("equalTo", "matches", "absent")
-_PLACES = ("urlPath", "urlPathTemplate", "urlPathPattern")
+_TESTS = ("equalTo", "contains", "matches", "absent")
+_PLACES = ("urlPath", "urlPathTemplate", "urlPathPattern", "url", "urlPattern")
+_JSON_OPTIONS = ("ignoreArrayOrder", "ignoreExtraElements")
 _PARTS = ("method", *_PLACES, "headers", "queryParameters", "formParameters", "bodyPatterns")
 _ANYTHING = re.compile("(?s).*")
 
@@ -31,12 +34,14 @@ class Condition:
 
     @classmethod
     def read(cls, node: Node) -> Self:
-        """Read ``{"equalTo": "x"}``, or another of the three. Raises ValueError."""
+        """Read ``{"equalTo": "x"}``, or another of the tests. Raises ValueError."""
         tests = node.object(_TESTS)
         if len(tests) != 1:
             node.refuse(f"it must have one of {', '.join(_TESTS)}")
         if "equalTo" in tests:
             return cls(re.compile(re.escape(tests["equalTo"].text())))
+        if "contains" in tests:
+            return cls(re.compile(f"(?s).*{re.escape(tests['contains'].text())}.*"))
         if "matches" in tests:
             return cls(tests["matches"].expression())
         if not tests["absent"].flag():
@@ -50,20 +55,106 @@ class Condition:
         return any(self.pattern.fullmatch(text) for text in texts)
 
 
+class BodyCondition(Protocol):
+    """A condition of a request's body."""
+
+    def fits(self, request: Request) -> bool: ...
+
+
+def read_body_condition(node: Node) -> BodyCondition:
+    """Read one of ``bodyPatterns``. Raises ValueError."""
+    tests = node.object((*_TESTS, "matchesJsonPath", "equalToJson", *_JSON_OPTIONS))
+    if "matchesJsonPath" in tests and len(tests) == 1:
+        return JsonPathCondition.read(tests["matchesJsonPath"])
+    if "equalToJson" in tests:
+        return EqualJson.read(node)
+    return WholeBody(Condition.read(node))
+
+
 @attrs.frozen
-class BodyCondition:
+class WholeBody:
+    """A condition of the body as text."""
+
+    condition: Condition
+
+    def fits(self, request: Request) -> bool:
+        text = bytes(request.body).decode(errors="replace")
+        return self.condition.fits([text] if text else [])
+
+
+@attrs.frozen(kw_only=True)
+class EqualJson:
+    """The JSON that a body must be equal to.
+
+    Attributes:
+        expected: The JSON.
+        ignores_order: Whether the items of lists may have any order.
+        ignores_more: Whether objects and lists may have more than is expected.
+    """
+
+    expected: Any
+    ignores_order: bool
+    ignores_more: bool
+
+    @classmethod
+    def read(cls, node: Node) -> Self:
+        """Read ``{"equalToJson": ...}``, JSON or its text. Raises ValueError."""
+        parts = node.object(("equalToJson", *_JSON_OPTIONS))
+        expected = parts["equalToJson"].value
+        if isinstance(expected, str):
+            try:
+                expected = load_json(expected)
+            except ValueError:
+                parts["equalToJson"].refuse("it must be JSON, or a text with JSON")
+        if "${json-unit" in json.dumps(expected):
+            parts["equalToJson"].refuse("this mock has no placeholders such as ${json-unit.ignore}")
+        return cls(
+            expected=expected,
+            ignores_order="ignoreArrayOrder" in parts and parts["ignoreArrayOrder"].flag(),
+            ignores_more="ignoreExtraElements" in parts and parts["ignoreExtraElements"].flag(),
+        )
+
+    def fits(self, request: Request) -> bool:
+        try:
+            body = load_json(request.body)
+        except (ValueError, RecursionError):
+            return False
+        return self._is_equal(self.expected, body)
+
+    def _is_equal(self, expected: Any, sent: Any) -> bool:
+        if isinstance(expected, dict) and isinstance(sent, dict):
+            if expected.keys() - sent.keys() or (sent.keys() - expected and not self.ignores_more):
+                return False
+            return all(self._is_equal(value, sent[name]) for name, value in expected.items())
+        if isinstance(expected, list) and isinstance(sent, list):
+            return self._has_items(expected, sent)
+        # True is 1 in Python, and 1 is 1.0 in JSON.
+        return isinstance(expected, bool) is isinstance(sent, bool) and bool(expected == sent)
+
+    def _has_items(self, expected: list[Any], sent: list[Any]) -> bool:
+        if len(sent) < len(expected) or (len(sent) > len(expected) and not self.ignores_more):
+            return False
+        if not self.ignores_order:
+            return all(map(self._is_equal, expected, sent))
+        left = list(sent)
+        for item in expected:
+            found = next((each for each in left if self._is_equal(item, each)), left)
+            if found is left:
+                return False
+            left.remove(found)
+        return True
+
+
+@attrs.frozen
+class JsonPathCondition:
     """A condition of the values at a JSONPath of the body. Null counts as no value."""
 
     expression: str
     condition: Condition
 
     @classmethod
-    def read(cls, node: Node) -> Self:
-        """Read ``{"matchesJsonPath": ...}``. Raises ValueError."""
-        tests = node.object(("matchesJsonPath",))
-        if not tests:
-            node.refuse("it must have matchesJsonPath")
-        inner = tests["matchesJsonPath"]
+    def read(cls, inner: Node) -> Self:
+        """Read the value of ``matchesJsonPath``. Raises ValueError."""
         if not isinstance(inner.value, dict):
             return cls(_read_json_path(inner), Condition(_ANYTHING))
         parts = inner.object(("expression", *_TESTS))
@@ -93,7 +184,8 @@ class RequestPattern:
 
     Attributes:
         method: The method; None for every one.
-        path: What matches the whole path, without the query.
+        path: What matches the whole path, without the query unless `has_query`.
+        has_query: Whether it was written as ``url`` or ``urlPattern``, which have the query.
         shown_path: The path as it was written.
         headers: Conditions by the header's name in lower case.
         query, form: Conditions by the name of a parameter, or of a form's field without a file.
@@ -102,6 +194,7 @@ class RequestPattern:
 
     method: str | None
     path: re.Pattern[str]
+    has_query: bool
     shown_path: str
     headers: Mapping[str, Condition]
     query: Mapping[str, Condition]
@@ -126,18 +219,19 @@ class RequestPattern:
         return cls(
             method=None if method == "ANY" else method,
             path=_read_path(place, parts[place]),
+            has_query=place in ("url", "urlPattern"),
             shown_path=parts[place].text(),
             headers=headers,
             query=_read_conditions(parts.get("queryParameters")),
             form=_read_conditions(parts.get("formParameters")),
-            body=tuple(map(BodyCondition.read, body)),
+            body=tuple(map(read_body_condition, body)),
         )
 
     def match_path(self, head: Request) -> re.Match[str] | None:
         """Return the match of the path if the method fits, too; else None."""
         if self.method not in (None, head.method):
             return None
-        return self.path.fullmatch(head.path)
+        return self.path.fullmatch(head.target if self.has_query else head.path)
 
     def fits(self, request: Request) -> bool:
         """Return whether the method, the path and all conditions fit."""
@@ -166,9 +260,13 @@ def _read_conditions(node: Node | None) -> dict[str, Condition]:
 
 def _read_path(place: str, node: Node) -> re.Pattern[str]:
     """Return what matches a path: a text, a template with ``{names}``, or an expression."""
-    if place == "urlPathPattern":
+    if place in ("urlPathPattern", "urlPattern"):
         return node.expression()
     path = node.text()
+    if place == "url":
+        if not path.startswith("/"):
+            node.refuse("it must begin with /")
+        return re.compile(re.escape(path))
     if not path.startswith("/") or "?" in path:
         node.refuse("it must begin with / and have no query, which is in queryParameters")
     pattern = re.escape(path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import attrs
@@ -88,8 +89,11 @@ class OwnReply:
     recording: RecordedCall | None
 
     @classmethod
-    def read(cls, mapping: Any, source: str) -> Self:
-        """Read a mapping of JSON values. Raises ValueError for what this mock does not know."""
+    def read(cls, mapping: Any, source: str, folders: Sequence[Path] = ()) -> Self:
+        """Read a mapping of JSON values. Raises ValueError for what this mock does not know.
+
+        `folders` are those of the files that it may name.
+        """
         node = Node(mapping, source)
         parts = node.object((*_MAPPING, *_SCENARIO))
         for name in ("request", "response"):
@@ -104,7 +108,7 @@ class OwnReply:
             mapping=mapping,
             source=source,
             request=request,
-            response=ResponseTemplate.read(parts["response"], request.path.groupindex),
+            response=ResponseTemplate.read(parts["response"], request.path.groupindex, folders),
             priority=priority,
             scenario=_read_scenario(node, parts),
             vendor=_text(metadata, "vendor"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +16,8 @@ from .node import Node
 from .own_reply import OwnReply
 
 #: Maximum bytes of a file; a recording of a thousand calls has about one megabyte.
+#: The folder of bodies.
+_BODIES = "__files"
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -34,7 +36,11 @@ def read_replies(path: str | Path) -> list[OwnReply]:
     path = Path(path)
     if not path.is_dir():
         return _read_file(path, path.name)
-    files = sorted(path.glob("**/*.json"))
+    # A file in __files is a body.
+    files = []
+    for file in sorted(path.glob("**/*.json")):
+        if _BODIES not in file.relative_to(path).parts:
+            files.append(file)
     if not files:
         raise ValueError(f"the folder {str(path)!r} has no file with own replies: NAME.json")
     replies = []
@@ -56,7 +62,13 @@ def _read_file(path: Path, name: str) -> list[OwnReply]:
         raise ValueError(f"{name} line {error.lineno}: this is no JSON: {error.msg}") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    return read_document(document, name)
+    return read_document(document, name, folders=_folders_of(path))
+
+
+def _folders_of(file: Path) -> list[Path]:
+    """Return the folders of the files that a file with replies may name, as at WireMock."""
+    folders = [parent.parent / _BODIES for parent in file.parents if parent.name == "mappings"]
+    return [*folders, file.parent / _BODIES, file.parent]
 
 
 def _refuse_second_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,13 +101,16 @@ def _as_number(value: object) -> float:
     raise TypeError
 
 
-def read_document(document: Any, source: str, first_number: int = 1) -> list[OwnReply]:
+def read_document(
+    document: Any, source: str, first_number: int = 1, folders: Sequence[Path] = ()
+) -> list[OwnReply]:
     """Read ``{"mappings": [...]}``, or one mapping. Raises ValueError.
 
     Args:
         document: JSON values.
         source: Where it stands, for messages and the journal: ``own.json``.
         first_number: The number of the first mapping in the source.
+        folders: The folders of the files that a mapping may name.
     """
     mappings = [document]
     if isinstance(document, Mapping) and "mappings" in document:
@@ -105,7 +120,7 @@ def read_document(document: Any, source: str, first_number: int = 1) -> list[Own
     replies = []
     for number, mapping in enumerate(mappings, first_number):
         try:
-            replies.append(OwnReply.read(mapping, f"{source} #{number}"))
+            replies.append(OwnReply.read(mapping, f"{source} #{number}", folders))
         except RecursionError:
             raise ValueError(f"{source} #{number}: it is nested too deeply") from None
     return replies

@@ -1,6 +1,7 @@
 """Templates in the texts of a response, such as ``{{request.path.id}}``.
 
-- ``{{request.path.id}}``, ``{{request.query.x}}``, ``{{request.form.x}}``: a value that was sent
+- ``{{request.path.id}}``, ``{{request.query.x}}``, ``{{request.form.x}}``,
+  ``{{request.headers.X}}``: a value that was sent
 - ``{{request.body}}``: the body as text; ``{{jsonPath request.body '$.a.b'}}``: a value in it
 - ``{{now}}``, ``{{now offset='-3 days' format='yyyy-MM-dd'}}``: the time of the mock's clock, UTC;
   the formats ``unix`` and ``epoch`` are seconds and milliseconds as a number
@@ -186,20 +187,29 @@ def _read_arguments(text: str) -> _Arguments:
     return _Arguments(words, options)
 
 
-_REQUEST_PARTS = ("request.path.NAME", "request.query.NAME", "request.form.NAME", "request.body")
+_REQUEST_PARTS = (
+    "request.path.NAME",
+    "request.query.NAME",
+    "request.form.NAME",
+    "request.headers.NAME",
+    "request.body",
+)
 
 
 def _read_request_part(name: str) -> Fill:
     if name == "request.body":
         return lambda filling: bytes(filling.request.body).decode(errors="replace")
     part, _, key = name.removeprefix("request.").partition(".")
-    if not key or part not in ("path", "query", "form"):
+    if not key or part not in ("path", "query", "form", "headers"):
         raise ValueError(f"of a request, this mock knows {', '.join(_REQUEST_PARTS)}")
 
     def fill(filling: Filling) -> Any:
         if part == "path":
             value = filling.path_values[key]
             # A part of the pattern may be optional.
+            texts = [] if value is None else [value]
+        elif part == "headers":
+            value = filling.request.header(key.lower())
             texts = [] if value is None else [value]
         elif part == "query":
             texts = [text for its_name, text in filling.request.query if its_name == key]

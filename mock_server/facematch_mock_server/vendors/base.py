@@ -624,6 +624,15 @@ class NumberedCall(Call):
         return super().answer(key, body, headers, **filled)
 
 
+#: WireMock's faults, by their names.
+_FAULTS_OF_REPLIES = {
+    "EMPTY_RESPONSE": Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE),
+    "MALFORMED_RESPONSE_CHUNK": Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
+    "RANDOM_DATA_THEN_CLOSE": Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.GARBAGE),
+    "CONNECTION_RESET_BY_PEER": Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET),
+}
+
+
 class MockVendor:
     """A mock vendor in one world, defined by its routes. Thread-safe.
 
@@ -775,10 +784,13 @@ class MockVendor:
         call.note = reply.hint
         response.headers = (*response.headers, (HINT_HEADER, reply.hint))
         response = sent = call.claims.with_citations(response)
-        if call.fault is None:
+        fault = call.fault
+        if fault is None and reply.response.fault is not None:
+            fault = _FAULTS_OF_REPLIES[reply.response.fault]
+        if fault is None:
             self.log(call, response)
         else:
-            sent = self._log_and_apply_fault(call, call.fault, response)
+            sent = self._log_and_apply_fault(call, fault, response)
         if response.entry is not None:
             response.entry.reply = reply
         return sent
