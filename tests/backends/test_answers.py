@@ -96,6 +96,29 @@ def test_without_a_face_or_confidence_nothing_is_decided(bodies, warnings):
     assert result.billing.charges == len(bodies)
 
 
+# DeepFace
+
+
+def test_deepface_server_without_confidence_is_too_old():
+    backend = open_backend("deepface", model_name="SFace")
+    area = {"x": 1, "y": 1, "w": 9, "h": 9, "left_eye": None, "right_eye": None}
+    represented = {"results": [{"embedding": [0.5] * 128, "facial_area": area}]}
+    verified = {
+        "verified": True,
+        "distance": 0.1,
+        "model": "SFace",
+        "detector_backend": "opencv",
+        "similarity_metric": "cosine",
+    }
+    bodies = [represented, represented, verified]
+    error = read(backend, bodies)
+    assert isinstance(error, fm.UnexpectedResponse)
+    assert "0.0.94" in str(error)
+    assert error.billing.charged is fm.Charged.NO
+    bodies[2] = {**verified, "confidence": 91.2}
+    assert read(backend, bodies).decision is fm.Decision.MATCH
+
+
 # CompreFace
 
 

@@ -127,7 +127,7 @@ HOME = http_reply(200, b"<h1>Welcome to DeepFace API v0.0.103!</h1>")
 
 def test_software_counts_if_its_server_names_its_version(vendors, script, compare):
     report, recording = compare("deepface")
-    with RawServer([read_request, send(HOME)], [read_request, send(HOME)]) as server:
+    with RawServer([read_request, send(HOME)]) as server:
         older = script.Server(software="deepface 0.0.10 (PyPI)", url=server.url)
         with pytest.raises(script.DoesNotCount, match="does not say"):
             script.add_comparison(report, recording, older, vendors)
