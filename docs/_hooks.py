@@ -117,6 +117,7 @@ WORDS = {
         "ROC",
         "significance",
     ],
+    "apps/receive-webhooks.md": ["Next.js", "Laravel", "Rails", "PHP", "raw body"],
     "explanation/pictures.md": ["EXIF", "HEIC", "iPhone", "rotate"],
     "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
