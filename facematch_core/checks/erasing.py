@@ -111,10 +111,9 @@ def _erase_unkept(table: CheckTable, row: CheckRow, runner: CallRunner) -> Erase
     """Return what became of a call that the vendor was not asked to keep."""
     name = runner.backend.name
     is_local = runner.backend.environment is Environment.LOCAL
-    if is_local or Retention.KEEP in runner.backend.capabilities.retention:
-        return attrs.evolve(_erased(table, row, name, None, None), face_is_gone=True)
-    reason = "the vendor was not asked to keep it, and has no such choice: see its terms"
-    return _erased(table, row, name, None, reason)
+    keeps_by_choice = Retention.KEEP in runner.backend.capabilities.retention
+    face_is_gone = True if is_local or keeps_by_choice else None
+    return attrs.evolve(_erased(table, row, name, None, None), face_is_gone=face_is_gone)
 
 
 def _not_deleted(error: errors.FaceMatchError) -> str:

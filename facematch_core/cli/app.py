@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of photographs.",
     "liveness": "Check one photograph for a live face.",
     "budget": "Show budgets and resolve calls with an unknown charge.",
+    "tidy": "Forget what is old and resolve what is unknown, or erase a customer.",
     "doctor": "Show installed backends, settings and their sources, and problems.",
     "docs": "List, print or search the project's pages, without a network.",
     "demo": "Compare sample photographs on this machine.",

@@ -293,7 +293,7 @@ def _open_stores_and_expire_calls(
             verifier = stack.enter_context(target.open())
         recorded = None
         if url is None:
-            stores = _shared_stores_of(verifier)
+            stores = shared_stores_of(verifier)
         else:
             url = (BUDGET_STORE if needs_verifier else BUDGETS_OR_CALLS).url_of(url)
             stores = _open_stores(url, stack)
@@ -323,7 +323,7 @@ def _open_stores(url: str, stack: contextlib.ExitStack) -> list[CallStore]:
     return [stack.enter_context(contextlib.closing(SqlStore(url)))]
 
 
-def _shared_stores_of(verifier: Any) -> list[CallStore]:
+def shared_stores_of(verifier: Any) -> list[CallStore]:
     """Return the budget stores of a verifier's members that other processes can read."""
     from facematch_core.call.run import call_runners
     from facematch_core.store import MemoryStore

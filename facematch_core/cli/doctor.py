@@ -72,6 +72,7 @@ def _examine(target: Target) -> dict[str, Any]:
         "settings": [],
         "verifier": {},
         "policies": {},
+        "stores": {},
         "diagnosis": {},
         "hosts": [],
         "members": [],
@@ -118,6 +119,7 @@ def _examine_one(
         report: The report.
         secrets: The list to which the secrets of the settings are added.
     """
+    from facematch_core.config.opening import store_addresses
     from facematch_core.config.plugins import backend_class
 
     report["backend"] = _backend_named(target, profile)
@@ -141,6 +143,9 @@ def _examine_one(
         report["verifier"] = dict(profile.verifier)
         for name, table in profile.policies.items():
             report["policies"][name] = _show_policy(table)
+        report["stores"] = {
+            name: show_value(address) for name, address in store_addresses(profile).items()
+        }
     # Opening a store would create its file or connect to its server.
     with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
@@ -353,7 +358,7 @@ def _show_chosen(report: Mapping[str, Any]) -> None:
     ]
     for name, value in report["verifier"].items():
         rows.append((name, show_value(value), "profile"))
-    for name, text in report["policies"].items():
+    for name, text in (report["policies"] | report["stores"]).items():
         rows.append((name, text, "profile"))
     if rows:
         print_table(("setting", "value", "from"), rows, prose=("value", "from"))

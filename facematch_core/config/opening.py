@@ -387,9 +387,13 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "retry": {"times": int, "first_s": float, "longest_s": float},
 }
 
+#: The addresses of stores, for `facematch tidy`: read when they are needed, as a budget's store.
+STORE_KEYS: Final = ("sessions", "checks")
+
 _PROFILE_TYPES: Final = {
     **PROFILE_KEYS,
     **SESSION_KEYS,
+    **dict.fromkeys(STORE_KEYS, Any),
     **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
     "settings": dict[str, Any],
     "members": tuple[str, ...],
@@ -559,6 +563,7 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         settings=values.pop("settings", {}),
         policies=policies,
         sessions={key: values.pop(key) for key in SESSION_KEYS if key in values},
+        stores={key: values.pop(key) for key in STORE_KEYS if key in values},
         verifier=values,  # the keys that are left
     )
 
@@ -569,7 +574,7 @@ def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], locatio
     `values` are the keys of the profile without `members`.
     """
     for key in values:
-        if key != "deadline_s":
+        if key not in ("deadline_s", "checks"):
             raise ConfigurationError(
                 f"{location}: {key} belongs to a member, not to a failover: set it in the profile "
                 "of each member."
@@ -686,6 +691,14 @@ def _open_store(setting: object, profile: Profile, *, opens_stores: bool) -> Cal
         store = SqlStore(address)
         _OPEN_STORES[address] = store
     return store
+
+
+def store_addresses(profile: Profile) -> dict[str, str]:
+    """Return the addresses of a profile's `SessionStore` and `CheckStore`, by its keys."""
+    return {
+        key: _read_address(setting, profile.folder, key=f"{profile.location}: {key}")
+        for key, setting in profile.stores.items()
+    }
 
 
 def _read_address(setting: object, folder: Path, *, key: str) -> str:

@@ -53,6 +53,8 @@ class Profile:
     sessions: Mapping[str, Any] = attrs.field(factory=dict)
     #: The backend's settings as unchecked TOML values.
     settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    #: The addresses of its `SessionStore` and `CheckStore`, by ``sessions`` and ``checks``, unread.
+    stores: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     #: The converted policy tables (``budget``, ``retry``...) by name.
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 

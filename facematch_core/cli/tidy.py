@@ -1,0 +1,153 @@
+"""`facematch tidy`: the daily work of the stores, and the erasure of one customer."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facematch_core.errors import ConfigurationError
+
+from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
+from .options import Target, config_option, json_option
+from .text import Exit, print_json, quantity, say
+
+if TYPE_CHECKING:
+    from facematch_core.backend.session_types import Erased
+    from facematch_core.checks.store import CheckStore
+    from facematch_core.config.settings import Profile
+    from facematch_core.verifier.verifier import Verifier
+
+
+@click.command("tidy")
+@click.option(
+    "--profile",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Profile; repeat it if several share the sessions. Default: the file's default profile.",
+)
+@click.option("--days", type=click.FloatRange(0), help="Forget what was begun so long ago or more.")
+@click.option("--erase", metavar="CUSTOMER", help="Erase all of one customer instead.")
+@config_option
+@json_option
+def command(
+    names: tuple[str, ...],
+    days: float | None,
+    erase: str | None,
+    config: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Do the daily work of the stores that a profile names, or erase one customer.
+
+    Forgets old sessions and checks, at the vendor and here, and looks up calls with an unknown
+    outcome, for budgets and for checks. Free of charge. It reads no verdicts: that is
+    `SessionStore.look`, in your application.
+
+    \b
+    facematch tidy --profile shop --days 90
+    facematch tidy --profile shop --erase customer-17 --json
+
+    The exit code is 3 while something is left, or a face may stay at a vendor. Run it again.
+    """
+    if (days is None) is (erase is None):
+        raise click.UsageError("Pass either --days, or --erase.")
+    with contextlib.ExitStack() as stack:
+        verifiers, stores = _open(names, config, stack)
+        unknown: list[str] = []
+        erased: list[Erased] = []
+        if days is not None:
+            unknown = _look_up(verifiers, stores.get("checks"))
+        for store in stores.values():
+            erased += store.forget(days) if erase is None else store.erase(erase)
+    left = [each for each in erased if not each.is_done_here or each.reason is not None]
+    report = {
+        "stores": _versions(verifiers, stores),
+        "unknown": unknown,
+        "left": len(left),
+        "erased": [each.to_dict() for each in erased],
+    }
+    if as_json:
+        print_json(report)
+    else:
+        _show(report, left)
+    return Exit.LOOK if unknown or left else Exit.OK
+
+
+def _open(
+    names: Iterable[str], config: str | None, stack: contextlib.ExitStack
+) -> tuple[list[Verifier[Any]], dict[str, Any]]:
+    """Open the verifiers of profiles, and their stores by the keys of a profile."""
+    from facematch_core.checks.store import CheckStore
+    from facematch_core.config.opening import open_sessions, store_addresses
+    from facematch_core.sessions.store import SessionStore
+
+    profiles: list[Profile] = []
+    addresses: dict[str, str] = {}
+    for name in names or (None,):
+        target = Target(profile=name, config=config)
+        chosen = target.profile_or_default()
+        if target.loaded_config is None or chosen is None:
+            raise ConfigurationError("No configuration file has a profile: name one by --profile.")
+        profiles.append(target.loaded_config.profile(chosen))
+        addresses |= store_addresses(profiles[-1])
+    verifiers = [
+        stack.enter_context(Target(profile=profile.name, config=config).open())
+        for profile in profiles
+    ]
+    stores: dict[str, Any] = {}
+    if "sessions" in addresses:
+        by_backend = {
+            profile.backend: open_sessions(profile=profile.name, config=config)
+            for profile in profiles
+        }
+        first = profiles[0].backend
+        stores["sessions"] = stack.enter_context(
+            SessionStore(addresses["sessions"], by_backend, choose=lambda _: first)
+        )
+    if "checks" in addresses:
+        stores["checks"] = stack.enter_context(CheckStore(addresses["checks"], verifiers[0]))
+    return verifiers, stores
+
+
+def _look_up(verifiers: Iterable[Verifier[Any]], checks: CheckStore | None) -> list[str]:
+    """Look up unknown outcomes, for budgets and for checks; return what is still unknown."""
+    now = dt.datetime.now(dt.UTC)
+    unknown = []
+    for verifier in verifiers:
+        calls = expire_and_list_open_calls(shared_stores_of(verifier), now)
+        for answer in resolve_found(calls, verifier, now):
+            if answer.code is not Exit.OK:
+                unknown.append(f"call {answer.reservation.call.id}: {answer.reason}")
+    if checks is not None:
+        checks.reconcile()
+        unknown += [f"check {check.id}" for check in checks.unknown()]
+    return unknown
+
+
+def _versions(verifiers: Iterable[Verifier[Any]], stores: Mapping[str, Any]) -> dict[str, int]:
+    """Return the schema version of each store."""
+    from facematch_core.checks import rows as check_rows
+    from facematch_core.sessions import rows as session_rows
+    from facematch_core.store import transactions
+
+    versions = {"sessions": session_rows.VERSION, "checks": check_rows.VERSION}
+    versions = {name: versions[name] for name in stores}
+    if any(map(shared_stores_of, verifiers)):
+        versions["budgets"] = transactions.VERSION
+    return versions
+
+
+def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
+    for name, version in report["stores"].items():
+        say(f"{name}: schema version {version}")
+    say(f"deleted: {quantity(len(report['erased']), 'record')}")
+    for each in left:
+        rest = "stays" if each.is_done_here else "is left"
+        say(f"{each.backend} {each.vendor_id or each.record_id} {rest}: {each.reason}")
+    for text in report["unknown"]:
+        say(f"unknown: {text}")

@@ -1,0 +1,137 @@
+"""`facematch tidy`: the daily work of the stores of a profile, and one customer's erasure."""
+
+import json
+
+import pytest
+from kit.cards import CARDS
+from kit.fakes import invoke_facematch
+
+import facematch_core as fm
+from facematch_mock_server import Fault
+
+WORKFLOW = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+CONFIGURATION = f"""
+default_profile = "shop"
+
+[profiles.shop]
+backend = "didit"
+require_environment = "mock"
+sessions = "sqlite:///shop.sqlite3"
+checks = "sqlite:///shop.sqlite3"
+settings = {{ workflow_id = "{WORKFLOW}", workflow_takes_reference = true }}
+budget = {{ cap = 100, store = "sqlite:///shop.sqlite3" }}
+
+[profiles.bare]
+backend = "local"
+"""
+KEEP = {"retention": fm.Retention.KEEP}
+
+
+class Shop:
+    def __init__(self, mock, stack):
+        self.mock = mock
+        mock.control.sessions.workflow(WORKFLOW)
+        self.address = "sqlite:///shop.sqlite3"
+        sessions = fm.open_sessions(profile="shop")
+        self.sessions = stack.enter_context(fm.SessionStore(self.address, sessions))
+        verifier = fm.open_verifier(profile="shop")
+        self.checks = stack.enter_context(fm.CheckStore(self.address, verifier))
+
+    def case(self, store, customer="customer-17"):
+        return store.of(customer, purpose="payout", about="payout 8841")
+
+    def verify(self, customer="customer-17"):
+        case = self.case(self.checks, customer)
+        return case.verify_live(CARDS["p1"], CARDS["p1-again"], **KEEP)
+
+    def begin(self, customer="customer-17"):
+        return self.case(self.sessions, customer).begin(reference=CARDS["p1"])
+
+
+@pytest.fixture
+def shop(didit_mock, tmp_path, monkeypatch, at_end):
+    (tmp_path / "facematch.toml").write_text(CONFIGURATION)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "facematch.toml"))
+    monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
+    return Shop(didit_mock, at_end)
+
+
+def tidy(*words):
+    answer = invoke_facematch("tidy", *words, "--json")
+    return answer.exit_code, json.loads(answer.stdout)
+
+
+def test_old_sessions_and_checks_are_forgotten_and_young_ones_stay(shop):
+    shop.verify()
+    shop.begin()
+    code, report = tidy("--days", "1")
+    assert (code, report["erased"]) == (0, [])
+    assert report["stores"] == {"sessions": 1, "checks": 1, "budgets": 2}
+    code, report = tidy("--days", "0")
+    assert code == 0
+    assert len(report["erased"]) == 3
+    assert shop.case(shop.sessions).find() is shop.case(shop.checks).find() is None
+
+
+def test_unknown_outcomes_of_budgets_and_checks_are_looked_up(shop):
+    fault = Fault(stage="mid_body", kind="reset", path="/v3/passive-liveness/")
+    shop.mock.control.add_fault(fault)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.verify()
+    code, report = tidy("--days", "30")
+    assert (code, report["unknown"]) == (0, [])
+    assert shop.checks.unknown() == ()
+    assert shop.verify().is_verified
+    assert len(shop.mock.control.charges()) == 2
+
+
+def test_exit_code_is_3_while_a_check_is_unknown(shop):
+    shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset"))
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.case(shop.checks).verify(CARDS["p1"], CARDS["p1-again"])  # not kept
+    code, report = tidy("--days", "30")
+    assert code == 3
+    assert report["unknown"]
+
+
+def test_one_customer_is_erased_with_the_evidence(shop):
+    shop.verify()
+    shop.begin()
+    shop.verify("customer-18")
+    code, report = tidy("--erase", "customer-17")
+    assert (code, report["left"]) == (0, 0)
+    assert [each["face_is_gone"] for each in report["erased"]] == [True] * 3
+    assert all(each["is_done_here"] and each["vendor_id"] for each in report["erased"])
+    assert "customer-17" not in json.dumps(report)
+    assert not shop.case(shop.checks).use()
+    assert shop.case(shop.checks, "customer-18").use()
+
+
+def test_exit_code_is_3_while_the_vendor_is_down(shop):
+    shop.verify()
+    shop.mock.stop()
+    code, report = tidy("--erase", "customer-17")
+    assert (code, report["left"]) == (3, 2)
+    text = invoke_facematch("tidy", "--erase", "customer-17")
+    assert text.exit_code == 3
+    assert text.stdout.count("is left: it was not deleted at the vendor") == 2
+    assert not shop.case(shop.checks).use()
+
+
+@pytest.mark.parametrize("words", [[], ["--days", "1", "--erase", "customer-17"]], ids=str)
+def test_either_days_or_a_customer_must_be_said(shop, words):
+    assert tidy(*words)[0] == 2
+
+
+def test_profile_without_a_store_has_nothing_to_forget(shop):
+    assert tidy("--profile", "bare", "--days", "1") == (
+        0,
+        {"stores": {}, "unknown": [], "left": 0, "erased": []},
+    )
+
+
+def test_doctor_shows_the_addresses_of_the_stores(shop, tmp_path):
+    answer = invoke_facematch("doctor", "--json")
+    address = f"sqlite:///{tmp_path}/shop.sqlite3"
+    assert json.loads(answer.stdout)["stores"] == {"sessions": address, "checks": address}
