@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from _markdown import cells
 
+from facematch_comparison.cli.list_prices import list_price, read_facts
 from facematch_core import Operation, available_backends
 from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import backend_class
@@ -23,15 +22,7 @@ from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
-#: What no program can tell of the vendors.
-FACTS = Path(__file__).parents[1] / "comparison" / "facematch_comparison" / "vendors.toml"
-
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
-
-
-def read_facts() -> dict[str, dict[str, Any]]:
-    """Return what `vendors.toml` says of each backend, by its name."""
-    return tomllib.loads(FACTS.read_text(encoding="utf-8"))
 
 
 def bundled_backends() -> dict[str, type[Backend]]:
@@ -48,22 +39,6 @@ GROUPS = {
     "a session without a document": ("session",),
     "a session with a document": ("document",),
 }
-#: Lines of former years are no prices of today.
-OLDEST_YEAR = 2025
-
-
-def list_price(fact: Mapping[str, Any], what: str) -> Mapping[str, Any] | None:
-    """Return the first list price of a check in the facts of a vendor; None if it must be asked.
-
-    What others say, and what was copied before 2025, is no list price.
-    """
-    for line in fact.get("prices", ()):
-        is_known = line["trust"] in ("vendor", "copied") and re.fullmatch(r"[\d.]+", line["price"])
-        year = re.search(r"20\d\d", line["dated"])
-        is_recent = year is None or int(year[0]) >= OLDEST_YEAR
-        if line["what"] == what and line["per"] == 1 and is_known and is_recent:
-            return line
-    return None
 
 
 def table_of_costs() -> str:

@@ -12,9 +12,10 @@ import attrs
 import pytest
 from kit.contract import rules
 from kit.pages import check_part
-from kit.vendors import BUNDLED_VENDORS, read_facts
+from kit.vendors import BUNDLED_VENDORS
 
 import facematch_core
+from facematch_comparison.cli.list_prices import read_facts
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.config import opening as config
 from facematch_didit import DiditOptions

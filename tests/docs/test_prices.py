@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from kit.vendors import read_facts
 
+from facematch_comparison.cli.list_prices import read_facts
 from facematch_mock_server.claims import OURS
 from facematch_mock_server.vendors import vendor_named, vendor_names
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from facematch_core.config.plugins import backend_class
 
 ROOT = Path(__file__).parents[2]
-FACTS = ROOT / "comparison" / "facematch_comparison" / "vendors.toml"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Every backend that calls a vendor. The other lists of vendors are compared with it.
 BUNDLED_VENDORS = sorted(set(PROJECT["entry-points"]["facematch.backends"]) - {"local"})
@@ -78,8 +77,3 @@ def settings_at(mock, name):
         },
     }
     return {"base_url": mock.url, **keys.get(name, {"api_key": key})}
-
-
-def read_facts():
-    """Return the facts about each vendor that no program can tell, by name."""
-    return tomllib.loads(FACTS.read_text(encoding="utf-8"))

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import yaml
-from kit.vendors import read_facts
 
+from facematch_comparison.cli.list_prices import read_facts
 from facematch_mock_server.vendors import vendor_names
 
 ROOT = Path(__file__).parents[2]

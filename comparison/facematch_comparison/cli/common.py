@@ -90,13 +90,18 @@ def parse_numbers(
     context: click.Context, option: click.Parameter, texts: Iterable[str]
 ) -> dict[str, float]:
     """Parse the values of a repeatable ``name=number`` option."""
+    return numbers_of(option.opts[0], parse_pairs(context, option, texts))
+
+
+def numbers_of(option: str, texts: Mapping[str, str]) -> dict[str, float]:
+    """Return the numbers in the values of an option; raise click.UsageError for other texts."""
     numbers = {}
-    for name, text in parse_pairs(context, option, texts).items():
+    for name, text in texts.items():
         try:
             numbers[name] = float(text)
         except ValueError:
-            raise click.BadParameter(
-                f"{text[:20]!r} is not a number, such as {name[:40]}=0.05.", param=option
+            raise click.UsageError(
+                f"{option}: {text[:20]!r} is not a number, such as {name[:40]}=0.05."
             ) from None
     return numbers
 

@@ -22,12 +22,13 @@ from facematch_core.cli.files import (
     refuse_unwritable,
     write_bytes,
 )
-from facematch_core.cli.options import FILE, file_option, join_options, json_option
+from facematch_core.cli.options import FILE, file_option, join_options, json_option, parse_pairs
 from facematch_core.cli.text import Exit, print_json, print_table, say
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Operation
 
 from . import common
+from .list_prices import with_list_prices
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -119,8 +120,9 @@ _log_options = join_options(
     "--price",
     "prices",
     "NAME=AMOUNT",
-    "Price of one call of this system, with all its charges (Azure: 3 transactions).",
-    callback=common.parse_numbers,
+    "Price of one call of this system, with all its charges (Azure: 3 transactions), or the word "
+    "list for its vendor's list price.",
+    callback=parse_pairs,
 )
 def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Compare the vendor that answers with the candidate in its shadow.
@@ -138,6 +140,10 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     _check_outs(outs)
     reviews = _reviews_of(options)
     costs = common.costs_of(options, options["currency"])
+    amounts = with_list_prices(
+        options["prices"], currency=options["currency"], what=options["operation"]
+    )
+    prices = common.numbers_of("--price", amounts)
     from facematch_comparison.production.page import shadow_html
     from facematch_comparison.production.sentences import with_sentences
     from facematch_comparison.production.shadow import compare_sides, find_sides
@@ -169,7 +175,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
             labels=labels,
             groups={} if references is None else references.groups,
             costs=costs,
-            prices=options["prices"],
+            prices=prices,
         )
     )
     if reviews.new is not None:

@@ -22,6 +22,7 @@ from facematch_core.cli.options import (
 )
 
 from . import common
+from .list_prices import with_list_prices
 
 if TYPE_CHECKING:
     from facematch_comparison.run.study_run import RunSummary
@@ -107,8 +108,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "--price",
     "prices",
     "NAME=AMOUNT",
-    "Price of one comparison by this system, with all its charges (Azure: 3 transactions); by "
-    "default, the price in its budget.",
+    "Price of one comparison by this system, with all its charges (Azure: 3 transactions), or "
+    "the word list for its vendor's list price; by default, the price in its budget.",
     callback=parse_pairs,
 )
 @common.currency_option("Currency of all amounts.", default="USD")
@@ -143,8 +144,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.study.reading import read_study
     from facematch_core.cli.bill import confirm_bill
 
+    amounts = with_list_prices(options["prices"], currency=options["currency"], what="match")
     prices = {}
-    for name, amount in options["prices"].items():
+    for name, amount in amounts.items():
         prices[name] = Price(amount=amount, currency=options["currency"])
     try:
         study = read_study(source, columns=options["columns"], note=common.note)

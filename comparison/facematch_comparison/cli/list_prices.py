@@ -1,0 +1,70 @@
+"""`--price NAME=list`: the list price of a vendor, with its source and day."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from facematch_core.cli.text import say
+
+FACTS: Final = Path(__file__).parents[1] / "vendors.toml"
+#: Copies of former years are no prices of today.
+OLDEST_YEAR: Final = 2025
+
+
+def read_facts() -> dict[str, dict[str, Any]]:
+    """Return the facts about each vendor, by name."""
+    return tomllib.loads(FACTS.read_text(encoding="utf-8"))
+
+
+def list_price(fact: Mapping[str, Any], what: str) -> Mapping[str, Any] | None:
+    """Return the first list price of a check in the facts of a vendor; None if it must be asked.
+
+    What others say, and what was copied before 2025, is no list price.
+    """
+    for line in fact.get("prices", ()):
+        is_known = line["trust"] in ("vendor", "copied") and re.fullmatch(r"[\d.]+", line["price"])
+        year = re.search(r"20\d\d", line["dated"])
+        is_recent = year is None or int(year[0]) >= OLDEST_YEAR
+        if line["what"] == what and line["per"] == 1 and is_known and is_recent:
+            found: Mapping[str, Any] = line
+            return found
+    return None
+
+
+def with_list_prices(prices: Mapping[str, str], *, currency: str, what: str) -> dict[str, str]:
+    """Return the prices by system, with a vendor's list price in place of the word ``list``.
+
+    Each list price is printed with its source and the day on which it was read.
+
+    Raises click.UsageError if there is no list price of that operation in that currency.
+    """
+    return {
+        name: _look_up(name, currency=currency, what=what) if text == "list" else text
+        for name, text in prices.items()
+    }
+
+
+def _look_up(name: str, *, currency: str, what: str) -> str:
+    line = list_price(read_facts().get(name, {}), what)
+    if line is None:
+        raise click.UsageError(
+            f"--price {name[:40]}=list: no list price of a {what} is known. Ask the vendor, and "
+            f"give the amount: {name[:40]}=0.05."
+        )
+    if line["currency"] != currency:
+        raise click.UsageError(
+            f"--price {name}=list: the list price is in {line['currency']}, not in {currency}. "
+            "Give the amount."
+        )
+    say(
+        f"note: {name}: {line['currency']} {line['price']} a {what}, {line['source']} (read "
+        f"{line['read']})",
+        err=True,
+    )
+    return str(line["price"])
