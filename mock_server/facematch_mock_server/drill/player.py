@@ -392,11 +392,14 @@ class _Run:
         customer.refused_with = None
         truth = self._truth(customer)
         is_limit = any(answer.status == 429 for answer in answers)
-        has_tab = bool(self._open_tabs(customer))
-        if has_link or has_tab or is_limit or manner in ("503", "lost"):
+        # Who is refused has lost the former tab, or would not ask again.
+        is_accepted = any(answer.is_accepted for answer in answers)
+        may_go_on = is_accepted and bool(self._open_tabs(customer))
+        if has_link or may_go_on or is_limit or manner in ("503", "lost"):
             return
         if truth.is_yes(self._facts) or truth.is_no(self._facts):
             return
+        customer.tabs.clear()
         statuses = ", ".join(truth.statuses) or "nothing"
         customer.refused_with = (
             f"the application answers {answers[-1]}, without a link; the vendor says {statuses}"

@@ -145,7 +145,7 @@ def wait_until_it_listens(port):
     raise AssertionError("it does not listen")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_day_shrinks_a_mistake_to_a_story_of_few_steps(drill, port, tmp_path):
     command = shop_command(port, tmp_path, "refuses after a failure")
     answer = drill(command, "--customers", "20", "--seed", "3")

@@ -45,7 +45,7 @@ def service(_):
     return store_shop.ServiceShop()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("open_shop", [look_in_view, look_in_worker, service])
 @pytest.mark.parametrize("vendor", [*VENDORS, *COMPONENTS])
 def test_our_own_applications_pass_every_story(shop):

@@ -45,7 +45,7 @@ def test_each_mistake_is_found_by_its_story(play, way):
     assert verdict in [failure.verdict for failure in play(story)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", shop.RIGHT)
 def test_no_right_application_is_accused(play):
     assert {story: play(story) for story in PLAYABLE} == {story: [] for story in PLAYABLE}
