@@ -53,9 +53,6 @@ REFUSED = {
     "review": lambda value: ONE.verify(PROBE, REFERENCE, review_threshold=value, threshold=0),
     "liveness": lambda value: ONE.check_liveness(PROBE, threshold=value),
     "both": lambda value: ONE.verify_live(PROBE, REFERENCE, liveness_threshold=value),
-    "failover": lambda value: fm.Failover({"a": ONE}).verify(
-        PROBE, REFERENCE, threshold={"a": value}
-    ),
 }
 OtherFloat = type("OtherFloat", (float,), {})  # as numpy's float64 is one
 
