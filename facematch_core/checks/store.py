@@ -116,13 +116,24 @@ class CheckCase(Case):
         del probe, reference
         return cast(LiveMatchResult, self._check(LiveMatchResult.kind, pictures, options))
 
-    def use(self) -> bool:
+    def use(self, *, connection: object = None) -> bool:
         """Return True once, if the verdict that was returned last is a pass.
 
         Marks the check as used in one conditional UPDATE, so that of several concurrent calls one
         returns True. Act on it at once. If it is False, `why_not` returns the reasons.
+
+        With your own `connection` to the store's database, everything is read and written in your
+        transaction: the check is used if you commit, and unused if you roll back.
+
+        Args:
+            connection: See `VerificationCase.use`.
+
+        Raises:
+            InvalidRequest: `connection` is asynchronous, or of another kind of database.
         """
         table = self._store._table  # noqa: SLF001 - of this module
+        if connection is not None:
+            table = table.on(connection)
         row = table.find_newest(self)
         if row is None or table.reasons_against(row):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 import hashlib
@@ -9,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 
@@ -110,6 +111,7 @@ class CheckTable:
         if not needs_liveness:
             self.accepted_kinds.add(MatchResult.kind)
         self.database = open_database(where, label="store of checks")
+        self._run: Callable[..., Any] = self.database.run
         from . import rows  # here, because SQLAlchemy is an optional dependency
 
         self.rows = rows
@@ -118,7 +120,17 @@ class CheckTable:
 
     def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
         """Run a function of `rows` in a transaction."""
-        return self.database.run(functools.partial(transaction, **options), *args)
+        result: T = self._run(functools.partial(transaction, **options), *args)
+        return result
+
+    def on(self, connection: object) -> Self:
+        """Return this table, with the caller's transaction in place of its own ones."""
+        from facematch_core.store.callers import CallersTransaction
+
+        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
+        table = copy.copy(self)
+        table._run = transaction.run  # noqa: SLF001 - of this class
+        return table
 
     def update(self, *conditions: object, **values: object) -> list[CheckRow]:
         """Change the rows that meet all conditions; return the changed rows."""
@@ -228,6 +240,8 @@ def refuse_open_transaction(engine: Engine) -> None:
     """
     django_db = sys.modules.get("django.db")
     if django_db is None or engine.dialect.name != "sqlite":
+        return
+    if not sys.modules["django.conf"].settings.configured:
         return
     file = os.path.realpath(str(engine.url.database))
     for connection in django_db.connections.all(initialized_only=True):

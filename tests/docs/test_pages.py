@@ -121,6 +121,7 @@ SHOWN = [
     ("answer-a-web-form", "flask_and_django/flask_app.py", ""),
     ("answer-a-web-form", "flask_and_django/face_site.py", "FaceMiddleware"),
     ("answer-a-web-form", "flask_and_django/face_site.py", "verifications"),
+    ("answer-a-web-form", "flask_and_django/face_site.py", "accounts"),
 ]
 
 

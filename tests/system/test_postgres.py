@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
+from core.checks.test_erasing import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_beginning import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_connections import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_erasing import *  # noqa: F403 - every test of it, and each new one

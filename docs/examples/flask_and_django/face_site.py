@@ -1,4 +1,5 @@
-from django.db.transaction import non_atomic_requests
+from django.db import connection
+from django.db.transaction import atomic, non_atomic_requests
 from django.http import HttpResponseBadRequest, HttpResponseForbidden, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
@@ -38,11 +39,12 @@ def verifications(request):
 
 
 @require_POST
+@atomic  # the verdict is used only if your own rows are committed
 def accounts(request):
     customer = customer_of(request)
-    if not signup_of(customer).use():
+    if not signup_of(customer).use(connection=connection):
         return HttpResponseForbidden()
-    return JsonResponse({"account": customer})  # your own code
+    return JsonResponse({"account": customer})  # your own code and rows
 
 
 urlpatterns = [path("verifications", verifications), path("accounts", accounts)]

@@ -8,12 +8,14 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 
 
 @pytest.fixture
-def send(monkeypatch):
+def send(monkeypatch, tmp_path):
     import django
     import face_site
+    from django.db import connection
     from django.test import Client
 
     django.setup()
+    monkeypatch.setitem(connection.settings_dict, "NAME", f"{tmp_path}/shop.sqlite3")
     monkeypatch.setattr(face_site, "customer_of", lambda _request: "customer-1")
 
     def sending(selfie, document):
@@ -21,7 +23,8 @@ def send(monkeypatch):
         answer = Client().post("/verifications", files)
         return answer.status_code, answer.content, answer.headers
 
-    return sending
+    yield sending
+    connection.close()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class KeepingBackend(FakeBackend):
 
 
 @pytest.fixture
-def desk(open_desk):
+def keeper(open_desk):
     return open_desk(backend=KeepingBackend())
 
 
@@ -57,34 +57,34 @@ def facts(erased):
     return [(each.vendor_id, each.state, each.is_done_here, each.face_is_gone) for each in erased]
 
 
-def test_erase_deletes_what_the_vendor_keeps_and_leaves_others_alone(desk):
-    desk.verify_live(**KEEP)
-    desk.of().use()
-    desk.of("customer-18").verify_live(SELFIE, DOCUMENT, **KEEP)
-    erased = desk.store.erase("customer-17")
+def test_erase_deletes_what_the_vendor_keeps_and_leaves_others_alone(keeper):
+    keeper.verify_live(**KEEP)
+    keeper.of().use()
+    keeper.of("customer-18").verify_live(SELFIE, DOCUMENT, **KEEP)
+    erased = keeper.store.erase("customer-17")
     state = DeletionState.DONE
     assert facts(erased) == [("s-1", state, True, True), ("s-2", state, True, True)]
-    assert desk.backend.deleted == ["s-1", "s-2"]
-    assert desk.store.erase("customer-17") == ()
-    assert desk.of().find() is None
-    assert desk.of("customer-18").use()
+    assert keeper.backend.deleted == ["s-1", "s-2"]
+    assert keeper.store.erase("customer-17") == ()
+    assert keeper.of().find() is None
+    assert keeper.of("customer-18").use()
     assert "customer" not in str([each.to_dict() for each in erased])
 
 
-def test_nothing_is_used_at_once_although_the_vendor_is_down(desk, caplog):
-    desk.verify_live(**KEEP)
-    desk.backend.deletions[:] = [DONE, fm.VendorUnavailable("Ada is not there.")]
+def test_nothing_is_used_at_once_although_the_vendor_is_down(keeper, caplog):
+    keeper.verify_live(**KEEP)
+    keeper.backend.deletions[:] = [DONE, fm.VendorUnavailable("Ada is not there.")]
     caplog.set_level(logging.WARNING)
-    first, second = desk.store.erase("customer-17")
+    first, second = keeper.store.erase("customer-17")
     assert (first.is_done_here, first.face_is_gone) == (False, True)
     assert (second.is_done_here, second.face_is_gone, second.state) == (False, None, None)
     assert second.reason.endswith("VendorUnavailable")
     assert second.reason in caplog.text
-    assert not desk.of().use()
-    assert desk.of().why_not() == ("no check was made",)
-    assert len(desk.rows()) == 1
-    assert all(each.is_done_here for each in desk.store.erase("customer-17"))
-    assert desk.rows() == []
+    assert not keeper.of().use()
+    assert keeper.of().why_not() == ("no check was made",)
+    assert len(keeper.rows()) == 1
+    assert all(each.is_done_here for each in keeper.store.erase("customer-17"))
+    assert keeper.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -98,77 +98,77 @@ def test_nothing_is_used_at_once_although_the_vendor_is_down(desk, caplog):
     ],
     ids=["requested", "kept", "says nothing", "not there", "unsupported"],
 )
-def test_document_tells_what_became_of_the_face(desk, deletion, face_is_gone, is_done):
-    desk.of().verify(SELFIE, DOCUMENT, **KEEP)
-    desk.backend.deletions[:] = [deletion]
-    (erased,) = desk.store.erase("customer-17")
+def test_document_tells_what_became_of_the_face(keeper, deletion, face_is_gone, is_done):
+    keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
+    keeper.backend.deletions[:] = [deletion]
+    (erased,) = keeper.store.erase("customer-17")
     assert (erased.face_is_gone, erased.is_done_here) == (face_is_gone, is_done)
     assert (erased.reason is None) == (face_is_gone is not False)
-    assert len(desk.rows()) == (not is_done)
+    assert len(keeper.rows()) == (not is_done)
 
 
-def test_face_that_was_kept_is_not_gone_when_the_second_call_finds_nothing(desk):
-    desk.verify_live(**KEEP)
+def test_face_that_was_kept_is_not_gone_when_the_second_call_finds_nothing(keeper):
+    keeper.verify_live(**KEEP)
     kept = Deletion(state=DeletionState.DONE, face_kept=True)
     not_there = Deletion(state=DeletionState.NOT_THERE)
-    desk.backend.deletions[:] = [kept, fm.RateLimited("Later."), not_there, DONE]
-    desk.store.erase("customer-17")
-    assert [each.face_is_gone for each in desk.store.erase("customer-17")] == [False, True]
+    keeper.backend.deletions[:] = [kept, fm.RateLimited("Later."), not_there, DONE]
+    keeper.store.erase("customer-17")
+    assert [each.face_is_gone for each in keeper.store.erase("customer-17")] == [False, True]
 
 
-def test_lost_call_is_searched_and_deleted(desk):
-    desk.lose(**KEEP)
-    assert facts(desk.store.erase("customer-17")) == [(None, None, False, None)]
-    (call,) = desk.backend.calls
+def test_lost_call_is_searched_and_deleted(keeper):
+    keeper.lose(**KEEP)
+    assert facts(keeper.store.erase("customer-17")) == [(None, None, False, None)]
+    (call,) = keeper.backend.calls
     ids = fm.models.Ids(call=call.call_id, session="s-9")
-    desk.backend.kept[call.call_id] = liveness_result(score=SCORE, ids=ids)
-    assert facts(desk.store.erase("customer-17")) == [("s-9", DeletionState.DONE, True, True)]
-    assert desk.rows() == []
+    keeper.backend.kept[call.call_id] = liveness_result(score=SCORE, ids=ids)
+    assert facts(keeper.store.erase("customer-17")) == [("s-9", DeletionState.DONE, True, True)]
+    assert keeper.rows() == []
 
 
-def test_lost_call_that_the_vendor_never_had_is_done_after_an_hour(desk):
-    desk.lose(**KEEP)
-    desk.clock.advance(3601)
-    (erased,) = desk.store.erase("customer-17")
+def test_lost_call_that_the_vendor_never_had_is_done_after_an_hour(keeper):
+    keeper.lose(**KEEP)
+    keeper.clock.advance(3601)
+    (erased,) = keeper.store.erase("customer-17")
     assert (erased.is_done_here, erased.face_is_gone) == (True, None)
 
 
-def test_person_who_is_erased_during_a_call_is_erased_by_the_next_call(desk):
+def test_person_who_is_erased_during_a_call_is_erased_by_the_next_call(keeper):
     def erase(_request):
-        (erased,) = desk.store.erase("customer-17")
+        (erased,) = keeper.store.erase("customer-17")
         assert (erased.is_done_here, erased.face_is_gone) == (False, None)
 
-    desk.backend.script[:] = [erase]
+    keeper.backend.script[:] = [erase]
     # The comparison is not made any more.
     with pytest.raises(fm.CheckUnderWay):
-        desk.verify_live(**KEEP)
-    assert (desk.operations, desk.of().use()) == ("l", False)
-    assert facts(desk.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
-    assert desk.rows() == []
+        keeper.verify_live(**KEEP)
+    assert (keeper.operations, keeper.of().use()) == ("l", False)
+    assert facts(keeper.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
+    assert keeper.rows() == []
 
 
 def test_call_that_was_not_kept_is_gone_where_the_vendor_keeps_nothing_by_choice(open_desk):
-    desk = open_desk()
-    desk.verify_live()
-    assert [each.face_is_gone for each in desk.store.erase("customer-17")] == [True, True]
-    desk.backend.capabilities = FakeBackend(
+    keeper = open_desk()
+    keeper.verify_live()
+    assert [each.face_is_gone for each in keeper.store.erase("customer-17")] == [True, True]
+    keeper.backend.capabilities = FakeBackend(
         retention=frozenset({fm.Retention.MINIMAL})
     ).capabilities
-    desk.verify_live()
-    erased = desk.store.erase("customer-17")
+    keeper.verify_live()
+    erased = keeper.store.erase("customer-17")
     assert [each.face_is_gone for each in erased] == [None, None]
     assert all(each.is_done_here and each.reason is None for each in erased)
 
 
-def test_checks_are_forgotten_by_their_age(desk):
-    desk.verify_live(**KEEP)
-    desk.clock.advance(86_400)
-    desk.of("customer-18").verify_live(SELFIE, DOCUMENT)
-    assert [each.vendor_id for each in desk.store.forget(1)] == ["s-1", "s-2"]
-    assert len(desk.rows()) == 1
-    assert [each.vendor_id for each in desk.store.forget(0)] == [None, None]
+def test_checks_are_forgotten_by_their_age(keeper):
+    keeper.verify_live(**KEEP)
+    keeper.clock.advance(86_400)
+    keeper.of("customer-18").verify_live(SELFIE, DOCUMENT)
+    assert [each.vendor_id for each in keeper.store.forget(1)] == ["s-1", "s-2"]
+    assert len(keeper.rows()) == 1
+    assert [each.vendor_id for each in keeper.store.forget(0)] == [None, None]
     with pytest.raises(fm.InvalidRequest):
-        desk.store.forget(-1)
+        keeper.store.forget(-1)
 
 
 def test_didit_deletes_what_it_kept_of_both_calls_and_of_a_lost_one(address):

@@ -1,0 +1,71 @@
+"""`use` of a check in the caller's own transaction, and Django's views of uploads."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from core.checks.desk import *  # noqa: F403 - its fixtures
+from core.sessions.connections import KINDS
+
+import facematch_core as fm
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
+def opened(request, monkeypatch):
+    from django import apps, conf
+
+    # Other tests have settings of their own.
+    monkeypatch.setattr(apps.apps, "ready", True)
+    monkeypatch.setitem(vars(conf.settings), "_wrapped", conf.empty)
+    conf.settings.configure()
+    return request.param
+
+
+def test_check_is_used_if_the_caller_commits(desk, opened):
+    desk.verify_live()
+    with opened(desk.address) as (connection, _):
+        assert desk.of().use(connection=connection)
+        assert not desk.of().use(connection=connection)
+        connection.rollback()
+    assert desk.of().why_not() == ()
+    with opened(desk.address) as (connection, _):
+        assert desk.of().use(connection=connection)
+        connection.commit()
+    assert desk.of().why_not() == ("the check was used already",)
+    with opened(desk.address) as (connection, _):
+        assert not desk.of().use(connection=connection)
+
+
+def test_connection_of_another_kind_is_refused(desk):
+    desk.verify_live()
+    with pytest.raises(fm.InvalidRequest):
+        desk.of().use(connection=desk.address)
+    assert desk.of().use()
+
+
+@pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
+def test_django_pays_at_once_outside_of_the_check_and_refuses_it_inside_atomic(tmp_path, mode):
+    done = subprocess.run(
+        [sys.executable, "-m", "core.checks.django_desk", tmp_path, mode],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)
+    # A second writer would wait for 30 seconds.
+    assert [each for each in outcomes.values() if each.pop("seconds") > 10] == []
+    refused = {"status": 500, "payouts": 0, "charges": 0, "is_used": None}
+    assert outcomes == {
+        "pay": {"status": 200, "payouts": 1, "charges": 2, "is_used": True},
+        "fail": {"status": 500, "payouts": 0, "charges": 2, "is_used": False},
+        "in_atomic": refused,
+        "in_atomic_after_write": refused,
+    }
