@@ -105,8 +105,9 @@ class World:
         self.sessions = SessionCollection()
         #: What the person does when a page opens, by session; None is every other session.
         self.acts_on_open: dict[str | None, ActsOnOpen] = {}
-        #: What the vendor reads from the document in each session that starts.
-        self.document_fields: Mapping[str, str] = {}
+        #: What the vendor reads from the document in each session that starts; None for what is on
+        #: the card.
+        self.document_fields: Mapping[str, str] | None = None
         #: The latency at this vendor, which replaces the account's.
         self.latency = Latencies(account.draws, self.vendor_name, {})
         #: State that only this vendor has.

@@ -32,6 +32,7 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
+from .identities import make_identity
 from .sessions import ActsOnOpen, Hosted, Session
 from .vendor import Extension, endpoint
 
@@ -131,9 +132,29 @@ def with_hosted(session: Session, **changes: Any) -> Session:
     return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), **changes))
 
 
+def with_card_fields(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session with the values of the document of this check, if it is a test card."""
+    fields = {}
+    if hosted_of(session).kind == "kyc" and check.has_reference_face:
+        fields = read_document(world, check.reference)
+    return with_hosted(session, card_fields=fields)
+
+
+def read_document(world: World, digest: str | None) -> dict[str, str]:
+    """Return the values on a document with this SHA-256; none if it is no test card."""
+    card = None if digest is None else world.recognizer.card_of(digest)
+    return {} if card is None else make_identity(card.person)
+
+
+def document_fields(session: Session) -> Mapping[str, str]:
+    """Return the values of the person's document: those that a test has set, else the card's."""
+    hosted = hosted_of(session)
+    return hosted.card_fields if hosted.document_fields is None else hosted.document_fields
+
+
 def document_values(session: Session) -> dict[str, str]:
     """Return the values of the person's document, with a full name split at its last space."""
-    values = dict(hosted_of(session).document_fields)
+    values = dict(document_fields(session))
     if "full_name" in values:
         first_name, _, last_name = values["full_name"].rpartition(" ")
         values = {"first_name": first_name, "last_name": last_name, **values}
@@ -378,7 +399,7 @@ def _apply_action(
     session = with_hosted(session, attempts=hosted_of(session).attempts + 1)
     if check is None:
         return fail(world, session)
-    return rules.judge(world, session, check)
+    return rules.judge(world, with_card_fields(world, session, check), check)
 
 
 def fail(world: World, session: Session) -> Session:
@@ -683,14 +704,19 @@ class DocumentSessions(HostedSessions[R]):
         first_name: str | None = None,
         last_name: str | None = None,
         document_number: str | None = None,
+        issuing_country: str | None = None,
+        street: str | None = None,
+        city: str | None = None,
+        postal_code: str | None = None,
         date_of_birth: dt.date | None = None,
         date_of_issue: dt.date | None = None,
         expiration_date: dt.date | None = None,
     ) -> None:
         """Set the values that the vendor reads from the person's document, at any time.
 
-        Replaces all earlier values: those left out are null, as if the workflow hid them. Without a
-        `session_id`, the values are for the sessions that start from now on.
+        Replaces all earlier values, and those of the card's person: what is left out is null, as if
+        the workflow hid it. Without a `session_id`, the values are for the sessions that start from
+        now on.
 
         Raises:
             LookupError: there is no hosted session with that id.
@@ -701,6 +727,10 @@ class DocumentSessions(HostedSessions[R]):
             "first_name": first_name,
             "last_name": last_name,
             "document_number": document_number,
+            "issuing_country": issuing_country,
+            "street": street,
+            "city": city,
+            "postal_code": postal_code,
         }
         dates = {
             "date_of_birth": date_of_birth,

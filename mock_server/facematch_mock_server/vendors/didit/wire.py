@@ -14,7 +14,8 @@ import attrs
 
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import hosted_of, is_open, page_url
+from facematch_mock_server.world.hosted import document_fields, is_open, page_url
+from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Review, Session
 
 from .fields import stamp
@@ -127,8 +128,8 @@ def _make_document_block(
 ) -> dict[str, Any]:
     feature = _DOCUMENT
     fields = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
-    set_fields = hosted_of(session).document_fields
-    if set_fields:
+    values = _document_values(session)
+    if values:
         claims.cite("decision.document_field")
     return {
         "node_id": feature.node,
@@ -136,10 +137,24 @@ def _make_document_block(
         "portrait_image": pictures["portrait_image"],
         "front_image": pictures["front_image"],
         **fields,
-        **set_fields,
+        **values,
         "matches": [],
         "warnings": _add_node(result["warnings"], feature),
     }
+
+
+def _document_values(session: Session) -> dict[str, str]:
+    """Return the values of the person's document by Didit's names."""
+    values = dict(document_fields(session))
+    country = values.pop("issuing_country", None)
+    if country is not None:
+        values["issuing_state"] = alpha_3(country)
+    parts = [values.pop(name, None) for name in ("street", "postal_code", "city")]
+    address = ", ".join(part for part in parts if part is not None)
+    if address:
+        values["address"] = address
+        values["formatted_address"] = address
+    return values
 
 
 def _make_match_block(

@@ -91,7 +91,7 @@ CLAIMS = table(
     fact("run.filter", OURS, "tags, with commas between them, selects the runs that have all of them; created_at_gt includes that day, as after its midnight, and created_at_lt does not; runs are sorted by their start; a page has 20 runs."),
     fact("run.output", TESTS, "The output has the reports under names that the customer chose: doc and selfie in Onfido's own tests."),
     fact("run.reports", SPEC, "A report has result (clear, consider, unidentified), properties and breakdown; the scores of face_match and spoofing_detection are from 0 to 1, where 1 is a perfect match and no spoof."),
-    fact("run.made_up", OURS, "The breakdown of the Document report is empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank."),
+    fact("run.made_up", OURS, "The properties of the Document report are the values that a test sets for the run, else the made-up ones of the card's person; another picture has none. The report's breakdown is empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank."),
     row("session.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
     LIVE_FROM,
     fact("run.judged", OURS, "A run is approved if both reports are clear, in review if a test set a review, and otherwise declined. A picture without a face is consider in face_detected."),

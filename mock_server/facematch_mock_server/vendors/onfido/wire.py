@@ -12,6 +12,7 @@ from facematch_mock_server.vendors.base import as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Session
 
 #: The status of a run that its person did not finish.
@@ -127,7 +128,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         claims.cite("session.match_from", "session.live_from", "session.attempts")
         claims.cite("session.charged", "credit.price")
         document = session.result[DOCUMENT_OUTPUT]
-        properties = _document_properties(hosted.document_values(session))
+        properties = document_properties(hosted.document_values(session))
         output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
     if session.status == ABANDONED:
         claims.cite("run.expired")
@@ -170,8 +171,8 @@ _PROPERTIES = {
 }
 
 
-def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the properties of a Document report: the values that a test has set."""
+def document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of a Document report: the values of the person's document."""
     properties: dict[str, Any] = {}
     for name, value in fields.items():
         if name in _PROPERTIES:
@@ -179,4 +180,9 @@ def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
     if "document_number" in fields:
         number = fields["document_number"]
         properties["document_numbers"] = [{"type": "document_number", "value": number}]
+    if "issuing_country" in fields:
+        properties["issuing_country"] = alpha_3(fields["issuing_country"])
+    address = [fields[name] for name in ("street", "postal_code", "city") if name in fields]
+    if address:
+        properties["address"] = ", ".join(address)
     return properties

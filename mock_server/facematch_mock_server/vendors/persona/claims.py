@@ -119,7 +119,7 @@ CLAIMS = table(
     row("session.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
     LIVE_FROM,
     fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
-    fact("verification.document", OURS, "A government ID has the values that a test sets, else null. A full name is split at its last space. It fails if its picture shows no face."),
+    fact("verification.document", OURS, "A government ID has the values that a test sets, else the made-up ones of the card's person; of another picture they are null. A full name is split at its last space. It fails if its picture shows no face."),
     fact("verification.pictures", API, "Pictures and videos are bearer URLs. They lead nowhere here."),
     fact("session.charged", OURS, "A live inquiry is charged when it is finished; Persona documents only that verifications in production count."),
     row("credit.price", Decimal("1.00"), OURS, "An inquiry costs USD 1; Persona publishes no price. A setting changes it."),

@@ -120,6 +120,18 @@ _DOCUMENT_FIELDS = {
     "document-number": "document_number",
     "issue-date": "date_of_issue",
     "expiration-date": "expiration_date",
+    "address-street-1": "street",
+    "address-city": "city",
+    "address-postal-code": "postal_code",
+}
+#: The fields of an inquiry that the flow fills from the document, with their types.
+_FILLED_FIELDS = {
+    "name-first": "string",
+    "name-last": "string",
+    "birthdate": "date",
+    "address-street-1": "string",
+    "address-city": "string",
+    "address-postal-code": "string",
 }
 _NULL_DOCUMENT_FIELDS = ("name-middle", "name-suffix", "native-name-first", "native-name-last")
 
@@ -341,13 +353,13 @@ def _show_fields(session: Session) -> dict[str, Any]:
     fields = {}
     for name, value in inquiry.fields.items():
         fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
-    for name, kind in (("name-first", "string"), ("name-last", "string"), ("birthdate", "date")):
+    for name, kind in _FILLED_FIELDS.items():
         fields[name] = {"type": kind, "value": document.get(name) or inquiry.fields.get(name)}
     return fields
 
 
 def document_of(session: Session) -> dict[str, str | None]:
-    """Return the values of the person's document by Persona's names, null if no test set them."""
+    """Return the values of the person's document by Persona's names; null if it has none."""
     values = document_values(session)
     document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
     for name, value_name in _DOCUMENT_FIELDS.items():
@@ -361,7 +373,7 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
     attributes: dict[str, Any] = {
         "status": verification.status,
         "redacted-at": stamp(inquiry_of(session).times.get("redacted-at")),
-        "country-code": None,
+        "country-code": None if is_redacted else document_values(session).get("issuing_country"),
         "tags": [],
         "checks": list(verification.checks),
     }

@@ -124,7 +124,7 @@ CLAIMS = table(
     row("report.answer", Reply(200), CLIENT, "A report has the document, the selfie or the ID number that was checked, each with a status and an error."),
     fact("report.selfie", SELFIE, "A report has a selfie only if require_matching_selfie asked for it: verified without one compared no face. There is no score."),
     fact("report.error", CLIENT, "The error of a check and last_error have the same code; the reason's text is ours. If the document failed, the selfie is verified, which is ours."),
-    fact("report.document", OURS, "The document is a passport with the values that a test sets, else null. A full name is split at its last space. Files lead nowhere."),
+    fact("report.document", OURS, "The document is a passport with the values that a test sets, else with the made-up ones of the card's person; of another picture they are null. Only a report has the issuing country, as in the client. A full name is split at its last space. Files lead nowhere."),
     fact("report.none", OURS, "A try that a test decides as abandoned, consent_declined, country_not_supported, device_not_supported, under_supported_age, or with a code of an email or a phone, has no report, and is not charged. By itself the mock sends none of these codes."),
     fact("check.errors", OURS, "Another face is selfie_face_mismatch, an attack selfie_manipulated, a document without a face selfie_document_missing_photo, no face and a failed attempt selfie_unverified_other. Without a selfie, only the document is checked: one without a face is document_unverified_other. An ID number is verified."),
     row("session.match_from", 70, OURS, "The face is that of the document from a score of 70."),

@@ -58,6 +58,7 @@ _VALUES: Mapping[str, str] = {
     "first_name": "first_name",
     "last_name": "last_name",
     "number": "document_number",
+    "issuing_country": "issuing_country",
 }
 _DATES: Mapping[str, str] = {
     "dob": "date_of_birth",
@@ -185,8 +186,8 @@ def show_session(
         shown["verified_outputs"] = None
         if status == VERIFIED:
             values = _show_values(session, expands, "verified_outputs")
-            nulls = dict.fromkeys(("address", "email", "id_number_type", "phone"))
-            shown["verified_outputs"] = {**nulls, **values}
+            nulls = dict.fromkeys(("email", "id_number_type", "phone"))
+            shown["verified_outputs"] = {"address": _show_address(session), **nulls, **values}
             if "verified_outputs.id_number" in expands:
                 shown["verified_outputs"]["id_number"] = None
     return shown
@@ -213,9 +214,8 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
         shown["document"] = {
             **_show_check(report, "document"),
             **_show_values(session, expands, "document"),
-            "address": None,
+            "address": _show_address(session),
             "files": [] if is_redacted else [document_file],
-            "issuing_country": None,
             "type": "passport",
         }
     if identity.requires_id_number:
@@ -249,14 +249,14 @@ def _show_error(code: str) -> dict[str, str] | None:
 def _show_values(session: Session, expands: Collection[str], part: str) -> dict[str, Any]:
     """Return the values of the person's document for a part of an answer.
 
-    They are null if no test set them. Names are always there; a document also has its date of
-    issue, and the other values if they are expanded in this part.
+    They are null if neither the card nor a test has them. Names are always there; a document also
+    has its country and its date of issue, and the other values if they are expanded in this part.
     """
     is_redacted = identity_of(session).redacted_at is not None
     fields = document_values(session)
     names = ["first_name", "last_name"]
     if part == "document":
-        names.append("issued_date")
+        names += ["issuing_country", "issued_date"]
     for name in ("dob", "number", "expiration_date"):
         if any(field.endswith(f"{part}.{name}") for field in expands):
             names.append(name)
@@ -270,3 +270,21 @@ def _show_values(session: Session, expands: Collection[str], part: str) -> dict[
         elif text is not None and is_redacted:
             values[name] = _REDACTED
     return values
+
+
+def _show_address(session: Session) -> dict[str, str | None] | None:
+    """Return the address on the person's document; None if it has no street and no city."""
+    fields = document_values(session)
+    if "street" not in fields and "city" not in fields:
+        return None
+    address = {
+        "city": fields.get("city"),
+        "country": fields.get("issuing_country"),
+        "line1": fields.get("street"),
+        "line2": None,
+        "postal_code": fields.get("postal_code"),
+        "state": None,
+    }
+    if identity_of(session).redacted_at is None:
+        return address
+    return {name: text and _REDACTED for name, text in address.items()}

@@ -139,7 +139,7 @@ CLAIMS = table(
     row("session.match_from", 50.0, OURS, "Faces match from a score of 50. Sumsub shows no scores."),
     fact("session.order", STEPS, "A face is compared only if it is live."),
     fact("session.labels", LABELS, "BAD_FACE_MATCHING: another face than on the document. FRAUDULENT_LIVENESS: an attack. BAD_SELFIE: try again. That the first two are FINAL is our choice."),
-    fact("session.document", OURS, "A document without a face is rejected as UNSATISFACTORY_PHOTOS and RETRY; its selfie has no answer."),
+    fact("session.document", OURS, "A document without a face is rejected as UNSATISFACTORY_PHOTOS and RETRY; its selfie has no answer. info has the values that a test sets, else the made-up ones of the card's person; of another picture it has a country alone, DEU."),
     fact("session.methods", SKILLS, "photoRequired and disabled are selfies without a liveness check."),
     fact("session.at_once", OURS, "A check ends at once; control.sessions.decide sets any other status, as a reviewer does."),
     fact("session.steps", STATUSES, "A reviewer's decision leaves the steps as they are."),

@@ -13,6 +13,7 @@ import attrs
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
@@ -48,8 +49,11 @@ def _with_steps(
     selfie: Mapping[str, Any] | None,
 ) -> Session:
     """Return an applicant with two steps of these results; a step without one is unchecked."""
+    document = dict(_DOCUMENT)
+    if "issuing_country" in hosted.document_fields(session):
+        document["country"] = alpha_3(hosted.document_fields(session)["issuing_country"])
     result = {
-        "IDENTITY": make_step(_DOCUMENT, identity, [1000]),
+        "IDENTITY": make_step(document, identity, [1000]),
         "SELFIE": make_step(_SELFIE, selfie, [1001]),
     }
     return attrs.evolve(session, result=result)

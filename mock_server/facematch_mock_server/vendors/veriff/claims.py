@@ -119,7 +119,7 @@ CLAIMS = table(
     _error_without_code("media.late", 409, "Session is already submitted", "An upload after the person has submitted is refused with 409."),
     row("decision.answer", Reply(200), SESSIONS, "verification is null until there is a decision; then it has the verdict, the reason, vendorData, the person and the document, but no score."),
     fact("decision.open", OURS, "While the person tries again after a request to resubmit, verification is null."),
-    fact("decision.made_up", OURS, "technicalData.ip is 127.0.0.1. A document is a PASSPORT; its values are null until a test sets them. A full name that a test sets is split at its last space."),
+    fact("decision.made_up", OURS, "technicalData.ip is 127.0.0.1. A document is a PASSPORT with the values that a test sets, else with the made-up ones of the card's person; of another picture they are null. A full name that a test sets is split at its last space."),
     row("attempts.answer", Reply(200), SESSIONS, "The attempts have id and status: created, started, submitted, resubmission_requested, or the decision; and createdTime, which a public client reads."),
     fact("attempts.order", OURS, "The attempts are in the order in which they were made."),
     fact("judge.codes", STATUSES, "approved is 9001, declined 9102, resubmission_requested 9103, expired and abandoned 9104, review 9121."),

@@ -127,7 +127,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "acceptanceTime": stamp(session.created_at),
             "decisionTime": _decided_at(session),
             "person": _person(document_values(session)),
-            "document": _document(hosted.document_fields, has_type=hosted.kind == "kyc"),
+            "document": _document(document_values(session), has_type=hosted.kind == "kyc"),
             "comments": [],
             "riskLabels": [],
             "additionalVerifiedData": {},
@@ -158,7 +158,7 @@ def _document(fields: Mapping[str, str], *, has_type: bool) -> dict[str, str | N
     return {
         "type": "PASSPORT" if has_type else None,
         "number": fields.get("document_number"),
-        "country": None,
+        "country": fields.get("issuing_country"),
         "validFrom": fields.get("date_of_issue"),
         "validUntil": fields.get("expiration_date"),
     }

@@ -165,6 +165,7 @@ def test_reports_say_what_the_pictures_show(engine, document, photo, results, pa
 def test_document_alone_needs_no_live_photo(engine, card, result):
     shown, reports = checked(engine, CARDS[card], None, "document")
     assert shown["result"] == reports["document"]["result"] == result
+    assert bool(reports["document"]["properties"]) is (result == "clear")
 
 
 def test_newest_document_is_compared_unless_another_is_named(engine):

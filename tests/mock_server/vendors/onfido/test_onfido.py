@@ -30,6 +30,7 @@ from vendors.onfido import (
 
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.world.identities import alpha_3, make_identity
 
 TAG = "5" * 32
 
@@ -181,6 +182,18 @@ def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, people, 
     assert run["status"] == "declined"
     assert run["output"]["selfie"]["result"] == "consider"
     assert run["output"]["selfie"]["breakdown"][part]["result"] == "consider"
+
+
+def test_report_of_a_card_has_the_identity_of_its_person(engine, people, run_id):
+    people.finish(run_id, "p1-again", "p1")
+    person = make_identity("p1")
+    properties = on_newest()(engine).json()["output"]["doc"]["properties"]
+    assert properties["last_name"] == person["last_name"]
+    assert properties["issuing_country"] == alpha_3(person["issuing_country"])
+    assert person["city"] in properties["address"]
+    assert properties["document_numbers"] == [
+        {"type": "document_number", "value": person["document_number"]}
+    ]
 
 
 def test_values_of_the_document_are_properties_of_its_report(engine, people, run_id):

@@ -17,6 +17,7 @@ from vendors.persona import (
 )
 
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.world.identities import make_identity
 
 
 @pytest.fixture
@@ -163,6 +164,18 @@ def test_checked_document_has_its_values_and_its_picture(engine):
     ask(engine, about(1, method="DELETE"))
     attributes = read_document(engine, named["id"]).json()["data"]["attributes"]
     assert attributes["name-last"] is attributes["front-photo"] is None
+
+
+def test_fields_and_document_have_the_identity_of_the_card(engine):
+    inquiry = start(engine)
+    control_of(engine).sessions.finish(inquiry["id"], "p1-again", "p1")
+    person = make_identity("p1")
+    (named,) = documents_of(engine)
+    attributes = read_document(engine, named["id"]).json()["data"]["attributes"]
+    assert attributes["document-number"] == person["document_number"]
+    fields = ask(engine, about(1)).json()["data"]["attributes"]["fields"]
+    assert fields["birthdate"]["value"] == person["date_of_birth"]
+    assert fields["address-city"]["value"] == person["city"]
 
 
 def test_document_needs_its_environment(engine):

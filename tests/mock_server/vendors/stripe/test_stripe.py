@@ -11,6 +11,7 @@ from vendors.stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
 
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.world.identities import make_identity
 
 
 @pytest.fixture
@@ -226,6 +227,45 @@ def test_redacted_session_keeps_its_status_and_loses_its_data(engine, control, p
     assert shown["last_verification_report"]["document"]["files"] == []
     assert control.world.sessions.find(session["id"]).pictures == {}
     assert send(engine, f"{SESSIONS}/{session['id']}", {"metadata[a]": "b"}).status == 400
+
+
+def test_verified_session_has_the_identity_of_the_card(engine, control, people, session):
+    control.add_key(key=RESTRICTED)
+    people.finish(session["id"], "p1-again", "p1")
+    report = "last_verification_report"
+    fields = (report, "verified_outputs", "verified_outputs.dob", f"{report}.document.number")
+    shown = read(engine, session, *fields, key=RESTRICTED)
+    person = make_identity("p1")
+    born = dt.date.fromisoformat(person["date_of_birth"])
+    outputs, document = shown["verified_outputs"], shown[report]["document"]
+    assert outputs["first_name"] == document["first_name"] == person["first_name"]
+    assert outputs["dob"] == {"day": born.day, "month": born.month, "year": born.year}
+    assert outputs["address"] == document["address"]
+    assert outputs["address"]["line1"] == person["street"]
+    assert document["number"] == person["document_number"]
+    assert document["issuing_country"] == person["issuing_country"]
+    assert "issuing_country" not in outputs
+
+
+def test_values_that_a_test_sets_replace_the_whole_person(engine, people, session):
+    people.document(session["id"], first_name="Ada", issuing_country="GB", city="London")
+    people.finish(session["id"], "p1-again", "p1")
+    document = read(engine, session, "last_verification_report")["last_verification_report"]
+    document = document["document"]
+    assert (document["first_name"], document["last_name"]) == ("Ada", None)
+    assert document["issuing_country"] == document["address"]["country"] == "GB"
+    assert (document["address"]["city"], document["address"]["line1"]) == ("London", None)
+    people.document(session["id"])
+    shown = read(engine, session, "verified_outputs")["verified_outputs"]
+    assert shown["first_name"] is shown["address"] is None
+
+
+def test_redacted_address_has_no_text(engine, control, people, session):
+    people.finish(session["id"], "p1-again", "p1")
+    send(engine, f"{SESSIONS}/{session['id']}/redact", {})
+    control.advance(60)
+    address = read(engine, session, "verified_outputs")["verified_outputs"]["address"]
+    assert {*address.values()} == {"[redacted]", None}
 
 
 def test_open_session_can_be_changed_and_canceled(engine, session):

@@ -14,6 +14,7 @@ from vendors import sumsub
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.sumsub.signature import sign
+from facematch_mock_server.world.identities import alpha_3, make_identity
 
 FACE = CARDS["p1-again"]
 DOCUMENT = CARDS["p1"]
@@ -397,6 +398,15 @@ def test_document_is_shown_once_it_was_sent(at_page, people):
     ask(at_page, checked(1))
     (document,) = tell(at_page, sumsub.read(1))["info"]["idDocs"]
     assert (document["lastName"], document["dob"]) == ("Lovelace", "1980-01-01")
+
+
+def test_applicant_has_the_identity_of_the_card(at_page):
+    ask(at_page, checked(1))
+    info = tell(at_page, sumsub.read(1))["info"]
+    person = make_identity("p1")
+    assert (info["firstName"], info["dob"]) == (person["first_name"], person["date_of_birth"])
+    (document,) = info["idDocs"]
+    assert document["country"] == info["country"] == alpha_3(person["issuing_country"])
 
 
 def test_reviewers_decision_leaves_the_steps(at_page):

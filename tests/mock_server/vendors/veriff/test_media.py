@@ -7,6 +7,8 @@ from kit.mock_world import control_of, new_engine
 from vendors import veriff
 from vendors.veriff import TEST_API_KEY, TEST_SECRET, UNKNOWN, reference
 
+from facematch_mock_server.world.identities import make_identity
+
 SUBMITTED = {"verification": {"status": "submitted"}}
 
 
@@ -118,6 +120,15 @@ def test_decision_has_a_path_of_its_own_on_the_essential_plan(engine):
     decision = decision_of(engine, path="/decision/fullauto?version=1.0.0")
     assert decision == decision_of(engine)
     assert decision["status"] == "declined"
+
+
+def test_decision_has_the_identity_of_the_card(engine):
+    control_of(engine).sessions.finish(start(engine), "p1-again", "p1")
+    decision = decision_of(engine)
+    person = make_identity("p1")
+    assert decision["person"]["lastName"] == person["last_name"]
+    assert decision["document"]["country"] == person["issuing_country"]
+    assert decision["document"]["number"] == person["document_number"]
 
 
 def test_person_has_the_values_of_the_document_once_it_is_decided(engine):

@@ -21,11 +21,12 @@ from facematch_mock_server.vendors.onfido.wire import (
     CONSIDER,
     REPORT,
     REPORT_PATH,
+    document_properties,
     document_report,
     face_report,
     show_time,
 )
-from facematch_mock_server.world import webhooks
+from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.sessions import Session
 
 from . import uploads
@@ -150,7 +151,7 @@ def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, A
     face = face_report(call.claims, match, liveness, document.uploaded.id)
     return {
         "document": {
-            **document_report(has_face=bool(match.reference.faces)),
+            **_report_document(call, document, has_face=bool(match.reference.faces)),
             "documents": documents,
         },
         "face": {
@@ -165,8 +166,15 @@ def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, A
 def _judge_document(call: Call, document: _Picture) -> dict[str, Any]:
     """Return the result of a document, by the kind of report."""
     faces = call.detect_faces(document.file).faces
-    report = document_report(has_face=bool(faces))
+    report = _report_document(call, document, has_face=bool(faces))
     return {"document": {**report, "documents": [{"id": document.uploaded.id}]}}
+
+
+def _report_document(call: Call, document: _Picture, *, has_face: bool) -> dict[str, Any]:
+    """Return a Document report, with what is written on a test card that shows a face."""
+    call.claims.cite("run.made_up")
+    fields = hosted.read_document(call.world, document.file.digest) if has_face else {}
+    return {**document_report(has_face=has_face), "properties": document_properties(fields)}
 
 
 def _write_reports(

@@ -26,7 +26,7 @@ from facematch_mock_server.vendors.sumsub.wire import (
     type_of,
 )
 from facematch_mock_server.world import hosted
-from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.hosted import document_values, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 _APPLICANT_ID = re.compile(r"[0-9a-z]{24}", re.ASCII)
@@ -188,15 +188,15 @@ def _show_info(session: Session) -> dict[str, Any]:
     if step is None:
         return {}
     document = {name: step[name] for name in ("idDocType", "country")}
-    fields = hosted_of(session).document_fields
+    fields = document_values(session)
     values = {
         "firstName": fields.get("first_name"),
-        "lastName": fields.get("last_name") or fields.get("full_name"),
+        "lastName": fields.get("last_name"),
         "dob": fields.get("date_of_birth"),
         "number": fields.get("document_number"),
     }
     recognized = {name: value for name, value in values.items() if value is not None}
-    return {**recognized, "idDocs": [{**document, **recognized}]}
+    return {"country": document["country"], **recognized, "idDocs": [{**document, **recognized}]}
 
 
 def read(call: SumsubCall) -> Response:

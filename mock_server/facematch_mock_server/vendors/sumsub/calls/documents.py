@@ -177,7 +177,7 @@ def _judge_of(
     document = pictures["IDENTITY"]
     if "SELFIE" in pictures:
         check = hosted.check_person(world, session, pictures["SELFIE"], document)
-        return lambda each: judge(world, each, check)
+        return lambda each: judge(world, hosted.with_card_fields(world, each, check), check)
     faces = world.recognizer.detect_faces(document, rotate=False).faces
     return lambda each: judge_document(each, has_face=bool(faces))
 

@@ -30,6 +30,7 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.hosted import find_by_page_token, page_path
+from facematch_mock_server.world.identities import make_identity
 
 P1 = portrait()
 HERE = Path(__file__).parent
@@ -321,12 +322,14 @@ def test_document_without_a_session_is_for_all_that_start_from_then_on(engine, p
     before = begin()
     people.document(full_name="Ada Lovelace")
     after = begin()
+    people.document()
+    hidden = begin()
     names = []
-    for session in (before, after):
+    for session in (before, after, hidden):
         people.finish(session["session_id"])
         (shown,) = decide(engine, session)["id_verifications"]
         names.append(shown["full_name"])
-    assert names == [None, "Ada Lovelace"]
+    assert names == [make_identity("p1")["full_name"], "Ada Lovelace", None]
 
 
 def test_invalid_documents_are_refused(engine, people, begin):
