@@ -41,7 +41,7 @@ PUBLIC = {
     f"{CORE}.call.verdict",
 }
 #: What commands are made of.
-COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}
+COMMANDS = {f"facematch_core.cli.{name}" for name in ("app", "files", "options", "text")}
 #: What doubles are made of; nothing else may need pytest.
 KIT = "facematch_core.testing"
 BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
