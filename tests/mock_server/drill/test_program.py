@@ -1,5 +1,6 @@
 """`facematch drill` with an application that runs in a process of its own, behind the door."""
 
+import os
 import re
 import signal
 import subprocess
@@ -155,3 +156,27 @@ def test_day_shrinks_a_mistake_to_a_story_of_few_steps(drill, port, tmp_path):
     assert stories
     assert all(len(story.split(",")) <= 5 for story in stories)
     assert "it came in 10 of 10 replays" in day
+
+
+def test_application_that_runs_already_calls_the_mock_at_its_port(port, tmp_path):
+    mock_port = free_port()
+    file = tmp_path / "secret"
+    file.write_text("whsec_of_the_shop")
+    mock = {"DRILL_URL": f"http://127.0.0.1:{mock_port}", "DRILL_KEY": "mock-live-key"}
+    environment = {**os.environ, **mock, "DRILL_SECRET": "whsec_of_the_shop"}
+    command = [str(word) for word in shop_command(port, tmp_path)]
+    url = f"http://127.0.0.1:{port}"
+    words = ["--vendor", "stripe", "--webhook", f"{url}/webhook", "--secret-file", str(file)]
+    words += ["--begin", f"POST {url}/verify?customer={{customer}}"]
+    words += ["--state", f"{url}/state?customer={{customer}}", "--port", str(mock_port)]
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            wait_until_it_listens(port)
+            right = invoke_facematch("drill", *words, "--play", "begin,other,hooks,begin,pass")
+            killed = invoke_facematch("drill", *words, "--play", "begin,kill,pass")
+        finally:
+            process.kill()
+    assert right.exit_code == 0, right.output
+    assert f"must call the mock at http://127.0.0.1:{mock_port}" in right.stdout
+    assert killed.exit_code == 2
+    assert "needs the command that starts the application" in killed.output.replace("\n", " ")
