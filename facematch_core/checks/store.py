@@ -340,8 +340,9 @@ class CheckStore:
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.
 
-        Call it after you restored the database from a backup, with the time of the backup, because
-        a check may have been used since. None of them is used any more.
+        Call it after you restored the database from a backup, with the time of the restore,
+        because a check may have been used since the backup. None of them is used any more. One with
+        an unknown outcome is still not paid again.
 
         Raises:
             InvalidRequest: `time` has no time zone.

@@ -15,6 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
+from core.checks.test_connections import (
+    test_check_is_used_if_the_caller_commits,  # noqa: F401 - over PostgreSQL, too
+)
 from core.checks.test_erasing import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_beginning import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_connections import *  # noqa: F403 - every test of it, and each new one
