@@ -79,8 +79,9 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     write_file(path, content, private=private)
 
 
-def write_json(path: Path, document: object) -> None:
-    write_bytes(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
+def write_json(path: Path, document: object, *, private: bool = False) -> None:
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_bytes(path, text.encode(), private=private)
 
 
 def csv_cell(value: object) -> str:

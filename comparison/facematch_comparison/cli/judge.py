@@ -231,7 +231,7 @@ def _write_wrong(
         pairs = pd.concat(frames, ignore_index=True)
     if path.suffix.lower() == ".json":
         rows = pairs.astype(object).where(pairs.notna(), None).to_dict("records")
-        write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
+        write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows}, private=True)
     else:
         _export(pairs, path, study)
 

@@ -37,7 +37,6 @@ def shadow_html(comparison: ShadowComparison) -> str:
         errors=error_rows(comparison),
         money=_money_rows(comparison),
         curve_figure=_draw_curve(comparison),
-        curve=curve_rows(comparison),
         parts=part_rows(comparison),
         decisions=_decision_rows(comparison),
         sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
@@ -97,13 +96,13 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
 
 
 def _draw_curve(comparison: ShadowComparison) -> Markup | None:
-    """Draw what the candidate saves at each threshold; None if the labels show one or none."""
+    """Draw what the candidate saves at each threshold; None if they hardly differ."""
     curve = comparison.curve
-    if curve is None or len(curve.points) < 2:
+    if curve is None or not curve.differs:
         return None
     bars = []
     for point in curve.points:
-        saved = point.saved["error"] if point.money is None else point.money
+        saved = point.shown
         name = numbers.score(point.threshold)
         bars.append(Bar(name=name, value=saved.value, interval=saved.interval))
     unit = "errors" if comparison.money is None else comparison.money.currency
@@ -112,32 +111,6 @@ def _draw_curve(comparison: ShadowComparison) -> Markup | None:
         axis=f"{unit} per {PER:,} calls that {plain(comparison.candidate.name)} would save",
         zero="no difference",
     )
-
-
-def curve_rows(comparison: ShadowComparison) -> list[TextRow]:
-    """Return what the candidate saves at each threshold that the labels show."""
-    rows: list[TextRow] = []
-    curve = comparison.curve
-    if curve is None:
-        return rows
-    for point in curve.points:
-        remarks = []
-        if point.threshold == curve.best:
-            remarks.append("best by these labels")
-        if point.threshold == curve.now:
-            remarks.append("now")
-        row = {
-            "Threshold": numbers.score(point.threshold),
-            "Disagreements": f"{point.disagreements:,}",
-            "Labelled": f"{point.labelled:,}",
-        }
-        for kind, saved in point.saved.items():
-            row[f"{NAMES[kind].capitalize()} saved"] = estimate(saved)
-        if point.money is not None and comparison.money is not None:
-            row[f"{comparison.money.currency} saved"] = money_with_interval(point.money)
-        row["Remark"] = ", ".join(remarks)
-        rows.append(row)
-    return rows
 
 
 def part_rows(comparison: ShadowComparison) -> list[TextRow]:

@@ -88,7 +88,16 @@ def _verdict(comparison: ShadowComparison) -> str:
             )
         saves = comparison.money.saved.value > 0
         winner = candidate_name if saves else answered_name
-        return f"{winner} costs less, and the difference is significant."
+        errors = comparison.money.saved_errors
+        if not saves:
+            errors = errors.opposite
+        if comparison.money.saved_prices is None or errors.interval.low > 0:
+            return f"{winner} costs less, and the difference is significant."
+        of_errors = money_with_interval(errors, f" {comparison.money.currency}")
+        return (
+            f"{winner} costs less by its price, and the difference is significant. Its errors "
+            f"alone are not shown to cost less: they save {of_errors} per {PER:,} calls."
+        )
     significant = [net for net in comparison.net if net.is_real and net.kind != "error"]
     any_error = comparison.net_of("error")
     if not significant and any_error is not None and any_error.is_real:
@@ -435,6 +444,8 @@ def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
         high = numbers.score(curve.points[-1].threshold)
         span = f"thresholds of {name} from {low} to {high}" if low != high else f"threshold {low}"
         sentences.append(f"These labels show the {span}.")
+        if len(curve.points) > 1 and not curve.differs:
+            sentences.append("What they save differs by less than its intervals.")
         best = curve.at(curve.best)
         now = curve.at(curve.now)
         if best is not None and curve.best != curve.now:
@@ -462,7 +473,7 @@ def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
 
 def _worth(comparison: ShadowComparison, point: CurvePoint) -> str:
     """Return what the candidate saves at a threshold: ``saves 3.1 errors (0.8 to 5.4)``."""
-    saved = point.saved["error"] if point.money is None else point.money
+    saved = point.shown
     unit = "errors" if comparison.money is None else comparison.money.currency
     if saved.value < 0:
         verb = "makes" if point.money is None else "costs"

@@ -48,9 +48,14 @@ class CurvePoint:
     money: Estimate | None
 
     @property
-    def worth(self) -> float:
+    def shown(self) -> Estimate:
         """What counts: the money saved if costs are known, else the errors of both kinds."""
-        return self.saved["error"].value if self.money is None else self.money.value
+        return self.saved["error"] if self.money is None else self.money
+
+    @property
+    def worth(self) -> float:
+        """The value of `shown`."""
+        return self.shown.value
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +89,17 @@ class ThresholdCurve:
     points: tuple[CurvePoint, ...]
     best: float | None
     next_calls: NextCalls | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether two points differ by more than their intervals, which then do not overlap."""
+        highest_low = -math.inf
+        lowest_high = math.inf
+        for point in self.points:
+            interval = point.shown.interval
+            highest_low = max(highest_low, interval.low)
+            lowest_high = min(lowest_high, interval.high)
+        return highest_low > lowest_high
 
     def at(self, threshold: float) -> CurvePoint | None:
         """Return the point of a threshold, or None."""

@@ -81,7 +81,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
 def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None = None) -> None:
     """Write answers, or the frame of `wrong_pairs` or `curves`, to a ``.csv`` or ``.parquet`` file.
 
-    An existing file is replaced atomically. In a CSV file, cells that look like formulas are
+    An existing file is replaced atomically; only its owner can read it. In CSV, formulas are
     escaped, and only each system's first row contains its facts. For `study` see `to_frame`.
 
     Raises:
@@ -92,7 +92,7 @@ def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None 
     if suffix not in (".csv", ".parquet"):
         raise InvalidRequest(f"{path} must end with .csv or .parquet.")
     frame = what if isinstance(what, DataFrame) else _long(what, study, once=suffix == ".csv")
-    with replacing(path) as new, new.open("wb") as file:
+    with replacing(path, private=True) as new, new.open("wb") as file:
         _write_csv(frame, file) if suffix == ".csv" else frame.to_parquet(file, index=False)
 
 

@@ -385,7 +385,8 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         header += [PROBE_GROUP + column, REFERENCE_GROUP + column]
     table = pd.DataFrame(rows, columns=header)
     # pandas quotes a carriage return in a name only if it is part of the line ending.
-    write_file(path, table.to_csv(index=False, lineterminator="\r\n").encode())
+    text = table.to_csv(index=False, lineterminator="\r\n")
+    write_file(path, text.encode(), private=True)
 
 
 def _relative(picture: Path, folder: Path) -> str:

@@ -1,12 +1,16 @@
 """`facematch compare shadow` and `drift`, from a log to a page."""
 
 import csv
+import datetime as dt
+import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -242,11 +246,47 @@ def test_wrong_usage_is_refused_and_writes_nothing(run, tmp_path, command, code,
     assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
 
 
-@pytest.mark.usefixtures("month")
-def test_drift_prints_periods_and_writes_pages(run, run_json, tmp_path):
+def printed_rows(text, title):
+    """The cells of each row of the printed table whose first column has this title."""
+    lines = text.splitlines()
+    (start,) = (n for n, line in enumerate(lines) if re.match(rf"{title} {{2,}}", line))
+    rows = itertools.takewhile(str.strip, lines[start + 1 :])
+    return [re.split(" {2,}", line.strip()) for line in rows]
+
+
+def test_the_errors_of_a_shadow_are_printed(run, month, tmp_path):
+    run(f"{SHADOW} --review review.csv")
+    fill_in(tmp_path / "review.csv", month.truth)
+    answered, candidate = month.accepts
+    expected = {}
+    for kind, is_affected, is_right in (
+        ("false rejects", month.genuine, True),
+        ("false matches", ~month.genuine, False),
+    ):
+        wrong = [is_affected & (accepts != is_right) for accepts in (answered, candidate)]
+        only = [(wrong[0] & ~wrong[1]).sum(), (wrong[1] & ~wrong[0]).sum()]
+        expected[kind] = [str(count) for count in only]
+    printed = printed_rows(run(f"{SHADOW} --review review.csv").stdout, "Errors")
+    counts = {cells[0]: cells[1:3] for cells in printed}
+    assert {kind: counts[kind] for kind in expected} == expected
+
+
+def test_drift_prints_periods_and_writes_pages(run, run_json, month, tmp_path):
     answer = run(f"{DRIFT} --out drift.html --out drift.json")
     assert answer.exit_code == 0, answer.output
     assert "more than chance" in answer.stdout
+    rows_of_week = defaultdict(list)
+    for row in month.rows():
+        if row.system == "didit":
+            monday = row.at.date() - dt.timedelta(days=row.at.weekday())
+            rows_of_week[str(monday)].append(row)
+    expected = []
+    for monday, rows in rows_of_week.items():
+        accepted = sum(row.decision == "match" for row in rows) / len(rows)
+        people = len({row.person for row in rows})
+        expected.append([monday, str(len(rows)), str(people), f"{100 * accepted:.1f} %"])
+    printed = printed_rows(answer.stdout, "Period")
+    assert [[*cells[:3], cells[3].partition(" (")[0]] for cells in printed] == expected
     code, document = run_json(DRIFT)
     assert (code, document["system"]) == (0, "didit")
     written = json.loads((tmp_path / "drift.json").read_text())

@@ -373,6 +373,34 @@ def test_verdict_names_who_is_better_or_says_chance(rates, costs, verdict):
 
 
 @pytest.mark.parametrize(
+    ("prices", "winner"),
+    [({"didit": 0.3, "deepvue": 0.1}, "deepvue"), ({"didit": 0.1, "deepvue": 0.3}, "didit")],
+)
+def test_verdict_says_that_it_rests_on_the_price_alone(prices, winner):
+    month = simulate_month(np.random.default_rng(5))
+    sides = find_sides(month.table(), ALL)
+    costs = Costs(false_match=5, false_reject=1, currency="EUR")
+    labels = labels_of(sides, month.truth)
+    comparison = compare(sides, labels, costs=costs, prices=prices)
+    ends = comparison.money.saved_errors.interval
+    assert ends.low < 0 < ends.high
+    assert f"{winner} costs less by its price" in comparison.headline
+    assert "Its errors alone are not shown to cost less" in comparison.headline
+    without_prices = compare(sides, labels, costs=costs)
+    assert "by its price" not in without_prices.headline
+
+
+def test_verdict_rests_on_errors_that_alone_cost_less():
+    month = simulate_month(np.random.default_rng(5), calls=1500, people=1000, frr=(0.2, 0.02))
+    sides = find_sides(month.table(), ALL)
+    costs = Costs(false_match=5, false_reject=1, currency="EUR")
+    labels = labels_of(sides, month.truth)
+    prices = {"didit": 0.3, "deepvue": 0.1}
+    comparison = compare(sides, labels, costs=costs, prices=prices)
+    assert "deepvue costs less, and the difference is significant" in comparison.headline
+
+
+@pytest.mark.parametrize(
     ("wrong_answered", "wrong_candidate", "winner"), [(7, 1, "deepvue"), (1, 7, "didit")]
 )
 def test_verdict_of_both_kinds_together_agrees_with_the_table(

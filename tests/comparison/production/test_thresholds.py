@@ -180,3 +180,12 @@ def test_the_intervals_of_the_curve_hold():
         held_at_best.append(ends.low <= PER * population.saved_at(curve.best) <= ends.high)
     assert np.mean(held) >= 0.935
     assert np.mean(held_at_best) >= 0.9
+
+
+def test_thresholds_differ_only_beyond_their_intervals():
+    """Near the threshold of today all save about as much; far below it, strangers pass."""
+    month = vendors(np.random.default_rng(2), calls=20_000, people=15_000, impostors=0.5)
+    near = curve_of(month, 49.9, 50.1)
+    assert len(near.points) > 1
+    assert not near.differs
+    assert curve_of(month, 35, 62).differs
