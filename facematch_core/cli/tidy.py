@@ -80,7 +80,7 @@ def command(
 
 def _open(
     names: Iterable[str], config: str | None, stack: contextlib.ExitStack
-) -> tuple[list[Verifier[Any]], dict[str, Any]]:
+) -> tuple[list[Verifier], dict[str, Any]]:
     """Open the verifiers of profiles, and their stores by the keys of a profile."""
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.opening import open_sessions, store_addresses
@@ -114,7 +114,7 @@ def _open(
     return verifiers, stores
 
 
-def _look_up(verifiers: Iterable[Verifier[Any]], checks: CheckStore | None) -> list[str]:
+def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[str]:
     """Look up unknown outcomes, for budgets and for checks; return what is still unknown."""
     now = dt.datetime.now(dt.UTC)
     unknown = []
@@ -129,7 +129,7 @@ def _look_up(verifiers: Iterable[Verifier[Any]], checks: CheckStore | None) -> l
     return unknown
 
 
-def _versions(verifiers: Iterable[Verifier[Any]], stores: Mapping[str, Any]) -> dict[str, int]:
+def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[str, int]:
     """Return the schema version of each store."""
     from facematch_core.checks import rows as check_rows
     from facematch_core.sessions import rows as session_rows

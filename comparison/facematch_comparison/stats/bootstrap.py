@@ -179,7 +179,7 @@ class RedrawnThreshold:
         allowed = (self._allowed + 0.5) / self._count * total
         refused = np.count_nonzero(passed <= allowed, axis=0)
         all_pass = refused == self.kept
-        highest = self._scores[np.minimum(refused, self.kept - 1)]
+        highest: Floats = self._scores[np.minimum(refused, self.kept - 1)]
         if self.kept == self._count:
             highest[all_pass] = -np.inf
         elif all_pass.any():
@@ -248,7 +248,8 @@ class MatedPairs:
         further *= np.arange(fewest, most)[:, None] < rejected
         errors = errors + further.sum(axis=0)
         rates: Floats = np.full(len(pairs), np.nan)
-        return np.divide(errors, pairs, out=rates, where=pairs > 0)
+        np.divide(errors, pairs, out=rates, where=pairs > 0)
+        return rates
 
 
 def redraw(

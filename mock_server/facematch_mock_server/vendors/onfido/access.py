@@ -77,7 +77,8 @@ def log_in(call: Call) -> Response:
     records: OnfidoRecords = call.world.records
     records.count_token_request()
     client = LOGIN_KEY.client_of(call.request)
-    if not call.authenticate_client(client, LOGIN_KEY.secret_of(call.request)):
+    secret = LOGIN_KEY.secret_of(call.request)
+    if client is None or not call.authenticate_client(client, secret):
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
     text = f"{call.world.ids.uuid()}.{client}"
