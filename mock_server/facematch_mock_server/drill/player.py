@@ -284,7 +284,7 @@ class _Run:
 
     def _shown_status(self, customer: Customer, session: Session) -> str:
         # A session of liveness alone succeeds for an attacker, too.
-        if self._letters is None and customer.steps & {"spoof", "other"}:
+        if self._letters is None and customer.steps & {"spoof", "other", "document"}:
             return f"{session.status}, not by {customer.shown}"
         return session.status
 
@@ -353,7 +353,7 @@ class _Run:
             answers = [each.result() for each in answering]
         self._control.clear_faults()
         started += self._collect(customer)
-        has_link = self._hand_over(customer, answers, started)
+        has_link = self._hand_over(customer, answers)
         self._note_refusal(customer, answers, has_link=has_link, manner=manner)
         told = ", ".join(str(answer) for answer in answers)
         count = f", {len(started)} sessions started" if len(started) > 1 else ""
@@ -370,9 +370,7 @@ class _Run:
             self._deliver_all(customer, "")
         return started
 
-    def _hand_over(
-        self, customer: Customer, answers: Sequence[Answer], started: Sequence[Session]
-    ) -> bool:
+    def _hand_over(self, customer: Customer, answers: Sequence[Answer]) -> bool:
         """Note the sessions whose links the customer has got; return whether there is one."""
         accepted = [answer for answer in answers if answer.is_accepted]
         text = "\n".join(answer.text for answer in accepted)
@@ -380,9 +378,10 @@ class _Run:
         for session in self._sessions(customer):
             if session.id in text or hosted_of(session).token in text:
                 handed.append(session.id)
-        if not handed and accepted and started:
-            # The link comes in another way, such as by mail.
-            handed.append(started[-1].id)
+        if not handed and accepted:
+            # The link comes in another way, such as by mail or in a component's page.
+            open_ids = [session.id for session in self._control.sessions.open()]
+            handed += [each for each in customer.sessions if each in open_ids][-1:]
         customer.tabs += [each for each in handed if each not in customer.tabs]
         return bool(handed)
 
