@@ -135,11 +135,15 @@ def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[
     from facematch_core.sessions import rows as session_rows
     from facematch_core.store import transactions
 
-    versions = {"sessions": session_rows.VERSION, "checks": check_rows.VERSION}
-    versions = {name: versions[name] for name in stores}
+    versions = {
+        "sessions": session_rows.VERSION,
+        "checks": check_rows.VERSION,
+        "budgets": transactions.VERSION,
+    }
+    named = {*stores}
     if any(map(shared_stores_of, verifiers)):
-        versions["budgets"] = transactions.VERSION
-    return versions
+        named.add("budgets")
+    return {name: version for name, version in versions.items() if name in named}
 
 
 def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
