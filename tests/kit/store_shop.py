@@ -119,6 +119,7 @@ class ServiceShop:
             from fastapi.testclient import TestClient
 
         self.app, self.shop = app, shop
+        self.lock = threading.Lock()
         self.client = TestClient(app.app, "https://shop.example", follow_redirects=False)
         self.client.__enter__()
 
@@ -134,17 +135,20 @@ class ServiceShop:
         return self.client.post(path, data=fields, headers={"Cookie": f"login={customer}"})
 
     def begin(self, customer):
-        if not self.shop.run("SELECT 1 FROM logins WHERE token = ?", customer):
-            values = (customer, customer, f"form of {customer}")
-            self.shop.run("INSERT INTO logins VALUES (?, ?, ?)", *values)
-            picture = make_card("p1")
-            self.shop.run("INSERT INTO customers VALUES (?, 'Ada Lovelace', ?)", customer, picture)
-            about = f"payout of {customer}"
-            self.shop.run("INSERT INTO payouts VALUES (?, ?, NULL)", about, customer)
+        with self.lock:
+            if not self.shop.run("SELECT 1 FROM logins WHERE token = ?", customer):
+                self.register(customer)
         answer = self.post("/start", customer, consent="2026-11-28")
         if answer.status_code >= 400:
             return answer.status_code
         return f"{answer.text} {answer.headers.get('Location')}"
+
+    def register(self, customer):
+        form, about = f"form of {customer}", f"payout of {customer}"
+        self.shop.run("INSERT INTO logins VALUES (?, ?, ?)", customer, customer, form)
+        picture = make_card("p1")
+        self.shop.run("INSERT INTO customers VALUES (?, 'Ada Lovelace', ?)", customer, picture)
+        self.shop.run("INSERT INTO payouts VALUES (?, ?, NULL)", about, customer)
 
     def receive(self, body, headers):
         return self.client.post("/webhook", content=body, headers=headers).status_code
