@@ -705,20 +705,25 @@ BEHIND_DOOR = {
 
 
 @pytest.fixture
-def check_behind_door(vendor, shop, mock_door, find_program, tmp_path):
-    """A session in a browser behind the door, whose page acts without a click."""
-    mock = mock_door.of(vendor)
-    mock.control.webhooks.add(f"{shop.url}/hook", events=HEARS.get(vendor), secret=mock.live_key)
-    mock.control.sessions.on_open(outcome="p1")
+def browser_behind_door(mock_door, find_program, tmp_path):
     # Chromium goes past a proxy for pages of this machine.
     options = (
         f"--proxy-server={os.environ['HTTPS_PROXY']}",
         f"--ignore-certificate-errors-spki-list={os.environ['FACEMATCH_DOOR_SPKI']}",
     )
     with contextlib.closing(Browser(find_program("chromium"), tmp_path, *options)) as browser:
-        opened = Check(vendor, mock, shop, browser)
-        yield opened
-        opened.sessions.close()
+        yield browser
+
+
+@pytest.fixture
+def check_behind_door(vendor, shop, mock_door, browser_behind_door):
+    """A session in a browser behind the door, whose page acts without a click."""
+    mock = mock_door.of(vendor)
+    mock.control.webhooks.add(f"{shop.url}/hook", events=HEARS.get(vendor), secret=mock.live_key)
+    mock.control.sessions.on_open(outcome="p1")
+    opened = Check(vendor, mock, shop, browser_behind_door)
+    yield opened
+    opened.sessions.close()
 
 
 @pytest.mark.parametrize("vendor", BEHIND_DOOR)
@@ -740,3 +745,68 @@ def test_unchanged_page_finishes_behind_the_door(vendor, check_behind_door):
         check.browser.wait(f"JSON.stringify(said).includes('{text}')")
     assert check.heard(1)
     assert check.is_verified()
+
+
+# Stripe's script comes from the door.
+
+OF_MOCK = {"compared_with": "document", "require_environment": "mock"}
+
+STRIPE_PAGE = """
+    const script = document.createElement("script");
+    script.src = "{source}";
+    script.onload = async () => {{
+      const stripe = await Stripe("pk_test_of-the-shop");
+      note((await stripe.verifyIdentity({secret})));
+      try {{ stripe.elements(); }} catch (error) {{ note(error.message); }}
+    }};
+    document.head.append(script);
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "status"),
+    [
+        ("https://js.stripe.com/v3/", "p1", "verified"),
+        ("https://js.stripe.com/v3", "spoof", "requires_input"),
+        ("https://js.stripe.com/dahlia/stripe.js", "fail_attempt", "requires_input"),
+        ("https://js.stripe.com/v3/", "abandon", "requires_input"),
+        ("https://js.stripe.com/v3/", "expire", "requires_input"),
+    ],
+)
+def test_stripes_modal_resolves_behind_the_door(
+    mock_door, browser_behind_door, source, outcome, status
+):
+    mock = mock_door.of("stripe")
+    mock.control.sessions.on_open(outcome=outcome)
+    with open_sessions(
+        "stripe", api_key=mock.live_key, base_url=mock.url, expects=["match"], **OF_MOCK
+    ) as sessions:
+        started = sessions.start(sessions.plan("customer-17", purpose="signup"))
+        secret = started.access.token.reveal()
+        session_id = started.record.session_id
+        known = {"full_name": ADA.name, "date_of_birth": ADA.date_of_birth}
+        mock.control.sessions.document(session_id, **known)
+        result = show_stripe(browser_behind_door, source, secret)
+        read = sessions.read(started.record, document=ADA)
+    assert mock.control.world.sessions.find(session_id).status == status
+    if outcome in ("abandon", "expire"):
+        assert result["error"]["type"] == "invalid_request_error"
+    else:
+        assert result == {"verificationSession": {"id": session_id}}
+    limits = {"purpose": "signup", "about": None, "max_age_s": 600}
+    assert read.is_verified_for("customer-17", **limits) is (status == "verified")
+
+
+def test_stripes_modal_refuses_a_client_secret_of_nobody(mock_door, browser_behind_door):
+    result = show_stripe(browser_behind_door, "https://js.stripe.com/v3/", "vs_1_secret_2")
+    assert result["error"]["type"] == "invalid_request_error"
+
+
+def show_stripe(browser, source, secret):
+    """Return what verifyIdentity resolves with, in a page that loads the script from `source`."""
+    with open_shop(b"") as shop:
+        shop.open(browser, STRIPE_PAGE.format(source=source, secret=json.dumps(secret)))
+        browser.wait("said.length >= 2")
+        result, refusal = browser.value("said")
+    assert "elements" in refusal
+    return result

@@ -210,6 +210,8 @@ def scenarios():
         between_the_cursors(1),
         stripe_request(REPORTS),
         deciding(2, "requires_input abandoned"),
+        stripe_request("/v3/", key=None),
+        stripe_request("/identity/modal", query={"client_secret": "vs_none_secret_x"}, key=None),
         mock_webhooks.carried(500, 404, 302, 400, "timeout"),
         advance(3600),
         mock_webhooks.carried(),

@@ -9,7 +9,7 @@ import functools
 from importlib import resources
 
 #: The vendors whose web SDK shows the page of a session.
-VENDORS = frozenset({"didit", "persona", "sumsub", "veriff"})
+VENDORS = frozenset({"didit", "persona", "stripe", "sumsub", "veriff"})
 _FILES = frozenset({"frame.mjs", "act.mjs", *(f"{vendor}.mjs" for vendor in VENDORS)})
 
 

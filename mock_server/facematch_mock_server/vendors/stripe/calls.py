@@ -183,7 +183,8 @@ def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
     token = hosted.new_token(call.world)
     return {
         "url": f"{hosted.page_url(call.world, session, call.origin)}?{token}",
-        "client_secret": f"{session.id}_secret_{token}",
+        # It opens the page, whose token it begins with.
+        "client_secret": f"{session.id}_secret_{hosted.hosted_of(session).token}{token}",
     }
 
 

@@ -112,6 +112,8 @@ CLAIMS = table(
     row("session.answer", Reply(200), CLIENT, "A session has id, status, last_error, options, metadata, url and client_secret. The fields that are optional in the client are null unless sent."),
     _error("session.unknown", 404, "No such object: '{name}'", API, "An unknown session or report is 404.", code="resource_missing", param="id"),
     _error("session.state", 400, "The session is {name}.", OURS, "A call that the status forbids is 400; its code is not documented."),
+    row("modal.script", Reply(200, content_type="text/javascript"), OURS, "js.stripe.com has a script of the mock's own at the paths that @stripe/stripe-js 8.11.0 loads: verifyIdentity resolves once the person has submitted, with the session's id, or with an error. Each other function throws an error that names it."),
+    row("modal.opened", Reply(303), OURS, "verifyIdentity shows the mock's page of the session in a frame."),
     row("session.link_s", 172_800, CLIENT, "The url works for 48 hours, and the client_secret for 24; here both for 48. The session itself does not expire."),
     fact("session.url", SESSIONS, "Every read of a session that requires input has a new url and client_secret. Here the former ones still work, more than once; they lead to the mock's own page."),
     row("session.url_after_failure", "new", SESSIONS, "After a failed try, a read has a new url, too.", when=("url_after_failure", "new"), name="new"),

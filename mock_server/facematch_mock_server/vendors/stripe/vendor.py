@@ -14,7 +14,7 @@ from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import calls, webhooks
+from . import calls, modal, webhooks
 from .access import (
     RouteHandler,
     StripeCall,
@@ -102,6 +102,11 @@ class Stripe(base.ListingVendor):
         _route(f"{_SESSIONS}/{{word}}/redact", {"POST": calls.redact}),
         _route(_REPORTS, {"GET": calls.list_reports}),
         _route(f"{_REPORTS}/{{word}}", {"GET": calls.read_report}),
+        *(
+            base.Route(pattern=path, handlers={"GET": modal.send_script}, credentials=())
+            for path in ("/v3", "/v3/", "/{word}/stripe.js")
+        ),
+        base.Route(pattern="/identity/modal", handlers={"GET": modal.open_modal}, credentials=()),
     )
 
     def answered_by_fault(self, call: StripeCall, answer: Response) -> None:
@@ -123,7 +128,7 @@ VENDOR = base.Vendor(
     switches={"url_after_failure": ("new", "none")},
     rate_limits={"request": "rate.limit"},
     operations=("session_start", "session_read"),
-    hosts=frozenset({"api.stripe.com", "files.stripe.com", "verify.stripe.com"}),
+    hosts=frozenset({"api.stripe.com", "files.stripe.com", "js.stripe.com", "verify.stripe.com"}),
     first_keys=FIRST_KEYS,
     variables=Variables(
         keys=({"STRIPE_SECRET_KEY": LIVE_KEY}, {"STRIPE_API_KEY": LIVE_KEY}),
