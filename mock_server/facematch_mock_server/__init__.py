@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .world.latency import LogNormal
     from .world.money import Charge
     from .world.sessions import Hosted, Review, Session
+    from .world.set_values import SetValue
     from .world.webhook_control import Webhooks
     from .world.webhooks import WebhookDelivery, WebhookLetter
 
@@ -39,7 +40,7 @@ __all__ = [
     "UNSET", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
     "IssuedToken", "Key", "KeyKind", "Kind", "Known", "LogNormal", "MockAccount", "MockServer",
     "NewAccount", "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
-    "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
+    "SetValue", "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
     "Workflow", "WorkflowSettings", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
@@ -63,6 +64,7 @@ __getattr__, __dir__ = lazy_names(
         "world.latency": "LogNormal",
         "world.money": "Charge",
         "world.sessions": "Hosted Review Session",
+        "world.set_values": "SetValue",
         "world.webhooks": "WebhookDelivery WebhookLetter",
         "world.webhook_control": "Webhooks",
         "vendors.didit.records": "Workflow WorkflowSettings",

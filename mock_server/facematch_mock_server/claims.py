@@ -356,6 +356,7 @@ MOCK_CLAIMS = table(
     fact("link.named", OURS, "A picture that a client names by a link, or by a bucket and a key, is the one that a test has put there: at the link, at the link without its query, or at the longest name ending with a slash that the link begins with."),
     fact("link.fetched", OURS, "A link without a named picture is fetched from this machine only, and only if the mock is on the loopback; a redirect, an answer other than 200 and one after 5 seconds count as unreadable. Nothing is fetched from elsewhere."),
     fact("link.card", OURS, "A link to another machine, or a key of any bucket, that ends with the file name of an included test card, such as p1.png, is that card; any other one without a named picture is unreadable."),
+    fact("value.set", OURS, "A documented value that a test has set stands in the answer; all else, and the charge, is as without it."),
     fact("reply.own", OURS, "A reply that the user wrote, or recorded at the vendor, answers where the mock imitates nothing, or with instead also elsewhere; no key is checked, nothing is charged, and it is no claim about the vendor."),
     row("reply.unfilled", Reply(500, {"mock": "{problem}"}), OURS, "An own reply with a template that the request cannot fill is a 500 that names the template."),
     row("limit.control", Reply(413, {"mock": "The body of a change is limited to 1 MiB."}), OURS, "The body of a change through the control API is limited to 1 MiB."),

@@ -241,6 +241,9 @@ WITHOUT_ID = "returnFaceId=false"
 NAMED = "https://cdn.example/ada.png"
 
 
+BLUR = "[].faceAttributes.blur.blurLevel"
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
@@ -250,6 +253,8 @@ def scenarios():
         compare_at_azure(query="recognitionModel=recognition_04"),
         azure_request("/face/v1.0/detect", large_scene(), STREAM),
         detect_request(query="returnFaceLandmarks=true"),
+        control_request("values", {"call": "/face/*/detect", "field": BLUR, "value": "high"}),
+        detect_request(query="returnFaceAttributes=blur"),
         detect_request(query="returnFaceId=maybe"),
         detect_request(key=None, authorization="Bearer nobody"),
         *[detect_request(query=query) for query in REFUSED],

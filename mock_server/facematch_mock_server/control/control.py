@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import secrets
 from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import Any, Final
 
 import attrs
 
@@ -40,9 +42,15 @@ from facematch_mock_server.world.keys import Key, KeyKind, name_keys
 from facematch_mock_server.world.latency import Latency, LogNormal, read_latency
 from facematch_mock_server.world.links import NamedPictures
 from facematch_mock_server.world.money import Charge, amount
+from facematch_mock_server.world.set_values import DocumentedValues, SetValue
 from facematch_mock_server.world.vendor import Vendor, endpoint
 
 from .table import ControlOperation, hints_of, list_operations, read_record, to_json_types
+
+#: Fields, at any vendor, that follow from the outcome of a call or a session.
+_DECIDED: Final = frozenset(
+    ("decision", "isIdentical", "livenessDecision", "result", "status", "Status", "sub_result")
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -326,6 +334,47 @@ class Control:
         """Drop all faults; in the control of one vendor, those of that vendor alone."""
         self.account.faults.clear(self._vendor if self._is_of_one_vendor else None)
 
+    # Documented values
+
+    @endpoint("POST", "values")
+    def answer(self, call: str, field: str, value: str, *, times: int | None = 1) -> SetValue:
+        """Set a documented value of a field in the next answer of a call that has the field.
+
+        The arguments are those of `SetValue`. Nothing else changes: neither the charge, nor a
+        signature, nor the state of a session.
+
+        Raises:
+            ValueError: the vendor's documents have no such value, or it follows from the outcome.
+        """
+        name = re.split(r"[.\]]", field)[-1]
+        if name in _DECIDED:
+            raise ValueError(
+                f"{name} follows from the outcome of a call or a session: use set_outcome, or "
+                "sessions.finish and sessions.decide"
+            )
+        documented = self.world.vendor.documented_values
+        _check_word("no value can be set in the answer of", call, documented)
+        _check_word("no value can be set in the field", field, documented[call])
+        _check_word("there is no documented value", value, documented[call][field])
+        rule = SetValue(call=call, field=field, value=value, times=times)
+        self.world.set_values.add(rule)
+        return rule
+
+    @endpoint("GET", "values", result_key="values")
+    def pending_values(self) -> tuple[SetValue, ...]:
+        """Return the set values that are still pending."""
+        return self.world.set_values.all
+
+    @endpoint("GET", "values/documented")
+    def documented_values(self) -> DocumentedValues:
+        """Return the values that `answer` can set, by call and field."""
+        return self.world.vendor.documented_values
+
+    @endpoint("POST", "values/clear")
+    def clear_values(self) -> None:
+        """Drop all set values."""
+        self.world.set_values.clear()
+
     # Own replies
 
     def add_replies(self, *replies: Mapping[str, Any]) -> tuple[OwnReply, ...]:
@@ -382,18 +431,19 @@ class Control:
         """Remove the own replies of this account, and begin all scenarios again."""
         self.account.replies.clear()
 
-    def unused(self) -> tuple[SetOutcome | Fault | OwnReply, ...]:
-        """Return the outcomes, faults and added replies that no call has used."""
+    def unused(self) -> tuple[SetOutcome | SetValue | Fault | OwnReply, ...]:
+        """Return the outcomes, values, faults and added replies that no call has used."""
         faults = (fault for fault in self.account.faults.unused if self._concerns(fault))
         replies = self.account.replies.unused
-        return (*self.world.recognizer.outcome_queue.unused, *faults, *replies)
+        outcomes = self.world.recognizer.outcome_queue.unused
+        return (*outcomes, *self.world.set_values.unused, *faults, *replies)
 
     @endpoint("GET", "unused", result_key="unused")
     def _http_unused(self) -> list[dict[str, Any]]:
-        """List the outcomes, faults and added replies without a call, with the closest call."""
+        """List the unused outcomes, values, faults and replies, with the closest call."""
         return [{**to_json_types(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
-    def closest(self, rule: SetOutcome | Fault | OwnReply) -> str:
+    def closest(self, rule: SetOutcome | SetValue | Fault | OwnReply) -> str:
         """Describe the call that comes closest to an unused rule; ``no call`` if there is none."""
 
         def count_met(entry: Entry) -> int:
@@ -403,6 +453,8 @@ class Control:
             if isinstance(rule, OwnReply):
                 path = rule.request.path.fullmatch(entry.path)
                 return (path is not None) + (rule.request.method in (None, entry.method))
+            if isinstance(rule, SetValue):
+                return fnmatchcase(mock_vendor.name_of_call(head), rule.call)
             if isinstance(rule, SetOutcome):
                 conditions = [mock_vendor.operation(head) == rule.kind]
             else:

@@ -46,7 +46,7 @@ from facematch_mock_server.base.messages import (
     media_type,
     read_form,
 )
-from facematch_mock_server.claims import CitedClaims, placeholders_of, response
+from facematch_mock_server.claims import CitedClaims, encode, placeholders_of, response
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
@@ -744,12 +744,24 @@ class MockVendor:
         if call.hint is not None:
             call.note = f"{call.note}; {call.hint}" if call.note else call.hint
             response.headers = (*response.headers, (HINT_HEADER, call.hint))
+        self._put_set_values(call, response)
         response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.
         if call.fault is not None:
             return self._log_and_apply_fault(call, call.fault, response)
         self.log(call, response)
         return response
+
+    def _put_set_values(self, call: Call, response: Response) -> None:
+        """Put the values that a test has set into the answer, unless it is an error."""
+        if not self.world.set_values or not response.body.startswith((b"{", b"[")):
+            return
+        if response.status >= 400:
+            return
+        body = response.json()
+        if self.world.set_values.put_into(self.name_of_call(call.request), body):
+            call.claims.cite("value.set")
+            response.body = encode(body)
 
     def imitates(self, request: Request) -> bool:
         """Return whether the mock has an answer of its own to a request, be it a refusal."""

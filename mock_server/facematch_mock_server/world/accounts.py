@@ -33,6 +33,7 @@ from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
 from .sessions import ActsOnOpen, SessionCollection
+from .set_values import SetValues
 from .vendor import Vendor, choose_each
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
@@ -102,6 +103,7 @@ class World:
         start_credit = claims["credit.start"] if "credit.start" in claims else Decimal(0)
         self.ledger = Ledger(start_credit)
         self.rates = Rates({scope: claims[key] for scope, key in vendor.rate_limits.items()})
+        self.set_values = SetValues()
         self.sessions = SessionCollection()
         #: What the person does when a page opens, by session; None is every other session.
         self.acts_on_open: dict[str | None, ActsOnOpen] = {}

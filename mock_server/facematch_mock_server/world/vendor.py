@@ -17,6 +17,7 @@ from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
 from .keys import Key
 from .money import amount
+from .set_values import DocumentedValues
 from .variables import Variables
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,6 +100,7 @@ class Vendor:
         settings: The numeric settings, each with the key of its claim and its type of number. By
             default ``price``, if there is a claim ``credit.price``.
         rate_limits: Keys of the claims that define the rate limits, by scope.
+        documented_values: The values that a test can set in answers.
         operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
         first_keys: The keys that are valid from the start, by their text.
@@ -123,6 +125,7 @@ class Vendor:
         default=attrs.Factory(_usual_settings, takes_self=True)
     )
     rate_limits: Mapping[str, str] = attrs.field(factory=dict)
+    documented_values: DocumentedValues = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]

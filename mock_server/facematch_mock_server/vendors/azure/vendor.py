@@ -18,6 +18,7 @@ from .access import CHECKS, CREDENTIALS, KEY_HEADER, STABLE, VERSIONS, check_acc
 from .calls import persons, preview, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
+from .values import VALUES
 
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
@@ -125,6 +126,7 @@ VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
     claims=CLAIMS,
+    documented_values=VALUES,
     switches={"access": ("approved", "unapproved")},
     rate_limits={"resource": "rate.limit", "month": "quota.limit"},
     operations=("match", "detect", "session_start", "session_read"),

@@ -20,6 +20,7 @@ from .calls import pictures, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
 from .signature import read_access_key
+from .values import VALUES
 
 #: The id of the first key; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
@@ -186,6 +187,7 @@ VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
+    documented_values=VALUES,
     switches={
         "auth_names": ("observed", "documented"),
         "session_over": ("not_found", "expired"),

@@ -26,6 +26,7 @@ from .access import (
 )
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
+from .values import VALUES
 
 _IDENTITY = "/v1/identity/"
 _SESSIONS = f"{_IDENTITY}verification_sessions"
@@ -125,6 +126,7 @@ VENDOR = base.Vendor(
     name="stripe",
     title="Stripe Identity",
     claims=CLAIMS,
+    documented_values=VALUES,
     switches={"url_after_failure": ("new", "none")},
     rate_limits={"request": "rate.limit"},
     operations=("session_start", "session_read"),
