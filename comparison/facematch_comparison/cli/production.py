@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import click
 
 from facematch_core.base.masking import Secret
@@ -111,8 +110,7 @@ _log_options = join_options(
 )
 @file_option(
     "--refs",
-    "Your own references (.csv, column caller_ref), to name them in a new --review. The result is "
-    "also shown for each group of its columns group_....",
+    "Your own references (.csv, column caller_ref), to name them in a new --review.",
 )
 @file_option("--key-file", "The key of the log, on the first line; with --refs.", to="key_file")
 @common.cost_options("USD")
@@ -158,14 +156,9 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
         review_is_accepted=options["review_counts_as"] == "accept",
     )
     labels = _read_reviews(reviews.labelled, selection.operation)
-    references = None
+    reference_of_person = None
     if options["refs"] is not None:
-        references = _References.read(options["refs"], options["key_file"], address)
-        if reviews.new is None and not references.groups:
-            raise click.UsageError(
-                "--refs has no column group_..., so it needs a --review file that does not exist "
-                "yet."
-            )
+        reference_of_person = _read_references(options["refs"], options["key_file"], address)
     comparison = with_sentences(
         compare_sides(
             sides,
@@ -173,13 +166,12 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
             log=_name_of(log),
             made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
             labels=labels,
-            groups={} if references is None else references.groups,
             costs=costs,
             prices=prices,
         )
     )
     if reviews.new is not None:
-        _write_review(reviews.new, sides, labels, options, references)
+        _write_review(reviews.new, sides, labels, options, reference_of_person)
     if as_json:
         print_json(comparison.to_dict())
     else:
@@ -302,7 +294,7 @@ def _reviews_of(options: Mapping[str, Any]) -> common.Reviews:
     reviews = common.split_reviews(options["reviews"])
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
-    for name in ("agreements", "thresholds"):
+    for name in ("agreements", "thresholds", "refs"):
         if options[name] and reviews.new is None:
             raise click.UsageError(f"--{name} needs a --review file that does not exist yet.")
     if options["agreements"] and (reviews.labelled or options["thresholds"]):
@@ -340,7 +332,7 @@ def _write_review(
     sides: Sides,
     labels: AgreedLabels | None,
     options: Mapping[str, Any],
-    references: _References | None,
+    reference_of_person: Mapping[str, str] | None,
 ) -> None:
     """Write the file of calls to label, which only its owner can read."""
     from facematch_comparison.production.labels.review import draw_calls, review_as_csv
@@ -356,7 +348,6 @@ def _write_review(
     drawn = draw_calls(sides.compared, chosen, agreements=options["agreements"])
     # Another command may have written it since: somebody's labels may be in it.
     refuse_unwritable("--review", review, may_exist=False)
-    reference_of_person = None if references is None else references.reference_of_person
     review_text = review_as_csv(drawn, question, reference_of_person)
     write_bytes(review, review_text.encode(), private=True)
     if reference_of_person is not None:
@@ -365,34 +356,17 @@ def _write_review(
             common.note(f"{unknown_count:,} calls of the review are of nobody in --refs.")
 
 
-@attrs.frozen
-class _References:
-    """The caller's own list of people.
+def _read_references(refs: Path, key_file: Path, address: str) -> dict[str, str]:
+    """Return the caller's own reference of each person, by the digest of the log."""
+    from facematch_core.call_log import CallLog
 
-    Attributes:
-        reference_of_person: The reference by the digest of the log.
-        groups: The group of each person, by the digest, for each column ``group_...``.
-    """
-
-    reference_of_person: dict[str, str]
-    groups: dict[str, dict[str, str]]
-
-    @classmethod
-    def read(cls, refs: Path, key_file: Path, address: str) -> _References:
-        from facematch_core.call_log import CallLog
-
-        rows = read_csv(refs, needed=("caller_ref",), so="nothing was written")
-        columns = [name for name in rows[0].cells if name.startswith("group_")]
-        reference_of_person: dict[str, str] = {}
-        groups: dict[str, dict[str, str]] = {column: {} for column in columns}
-        with CallLog(address, key=Secret.from_file(key_file)) as log:
-            for row in rows:
-                person = log.digest(row.cells["caller_ref"])
-                reference_of_person[person] = row.cells["caller_ref"]
-                for column in columns:
-                    if row.cells[column]:
-                        groups[column][person] = row.cells[column]
-        return cls(reference_of_person, groups)
+    rows = read_csv(refs, needed=("caller_ref",), so="nothing was written")
+    reference_of_person: dict[str, str] = {}
+    with CallLog(address, key=Secret.from_file(key_file)) as log:
+        for row in rows:
+            reference = row.cells["caller_ref"]
+            reference_of_person[log.digest(reference)] = reference
+    return reference_of_person
 
 
 def _read_reviews(reviews: Sequence[Path], operation: Operation) -> AgreedLabels | None:
@@ -417,7 +391,7 @@ def _label_column(operation: Operation) -> str:
 
 def _show_shadow(comparison: ShadowComparison) -> None:
     """Print the verdict, what each side did, the errors, and the caveats."""
-    from facematch_comparison.production.page import error_rows, part_rows, side_cells
+    from facematch_comparison.production.page import error_rows, side_cells
 
     say(comparison.headline)
     say()
@@ -426,9 +400,6 @@ def _show_shadow(comparison: ShadowComparison) -> None:
     if comparison.net:
         say()
         _print_rows(error_rows(comparison))
-    if len(comparison.parts) > 1:
-        say()
-        _print_rows(part_rows(comparison))
     for finding in comparison.findings:
         say()
         say(finding)

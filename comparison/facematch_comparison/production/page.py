@@ -37,7 +37,6 @@ def shadow_html(comparison: ShadowComparison) -> str:
         errors=error_rows(comparison),
         money=_money_rows(comparison),
         curve_figure=_draw_curve(comparison),
-        parts=part_rows(comparison),
         decisions=_decision_rows(comparison),
         sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
         agreement=share(comparison.agreement),
@@ -111,23 +110,6 @@ def _draw_curve(comparison: ShadowComparison) -> Markup | None:
         axis=f"{unit} per {PER:,} calls that {plain(comparison.candidate.name)} would save",
         zero="no difference",
     )
-
-
-def part_rows(comparison: ShadowComparison) -> list[TextRow]:
-    """Return what is known of each month and group; none if there are no several months."""
-    rows = []
-    for part in comparison.parts:
-        row = {
-            "Part": f"{part.column.removeprefix('group_')} {part.name}",
-            "Calls": f"{part.calls:,}",
-            "Agreement": share(part.agreement),
-            "Labelled": f"{part.labelled:,}",
-        }
-        for kind in ("error", "false_reject", "false_match"):
-            title = f"{NAMES[kind].capitalize()} saved per {PER:,} calls"
-            row[title] = estimate(part.saved[kind]) if kind in part.saved else ""
-        rows.append(row)
-    return rows
 
 
 def error_rows(comparison: ShadowComparison) -> list[TextRow]:

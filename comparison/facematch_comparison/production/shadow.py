@@ -19,7 +19,7 @@ import numpy as np
 from pandas import DataFrame, Series, factorize
 
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Costs, Estimate, ReviewersAgree, Share
+from facematch_comparison.values.model import Costs, ReviewersAgree, Share
 from facematch_core._version import __version__
 from facematch_core.call_log import Side
 from facematch_core.documents import written
@@ -132,28 +132,6 @@ class Reviewed:
 
 
 @attrs.frozen(kw_only=True)
-class Part:
-    """The compared calls of one month, or of the people of one group.
-
-    Attributes:
-        column: ``month``, or the column of the group, such as ``group_country``.
-        name: The month, such as ``2026-10``, or the group.
-        calls: Number of compared calls.
-        agreement: The share that both accept or both reject.
-        labelled: Labelled disagreements.
-        saved: Net errors per 1,000 of these calls, by kind, as in `NetErrors`; empty without labels
-            of disagreements. Nothing is tested, so of many parts some differ by chance.
-    """
-
-    column: str
-    name: str
-    calls: int
-    agreement: Share
-    labelled: int
-    saved: Mapping[str, Estimate]
-
-
-@attrs.frozen(kw_only=True)
 class ShadowComparison:
     """The comparison of a log's two sides.
 
@@ -175,7 +153,6 @@ class ShadowComparison:
         reviewed: The labels; None without a review file.
         net: Net errors of each kind and of both; empty without labels of disagreements.
         money: None without labels or costs.
-        parts: The months, if there are several, and the groups.
         curve: The candidate at other thresholds; None without labels, or if no score decides.
         headline, findings, caveats: The verdict, what else the labels show, and what these calls
             cannot show, in sentences.
@@ -202,7 +179,6 @@ class ShadowComparison:
     reviewed: Reviewed | None = None
     net: tuple[NetErrors, ...] = ()
     money: Money | None = None
-    parts: tuple[Part, ...] = ()
     curve: ThresholdCurve | None = None
     headline: str = ""
     findings: tuple[str, ...] = ()
@@ -345,7 +321,6 @@ def compare_sides(
     log: str,
     made_at: dt.datetime,
     labels: AgreedLabels | None = None,
-    groups: Mapping[str, Mapping[str, str]] | None = None,
     costs: Costs | None = None,
     prices: Mapping[str, float] | None = None,
     confidence: float = 0.95,
@@ -353,7 +328,7 @@ def compare_sides(
     """Compare the two sides, with labels if there are any; `with_sentences` adds the words.
 
     Costs count only with labels of disagreements. Each of `prices` is that of one call of a system,
-    with all its charges, as in a budget. `groups` has, for each column, the group of each person.
+    with all its charges, as in a budget.
 
     Raises:
         InvalidRequest: the labels belong to another question, or a price to another system.
@@ -390,8 +365,6 @@ def compare_sides(
     if labels is not None:
         reviewed = _ReviewedCalls.of(sides, labels, persons)
         comparison = attrs.evolve(comparison, reviewed=reviewed.summary(confidence))
-    parts = _parts_of(sides, persons, reviewed, groups or {}, confidence)
-    comparison = attrs.evolve(comparison, parts=parts)
     if reviewed is None or not reviewed.judged.is_judged.any():
         return comparison
 
@@ -489,44 +462,6 @@ class _ReviewedCalls:
             later=int(np.count_nonzero(~self.is_of_question)),
             gone=self.gone_calls,
         )
-
-
-def _parts_of(
-    sides: Sides,
-    persons: Ints,
-    reviewed: _ReviewedCalls | None,
-    groups: Mapping[str, Mapping[str, str]],
-    confidence: float,
-) -> tuple[Part, ...]:
-    """Return the months, if there are several, and the groups."""
-    compared = sides.compared
-    columns = {"month": compared["at"].dt.strftime("%Y-%m")}
-    if columns["month"].nunique() < 2:
-        del columns["month"]
-    for column, group_of_person in groups.items():
-        columns[column] = compared["person"].map(group_of_person)
-    parts = []
-    for column, names in columns.items():
-        for name in sorted(names.dropna().unique()):
-            of_part = (names == name).to_numpy(dtype=bool)
-            labelled = 0
-            saved: dict[str, Estimate] = {}
-            if reviewed is not None:
-                judged = reviewed.judged.take(of_part[reviewed.is_of_question])
-                labelled = int(np.count_nonzero(judged.is_judged))
-                if labelled:
-                    saved = {net.kind: net.saved for net in judged.net(confidence)}
-            parts.append(
-                Part(
-                    column=column,
-                    name=name,
-                    calls=int(np.count_nonzero(of_part)),
-                    agreement=share_of(~sides.disagrees[of_part], persons[of_part], confidence),
-                    labelled=labelled,
-                    saved=saved,
-                )
-            )
-    return tuple(parts)
 
 
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:

@@ -185,14 +185,6 @@ def test_further_calls_show_other_thresholds(run, run_json, month, tmp_path):
     assert document["reviewed"]["both_wrong"] is None
 
 
-@pytest.mark.usefixtures("own_reference")
-def test_groups_come_from_the_list_of_people(run, run_json, tmp_path):
-    (tmp_path / "refs.csv").write_text("caller_ref,group_country\ncustomer-17,IN\n")
-    _, document = run_json(f"{SHADOW} --candidate b --refs refs.csv --key-file key")
-    (part,) = document["parts"]
-    assert (part["column"], part["name"], part["calls"]) == ("group_country", "IN", 1)
-
-
 @pytest.mark.usefixtures("month")
 @pytest.mark.parametrize(
     ("command", "code", "message"),

@@ -480,29 +480,6 @@ def test_refusals_of_a_candidate_that_never_answers_are_no_decisions(month):
         find_sides(table_of(rows), ALL)
 
 
-def test_months_and_groups_are_parts_of_the_whole():
-    month = simulate_month(np.random.default_rng(3))
-    sides = find_sides(month.table(step_s=3600.0), ALL)
-    people = {f"person-{number}" for number in month.persons}
-    groups = {
-        "group_country": {person: "IN" if person[-1] in "02468" else "DE" for person in people}
-    }
-    comparison = compare(sides, labels_of(sides, month.truth), groups=groups)
-    whole = {net.kind: net.saved.value * comparison.compared for net in comparison.net}
-    for column, names in (("month", ["2026-10", "2026-11"]), ("group_country", ["DE", "IN"])):
-        parts = [part for part in comparison.parts if part.column == column]
-        assert [part.name for part in parts] == names
-        assert sum(part.calls for part in parts) == comparison.compared
-        for kind, saved in whole.items():
-            total = sum(part.saved[kind].value * part.calls for part in parts)
-            assert total == pytest.approx(saved)
-    assert "country IN" in shadow_html(comparison)
-
-
-def test_one_month_without_groups_has_no_parts(sides):
-    assert compare(sides).parts == ()
-
-
 def test_two_reviewers_agreed_labels_count_and_the_third_file_decides(month, sides):
     drawn = draw_calls(sides.compared, sides.disagrees, agreements=0)
     truth = month.truth
