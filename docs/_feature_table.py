@@ -46,13 +46,13 @@ def table_of_costs() -> str:
     facts = read_facts()
     titles = ("What is checked", "Backend", "1,000", "100,000", "Charged", "Page")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
-    for group, whats in GROUPS.items():
+    for group, checks in GROUPS.items():
         known = []
         asked = []
         for name, backend in bundled_backends().items():
-            if not offers(name, backend, whats) or facts[name]["buying"] == "free software":
+            if not offers(name, backend, checks) or facts[name]["buying"] == "free software":
                 continue
-            lines = [list_price(facts[name], what) for what in whats]
+            lines = [list_price(facts[name], what) for what in checks]
             if None in lines:
                 asked.append(link_to(name))
                 continue
@@ -68,12 +68,12 @@ def table_of_costs() -> str:
     return "\n".join(rows)
 
 
-def offers(name: str, backend: type[Backend], whats: tuple[str, ...]) -> bool:
+def offers(name: str, backend: type[Backend], checks: tuple[str, ...]) -> bool:
     """Return whether a backend makes the checks of a group."""
-    if "match" in whats:
+    if "match" in checks:
         return Operation.MATCH in backend.capabilities.operations
     priced = {line["what"] for line in read_facts()[name].get("prices", ())}
-    if "document" in whats:
+    if "document" in checks:
         return "document" in priced
     # Vendors with a price of documents film nobody without one, unless they have both prices.
     return backend.session_capabilities is not None and (

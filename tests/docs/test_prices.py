@@ -74,14 +74,14 @@ def test_mock_charges_the_list_price_or_says_that_the_price_is_its_own(vendor, c
         assert claim.origin is not OURS
         return
     if Decimal(str(claim.value)) == 0:
-        whats = ("match", "liveness", "session", "document")
-        assert not any(list_price(vendor, what) for what in whats), "a list price is public"
+        checks = ("match", "liveness", "session", "document")
+        assert not any(list_price(vendor, what) for what in checks), "a list price is public"
 
 
 def test_every_public_list_price_of_a_served_call_is_in_a_claim():
-    for vendor, whats in PRICED.items():
+    for vendor, checks in PRICED.items():
         keys = {claim.key for claim in vendor_named(vendor).claims}
-        assert set(whats) <= keys
+        assert set(checks) <= keys
 
 
 #: A price in an example, with the vendor that the page has.
