@@ -110,8 +110,8 @@ HINT_AT_BYTE_SCORES = (
 @click.option("--hide", multiple=True, metavar="WORD", allow_from_autoenv=False,
     help="Word that --record hides; all others that the mock's sources lack are kept. May be "
     "repeated.")
-@click.option("--kept-is-fine", is_flag=True, allow_from_autoenv=False,
-    help="Keep all words that have the form of the vendor's, though the mock's sources lack them.")
+@click.option("--keep", multiple=True, metavar="NAME", allow_from_autoenv=False,
+    help="Keep the name of a key or a step, and the values of fields with it. May be repeated.")
 @click.option("--upstream", metavar="URL", allow_from_autoenv=False,
     help="Server that gets the recorded calls in place of the vendor's hosts.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
@@ -135,7 +135,7 @@ def command(
     record: Path | None,
     max_calls: int,
     hide: tuple[str, ...],
-    kept_is_fine: bool,
+    keep: tuple[str, ...],
     upstream: str | None,
     program: tuple[str, ...],
     **more: Any,
@@ -154,7 +154,7 @@ def command(
     try:
         from facematch_mock_server.record_cli import RecordOptions
         from facematch_mock_server.server import MockServer
-        from facematch_mock_server.vendors import vendor_named
+        from facematch_mock_server.vendors import UNKNOWN, vendor_named
         from facematch_mock_server.world.clock import VirtualClock
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
@@ -175,9 +175,13 @@ def command(
         record=record,
         max_calls=max_calls,
         hide=hide,
-        kept_is_fine=kept_is_fine,
+        keep=keep,
         upstream=upstream,
     )
+    # A host without a vendor is one's that the mock does not know.
+    door_host = tuple(name if "=" in name else f"{name}={UNKNOWN}" for name in door_host)
+    if not vendor and any(name.endswith(f"={UNKNOWN}") for name in door_host):
+        vendor = (UNKNOWN,)
     record_options.check(vendors=vendor, host=host, door=door, any_key=any_key)
     makes_token = not is_loopback(host) and not (token or control_token_file)
     try:

@@ -16,7 +16,7 @@ from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.replies.recording_file import RecordingFile
 from facematch_mock_server.replies.upstream import Upstream
 from facematch_mock_server.replies.vocabulary import Vocabulary
-from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.vendors import UNKNOWN, vendor_named
 from facematch_mock_server.world.vendor import Vendor
 
 
@@ -27,8 +27,8 @@ class RecordOptions:
     record: Path | None
     max_calls: int
     upstream: str | None
+    keep: tuple[str, ...]
     hide: tuple[str, ...]
-    kept_is_fine: bool
 
     def check(self, *, vendors: Sequence[str], host: str, door: bool, any_key: bool) -> None:
         """Raise `click.UsageError` for options that do not fit together."""
@@ -40,7 +40,8 @@ class RecordOptions:
             return
         if not vendors:
             raise click.UsageError(
-                "--record needs --vendor: only the named vendors are called, and may charge."
+                "--record needs --vendor, or --door-host HOST of another vendor: only they are "
+                "called, and may charge."
             )
         if not self.max_calls:
             raise click.UsageError(
@@ -73,16 +74,18 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
             "The vendor has no host of its own: give the URL of your server with --upstream, and "
             "leave out --door."
         )
-    vocabulary = Vocabulary.read(_sources_of(vendors))
     names = [vendor.name for vendor in vendors]
+    is_known = names != [UNKNOWN]
+    vocabulary = Vocabulary.read(_sources_of(vendors) if is_known else ())
     try:
         upstream = Upstream(options.upstream)
         recording = RecordingFile(
             record,
             vocabulary,
             show_host=functools.partial(_show_host, names, vocabulary.texts),
-            hidden_words=options.hide,
-            shows_words=options.kept_is_fine or bool(options.hide),
+            is_known=is_known,
+            kept_names=options.keep,
+            hidden_names=options.hide,
         )
     except FileExistsError:
         raise click.UsageError(f"{record} exists: name a new file for --record.") from None
@@ -109,7 +112,7 @@ def may_charge(vendors: Sequence[Vendor]) -> bool:
 
 
 def end_recording(recorder: Recorder, vendors: Sequence[Vendor]) -> None:
-    """Say what was recorded. Ask which words to hide, if a person is there to answer."""
+    """Say what was recorded, and which names were kept or hidden."""
     # The program has ended, so nobody waits for an answer.
     recorder.close()
     recording = recorder.recording
@@ -120,37 +123,11 @@ def end_recording(recorder: Recorder, vendors: Sequence[Vendor]) -> None:
         recording.remove_if_empty()
         _say(f"No call was recorded. {calls}: {recorder.calls}.")
         return
-    if recording.waiting and sys.stdin.isatty() and sys.stderr.isatty():
-        _ask_for_words(recording)
     if recording.kept:
-        _say(f"kept: {', '.join(recording.kept)}")
-    if recording.waiting:
-        _explain_waiting(recording)
+        _say(f"Names that no source has (--hide NAME): {', '.join(recording.kept)}")
+    if recording.hidden:
+        _say(f"Hidden, because a value has them (--keep NAME): {', '.join(recording.hidden)}")
     _say(f"Recorded in {recording.path}. {calls}: {recorder.calls}. Read it before you share it.")
-
-
-def _ask_for_words(recording: RecordingFile) -> None:
-    words = sorted(recording.waiting.values())
-    _say(f"The mock's sources have no such words: {', '.join(words)}")
-    try:
-        answer = click.prompt(
-            "Words to hide, with spaces between; Enter keeps all",
-            default="",
-            show_default=False,
-            err=True,
-        )
-    except click.Abort:
-        return
-    recording.settle(answer.replace(",", " ").split())
-
-
-def _explain_waiting(recording: RecordingFile) -> None:
-    stand_ins = [f"{stand_in} is {word}" for stand_in, word in recording.waiting.items()]
-    _say(
-        "The file has stand-ins for words that the mock's sources lack, because only you can tell "
-        f"whether they are private: {', '.join(stand_ins)}. Write the others in the file. To have "
-        "it done at the next recording, add --kept-is-fine, or --hide WORD for each private word."
-    )
 
 
 def _show_host(vendors: Collection[str], public: Collection[str], host: str) -> str | None:

@@ -24,7 +24,7 @@ from .http.server import HttpServer
 from .pages.console import Console
 from .pages.person import PersonPage
 from .recognition.recognizer import EngineName, Recognizer
-from .vendors import vendor_named, vendor_names
+from .vendors import UNKNOWN, vendor_named, vendor_names
 
 if TYPE_CHECKING:
     from .http.adapter import MockAdapter
@@ -50,7 +50,7 @@ def _read_all(sources: ReplySource | Sequence[ReplySource]) -> list[OwnReply]:
     # Asked for only if needed, because it looks for other distributions' vendors.
     names = vendor_names() if any(reply.vendor for reply in replies) else ()
     for reply in replies:
-        reply.check_vendor(names)
+        reply.check_vendor((*names, UNKNOWN))
     return replies
 
 

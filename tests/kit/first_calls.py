@@ -67,7 +67,6 @@ def record_first_calls(vendor, path, monkeypatch):
         path,
         Vocabulary.read(_sources_of(definition)),
         show_host=lambda name: name if name == host else None,
-        shows_words=True,
     )
     # A server of DeepFace has no token unless its owner sets one.
     switches = {"auth": "token"} if vendor == "deepface" else {}

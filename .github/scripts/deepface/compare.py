@@ -109,7 +109,6 @@ def recording(name: str, out: Path) -> contextlib.AbstractContextManager[None]:
         RECORDER_PORT,
         "--max-calls",
         "200",
-        "--kept-is-fine",
     ]
     line = [*FACEMATCH, "mock", *options, "--upstream", SERVER, "--record", out / f"{name}.json"]
     return running(line, RECORDER_PORT, out / "recorder.log")

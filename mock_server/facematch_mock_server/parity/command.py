@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 @click.command("parity", short_help="Compare a recording of a vendor with its mock.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "later", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @click.option(
     "--picture",
     multiple=True,
@@ -45,18 +48,27 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    file: Path, picture: Sequence[str], switches: Sequence[str], *, mark: bool, as_json: bool
+    file: Path,
+    later: Path | None,
+    picture: Sequence[str],
+    switches: Sequence[str],
+    *,
+    mark: bool,
+    as_json: bool,
 ) -> int:
     """Compare each call in FILE, recorded at a vendor, with the mock's answer to the same request.
 
     \b
     facematch parity didit.json
 
+    With LATER, another recording of the same calls, compare that with FILE: what changed at the
+    vendor, also at one that the mock does not know.
+
     Needs no key, and calls no vendor. If an answer depends on what a picture shows, the card that
     explains it best is named. Exit code 1: an answer differs.
     """
     try:
-        from .comparing import compare_exchanges
+        from .comparing import compare_exchanges, compare_recordings
         from .exchanges import exchanges_in
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
@@ -71,17 +83,33 @@ def command(
         raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
     _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
     content = file.read_bytes()
+    if later is not None:
+        if picture or switches or mark:
+            raise click.UsageError("LATER is compared with FILE: leave the other options out.")
+        try:
+            later_exchanges = exchanges_in(read_replies(later))
+        except ValueError as error:
+            raise click.UsageError(as_sentence(error)) from None
+        content = later.read_bytes()
+        compared = compare_recordings(exchanges, later_exchanges)
+        return _show(compared, content, as_json=as_json, first=file.name)
     try:
         compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
     except ValueError as error:
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
+    return _show(compared, content, as_json=as_json, first="the mock")
+
+
+def _show(
+    compared: Sequence[ComparedExchange], content: bytes, *, as_json: bool, first: str
+) -> int:
     report = _make_report(compared, hashlib.sha256(content).hexdigest())
     if as_json:
         print_json(report)
     else:
-        _print_report(report)
+        _print_report(report, first)
     return Exit.NO if report["counts"]["different"] else Exit.OK
 
 
@@ -151,14 +179,14 @@ def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str,
     }
 
 
-def _print_report(report: Mapping[str, Any]) -> None:
+def _print_report(report: Mapping[str, Any], first: str) -> None:
     for call in report["exchanges"]:
         as_if = f", as if {call['as_if']}" if call["as_if"] else ""
         say(f"{call['number']} {call['vendor']} {call['call']}: {call['result']}{as_if}")
         for difference in call["differences"]:
             mock = " or ".join(difference["mock"]) or "nothing"
             vendor = " or ".join(difference["vendor"]) or "nothing"
-            say(f"    {difference['aspect']}: {mock} at the mock, {vendor} at the vendor")
+            say(f"    {difference['aspect']}: {mock} at {first}, {vendor} at the vendor")
     for host in report["hosts"]:
         owner = "the vendor's own" if host["is_the_vendors_own"] else "not the vendor's own"
         say(f"host: {host['host']} ({owner})")

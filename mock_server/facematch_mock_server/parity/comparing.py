@@ -9,7 +9,7 @@ import attrs
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.vendors.signers import SIGNERS
 
-from .aspects import STATUS, AspectDifference
+from .aspects import STATUS, AspectDifference, compare_answers
 from .exchanges import RecordedExchange
 from .replay import Replay, ReplayedAnswer
 
@@ -99,6 +99,38 @@ def compare_exchanges(
                 answer = replay.ask(exchange, cards, accepts_key=accepts_key)
                 attempts.append(_Attempt(cards, answer))
         compared.append(_conclude(exchange, attempts, known_cards))
+    return compared
+
+
+def compare_recordings(
+    before: Sequence[RecordedExchange], after: Sequence[RecordedExchange]
+) -> list[ComparedExchange]:
+    """Compare a later recording of the same calls with an earlier one, in the mock's place.
+
+    A call belongs to the next one of the other recording with the same method and path. One that
+    the other lacks is ``not imitated``.
+    """
+    calls: dict[str, list[RecordedExchange]] = {}
+    for exchange in before:
+        calls.setdefault(exchange.call, []).append(exchange)
+    compared = []
+    for exchange in after:
+        earlier_calls = calls.get(exchange.call)
+        result = "not imitated"
+        differences: Sequence[AspectDifference] = ()
+        if earlier_calls:
+            differences = compare_answers(earlier_calls.pop(0).reply, exchange.reply)
+            result = "different" if differences else "alike"
+        compared.append(
+            ComparedExchange(
+                exchange=exchange,
+                result=result,
+                as_if="",
+                differences=differences,
+                claims=frozenset(),
+                claims_about_faces=frozenset(),
+            )
+        )
     return compared
 
 

@@ -52,12 +52,11 @@ class RecordingFile:
         path: The file. Raises FileExistsError if it exists, and OSError if it cannot be written.
         vocabulary: The vendors' own texts.
         show_host: Returns what may be written of a host; None if it is no vendor's.
-        hidden_words: Words to hide that the vocabulary lacks.
-        shows_words: Whether the other ones may be written.
+        is_known, kept_names, hidden_names: As for `Reduction`.
 
     Attributes:
-        kept: The words in the file that the vocabulary lacks.
-        waiting: The words that wait for `settle`, by the stand-ins in the file.
+        kept: The names in the file that the vocabulary lacks.
+        hidden: Names that are not in the file, because a value has them.
         left_out: Why calls were not written: sentences.
     """
 
@@ -67,17 +66,19 @@ class RecordingFile:
         vocabulary: Vocabulary,
         *,
         show_host: Callable[[str], str | None],
-        hidden_words: Collection[str] = (),
-        shows_words: bool = False,
+        is_known: bool = True,
+        kept_names: Collection[str] = (),
+        hidden_names: Collection[str] = (),
     ) -> None:
         self.path = path
         self.kept: Collection[str] = ()
-        self.waiting: Mapping[str, str] = {}
+        self.hidden: Collection[str] = ()
         self.left_out: list[str] = []
         self._vocabulary = vocabulary
         self._show_host = show_host
-        self._hidden_words = hidden_words
-        self._shows_words = shows_words
+        self._is_known = is_known
+        self._kept_names = kept_names
+        self._hidden_names = hidden_names
         self._salt = secrets.token_hex(8)
         self._album = Album()
         self._exchanges: list[CapturedExchange] = []
@@ -118,14 +119,6 @@ class RecordingFile:
             except Exception as error:  # noqa: BLE001
                 self.left_out.append(f"The file could not be written: {type(error).__name__}.")
 
-    def settle(self, hidden_words: Collection[str]) -> None:
-        """Write the words that wait, without `hidden_words`. Raises OSError."""
-        with self._lock:
-            self._hidden_words = hidden_words
-            self._shows_words = True
-            self._reduce_all()
-            self._write()
-
     def remove_if_empty(self) -> None:
         """Remove the file if no call was recorded."""
         if not self._exchanges:
@@ -136,8 +129,9 @@ class RecordingFile:
             self._vocabulary,
             self._show_host,
             self._salt,
-            hidden_words=self._hidden_words,
-            shows_words=self._shows_words,
+            is_known=self._is_known,
+            kept_names=self._kept_names,
+            hidden_names=self._hidden_names,
         )
         self._check = _LeakCheck(self._reduction, self._vocabulary, self._album)
         self._written: list[_Written] = []
@@ -170,7 +164,7 @@ class RecordingFile:
         text = ",\n".join(texts)
         write_file(self.path, f'{{"mappings": [\n{text}\n]}}\n'.encode())
         self.kept = sorted(self._reduction.kept)
-        self.waiting = self._reduction.waiting
+        self.hidden = sorted(self._reduction.hidden)
 
     def _check_mapping(self, mapping: dict[str, Any], before: _Written | None) -> _Written:
         """Return a call as it is written. `before` is what was last written of it."""
@@ -229,8 +223,10 @@ class _LeakCheck:
         }
         self._values |= self._new_values
         self._secrets |= self._new_secrets
-        asked_words = {*reduction.kept, *reduction.waiting.values()}
-        self._public_words = self._vocabulary.words | asked_words | _FORMAT_WORDS
+        kept_words = {*reduction.kept, *self._reduction.kept_names}
+        for value in reduction.kept_values:
+            kept_words.update(WORD.findall(value))
+        self._public_words = self._vocabulary.words | kept_words | _FORMAT_WORDS
 
     def finds_leak(self, content: str) -> bool:
         """Return whether a call has something private."""

@@ -87,10 +87,11 @@ def _repeat_ids(
     """Return the response with templates in place of the ids in its request."""
     template: str = mapping["request"]["urlPathTemplate"]
     templates = {}
-    for expression, text in _texts_in("$", mapping["metadata"]["sent"].get("json")):
+    for expression, text in _texts_in("$", mapping["metadata"]["sent"].get("json"), stand_ins):
         templates[text] = f"{{{{jsonPath request.body '{expression}'}}}}"
     for name, text in parse_qsl(query):
-        templates[text] = f"{{{{request.query.{name}}}}}"
+        if name not in stand_ins:
+            templates[text] = f"{{{{request.query.{name}}}}}"
     for name, text in zip(template.split("/"), path.split("/"), strict=True):
         if name != text:
             templates[text] = f"{{{{request.path.{name[1:-1]}}}}}"
@@ -99,15 +100,15 @@ def _repeat_ids(
     return response
 
 
-def _texts_in(expression: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the texts in a JSON value, each with its JSONPath."""
+def _texts_in(expression: str, value: Any, stand_ins: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a JSON value, each with its JSONPath, but not below a hidden key."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            if re.fullmatch(r"[A-Za-z_][\w-]*", name):
-                yield from _texts_in(f"{expression}.{name}", inner)
+            if re.fullmatch(r"[A-Za-z_][\w-]*", name) and name not in stand_ins:
+                yield from _texts_in(f"{expression}.{name}", inner, stand_ins)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _texts_in(f"{expression}[{number}]", inner)
+            yield from _texts_in(f"{expression}[{number}]", inner, stand_ins)
     elif isinstance(value, str):
         yield expression, value
 

@@ -31,7 +31,7 @@ from .face_templates import (
 )
 from .private_texts import PrivateTexts
 from .reduced_calls import ReducedCall, tell_apart
-from .stand_ins import StandIns, has_form_of_id
+from .stand_ins import StandIns
 from .vocabulary import (
     HIDDEN_HEADERS,
     MAX_PLAIN_NUMBER,
@@ -39,6 +39,7 @@ from .vocabulary import (
     WORD,
     FieldName,
     Vocabulary,
+    split_words,
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -70,12 +71,15 @@ _SIGNED_HEADERS = frozenset(
         "x-amz-target",
     }
 )
-_WORDLIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)*")
+#: Matches a name in code: words of letters, with at most one number of three digits.
+_NAME = re.compile(r"_*[A-Za-z]+(?:[_-][A-Za-z]+)*(?:[_-]?\d{1,3}(?!\d)[A-Za-z_-]*)?")
+#: Least letters of a word in a name, on average. Random capitals make shorter ones.
+_LEAST_LETTERS = 2.5
 #: Most digits in a name, a constant or a word of a sentence.
 _MOST_DIGITS = 3
 #: Digits with no letter between them, such as a telephone number, which is written in groups.
 _DIGITS = re.compile(r"\d(?:[\W_]*\d)*")
-_LONGEST_WORD = 40
+_LONGEST_NAME = 40
 #: Three numbers without a v may be a date.
 _VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}\.\d{1,2}")
 _LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
@@ -84,6 +88,9 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 _PLAIN_NUMBER = re.compile(r"-?(\d{1,3}(\.\d{1,2})?|0\.\d+)")
 _SCORE = re.compile(r"\d{1,3}\.\d+")
 _INDEX = re.compile(r"\d{1,3}")
+#: Largest number of a vendor that the mock does not know.
+_MOST_UNKNOWN = 999
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{16,}")
 #: Headers whose number is a time or a count.
 _COUNT_HEADER = re.compile(r"retry-after|(x-)?rate-?limit.*")
 _COUNT = re.compile(r"\d{1,6}")
@@ -109,15 +116,18 @@ class Reduction:
         vocabulary: The vendors' own texts.
         show_host: Returns what may be written of a host; None if it is no vendor's.
         salt: The salt of the pictures' digests.
-        hidden_words: Words that the user hides.
-        shows_words: Whether the user has settled which words are hidden. Until then, all words
-            that the vocabulary lacks are.
+        is_known: Whether the mock has the vendor. Of another one, also fractions are hidden.
+        kept_names: Names that the user keeps, with the values of fields that have them.
+        hidden_names: Names that the user hides.
 
     Attributes:
         stand_ins: The private values with their stand-ins.
         credentials: The keys, tokens and signatures.
-        kept: The words in the result that the vocabulary lacks.
-        waiting: The words that wait for the user, by their stand-ins.
+        kept: The names in the result that the vocabulary lacks.
+        hidden: The names that are hidden although they have the form of one, because a value has
+            them.
+        kept_values: The values of the kept names.
+        kept_names: As given.
     """
 
     def __init__(
@@ -126,23 +136,26 @@ class Reduction:
         show_host: Callable[[str], str | None],
         salt: str,
         *,
-        hidden_words: Collection[str] = (),
-        shows_words: bool = False,
+        is_known: bool = True,
+        kept_names: Collection[str] = (),
+        hidden_names: Collection[str] = (),
     ) -> None:
         self._vocabulary = vocabulary
         self._show_host = show_host
-        self._hidden_words = hidden_words
-        self._shows_words = shows_words
+        self._is_known = is_known
+        self.kept_names = kept_names
+        self._hidden_names = hidden_names
         self.stand_ins = StandIns(vocabulary.texts)
         self.credentials: set[str] = set()
         self.kept: set[str] = set()
-        self.waiting: dict[str, str] = {}
+        self.hidden: set[str] = set()
+        self.kept_values: set[str] = set()
         self._templates = FaceTemplates()
         self._salt = salt
         self._now = dt.datetime.now(dt.UTC)
         self._private = PrivateTexts()
-        #: How the vendors write their names: ``aB``, ``A_B``.
-        self._usual_shapes: set[str] = set()
+        #: All texts that are values.
+        self._values = PrivateTexts()
         self._calls: list[ReducedCall] = []
 
     @property
@@ -151,18 +164,19 @@ class Reduction:
         return tell_apart(self._calls)
 
     def look_at(self, exchange: CapturedExchange) -> bool:
-        """Collect a call's private texts, and the shapes of the vendors' names in it.
+        """Collect a call's values.
 
         Return whether the calls that were added are still reduced as they should be. If this call
-        shows that a word in them is private, or how names are written, they are not.
+        shows that a word in them is private, or a value, they are not.
         """
-        shapes = len(self._usual_shapes)
-        new = PrivateTexts()
+        private = PrivateTexts()
+        values = PrivateTexts()
         for field, value in _fields_of(exchange):
-            self._look_at(FieldName(field), value, new, is_private=False)
-        is_settled = not self._private.has_cleared(new)
-        self._private.add(new)
-        return not self._calls or (is_settled and shapes == len(self._usual_shapes))
+            self._look_at(FieldName(field), value, private, values, is_private=False)
+        has_cleared = self._private.has_cleared(private) or self._values.has_cleared(values)
+        self._private.add(private)
+        self._values.add(values)
+        return not self._calls or not has_cleared
 
     def add(self, exchange: CapturedExchange) -> None:
         """Reduce a call. `look_at` was called before with it, and with all others there are."""
@@ -170,24 +184,41 @@ class Reduction:
         self._calls.append(ReducedCall.of(mapping, set(self.stand_ins.texts)))
 
     def _look_at(
-        self, field: FieldName, value: Any, private: PrivateTexts, *, is_private: bool
+        self,
+        field: FieldName,
+        value: Any,
+        private: PrivateTexts,
+        values: PrivateTexts,
+        *,
+        is_private: bool,
     ) -> None:
-        if field.name in self._vocabulary.texts:
-            self._usual_shapes.add(_shape_of(field.name))
         is_private = is_private or field.is_private
         if isinstance(value, JsonBody):
             value = value.value
         if isinstance(value, dict):
             for name, inner in value.items():
-                self._look_at(FieldName(name), inner, private, is_private=is_private)
+                self._look_at(FieldName(name), inner, private, values, is_private=is_private)
         elif isinstance(value, list):
             for inner in value:
-                self._look_at(field, inner, private, is_private=is_private)
-        elif is_private and isinstance(value, (str, int)) and not isinstance(value, bool):
-            text = str(value)
-            is_constant = field.has_constant and text in self._vocabulary.texts
-            if not is_constant and len(text) > 1:
-                private.collect(text, self._vocabulary.words)
+                self._look_at(field, inner, private, values, is_private=is_private)
+        elif field.name in self.kept_names:
+            self.kept_values.add(str(value))
+        elif isinstance(value, (str, int)) and not isinstance(value, bool):
+            if is_private:
+                self._collect_private(field, str(value), private)
+            elif isinstance(value, str):
+                self._collect_value(field, value, values)
+
+    def _collect_private(self, field: FieldName, text: str, private: PrivateTexts) -> None:
+        is_constant = field.has_constant and text in self._vocabulary.texts
+        if not is_constant and len(text) > 1:
+            private.collect(text, self._vocabulary.words)
+
+    def _collect_value(self, field: FieldName, text: str, values: PrivateTexts) -> None:
+        # A link to the vendor has the vendor's own names, and a sentence has their words.
+        if text in self._vocabulary.texts or field.has_sentence or _LINK.match(text):
+            return
+        values.collect(text, self._vocabulary.words)
 
     def _reduce_exchange(self, exchange: CapturedExchange) -> dict[str, Any]:
         self._now = exchange.at
@@ -285,12 +316,12 @@ class Reduction:
         names = []
         for number, encoded in enumerate(path.split("/")):
             step = unquote(encoded)
-            if step == "" or _VERSION.fullmatch(step) or step in self._vocabulary.texts:
+            # A name of a person has a capital, and a step of a vendor's path rarely.
+            is_known = step in self._vocabulary.texts or step in self.kept_names
+            may_stay = is_known or not step[:1].isupper()
+            if step == "" or _VERSION.fullmatch(step) or (may_stay and self._is_kept_name(step)):
                 kept = step
                 name = step
-            elif self._may_be_word(step):
-                kept = self._reduce_word(step)
-                name = kept
             else:
                 kept = self._hide(FieldName("id"), step)
                 name = f"{{id{number}}}"
@@ -373,8 +404,12 @@ class Reduction:
         return self._reduce_value(field, value)
 
     def _reduce_number(self, field: FieldName, number: Any, *, is_private: bool) -> Any:
+        if field.name in self.kept_names:
+            return number
         if is_private:
             return 0
+        if not self._is_known:
+            return self._reduce_number_of_unknown(number)
         largest = _MOST_NO_ID if field.has_id else MAX_PLAIN_NUMBER
         if abs(number) <= largest:
             return number
@@ -389,6 +424,13 @@ class Reduction:
         # The same digits may have been a key.
         return int(stand_in) if stand_in.isdecimal() else 0
 
+    def _reduce_number_of_unknown(self, number: Any) -> Any:
+        """Return a number of at most three digits, or a stand-in; a fraction may be a position."""
+        if isinstance(number, int) and abs(number) <= _MOST_UNKNOWN:
+            return number
+        stand_in = float(self.stand_ins.of(str(number), "{}"))
+        return stand_in / 1000 if isinstance(number, float) else int(stand_in)
+
     def _reduce_key(self, name: str) -> str:
         """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.
 
@@ -396,10 +438,8 @@ class Reduction:
         """
         if "[" in name:
             return re.sub(r"[^\[\]]+", self._reduce_part_of_key, name)
-        if name == "" or name in self._vocabulary.texts:
+        if name == "" or self._is_kept_name(name):
             return name
-        if self._may_be_word(name):
-            return self._reduce_word(name)
         return self._hide(FieldName("id"), name)
 
     def _reduce_part_of_key(self, part: re.Match[str]) -> str:
@@ -407,28 +447,31 @@ class Reduction:
         name = part[0]
         return name if _INDEX.fullmatch(name) else self._reduce_key(name)
 
-    def _may_be_word(self, name: str) -> bool:
-        """Return whether a name may be the vendor's: a word in a usual shape, and not private."""
-        shape = _shape_of(name)
-        is_usual = "A" not in shape or shape in self._usual_shapes
-        return is_usual and self._may_be_constant(name)
+    def _is_kept_name(self, name: str) -> bool:
+        """Return whether a key or a step of a path stays. This is the rule for all names.
 
-    def _reduce_word(self, word: str) -> str:
-        """Return a word, or its stand-in if the vocabulary lacks it and it is hidden or waits."""
-        is_hidden = word in self._hidden_words
-        if self._vocabulary.has_name(word) and not is_hidden:
-            return word
-        if self._shows_words and not is_hidden:
-            self.kept.add(word)
-            return word
-        stand_in = self.stand_ins.of(word, "word-{}")
-        if not is_hidden:
-            self.waiting[stand_in] = word
-        return stand_in
+        A name of the mock's sources stays; of the others, one that has the form of a name in code
+        and is part of no value. The user's word goes before both.
+        """
+        if name in self._hidden_names:
+            return False
+        if name in self.kept_names or name in self._vocabulary.texts:
+            return True
+        if not _has_form_of_name(name):
+            return False
+        if self._vocabulary.has_name(name):
+            return True
+        if not (self._private.clears_name(name) and self._values.clears_name(name)):
+            self.hidden.add(name)
+            return False
+        self.kept.add(name)
+        return True
 
     def _reduce_text(self, field: FieldName, text: str, *, is_below_private: bool = False) -> Any:
         """Return what is kept of a text, or its stand-in. The questions are in their order."""
         if text == "":
+            return text
+        if field.name in self.kept_names and not field.has_key:
             return text
         is_vendors = text in self._vocabulary.texts
         if is_vendors and field.has_constant and not field.is_private:
@@ -455,26 +498,17 @@ class Reduction:
             return text
         if text in ("true", "false"):
             return text
-        if _PLAIN_NUMBER.fullmatch(text) and not field.has_id:
+        is_plain = _PLAIN_NUMBER.fullmatch(text) and (self._is_known or _INDEX.fullmatch(text))
+        if is_plain and not field.has_id:
             return text
-        if field.has_score and _SCORE.fullmatch(text):
+        if field.has_score and _SCORE.fullmatch(text) and self._is_known:
             return text
         if field.has_constant and _VERSION.fullmatch(text):
             return text
-        if field.has_constant and self._may_be_constant(text):
-            return self._reduce_word(text)
         time = self._reduce_time(field, text)
         if time is None and " " in text and self._is_vendors_sentence(field, text):
             return self._reduce_sentence(text)
         return time
-
-    def _may_be_constant(self, text: str) -> bool:
-        """Return whether a text has the form of a word, and has no private one in it."""
-        if not _WORDLIKE.fullmatch(text) or len(text) > _LONGEST_WORD:
-            return False
-        if has_form_of_id(text) or _count_digits(text) > _MOST_DIGITS:
-            return False
-        return self._private.clears_name(text)
 
     def _is_vendors_sentence(self, field: FieldName, text: str) -> bool:
         return field.has_sentence or self._reduce_sentence(text) == text
@@ -564,10 +598,14 @@ def _count_digits(text: str) -> int:
     return sum(character.isdigit() for character in text)
 
 
-def _shape_of(name: str) -> str:
-    """Return how a name is written, with one letter a run: ``a_a``, ``aAa``, ``Aa``, ``A_A``."""
-    letters = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z0-9]+", "a", name))
-    return re.sub(r"(.+?)\1+", r"\1", letters)
+def _has_form_of_name(text: str) -> bool:
+    if _NAME.fullmatch(text) is None or len(text) > _LONGEST_NAME or _HEXADECIMAL.fullmatch(text):
+        return False
+    if text.islower() or text.isupper():
+        return True
+    # A person's name has capitals and hyphens.
+    words = split_words(text)
+    return "-" not in text and sum(map(len, words)) >= _LEAST_LETTERS * len(words)
 
 
 def _in_case_of(text: str, word: str) -> str:

@@ -17,10 +17,6 @@ _ID_FORMS = (
 )
 
 
-def has_form_of_id(text: str) -> bool:
-    return any(form.fullmatch(text) for form, _ in _ID_FORMS)
-
-
 class StandIns:
     """The stand-ins of one recording, numbered in the order in which values occur.
 

@@ -13,6 +13,8 @@ from .base import Vendor
 
 #: The entry point group for vendors of other distributions; each entry point is a `Vendor`.
 GROUP = "facematch.mock_vendors"
+#: The name of a vendor that the mock does not know, which is in no list.
+UNKNOWN = "unknown"
 
 
 def _folders() -> tuple[str, ...]:
@@ -29,6 +31,9 @@ def vendor_names() -> tuple[str, ...]:
 @cache
 def vendor_named(name: str) -> Vendor:
     """Return the vendor with this name. Raises ValueError if there is none."""
+    if name == UNKNOWN:
+        unknown: Vendor = import_module(f"{__name__}.{name}").VENDOR
+        return unknown
     if name in _folders():
         bundled: Vendor = import_module(f"{__name__}.{name}.vendor").VENDOR
         return bundled

@@ -364,7 +364,7 @@ def test_calls_are_recorded_and_compared_by_the_commands(tmp_path):
     facematch = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
     with MockServer(vendor="didit") as vendor:
         options = ["--vendor", "didit", "--door", "--record", str(file), "--max-calls", "26"]
-        options += ["--kept-is-fine", "--upstream", vendor.url]
+        options += ["--upstream", vendor.url]
         calls = [sys.executable, "-m", "facematch_mock_server.first_calls", "didit"]
         keys = {
             "DIDIT_API_KEY": vendor.live_key,

@@ -98,7 +98,6 @@ class Recording:
             folder / "recording.json",
             vocabulary,
             show_host=lambda _: "127.0.0.1:5005",
-            shows_words=True,
         )
 
     def call(self, *, target="/represent", sent=b"", content_type="", answer=b"", answer_type=""):

@@ -101,18 +101,17 @@ requests.post("https://verification.didit.me/v3/watchlists/", json={"kind": "san
 """
 
 
-def test_words_that_wait_are_named_and_an_option_settles_them(record, tmp_path):
+def test_names_that_no_source_has_are_named_once_and_options_change_them(record, tmp_path):
     options = ["--door", "--vendor", "didit", "--max-calls", "1", "--record"]
-    done = record(*options, "waiting.json", program=UNKNOWN)
-    assert " is watchlists" in done.stderr
-    assert "--kept-is-fine" in done.stderr
-    assert "watchlists" not in (tmp_path / "waiting.json").read_text()
-    done = record("--kept-is-fine", *options, "kept.json", program=UNKNOWN)
-    assert "kept: sanctions, watchlists" in done.stderr
-    assert "watchlists" in (tmp_path / "kept.json").read_text()
-    done = record("--hide", "sanctions", *options, "hidden.json", program=UNKNOWN)
-    assert "kept: watchlists\n" in done.stderr
-    assert "sanctions" not in (tmp_path / "hidden.json").read_text()
+    done = record(*options, "first.json", program=UNKNOWN)
+    assert "(--hide NAME): watchlists\n" in done.stderr
+    text = (tmp_path / "first.json").read_text()
+    assert "/v3/watchlists/" in text
+    assert "sanctions" not in text
+    done = record(*options, "kept.json", "--keep", "kind", program=UNKNOWN)
+    assert "sanctions" in (tmp_path / "kept.json").read_text()
+    done = record(*options, "hidden.json", "--hide", "watchlists", program=UNKNOWN)
+    assert "watchlists" not in done.stderr + (tmp_path / "hidden.json").read_text()
 
 
 def test_program_that_makes_no_call_leaves_no_file(record, tmp_path):
@@ -171,7 +170,7 @@ RECORD = ["--record", "out.json", "--max-calls", "3"]
             "no/out.json",
         ),
         (["--door", "--vendor", "didit", "--max-calls", "3"], "--record"),
-        (["--door", "--vendor", "didit", "--kept-is-fine"], "--record"),
+        (["--door", "--vendor", "didit", "--keep", "status"], "--record"),
     ],
 )
 def test_recording_is_refused_before_a_call(options, named, tmp_path, monkeypatch, capsys):
@@ -196,12 +195,12 @@ def test_no_environment_variable_records(record, vendor, tmp_path):
     values = {"record": "out.json", "max_calls": "9", "upstream": vendor.url, "vendor": "didit"}
     environment = {}
     for parameter in command.params:
-        is_recording = parameter.name in ("record", "max_calls", "upstream", "kept_is_fine")
+        is_recording = parameter.name in ("record", "max_calls", "upstream", "keep")
         if isinstance(parameter, click.Option) and (is_recording or parameter.name in values):
             environment[f"FACEMATCH_MOCK_{parameter.name.upper()}"] = values.get(
                 parameter.name, "1"
             )
-    for name in ("RECORD", "MAX_CALLS", "UPSTREAM", "HIDE", "KEPT_IS_FINE", "DOOR"):
+    for name in ("RECORD", "MAX_CALLS", "UPSTREAM", "HIDE", "KEEP", "DOOR"):
         environment.setdefault(f"FACEMATCH_MOCK_{name}", "1")
         environment.setdefault(f"FACEMATCH_{name}", "1")
     line = [*FACEMATCH, "mock", "--", sys.executable, "-c", PROGRAM, vendor.live_key]

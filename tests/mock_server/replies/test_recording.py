@@ -83,11 +83,6 @@ def run(tmp_path):
     return Run(tmp_path)
 
 
-@pytest.fixture(params=[False, True], ids=["waiting", "kept"])
-def settled_or_not(request, tmp_path):
-    return Run(tmp_path, shows_words=request.param)
-
-
 #: Private values that are planted, by what the place is. None is a word of the vendor.
 NAMES = {
     "first": "Zoraida",
@@ -282,9 +277,8 @@ def planted_forms():
             yield text.swapcase()
 
 
-def test_none_of_sixty_private_values_and_no_byte_of_a_picture_is_written(settled_or_not):
+def test_none_of_sixty_private_values_and_no_byte_of_a_picture_is_written(run):
     assert len(NAMES) >= 60
-    run = settled_or_not
     plant(run)
     assert run.recording.left_out == []
     assert len(run.mappings) == 9
@@ -358,11 +352,11 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_private_value_is_hidden_in_every_form_it_is_written_in(form, settled_or_not):
+def test_private_value_is_hidden_in_every_form_it_is_written_in(form, run):
     call, private = FORMS[form]
-    settled_or_not.call(**{"answer": {}, **call})
-    assert settled_or_not.recording.left_out == []
-    (mapping,) = settled_or_not.mappings
+    run.call(**{"answer": {}, **call})
+    assert run.recording.left_out == []
+    (mapping,) = run.mappings
     del mapping["metadata"]["salt"], mapping["metadata"]["recorded"]
     mapping["metadata"]["pictures"].clear()
     written = json.dumps(mapping).lower()
@@ -448,11 +442,12 @@ private_texts = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(PLACES)), private_texts), min_size=1, max_size=6))
-def test_no_private_text_is_written_before_the_user_settles_the_words(planted):
+def test_text_that_is_a_value_in_any_call_is_written_nowhere(planted):
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
         for place, text in planted:
             run.call(**{"answer": {}, **PLACES[place](text)})
+        run.call(answer={"x": [text for _, text in planted]})
         assert run.recording.left_out == []
         written = run.text.lower()
         for place, text in planted:
@@ -469,7 +464,7 @@ def test_word_of_a_private_field_is_no_key_constant_or_step_of_a_path(name, chan
         {"target": f"/v3.6/{other}/{other}-1/x{other}", "answer": {}},
     ]
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder), shows_words=True)
+        run = Run(Path(folder))
         for call in calls if is_first else reversed(calls):
             run.call(**call)
         assert name.lower() not in run.text.lower()
@@ -622,10 +617,10 @@ def test_late_call_costs_about_as_much_as_an_early_one(run):
     assert run.recording.left_out == []
 
 
-def test_earlier_word_that_a_later_call_shows_to_be_private_leaves_the_file(tmp_path):
-    run = Run(tmp_path, shows_words=True)
-    run.call(answer={"type": "zoraida", "status": "complete"})
-    run.call(answer={"type": "sanctions"})
+def test_earlier_name_that_a_later_call_shows_to_be_private_leaves_the_file(tmp_path):
+    run = Run(tmp_path)
+    run.call(answer={"zoraida": 1, "status": "complete"})
+    run.call(answer={"sanctions": 1})
     assert "zoraida" in run.text
     run.call("POST", sent={"first_name": "Zoraida"}, answer={})
     assert "zoraida" not in run.text.lower()
@@ -637,29 +632,53 @@ def call_for_an_unknown_endpoint(run):
     run.call("POST", "/v3.6/watchlists", {"kind": "sanctions"}, answer={"monitorings": []})
 
 
-def test_words_that_the_mock_lacks_wait_for_the_user(run):
+def test_names_that_the_mock_lacks_stay_and_are_listed(run):
     call_for_an_unknown_endpoint(run)
-    waiting = run.recording.waiting
-    assert set(waiting.values()) == {"watchlists", "sanctions", "monitorings"}
-    assert run.recording.kept == []
-    for stand_in, word in waiting.items():
-        assert stand_in in run.text
-        assert word not in run.text
-    # Nothing is lost: they are kept once they are settled.
-    run.recording.settle(["sanctions"])
     assert run.mappings[0]["request"]["urlPathTemplate"] == "/v3.6/watchlists"
     assert run.answers == [{"monitorings": []}]
-    assert "sanctions" not in run.text
     assert run.recording.kept == ["monitorings", "watchlists"]
-    assert run.recording.waiting == {}
+    # A value is none: the user says that those of its field decide.
+    assert "sanctions" not in run.text
 
 
-def test_settled_words_are_written_after_each_call(tmp_path):
-    run = Run(tmp_path, shows_words=True, hidden_words=["monitorings"])
+def test_user_keeps_a_field_and_hides_a_name(tmp_path):
+    run = Run(tmp_path, kept_names=["kind"], hidden_names=["monitorings"])
     call_for_an_unknown_endpoint(run)
-    assert "watchlists" in run.text
+    assert run.mappings[0]["metadata"]["sent"]["json"] == {"kind": "sanctions"}
     assert "monitorings" not in run.text
-    assert run.recording.kept == ["sanctions", "watchlists"]
+    assert run.recording.kept == ["watchlists"]
+    assert run.recording.left_out == []
+
+
+def test_name_that_is_a_value_is_hidden_and_listed_unless_it_is_kept(tmp_path):
+    for number, kept_names in enumerate([(), ("customer",)]):
+        (tmp_path / str(number)).mkdir()
+        run = Run(tmp_path / str(number), kept_names=kept_names)
+        run.call("POST", "/v3.6/customer", {"customer": 1, "x": "customer"}, answer={})
+        assert run.recording.left_out == []
+        assert ("customer" in run.text) is bool(kept_names)
+        assert run.recording.hidden == ([] if kept_names else ["customer"])
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("face-checks", True),
+        ("face_match_v2", True),
+        ("photoRef", True),
+        ("top10", True),
+        ("slow", True),
+        ("a1b2c3", False),
+        ("xKbQmWpZ", False),
+        ("iso31661", False),
+        ("deadbeefdeadbeef", False),
+        ("report.id", False),
+    ],
+)
+def test_step_of_a_path_stays_if_it_has_the_form_of_a_name(run, name, stays):
+    run.call(target=f"/v3.6/{name}/x", answer={name: 1})
+    assert (f'"{name}"' in run.text) is stays
+    assert (f"/v3.6/{name}/x" in run.text) is stays
 
 
 def test_calls_that_differ_in_a_hidden_step_alone_answer_their_own_path(run):
