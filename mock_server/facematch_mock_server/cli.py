@@ -88,7 +88,7 @@ HINT_AT_BYTE_SCORES = (
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
-@click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
+@click.option("--door-host", multiple=True, metavar="HOST[=VENDOR]",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--allow-host", multiple=True, metavar="HOST",
     help="Host that the program may reach past the door, such as db.example.com. Names without a "
@@ -107,9 +107,8 @@ HINT_AT_BYTE_SCORES = (
 @click.option("--max-calls", type=click.IntRange(min=0), metavar="N", default=0,
     allow_from_autoenv=False, show_default=False,
     help="How many calls --record sends; any further one gets a 503.")
-@click.option("--hide", multiple=True, metavar="WORD", allow_from_autoenv=False,
-    help="Word that --record hides; all others that the mock's sources lack are kept. May be "
-    "repeated.")
+@click.option("--hide", multiple=True, metavar="NAME", allow_from_autoenv=False,
+    help="Hide the name of a key or a step of a path from --record. May be repeated.")
 @click.option("--keep", multiple=True, metavar="NAME", allow_from_autoenv=False,
     help="Keep the name of a key or a step, and the values of fields with it. May be repeated.")
 @click.option("--upstream", metavar="URL", allow_from_autoenv=False,
