@@ -503,12 +503,19 @@ class Reduction:
             return text
         if field.has_score and _SCORE.fullmatch(text) and self._is_known:
             return text
-        if field.has_constant and _VERSION.fullmatch(text):
+        if field.has_constant and (_VERSION.fullmatch(text) or self._is_constant(text)):
             return text
         time = self._reduce_time(field, text)
         if time is None and " " in text and self._is_vendors_sentence(field, text):
             return self._reduce_sentence(text)
         return time
+
+    def _is_constant(self, text: str) -> bool:
+        """Return whether a text is made of words that the mock's sources of the vendor have."""
+        words = self._vocabulary.words
+        is_vendors = text in words or self._vocabulary.has_name(text)
+        is_known = self._is_known and is_vendors and _has_form_of_name(text)
+        return is_known and self._private.clears_name(text)
 
     def _is_vendors_sentence(self, field: FieldName, text: str) -> bool:
         return field.has_sentence or self._reduce_sentence(text) == text
