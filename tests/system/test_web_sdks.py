@@ -24,6 +24,9 @@ SDKS = {
     "sumsub": ("@sumsub/websdk@2.9.0", "dist/index.js"),
     "sumsub-react": ("@sumsub/websdk-react@2.9.0", "dist/index.js"),
     "persona": ("persona@5.9.0", "dist/persona.js"),
+    "veriff-older": ("veriff-older@npm:@veriff/incontext-sdk@2.3.1", "dist/index.umd.js"),
+    "sumsub-older": ("sumsub-older@npm:@sumsub/websdk@2.3.4", "dist/index.js"),
+    "persona-older": ("persona-older@npm:persona@5.1.2", "dist/persona.js"),
 }
 #: What the page with React loads before its SDK.
 REACT = ("react@18.3.1", "umd/react.production.min.js")
@@ -83,6 +86,9 @@ REACT_COMPONENTS = {
     "veriff-form": "show('VeriffForm', {{ host: {url}, apiKey: {key}, onEvent: note }})",
 }
 OPENS |= REACT_COMPONENTS
+#: Versions that public pages still load, opened as the newest.
+OLDER = ("veriff-older", "sumsub-older", "persona-older")
+OPENS |= {name: OPENS[name.partition("-")[0]] for name in OLDER}
 #: The events that the shop's server hears of.
 HEARS = {
     "veriff": ["decision", "event"],
@@ -101,6 +107,7 @@ OPENED = {
     "sumsub": "onApplicantLoaded",
     "sumsub-react": "onApplicantLoaded",
 }
+OPENED |= {name: OPENED[name.partition("-")[0]] for name in OLDER}
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +116,7 @@ def sdks(install_from_npm, tmp_path_factory):
     install_from_npm(folder, *(package for package, _ in (*SDKS.values(), REACT, REACT_DOM)))
 
     def read(package, file):
-        name = package.rpartition("@")[0]
+        name = package.partition("@npm:")[0] if "@npm:" in package else package.rpartition("@")[0]
         return (folder / "node_modules" / name / file).read_bytes()
 
     contents = {vendor: read(*sdk) for vendor, sdk in SDKS.items()}
@@ -225,6 +232,15 @@ class Check:
         """Return what the SDK said, once it has said so much."""
         self.browser.wait(f"said.length >= {count}")
         return self.browser.value("said")
+
+    def wait_for_the_end(self, press):
+        """Wait until the session is as the press of a button leaves it, and the SDK has spoken."""
+        at_end = {"Walk away": "abandon", "Let it expire": "expire"}
+        if press in at_end and self.name == "sumsub":
+            # Neither changes an applicant.
+            self.wait_in_frame("!document.querySelector('.acts')")
+            return
+        self.heard(2 if self.name == "veriff" else 1)
 
     def heard(self, count):
         """Return the statuses of the webhooks, once so many came, each of them signed."""
@@ -718,9 +734,9 @@ def browser_behind_door(mock_door, find_program, tmp_path):
 @pytest.fixture
 def check_behind_door(vendor, shop, mock_door, browser_behind_door):
     """A session in a browser behind the door, whose page acts without a click."""
-    mock = mock_door.of(vendor)
-    mock.control.webhooks.add(f"{shop.url}/hook", events=HEARS.get(vendor), secret=mock.live_key)
-    mock.control.sessions.on_open(outcome="p1")
+    name, _, _ = vendor.partition("-")
+    mock = mock_door.of(name)
+    mock.control.webhooks.add(f"{shop.url}/hook", events=HEARS.get(name), secret=mock.live_key)
     opened = Check(vendor, mock, shop, browser_behind_door)
     yield opened
     opened.sessions.close()
@@ -730,6 +746,7 @@ def check_behind_door(vendor, shop, mock_door, browser_behind_door):
 def test_unchanged_page_finishes_behind_the_door(vendor, check_behind_door):
     host, ends = BEHIND_DOOR[vendor]
     check = check_behind_door
+    check.mock.control.sessions.on_open(outcome="p1")
     # The server calls the mock itself; behind the door it would get the link at the vendor's host,
     # and Sumsub's access token with this address in it.
     link = check.link.replace(check.mock.url, f"https://{host}")
@@ -745,6 +762,41 @@ def test_unchanged_page_finishes_behind_the_door(vendor, check_behind_door):
         check.browser.wait(f"JSON.stringify(said).includes('{text}')")
     assert check.heard(1)
     assert check.is_verified()
+
+
+# Older versions
+
+
+@pytest.mark.parametrize("vendor", ["veriff-older", "sumsub-older"])
+@pytest.mark.parametrize(
+    ("press", "document", "is_verified"),
+    [
+        ("Show this face", "p1", True),
+        ("Show this face", "p2", False),
+        ("Walk away", "p1", False),
+        ("Let it expire", "p1", False),
+    ],
+)
+def test_older_sdk_ends_as_the_newest(check, press, document, is_verified):
+    check.press(press, face="p1", document=document)
+    check.wait_for_the_end(press)
+    assert check.is_verified() is is_verified
+
+
+@pytest.mark.parametrize("vendor", ["persona-older"])
+@pytest.mark.parametrize(
+    ("outcome", "event", "is_verified"),
+    [("p1", "complete", True), ("spoof", "fail", False), ("abandon", "onCancel", False)],
+)
+def test_persona_before_host_runs_behind_the_door(check_behind_door, outcome, event, is_verified):
+    check = check_behind_door
+    check.mock.control.sessions.on_open(outcome=outcome)
+    check.show(host=None)
+    frame = check.browser.value("document.querySelector('iframe').src")
+    assert frame.startswith("https://inquiry.withpersona.com/widget?")
+    check.browser.wait(f"said.some(([name]) => name === '{event}')")
+    assert check.heard(1)
+    assert check.is_verified() is is_verified
 
 
 # Stripe's script comes from the door.

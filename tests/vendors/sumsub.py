@@ -79,6 +79,10 @@ def frame(access_token):
     return json_request(f"/websdk/websdk.html?_=id_{frame_id}", method="GET", key=None)
 
 
+def open_older_frame():
+    return json_request("/idensic/websdk.html?_=id_17", method="GET", key=None)
+
+
 def frame_of_new_token(**how):
     """A step: the frame of an access token that was just made."""
 
@@ -222,6 +226,7 @@ def scenarios():
         signed("GET", "/resources/inspections/1", at=LATER),
         token(slash="/", how={"at": LATER}),
         frame_of_new_token(at=LATER),
+        open_older_frame(),
         token_by_query(at=LATER),
         token_by_query("userId=a-person", at=LATER),
         link_of_level(at=LATER),

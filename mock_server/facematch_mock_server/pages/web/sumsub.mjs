@@ -17,10 +17,20 @@ const hear = (method) =>
 const applicant = { applicantId: session, levelName: workflow };
 
 if (isFramed && frameId) {
-  if (moment === "opened") {
+  // An SDK before 2.5 names its frame by chance, and says the token only when it is asked.
+  if (moment === "unknown" && location.hash !== "#asked") {
     const init = hear("init");
     tell("onReady");
-    await init;
+    const { accessToken } = await init;
+    const page = location.pathname.replace(/[^/]*$/, accessToken.split(".").at(-1));
+    location.replace(`${page}${location.search}#asked`);
+  }
+  if (moment === "opened") {
+    if (location.hash !== "#asked") {
+      const init = hear("init");
+      tell("onReady");
+      await init;
+    }
     tell("onInitialized");
     tell("onApplicantLoaded", applicant);
   }

@@ -25,6 +25,7 @@ TOKEN = documented("docs.sumsub.com, /reference/generate-access-token-body", "20
 QUERY_TOKEN = documented(
     "docs.sumsub.com, /reference/generate-access-token, an earlier state", "2026-11-29"
 )
+OLDER_SDK = observed("@sumsub/websdk 2.3.4, dist/index.js", "2026-11-29")
 WEB_SDK = observed("@sumsub/websdk 2.9.0, dist/index.esm.js and types/types.d.ts", "2026-11-29")
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
@@ -133,6 +134,7 @@ CLAIMS = table(
     fact("token.page", OURS, "A token opens this server's page for a tester as a link does, and lasts at most as long. A link that is still open stays open, and its page has the token."),
     fact("token.form", WEB_SDK, "A token begins with _act-jwt- or, in the sandbox, _act-sbx-jwt-. Its parts are base64, and the web SDK takes its address from url in one of them: here, this server. The other parts are ours; the last one is the token of the page."),
     row("websdk.page", Reply(303), WEB_SDK, "The web SDK opens /websdk/websdk.html in a frame, whose name _ is id_ and the access token in base64. Here, it redirects to this server's page for a tester."),
+    row("websdk.older", Reply(303), OLDER_SDK, "A web SDK whose token does not end with -v2 opens /idensic/websdk.html, as 2.3.4 does. Its frame has a name by chance, so the mock's page asks for the access token first; it knows the tokens of the main account alone (ours)."),
     fact("websdk.messages", WEB_SDK, "In a frame of the web SDK the page sends idCheck.onReady; after the SDK's idCheck.init onInitialized and onApplicantLoaded; after an attempt onApplicantSubmitted or, from the second on, onApplicantResubmitted, then onApplicantStatusChanged; nothing when the person leaves; for an expired token onError with invalid-token, and the SDK then fetches another one. The order is ours. The dates of a status are left out: Sumsub's page and the types name them differently."),
     row("session.attempts", 3, OURS, "The third failed attempt ends a check as RED and FINAL; until then it is RED and RETRY."),
     row("session.live_from", 50.0, OURS, "A face is live from a score of 50, and an attack never is. Sumsub shows no scores."),

@@ -75,6 +75,11 @@ _ROUTES = (
         handlers={"GET": links.redirect_to_page},
         credentials=(),
     ),
+    base.Route(
+        pattern="/idensic/websdk.html",
+        handlers={"GET": links.redirect_to_asking_page},
+        credentials=(),
+    ),
     _route(f"{_TOKEN}/sdk", "POST", links.create_token, "session_start"),
     _route(_TOKEN, "POST", links.create_token_by_query, "session_start"),
     _route(f"{_APPLICANT}/one", "GET", applicants.read, "session_read"),

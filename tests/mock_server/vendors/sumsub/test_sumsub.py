@@ -277,6 +277,13 @@ def test_frame_of_an_unknown_access_token_is_refused(engine, token):
     assert ask(engine, sumsub.frame(token)).status == 404
 
 
+def test_frame_of_an_older_web_sdk_leads_to_a_page_that_asks_for_the_token(engine):
+    answer = ask(engine, sumsub.open_older_frame())
+    location = urllib.parse.urlsplit(answer.header("location"))
+    assert (answer.status, location.query) == (303, "_=id_17")
+    assert "/web/sumsub/session/" in location.path
+
+
 def test_frame_without_base64_is_refused(engine):
     assert ask(engine, json_request("/websdk/websdk.html?_=id_%C3%BC", key=None)).status == 404
     assert ask(engine, json_request("/websdk/websdk.html", key=None)).status == 404

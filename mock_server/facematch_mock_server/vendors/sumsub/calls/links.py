@@ -144,6 +144,14 @@ def redirect_to_page(call: SumsubCall) -> Response:
     return call.answer("websdk.page", headers=(("Location", url),))
 
 
+def redirect_to_asking_page(call: SumsubCall) -> Response:
+    """Redirect the frame of an older web SDK to a page that asks it for the access token."""
+    call.claims.cite("websdk.messages")
+    _, _, query = call.request.target.partition("?")
+    url = f"{hosted.web_sdk_path(call.world, None)}?{query}"
+    return call.answer("websdk.older", headers=(("Location", url),))
+
+
 def _open_page(
     call: SumsubCall,
     applicant: tuple[str, str],
