@@ -97,7 +97,7 @@ CLAIMS = table(
     _error_without_code("session.unknown", 404, "Session not found", "An unknown or deleted session, or one of another integration, returns 404."),
     _error("session.id_length", 400, "1001: Query ID must be between 20 and 40 symbols.", CODES, "A session's id of another length is refused; the status 400 is ours."),
     _error("session.id", 400, "1002: Query ID must be a valid UUID V4", CODES, "A session's id that is no UUID of version 4 is refused; the status 400 is ours."),
-    row("media.answer", Reply(200), OURS, "The response to an upload has the picture's context, id and session; its other fields are not documented."),
+    row("media.answer", Reply(200), OURS, "The response to an upload has the picture as the list of pictures shows it, with its url; which of these fields Veriff sends here is not documented, but public clients read the url."),
     _error("media.missing", 400, "1403: Image property is missing.", CODES, "A body without `image` is refused."),
     _error("media.no_content", 400, "1400: Image data not found.", CODES, "An image without content is refused."),
     _error("media.not_base64", 400, "1401: Image is not in valid base64.", CODES, "Content is base64, bare or as a data URI."),

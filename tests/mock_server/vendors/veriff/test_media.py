@@ -214,7 +214,10 @@ def test_list_has_the_reference_in_place_of_a_document(engine):
 
 def test_pictures_of_another_integration_or_a_deleted_session_are_unknown(engine):
     start(engine)
-    image_id = send(engine, "face", "p1").json()["image"]["id"]
+    image = send(engine, "face", "p1").json()["image"]
+    image_id = image["id"]
+    assert image["url"].endswith(f"/v1/media/{image_id}")
+    assert (image["size"], image["mimetype"]) == (len(CARDS["p1"]), "image/png")
     other = {"client": TEST_API_KEY, "secret": TEST_SECRET}
     assert veriff.listing(1, **other)(engine).status == 404
     for request in (veriff.download(image_id, **other), veriff.download(UNKNOWN)):

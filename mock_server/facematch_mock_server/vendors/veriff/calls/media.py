@@ -48,8 +48,8 @@ def add_media(call: VeriffCall) -> Response:
     call.detect_faces(picture)
     call.world.pictures.keep({str(picture.digest): picture.content})
     _store(call, session, context, picture)
-    body = {"context": context, "id": media_id(session, context), "sessionId": session.id}
-    return call.answer("media.answer", {"status": "success", "image": body})
+    image = _show_image(call, session, context, picture.content)
+    return call.answer("media.answer", {"status": "success", "image": image})
 
 
 def _store(call: VeriffCall, session: Session, context: str, picture: Upload) -> None:
@@ -133,21 +133,26 @@ def list_media(call: VeriffCall) -> Response:
     session = call.session
     images = []
     for context, content in _pictures_in(call, session).items():
-        image_id = media_id(session, context)
-        images.append(
-            {
-                "id": image_id,
-                "name": context,
-                "context": context,
-                "timestamp": None,
-                "size": len(content),
-                "mimetype": _media_type(content),
-                "url": f"{call.origin}/v1/media/{image_id}",
-                "sessionId": session.id,
-            }
-        )
+        images.append(_show_image(call, session, context, content))
     call.claims.cite("list.pictures")
     return call.answer("list.answer", {"status": "success", "images": images, "videos": []})
+
+
+def _show_image(
+    call: VeriffCall, session: Session, context: str, content: bytes
+) -> dict[str, str | int | None]:
+    """Return the facts of a picture, and where it can be downloaded."""
+    image_id = media_id(session, context)
+    return {
+        "id": image_id,
+        "name": context,
+        "context": context,
+        "timestamp": None,
+        "size": len(content),
+        "mimetype": _media_type(content),
+        "url": f"{call.origin}/v1/media/{image_id}",
+        "sessionId": session.id,
+    }
 
 
 def download(call: VeriffCall) -> Response:
