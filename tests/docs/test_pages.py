@@ -333,7 +333,7 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
 
 
 def test_each_promise_names_tests_and_modules_that_exist():
-    page = (DOCS / "maintain" / "threat-model.md").read_text(encoding="utf-8")
+    page = (DOCS / "explanation" / "threat-model.md").read_text(encoding="utf-8")
     places = re.findall(r"`((?:tests|facematch_core|backends|mock_server)/[^`]+)`", page)
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
     promises = text.partition("\n## Tests of each promise\n")[2]
