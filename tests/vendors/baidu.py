@@ -25,6 +25,9 @@ from facematch_mock_server.vendors.baidu.vendor import (
     PERSON,
 )
 
+ADD_USER = "/rest/2.0/face/v3/faceset/user/add"
+SEARCH = "/rest/2.0/face/v3/search"
+
 __all__ = ["API_KEY", "APP_KEY", "APP_SECRET", "FACEVERIFY", "LOGIN", "MATCH"]
 BEARER = f"Bearer {API_KEY}"
 
@@ -60,6 +63,15 @@ def detect(content=None, **fields):
 def person_verify(content=None, **fields):
     person = {"id_card_number": "110101199003070000", "name": "Ada"}
     return post(picture(content, **{**person, **fields}), PERSON)
+
+
+def add_user(content=None, **fields):
+    user = {"group_id": "shop", "user_id": "ada"}
+    return post(picture(content, **{**user, **fields}), ADD_USER)
+
+
+def search(content=None, **fields):
+    return post(picture(content, **{"group_id_list": "shop", **fields}), SEARCH)
 
 
 def login(*, method="POST", in_form=False, **changes):
@@ -122,6 +134,15 @@ def scenarios():
         detect(scene(score=10), liveness_control="NORMAL"),
         person_verify(),
         person_verify(name=None),
+        search(),
+        add_user(),
+        add_user(group_id=None),
+        add_user(user_id="a b"),
+        *[add_user()] * 20,
+        search(scene(score=96)),
+        search(scene(score=20)),
+        search(max_user_num=51),
+        search(group_id_list=",".join("abcdefghijk")),
         post([picture(image="not base64!"), picture()]),
         match(b"x" * 1_600_000),
         match(draw_picture("WEBP")),

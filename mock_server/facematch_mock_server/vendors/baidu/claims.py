@@ -38,6 +38,7 @@ DETECT = observed(
     "a public copy of Baidu's page of detect version 3, free-api.com/doc/39", "2026-11-29"
 )
 PERSON = observed("public clients of person/verify version 3", "2026-11-29")
+FACESET = observed("public clients of faceset/user/add and search version 3", "2026-11-29")
 SPEECH = observed(
     "Baidu's sample of speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py",
     "2026-11-29",
@@ -110,6 +111,17 @@ CLAIMS = table(
     row("control.no_live_face", _error(223120, "liveness check fail"), FACE_CODES, "A picture that fails liveness_control is error 223120."),
     row("person.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "person/verify needs id_card_number and name; how a missing one is named is ours."),
     fact("person.register", OURS, "person/verify compares with the register's picture of the number. The mock's register takes the first picture that is sent with a number; it does not look at the name."),
+    row("faceset.added", Reply(200), FACESET, "A face is added to user_id in group_id, which are made if there are none; the answer has its face_token and location. user_info, if sent, replaces the former one. action_type is not read (ours)."),
+    row("faceset.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "A set of faces needs group_id and user_id, a search group_id_list; how a missing one is named is ours."),
+    row("faceset.wrong_id", _error(222006, "param[{name}] format error"), OURS, "The id of a group or a user has letters, digits and _. That another one is 222006 is ours."),
+    row("faceset.most_faces", 20, FACESET, "A user has at most 20 faces."),
+    row("faceset.many_faces", _error(216100, "invalid param"), OURS, "A further face of a user is refused; the code is ours."),
+    row("search.answer", Reply(200), FACESET, "user_list has the users whose most alike face reaches match_threshold (80 by default), the most alike first, at most max_user_num (1 by default), each with group_id, user_id, user_info and score."),
+    row("search.most_groups", 10, FACESET, "group_id_list has at most 10 groups, separated by commas."),
+    row("search.many_groups", _error(223104, "group_list is too large"), FACE_CODES, "More groups are error 223104."),
+    row("search.number", _error(222004, "param[{name}] format error"), OURS, "A match_threshold above 100, a max_user_num above 50, and what is no number are refused; the code is ours."),
+    row("search.no_group", _error(222207, "match user is not found"), OURS, "Groups without a user have nobody to find: as for a search without a like face."),
+    row("search.no_user", _error(222207, "match user is not found"), FACE_CODES, "If no face reaches the threshold, a search is error 222207; that it is not charged is ours."),
     row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
     row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
 )

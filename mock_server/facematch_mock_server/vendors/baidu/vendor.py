@@ -1,4 +1,4 @@
-"""Baidu AI Cloud's face version 3: match, faceverify, detect, person/verify, and logins of apps."""
+"""Baidu AI Cloud's face version 3: pictures, sets of faces, and logins of apps."""
 
 from __future__ import annotations
 
@@ -25,8 +25,16 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.vendor import Credentials
 
+from . import calls
 from .claims import CLAIMS
-from .wire import check_controls, describe_attributes, describe_face, name_face
+from .wire import (
+    SUCCESS,
+    check_controls,
+    describe_answer,
+    describe_attributes,
+    describe_face,
+    name_face,
+)
 
 #: The first characters of an API key for the header. Any other key is an app's secret.
 API_KEY_PREFIX = "bce-v3/"
@@ -39,17 +47,17 @@ MATCH = "/rest/2.0/face/v3/match"
 FACEVERIFY = "/rest/2.0/face/v3/faceverify"
 DETECT = "/rest/2.0/face/v3/detect"
 PERSON = "/rest/2.0/face/v3/person/verify"
-SUCCESS = {"error_code": 0, "error_msg": "SUCCESS"}
 
 
 class BaiduRecords(TokenRecords, FaceTokens):
-    """The tokens of apps and of faces, and the register of people. Thread-safe."""
+    """The tokens of apps and of faces, the register of people, and the users. Thread-safe."""
 
     def __init__(self) -> None:
         TokenRecords.__init__(self)
         FaceTokens.__init__(self)
         #: The register's picture of a person, by the person's number.
         self.register: Collection[bytes] = Collection(limit=1000)
+        self.users = calls.Users()
 
 
 class BaiduCall(PairCall):
@@ -61,27 +69,13 @@ class BaiduCall(PairCall):
         documented = self.claims.get(key).body
         if body is None and isinstance(documented, dict) and "error_code" in documented:
             self.claims.cite("error.status")
-            body = _describe_answer(self, fill(documented, filled), result=None)
+            body = describe_answer(self, fill(documented, filled), result=None)
         return super().answer(key, body, headers)
 
 
 def _item_of(call: PairCall, index: int) -> Any:
     """Return what the body says of a picture: an item of the list, or the whole object."""
     return call.json_body[index] if isinstance(call.json_body, list) else call.json_body
-
-
-def _describe_answer(
-    call: PairCall, status: Mapping[str, Any], *, result: object
-) -> dict[str, Any]:
-    """Return the body of an answer; `status` has its error_code and error_msg."""
-    return {
-        **status,
-        # 13 digits, because JavaScript reads no longer number exactly.
-        "log_id": int(call.request_id.replace("-", "")[:13], 16),
-        "timestamp": int(call.now.timestamp()),
-        "cached": 0,
-        "result": result,
-    }
 
 
 def _check_caller(call: PairCall) -> None:
@@ -178,6 +172,7 @@ class Baidu(PairVendor):
         ),
         PairEndpoint(path=DETECT, pictures=PictureFields(json=(("image",),)), operation="detect"),
         PairEndpoint(path=PERSON, pictures=PictureFields(json=(("image",),))),
+        *calls.HANDLERS,
     )
     other_routes = (
         base.Route(pattern=LOGIN, handlers={"GET": _log_in, "POST": _log_in}, credentials=()),
@@ -189,9 +184,13 @@ class Baidu(PairVendor):
     #: Of Baidu's SDK for Python, baidu-aip 4.16.13.
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
-        "/rest/2.0/face/v3/search",
         "/rest/2.0/face/v3/multi-search",
-        "/rest/2.0/face/v3/faceset/*",
+        "/rest/2.0/face/v3/faceset/face/*",
+        "/rest/2.0/face/v3/faceset/group/*",
+        "/rest/2.0/face/v3/faceset/user/copy",
+        "/rest/2.0/face/v3/faceset/user/delete",
+        "/rest/2.0/face/v3/faceset/user/get",
+        "/rest/2.0/face/v3/faceset/user/update",
         "/rest/2.0/face/v3/person/idmatch",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/merge",
@@ -210,9 +209,16 @@ class Baidu(PairVendor):
     def checks(cls) -> Mapping[str, Any]:
         return {"caller": _check_caller}
 
+    def handle_call(self, call: PairCall) -> Response:
+        handle = calls.HANDLERS.get(call.endpoint)
+        if handle is None:
+            return super().handle_call(call)
+        self.read(call)
+        return handle(call)
+
     def read_body(self, call: PairCall) -> None:
         is_form = call.request.media_type == URLENCODED
-        if is_form and call.endpoint.path in (DETECT, PERSON):
+        if is_form and call.endpoint.pictures.json == (("image",),):
             call.claims.cite("body.form")
             call.json_body = call.read_form("body.wrong_json").texts
         else:
@@ -261,11 +267,11 @@ class Baidu(PairVendor):
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         if call.endpoint.path == PERSON:
-            return _describe_answer(call, SUCCESS, result={"score": call.score_of(outcome)})
+            return describe_answer(call, SUCCESS, result={"score": call.score_of(outcome)})
         call.claims.cite("match.face")
         tokens = [{"face_token": name_face(call, each, 0)} for each in call.pictures.values()]
         result = {"score": call.score_of(outcome), "face_list": tokens}
-        return _describe_answer(call, SUCCESS, result=result)
+        return describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
         liveness = base.as_fraction(outcome.score or 0)
@@ -280,7 +286,7 @@ class Baidu(PairVendor):
             "thresholds": call.claims["liveness.thresholds"],
             "face_list": [face],
         }
-        return _describe_answer(call, SUCCESS, result=result)
+        return describe_answer(call, SUCCESS, result=result)
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
@@ -293,7 +299,7 @@ class Baidu(PairVendor):
                 call.claims.cite("detect.attributes")
             face_list.append({**described, **attributes})
         result = {"face_num": len(face_list), "face_list": face_list}
-        return _describe_answer(call, SUCCESS, result=result)
+        return describe_answer(call, SUCCESS, result=result)
 
 
 def _read_most_faces(call: PairCall) -> int:

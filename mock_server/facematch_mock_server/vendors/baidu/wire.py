@@ -10,6 +10,8 @@ from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
 
+#: The status of an answer with a result.
+SUCCESS: Final = {"error_code": 0, "error_msg": "SUCCESS"}
 #: The levels of `quality_control` and `liveness_control` that ask for a check.
 LEVELS: Final = ("LOW", "NORMAL", "HIGH")
 #: The attributes that a card does not have: the same for each face, by the word of `face_field`.
@@ -36,6 +38,18 @@ _MADE_UP: Final[Mapping[str, Any]] = {
         "completeness": 1,
     },
 }
+
+
+def describe_answer(call: PairCall, status: Mapping[str, Any], *, result: object) -> dict[str, Any]:
+    """Return the body of an answer; `status` has its error_code and error_msg."""
+    return {
+        **status,
+        # 13 digits, because JavaScript reads no longer number exactly.
+        "log_id": int(call.request_id.replace("-", "")[:13], 16),
+        "timestamp": int(call.now.timestamp()),
+        "cached": 0,
+        "result": result,
+    }
 
 
 def name_face(call: PairCall, picture: Upload, number: int) -> str:

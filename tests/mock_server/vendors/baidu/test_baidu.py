@@ -11,6 +11,7 @@ from vendors.baidu import (
     DETECT,
     FACEVERIFY,
     MATCH,
+    add_user,
     detect,
     faceverify,
     login,
@@ -18,6 +19,7 @@ from vendors.baidu import (
     person_verify,
     picture,
     post,
+    search,
     token_of,
 )
 
@@ -355,3 +357,82 @@ def test_person_is_compared_with_the_first_picture_of_the_number(reading_engine)
 @pytest.mark.parametrize("name", ["id_card_number", "name"])
 def test_person_needs_a_number_and_a_name(engine, name):
     assert code_of(engine.handle(person_verify(**{name: None}))) == 222001
+
+
+# Sets of faces
+
+
+def card(name):
+    return CARDS[name].data
+
+
+def found(answer):
+    assert code_of(answer) == 0
+    return [(each["user_id"], each["user_info"]) for each in answer.json()["result"]["user_list"]]
+
+
+def test_search_finds_the_user_whose_face_was_added(reading_engine):
+    added = reading_engine.handle(add_user(card("p1"), user_info="Ada"))
+    assert code_of(added) == 0
+    assert set(added.json()["result"]) == {"face_token", "location"}
+    reading_engine.handle(add_user(card("p2"), user_id="bob"))
+    answer = reading_engine.handle(search(card("p1-again"), max_user_num=5))
+    assert found(answer) == [("ada", "Ada")]
+    (user,) = answer.json()["result"]["user_list"]
+    assert (user["group_id"], user["score"] > 80) == ("shop", True)
+    assert len(answer.json()["result"]["face_token"]) == 32
+    everybody = search(card("p1-again"), max_user_num=5, match_threshold=0)
+    assert [name for name, _ in found(reading_engine.handle(everybody))] == ["ada", "bob"]
+    assert len(found(reading_engine.handle(search(card("p1"), match_threshold=0)))) == 1
+
+
+def test_group_that_is_not_searched_is_not_found(reading_engine):
+    reading_engine.handle(add_user(card("p1")))
+    reading_engine.handle(add_user(card("p1"), group_id="bank"))
+    assert code_of(reading_engine.handle(search(card("p1"), group_id_list="pub"))) == 222207
+    assert code_of(reading_engine.handle(search(card("p2")))) == 222207
+    both = search(card("p1"), group_id_list="shop,bank", max_user_num="9")
+    assert len(found(reading_engine.handle(both))) == 2
+
+
+def test_user_has_several_faces_and_the_last_info(reading_engine):
+    for name, info in (("p1", "first"), ("p2", "second")):
+        reading_engine.handle(add_user(card(name), user_info=info))
+    for name in ("p1-again", "p2"):
+        assert found(reading_engine.handle(search(card(name)))) == [("ada", "second")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (add_user(group_id=None), 222001),
+        (add_user(user_id="a b"), 222006),
+        (add_user(image=None), 222001),
+        (search(group_id_list=None), 222001),
+        (search(max_user_num="many"), 222004),
+        (search(group_id_list="a,b,c,d,e,f,g,h,i,j,k"), 223104),
+    ],
+)
+def test_wrong_field_of_a_set_of_faces_is_refused_without_a_charge(engine, sent, code):
+    assert code_of(engine.handle(sent)) == code
+    assert control_of(engine).charges() == ()
+
+
+def test_search_is_charged_if_somebody_is_found(reading_engine):
+    reading_engine.handle(search(card("p1")))
+    reading_engine.handle(add_user(card("p1")))
+    reading_engine.handle(search(card("p1")))
+    services = [each.what for each in control_of(reading_engine).charges()]
+    assert services == ["/rest/2.0/face/v3/faceset/user/add", "/rest/2.0/face/v3/search"]
+
+
+def test_face_without_a_face_is_not_added(engine):
+    assert code_of(engine.handle(add_user(scene(faces=0)))) == 222202
+
+
+def test_set_of_faces_takes_a_form(reading_engine):
+    fields = {**picture(card("p1")), "group_id": "shop", "user_id": "ada"}
+    kind = "application/x-www-form-urlencoded"
+    path = "/rest/2.0/face/v3/faceset/user/add"
+    assert code_of(reading_engine.handle(post(urlencode(fields).encode(), path, kind=kind))) == 0
+    assert found(reading_engine.handle(search(card("p1")))) == [("ada", "")]

@@ -1,0 +1,160 @@
+"""Groups of users with their faces, and the users in them whose faces a picture's face is like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.vendors import persons as stored
+from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
+from facematch_mock_server.vendors.persons import PersonFace, score_person
+
+from .wire import SUCCESS, describe_answer, describe_face, name_face
+
+_PICTURE = PictureFields(json=(("image",),))
+ADD_USER = PairEndpoint(
+    path="/rest/2.0/face/v3/faceset/user/add", pictures=_PICTURE, operation="detect"
+)
+SEARCH = PairEndpoint(path="/rest/2.0/face/v3/search", pictures=_PICTURE)
+
+#: What the id of a group or a user consists of.
+_ID = re.compile(r"\w+", re.ASCII)
+
+
+@attrs.frozen(kw_only=True)
+class User(stored.Person):
+    """A user in a group. Another group may have a user with the same name.
+
+    Attributes:
+        info: The text that was sent last as `user_info`; "" if none was.
+    """
+
+    info: str
+
+
+Users = stored.Persons[stored.Group, User]
+
+
+def add_user(call: PairCall) -> Response:
+    """Add a picture's largest face to a user; make the group and the user if there are none."""
+    group_id = _read_id(call, "group_id")
+    user_id = _read_id(call, "user_id")
+    picture = _picture_of(call)
+    face = _find_largest_face(call, picture)
+    info = call.json_body.get("user_info")
+    key = f"{group_id}/{user_id}"
+    users = _users_of(call)
+    with users.lock:
+        user = users.persons.find(key)
+        if user is None:
+            user = User(id=key, name=user_id, group_id=group_id, info="")
+        if len(user.faces) >= call.claims["faceset.most_faces"]:
+            call.refuse("faceset.many_faces")
+        token = name_face(call, picture, 0)
+        faces = (*user.faces, PersonFace(id=token, picture=picture))
+        if info is not None:
+            user = attrs.evolve(user, info=str(info))
+        users.persons.put(key, attrs.evolve(user, faces=faces))
+    described = describe_face(call, picture, face, 0)
+    result = {name: described[name] for name in ("face_token", "location")}
+    return _answer(call, "faceset.added", result)
+
+
+def search(call: PairCall) -> Response:
+    """Return the users of groups whose face is like a picture's, the most like first."""
+    group_ids = [_check_id(call, "group_id_list", text) for text in _read_groups(call)]
+    threshold = _read_number(call, "match_threshold", default=80, highest=100)
+    most_users = _read_number(call, "max_user_num", default=1, highest=50)
+    picture = _picture_of(call)
+    _find_largest_face(call, picture)
+    users = _users_of(call).persons_of(group_ids)
+    if not users:
+        call.refuse("search.no_group")
+    found = list[dict[str, Any]]()
+    for user in users:
+        score = score_person(call, picture, 0, user)
+        if score >= threshold:
+            found.append(
+                {
+                    "group_id": user.group_id,
+                    "user_id": user.name,
+                    "user_info": user.info,
+                    "score": score,
+                }
+            )
+    if not found:
+        call.refuse("search.no_user")
+    found.sort(key=lambda each: each["score"], reverse=True)
+    result = {"face_token": name_face(call, picture, 0), "user_list": found[:most_users]}
+    return _answer(call, "search.answer", result)
+
+
+#: The handlers by endpoint.
+HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
+    ADD_USER: add_user,
+    SEARCH: search,
+}
+
+
+def _users_of(call: PairCall) -> Users:
+    users: Users = call.world.records.users
+    return users
+
+
+def _answer(call: PairCall, key: str, result: Mapping[str, Any]) -> Response:
+    """Charge the call, and return its answer."""
+    vendor: PairVendor = call.world.behaviour
+    vendor.charge(call)
+    return call.answer(key, describe_answer(call, SUCCESS, result=result))
+
+
+def _picture_of(call: PairCall) -> Upload:
+    (picture,) = call.pictures.values()
+    return picture
+
+
+def _find_largest_face(call: PairCall, picture: Upload) -> SeenFace:
+    """Return the largest face; refuse a picture without one, or that cannot be decoded."""
+    seen = call.detect_faces(picture)
+    if not seen.decodes:
+        call.refuse("picture.unreadable")
+    if not seen.faces:
+        call.refuse("face.none")
+    largest, *_ = seen.faces
+    return largest
+
+
+def _read_id(call: PairCall, name: str) -> str:
+    return _check_id(call, name, call.json_body.get(name))
+
+
+def _read_groups(call: PairCall) -> list[str | None]:
+    """Return the names of the groups to search, which are separated by commas."""
+    text = call.json_body.get("group_id_list")
+    group_ids: list[str | None] = [None]
+    if text:
+        group_ids = [*str(text).split(",")]
+    if len(group_ids) > call.claims["search.most_groups"]:
+        call.refuse("search.many_groups")
+    return group_ids
+
+
+def _check_id(call: PairCall, name: str, text: object) -> str:
+    if text is None or text == "":
+        call.refuse("faceset.missing", name=name)
+    if not _ID.fullmatch(str(text)):
+        call.refuse("faceset.wrong_id", name=name)
+    return str(text)
+
+
+def _read_number(call: PairCall, name: str, *, default: int, highest: int) -> int:
+    """Return a number, which a form has as text; refuse another one, or one that is too high."""
+    text = str(call.json_body.get(name, default))
+    if not text.isdecimal() or not int(text[:9]) <= highest:
+        call.refuse("search.number", name=name)
+    return int(text)
