@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 
@@ -11,12 +12,22 @@ _OWN_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
-#: The metadata services of AWS (IPv4 and IPv6), Google Cloud and Azure, and of Alibaba Cloud: they
-#: give credentials of the machine.
+#: The services that give credentials of the machine or of the container: of AWS, Google Cloud and
+#: Azure, of AWS's ECS and EKS, of AWS and of Google Cloud in IPv6, and of Alibaba Cloud.
 _METADATA_ADDRESSES = frozenset(
     ipaddress.ip_address(address)
-    for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+    for address in (
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "100.100.100.200",
+    )
 )
+#: The first label of their names: Google Cloud's, and AWS's on EC2.
+_METADATA_LABELS = frozenset({"metadata", "instance-data"})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -25,7 +36,7 @@ def is_metadata_service(name: str) -> bool:
     """Return whether a host is a cloud's metadata service, also by its address in another form."""
     address = _address_of(name)
     if address is None:
-        return name == "metadata" or name.startswith("metadata.")
+        return name.partition(".")[0] in _METADATA_LABELS
     return address in _METADATA_ADDRESSES
 
 
@@ -43,10 +54,10 @@ def is_own_host(name: str) -> bool:
 
 def _address_of(name: str) -> _Address | None:
     """Return the address that a host is, or None for a name."""
-    try:
-        return ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(name.partition("%")[0])
+        # Sockets for both versions write IPv4 in IPv6: ::ffff:10.0.0.1.
+        return getattr(address, "ipv4_mapped", None) or address
     try:
         # Clients take short forms, too: 10.1 for 10.0.0.1, and one number for all four.
         return ipaddress.IPv4Address(socket.inet_aton(name))

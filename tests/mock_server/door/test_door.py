@@ -261,6 +261,7 @@ def test_option_for_one_key_is_not_named_by_a_vendor_with_client_ids():
         ("172.31.255.1", True),
         ("192.168.1.4", True),
         ("[fd12::1]:443", True),
+        ("[::ffff:10.0.0.7]:5432", True),
         ("minio.local", True),
         ("host.docker.internal", True),
         ("db.example.com", True),
@@ -273,9 +274,13 @@ def test_option_for_one_key_is_not_named_by_a_vendor_with_client_ids():
         ("2852039166", False),
         ("0xa9fea9fe", False),
         ("169.254.169.254", False),
+        ("[::ffff:169.254.169.254]", False),
         ("[fd00:ec2::254]", False),
+        ("[fd00:ec2::23]", False),
+        ("[FD20:CE::254]:80", False),
         ("metadata", False),
         ("metadata.google.internal", False),
+        ("Instance-Data.ec2.internal.", False),
         # A vendor whose mock is not served.
         ("api.stripe.com", False),
         (None, False),
@@ -286,7 +291,10 @@ def test_servers_of_a_private_network_pass_and_public_ones_if_allowed(host, pass
         assert door.passes(host) is passes
 
 
-@pytest.mark.parametrize("host", ["verification.didit.me", "api.stripe.com", "169.254.169.254"])
+@pytest.mark.parametrize(
+    "host",
+    ["verification.didit.me", "api.stripe.com", "169.254.169.254", "169.254.170.2"],
+)
 def test_vendors_and_metadata_services_cannot_be_allowed(host):
     with MockServer() as server, pytest.raises(ValueError, match=re.escape(host)):
         Door(server, allowed_hosts=[host])
