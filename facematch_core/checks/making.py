@@ -172,7 +172,10 @@ class _AskedCheck:
             rows: All rows that `find_rows` returned.
             last_place: The place of the newest row, as read before them.
         """
-        halves = [row for row in self._same(rows) if row.read_liveness() is not None]
+        halves = []
+        for same in self._same(rows):
+            if same.call is None and same.read_liveness() is not None:
+                halves.append(same)
         calls = self.calls
         if halves:
             calls = calls[1:]
@@ -233,8 +236,10 @@ def save(
     if row.kind == LiveMatchResult.kind:
         if isinstance(answer, LivenessResult):
             if not ends_early(answer):
+                # If it is stored already, `call` may be that of a comparison under way.
+                is_missing = columns.liveness.is_(None)
                 values = {"liveness": _to_json(answer), "call": None}
-                _write(table, table.rows.update, *is_undecided, **values)
+                _write(table, table.rows.update, *is_undecided, is_missing, **values)
                 return None
             answer = LiveMatchResult.of(answer, None)
         else:
@@ -266,7 +271,8 @@ def reconcile(table: CheckTable, row: CheckRow, deadline_s: float | None) -> Rec
 def release(table: CheckTable, row: CheckRow) -> bool:
     """Close an open row whose lease is over, without a verdict; return whether this did it.
 
-    The first half of a `verify_live` stays, so that only the comparison is paid.
+    The first half of a `verify_live` stays, so that only the comparison is paid. But a comparison
+    that the vendor may keep is a row for `erase` to find, and both halves are paid again.
     """
     columns = table.columns
     conditions = [
@@ -277,7 +283,9 @@ def release(table: CheckTable, row: CheckRow) -> bool:
     ]
     if row.liveness is None and row.call is None:  # nothing was sent
         return bool(table.run(table.rows.remove, *conditions))
-    call = row.call if row.liveness is None else None
+    call = row.call
+    if row.liveness is not None and not row.may_be_kept:
+        call = None
     return bool(table.update(*conditions, open_case_key=None, lease=None, call=call))
 
 
@@ -365,8 +373,11 @@ def _close_after(
     error: BaseException, table: CheckTable, lease: Sequence[Any], has_half: bool
 ) -> None:
     """Close the row of a call that failed free of charge; else its outcome is unknown at once."""
-    is_free = isinstance(error, CallCancelled)
-    if isinstance(error, errors.FaceMatchError):
+    is_free = False
+    if isinstance(error, CallCancelled):
+        # A call of several requests may be cancelled between them.
+        is_free = error.billing is None or error.billing.charged is Charged.NO
+    elif isinstance(error, errors.FaceMatchError):
         is_free = error.billing.charged is Charged.NO
     if is_free and has_half:
         _write(table, table.rows.update, *lease, open_case_key=None, call=None)

@@ -14,6 +14,7 @@ from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
 from kit.fakes import FakeBackend, FakeOptions, Hold, match_result, picture, together
 
 import facematch_core as fm
+from facematch_core.base.deadline import CallCancelled
 from facematch_core.checks import making
 
 
@@ -215,6 +216,55 @@ def test_lost_comparison_leaves_the_paid_liveness(desk):
     assert desk.of().give_up()
     assert desk.verify_live().is_verified
     assert desk.operations == "lmm"
+
+
+@pytest.mark.parametrize(
+    ("charged", "is_free"), [(fm.Charged.NO, True), (fm.Charged.YES, False)], ids=["free", "paid"]
+)
+def test_call_that_was_cancelled_between_its_requests_is_repeated_if_it_was_free(
+    desk, charged, is_free
+):
+    desk.backend.script[:] = [CallCancelled(fm.Billing(charged, "the script says so"))]
+    with pytest.raises(CallCancelled):
+        desk.verify_live()
+    if is_free:
+        assert desk.verify_live().is_verified
+    else:
+        with pytest.raises(fm.OutcomeUnknown):
+            desk.verify_live()
+    assert desk.operations == ("llm" if is_free else "l")
+
+
+def test_liveness_that_is_found_late_does_not_hide_a_comparison_under_way(desk, monkeypatch):
+    search = Hold()
+    found = live()
+    calls_under_way = []
+
+    def reconcile(call, **_options):
+        search()
+        outcome = fm.Reconciled.FOUND
+        return fm.Reconciliation(outcome=outcome, call=call, reason="found", result=found)
+
+    monkeypatch.setattr(desk.store.verifier, "reconcile", reconcile)
+
+    with ThreadPoolExecutor() as threads:
+
+        def answer_liveness(_request):
+            desk.clock.advance(making.LEASE_S + 1)  # it was suspended
+            searches.append(threads.submit(desk.store.reconcile))
+            search.wait_for()
+            return found
+
+        def compare(_request):
+            search.go_on.set()
+            searches[0].result()
+            calls_under_way.extend(desk.rows("call"))
+
+        searches = []
+        desk.backend.script[:] = [answer_liveness, compare]
+        assert desk.verify_live().is_verified
+    # If its process had been killed now, the next one would know that it may have been paid.
+    assert '"match"' in calls_under_way[0]["call"]
 
 
 def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
