@@ -48,6 +48,9 @@ def _erase_row(table: CheckTable, row: CheckRow) -> list[Erased]:
     erased = [_erase_call(table, row, each.backend, each.ids.session) for each in answers]
     if row.call is not None:
         erased.append(_erase_lost_call(table, row))
+    if row.is_of_later_version:
+        reason = "it was written by a newer facematch, which must erase it"
+        erased.append(_erased(table, row, "unknown", None, reason, is_done=False))
     return erased
 
 

@@ -14,7 +14,13 @@ import attrs
 import sqlalchemy as sa
 
 from facematch_core.documents import Document
-from facematch_core.models import CallRecord, LiveMatchResult, LivenessResult, MatchResult
+from facematch_core.models import (
+    CallRecord,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Retention,
+)
 from facematch_core.store.transactions import create_tables, insert_if_new
 
 D = TypeVar("D", bound=Document)
@@ -107,7 +113,23 @@ class CheckRow:
 
     def read_result(self) -> Any:
         """Return the result, or None; also None if a later version wrote what is unreadable."""
-        return _read(RESULTS[self.kind], self.result)
+        result_type = RESULTS.get(self.kind)
+        return None if result_type is None else _read(result_type, self.result)
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the vendor may keep the pictures of the last call, whose answer is not known."""
+        call = self.read_call()
+        if call is None:
+            return self.call is not None
+        return call.retention is Retention.KEEP
+
+    @property
+    def is_of_later_version(self) -> bool:
+        """Whether a later version wrote an answer that cannot be read."""
+        if self.result is not None:
+            return self.read_result() is None
+        return self.liveness is not None and self.read_liveness() is None
 
     def state(self, now: float) -> str:
         """Return what became of the check, for people."""
@@ -117,7 +139,8 @@ class CheckRow:
             return "under way"
         if self.open_case_key is not None and self.call is not None:
             return "unknown"
-        return "given up" if self.liveness is None else "made by half"
+        is_half = self.liveness is not None and self.call is None
+        return "made by half" if is_half else "given up"
 
 
 def _read(document_type: type[D], text: str | None) -> D | None:

@@ -217,8 +217,8 @@ class CheckStore:
     and, with PostgreSQL, machines; usable after a fork. For a busy or unreachable database, see
     `SqlStore`.
 
-    The table ``facematch_checks`` contains verdicts without `raw`, and salted hashes: no picture,
-    name, link or reference of a person.
+    The table ``facematch_checks`` contains verdicts without `raw`, and hashes: no picture, name,
+    link or plain reference of a person. Those of pictures are salted; that of a customer is not.
 
     An uploaded picture does not show that a person was in front of the camera. If that matters, use
     a `SessionStore`: neither store's verdict is a yes in the other.

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+import sqlalchemy
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, SELFIE
 from kit.cards import CARDS
@@ -126,6 +127,18 @@ def test_lost_call_is_searched_and_deleted(keeper):
     assert keeper.rows() == []
 
 
+def test_lost_comparison_that_was_given_up_is_deleted_too(keeper):
+    keeper.lose(before=[None], **KEEP)
+    assert keeper.of().give_up()
+    assert keeper.verify_live(**KEEP).is_verified
+    lost = keeper.backend.calls[1]
+    ids = fm.models.Ids(call=lost.call_id, session="s-9")
+    keeper.backend.kept[lost.call_id] = match_result(score=SCORE, ids=ids)
+    erased = keeper.store.erase("customer-17")
+    assert {each.vendor_id for each in erased} == {"s-1", "s-9", "s-3", "s-4"}
+    assert keeper.rows() == []
+
+
 def test_lost_call_that_the_vendor_never_had_is_done_after_an_hour(keeper):
     keeper.lose(**KEEP)
     keeper.clock.advance(3601)
@@ -145,6 +158,27 @@ def test_person_who_is_erased_during_a_call_is_erased_by_the_next_call(keeper):
     assert (keeper.operations, keeper.of().use()) == ("l", False)
     assert facts(keeper.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
     assert keeper.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("kind", "film"), ("result", "{}")], ids=["kind", "result"]
+)
+def test_check_of_a_newer_release_is_left_to_it_and_is_no_yes(keeper, column, value):
+    keeper.verify_live(**KEEP)
+    engine = sqlalchemy.create_engine(keeper.address)
+    with engine.begin() as connection:
+        statement = f"UPDATE facematch_checks SET {column} = :value"
+        connection.execute(sqlalchemy.text(statement), {"value": value})
+    engine.dispose()
+    case = keeper.of()
+    assert (case.use(), case.find().result, case.why_not()) == (
+        False,
+        None,
+        ("the check is decided",),
+    )
+    *_, erased = keeper.store.erase("customer-17")
+    assert (erased.is_done_here, erased.face_is_gone) == (False, None)
+    assert len(keeper.rows()) == 1  # the newer release still finds what to delete
 
 
 def test_call_that_was_not_kept_is_gone_where_the_vendor_keeps_nothing_by_choice(open_desk):
