@@ -228,11 +228,12 @@ class SessionTable:
                 f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
                 "choose=...)."
             )
-        is_findable = record.session_id is not None or self.finds_by_record(row.name)
-        if not is_findable and row.starting_until is not None and row.starting_until > self.now():
-            raise errors.SessionStarting("Another process is starting this session.")
-        if not is_findable:
-            return None
+        if record.session_id is None:
+            if row.starting_until is not None and row.starting_until > self.now():
+                # The vendor may get the session, and the face, a moment after it says "not there".
+                raise errors.SessionStarting("Another process is starting this session.")
+            if not self.finds_by_record(row.name):
+                return None
         deletion = self.sessions[row.name].delete(record)
         if deletion.face_kept:
             # Another call finds no session any longer, and the face stays.

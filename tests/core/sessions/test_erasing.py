@@ -2,7 +2,7 @@
 
 import pytest
 from core.sessions.shop import *  # noqa: F403 - its fixtures
-from core.sessions.shop import STATE
+from core.sessions.shop import FINDS, STATE
 from core.sessions.vendor import ManySessions
 
 import facematch_core as fm
@@ -112,8 +112,9 @@ def test_face_that_a_vendor_keeps_is_told_although_cancel_deleted_the_session(op
     assert facts(shop.store.erase("customer-17")) == [(True, False)]
 
 
-def test_session_whose_start_is_under_way_is_erased_by_the_next_call(open_shop):
-    shop = open_shop()
+@pytest.mark.parametrize("can", [{}, FINDS], ids=["not found", "found by its record"])
+def test_session_whose_start_is_under_way_is_erased_by_the_next_call(open_shop, can):
+    shop = open_shop(**can)
     seen = []
     shop.vendor.before_start = lambda: seen.extend(shop.store.erase("customer-17"))
     with pytest.raises(fm.SessionNotFound):
