@@ -94,7 +94,11 @@ def _open(
         if target.loaded_config is None or chosen is None:
             raise ConfigurationError("No configuration file has a profile: name one by --profile.")
         profiles.append(target.loaded_config.profile(chosen))
-        addresses |= store_addresses(profiles[-1])
+        for key, address in store_addresses(profiles[-1]).items():
+            if addresses.setdefault(key, address) != address:
+                raise ConfigurationError(
+                    f"The profiles name different databases as {key}: pass one profile at a time."
+                )
     verifiers = [
         stack.enter_context(Target(profile=profile.name, config=config).open())
         for profile in profiles

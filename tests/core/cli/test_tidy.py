@@ -124,6 +124,19 @@ def test_either_days_or_a_customer_must_be_said(shop, words):
     assert tidy(*words)[0] == 2
 
 
+def test_profiles_of_two_databases_are_refused_and_nothing_is_erased(shop, tmp_path):
+    shop.verify()
+    _, other = CONFIGURATION.removesuffix('[profiles.bare]\nbackend = "local"\n').split(
+        "[profiles.shop]"
+    )
+    other = other.replace("shop.sqlite3", "other.sqlite3")
+    with (tmp_path / "facematch.toml").open("a") as file:
+        file.write(f"[profiles.other]{other}")
+    code, _ = tidy("--profile", "shop", "--profile", "other", "--erase", "customer-17")
+    assert code == 4
+    assert shop.case(shop.checks).use()
+
+
 def test_profile_without_a_store_has_nothing_to_forget(shop):
     assert tidy("--profile", "bare", "--days", "1") == (
         0,
