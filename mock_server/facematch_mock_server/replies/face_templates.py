@@ -19,7 +19,9 @@ from typing import Any
 MOST_NUMBERS = 32
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 #: Matches the name of a landmark, which stands beside its numbers.
-_LANDMARK = re.compile(r"[A-Za-z_]+\d{0,3}")
+_LANDMARK = re.compile(r"[A-Za-z_][A-Za-z_ -]*\d{0,3}")
+#: Most numbers of the place of a landmark, if they are an object of their own.
+_MOST_AXES = 3
 #: Base64 of more than `MOST_NUMBERS` numbers of four bytes. Digits in hexadecimal are an id.
 _BASE64 = re.compile(r"(?![0-9a-fA-F]+$)[\w+/=\s-]{176,}", re.ASCII)
 #: The usual letters of base64, by those that are safe in addresses.
@@ -71,11 +73,14 @@ def _leaves_of(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         numbers = [inner for inner in inner_values if is_number(inner)]
         others = [inner for inner in inner_values if not is_number(inner)]
-        is_landmark = len(numbers) > 1 and all(map(_is_landmark_name, others))
+        places = [inner for inner in others if not _is_landmark_name(inner)]
+        is_landmark = len(numbers) > 1 and not places
         if numbers and others and not is_landmark:
             yield value
             return
         inner_values = numbers or others
+        if len(places) == 1 and len(_inner_values(places[0])) <= _MOST_AXES:
+            inner_values = places
     if inner_values:
         for inner in inner_values:
             yield from _leaves_of(inner)

@@ -67,6 +67,14 @@ JSON_FORMS = {
         {"type": f"chin_{number}", "x": x, "y": y}
         for number, (x, y) in enumerate(zip(template[::2], template[1::2], strict=True))
     ],
+    "landmarks with spaces": lambda template: [
+        {"type": "left eye-brow", "x": x, "y": y}
+        for x, y in zip(template[::2], template[1::2], strict=True)
+    ],
+    "landmarks with a place": lambda template: [
+        {"type": "CHIN_LEFT", "position": {"x": x, "y": y}}
+        for x, y in zip(template[::2], template[1::2], strict=True)
+    ],
     "named points": lambda template: {
         f"contour_{number}": {"x": x, "y": y}
         for number, (x, y) in enumerate(zip(template[::2], template[1::2], strict=True))
