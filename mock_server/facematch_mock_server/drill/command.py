@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -134,7 +135,7 @@ def command(**options: Any) -> int:
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
     try:
-        with _ended_by_sigterm(), server as mock:
+        with _ended_by_signals(), server as mock:
             return _run(mock, options, secret)
     except ApplicationError as error:
         say(str(error))
@@ -145,17 +146,22 @@ def command(**options: Any) -> int:
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the application as Ctrl-C does."""
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the application as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    ends = [signal.SIGTERM]
+    if sys.platform != "win32":
+        # The application is in a session of its own, so it outlives the terminal.
+        ends.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in ends}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_options(options: Mapping[str, Any]) -> str | None:

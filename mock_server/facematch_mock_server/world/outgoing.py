@@ -39,7 +39,8 @@ def may_send(url: str, hosts: Container[str]) -> bool:
         is_web_url = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return False
-    if not is_web_url or not url.isascii() or not url.isprintable() or " " in url:
+    # Clients differ in what a backslash ends, and so in the host.
+    if not is_web_url or not url.isascii() or not url.isprintable() or {" ", "\\"} & set(url):
         return False
     return is_loopback(parts.hostname or "") or parts.hostname in hosts
 

@@ -120,7 +120,8 @@ def test_unknown_word_of_a_state_is_no_verdict(drill, port, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
-def test_ctrl_c_leaves_nothing_running(port, tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ended_drill_leaves_nothing_running(port, tmp_path, name):
     url = f"http://127.0.0.1:{port}"
     code = "from facematch_core.cli import main; main()"
     words = ["drill", "--vendor", "stripe", "--webhook", f"{url}/webhook"]
@@ -129,7 +130,7 @@ def test_ctrl_c_leaves_nothing_running(port, tmp_path):
     words += [str(word) for word in shop_command(port, tmp_path)]
     with subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline().startswith(b"right")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, name))
         assert process.wait(60) == 130
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/state?customer=nobody", timeout=5)

@@ -182,6 +182,7 @@ HERE = (
 NOT_HERE = (
     "https://example.com/hook",
     "http://127.0.0.1@example.com/hook",
+    "http://example.com\\@127.0.0.1/hook",
     "http://10.0.0.1/",
     "http://example.com#127.0.0.1",
     "http://127.0.0.1.example.com/",
