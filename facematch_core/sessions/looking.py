@@ -194,6 +194,8 @@ def _is_unchanged(table: SessionTable, row: SessionRow) -> tuple[object, ...]:
     columns = table.columns
     return (
         columns.id == row.id,
+        # A closed row, of an erased person perhaps, gets no verdict.
+        columns.case_key == row.case_key,
         columns.lease.is_not_distinct_from(row.lease),
         columns.look_at.is_not_distinct_from(row.look_at),
     )

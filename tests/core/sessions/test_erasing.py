@@ -129,6 +129,15 @@ def test_use_that_is_reading_while_the_person_is_erased_is_false(leaver):
     assert not leaver.use()
 
 
+def test_reading_that_ends_after_the_person_was_erased_is_not_stored(leaver):
+    leaver.vendor.answer = types.Deletion(state=DELETION.REQUESTED)  # the row stays
+    leaver.clock.advance(10)
+    leaver.vendor.after_read = lambda: leaver.store.erase("customer-17")
+    assert not leaver.use(max_age_s=1)
+    closed = [row for row in leaver.rows() if not row["case_key"]]
+    assert [(row["state"], row["result"]) for row in closed] == [(None, None)]
+
+
 def test_lost_start_is_told_as_unknown(open_shop):
     shop = open_shop()
     shop.lose_start()
