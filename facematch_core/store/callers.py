@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql, sqlite
 
 from facematch_core.errors import InvalidRequest
@@ -37,7 +37,9 @@ class CallersTransaction:
                 "connection must not be asynchronous: with SQLAlchemy, call use in "
                 "session.run_sync(lambda session: case.use(connection=session, ...))."
             )
-        if isinstance(connection, (orm.Session, orm.scoped_session)):
+        # Not imported here: that takes half a second, and the caller's transaction is open.
+        orm: Any = sys.modules.get("sqlalchemy.orm")
+        if orm is not None and isinstance(connection, (orm.Session, orm.scoped_session)):
             connection = connection.connection()
         is_of_sqlalchemy = isinstance(connection, sa.Connection)
         if not is_of_sqlalchemy and not callable(getattr(connection, "cursor", None)):

@@ -48,6 +48,14 @@ def test_connection_of_another_kind_is_refused(desk):
     assert desk.of().use()
 
 
+def test_open_transaction_does_not_wait_for_an_import_of_the_orm():
+    program = "import sys, facematch_core.store.callers; print('sqlalchemy.orm' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
 def test_django_pays_at_once_outside_of_the_check_and_refuses_it_inside_atomic(tmp_path, mode):
     done = subprocess.run(
