@@ -459,7 +459,7 @@ class Reduction:
             return True
         if not _has_form_of_name(name):
             return False
-        if self._vocabulary.has_name(name):
+        if self._vocabulary.has_name(name) and self._private.clears_text(name):
             return True
         if not (self._private.clears_name(name) and self._values.clears_name(name)):
             self.hidden.add(name)
