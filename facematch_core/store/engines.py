@@ -64,6 +64,14 @@ def create_engine(address: str) -> Engine:
             by a URI.
     """
     try:
+        url = sqlalchemy.make_url(_with_driver(address))
+        is_async = url.get_dialect().is_async
+        problem = f"the driver {url.get_driver_name()} is asynchronous" if is_async else None
+    except (ImportError, SQLAlchemyError, TypeError, ValueError):
+        problem = None  # told below
+    if problem is not None:
+        raise _invalid_address(problem)
+    try:
         engine = sqlalchemy.create_engine(
             _with_driver(address),
             poolclass=QueuePool,

@@ -177,8 +177,7 @@ def command(
         keep=keep,
         upstream=upstream,
     )
-    # A host without a vendor is one's that the mock does not know.
-    door_host = tuple(name if "=" in name else f"{name}={UNKNOWN}" for name in door_host)
+    door_host = _with_unknown_vendors(door_host, may_be_unknown=bool(record or replies))
     if not vendor and any(name.endswith(f"={UNKNOWN}") for name in door_host):
         vendor = (UNKNOWN,)
     record_options.check(vendors=vendor, host=host, door=door, any_key=any_key)
@@ -280,6 +279,21 @@ def as_sentence(error: ValueError) -> str:
         text = f"{text.rstrip('.')}."
     first_word, _, _ = text.partition(" ")
     return text if "." in first_word else text[:1].upper() + text[1:]
+
+
+def _with_unknown_vendors(door_host: tuple[str, ...], *, may_be_unknown: bool) -> tuple[str, ...]:
+    """Return the hosts, where one without a vendor is of a vendor that the mock does not know."""
+    from facematch_mock_server.vendors import UNKNOWN  # as in `command`
+
+    hosts = []
+    for host in door_host:
+        if "=" not in host and not may_be_unknown:
+            raise click.UsageError(
+                f"--door-host {host} must be NAME=VALUE; a host of an unknown vendor needs "
+                "--record or --replies."
+            )
+        hosts.append(host if "=" in host else f"{host}={UNKNOWN}")
+    return tuple(hosts)
 
 
 def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:

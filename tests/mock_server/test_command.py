@@ -148,6 +148,7 @@ SETTINGS = {
     "FACEMATCH_MOCK_ENGINE": "cards",
     "FACEMATCH_MOCK_DOOR": "1",
     "FACEMATCH_MOCK_DOOR_HOST": "didit.corp.example=didit",
+    "FACEMATCH_MOCK_ALLOW_HOST": "db.example.com",
     "FACEMATCH_MOCK_LINKS": "loopback",
     "FACEMATCH_MOCK_ANY_KEY": "1",
 }

@@ -42,7 +42,7 @@ def schema_of(annotation):
 def action_of(request, header, version_header=None):
     fields = dict(request.query)
     if request.media_type == "application/x-www-form-urlencoded":
-        fields |= dict(parse_qsl(request.body.decode()))
+        fields |= dict(parse_qsl(request.body.decode(errors="replace")))
     action = request.header(header) or fields.get("Action", "")
     if version_header is None:
         return action

@@ -76,8 +76,12 @@ def judge_webhook(world, taken, payload):
 
 def is_own(world, request, response):
     """Return whether the vendor would give the answer: no fault, own reply or missing call."""
-    # 501 is the mock's own, of what it does not imitate within a call.
-    if response.fault is not None or response.status == 501:
+    # No definition has a 5xx, and 501 is the mock's own, of what it does not imitate within a call.
+    # Nor is what a fault's claim says the vendor's.
+    is_claim_of_fault = any(
+        claim.partition(".")[2].startswith("fault.") for claim in response.claims
+    )
+    if response.fault is not None or response.status >= 500 or is_claim_of_fault:
         return False
     entry = response.entry
     if entry is not None and (entry.reply is not None or "fault" in (entry.note or "")):
