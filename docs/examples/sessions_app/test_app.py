@@ -71,8 +71,8 @@ class Shop:  # a browser, the service behind it, and the vendor
         self.sessions.document(session_id, full_name=name)
         self.sessions.finish(session_id, card=card, document="p1")
 
-    def revise(self):
-        self.sessions.decide(self.id(), REVISED.get(self.vendor, "declined"))
+    def revise(self, session_id=None):
+        self.sessions.decide(session_id or self.id(), REVISED.get(self.vendor, "declined"))
 
     def letters(self):
         """Return all new webhooks."""
