@@ -117,11 +117,24 @@ def table_of_choice() -> str:
                 yes_or_no(Operation.MATCH in operations),
                 yes_or_no(Operation.LIVENESS in operations),
                 sessions_of(backend),
-                yes_or_no(name in WEB_SDKS) if backend.session_capabilities else "-",
+                web_sdk_of(name, backend),
                 facts[name]["price"],
             )
         )
     return "\n".join(rows)
+
+
+#: The vendors whose script always comes from their own host, for which only the door answers.
+BEHIND_THE_DOOR = frozenset({"stripe"})
+
+
+def web_sdk_of(name: str, backend: type[Backend]) -> str:
+    """Return whether a vendor's own script runs on the mock."""
+    if backend.session_capabilities is None:
+        return "-"
+    if name in BEHIND_THE_DOOR:
+        return "[behind the door](../extend/open-a-door.md)"
+    return yes_or_no(name in WEB_SDKS)
 
 
 def table_of_faces() -> str:
