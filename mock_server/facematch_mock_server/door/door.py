@@ -87,7 +87,9 @@ class Door:
         self._vendors = tuple(server.accounts.vendors.values())
         #: The vendors that have not refused a key, by name.
         self._vendors_without_report = {vendor.name: vendor for vendor in self._vendors}
-        self.hosts = frozenset(host for vendor in self._vendors for host in vendor.hosts)
+        self.hosts = frozenset[str]().union(
+            *(vendor.hosts | vendor.demo_hosts for vendor in self._vendors)
+        )
         self.allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
         for name in sorted(self.allowed_hosts):
             if self.vendor_of(name) is not None:

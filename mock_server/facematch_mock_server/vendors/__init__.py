@@ -53,8 +53,9 @@ def vendor_named(name: str) -> Vendor:
 
 
 def vendors_with_hosts() -> tuple[str, ...]:
-    """Return the names of the vendors that have hosts of their own; loads all vendors."""
-    return tuple(name for name in vendor_names() if vendor_named(name).hosts)
+    """Return the names of the vendors that have public hosts; loads all vendors."""
+    vendors = [vendor_named(name) for name in vendor_names()]
+    return tuple(vendor.name for vendor in vendors if vendor.hosts or vendor.demo_hosts)
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:

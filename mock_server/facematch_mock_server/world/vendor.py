@@ -103,6 +103,7 @@ class Vendor:
         documented_values: The values that a test can set in answers.
         operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
+        demo_hosts: The vendor's public demonstrations of a server that customers run themselves.
         first_keys: The keys that are valid from the start, by their text.
         variables: The environment variables from which programs take the keys and the address.
         records, behaviour, outbox: Factories for a world's additional state, for the object that
@@ -128,6 +129,7 @@ class Vendor:
     documented_values: DocumentedValues = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
+    demo_hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
     variables: Variables = attrs.field(factory=Variables)
     records: Callable[[], Any] = object
@@ -157,7 +159,8 @@ class Vendor:
     def has_host(self, host: str | None) -> bool:
         """Return whether a host, with or without a port, is one of the vendor's hosts."""
         name = (host or "").partition(":")[0].lower()
-        return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
+        known_hosts = self.hosts | self.demo_hosts
+        return name in known_hosts or f"*.{name.partition('.')[2]}" in known_hosts
 
     def choose(self, switches: Mapping[str, Any]) -> ActiveClaims:
         """Return the claims that apply with these switches and settings.

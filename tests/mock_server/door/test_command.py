@@ -62,9 +62,16 @@ except urllib.error.URLError as error:
 """
 
 
+DEMO = """
+with urllib.request.urlopen("https://faceapi.regulaforensics.com/api/healthz") as answer:
+    print(answer.status)
+"""
+
+
 def test_without_a_vendor_all_are_taken_and_each_prints_its_keys_when_it_refuses_one():
-    done = run_behind_a_door([], CALL.format(url="https://api.withpersona.com/api/v1/inquiries"))
-    assert (done.returncode, done.stdout) == (0, "401\n")
+    call = CALL.format(url="https://api.withpersona.com/api/v1/inquiries")
+    done = run_behind_a_door([], call + DEMO)
+    assert (done.returncode, done.stdout) == (0, "401\n200\n")
     assert "The mock of Persona refused" in done.stderr
     assert done.stderr.count("mock-live-key") == 1
 

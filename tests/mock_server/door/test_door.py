@@ -78,6 +78,7 @@ def test_vendors_host_is_answered_by_the_mock_with_and_without_connect(door):
         # AWS has many services, and only this one is imitated.
         ("s3.eu-west-1.amazonaws.com:443", "--door-host s3.eu-west-1.amazonaws.com=VENDOR"),
         ("rekognition.eu-west-1.amazonaws.com:443", "--vendor rekognition"),
+        ("faceapi.regulaforensics.com:443", "--vendor regula"),
         ("127.0.0.1:1", "--door-host"),
     ],
 )

@@ -238,6 +238,8 @@ VENDOR = base.Vendor(
     # The server has no keys: X-Facematch-Account names an account other than the first.
     first_keys={},
     behaviour=Regula,
+    # Constants in Regula's own samples and web components, read on 2026-11-30.
+    demo_hosts=frozenset({"faceapi.regulaforensics.com", "test-faceapi.regulaforensics.com"}),
     greeting=(
         "no keys",
         (
