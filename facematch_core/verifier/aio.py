@@ -309,6 +309,8 @@ class AsyncFaceVerifier(Awaited):
                     break
                 yield outcome
         except anyio.get_cancelled_exc_class():
+            # Before its calls are read, because the abandoned thread may be starting another.
+            run.is_stopped = True
             interrupted_calls = outcomes.started_calls
             raise
         finally:

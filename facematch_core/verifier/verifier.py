@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextlib
 import contextvars
 import functools
 import logging
@@ -726,15 +727,17 @@ class PairOutcomes(Iterator[PairOutcome]):
         """Submit a pair to the pool, with the caller's context variables."""
         future: Future[PairOutcome | None] = Future()
         verify_pair = functools.partial(self._run.verify_pair, index, pair)
+        # Before it is submitted: an interruption right after that would miss a call that is sent.
+        self._calls.append(future)
         try:
             self._pool.submit(contextvars.copy_context().run, fulfil, future, verify_pair)
         except RuntimeError as error:
             # No thread could be started, but the pool has already queued the pair. If another of
             # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
+                with contextlib.suppress(ValueError):  # `close` was called in another thread
+                    self._calls.remove(future)
                 self._run.stop_with(error)
-                return
-        self._calls.append(future)
 
     def _end_interrupted(self, interruption: BaseException) -> None:
         """Close, and tell which outcomes nobody will see; at a second Ctrl-C without a wait."""

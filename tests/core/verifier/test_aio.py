@@ -2,7 +2,9 @@ import asyncio
 import contextlib
 import gc
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import anyio
@@ -186,6 +188,28 @@ async def test_cancelled_batch_logs_the_outcomes_that_nobody_saw(caplog):
     (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert "pair 0: match, charged yes, call " in line
     assert "pair 1: match, charged yes, call " in line
+
+
+async def test_cancelled_batch_logs_a_call_that_was_submitted_at_that_moment(caplog, monkeypatch):
+    hold = Hold()
+    is_cancelled = threading.Event()
+    submit = ThreadPoolExecutor.submit
+
+    def submit_and_wait(*arguments):
+        future = submit(*arguments)
+        assert is_cancelled.wait(LIMIT_S)
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_and_wait)
+    async with opened(FakeBackend(script=[hold])) as verifier:
+        async with anyio.create_task_group() as group:
+            group.start_soon(one_of, verifier.verify_many([(PROBE, REFERENCE)]))
+            await reached(hold)
+            group.cancel_scope.cancel()
+        is_cancelled.set()
+        hold.go_on.set()
+    (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "pair 0: match, charged yes, call " in line
 
 
 def wait_for(condition):
