@@ -489,7 +489,7 @@ def open_database(where: str | Engine, *, label: str) -> Database:
 def _check_engine(engine: Any, label: str) -> None:
     """Raise `ConfigurationError` if an object is no engine."""
     if isinstance(engine, Engine):
-        refuse_async(engine)
+        refuse_async(engine.dialect)
         return
     raise ConfigurationError(
         f'The {label} takes a URL, such as "sqlite:///FILE", or a SQLAlchemy engine, not '

@@ -13,7 +13,7 @@ import stat
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -65,15 +65,9 @@ def create_engine(address: str) -> Engine:
     """
     try:
         url = sqlalchemy.make_url(_with_driver(address))
-        is_async = url.get_dialect().is_async
-        problem = f"the driver {url.get_driver_name()} is asynchronous" if is_async else None
-    except (ImportError, SQLAlchemyError, TypeError, ValueError):
-        problem = None  # told below
-    if problem is not None:
-        raise _invalid_address(problem)
-    try:
+        refuse_async(url.get_dialect())
         engine = sqlalchemy.create_engine(
-            _with_driver(address),
+            url,
             poolclass=QueuePool,
             pool_pre_ping=True,
             # SQLAlchemy's log would contain links for persons.
@@ -81,6 +75,8 @@ def create_engine(address: str) -> Engine:
         )
         os.path.realpath(engine.url.database or "")  # ValueError for an invalid file name
         problem = None
+    except ConfigurationError:  # a ValueError, too
+        raise
     except ImportError:
         problem = "its driver is not installed"
     except (SQLAlchemyError, TypeError, ValueError) as error:
@@ -88,7 +84,6 @@ def create_engine(address: str) -> Engine:
     # Outside the except block, because the caught error may contain a password.
     if problem is not None:
         raise _invalid_address(problem)
-    refuse_async(engine)
     if engine.dialect.name == "postgresql" and "schema" in engine.url.query:  # as Prisma has it
         raise _invalid_address("schema is no option of PostgreSQL, but search_path in options")
     _set_connect_arguments(engine)
@@ -112,10 +107,10 @@ def _with_driver(address: str) -> str:
     return f"postgresql+psycopg{separator}{rest}"
 
 
-def refuse_async(engine: Engine) -> None:
-    """Raise `ConfigurationError` if the driver of an engine is asynchronous."""
-    if engine.dialect.is_async:
-        raise _invalid_address(f"the driver {engine.driver} is asynchronous")
+def refuse_async(dialect: Dialect | type[Dialect]) -> None:
+    """Raise `ConfigurationError` if the driver of a dialect is asynchronous."""
+    if dialect.is_async:
+        raise _invalid_address(f"the driver {dialect.driver} is asynchronous")
 
 
 def _set_connect_arguments(engine: Engine) -> None:

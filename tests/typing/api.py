@@ -1,5 +1,6 @@
 """A user's program: never run, only type-checked, against every way of installing the library."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def either(verifier: fm.Verifier, selfie: bytes, card: bytes) -> fm.MatchResult:
 
 def failover(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> str | None:
     with fm.Failover({"shop": first, "backup": second}) as both:
-        result: fm.MatchResult = both.verify(selfie, selfie, threshold={"shop": 50, "backup": 60.5})
-        live: fm.LivenessResult = both.check_liveness(selfie, review_threshold={"shop": 90})
+        result: fm.MatchResult = both.verify(selfie, selfie, deadline_s=20)
+        live: fm.LivenessResult = both.check_liveness(selfie)
         members: Mapping[str, fm.FaceVerifier] = both.members
         route = either(both, selfie, selfie).route
         assert route is not None
@@ -51,9 +52,7 @@ def failover(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> 
 
 def share(first: fm.FaceVerifier, both: fm.Failover, selfie: bytes) -> str:
     with fm.Share({"shop": first, "ha": both}, {"shop": 90, "ha": 10.0}, key=b"secret") as shared:
-        shared.verify(
-            selfie, selfie, caller_ref="c-1", threshold={"shop": 50, "ha": {"backup": 60}}
-        )
+        shared.verify(selfie, selfie, caller_ref="c-1")
         shared.check_liveness(selfie, caller_ref="request-1", share_key="c-1")
         shared.set_percent({"shop": 100, "ha": 0})
         member: fm.FaceVerifier | fm.Failover = shared.members["shop"]
@@ -77,14 +76,17 @@ def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     begun: fm.StoredSession = login.begin(reference=picture, language="es")
     found: fm.StoredSession | None = login.find()
     reasons: tuple[str, ...] = login.why_not(max_age_s=600)
-    return login.use(max_age_s=600) and str((begun, found, reasons)) != ""
+    erased: tuple[fm.Erased, ...] = store.erase(customer)
+    is_used: bool = login.use(max_age_s=600, connection=sqlite3.connect("shop.sqlite3"))
+    return is_used and str((begun, found, reasons, erased)) != ""
 
 
 async def async_session(store: fm.AsyncSessionStore, customer: str, picture: bytes) -> bool:
     login: fm.AsyncVerificationCase = store.of(customer, purpose="login", about=None)
     begun: fm.StoredSession = await login.begin(reference=picture)
     seen: tuple[fm.StoredSession, ...] = await store.look(at_most=1)
-    return await login.use(max_age_s=600) and str((begun, seen)) != ""
+    erased: tuple[fm.Erased, ...] = await store.erase(customer)
+    return await login.use(max_age_s=600) and str((begun, seen, erased)) != ""
 
 
 def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
@@ -95,14 +97,17 @@ def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
     found: fm.StoredCheck | None = login.find()
     search: fm.Reconciliation | None = login.reconcile()
     unknown: tuple[fm.StoredCheck, ...] = store.unknown()
-    return login.use() and str((both.decision, found, search, unknown)) != ""
+    erased: tuple[fm.Erased, ...] = store.erase(customer)
+    is_used: bool = login.use(connection=sqlite3.connect("shop.sqlite3"))
+    return is_used and str((both.decision, found, search, unknown, erased)) != ""
 
 
 async def async_check(store: fm.AsyncCheckStore, customer: str, picture: bytes) -> bool:
     login: fm.AsyncCheckCase = store.of(customer, purpose="login", about=None)
     live: fm.LivenessResult = await login.check_liveness(picture)
     match: fm.MatchResult = await login.verify(picture, picture, retry=False)
-    return await login.use() and str((live.decision, match.decision)) != ""
+    erased: tuple[fm.Erased, ...] = await store.erase(customer)
+    return await login.use() and str((live.decision, match.decision, erased)) != ""
 
 
 def opened(name: str | None) -> fm.Verifier:

@@ -137,8 +137,9 @@ def test_profiles_of_two_databases_are_refused_and_nothing_is_erased(shop, tmp_p
     assert shop.case(shop.checks).use()
 
 
-def test_profile_without_a_store_has_nothing_to_forget(shop):
-    assert tidy("--profile", "bare", "--days", "1") == (
+@pytest.mark.parametrize("words", [("--days", "1"), ("--erase", "customer-17")], ids=" ".join)
+def test_profile_without_a_store_has_nothing_to_forget(shop, words):
+    assert tidy("--profile", "bare", *words) == (
         0,
         {"stores": {}, "unknown": [], "left": 0, "erased": []},
     )

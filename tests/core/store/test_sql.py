@@ -175,6 +175,7 @@ def test_charge_of_a_damaged_attempt_is_an_error_rather_than_free(sql, tmp_path,
     [
         ("postgres://u:canary@h/d?schema=public", "search_path"),
         ("postgresql+asyncpg://u:canary@h/d", "asynchronous"),
+        ("sqlite+aiosqlite:///canary", "asynchronous"),
     ],
 )
 def test_address_of_another_library_is_refused_with_ours(monkeypatch, address, problem):
