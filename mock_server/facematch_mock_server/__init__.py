@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
     from .world.keys import Key, KeyKind
-    from .world.latency import LogNormal
     from .world.money import Charge
     from .world.sessions import Hosted, Review, Session
     from .world.set_values import SetValue
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
-    "IssuedToken", "Key", "KeyKind", "Kind", "Known", "LogNormal", "MockAccount", "MockServer",
+    "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer",
     "NewAccount", "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
     "SetValue", "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
     "Workflow", "WorkflowSettings", "card_sheet", "make_card", "read_card",
@@ -61,7 +60,6 @@ __getattr__, __dir__ = lazy_names(
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.keys": "Key KeyKind",
-        "world.latency": "LogNormal",
         "world.money": "Charge",
         "world.sessions": "Hosted Review Session",
         "world.set_values": "SetValue",

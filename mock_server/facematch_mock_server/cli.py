@@ -57,8 +57,8 @@ HINT_AT_BYTE_SCORES = (
     help="Change one behaviour, such as in_review=true or deepvue.price_match=0.05. "
     "May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
-    help="Delay responses by seconds, such as match=1.5, match=0.4..2 (uniform), or match=0.8~0.4 "
-    "(log-normal: median and sigma). May be repeated.")
+    help="Delay responses by seconds, such as match=1.5, or match=0.4..2 (uniform). "
+    "May be repeated.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
     show_default="any free port", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",

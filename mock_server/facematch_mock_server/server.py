@@ -173,7 +173,7 @@ class MockServer(_Access):
             a switch applies to the first vendor that has it. Name the vendor to choose another:
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``, or between
-            two numbers ``{"match": (0.4, 2.0)}``, or a `LogNormal`; None for none. With `seed`,
+            two numbers ``{"match": (0.4, 2.0)}``; None for none. With `seed`,
             each run has the same delays.
         deliver_to: Hosts other than this machine that may receive webhooks: names or addresses,
             without a port.

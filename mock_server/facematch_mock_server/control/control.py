@@ -39,7 +39,7 @@ from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import expire_due_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.keys import Key, KeyKind, name_keys
-from facematch_mock_server.world.latency import Latency, LogNormal, read_latency
+from facematch_mock_server.world.latency import Latency, read_latency
 from facematch_mock_server.world.links import NamedPictures
 from facematch_mock_server.world.money import Charge, amount
 from facematch_mock_server.world.set_values import DocumentedValues, SetValue
@@ -487,7 +487,7 @@ class Control:
     def set_latency(
         self,
         operation: str,
-        seconds: float | str | Sequence[float] | Mapping[str, float] | LogNormal,
+        seconds: float | str | Sequence[float],
     ) -> dict[str, Latency]:
         """Delay the responses of an operation by seconds of real time; return `latency`.
 
@@ -495,8 +495,7 @@ class Control:
 
         Args:
             operation: The operation.
-            seconds: 0-3600 seconds; the least and the most seconds of a uniform distribution, such
-                as ``(0.4, 2.0)``; or a `LogNormal`, as JSON ``{"median": 0.8, "sigma": 0.4}``.
+            seconds: 0-3600 seconds; or the least and the most seconds, such as ``(0.4, 2.0)``.
         """
         vendors = self._accounts.vendors
         latencies = self.account.latency

@@ -1,22 +1,17 @@
-"""Latency: the seconds by which responses are delayed, fixed or drawn from a distribution."""
+"""Latency: the seconds by which responses are delayed, fixed or drawn between two bounds."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import math
-import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-
-import attrs
 
 from .clock import Draws
 from .vendor import Vendor
 
 #: Maximum seconds of a delay.
 MAX_DELAY_S = 3600.0
-_NORMAL = statistics.NormalDist()
 
 
 def _read_s(value: object) -> float:
@@ -30,43 +25,13 @@ def _read_s(value: object) -> float:
     return number
 
 
-def _read_positive(value: object) -> float:
-    number = _read_s(value)
-    if number == 0:
-        raise ValueError("not above 0")
-    return number
-
-
-@attrs.frozen
-class LogNormal:
-    """A log-normal distribution of seconds: most are near the median, and a few far above it.
-
-    Attributes:
-        median: The seconds that half of the delays exceed, above 0 and at most 3600.
-        sigma: The standard deviation of the logarithm, 0-10: with 0.5 one in twenty delays is above
-            2.3 times the median. No delay is above 3600 seconds.
-
-    Example:
-        >>> from facematch_mock_server import LogNormal, MockServer
-        >>> mock = MockServer(latency={"match": LogNormal(median=0.8, sigma=0.4)})
-        >>> mock.control.latency()
-        {'match': LogNormal(median=0.8, sigma=0.4)}
-    """
-
-    median: float = attrs.field(converter=_read_positive)
-    sigma: float = attrs.field(converter=_read_s, validator=attrs.validators.le(10))
-
-
-#: Seconds; the least and the most seconds of a uniform distribution; or a log-normal distribution.
-Latency = float | tuple[float, float] | LogNormal
-_TAKES = (
-    "seconds from 0 to 3600, the least and the most seconds, or a log-normal distribution with a "
-    "median above 0 and a sigma up to 10"
-)
+#: Seconds; or the least and the most seconds of a uniform distribution.
+Latency = float | tuple[float, float]
+_TAKES = "seconds from 0 to 3600, or the least and the most seconds"
 
 
 def read_latency(operation: str, value: object, vendors: Iterable[Vendor]) -> Latency:
-    """Parse an operation's latency: a number, a pair, a `LogNormal`, or one of these as text.
+    """Parse an operation's latency: a number, a pair, or one of these as text.
 
     Raises ValueError if no vendor has the operation, or if the value is invalid.
     """
@@ -80,13 +45,6 @@ def read_latency(operation: str, value: object, vendors: Iterable[Vendor]) -> La
 
 
 def _read(value: object) -> Latency:
-    if isinstance(value, LogNormal):
-        return value
-    if isinstance(value, Mapping):
-        return LogNormal(**value)
-    if isinstance(value, str) and "~" in value:
-        median, _, sigma = value.partition("~")
-        return LogNormal(median, sigma)
     if isinstance(value, str) and ".." in value:
         low, _, high = value.partition("..")
         value = (low, high)
@@ -116,8 +74,5 @@ class Latencies:
         # `setdefault` and `next` are atomic, so no lock is needed.
         number = next(self._calls.setdefault(operation, itertools.count(1)))
         drawn = self._draws.draw(f"latency {self._purpose} {operation}", number)
-        if isinstance(latency, LogNormal):
-            seconds = latency.median * math.exp(latency.sigma * _NORMAL.inv_cdf(drawn))
-            return min(seconds, MAX_DELAY_S)
         least_s, most_s = latency
         return least_s + (most_s - least_s) * drawn
