@@ -163,16 +163,6 @@ def on_its_applicant(path="", body=None, **how):
     return step
 
 
-def on_webhook(body=None, **how):
-    """A step about the newest webhook."""
-
-    def step(engine):
-        webhook_id = engine.world.outbox.destinations.all()[-1].uuid
-        return engine.handle(ask(f"{WEBHOOKS}/{webhook_id}", body, **how))
-
-    return step
-
-
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
@@ -185,7 +175,6 @@ def scenarios():
         login(),
         login(client_secret="wrong"),
         ask(WEBHOOKS, {"url": HOOK}),
-        on_webhook(),
         starting(tags=["a"]),
         starting(token=SANDBOX_TOKEN),
         ask(RUNS, tags="a"),
@@ -210,11 +199,10 @@ def scenarios():
         on_newest(),
         deciding("error"),
         on_newest(),
+        on_its_applicant(),
         on_its_applicant(method="DELETE"),
         on_its_applicant(),
         on_newest(),
-        on_its_applicant("/restore", {}),
-        on_its_applicant(),
         ask(f"{RUNS}/{NOBODY}/tasks"),
         ask(APPLICANTS, NAME),
         uploading("live_photos"),

@@ -105,17 +105,6 @@ def simulating(number, *names, key=SANDBOX, template="vtmpl_selfie"):
     return about(number, "/perform-simulate-actions", {"meta": meta}, key=key)
 
 
-def changing_webhook(action):
-    """A step that changes the newest destination for webhooks by Persona's own API."""
-
-    def step(engine):
-        destination = engine.world.outbox.destinations.all()[-1]
-        path = f"/api/v1/webhooks/{destination.uuid}/{action}"
-        return engine.handle(persona_request(path, method="POST"))
-
-    return step
-
-
 def reading_document(number):
     """A step with a request for the newest document of an inquiry of the sandbox."""
 
@@ -147,6 +136,7 @@ def scenarios():
         persona_request(key="weak-key"),
         persona_request(persona_version="2023-01-05"),
         mock_webhooks.listen(secret="wbhsec_of-the-receiver"),
+        mock_webhooks.listen(events=["account.created"]),
         starting(
             {"auto-create-inquiry-session": True, "auto-create-one-time-link": True},
             idempotency_key="one",
@@ -185,31 +175,8 @@ def scenarios():
         mock_webhooks.carried(500, 404, 302, 400, "timeout"),
         advance(3),
         mock_webhooks.carried(),
-        persona_request(
-            "/api/v1/webhooks",
-            {
-                "data": {
-                    "attributes": {"name": "a", "url": mock_webhooks.HOOK, "enabled-events": ["*"]}
-                }
-            },
-        ),
-        persona_request(
-            "/api/v1/webhooks",
-            {
-                "data": {
-                    "attributes": {
-                        "name": "a",
-                        "url": "https://shop.example/",
-                        "enabled-events": ["*"],
-                    }
-                }
-            },
-        ),
-        persona_request("/api/v1/webhooks", {"data": {"attributes": {"name": "a"}}}),
         persona_request(f"{INQUIRIES}?filter[age]=1"),
         persona_request(f"{INQUIRIES}?fields[inquiry]=status"),
-        changing_webhook("enable"),
-        changing_webhook("rotate-secret"),
         *PROGRAMS,
         mock_webhooks.carried(),
         limit("inquiry", 0),

@@ -262,3 +262,22 @@ class Webhooks(Extension[Any]):
     def drop(self, times: int = 1) -> None:
         """Silently drop the next `times` deliveries (1-10,000)."""
         self._outbox.add_fault(DeliveryFault.DROP, times)
+
+
+class RollingWebhooks(Webhooks):
+    """The webhooks of a vendor that signs with both secrets while one is replaced. Thread-safe."""
+
+    #: The begin of a new secret.
+    prefix_of_secrets = ""
+
+    @endpoint("POST", "webhooks/destinations/roll")
+    def roll(self, destination: str) -> Destination:
+        """Give a destination a new secret; both sign until it is rolled again.
+
+        Raises LookupError if there is none with that id.
+        """
+        new_secret = f"{self.prefix_of_secrets}{self._control.world.ids.hex()}"
+        rolled = self._outbox.destinations.change(
+            destination, lambda stored: stored.with_new_secret(new_secret)
+        )
+        return require(rolled, "destination")

@@ -24,18 +24,14 @@ class Applicant:
         fields: The values as sent, by Onfido's names. Not in `repr`.
         created_at: The time of creation, UTC.
         is_sandbox: Whether a sandbox token created the applicant.
-        deleted_at: The time of deletion, UTC; None if it was not deleted.
+        is_deleted: Whether the applicant was deleted.
     """
 
     id: str
     fields: Mapping[str, Any] = attrs.field(repr=False)
     created_at: dt.datetime
     is_sandbox: bool
-    deleted_at: dt.datetime | None = None
-
-    @property
-    def is_deleted(self) -> bool:
-        return self.deleted_at is not None
+    is_deleted: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +67,8 @@ class OnfidoRecords(TokenRecords):
         super().__init__()
         self.applicants: Collection[Applicant] = Collection(limit=10_000)
         self.uploads: Collection[Uploaded] = Collection(limit=10_000)
-        #: What Onfido stores of a webhook beside its destination, by id.
-        self.webhooks: Collection[dict[str, Any]] = Collection()
+        #: The environments whose events a webhook gets, by the webhook's id.
+        self.environments_of_webhook: Collection[list[str]] = Collection()
 
 
 def receivers_of(world: World, *, is_live: bool) -> frozenset[str]:
@@ -80,8 +76,8 @@ def receivers_of(world: World, *, is_live: bool) -> frozenset[str]:
     environment = "live" if is_live else "sandbox"
     ids = set()
     for destination in world.outbox.destinations.all():
-        # A webhook that the control added has no environments: it gets the events of both.
-        webhook = world.records.webhooks.find(destination.uuid) or {}
-        if environment in (webhook.get("environments") or ENVIRONMENTS):
+        # A webhook that the control added, or that names no environment, gets the events of both.
+        environments = world.records.environments_of_webhook.find(destination.uuid)
+        if environment in (environments or ENVIRONMENTS):
             ids.add(destination.uuid)
     return frozenset(ids)

@@ -19,7 +19,7 @@ from facematch_mock_server.world.webhooks import Outbox
 from . import sessions, webhooks, wire
 from .access import CHECKS, LOGIN, NEWEST, OLDER, credentials_of, in_newest, key_of, log_in
 from .calls import applicants, checks, runs, uploads
-from .calls.webhooks import WEBHOOKS, change, create, delete, list_webhooks, read
+from .calls.webhooks import WEBHOOKS, create
 from .claims import CLAIMS
 from .records import OnfidoRecords
 
@@ -31,6 +31,7 @@ CLIENT_SECRET = "mock-onfido-client-secret"  # noqa: S105 - of the mock alone
 #: Of Onfido's API reference, version 3.6.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/onfido.md",
+    "POST /v3.6/applicants/{id}/restore",
     "/v3.6/documents/{id}/nfc_face",
     "/v3.6/documents/{id}/video/download",
     "/v3.6/live_videos/*",
@@ -52,7 +53,8 @@ _NOT_IMITATED = NotImitated(
     "/v3.6/repeat_attempts/*",
     "/v3.6/results_feedback",
     "/v3.6/addresses/*",
-    "/v3.6/webhooks/resend",
+    "GET /v3.6/webhooks",
+    "/v3.6/webhooks/{id}",
     "/v3.6/workflow_runs/{id}/tasks/*",
     "/v3.6/workflow_runs/{id}/signed_evidence_file",
     "/v3.6/workflow_runs/{id}/evidence_folder",
@@ -105,7 +107,6 @@ class Onfido(base.ListingVendor):
             PUT=applicants.update,
             DELETE=applicants.delete,
         ),
-        _route(f"{applicants.PATH}/{{uuid}}/restore", POST=applicants.restore),
         _route("/v3.6/sdk_token", POST=applicants.make_sdk_token),
         *_upload_routes(uploads.DOCUMENTS),
         *_upload_routes(uploads.LIVE_PHOTOS),
@@ -115,8 +116,7 @@ class Onfido(base.ListingVendor):
         _route(f"{wire.REPORT_PATH}/{{uuid}}", GET=checks.read_report),
         _route(wire.RUN_PATH, "session_start", POST=runs.start, GET=runs.list_runs),
         _route(f"{wire.RUN_PATH}/{{uuid}}", "session_read", GET=runs.read),
-        _route(WEBHOOKS, POST=create, GET=list_webhooks),
-        _route(f"{WEBHOOKS}/{{uuid}}", GET=read, PUT=change, DELETE=delete),
+        _route(WEBHOOKS, POST=create),
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("key.wrong",),

@@ -12,14 +12,13 @@ from facematch_mock_server.vendors.replays import SavedAnswers
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
-from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
 from .access import PersonaCall, RouteHandler, check_key, check_quota, check_rate, with_replay
-from .calls import decisions, inquiries, simulation, webhooks, widget
+from .calls import decisions, inquiries, simulation, widget
 from .claims import CLAIMS, SWITCHES
 from .sessions import SESSION_RULES
-from .webhooks import RULES
+from .webhooks import RULES, PersonaWebhooks
 
 API = "/api/v1"
 INQUIRIES = f"{API}/inquiries"
@@ -59,11 +58,7 @@ _NOT_IMITATED = NotImitated(
     f"{API}/transactions/*",
     f"{API}/user-audit-logs/*",
     f"{API}/verifications/*",
-    f"GET {API}/webhooks",
-    f"GET {API}/webhooks/{{id}}",
-    f"PATCH {API}/webhooks/{{id}}",
-    f"POST {API}/webhooks/{{id}}/archive",
-    f"POST {API}/webhooks/{{id}}/clone",
+    f"{API}/webhooks/*",
     f"{API}/workflow-runs/*",
     f"{API}/workflow-versions/*",
     f"{API}/workflows/*",
@@ -133,8 +128,6 @@ class Persona(base.ListingVendor):
         _route("/document/government-ids/{word}", {"GET": inquiries.read_document}),
         _route("/inquiries/{word}/{word}", {"POST": decisions.decide}),
         _route("/verification/{word}/{word}", {"GET": inquiries.read_verification}),
-        _route("/webhooks", {"POST": webhooks.create}),
-        _route("/webhooks/{word}/{word}", {"POST": webhooks.change}),
     )
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
@@ -165,7 +158,7 @@ VENDOR = base.Vendor(
     key_of=base.bearer_token,
     records=SavedAnswers,
     behaviour=Persona,
-    extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
+    extensions={"sessions": DocumentSessions, "webhooks": PersonaWebhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),
     outbox=lambda world: Outbox(world, RULES),
 )

@@ -8,6 +8,7 @@ from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhook_control import RollingWebhooks
 from facematch_mock_server.world.webhooks import (
     Destination,
     SignedPayload,
@@ -125,3 +126,9 @@ RULES = WebhookRules(
     # Any status that does not mean delivered is retried.
     final_answers=frozenset(),
 )
+
+
+class PersonaWebhooks(RollingWebhooks):
+    """Persona's webhooks, whose secret can be rotated. Thread-safe."""
+
+    prefix_of_secrets = "wbhsec_"

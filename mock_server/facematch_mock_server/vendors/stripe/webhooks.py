@@ -6,13 +6,11 @@ Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py
 from __future__ import annotations
 
 from facematch_mock_server.base.signing import hmac_hex
-from facematch_mock_server.base.state import require
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
-from facematch_mock_server.world.vendor import endpoint
-from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhook_control import RollingWebhooks
 from facematch_mock_server.world.webhooks import (
     Destination,
     SignedPayload,
@@ -90,17 +88,7 @@ RULES = WebhookRules(
 )
 
 
-class StripeWebhooks(Webhooks):
+class StripeWebhooks(RollingWebhooks):
     """Stripe's endpoints, whose secret can be rolled. Thread-safe."""
 
-    @endpoint("POST", "webhooks/destinations/roll")
-    def roll(self, destination: str) -> Destination:
-        """Give an endpoint a new secret; both sign until it is rolled again.
-
-        Raises LookupError if there is none with that id.
-        """
-        new_secret = f"whsec_{self._control.world.ids.hex()}"
-        rolled = self._outbox.destinations.change(
-            destination, lambda stored: stored.with_new_secret(new_secret)
-        )
-        return require(rolled, "destination")
+    prefix_of_secrets = "whsec_"

@@ -22,7 +22,6 @@ from vendors.onfido import (
     new_applicant,
     on_its_applicant,
     on_newest,
-    on_webhook,
     sdk_token,
     sdk_token_by_form,
     start,
@@ -257,7 +256,7 @@ def test_runs_are_listed_by_tags_status_applicant_and_day(engine, people):
     assert listed(created_at_lt=(today + dt.timedelta(days=1)).isoformat()) == both
 
 
-def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, people, run_id):
+def test_deleted_applicant_and_its_runs_are_gone(engine, people, run_id):
     people.finish(run_id)
     assert on_its_applicant(method="DELETE")(engine).status == 204
     assert on_its_applicant()(engine).status == 410
@@ -266,9 +265,6 @@ def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, pe
     assert engine.handle(ask(APPLICANTS)).json() == {"applicants": []}
     deleted = engine.handle(ask(APPLICANTS, include_deleted="true")).json()
     assert len(deleted["applicants"]) == 1
-    assert on_its_applicant("/restore", {})(engine).status == 204
-    assert on_newest()(engine).json()["status"] == "approved"
-    assert on_its_applicant("/restore", {})(engine).status == 404
 
 
 def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, people, run_id):
@@ -277,12 +273,6 @@ def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, 
     with pytest.raises(ValueError, match="abandoned"):
         people.finish(run_id)
     assert carry(engine) == []
-
-
-def test_applicant_cannot_be_restored_after_the_delay(engine, run_id):
-    on_its_applicant(method="DELETE")(engine)
-    engine.world.clock.advance(30 * 86400 + 1)
-    assert on_its_applicant("/restore", {})(engine).status == 404
 
 
 def test_applicant_can_be_changed(engine, run_id):
@@ -359,17 +349,14 @@ def test_wrong_login_is_401(engine, change):
     assert engine.handle(login(**change)).status == 401
 
 
-def test_webhook_is_made_shown_changed_and_deleted(engine):
-    made = engine.handle(ask(WEBHOOKS, {"url": HOOK, "name": "shop"})).json()
-    assert made["token"]
-    assert made["enabled"] is True
-    assert "workflow_run.completed" in made["events"]
-    assert engine.handle(ask(WEBHOOKS)).json() == {"webhooks": [made]}
-    assert engine.handle(ask(f"{WEBHOOKS}/{made['id']}")).json() == made
-    changed = on_webhook({"enabled": False, "events": ["check.completed"]}, method="PUT")(engine)
-    assert changed.json() == made | {"enabled": False, "events": ["check.completed"]}
-    assert on_webhook(method="DELETE")(engine).status == 204
-    assert engine.handle(ask(f"{WEBHOOKS}/{made['id']}")).status == 404
+def test_webhook_is_made_with_its_token(engine):
+    made = engine.handle(ask(WEBHOOKS, {"url": HOOK, "name": "shop"}))
+    assert made.status == 201
+    assert made.json()["token"]
+    assert made.json()["enabled"] is True
+    assert made.json()["name"] == "shop"
+    assert "workflow_run.completed" in made.json()["events"]
+    assert engine.handle(ask(f"{WEBHOOKS}/{made.json()['id']}")).status == 404
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from vendors.persona import (
     SANDBOX,
     TEMPLATE,
     about,
-    changing_webhook,
     exhausted,
     framed,
     nth,
@@ -648,54 +647,17 @@ def backend_of(secret):
 
 
 def test_both_secrets_sign_during_a_rotation(engine):
-    body = {"name": "a", "url": HOOK, "enabled-events": ["*"]}
-    path = "/api/v1/webhooks"
-    created = ask(engine, persona_request(path, {"data": {"attributes": body}}))
-    attributes = attributes_of(created)
-    assert (created.status, attributes["status"]) == (201, "disabled")
+    added = listen(engine)
+    rolled = control_of(engine).webhooks.roll(added.uuid)
+    assert rolled.secret.startswith("wbhsec_")
     ask(engine, starting())
-    assert deliver(engine) == []
-    enabled = ask(engine, changing_webhook("enable"))
-    assert enabled.status == 200
-    assert attributes_of(enabled)["status"] == "enabled"
-    rotated = attributes_of(ask(engine, changing_webhook("rotate-secret")))
-    assert [each["value"] for each in rotated["secrets"]] == [
-        rotated["secret"],
-        attributes["secret"],
-    ]
-    assert rotated["secret"].startswith("wbhsec_")
-    ask(engine, starting())
-    _, (_, letter, _) = carry(engine)
+    ((_, letter, _),) = carry(engine)
     headers = dict(letter.headers)
     assert len(headers["Persona-Signature"].split(" ")) == 2
     now = engine.world.clock.now()
-    for secret in (rotated["secret"], attributes["secret"]):
+    for secret in (rolled.secret, SECRET):
         (hint,) = backend_of(secret).receive_session(letter.body, headers, now)
-        assert hint.session_id == nth(engine, 2)
-    assert attributes_of(ask(engine, changing_webhook("disable")))["status"] == "disabled"
-    assert ask(engine, changing_webhook("clone")).status == 404
-
-
-@pytest.mark.parametrize(
-    ("events", "hint"),
-    [(["*"], ""), (["inquiry.approved", "case.\ncreated"], "this mock sends only inquiry.created")],
-)
-def test_webhook_for_events_that_the_mock_lacks_has_a_hint(engine, events, hint):
-    body = {"data": {"attributes": {"name": "a", "url": HOOK, "enabled-events": events}}}
-    answer = ask(engine, persona_request("/api/v1/webhooks", body))
-    assert answer.status == 201
-    assert (answer.header("X-Facematch-Hint") or "").startswith(hint)
-    assert (answer.header("X-Facematch-Hint") is None) is (hint == "")
-
-
-@pytest.mark.parametrize(("casing", "status"), [("kebab", 201), ("camel", 201), ("upper\n", 400)])
-def test_casing_of_a_webhook_is_one_of_personas(engine, casing, status):
-    attributes = {"name": "a", "url": HOOK, "enabled-events": ["*"], "api-key-inflection": casing}
-    body = {"data": {"attributes": attributes}}
-    answer = ask(engine, persona_request("/api/v1/webhooks", body))
-    assert answer.status == status
-    is_hinted = "key_inflection=camel" in (answer.header("X-Facematch-Hint") or "")
-    assert is_hinted is (casing == "camel")
+        assert hint.session_id == nth(engine, 1)
 
 
 @pytest.mark.parametrize(
@@ -706,19 +668,3 @@ def test_inquiry_with_what_the_mock_does_not_include_has_a_hint(engine, include,
     answer = ask(engine, persona_request(f"{INQUIRIES}/{nth(engine, 1)}?include={include}"))
     assert answer.status == 200
     assert ("includes" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
-
-
-@pytest.mark.parametrize("name", ["name", "url", "enabled-events"])
-def test_webhook_needs_a_name_a_url_and_events(engine, name):
-    attributes = {"name": "a", "url": HOOK, "enabled-events": ["*"], "custom-http-headers": {}}
-    del attributes[name]
-    body = {"data": {"attributes": attributes}}
-    refused = ask(engine, persona_request("/api/v1/webhooks", body))
-    assert (refused.status, error_of(refused)[0]) == (400, "Bad Request")
-
-
-@pytest.mark.parametrize("url", ["https://shop.example/", "ftp://127.0.0.1/", None])
-def test_webhook_to_another_machine_is_refused(engine, url):
-    body = {"data": {"attributes": {"name": "a", "url": url, "enabled-events": ["*"]}}}
-    refused = ask(engine, persona_request("/api/v1/webhooks", body))
-    assert (refused.status, error_of(refused)[0]) == (422, "Record invalid")

@@ -1,4 +1,4 @@
-"""Applicants: create, show, change, list, delete and restore."""
+"""Applicants: create, show, change, list and delete."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def delete(call: Call) -> Response:
     """Archive an applicant, and abandon its open runs."""
     applicant = find_applicant(call)
     call.claims.cite("applicant.archived")
-    archived = attrs.evolve(applicant, deleted_at=call.now)
+    archived = attrs.evolve(applicant, is_deleted=True)
     call.world.records.applicants.put(applicant.id, archived)
     for session in hosted.open_sessions(call.world):
         if session.internal_id == applicant.id:
@@ -209,20 +209,6 @@ def delete(call: Call) -> Response:
             call.world.sessions.change(
                 session.id, lambda run: hosted.with_status(call.world, run, ABANDONED)
             )
-    return call.answer("applicant.deleted")
-
-
-def restore(call: Call) -> Response:
-    """Restore an applicant that is archived."""
-    records: OnfidoRecords = call.world.records
-    applicant = find_own_applicant(call, call.path_value)
-    if applicant is None or applicant.deleted_at is None:
-        call.refuse("path")  # a 404
-    age_s = (call.now - applicant.deleted_at).total_seconds()
-    if age_s > call.claims["applicant.delay_s"]:
-        call.refuse("path", "applicant.archived")
-    call.claims.cite("applicant.archived")
-    records.applicants.put(applicant.id, attrs.evolve(applicant, deleted_at=None))
     return call.answer("applicant.deleted")
 
 
