@@ -73,14 +73,10 @@ def ask(method, path, body=None, *, key=RECOGNITION_KEY):
     return mock_world.json_request(path, body, method=method, key=key)
 
 
-def with_example(ask):
-    """A step that adds an example, and then sends the request that `ask` makes of its path."""
-
-    def step(engine):
-        added = engine.handle(add_example("grace")).json()
-        return engine.handle(ask(f"{FACES}/{added['image_id']}"))
-
-    return step
+def deleting_an_example(engine):
+    """A step that adds an example, and deletes it."""
+    added = engine.handle(add_example("grace")).json()
+    return engine.handle(ask("DELETE", f"{FACES}/{added['image_id']}"))
 
 
 def scenarios():
@@ -91,23 +87,20 @@ def scenarios():
         ask("POST", SUBJECTS, {"subject": " "}),
         ask("POST", SUBJECTS, {"subject": "a" * 51}),
         ask("POST", SUBJECTS, {"subject": "a;b"}),
-        ask("PUT", f"{SUBJECTS}/ada", {"subject": "grace"}),
-        ask("PUT", f"{SUBJECTS}/ada", {"subject": "grace"}),
+        ask("DELETE", f"{SUBJECTS}/ada"),
+        ask("DELETE", f"{SUBJECTS}/ada"),
         ask("GET", f"{SUBJECTS}/"),
         file_request(FACES),
         add_example("%20"),
         add_example("grace"),
         ask("GET", FACES),
-        with_example(lambda path: ask("GET", f"{path}/img")),
-        with_example(lambda path: file_request(f"{path}/verify")),
-        with_example(lambda path: ask("DELETE", path)),
+        deleting_an_example,
         ask("DELETE", f"{FACES}/00000000-0000-4000-8000-00000000000a"),
         recognize(),
         recognize(query="?prediction_count=0"),
         recognize(key=KEY),
         detect(),
         file_request(DETECT),
-        ask("DELETE", SUBJECTS),
         verification_request(scene(faces=2)),
         verification_request(scene(faces=2), scene(faces=3), query="?limit=1"),
         verification_request(query=f"?{OPTIONS}"),

@@ -98,7 +98,6 @@ def scenarios():
         compare_request(False, image_url1="ftp://no-link"),
         detect_request(return_attributes="age,emotion"),
         detect_by_query(),
-        detect_request(return_landmark="1"),
         facepp_compare_by_token,
         analyzed(return_landmark="1", return_attributes="age"),
         analyzed(),

@@ -92,22 +92,6 @@ class Examples:
             self._by_subject[subject] = OrderedDict()
             return True
 
-    def rename(self, subject: str, new_name: str) -> bool:
-        """Rename a subject, or give its examples to the subject that has the new name.
-
-        Return False if there is no subject of the old name.
-        """
-        with self._lock:
-            old_name = self._find_name(subject)
-            if old_name is None:
-                return False
-            examples = self._by_subject.pop(old_name)
-            name = self._find_name(new_name) or new_name
-            merged = self._by_subject.setdefault(name, OrderedDict())
-            for example in examples.values():
-                merged[example.image_id] = attrs.evolve(example, subject=name)
-            return True
-
     def delete_subject(self, subject: str) -> str | None:
         """Delete a subject and its examples; return its name, or None if there is none."""
         with self._lock:
@@ -115,13 +99,6 @@ class Examples:
             if name is not None:
                 del self._by_subject[name]
             return name
-
-    def delete_all(self) -> int:
-        """Delete all subjects and examples; return the number of subjects."""
-        with self._lock:
-            count = len(self._by_subject)
-            self._by_subject.clear()
-            return count
 
     def add(self, subject: str, image_id: str, picture: Upload) -> None:
         """Add an example, and its subject if there is none."""
@@ -141,21 +118,13 @@ class Examples:
                     found.extend(examples.values())
             return found
 
-    def find(self, image_id: str) -> Example | None:
-        """Return an example; None if there is none of this id."""
-        with self._lock:
-            for examples in self._by_subject.values():
-                if image_id in examples:
-                    return examples[image_id]
-            return None
-
     def delete(self, image_id: str) -> Example | None:
         """Delete an example and return it; None if there is none. Its subject stays."""
         with self._lock:
-            example = self.find(image_id)
-            if example is not None:
-                del self._by_subject[example.subject][image_id]
-            return example
+            for examples in self._by_subject.values():
+                if image_id in examples:
+                    return examples.pop(image_id)
+            return None
 
     def _find_name(self, subject: str) -> str | None:
         for name in self._by_subject:
@@ -181,27 +150,12 @@ def add_subject(call: base.Call) -> Response:
     return call.answer("subjects.added", {"subject": subject})
 
 
-def rename_subject(call: base.Call) -> Response:
-    new_name = _read_subject(call)
-    subject = unquote(call.path_value)
-    if subject == new_name:
-        return call.answer("subjects.renamed", {"updated": False})
-    if not _examples_of(call).rename(subject, new_name):
-        call.refuse("subjects.unknown", subject=subject)
-    return call.answer("subjects.renamed", {"updated": True})
-
-
 def delete_subject(call: base.Call) -> Response:
     subject = unquote(call.path_value)
     name = _examples_of(call).delete_subject(subject)
     if name is None:
         call.refuse("subjects.unknown", subject=subject)
     return call.answer("subjects.deleted", {"subject": name})
-
-
-def delete_subjects(call: base.Call) -> Response:
-    deleted = _examples_of(call).delete_all()
-    return call.answer("subjects.deleted", {"deleted": deleted})
 
 
 def _read_subject(call: base.Call) -> str:
@@ -255,57 +209,14 @@ def list_examples(call: base.Call) -> Response:
     return call.answer("examples.list", body)
 
 
-def delete_examples(call: base.Call) -> Response:
-    examples = _examples_of(call)
-    subject = call.query.get("subject") or None
-    deleted = len(examples.all(subject))
-    if subject is None:
-        examples.delete_all()
-    else:
-        examples.delete_subject(subject)
-    return call.answer("examples.deleted", {"deleted": deleted})
-
-
 def delete_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_value)
-    example = _examples_of(call).delete(image_id)
+    image_id = call.path_value
+    if not base.is_uuid(image_id):
+        refuse_empty(call)
+    example = _examples_of(call).delete(image_id.lower())
     if example is None:
         call.refuse("examples.unknown", image_id=image_id)
     return call.answer("examples.deleted", _describe_example(example))
-
-
-def delete_listed_examples(call: base.Call) -> Response:
-    image_ids = read_json(call)
-    if not isinstance(image_ids, list):
-        refuse_empty(call)
-    deleted = []
-    for image_id in image_ids:
-        example = _examples_of(call).delete(_check_id(call, image_id))
-        if example is not None:
-            deleted.append(_describe_example(example))
-    return call.answer("examples.deleted", deleted)
-
-
-def download_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_value)
-    example = _examples_of(call).find(image_id)
-    content = b"" if example is None else example.picture.content
-    return call.answer_file("examples.picture", "application/octet-stream", content)
-
-
-def verify_example(call: base.Call) -> Response:
-    image_id = _check_id(call, call.path_value)
-    read = read_request(call, _FILE)
-    (picture,) = read.pictures
-    faces = _find_faces(call, picture, read.options)
-    example = _examples_of(call).find(image_id)
-    described = describe_faces(call, faces, read.options)
-    for number, face in enumerate(described):
-        face["subject"] = "" if example is None else example.subject
-        face["similarity"] = 0.0
-        if example is not None:
-            face["similarity"] = _similarity(call, picture, number, example)
-    return _answer_faces(call, "examples.verified", described, read.options)
 
 
 def recognize(call: base.Call) -> Response:
@@ -341,13 +252,6 @@ def _answer_faces(
     return call.answer(key, body)
 
 
-def _check_id(call: base.Call, text: object) -> str:
-    """Return the id of an example in lower case; refuse one that is no UUID."""
-    if not base.is_uuid(text):
-        refuse_empty(call)
-    return text.lower()
-
-
 def _find_faces(call: base.Call, picture: Upload, options: Options) -> Sequence[SeenFace]:
     """Return the faces that the options allow; refuse a picture without one."""
     seen: SeenPicture = call.detect_faces(picture)
@@ -380,12 +284,9 @@ def _describe_example(example: Example) -> dict[str, str]:
 
 #: The handlers by method, by path. CompreFace reads a path with a last slash in the same way.
 ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
-    SUBJECTS: {"GET": list_subjects, "POST": add_subject, "DELETE": delete_subjects},
-    f"{SUBJECTS}/{{subject}}": {"PUT": rename_subject, "DELETE": delete_subject},
-    FACES: {"GET": list_examples, "POST": add_example, "DELETE": delete_examples},
-    f"{FACES}/delete": {"POST": delete_listed_examples},
+    SUBJECTS: {"GET": list_subjects, "POST": add_subject},
+    f"{SUBJECTS}/{{subject}}": {"DELETE": delete_subject},
+    FACES: {"GET": list_examples, "POST": add_example},
     f"{FACES}/{{image_id}}": {"DELETE": delete_example},
-    f"{FACES}/{{image_id}}/img": {"GET": download_example},
-    f"{FACES}/{{image_id}}/verify": {"POST": verify_example},
     RECOGNIZE: {"POST": recognize},
 }

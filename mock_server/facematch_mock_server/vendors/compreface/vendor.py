@@ -88,7 +88,7 @@ def _list_routes() -> tuple[base.Route, ...]:
         _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),
     ]
     for path, handlers in calls.ROUTES.items():
-        if path == calls.RECOGNIZE or path.endswith("/verify"):
+        if path == calls.RECOGNIZE:
             routes.append(_route(path, handlers, "match", ("file",)))
         else:
             routes.append(_route(path, handlers))
@@ -104,6 +104,12 @@ class Compreface(base.MockVendor):
     #: Of CompreFace's docs/Rest-API-description.md, commit ddf32da.
     not_imitated = NotImitated(
         "docs/vendors/compreface.md",
+        f"PUT {calls.SUBJECTS}/{{id}}",
+        f"DELETE {calls.SUBJECTS}",
+        f"DELETE {calls.FACES}",
+        f"POST {calls.FACES}/delete",
+        f"GET {calls.FACES}/{{id}}/img",
+        f"POST {calls.FACES}/{{id}}/verify",
         "/api/v1/recognition/embeddings/*",
         "/api/v1/verification/embeddings/verify",
         "/api/v1/static/*",

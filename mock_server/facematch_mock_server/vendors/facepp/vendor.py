@@ -24,7 +24,6 @@ from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .claims import CLAIMS, REQUEST_ID
-from .wire import describe_landmarks
 
 #: The key and its secret that are valid from the start.
 API_KEY = "mock-facepp-key"
@@ -196,13 +195,12 @@ def _list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict
 
 
 def _describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
-    """Return a face with the landmarks and the attributes that the call asks for."""
+    """Return a face with the attributes that the call asks for."""
     described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
     if call.endpoint.path == PATH:
         return described  # a comparison returns no more of a face
-    if call.texts.get("return_landmark") == "1":
-        call.claims.cite("detect.landmarks")
-        described["landmark"] = describe_landmarks(face)
+    if call.texts.get("return_landmark", "0") != "0":
+        call.hint = "this mock returns no landmark: answer with an own reply"
     words = _wanted_attributes(call)
     if words != ["none"]:
         call.claims.cite("detect.attributes")
