@@ -1,7 +1,7 @@
 """The file of results of `facematch verify --pairs`: `OUT`, with a row for each finished pair.
 
-The record of its calls and rows is `OUT.calls`, which only its owner may read (see
-`batch.recorder`). Each run writes `OUT` from it, then appends its own rows.
+The record of its calls and rows is `OUT.calls` (see `batch.recorder`). Each run writes `OUT` from
+it, then appends its own rows. Only the owner may read either file: both may name people.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class ResultFile:
         """Write these rows, and open the file for further ones."""
         content = self._header + "".join(row for row in rows if row)
         if self.is_resumable:
-            write_file(self.path, content.encode())
+            write_file(self.path, content.encode(), private=True)
         with contextlib.ExitStack() as stack:
             self._output = sys.stdout.buffer
             if str(self.path) != "-":

@@ -330,12 +330,15 @@ def split_reviews(paths: Sequence[Path]) -> Reviews:
 
 
 def write_outs(outs: Iterable[Path], render: Callable[[], str], document: Any) -> None:
-    """Write the page, which `render` returns, or the JSON document to each file of --out."""
+    """Write the page, which `render` returns, or the JSON document to each file of --out.
+
+    Only the owner may read them, because they may name people.
+    """
     for path in outs:
         if form_of("--out", path, *OUT_FORMS) == ".html":
-            write_bytes(path, render().encode())
+            write_bytes(path, render().encode(), private=True)
         else:
-            write_json(path, document)
+            write_json(path, document, private=True)
 
 
 def note(text: str) -> None:
