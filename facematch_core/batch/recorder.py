@@ -49,8 +49,7 @@ from .records import (
     UnresolvedCharge,
 )
 
-#: Schema version. Version 5 had no columns `pictures` and `row`; a file of another version is
-#: rejected unchanged.
+#: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 6
 
 #: The table that each record has.
@@ -76,8 +75,6 @@ _TABLES: Final = (
     environment TEXT, model TEXT, error TEXT, pictures TEXT, row TEXT,
     PRIMARY KEY (system, pair))""",
 )
-_ADDED_COLUMNS: Final = ("pictures", "row")
-
 #: The columns of a pair's outcome.
 _OUTCOME: Final = ", ".join(
     field.name for field in attrs.fields(PairOutcome) if field.name != "call"
@@ -410,10 +407,6 @@ def _make_tables(db: sqlite3.Connection, label: str) -> None:
         for table in _TABLES:
             db.execute(table)
         db.execute(f"INSERT INTO {STORE_TABLE} (version) VALUES (?)", (VERSION,))  # noqa: S608
-    elif row["version"] == VERSION - 1:
-        for name in _ADDED_COLUMNS:
-            db.execute(f"ALTER TABLE facematch_comparisons ADD COLUMN {name} TEXT")
-        db.execute(f"UPDATE {STORE_TABLE} SET version = ?", (VERSION,))  # noqa: S608
     elif row["version"] != VERSION:
         raise ConfigurationError(
             f"{label.capitalize()} version {str(row['version'])[:20]} is not supported (expected "

@@ -16,11 +16,6 @@ def dump(path):
         return "\n".join(file.iterdump()) + "\n"
 
 
-def schema(path):
-    with contextlib.closing(sqlite3.connect(path)) as file:
-        return sorted(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-
-
 @attrs.frozen
 class Column:
     """The type of a column, and whether a row may leave it out."""
