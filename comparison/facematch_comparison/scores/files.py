@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
-from xml.parsers import expat
 
 import attrs
 import numpy as np
@@ -469,56 +468,26 @@ class _Sheet:
         )
 
 
-#: Maximum length of a cell: Excel's own limit, in characters.
-#: https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
-MAX_CELL_CHARACTERS: Final = 32_767
-#: Excel writes a control character as seven characters, such as ``_x000D_``.
-_CHARACTERS_WRITTEN: Final = 7 * MAX_CELL_CHARACTERS
+#: Maximum size in bytes of a workbook once unzipped (OURS): a zip of 293 KB may hold a cell of
+#: 300 MB, of which openpyxl makes several copies.
+MAX_UNZIPPED_BYTES: Final = 1 << 28
 
 
-class _CellLengths:
-    """Counts the characters of each cell while a part of a workbook is parsed."""
-
-    def __init__(self) -> None:
-        self._characters = 0
-
-    def start_element(self, name: str, _attributes: Mapping[str, str]) -> None:
-        # A cell is `c` in a sheet; its text may be `si` in the table of shared strings.
-        if name.rpartition(":")[2] in ("c", "si"):
-            self._characters = 0
-
-    def add_text(self, text: str) -> None:
-        self._characters += len(text)
-        if self._characters > _CHARACTERS_WRITTEN:
-            raise InvalidRequest(
-                f"has a cell of more than {MAX_CELL_CHARACTERS:,} characters, Excel's limit: "
-                "remove it, or save the sheet as CSV."
-            )
-
-
-def _refuse_long_cells(file: BinaryIO) -> None:
-    """Raise `InvalidRequest` if a cell is too long, before any is held in memory.
-
-    A zip of 293 KB may hold a cell of 300 MB, of which openpyxl makes several copies.
-    """
+def _refuse_large(file: BinaryIO) -> None:
+    """Raise `InvalidRequest` if a workbook is too large, before any part is held in memory."""
     with zipfile.ZipFile(file) as workbook:
-        for name in workbook.namelist():
-            if not name.endswith(".xml"):
-                continue
-            lengths = _CellLengths()
-            parser = expat.ParserCreate()
-            parser.StartElementHandler = lengths.start_element
-            parser.CharacterDataHandler = lengths.add_text
-            # openpyxl reports XML that is not well-formed, if it reads that part at all.
-            with workbook.open(name) as part, contextlib.suppress(expat.ExpatError):
-                while chunk := part.read(1 << 16):
-                    parser.Parse(chunk)
+        unzipped = sum(part.file_size for part in workbook.infolist())
+    if unzipped > MAX_UNZIPPED_BYTES:
+        raise InvalidRequest(
+            f"has {unzipped:,} bytes when unzipped, and at most {MAX_UNZIPPED_BYTES:,} are read: "
+            "save it as CSV."
+        )
     file.seek(0)
 
 
 def _read_sheets(file: BinaryIO) -> list[_Sheet]:
     try:
-        _refuse_long_cells(file)
+        _refuse_large(file)
         frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_EXCEL_OPTIONS)
     except ImportError:
         raise InvalidRequest(
