@@ -25,7 +25,6 @@ from facematch_comparison.production.labels.reviewers import agree
 from facematch_comparison.production.page import shadow_html
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
-from facematch_comparison.report.plain import plain
 from facematch_core import Operation
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
@@ -209,29 +208,6 @@ def test_no_text_of_a_figure_overlaps_another(browser, reports, name):
     browser.open(reports[name], width=1280)
     assert browser.value("document.querySelectorAll('svg.plot text').length") > 20
     assert browser.value(OVERLAPS) == []
-
-
-#: The texts in the margins of each printed page, as the browser has read them.
-MARGINS = """
-[...document.styleSheets].flatMap(sheet => [...sheet.cssRules])
-  .filter(rule => rule instanceof CSSPageRule).flatMap(rule => [...rule.cssRules])
-  .map(rule => rule.style.content)
-"""
-
-
-@pytest.mark.parametrize("name", [*EVALUATIONS])
-def test_each_printed_page_names_the_pairs_and_the_models(browser, reports, name):
-    browser.open(reports[name], width=688, media="print")
-    facts, number = browser.value(MARGINS)
-    evaluation = EVALUATIONS[name]()
-    expected = [evaluation.study.digest] if evaluation.study.digest else []
-    for system in evaluation.systems:
-        if system.model:
-            expected.append(f"{system.name}: {system.model}")
-    shown = facts.replace('\\"', '"').replace("\\\\", "\\")
-    for fact in expected:
-        assert plain(fact)[:40] in shown
-    assert number == 'counter(page) "/" counter(pages)'
 
 
 def test_scripts_in_names_do_not_run(browser, reports):

@@ -171,9 +171,6 @@ _ORIGINS: Final = {
 #: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
-#: Letters of a system's name and model that fit in the margin of a printed page.
-_MOST_LETTERS_IN_MARGIN: Final = 80
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Row = Mapping[Any, Markup | str]  # titles may be Markup, too
@@ -599,7 +596,6 @@ def report_html(evaluation: Evaluation) -> str:
     tables = Tables(evaluation)
     return render(
         "page.html",
-        margins=_margins_of(evaluation),
         evaluation=evaluation,
         tables=tables,
         sections=[*_sections(evaluation, tables)],
@@ -607,12 +603,12 @@ def report_html(evaluation: Evaluation) -> str:
     )
 
 
-def render(template: str, *folders: Path, margins: str = "", **values: Any) -> str:
+def render(template: str, *folders: Path, **values: Any) -> str:
     """Return a page with the style of a report, without scripts or requests.
 
-    `folders` may have templates beside those of a report; `margins` is the style of printed pages.
+    `folders` may have templates beside those of a report.
     """
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8") + margins
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     return (
         _environment(*folders)
         .get_template(template)
@@ -622,32 +618,6 @@ def render(template: str, *folders: Path, margins: str = "", **values: Any) -> s
             **values,
         )
     )
-
-
-def _margins_of(evaluation: Evaluation) -> str:
-    """Return the style of the margins of each printed page: digest, models and page numbers."""
-    facts = []
-    digest = _digest_of(evaluation)
-    if digest:
-        facts.append(plain(f"SHA-256 of {digest.title}: {digest.sha256}"))
-    for system in evaluation.systems:
-        if system.model:
-            facts.append(shortened(f"{system.name}: {system.model}", _MOST_LETTERS_IN_MARGIN))
-    return (
-        "@page { @bottom-left { width: 85%; font: 6.5pt/1.3 system-ui, sans-serif; color: #444444; "
-        f"content: {_css_string('; '.join(facts))}; }} "
-        "@bottom-right { font: 6.5pt system-ui, sans-serif; color: #444444; "
-        'content: counter(page) "/" counter(pages); } }\n'
-    )
-
-
-def _css_string(text: str) -> str:
-    """Return a text as a string of CSS, in which only letters, digits and spaces are unescaped."""
-    letters = []
-    for letter in text:
-        is_safe = letter.isascii() and (letter.isalnum() or letter == " ")
-        letters.append(letter if is_safe else f"\\{ord(letter):x} ")
-    return f'"{"".join(letters)}"'
 
 
 class Digest(NamedTuple):
@@ -667,12 +637,12 @@ def _digest_of(evaluation: Evaluation) -> Digest | None:
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
-    """Write `report_html` to a file atomically; replace an existing file.
+    """Write `report_html` to a file that only its owner may read; replace an existing file.
 
     Raises:
         OSError: the file cannot be written. A missing folder is not created.
     """
-    write_file(path, report_html(evaluation).encode())
+    write_file(path, report_html(evaluation).encode(), private=True)
 
 
 class Folding(enum.StrEnum):
