@@ -202,6 +202,30 @@ def test_lost_answer_is_never_paid_again_unless_given_up(desk):
     assert desk.of().use()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        fm.VendorError("500"),
+        fm.VendorUnavailable("503", billing=fm.Billing(fm.Charged.UNKNOWN)),
+        fm.RequestRejected("400", billing=fm.Billing(fm.Charged.YES)),
+        fm.UnexpectedResponse("no JSON"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_that_may_have_been_charged_locks_the_case_until_it_is_given_up(desk, error):
+    desk.backend.script[:] = [error]
+    with pytest.raises(type(error)):
+        desk.verify_live()
+    for selfie in (SELFIE, OTHER):
+        with pytest.raises(fm.OutcomeUnknown) as caught:
+            desk.verify_live(selfie)
+        assert caught.value.call is not None
+    assert desk.operations == "l"
+    assert [each.is_unknown for each in desk.store.unknown()] == [True]
+    assert desk.of().give_up()
+    assert desk.verify_live().is_verified
+
+
 def test_given_up_check_is_an_attempt(open_desk):
     desk = open_desk(attempts=1)
     desk.lose()
