@@ -99,6 +99,7 @@ CLAIMS = table(
     row("group.trained", Reply(202), SPEC, "POST train returns 202, without a body, and operation-Location, the path of the training's status."),
     row("group.training", Reply(200), SPEC, "GET training has the status and the times of the group's creation and of its last training. That a training has ended at once is our choice."),
     row("group.untrained_status", _error(404, "PersonGroupNotTrained", "Person group not trained."), CODES, "The status of a group that was never trained is refused with 404."),
+    fact("nulls", OURS, "The userData of a group or person without it, and the message of a training, are null. The specification has both as strings that may be missing, and not as null; what Azure AI Face sends was not seen."),
     row("person.created", Reply(200), SPEC, "POST persons makes a person with a name and userData, without faces, and returns personId."),
     row("person.name_empty", _error(400, "BadArgument", "'name' is empty."), CODES, "A group or a person without a name is refused."),
     row("person.name_long", _error(400, "BadArgument", "'name' is too long."), CODES, "A name has at most 128 characters (the specification)."),

@@ -73,6 +73,7 @@ def create_group(call: NumberedCall) -> Response:
 
 def read_group(call: NumberedCall) -> Response:
     group = _find_group(call)
+    _cite_nulls(call, group.user_data)
     shown = {"personGroupId": group.id, "name": group.name, "userData": group.user_data}
     if call.query.get("returnRecognitionModel", "").lower() == "true":
         shown["recognitionModel"] = group.model
@@ -103,6 +104,7 @@ def read_training(call: NumberedCall) -> Response:
     group = _find_group(call)
     if group.trained_at is None:
         call.refuse("group.untrained_status")
+    _cite_nulls(call, None)
     trained_at = group.trained_at.isoformat()
     status = {
         "status": "succeeded",
@@ -130,11 +132,14 @@ def list_persons(call: NumberedCall) -> Response:
     persons = [each for each in _records_of(call).persons_of([group.id]) if each.id > start]
     persons.sort(key=lambda person: person.id)
     page = preview.select_page(call, persons)
+    _cite_nulls(call, *[person.user_data for person in page])
     return faces.charge(call, "person.list", [_describe(person) for person in page])
 
 
 def read_person(call: NumberedCall) -> Response:
-    return faces.charge(call, "person.read", _describe(_find_person(call)))
+    person = _find_person(call)
+    _cite_nulls(call, person.user_data)
+    return faces.charge(call, "person.read", _describe(person))
 
 
 def delete_person(call: NumberedCall) -> Response:
@@ -272,6 +277,11 @@ def _score(call: NumberedCall, face: faces.DetectedFace, person: Person) -> floa
     """Return the confidence that a face is a person's, 0-1."""
     call.claims.cite("verify.digits", "person.score")
     return as_fraction(score_person(call, faces.picture_of(call, face), face.index, person))
+
+
+def _cite_nulls(call: NumberedCall, *values: str | None) -> None:
+    if None in values:
+        call.claims.cite("nulls")
 
 
 def _describe(person: Person) -> dict[str, Any]:
