@@ -172,7 +172,7 @@ dist: $(VENV)/.uv  # build and check the sdists and the wheels of a release in d
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist backends/facematch_local >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
 
-# STEPS: some of notes, words, metadata, image and extras.
+# STEPS: some of notes, words (which then writes the lines that it lists), metadata, image and extras.
 rehearse: dist  # a release, all but the accounts: each extra on each Python that is here, the image's steps
 	@$(BIN)/python tests/kit/rehearsal.py $(STEPS)
 

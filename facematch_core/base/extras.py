@@ -11,7 +11,7 @@ _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 def install_command(extra: str) -> str:
     """Return the pip command that installs the packages of an extra.
 
-    The command lists the packages, because facematch is not on PyPI.
+    The command lists the packages: a copy that did not come from PyPI stays as it is.
     """
     try:
         requirements = importlib.metadata.requires("facematch-core") or []

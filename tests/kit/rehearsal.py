@@ -3,11 +3,12 @@
 ``make rehearse`` builds the files first, then runs this: the release's notes, the lines that a
 release makes untrue, the links of the metadata, the steps of the image without Docker (with nothing
 but the files that the Dockerfile copies), and each extra on each Python that is here. It exits with
-1 if one step fails.
+1 if one step fails. ``make rehearse STEPS=words`` also writes the lines.
 """
 
 from __future__ import annotations
 
+import difflib
 import email
 import re
 import shutil
@@ -22,15 +23,32 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 TIMEOUT_S = 1800
-#: What a text says as long as there is nothing to install by its name.
-ONLY_BEFORE_PYPI = (
-    "not on PyPI|([Ff]rom|[Ii]n) a (checkout|copy of)|public (address|repository)|been run yet|"
-    r"install (\./|\"?\.[[ ])"
-)
+#: What a text says as long as there is nothing to install by its name, and what it says then.
+ONLY_BEFORE_PYPI = {
+    r'pip install "\.\[(?!dev\])(\w+)\]"': r'pip install "facematch-core[\1]"',
+    r"pip install \.(?=[ `\n])": "pip install facematch-core",
+    r"(pip install (?:\S+ )?|\n)\./backends/facematch_local": r"\1facematch-local",
+    r"(?:From|In) a checkout( of facematch)?:": "Install it:",
+    r"From a checkout \(": "Install it (",
+    r"  # in a checkout: not on PyPI yet": "",
+    r"built in a checkout by pip": "with pip",
+    r"(`\{command\}`|facematch-local`) in a checkout(?: of facematch)?": r"\1",
+    r"it is not on PyPI (?=\|)": "pip asks another index than PyPI ",
+    r" The package is not on PyPI yet:\s+always install from a local path\.": "",
+    r"(same version)\. Neither is\s+on\s+PyPI\.": r"\1.",
+    r"(Python 3\.11 to 3\.14), not on PyPI yet: in a copy of this repository\.": r"\1.",
+    r"Do not `pip install facematch-core`: who registers that name [^.]+\. ": "",
+    r"Our package is not on PyPI: a package named `facematch-core` is not ours, nor is ": (
+        "On PyPI, `facematch-core` and `facematch-local` are ours, unlike "
+    ),
+    r"in a fork, once the repository has a public address": "in a fork",
+    r"Before the first release, the six steps of [^\n]+\n[^\n]+ have been run yet\.\s+": "",
+}
+#: What is left for the owner's hand, because it needs an address of the owner's.
+OWNERS_WORDS = r"no public\s+(?:repository|address)|no published image"
 PUBLISHED_TEXTS = (
     "*.md",
     "CITATION.cff",
-    "facematch_core/base/extras.py",
     "facematch_core/config/plugins.py",
     ":(exclude).github",
     ":(exclude)CHANGELOG.md",
@@ -102,13 +120,34 @@ def check_notes(version):
     print(f"notes of {version}: {words} words")
 
 
-def check_words():
-    """Print the lines that are true only as long as the files are not on PyPI."""
-    command = ["git", "grep", "--line-number", "--extended-regexp", ONLY_BEFORE_PYPI, "--"]
-    found = subprocess.run(
-        [*command, *PUBLISHED_TEXTS], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout
-    print(f"lines to change with the tag: {len(found.splitlines())}\n{found}", end="")
+def published(text):
+    """Return a text as it is once the files are on PyPI."""
+    for before, after in ONLY_BEFORE_PYPI.items():
+        text = re.sub(before, after, text, flags=re.DOTALL)
+    return text
+
+
+def texts_to_publish():
+    """Return the published texts of the repository, by file."""
+    listed = run("git", "ls-files", "--", *PUBLISHED_TEXTS, cwd=ROOT).splitlines()
+    return {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in listed}
+
+
+def check_words(*, write):
+    """Print the lines that are true only before the files are on PyPI; write those of after."""
+    changed = 0
+    for file, text in texts_to_publish().items():
+        after = published(text)
+        name = file.relative_to(ROOT)
+        for line in difflib.ndiff(text.splitlines(), after.splitlines()):
+            if line.startswith(("- ", "+ ")):
+                print(f"{name}: {line}")
+                changed += line.startswith("- ")
+        for found in re.finditer(OWNERS_WORDS, text):
+            print(f"{name}:{text.count(chr(10), 0, found.start()) + 1}: for your hand")
+        if write:
+            file.write_text(after, encoding="utf-8")
+    print(f"{'written' if write else 'to write with the tag'}: {changed} lines")
 
 
 def copied_files(dockerfile):
@@ -165,7 +204,7 @@ def main():
     (engine,) = (ROOT / "dist").glob("facematch_local-*.whl")
     steps = {
         "notes": lambda: check_notes(core.name.split("-")[1]),
-        "words": check_words,
+        "words": lambda: check_words(write="words" in sys.argv[1:]),
         "metadata": lambda: check_metadata(core),
         "image": check_image,
         "extras": lambda: check_extras(core, engine),

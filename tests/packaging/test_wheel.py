@@ -56,6 +56,9 @@ def test_wheel_contains_exactly_our_packages(wheel):
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
     assert not [name for name in names if name.endswith((".dat", ".sqlite3"))]
+    assert not [name for name in names if name.endswith((".woff", ".woff2", ".ttf", ".otf"))]
+    pictures_of_pages = {path.name for path in (ROOT / "docs/pictures").iterdir()}
+    assert not [name for name in names if Path(name).name in pictures_of_pages]
     for notice in ("LICENSE", "NOTICE"):
         assert any(name.endswith(f".dist-info/licenses/{notice}") for name in names)
     assert not [name for name in names if name.endswith(".onnx")]

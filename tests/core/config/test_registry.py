@@ -5,7 +5,7 @@ import pytest
 from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
-from facematch_core.config.plugins import BACKENDS, backend_class
+from facematch_core.config.plugins import BACKENDS, SEPARATE_PACKAGES, backend_class
 
 #: A setting may not have the name of an argument.
 WITH_DEADLINE = BACKEND.replace("class Made", "import attrs\n\n    @attrs.define\n    class Made")
@@ -37,7 +37,7 @@ def test_engine_that_is_not_installed_is_listed_with_its_command(monkeypatch):
         lambda name: None if name == "facematch_local" else find_spec(name),
     )
     (local,) = [info for info in fm.available_backends() if info.name == "local"]
-    assert "pip install ./backends/facematch_local" in local.problem
+    assert SEPARATE_PACKAGES["facematch_local"] in local.problem
     with pytest.raises(fm.BackendUnavailable, match="facematch_local"):
         backend_class("local")
 
