@@ -242,9 +242,9 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
       --out drift.html
 
     LOG is a call log: an SQLite file, or a URL. Each period is compared with the first one that has
-    enough results: shares of accepted and inconclusive results and of errors, and quantiles of the
-    scores. It says that answers moved, never that a vendor got worse: other people have the same
-    effect. The exit code is 3 if something moved.
+    enough results, by its shares of accepted and inconclusive results and of errors. It says that
+    answers moved, never that a vendor got worse: other people have the same effect. The exit code
+    is 3 if something moved. Quantiles of the scores are in the JSON.
     """
     _check_outs(outs)
     from facematch_comparison.production.drift import Span, measure_drift

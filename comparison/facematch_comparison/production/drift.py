@@ -1,15 +1,12 @@
-"""How the answers of one system change over time: "the scores moved", not "it got worse".
+"""How the answers of one system change over time: "the answers moved", not "it got worse".
 
 Without labels, a change of the people and a change of the vendor look alike. So each period is
 compared with the first one that has enough results, and only said to differ or not.
 
-Every question is about two shares: of accepted calls, of inconclusive ones, of errors, and of
-scores at or below a quantile of both periods together. The p-value of their difference allows for
-people with several calls, perhaps in both periods (sums by person); with few calls of a kind the
-exact test of R. A. Fisher counts if it is higher. All p-values are corrected by Holm's method.
-
-The interval of a quantile comes from that of its share (R. S. Woodruff, "Confidence intervals for
-medians and other position measures", Journal of the American Statistical Association 47, 1952).
+Every question is about a share: of accepted calls, of inconclusive ones, or of errors. The p-value
+of its difference allows for people with several calls, perhaps in both periods (sums by person);
+with few calls of a kind the exact test of R. A. Fisher counts if it is higher. All p-values are
+corrected by Holm's method.
 """
 
 from __future__ import annotations
@@ -26,8 +23,8 @@ from pandas import DataFrame, Series
 from scipy.special import chdtrc
 
 from facematch_comparison.stats import holm
-from facematch_comparison.stats.rates import Bools, Floats, Ints
-from facematch_comparison.values.model import Estimate, Share
+from facematch_comparison.stats.rates import Bools, Ints
+from facematch_comparison.values.model import Share
 from facematch_core._version import __version__
 from facematch_core.call_log import UNFINISHED
 from facematch_core.documents import written
@@ -46,7 +43,7 @@ from .calls import (
 
 #: Version of the JSON form, as of a report's: minor releases may change it until 1.0.
 SCHEMA: Final = 0
-#: The quantiles of scores that are compared.
+#: The quantiles of scores in the JSON form.
 QUANTILES: Final = (0.1, 0.5, 0.9)
 #: A period with fewer results is shown, and not compared.
 FEWEST_CALLS: Final = 30
@@ -66,15 +63,13 @@ class Change:
     """A difference between a period and the first comparable one.
 
     Attributes:
-        of: ``accepted``, ``inconclusive``, ``errors``, or ``scores`` for a quantile.
-        quantile: The quantile, 0-1, of ``scores``; else None.
-        first, now: The values in both periods: shares, 0-1, or quantiles on the score's scale.
+        of: ``accepted``, ``inconclusive`` or ``errors``.
+        first, now: The shares in both periods, 0-1.
         p_value, p_adjusted: Before and after Holm's correction for all questions.
         is_real: Whether `p_adjusted` is below 1 - confidence.
     """
 
     of: str
-    quantile: float | None = None
     first: float
     now: float
     p_value: float
@@ -92,10 +87,10 @@ class Period:
         accepted, inconclusive: The shares of results.
         errors: The share of calls without a result.
         decisions, error_classes, warnings, models, thresholds: Counts.
-        quantiles: Quantiles of the scores, by quantile; empty without scores.
+        quantiles: Quantiles of the scores, by quantile, without a comparison; empty without scores.
         half_within_s: The median duration of calls with a result; None without one.
         changes: The differences from the first comparable period; empty for that one, and for
-            periods with few results. Those of scores are left out if one of the two has few scores.
+            periods with few results.
     """
 
     name: str
@@ -109,7 +104,7 @@ class Period:
     warnings: Mapping[str, int]
     models: Mapping[str, int]
     thresholds: Mapping[str, int]
-    quantiles: Mapping[str, Estimate]
+    quantiles: Mapping[str, float]
     half_within_s: float | None
     changes: tuple[Change, ...] = ()
 
@@ -187,19 +182,15 @@ def measure_drift(
     slices: list[_Slice] = []
     for name, indices in rows.groupby(_period_names(rows["at"], span)).indices.items():
         period_rows = rows.iloc[indices]
-        scores = period_rows["score"].to_numpy(np.float64)
-        if scale is None:
-            scores = np.full(len(scores), np.nan)
         slices.append(
             _Slice(
                 name=str(name),
                 rows=period_rows,
                 persons=persons[indices],
                 is_accepted=is_accepted[indices],
-                scores=scores,
             )
         )
-    periods = [each.summary(confidence) for each in slices]
+    periods = [each.summary(confidence, has_one_scale=scale is not None) for each in slices]
     periods, questions = _with_changes(periods, slices, 1 - confidence)
     return Drift(
         log=log,
@@ -248,14 +239,12 @@ class _Slice:
     Attributes:
         persons: The number of each call's person, the same in all periods.
         is_accepted: Whether each call is accepted; False for an error.
-        scores: The scores; NaN without one.
     """
 
     name: str
     rows: DataFrame
     persons: Ints
     is_accepted: Bools
-    scores: Floats
 
     @property
     def has_result(self) -> Bools:
@@ -272,12 +261,7 @@ class _Slice:
             "errors": _Marks(~results, self.persons),
         }
 
-    def at_most(self, limit: float) -> _Marks:
-        """Return the scores at or below a limit, among all scores."""
-        scored = ~np.isnan(self.scores)
-        return _Marks(self.scores[scored] <= limit, self.persons[scored])
-
-    def summary(self, confidence: float) -> Period:
+    def summary(self, confidence: float, *, has_one_scale: bool) -> Period:
         """Return the facts of the period, without changes."""
         rows = self.rows
         shares = {}
@@ -300,29 +284,16 @@ class _Slice:
             warnings=count_values(warnings),
             models=count_values(rows["model"]),
             thresholds=count_values(rows["threshold"]),
-            quantiles=self._quantiles(confidence),
+            quantiles=self._quantiles() if has_one_scale else {},
             half_within_s=half_within_s,
         )
 
-    def _quantiles(self, confidence: float) -> dict[str, Estimate]:
+    def _quantiles(self) -> dict[str, float]:
         """Return the quantiles of the scores, by the text of the quantile (``0.5``)."""
-        scores = self.scores[~np.isnan(self.scores)]
-        quantiles: dict[str, Estimate] = {}
-        if not len(scores):
-            return quantiles
-        for quantile in QUANTILES:
-            value = float(np.quantile(scores, quantile))
-            ends = self.at_most(value).share(confidence).interval
-            assert ends is not None  # noqa: S101 - there are scores
-            low = float(np.quantile(scores, ends.low))
-            high = float(np.quantile(scores, ends.high))
-            quantiles[f"{quantile:g}"] = Estimate(
-                value=value,
-                interval=attrs.evolve(
-                    ends, low=min(low, value), high=max(high, value), effective=None
-                ),
-            )
-        return quantiles
+        scores = self.rows["score"].dropna()
+        if scores.empty:
+            return {}
+        return {f"{quantile:g}": float(scores.quantile(quantile)) for quantile in QUANTILES}
 
 
 def _with_changes(
@@ -353,31 +324,13 @@ def _with_changes(
 
 
 def _changes_between(first: _Slice, now: _Slice) -> list[Change]:
-    """Return the changes from the first comparable period to another, with uncorrected p-values.
-
-    Those of scores are left out if a period has few.
-    """
+    """Return the changes from the first comparable period to another, with uncorrected p-values."""
     changes = []
     first_marks = first.marks()
     for aspect, marks in now.marks().items():
         before = first_marks[aspect]
         p_value = _p_value(before, marks)
         changes.append(Change(of=aspect, first=before.mean, now=marks.mean, p_value=p_value))
-    first_scores = first.scores[~np.isnan(first.scores)]
-    now_scores = now.scores[~np.isnan(now.scores)]
-    if min(len(first_scores), len(now_scores)) < FEWEST_CALLS:
-        return changes
-    for quantile in QUANTILES:
-        limit = float(np.quantile(np.concatenate([first_scores, now_scores]), quantile))
-        changes.append(
-            Change(
-                of="scores",
-                quantile=quantile,
-                first=float(np.quantile(first_scores, quantile)),
-                now=float(np.quantile(now_scores, quantile)),
-                p_value=_p_value(first.at_most(limit), now.at_most(limit)),
-            )
-        )
     return changes
 
 

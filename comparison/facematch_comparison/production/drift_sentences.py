@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.numbers import counted, estimate, join_names
+from facematch_comparison.values.numbers import counted, join_names
 
 from .drift import FEWEST_CALLS, Change, Drift, Period
 from .sentences import listed, practice_caveat, share
@@ -38,13 +38,11 @@ def _headline(drift: Drift) -> str:
 
 
 def _largest_move(period: Period) -> float:
-    """Return the largest change of a period, in percentage points or points of the score."""
     return max(_size(change) for change in period.changes if change.is_real)
 
 
 def _size(change: Change) -> float:
-    difference = abs(change.now - change.first)
-    return 100 * difference if change.quantile is None else difference
+    return abs(change.now - change.first)
 
 
 def _moves_in_words(period: Period) -> str:
@@ -63,26 +61,11 @@ def _models(drift: Drift) -> str:
 
 
 def describe_change(change: Change) -> str:
-    """Return a change in words, with the digits that show it.
-
-    It reads ``accepted 95.1 % instead of 91.0 %``, or ``median score 71.0 instead of 68.0``.
-    """
-    difference = abs(change.now - change.first)
-    if change.quantile is None:
-        first_percent = numbers.percent(change.first, difference)
-        now_percent = numbers.percent(change.now, difference)
-        return f"{change.of} {now_percent} % instead of {first_percent} %"
-    return (
-        f"{score_quantile_name(change.quantile)} {numbers.quantity(change.now, difference)} "
-        f"instead of {numbers.quantity(change.first, difference)}"
-    )
-
-
-def score_quantile_name(quantile: float) -> str:
-    """Return what a quantile of the scores is called."""
-    if quantile == 0.5:
-        return "median score"
-    return f"{100 * quantile:g} % quantile of scores"
+    """Return a change in words, with the digits that show it."""
+    difference = _size(change)
+    first_percent = numbers.percent(change.first, difference)
+    now_percent = numbers.percent(change.now, difference)
+    return f"{change.of} {now_percent} % instead of {first_percent} %"
 
 
 def _caveats(drift: Drift) -> Iterator[str]:
@@ -95,23 +78,12 @@ def _caveats(drift: Drift) -> Iterator[str]:
     )
     thresholds = {threshold for period in drift.periods for threshold in period.thresholds}
     if len(thresholds) > 1:
-        yield (
-            f"The threshold changed ({join_names(sorted(thresholds))}): decisions move with it, "
-            "scores do not."
-        )
-    if drift.scale is None:
-        yield "Scores are not compared: there are none, or they have several scales."
+        yield (f"The threshold changed ({join_names(sorted(thresholds))}): decisions move with it.")
     few = [period.name for period in drift.periods if not period.is_comparable]
     if few:
         yield (
             f"With fewer than {FEWEST_CALLS} results, these are shown and not compared: "
             f"{join_names(few)}."
-        )
-    without_scores = _names_without_compared_scores(drift)
-    if without_scores:
-        yield (
-            f"Scores of these are not compared with the first comparable {drift.span}, because one "
-            f"of the two has fewer than {FEWEST_CALLS} scores: {join_names(without_scores)}."
         )
     if drift.questions:
         comparisons = counted(drift.questions, "comparison", "comparisons")
@@ -119,18 +91,6 @@ def _caveats(drift: Drift) -> Iterator[str]:
             f"{comparisons} with the first comparable {drift.span} were made, and p-values are "
             "corrected for that (Holm)."
         )
-
-
-def _names_without_compared_scores(drift: Drift) -> list[str]:
-    """Return the compared periods whose scores are left out, if any scores can be compared."""
-    names: list[str] = []
-    if drift.scale is None:
-        return names
-    for period in drift.periods:
-        aspects = {change.of for change in period.changes}
-        if aspects and "scores" not in aspects:
-            names.append(period.name)
-    return names
 
 
 def period_cells(period: Period) -> dict[str, str]:
@@ -143,8 +103,6 @@ def period_cells(period: Period) -> dict[str, str]:
         "Inconclusive": share(period.inconclusive) if period.inconclusive.count else "",
         "Errors": share(period.errors) if period.errors.count else "",
     }
-    for quantile, value in period.quantiles.items():
-        cells[score_quantile_name(float(quantile)).capitalize()] = estimate(value)
     cells["Half within"] = ""
     if period.half_within_s is not None:
         cells["Half within"] = f"{numbers.quantity(period.half_within_s)} s"

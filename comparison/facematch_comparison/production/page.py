@@ -58,9 +58,8 @@ def drift_html(drift: Drift) -> str:
 
 
 def _figures_of(drift: Drift) -> list[Markup]:
-    """Return figures of the accepted shares and of the median scores, by period."""
+    """Return a figure of the accepted shares by period, if a period has one."""
     accepted = []
-    medians = []
     for period in drift.periods:
         share_accepted = period.accepted
         if share_accepted.value is not None and share_accepted.interval is not None:
@@ -68,15 +67,7 @@ def _figures_of(drift: Drift) -> list[Markup]:
             accepted.append(
                 Bar(name=period.name, value=100 * share_accepted.value, interval=interval)
             )
-        median = period.quantiles.get("0.5")
-        if median is not None:
-            medians.append(Bar(name=period.name, value=median.value, interval=median.interval))
-    figures = []
-    if accepted:
-        figures.append(draw_bars(accepted, axis="accepted, in % of the results"))
-    if medians:
-        figures.append(draw_bars(medians, axis="median score"))
-    return figures
+    return [draw_bars(accepted, axis="accepted, in % of the results")] if accepted else []
 
 
 def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
