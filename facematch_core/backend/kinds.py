@@ -152,8 +152,8 @@ def show_arguments_as_options() -> Iterator[None]:
 def format_argument(name: str, value: object) -> str:
     """Format an argument for an error text: as `` `mated=0` ``, or as an option: ``--mated 0``.
 
-    As options, True is a flag (``--allow-mock``). A list is an option for each item (``--model a
-    --model b``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
+    As options, True is a flag (``--allow-mock``). A list is an option for each item (``--no-score a
+    --no-score b``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
     """
     if not _SHOWS_OPTIONS.get():
         return f"`{name}={value!r}`"

@@ -241,12 +241,6 @@ source = join_options(
         callback=_below,
     ),
     flag("--independent-pairs", "With --scores without people's names: no person is in two pairs."),
-    repeated(
-        "--model",
-        "models",
-        "NAME",
-        "Model whose answers count, if a system answered with several models.",
-    ),
 )
 
 #: Options of `source` that require --scores: arguments of `read_scores`.
@@ -254,7 +248,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", *_OF_SCORES, "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -366,7 +360,7 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         from facematch_comparison.run.study_run import read_answers
 
         study = database.study()
-        answers = read_answers(database, models=options["models"])
+        answers = read_answers(database)
     file = store.partition("?")[0].rpartition("/")[2]
     evidence = _evidence(file, digest_answers(answers))
     return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
@@ -379,7 +373,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     from facematch_comparison.scores.reading import read_scores
 
     paths: tuple[Path, ...] = options["scores"]
-    reading = {name: options[name] for name in (*_OF_SCORES, "models")}
+    reading = {name: options[name] for name in _OF_SCORES}
     notes: list[str] = []
 
     def keep(text: str) -> None:

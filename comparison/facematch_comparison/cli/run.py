@@ -245,7 +245,7 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({text.quantity(n, 'pair')})" for model, n in models.items())
         text.say(f"warning: the model of {name} changed during the run: {several}.", err=True)
-        text.say("Pass the model whose answers count to the report: --model NAME.", err=True)
+        text.say("In a report, each model is a system.", err=True)
     unresolved = sum(row["unresolved"] for row in rows)
     charged_without_answer = unresolved + sum(row["no_response"] for row in rows)
     calls_left = sum(row["left"] for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -15,8 +14,6 @@ import pandas as pd
 
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers
 from facematch_comparison.study.reading import Study
-from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import format_argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import raise_problems
 from facematch_core.base.threads import DEFAULT_WORKERS
@@ -63,7 +60,7 @@ class RunSummary:
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
         """Number of answers by model, for each system that answered with several models.
 
-        `read_answers` then requires `models`.
+        `read_answers` returns the answers of each model as those of a system of their own.
         """
         models = {system.name: system.progress.models for system in self.systems}
         return {name: counts for name, counts in models.items() if len(counts) > 1}
@@ -214,44 +211,33 @@ def run_study(
         return run.run(workers=workers, progress=progress)
 
 
-def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[Answers]:
+def read_answers(database: RunDatabase) -> list[Answers]:
     """Return the answers of each system in a run database, in insertion order.
 
-    Args:
-        models: Models whose answers are used if a vendor changed its model during the run. Pairs
-            answered by another model are treated as not asked.
+    If the model changed during the run, each model is a system, such as ``didit v2``, which was not
+    asked about the pairs that another one answered.
 
     Raises:
-        InvalidRequest: there is no test set yet; or a system answered with several models, and
-            `models` does not name one.
+        InvalidRequest: there is no test set yet.
         ConfigurationError: the run database failed, or is damaged.
     """
     study = database.study()
     answers = []
     for system in database.systems():
         outcomes = database.answers(system.number, study.pairs)
-        of_model = _of_one_model(system.name, outcomes, models)
-        answers.append(_answers_of(study, system, of_model))
+        models = dict.fromkeys(outcome.model for outcome in outcomes if outcome.model)
+        if len(models) < 2:
+            answers.append(_answers_of(study, system, outcomes))
+            continue
+        for model in models:
+            of_model = attrs.evolve(system, name=f"{system.name} {model}")
+            answers.append(_answers_of(study, of_model, _of_one_model(outcomes, model)))
     return answers
 
 
-def _of_one_model(
-    system: str, outcomes: Sequence[PairOutcome], models: Sequence[str]
-) -> Sequence[PairOutcome]:
-    """Return the outcomes; those of other models than the chosen one as not asked."""
-    counts = Counter(outcome.model for outcome in outcomes if outcome.model)
-    if len(counts) < 2:
-        return outcomes
-    chosen = [model for model in counts if model in models]
-    if len(chosen) != 1:
-        model_counts = join_names(
-            [f"{model!r} ({count:,} pairs)" for model, count in counts.items()]
-        )
-        raise InvalidRequest(
-            f"The model of {system} changed during the run: {model_counts}. Choose the model whose "
-            f"answers count, such as {format_argument('models', [next(iter(counts))])}."
-        )
-    return [outcome if outcome.model in (None, *chosen) else _NOT_ASKED for outcome in outcomes]
+def _of_one_model(outcomes: Sequence[PairOutcome], model: str) -> list[PairOutcome]:
+    """Return the outcomes; those of another model as not asked."""
+    return [outcome if outcome.model in (None, model) else _NOT_ASKED for outcome in outcomes]
 
 
 def _answers_of(

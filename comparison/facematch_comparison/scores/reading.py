@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
@@ -69,7 +68,6 @@ def read_scores(
     no_scores: Sequence[float | str] = (),
     below: Below = None,
     independent_pairs: bool = False,
-    models: Sequence[str] = (),
     name: str | None = None,
     note: Callable[[str], object] | None = None,
 ) -> list[Answers]:
@@ -109,8 +107,6 @@ def read_scores(
             system.
         independent_pairs: Whether no person is in more than one pair, for files that name no
             people. If that is wrong, intervals are too narrow.
-        models: Models whose answers are used if a system answered with several; pairs answered by
-            other models are treated as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
         note: Called with a sentence about each assumption made.
 
@@ -144,7 +140,7 @@ def read_scores(
     judged = next(iter(lines_of))
     answers = []
     for file, lines in lines_of.items():
-        answers += _answers_of(file, lines, _RULES[rule or "at_least"], models)
+        answers += _answers_of(file, lines, _RULES[rule or "at_least"])
     check_labels(files, judged, answers, notify)
     check_missing_scores(answers, judged, below, no_scores)
     # A number among the marks, such as NaN, says that all other numbers are scores.
@@ -224,9 +220,8 @@ class _SystemLines:
     """The lines of one system.
 
     Attributes:
-        model: The model whose answers are used; None if there is none.
-        line_of_pair: Ints, (pairs,): the line with the answer to each pair; -1 without an answer of
-            this model.
+        model: The model that answered; None if it is unknown.
+        line_of_pair: Ints, (pairs,): the line with the answer to each pair; -1 without an answer.
     """
 
     name: str
@@ -234,9 +229,7 @@ class _SystemLines:
     line_of_pair: Ints
 
 
-def _answers_of(
-    file: SourceTable, lines: pd.DataFrame, rule: ThresholdRule, models: Sequence[str]
-) -> list[Answers]:
+def _answers_of(file: SourceTable, lines: pd.DataFrame, rule: ThresholdRule) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
     count = len(words_in(lines, "system").categories)
     if count > MOST_SYSTEMS:
@@ -249,9 +242,7 @@ def _answers_of(
     systems = []
     for code in range(count):
         systems.append(
-            _lines_of_system(
-                file, lines, code, models=models, first_of_pair=first_of_pair, problems=problems
-            )
+            _lines_of_system(file, lines, code, first_of_pair=first_of_pair, problems=problems)
         )
     attributes = system_attributes(file, lines)
     groups = groupings(file, lines)
@@ -271,7 +262,6 @@ def _lines_of_system(
     lines: pd.DataFrame,
     code: int,
     *,
-    models: Sequence[str],
     first_of_pair: Ints,
     problems: list[Problem],
 ) -> _SystemLines:
@@ -293,9 +283,7 @@ def _lines_of_system(
                 f"need the same pairs (if there was no answer, add a {unit} with an error)"
             ),
         )
-    model, own_lines = _choose_model(name, own_lines, words_in(lines, "model"), models)
-    if model:
-        line_of_pair = first_rows(pairs, own_lines, size=count)
+    model = _model_of(name, own_lines, words_in(lines, "model"))
     is_once = np.count_nonzero(line_of_pair >= 0) == len(own_lines)
     if not is_once:
         problems += problems_at(
@@ -308,26 +296,21 @@ def _lines_of_system(
     return _SystemLines(name, model, line_of_pair)
 
 
-def _choose_model(
-    name: str, lines: Ints, model_of_line: pd.Categorical, models: Sequence[str]
-) -> tuple[str | None, Ints]:
-    """Return the model of a system, and its lines with this model or without a model."""
+def _model_of(name: str, lines: Ints, model_of_line: pd.Categorical) -> str | None:
+    """Return the model of a system, or None; raise `InvalidRequest` if it has several."""
     if not len(model_of_line.categories):
-        return None, lines
+        return None
     texts = texts_of(model_of_line)[lines]
     counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
-    chosen = [model for model in counts.index if model in models]
-    if len(counts) > 1 and len(chosen) != 1:
+    if len(counts) > 1:
         model_counts = join_names(
             [f"{model!r} ({count:,} lines)" for model, count in counts.items()]
         )
         raise InvalidRequest(
-            f"{name} answered with several models: {model_counts}. Choose the model whose answers "
-            f"count, such as {format_argument('models', [counts.index[0]])}, or, to compare them, "
-            "name their column system."
+            f"{name} answered with several models: {model_counts}. Keep the lines of one, or, if "
+            "each answered every pair, name their column system."
         )
-    model = next(iter(chosen or counts.index), None)
-    return model, lines[(texts == "") | (texts == model)]
+    return next(iter(counts.index), None)
 
 
 def _frame_of_system(

@@ -115,28 +115,21 @@ def test_a_summary_names_the_models_that_answered(two_models):
 
 
 @pytest.mark.usefixtures("in_file_order", "two_models")
-@pytest.mark.parametrize("models", [[], ["v3"], ["v1", "v2"]])
-def test_answers_of_two_models_need_the_name_of_one(database, models):
-    with pytest.raises(fm.InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
-        read_answers(database, models=models)
-
-
-@pytest.mark.usefixtures("in_file_order", "two_models")
-def test_pairs_of_another_model_are_not_asked(database):
+def test_each_model_is_a_system_that_was_not_asked_about_pairs_of_the_other(database):
     """Refusals name no model and stay."""
-    alpha, beta = read_answers(database, models=["v1"])
-    assert (alpha.name, alpha.model, beta.name) == ("alpha", "v1", "beta")
-    assert alpha.answered.tolist() == [True, True, False, True, True, False]
-    assert alpha.acquired.tolist() == [True, False, False, False, True, False]
-    assert alpha.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
-    alpha, _ = read_answers(database, models=["v2"])
-    assert alpha.scores[2] == 62.0
+    first, second, beta = read_answers(database)
+    assert (first.name, second.name, beta.name) == ("alpha v1", "alpha v2", "beta")
+    assert (first.model, second.model) == ("v1", "v2")
+    assert first.answered.tolist() == [True, True, False, True, True, False]
+    assert first.acquired.tolist() == [True, False, False, False, True, False]
+    assert first.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
+    assert second.scores[2] == 62.0
 
 
 def test_answers_without_a_model_do_not_make_a_second_one(database, study):
     system = opener(FakeBackend(script=[of_model("v1"), of_model(None), of_model("v1")] * 2))
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
-    (answers,) = read_answers(database, models=["v1"])
+    (answers,) = read_answers(database)
     assert answers.model == "v1"
     assert answers.answered.all()
 
