@@ -24,7 +24,7 @@ from . import common
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study.reading import Study
-    from facematch_comparison.values.model import Evaluation, Rate, System, Traffic
+    from facematch_comparison.values.model import Evaluation, Rate, Traffic
 
 
 @click.command("plan")
@@ -283,33 +283,11 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         say()
     for year in years:
         say(year.sentence)
-    if any(difference.is_real for difference in evaluation.differences):
-        _show_worst_people(systems)
     say()
     say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
         if caveat not in not_real:
             say(f"note: {caveat.text}")
-
-
-def _show_worst_people(systems: Sequence[System]) -> None:
-    """Print the person who decides most on the FMR of each system, one beside the other.
-
-    A difference is about the people of the test set: the worst people of a system may be missing.
-    """
-    from facematch_comparison.values.numbers import percent
-
-    rows = []
-    for system in systems:
-        few = system.concentration
-        if few is not None:
-            share = f"{percent(few.worst_person)} %"
-            is_chosen = system.point is not None and system.point.chosen_on == "evaluation"
-            pairs = "pairs that set the threshold" if is_chosen else "false matches"
-            rows.append((system.name, few.person or "-", share, f"{few.pairs:,} {pairs}"))
-    if rows:
-        say()
-        print_table(["system", "worst person", "is in", "of"], rows)
 
 
 def _show_table(evaluation: Evaluation) -> None:

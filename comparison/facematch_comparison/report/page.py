@@ -44,8 +44,7 @@ from facematch_comparison.values.model import (
 from facematch_core.base.files import write_file
 
 from . import plots
-from .bars import Bar, draw_bars
-from .plain import plain, shortened
+from .plain import plain
 from .plots import Style, style_of
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -324,48 +323,6 @@ class Tables:
         return rows
 
     @property
-    def group_figures(self) -> list[Markup]:
-        """A figure of each rate of each column of groups: a row for each group and system.
-
-        Groups that are too small are in the table only: their intervals would fill the figure.
-        """
-        columns: dict[str, list[str]] = {}
-        for system in self.systems:
-            for cell in system.groups:
-                groups = columns.setdefault(cell.column, [])
-                if cell.group not in groups and not cell.too_few:
-                    groups.append(cell.group)
-        figures = []
-        for column, groups in columns.items():
-            for rate_name in ("frr", "fmr"):
-                bars: list[Bar] = []
-                for group in groups:
-                    bars += self._bars_of(column, group, rate_name)
-                if bars:
-                    axis = f"{rate_name.upper()} by {shortened(column, 20)}, in %"
-                    figures.append(draw_bars(bars, axis=axis, lowest=0.0))
-        return figures
-
-    def _bars_of(self, column: str, group: str, rate_name: str) -> list[Bar]:
-        """Return the rate of a group for each system that has it; the first bar has the name."""
-        bars: list[Bar] = []
-        for number, system in enumerate(self.systems):
-            for cell in system.groups:
-                if cell.column != column or cell.group != group or cell.too_few:
-                    continue
-                shown: Rate = getattr(cell, rate_name)
-                if shown.value is not None and shown.interval is not None:
-                    bars.append(
-                        Bar(
-                            name="" if bars else group,
-                            value=100 * shown.value,
-                            interval=shown.interval.times(100),
-                            style=style_of(number),
-                        )
-                    )
-        return bars
-
-    @property
     def years(self) -> list[Row]:
         """The expected errors of a year and their cost."""
         return self._by_system(self._year_of)
@@ -418,26 +375,6 @@ class Tables:
                 if shown.errors < RULE_OF_30:
                     few.append((system.name, shown, rate_name))
         return few
-
-    @property
-    def worst_people(self) -> list[Row]:
-        """The person of each system who is in most of the pairs that decide its FMR."""
-        return self._by_system(self._worst_person_of)
-
-    def _worst_person_of(self, system: System) -> Row:
-        few = system.concentration
-        point = system.point
-        if not few or not point:
-            return {}
-        is_chosen = point.chosen_on == "evaluation"
-        return {
-            "The worst person": text(few.person),
-            "Is in": percent(few.worst_person),
-            "Of": count(few.pairs),
-            "Pairs": "that set the threshold" if is_chosen else "false matches",
-            "People": count(few.people),
-            "Threshold without": score(few.threshold_without),
-        }
 
     @property
     def service(self) -> list[Row]:

@@ -21,7 +21,7 @@ from facematch_comparison.values.model import Concentration, Curve
 from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
-from .rates import Bools, Floats, Ints, Rates, allowed_errors, trials_allowing
+from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
 
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
@@ -135,30 +135,21 @@ def concentration(
     threshold_without = None
     if max_fmr is not None:
         is_other = (people.probe != worst) & (people.reference != worst)
-        scores = _without(table, ~is_other)
-        is_scored = has_enough_scores(table.acquired & is_other, table.scored & is_other)
+        others = table.scored & is_other
+        scores = ScoresByKind(
+            mated=np.sort(table.scores[others & table.mated]),
+            non_mated=np.sort(table.scores[others & ~table.mated]),
+        )
+        is_scored = has_enough_scores(table.acquired & is_other, others)
         if is_scored and len(scores.non_mated):
             allowed = allowed_errors(max_fmr, len(scores.non_mated))
             threshold_without = _lowest(scores, table.rule, allowed)
     return Concentration(
         pairs=len(rows),
-        people=int(np.count_nonzero(counts)),
         worst_person=int(counts[worst]) / len(rows),
         person=table.person(int(people.numbers[worst])),
         threshold_without=threshold_without,
     )
-
-
-def _without(table: Answers, left_out: Bools) -> ScoresByKind:
-    """Return the sorted scores of a table without those of some pairs."""
-    left_out = left_out & table.scored
-    remaining = []
-    for scores, is_kind in zip(table.sorted_scores, (table.mated, ~table.mated), strict=True):
-        removed = np.sort(table.scores[left_out & is_kind])
-        number_among_equals = np.arange(len(removed)) - np.searchsorted(removed, removed)
-        indexes = np.searchsorted(scores, removed) + number_among_equals
-        remaining.append(np.delete(scores, indexes))
-    return ScoresByKind(*remaining)
 
 
 def _lowest(sorted_scores: ScoresByKind, rule: ThresholdRule, allowed: int) -> float | None:

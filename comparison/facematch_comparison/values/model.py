@@ -338,14 +338,12 @@ class Concentration:
     threshold, `pairs` counts the false matches.
 
     Attributes:
-        people: Number of people in these pairs.
         worst_person: Share of these pairs that show the most frequent person.
         person: Name of that person in the score file; None without names.
         threshold_without: The threshold chosen without the pairs of that person, or None.
     """
 
     pairs: int
-    people: int
     worst_person: float
     person: str | None = None
     threshold_without: float | None = None

@@ -292,13 +292,6 @@ def test_a_year_is_told_in_text_and_page(run, run_json, tmp_path):
     assert options["--cost-false-match"] == ["200"]
 
 
-def test_worst_people_stand_beside_each_other_if_a_difference_is_significant(run, scores):
-    scores(GOOD, BAD)
-    assert "worst person" in run(REPORT).stdout
-    scores(GOOD, attrs.evolve(GOOD, name="same"))
-    assert "worst person" not in run(REPORT).stdout
-
-
 @pytest.mark.usefixtures("three")
 def test_curves_are_written_for_each_system_with_scores(run_json, tmp_path):
     _, document = run_json(REPORT)
@@ -371,18 +364,6 @@ def test_gate_accepts_a_mock_only_with_allow_mock(run, scores):
     assert "--allow-mock" in answer.stderr
     assert run(f"{GATE_OF_SCORES} --allow-mock").exit_code == 0
     assert run(f"{GATE_OF_SCORES} --system real").exit_code == 0
-
-
-@pytest.mark.usefixtures("door")
-def test_answers_of_two_models_need_the_model_option(run, tmp_path):
-    frame = GOOD.frame[["pair", "mated", "person_1", "person_2", "score"]]
-    frame = frame.assign(model=["v1"] * (len(frame) - 40) + ["v2"] * 40, error="")
-    frame.to_csv(tmp_path / "good.csv", index=False)
-    command = f"{GATE} --scores good.csv"
-    answer = run(command)
-    assert answer.exit_code == 2
-    assert "--model v1" in answer.stderr
-    assert run(f"{command} --model v1").exit_code == 0
 
 
 @pytest.mark.parametrize("option", ["--wrong", "--answers"])

@@ -282,25 +282,6 @@ def test_digest_and_models_are_on_the_first_page():
     assert "SHA" not in html_of("two").partition("<nav")[0]
 
 
-@pytest.mark.parametrize(
-    ("figure", "groups"),
-    [
-        ("FRR by sex, in %", ["f", "m"]),
-        ("FMR by sex, in %", ["f", "m"]),
-        ("FRR by age, in %", ["18 to 30", "31 to 60"]),
-        ("FMR by age, in %", ["18 to 30", "31 to 60"]),
-    ],
-)
-def test_groups_are_drawn_with_their_intervals_but_small_ones_are_not(figure, groups):
-    drawings = page("full").all("svg")
-    (drawing,) = (each for each in drawings if each.attributes.get("aria-label") == figure)
-    _title, *labels = (text.text() for text in drawing.all("text") if not text.attributes["class"])
-    assert labels == groups
-    classes = [path.attributes["class"] for path in drawing.all("path")]
-    systems = 3
-    assert len([name for name in classes if name.startswith("mark")]) == systems * len(groups)
-
-
 def test_systems_that_are_not_compared_have_no_number_of_errors():
     both = [as_decisions(system_answers([90] * 300, [10] * 600, name)) for name in "ab"]
     (table,) = (
