@@ -153,7 +153,6 @@ def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
 # fmt: off
 START_CREDIT = row("credit.start", Decimal(100), OURS, "The credit starts at USD 100.")
 LIVE_FROM = row("session.live_from", 50, OURS, "A face is live from a score of 50, and an attack never is.")
-UNUSUAL_JSON = fact("webhook.form", OURS, "The JSON of a delivery has a space after each comma and none after a colon, which no usual writer writes: a receiver that verifies re-encoded JSON fails in a test.")
 # fmt: on
 
 

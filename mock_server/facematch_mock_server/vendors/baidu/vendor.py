@@ -256,7 +256,8 @@ class Baidu(PairVendor):
 
     def _look_up_person(self, call: PairCall) -> Upload:
         """Return the register's picture of the person: the first that was sent with the number."""
-        call.claims.cite("person.register")
+        # OURS: person/verify compares with the register's picture of the number. The mock's
+        # register takes the first picture that is sent with a number; it does not look at the name.
         (picture,) = call.pictures.values()
         number = str(call.json_body["id_card_number"])
         register: Collection[bytes] = call.world.records.register
@@ -295,8 +296,9 @@ class Baidu(PairVendor):
         for number, face in enumerate(seen.faces[:most_faces]):
             described = describe_face(call, picture, face, number)
             attributes = describe_attributes(face, call.json_body.get("face_field"))
-            if attributes:
-                call.claims.cite("detect.attributes")
+            # OURS: Of the words in face_field, age and gender are those of the card; beauty,
+            # expression, face_shape, glasses, eye_status, emotion, face_type and quality are
+            # the same for each face. The mock has no others.
             face_list.append({**described, **attributes})
         result = {"face_num": len(face_list), "face_list": face_list}
         return describe_answer(call, SUCCESS, result=result)

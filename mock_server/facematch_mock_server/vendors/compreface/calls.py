@@ -183,7 +183,8 @@ def add_example(call: base.Call) -> Response:
     if len(faces) > 1:
         call.refuse("face.many")
     image_id = call.world.ids.uuid()
-    call.claims.cite("examples.memory")
+    # OURS: Examples stay in memory, until their account goes or is reset; a subject has at most
+    # 1,000, and the oldest goes.
     _examples_of(call).add(subject, image_id, picture)
     return call.answer("examples.added", {"image_id": image_id, "subject": subject})
 

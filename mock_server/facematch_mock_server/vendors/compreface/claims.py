@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, inferred, row, table
+from facematch_mock_server.claims import Origin, Reply, documented, fact, inferred, row, table
 
 #: The project's documentation and source at its last commit, from November 2023 (version 1.2.0).
 
@@ -58,7 +58,6 @@ CLAIMS = table(
     row("verify.answer", Reply(200), DOCS, "result has one entry: source_image_face with its box in pixels, and face_matches with a box and a similarity (0 to 1, five decimals) for each face in the target image, in the order of detection."),
     fact("verify.status", SOURCE, "With status=true each face also has an execution_time, and plugins_versions lists the detector and each plug-in that ran: always the calculator, never landmarks."),
     fact("verify.plugins", PLUGINS, "face_plugins is a comma-separated list of plug-ins: age, gender, landmarks, mask, pose, calculator. Each adds its result to each face (calculator: the embedding); unknown plug-ins are ignored."),
-    fact("verify.made_up", OURS, "Age and gender are the test card's. Other values are made up: the similarity of an additional face in the target image (0.05, unless a test sets smaller_face_score), the probabilities, times and landmarks, no mask, a head that looks straight ahead, and an embedding of 512 zeros."),
     fact("path.slash", SPRING, "A path with a last slash is read like the path without it."),
     row("subjects.added", Reply(201), SOURCE, "A new subject is 201, with its name."),
     row("subjects.exists", _error(400, 43, "Subject already exists"), SOURCE, "A second subject of the same name, whatever its capitals, is refused with 400 and code 43."),
@@ -72,7 +71,6 @@ CLAIMS = table(
     row("examples.added", Reply(201), SOURCE, "An example is 201, with its image_id and the subject that was sent; a subject that does not exist is added."),
     row("examples.no_subject", _error(400, 33, "Required parameter subject is missing"), SOURCE, "An example without a subject in the query is refused with 400 and code 33."),
     row("examples.blank_subject", _error(400, 26, "Subject name is empty; "), SOURCE, "A blank subject is refused with 400 and code 26."),
-    fact("examples.memory", OURS, "Examples stay in memory, until their account goes or is reset; a subject has at most 1,000, and the oldest goes."),
     row("examples.page_size", 20, DOCS, "A page has 20 examples unless size asks for another number."),
     row("examples.list", Reply(200), DOCS, "faces has the image_id and the subject of each example on the page, and page_number, page_size, total_pages and total_elements are beside it."),
     row("examples.unknown", _error(404, 44, "Image {image_id} not found"), SOURCE, "An example that does not exist is 404 and code 44."),

@@ -180,7 +180,10 @@ def describe_faces(
     call: base.Call, faces: Sequence[SeenFace], options: Options
 ) -> list[dict[str, Any]]:
     """Return the faces' boxes, and the results of the plug-ins that were asked for."""
-    call.claims.cite("verify.made_up")
+    # OURS: Age and gender are the test card's. Other values are made up: the similarity of an
+    # additional face in the target image (0.05, unless a test sets smaller_face_score), the
+    # probabilities, times and landmarks, no mask, a head that looks straight ahead, and an
+    # embedding of 512 zeros.
     if options.plugins:
         call.claims.cite("verify.plugins")
     return [_describe_face(face, options.plugins) for face in faces]

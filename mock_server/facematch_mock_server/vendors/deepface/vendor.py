@@ -275,7 +275,8 @@ class Deepface(PairVendor):
             for name, picture in call.pictures.items():
                 if is_spoof(call.check_liveness(picture)):
                     call.refuse("face.spoof", name=name)
-        call.claims.cite("match.made_up")
+        # OURS: The distance is computed from the score of the pictures: 50 is at the threshold. The
+        # confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace.
         score = score_of(call, outcome)
         model, metric = read_model(call)
         threshold = THRESHOLDS[model][METRICS.index(metric)]
@@ -305,7 +306,8 @@ class Deepface(PairVendor):
 def analyze(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
     """Return what was asked of each face of a picture, the smallest first."""
     actions = read_actions(call)
-    call.claims.cite("analyze.made_up")
+    # OURS: Age and gender are the card's; emotion and race are the same for each face, and of a
+    # picture without a face all is made up.
     results = []
     for face in seen.faces[::-1]:
         described = describe_person(face, actions)
@@ -321,7 +323,8 @@ def analyze(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str
 
 def represent(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:
     """Return the faces of a picture with their embeddings."""
-    call.claims.cite("represent.made_up")
+    # OURS: Embeddings and face_confidence are made up; without max_faces, the smallest face is
+    # listed first.
     if not str(read_option(call, "max_faces", "0")).isdecimal():
         call.refuse("max_faces")
     model, _ = read_model(call)

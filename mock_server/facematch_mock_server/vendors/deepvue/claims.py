@@ -68,7 +68,6 @@ CLAIMS = table(
     fact("token.type", AUTHORIZATION, "token_type is bearer."),
     row("token.life_s", 86400, AUTHORIZATION, "A token is valid for 24 hours."),
     fact("token.expiry", AUTHORIZATION, "expiry is an ISO 8601 time, UTC, in whole seconds with Z."),
-    fact("token.many", OURS, "A new token does not invalidate earlier ones; it also has an id (jti), so no two tokens are equal."),
 
     *(
         row(f"rate.{window}.limit", None, OURS, f"There is no limit per {window} until a test sets one, because a test's clock is stopped. Deepvue's plans allow {least} to {most} (Rate limits).")
@@ -78,16 +77,13 @@ CLAIMS = table(
     fact("rate.retry_after", RATE_LIMITS, "A 429 does not contain the time to retry: no header is documented."),
 
     row("body.refused", Reply(422), FRAMEWORK, "All invalid parameters are reported together, with 422."),
-    fact("body.validation", OURS, "The list in a 422 has the format of FastAPI with pydantic 1; Deepvue's is not documented. A malformed form has no fields, so every field is reported as missing."),
     row("body.format", "File type is not supported", OURS, "A file of an unsupported type, judged by its extension (case-insensitive) or by its first bytes, is refused with 422; the message is not documented."),
     row("body.no_base64", "Invalid image", OURS, "image is base64, bare or as a data URI; any other text is refused with 422. Neither the format nor the message is documented."),
 
     fact("answer.code", RESPONSE_FORMAT, "code is the status of the response."),
-    fact("answer.words", OURS, 'The message of a comparison is ours, and so is the format of transaction_id (without dashes, except in version 2); the pages show "string".'),
 
     row("match.answer", Reply(200), MATCH_V1, "A completed comparison returns 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60, compared before rounding."),
-    fact("match.confidence", OURS, "confidence is the similarity of the faces, a whole number; its meaning is not documented, and the sample of version 1 has null."),
     row("face.missing", Reply(422), OURS, "A picture without a face returns 422 in an envelope; Deepvue's response is not documented."),
     row("liveness.answer", Reply(200), LIVENESS_PAGE, "A completed liveness check returns 200."),
     row("liveness.from", 50.0, OURS, "is_live is true from a score of 50, but never for a recognised attack or a face without a score."),

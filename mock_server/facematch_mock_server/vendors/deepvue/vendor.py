@@ -53,7 +53,9 @@ class DeepvueCall(base.NumberedCall):
             {"loc": ["body", name], "msg": message, "type": types.get(message, "value_error")}
             for name, message in problems.items()
         ]
-        self.refuse("body.refused", "body.validation", body={"detail": rows})
+        # OURS: The list in a 422 has the format of FastAPI with pydantic 1; Deepvue's is not
+        # documented. A malformed form has no fields, so every field is reported as missing.
+        self.refuse("body.refused", body={"detail": rows})
 
 
 #: The message of FastAPI with pydantic 1 for a missing field.
@@ -203,7 +205,9 @@ def _issue(call: DeepvueCall) -> Response:
     signature = hmac.digest(ids.secret, signed_text.encode(), "sha256")
     text = f"{signed_text}.{_encode(signature)}"
     call.world.records.add(text, at=call.now, client=str(key.client), expires=expires)
-    call.claims.cite("token.many", "token.type", "token.expiry")
+    # OURS: A new token does not invalidate earlier ones; it also has an id (jti), so no two tokens
+    # are equal.
+    call.claims.cite("token.type", "token.expiry")
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
     return call.answer("token.answer", answer)
@@ -220,7 +224,8 @@ def _encode(data: bytes) -> str:
 def _match(call: DeepvueCall) -> Response:
     score = float(call.outcome.score or 0)
     is_match = score >= call.claims["match.from"]
-    call.claims.cite("match.confidence")
+    # OURS: confidence is the similarity of the faces, a whole number; its meaning is not
+    # documented, and the sample of version 1 has null.
     # A whole number, as in version 2's sample; its scale is not documented. The message is ours.
     data = {"match": is_match, "confidence": int(score + 0.5)}
     return _answer(call, "Face match completed.", data, at=int(call.now.timestamp() * 1000))
@@ -242,7 +247,9 @@ def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | 
     if not call.charge(price, service=service, request_id=call.request_id):
         # A concurrent call used up the credit.
         call.refuse("credit.refused")
-    call.claims.cite("answer.words", "answer.code")
+    # OURS: The message of a comparison is ours, and so is the format of transaction_id (without
+    # dashes, except in version 2); the pages show "string".
+    call.claims.cite("answer.code")
     body: dict[str, Any] = {"code": 200}
     if not path.startswith("/v2/"):
         body["timestamp"] = at

@@ -36,8 +36,6 @@ class Risk:
     type: str
     short: str
     long: str
-    #: Whether any part is our invention and appears in no document.
-    is_invented: bool = False
     #: The workflow setting whose action decides on the risk in a hosted session; empty if `type` does.
     action_setting: str = ""
 
@@ -47,18 +45,18 @@ class Risk:
 # fmt: off
 RISKS: Mapping[str, Risk] = {
     "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),
-    "NO_REFERENCE_IMAGE": Risk("error", "No reference image", "A reference image or face image for facial comparison is missing, preventing the system from completing the face matching process.", is_invented=True),
-    "NO_FACE_DETECTED": Risk("error", "No face detected", "No face was detected in a picture.", is_invented=True),
+    "NO_REFERENCE_IMAGE": Risk("error", "No reference image", "A reference image or face image for facial comparison is missing, preventing the system from completing the face matching process."),  # OURS: some of the words
+    "NO_FACE_DETECTED": Risk("error", "No face detected", "No face was detected in a picture."),  # OURS: some of the words
     "LOW_LIVENESS_SCORE": Risk("error", "Low liveness score", "The liveness check resulted in a low score, indicating potential use of non-live facial representations or poor-quality biometric data."),
     "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack", "The system detected a potential attempt to bypass the liveness check."),
     "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist", "The system identified a face in the blocklist, which means the face is not allowed to be verified."),
-    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist.", is_invented=True),
+    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist."),  # OURS: some of the words
     "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation.", action_setting="face_liveness_possible_duplicated_face_action"),
-    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", is_invented=True, action_setting="face_liveness_possible_duplicated_face_action"),
-    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the face is low.", is_invented=True),
-    "LOW_FACE_LUMINANCE": Risk("information", "Low face luminance", "The face is too dark.", is_invented=True),
-    "HIGH_FACE_LUMINANCE": Risk("information", "High face luminance", "The face is too bright.", is_invented=True),
-    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", is_invented=True, action_setting="face_liveness_multiple_faces_action"),
+    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", action_setting="face_liveness_possible_duplicated_face_action"),  # OURS: some of the words
+    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the face is low."),  # OURS: some of the words
+    "LOW_FACE_LUMINANCE": Risk("information", "Low face luminance", "The face is too dark."),  # OURS: some of the words
+    "HIGH_FACE_LUMINANCE": Risk("information", "High face luminance", "The face is too bright."),  # OURS: some of the words
+    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", action_setting="face_liveness_multiple_faces_action"),  # OURS: some of the words
 }
 # fmt: on
 
@@ -70,7 +68,7 @@ def warnings(
     reports = []
     for name in risks:
         risk = RISKS[name]
-        claims.cite("warning.risks", "warning.keys", *["warning.words"] * risk.is_invented)
+        claims.cite("warning.risks", "warning.keys")
         reports.append(
             {
                 "risk": name,
@@ -104,7 +102,7 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
         score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
-        elif not _passes(claims, "match", outcome, score, values):
+        elif not _passes(claims, "match", score, values):
             status = DECLINED
             risks = ["LOW_FACE_MATCH_SIMILARITY"]
     rotate = values["rotate_image"]
@@ -128,9 +126,8 @@ def judge_liveness(
     if outcome.probe.faces:
         quality = outcome.quality
         luminance = outcome.luminance
-        if outcome.score is None:
-            claims.cite("liveness.null_score")
-        else:
+        # OURS: A missing score is treated as 0, as in age estimation: LOW_LIVENESS_SCORE.
+        if outcome.score is not None:
             claims.cite("score.type")
             score = round(float(outcome.score), 2)
         data = _describe_known_face(claims, outcome)
@@ -187,7 +184,7 @@ def _list_liveness_risks(
 ) -> list[str]:
     """Return the risks of a picture with a face, without those of a known face."""
     risks = []
-    if score is None or not _passes(claims, "liveness", outcome, score, values):
+    if score is None or not _passes(claims, "liveness", score, values):
         risks.append("LOW_LIVENESS_SCORE")
     if outcome.attack:
         risks.append("LIVENESS_FACE_ATTACK")
@@ -245,13 +242,10 @@ def _picture_with_face(box: Iterable[int]) -> SeenPicture:
     return SeenPicture(faces=(SeenFace(box=(left, top, right, bottom)),))
 
 
-def _passes(
-    claims: CitedClaims, name: str, outcome: Any, score: float, values: Mapping[str, Any]
-) -> bool:
+def _passes(claims: CitedClaims, name: str, score: float, values: Mapping[str, Any]) -> bool:
     """Return whether a score, rounded as in the response, is above the call's threshold."""
     threshold = values[_THRESHOLD.format(name)]
-    if outcome.score != score:
-        claims.cite("score.compared")
+    # OURS: A score is rounded before it is compared, so that status and score agree.
     claims.cite(f"{name}.boundary")
     return bool(score > threshold)
 
@@ -262,8 +256,7 @@ def _describe(
     """Return the faces in one picture, and its angle if the call requested rotation."""
     if not seen_picture.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
-    if len(seen_picture.faces) > 1:
-        claims.cite("entity.largest_first")
+    # OURS: The largest face is reported first; the order of faces is not documented.
     claims.cite("entity.keys")
     return _describe_faces(seen_picture, rotate)
 

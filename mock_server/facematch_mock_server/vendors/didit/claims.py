@@ -81,7 +81,6 @@ _BAD_IMAGE = Reply(400, {"error": "Invalid user image format."})
 # fmt: off
 CLAIMS = table(
     "didit",
-    fact("order.credit", OURS, "Credit is checked after the fields; the order is not documented."),
 
     row("auth.words.403", _NO_PERMISSION, OPENAPI, "A key refused with 403 gets the same message for any reason, including missing permission."),
     row("auth.words.session", Reply(403, {"detail": "Authentication credentials were not provided or are invalid."}), OPENAPI, "A key refused with 403 for a decision, a deletion or a status update gets a message of its own."),
@@ -115,7 +114,6 @@ CLAIMS = table(
     row("path.healthcheck", Reply(200, {"status": "ok", "timestamp": "{timestamp}"}), COMMUNITY_CLIENT, "The health check needs no key; it returns status, and the time in milliseconds with Z."),
     row("form.refused", Reply(400, {"detail": "Multipart form parse error - {problem}"}), FRAMEWORK, "A malformed form returns 400 with the framework's message; the reason in it is ours."),
     row("json.refused", Reply(400, {"detail": "JSON parse error - {problem}"}), FRAMEWORK, "A body that is not JSON returns 400 with the parser's reason; an empty body is read as an empty object."),
-    fact("json.deep", OURS, "JSON that is nested too deeply for Python is refused."),
     row("given.object", Reply(400, {"non_field_errors": ["Invalid data. Expected a dictionary, but got {kind}."]}), FRAMEWORK, "A body that is not an object is refused with 400."),
     row("given.nothing", Reply(400, {"non_field_errors": ["No data provided"]}), FRAMEWORK, "A body that is null is refused with 400."),
 
@@ -124,16 +122,12 @@ CLAIMS = table(
     row("text.longest", 10000, OURS, "A text, including vendor_data, has at most 10,000 characters; no limit is documented."),
     row("metadata.longest", 50000, OURS, "metadata has at most 50,000 characters; no limit is documented."),
     row("metadata.bad", "Metadata must be a JSON object.", OURS, "Metadata that is not a JSON object is refused with a message that is documented for a management endpoint only."),
-    fact("answer.empty", OURS, "Empty vendor_data and empty metadata are echoed as null."),
     fact("answer.echo", MATCH_REFERENCE, "vendor_data and metadata are echoed, or null if they were not sent."),
     fact("answer.created_at", MATCH_REFERENCE, "created_at is the time of the response, UTC, with microseconds and +00:00."),
     fact("warning.keys", OPENAPI, "A warning has six keys, all present: risk, feature, additional_data, log_type, short_description, long_description."),
     fact("warning.risks", OPENAPI, "The risks of a match are LOW_FACE_MATCH_SIMILARITY and the risk of a picture without a face; the risks of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE, LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST, POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE."),
-    fact("warning.words", OURS, "Some descriptions of warnings are ours, because Didit's are not documented."),
     fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race; race is always null."),
-    fact("entity.largest_first", OURS, "The largest face is reported first; the order of faces is not documented."),
     fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved is not rounded."),
-    fact("score.compared", OURS, "A score is rounded before it is compared, so that status and score agree."),
 
     row("match.answer", Reply(200), MATCH_REFERENCE, "A completed comparison returns 200."),
     row("match.no_pair", Reply(200), OBSERVED_SKILLS, "A comparison without a pair of faces also returns 200, even for pictures of one pixel."),
@@ -143,12 +137,10 @@ CLAIMS = table(
     fact("match.no_pair_score", OPENAPI, "Without a pair of faces the score is null in a saved call, and 0 in a call that is not saved."),
     fact("match.no_face_risk", OPENAPI, "If either picture has no face, NO_REFERENCE_IMAGE is the only risk."),
     row("match.faceless", 0, OURS, "For a picture without a face, entities is empty and the angle is 0."),
-    fact("match.undecodable", OURS, "A file that is not a picture is treated as a picture without a face: NO_REFERENCE_IMAGE."),
     row("match.sandbox", {"score": 95.0, "boxes": [[200, 140, 600, 680], [60, 70, 300, 390]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
     row("liveness.answer", Reply(200), OPENAPI, "A completed check returns 200."),
     fact("liveness.boundary", OPENAPI, "A score at or below the threshold is declined."),
-    fact("liveness.null_score", OURS, "A missing score is treated as 0, as in age estimation: LOW_LIVENESS_SCORE."),
     row("liveness.faceless", None, OURS, "For a picture without a face, entities is empty and the angle is null; the documents do not state when the angle is null."),
     row("liveness.undecodable", _BAD_IMAGE, OPENAPI, "A file that is not a picture returns 400."),
     row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "A hit requested by a test refers to a fixed session, which cannot be read."),
@@ -163,10 +155,8 @@ CLAIMS = table(
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
 
     fact("page.events", WEB_SDK, "In a frame, the page sends didit:ready and didit:started when it is opened, didit:verification_submitted after an attempt, didit:completed with Approved, Declined or Pending at the end, and didit:cancelled when the person leaves; each has the session's id."),
-    fact("page.order", OURS, "In a frame, didit:step_started comes last when the page is opened, and didit:status_updated, with the session's status, before didit:completed. All steps are the face's. Pending is In Review. An expired session sends nothing, and the page does not go to the callback."),
     row("start.answer", Reply(201), OPENAPI, "A start returns 201 with the session's token and the URL of its page, also for an unfinished session that is returned again. The URL points to the mock, and contains the account, language and token."),
     row("start.workflow", Reply(400, {"workflow_id": "Invalid workflow_id."}), OPENAPI, "An unknown workflow returns 400, with a string instead of an array."),
-    fact("start.any_workflow", OURS, "Until a test publishes a workflow, every UUID is a valid workflow of version 1: biometric for a start with a portrait, and kyc for one without."),
     row("start.blocked", Reply(400, {"vendor_data": "This user or business has been blocked and cannot create new verification sessions."}), OPENAPI, "A start for a blocked user is refused with 400."),
     fact("start.reused", OPENAPI, "An unfinished session with the same vendor_data and the newest version of the workflow is returned again, with callback and metadata from the new request. That omitting one of these clears it, and that language and portrait are unchanged, is our choice."),
     row("start.bad_callback", "Enter a valid URL.", OURS, "A callback without a scheme, or with one that a browser executes (javascript, data, blob, file, vbscript), returns 400; the schemes that Didit accepts are not documented."),
@@ -181,7 +171,6 @@ CLAIMS = table(
     row("arm.started", Reply(400, ["Scenario can only be armed before the verification starts."]), OPENAPI, "Arming a session that has begun returns 400 with a bare array."),
     row("arm.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "The token of another session, or a session of a live application, returns 404."),
     row("arm.catalogue", Reply(200), OURS, "The catalogue returns 200 with the slugs listed on the page; its other fields are not documented."),
-    fact("session.charged", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented."),
     row("credit.price.session", Decimal("0.10"), SELFIE_PRICE, "A session without a document costs USD 0.10; a setting changes it."),
     row("credit.price.document", Decimal("0.33"), DOCUMENT_PRICE, "A session with a document costs USD 0.33; a setting changes it."),
     row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time."),
@@ -190,8 +179,6 @@ CLAIMS = table(
     row("session.out_of_reach", Reply(404, {"detail": "Session not found."}), OPENAPI, "A known session that the key cannot access returns 404 with another message. That a key cannot access sessions of the other application, live or sandbox, is our choice."),
 
     row("decision.answer", Reply(200), OPENAPI, "A readable session returns 200."),
-    fact("decision.saved", OURS, "The decision of a saved call is not documented. Fields of hosted sessions are null; matches, events and reviews of activity are empty. The text of node_id is ours, and so is age_estimation, the age of the largest face."),
-    fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. A card for review causes a review."),
     fact("workflow.settings", WORKFLOWS, "A workflow's settings decide its checks: a score or a quality at or below the review threshold makes it In Review with a warning, at or below the decline threshold Declined with an error; an action makes it NO_ACTION (information), REVIEW (warning) or DECLINE (error). Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50 by default; the other defaults are ours."),
     row("decision.hidden_field", None, OURS, "A field of a document that neither a test has set nor the card's person has is null, as if the workflow hid it."),
     fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set, else made-up ones of the card's person (ours)."),
@@ -199,8 +186,6 @@ CLAIMS = table(
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "With empty_blocks=list, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
     fact("decision.features", OPENAPI, "features is an array of strings, also with include=events, because the session has the type API."),
-    fact("decision.include_other", OURS, "An include other than events is ignored; Didit's behaviour is not documented."),
-    fact("review.comment", OURS, "A review without a comment has an empty string, because the documented type is a string."),
 
     row("media.ttl_s", 3600, OPENAPI, "The URL of a picture is valid for 3,600 seconds."),
     row("media.picture", Reply(200), OURS, "The mock itself serves a picture as it was sent, at a signed URL, with headers that forbid caching."),
@@ -212,12 +197,9 @@ CLAIMS = table(
 
     row("list.answer", Reply(200), OPENAPI, "A list of sessions returns 200, with the newest first."),
     row("list.refused", Reply(400), OPENAPI, "Invalid filters are reported by name, with 400."),
-    fact("list.sandbox", OURS, "A list contains the sessions of the key's application; a sandbox key has only hosted sessions, because its calls leave none."),
-    fact("list.saved", OURS, "The row of a saved call is not documented. Unknown personal details are null, and additional_details contains the score (0-100), if any, by the name of the service."),
     fact("page.size", OPENAPI, "A page has 50 rows; limit and offset select pages."),
 
     row("delete.answer", Reply(200), DELETION, "Since August 2026 a deletion returns 200 with a body."),
-    fact("delete.faces", OURS, "The face of a liveness check is deleted; other sessions have none. A face can be retained only for a hosted session with vendor_data; the response then contains the id of a template, which nothing uses. The mock has no businesses with child verifications."),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update returns 200 with the id of the session."),
     row("simulate.answer", Reply(200, {"session_id": "{session_id}"}), SANDBOX_CLIENT, "In a sandbox, POST /v3/session/{id}/simulate/ with new_status and a comment sets the status of a session, whatever it was. The body of the answer, the webhook, and that a live key is taken are our choice."),
@@ -226,7 +208,6 @@ CLAIMS = table(
     row("update.resubmitted", Reply(501, {"mock": "This mock does not imitate a resubmission: control.sessions.decide sets the status Resubmitted."}), OURS, "A resubmission is refused with the mock's own message; a test sets the status Resubmitted with control.sessions.decide."),
 
     fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
-    fact("webhook.saved", OURS, "created_at is the body's timestamp, also in a resend. For a standalone call workflow_id and workflow_version are null, and resubmit_info is empty."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", range(200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
     fact("webhook.retry.server_error", WEBHOOK_GUIDE, "A delivery that gets a 5xx is retried."),

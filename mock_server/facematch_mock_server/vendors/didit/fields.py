@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from facematch_core.base.nesting import TooDeep, load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Form, Upload, media_type
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call
@@ -184,10 +184,8 @@ def text(claims: CitedClaims, value: object) -> str:
 
 def vendor_data(claims: CitedClaims, value: object) -> str | None:
     """Read the caller's own data; return None for an empty string."""
-    own_data = text(claims, value)
-    if not own_data:
-        claims.cite("answer.empty")
-    return own_data or None
+    # OURS: Empty vendor_data and empty metadata are echoed as null.
+    return text(claims, value) or None
 
 
 def check_text(claims: CitedClaims, text_sent: str, *field_errors: str) -> str:
@@ -228,7 +226,6 @@ def email(claims: CitedClaims, value: object) -> str:
 def metadata(claims: CitedClaims, value: Any) -> dict[str, Any] | None:
     """Read a JSON object (in a form, as a string); return None for an empty string."""
     if value == "":
-        claims.cite("answer.empty")
         return None
     document = None
     if not isinstance(value, Upload):
@@ -251,8 +248,7 @@ def read_json(call: Call) -> Any:
     try:
         return _load_json(request.body.decode())
     except ValueError as error:
-        if isinstance(error, TooDeep):
-            call.claims.cite("json.deep")
+        # OURS: JSON that is nested too deeply for Python is refused, too.
         call.refuse("json.refused", problem=error)
 
 

@@ -54,7 +54,9 @@ def compose(
 ) -> SignedPayload:
     session = delivery.session
     secret = destination.secret
-    claims.cite("webhook.saved", "webhook.v2")
+    # OURS: created_at is the body's timestamp, also in a resend. For a standalone call workflow_id
+    # and workflow_version are null, and resubmit_info is empty.
+    claims.cite("webhook.v2")
     document = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,

@@ -124,14 +124,17 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
     claims.cite("run.link")
     output = None
     if session.result:
-        claims.cite("run.output", "run.reports", "run.made_up", "run.judged")
+        # OURS: A run is approved if both reports are clear, in review if a test set a review, and
+        # otherwise declined. A picture without a face is consider in face_detected.
+        claims.cite("run.output", "run.reports")
         claims.cite("session.match_from", "session.live_from", "session.attempts")
-        claims.cite("session.charged", "credit.price")
+        # OURS: A live run is charged when it is finished: at which moment is not documented.
+        claims.cite("credit.price")
         document = session.result[DOCUMENT_OUTPUT]
         properties = document_properties(hosted.document_values(session))
         output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
-    if session.status == ABANDONED:
-        claims.cite("run.expired")
+    # OURS: A run whose link has expired is abandoned: Onfido does not document what happens.
+    # Without expires_at, a link does not expire.
     error = None
     if session.status == ERROR:
         claims.cite("run.error")

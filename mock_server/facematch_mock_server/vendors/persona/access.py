@@ -59,7 +59,9 @@ class PersonaCall(Call):
         session_id = self.path_value
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
-            self.refuse("inquiry.unknown", "auth.environment")
+            # OURS: A key sees the inquiries of its own environment alone; another one is unknown to
+            # it.
+            self.refuse("inquiry.unknown")
         return expire_if_due(self.world, session)
 
     def answer(
@@ -134,7 +136,9 @@ def check_key(call: PersonaCall) -> None:
     if not call.authenticate(token):
         call.refuse("auth.wrong")
     ids = call.world.ids
-    call.claims.cite("auth.ids", "version.any")
+    # OURS: The header Persona-Version refuses nothing, because the refusal of an unknown version is
+    # not documented; all answers have the form of 2025-12-08.
+    call.claims.cite("auth.ids")
     call.headers = (
         ("Request-Id", new_id("req", ids.uuid())),
         ("Persona-Environment-Id", f"env_{call.environment}"),

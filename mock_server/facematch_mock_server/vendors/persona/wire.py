@@ -479,7 +479,12 @@ def show_inquiry_document(session: Session, *, with_verifications: bool) -> dict
 def cite_verifications(claims: CitedClaims, session: Session) -> None:
     """Cite the claims behind an inquiry's verifications, if it has some."""
     if inquiry_of(session).verifications:
-        claims.cite("verification.made", "session.attempts", "verification.checks")
+        # OURS: A check of the person makes a government ID verification and a selfie verification;
+        # a failed attempt makes a failed selfie. The newest is last.
+        claims.cite("session.attempts", "verification.checks")
         claims.cite("verification.not_required")
         claims.cite("verification.liveness", "session.match_from", "session.live_from")
-        claims.cite("verification.scores", "verification.document", "verification.pictures")
+        # OURS: A government ID has the values that a test sets, else the made-up ones of the card's
+        # person; of another picture they are null. A full name is split at its last space. It fails
+        # if its picture shows no face.
+        claims.cite("verification.scores", "verification.pictures")

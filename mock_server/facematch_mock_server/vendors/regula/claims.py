@@ -33,8 +33,6 @@ CLAIMS = table(
     row("detect.answer", Reply(200), OPENAPI, "results.detections has the landmarks and the roi of each face; with onlyCentralFace of one."),
     row("detect.missing", _detect_error(1), SDK, "An empty picture has the code 1; that a missing one has it, too, is our choice, and so is the rest of the answer."),
     row("detect.unreadable", _detect_error(203), SDK, "Parameters that cannot be read have the code 203, and Regula's client reads results as an object; that the status is 200, and that a picture that is not base64 has this code, is our choice."),
-    fact("detect.made_up", OURS, "Of detect the mock has neither quality, attributes nor crops. That a picture without a face has the code 2, and that the smallest face is first, is ours."),
-    fact("match.made_up", OURS, "Faces are listed the smallest first, because no order is documented. Landmarks, angles and the score are made up, and so is the similarity of a pair with a smaller face (0.05, unless a test sets smaller_face_score)."),
     fact("face.central", OPENAPI, "Without detectAll, only the most central face is found; that the mock takes the largest is our choice."),
     fact("face.empty", OPENAPI, "A picture without a face has the status 2, and no pair in results; that the code of the answer is then 2, too, is our choice."),
     fact("picture.undecodable", SDK, "A picture that cannot be decoded has the status 6; that the answer is a 200 whose code is 6, too, is our choice."),

@@ -123,7 +123,9 @@ class Regula(PairVendor):
 
         Only the pair of the largest faces of two pictures has the score of the pictures.
         """
-        call.claims.cite("match.made_up")
+        # OURS: Faces are listed the smallest first, because no order is documented. Landmarks,
+        # angles and the score are made up, and so is the similarity of a pair with a smaller face
+        # (0.05, unless a test sets smaller_face_score).
         code = _OK
         detections = []
         found = []
@@ -160,7 +162,8 @@ class Regula(PairVendor):
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
-        call.claims.cite("detect.made_up")
+        # OURS: Of detect the mock has neither quality, attributes nor crops. That a picture without
+        # a face has the code 2, and that the smallest face is first, is ours.
         faces = seen.faces[::-1]
         options = call.json_body.get("processParam")
         if isinstance(options, dict) and options.get("onlyCentralFace"):

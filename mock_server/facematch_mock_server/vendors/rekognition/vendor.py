@@ -57,7 +57,8 @@ def perform(call: RekognitionCall) -> Response:
     """Perform the operation that X-Amz-Target names."""
     answer = _OPERATIONS.get(operation_of(call.request))
     if answer is None:
-        call.claims.cite("operation.others")
+        # OURS: Operations other than CompareFaces, DetectFaces, CreateFaceLivenessSession and
+        # GetFaceLivenessSessionResults are not supported and are treated as unknown.
         call.hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
         call.refuse("operation.unknown")
     for scope, refused in _LIMITS.items():

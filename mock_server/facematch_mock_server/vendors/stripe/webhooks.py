@@ -45,7 +45,7 @@ def compose(
 ) -> SignedPayload:
     """Return an event, signed with each secret of its endpoint."""
     claims.cite("webhook.event", "webhook.signature", "webhook.rolled", "webhook.time")
-    claims.cite("webhook.decoy", "webhook.events", "webhook.form", "webhook.request")
+    claims.cite("webhook.decoy", "webhook.events", "webhook.request")
     happened_at = delivery.created_at
     redacted_at = identity_of(delivery.session).redacted_at
     if delivery.event == REDACTED and redacted_at is not None:

@@ -110,7 +110,9 @@ _ROUTES = (
 class Sumsub(base.MockVendor):
     """The mock of Sumsub in one world. Thread-safe."""
 
-    refusal_facts = ("error.body", "error.description")
+    # OURS: Of the descriptions, only those of a wrong signature, of an unknown or a second
+    # applicant, of a wrong id and of the sandbox's call are known; the others are ours.
+    refusal_facts = ("error.body",)
     common_prefix = "/resources/"
     extra_prefixes = ("/resources/",)
     call = SumsubCall

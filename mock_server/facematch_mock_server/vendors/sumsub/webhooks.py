@@ -45,7 +45,7 @@ def compose(
     """Build a delivery, and sign its body with the destination's secret."""
     session = delivery.session
     hosted = hosted_of(session)
-    claims.cite("webhook.fields", "webhook.form", "webhook.event_id")
+    claims.cite("webhook.fields", "webhook.event_id")
     review = show_review(session)
     created_at = delivery.created_at
     document: dict[str, Any] = {

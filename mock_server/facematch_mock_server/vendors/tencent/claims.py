@@ -53,7 +53,6 @@ def _error(code: str, message: str) -> Reply:
 CLAIMS = table(
     "tencent",
     fact("error.status", CLIENT, "Every refusal is a 200 with an Error. The vendor's client finds it only if the Content-Type is exactly application/json or text/plain."),
-    fact("error.message", OURS, "The codes are documented. Of the messages, only that of SignatureFailure is; the others are ours."),
     row("request.max_bytes", 10 * 1024 * 1024, REQUEST, "A request signed by TC3-HMAC-SHA256 has at most 10 MB."),
     row("request.too_large", _error("InvalidParameter", "The request is larger than 10 MB."), OURS, "The code for a request above the limit was not found."),
     row("action.unknown", _error("InvalidAction", "The API does not exist."), CODES, "An unknown X-TC-Action is InvalidAction; so are, in the mock, a missing one and any other path (ours)."),
@@ -61,11 +60,9 @@ CLAIMS = table(
     row("key.missing", _error("AuthFailure.InvalidAuthorization", "The Authorization header is missing."), OURS, "The code for a missing header was not found."),
     row("key.malformed", _error("AuthFailure.InvalidAuthorization", "Authorization in the request header is invalid."), CODES, "A header of another form, or for another service or day than those of the request, is InvalidAuthorization."),
     row("key.late", _error("AuthFailure.SignatureExpire", "Signature expired. Timestamp and server time cannot differ by more than five minutes."), CODES, "An X-TC-Timestamp more than five minutes away is SignatureExpire."),
-    fact("key.clock", OURS, "A timestamp is current by the machine's clock or by the mock's."),
     row("key.unknown", _error("AuthFailure.SecretIdNotFound", "Key does not exist."), CODES, "An unknown SecretId is SecretIdNotFound."),
     row("key.wrong", _error("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct."), CODES, "Any other signature than the SecretKey's is SignatureFailure. It covers the headers that it names, in lower case, and the body, or UNSIGNED-PAYLOAD in place of the body."),
     row("key.expired", _error("AuthFailure.TokenFailure", "Token error."), CODES, "An expired key is TokenFailure: only a temporary key expires."),
-    fact("key.token", OURS, "Any X-TC-Token is accepted: the mock's keys have none."),
     row("key.denied", _error("AuthFailure.UnauthorizedOperation", "The request is not authorized."), CODES, "A key without permission is UnauthorizedOperation."),
     row("region.missing", _error("MissingParameter", "X-TC-Region is missing."), REGION, "DetectLiveFaceAccurate requires a region; the code for a missing one is ours."),
     row("region.unknown", _error("UnsupportedRegion", "API does not support the requested region."), REGION, "DetectLiveFaceAccurate has seven regions; any other is UnsupportedRegion. For CompareFace no list was found, and the mock takes any."),
@@ -91,7 +88,6 @@ CLAIMS = table(
     row("face.none", _error("InvalidParameterValue.NoFaceInPhoto", "There is no face in the picture."), SDK, "A picture without a face is NoFaceInPhoto, which does not name the picture."),
     fact("face.turned", SDK, "NeedRotateDetection 1 finds faces in turned pictures, too."),
     row("face.small", _error("FailedOperation.FaceSizeTooSmall", "The face is smaller than MinFaceSize."), SDK, "DetectFace ignores faces whose box is narrower or lower than MinFaceSize, 34 pixels by default; if none is left, it is FaceSizeTooSmall."),
-    fact("face.strategy", OURS, "Of several faces, FaceMatchingStrategy 1 takes the largest, and 0, the default, the one of the highest confidence, which is another one in the mock."),
     START_CREDIT,
     row("credit.price", Decimal(0), PRICES, "Calls are billed one by one. The price list was not read: an answer with a score counts as one charge of 0. Whether a refusal is charged is not documented; in the mock it is not."),
     row("credit.empty", _error("ResourceUnavailable.InArrears", "The account is in arrears."), SDK, "An account in arrears is InArrears; the mock's is when its credit has ended."),
@@ -126,6 +122,5 @@ CLAIMS = table(
     row("search.persons", Reply(200), SDK, "SearchPersons returns persons whose score is FaceMatchThreshold or above; FaceId has no meaning there. Tencent merges the faces of a person; in the mock, the most alike counts (ours)."),
     row("verify.match_from", 60, SDK, "IsMatch of VerifyFace is by the threshold 60; that a score of 60 is a match, and that VerifyPerson has the same one, is ours."),
     row("verify.answer", Reply(200), SDK, "VerifyFace has the Score of the most alike face of the person, and so has VerifyPerson in the mock (ours)."),
-    fact("detect.attributes", OURS, "Gender and Age are the card's, Score, Sharpness and Brightness its quality and luminance. All else of FaceAttributesInfo and FaceQualityInfo is the same for each face. FaceQualityInfo is null unless NeedQualityDetection is 1."),
 )
 # fmt: on

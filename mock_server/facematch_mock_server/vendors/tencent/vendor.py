@@ -73,7 +73,9 @@ class Tencent(ActionPairVendor):
     """The mock of Tencent Cloud IAI in one world. Thread-safe."""
 
     # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
-    refusal_facts = ("error.status", "error.message")
+    # OURS: The codes are documented. Of the messages, only that of SignatureFailure is; the others
+    # are ours.
+    refusal_facts = ("error.status",)
     action_header = "x-tc-action"
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
     key = SigningKey()
@@ -170,10 +172,11 @@ class Tencent(ActionPairVendor):
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         score = outcome.score
-        if max(len(outcome.probe.faces), len(outcome.reference.faces)) > 1:
-            call.claims.cite("face.strategy")
-            if call.json_body.get("FaceMatchingStrategy", 0) != 1:
-                score = outcome.smaller_face_score
+        has_several_faces = max(len(outcome.probe.faces), len(outcome.reference.faces)) > 1
+        # OURS: Of several faces, FaceMatchingStrategy 1 takes the largest, and 0, the default, the
+        # one of the highest confidence, which is another one in the mock.
+        if has_several_faces and call.json_body.get("FaceMatchingStrategy", 0) != 1:
+            score = outcome.smaller_face_score
         return _answer(call, Score=score)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
@@ -196,7 +199,9 @@ class Tencent(ActionPairVendor):
                     "FaceQualityInfo": describe_quality(call, picture),
                 }
             )
-        call.claims.cite("detect.attributes")
+        # OURS: Gender and Age are the card's, Score, Sharpness and Brightness its quality and
+        # luminance. All else of FaceAttributesInfo and FaceQualityInfo is the same for each face.
+        # FaceQualityInfo is null unless NeedQualityDetection is 1.
         return _answer(call, ImageWidth=width, ImageHeight=height, FaceInfos=face_infos)
 
 

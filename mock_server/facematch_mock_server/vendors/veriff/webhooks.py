@@ -73,7 +73,7 @@ def compose(
     claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Build and sign a delivery."""
-    claims.cite("webhook.signed", "webhook.form")
+    claims.cite("webhook.signed")
     session = delivery.session
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")

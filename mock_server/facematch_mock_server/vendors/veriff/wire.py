@@ -105,7 +105,10 @@ def _decided_at(session: Session) -> str:
 def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the body of a decision, which is also that of its webhook."""
     claims.cite("judge.codes", "judge.reasons", "session.match_from", "session.live_from")
-    claims.cite("match.review", "session.attempts", "decision.made_up")
+    # OURS: technicalData.ip is 127.0.0.1. A document is a PASSPORT with the values that a test
+    # sets, else with the made-up ones of the card's person; of another picture they are null. A
+    # full name that a test sets is split at its last space.
+    claims.cite("match.review", "session.attempts")
     claims.cite("charge.when", "credit.price", "credit.start")
     hosted = hosted_of(session)
     reason_code = None

@@ -66,8 +66,8 @@ ORDER = [
     ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
     ((didit.liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
     ((BROKE, NO_FIELDS), 400, "fields.refused"),
-    ((BROKE, match_request()), 403, "order.credit"),
-    ((BROKE, didit.liveness_request(b"?")), 403, "order.credit"),
+    ((BROKE, match_request()), 403, "credit.refused"),
+    ((BROKE, didit.liveness_request(b"?")), 403, "credit.refused"),
     ((didit.liveness_request(b"?"),), 400, "liveness.undecodable"),
 ]
 

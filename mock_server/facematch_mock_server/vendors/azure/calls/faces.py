@@ -80,8 +80,8 @@ def detect(call: NumberedCall) -> Response:
     detected = call.detect_faces(picture)
     if not detected.decodes:
         call.refuse("image.unreadable")
-    if detected.faces and (query["returnFaceAttributes"] or query["returnFaceLandmarks"]):
-        call.claims.cite("detect.made_up")
+    # OURS: Landmarks are derived from the rectangle, and every face has the same attributes: it
+    # looks straight ahead, wears no glasses, mask or accessories, and has high quality.
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     rows = []
     for index, face in enumerate(detected.faces[:_MAX_FACES]):
@@ -139,8 +139,10 @@ def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
         call.refuse("verify.models")
     score = _compare_faces(call, face1, face2)
     if score is None:
-        call.refuse("verify.unknown", "verify.unscored")
-    call.claims.cite("verify.digits")
+        # OURS: If a test sets an outcome without a score, the comparison is refused like an unknown
+        # face.
+        call.refuse("verify.unknown")
+    # OURS: A confidence has five decimals.
     return answer_verify(call, as_fraction(score))
 
 
@@ -170,7 +172,6 @@ def find_similar(call: NumberedCall) -> Response:
         confidence = as_fraction(_compare_faces(call, face, other) or 0.0)
         if mode == "matchFace" or confidence >= _IDENTICAL_FROM:
             similar.append({"faceId": face_id, "confidence": confidence})
-    call.claims.cite("verify.digits")
     similar.sort(key=lambda each: each["confidence"], reverse=True)
     return charge(call, "similar.answer", similar[:most])
 
@@ -178,11 +179,11 @@ def find_similar(call: NumberedCall) -> Response:
 def _compare_faces(call: NumberedCall, face1: DetectedFace, face2: DetectedFace) -> float | None:
     """Return the score of two faces, 0-100; None if there is none."""
     if face1 is face2:
-        call.claims.cite("verify.others")
+        # OURS: A face compared with itself has a confidence of 1; a face that is not the largest in
+        # its picture has 0.05 with any other, unless a test sets smaller_face_score.
         return 100.0
     compared = call.compare(picture_of(call, face1), picture_of(call, face2))
     if face1.index or face2.index:
-        call.claims.cite("verify.others")
         # The score of a face that is not the largest in its picture is our choice.
         return compared.smaller_face_score
     return compared.score
@@ -196,7 +197,9 @@ def picture_of(call: NumberedCall, face: DetectedFace) -> Upload:
 
 def charge(call: NumberedCall, claim: str, body: object = None, headers: Headers = ()) -> Response:
     """Return a response without a refusal, which is one transaction."""
-    call.claims.cite("charge")
+    # OURS: Each response without an error is one transaction, and one ledger entry with the amount
+    # 0. Microsoft does not document the price of a transaction, or whether a rejected one is
+    # charged.
     operation, _, _ = claim.partition(".")
     call.charge(Decimal(0), service=operation.upper(), request_id=call.request_id)
     return call.answer(claim, body, headers)
@@ -208,11 +211,10 @@ def _read_query(call: NumberedCall) -> dict[str, Any]:
     for name, (default, parse) in _QUERY.items():
         values[name] = parse(call.query.get(name, default))
         if values[name] is None:
-            if name not in _MODELS:
-                call.claims.cite("query.others")
+            # OURS: Any other invalid query value gets the same error as a model's.
             call.refuse("query.wrong", name=name)
-    if not _MODELS.isdisjoint(call.query):
-        call.claims.cite("models")
+    # OURS: All detection models find the same faces, and all recognition models give the same
+    # confidence.
     _check_attributes(call, values)
     return values
 
@@ -231,7 +233,10 @@ def _check_attributes(call: NumberedCall, values: Mapping[str, Any]) -> None:
     if names & _RETIRED:
         call.refuse("attributes.retired")
     if not names <= _BY_MODEL.get(detection, set()) | _BY_MODEL.get(recognition, set()):
-        call.refuse("attributes.wrong", "attributes.models")
+        # OURS: mask requires detection_03, qualityForRecognition recognition_03 or 04, and most
+        # others detection_01. Microsoft documents this; the error messages for other combinations
+        # are ours.
+        call.refuse("attributes.wrong")
 
 
 def read_picture(call: NumberedCall) -> Upload:
@@ -265,10 +270,12 @@ def find_face(
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.faces.find(face_id.lower())
     if face is None or face.expires <= call.now.timestamp():
-        call.refuse(unknown, "verify.expired", "verify.newest_kept")
+        # OURS: The newest 1,000 faces of an account are stored; older ones are unknown. With an
+        # engine that compares pictures, the pictures are stored too, up to 64 MiB for all accounts.
+        call.refuse(unknown, "verify.expired")
     has_bytes = call.world.pictures.find(face.facts.digest) is not None
     if call.world.recognizer.needs_bytes and not has_bytes:
-        call.refuse(unknown, "verify.expired", "verify.newest_kept")
+        call.refuse(unknown, "verify.expired")
     return face
 
 

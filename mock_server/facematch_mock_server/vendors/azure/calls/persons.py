@@ -275,7 +275,7 @@ def _check_model(call: NumberedCall, face: faces.DetectedFace, group: Group) -> 
 
 def _score(call: NumberedCall, face: faces.DetectedFace, person: Person) -> float:
     """Return the confidence that a face is a person's, 0-1."""
-    call.claims.cite("verify.digits", "person.score")
+    # OURS: The confidence of a person is that of the face that is most alike; 0 without a face.
     return as_fraction(score_person(call, faces.picture_of(call, face), face.index, person))
 
 

@@ -38,13 +38,11 @@ def _body_of(call: DiditCall) -> dict[str, Any]:
 
 def decision(call: DiditCall) -> Response:
     body = _body_of(call)
-    include = call.query.get("include")
-    if include == "events":
+    # OURS: An include other than events is ignored; Didit's behaviour is not documented.
+    if call.query.get("include") == "events":
         call.claims.cite("decision.features")
         del body["session_kind"]
         body |= _list_events(call.session)
-    elif include is not None:
-        call.claims.cite("decision.include_other")
     return call.answer("decision.answer", body)
 
 

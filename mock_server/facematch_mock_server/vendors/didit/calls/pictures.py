@@ -66,16 +66,17 @@ def _check_credit(call: DiditCall) -> None:
     price_claim = f"credit.price.{call.endpoint.operation}"
     price = call.claims.get(price_claim)
     if call.is_live and call.world.ledger.balance < price:
-        call.refuse("credit.refused", "order.credit", price_claim)
+        # OURS: Credit is checked after the fields; the order is not documented.
+        call.refuse("credit.refused", price_claim)
 
 
 def _compare_or_check_liveness(call: DiditCall) -> None:
     probe = call.values["user_image"]
     rotate = call.values["rotate_image"]
     if call.endpoint.operation == "match":
-        match = call.compare(probe, call.values["ref_image"], rotate=rotate)
-        if not (match.probe.decodes and match.reference.decodes):
-            call.claims.cite("match.undecodable")
+        call.compare(probe, call.values["ref_image"], rotate=rotate)
+        # OURS: A file that is not a picture is treated as a picture without a face:
+        # NO_REFERENCE_IMAGE.
         return
     outcome = call.check_liveness(probe, rotate=rotate)
     if not outcome.probe.decodes:

@@ -28,9 +28,10 @@ _PAGE_SIZE = 50
 def list_sessions(call: DiditCall) -> Response:
     """List the sessions, newest first, one page at a time."""
     filters = _read_filters(call)
-    if not call.is_live:
-        call.claims.cite("list.sandbox")
-    call.claims.cite("list.saved")
+    # OURS: A list contains the sessions of the key's application; a sandbox key has only hosted
+    # sessions, because its calls leave none.
+    # OURS: The row of a saved call is not documented. Unknown personal details are null, and
+    # additional_details contains the score (0-100), if any, by the name of the service.
     expire_due_sessions(call.world)
     environment = "live" if call.is_live else "sandbox"
     matches = []

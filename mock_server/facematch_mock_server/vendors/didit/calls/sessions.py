@@ -127,7 +127,9 @@ def _delete(call: DiditCall) -> Response:
     # Only one of two simultaneous deletions succeeds.
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
-    call.claims.cite("delete.faces")
+    # OURS: The face of a liveness check is deleted; other sessions have none. A face can be
+    # retained only for a hosted session with vendor_data; the response then contains the id of a
+    # template, which nothing uses. The mock has no businesses with child verifications.
     outcome = _retention_outcome(session, is_requested=bool(values.get("retain_face_embeddings")))
     template_id = expires_at = None
     if outcome == _RETAINED:

@@ -116,7 +116,8 @@ def _start(call: DiditCall) -> Response:
         check_rate(call, "sandbox_session", client="application")
     elif call.world.ledger.balance < claims[price_claim_of_kind(workflow.kind)]:
         call.refuse("start.unpaid")
-    claims.cite("session.charged")
+    # OURS: A session of a live key is charged each time its check finishes, if there is credit; the
+    # time of Didit's charge is not documented.
     session = base.start(
         world,
         call.now,
@@ -175,7 +176,8 @@ def _find_workflow(call: DiditCall, *, has_portrait: bool) -> Workflow:
     if published:
         hint = f"published here: {published}; control.sessions.workflow(id) publishes another"
         call.refuse("start.workflow", headers=((HINT_HEADER, hint),))
-    call.claims.cite("start.any_workflow")
+    # OURS: Until a test publishes a workflow, every UUID is a valid workflow of version 1:
+    # biometric for a start with a portrait, and kyc for one without.
     # Most users' first workflow has a document; only a biometric one takes a portrait.
     return Workflow(id=workflow_id, kind="biometric" if has_portrait else "kyc")
 
@@ -231,7 +233,11 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
         "workflow_id": hosted.workflow,
         "workflow_version": hosted.version,
     }
-    call.claims.cite("page.events", "page.order")
+    # OURS: In a frame, didit:step_started comes last when the page is opened, and
+    # didit:status_updated, with the session's status, before didit:completed. All steps are the
+    # face's. Pending is In Review. An expired session sends nothing, and the page does not go to
+    # the callback.
+    call.claims.cite("page.events")
     return call.answer("start.answer", body)
 
 

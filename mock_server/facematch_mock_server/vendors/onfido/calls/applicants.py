@@ -66,7 +66,9 @@ def find_applicant(call: Call) -> Applicant:
     """Return the applicant in the path; refuse the call if it is unknown or was deleted."""
     applicant = find_own_applicant(call, call.path_value)
     if applicant is None:
-        call.refuse("path", "key.environments")
+        # OURS: A token sees what was made with tokens of its environment, live or sandbox; anything
+        # else is unknown to it.
+        call.refuse("path")
     if applicant.is_deleted:
         call.refuse("applicant.gone")
     return applicant

@@ -88,7 +88,8 @@ def create(call: Call) -> Response:
     shown = _show(call, check)
     if body.get("asynchronous") is not False:
         shown |= {"status": "in_progress", "result": None}
-    call.claims.cite("check.judged", "check.at_once")
+    # OURS: A check is complete at the next read, and its webhooks are sent at once.
+    call.claims.cite("check.judged")
     return call.answer("check.created", shown)
 
 
@@ -98,7 +99,8 @@ def _read_report_names(
     """Return the names of the reports, and add the problems of all fields but the pictures'."""
     if body.get("applicant_provides_data"):
         problems.add("applicant_provides_data", "is not enabled for your account")
-        call.claims.cite("check.form")
+        # OURS: applicant_provides_data, a form that Onfido sends to the person, is refused as not
+        # enabled.
     check_tags(problems, body.get("tags"))
     for name in ("webhook_ids", "document_ids", "consider"):
         if not isinstance(body.get(name) or [], list):
@@ -172,7 +174,9 @@ def _judge_document(call: Call, document: _Picture) -> dict[str, Any]:
 
 def _report_document(call: Call, document: _Picture, *, has_face: bool) -> dict[str, Any]:
     """Return a Document report, with what is written on a test card that shows a face."""
-    call.claims.cite("run.made_up")
+    # OURS: The properties of the Document report are the values that a test sets for the run, else
+    # the made-up ones of the card's person; another picture has none. The report's breakdown is
+    # empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank.
     fields = hosted.read_document(call.world, document.file.digest) if has_face else {}
     return {**document_report(has_face=has_face), "properties": document_properties(fields)}
 
@@ -233,7 +237,7 @@ def _store(
         result={"result": CLEAR if is_clear else CONSIDER, "reports": reports},
     )
     if call.is_live:
-        call.claims.cite("check.charged")
+        # OURS: A live check is one ledger entry with the amount 0: no price is documented.
         call.charge(call.claims["credit.price"], service="CHECK", request_id=check_id)
     only = receivers_of(call.world, is_live=call.is_live)
     if body.get("webhook_ids"):
@@ -286,7 +290,7 @@ def _find(call: Call, check_id: str) -> Session | None:
 def read(call: Call) -> Response:
     check = _find(call, call.path_value)
     if check is None:
-        call.refuse("path", "key.environments")
+        call.refuse("path")
     return call.answer("check.shown", _show(call, check))
 
 
@@ -317,5 +321,5 @@ def read_report(call: Call) -> Response:
             reports.update({report["id"]: report for report in session.result["reports"]})
     report = reports.get(call.path_value.lower())
     if report is None:
-        call.refuse("path", "key.environments")
+        call.refuse("path")
     return call.answer("report.shown", report)

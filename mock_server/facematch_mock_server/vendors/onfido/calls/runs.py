@@ -83,7 +83,10 @@ def start(call: Call) -> Response:
         callback=link.get("completed_redirect_url"),
         is_live=call.is_live,
     )
-    call.claims.cite("run.waits", "run.workflow", "run.sdk_token")
+    # OURS: Every UUID is a published workflow of version 1, which compares a selfie with a
+    # document.
+    # OURS: sdk_token is made up, and null once the run has ended. Onfido's is a JWT.
+    call.claims.cite("run.waits")
     return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
 
 
@@ -97,7 +100,7 @@ def read(call: Call) -> Response:
     """Show a run."""
     session = call.world.sessions.find(call.path_value.lower())
     if session is None or not _is_visible(call, session):
-        call.refuse("path", "key.environments")
+        call.refuse("path")
     session = hosted.expire_if_due(call.world, session)
     return call.answer("run.shown", show_run(call.claims, call.world, session, call.origin))
 
@@ -123,7 +126,9 @@ def list_runs(call: Call) -> Response:
             runs.append(session)
     if query.get("sort") != "asc":
         runs.reverse()
-    call.claims.cite("run.filter")
+    # OURS: tags, with commas between them, selects the runs that have all of them; created_at_gt
+    # includes that day, as after its midnight, and created_at_lt does not; runs are sorted by their
+    # start; a page has 20 runs.
     bodies = []
     for session in page_of(call, runs):
         bodies.append(show_run(call.claims, call.world, session, call.origin))

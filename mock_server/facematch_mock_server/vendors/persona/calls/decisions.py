@@ -61,9 +61,11 @@ def redact(call: PersonaCall) -> Response:
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")
-    call.claims.cite("redact.inquiry", "redact.children")
+    # OURS: The verifications are redacted at once; at Persona this takes some time.
+    call.claims.cite("redact.inquiry")
     if session.status in OPEN:
-        call.claims.cite("redact.open")
+        # OURS: An open inquiry expires when it is redacted; what happens at Persona is not
+        # documented.
         session = store_and_announce_status(call.world, session, EXPIRED)
 
     def remove_data(session: Session) -> Session:

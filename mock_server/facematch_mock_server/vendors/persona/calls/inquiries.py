@@ -95,7 +95,9 @@ def create(call: PersonaCall) -> Response:
             call, meta, "expiration-after-resume-interval-seconds", lifetime_s
         ),
     )
-    call.claims.cite("session.charged", "credit.price", "credit.start", "inquiry.fields")
+    # OURS: A live inquiry is charged when it is finished; Persona documents only that verifications
+    # in production count.
+    call.claims.cite("credit.price", "credit.start", "inquiry.fields")
     session = hosted.start(
         call.world,
         call.now,
@@ -130,7 +132,8 @@ def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
             continue
         if not template_id.startswith(prefix):
             call.refuse("template.unknown")
-        call.claims.cite("template.version")
+        # OURS: Each template has one version, whose id is made from the template's. A version's
+        # template is unknown to the mock.
         return template_id
     return call.refuse("template.missing")
 
@@ -180,7 +183,8 @@ def _read_seconds(call: PersonaCall, meta: Mapping[str, Any], name: str, default
 
 def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
     """Return the link to an inquiry as `meta` of an answer shows it."""
-    call.claims.cite("link.made_up")
+    # OURS: A link leads to the mock's own page; a new link ends the one before, and works more than
+    # once, unlike Persona's.
     link = hosted.page_url(call.world, session, call.origin)
     return {"one-time-link": link, "one-time-link-short": link}
 
@@ -203,7 +207,8 @@ def read(call: PersonaCall) -> Response:
     """Return an inquiry, with its verifications if the query asks for them."""
     session = call.find_session_and_expire_if_due()
     wire.cite_verifications(call.claims, session)
-    call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
+    # OURS: An inquiry that the person leaves stays pending until it expires.
+    call.claims.cite("inquiry.began", "inquiry.workflow")
     includes = list(filter(None, (call.query.get("include") or "").split(",")))
     if set(includes) - {"verifications"}:
         call.hint = "this mock includes verifications alone"
@@ -329,7 +334,7 @@ def _find_verification(
             if fits(verification):
                 wire.cite_verifications(call.claims, session)
                 return session, verification
-    return call.refuse("inquiry.unknown", "auth.environment")
+    return call.refuse("inquiry.unknown")
 
 
 def read_verification(call: PersonaCall) -> Response:
@@ -447,7 +452,7 @@ def resume(call: PersonaCall) -> Response:
         return with_inquiry(attrs.evolve(reopened, status=PENDING), times=times)
 
     session = call.world.sessions.change(session.id, reopen) or session
-    call.claims.cite("token.made_up")
+    # OURS: A session token is made up.
     body = wire.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": wire.session_token(session)}
     return call.answer("inquiry.shown", {**body, "meta": meta})

@@ -19,10 +19,14 @@ def open_widget(call: PersonaCall) -> Response:
     """Redirect a frame to the page of its inquiry, which may be a page that reports an error."""
     world, session = _find_inquiry(call)
     if session is None or not _may_open(call, session):
-        call.claims.cite("web.error")
+        # OURS: An inquiry that is unknown, needs another session token or is over is the web SDK's
+        # error 409, unauthenticated. A start without an inquiry is 400, invalid_config: at Persona
+        # a template's id may start one.
         path = web_sdk_path(world, None)
     else:
-        call.claims.cite("web.messages")
+        # OURS: An inquiry that the web SDK opens begins with the person's first action, which is
+        # the event start. After it, complete tells of an approved or completed inquiry, and fail of
+        # a declined or failed one; the fields are the inquiry's.
         path = web_sdk_path(world, session)
     # The page reads the query, too: it says to which page the messages go.
     _, _, query = call.request.target.partition("?")

@@ -50,17 +50,18 @@ def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response
     if not compared.probe.decodes or not compared.reference.decodes:
         call.refuse("image.format")
     if not compared.probe.faces or not compared.reference.faces:
-        call.refuse("parameters.wrong", "face.none", "credit.errors")
+        # OURS: Calls that end in an error are free; AWS does not document this.
+        call.refuse("parameters.wrong", "face.none")
     if len(compared.probe.faces) > 1:
         call.claims.cite("face.largest")
     target_faces = _score_faces(compared)
-    if len(target_faces) > 1:
-        call.claims.cite("compare.others")
+    # OURS: An additional face in the target image that no test card describes has a similarity
+    # of 5, unless a test sets smaller_face_score.
     _charge(call, "CompareFaces")
     matches = []
     unmatched = []
     for scored in target_faces:
-        face = _describe_face(call, target.image, scored.face)
+        face = _describe_face(target.image, scored.face)
         if scored.score >= threshold:
             matches.append({"Similarity": scored.score, "Face": face})
         else:
@@ -85,8 +86,7 @@ def _read_threshold(call: NumberedCall, parameters: Mapping[str, Any]) -> float:
     quality_filter = parameters.get("QualityFilter")
     if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
         call.refuse("parameters.wrong", "parameters.ranges")
-    if quality_filter not in (None, "NONE"):
-        call.claims.cite("parameters.quality")
+    # OURS: Which faces a QualityFilter excludes is not documented; the mock excludes none.
     return float(threshold)
 
 
@@ -120,11 +120,11 @@ def detect_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         call.refuse("image.format")
     _charge(call, "DetectFaces")
     attributes = [name for name in _ATTRIBUTES if "ALL" in requested or name in requested]
-    if attributes:
-        call.claims.cite("detect.made_up")
+    # OURS: Age and gender are the test card's. Other attributes are made up: every face is
+    # calm, with open eyes and nothing covering it.
     rows = []
     for face in checked.probe.faces[:_MAX_FACES]:
-        row = _describe_face(call, picture.image, face)
+        row = _describe_face(picture.image, face)
         row["Quality"] = {
             "Brightness": checked.luminance or 50.0,
             "Sharpness": checked.quality or 50.0,
@@ -176,11 +176,12 @@ def _read_picture(call: NumberedCall, parameters: Mapping[str, Any], name: str) 
         call.refuse("image.format")
     if image.format not in (ImageFormat.JPEG, ImageFormat.PNG):
         call.refuse("image.format")
-    if image.format is ImageFormat.JPEG:
-        call.claims.cite("image.orientation")
+    # OURS: AWS applies the EXIF orientation of a JPEG; the mock does not rotate pictures.
     # The minimum in AWS, Guidelines and quotas.
     if min(image.width, image.height) < 80:
-        call.refuse("parameters.wrong", "image.min_side")
+        # OURS: AWS requires at least 80 pixels in width and height; that a smaller picture is an
+        # invalid parameter is our choice.
+        call.refuse("parameters.wrong")
     return SentPicture(upload=upload, image=image)
 
 
@@ -208,7 +209,9 @@ def _read_s3_object(call: NumberedCall, name: str, s3_object: Any) -> Upload:
     is_version = version is None or sessions.is_s3_text(version)
     if not sessions.is_bucket(bucket) or not sessions.is_s3_text(key) or not is_version:
         call.refuse("parameters.wrong", "s3.ranges")
-    call.claims.cite("s3.named")
+    # OURS: The mock has no S3: an S3Object is a picture that a session stored, one that a test has
+    # named BUCKET/NAME, or BUCKET/NAME?versionId=VERSION for one version, or the test card whose
+    # file name the Name ends with. An S3Object takes precedence over Bytes.
     stored = sessions.find_stored_picture(call.world, bucket, key)
     if stored is not None:
         return call.upload(name, "", stored)
@@ -230,9 +233,9 @@ def _describe_box(image: Image, face: SeenFace) -> dict[str, Any]:
     }
 
 
-def _describe_face(call: NumberedCall, image: Image, face: SeenFace) -> dict[str, Any]:
+def _describe_face(image: Image, face: SeenFace) -> dict[str, Any]:
     """Return a face's box, with landmarks, pose and quality, which are made up."""
-    call.claims.cite("face.made_up")
+    # OURS: Landmarks and pose are derived from the box; quality is the test card's, or made up.
     details = _describe_box(image, face)
     box = details["BoundingBox"]
     landmarks = []

@@ -45,7 +45,9 @@ _SMALL_SIDE = 480
 def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     """Create a session, or respond with the open session that has the same token."""
     settings = _read_settings(call, parameters)
-    call.claims.cite("session.charged", "credit.price_session")
+    # OURS: A session is charged when its check succeeds; whether a failed one is charged is not
+    # documented.
+    call.claims.cite("credit.price_session")
     # A start and its retry may arrive concurrently.
     with call.world.behaviour.starting:
         session = _find_same(call, settings.token)
@@ -187,12 +189,20 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
             call.refuse("session.unknown")
         body["Status"] = EXPIRED
     elif session.status == SUCCEEDED:
-        claims.cite("session.reference", "session.attack", "session.feedback")
+        # OURS: The reference image is the picture shown to the camera, shrunk if it has too many
+        # bytes; each audit image is the same picture.
+        claims.cite("session.attack", "session.feedback")
         if session.metadata_or_empty["output"] is not None:
-            claims.cite("session.output", "session.keys")
+            # OURS: The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg
+            # or /audit-0.jpg. Calls find such a picture there without being told; nothing is stored
+            # in S3.
+            claims.cite("session.output")
         body |= {**session.result, **_show_pictures(world, session)}
     if body["Status"] not in (CREATED, EXPIRED):
-        claims.cite("session.played", "session.made_up")
+        # OURS: A session allows one check, as the API model states. That a session in which the
+        # person fails, leaves or shows no face is FAILED, with only Challenge and Metadata, is our
+        # choice.
+        # OURS: The version of a challenge is 1.0.0, and the SDK is the mock.
         body["Challenge"] = {"Type": hosted_of(session).workflow, "Version": "1.0.0"}
         body["Metadata"] = {"SDKType": "facematch-mock"}
     return call.answer("session.results", body)

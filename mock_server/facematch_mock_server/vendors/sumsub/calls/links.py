@@ -115,7 +115,9 @@ def _answer_token(call: SumsubCall) -> Response:
     applicant = _read_external_and_level(call, "userId")
     lasts_s = _read_lifetime(call, "token.default_s")
     session = _open_page(call, applicant, lasts_s=lasts_s, keeps_open_page=True)
-    call.claims.cite("token.page", "token.form")
+    # OURS: A token opens this server's page for a tester as a link does, and lasts at most as long.
+    # A link that is still open stays open, and its page has the token.
+    call.claims.cite("token.form")
     prefix = "_act-jwt-" if call.is_live else "_act-sbx-jwt-"
     parts = [{"alg": "none"}, {"url": hosted.page_origin(call.world, call.origin)}]
     encoded = [base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
@@ -170,7 +172,8 @@ def _open_page(
     with call.world.behaviour.creating:
         session = find_by_external_id(call, external_id)
         if session is None:
-            call.claims.cite("link.applicant")
+            # OURS: A link for an unknown userId creates its applicant at once; Sumsub's texts
+            # differ.
             session = add_applicant(call, external_id, level_name, sent={})
     if is_deactivated(session):
         call.refuse("presence.deleted")

@@ -64,7 +64,8 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
         return attrs.evolve(stored, pictures={**stored.pictures, context: picture.digest})
 
     if context == "face-reference":
-        call.claims.cite("media.reference")
+        # OURS: A session with a face-reference compares the face with it, as a Selfie2Selfie
+        # integration does, and has no document; any other compares with the document.
         call.world.sessions.change(session.id, compare_with_picture)
     else:
         call.claims.cite("media.shown")
@@ -81,7 +82,9 @@ def submit(call: VeriffCall) -> Response:
     session = call.session
     if session.status not in (CREATED, STARTED):
         call.refuse("submit.late")
-    call.claims.cite("submit.pictures")
+    # OURS: The pictures that were sent are checked like those of the person's page, and the
+    # decision is made at once; without a face it is resubmission_requested with 202, without a
+    # document with 209.
     document = None
     if hosted_of(session).kind == "kyc":
         document = _picture_of(call, session, _DOCUMENT)
@@ -134,7 +137,8 @@ def list_media(call: VeriffCall) -> Response:
     images = []
     for context, content in _pictures_in(call, session).items():
         images.append(_show_image(call, session, context, content))
-    call.claims.cite("list.pictures")
+    # OURS: The list has the face and the document of the person, or what a program has sent, and
+    # not the pictures with the suffix -pre. A picture that is no PNG is shown as image/jpeg.
     return call.answer("list.answer", {"status": "success", "images": images, "videos": []})
 
 
