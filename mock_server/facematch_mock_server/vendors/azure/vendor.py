@@ -109,7 +109,7 @@ class Azure(base.MockVendor):
         401: ("key.wrong",),
         403: ("access.refused",),
         404: ("verify.unknown",),
-        429: ("rate.exceeded"),
+        429: ("rate.exceeded",),
         500: ("service.busy",),
         503: ("service.busy",),
     }

@@ -35,8 +35,9 @@ def create(call: Call) -> Response:
     environments = body.get("environments", ENVIRONMENTS)
     records.environments_of_webhook.put(destination.uuid, environments)
     call.world.outbox.destinations.put(destination.uuid, destination)
-    shown = {name: body[name] for name in ("name", "payload_version") if name in body}
-    shown |= {
+    echoed = {name: body[name] for name in ("name", "payload_version") if name in body}
+    shown: dict[str, Any] = {
+        **echoed,
         "environments": environments,
         "id": destination.uuid,
         "url": destination.url,
