@@ -121,6 +121,11 @@ test-newest: $(VENV)/.uv  # the core, with the newest versions, including pre-re
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests "httpx<1"
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(CORE)
 
+# Its server is installed once, in .cache/deepface. ADD=--add adds a row to docs/vendors/compared.toml.
+compare-deepface: $(VENV)/.dev  # DeepFace's real server, from PyPI (460 MB), beside its mock: weekly
+	@rm -rf .cache/compared-deepface
+	@$(BIN)/python .github/scripts/deepface/compare.py .cache/compared-deepface $(ADD)
+
 test-wheel: dist  # the core, against the wheel, in a folder without the sources
 	@$(BIN)/python -m venv --clear $(VENV)-wheel
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt

@@ -301,3 +301,14 @@ def test_web_sdks_run_weekly_and_not_with_each_change():
     web = re.search(r"(?m)^WEB := (.+)$", makefile)[1]
     assert (ROOT / web).is_file()
     assert "--ignore=$(WEB) tests/system" in makefile
+
+
+def test_each_target_that_a_workflow_makes_does_something():
+    """For make a name in .PHONY is made without a word if it has no rule."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    named = set(re.search(r"(?m)^\.PHONY: (.+)$", makefile)[1].split())
+    for workflow in (ROOT / ".github/workflows").glob("*.yml"):
+        named |= set(re.findall(r"(?<!-)\bmake ([a-z-]+)", workflow.read_text("utf-8")))
+    rules = set(re.findall(r"(?m)^([a-z-]+):(?!=)", makefile))
+    assert "compare-deepface" in named
+    assert named - rules == set()
