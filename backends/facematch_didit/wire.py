@@ -347,7 +347,7 @@ def _decide(
         # Declined for another reason than the face, such as the blocklist.
         if grave_codes and not grave_codes & kind.face_codes:
             return kind.decisions.REVIEW
-        # Without a score, Didit did not compare or check any face.
+        # Without a score or a conclusive warning, Didit did not compare or check any face.
         is_proved = has_score or bool(codes & kind.conclusive_codes)
         return kind.failed if is_proved else kind.decisions.INCONCLUSIVE
     return kind.decisions.REVIEW

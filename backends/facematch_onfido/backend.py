@@ -38,7 +38,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
-    full_text,
+    nonempty_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -367,7 +367,7 @@ class OnfidoBackend(HostedSessionBackend):
         return HttpRequest(method=method, url=url, charges=charges, **more)
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
-        status = full_text(run["status"])
+        status = nonempty_text(run["status"])
         state = STATES.get(status, SessionState.UNKNOWN)
         tags = read_tags(run)
         output = RunOutput()
@@ -393,7 +393,7 @@ class OnfidoBackend(HostedSessionBackend):
             record_id=tags.record_id,
             terms=tags.terms,
             created_at=dt.datetime.fromisoformat(run["created_at"]),
-            facts={"workflow_id": full_text(run["workflow_id"]).lower()},
+            facts={"workflow_id": nonempty_text(run["workflow_id"]).lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,
             environment=applicant.environment,

@@ -29,7 +29,7 @@ from facematch_core.backend import (
     SessionAccess,
     SessionReading,
     StartRequest,
-    full_text,
+    nonempty_text,
     secret_or_none,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState
@@ -98,7 +98,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     return attrs.evolve(
         reading,
         access=SessionAccess(
-            link=Secret(full_text(document["meta"]["one-time-link"])),
+            link=Secret(nonempty_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
             token=secret_or_none(document["meta"].get("session-token")),
             expires_at=read_time(document["data"]["attributes"].get("expires-at")),
@@ -169,7 +169,7 @@ def _list_newest_first(backend: PersonaBackend, record: SessionRecord) -> _Listi
     for inquiry in reply.json()["data"]:
         # Check the note again, because a server may ignore the filter.
         if inquiry["attributes"].get("note") == record.id:
-            session_ids.append(full_text(inquiry["id"]))
+            session_ids.append(nonempty_text(inquiry["id"]))
     return session_ids
 
 
@@ -199,13 +199,13 @@ def _open(
         json={"meta": {"expires-in-seconds": lasts_s}},
     )
     document = reply.json()
-    status = full_text(document["data"]["attributes"]["status"])
+    status = nonempty_text(document["data"]["attributes"]["status"])
     return attrs.evolve(
         reading,
         state=STATES.get(status, SessionState.UNKNOWN),
         vendor_status=status,
         access=SessionAccess(
-            link=Secret(full_text(document["meta"]["one-time-link"])),
+            link=Secret(nonempty_text(document["meta"]["one-time-link"])),
             token=token,
             expires_at=request.clock.now() + dt.timedelta(seconds=lasts_s),
         ),

@@ -21,7 +21,7 @@ from facematch_core import (
     WarningCode,
     errors,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, full_text
+from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, nonempty_text
 from facematch_core.backend.session_types import record_id_or_none
 
 NAME = "persona"
@@ -114,7 +114,7 @@ def read_inquiry(
     """Parse an inquiry with its verifications. Any exception means that it cannot be read."""
     inquiry = document["data"]
     attributes = inquiry["attributes"]
-    status = full_text(attributes["status"])
+    status = nonempty_text(attributes["status"])
     verifications = _find_verifications(document)
     selfie = _newest_selfie(verifications)
     checks = () if selfie is None else tuple(_read_checks(selfie))
@@ -124,7 +124,7 @@ def read_inquiry(
     is_due = template_id is not None or state is SessionState.DECIDED
     is_document = record.compared_with is ComparedWith.DOCUMENT
     return SessionReading(
-        session_id=full_text(inquiry["id"]),
+        session_id=nonempty_text(inquiry["id"]),
         state=state,
         vendor_status=status,
         approved=status == "approved",
@@ -176,7 +176,7 @@ def _newest_selfie(verifications: list[Resource]) -> Resource | None:
     """Return the attributes of the selfie that was created last; None if there is none."""
     selfies = [each["attributes"] for each in verifications if each["type"] == _SELFIE]
     if len(selfies) > 1:
-        selfies.sort(key=lambda selfie: full_text(selfie["created-at"]))
+        selfies.sort(key=lambda selfie: nonempty_text(selfie["created-at"]))
     return selfies[-1] if selfies else None
 
 
@@ -202,7 +202,7 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
         if check["status"] == _NOT_APPLICABLE or not (is_liveness or check["name"] in _COMPARISONS):
             continue
         fields: dict[str, Any] = {
-            "vendor_status": full_text(check["status"]),
+            "vendor_status": nonempty_text(check["status"]),
             "warnings": tuple(_read_reasons(check)),
             "backend": NAME,
         }
@@ -218,7 +218,7 @@ def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
     """Yield a warning for each reason of a check."""
     for reason in check.get("reasons") or ():
         code = WarningCode.LOW_LIVENESS if reason == _LOW_LIVENESS else WarningCode.OTHER
-        yield _warning(full_text(reason), f"{check['name']}: {reason}", code)
+        yield _warning(nonempty_text(reason), f"{check['name']}: {reason}", code)
 
 
 def _compared_with(selfie: Resource) -> ComparedWith:

@@ -39,7 +39,7 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
     VendorCopy,
-    full_text,
+    nonempty_text,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -313,8 +313,8 @@ class StripeBackend(HostedSessionBackend):
             return ()
         hint = SessionHint(
             record_id=record_id_or_none(session.get("client_reference_id")),
-            session_id=full_text(session["id"]),
-            event_id=full_text(document["id"]),
+            session_id=nonempty_text(session["id"]),
+            event_id=nonempty_text(document["id"]),
         )
         return (hint,)
 

@@ -23,7 +23,7 @@ from facematch_core.backend import (
     SessionAccess,
     SessionCheck,
     SessionReading,
-    full_text,
+    nonempty_text,
     secret_or_none,
 )
 from facematch_core.backend.session_types import record_id_or_none
@@ -72,7 +72,7 @@ def choose_session(sessions: list[Session]) -> Session:
 def read_session(reply: HttpReply) -> SessionReading:
     """Parse a session. Any exception means that it cannot be read."""
     session: Session = reply.json()
-    status = full_text(session["status"])
+    status = nonempty_text(session["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
     if session["redaction"] is not None:
         # A session whose redaction has begun keeps its status, but loses its data.
@@ -87,7 +87,7 @@ def read_session(reply: HttpReply) -> SessionReading:
     document_options = (session["options"] or {}).get("document") or {}
     is_selfie_required = document_options.get("require_matching_selfie") is True
     return SessionReading(
-        session_id=full_text(session["id"]),
+        session_id=nonempty_text(session["id"]),
         state=state,
         vendor_status=status,
         access=_read_access(session, state),
@@ -134,7 +134,7 @@ def _match(decision: Decision, selfie: Session) -> SessionCheck:
         decision=decision,
         warnings=_warnings(_code_of(selfie.get("error"))),
         backend=NAME,
-        vendor_status=full_text(selfie["status"]),
+        vendor_status=nonempty_text(selfie["status"]),
     )
     return SessionCheck(result=result)
 
@@ -149,7 +149,7 @@ def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
     if code is None:
         return ()
     warning_code = _WARNING_CODES.get(code, WarningCode.OTHER)
-    return (ResultWarning(code=warning_code, tag=full_text(code)),)
+    return (ResultWarning(code=warning_code, tag=nonempty_text(code)),)
 
 
 def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
@@ -157,7 +157,7 @@ def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
     if state is not SessionState.PENDING or session["url"] is None:
         return None
     return SessionAccess(
-        link=Secret(full_text(session["url"])),
+        link=Secret(nonempty_text(session["url"])),
         token=secret_or_none(session["client_secret"]),
         # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
         expires_at=None,

@@ -39,7 +39,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
-    full_text,
+    nonempty_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.http import (
@@ -260,10 +260,10 @@ class VeriffBackend(HostedSessionBackend):
         return SessionReading(
             session_id=session_id,
             state=SessionState.PENDING,
-            vendor_status=full_text(verification["status"]),
+            vendor_status=nonempty_text(verification["status"]),
             access=SessionAccess(
-                link=Secret(full_text(verification["url"])),
-                token=Secret(full_text(verification["sessionToken"])),
+                link=Secret(nonempty_text(verification["url"])),
+                token=Secret(nonempty_text(verification["sessionToken"])),
             ),
             record_id=copies.record_id,
             terms=copies.terms,

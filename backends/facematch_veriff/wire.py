@@ -20,7 +20,7 @@ from facematch_core import (
     WarningCode,
     errors,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, full_text
+from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, nonempty_text
 from facematch_core.models import Severity
 
 NAME = "veriff"
@@ -108,7 +108,7 @@ def is_of_record(verification: Mapping[str, Any], record: SessionRecord) -> bool
 
 def read_id(session_id: object) -> str:
     """Return Veriff's id of a session in lower case. Raises `ValueError` if it is not a UUID."""
-    return str(uuid.UUID(full_text(session_id)))
+    return str(uuid.UUID(nonempty_text(session_id)))
 
 
 def id_of(record: SessionRecord) -> str:
@@ -120,7 +120,7 @@ def id_of(record: SessionRecord) -> str:
 
 
 def _time_or_none(value: object) -> dt.datetime | None:
-    return None if value is None else dt.datetime.fromisoformat(full_text(value))
+    return None if value is None else dt.datetime.fromisoformat(nonempty_text(value))
 
 
 def read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
@@ -128,7 +128,7 @@ def read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
 
     No field of this answer shows whose session it is.
     """
-    status = _find_current_status([full_text(attempt["status"]) for attempt in attempts])
+    status = _find_current_status([nonempty_text(attempt["status"]) for attempt in attempts])
     state = SessionState.PENDING
     if status is not None:
         state = _STATES.get(status, SessionState.UNKNOWN)
@@ -157,7 +157,7 @@ def _find_current_status(statuses: list[str]) -> str | None:
 
 
 def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
-    status = full_text(verification["status"])
+    status = nonempty_text(verification["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
     reasons = _read_reason(verification, is_declined=status == "declined")
     copies = read_copies(verification)
@@ -200,7 +200,7 @@ def _read_reason(
         code=_WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=Severity.ERROR if is_declined else Severity.WARNING,
         tag=tag,
-        text=None if reason is None else full_text(reason),
+        text=None if reason is None else nonempty_text(reason),
     )
     return (warning,)
 

@@ -29,7 +29,7 @@ from .base import (
     decide_by_largest_face,
     decide_by_largest_pair,
     decide_by_threshold,
-    full_text,
+    nonempty_text,
     number,
     secret_or_none,
 )
@@ -87,8 +87,8 @@ __all__ = [
     "decide_by_largest_face",
     "decide_by_largest_pair",
     "decide_by_threshold",
-    "full_text",
     "muted",
+    "nonempty_text",
     "number",
     "secret_or_none",
 ]  # fmt: skip

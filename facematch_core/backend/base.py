@@ -488,7 +488,7 @@ def number(value: object) -> float:
     return float(value)
 
 
-def full_text(value: object) -> str:
+def nonempty_text(value: object) -> str:
     """Return a text in a response body.
 
     Raises:
@@ -500,8 +500,8 @@ def full_text(value: object) -> str:
 
 
 def secret_or_none(value: object) -> Secret | None:
-    """Return a text in a response body as a secret; None for null. Raises like `full_text`."""
-    return None if value is None else Secret(full_text(value))
+    """Return a text in a response body as a secret; None for null. Raises like `nonempty_text`."""
+    return None if value is None else Secret(nonempty_text(value))
 
 
 def decide_by_threshold(

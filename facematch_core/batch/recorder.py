@@ -180,7 +180,7 @@ class Recorder:
                 db.execute("PRAGMA journal_mode = WAL")
                 with db:
                     db.execute("BEGIN IMMEDIATE")
-                    _make_tables(db, self.label)
+                    _make_tables(db, label=self.label)
             except BaseException:
                 db.close()
                 raise
@@ -399,7 +399,7 @@ def replace_record(new: Path, old: Path) -> None:
     Path(f"{new}.lock").unlink(missing_ok=True)
 
 
-def _make_tables(db: sqlite3.Connection, label: str) -> None:
+def _make_tables(db: sqlite3.Connection, *, label: str) -> None:
     """Create the tables of a new file; raise `ConfigurationError` for another schema version."""
     db.execute(_STORE)
     row = db.execute(f"SELECT version FROM {STORE_TABLE}").fetchone()  # noqa: S608

@@ -449,6 +449,7 @@ def _send_to_double(
         if not is_unsent:
             exchange.begin()
         raise
+    # Only now is it known that the request was sent.
     exchange.begin()
     raw = response.raw
     exchange.response = raw

@@ -21,7 +21,7 @@ def weighted_sum(terms: Sequence[Term], confidence: float) -> Estimate:
 
     The interval is recovered from those of the terms (G. Y. Zou and A. Donner, "Construction of
     confidence limits about effect measures: a general approach", Statistics in Medicine 27, 2008).
-    Weighting the observed errors instead would give an interval of no width if none was seen.
+    An interval made of the errors that were seen would have no width where none was seen.
     """
     value = 0.0
     # Squared distances from the value to the ends of the interval.

@@ -283,6 +283,7 @@ class StartDesk(Desk):
         )
         compared_with = self.player.compared_with[-1]
         record = self.plan(valid_for_s=2 * REPEATABLE_S)
+        # A start that searched would find the first session, and make no second one.
         self.set_up_sessions(compared_with, searches=False)
         passed_id = id_of(self.start(record))
         self.player.play(passed_id, Case.PASSED)

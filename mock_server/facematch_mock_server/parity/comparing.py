@@ -149,16 +149,18 @@ def _find_refusals(
 ) -> tuple[dict[int, ReplayedAnswer], set[str]]:
     """Find the calls whose key or signature the vendor refused.
 
-    A recording does not say whether a key was right. It was, if a call with it succeeded that a
-    mock without this key refuses.
+    A recording does not say whether a key was right. If the vendor answered a call with success,
+    and a mock that does not know its key refuses it, then the key was right.
 
     Returns:
         The mock's refusals, by the numbers of their exchanges, and the keys that were right.
     """
+    # Mocks that know none of the keys. Some vendors refuse a key by its form.
     strangers = [Replay(vendors, form, switches) for form in _KEY_FORMS]
     refusals = {}
     right_keys: set[str] = set()
     for exchange in exchanges:
+        # Whatever the pictures show: the key is checked first.
         cards = _guess_cards(exchange, _GUESSES[0], {})
         answers = [stranger.ask(exchange, cards, accepts_key=False) for stranger in strangers]
         alike = [answer for answer in answers if not answer.differences]

@@ -237,7 +237,8 @@ class Fault:
             )
 
     def _check_answer(self) -> None:
-        if (self.body is None) is (self.kind is Kind.JSON):
+        has_body = self.body is not None
+        if has_body != (self.kind is Kind.JSON):
             raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
         if self.claim is None:
             if type(self.status) is not int or not 200 <= self.status <= 599:

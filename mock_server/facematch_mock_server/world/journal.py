@@ -115,6 +115,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        #: The newest entries; `deque` drops the oldest one for a further one.
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         #: The entries whose response is stored, oldest first, and the bytes of these responses.
         self._answered: deque[Entry] = deque()

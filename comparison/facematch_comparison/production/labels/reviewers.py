@@ -74,6 +74,9 @@ class AgreedLabels:
 def agree(files: Sequence[Labels]) -> AgreedLabels:
     """Return the labels on which the reviewers agree.
 
+    The majority decides: of at least two reviewers, if two files list the call. A call is unclear
+    if nobody could decide it.
+
     Raises:
         InvalidRequest: two files are about different questions.
     """

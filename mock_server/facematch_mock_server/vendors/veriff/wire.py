@@ -85,7 +85,8 @@ def list_attempts(session: Session) -> list[dict[str, str]]:
         statuses.append(session.status)
     begun_at = [stamp(session.created_at), *session.result.get(RESUBMITTED_AT, ())]
     attempts = []
-    # The last request to resubmit begins an attempt only once the person tries again.
+    # A time more than there are attempts is of a request to resubmit that the person has not yet
+    # followed: the attempt begins only with it.
     for number, (status, created_time) in enumerate(zip(statuses, begun_at, strict=False), start=1):
         attempt_id = str(uuid.uuid5(_ATTEMPTS, f"{session.id} {number}"))
         attempts.append({"id": attempt_id, "status": status, "createdTime": created_time})
