@@ -345,10 +345,10 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
     facematch compare gate --scores scores.csv --requirements our-door.toml
 
-    PASS (exit code 0): at one threshold, the upper bounds of FMR and FRR are within the limits, and
-    so are the upper bounds of every group. FAIL (1): a lower bound exceeds a limit, and no other
-    threshold would pass. INCONCLUSIVE (3): there are too few data; `compare plan` computes how many
-    pairs you need. Failures to acquire count as errors.
+    PASS (exit code 0): at one threshold, the upper bounds of FMR and FRR are within the limits.
+    FAIL (1): a lower bound exceeds a limit, and no other threshold would pass. INCONCLUSIVE (3):
+    there are too few data; `compare plan` computes how many pairs you need. Failures to acquire
+    count as errors.
     """
     from facematch_comparison.judging.requirements import read_requirements
 

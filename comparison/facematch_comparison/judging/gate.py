@@ -1,9 +1,7 @@
 """Plan a study, and check its evaluation against requirements: PASS, FAIL or INCONCLUSIVE.
 
 PASS: at one threshold, the bounds of all rates are within the limits. FAIL: a bound is beyond its
-limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. Limits by group are
-checked only at the judged threshold, because groups have rates only there. A group beyond its limit
-is a FAIL.
+limit, and no other threshold would pass. INCONCLUSIVE: the data show neither.
 
 A plan computes how many pairs are needed to show that a rate is within its limit: without errors,
 299 pairs for 1 %, 2,995 for 0.1 % and 29,956 for 0.01 %. If the non-mated pairs also choose the
@@ -20,7 +18,6 @@ from typing import Any, Final
 import attrs
 
 from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds, trials_allowing, trials_for
-from facematch_comparison.stats.groups import ENOUGH_PEOPLE_IN_GROUP
 from facematch_comparison.values import model, numbers
 from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
@@ -93,8 +90,7 @@ class Conclusion(enum.StrEnum):
 class RateVerdict:
     """A rate and its limit, with one-sided bounds if the rate has trials.
 
-    `name` is ``fmr`` or ``frr``. For a group it may also be ``fta``, ``fmr_ratio`` or
-    ``frr_ratio``; for a ratio, the bounds are those of the ratio.
+    `name` is ``fmr`` or ``frr``.
     """
 
     name: str
@@ -103,16 +99,14 @@ class RateVerdict:
     low: float | None
     high: float | None
     outcome: Conclusion
-    column: str | None = None
-    group: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
     """The verdict on one system at the judged threshold, if there is one.
 
-    `groups` are the rates that have a limit by group. `plan` is the command that computes how many
-    pairs would show the limits for all people. It is None if more pairs would not help.
+    `plan` is the command that computes how many pairs would show the limits; None if more pairs
+    would not help.
     """
 
     system: str
@@ -120,7 +114,6 @@ class SystemVerdict:
     threshold: float | None
     chosen_on: str | None
     rates: tuple[RateVerdict, ...]
-    groups: tuple[RateVerdict, ...]
     plan: str | None
     sentence: str
 
@@ -210,14 +203,12 @@ class _Judged:
 
     Attributes:
         point: The rates at the judged threshold; None if there is no threshold.
-        rate_verdicts: The verdicts on the rates of all people; empty without a threshold.
-        group_verdicts: The verdicts on the rates of groups that have a limit.
+        rate_verdicts: The verdicts on the rates; empty without a threshold.
     """
 
     system: model.System
     point: model.OperatingPoint | None
     rate_verdicts: tuple[RateVerdict, ...]
-    group_verdicts: tuple[RateVerdict, ...]
 
     @classmethod
     def judge_rates(cls, system: model.System, requirements: Requirements) -> _Judged:
@@ -226,21 +217,13 @@ class _Judged:
         is_at_own = requirements.at == "default" or system.kind == "decisions"
         point = system.at_default if is_at_own else system.at_required
         rate_verdicts: tuple[RateVerdict, ...] = ()
-        group_verdicts: list[RateVerdict] = []
         if point is not None:
             rate_verdicts = _verdicts_on_point(point, requirements)
-            for cell in system.groups:
-                group_verdicts += _verdicts_on_group(cell, system.groups, requirements)
-        return cls(
-            system=system,
-            point=point,
-            rate_verdicts=rate_verdicts,
-            group_verdicts=tuple(group_verdicts),
-        )
+        return cls(system=system, point=point, rate_verdicts=rate_verdicts)
 
     @property
     def rates_outcome(self) -> Conclusion:
-        """The verdict on all rates of all people."""
+        """The verdict on both rates."""
         return _overall(self.rate_verdicts)
 
     @property
@@ -265,7 +248,6 @@ def _judge_system(system: model.System, requirements: Requirements) -> SystemVer
         threshold=None,
         chosen_on=None,
         rates=judged.rate_verdicts,
-        groups=judged.group_verdicts,
         plan=None,
         sentence=f"{system.name}{observation} {requirements.title}: {conclusion}",
     )
@@ -280,16 +262,10 @@ def _judge_system(system: model.System, requirements: Requirements) -> SystemVer
 
 def _conclude(judged: _Judged, requirements: Requirements) -> Conclusion:
     """Return the verdict on a system, in the order of the module's docstring."""
-    if _overall(judged.group_verdicts) is Conclusion.FAIL:
-        return Conclusion.FAIL
     fails_here = judged.point is None or judged.rates_outcome is Conclusion.FAIL
     if fails_here and _is_hopeless(judged, requirements):
         return Conclusion.FAIL
-    lacks_groups = bool(requirements.by_group) and not judged.group_verdicts
-    if (
-        _overall(judged.rate_verdicts + judged.group_verdicts) is Conclusion.PASS
-        and not lacks_groups
-    ):
+    if judged.rates_outcome is Conclusion.PASS:
         return Conclusion.PASS
     return Conclusion.INCONCLUSIVE
 
@@ -299,8 +275,7 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
     if outcome is Conclusion.PASS:
         return "met."
     if outcome is Conclusion.FAIL:
-        is_threshold_of_run = judged.point is None or judged.point.chosen_on == "default"
-        if is_threshold_of_run or _overall(judged.group_verdicts) is Conclusion.FAIL:
+        if judged.point is None or judged.point.chosen_on == "default":
             return "not met."
         return "not met, and no other threshold would meet it."
     if judged.rates_outcome is Conclusion.FAIL:
@@ -317,8 +292,7 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
     if judged.point is not None:
         rates = " and ".join(map(_describe_rate, judged.rate_verdicts))
         operating_point = _describe_operating_point(judged.point, requirements)
-        groups = _describe_groups(judged.group_verdicts, requirements)
-        return f" at {operating_point}: {rates}.{groups}"
+        return f" at {operating_point}: {rates}."
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."
     no_threshold = "It was run without a known threshold, so there is none to judge."
@@ -331,7 +305,7 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
 
 
 def _would_pairs_help(judged: _Judged, requirements: Requirements, outcome: Conclusion) -> bool:
-    """Return whether more pairs could show the limits for all people."""
+    """Return whether more pairs could show the limits."""
     if outcome is not Conclusion.INCONCLUSIVE:
         return False
     if judged.rates_outcome is not Conclusion.INCONCLUSIVE:
@@ -345,86 +319,33 @@ def _would_pairs_help(judged: _Judged, requirements: Requirements, outcome: Conc
 def _verdicts_on_point(
     point: model.OperatingPoint, requirements: Requirements
 ) -> tuple[RateVerdict, ...]:
-    """Judge the FMR and the FRR of all people at a threshold."""
+    """Judge the FMR and the FRR at a threshold."""
     # The upper bound of an order statistic holds although these pairs chose the threshold.
     chosen_for = requirements.required_fmr if point.chosen_on == EVALUATION else None
-    confidence = requirements.confidence
     return (
-        _verdict(
-            "fmr",
-            requirements.max_fmr,
-            point.fmr,
-            _Bounds.of(point.fmr, low=confidence, high=confidence, chosen_for=chosen_for),
-        ),
-        _verdict(
-            "frr",
-            requirements.max_frr,
-            point.frr,
-            _Bounds.of(point.frr, low=confidence, high=confidence),
-        ),
+        _verdict("fmr", requirements.max_fmr, point.fmr, requirements, chosen_for=chosen_for),
+        _verdict("frr", requirements.max_frr, point.frr, requirements),
     )
 
 
-def _verdicts_on_group(
-    cell: model.GroupCell, cells: Sequence[model.GroupCell], requirements: Requirements
-) -> list[RateVerdict]:
-    """Judge the rates of a group that have a limit; `cells` are all groups of the system."""
-    # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
-    # bounds need not be, because all groups must pass.
-    groups_of_column = sum(other_cell.column == cell.column for other_cell in cells)
-    joint_confidence = 1 - (1 - requirements.confidence) / groups_of_column
-    verdicts = []
-    for name, limit in requirements.by_group.items():
-        rate: model.Rate = getattr(cell, name.removesuffix("_ratio"))
-        if name.endswith("_ratio"):
-            ratio: model.Estimate | None = getattr(cell, name)
-            # The verdict on a ratio has the group's rate, too, for its number of people.
-            rate_bounds = _Bounds()
-            if ratio is not None:
-                rate_bounds = _Bounds(ratio.interval.low, ratio.interval.high)
-        else:
-            rate_bounds = _Bounds.of(rate, low=joint_confidence, high=requirements.confidence)
-        verdict = _verdict(name, limit, rate, rate_bounds)
-        if (rate.subjects or 0) < ENOUGH_PEOPLE_IN_GROUP:
-            verdict = attrs.evolve(verdict, outcome=Conclusion.INCONCLUSIVE)
-        verdicts.append(attrs.evolve(verdict, column=cell.column, group=cell.group))
-    return verdicts
-
-
-@attrs.frozen
-class _Bounds:
-    """One-sided bounds of a rate or of a ratio; None if nothing is known."""
-
-    low: float | None = None
-    high: float | None = None
-
-    @classmethod
-    def of(
-        cls, rate: model.Rate, *, low: float, high: float, chosen_for: float | None = None
-    ) -> _Bounds:
-        """Return the lower bound at confidence `low`, and the upper bound at confidence `high`."""
-        if not rate.trials:
-            return cls()
-        lower_bound, _ = bounds(rate, low)
-        _, upper_bound = bounds(rate, high, chosen_for=chosen_for)
-        return cls(lower_bound, upper_bound)
-
-
-def _verdict(name: str, limit: float, rate: model.Rate, rate_bounds: _Bounds) -> RateVerdict:
+def _verdict(
+    name: str,
+    limit: float,
+    rate: model.Rate,
+    requirements: Requirements,
+    *,
+    chosen_for: float | None = None,
+) -> RateVerdict:
     """Return PASS if the rate is within its limit, FAIL if it is beyond, else INCONCLUSIVE."""
+    low = high = None
     outcome = Conclusion.INCONCLUSIVE
-    if rate_bounds.high is not None and rate_bounds.high <= limit:
-        outcome = Conclusion.PASS
-    elif rate_bounds.low is not None and rate_bounds.low > limit:
-        outcome = Conclusion.FAIL
-    return RateVerdict(
-        name=name,
-        limit=limit,
-        rate=rate,
-        low=rate_bounds.low,
-        high=rate_bounds.high,
-        outcome=outcome,
-    )
+    if rate.trials:
+        low, high = bounds(rate, requirements.confidence, chosen_for=chosen_for)
+        if high <= limit:
+            outcome = Conclusion.PASS
+        elif low > limit:
+            outcome = Conclusion.FAIL
+    return RateVerdict(name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome)
 
 
 def _is_hopeless(judged: _Judged, requirements: Requirements) -> bool:
@@ -451,41 +372,14 @@ def _describe_operating_point(point: model.OperatingPoint, requirements: Require
     return threshold
 
 
-def _describe_groups(groups: Sequence[RateVerdict], requirements: Requirements) -> str:
-    """Return sentences on the limits by group, if there are any."""
-    if not requirements.by_group:
-        return ""
-    if not groups:
-        return " There are limits by group, but the data have no groups."
-    failed = [rate for rate in groups if rate.outcome is Conclusion.FAIL]
-    open_rates = [rate for rate in groups if rate.outcome is Conclusion.INCONCLUSIVE]
-    not_met = failed + open_rates
-    text = f" {len(groups) - len(not_met)} of {len(groups)} limits by group are met."
-    for rate in not_met[:3]:  # the others are in the JSON
-        people = f"people: {rate.rate.subjects or 0:,}"
-        if (rate.rate.subjects or 0) < ENOUGH_PEOPLE_IN_GROUP:
-            people += f", {ENOUGH_PEOPLE_IN_GROUP} are needed"
-        text += f" {rate.column} {rate.group} ({people}): {_describe_rate(rate)}."
-    return text
-
-
 def _describe_rate(rate: RateVerdict) -> str:
     """Return the bound that decides, or both bounds, with the limit."""
-    if rate.name.endswith("_ratio"):
-        name = rate.name.removesuffix("_ratio").upper()
-        subject = f"the {name} over that of all groups"
-        limit = f"{rate.limit:g}"
-    else:
-        subject = f"the {rate.name.upper()}"
-        limit = f"{numbers.setting(rate.limit)} %"
+    subject = f"the {rate.name.upper()}"
+    limit = f"{numbers.setting(rate.limit)} %"
     if rate.low is None or rate.high is None:
         return f"{subject} is unknown (limit {limit})"
-    if rate.name.endswith("_ratio"):
-        low = f"{rate.low:.3g}"
-        high = f"{rate.high:.3g}"
-    else:
-        low = f"{numbers.lower_percent(rate.low, rate.limit)} %"
-        high = f"{numbers.upper_percent(rate.high, rate.limit)} %"
+    low = f"{numbers.lower_percent(rate.low, rate.limit)} %"
+    high = f"{numbers.upper_percent(rate.high, rate.limit)} %"
     if rate.outcome is Conclusion.PASS:
         return f"{subject} is below {high} (limit {limit})"
     if rate.outcome is Conclusion.FAIL:

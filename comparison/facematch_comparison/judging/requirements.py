@@ -8,7 +8,6 @@ This module does not import the statistics, so a wrong name is reported at once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,15 +25,6 @@ _FOLDER: Final = Path(__file__).parent / "requirements"
 #: enough on average.
 SHARE: Final = 5
 
-#: Limits by group: for a rate, or for its ratio to the rate of all groups together.
-_BY_GROUP: Final = {
-    "max_fmr_group": "fmr",
-    "max_frr_group": "frr",
-    "max_fta_group": "fta",
-    "max_ratio_fmr": "fmr_ratio",
-    "max_ratio_frr": "frr_ratio",
-}
-
 
 @attrs.frozen(kw_only=True)
 class Requirements:
@@ -50,8 +40,6 @@ class Requirements:
         confidence: One-sided confidence of each bound.
         source: Source of the limits, or None.
         leaves_out: Further requirements of the source that are not checked, or None.
-        max_fmr_group, max_frr_group, max_fta_group: Maximum rates in any group, or None.
-        max_ratio_fmr, max_ratio_frr: Highest ratios of any group's rate, above 1, or None.
     """
 
     name: str
@@ -63,21 +51,6 @@ class Requirements:
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
-    max_fmr_group: float | None = None
-    max_frr_group: float | None = None
-    max_fta_group: float | None = None
-    max_ratio_fmr: float | None = None
-    max_ratio_frr: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.by_group and self.at == "default":
-            raise InvalidRequest(f'{self.name}: limits by group need at = "required_fmr".')
-
-    @property
-    def by_group(self) -> dict[str, float]:
-        """The limits by group that are set, by field of `GroupCell`."""
-        limits = {name: getattr(self, key) for key, name in _BY_GROUP.items()}
-        return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
     def evaluation_confidence(self) -> float:
@@ -93,13 +66,11 @@ def built_in() -> tuple[str, ...]:
 
 _TEXT: Final = ("text", (str,), str.strip)
 _RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
-_RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
 
 #: Keys of a file: description, types, and whether a value fits.
 _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
-    **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
     "at": ('"required_fmr" or "default"', (str,), ("required_fmr", "default").__contains__),
     "confidence": ("a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1),
 }

@@ -377,11 +377,14 @@ class Table:
         study: What one study of a kind shows.
         kinds: The kinds of studies, one a row, by their attributes in the file.
         studies: Number of studies of each kind, as a share of ``--studies``.
+        least, most: The shares of studies that tests accept, by event.
     """
 
     study: Callable[[Any, int], Shown]
     kinds: dict[str, Any]
     studies: float
+    least: dict[str, float]
+    most: dict[str, float]
 
 
 def grid(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -400,7 +403,8 @@ def read_tables() -> dict[str, Table]:
         design = Errors if study is given_threshold else Kind
         rows = grid(entry["grid"]) if "grid" in entry else entry["kinds"]
         designs = {str(row): design(**row) for row in rows}
-        tables[title] = Table(study, designs, entry.get("studies", 1))
+        limits = [entry.get(name, {}) for name in ("least", "most")]
+        tables[title] = Table(study, designs, entry.get("studies", 1), *limits)
     return tables
 
 
