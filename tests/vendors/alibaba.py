@@ -7,7 +7,15 @@ import hmac
 import itertools
 from urllib.parse import quote, urlencode
 
-from kit.mock_world import START, control_request, draw_picture, scene, without_header
+from kit.mock_world import (
+    START,
+    control_request,
+    draw_picture,
+    multipart,
+    request_to,
+    scene,
+    without_header,
+)
 from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 
 import facematch_core as fm
@@ -22,6 +30,7 @@ from facematch_mock_server.testing import MockSimulator
 from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
 
 HOST = "facebody.cn-shanghai.aliyuncs.com"
+UPLOAD_HOST = "viapi-customer-temp.oss-cn-shanghai.aliyuncs.com"
 FORM = "application/x-www-form-urlencoded"
 #: More bytes than a picture of each action may have.
 TOO_LARGE = {"CompareFace": 3 * 1024 * 1024 + 1, "DetectLivingFace": 10 * 1024 * 1024 + 1}
@@ -45,7 +54,9 @@ def signed_request(
     at=START,
     nonce=None,
     content_type=FORM,
+    method="POST",
     query="",
+    host=HOST,
     unsigned=(),
     **headers,
 ):
@@ -57,7 +68,7 @@ def signed_request(
     sent = {
         "accept": "application/json",
         "content-type": content_type,
-        "host": HOST,
+        "host": host,
         "user-agent": "AlibabaCloud (Linux; x86_64) Python/3.11.7 Core/0.4.3 TeaDSL/2",
         "x-acs-content-sha256": hashlib.sha256(body).hexdigest(),
         "x-acs-credentials-provider": "static_ak",
@@ -70,7 +81,7 @@ def signed_request(
     names = sorted(set(sent) - set(unsigned))
     lines = "".join(f"{name}:{sent[name]}\n" for name in names)
     canonical = (
-        f"POST\n/\n{query}\n{lines}\n{';'.join(names)}\n{sent['x-acs-content-sha256']}".encode()
+        f"{method}\n/\n{query}\n{lines}\n{';'.join(names)}\n{sent['x-acs-content-sha256']}".encode()
     )
     text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical).hexdigest()}"
     signature = hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()
@@ -79,7 +90,26 @@ def signed_request(
         f"Signature={signature}"
     )
     target = f"/?{query}" if query else "/"
-    return Request.make(method="POST", target=target, headers=tuple(sent.items()), body=body)
+    return Request.make(method=method, target=target, headers=tuple(sent.items()), body=body)
+
+
+def authorize_request(host="openplatform.aliyuncs.com", **more):
+    query = "Product=facebody&RegionId=cn-shanghai"
+    more = {"version": "2019-12-19", "method": "GET", **more}
+    return signed_request({}, "AuthorizeFileUpload", query=query, host=host, **more)
+
+
+def upload_request(authorized, content):
+    """The form that Alibaba's client posts after the answer to `authorize_request`."""
+    fields = {
+        "OSSAccessKeyId": authorized["AccessKeyId"],
+        "policy": authorized["EncodedPolicy"],
+        "Signature": authorized["Signature"],
+        "key": authorized["ObjectKey"],
+        "success_action_status": "201",
+    }
+    files = [("file", authorized["ObjectKey"], content)]
+    return request_to("/", *multipart(fields.items(), files), key=None, host=UPLOAD_HOST)
 
 
 def signed_by_version_2(
@@ -138,6 +168,38 @@ def liveness_request(image=None, *, fields=None, **more):
     return signed_request(sent, "DetectLivingFace", **more)
 
 
+def upload(engine):
+    """Ask for an upload's policy, post the form, and one that is not signed."""
+    authorized = engine.handle(authorize_request()).json()
+    forged = {**authorized, "Signature": "forged"}
+    engine.handle(upload_request(forged, scene()))
+    return engine.handle(upload_request(authorized, scene()))
+
+
+def calls_of_databases():
+    """Return the calls of `scenarios` about face databases, and DetectFace."""
+    link = "https://faces.example/a.png"
+    default = {"DbName": "default"}
+    ada = {**default, "EntityId": "ada"}
+    search = {**default, "Limit": 1, "ImageUrl": link}
+    return (
+        control_request("pictures", {"name": link, "card": "p1"}),
+        signed_request({"Name": "default"}, "CreateFaceDb"),
+        signed_request({"Name": "guests"}, "CreateFaceDb"),
+        signed_request(ada, "AddFaceEntity"),
+        signed_request(ada, "AddFaceEntity"),
+        *[signed_request({**ada, "ImageUrl": link}, "AddFace") for _ in range(6)],
+        signed_request(ada, "GetFaceEntity"),
+        signed_request(search, "SearchFace"),
+        signed_request({**search, "Limit": "many"}, "SearchFace"),
+        signed_request({**search, "DbNames": ",".join(["default"] * 21)}, "SearchFace"),
+        signed_request({**default, "FaceId": "7"}, "DeleteFace"),
+        signed_request(ada, "DeleteFaceEntity"),
+        signed_request({"Name": "guests"}, "DeleteFaceDb"),
+        signed_request({"ImageURL": link}, "DetectFace"),
+    )
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
@@ -177,6 +239,7 @@ def scenarios():
     )
     p1 = make_card("p1")
     return [
+        Scenario("alibaba", (upload, *calls_of_databases()), recognizer=Recognizer()),
         Scenario("alibaba", calls, {"price": "0.01"}),
         Scenario("alibaba", (compare_request(p1, p1),), recognizer=Recognizer()),
     ]

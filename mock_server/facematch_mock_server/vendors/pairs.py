@@ -8,7 +8,7 @@ slip would be on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -77,7 +77,7 @@ class PictureFields:
     @property
     def count(self) -> int:
         """The number of pictures in a request."""
-        return len(self.files or self.texts or self.json)
+        return len(self.files or self.texts or self.json or self.links)
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +90,7 @@ class PairEndpoint:
         operation: ``match``, ``liveness`` or ``detect``; None for a call that looks at no picture.
         action: The name of the call in a header, for a vendor with one path for all calls; else "".
         size_limit: The claim with the most bytes of a picture.
+        formats: The claim with the formats of a picture.
     """
 
     path: str
@@ -97,6 +98,7 @@ class PairEndpoint:
     operation: str | None = "match"
     action: str = ""
     size_limit: str = "picture.max_bytes"
+    formats: str = "picture.formats"
 
     @property
     def service(self) -> str:
@@ -290,6 +292,8 @@ class PairVendor(base.MockVendor):
             call in the last minute, and returns None if the limit allows it.
         bodies_tell_unreadable, bodies_tell_no_face: Whether a picture that cannot be read, or has
             no face, is told by the body of an answer rather than by a refusal.
+        handlers: What answers a call of an endpoint, once it is read; a call of any other endpoint
+            is looked at as its operation says.
         other_routes: The vendor's other paths.
     """
 
@@ -298,6 +302,7 @@ class PairVendor(base.MockVendor):
     rate_scope: ClassVar[str | None] = None
     bodies_tell_unreadable: ClassVar[bool] = False
     bodies_tell_no_face: ClassVar[bool] = False
+    handlers: ClassVar[Mapping[PairEndpoint, Callable[[Any], Response]]] = {}
     other_routes: ClassVar[tuple[base.Route, ...]] = ()
     call = PairCall
 
@@ -351,6 +356,8 @@ class PairVendor(base.MockVendor):
     def handle_call(self, call: PairCall) -> Response:
         """Read a request, look at its pictures, charge the call, and answer."""
         self.read(call)
+        if call.endpoint in self.handlers:
+            return self.handlers[call.endpoint](call)
         uploads = list(call.pictures.values())
         operation = self.operation_of(call)
         rotate = self.looks_at_turned_faces(call)
@@ -464,7 +471,7 @@ class PairVendor(base.MockVendor):
         if fields.links and call.texts.get(fields.links[index]):
             name = fields.links[index]
             return name, call.picture_of_link(name, call.texts[name])
-        return (fields.files or fields.texts)[index], None
+        return (fields.files or fields.texts or fields.links)[index], None
 
     def decode(self, call: PairCall, name: str, text: object) -> Upload:
         """Return the picture in a text in base64. White space is ignored."""
@@ -546,9 +553,9 @@ def find_value(body: Any, path: JsonPath) -> Any:
 
 def has_wrong_format(call: PairCall, content: bytes) -> bool:
     """Return whether a picture is in none of the formats of a claim, if there is this claim."""
-    if "picture.formats" not in call.claims:
+    if call.endpoint.formats not in call.claims:
         return False
-    formats: tuple[str, ...] = call.claims["picture.formats"]
+    formats: tuple[str, ...] = call.claims[call.endpoint.formats]
     try:
         return Image.from_bytes(content).format not in formats
     except InvalidImage:

@@ -1,4 +1,4 @@
-"""Alibaba Cloud's facebody: CompareFace and DetectLivingFace."""
+"""Alibaba Cloud's facebody: comparison, liveness, face databases, and uploads of pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, Upload
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
 from facematch_mock_server.recognition.recognizer import see_liveness
 from facematch_mock_server.vendors import base
@@ -24,6 +25,7 @@ from facematch_mock_server.vendors.pairs import (
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
+from . import calls, uploads
 from .claims import CLAIMS
 from .signature import Nonces, SigningKey, is_form, parameters_of
 
@@ -50,6 +52,25 @@ LIVENESS = PairEndpoint(
 _UNREAD_FORM = base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=())
 
 
+class AlibabaRecords(Nonces):
+    """The nonces, the face databases, and the uploaded pictures by their links. Thread-safe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entities = calls.Entities()
+        self.uploads: Collection[bytes] = Collection(limit=100)
+
+
+class AlibabaCall(PairCall):
+    """A call that may name a picture which was uploaded before."""
+
+    def picture_of_link(self, name: str, link: str) -> Upload:
+        uploaded = self.world.records.uploads.find(link)
+        if uploaded is None:
+            return super().picture_of_link(name, link)
+        return self.upload(name, "", uploaded)
+
+
 class Alibaba(ActionPairVendor):
     """The mock of Alibaba Cloud's facebody in one world. Thread-safe."""
 
@@ -57,32 +78,25 @@ class Alibaba(ActionPairVendor):
     # names one, the status is ours.
     refusal_facts = ("error.body",)
     action_header = "x-acs-action"
-    endpoints = (COMPARE, LIVENESS)
+    call = AlibabaCall
+    endpoints = (COMPARE, LIVENESS, *calls.HANDLERS)
+    handlers = calls.HANDLERS
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
     not_found_claim = "action.unknown"
-    #: Of Alibaba's SDK for Python, alibabacloud_facebody20191230 6.0.0. AuthorizeFileUpload is of
-    #: openplatform.aliyuncs.com: the calls whose names end in "advance" upload files by it.
+    #: Of Alibaba's SDK for Python, alibabacloud_facebody20191230 6.0.0.
     not_imitated = NotImitated(
         "docs/vendors/alibaba.md",
-        "AddFace",
-        "AddFaceEntity",
         "AddFaceImageTemplate",
-        "AuthorizeFileUpload",
         "BatchAddFaces",
         "BlurFace",
         "BodyPosture",
         "CompareFaceWithMask",
-        "CreateFaceDb",
         "DeepfakeFace",
-        "DeleteFace",
-        "DeleteFaceDb",
-        "DeleteFaceEntity",
         "DeleteFaceImageTemplate",
         "DetectBodyCount",
         "DetectCelebrity",
-        "DetectFace",
         "DetectInfraredLivingFace",
         "DetectPedestrian",
         "DetectVideoLivingFace",
@@ -92,7 +106,6 @@ class Alibaba(ActionPairVendor):
         "GenRealPersonVerificationToken",
         "GenerateHumanAnimeStyle",
         "GenerateHumanSketchStyle",
-        "GetFaceEntity",
         "GetRealPersonVerificationResult",
         "LiquifyFace",
         "ListFaceDbs",
@@ -106,12 +119,15 @@ class Alibaba(ActionPairVendor):
         "RecognizeFace",
         "RecognizePublicFace",
         "RetouchSkin",
-        "SearchFace",
         "UpdateFaceEntity",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        if head.header("host") == uploads.HOST:
+            return uploads.UPLOAD, ()
+        if self.name_of_call(head) == "AuthorizeFileUpload":
+            return uploads.AUTHORIZE, ()
         route, path_values = super().find(head)
         if route is None or self.name_of_call(head):
             return route, path_values
@@ -144,7 +160,7 @@ class Alibaba(ActionPairVendor):
             call.refuse("liveness.tasks")
 
     def check_pictures(self, call: PairCall) -> None:
-        if call.endpoint is COMPARE:
+        if call.endpoint is not LIVENESS:
             super().check_pictures(call)
             return
         for name, picture in call.pictures.items():
@@ -233,13 +249,23 @@ def _judge_liveness(call: PairCall, liveness: float) -> dict[str, Any]:
     return {"Label": "normal", "Suggestion": suggestion, "Rate": round(liveness, 2)}
 
 
+def _key_of(head: Request) -> str | None:
+    return Alibaba.key.client_of(head) or uploads.client_of(head)
+
+
 VENDOR = base.Vendor(
     name="alibaba",
     title="Alibaba Cloud facebody",
     claims=CLAIMS,
     rate_limits={"second": "rate.limit"},
-    operations=("match", "liveness"),
-    hosts=frozenset({"facebody.cn-shanghai.aliyuncs.com", "openplatform.aliyuncs.com"}),
+    operations=("match", "liveness", "detect"),
+    hosts=frozenset(
+        {
+            "facebody.cn-shanghai.aliyuncs.com",
+            "openplatform.aliyuncs.com",
+            uploads.HOST,
+        }
+    ),
     first_keys={KEY_SECRET: Key(kind=KeyKind.LIVE, client=KEY_ID)},
     variables=Variables(
         keys=(
@@ -255,8 +281,8 @@ VENDOR = base.Vendor(
             "~/.aliyun/config.json",
         ),
     ),
-    key_of=Alibaba.key.client_of,
-    records=Nonces,
+    key_of=_key_of,
+    records=AlibabaRecords,
     behaviour=Alibaba,
     # No command of a shell can sign a call.
     greeting=(f"access key id: {KEY_ID}, access key secret: {KEY_SECRET}",),

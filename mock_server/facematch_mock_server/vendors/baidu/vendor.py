@@ -174,6 +174,7 @@ class Baidu(PairVendor):
         PairEndpoint(path=PERSON, pictures=PictureFields(json=(("image",),))),
         *calls.HANDLERS,
     )
+    handlers = calls.HANDLERS
     other_routes = (
         base.Route(pattern=LOGIN, handlers={"GET": _log_in, "POST": _log_in}, credentials=()),
     )
@@ -208,13 +209,6 @@ class Baidu(PairVendor):
     @classmethod
     def checks(cls) -> Mapping[str, Any]:
         return {"caller": _check_caller}
-
-    def handle_call(self, call: PairCall) -> Response:
-        handle = calls.HANDLERS.get(call.endpoint)
-        if handle is None:
-            return super().handle_call(call)
-        self.read(call)
-        return handle(call)
 
     def read_body(self, call: PairCall) -> None:
         is_form = call.request.media_type == URLENCODED

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -78,6 +77,7 @@ class Tencent(ActionPairVendor):
     refusal_facts = ("error.status",)
     action_header = "x-tc-action"
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
+    handlers = calls.HANDLERS
     key = SigningKey()
     rate_scope = "second"
     takes_links = True
@@ -110,13 +110,6 @@ class Tencent(ActionPairVendor):
         "SearchPersonsReturnsByGroup",
         "UpgradeGroupFaceModelVersion",
     )
-
-    def handle_call(self, call: PairCall) -> Response:
-        handle = calls.HANDLERS.get(call.endpoint)
-        if handle is None:
-            return super().handle_call(call)
-        self.read(call)
-        return handle(call)
 
     def read_body(self, call: PairCall) -> None:
         self.check_headers(call)

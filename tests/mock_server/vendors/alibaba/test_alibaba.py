@@ -9,16 +9,18 @@ from kit.cards import CARDS
 from kit.mock_world import START, control_of, draw_picture, new_engine, scene, without_header
 from vendors.alibaba import (
     TOO_LARGE,
+    UPLOAD_HOST,
+    authorize_request,
     compare_request,
     encoded,
     liveness_request,
     pair,
     signed_by_version_2,
     signed_request,
+    upload_request,
 )
 
 from facematch_mock_server import MockServer, make_card
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.alibaba.signature import sign_again
 from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
@@ -270,7 +272,7 @@ def test_action_and_key_in_the_form_are_read_once_the_form_is_there():
         shop = mock.new_account("shop").of("alibaba")
         shop.control.add_key(key="shop-secret", client="shop-id")
         now = dt.datetime.now(dt.UTC)
-        for action, code in (("CompareFace", None), ("DetectFace", "InvalidAction.NotFound")):
+        for action, code in (("CompareFace", None), ("BlurFace", "InvalidAction.NotFound")):
             sent = signed_by_version_2(
                 pair(P1, P1), action, key_id="shop-id", secret="shop-secret", at=now, place="form"
             )
@@ -358,10 +360,173 @@ def test_liveness_of_a_link_names_it(engine, control):
     assert element["ImageURL"] == link
 
 
-def test_upload_of_a_file_to_alibabas_platform_is_not_imitated(engine):
-    """The calls whose names end in "advance" begin with it."""
-    headers = {"host": "openplatform.aliyuncs.com", "x-acs-action": "AuthorizeFileUpload"}
-    target = "/?Product=facebody&RegionId=cn-shanghai"
-    answer = engine.handle(Request.make(method="GET", target=target, headers=headers.items()))
-    assert "AuthorizeFileUpload" in answer.header("X-Facematch-Hint")
-    assert "mock.not_imitated" in answer.claims
+def ask(engine, action, **fields):
+    """Return the code of an answer, or else its Data."""
+    answer = engine.handle(signed_request(fields, action))
+    return code_of(answer) or answer.json().get("Data")
+
+
+def add_face(engine, entity, picture, **fields):
+    control_of(engine).pictures["https://shop.example/face.png"] = picture
+    sent = {"DbName": "default", "EntityId": entity, "ImageUrl": "https://shop.example/face.png"}
+    return ask(engine, "AddFace", **sent, **fields)
+
+
+def search(engine, picture, **fields):
+    """Return the entities that are found for each face, with their scores."""
+    control_of(engine).pictures["https://shop.example/probe.png"] = picture
+    sent = {"DbName": "default", "Limit": 5, "ImageUrl": "https://shop.example/probe.png"}
+    data = ask(engine, "SearchFace", **{**sent, **fields})
+    if isinstance(data, str):
+        return data
+    return [[item["EntityId"] for item in match["FaceItems"]] for match in data["MatchList"]]
+
+
+@pytest.fixture
+def databases(reading_engine):
+    """A mock whose database `default` has two entities with a face each."""
+    for entity, card in (("ada", "p1"), ("bob", "p2")):
+        assert ask(reading_engine, "AddFaceEntity", DbName="default", EntityId=entity) is None
+        assert add_face(reading_engine, entity, CARDS[card])["QualitieScore"] > 0
+    return reading_engine
+
+
+def test_search_finds_the_most_alike_face_of_each_entity_first(databases, control):
+    assert search(databases, CARDS["p1-again"]) == [["ada", "bob"]]
+    assert search(databases, CARDS["p2"], Limit=1) == [["bob"]]
+    charges = control_of(databases).charges()
+    assert [charge.what for charge in charges] == ["SearchFace", "SearchFace"]
+
+
+def test_search_scores_a_face_as_a_comparison_does(databases):
+    control_of(databases).pictures["https://shop.example/probe.png"] = CARDS["p1-again"]
+    sent = {"DbName": "default", "Limit": 1, "ImageUrl": "https://shop.example/probe.png"}
+    (match,) = ask(databases, "SearchFace", **sent)["MatchList"]
+    (item,) = match["FaceItems"]
+    compared = ask(databases, "CompareFace", **pair(CARDS["p1-again"], CARDS["p1"]))
+    assert item["Confidence"] == compared["Confidence"]
+    assert item["Score"] == pytest.approx(item["Confidence"] / 100, abs=1e-5)
+    assert (item["DbName"], item["ExtraData"]) == ("default", "")
+
+
+def test_each_face_of_a_picture_is_looked_for_up_to_the_most_that_were_asked_for(databases):
+    two = make_card("p1", faces=2)
+    assert len(search(databases, two)) == 2
+    assert len(search(databases, two, MaxFaceNum=1)) == 1
+
+
+def test_search_in_several_databases(databases):
+    assert ask(databases, "CreateFaceDb", Name="guests") is None
+    assert search(databases, CARDS["p1"], DbName="guests") == [[]]
+    assert search(databases, CARDS["p1"], DbName="guests", DbNames="guests,default") == [
+        ["ada", "bob"]
+    ]
+    many = ",".join(["default"] * 21)
+    assert search(databases, CARDS["p1"], DbNames=many) == "ParameterError"
+
+
+def test_deleted_faces_entities_and_databases_are_not_found(databases):
+    in_default = {"DbName": "default"}
+    read = ask(databases, "GetFaceEntity", **in_default, EntityId="ada")
+    (face,) = read.pop("Faces")
+    assert read == {"DbName": "default", "EntityId": "ada", "Labels": ""}
+    assert ask(databases, "DeleteFace", **in_default, FaceId=face["FaceId"]) is None
+    assert search(databases, CARDS["p1"]) == [["bob"]]
+    assert ask(databases, "DeleteFaceEntity", **in_default, EntityId="bob") is None
+    assert search(databases, CARDS["p1"]) == [[]]
+    # A program deletes an entity before it adds it, whether it is there or not.
+    assert ask(databases, "DeleteFaceEntity", **in_default, EntityId="bob") is None
+    assert ask(databases, "DeleteFaceDb", Name="default") is None
+    assert search(databases, CARDS["p1"]) == "ParameterError"
+
+
+def test_entity_has_at_most_five_faces(databases):
+    for number in range(2, 6):
+        assert add_face(databases, "ada", CARDS["p1"], ExtraData=number)["FaceId"]
+    assert add_face(databases, "ada", CARDS["p1"]) == "ParameterError"
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("CreateFaceDb", {"Name": "default"}),
+        ("CreateFaceDb", {}),
+        ("DeleteFaceDb", {"Name": "unknown"}),
+        ("AddFaceEntity", {"DbName": "unknown", "EntityId": "ada"}),
+        ("AddFaceEntity", {"DbName": "default", "EntityId": "ada"}),
+        ("GetFaceEntity", {"DbName": "default", "EntityId": "carl"}),
+        ("AddFace", {"DbName": "default", "EntityId": "ada"}),
+        ("SearchFace", {"DbName": "default", "Limit": 1001}),
+        ("SearchFace", {"DbName": "default", "Limit": "many"}),
+        ("SearchFace", {"Limit": 1}),
+        ("DetectFace", {}),
+    ],
+)
+def test_wrong_call_to_a_face_database_is_refused_without_a_charge(databases, action, fields):
+    link = "https://shop.example/face.png"
+    named = {} if action in ("AddFace", "DetectFace") else {"ImageUrl": link}
+    assert ask(databases, action, **named, **fields) == "ParameterError"
+    assert control_of(databases).charges() == ()
+
+
+def test_unknown_database_has_a_hint_at_the_call_that_makes_it(reading_engine):
+    sent = signed_request({"DbName": "staff", "EntityId": "ada"}, "AddFaceEntity")
+    assert "CreateFaceDb" in reading_engine.handle(sent).header("X-Facematch-Hint")
+
+
+@pytest.mark.parametrize(
+    ("picture", "code"),
+    [
+        (CARDS["no-face"], "InvalidImage.NotFoundFace"),
+        (draw_picture("WEBP"), "InvalidImage.Format"),
+        (b"no picture", "InvalidImage.DecodeError"),
+    ],
+)
+def test_picture_of_a_search_is_a_jpeg_or_a_png_with_a_face(databases, picture, code):
+    assert search(databases, picture) == code
+    assert add_face(databases, "ada", picture) == code
+
+
+def test_detected_faces_are_lists_of_numbers(reading_engine):
+    control = control_of(reading_engine)
+    control.pictures["https://shop.example/two.png"] = make_card("p1", faces=2, quality=61)
+    link = {"ImageURL": "https://shop.example/two.png"}
+    data = ask(reading_engine, "DetectFace", **link)
+    assert (data["FaceCount"], data["LandmarkCount"]) == (2, 105)
+    assert len(data["FaceRectangles"]) == 2 * 4
+    assert len(data["Landmarks"]) == 2 * 105 * 2
+    assert data["Qualities"]["ScoreList"] == [61, 61]
+    assert ask(reading_engine, "DetectFace", **link, MaxFaceNumber=1)["FaceCount"] == 1
+    control.pictures["https://shop.example/two.png"] = CARDS["no-face"]
+    assert ask(reading_engine, "DetectFace", **link)["FaceCount"] == 0
+    assert len(control.charges()) == 3
+
+
+def test_upload_is_authorized_by_the_callers_own_key(engine):
+    authorized = engine.handle(authorize_request()).json()
+    assert authorized["AccessKeyId"] == KEY_ID
+    assert engine.handle(upload_request(authorized, scene(score=41))).status == 201
+    link = f"http://{UPLOAD_HOST}/{authorized['ObjectKey']}"
+    sent = compare_request(False, fields={"ImageURLA": link})
+    assert engine.handle(sent).json()["Data"]["Confidence"] == 41
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"Signature": "forged"}, {"EncodedPolicy": "e30="}, {"AccessKeyId": "another-id"}],
+)
+def test_upload_without_a_valid_signature_is_denied(engine, changed):
+    authorized = engine.handle(authorize_request()).json()
+    answer = engine.handle(upload_request({**authorized, **changed}, scene()))
+    assert answer.status == 403
+    assert b"<Code>AccessDenied</Code>" in answer.body
+    link = f"http://{UPLOAD_HOST}/{authorized['ObjectKey']}"
+    refused = compare_request(False, fields={"ImageURLA": link})
+    assert code_of(engine.handle(refused)) == "InvalidFile.Download"
+
+
+def test_upload_of_a_program_that_is_not_behind_the_door_has_a_hint(engine):
+    """The SDK uploads to a host of Alibaba's over HTTPS, whatever its endpoint is."""
+    assert engine.handle(authorize_request()).header("X-Facematch-Hint") is None
+    outside = engine.handle(authorize_request(host="127.0.0.1"))
+    assert UPLOAD_HOST in outside.header("X-Facematch-Hint")

@@ -1,6 +1,7 @@
 """The mock and Alibaba's own client, alibabacloud_facebody20191230, unmodified."""
 
 import base64
+import io
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from alibabacloud_facebody20191230 import models
 from alibabacloud_facebody20191230.client import Client
 from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
 from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_util.models import RuntimeOptions
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
@@ -131,3 +133,32 @@ def test_wrong_key_and_wrong_secret(mock, algorithm, key, code):
 def test_temporary_key(mock):
     client = open_client(mock, security_token="of-a-role", type="sts")
     assert compare(client, CARDS["p1"], CARDS["p1-again"]).confidence > 75
+
+
+def test_calls_that_upload_a_file_run_behind_the_door(mock_door):
+    """The SDK asks for a policy, posts a form to another host, and sends its link."""
+    config = Config(
+        access_key_id=KEY_ID,
+        access_key_secret=KEY_SECRET,
+        endpoint="facebody.cn-shanghai.aliyuncs.com",
+        region_id="cn-shanghai",
+    )
+    client = Client(config)
+    runtime = RuntimeOptions()
+    entity = {"db_name": "default", "entity_id": "ada"}
+    client.add_face_entity(models.AddFaceEntityRequest(**entity))
+    face = {"image_url_object": io.BytesIO(CARDS["p1"]), "extra_data": "of May"}
+    client.add_face_advance(models.AddFaceAdvanceRequest(**entity, **face), runtime)
+    probe = io.BytesIO(CARDS["p1-again"])
+    request = models.SearchFaceAdvanceRequest(db_name="default", limit=1, image_url_object=probe)
+    (match,) = client.search_face_advance(request, runtime).body.data.match_list
+    (item,) = match.face_items
+    assert (item.entity_id, item.extra_data) == ("ada", "of May")
+    assert item.confidence > 75
+    compared = models.CompareFaceAdvanceRequest(
+        image_urlaobject=io.BytesIO(CARDS["p1"]), image_urlbobject=io.BytesIO(CARDS["p1-again"])
+    )
+    assert client.compare_face_advance(compared, runtime).body.data.confidence == item.confidence
+    detected = models.DetectFaceAdvanceRequest(image_urlobject=io.BytesIO(CARDS["p1"]))
+    assert client.detect_face_advance(detected, runtime).body.data.face_count == 1
+    assert len(mock_door.of("alibaba").control.charges()) == 3

@@ -84,9 +84,7 @@ def delete_group(call: NumberedCall) -> Response:
     records = _records_of(call)
     with records.lock:
         group = _find_group(call)
-        records.groups.remove(group.id)
-        for person in records.persons_of([group.id]):
-            records.persons.remove(person.id)
+        records.remove_group(group.id)
     return faces.charge(call, "group.deleted")
 
 
