@@ -35,9 +35,12 @@ def create(call: Call) -> Response:
     environments = body.get("environments", ENVIRONMENTS)
     records.environments_of_webhook.put(destination.uuid, environments)
     call.world.outbox.destinations.put(destination.uuid, destination)
-    echoed = {name: body[name] for name in ("name", "payload_version") if name in body}
+    optional: dict[str, Any] = {}
+    for name in ("name", "payload_version"):
+        if name in body:
+            optional[name] = body[name]
     shown: dict[str, Any] = {
-        **echoed,
+        **optional,
         "environments": environments,
         "id": destination.uuid,
         "url": destination.url,
