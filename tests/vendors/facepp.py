@@ -105,12 +105,12 @@ def scenarios():
         analyze_request(*"123456", return_attributes="age"),
         answer_with_fault(400, compare_request()),
         answer_with_fault(403, compare_request()),
+        answer_with_fault(413, compare_request()),
         answer_with_fault(500, compare_request()),
         *beyond_limit_and_credit(compare_request),
     )
     return [
         Scenario("facepp", calls, {"price": "0.01"}),
-        Scenario("facepp", calls, {"limit": "together"}),
     ]
 
 

@@ -33,10 +33,7 @@ from facematch_mock_server.testing import MockSessions, MockSimulator
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
 #: What the pictures show is what the test cards themselves say: nothing of it is set.
-SETTINGS = tuple(
-    {"vendor": "rekognition", "recognizer": Recognizer(), "switches": {"auth_names": names}}
-    for names in ("observed", "documented")
-)
+SETTINGS = {"vendor": "rekognition", "recognizer": Recognizer()}
 HOST = "rekognition.eu-west-1.amazonaws.com"
 card = functools.cache(make_card)
 
@@ -121,7 +118,7 @@ def reading(number):
 
 
 def code_of(request):
-    answer = new_engine(**SETTINGS[0]).handle(request)
+    answer = new_engine(**SETTINGS).handle(request)
     name = answer.json().get("__type")
     assert answer.status == (400 if name else 200)
     return name
@@ -183,12 +180,11 @@ def scenarios():
         reading(2),
         advance(181),
         reading(1),
+        signed_request({"SessionId": mock_sessions.NO_SESSION}, "GetFaceLivenessSessionResults"),
     )
     return [
-        Scenario("rekognition", comparisons, {"auth_names": "observed"}, Recognizer()),
-        Scenario("rekognition", comparisons, {"auth_names": "documented"}, Recognizer()),
+        Scenario("rekognition", comparisons, {}, Recognizer()),
         Scenario("rekognition", live, {}, Recognizer()),
-        Scenario("rekognition", live, {"session_over": "expired"}, Recognizer()),
     ]
 
 
@@ -239,8 +235,6 @@ class RekognitionSimulator(MockSimulator):
     vendor = "rekognition"
     calls = frozenset({"/"})
     session_class = RekognitionSessions
-    # No document says what AWS answers about an expired session. VANISHED is SessionNotFound.
-    switches = {"session_over": "expired"}
     cannot_happen = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",

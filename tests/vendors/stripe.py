@@ -222,7 +222,6 @@ def scenarios():
     )
     return [
         Scenario("stripe", calls, {"price": "0.01"}, Recognizer()),
-        Scenario("stripe", calls, {"url_after_failure": "none"}, Recognizer()),
     ]
 
 

@@ -284,8 +284,6 @@ def scenarios():
     )
     return [
         Scenario("sumsub", calls),
-        Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA512_HEX"}),
-        Scenario("sumsub", calls, {"webhook_algorithm": "HMAC_SHA1_HEX"}),
     ]
 
 

@@ -41,7 +41,6 @@ _2_MB = 2 * 1024 * 1024
 # fmt: off
 CLAIMS = table(
     "facepp",
-    row("request.max_bytes", _2_MB, PAGE, "The whole request has at most 2 MB (the text of error 413).", when=("limit", "together"), name="together"),
     row("request.too_large", Reply(413, "Request Entity Too Large", content_type="text/plain"), PAGE, "A request above the limit is 413, in plain text."),
     row("body.wrong_type", _error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
     fact("body.query", DETECT_CLIENTS, "Fields are taken from the query, too; that the form goes first is ours."),
@@ -53,7 +52,7 @@ CLAIMS = table(
     row("rate.exceeded", _error(403, "CONCURRENCY_LIMIT_EXCEEDED"), PAGE, "Too many calls at once are 403."),
     row("picture.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing picture is 400; of the fields that can hold it, the mock names the file (ours)."),
     row("picture.no_base64", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), OURS, "A text that is not base64 is refused like a picture that cannot be read."),
-    row("picture.max_bytes", _2_MB, PAGE, "A picture has at most 2 MB."),
+    row("picture.max_bytes", _2_MB, PAGE, "A picture has at most 2 MB. The text of error 413 says so of the whole request, which the mock does not refuse."),
     row("picture.too_large", _error(400, "IMAGE_FILE_TOO_LARGE:{name}"), PAGE, "A picture above the limit is 400, and is named."),
     row("picture.formats", ("jpeg", "png"), PAGE, "A picture is a JPG or a PNG."),
     row("picture.wrong_format", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), PAGE, "A picture in another format is 400, and is named."),

@@ -231,7 +231,6 @@ VENDOR = base.Vendor(
     name="facepp",
     title="Face++",
     claims=CLAIMS,
-    switches={"limit": ("each", "together")},
     rate_limits={"second": "rate.limit"},
     operations=("match", "detect"),
     hosts=frozenset({"api-us.faceplusplus.com", "api-cn.faceplusplus.com"}),

@@ -21,34 +21,24 @@ SEEN = observed(
 )
 
 
-def _error(
-    key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
-) -> Any:
-    """Make the claim about an error; `words` is ``Name: message``, `names` an `auth_names` value."""
+def _error(key: str, words: str, origin: Origin, statement: str, status: int = 400) -> Any:
+    """Make the claim about an error; `words` is ``Name: message``."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
-    when = ("auth_names", names) if names else None
-    return row(key, Reply(status, body), origin, statement, when=when, name=names)
+    return row(key, Reply(status, body), origin, statement)
 
-
-_EXPIRED = "RequestExpired: The request reached the service more than 15 minutes after the date stamp on the request, or the date stamp on the request is more than 15 minutes in the future."
 
 # One claim per line: key, value or response, source, and statement.
 # fmt: off
 CLAIMS = table(
     "rekognition",
     _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON, "X-Amz-Target selects the operation; an unknown one is refused with 404. The message is ours.", 404),
-    _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "An unsigned request is refused; the name that ends in Exception was observed in responses of other services.", names="observed"),
-    _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "An unsigned request is refused with 403. For all documented names the message is AWS's description.", 403, names="documented"),
-    _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header that is not Signature Version 4 is refused. The message is AWS's description.", names="observed"),
-    _error("auth.incomplete", "IncompleteSignature: The request signature doesn't conform to AWS standards.", COMMON, "An Authorization header that is not Signature Version 4 is refused with 403.", 403, names="documented"),
-    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An unknown access key is refused; the Developer Guide states 400 for failed authentication.", names="observed"),
-    _error("auth.key", "InvalidClientTokenId: The X.509 certificate or AWS access key ID provided does not exist in our records.", COMMON, "An unknown access key is refused with 403.", 403, names="documented"),
+    _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "An unsigned request is refused; the name that ends in Exception was observed in responses of other services."),
+    _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header that is not Signature Version 4 is refused. The message is AWS's description."),
+    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An unknown access key is refused; the Developer Guide states 400 for failed authentication."),
     _error("auth.signature", "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", SEEN, "A signature is refused unless it matches the request as received and the secret of the access key."),
-    _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused.", names="observed"),
-    _error("auth.early", _EXPIRED, COMMON, "A date more than 15 minutes ahead is refused with 400 and the message for an old date.", names="documented"),
-    _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN, "A date more than 15 minutes ago is refused.", names="observed"),
-    _error("auth.late", _EXPIRED, COMMON, "A date more than 15 minutes ago is refused with 400.", names="documented"),
+    _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused."),
+    _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN, "A date more than 15 minutes ago is refused."),
     _error("auth.service", "InvalidSignatureException: Credential should be scoped to correct service: 'rekognition'.", SEEN, "A signature for another service is refused."),
     _error("auth.denied", "AccessDeniedException: User is not authorized to perform: {operation}", ERRORS, "A key without permission for the call is refused; the guide's message contains a user and a resource, which the mock does not have."),
     row("quota.second", None, QUOTAS, "AWS limits the calls of an operation per second, account and region: 100 in us-east-1, us-west-2 and eu-west-1, and 25 elsewhere, unless AWS raises the quota. The mock has no quota until a test sets one, because a test's clock is stopped."),
@@ -76,8 +66,7 @@ CLAIMS = table(
     fact("session.token", LIVENESS, "The same ClientRequestToken returns the same session. That a different body then changes nothing, and that the token starts a new session once the old one has ended, is our choice."),
     fact("session.output", LIVENESS, "With OutputConfig, the reference image and audit images are stored in its S3Bucket, under keys that begin with its S3KeyPrefix (at most 950 characters without white space), and the results have S3Object in place of Bytes."),
     row("session.lifetime_s", 180, LIVENESS, "A session and its results expire 3 minutes after it was created."),
-    row("session.over", "not_found", OURS, "An expired session is not found. Whether AWS returns this or EXPIRED, and for how long, is not documented.", when=("session_over", "not_found"), name="not_found"),
-    row("session.over", "expired", OURS, "With session_over=expired, an expired session is EXPIRED, without results, even if a person completed it.", when=("session_over", "expired"), name="expired"),
+    row("session.over", "EXPIRED", OURS, "An expired session is EXPIRED, without results, even if a person completed it. Whether AWS returns this or finds no such session, and for how long, is not documented."),
     _error("session.unknown", "SessionNotFoundException: Occurs when a given sessionId is not found.", LIVENESS, "An unknown session is refused; the message is the API model's description."),
     row("session.results", Reply(200), LIVENESS, "GetFaceLivenessSessionResults has SessionId and Status (CREATED, IN_PROGRESS, SUCCEEDED, FAILED or EXPIRED), Confidence (0-100), ReferenceImage (at most 204,800 bytes), the requested number of AuditImages, and Feedback, empty if there is none."),
     row("session.attack", 5.0, OURS, "An attack has a Confidence of at most 5: AWS's response has no field for an attack, only this number."),

@@ -189,10 +189,6 @@ VENDOR = base.Vendor(
     title="Amazon Rekognition",
     claims=CLAIMS,
     documented_values=VALUES,
-    switches={
-        "auth_names": ("observed", "documented"),
-        "session_over": ("not_found", "expired"),
-    },
     operations=("match", "session_start", "session_read"),
     hosts=_list_hosts(),
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},

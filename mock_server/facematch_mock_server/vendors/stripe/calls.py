@@ -174,8 +174,8 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
     if call.expands:
         call.claims.cite("expand.outputs", "expand.sensitive")
     has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
-    if identity.last_error and call.claims["session.url_after_failure"] == "none":
-        has_link = False
+    if identity.last_error:
+        call.claims.cite("session.url_after_failure")
     return show_session(
         session,
         call.now,

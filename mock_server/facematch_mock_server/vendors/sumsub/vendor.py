@@ -151,9 +151,6 @@ VENDOR = base.Vendor(
     name="sumsub",
     title="Sumsub",
     claims=CLAIMS,
-    switches={
-        "webhook_algorithm": ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX"),
-    },
     rate_limits={
         "get": "rate.get.limit",
         "post": "rate.post.limit",

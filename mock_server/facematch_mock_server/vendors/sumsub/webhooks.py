@@ -65,11 +65,11 @@ def compose(
     if "reviewResult" in review:
         document["reviewResult"] = review["reviewResult"]
     body = delivery.write(document)
-    hash_name = claims["webhook.algorithm"]
+    claims.cite("webhook.algorithm")
     return SignedPayload.of_json(
         body,
-        ("x-payload-digest", hmac_hex(destination.secret, body, hash_name)),
-        ("x-payload-digest-alg", f"HMAC_{hash_name.upper()}_HEX"),
+        ("x-payload-digest", hmac_hex(destination.secret, body)),
+        ("x-payload-digest-alg", "HMAC_SHA256_HEX"),
     )
 
 

@@ -153,14 +153,9 @@ def test_picture_within_the_documented_limits_is_compared(reading_engine, conten
     assert reading_engine.handle(compare_request(P1, content)).status == 200
 
 
-def test_limit_of_2_mb_holds_for_each_picture_or_for_both_together():
+def test_limit_of_2_mb_holds_for_each_picture(engine):
     half = scene().ljust(3 * MEGABYTE // 2)
-    each = new_engine(vendor="facepp").handle(compare_request(half, half))
-    together = new_engine(vendor="facepp", switches={"limit": "together"})
-    assert each.status == 200
-    answer = together.handle(compare_request(half, half))
-    assert (answer.status, answer.body) == (413, b"Request Entity Too Large")
-    assert answer.header("content-type") == "text/plain"
+    assert engine.handle(compare_request(half, half)).status == 200
 
 
 def test_detect_lists_all_faces_and_their_attributes_if_asked(engine, control):

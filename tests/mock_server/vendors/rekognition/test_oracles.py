@@ -83,7 +83,7 @@ def test_signature_is_valid_for_15_minutes(minutes):
     ],
 )
 def test_signature_of_another_time_is_refused(at, message):
-    answer = new_engine(**rekognition.SETTINGS[0]).handle(signed_request(pair(), at=at))
+    answer = new_engine(**rekognition.SETTINGS).handle(signed_request(pair(), at=at))
     assert answer.status == 400
     assert answer.json()["__type"] == "InvalidSignatureException"
     assert answer.json()["Message"].startswith(message)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from kit.mock_webhooks import HOOK, carry
-from kit.mock_world import ask, control_of, new_engine
+from kit.mock_world import ask, new_engine
 from vendors import stripe
 from vendors.stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
 
@@ -141,13 +141,6 @@ def test_read_renews_the_48_hours_of_the_link(engine, control, people, session):
         people.finish(session["id"])
     read(engine, session)
     assert people.finish(session["id"], "p1-again", "p1").status == "verified"
-
-
-def test_switch_takes_the_link_away_after_a_failure():
-    engine = new_engine(Recognizer(), vendor="stripe", switches={"url_after_failure": "none"})
-    session = start(engine)
-    control_of(engine).sessions.finish(session["id"], "p2", "p1")
-    assert read(engine, session)["url"] is None
 
 
 # What is shown
