@@ -13,6 +13,7 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 DETECT = "/face/*/detect"
 QUALITY = "[].faceAttributes.qualityForRecognition"
 QUERY = "returnFaceAttributes=qualityForRecognition,blur&recognitionModel=recognition_04"
+COMPARED = "result.response.body.verifyResult.verifyImage"
 #: The fields of `DocumentedValues` by the definition's own names.
 DEFINED = {
     "azure": {
@@ -22,6 +23,9 @@ DEFINED = {
         "exposureLevel": "ExposureProperties.exposureLevel",
         "glasses": "FaceAttributes.glasses",
         "type": "MaskProperties.type",
+        "imageType": "LivenessOutputsTarget.imageType",
+        "verifyImage.qualityForRecognition": "LivenessWithVerifyImage.qualityForRecognition",
+        f"{COMPARED}.qualityForRecognition": "LivenessWithVerifyImage.qualityForRecognition",
     },
     "rekognition": {
         "FaceDetails[].Emotions[].Type": "EmotionName",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from facematch_mock_server.world.set_values import DocumentedValues
 
+_QUALITIES = ("low", "medium", "high")
+_IMAGE_TYPES = ("Color", "Infrared", "Depth")
+_RESULT = "result.response.body"
+
 VALUES: DocumentedValues = {
     "/face/*/detect": {
-        "[].faceAttributes.qualityForRecognition": ("low", "medium", "high"),
+        "[].faceAttributes.qualityForRecognition": _QUALITIES,
         "[].faceAttributes.blur.blurLevel": ("low", "medium", "high"),
         "[].faceAttributes.noise.noiseLevel": ("low", "medium", "high"),
         "[].faceAttributes.exposure.exposureLevel": (
@@ -26,5 +30,16 @@ VALUES: DocumentedValues = {
             "otherMaskOrOcclusion",
             "uncertain",
         ),
+    },
+    # The previews' sessions.
+    "/face/*/detectLiveness/singleModal/sessions/*": {
+        f"{_RESULT}.target.imageType": _IMAGE_TYPES,
+    },
+    "/face/*/detectLivenessWithVerify/singleModal/sessions": {
+        "verifyImage.qualityForRecognition": _QUALITIES,
+    },
+    "/face/*/detectLivenessWithVerify/singleModal/sessions/*": {
+        f"{_RESULT}.target.imageType": _IMAGE_TYPES,
+        f"{_RESULT}.verifyResult.verifyImage.qualityForRecognition": _QUALITIES,
     },
 }

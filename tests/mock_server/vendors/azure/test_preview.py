@@ -86,6 +86,21 @@ def test_session_with_verification_compares_with_the_sent_picture(client, mock, 
     assert entry == result
 
 
+def test_quality_of_the_sent_picture_is_set_by_a_test(client, mock):
+    path = "/face/*/detectLivenessWithVerify/singleModal/sessions"
+    mock.control.answer(path, "verifyImage.qualityForRecognition", "low")
+    begun = compare_with(client, CARDS["p1"])
+    assert begun.verify_image.quality_for_recognition == models.QualityForRecognition.LOW
+    mock.control.sessions.finish(begun.session_id, "p1-again")
+    field = "result.response.body.verifyResult.verifyImage.qualityForRecognition"
+    mock.control.answer(f"{path}/*", field, "medium")
+    mock.control.answer(f"{path}/*", "result.response.body.target.imageType", "Infrared")
+    result = client.get_liveness_with_verify_session_result(begun.session_id).result
+    quality = result.response.body.verify_result.verify_image.quality_for_recognition
+    assert quality == models.QualityForRecognition.MEDIUM
+    assert result.response.body.target.image_type == models.FaceImageType.INFRARED
+
+
 def test_sessions_of_each_kind_are_listed_until_they_are_deleted(client):
     ours = sorted(start(client) for _ in range(3))
     other = compare_with(client, CARDS["p1"])
