@@ -205,7 +205,14 @@ CLAIMS = table(
     row("simulate.answer", Reply(200, {"session_id": "{session_id}"}), SANDBOX_CLIENT, "In a sandbox, POST /v3/session/{id}/simulate/ with new_status and a comment sets the status of a session, whatever it was. The body of the answer, the webhook, and that a live key is taken are our choice."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
     row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "An update to the current status, such as a repeated request, returns 400 with a bare array."),
-    row("update.resubmitted", Reply(501, {"mock": "This mock does not imitate a resubmission: control.sessions.decide sets the status Resubmitted."}), OURS, "A resubmission is refused with the mock's own message; a test sets the status Resubmitted with control.sessions.decide."),
+    fact("update.resubmitted", OPENAPI, "A resubmission deletes what was captured in the steps that nodes_to_resubmit names, by default in those that are not approved, restarts the session's lifetime and opens its URL again. That the person then has three attempts again, and does all steps of the mock's page, is our choice."),
+    row("update.nothing_to_resubmit", Reply(400, {"nodes_to_resubmit": "No features found that need resubmission. All features are already approved."}), OPENAPI, "A resubmission of a session whose steps are all approved returns 400 with a string. That it is also the answer if the session has none of the named steps is our choice."),
+    row("update.no_person", Reply(501, {"mock": "This mock does not imitate the resubmission of a saved call: no person has a page of it."}), OURS, "The resubmission of a saved call is refused with the mock's own message."),
+
+    row("pdf.answer", Reply(200), OPENAPI, "The report of a session is a PDF with the session's id in its file name. The mock's has one page with id and status, which is our choice."),
+    row("pdf.unfinished", Reply(403, {"detail": "You can only generate a PDF for sessions in review, declined, approved or kyc expired"}), OPENAPI, "The report of a session in any other status is refused with 403."),
+    row("rate.pdf.limit", 50, OPENAPI, "At most 50 reports can be made per minute. That they do not count as other GETs is our choice."),
+    row("rate.pdf.refused", Reply(429, {"detail": "Session PDF generation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "A report above the limit is refused with 429 and a message of its own."),
 
     fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),

@@ -5,7 +5,8 @@ Source: docs.didit.me, warnings of liveness and of face match, read 2026-11-28.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Container, Mapping
 from typing import Any
 
 import attrs
@@ -20,6 +21,7 @@ from facematch_mock_server.world.sessions import Session
 from . import faces, webhooks
 from .checks import LIVENESS, MATCH, RISKS, Block, judge_liveness, judge_match, warnings
 from .records import ACTIONS, APPROVED, DECLINED, IN_REVIEW, Workflow, WorkflowSettings
+from .wire import features_of
 
 #: The form defaults of the standalone calls.
 _OPTIONS = {field.name: field.default for service in (MATCH, LIVENESS) for field in service.form}
@@ -220,6 +222,42 @@ def _fail(world: World, session: Session, is_last: bool) -> Session:
         "face_luminance": None,
     }
     return attrs.evolve(session, result={**session.result, "LIVENESS": liveness})
+
+
+#: The statuses of a step that the person is asked to do again if no step is named.
+_REPEATED = (DECLINED, IN_REVIEW, "Not Finished")
+_PICTURES_OF_STEPS: Mapping[str, tuple[str, ...]] = {
+    "ID_VERIFICATION": ("portrait_image", "front_image"),
+    "LIVENESS": ("reference_image",),
+    "FACE_MATCH": ("source_image", "target_image"),
+}
+
+
+def ask_again(world: World, session: Session, features: Container[str] | None) -> Session | None:
+    """Return the session without the results of these features, open to the person again.
+
+    Args:
+        features: The names of the features; None for those that are not approved.
+
+    Returns:
+        None if the session has none of the features.
+    """
+    if features is None:
+        features = [
+            name for name, result in session.result.items() if result["status"] in _REPEATED
+        ]
+    repeated = [feature.name for feature in features_of(session) if feature.name in features]
+    if not repeated:
+        return None
+    results = dict(session.result)
+    pictures = dict(session.pictures)
+    for name in repeated:
+        results.pop(name, None)
+        for picture in _PICTURES_OF_STEPS[name]:
+            pictures.pop(picture, None)
+    lifetime = dt.timedelta(seconds=world.claims["session.lifetime_s"])
+    reopened = base.with_hosted(session, attempts=0, expires_at=world.clock.now() + lifetime)
+    return attrs.evolve(reopened, result=results, pictures=pictures)
 
 
 def _return_url(session: Session) -> str | None:

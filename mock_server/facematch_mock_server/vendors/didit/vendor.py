@@ -30,7 +30,6 @@ _NOT_IMITATED = NotImitated(
     "docs/vendors/didit.md",
     "/v1/session/*",
     "/auth/v2/token",
-    "/v3/session/{id}/generate-pdf",
     "/v3/session/{id}/share",
     "/v3/session/import-shared",
     "/v3/sessions/delete",
@@ -168,7 +167,7 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={
         name: f"rate.{name}.limit"
-        for name in ("write", "get", "session", "sandbox_session", "management")
+        for name in ("write", "get", "session", "sandbox_session", "management", "pdf")
     },
     operations=("match", "liveness", "session_start", "session_read"),
     hosts=HOSTS,

@@ -18,7 +18,7 @@ from facematch_mock_server.world.hosted import origin_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .wire import decision_body, environment_of
+from .wire import decision_body, environment_of, steps_without_result
 
 #: The event of standalone calls; one page (liveness report) has session.status.updated instead.
 EVENT = "status.updated"
@@ -77,7 +77,11 @@ def compose(
             claims, world, session, delivery.origin, now=delivery.timestamp
         )
     elif session.status == "Resubmitted":
-        document["resubmit_info"] = {}
+        claims.cite("webhook.resubmission")
+        document["resubmit_info"] = {
+            "nodes_to_resubmit": steps_without_result(session),
+            "reasons": {},
+        }
     body = write_json(document, escaped=True)
     if delivery.form is not None:
         body = delivery.form.write(json.loads(body))

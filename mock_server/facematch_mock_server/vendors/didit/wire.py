@@ -42,6 +42,12 @@ _FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
     "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
     "kyc": (_DOCUMENT, FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
 }
+#: The features of steps that a person can be asked to do again, by the vendor's names for a step.
+STEPS: Mapping[str, Feature] = {
+    "OCR": _DOCUMENT,
+    "LIVENESS": FEATURES["PASSIVE_LIVENESS"],
+    "FACE_MATCH": FEATURES["FACE_MATCH"],
+}
 BLOCKS = """
     id_verifications nfc_verifications liveness_checks face_matches phone_verifications
     email_verifications poa_verifications document_ai_documents questionnaire_responses
@@ -73,6 +79,16 @@ def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
         return {FEATURES[session.service or ""]: session.result}
     ran = [feature for feature in features_of(session) if feature.name in session.result]
     return {feature: session.result[feature.name] for feature in ran}
+
+
+def steps_without_result(session: Session) -> list[dict[str, str]]:
+    """Return the steps of a session that the person has not done, or must do again."""
+    results = results_of(session)
+    return [
+        {"node_id": feature.node, "feature": step}
+        for step, feature in STEPS.items()
+        if feature in features_of(session) and feature not in results
+    ]
 
 
 def environment_of(session: Session) -> str:

@@ -22,6 +22,8 @@ from facematch_mock_server.vendors.didit.records import (
     STATUSES,
     with_review,
 )
+from facematch_mock_server.vendors.didit.sessions import ask_again
+from facematch_mock_server.vendors.didit.wire import STEPS
 from facematch_mock_server.world.sessions import Review, Session
 
 from . import decisions
@@ -45,8 +47,34 @@ def _read_email(claims: CitedClaims, value: object) -> str:
     return "" if is_empty else fields.email(claims, value)
 
 
+#: Didit's names of steps (OpenAPI), of which the mock has three; some have two names.
+_FEATURES = """
+    OCR OCR_BACK NFC AML FACE LIVENESS FACE_MATCH IP_ANALYSIS AGE_ESTIMATION PROOF_OF_ADDRESS
+    PHONE_VERIFICATION EMAIL_VERIFICATION FACE_SEARCH DATABASE_VALIDATION QUESTIONNAIRE
+    KYB_REGISTRY KYB_DOCUMENTS KYB_KEY_PEOPLE ID_VERIFICATION POA PHONE EMAIL KYB
+"""
+_OTHER_NAMES = {"ID_VERIFICATION": "OCR", "OCR_BACK": "OCR", "FACE": "LIVENESS"}
+
+
+def _read_nodes(_: CitedClaims, value: object) -> list[str]:
+    """Read the steps to do again, and return their features' names."""
+    if not isinstance(value, list):
+        raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
+    names = []
+    for node in value:
+        step = node.get("feature") if isinstance(node, dict) else None
+        if step not in _FEATURES.split():
+            choices = ", ".join(_FEATURES.split())
+            raise Invalid(f'"{step}" is not a valid choice. Valid choices are: {choices}')
+        step = _OTHER_NAMES.get(step, step)
+        if step in STEPS:
+            names.append(STEPS[step].name)
+    return names
+
+
 _UPDATE = (
     Field("new_status", _read_status, required=True),
+    Field("nodes_to_resubmit", _read_nodes, nullable=True),
     Field("comment", fields.text, nullable=True),
     Field("send_email", fields.boolean),
     Field("email_address", _read_email, nullable=True),
@@ -65,10 +93,10 @@ def _update(call: DiditCall) -> Response:
     status = values["new_status"]
     if status == session.status:
         call.refuse("update.same")
+    changed = session
     if status == _RESUBMITTED:
-        call.refuse("update.resubmitted")
-    review = _make_review(call, values)
-    updated = with_review(session, review)
+        changed = _ask_again(call, values.get("nodes_to_resubmit"))
+    updated = with_review(changed, _make_review(call, values))
     current = call.world.sessions.replace(session, updated)
     if current is None:
         call.refuse("session.unknown")
@@ -78,6 +106,17 @@ def _update(call: DiditCall) -> Response:
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
+
+
+def _ask_again(call: DiditCall, features: list[str] | None) -> Session:
+    """Return the session, in which the person does these steps again."""
+    if call.session.hosted is None:
+        call.refuse("update.no_person")
+    reopened = ask_again(call.world, call.session, features)
+    if reopened is None:
+        call.refuse("update.nothing_to_resubmit")
+    call.claims.cite("update.resubmitted")
+    return reopened
 
 
 def _make_review(call: DiditCall, values: Mapping[str, Any]) -> Review:
@@ -163,6 +202,41 @@ def _retention_outcome(session: Session, *, is_requested: bool) -> str:
     return _RETAINED
 
 
+# GET /v3/session/{id}/generate-pdf/
+
+_REPORTED_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired")
+
+
+def _generate_pdf(call: DiditCall) -> Response:
+    session: Session = call.session
+    if session.status not in _REPORTED_STATUSES:
+        call.refuse("pdf.unfinished")
+    content = _make_pdf(f"Mock report of session {session.id}: {session.status}")
+    disposition = f"attachment; filename=session_{session.id}.pdf"
+    headers = (("Content-Disposition", disposition),)
+    return call.answer_file("pdf.answer", "application/pdf", content, headers)
+
+
+def _make_pdf(text: str) -> bytes:
+    """Return a PDF of one page with this text."""
+    a_page = "/MediaBox[0 0 595 842]/Resources<</Font<</F1 5 0 R>>>>"
+    shown = f"BT /F1 12 Tf 40 780 Td ({text}) Tj ET"
+    objects = (
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        f"<</Type/Page/Parent 2 0 R/Contents 4 0 R{a_page}>>",
+        f"<</Length {len(shown)}>>stream\n{shown}\nendstream",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    )
+    content = "%PDF-1.7\n"
+    places = "0000000000 65535 f \n"
+    for number, body in enumerate(objects, start=1):
+        places += f"{len(content):010} 00000 n \n"
+        content += f"{number} 0 obj{body}endobj\n"
+    end = f"trailer<</Size 6/Root 1 0 R>>\nstartxref\n{len(content)}\n%%EOF\n"
+    return f"{content}xref\n0 6\n{places}{end}".encode()
+
+
 ROUTES = (
     make_route(
         "/v3/session/{uuid}/decision/",
@@ -181,6 +255,7 @@ ROUTES = (
         operation="session_read",
     ),
     make_route("/v3/session/{uuid}/simulate/", {"POST": _simulate}, shown_fields=("new_status",)),
+    make_route("/v3/session/{uuid}/generate-pdf/", {"GET": _generate_pdf}, rate_scope="pdf"),
     make_route("/v3/sessions/", {"GET": list_sessions}),
     make_route(
         "/v3/session/{uuid}/delete/",

@@ -79,15 +79,6 @@ def test_update_is_announced_and_changes_no_feature(engine, answer, updates, sta
     assert updates[-1].status == decision
 
 
-def test_resubmission_is_not_imitated(engine, answer, updates):
-    before = engine.world.sessions.all()
-    status, body = answer(engine, update(1, {"new_status": "Resubmitted"}))
-    assert status == 501
-    assert "control.sessions.decide" in body["mock"]
-    assert engine.world.sessions.all() == before
-    assert updates == []
-
-
 def test_update_sees_a_concurrent_update_of_the_session(engine, monkeypatch):
     sessions = engine.world.sessions
     change, inner = sessions.change, update(1, {"new_status": "Declined"})
