@@ -111,6 +111,20 @@ def media_address(engine, number, name="source_image"):
     return f"/__media__/{NO_SESSION}/{name}"
 
 
+def search_request(picture=None, **fields):
+    files = [("user_image", "face.jpg", scene() if picture is None else picture)]
+    return request_to("/v3/face-search/", *multipart(fields.items(), files))
+
+
+def document_request(picture=None, **fields):
+    files = [("front_image", "front.jpg", scene() if picture is None else picture)]
+    return request_to("/v3/id-verification/", *multipart(fields.items(), files))
+
+
+DESTINATIONS = "/v3/webhook/destinations/"
+DESTINATION = {"label": "Shop", "url": mock_webhooks.HOOK, "subscribed_events": ["status.updated"]}
+
+
 def read_media(number, name="source_image", *, then=None, change=str, **more):
     """A step that reads a picture; `then` is done between its address and that."""
 
@@ -134,6 +148,9 @@ def read_session_as_another_account(engine):
 
 
 WEBHOOK_CALL = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
+
+#: A step that no session of the mock has.
+AML = {"node_id": "feature_aml_1", "feature": "AML"}
 
 NO_FORM = post_json(MATCH_PATH, b"{}")
 
@@ -159,6 +176,24 @@ CALLS = {
         liveness_request(scene(faces=0)),
         liveness_request(scene(faces=2), rotate_image="true"),
         match_request(scene(faces=0)),
+    ),
+    "searches": (
+        liveness_request(scene(score=91), vendor_data="anna"),
+        search_request(scene(score=91)),
+        search_request(scene(faces=0)),
+        on(2),
+    ),
+    "identities": (
+        document_request(),
+        document_request(scene(faces=0)),
+        document_request(b"x" * (BIG * 2)),
+        on(1),
+    ),
+    "destinations": (
+        json_request(DESTINATIONS, DESTINATION),
+        json_request(DESTINATIONS, DESTINATION),
+        json_request(DESTINATIONS, DESTINATION | {"url": "https://shop.example"}),
+        json_request(DESTINATIONS, method="GET"),
     ),
     "fields": (
         match_request(b"x" * BIG),
@@ -285,7 +320,7 @@ CALLS = {
         update(1, {"new_status": "Resubmitted"}),
         mock_webhooks.carried(),
         mock_sessions.acting(1, "card", card="p1", document="p1"),
-        update(1, {"new_status": "Resubmitted"}),
+        update(1, {"new_status": "Resubmitted", "nodes_to_resubmit": [AML]}),
         limit("pdf", 0),
         on(1, "generate-pdf", method="GET"),
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Collection
 from typing import Any
 
@@ -21,6 +19,7 @@ from .webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookLetter,
+    make_secret,
 )
 
 
@@ -68,16 +67,14 @@ class Webhooks(Extension[Any]):
         world = self._control.world
         if secret is None and self._outbox.rules.signs_with_key:
             secret = world.keys.newest_live()
-        ids = world.ids
-        # Derived from the world's ids, so the same seed gives the same secret.
-        new_secret = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
+        new_secret = make_secret(world)
         destination = Destination(
-            uuid=ids.uuid(),
+            uuid=world.ids.uuid(),
             **{
                 "events": self._outbox.rules.default_events,
                 **self._check_settings(url or "", events, enabled=enabled, held=held),
             },
-            secret=secret or new_secret.rstrip("="),
+            secret=secret or new_secret,
         )
         return self._outbox.destinations.put(destination.uuid, destination)
 

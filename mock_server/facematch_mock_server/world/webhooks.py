@@ -5,9 +5,11 @@ The vendor's `WebhookRules` build and sign a delivery; its ``webhook.*`` claims 
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import enum
 import functools
+import hashlib
 import logging
 import threading
 from collections import deque
@@ -69,6 +71,12 @@ class Destination:
     def with_new_secret(self, secret: str) -> Destination:
         """Return the destination with another secret, whose former one still signs."""
         return attrs.evolve(self, secret=secret, former_secret=self.secret)
+
+
+def make_secret(world: World) -> str:
+    """Return 43 URL-safe characters, derived from the world's ids: the same for the same seed."""
+    digest = hashlib.sha256(world.ids.uuid().encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class DeliveryState(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""The two checks of pictures: face match and passive liveness, with their risks.
+"""The checks of pictures: face match, passive liveness, face search and documents.
 
 Sources of the facts in this code: Didit API reference, Face Match, June 2026; Didit OpenAPI,
 2026-07-18; for passive liveness also Didit's skill page, early 2026.
@@ -19,10 +19,12 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
+from facematch_mock_server.world.identities import make_identity
 
 from . import fields
 from .fields import Field
 from .records import APPROVED, DECLINED, IN_REVIEW
+from .wire import DOCUMENT_FIELDS, name_as_didit
 
 Block = dict[str, Any]
 _THRESHOLD = "face_{}_score_decline_threshold"
@@ -147,6 +149,64 @@ def judge_liveness(
     }
 
 
+def judge_search(claims: CitedClaims, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
+    """Return the result of a search for a face; `values` also have the matches."""
+    data = _describe_known_face(claims, outcome)
+    risks = list(data)
+    if len(outcome.probe.faces) > 1:
+        risks.insert(0, "MULTIPLE_FACES_DETECTED")
+    is_declined = any(RISKS[risk].type == "error" for risk in risks)
+    return {
+        "status": DECLINED if is_declined else APPROVED,
+        "total_matches": len(values["matches"]),
+        "matches": values["matches"],
+        "user_image": _describe_search(claims, outcome.probe, rotate=values["rotate_image"]),
+        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+    }
+
+
+def _describe_search(claims: CitedClaims, seen_picture: SeenPicture, *, rotate: bool) -> Block:
+    described = _describe(claims, "liveness", seen_picture, rotate=rotate)
+    entities = [
+        {name: face[name] for name in ("bbox", "confidence")} for face in described["entities"]
+    ]
+    return {**described, "entities": entities}
+
+
+#: What a decision has of a document, and the response of the call has not.
+_OF_SESSIONS = {"front_video", "back_video", "full_front_image", "full_back_image", "extra_files"}
+_EXPIRED = {
+    "risk": "DOCUMENT_EXPIRED",
+    "feature": "ID_VERIFICATION",
+    "additional_data": None,
+    "log_type": "error",
+    "short_description": "Document expired",
+    "long_description": "The document's expiration date has passed, rendering it no longer valid "
+    "for use.",
+}
+
+
+def judge_document(claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
+    """Return what is read from a document; `values` also have its fields, and today's date."""
+    # OURS: The type is an identity card; fields that the mock's persons lack are null.
+    claims.cite("id_verification.options")
+    document = values["document"]
+    expires_on = document.get("expiration_date")
+    is_expired = expires_on is not None and expires_on < values["today"]
+    names = [name for name in DOCUMENT_FIELDS.split() if name not in _OF_SESSIONS]
+    return {
+        "status": DECLINED if is_expired else APPROVED,
+        **dict.fromkeys(names),
+        "document_type": "Identity Card",
+        "document_subtype": "ID_CARD_GENERIC",
+        "marital_status": "UNKNOWN",
+        "mrz": {},
+        **document,
+        "warnings": [_EXPIRED] if is_expired else [],
+        "barcodes": [],
+    }
+
+
 def _describe_known_face(claims: CitedClaims, outcome: LivenessOutcome) -> dict[str, Any]:
     """Return the risks of a face that is known from another session, with that session."""
     data = {}
@@ -237,6 +297,18 @@ def _sandbox_liveness(claims: CitedClaims) -> Block:
     }
 
 
+def _sandbox_search(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
+    (user_box,) = claims["liveness.sandbox"]["boxes"]
+    outcome = LivenessOutcome(probe=_picture_with_face(user_box), score=None)
+    return judge_search(claims, outcome, {"matches": [], "rotate_image": False})
+
+
+def _sandbox_document(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
+    return judge_document(claims, None, {"document": name_as_didit(make_identity("sandbox"))})
+
+
 def _picture_with_face(box: Iterable[int]) -> SeenPicture:
     left, top, right, bottom = box
     return SeenPicture(faces=(SeenFace(box=(left, top, right, bottom)),))
@@ -281,14 +353,17 @@ def _describe_faces(seen_picture: SeenPicture, rotate: bool) -> Block:
 
 @attrs.frozen(kw_only=True)
 class PictureService:
-    """What distinguishes the two calls with pictures; the `extra` of their routes.
+    """What distinguishes the calls with pictures; the `extra` of their routes.
 
     Attributes:
-        operation: ``match`` or ``liveness``, the prefix of the call's claims.
+        operation: The prefix of the call's claims, such as ``match``.
         name: The vendor's name for the service, in sessions and the ledger.
         block: The key of the service's block in the response.
         pictures: The form's picture fields, by the names under which the pictures are saved; the
             probe is last.
+        optional_pictures: Those of them that a form may omit.
+        read_file: Reads a picture's field.
+        options: The form's other fields that not all calls have.
         judge: Returns the block for an outcome.
         judge_sandbox: Returns the block for a sandbox key.
         form: The form's fields, in the order in which errors are reported.
@@ -300,27 +375,40 @@ class PictureService:
     pictures: Mapping[str, str]
     judge: Callable[[CitedClaims, Any, Mapping[str, Any]], Block]
     judge_sandbox: Callable[[CitedClaims], Block]
+    optional_pictures: tuple[str, ...] = ()
+    read_file: Callable[[CitedClaims, Any], Any] = fields.read_file
+    options: tuple[Field, ...] = ()
     form: tuple[Field, ...] = attrs.field(init=False)
+
+    @property
+    def picture_fields(self) -> tuple[str, ...]:
+        """The names of the form's picture fields."""
+        return tuple(dict.fromkeys(self.pictures.values()))
 
     @form.default
     def _make_form(self) -> tuple[Field, ...]:
-        files = [Field(name, fields.read_file, required=True) for name in self.pictures.values()]
+        files = []
+        for name in self.picture_fields:
+            is_required = name not in self.optional_pictures
+            files.append(Field(name, self.read_file, required=is_required))
         # Errors are reported in this order: the probe first.
         return (
             *reversed(files),
-            Field(_THRESHOLD.format(self.operation), fields.threshold, default=30),
-            Field("rotate_image", fields.boolean, default=False),
+            *self.options,
             Field("save_api_request", fields.boolean, default=True),
             Field("vendor_data", fields.vendor_data),
             Field("metadata", fields.metadata),
         )
 
 
+_ROTATE = Field("rotate_image", fields.boolean, default=False)
+
 MATCH = PictureService(
     operation="match",
     name="FACE_MATCH",
     block="face_match",
     pictures={"source_image": "ref_image", "target_image": "user_image"},
+    options=(Field(_THRESHOLD.format("match"), fields.threshold, default=30), _ROTATE),
     judge=judge_match,
     judge_sandbox=_sandbox_match,
 )
@@ -329,6 +417,37 @@ LIVENESS = PictureService(
     name="PASSIVE_LIVENESS",
     block="liveness",
     pictures={"reference_image": "user_image"},
+    options=(Field(_THRESHOLD.format("liveness"), fields.threshold, default=30), _ROTATE),
     judge=judge_liveness,
     judge_sandbox=_sandbox_liveness,
+)
+SEARCH = PictureService(
+    operation="face_search",
+    name="FACE_SEARCH",
+    block="face_search",
+    pictures={"reference_image": "user_image"},
+    options=(
+        Field(
+            "search_type",
+            functools.partial(fields.choice, ("most_similar", "blocklisted_or_approved")),
+            default="most_similar",
+        ),
+        _ROTATE,
+    ),
+    judge=judge_search,
+    judge_sandbox=_sandbox_search,
+)
+DOCUMENT = PictureService(
+    operation="id_verification",
+    name="ID_VERIFICATION",
+    block="id_verification",
+    pictures={
+        "back_image": "back_image",
+        "portrait_image": "front_image",
+        "front_image": "front_image",
+    },
+    optional_pictures=("back_image",),
+    read_file=fields.read_document_file,
+    judge=judge_document,
+    judge_sandbox=_sandbox_document,
 )

@@ -35,6 +35,7 @@ V2_CLIENTS = observed("types of version 2's sessions in two public clients", "20
 SANDBOX_CLIENT = observed("a public client's test against Didit's sandbox", "2026-11-29")
 WEB_SDK = observed("@didit-protocol/sdk-web 0.4.0, dist/index.d.ts and README", "2026-11-29")
 NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
+FACE_SEARCH = documented("docs.didit.me, /standalone-apis/face-search, 2026", "2026-11-30")
 WORKFLOWS = documented(
     "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
     "didit-protocol/mcp, 2026",
@@ -149,9 +150,20 @@ CLAIMS = table(
     fact("liveness.duplicate", OPENAPI, "A check with a live key is searched for the same face in other approved sessions; faces with the same vendor_data are left out. A kept check and a hosted session enroll their face, a comparison does not. That two cards of a person, or two equal pictures, are the same face is our choice, and so is naming the newest session as DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
+    row("face_search.answer", Reply(200), OPENAPI, "A completed search returns 200: at most five sessions with the face, also of the same vendor_data. It is Declined by a blocklist alone."),
+    row("face_search.no_face", Reply(400, {"error": "No face detected in the image"}), OPENAPI, "A search for a picture without a face returns 400, unlike a comparison and a liveness check."),
+    fact("face_search.same_face", FACE_SEARCH, "A search knows the faces that liveness checks and sessions have enrolled, and enrolls none that another search finds. Which faces are the same, as in liveness.duplicate, and the similarity, the mock's score of the two pictures, are our choice; so are the path of a picture in a call that is not saved, and the null of document_type, vendor_user_id and biometric_template_id."),
+
+    row("id_verification.answer", Reply(200), OPENAPI, "A document that is read returns 200."),
+    row("id_verification.size_limit", 10485760, OURS, "A document's 10 MB are 10,485,760 bytes; the documents do not define MB."),
+    row("id_verification.unrecognized", Reply(400, {"error": "COULD_NOT_RECOGNIZE_DOCUMENT"}), OPENAPI, "A picture without a document returns 400. That any picture with a face is a document, and a PDF is none, is our choice."),
+    fact("id_verification.options", OPENAPI, "A document whose expiration date has passed is Declined. That the options of the call are ignored is our choice."),
+
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; a call is refused if it costs more than the remaining credit."),
     row("credit.price.match", Decimal("0.05"), OVERVIEW, "A comparison costs USD 0.05, as in the overview; a setting changes it."),
     row("credit.price.liveness", Decimal("0.10"), LIVENESS_PRICE, "A liveness check costs USD 0.10; a setting changes it."),
+    row("credit.price.face_search", Decimal("0.05"), OURS, "A search costs as much as a comparison; its price is not documented."),
+    row("credit.price.id_verification", Decimal("0.15"), OURS, "A document costs as much as one in a session; the price of the call is not documented."),
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
 
     fact("page.events", WEB_SDK, "In a frame, the page sends didit:ready and didit:started when it is opened, didit:verification_submitted after an attempt, didit:completed with Approved, Declined or Pending at the end, and didit:cancelled when the person leaves; each has the session's id."),
@@ -209,10 +221,15 @@ CLAIMS = table(
     row("update.nothing_to_resubmit", Reply(400, {"nodes_to_resubmit": "No features found that need resubmission. All features are already approved."}), OPENAPI, "A resubmission of a session whose steps are all approved returns 400 with a string. That it is also the answer if the session has none of the named steps is our choice."),
     row("update.no_person", Reply(501, {"mock": "This mock does not imitate the resubmission of a saved call: no person has a page of it."}), OURS, "The resubmission of a saved call is refused with the mock's own message."),
 
-    row("pdf.answer", Reply(200), OPENAPI, "The report of a session is a PDF with the session's id in its file name. The mock's has one page with id and status, which is our choice."),
+    row("pdf.answer", Reply(200), OPENAPI, "The report of a session is a PDF with the session's id in its file name. The mock's has one page, the same for every session, which is our choice."),
     row("pdf.unfinished", Reply(403, {"detail": "You can only generate a PDF for sessions in review, declined, approved or kyc expired"}), OPENAPI, "The report of a session in any other status is refused with 403."),
     row("rate.pdf.limit", 50, OPENAPI, "At most 50 reports can be made per minute. That they do not count as other GETs is our choice."),
     row("rate.pdf.refused", Reply(429, {"detail": "Session PDF generation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "A report above the limit is refused with 429 and a message of its own."),
+
+    row("destination.created", Reply(201), OPENAPI, "A new webhook destination returns 201 with its secret of 43 characters; without events it gets nothing."),
+    row("destination.shown", Reply(200), OPENAPI, "The list of destinations, oldest first, has no secrets."),
+    row("destination.duplicate", Reply(400, {"url": ["This webhook destination already exists for the application."]}), OPENAPI, "An address that another destination has returns 400."),
+    row("destination.bad_url", Reply(400, {"url": ["Enter a valid URL."]}), OURS, "Didit takes https addresses on public hosts; the mock takes addresses on this machine and on hosts that deliver_to lists, and refuses others with the framework's text."),
 
     fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),

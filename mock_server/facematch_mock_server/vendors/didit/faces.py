@@ -32,16 +32,23 @@ def search(
     # An outcome that a test set decides.
     if outcome.duplicate is not None or not outcome.probe.faces or digest is None:
         return outcome
-    for known_id in world.records.faces.sessions_with(_key_of(world, digest)):
-        known_session = world.sessions.find(known_id)
-        if known_session is None or known_session.status != APPROVED or known_id == session_id:
+    for known in list_sessions_with(world, digest, approved_only=True):
+        if known.id == session_id:
             continue
-        if vendor_data is None or known_session.vendor_data != vendor_data:
-            session = KnownSession(
-                session_id=known_id, number=known_session.number, service=known_session.service
-            )
+        if vendor_data is None or known.vendor_data != vendor_data:
+            session = KnownSession(session_id=known.id, number=known.number, service=known.service)
             return attrs.evolve(outcome, duplicate="certain", duplicate_of=session)
     return outcome
+
+
+def list_sessions_with(world: World, digest: str, *, approved_only: bool) -> list[Session]:
+    """Return the sessions whose face is that of a picture with this SHA-256, newest first."""
+    sessions = []
+    for known_id in world.records.faces.sessions_with(_key_of(world, digest)):
+        session = world.sessions.find(known_id)
+        if session is not None and (session.status == APPROVED or not approved_only):
+            sessions.append(session)
+    return sessions
 
 
 def enroll_if_live(world: World, session: Session, outcome: LivenessOutcome) -> None:

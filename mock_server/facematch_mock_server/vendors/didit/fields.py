@@ -29,7 +29,6 @@ N = TypeVar("N", int, float)
 
 #: Accepted file extensions; tif is not among them (Didit OpenAPI, 2026-07-18).
 _EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
-_ENDINGS = tuple(f".{name}" for name in _EXTENSIONS)
 _TRUTH: Mapping[Any, bool] = {
     **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
     **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
@@ -114,8 +113,25 @@ def read_json_fields(call: Call, body: object, fields: Iterable[Field]) -> dict[
 # high, a missing field, a choice), otherwise from the framework.
 
 
-def read_file(claims: CitedClaims, upload: object) -> Upload:
-    """Read a file; its extension must be accepted and its size within the limit."""
+def read_document_file(claims: CitedClaims, upload: object) -> Upload:
+    """Read a picture of a document, which may be a PDF."""
+    return read_file(
+        claims, upload, extensions=(*_EXTENSIONS, "pdf"), limit="id_verification.size_limit", mb=10
+    )
+
+
+def read_file(
+    claims: CitedClaims,
+    upload: object,
+    *,
+    extensions: tuple[str, ...] = _EXTENSIONS,
+    limit: str = "file.size_limit",
+    mb: int = 5,
+) -> Upload:
+    """Read a file with one of these extensions, within the limit that the claim `limit` has.
+
+    The message of a file that is too large says `mb`.
+    """
     if upload is None:
         raise Invalid("No file was submitted.")
     if not isinstance(upload, Upload):
@@ -124,15 +140,15 @@ def read_file(claims: CitedClaims, upload: object) -> Upload:
         raise Invalid("The submitted file is empty.")
     sentences = []
     # A leading dot does not start an extension.
-    if not upload.name[1:].lower().endswith(_ENDINGS):
+    if not upload.name[1:].lower().endswith(tuple(f".{name}" for name in extensions)):
         suffix = PurePath(upload.name).suffix[1:].lower()
-        allowed = ", ".join(_EXTENSIONS)
+        allowed = ", ".join(extensions)
         sentences.append(
             f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
         )
-    if len(upload.content) > claims.get("file.size_limit"):
-        claims.cite("file.size_limit")
-        sentences.append("File size should not exceed 5 MB")
+    if len(upload.content) > claims.get(limit):
+        claims.cite(limit)
+        sentences.append(f"File size should not exceed {mb} MB")
     if sentences:
         raise Invalid(*sentences)
     return upload

@@ -76,13 +76,15 @@ class FaceIndex:
 
 
 class DiditRecords:
-    """The workflows, blocked users and enrolled faces of one world. Thread-safe."""
+    """The workflows, blocked users, faces and receivers of one world. Thread-safe."""
 
     def __init__(self) -> None:
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
         #: The `vendor_data` of blocked users, who cannot start sessions.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
         self.faces = FaceIndex()
+        #: What Didit stores of a webhook destination beside it, by its id.
+        self.receivers: Collection[dict[str, Any]] = Collection(limit=MOST_RECORDS)
 
 
 def with_review(session: Session, review: Review) -> Session:

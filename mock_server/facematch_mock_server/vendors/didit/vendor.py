@@ -17,7 +17,7 @@ from facematch_mock_server.world.webhooks import Outbox
 
 from . import access, webhooks, wire
 from .access import HOSTS, DiditCall, make_route, refuse_rate, window_of
-from .calls import decisions, pictures, sessions, start
+from .calls import decisions, destinations, pictures, sessions, start
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import DiditSessionControl
 from .records import DiditRecords
@@ -34,16 +34,15 @@ _NOT_IMITATED = NotImitated(
     "/v3/session/import-shared",
     "/v3/sessions/delete",
     "/v3/sessions/{id}/reviews",
-    "/v3/webhook/*",
+    "/v3/webhook",
+    "/v3/webhook/destinations/{id}",
     "/v3/lists",
     "/v3/blocklist",
-    "/v3/face-search",
     "/v3/age-estimation",
     "/v3/workflows",
     "/v3/questionnaires",
     "/v3/users",
     "/v3/businesses",
-    "/v3/id-verification",
     "/v3/poa",
     "/v3/aml",
     "/v3/database-validation",
@@ -88,6 +87,7 @@ class Didit(base.MockVendor):
         *pictures.ROUTES,
         *start.ROUTES,
         *sessions.ROUTES,
+        *destinations.ROUTES,
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = SESSION_RULES
@@ -169,7 +169,14 @@ VENDOR = base.Vendor(
         name: f"rate.{name}.limit"
         for name in ("write", "get", "session", "sandbox_session", "management", "pdf")
     },
-    operations=("match", "liveness", "session_start", "session_read"),
+    operations=(
+        "match",
+        "liveness",
+        "face_search",
+        "id_verification",
+        "session_start",
+        "session_read",
+    ),
     hosts=HOSTS,
     first_keys=FIRST_KEYS,
     variables=Variables(

@@ -77,7 +77,8 @@ def compose(
             claims, world, session, delivery.origin, now=delivery.timestamp
         )
     elif session.status == "Resubmitted":
-        claims.cite("webhook.resubmission")
+        # OURS: reasons are empty. Public clients read both, and no page that we know shows their
+        # content.
         document["resubmit_info"] = {
             "nodes_to_resubmit": steps_without_result(session),
             "reasons": {},

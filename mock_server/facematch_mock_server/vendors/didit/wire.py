@@ -33,11 +33,13 @@ class Feature:
     node: str
 
 
+_DOCUMENT = Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1")
 FEATURES: Mapping[str, Feature] = {
     "FACE_MATCH": Feature("FACE_MATCH", "face_matches", "feature_face_match_1"),
     "PASSIVE_LIVENESS": Feature("LIVENESS", "liveness_checks", "feature_liveness_1"),
+    "FACE_SEARCH": Feature("FACE_SEARCH", "liveness_checks", "feature_liveness_1"),
+    "ID_VERIFICATION": _DOCUMENT,
 }
-_DOCUMENT = Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1")
 _FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
     "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
     "kyc": (_DOCUMENT, FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
@@ -55,7 +57,7 @@ BLOCKS = """
 """
 
 #: Document fields that are empty unless `control.sessions.document` sets them.
-_DOCUMENT_FIELDS = """
+DOCUMENT_FIELDS = """
     document_type document_subtype document_number personal_number front_video back_image back_video
     full_front_image full_back_image date_of_birth age front_image_camera_front
     back_image_camera_front expiration_date date_of_issue issuing_state issuing_state_name
@@ -145,8 +147,11 @@ def _make_document_block(
     claims: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
     feature = _DOCUMENT
-    fields = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
-    values = _document_values(session)
+    fields = dict.fromkeys(DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
+    if session.hosted is None:
+        values = {name: value for name, value in result.items() if name in fields}
+    else:
+        values = name_as_didit(document_fields(session))
     if values:
         claims.cite("decision.document_field")
     return {
@@ -156,14 +161,15 @@ def _make_document_block(
         "front_image": pictures["front_image"],
         **fields,
         **values,
+        "back_image": pictures.get("back_image"),
         "matches": [],
         "warnings": _add_node(result["warnings"], feature),
     }
 
 
-def _document_values(session: Session) -> dict[str, str]:
-    """Return the values of the person's document by Didit's names."""
-    values = dict(document_fields(session))
+def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a person's document by Didit's names."""
+    values = dict(fields)
     country = values.pop("issuing_country", None)
     if country is not None:
         values["issuing_state"] = alpha_3(country)
@@ -202,15 +208,16 @@ def _make_liveness_block(
     return {
         "node_id": feature.node,
         "status": result["status"],
-        "score": result["score"],
-        "method": result["method"],
+        "score": result.get("score"),
+        "method": result.get("method", "PASSIVE"),
         "reference_image": pictures.get("reference_image"),
         "video_url": None,
         "age_estimation": largest_face.get("age"),
-        "matches": [],
+        # A saved search has matches, and none of the other results.
+        "matches": result.get("matches", []),
         "warnings": _add_node(result["warnings"], feature),
-        "face_quality": result["face_quality"],
-        "face_luminance": result["face_luminance"],
+        "face_quality": result.get("face_quality"),
+        "face_luminance": result.get("face_luminance"),
     }
 
 
@@ -219,6 +226,7 @@ _BLOCK_MAKERS = {
     "ID_VERIFICATION": _make_document_block,
     "FACE_MATCH": _make_match_block,
     "LIVENESS": _make_liveness_block,
+    "FACE_SEARCH": _make_liveness_block,
 }
 
 

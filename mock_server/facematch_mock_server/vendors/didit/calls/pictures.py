@@ -1,19 +1,32 @@
-"""The two calls with pictures: face match and passive liveness."""
+"""The calls with pictures: face match, passive liveness, face search and documents."""
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import functools
 from collections.abc import Mapping
 from typing import Any
 
 from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server.base.masking import describe_fields, shorten_json
-from facematch_mock_server.base.messages import Form, Response
+from facematch_mock_server.base.messages import Form, Response, Upload
 from facematch_mock_server.vendors.base import Refused, Route
 from facematch_mock_server.vendors.didit import faces, fields, webhooks
 from facematch_mock_server.vendors.didit.access import CHECKS, DiditCall, make_route
-from facematch_mock_server.vendors.didit.checks import LIVENESS, MATCH, Block, PictureService
+from facematch_mock_server.vendors.didit.checks import (
+    DOCUMENT,
+    LIVENESS,
+    MATCH,
+    SEARCH,
+    Block,
+    PictureService,
+)
 from facematch_mock_server.vendors.didit.fields import stamp
+from facematch_mock_server.vendors.didit.wire import name_as_didit, picture_urls
+from facematch_mock_server.world.hosted import document_fields, read_document
+from facematch_mock_server.world.identities import make_identity
+from facematch_mock_server.world.sessions import Session
 
 # The checks, in order. As in the OpenAPI, fields are read before the sandbox responds, and pictures
 # are decoded after the credit check; the rest of the order is our choice.
@@ -70,7 +83,11 @@ def _check_credit(call: DiditCall) -> None:
         call.refuse("credit.refused", price_claim)
 
 
-def _compare_or_check_liveness(call: DiditCall) -> None:
+def _recognize(call: DiditCall) -> None:
+    """Recognize the pictures of the call, and keep what the service judges."""
+    if call.endpoint.extra is DOCUMENT:
+        _read_document(call)
+        return
     probe = call.values["user_image"]
     rotate = call.values["rotate_image"]
     if call.endpoint.operation == "match":
@@ -81,10 +98,105 @@ def _compare_or_check_liveness(call: DiditCall) -> None:
     outcome = call.check_liveness(probe, rotate=rotate)
     if not outcome.probe.decodes:
         call.refuse("liveness.undecodable")
+    is_search = call.endpoint.extra is SEARCH
+    # A search also finds the faces of the same user.
+    user = None if is_search else call.values["vendor_data"]
     # The index is searched for every live call, also for one that is not saved.
-    call.outcome = faces.search(
-        call.world, outcome, probe.digest, vendor_data=call.values["vendor_data"]
-    )
+    call.outcome = faces.search(call.world, outcome, probe.digest, vendor_data=user)
+    if is_search:
+        if not outcome.probe.faces:
+            call.refuse("face_search.no_face")
+        call.values["matches"] = _list_matches(call, probe)
+
+
+#: The maximum number of faces that a search returns (Didit OpenAPI, 2026-07-18).
+_MOST_MATCHES = 5
+
+
+def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
+    """Return the sessions with the face of a picture, the most similar first."""
+    call.claims.cite("face_search.same_face")
+    approved_only = call.values["search_type"] == "blocklisted_or_approved"
+    matches = []
+    for session in faces.list_sessions_with(
+        call.world, str(probe.digest), approved_only=approved_only
+    ):
+        digest = session.pictures.get("reference_image")
+        content = call.world.pictures.find(digest)
+        if digest is not None and content is not None:
+            stored = Upload("stored", content, digest)
+            matches.append(_describe_match(call, session, call.score_stored(probe, 0, stored)))
+    matches.sort(key=lambda match: match["similarity_percentage"], reverse=True)
+    return matches[:_MOST_MATCHES]
+
+
+def _describe_match(call: DiditCall, session: Session, score: float) -> dict[str, Any]:
+    user_details = None
+    if session.hosted is not None and "ID_VERIFICATION" in session.result:
+        fields_read = document_fields(session)
+        user_details = {
+            "full_name": fields_read.get("full_name"),
+            "document_type": None,
+            "document_number": fields_read.get("document_number"),
+        }
+    url = f"face/{session.id}/reference_image"
+    if call.values["save_api_request"]:
+        now = call.now.timestamp()
+        urls = picture_urls(call.world, call.claims, session, call.origin, now)
+        url = urls["reference_image"]
+    return {
+        "session_id": session.id,
+        "session_number": session.number,
+        "similarity_percentage": round(float(score), 2),
+        "source": "session",
+        "vendor_data": session.vendor_data,
+        "verification_date": f"{session.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        "user_details": user_details,
+        "match_image_url": url,
+        "status": session.status,
+        "is_blocklisted": False,
+        "is_allowlisted": False,
+        "api_service": session.service,
+        "vendor_user_id": None,
+        "biometric_template_id": None,
+    }
+
+
+def _read_document(call: DiditCall) -> None:
+    """Read the made-up identity of the document's person."""
+    front = call.values["front_image"]
+    seen_picture = call.detect_faces(front)
+    if not seen_picture.faces:
+        if front.name.lower().endswith(".pdf"):
+            call.hint = "this mock reads no PDF: send a picture of the document"
+        call.refuse("id_verification.unrecognized")
+    # OURS: The values are those that control.sessions.document has set without a session, else
+    # made-up ones of the card's person, else ones of the picture's bytes.
+    identity = call.world.document_fields
+    if identity is None:
+        identity = read_document(call.world, front.digest) or make_identity(front.digest)
+    document = name_as_didit(identity)
+    today = call.now.date()
+    if "date_of_birth" in document:
+        birthday = dt.date.fromisoformat(document["date_of_birth"])
+        is_birthday_ahead = (today.month, today.day) < (birthday.month, birthday.day)
+        document["age"] = today.year - birthday.year - is_birthday_ahead
+    call.values |= {"document": document, "today": today.isoformat()}
+
+
+def _show_document_pictures(call: DiditCall, session: Session | None) -> dict[str, Any]:
+    """Return links to the pictures of a saved call, else the pictures themselves.
+
+    The portrait is the whole picture.
+    """
+    if session is not None:
+        now = call.now.timestamp()
+        return {**picture_urls(call.world, call.claims, session, call.origin, now)}
+    shown = {}
+    for name, field in DOCUMENT.pictures.items():
+        if call.values[field] is not None:
+            shown[name] = base64.b64encode(call.values[field].content).decode()
+    return shown
 
 
 def _charge_save_and_answer(call: DiditCall) -> Response:
@@ -104,7 +216,8 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
         if values["save_api_request"]:
             digest_by_picture = {}
             for name, field in service.pictures.items():
-                digest_by_picture[name] = values[field].digest
+                if values[field] is not None:
+                    digest_by_picture[name] = values[field].digest
             session = world.sessions.add(
                 request_id,
                 internal_id=world.ids.uuid(),
@@ -118,6 +231,8 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
             )
             if service is LIVENESS:
                 faces.enroll_if_live(world, session, call.outcome)
+        if service is DOCUMENT:
+            block = {**block, **_show_document_pictures(call, session)}
         has_no_pair = service is MATCH and call.outcome.score is None
         claim = "match.no_pair" if has_no_pair else f"{service.operation}.answer"
         response = call.answer(claim, _envelope(call, request_id, block))
@@ -144,7 +259,7 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def _make_picture_route(path: str, service: PictureService) -> Route:
-    files = tuple(service.pictures.values())
+    files = service.picture_fields
     names = tuple(field.name for field in service.form if field.name not in files)
     return make_route(
         path,
@@ -154,7 +269,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
             "fields": _read_fields,
             "sandbox": _answer_sandbox,
             "credit": _check_credit,
-            "picture": _compare_or_check_liveness,
+            "picture": _recognize,
         },
         operation=service.operation,
         is_form=True,
@@ -169,4 +284,6 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
 ROUTES = (
     _make_picture_route("/v3/face-match/", MATCH),
     _make_picture_route("/v3/passive-liveness/", LIVENESS),
+    _make_picture_route("/v3/face-search/", SEARCH),
+    _make_picture_route("/v3/id-verification/", DOCUMENT),
 )

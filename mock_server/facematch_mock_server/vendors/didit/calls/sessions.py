@@ -62,7 +62,7 @@ def _read_nodes(_: CitedClaims, value: object) -> list[str]:
         raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
     names = []
     for node in value:
-        step = node.get("feature") if isinstance(node, dict) else None
+        step = str(node.get("feature")) if isinstance(node, dict) else ""
         if step not in _FEATURES.split():
             choices = ", ".join(_FEATURES.split())
             raise Invalid(f'"{step}" is not a valid choice. Valid choices are: {choices}')
@@ -204,6 +204,29 @@ def _retention_outcome(session: Session, *, is_requested: bool) -> str:
 
 # GET /v3/session/{id}/generate-pdf/
 
+#: A PDF of one page; its last lines have the place of each object.
+_REPORT = b"""%PDF-1.7
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R
+/Resources<</Font<</F1 5 0 R>>>>>>endobj
+4 0 obj<</Length 60>>stream
+BT /F1 12 Tf 40 780 Td (A report of facematch's mock.) Tj ET
+endstreamendobj
+5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+xref
+0 6
+0000000000 65535 f\x20
+0000000009 00000 n\x20
+0000000052 00000 n\x20
+0000000101 00000 n\x20
+0000000212 00000 n\x20
+0000000317 00000 n\x20
+trailer<</Size 6/Root 1 0 R>>
+startxref
+378
+%%EOF
+"""
 _REPORTED_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired")
 
 
@@ -211,30 +234,9 @@ def _generate_pdf(call: DiditCall) -> Response:
     session: Session = call.session
     if session.status not in _REPORTED_STATUSES:
         call.refuse("pdf.unfinished")
-    content = _make_pdf(f"Mock report of session {session.id}: {session.status}")
     disposition = f"attachment; filename=session_{session.id}.pdf"
     headers = (("Content-Disposition", disposition),)
-    return call.answer_file("pdf.answer", "application/pdf", content, headers)
-
-
-def _make_pdf(text: str) -> bytes:
-    """Return a PDF of one page with this text."""
-    a_page = "/MediaBox[0 0 595 842]/Resources<</Font<</F1 5 0 R>>>>"
-    shown = f"BT /F1 12 Tf 40 780 Td ({text}) Tj ET"
-    objects = (
-        "<</Type/Catalog/Pages 2 0 R>>",
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        f"<</Type/Page/Parent 2 0 R/Contents 4 0 R{a_page}>>",
-        f"<</Length {len(shown)}>>stream\n{shown}\nendstream",
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    )
-    content = "%PDF-1.7\n"
-    places = "0000000000 65535 f \n"
-    for number, body in enumerate(objects, start=1):
-        places += f"{len(content):010} 00000 n \n"
-        content += f"{number} 0 obj{body}endobj\n"
-    end = f"trailer<</Size 6/Root 1 0 R>>\nstartxref\n{len(content)}\n%%EOF\n"
-    return f"{content}xref\n0 6\n{places}{end}".encode()
+    return call.answer_file("pdf.answer", "application/pdf", _REPORT, headers)
 
 
 ROUTES = (
