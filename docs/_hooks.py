@@ -13,20 +13,24 @@ import re
 from pathlib import Path
 from typing import Any
 
-from _mock_tables import claims_page
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation, Section
 
 from facematch_core.cli.pages import with_docstring_commands
 from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.vendors.claims_page import claims_by_area, claims_introduction
 
 DOCS = Path(__file__).parent
+
+HOME = "index.md"
+#: Divides a part of the first page: what follows is shown beside it.
+BESIDE = "<!-- beside -->"
 
 #: Top-level pages of the repository that are also in the site.
 ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
-#: Folders without search: pages for maintainers, and the claims of the mock.
-UNSEARCHED = ("claims/", "maintain/")
+#: Folder without search: pages for maintainers.
+UNSEARCHED = "maintain/"
 
 #: Weight of a page in the search: how-to pages before the reference.
 WEIGHTS = {
@@ -141,10 +145,7 @@ SCHEMA_IN_SITE = "reference/result.schema.json"
 
 
 def on_files(files: Files, config: Any) -> None:
-    """Add the pages of claims, generated from the imported mock, and the repository's own files."""
-    for vendor in vendor_names():
-        page = claims_page(vendor)
-        files.append(File.generated(config, f"claims/{vendor}.md", content=page))
+    """Add the repository's own files."""
     if Path(config["docs_dir"]) != DOCS:
         return
     for name in ROOT_PAGES:
@@ -160,7 +161,7 @@ CLAIMS_FILE = re.compile(r"\.\./mock_server/facematch_mock_server/vendors/(\w+)/
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Exclude claims and maintainers' pages from the search; weight other pages."""
+    """Weight a page in the search, which has no maintainers' pages; add a vendor's claims."""
     path = page.file.src_uri
     if path.startswith(UNSEARCHED):
         page.meta["search"] = {"exclude": True}
@@ -169,13 +170,30 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
         page.meta["tags"] = WORDS.get(path, [])
     markdown = markdown.replace(f"../../{SCHEMA_FILE}", Path(SCHEMA_IN_SITE).name)
-    markdown = CLAIMS_FILE.sub(r"claims/\1.md", markdown)
+    if path == HOME:
+        page.meta["hide"] = ["navigation", "toc", "path"]
+    markdown = CLAIMS_FILE.sub(r"vendors/\1.md#claims", markdown)
+    vendor = path.removeprefix("vendors/").removesuffix(".md")
+    if vendor in vendor_names():
+        markdown += claims_section(vendor)
     page.meta["as_markdown"] = markdown
     return markdown
 
 
-def on_page_content(html: str, **_: Any) -> str:
-    """Allow line breaks in names in tables at `_`, dots and brackets: `site.css` forbids others."""
+def claims_section(vendor: str) -> str:
+    """Return the claims about a vendor, folded by area. The search leaves them out."""
+    parts = ["\n\n## Claims { data-search-exclude }\n", claims_introduction(vendor)]
+    for area, items in claims_by_area(vendor).items():
+        parts.append(f'??? note "{area}: {len(items)}"\n')
+        parts += [f"    {item}" for item in items]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def on_page_content(html: str, page: Any, **_: Any) -> str:
+    """Lay out the first page; break names in tables only at `_`, dots and brackets."""
+    if page.file.src_uri == HOME:
+        html = with_doors(html)
     soft = r"(?<=[\w\])][_./(=,])(?=[A-Za-z]{2})"
     code = re.compile(r"(?s)<code>.*?</code>")
     return re.sub(
@@ -183,6 +201,20 @@ def on_page_content(html: str, **_: Any) -> str:
         lambda cell: code.sub(lambda text: re.sub(soft, "<wbr>", text[0]), cell[0]),
         html,
     )
+
+
+def with_doors(html: str) -> str:
+    """Return the first page with each part in a box: what it says, and beside it what it shows."""
+    first, *parts = re.split(r"(?=<h2 )", html)
+    doors = []
+    for part in parts:
+        says, beside, shows = part.partition(BESIDE)
+        if beside:
+            columns = f"<div>{says}</div><div>{shows}</div>"
+            doors.append(f'<section class="door">{columns}</section>')
+        else:
+            doors.append(f"<section>{part}</section>")
+    return f'<div class="home"><header>{first}</header>{"".join(doors)}</div>'
 
 
 def on_env(_env: Any, config: Any, files: Files) -> None:

@@ -1,52 +1,15 @@
-"""Generate the site's tables and pages of claims from the code of the mock, as Markdown."""
+"""Generate tables of the pages from the code of the mock, as Markdown."""
 
 from __future__ import annotations
-
-from itertools import groupby
 
 from _markdown import cells
 
 from facematch_mock_server import card_sheet
-from facematch_mock_server.claims import OURS, Known
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.control.table import ControlOperation
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
-from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
+from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
-
-#: The beginning of a page of claims.
-HEAD = """\
-# Claims about {title}
-
-These are the behaviours that the mock imitates, with their sources. The journal names the claims
-of each response, and so does its header `X-Facematch-Claims`, if the request has that header.
-*Documented* claims are in a document of the vendor, *observed* ones in a capture or a running
-client. *Framework* claims are implied by the web framework that the vendor's error bodies show.
-*Ours* have no source, so clients must not depend on them.
-
-{number} claims: {counts}.
-"""
-
-
-def claims_page(vendor: str) -> str:
-    """Return the page of claims about a vendor, with the source of each claim."""
-    kind, claims = vendor_named(vendor), all_claims(vendor)
-    origins = [claim.origin.known for claim in claims]
-    counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
-    lines = [HEAD.format(title=kind.title, number=len(claims), counts=counts)]
-    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
-        lines.append(f"## {area}\n")
-        for claim in group:
-            origin = claim.origin
-            read = "" if origin.known is Known.OURS else f"; read {origin.read}"
-            source = f"*{origin.known}*" + (f": {origin.document}{read}" if origin != OURS else "")
-            switch, *values = claim.when or ("",)
-            when = f" In force: {switch} = {' or '.join(map(str, values))}." if switch else ""
-            # "options[document][...]" is no link.
-            statement = claim.statement.replace("[", "\\[")
-            lines.append(f"- `{claim.id}`: {statement} ({source}){when}")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def table_of_cards() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 
@@ -17,6 +18,8 @@ NEAREST_PAGES_LISTED = 3
 LONGEST_LINE = 120
 #: What mentions everything, and seldom explains it.
 SELDOM_MEANT = ("SECURITY", "reference/", "examples/")
+#: The mock's own function: the core imports no mock.
+_CLAIMS = "facematch_mock_server.vendors.claims_page:claims_named"
 
 
 @attrs.frozen
@@ -38,6 +41,19 @@ def page_named(name: str, pages: Mapping[str, Page]) -> Page | None:
         return pages[name]
     ending_so = [page for page in pages.values() if page.name.endswith(f"/{name}")]
     return ending_so[0] if len(ending_so) == 1 else None
+
+
+def claims_named(name: str) -> str | None:
+    """Return the claims of a vendor's mock (`claims/didit`), or one by its id (`didit.auth.key`).
+
+    None if there is no such claim, or the extra `mock` is not installed.
+    """
+    try:
+        find_claims = pkgutil.resolve_name(_CLAIMS)
+    except ImportError:
+        return None
+    found: str | None = find_claims(name)
+    return found
 
 
 def search(words: Iterable[str], pages: Mapping[str, Page]) -> list[Hit]:
@@ -112,6 +128,8 @@ def command(words: tuple[str, ...]) -> int:
     facematch docs                       list the pages
     facematch docs apps/test-offline     print a page
     facematch docs retry timeout         search: pages with all of the words, the best first
+    facematch docs claims/didit          what the mock claims about a vendor, with the sources
+    facematch docs didit.auth.missing    one of these claims
 
     The pages are part of the package, so no network is needed. Exits with 1 if no page has all of
     the words, and lists the nearest.
@@ -126,6 +144,10 @@ def command(words: tuple[str, ...]) -> int:
     named = page_named(words[0], pages) if len(words) == 1 else None
     if named is not None:
         click.echo(plain(named, pages, with_methods).rstrip())
+        return Exit.OK
+    claims = claims_named(words[0]) if len(words) == 1 else None
+    if claims is not None:
+        click.echo(claims.rstrip())
         return Exit.OK
     hits = [hit for hit in search(words, pages) if hit.words == len(words)]
     if not hits:

@@ -38,6 +38,7 @@ _FENCED_CODE = re.compile(r"(?ms)(^ *```.*?^ *```$)")
 _COMMENT = re.compile(r"(?ms)^<!-- .*?-->\n")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _PICTURE = re.compile(r'<img [^>]*alt="([^"]*)"[^>]*>')
+_CLAIMS_FILE = re.compile(r"mock_server/facematch_mock_server/vendors/(\w+)/claims\.py$")
 _DOCSTRING = re.compile(r"(?m)^::: (\S+)\n(?: +.*\n)*")
 
 
@@ -157,6 +158,9 @@ def _plain_link(link: re.Match[str], page: Page, pages: Mapping[str, Page]) -> s
         return link[0]
     if is_picture:
         return f"(picture: {text})"
+    claims = _CLAIMS_FILE.search(target)
+    if claims is not None:
+        return f"{text} (`facematch docs claims/{claims[1]}`)"
     path = target.partition("#")[0]
     if f"{page.name}.md" in TOP_PAGES:
         path = path.removeprefix("docs/")

@@ -223,7 +223,8 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
     """`--strict --quiet` alone would not even count a warning. The hooks are those of the site."""
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
     (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{DOCS / '_hooks.py'}']\n")
-    for name in ("index", "maintain/index"):
+    vendors = [f"vendors/{vendor}" for vendor in vendor_names()]
+    for name in ("index", "maintain/index", *vendors):
         page = tmp_path / "docs" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text("# A page\n\n## A part\n\n[nowhere](nowhere.md)\n")
@@ -231,9 +232,9 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
     assert ran.returncode == 1
     assert "nowhere.md" in ran.stderr
     for vendor in vendor_names():
-        page = (tmp_path / "site" / "claims" / f"{vendor}.html").read_text()
-        assert not [claim.id for claim in all_claims(vendor) if f"{claim.id}</code>" not in page]
-    assert searched(tmp_path / "site") == {"index.html"}
+        page = (tmp_path / "site" / "vendors" / f"{vendor}.md").read_text()
+        assert not [claim.id for claim in all_claims(vendor) if f"- `{claim.id}`: " not in page]
+    assert searched(tmp_path / "site") == {"index.html", *(f"{name}.html" for name in vendors)}
 
 
 def test_features_of_each_backend_are_in_the_table(monkeypatch):
@@ -307,6 +308,10 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
     ran = built(ROOT, "--site-dir", tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout + ran.stderr == ""
+    didit = (tmp_path / "vendors" / "didit.html").read_text()
+    assert "didit.auth.missing</code>" in didit.partition("<details")[2], "claims are folded"
+    index = (tmp_path / "search" / "search_index.json").read_text()
+    assert "didit.auth.missing" not in index
     results = (tmp_path / "reference" / "verifier.html").read_text()
     assert "No pair of faces could be scored, so" in results, "a comment is no docstring"
     loaded = re.compile(
@@ -314,7 +319,7 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
     )
     for page in tmp_path.rglob("*.html"):
         assert not loaded.findall(page.read_text()), page.name
-    assert not [page for page in searched(tmp_path) if page.startswith(("claims/", "maintain/"))]
+    assert not [page for page in searched(tmp_path) if page.startswith("maintain/")]
     listed = re.findall(r"(?m)^- \[.+\]\((.+)\)$", (tmp_path / "llms.txt").read_text())
     assert {"index.md", "apps/test-offline.md", "vendors/index.md", "CHANGELOG.md"} <= {*listed}
     for page in listed:

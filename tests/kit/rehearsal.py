@@ -30,7 +30,6 @@ ONLY_BEFORE_PYPI = {
     r"(pip install (?:\S+ )?|\n)\./backends/facematch_local": r"\1facematch-local",
     r"(?:From|In) a checkout( of facematch)?:": "Install it:",
     r"From a checkout \(": "Install it (",
-    r"  # in a checkout: not on PyPI yet": "",
     r"built in a checkout by pip": "with pip",
     r"(`\{command\}`|facematch-local`) in a checkout(?: of facematch)?": r"\1",
     r"it is not on PyPI (?=\|)": "pip asks another index than PyPI ",

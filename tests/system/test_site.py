@@ -67,6 +67,28 @@ def test_common_search_words_find_the_right_page_first(browser, site, page, word
     browser.wait(f"(({RESULTS})[0] || '').includes('/{page}.html')")
 
 
+def test_search_answers_with_the_word_that_was_typed_last(browser, site):
+    browser.open(site / "index.html")
+    type_to_search(browser, "price")
+    browser.wait(f"(({RESULTS})[0] || '').includes('/apps/limit-spending.html')")
+    browser.value("document.querySelector('[data-md-component=search-query]').select()")
+    browser.send("Input.insertText", text="windows")
+    browser.press("End")
+    browser.wait(f"(({RESULTS})[0] || '').includes('/apps/tutorial.html')")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1300, 800), (400, 844)])
+def test_each_door_of_the_first_page_fits_one_screen(browser, site, width, height):
+    browser.open(site / "index.html", width=width, height=height)
+    browser.wait("[...document.images].every(picture => picture.naturalWidth > 0)")
+    doors = browser.value(
+        "[...document.querySelectorAll('.door')].map(door => door.getBoundingClientRect().height)"
+    )
+    assert len(doors) == 3
+    assert max(doors) <= height
+    browser.check_log_requests_and_width(site.as_uri())
+
+
 LINES = """[...document.querySelectorAll('.md-search-result__article')].map(article =>
     [...article.children].filter(part => part.matches('p, pre, ul, ol, table, div:not([class])'))
         .map(part => part.getBoundingClientRect().height).filter(height => height > 0))"""
@@ -99,7 +121,7 @@ BROKEN = """[...document.querySelectorAll('td code, th code')].flatMap(code =>
         }).map(word => word[0])))"""
 
 
-NARROW = ("index", "reference/verifier", "reference/testing", "vendors/didit")
+NARROW = ("index", "reference/verifier", "reference/testing", "reference/mock", "vendors/didit")
 
 
 @pytest.mark.parametrize("page", NARROW)

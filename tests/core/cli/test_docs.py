@@ -1,12 +1,14 @@
 import bz2
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from facematch_core.cli import pages
-from facematch_core.cli.docs import page_named, search
+from facematch_core.cli.docs import claims_named, page_named, search
 from facematch_core.cli.pages import Page, plain, read_pages
+from facematch_mock_server.vendors import all_claims
 
 ROOT = Path(__file__).parents[3]
 
@@ -62,6 +64,25 @@ def test_reference_page_lists_the_methods_of_a_class(run):
     assert "self" not in webhooks
     without_extras = run("docs", "reference/backend").stdout
     assert "prints its documentation." in without_extras
+
+
+def test_claims_of_a_mock_are_printed_all_or_one(run):
+    """The console and `X-Facematch-Claims` name them by their ids."""
+    assert "claims (`facematch docs claims/didit`)" in run("docs", "vendors/didit").stdout
+    claims = run("docs", "claims/didit")
+    assert claims.exit_code == 0
+    assert claims.stdout.startswith("# Claims about Didit\n")
+    ids = [claim.id for claim in all_claims("didit")]
+    assert [claim for claim in ids if f"- `{claim}`: " not in claims.stdout] == []
+    one = run("docs", ids[0]).stdout
+    assert one.startswith(f"- `{ids[0]}`: ")
+    assert one in claims.stdout
+    assert claims_named("didit.no_such_claim") is claims_named("claims/nobody") is None
+
+
+def test_without_the_mock_there_are_no_claims(monkeypatch):
+    monkeypatch.setitem(sys.modules, "facematch_mock_server.vendors.claims_page", None)
+    assert claims_named("claims/didit") is None
 
 
 def test_programs_that_a_page_explains_are_printed_unchanged(run):
@@ -133,7 +154,8 @@ def test_links_are_addresses_or_commands_that_print_a_page(read):
                 each.name
             )
         for name in re.findall(r"`facematch docs (?!WORDS)([^`\s]+)`", text):
-            assert page_named(name, read) is not None, f"{each.name}: {name}"
+            found = page_named(name, read) or claims_named(name)
+            assert found is not None, f"{each.name}: {name}"
 
 
 def test_each_kind_of_link_and_code_in_a_page():
