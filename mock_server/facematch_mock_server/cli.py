@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from facematch_core.base.addresses import is_loopback
@@ -23,6 +24,7 @@ from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_mock_server.base.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
+    from facematch_mock_server.door import Door
     from facematch_mock_server.record_cli import RecordOptions
     from facematch_mock_server.replies.recorder import Recorder
     from facematch_mock_server.server import MockServer
@@ -162,14 +164,15 @@ def command(
     token = os.environ.get(CONTROL_VARIABLE) or None
     if token is not None and control_token_file is not None:
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
-    door_options = {
-        "--door-host": door_host,
-        "--allow-host": allow_host,
-        "--links loopback": links == "loopback",
-        "--any-key": any_key,
-        "COMMAND": program,
-    }
-    _check_door_options_and_packages(door, door_options)
+    door_options = DoorOptions(
+        door=door,
+        door_host=door_host,
+        allow_host=allow_host,
+        links=links,
+        any_key=any_key,
+        program=program,
+    )
+    door_options.check()
     record_options = RecordOptions(
         record=record,
         max_calls=max_calls,
@@ -214,16 +217,7 @@ def command(
     _start(server, more["port"])
     with server:
         if record is not None:
-            return _record(
-                server,
-                record,
-                record_options,
-                program,
-                ended,
-                door=door,
-                links=links,
-                allow_host=allow_host,
-            )
+            return _record(server, record, record_options, door_options, ended)
         # A browser does not send a URL's fragment, so the token stays secret.
         # Do not print the user's own token, because output ends up in logs.
         console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
@@ -244,16 +238,57 @@ def command(
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
-        return _serve(
-            server,
-            program,
-            ended,
-            door=door,
-            links=links,
-            any_key=any_key,
-            allow_host=allow_host,
-        )
+        return _serve(server, door_options, ended)
 # fmt: on
+
+
+@attrs.frozen(kw_only=True)
+class DoorOptions:
+    """The options of the door, and the program behind it, as given on the command line."""
+
+    door: bool
+    door_host: tuple[str, ...]
+    allow_host: tuple[str, ...]
+    links: str
+    any_key: bool
+    program: tuple[str, ...]
+
+    def check(self) -> None:
+        """Refuse options that need the door without it, and the door without its packages."""
+        need_the_door = {
+            "--door-host": self.door_host,
+            "--allow-host": self.allow_host,
+            "--links loopback": self.links == "loopback",
+            "--any-key": self.any_key,
+            "COMMAND": self.program,
+        }
+        for name, value in need_the_door.items():
+            if value and not self.door:
+                raise click.UsageError(f"{name} needs --door.")
+        if self.door:
+            try:
+                import_module("facematch_mock_server.door")
+            except ModuleNotFoundError as missing:
+                raise ConfigurationError(
+                    f"The door needs {missing.name}: {install_command('door')}"
+                ) from None
+
+    def make_door(self, server: MockServer, recorder: Recorder | None) -> Door:
+        """Return a door to the server, not open yet."""
+        from .door import Door  # as in `command`
+
+        try:
+            return Door(
+                server,
+                any_key=self.any_key,
+                loopback_links=self.links == "loopback",
+                recorder=recorder,
+                allowed_hosts=self.allow_host,
+                # Printed when it happens.
+                report=functools.partial(click.echo, err=True),
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
 
 def _start(server: MockServer, port: int) -> None:
@@ -306,64 +341,33 @@ def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("didit", *vendors_with_hosts(), *hosts.values())))
 
 
-def _check_door_options_and_packages(door: bool, other_options: Mapping[str, object]) -> None:
-    """Refuse options that need the door without it, and the door without its packages."""
-    for name, value in other_options.items():
-        if value and not door:
-            raise click.UsageError(f"{name} needs --door.")
-    if door:
-        try:
-            import_module("facematch_mock_server.door")
-        except ModuleNotFoundError as missing:
-            raise ConfigurationError(
-                f"The door needs {missing.name}: {install_command('door')}"
-            ) from None
-
-
 def _serve(
     server: MockServer,
-    program: Sequence[str],
+    options: DoorOptions,
     ended: threading.Event,
-    *,
-    door: bool,
-    links: str,
-    any_key: bool,
-    allow_host: Sequence[str],
     recorder: Recorder | None = None,
 ) -> int:
     """Serve until the program behind the door ends, and return its exit code.
 
     Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first.
     """
-    if not door:
+    if not options.door:
         wait_for_sigterm(ended)
         return 0
-    from .door import Door
     from .door.command import run_command
     from .door.variables import variables_for
 
-    try:
-        opened_door = Door(
-            server,
-            any_key=any_key,
-            loopback_links=links == "loopback",
-            recorder=recorder,
-            allowed_hosts=allow_host,
-            # Printed when it happens.
-            report=functools.partial(click.echo, err=True),
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    if any_key:
+    door = options.make_door(server, recorder)
+    if options.any_key:
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
-    with opened_door as opened:
-        variables = variables_for(opened, os.environ)
-        if program:
+    with door:
+        variables = variables_for(door, os.environ)
+        if options.program:
             if recorder is None:  # a recording calls the real vendor, with the program's own keys
                 for vendor in server.accounts.vendors.values():
                     own = vendor.variables
                     variables.update(own.values_for_a_program_without_keys(os.environ))
-            return run_command(program, {**os.environ, **variables})
+            return run_command(options.program, {**os.environ, **variables})
         for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")
         wait_for_sigterm(ended)
@@ -374,12 +378,8 @@ def _record(
     server: MockServer,
     file: Path,
     options: RecordOptions,
-    program: Sequence[str],
+    door_options: DoorOptions,
     ended: threading.Event,
-    *,
-    door: bool,
-    links: str,
-    allow_host: Sequence[str],
 ) -> int:
     """Forward calls to the real vendors until `program` or the server ends, and record them."""
     from .record_cli import end_recording, open_recorder, warn_of_calls
@@ -388,19 +388,10 @@ def _record(
     recorder = open_recorder(file, options, vendors)
     try:
         warn_of_calls(recorder, vendors, options.upstream)
-        if not door:
+        if not door_options.door:
             server.app.recorder = recorder
             click.echo(server.url)
-        return _serve(
-            server,
-            program,
-            ended,
-            door=door,
-            links=links,
-            any_key=False,
-            allow_host=allow_host,
-            recorder=recorder,
-        )
+        return _serve(server, door_options, ended, recorder)
     finally:
         end_recording(recorder, vendors)
 

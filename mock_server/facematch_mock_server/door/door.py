@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import ipaddress
 import socket
 import ssl
 import tempfile
@@ -90,12 +91,15 @@ class Door:
         self.hosts = frozenset[str]().union(
             *(vendor.hosts | vendor.demo_hosts for vendor in self._vendors)
         )
-        self.allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
-        for name in sorted(self.allowed_hosts):
+        allowed_by_name = {_name_of(given): given for given in allowed_hosts}
+        self.allowed_hosts = frozenset(allowed_by_name)
+        for name, given in allowed_by_name.items():
+            if not name:
+                raise ValueError(f"--allow-host {given}: no host has this name.")
             if self.vendor_of(name) is not None:
-                raise ValueError(f"--allow-host {name}: the mock answers for this host.")
+                raise ValueError(f"--allow-host {given}: the mock answers for this host.")
             if not self.passes(name):
-                raise ValueError(f"--allow-host {name}: {self._explain(name)}")
+                raise ValueError(f"--allow-host {given}: {self._explain(name)}")
         self._reported_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -406,8 +410,14 @@ def _look_up(names: Iterable[str]) -> dict[str, str]:
 
 
 def _name_of(host: str | None) -> str:
-    """Return the name in lower case, without port and last dot; "" if it is invalid."""
-    return (host_in(host or "") or "").rstrip(".")
+    """Return the name in lower case, without port and last dot; "" if it is invalid.
+
+    An IPv6 address, with brackets or without, is returned in its shortest form.
+    """
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.IPv6Address((host or "").strip("[]")))
+    name = (host_in(host or "") or "").rstrip(".")
+    return _name_of(name) if ":" in name else name
 
 
 def _encode_refusal(sentence: str, status: bytes = b"403 Forbidden") -> bytes:

@@ -92,15 +92,37 @@ def ask(target: Target, customer: str) -> Answer:
 
 def _run(command: Sequence[str]) -> Answer:
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own command
-            command, capture_output=True, text=True, timeout=ANSWER_S, check=False
+        process = subprocess.Popen(  # noqa: S603 - the user's own command
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
     except OSError as error:
         raise ApplicationError(f"{shlex.join(command)} cannot be run: {error.strerror}.") from None
-    except subprocess.TimeoutExpired:
-        return Answer()
-    body = done.stdout.strip()
-    return Answer(text=body, body=body, status=500 if done.returncode else 200)
+    with process:
+        try:
+            printed, _ = process.communicate(timeout=ANSWER_S)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            return Answer()
+        except BaseException:
+            # In its own session it gets no Ctrl-C.
+            _kill_group(process)
+            raise
+    body = printed.strip()
+    return Answer(text=body, body=body, status=500 if process.returncode else 200)
+
+
+def _kill_group(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a group, and all that it has started, at once."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def listens(url: str) -> bool:
@@ -178,11 +200,7 @@ class Program:
         process, self._process = self._process, None
         if process is None:
             return
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process)
         process.wait()
 
     def restart(self) -> None:

@@ -1,13 +1,14 @@
 """What a recording keeps of a call, and why. `reduction` hides everything else.
 
-- Booleans, null and plain numbers: fractions and integers below 100,000, but not under a private
-  key, nor an id. A longer integer may be an id or a telephone number; so may be a text of four
-  digits or more, and digits in several groups.
-- Texts and keys of the mock's own sources, which name no person: the vendor's constants; and
-  names that are made of several words of these, such as ``back_image_score``.
-- Constants, keys and steps of paths that the mock's sources lack, if they have the form of a word.
-  Only the user can tell that they are no names, so each is listed, and hidden until then.
-- Of a sentence, the words that stand in a sentence of the mock's sources, in the same case.
+- Booleans, null, and numbers up to 99,999 (in a field with an id up to 99), but not under a private
+  key. Of a vendor that the mock does not know, only integers of at most three digits.
+- Numbers that are written as texts, of at most three digits before the point: more may be a PIN or
+  a telephone number, which is written in groups, too.
+- Texts of the mock's own sources, which name no person: the vendor's constants, and names that are
+  made of several words of these, such as ``back_image_score``.
+- Keys and steps of paths that the sources lack, if they have the form of a name in code and are
+  part of no value. Only the user can tell that they are no person's names, so each is listed.
+- Of a sentence, the words that the sources have, in the same case.
 - Of a time, its form and its distance from the call, if it is near; a birthday would be far.
 - Of a key, its scheme; of a file's name, its extension; of a link to the vendor, its host and path.
 - Headers that the mock's sources name, and `REPLY_HEADERS`.

@@ -292,9 +292,24 @@ def test_servers_of_a_private_network_pass_and_public_ones_if_allowed(host, pass
         assert door.passes(host) is passes
 
 
+@pytest.mark.parametrize("given", ["2001:DB8:0::1", "[2001:db8::1]", "[2001:db8::1]:5432"])
+def test_address_of_ipv6_can_be_allowed_in_each_form(given):
+    with opened(allowed_hosts=[given]) as door:
+        assert door.passes("[2001:db8::1]:443")
+        assert door.passes("2001:db8:0:0::1")
+        assert not door.passes("[2001:db8::2]:443")
+
+
 @pytest.mark.parametrize(
     "host",
-    ["verification.didit.me", "api.stripe.com", "169.254.169.254", "169.254.170.2"],
+    [
+        "verification.didit.me",
+        "api.stripe.com",
+        "169.254.169.254",
+        "169.254.170.2",
+        "fd00:ec2::254",
+        "a b",
+    ],
 )
 def test_vendors_and_metadata_services_cannot_be_allowed(host):
     with MockServer() as server, pytest.raises(ValueError, match=re.escape(host)):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import requests
 from kit import shop
 from kit.commands import invoke_facematch
 from kit.rawserver import free_port
+
+from facematch_mock_server.drill.application import Answer, ask
 
 ROOT = Path(__file__).parents[3]
 SHOP = Path(shop.__file__)
@@ -120,6 +123,27 @@ def test_unknown_word_of_a_state_is_no_verdict(drill, port, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a FIFO and a shell")
+def test_command_that_takes_too_long_is_killed_with_what_it_started(monkeypatch, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
+
+    def time_out(process, timeout):
+        # The child of the command is running, and holds the other end.
+        assert select.select([reading], [], [], 30)[0]
+        assert os.read(reading, 100) == b"started\n"
+        raise subprocess.TimeoutExpired(process.args, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", time_out)
+    command = f"sh -c '(echo started; exec sleep 300) > {fifo} & wait'"
+    assert ask(command, "") == Answer()
+    assert select.select([reading], [], [], 30)[0], "what the command started still runs"
+    assert os.read(reading, 100) == b""
+    os.close(reading)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ended_drill_leaves_nothing_running(port, tmp_path, name):
     url = f"http://127.0.0.1:{port}"
