@@ -31,7 +31,7 @@ from facematch_core.errors import InvalidRequest
 from .cells import NUMBER, TEXT, take_cells, words_of
 from .columns import LABELS, PAIR_KEYS, field_for
 from .separators import with_tabs
-from .source_table import PlaceInFile, Problem, SourceTable
+from .source_table import Problem, SourceTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -532,21 +532,16 @@ def _first_sheet(title: str, file: BinaryIO) -> Tables:
 def _workbook(title: str, file: BinaryIO) -> Tables:
     """Read the sheets of pairs, or else the first large sheet and those with its header.
 
-    Sheets with one header are a system each, unless a column names the systems; sheets with
-    different headers are joined by pair, as files are.
+    Several sheets are joined by pair, as files are.
     """
     sheets = _read_sheets(file)
     chosen = _sheets_to_read(sheets)
     if len(chosen) == 1:
         return _table_of_one(title, chosen[0], sheets)
-    notes = []
+    notes = [f"has several tables, which are joined by pair: {_names_of(chosen)}"]
     not_read = [sheet for sheet in sheets if sheet not in chosen]
     if not_read:
         notes.append(f"has other sheets, which were not read: {_names_of(not_read)}")
-    header = chosen[0].header
-    if all(sheet.header == header for sheet in chosen) and len(set(header)) == len(header):
-        return _one_below_another(title, chosen, notes)
-    notes.insert(0, f"has several tables, which are joined by pair: {_names_of(chosen)}")
     tables: Tables = {}
     for sheet in chosen:
         tables |= sheet.tables(f"{title}, sheet {sheet.name!r}", notes=notes, sheet=sheet.name)
@@ -574,24 +569,6 @@ def _table_of_one(title: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> Ta
     if len(all_sheets) > 1:
         notes.append(f"has {len(all_sheets)} sheets: {sheet.name[:60]!r} was read")
     return sheet.tables(title, notes=notes)
-
-
-def _one_below_another(title: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> Tables:
-    """Return sheets with one header as one table; the sheet is the system if no column is."""
-    has_system = "system" in sheets[0].fields
-    places_in_file = []
-    bodies = []
-    for sheet in sheets:
-        places_in_file += [PlaceInFile(number, sheet.name) for number in sheet.line_numbers]
-        bodies.append(sheet.body if has_system else sheet.body.assign(system=sheet.name))
-    relation = "one table in several sheets" if has_system else "a sheet for each system"
-    return _tables(
-        title,
-        _of_pandas(pd.concat(bodies, ignore_index=True)),
-        find_places=lambda: places_in_file,
-        decimal_commas=True,
-        notes=[f"has {relation}: {_names_of(sheets)}", *notes],
-    )
 
 
 def _parquet(title: str, file: BinaryIO) -> Tables:
