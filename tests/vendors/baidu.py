@@ -25,6 +25,7 @@ from facematch_mock_server.vendors.baidu.vendor import (
     PERSON,
 )
 
+FACESET = "/rest/2.0/face/v3/faceset"
 ADD_USER = "/rest/2.0/face/v3/faceset/user/add"
 SEARCH = "/rest/2.0/face/v3/search"
 
@@ -72,6 +73,11 @@ def add_user(content=None, **fields):
 
 def search(content=None, **fields):
     return post(picture(content, **{"group_id_list": "shop", **fields}), SEARCH)
+
+
+def change(call, **fields):
+    """A call about groups or users without a picture, such as `user/delete`."""
+    return post({"group_id": "shop", "user_id": "ada", **fields}, f"{FACESET}/{call}")
 
 
 def login(*, method="POST", in_form=False, **changes):
@@ -142,6 +148,11 @@ def scenarios():
         search(scene(score=96)),
         search(scene(score=20)),
         search(max_user_num=51),
+        post({**picture(), "group_id": "shop", "user_id": "bob"}, f"{FACESET}/user/update"),
+        change("face/delete", face_token="unknown"),
+        change("user/delete"),
+        change("group/add"),
+        change("group/add"),
         search(group_id_list=",".join("abcdefghijk")),
         post([picture(image="not base64!"), picture()]),
         match(b"x" * 1_600_000),

@@ -65,6 +65,27 @@ def analyze_by_query(*tokens, **fields):
     return request_to(f"{ANALYZE}?{urlencode(sent)}", key=None)
 
 
+def faceset_request(name, **fields):
+    """A call about a set of faces, such as `addface`."""
+    kind = "application/x-www-form-urlencoded"
+    body = urlencode({**KEYS, **fields}).encode()
+    return request_to(f"/facepp/v3/faceset/{name}", body, kind, key=None)
+
+
+def search_request(image_file=None, **fields):
+    """A search in a set; a file that is False is left out."""
+    files = []
+    if image_file is not False:
+        files.append(("image_file", "a.jpg", scene() if image_file is None else image_file))
+    sent = multipart({**KEYS, **fields}.items(), files)
+    return request_to("/facepp/v3/search", *sent, key=None)
+
+
+def add_new_face(engine):
+    token = token_of_new_face(engine)
+    return engine.handle(faceset_request("addface", outer_id="people", face_tokens=token))
+
+
 def token_of_new_face(engine, picture=None):
     (face,) = engine.handle(detect_request(picture)).json()["faces"]
     return face["face_token"]
@@ -82,6 +103,14 @@ def analyzed(**fields):
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
+        faceset_request("create", outer_id="people"),
+        faceset_request("create", outer_id="people"),
+        search_request(outer_id="people"),
+        search_request(outer_id="nobody"),
+        add_new_face,
+        search_request(outer_id="people"),
+        search_request(outer_id="people", return_result_count=6),
+        faceset_request("getdetail", outer_id="people"),
         compare_request(scene(faces=0)),
         compare_request(b"no picture"),
         compare_request(False, image_base64_1="not base64!"),

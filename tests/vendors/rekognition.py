@@ -149,7 +149,7 @@ def scenarios():
         compare_too_large_a_picture_in_s3,
         signed_request(b"{"),
         signed_compare(SimilarityThreshold=101),
-        signed_request({}, "IndexFaces"),
+        signed_request({}, "SearchFaces"),
         without_header(signed_compare(), "authorization"),
         without_header(signed_compare(), "x-amz-date"),
         signed_request(pair(), key="somebody-else"),
@@ -182,7 +182,23 @@ def scenarios():
         reading(1),
         signed_request({"SessionId": mock_sessions.NO_SESSION}, "GetFaceLivenessSessionResults"),
     )
+    people = {"CollectionId": "people"}
+    indexing = {**people, "Image": image(card("p1"))}
+    collections = (
+        signed_request({"CollectionId": "/"}, "CreateCollection"),
+        signed_request(people, "CreateCollection"),
+        signed_request(people, "CreateCollection"),
+        signed_request(indexing, "IndexFaces"),
+        signed_request(indexing, "SearchFacesByImage"),
+        signed_request({**people, "Image": image(card("p1", faces=0))}, "SearchFacesByImage"),
+        signed_request(people, "ListFaces"),
+        signed_request(people, "DescribeCollection"),
+        signed_request({**people, "FaceIds": [OTHER_ID]}, "DeleteFaces"),
+        signed_request(people, "DeleteCollection"),
+        signed_request(people, "DescribeCollection"),
+    )
     return [
+        Scenario("rekognition", collections, recognizer=Recognizer()),
         Scenario("rekognition", comparisons, {}, Recognizer()),
         Scenario("rekognition", live, {}, Recognizer()),
     ]

@@ -17,10 +17,7 @@ from facematch_mock_server.vendors.persons import PersonFace, score_person
 from .wire import SUCCESS, describe_answer, describe_face, name_face
 
 _PICTURE = PictureFields(json=(("image",),))
-ADD_USER = PairEndpoint(
-    path="/rest/2.0/face/v3/faceset/user/add", pictures=_PICTURE, operation="detect"
-)
-SEARCH = PairEndpoint(path="/rest/2.0/face/v3/search", pictures=_PICTURE)
+_ROOT: Final = "/rest/2.0/face/v3"
 
 #: What the id of a group or a user consists of.
 _ID = re.compile(r"\w+", re.ASCII)
@@ -42,16 +39,15 @@ Users = stored.Persons[stored.Group, User]
 
 def add_user(call: PairCall) -> Response:
     """Add a picture's largest face to a user; make the group and the user if there are none."""
-    group_id = _read_id(call, "group_id")
-    user_id = _read_id(call, "user_id")
+    key = _find_key(call)
     picture = _picture_of(call)
     face = _find_largest_face(call, picture)
     info = call.json_body.get("user_info")
-    key = f"{group_id}/{user_id}"
     users = _users_of(call)
     with users.lock:
         user = users.persons.find(key)
         if user is None:
+            group_id, _, user_id = key.partition("/")
             user = User(id=key, name=user_id, group_id=group_id, info="")
         if len(user.faces) >= call.claims["faceset.most_faces"]:
             call.refuse("faceset.many_faces")
@@ -63,6 +59,55 @@ def add_user(call: PairCall) -> Response:
     described = describe_face(call, picture, face, 0)
     result = {name: described[name] for name in ("face_token", "location")}
     return _answer(call, "faceset.added", result)
+
+
+def update_user(call: PairCall) -> Response:
+    """Replace the faces of a user by a picture's largest face."""
+    key = _find_key(call)
+    _find_largest_face(call, _picture_of(call))
+    users = _users_of(call)
+    with users.lock:
+        user = users.persons.find(key)
+        if user is None:
+            call.refuse("faceset.no_user")
+        users.persons.put(key, attrs.evolve(user, faces=()))
+        return add_user(call)
+
+
+def delete_user(call: PairCall) -> Response:
+    if _users_of(call).persons.remove(_find_key(call)) is None:
+        call.refuse("faceset.no_user")
+    return _answer(call, "faceset.changed", None)
+
+
+def delete_face(call: PairCall) -> Response:
+    key = _find_key(call)
+    token = call.json_body.get("face_token")
+    users = _users_of(call)
+    with users.lock:
+        user = users.persons.find(key)
+        if user is None:
+            call.refuse("faceset.no_user")
+        kept = tuple(face for face in user.faces if face.id != token)
+        if len(kept) == len(user.faces):
+            call.refuse("faceset.no_face")
+        users.persons.put(key, attrs.evolve(user, faces=kept))
+    return _answer(call, "faceset.changed", None)
+
+
+def add_group(call: PairCall) -> Response:
+    group_id = _read_id(call, "group_id")
+    users = _users_of(call)
+    with users.lock:
+        if users.groups.find(group_id) is not None or users.persons_of([group_id]):
+            call.refuse("faceset.group_exists")
+        users.groups.put(group_id, stored.Group(id=group_id, name=group_id, model=""))
+    return _answer(call, "faceset.changed", None)
+
+
+def delete_group(call: PairCall) -> Response:
+    _users_of(call).remove_group(_read_id(call, "group_id"))
+    return _answer(call, "faceset.changed", None)
 
 
 def search(call: PairCall) -> Response:
@@ -96,8 +141,22 @@ def search(call: PairCall) -> Response:
 
 #: The handlers by endpoint.
 HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
-    ADD_USER: add_user,
-    SEARCH: search,
+    PairEndpoint(path=f"{_ROOT}/faceset/user/add", pictures=_PICTURE, operation="detect"): add_user,
+    PairEndpoint(
+        path=f"{_ROOT}/faceset/user/update", pictures=_PICTURE, operation="detect"
+    ): update_user,
+    PairEndpoint(path=f"{_ROOT}/search", pictures=_PICTURE): search,
+    **{
+        PairEndpoint(
+            path=f"{_ROOT}/faceset/{name}", pictures=PictureFields(), operation=None
+        ): handle
+        for name, handle in (
+            ("user/delete", delete_user),
+            ("face/delete", delete_face),
+            ("group/add", add_group),
+            ("group/delete", delete_group),
+        )
+    },
 }
 
 
@@ -106,7 +165,7 @@ def _users_of(call: PairCall) -> Users:
     return users
 
 
-def _answer(call: PairCall, key: str, result: Mapping[str, Any]) -> Response:
+def _answer(call: PairCall, key: str, result: Mapping[str, Any] | None) -> Response:
     """Charge the call, and return its answer."""
     vendor: PairVendor = call.world.behaviour
     vendor.charge(call)
@@ -127,6 +186,11 @@ def _find_largest_face(call: PairCall, picture: Upload) -> SeenFace:
         call.refuse("face.none")
     largest, *_ = seen.faces
     return largest
+
+
+def _find_key(call: PairCall) -> str:
+    """Return the key of the user that a call names."""
+    return f"{_read_id(call, 'group_id')}/{_read_id(call, 'user_id')}"
 
 
 def _read_id(call: PairCall, name: str) -> str:

@@ -186,12 +186,11 @@ class Baidu(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/multi-search",
-        "/rest/2.0/face/v3/faceset/face/*",
-        "/rest/2.0/face/v3/faceset/group/*",
+        "/rest/2.0/face/v3/faceset/face/getlist",
+        "/rest/2.0/face/v3/faceset/group/getlist",
+        "/rest/2.0/face/v3/faceset/group/getusers",
         "/rest/2.0/face/v3/faceset/user/copy",
-        "/rest/2.0/face/v3/faceset/user/delete",
         "/rest/2.0/face/v3/faceset/user/get",
-        "/rest/2.0/face/v3/faceset/user/update",
         "/rest/2.0/face/v3/person/idmatch",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/merge",
@@ -211,13 +210,15 @@ class Baidu(PairVendor):
         return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
-        is_form = call.request.media_type == URLENCODED
-        if is_form and call.endpoint.pictures.json == (("image",),):
+        fields = call.endpoint.pictures
+        if call.request.media_type == URLENCODED and not fields.is_json_list:
             call.claims.cite("body.form")
             call.json_body = call.read_form("body.wrong_json").texts
+        elif fields.is_json_list:
+            call.json_body = call.read_list("body.wrong_json")
         else:
-            super().read_body(call)
-        count = call.endpoint.pictures.count
+            call.json_body = call.read_object("body.wrong_json")
+        count = fields.count
         if isinstance(call.json_body, list):
             is_comparison = call.endpoint.operation == "match"
             if len(call.json_body) < count or (is_comparison and len(call.json_body) > count):

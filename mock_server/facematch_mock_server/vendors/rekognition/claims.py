@@ -14,6 +14,7 @@ COMMON = documented("AWS, Common error types of all services", "2026-11-23")
 SIGV4 = documented("AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ)
 FAQ = documented("AWS, Amazon Rekognition FAQs, Billing", READ)
 LIVENESS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23")
+COLLECTIONS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-30")
 LIMITS = documented("AWS, Rekognition Developer Guide, Guidelines and quotas", "2026-11-29")
 SEEN = observed(
     "responses of AWS services with the same protocol, as quoted by public clients",
@@ -61,6 +62,17 @@ CLAIMS = table(
     row("compare.answer", Reply(200), MODEL, "FaceMatches has the faces at or above the threshold with their Similarity, best first; UnmatchedFaces has the others without it."),
     row("compare.threshold", 80.0, MODEL, "SimilarityThreshold defaults to 80; a similarity equal to the threshold is a match."),
     row("detect.answer", Reply(200), MODEL, "DetectFaces lists the faces in a picture (an empty list if there are none) with box, landmarks, pose, quality and confidence, and with the requested Attributes."),
+    fact("collection.ranges", COLLECTIONS, "A CollectionId has 1 to 255 letters, digits and _.-, an ExternalImageId : too; MaxFaces and MaxResults are at most 4,096. Any other value is an invalid parameter; so is a MaxResults of 0 (ours)."),
+    row("collection.created", Reply(200), COLLECTIONS, "CreateCollection returns StatusCode, CollectionArn and FaceModelVersion; the account and the region in the ARN, and version 7.0 of every answer, are ours."),
+    _error("collection.exists", "ResourceAlreadyExistsException: A resource with the specified ID already exists.", COLLECTIONS, "A collection that exists is refused; the message is the API model's description."),
+    _error("collection.unknown", "ResourceNotFoundException: The resource specified in the request cannot be found.", COLLECTIONS, "A collection that does not exist is refused; the message is the API model's description."),
+    row("collection.read", Reply(200), COLLECTIONS, "DescribeCollection returns FaceCount and FaceModelVersion; the mock leaves out CollectionARN, CreationTimestamp and UserCount (ours)."),
+    row("collection.deleted", Reply(200), COLLECTIONS, "DeleteCollection returns StatusCode."),
+    row("collection.indexed", Reply(200), COLLECTIONS, "IndexFaces adds the faces of a picture, the largest first, at most MaxFaces, by default the 100 largest; the others are in UnindexedFaces with EXCEEDS_MAX_FACES. It is charged for its image."),
+    row("collection.faces", Reply(200), COLLECTIONS, "ListFaces returns the faces of a collection, at most MaxResults, by default 4,096 (ours), and a NextToken if there are more. FaceIds and UserId are not read (ours)."),
+    row("collection.faces_deleted", Reply(200), COLLECTIONS, "DeleteFaces returns DeletedFaces, and UnsuccessfulFaceDeletions with FACE_NOT_FOUND."),
+    row("search.answer", Reply(200), COLLECTIONS, "FaceMatches has the faces at or above FaceMatchThreshold, 80 by default, with their Similarity to the picture's largest face, best first, at most MaxFaces. It is charged for its image. A smaller face that was indexed is scored as one of CompareFaces is (ours)."),
+    fact("search.no_face", COLLECTIONS, "SearchFacesByImage refuses a picture without a face as an invalid parameter."),
     row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession returns a SessionId, a UUID."),
     fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions have three numbers; AuditImagesLimit is 0 to 4; a SessionId is a UUID. Any other value is an invalid parameter."),
     fact("session.token", LIVENESS, "The same ClientRequestToken returns the same session. That a different body then changes nothing, and that the token starts a new session once the old one has ended, is our choice."),

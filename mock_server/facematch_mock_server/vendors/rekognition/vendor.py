@@ -10,13 +10,14 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.vendors.persons import Persons
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .access import TARGET, RekognitionCall, check_signature, operation_of
-from .calls import pictures, sessions
+from .calls import collections, pictures, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
 from .signature import read_access_key
@@ -76,13 +77,20 @@ def perform(call: RekognitionCall) -> Response:
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
     "CompareFaces": pictures.compare_faces,
     "DetectFaces": pictures.detect_faces,
+    "CreateCollection": collections.create,
+    "DescribeCollection": collections.describe,
+    "DeleteCollection": collections.delete,
+    "IndexFaces": collections.index_faces,
+    "ListFaces": collections.list_faces,
+    "DeleteFaces": collections.delete_faces,
+    "SearchFacesByImage": collections.search_by_image,
     "CreateFaceLivenessSession": sessions.create,
     "GetFaceLivenessSessionResults": sessions.read_results,
 }
 
 
 #: The fields shown in the journal and to fault rules, by operation; pictures are left out.
-_COMPARE_FIELDS = ("SimilarityThreshold", "QualityFilter")
+_COMPARE_FIELDS = ("SimilarityThreshold", "QualityFilter", "CollectionId", "FaceMatchThreshold")
 _START_FIELDS = ("ClientRequestToken",)
 _READ_FIELDS = ("SessionId",)
 _SHOWN = _COMPARE_FIELDS + _START_FIELDS + _READ_FIELDS
@@ -111,12 +119,8 @@ class Rekognition(base.ActionVendor):
     not_imitated = NotImitated(
         "docs/vendors/rekognition.md",
         "AssociateFaces",
-        "CreateCollection",
         "CreateUser",
-        "DeleteCollection",
-        "DeleteFaces",
         "DeleteUser",
-        "DescribeCollection",
         "DetectCustomLabels",
         "DetectLabels",
         "DetectModerationLabels",
@@ -124,13 +128,10 @@ class Rekognition(base.ActionVendor):
         "DetectText",
         "DisassociateFaces",
         "GetCelebrityInfo",
-        "IndexFaces",
         "ListCollections",
-        "ListFaces",
         "ListUsers",
         "RecognizeCelebrities",
         "SearchFaces",
-        "SearchFacesByImage",
         "SearchUsers",
         "SearchUsersByImage",
     )
@@ -218,6 +219,7 @@ VENDOR = base.Vendor(
         ignores_address="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     ),
     key_of=read_access_key,
+    records=Persons,
     behaviour=Rekognition,
     extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),

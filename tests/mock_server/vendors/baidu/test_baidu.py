@@ -9,9 +9,11 @@ from vendors.baidu import (
     APP_KEY,
     APP_SECRET,
     DETECT,
+    FACESET,
     FACEVERIFY,
     MATCH,
     add_user,
+    change,
     detect,
     faceverify,
     login,
@@ -424,6 +426,65 @@ def test_search_is_charged_if_somebody_is_found(reading_engine):
     reading_engine.handle(search(card("p1")))
     services = [each.what for each in control_of(reading_engine).charges()]
     assert services == ["/rest/2.0/face/v3/faceset/user/add", "/rest/2.0/face/v3/search"]
+
+
+def test_update_replaces_the_faces_of_a_user(reading_engine):
+    reading_engine.handle(add_user(card("p1"), user_info="Ada"))
+    sent = {**picture(card("p2")), "group_id": "shop", "user_id": "ada"}
+    updated = reading_engine.handle(post(sent, f"{FACESET}/user/update"))
+    assert set(updated.json()["result"]) == {"face_token", "location"}
+    assert code_of(reading_engine.handle(search(card("p1")))) == 222207
+    assert found(reading_engine.handle(search(card("p2")))) == [("ada", "Ada")]
+
+
+def succeeds(answer):
+    """Return whether a call succeeded that has no result."""
+    body = answer.json()
+    return (body["error_code"], body["error_msg"], body["result"]) == (0, "SUCCESS", None)
+
+
+def test_deleted_faces_users_and_groups_are_not_found(reading_engine):
+    added = reading_engine.handle(add_user(card("p1"))).json()["result"]
+    reading_engine.handle(add_user(card("p2")))
+    token = added["face_token"]
+    assert succeeds(reading_engine.handle(change("face/delete", face_token=token)))
+    assert code_of(reading_engine.handle(search(card("p1")))) == 222207
+    assert found(reading_engine.handle(search(card("p2")))) == [("ada", "")]
+    assert succeeds(reading_engine.handle(change("user/delete")))
+    assert code_of(reading_engine.handle(search(card("p2")))) == 222207
+    reading_engine.handle(add_user(card("p2")))
+    assert succeeds(reading_engine.handle(change("group/delete")))
+    assert code_of(reading_engine.handle(search(card("p2")))) == 222207
+
+
+def test_group_is_added_once_by_json_or_by_a_form(engine):
+    body = urlencode({"group_id": "shop"}).encode()
+    kind = "application/x-www-form-urlencoded"
+    assert succeeds(engine.handle(post(body, f"{FACESET}/group/add", kind=kind)))
+    assert code_of(engine.handle(change("group/add"))) == 223101
+    # A user's group is there, too.
+    engine.handle(add_user(group_id="bank"))
+    assert code_of(engine.handle(change("group/add", group_id="bank"))) == 223101
+
+
+UPDATE = post({**picture(), "group_id": "shop", "user_id": "bob"}, f"{FACESET}/user/update")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (UPDATE, 223103),
+        (change("user/delete", user_id="bob"), 223103),
+        (change("face/delete", user_id="bob", face_token="a"), 223103),
+        (change("face/delete", face_token="a"), 223106),
+        (change("group/add", group_id=None), 222001),
+    ],
+)
+def test_unknown_user_or_face_is_refused_without_a_charge(engine, sent, code):
+    engine.handle(add_user())
+    charged = control_of(engine).charges()
+    assert code_of(engine.handle(sent)) == code
+    assert control_of(engine).charges() == charged
 
 
 def test_face_without_a_face_is_not_added(engine):

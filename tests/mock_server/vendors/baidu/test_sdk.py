@@ -81,3 +81,19 @@ def test_client_returns_the_body_of_a_refusal(open_client, cards, code):
     answer = open_client().match(items(*cards))
     assert answer["error_code"] == code
     assert answer["result"] is None
+
+
+def test_users_of_a_group_are_added_searched_changed_and_deleted(open_client):
+    client = open_client()
+    ada, again, bob = (each["image"] for each in items("p1", "p1-again", "p2"))
+    user = ("shop", "ada")
+    assert client.groupAdd("shop")["error_code"] == 0
+    assert client.addUser(ada, "BASE64", *user, {"user_info": "Ada"})["error_code"] == 0
+    (found,) = client.search(again, "BASE64", "shop")["result"]["user_list"]
+    assert (found["user_id"], found["user_info"]) == ("ada", "Ada")
+    updated = client.updateUser(bob, "BASE64", *user)
+    assert client.search(again, "BASE64", "shop")["error_msg"] == "match user is not found"
+    token = updated["result"]["face_token"]
+    assert client.faceDelete("ada", "shop", token)["error_code"] == 0
+    assert client.deleteUser(*user)["error_code"] == 0
+    assert client.groupDelete("shop")["error_code"] == 0

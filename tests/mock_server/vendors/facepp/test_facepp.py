@@ -4,7 +4,8 @@ import base64
 import re
 
 import pytest
-from kit.mock_world import draw_picture, new_engine, scene
+from kit.cards import CARDS
+from kit.mock_world import control_of, draw_picture, new_engine, scene
 from vendors.facepp import (
     API_KEY,
     KEYS,
@@ -14,7 +15,9 @@ from vendors.facepp import (
     compare_request,
     detect_by_query,
     detect_request,
+    faceset_request,
     request_of_type,
+    search_request,
     token_of_new_face,
 )
 
@@ -251,3 +254,109 @@ def test_link_counts_if_there_is_no_other_picture(engine, control):
     both = compare_request(scene(score=90), image_url1=link)
     assert engine.handle(both).json()["confidence"] == 90
     assert engine.handle(detect_request(False, image_url=link)).json()["face_num"] == 1
+
+
+def faces_of(engine, *pictures):
+    """Return a token of the largest face of each picture."""
+    tokens = []
+    for picture in pictures:
+        face, *_ = engine.handle(detect_request(picture)).json()["faces"]
+        tokens.append(face["face_token"])
+    return tokens
+
+
+def change(engine, name, **fields):
+    """Return what a call about the set `people` answers."""
+    return engine.handle(faceset_request(name, outer_id="people", **fields)).json()
+
+
+@pytest.fixture
+def people(reading_engine):
+    """A mock with a set of two people, and their face tokens."""
+    tokens = faces_of(reading_engine, CARDS["p1"], CARDS["p2"])
+    created = change(reading_engine, "create", face_tokens=",".join(tokens))
+    assert (created["face_added"], created["face_count"]) == (2, 2)
+    return reading_engine, tokens
+
+
+def test_search_finds_the_faces_most_like_the_largest_of_a_picture(people):
+    engine, (ada, bob) = people
+    answer = engine.handle(search_request(CARDS["p1-again"], outer_id="people")).json()
+    (result,) = answer["results"]
+    assert (result["face_token"], result["user_id"]) == (ada, "")
+    assert result["confidence"] > answer["thresholds"]["1e-5"]
+    assert len(answer["faces"]) == 1
+    both = search_request(CARDS["p1-again"], outer_id="people", return_result_count=5)
+    found = [each["face_token"] for each in engine.handle(both).json()["results"]]
+    assert found == [ada, bob]
+    compared = engine.handle(compare_request(CARDS["p1-again"], CARDS["p1"])).json()
+    assert compared["confidence"] == result["confidence"]
+
+
+def test_search_by_a_face_token_in_a_set_by_its_token(people):
+    engine, _ = people
+    (token,) = faces_of(engine, CARDS["p1-again"])
+    faceset = change(engine, "getdetail")["faceset_token"]
+    sent = search_request(False, face_token=token, faceset_token=faceset)
+    answer = engine.handle(sent).json()
+    assert answer["results"][0]["confidence"] > 80
+    assert "faces" not in answer
+    (charge, *_) = control_of(engine).charges()[::-1]
+    assert charge.what == "/facepp/v3/search"
+
+
+def test_search_of_a_picture_without_a_face_has_no_results_and_no_charge(people):
+    engine, _ = people
+    charged = len(control_of(engine).charges())
+    answer = engine.handle(search_request(CARDS["no-face"], outer_id="people")).json()
+    assert answer["faces"] == []
+    assert "results" not in answer
+    assert len(control_of(engine).charges()) == charged
+
+
+def test_removed_faces_and_deleted_sets_are_not_found(people):
+    engine, (ada, bob) = people
+    removed = change(engine, "removeface", face_tokens=ada)
+    assert (removed["face_removed"], removed["face_count"]) == (1, 1)
+    assert change(engine, "getdetail")["face_tokens"] == [bob]
+    assert change(engine, "removeface", face_tokens="RemoveAllFaceTokens")["face_count"] == 0
+    sent = search_request(CARDS["p1"], outer_id="people")
+    assert engine.handle(sent).json()["error_message"] == "EMPTY_FACESET"
+    assert "error_message" not in change(engine, "delete")
+    assert engine.handle(sent).json()["error_message"] == "INVALID_OUTER_ID"
+
+
+def test_unknown_token_is_told_and_the_others_are_added(people):
+    engine, _ = people
+    (token,) = faces_of(engine, CARDS["p1-again"])
+    answer = change(engine, "addface", face_tokens=f"unknown,{token}")
+    assert (answer["face_added"], answer["face_count"]) == (1, 3)
+    (failure,) = answer["failure_detail"]
+    assert failure == {"face_token": "unknown", "reason": "INVALID_FACE_TOKEN"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (faceset_request("create", outer_id="people"), "FACESET_EXIST"),
+        (faceset_request("addface", face_tokens="a"), "MISSING_ARGUMENTS: faceset_token"),
+        (faceset_request("addface", faceset_token="a"), "INVALID_FACESET_TOKEN"),
+        (faceset_request("delete", outer_id="others"), "INVALID_OUTER_ID"),
+        (
+            faceset_request("addface", outer_id="people", face_tokens="a,b,c,d,e,f"),
+            "INVALID_FACE_TOKENS_SIZE",
+        ),
+        (
+            search_request(outer_id="people", return_result_count=0),
+            "BAD_ARGUMENTS:return_result_count",
+        ),
+        (
+            search_request(b"no picture", outer_id="people"),
+            "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_file",
+        ),
+    ],
+)
+def test_wrong_call_about_a_set_is_refused(people, sent, message):
+    engine, _ = people
+    answer = engine.handle(sent)
+    assert (answer.status, answer.json()["error_message"]) == (400, message)

@@ -1,4 +1,4 @@
-"""CompareFaces and DetectFaces, with pictures in the request or in S3."""
+"""CompareFaces and DetectFaces, with pictures in the request or in S3, as of other calls."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ATTRIBUTES = (
 
 
 def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    threshold = _read_threshold(call, parameters)
+    threshold = read_threshold(call, parameters, "SimilarityThreshold")
     source = _read_picture(call, parameters, "SourceImage")
     target = _read_picture(call, parameters, "TargetImage")
     compared = call.compare(source.upload, target.upload)
@@ -57,7 +57,7 @@ def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response
     target_faces = _score_faces(compared)
     # OURS: An additional face in the target image that no test card describes has a similarity
     # of 5, unless a test sets smaller_face_score.
-    _charge(call, "CompareFaces")
+    charge(call, "CompareFaces")
     matches = []
     unmatched = []
     for scored in target_faces:
@@ -75,19 +75,24 @@ def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response
     return call.answer("compare.answer", body)
 
 
-def _read_threshold(call: NumberedCall, parameters: Mapping[str, Any]) -> float:
+def read_threshold(call: NumberedCall, parameters: Mapping[str, Any], name: str) -> float:
     """Return the threshold, 0-100; refuse an invalid one, and an unknown quality filter."""
-    threshold = parameters.get("SimilarityThreshold")
+    threshold = parameters.get(name)
     if threshold is None:
         threshold = call.claims["compare.threshold"]
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     if not is_number or not 0 <= threshold <= 100:
         call.refuse("parameters.wrong", "parameters.ranges")
+    check_filter(call, parameters)
+    return float(threshold)
+
+
+def check_filter(call: NumberedCall, parameters: Mapping[str, Any]) -> None:
+    """Refuse an unknown quality filter."""
     quality_filter = parameters.get("QualityFilter")
     if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
         call.refuse("parameters.wrong", "parameters.ranges")
     # OURS: Which faces a QualityFilter excludes is not documented; the mock excludes none.
-    return float(threshold)
 
 
 @attrs.frozen(kw_only=True)
@@ -109,8 +114,25 @@ def _score_faces(compared: MatchOutcome) -> list[ScoredFace]:
     return scored
 
 
+@attrs.frozen(kw_only=True)
+class SeenFaces:
+    """A picture of a call, and the FaceDetail of each of its faces, the largest first."""
+
+    upload: Upload
+    details: Sequence[dict[str, Any]]
+
+
 def detect_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    requested = parameters.get("Attributes") or []
+    seen = look_at(call, parameters)
+    charge(call, "DetectFaces")
+    return call.answer("detect.answer", {"FaceDetails": seen.details})
+
+
+def look_at(
+    call: NumberedCall, parameters: Mapping[str, Any], *, attributes: str = "Attributes"
+) -> SeenFaces:
+    """Describe the faces of a picture with the attributes that a parameter asks for."""
+    requested = parameters.get(attributes) or []
     known_attributes = {"DEFAULT", "ALL", *_ATTRIBUTES}
     if not isinstance(requested, list) or not known_attributes.issuperset(map(str, requested)):
         call.refuse("parameters.wrong", "parameters.ranges")
@@ -118,19 +140,18 @@ def detect_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     checked = call.check_liveness(picture.upload)
     if not checked.probe.decodes:
         call.refuse("image.format")
-    _charge(call, "DetectFaces")
-    attributes = [name for name in _ATTRIBUTES if "ALL" in requested or name in requested]
+    names = [name for name in _ATTRIBUTES if "ALL" in requested or name in requested]
     # OURS: Age and gender are the test card's. Other attributes are made up: every face is
     # calm, with open eyes and nothing covering it.
-    rows = []
+    details = []
     for face in checked.probe.faces[:_MAX_FACES]:
         row = _describe_face(picture.image, face)
         row["Quality"] = {
             "Brightness": checked.luminance or 50.0,
             "Sharpness": checked.quality or 50.0,
         }
-        rows.append(row | _make_attributes(face, attributes))
-    return call.answer("detect.answer", {"FaceDetails": rows})
+        details.append(row | _make_attributes(face, names))
+    return SeenFaces(upload=picture.upload, details=details)
 
 
 def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any]:
@@ -249,7 +270,7 @@ def _describe_face(image: Image, face: SeenFace) -> dict[str, Any]:
     return details
 
 
-def _charge(call: NumberedCall, service: str) -> None:
+def charge(call: NumberedCall, service: str) -> None:
     call.claims.cite("credit.images", "credit.start")
     price = Decimal(call.claims["credit.price"])
     call.charge(price, service=service, request_id=call.request_id)
