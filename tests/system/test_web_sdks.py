@@ -27,7 +27,16 @@ SDKS = {
     "veriff-older": ("veriff-older@npm:@veriff/incontext-sdk@2.3.1", "dist/index.umd.js"),
     "sumsub-older": ("sumsub-older@npm:@sumsub/websdk@2.3.4", "dist/index.js"),
     "persona-older": ("persona-older@npm:persona@5.1.2", "dist/persona.js"),
+    "didit-older": ("didit-older@npm:@didit-protocol/sdk-web@0.1.5", "dist/didit-sdk.umd.min.js"),
 }
+#: The oldest version that public pages load from Persona's CDN, which has these packages in it.
+OLDEST_PERSONA = (
+    "persona@3.10.0",
+    "react@17.0.2",
+    "react-dom@17.0.2",
+    "styled-components@5.3.11",
+    "esbuild@0.25.12",
+)
 #: What the page with React loads before its SDK.
 REACT = ("react@18.3.1", "umd/react.production.min.js")
 REACT_DOM = ("react-dom@18.3.1", "umd/react-dom.production.min.js")
@@ -71,6 +80,14 @@ OPENS = {
         }});
     """,
 }
+OPENS["persona-oldest"] = """
+    const client = new Persona.Client({{
+      inquiryId: {id}, accessToken: {token}, environment: "sandbox",
+      onReady: () => client.open(), onEvent: (name, metadata) => note([name, metadata ?? null]),
+      onComplete: (id) => note(["onComplete", id]), onFail: (id) => note(["onFail", id]),
+      onExit: () => note(["onExit"]),
+    }});
+"""
 #: A page that is built with React, its packages, and how it opens a component.
 REACT_PAGE = Path(__file__).with_name("react_page.jsx")
 REACT_PACKAGES = ("esbuild@0.25.12", "react@19.2.0", "react-dom@19.2.0", "persona-react@6.7.0")
@@ -87,7 +104,7 @@ REACT_COMPONENTS = {
 }
 OPENS |= REACT_COMPONENTS
 #: Versions that public pages still load, opened as the newest.
-OLDER = ("veriff-older", "sumsub-older", "persona-older")
+OLDER = ("veriff-older", "sumsub-older", "persona-older", "didit-older")
 OPENS |= {name: OPENS[name.partition("-")[0]] for name in OLDER}
 #: The events that the shop's server hears of.
 HEARS = {
@@ -142,11 +159,27 @@ def react_page(install_from_npm, run_command, tmp_path_factory):
     return (folder / "page.js").read_bytes()
 
 
+@pytest.fixture(scope="session")
+def oldest_persona(install_from_npm, run_command, tmp_path_factory):
+    """Persona's oldest script with its packages, as its CDN has it."""
+    folder = tmp_path_factory.mktemp("oldest")
+    install_from_npm(folder, *OLDEST_PERSONA)
+    (folder / "page.js").write_text('window.Persona = require("persona");')
+    esbuild = folder / "node_modules" / ".bin" / "esbuild"
+    options = ("--bundle", "--outfile=bundle.js", "--log-level=warning")
+    run_command(esbuild, "page.js", *options, cwd=folder)
+    return (folder / "bundle.js").read_bytes()
+
+
 @pytest.fixture
 def shop(request, vendor):
-    name = "react_page" if vendor in REACT_COMPONENTS else "sdks"
-    content = request.getfixturevalue(name)
-    with open_shop(content if vendor in REACT_COMPONENTS else content[vendor]) as running:
+    if vendor == "persona-oldest":
+        content = request.getfixturevalue("oldest_persona")
+    elif vendor in REACT_COMPONENTS:
+        content = request.getfixturevalue("react_page")
+    else:
+        content = request.getfixturevalue("sdks")[vendor]
+    with open_shop(content) as running:
         yield running
 
 
@@ -783,20 +816,35 @@ def test_older_sdk_ends_as_the_newest(check, press, document, is_verified):
     assert check.is_verified() is is_verified
 
 
-@pytest.mark.parametrize("vendor", ["persona-older"])
-@pytest.mark.parametrize(
-    ("outcome", "event", "is_verified"),
-    [("p1", "complete", True), ("spoof", "fail", False), ("abandon", "onCancel", False)],
-)
-def test_persona_before_host_runs_behind_the_door(check_behind_door, outcome, event, is_verified):
+#: The host of the frame, and how each ends: the person shows a face, another's, leaves or waits.
+HOST_OF_FRAME = {
+    "persona-older": "https://inquiry.withpersona.com",
+    "persona-oldest": "https://withpersona.com",
+    "didit-older": "https://verification.didit.me",
+}
+OUTCOMES = ("p1", "spoof", "abandon", "expire")
+ENDS = {
+    "persona-older": ("complete", "fail", "onCancel", "onError"),
+    "persona-oldest": ("onComplete", "onFail", "onExit", "error"),
+    "didit-older": ("Approved", "Declined", "cancelled", "didit:step_started"),
+}
+
+
+@pytest.mark.parametrize("vendor", ENDS)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_older_sdk_that_hears_its_vendors_host_alone_runs_behind_the_door(
+    vendor, check_behind_door, outcome
+):
     check = check_behind_door
     check.mock.control.sessions.on_open(outcome=outcome)
-    check.show(host=None)
-    frame = check.browser.value("document.querySelector('iframe').src")
-    assert frame.startswith("https://inquiry.withpersona.com/widget?")
-    check.browser.wait(f"said.some(([name]) => name === '{event}')")
+    host = HOST_OF_FRAME[vendor]
+    check.show(host=None, link=check.link.replace(check.mock.url, host))
+    end = ENDS[vendor][OUTCOMES.index(outcome)]
+    check.browser.wait(f"JSON.stringify(said).includes('{end}')")
+    loaded = check.browser.value("performance.getEntriesByType('resource').map(each => each.name)")
+    assert any(name.startswith(f"{host}/") for name in loaded)
     assert check.heard(1)
-    assert check.is_verified() is is_verified
+    assert check.is_verified() is (outcome == "p1")
 
 
 # Stripe's script comes from the door.

@@ -8,8 +8,8 @@ const send = (name, details) => {
   const message = {
     name,
     containerId: query.get("container-id"),
-    // The SDK ignores messages about another template than its own.
-    templateId: query.get("inquiry-template-id") ?? query.get("template-id"),
+    // The SDK ignores messages about another template than its own; one without a template compares with undefined.
+    templateId: query.get("inquiry-template-id") ?? query.get("template-id") ?? undefined,
     templateVersionId: query.get("inquiry-template-version-id"),
     ...details,
   };
@@ -46,6 +46,7 @@ buttons?.closest("form").addEventListener("submit", ({ submitter }) => {
 if (isFramed) {
   asked("exit").then(() => buttons?.querySelector("[value=abandon]").click());
   if (moment === "left") asked("open").then(() => location.replace(location.href));
-  // The embedded flow is loaded before it is shown.
-  if (moment === "opened" && query.get("flow-type") === "embedded") await asked("open");
+  // The embedded flow is loaded before it is shown; versions before 4.6 do not say when.
+  const tellsOpening = !/^(3|4\.[0-5])\./.test(query.get("client-version"));
+  if (moment === "opened" && query.get("flow-type") === "embedded" && tellsOpening) await asked("open");
 }
