@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .recognition.reading import read_card
     from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
-    from .vendors.didit.records import Workflow, WorkflowSettings
+    from .vendors.didit.records import Workflow
     from .vendors.tokens import IssuedToken, Tokens
     from .world.clock import VirtualClock
     from .world.faults import Fault, Kind, Stage
@@ -40,7 +40,7 @@ __all__ = [
     "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer",
     "NewAccount", "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
     "SetValue", "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
-    "Workflow", "WorkflowSettings", "card_sheet", "make_card", "read_card",
+    "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
 #: The module of each public name, imported on first use: the pytest plug-in is in this package, so
@@ -65,7 +65,7 @@ __getattr__, __dir__ = lazy_names(
         "world.set_values": "SetValue",
         "world.webhooks": "WebhookDelivery WebhookLetter",
         "world.webhook_control": "Webhooks",
-        "vendors.didit.records": "Workflow WorkflowSettings",
+        "vendors.didit.records": "Workflow",
         "vendors.tokens": "IssuedToken Tokens",
     },
 )

@@ -38,8 +38,6 @@ class Risk:
     type: str
     short: str
     long: str
-    #: The workflow setting whose action decides on the risk in a hosted session; empty if `type` does.
-    action_setting: str = ""
 
 
 #: From the Didit OpenAPI, 2026-07-18, except for our inventions. The long text of NO_REFERENCE_IMAGE
@@ -53,12 +51,12 @@ RISKS: Mapping[str, Risk] = {
     "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack", "The system detected a potential attempt to bypass the liveness check."),
     "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist", "The system identified a face in the blocklist, which means the face is not allowed to be verified."),
     "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist."),  # OURS: some of the words
-    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation.", action_setting="face_liveness_possible_duplicated_face_action"),
-    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", action_setting="face_liveness_possible_duplicated_face_action"),  # OURS: some of the words
+    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation."),
+    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session."),  # OURS: some of the words
     "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the face is low."),  # OURS: some of the words
     "LOW_FACE_LUMINANCE": Risk("information", "Low face luminance", "The face is too dark."),  # OURS: some of the words
     "HIGH_FACE_LUMINANCE": Risk("information", "High face luminance", "The face is too bright."),  # OURS: some of the words
-    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", action_setting="face_liveness_multiple_faces_action"),  # OURS: some of the words
+    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture."),  # OURS: some of the words
 }
 # fmt: on
 

@@ -120,8 +120,6 @@ CLAIMS = table(
 
     row("fields.refused", Reply(400), OPENAPI, "Invalid fields are reported together, by name, with 400; unknown fields are ignored."),
     row("file.size_limit", 5242880, OURS, "5 MB are 5,242,880 bytes; the documents do not define MB."),
-    row("text.longest", 10000, OURS, "A text, including vendor_data, has at most 10,000 characters; no limit is documented."),
-    row("metadata.longest", 50000, OURS, "metadata has at most 50,000 characters; no limit is documented."),
     row("metadata.bad", "Metadata must be a JSON object.", OURS, "Metadata that is not a JSON object is refused with a message that is documented for a management endpoint only."),
     fact("answer.echo", MATCH_REFERENCE, "vendor_data and metadata are echoed, or null if they were not sent."),
     fact("answer.created_at", MATCH_REFERENCE, "created_at is the time of the response, UTC, with microseconds and +00:00."),
@@ -191,7 +189,7 @@ CLAIMS = table(
     row("session.out_of_reach", Reply(404, {"detail": "Session not found."}), OPENAPI, "A known session that the key cannot access returns 404 with another message. That a key cannot access sessions of the other application, live or sandbox, is our choice."),
 
     row("decision.answer", Reply(200), OPENAPI, "A readable session returns 200."),
-    fact("workflow.settings", WORKFLOWS, "A workflow's settings decide its checks: a score or a quality at or below the review threshold makes it In Review with a warning, at or below the decline threshold Declined with an error; an action makes it NO_ACTION (information), REVIEW (warning) or DECLINE (error). Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50 by default; the other defaults are ours."),
+    fact("workflow.settings", WORKFLOWS, "A score or a quality at or below the review threshold of a workflow makes its check In Review with a warning, at or below the decline threshold Declined with an error. Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50, Didit's defaults; that no workflow can have others, and what it does with a picture's quality, luminance and further faces, is ours."),
     row("decision.hidden_field", None, OURS, "A field of a document that neither a test has set nor the card's person has is null, as if the workflow hid it."),
     fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set, else made-up ones of the card's person (ours)."),
     row("decision.v2", Reply(200), V2_CLIENTS, "The decision of version 2 has an object or null in place of each list: id_verification, nfc, liveness, face_match, phone, poa, aml and ip_analysis. That GET /v2/session/{id}/ answers it, too, is our choice."),

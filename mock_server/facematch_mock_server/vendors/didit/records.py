@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.world.sessions import MAX_SESSIONS, Review, Session
 
@@ -109,80 +106,6 @@ def _choice(*words: str, **others: str) -> Any:
     )
 
 
-def _check_threshold(_: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and (type(value) not in (int, float) or not 0 <= value <= 100):
-        raise ValueError(f"{field.name} must be a number from 0 to 100, or None, not {value!r:.40}")
-
-
-def _check_action(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value not in ACTIONS:
-        names = ", ".join(ACTIONS)
-        raise ValueError(f"{field.name} must be one of {names}, not {value!r:.40}")
-
-
-def _threshold(default: float | None) -> Any:
-    return attrs.field(default=default, validator=_check_threshold)
-
-
-def _action() -> Any:
-    return attrs.field(default="NO_ACTION", validator=_check_action)
-
-
-#: What a risk does to a session, with the log_type of its warning (docs.didit.me, liveness
-#: warnings, 2026).
-ACTIONS: Mapping[str, str] = {"NO_ACTION": "information", "REVIEW": "warning", "DECLINE": "error"}
-
-
-@attrs.frozen(kw_only=True)
-class WorkflowSettings:
-    """The settings of a workflow's face checks, by Didit's names.
-
-    A threshold is a number from 0 to 100, or None for none. A score or a quality that is at or
-    below it is reviewed or declined. An action is ``NO_ACTION``, ``REVIEW`` or ``DECLINE``. The
-    defaults of the match are Didit's, the others are ours.
-
-    Attributes:
-        face_match_score_review_threshold, face_match_score_decline_threshold: For the match.
-        face_liveness_score_review_threshold, face_liveness_score_decline_threshold: For liveness.
-        face_quality_review_threshold, face_quality_decline_threshold: For ``LOW_FACE_QUALITY``.
-        face_luminance_min_threshold, face_luminance_min_action: For ``LOW_FACE_LUMINANCE``, a face
-            that is darker.
-        face_luminance_max_threshold, face_luminance_max_action: For ``HIGH_FACE_LUMINANCE``, a
-            face that is brighter.
-        face_liveness_multiple_faces_action: For more than one face.
-        face_liveness_possible_duplicated_face_action: For a face of another user.
-    """
-
-    face_match_score_review_threshold: float | None = _threshold(70)
-    face_match_score_decline_threshold: float | None = _threshold(50)
-    face_liveness_score_review_threshold: float | None = _threshold(None)
-    face_liveness_score_decline_threshold: float | None = _threshold(30)
-    face_quality_review_threshold: float | None = _threshold(30)
-    face_quality_decline_threshold: float | None = _threshold(None)
-    face_luminance_min_threshold: float | None = _threshold(20)
-    face_luminance_min_action: str = _action()
-    face_luminance_max_threshold: float | None = _threshold(80)
-    face_luminance_max_action: str = _action()
-    face_liveness_multiple_faces_action: str = _action()
-    face_liveness_possible_duplicated_face_action: str = _action()
-
-
-def _read_settings(settings: object) -> WorkflowSettings:
-    """Return settings given by name. Raises ValueError for an unknown name or an invalid value."""
-    if isinstance(settings, WorkflowSettings):
-        return settings
-    if not isinstance(settings, Mapping):
-        raise ValueError(f"settings must be values by name, not {settings!r:.40}")  # noqa: TRY004 - as for any bad value
-    names = [field.name for field in attrs.fields(WorkflowSettings)]
-    values: dict[str, Any] = {}
-    for name, value in settings.items():
-        if name not in names:
-            raise ValueError(f"there is no setting {name!r:.60}; {suggest_name(str(name), names)}")
-        # The control API parses fractions as Decimal.
-        values[name] = float(value) if isinstance(value, Decimal) else value
-    return WorkflowSettings(**values)
-
-
 @attrs.frozen(kw_only=True)
 class Workflow:
     """A published workflow, which determines the steps of its sessions.
@@ -194,8 +117,6 @@ class Workflow:
         version: The version, counted from 1; each publication increments it.
         method: The liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
         callback: Redirect URL for sessions without their own, or None.
-        settings: The thresholds and actions of its face checks: a `WorkflowSettings`, or values by
-            name.
     """
 
     id: str = attrs.field(converter=read_uuid)
@@ -203,6 +124,3 @@ class Workflow:
     version: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     method: str = _choice("PASSIVE", "FLASHING", "ACTIVE_3D")
     callback: str | None = attrs.field(default=None, repr=False)
-    settings: WorkflowSettings = attrs.field(
-        factory=WorkflowSettings, converter=_read_settings, repr=False
-    )

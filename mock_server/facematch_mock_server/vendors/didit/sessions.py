@@ -1,4 +1,4 @@
-"""What a check of the person makes of a hosted session, by the settings of its workflow.
+"""What a check of the person makes of a hosted session, by the rules of its workflow.
 
 Source: docs.didit.me, warnings of liveness and of face match, read 2026-11-28.
 """
@@ -19,16 +19,21 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import faces, webhooks
-from .checks import LIVENESS, MATCH, RISKS, Block, judge_liveness, judge_match, warnings
-from .records import ACTIONS, APPROVED, DECLINED, IN_REVIEW, Workflow, WorkflowSettings
+from .checks import LIVENESS, MATCH, Block, judge_liveness, judge_match, warnings
+from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 from .wire import features_of
 
 #: The form defaults of the standalone calls.
 _OPTIONS = {field.name: field.default for service in (MATCH, LIVENESS) for field in service.form}
 #: The risks of a picture's quality and luminance.
 _OF_PICTURE = ("LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE")
-#: A score is never at or below this.
-_NO_THRESHOLD = -1.0
+#: The settings of every workflow. Those of the match are Didit's defaults, the others are OURS;
+#: liveness declines from the default of the standalone call.
+_MATCH_TO_DECLINE = 50
+_MATCH_TO_REVIEW = 70
+_QUALITY_TO_REVIEW = 30
+_DARKEST = 20
+_BRIGHTEST = 80
 
 
 def workflow_of(world: World, session: Session) -> Workflow:
@@ -40,72 +45,47 @@ def workflow_of(world: World, session: Session) -> Workflow:
 
 def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Workflow) -> Block:
     """Return the result of a session's liveness check."""
-    settings = workflow.settings
-    options = _form_values(
-        "face_liveness_score_decline_threshold", settings.face_liveness_score_decline_threshold
-    )
-    block = judge_liveness(claims, outcome, options)
+    block = judge_liveness(claims, outcome, _OPTIONS)
     data = {warning["risk"]: warning["additional_data"] for warning in block["warnings"]}
     log_types = {warning["risk"]: warning["log_type"] for warning in block["warnings"]}
-    if _is_at_or_below(block["score"], settings.face_liveness_score_review_threshold):
-        log_types.setdefault("LOW_LIVENESS_SCORE", "warning")
-    for risk in log_types:
-        if RISKS[risk].action_setting:
-            log_types[risk] = ACTIONS[getattr(settings, RISKS[risk].action_setting)]
-    # The settings decide on quality and luminance, not the limits of a call.
+    # The workflow decides on quality and luminance, not the limits of a call.
     for risk in _OF_PICTURE:
         log_types.pop(risk, None)
     # Only a passive check reports further faces, quality and luminance.
     if workflow.method == "PASSIVE":
-        log_types |= _judge_picture(block, settings)
+        if "MULTIPLE_FACES_DETECTED" in log_types:
+            log_types["MULTIPLE_FACES_DETECTED"] = "information"
+        log_types |= _judge_picture(block["face_quality"], block["face_luminance"])
     else:
         log_types.pop("MULTIPLE_FACES_DETECTED", None)
     reports = warnings(claims, "LIVENESS", log_types, data)
     return {**_with_warnings_and_status(block, reports, log_types), "method": workflow.method}
 
 
-def _judge_picture(block: Block, settings: WorkflowSettings) -> dict[str, str]:
+def _judge_picture(quality: float | None, luminance: float | None) -> dict[str, str]:
     """Return the log_type of each risk of a picture's quality and luminance."""
-    quality = block["face_quality"]
-    luminance = block["face_luminance"]
-    darkest = settings.face_luminance_min_threshold
-    brightest = settings.face_luminance_max_threshold
     log_types = {}
-    if _is_at_or_below(quality, settings.face_quality_decline_threshold):
-        log_types["LOW_FACE_QUALITY"] = "error"
-    elif _is_at_or_below(quality, settings.face_quality_review_threshold):
+    if quality is not None and quality <= _QUALITY_TO_REVIEW:
         log_types["LOW_FACE_QUALITY"] = "warning"
-    if luminance is not None and darkest is not None and luminance < darkest:
-        log_types["LOW_FACE_LUMINANCE"] = ACTIONS[settings.face_luminance_min_action]
-    if luminance is not None and brightest is not None and luminance > brightest:
-        log_types["HIGH_FACE_LUMINANCE"] = ACTIONS[settings.face_luminance_max_action]
+    if luminance is not None and luminance < _DARKEST:
+        log_types["LOW_FACE_LUMINANCE"] = "information"
+    if luminance is not None and luminance > _BRIGHTEST:
+        log_types["HIGH_FACE_LUMINANCE"] = "information"
     return log_types
 
 
-def compare_faces(claims: CitedClaims, outcome: MatchOutcome, workflow: Workflow) -> Block:
+def compare_faces(claims: CitedClaims, outcome: MatchOutcome) -> Block:
     """Return the result of a session's face match."""
-    settings = workflow.settings
-    options = _form_values(
-        "face_match_score_decline_threshold", settings.face_match_score_decline_threshold
-    )
+    options = {**_OPTIONS, "face_match_score_decline_threshold": _MATCH_TO_DECLINE}
     block = judge_match(claims, outcome, options)
     if block["status"] == DECLINED:
         return block
-    if _is_at_or_below(block["score"], settings.face_match_score_review_threshold):
+    if block["score"] is not None and block["score"] <= _MATCH_TO_REVIEW:
         log_types = {"LOW_FACE_MATCH_SIMILARITY": "warning"}
         return _with_warnings_and_status(
             block, warnings(claims, "FACEMATCH", log_types, {}), log_types
         )
     return {**block, "status": IN_REVIEW if outcome.review else APPROVED}
-
-
-def _form_values(name: str, threshold: float | None) -> dict[str, Any]:
-    """Return the options of a call with this decline threshold; None declines no score."""
-    return {**_OPTIONS, name: _NO_THRESHOLD if threshold is None else threshold}
-
-
-def _is_at_or_below(value: float | None, threshold: float | None) -> bool:
-    return value is not None and threshold is not None and value <= threshold
 
 
 def _with_warnings_and_status(
@@ -183,7 +163,7 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     results = {"LIVENESS": check_liveness(claims, liveness, workflow)}
     pictures: dict[str, str | None] = {"reference_image": check.face}
     if match is not None:
-        results["FACE_MATCH"] = compare_faces(claims, match, workflow)
+        results["FACE_MATCH"] = compare_faces(claims, match)
         pictures["source_image"] = check.reference
         pictures["target_image"] = check.face
         if hosted.kind == "kyc":

@@ -6,7 +6,7 @@ import pytest
 from kit.cards import CARDS
 from kit.mock_sessions import SANDBOX
 from kit.mock_world import control_of, json_request, new_engine
-from vendors.didit import WORKFLOW, liveness_request, match_request, start
+from vendors.didit import liveness_request, match_request, start
 
 from facematch_mock_server.recognition.recognizer import Recognizer
 
@@ -84,25 +84,15 @@ def play(faces, user, card="p1", *, key="mock-live-key"):
     return faces.engine.handle(json_request(path, key=key)).json()
 
 
-@pytest.mark.parametrize(
-    ("action", "log_type", "status"),
-    [
-        ("NO_ACTION", "information", "Approved"),
-        ("REVIEW", "warning", "In Review"),
-        ("DECLINE", "error", "Declined"),
-    ],
-)
-def test_workflow_decides_what_a_duplicate_does_to_a_session(faces, action, log_type, status):
-    settings = {"face_liveness_possible_duplicated_face_action": action}
-    faces.control.sessions.workflow(WORKFLOW, settings=settings)
+def test_duplicate_is_an_information_about_a_session(faces):
     first = play(faces, "anna")
     assert (first["status"], first["liveness_checks"][0]["warnings"]) == ("Approved", [])
     second = play(faces, "berta", "p1-again")
     (warning,) = second["liveness_checks"][0]["warnings"]
     known = warning["additional_data"]
-    assert (warning["risk"], warning["log_type"]) == ("DUPLICATED_FACE", log_type)
+    assert (warning["risk"], warning["log_type"]) == ("DUPLICATED_FACE", "information")
     assert (known["duplicated_session_id"], known["api_service"]) == (first["session_id"], None)
-    assert (second["status"], second["liveness_checks"][0]["status"]) == (status, status)
+    assert second["status"] == "Approved"
     assert play(faces, "anna")["status"] == "Approved"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from facematch_core import WarningCode, open_verifier
 from facematch_core.models import Severity
-from facematch_mock_server import WorkflowSettings, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_mock_server.vendors.didit.checks import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
@@ -48,18 +48,3 @@ def test_warnings_have_the_documented_text(path):
         if risk and shown["risk"] not in OTHER_WORDS:
             names = ("log_type", "short_description", "long_description")
             assert (risk.type, risk.short, risk.long) == tuple(shown[name] for name in names)
-
-
-#: Risks that `sessions.py` judges by thresholds.
-BY_THRESHOLDS = {"LOW_FACE_QUALITY", "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"}
-
-
-def test_workflow_decides_on_each_risk_that_declines_no_call():
-    """Otherwise, a hosted session is approved in spite of its workflow's action."""
-    settings = {field.name for field in attrs.fields(WorkflowSettings)}
-    for name, risk in RISKS.items():
-        if risk.type != "error" and name not in BY_THRESHOLDS:
-            assert risk.action_setting in settings, (
-                f"Risk({name}) lacks the action_setting that decides on it in a hosted session: "
-                "name an attribute of WorkflowSettings in records.py, or add one"
-            )

@@ -21,7 +21,7 @@ from facematch_mock_server.world.webhooks import Destination, make_secret
 def _read_label(claims: CitedClaims, value: object) -> str:
     label = fields.text(claims, value)
     if len(label) > 255:
-        raise Invalid(fields.words_for_length(255))
+        raise Invalid("Ensure this field has no more than 255 characters.")
     return label
 
 

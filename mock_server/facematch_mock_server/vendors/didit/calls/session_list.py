@@ -6,7 +6,7 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -15,8 +15,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.didit.access import DiditCall
-from facematch_mock_server.vendors.didit.fields import NULL_CHARACTERS, stamp
-from facematch_mock_server.vendors.didit.records import read_uuid
+from facematch_mock_server.vendors.didit.fields import Invalid, stamp
 from facematch_mock_server.vendors.didit.wire import environment_of, features_of, results_of
 from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_url
 from facematch_mock_server.world.sessions import Session
@@ -36,7 +35,7 @@ def list_sessions(call: DiditCall) -> Response:
     environment = "live" if call.is_live else "sandbox"
     matches = []
     for session in call.world.sessions.all():
-        if environment_of(session) == environment and _fulfils(session, filters):
+        if environment_of(session) == environment and filters.accepts(session):
             matches.append(session)
     matches.reverse()
     call.claims.cite("page.size")
@@ -112,156 +111,80 @@ def _make_row(call: DiditCall, session: Session) -> dict[str, Any]:
     }
 
 
-@attrs.frozen(kw_only=True)
-class Filter:
-    """A filter of the list.
-
-    Attributes:
-        read: Parses the value in the query; raises ValueError or KeyError for an invalid one.
-        accepts: Returns whether a session passes the filter with a parsed value.
-        error: The text for an invalid value, with {} for the value.
-        strips: Whether white space around the value is removed first; a value of white space alone
-            is then no filter.
-    """
-
-    accepts: Callable[[Any, Session], bool]
-    read: Callable[[str], Any] = str
-    error: str = ""
-    strips: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class ParsedFilter:
-    """A filter with the parsed value of a call."""
-
-    filter: Filter
-    value: Any
-
-
-def _fulfils(session: Session, filters: list[ParsedFilter]) -> bool:
-    return all(each.filter.accepts(each.value, session) for each in filters)
-
-
-#: Whether each session kind includes the mock's sessions.
-_INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
-#: Whether each session type includes saved calls, and hosted sessions.
-_INCLUDES_SAVED = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
-_INCLUDES_HOSTED = {"API": False, "HOSTED": True, "MIGRATED": False, "ALL": True}
+#: Whether a session type includes a session, by whether it is a saved call.
+_TYPES = {
+    "API": {True: True, False: False},
+    "HOSTED": {True: False, False: True},
+    "MIGRATED": {True: False, False: False},
+    "ALL": {True: True, False: True},
+}
 _SERVICES = """
     ID_VERIFICATION FACE_MATCH AGE_ESTIMATION FACE_SEARCH POA AML KYB_REGISTRY PASSIVE_LIVENESS
     DATABASE_VALIDATION PHONE_VERIFICATION EMAIL_VERIFICATION
 """
-_NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
+#: Filters of Didit's that no known program sends.
+_IGNORED = frozenset({"status", "search", "workflow_id", "warning", "didit_internal_id"})
+_IGNORED |= {"session_kind", "country", "document_type"}
 
 
-def _read_filters(call: DiditCall) -> list[ParsedFilter]:
+@attrs.frozen(kw_only=True)
+class Filters:
+    """The filters of a call. Days are UTC."""
+
+    vendor_data: str | None = None
+    date_from: dt.date = dt.date.min
+    date_to: dt.date = dt.date.max
+    session_type: str = "ALL"
+    api_service: str | None = None
+
+    def accepts(self, session: Session) -> bool:
+        """Return whether a session passes all filters."""
+        if self.vendor_data is not None and session.vendor_data != self.vendor_data:
+            return False
+        if self.api_service is not None and session.service != self.api_service:
+            return False
+        is_saved = session.hosted is None
+        in_time = self.date_from <= session.created_at.date() <= self.date_to
+        return in_time and _TYPES[self.session_type][is_saved]
+
+
+def _read_filters(call: DiditCall) -> Filters:
     """Return the filters in the query; refuse the call if one is invalid."""
-    session_kind = call.query.get("session_kind") or "user"
-    if session_kind not in _INCLUDED_BY_KIND:
-        # A string, not an array. Checking this filter before the others is our choice.
-        text = 'Must be "user", "business", or "all".'
-        call.refuse("list.refused", body={"session_kind": text})
-    filters = []
-    if not _INCLUDED_BY_KIND[session_kind]:
-        filters.append(ParsedFilter(filter=_NOTHING, value=None))
+    ignored = sorted(_IGNORED.intersection(call.query))
+    if ignored:
+        call.hint = f"this mock does not filter by {', '.join(ignored)}"
+    values: dict[str, Any] = {}
     errors = {}
-    for name, known_filter in _FILTERS.items():
-        text = call.query.get(name, "")
-        if known_filter.strips:
-            text = text.strip()
-        if not text:
-            continue
+    for name, read in _READERS.items():
+        text = call.query.get(name, "").strip()
         try:
-            value = known_filter.read(text)
-        except (ValueError, KeyError):
-            errors[name] = [known_filter.error.format(text)]
-        else:
-            filters.append(ParsedFilter(filter=known_filter, value=value))
+            if text:
+                values[name] = read(text)
+        except Invalid as invalid:
+            errors[name] = [invalid.sentence]
     if errors:
         call.refuse("list.refused", body=errors)
-    return filters
-
-
-def _refuse_null(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError(text)
-    return text
+    return Filters(**values)
 
 
 def _read_day(text: str) -> dt.date:
-    return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise Invalid("Enter a valid date.") from None
 
 
-def _read_choice(words: Container[str], text: str) -> str:
-    if text not in words:
-        raise ValueError(text)
+def _read_choice(choices: Container[str], text: str) -> str:
+    if text not in choices:
+        raise Invalid(f"Select a valid choice. {text} is not one of the available choices.")
     return text
 
 
-def _has_type(session_type: str, session: Session) -> bool:
-    if session.hosted is None:
-        return _INCLUDES_SAVED[session_type]
-    return _INCLUDES_HOSTED[session_type]
-
-
-def _has_workflow(workflow_id: str, session: Session) -> bool:
-    return session.hosted is not None and session.hosted.workflow == workflow_id
-
-
-def _mentions(text: str, session: Session) -> bool:
-    values = (session.id, session.number, session.vendor_data)
-    return any(text in str(value or "").casefold() for value in values)
-
-
-def _has_risk(names: list[str], session: Session) -> bool:
-    for result in results_of(session).values():
-        for warning in result["warnings"]:
-            if warning["risk"] in names:
-                return True
-    return False
-
-
-def _split(text: str) -> list[str]:
-    return text.split(",")
-
-
-#: Of a kind of sessions that this mock does not have.
-_NOTHING = Filter(accepts=lambda _, __: False)
-#: The filters in the order in which errors are reported. A list of words (case-sensitive) accepts
-#: sessions with any of them; days are UTC.
-_FILTERS = {
-    "status": Filter(read=_split, accepts=lambda words, session: session.status in words),
-    "vendor_data": Filter(
-        read=_refuse_null,
-        error=NULL_CHARACTERS,
-        accepts=lambda text, session: session.vendor_data == text,
-        strips=True,
-    ),
-    "search": Filter(read=str.casefold, accepts=_mentions, strips=True),
-    "date_from": Filter(
-        read=_read_day,
-        error="Enter a valid date.",
-        accepts=lambda day, session: session.created_at.date() >= day,
-    ),
-    "date_to": Filter(
-        read=_read_day,
-        error="Enter a valid date.",
-        accepts=lambda day, session: session.created_at.date() <= day,
-    ),
-    "session_type": Filter(
-        read=partial(_read_choice, _INCLUDES_SAVED), error=_NO_CHOICE, accepts=_has_type
-    ),
-    "workflow_id": Filter(read=str.lower, accepts=_has_workflow),
-    "api_service": Filter(
-        read=partial(_read_choice, _SERVICES.split()),
-        error=_NO_CHOICE,
-        accepts=lambda service, session: session.service == service,
-    ),
-    "warning": Filter(read=_split, accepts=_has_risk),
-    "didit_internal_id": Filter(
-        read=read_uuid,
-        error="Enter a valid UUID.",
-        accepts=lambda internal_id, session: session.internal_id == internal_id,
-        strips=True,
-    ),
+#: The readers, in the order in which errors are reported.
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "vendor_data": str,
+    "date_from": _read_day,
+    "date_to": _read_day,
+    "session_type": partial(_read_choice, _TYPES),
+    "api_service": partial(_read_choice, _SERVICES.split()),
 }

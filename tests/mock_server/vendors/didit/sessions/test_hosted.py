@@ -438,8 +438,6 @@ def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, p
         ("", [1]),
         ("session_type=HOSTED", [1]),
         ("session_type=API", []),
-        (f"workflow_id={WORKFLOW}", [1]),
-        (f"workflow_id={NO_SESSION}", []),
     ):
         rows = engine.handle(didit.list_request(query)).json()["results"]
         assert [row["session_number"] for row in rows] == numbers

@@ -1,12 +1,12 @@
 import pytest
 from vendors.didit import list_request
 
+from facematch_core.base.addresses import HINT_HEADER
+
 #: Numbers of sessions -> the queries that list them.
 LISTED = {
     (2, 1): (
         "",
-        "session_kind=all",
-        "status=Approved,Declined",
         "unheard_of=1",
         "date_from=2026-07-02",
         "date_to=2026-07-02",
@@ -16,42 +16,32 @@ LISTED = {
         "limit=x&offset=x",
     ),
     (): (
-        "session_kind=business",
-        "status=approved",
-        "status=Bogus",
         "vendor_data=emp",
-        "search=nothing",
-        "workflow_id=00000000-0000-4000-8000-000000000000",
         "date_from=2026-07-03",
         "date_to=2026-07-01",
         "offset=9",
         "session_type=HOSTED",
         "session_type=MIGRATED",
         "api_service=POA",
-        "warning=BOGUS",
     ),
     (1,): (
-        "status=Approved",
         "vendor_data=emp-0042",
-        "search=EMP-00",
         "api_service=FACE_MATCH",
         "limit=1&offset=1",
     ),
     (2,): (
-        "status=Bogus,Declined",
         "api_service=PASSIVE_LIVENESS",
         "limit=1",
-        "warning=LOW_LIVENESS_SCORE",
-        "warning=BOGUS,LOW_LIVENESS_SCORE",
-        "status=Approved&status=Declined",
     ),
 }
-#: query -> the body of the 400; other words are the framework's, and the oracle's.
+#: query -> the body of the 400
 REFUSED = [
-    ("session_kind=x", {"session_kind": 'Must be "user", "business", or "all".'}),
-    ("vendor_data=emp%00", {"vendor_data": ["Null characters are not allowed."]}),
-    ("didit_internal_id=7", {"didit_internal_id": ["Enter a valid UUID."]}),
-    ("session_kind=x&date_from=y", {"session_kind": 'Must be "user", "business", or "all".'}),
+    ("date_from=y", {"date_from": ["Enter a valid date."]}),
+    (
+        "session_type=x",
+        {"session_type": ["Select a valid choice. x is not one of the available choices."]},
+    ),
+    ("date_to=2026-13-01&api_service=FACE_MATCH", {"date_to": ["Enter a valid date."]}),
 ]
 
 
@@ -75,7 +65,8 @@ def test_list_page_links_to_the_previous_page(engine, answer, start, previous):
     assert (body["previous"] is None) is (previous is None)
 
 
-def test_session_is_found_by_its_internal_id(engine, answer):
-    session = engine.world.sessions.all()[0]
-    page = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
-    assert [row["session_id"] for row in page["results"]] == [session.id]
+def test_filter_that_the_mock_lacks_has_a_hint(engine):
+    response = engine.handle(list_request("status=Declined&search=anna&limit=1"))
+    assert response.status == 200
+    assert "filter by search, status" in response.header(HINT_HEADER)
+    assert engine.handle(list_request("session_type=API")).header(HINT_HEADER) is None
