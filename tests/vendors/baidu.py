@@ -134,7 +134,7 @@ def scenarios():
         post([picture(image_type="FILE"), picture()]),
         post([picture(image_type="URL"), picture()]),
         post([picture(image_type="FACE_TOKEN"), picture()]),
-        detect(face_field="age,beauty", max_face_num="many"),
+        detect(face_field="age,beauty,race", max_face_num="many"),
         post(b"image_type=BASE64", DETECT, kind="application/x-www-form-urlencoded"),
         detect(scene(quality=10), quality_control="LOW"),
         detect(scene(score=10), liveness_control="NORMAL"),

@@ -15,7 +15,7 @@ import datetime as dt
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
@@ -282,6 +282,13 @@ class Call:
             self.hint = (
                 f"{version} of {self.world.vendor.title} is answered in the form of {newest}"
             )
+
+    def hint_at_unfilled(self, asked: Iterable[str]) -> None:
+        """Hint at the fields of the claim `answer.unfilled` among those that a request asks for."""
+        names = [name for name in asked if name in self.claims.get("answer.unfilled")]
+        if names:
+            self.claims.cite("answer.unfilled")
+            self.hint = f"this mock never fills {', '.join(names)}: answer with an own reply"
 
     @property
     def origin(self) -> str:

@@ -140,6 +140,7 @@ def search(call: PairCall) -> Response:
 
 def detect(call: PairCall) -> Response:
     """Describe the faces of a picture, the largest first, as lists of numbers."""
+    call.claims.cite("answer.unfilled")
     seen = _look_at(call)
     faces = seen.faces[: _read_number(call, "MaxFaceNumber", default=1000)]
     rectangles: list[int] = []

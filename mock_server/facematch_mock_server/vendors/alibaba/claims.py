@@ -126,6 +126,7 @@ CLAIMS = table(
     row("search.most_dbs", 20, DATABASES, "DbNames, before DbName, has at most 20 names, with commas between them."),
     row("search.number", _error(400, "ParameterError", "{name} is invalid."), DATABASES, "Limit is a number from 1 to 1,000; of more than 10 faces, the smaller ones are not looked for. That MaxFaceNum is 10 by default, that MaxFaceNumber has the limits of Limit, and the code are ours."),
     row("detect.answer", Reply(200), DETECT, "Lists of numbers, one face after the other: left, top, width and height in FaceRectangles, x and y of 105 points in Landmarks, yaw, pitch and roll in PoseList. Without a face, FaceCount is 0 (ours). The landmarks are five points, repeated, each quality is the card's, and Pupils is empty (ours); Landmark, Pose and Quality are not read (ours)."),
+    row("answer.unfilled", ("LandmarkScore",), DATABASES, "The mock never fills this field of DetectFace."),
     row("error.internal", _error(500, "InternalError", "An internal error occurred."), CODES, "An internal error is InternalError."),
 )
 # fmt: on

@@ -124,6 +124,7 @@ CLAIMS = table(
     row("search.number", _error(222004, "param[{name}] format error"), OURS, "A match_threshold above 100, a max_user_num above 50, and what is no number are refused; the code is ours."),
     row("search.no_group", _error(222207, "match user is not found"), OURS, "Groups without a user have nobody to find: as for a search without a like face."),
     row("search.no_user", _error(222207, "match user is not found"), FACE_CODES, "If no face reaches the threshold, a search is error 222207; that it is not charged is ours."),
+    row("answer.unfilled", ("landmark", "landmark72", "landmark150", "race"), DETECT, "The mock never fills these fields of a face; a call whose face_field asks for one has a hint (ours)."),
     row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
     row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
 )

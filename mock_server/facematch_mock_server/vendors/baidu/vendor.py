@@ -287,10 +287,12 @@ class Baidu(PairVendor):
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
         most_faces = _read_most_faces(call)
+        face_field = str(call.json_body.get("face_field") or "")
+        call.hint_at_unfilled(word.strip() for word in face_field.split(","))
         face_list = []
         for number, face in enumerate(seen.faces[:most_faces]):
             described = describe_face(call, picture, face, number)
-            attributes = describe_attributes(face, call.json_body.get("face_field"))
+            attributes = describe_attributes(face, face_field)
             # OURS: Of the words in face_field, age and gender are those of the card; beauty,
             # expression, face_shape, glasses, eye_status, emotion, face_type and quality are
             # the same for each face. The mock has no others.

@@ -70,10 +70,10 @@ def describe_face(call: PairCall, picture: Upload, face: SeenFace, number: int) 
     }
 
 
-def describe_attributes(face: SeenFace, face_field: object) -> dict[str, Any]:
+def describe_attributes(face: SeenFace, face_field: str) -> dict[str, Any]:
     """Return the attributes of a face that `face_field` names, separated by commas."""
     attributes: dict[str, Any] = {}
-    for word in str(face_field or "").split(","):
+    for word in face_field.split(","):
         name = word.strip()
         if name == "age":
             attributes["age"] = round(face.age)

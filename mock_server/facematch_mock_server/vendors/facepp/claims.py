@@ -27,6 +27,7 @@ ANALYZE_CLIENTS = observed(
     "public clients of face/analyze, version 3, which quote Face++'s page 4888383", "2026-11-29"
 )
 
+FIELDS = observed("public clients of detect, which quote Face++'s page 4888373", "2026-11-30")
 SEARCH = observed("a public copy of Face++'s page of search, version 3", "2026-11-30")
 FACESET_CLIENTS = observed("public clients of faceset and search, version 3", "2026-11-30")
 
@@ -84,6 +85,7 @@ CLAIMS = table(
     row("faceset.most_tokens", 5, FACESET_CLIENTS, "A call adds at most five faces; a call with more is refused as face/analyze does it (ours)."),
     row("search.answer", Reply(200), SEARCH, "results has the faces most like the largest of the picture, 1 by default and at most 5, with face_token, confidence and user_id, which is empty; thresholds come with them. A picture that was sent has image_id and faces. Without a face in it there are neither results nor thresholds."),
     row("search.count", _error(400, "BAD_ARGUMENTS:return_result_count"), SEARCH, "return_result_count is a number from 1 to 5."),
+    row("answer.unfilled", ("ethnicity", "eyegaze", "landmark", "mouthstatus", "skinstatus"), FIELDS, "The mock never fills these fields of a face; a call that asks for one has a hint (ours)."),
     row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
     row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
     row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),

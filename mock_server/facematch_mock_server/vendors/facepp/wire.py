@@ -65,9 +65,9 @@ def describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
     described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
     if call.endpoint.operation != "detect":
         return described  # a comparison or a search returns no more of a face
-    if call.texts.get("return_landmark", "0") != "0":
-        call.hint = "this mock returns no landmark: answer with an own reply"
     words = wanted_attributes(call)
+    asks_for_landmark = call.texts.get("return_landmark", "0") != "0"
+    call.hint_at_unfilled([*words, "landmark"] if asks_for_landmark else words)
     if words != ["none"]:
         call.claims.cite("detect.attributes")
         described["attributes"] = _describe_attributes(face, words)

@@ -172,7 +172,7 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
         # report, and is not charged. By itself the mock sends none of these codes.
         call.claims.cite("charge.when", "credit.price", "session.failed")
     if call.expands:
-        call.claims.cite("expand.outputs", "expand.sensitive")
+        call.claims.cite("expand.outputs", "expand.sensitive", "answer.unfilled")
     has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
     if identity.last_error:
         call.claims.cite("session.url_after_failure")

@@ -105,6 +105,7 @@ CLAIMS = table(
     _error("idempotency.other", 400, "The idempotency key was used with other parameters.", IDEMPOTENCE, "Other parameters with a known key are an error; its status 400 is inferred from Stripe's clients.", kind="idempotency_error"),
     _error("idempotency.in_use", 409, "A request with this idempotency key is under way.", API, "A second request while the first one with its key is under way is 409.", code="idempotency_key_in_use"),
     _error("start.return_url", 400, "Not a valid URL.", API, "A return_url that is no URL is 400.", code="url_invalid", param="return_url"),
+    row("answer.unfilled", ("account", "matching", "name", "person", "sex", "unparsed_place_of_birth", "unparsed_sex"), CLIENT, "The mock never fills these fields of a session and its report."),
     row("session.answer", Reply(200), CLIENT, "A session has id, status, last_error, options, metadata, url and client_secret. The fields that are optional in the client are null unless sent."),
     _error("session.unknown", 404, "No such object: '{name}'", API, "An unknown session or report is 404.", code="resource_missing", param="id"),
     _error("session.state", 400, "The session is {name}.", OURS, "A call that the status forbids is 400; its code is not documented."),

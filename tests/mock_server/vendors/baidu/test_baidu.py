@@ -497,3 +497,12 @@ def test_set_of_faces_takes_a_form(reading_engine):
     path = "/rest/2.0/face/v3/faceset/user/add"
     assert code_of(reading_engine.handle(post(urlencode(fields).encode(), path, kind=kind))) == 0
     assert found(reading_engine.handle(search(card("p1")))) == [("ada", "")]
+
+
+def test_field_of_a_face_that_is_never_filled_has_a_hint(engine):
+    asked = engine.handle(detect(face_field="age, landmark72,race"))
+    (face,) = asked.json()["result"]["face_list"]
+    assert "age" in face
+    assert not {"landmark72", "race"} & set(face)
+    assert "landmark72, race" in asked.header("X-Facematch-Hint")
+    assert engine.handle(detect(face_field="age")).header("X-Facematch-Hint") is None

@@ -67,6 +67,14 @@ def test_landmarks_are_left_out_with_a_hint(engine):
     assert engine.handle(detect_request()).header("X-Facematch-Hint") is None
 
 
+def test_attribute_that_is_never_filled_has_a_hint(engine):
+    answer = engine.handle(detect_request(return_attributes="age,ethnicity,eyegaze"))
+    (face,) = answer.json()["faces"]
+    assert set(face["attributes"]) == {"age"}
+    assert "ethnicity, eyegaze" in answer.header("X-Facematch-Hint")
+    assert engine.handle(detect_request(return_attributes="age")).header("X-Facematch-Hint") is None
+
+
 def test_fields_may_stand_in_the_query(engine, control):
     link = "https://shop.example/ada.jpg"
     control.pictures[link] = scene(faces=2)

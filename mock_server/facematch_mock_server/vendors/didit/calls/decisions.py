@@ -39,6 +39,8 @@ def _body_of(call: DiditCall) -> dict[str, Any]:
 def decision(call: DiditCall) -> Response:
     body = _body_of(call)
     # OURS: An include other than events is ignored; Didit's behaviour is not documented.
+    if call.query.get("include") not in (None, "", "events"):
+        call.hint = "this mock includes events alone"
     if call.query.get("include") == "events":
         call.claims.cite("decision.features")
         del body["session_kind"]

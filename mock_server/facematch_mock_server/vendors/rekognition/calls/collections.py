@@ -42,6 +42,7 @@ def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def describe(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    call.claims.cite("answer.unfilled")
     return call.answer("collection.read", {"FaceCount": len(_faces_in(call, parameters)), **_MODEL})
 
 

@@ -22,6 +22,12 @@ def test_include_events_adds_fields_and_removes_session_kind(engine, answer):
     assert other == plain
 
 
+@pytest.mark.parametrize(("include", "is_hinted"), [("events", False), ("reviews", True)])
+def test_other_include_has_a_hint(engine, answer, include, is_hinted):
+    answer(engine, on(1, query=f"?include={include}"))
+    assert ("events alone" in (engine.account.journal.entries[-1].note or "")) is is_hinted
+
+
 def test_session_of_another_organization_is_403(engine, answer):
     key = next(iter(engine.accounts.open("other").first_keys["didit"]))
     for step in (on(1, key=key), update(1, key=key), on(1, "delete", method="DELETE", key=key)):
