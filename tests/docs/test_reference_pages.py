@@ -221,7 +221,7 @@ def test_a_list_of_the_control_api_is_generated(monkeypatch, name):
 def test_the_list_of_switches_is_generated(monkeypatch, vendor):
     monkeypatch.syspath_prepend(DOCS)
     lines = importlib.import_module("_mock_tables").list_of_switches(vendor)
-    check_part("reference/mock.md", f"switches of {vendor}", lines)
+    check_part(f"vendors/{vendor}.md", f"switches of {vendor}", lines)
 
 
 @pytest.mark.parametrize("vendor", BUNDLED_VENDORS)
