@@ -285,40 +285,28 @@ class Control:
                 "a fault at connect applies before the key of a request is known, so only the "
                 "first account can have one: use the stage mid_upload"
             )
-        vendors = self._accounts.vendors
-        _check_word("there is no vendor", fault.vendor, vendors)
-        if fault.vendor is not None:
-            vendors = {fault.vendor: vendors[fault.vendor]}
-        operations = {name for kind in vendors.values() for name in kind.operations}
+        _check_word("there is no vendor", fault.vendor, self._accounts.vendors)
+        worlds = [
+            world for name, world in self.account.worlds.items() if fault.vendor in (None, name)
+        ]
+        operations = {name for world in worlds for name in world.vendor.operations}
         _check_word("there is no call", fault.call, operations)
-        mock_vendors = []
-        for name, world in self.account.worlds.items():
-            if fault.vendor in (None, name):
-                mock_vendors.append(world.behaviour)
         if fault.claim is not None:
-            _check_claim(fault.claim, [vendor.world.claims for vendor in mock_vendors])
-            mock_vendors = [
-                vendor for vendor in mock_vendors if fault.claim in vendor.world.claims.answers
-            ]
-        routes: list[Route] = [route for vendor in mock_vendors for route in vendor.routes]
+            _check_claim(fault.claim, [world.claims for world in worlds])
+            worlds = [world for world in worlds if fault.claim in world.claims.answers]
+        routes = [route for world in worlds for route in world.behaviour.routes]
         # Only a call, which has an operation, has pictures.
         if fault.call is not None or fault.is_pictured:
-            subject = fault.call or "call with such a picture"
-            routes = [route for route in routes if route.operation is not None]
-            if fault.call is not None:
-                routes = [route for route in routes if route.operation == fault.call]
-            if fault.path is not None:
-                paths = {route.pattern for route in routes}
-                _check_path_start(subject, fault.path, paths)
-                routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
-            methods = {method for route in routes for method in route.handlers}
-            _check_word(f"no {subject} is a", fault.method, methods)
+            reached = _routes_of_call(fault, routes)
         elif fault.path is not None:
             # A fault also applies to paths without a route, such as a health check.
-            paths = {path for vendor in mock_vendors for path in vendor.known_paths()}
-            _check_path_start("request", fault.path, paths | {route.pattern for route in routes})
-            routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
-        _check_field_if_all_are_known(fault.field, routes)
+            paths = {path for world in worlds for path in world.behaviour.known_paths()}
+            paths |= {route.pattern for route in routes}
+            _check_path_start("request", fault.path, paths)
+            reached = _routes_below(fault.path, routes)
+        else:
+            reached = routes
+        _check_field_if_all_are_known(fault.field, reached)
 
     @endpoint("GET", "faults", result_key="faults")
     def faults(self) -> tuple[Fault, ...]:
@@ -776,6 +764,26 @@ def _check_claim(name: str, vendors_claims: Sequence[ActiveClaims]) -> None:
                     "body is built for each call; use the kind json with a body"
                 )
     _check_word("there is no claim", name, keys)
+
+
+def _routes_of_call(fault: Fault, routes: Iterable[Route]) -> list[Route]:
+    """Return the routes of the calls at which a fault aims. Raises ValueError if it has none."""
+    subject = fault.call or "call with such a picture"
+    aimed = []
+    for route in routes:
+        if route.operation is not None and fault.call in (None, route.operation):
+            aimed.append(route)
+    if fault.path is not None:
+        _check_path_start(subject, fault.path, {route.pattern for route in aimed})
+        aimed = _routes_below(fault.path, aimed)
+    methods = {method for route in aimed for method in route.handlers}
+    _check_word(f"no {subject} is a", fault.method, methods)
+    return aimed
+
+
+def _routes_below(path: str, routes: Iterable[Route]) -> list[Route]:
+    """Return the routes of which a path can start with `path`."""
+    return [route for route in routes if can_start_with(route.pattern, path)]
 
 
 def _check_path_start(subject: str, path: str, patterns: Collection[str]) -> None:

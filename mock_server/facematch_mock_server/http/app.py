@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
@@ -32,6 +33,8 @@ from facematch_mock_server.world.journal import Entry, compose_note
 from facematch_mock_server.world.latency import Latencies
 from facematch_mock_server.world.vendor import Vendor
 
+#: Answers whether a vendor's mock is an owner of a request.
+_IsOwner: TypeAlias = Callable[[MockVendor, Request], bool]
 _ACCOUNT = ACCOUNT_HEADER.lower()
 _CLAIMS = CLAIMS_HEADER.lower()
 #: The header of every response from a mock.
@@ -241,22 +244,21 @@ class App:
             for vendor in vendors:
                 if vendor.has_host(host):
                     return vendor
-        documenting = owner_of_path = owner_without_route = None
-        for vendor in vendors:
-            # The paths are the same in every account.
-            mock_vendor = self.accounts.main.worlds[vendor.name].behaviour
-            route, _ = mock_vendor.find(head)
-            if route is not None:
-                if head.method in route.handlers:
-                    return vendor
-                owner_of_path = owner_of_path or vendor
-            if documenting is None and mock_vendor.find_missing(head) is not None:
-                documenting = vendor
-            if owner_without_route is None and mock_vendor.owns_without_route(head):
-                owner_without_route = vendor
-        return self._find_vendor_of_own_reply(
-            head, documenting or owner_of_path or owner_without_route
-        )
+        owner = self._first_vendor(head, _has_call)
+        if owner is not None:
+            return owner
+        for is_owner in (_documents_call, _has_path, _owns_without_route):
+            owner = owner or self._first_vendor(head, is_owner)
+        return self._find_vendor_of_own_reply(head, owner)
+
+    def _first_vendor(self, head: Request, is_owner: _IsOwner) -> Vendor | None:
+        """Return the first vendor whose mock is an owner of the request, or None."""
+        # The paths are the same in every account.
+        worlds = self.accounts.main.worlds
+        for vendor in self.accounts.vendors.values():
+            if is_owner(worlds[vendor.name].behaviour, head):
+                return vendor
+        return None
 
     def _find_vendor_of_own_reply(self, head: Request, owner: Vendor | None) -> Vendor | None:
         """Return the vendor that an own reply to the method and path names, else `owner`.
@@ -306,3 +308,28 @@ class App:
         response.headers = response.headers + mark
         response.date = response.date or (world or self.world).clock.now()
         return response
+
+
+# Whether a vendor's mock is an owner of a request, from the surest to the least sure.
+
+
+def _has_call(mock_vendor: MockVendor, head: Request) -> bool:
+    """Return whether it has a route for the path and the method."""
+    route, _ = mock_vendor.find(head)
+    return route is not None and head.method in route.handlers
+
+
+def _documents_call(mock_vendor: MockVendor, head: Request) -> bool:
+    """Return whether the vendor's documents have the call, though the mock lacks it."""
+    return mock_vendor.find_missing(head) is not None
+
+
+def _has_path(mock_vendor: MockVendor, head: Request) -> bool:
+    """Return whether it has a route for the path, with other methods."""
+    route, _ = mock_vendor.find(head)
+    return route is not None
+
+
+def _owns_without_route(mock_vendor: MockVendor, head: Request) -> bool:
+    """Return whether the path, without a route, is the vendor's by its prefix or host."""
+    return mock_vendor.owns_without_route(head)

@@ -64,7 +64,7 @@ def test_mock_answers_what_it_imitates_unless_the_reply_stands_instead(open_aski
     ("vendor", "header", "known", "unknown"),
     [
         ("tencent", "X-TC-Action", "CompareFace", "NewAction"),
-        ("alibaba", "x-acs-action", "CompareFace", "SearchFace"),
+        ("alibaba", "x-acs-action", "CompareFace", "BlurFace"),
         (
             "rekognition",
             "X-Amz-Target",
