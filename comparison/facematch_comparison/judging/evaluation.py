@@ -338,7 +338,6 @@ class _Judging:
             model=table.model,
             scale=table.scale,
             environment=table.environment,
-            privacy=table.privacy,
             kind="scores" if self.is_scored else "decisions",
             without_score=without_score if self.is_scored else 0,
             at_required=at_required,

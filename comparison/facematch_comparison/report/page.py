@@ -406,12 +406,9 @@ class Tables:
     def _tested_system(self, system: System) -> Row:
         return {
             "Answered by": _ORIGINS[system.environment],
-            "Backend": text(system.backend),
             "Model": text(system.model),
-            "Scale": text(system.scale),
             "Gives": "scores" if system.kind == "scores" else "decisions only",
             "Without a score": _unless_zero(system.without_score),
-            "Privacy": text(system.privacy),
         }
 
     @property

@@ -34,7 +34,6 @@ _FACTS: Final = (
     "backend",
     "model",
     "environment",
-    "privacy",
     "people_known",
 )
 
@@ -66,7 +65,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
 
     Columns: ``system``, the columns of `Answers.frame`, and facts of each system (``rule``,
     ``threshold``, ``scale``, ``price``, ``currency``, ``backend``, ``model``, ``environment``,
-    ``privacy``, ``people_known``). Columns that are empty for all systems are omitted.
+    ``people_known``). Columns that are empty for all systems are omitted.
 
     Args:
         study: The test set, for names of pictures and people; without it, people are numbers or

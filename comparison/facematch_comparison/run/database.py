@@ -79,7 +79,7 @@ class RunDatabase(Recorder):
         return list(outcomes.values())
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
-        """Insert a system with all its pairs, or update its price and retention; return it.
+        """Insert a system with all its pairs, or update its price; return it.
 
         Pairs that failed without a charge become FREE.
         """

@@ -106,10 +106,8 @@ def apply_changes(stored: StoredSystem, system: StoredSystem) -> StoredSystem:
                 f"earlier runs and is now {now}, so its answers would not be "
                 "comparable. Restore it, or use a profile with another name. Nothing was sent."
             )
-    # Earlier calls may be on the invoice, and the vendor still has the records that it kept.
+    # Earlier calls may be on the invoice.
     settings = {**stored.settings, "billed": stored.is_billed or system.is_billed}
-    if system.settings["kept"] and not settings["kept"]:
-        settings |= {name: system.settings[name] for name in ("kept", "privacy")}
     return attrs.evolve(stored, settings=settings, price=system.price or stored.price)
 
 

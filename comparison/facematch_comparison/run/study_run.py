@@ -266,7 +266,6 @@ def _answers_of(
         environment=system.answered_from,
         price=None if price is None else float(price.amount),
         currency=None if price is None else price.currency,
-        privacy=str(system.settings["privacy"]),
     )
 
 

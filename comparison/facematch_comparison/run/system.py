@@ -124,19 +124,9 @@ class RunSystem(RecordedSystem):
 
     def _settings(self) -> dict[str, Any]:
         backend = self.backend
-        is_kept = self.retention is Retention.KEEP
         thresholds = self.verifier.thresholds(Operation.MATCH)
         threshold = thresholds.threshold
         review = thresholds.review_threshold
-        privacy = f"Both pictures of each pair were sent; {backend.name} "
-        if backend.environment is Environment.LOCAL:
-            privacy = "Nothing left this machine."
-        elif is_kept:
-            privacy = f"{backend.name} was asked to keep each call as a record, pictures included."
-        elif Retention.KEEP in backend.capabilities.retention:
-            privacy += "was asked to keep nothing."
-        else:
-            privacy += "cannot be asked to keep nothing, and it is not known what it keeps."
         return {
             "backend": backend.name,
             "environment": (backend.environment or Environment.PRODUCTION).value,
@@ -144,8 +134,6 @@ class RunSystem(RecordedSystem):
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
             "billed": self.is_billed,
-            "kept": is_kept,
-            "privacy": privacy,
         }
 
     def count_pairs(self) -> None:

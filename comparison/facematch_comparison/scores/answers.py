@@ -198,7 +198,6 @@ class Answers:
         environment: Environment that returned the answers; None if a score file does not name it.
         price: Price of one comparison, in `currency`; None if unknown.
         currency: Currency code, such as USD; None if and only if there is no price.
-        privacy: A sentence on the data that the vendor keeps.
         people_known: Whether the source names the people. If not, pictures connected by mated pairs
             are treated as one person, and every other picture as a separate person. A person whose
             pictures are not connected is treated as several, which makes intervals too narrow.
@@ -214,7 +213,6 @@ class Answers:
     environment: Environment | None = None
     price: float | None = None
     currency: str | None = None
-    privacy: str = "It is not known which data were sent or kept."
     people_known: bool = True
 
     def _numbers(self, column: str, dtype: type[_K]) -> NDArray[_K]:

@@ -181,7 +181,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     "backend": Field("", "system"),
     "environment": _choice("", "system", {str(each): each for each in Environment}),
-    "privacy": Field("", "system"),
     "people_known": Field("", "system", meanings=_YES_NO, advice="write 1 or 0"),
 }
 

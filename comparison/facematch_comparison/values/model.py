@@ -472,7 +472,6 @@ class System:
         at_default: Rates at the threshold of the run.
         why_not: A sentence that explains why `at_required` is None.
         curve, score_range, histogram: None without scores. Reversed scores have no curve.
-        privacy: A sentence on the data that the vendor keeps.
         without_score: Number of acquired pairs without a score. At any threshold, FRR and FAR
             count them as rejected; FMR and FNMR leave them out.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
@@ -496,7 +495,6 @@ class System:
     curve: Curve | None
     score_range: tuple[float, float] | None
     service: Service
-    privacy: str
     without_score: int = 0
     pairs_needed: int | None = None
     at_fmrs: tuple[PointAt, ...] = ()

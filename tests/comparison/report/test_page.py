@@ -111,7 +111,6 @@ def sentences_of(evaluation):
     for caveat in evaluation["caveats"]:
         yield caveat["text"]
     for system in evaluation["systems"]:
-        yield system["privacy"]
         if not system["at_required"]:
             yield system["why_not"]
         for difference in system["group_differences"]:

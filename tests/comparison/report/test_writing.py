@@ -29,7 +29,6 @@ ATTRIBUTES = (
     "environment",
     "price",
     "currency",
-    "privacy",
     "people_known",
 )
 
@@ -94,7 +93,6 @@ def random_answers(generator, next_text, probe, reference, groups):
         environment=generator.choice([None, *Environment]),
         price=generator.random() if is_priced else None,
         currency="INR" if is_priced else None,
-        privacy=next_text(),
         people_known=bool(generator.integers(2)),
     )
 
@@ -126,7 +124,7 @@ def test_exported_answers_are_read_back_exactly(tmp_path_factory, texts, seed):
 
 def test_no_cell_of_a_csv_file_is_a_formula(tmp_path):
     answers = table_of([0], [0], [-1.5], name="=1+1")
-    answers = attrs.evolve(answers, scale="+1", backend="@x", model="-2+3", privacy="\tx\ry")
+    answers = attrs.evolve(answers, scale="+1", backend="@x", model="\tx\ry")
     export([answers], tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)

@@ -208,8 +208,6 @@ def test_a_local_system_costs_no_money(database, study):
         assert not run.systems[0].costs_money
         assert run.run().is_complete
     assert local.closed
-    (answers,) = read_answers(database)
-    assert answers.privacy == "Nothing left this machine."
 
 
 @pytest.mark.parametrize("review_threshold", [None, 90])
@@ -222,21 +220,6 @@ def test_answers_have_the_threshold_of_a_match(database, study, review_threshold
 def test_a_run_needs_a_worker(database, study):
     with StudyRun(study, {"fake": opener()}, database) as run, pytest.raises(fm.InvalidRequest):
         run.run(workers=0)
-
-
-def test_privacy_statement_covers_all_runs(database, study):
-    system = opener(FakeBackend(script=[None] * 2 + [WRONG_KEY]))
-
-    def privacy_after_run(keep):
-        run_once(database, study, system, keep=keep)
-        (answers,) = read_answers(database)
-        return answers.privacy
-
-    nothing_kept = "Both pictures of each pair were sent; fake was asked to keep nothing."
-    calls_kept = "fake was asked to keep each call as a record, pictures included."
-    assert privacy_after_run(keep=[]) == nothing_kept
-    assert privacy_after_run(keep=["fake"]) == calls_kept
-    assert privacy_after_run(keep=[]) == calls_kept
 
 
 # --- What ends a system --------------------------------------------------------------------------

@@ -274,13 +274,12 @@ def test_accepted_values_of_a_missing_score(read):
 def test_every_column_is_read(read):
     (answers,) = read(
         "\ufeffcontender, pair,same,probe_subject,reference_subject,score,decision,acquired,error,"
-        "elapsed_s,billed,rule,threshold,scale,price,currency,backend,model,environment,privacy,"
-        "note\n"
-        "a,1,yes,7,7, 50 ,MATCH,,,0.5,,,,,,,,,,,x\n"
+        "elapsed_s,billed,rule,threshold,scale,price,currency,backend,model,environment,note\n"
+        "a,1,yes,7,7, 50 ,MATCH,,,0.5,,,,,,,,,,x\n"
         "\n"
-        "a,2,no,7,12,,inconclusive,,,0.25,,Above,30,didit/face-match,0.05,USD,didit,v3,mock,None.,\n"
-        "a,3,no,12,7,,,,Timeout,,unknown,,,,,,,,,,\n"
-        "a,4,no,7,3,,no_match,0,,,no,,,,,,,,,,\n"
+        "a,2,no,7,12,,inconclusive,,,0.25,,Above,30,didit/face-match,0.05,USD,didit,v3,mock,\n"
+        "a,3,no,12,7,,,,Timeout,,unknown,,,,,,,,,\n"
+        "a,4,no,7,3,,no_match,0,,,no,,,,,,,,,\n"
     )
     assert (answers.rule, answers.threshold) == (ThresholdRule.ABOVE, 30.0)
     decisions = [DECISIONS[at] if at >= 0 else None for at in answers.decisions]
@@ -297,7 +296,7 @@ def test_every_column_is_read(read):
     assert [BILLED[at] for at in answers.billed] == billed
     assert (answers.backend, answers.model) == ("didit", "v3")
     assert answers.environment is Environment.MOCK
-    assert (answers.price, answers.currency, answers.privacy) == (0.05, "USD", "None.")
+    assert (answers.price, answers.currency) == (0.05, "USD")
     names = ["pair", "mated", "person_1", "person_2", "score", "decision", "acquired", "answered"]
     assert [*answers.frame.columns] == [*names, "error", "elapsed_s", "billed"]
 

@@ -77,7 +77,6 @@ def full():
         billed=np.ones(count, np.int8),
         backend="didit",
         model="v3",
-        privacy="Pictures are sent to the vendor, which was asked to keep nothing.",
     )
     local = of(
         *("local", 75, 2),
@@ -85,7 +84,6 @@ def full():
         environment=Environment.LOCAL,
         price=None,
         currency=None,
-        privacy="No picture leaves the machine.",
     )
     decides = of("decides", 70, 4, environment=Environment.MOCK)
     decides = without_answers(as_decisions(decides), chance.choice(count, 90, replace=False))

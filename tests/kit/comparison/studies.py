@@ -28,8 +28,6 @@ SYSTEM_SETTINGS = {
     "threshold": 50.0,
     "rule": "at_least",
     "review_threshold": None,
-    "kept": False,
-    "privacy": "Nothing is known.",
 }
 
 
