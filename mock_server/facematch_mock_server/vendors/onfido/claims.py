@@ -51,7 +51,7 @@ CLAIMS = table(
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
     fact("sdk_token.form", WEB_SDK, "POST /sdk_token takes a form, too, as Onfido's guide to its web SDK sends one."),
-    row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is made up; Onfido's is a JWT. Nothing here takes it: the pictures are uploaded with the API token."),
+    row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is a JWT that leads onfido-sdk-ui 13.8.7 to the mock (OURS). Nothing here takes it: the pictures are uploaded with the API token."),
     row("upload.made", Reply(201), SPEC, "POST /documents (applicant_id, file, type) and POST /live_photos (applicant_id, file) take a form with a jpg, png or pdf; they return the upload with id, href, download_href and the file's name, type and size."),
     row("upload.shown", Reply(200), SPEC, "Uploads are listed by applicant_id, shown and downloaded. The order of a list, newest first, is our choice."),
     row("document.max_bytes", 3_000_000, SPEC, "A document has at most 3 MB."),

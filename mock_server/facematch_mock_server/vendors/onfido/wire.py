@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,6 +137,10 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
     # OURS: A run whose link has expired is abandoned: Onfido does not document what happens.
     # Without expires_at, a link does not expire.
+    sdk_token = None
+    if is_open:
+        made_at = session.created_at
+        sdk_token = write_sdk_token(session.internal_id, origin, made_at, attributes.token)
     error = None
     if session.status == ERROR:
         claims.cite("run.error")
@@ -157,11 +163,37 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         "output": output,
         "reasons": [],
         "error": error,
-        "sdk_token": f"mock-sdk-{attributes.token}" if is_open else None,
+        "sdk_token": sdk_token,
         "dashboard_url": f"https://dashboard.onfido.com/results/{session.id}",
         "created_at": show_time(session.created_at),
         "updated_at": show_time(session.status_at or session.created_at),
     }
+
+
+#: The hosts of the SDK's calls (UrlsConfig of onfido-sdk-ui 13.8.7).
+_HOSTS_OF_SDK = """
+    onfido_api_url telephony_url hosted_sdk_url detect_document_url sync_url
+"""
+#: A token expires 90 minutes after it was made (README of onfido-sdk-ui 13.8.7).
+_SDK_TOKEN_S = 5_400
+
+
+def write_sdk_token(applicant_id: str, origin: str, made_at: dt.datetime, secret: str) -> str:
+    """Return a JWT whose content leads the web SDK to `origin`, this mock, instead of Onfido.
+
+    OURS: The fields are those that onfido-sdk-ui 13.8.7 reads (components/utils/jwt.ts), and the
+    signature is none.
+    """
+    content = {
+        "exp": int(made_at.timestamp()) + _SDK_TOKEN_S,
+        "payload": {"app": applicant_id},
+        "enterprise_features": {},
+        "urls": dict.fromkeys(_HOSTS_OF_SDK.split(), origin),
+    }
+    parts = []
+    for part in ({"alg": "none"}, content):
+        parts.append(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("="))
+    return ".".join((*parts, secret))
 
 
 #: Onfido's names of the values on a document, by the mock's.

@@ -1,5 +1,6 @@
 """What the mock answers as Onfido."""
 
+import base64
 import datetime as dt
 import json
 import uuid
@@ -66,7 +67,19 @@ def test_link_and_sdk_token_show_the_request(engine):
     }
     run = start(engine, link=link).json()
     assert {name: run["link"][name] for name in link} == link
-    assert run["sdk_token"]
+    assert urls_in(run["sdk_token"]) == {"http://127.0.0.1:8000"}
+
+
+def urls_in(token):
+    """The hosts that the web SDK calls, read from its token as onfido-sdk-ui 13.8.7 does."""
+    content = token.split(".")[1].replace("-", "+", 1).replace("_", "/", 1)
+    claims = json.loads(base64.b64decode(content + "=" * (-len(content) % 4)))
+    assert claims["payload"]["app"]
+    assert claims["exp"] > 0
+    urls = claims["urls"]
+    names = ("onfido_api_url", "telephony_url", "hosted_sdk_url", "detect_document_url", "sync_url")
+    assert set(urls) == set(names)
+    return set(urls.values())
 
 
 @pytest.mark.parametrize(
@@ -326,7 +339,7 @@ def test_updated_at_is_the_time_of_the_last_status(engine, people, run_id, act):
 def test_sdk_token_is_made_for_an_applicant(engine, slash):
     answer = engine.handle(sdk_token(new_applicant(engine), slash=slash))
     assert answer.status == 200
-    assert answer.json()["token"]
+    assert urls_in(answer.json()["token"]) == {"http://127.0.0.1:8000"}
     assert engine.handle(sdk_token(NOBODY, slash=slash)).status == 422
     assert engine.handle(sdk_token(NOBODY, token="api_live.nobody")).status == 401
 

@@ -18,7 +18,7 @@ from facematch_mock_server.vendors.onfido.access import (
     page_of,
 )
 from facematch_mock_server.vendors.onfido.records import Applicant, OnfidoRecords
-from facematch_mock_server.vendors.onfido.wire import ABANDONED, show_time
+from facematch_mock_server.vendors.onfido.wire import ABANDONED, show_time, write_sdk_token
 from facematch_mock_server.world import hosted
 
 PATH = "/v3.6/applicants"
@@ -223,8 +223,9 @@ def make_sdk_token(call: Call) -> Response:
     else:
         body = call.read_object("body.wrong")
     problems = FieldProblems()
-    read_applicant(call, problems, body.get("applicant_id"))
+    applicant = read_applicant(call, problems, body.get("applicant_id"))
     for name in ("referrer", "application_id", "cross_device_url"):
         check_text(problems, name, body.get(name))
     problems.refuse_if_any(call)
-    return call.answer("sdk_token.made", {"token": f"mock-sdk-{hosted.new_token(call.world)}"})
+    token = write_sdk_token(applicant.id, call.origin, call.now, hosted.new_token(call.world))
+    return call.answer("sdk_token.made", {"token": token})

@@ -85,7 +85,7 @@ def start(call: Call) -> Response:
     )
     # OURS: Every UUID is a published workflow of version 1, which compares a selfie with a
     # document.
-    # OURS: sdk_token is made up, and null once the run has ended. Onfido's is a JWT.
+    # OURS: sdk_token is null once the run has ended.
     call.claims.cite("run.waits")
     return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
 
