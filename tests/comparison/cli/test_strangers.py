@@ -476,25 +476,6 @@ def test_workbook_with_a_cover_sheet(report, pairs, monkeypatch):
             read_scores("scores.xlsx")
 
 
-def test_a_workbook_with_a_sheet_for_each_vendor(run, report, pairs):
-    of_bolt = pairs.assign(score=(pairs["score"] - 1).round(2))
-    tables = {"Cover": COVER, "Acme": rows_of(pairs), "Bolt": rows_of(of_bolt)}
-    book = write_book("vendors.xlsx", tables)
-    (answer,) = report("vendors.xlsx")
-    assert "joined by pair: 'Acme', 'Bolt'" in in_one_line(answer.stderr)
-    acme, bolt = read_scores("vendors.xlsx")
-    assert (acme.name, bolt.name) == ("Acme", "Bolt")
-    assert acme.scores.tolist() == pairs["score"].tolist()
-    assert bolt.scores.tolist() == of_bolt["score"].tolist()
-    book["Bolt"]["D8"] = "no face"
-    book.save("vendors.xlsx")
-    assert "row 8: score is 'no face'" in run(f"{REPORT} vendors.xlsx").stderr
-    # Sheets of two months have other pairs.
-    second_month = pairs.assign(image1=pairs["image1"] + "2", image2=pairs["image2"] + "2")
-    write_book("vendors.xlsx", {"May": rows_of(pairs), "June": rows_of(second_month)})
-    assert run(f"{REPORT} vendors.xlsx").exit_code == 2
-
-
 def test_a_workbook_with_sheets_of_different_columns(report, refusal, pairs):
     aws = pairs[["image1", "image2", "score"]].set_axis(["source", "target", "Similarity"], axis=1)
     azure = pairs[["image2", "image1", "score"]].set_axis(["file1", "file2", "confidence"], axis=1)
@@ -522,17 +503,6 @@ def test_a_workbook_with_sheets_of_different_columns(report, refusal, pairs):
     refused = refusal("vendors.xlsx --column 'Azure Face:score=belief'")
     assert "sheet 'AWS'" in refused
     assert "row 4: Similarity is 'no face'" in refused
-
-
-def test_a_workbook_with_a_sheet_for_each_month(report, pairs):
-    """A column has the systems, so the sheets are one table."""
-    systems = pd.concat([pairs.assign(vendor="Acme"), pairs.assign(vendor="Bolt")])
-    is_early = systems.index < PAIRS
-    tables = {"2026-01": rows_of(systems[is_early]), "2026-02": rows_of(systems[~is_early])}
-    write_book("months.xlsx", tables)
-    report("months.xlsx")
-    acme, _ = read_scores("months.xlsx")
-    assert acme.scores.tolist() == pairs["score"].tolist()
 
 
 def as_psql(frame):
