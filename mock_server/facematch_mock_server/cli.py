@@ -225,7 +225,7 @@ def command(
         greet = functools.partial(_greet, server, has_program=bool(program))
         # With a door alone, nobody named a vendor.
         lines = (_greet_all if door and not vendor else greet)(vendors, switch, more["engine"])
-        # The standard output is the program's, if there is one.
+        # The standard output is the program's or, without one, a shell's, which reads variables.
         click.echo(
             STARTED.format(
                 url=server.url,
@@ -234,7 +234,7 @@ def command(
                 control=server.control_url + about_token,
                 end="" if program else STOP,
             ),
-            err=bool(program),
+            err=door,
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
@@ -349,7 +349,8 @@ def _serve(
 ) -> int:
     """Serve until the program behind the door ends, and return its exit code.
 
-    Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first.
+    Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first, at
+    once, so that a shell that waits for the first of them has all.
     """
     if not options.door:
         wait_for_sigterm(ended)
@@ -362,14 +363,16 @@ def _serve(
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
     with door:
         variables = variables_for(door, os.environ)
+        if recorder is None:  # a recorder has nothing to control
+            variables = {"FACEMATCH_MOCK_URL": server.url, **variables}
         if options.program:
             if recorder is None:  # a recording calls the real vendor, with the program's own keys
                 for vendor in server.accounts.vendors.values():
                     own = vendor.variables
                     variables.update(own.values_for_a_program_without_keys(os.environ))
             return run_command(options.program, {**os.environ, **variables})
-        for name, value in variables.items():
-            click.echo(f"export {name}={shlex.quote(value)}")
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        click.echo("\n".join(lines))
         wait_for_sigterm(ended)
     return 0
 

@@ -152,6 +152,54 @@ def test_python_is_refused_in_the_sentences_that_the_door_reports():
         assert ("--vendor sumsub" if "sumsub" in host else "--door-host") in refusal
 
 
+#: Reads the variables in a shell, as a person does, and sets a fault before the program.
+BY_HAND = """
+{facematch} mock --door --vendor didit > door.env &
+mock=$!
+until grep -q DOOR_CA=.*pem door.env; do kill -0 $mock || exit 9; sleep 0.1; done
+. ./door.env
+{python} -c {program}
+kill $mock
+wait $mock
+"""
+AFTER_A_FAULT = """
+import json, os, urllib.error, urllib.request
+url = os.environ["FACEMATCH_MOCK_URL"] + "/__mock__/faults"
+fault = json.dumps({"stage": "answer", "kind": "status", "status": 503}).encode()
+headers = {"Content-Type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(url, fault, headers))
+try:
+    urllib.request.urlopen("https://verification.didit.me/v3/face-match/", b"")
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+def test_shell_reads_the_variables_of_a_door_without_a_command(tmp_path):
+    script = BY_HAND.format(
+        facematch=shlex.join(FACEMATCH),
+        python=shlex.quote(sys.executable),
+        program=shlex.quote(AFTER_A_FAULT),
+    )
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert (done.returncode, done.stdout) == (0, "503\n"), done.stderr
+    printed = (tmp_path / "door.env").read_text().splitlines()
+    assert [line for line in printed if not line.startswith("export ")] == []
+    assert "console: http://127.0.0.1:" in done.stderr
+
+
+def test_command_sets_faults_at_the_address_in_its_environment():
+    done = run_behind_a_door(["--vendor", "didit"], AFTER_A_FAULT)
+    assert (done.returncode, done.stdout) == (0, "503\n"), done.stderr
+
+
 @pytest.fixture
 def door():
     with MockServer() as server, Door(server) as one:
