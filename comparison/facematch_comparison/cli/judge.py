@@ -116,9 +116,9 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
       --cost-false-match 200 --cost-false-reject 3 --out report.html
 
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
-    contains no pictures. The files of --wrong and --answers contain names of people and of pictures
-    if the scores or --pairs do. --scores can read a file written by --answers. Existing files are
-    overwritten.
+    contains no pictures. If the scores or --pairs name people, a report may name the person in most
+    false matches, and the files of --wrong and --answers contain all names, also of pictures.
+    --scores can read a file written by --answers. Existing files are overwritten.
     """
     targets = _targets_of(outs, options)
     _check_year(options)

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core.base.files import write_file
+from facematch_core.base.files import OWNER_ONLY, write_file
 from facematch_mock_server.base.messages import Request, Response
 
 from .exchange import Album, CapturedExchange, capture_exchange
@@ -86,8 +86,8 @@ class RecordingFile:
         self._begin()
         self._lock = threading.Lock()
         # Before a call is paid, and for no other program's file.
-        with path.open("x", encoding="utf-8") as file:
-            file.write('{"mappings": []}\n')
+        path.touch(OWNER_ONLY, exist_ok=False)
+        path.write_text('{"mappings": []}\n', encoding="utf-8")
 
     def __len__(self) -> int:
         return len(self._exchanges)

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import gc
 import json
+import os
 import re
 import sys
 import tempfile
@@ -715,6 +716,12 @@ def test_pictures_are_cards_and_salted_digests(tmp_path):
         assert len(first["metadata"]["pictures"]) == 1
         digests.append(first["metadata"]["pictures"])
     assert digests[0] != digests[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such mode")
+def test_only_the_owner_may_read_a_recording(run):
+    run.call(answer={"status": "Approved"})
+    assert run.file.stat().st_mode & 0o777 == 0o600
 
 
 def test_call_that_would_leak_is_left_out_and_said(tmp_path):
