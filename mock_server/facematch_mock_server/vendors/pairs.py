@@ -153,6 +153,27 @@ class PairCall(base.NumberedCall):
         endpoint: PairEndpoint = route.extra
         return endpoint
 
+    @property
+    def picture(self) -> Upload:
+        """The picture of a call that has one."""
+        (picture,) = self.pictures.values()
+        return picture
+
+    def pay(self) -> None:
+        """Charge the call; see `PairVendor.charge`."""
+        vendor: PairVendor = self.world.behaviour
+        vendor.charge(self)
+
+    def find_faces(self) -> SeenPicture:
+        """Return the faces of the picture; refuse one that has none, or cannot be decoded."""
+        seen = self.detect_faces(self.picture)
+        if not seen.decodes:
+            (name,) = self.pictures
+            self.refuse("picture.unreadable", name=name)
+        if not seen.faces:
+            self.refuse("face.none")
+        return seen
+
     def picture_of_token(self, name: str, token: str) -> Upload:
         """Return the picture of a face token, recorded as sent in a field.
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import SeenPicture
 from facematch_mock_server.recognition.recognizer import see_liveness
 from facematch_mock_server.vendors import persons as stored
@@ -15,7 +15,6 @@ from facematch_mock_server.vendors.base import as_fraction
 from facematch_mock_server.vendors.pairs import (
     PairCall,
     PairEndpoint,
-    PairVendor,
     PictureFields,
     box_in_pixels,
     landmark_points,
@@ -83,10 +82,9 @@ def delete_entity(call: PairCall) -> Response:
 
 def add_face(call: PairCall) -> Response:
     """Add the largest face of a picture to an entity."""
-    picture = _picture_of(call)
-    seen = _find_faces(call)
+    seen = call.find_faces()
     face_id = str(int(call.world.ids.hex(), 16))[:9]
-    face = PersonFace(id=face_id, picture=picture, data=call.texts.get("ExtraData", ""))
+    face = PersonFace(id=face_id, picture=call.picture, data=call.texts.get("ExtraData", ""))
     entities = _entities_of(call)
     with entities.lock:
         entity = _find_entity(call)
@@ -114,13 +112,13 @@ def search(call: PairCall) -> Response:
     db_names = [_check_db(call, name) for name in names.split(",")]
     if len(db_names) > call.claims["search.most_dbs"]:
         call.refuse("db.refused", problem="too many databases")
-    seen = _find_faces(call)
+    seen = call.find_faces()
     quality = _quality_of(call, seen)
     entities = _entities_of(call).persons_of(db_names)
     matches = []
     for number, face in enumerate(seen.faces[: _read_number(call, "MaxFaceNum", default=10)]):
         items = []
-        ranked_faces = stored.rank_faces(call, _picture_of(call), number, entities)
+        ranked_faces = stored.rank_faces(call, call.picture, number, entities)
         for ranked in ranked_faces[:most_results]:
             item = {
                 "DbName": ranked.person.group_id,
@@ -134,14 +132,16 @@ def search(call: PairCall) -> Response:
         box = box_in_pixels(face).values()
         location = dict(zip(("X", "Y", "Width", "Height"), box, strict=True))
         matches.append({"FaceItems": items, "Location": location, "QualitieScore": quality})
-    _charge(call)
+    call.pay()
     return _answer(call, "search.answer", MatchList=matches)
 
 
 def detect(call: PairCall) -> Response:
     """Describe the faces of a picture, the largest first, as lists of numbers."""
     call.claims.cite("answer.unfilled")
-    seen = _look_at(call)
+    seen = call.detect_faces(call.picture)
+    if not seen.decodes:
+        call.refuse("picture.unreadable", name="ImageURL")
     faces = seen.faces[: _read_number(call, "MaxFaceNumber", default=1000)]
     rectangles: list[int] = []
     landmarks: list[float] = []
@@ -151,7 +151,7 @@ def detect(call: PairCall) -> Response:
             landmarks += [float(x), float(y)] * count
     qualities = [_quality_of(call, seen)] * len(faces)
     names = ("Score", "Blur", "Fnf", "Glass", "Illu", "Mask", "Noise", "Pose")
-    _charge(call)
+    call.pay()
     return _answer(
         call,
         "detect.answer",
@@ -196,11 +196,6 @@ def _answer(call: PairCall, key: str, **data: Any) -> Response:
     return call.answer(key, {**body, "Data": data} if data else body)
 
 
-def _charge(call: PairCall) -> None:
-    vendor: PairVendor = call.world.behaviour
-    vendor.charge(call)
-
-
 def _read_text(call: PairCall, name: str) -> str:
     text = call.texts.get(name)
     if not text:
@@ -240,26 +235,6 @@ def _find_entity(call: PairCall) -> Entity:
     return entity
 
 
-def _picture_of(call: PairCall) -> Upload:
-    (picture,) = call.pictures.values()
-    return picture
-
-
-def _look_at(call: PairCall) -> SeenPicture:
-    seen = call.detect_faces(_picture_of(call))
-    if not seen.decodes:
-        call.refuse("picture.unreadable", name="ImageURL")
-    return seen
-
-
-def _find_faces(call: PairCall) -> SeenPicture:
-    """Return the faces of the picture; refuse one without a face."""
-    seen = _look_at(call)
-    if not seen.faces:
-        call.refuse("face.none")
-    return seen
-
-
 def _quality_of(call: PairCall, seen: SeenPicture) -> float:
     """Return the quality of the picture's largest face: 0-100."""
-    return round(see_liveness(call.facts_of(_picture_of(call)), seen).quality or 0.0, 2)
+    return round(see_liveness(call.facts_of(call.picture), seen).quality or 0.0, 2)

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import persons as stored
-from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
+from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PictureFields
 from facematch_mock_server.vendors.persons import PersonFace, score_person
 
 from .wire import SUCCESS, describe_answer, describe_face, name_face
@@ -40,8 +39,8 @@ Users = stored.Persons[stored.Group, User]
 def add_user(call: PairCall) -> Response:
     """Add a picture's largest face to a user; make the group and the user if there are none."""
     key = _find_key(call)
-    picture = _picture_of(call)
-    face = _find_largest_face(call, picture)
+    picture = call.picture
+    face, *_ = call.find_faces().faces
     info = call.json_body.get("user_info")
     users = _users_of(call)
     with users.lock:
@@ -64,7 +63,7 @@ def add_user(call: PairCall) -> Response:
 def update_user(call: PairCall) -> Response:
     """Replace the faces of a user by a picture's largest face."""
     key = _find_key(call)
-    _find_largest_face(call, _picture_of(call))
+    call.find_faces()
     users = _users_of(call)
     with users.lock:
         user = users.persons.find(key)
@@ -115,8 +114,8 @@ def search(call: PairCall) -> Response:
     group_ids = [_check_id(call, "group_id_list", text) for text in _read_groups(call)]
     threshold = _read_number(call, "match_threshold", default=80, highest=100)
     most_users = _read_number(call, "max_user_num", default=1, highest=50)
-    picture = _picture_of(call)
-    _find_largest_face(call, picture)
+    picture = call.picture
+    call.find_faces()
     users = _users_of(call).persons_of(group_ids)
     if not users:
         call.refuse("search.no_group")
@@ -167,25 +166,8 @@ def _users_of(call: PairCall) -> Users:
 
 def _answer(call: PairCall, key: str, result: Mapping[str, Any] | None) -> Response:
     """Charge the call, and return its answer."""
-    vendor: PairVendor = call.world.behaviour
-    vendor.charge(call)
+    call.pay()
     return call.answer(key, describe_answer(call, SUCCESS, result=result))
-
-
-def _picture_of(call: PairCall) -> Upload:
-    (picture,) = call.pictures.values()
-    return picture
-
-
-def _find_largest_face(call: PairCall, picture: Upload) -> SeenFace:
-    """Return the largest face; refuse a picture without one, or that cannot be decoded."""
-    seen = call.detect_faces(picture)
-    if not seen.decodes:
-        call.refuse("picture.unreadable")
-    if not seen.faces:
-        call.refuse("face.none")
-    largest, *_ = seen.faces
-    return largest
 
 
 def _find_key(call: PairCall) -> str:

@@ -11,7 +11,6 @@ from facematch_mock_server.vendors.pairs import (
     FaceTokens,
     PairCall,
     PairEndpoint,
-    PairVendor,
     PictureFields,
 )
 
@@ -92,8 +91,7 @@ def search(call: PairCall) -> Response:
         ranked_faces = stored.rank_faces(call, picture, number, faces)[: int(most_results)]
         body["results"] = [_describe(ranked) for ranked in ranked_faces]
         body["thresholds"] = THRESHOLDS
-        vendor: PairVendor = call.world.behaviour
-        vendor.charge(call)
+        call.pay()
     return call.answer("search.answer", body)
 
 

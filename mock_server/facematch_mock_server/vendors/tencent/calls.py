@@ -108,7 +108,7 @@ def create_person(call: PairCall) -> Response:
         if records.persons.find(person_id) is not None:
             call.refuse("person.exists", name="PersonId")
         similar = _find_similar_person(call, picture, records.persons_of([group.id]))
-        _charge(call)
+        call.pay()
         created = PersonFace(id=_new_face_id(call), picture=picture)
         if similar is None:
             person = Person(
@@ -152,7 +152,7 @@ def create_face(call: PairCall) -> Response:
         person = _find_person(call)
         if len(person.faces) + len(added) > call.claims["person.most_faces"]:
             call.refuse("person.many_faces", "person.most_faces")
-        _charge(call)
+        call.pay()
         records.persons.put(person.id, attrs.evolve(person, faces=(*person.faces, *added)))
     fields = {
         "SucFaceNum": len(added),
@@ -227,7 +227,7 @@ def verify(call: PairCall) -> Response:
     for face in person.faces:
         outcome = call.compare(picture, face.picture)
         score = max(score, outcome.score or 0.0)
-    _charge(call)
+    call.pay()
     is_match = score >= call.claims["verify.match_from"]
     fields = {"Score": score, "IsMatch": is_match}
     return _answer(call, "verify.answer", group.model, **fields)
@@ -249,11 +249,6 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
 def _records_of(call: PairCall) -> Persons:
     records: Persons = call.world.records
     return records
-
-
-def _charge(call: PairCall) -> None:
-    vendor: PairVendor = call.world.behaviour
-    vendor.charge(call)
 
 
 def _answer(call: PairCall, key: str, model: str, **fields: Any) -> Response:
@@ -447,7 +442,7 @@ def _search(
                 "RetCode": 0 if is_good else -1601,
             }
         )
-    _charge(call)
+    call.pay()
     return results
 
 
