@@ -145,7 +145,7 @@ def table_of_faces() -> str:
     for name in bundled_backends():
         fact = facts[name]
         tests = [
-            line["says"].removeprefix("Liveness: ")
+            cite(line["says"].removeprefix("Liveness: "), line)
             for line in fact.get("facts", ())
             if line["kind"] == "certificate" and line["trust"] == "vendor"
         ]
@@ -153,6 +153,14 @@ def table_of_faces() -> str:
         values = (fact[key] for key in keys)
         rows.append(cells(link_to(name), *values, "; ".join(tests) or "not found"))
     return "\n".join(rows)
+
+
+def cite(text: str, fact: Mapping[str, str]) -> str:
+    """Return a text with its fact's source, as a link if it has one, and the day it was read."""
+    source, read = fact["source"], fact["read"]
+    if source.startswith("https://"):
+        return f"[{text}]({source}) (read {read})"
+    return f"{text} ({source}, read {read})"
 
 
 def table_of_features() -> str:
