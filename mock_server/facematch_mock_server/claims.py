@@ -1,6 +1,7 @@
 """Claims about vendors with their sources, and the responses based on them.
 
-A fact that no switch or setting changes may be in the code instead, with its source.
+A fact that no switch or setting changes may be in the code instead, with its source. What we chose,
+and what is neither a value nor a reply, is a comment at its code: ``# OURS: ...``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Source of the names: Persona's OpenAPI, version 2025-12-08.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -216,40 +216,20 @@ def read(call: PersonaCall) -> Response:
     return call.answer("inquiry.shown", body)
 
 
-#: The attribute that each filter of the list compares, by the filter's name.
-_FILTERS: Mapping[str, Callable[[Session], str | None]] = {
-    "filter[note]": lambda session: inquiry_of(session).note,
-    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
-    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
-    "filter[template-id]": lambda session: inquiry_of(session).template_id,
-    "filter[account-id]": lambda session: inquiry_of(session).account_id,
-    "filter[inquiry-id]": lambda session: session.id,
-    "filter[status]": lambda session: session.status,
-}
-
-
-_CREATED_FROM = "filter[created-at-start]"
-_CREATED_UNTIL = "filter[created-at-end]"
-_LIST_NAMES = frozenset({
-    *_FILTERS,
-    _CREATED_FROM,
-    _CREATED_UNTIL,
-    "page[after]",
+_NOTE = "filter[note]"
+_REFERENCE_ID = "filter[reference-id]"
+#: Filters that the mock ignores: no known program sends one.
+_IGNORED = frozenset({
+    "filter[account-id]",
+    "filter[created-at-end]",
+    "filter[created-at-start]",
+    "filter[inquiry-id]",
+    "filter[inquiry-template-id]",
+    "filter[status]",
+    "filter[template-id]",
     "page[before]",
-    "page[size]",
 })  # fmt: skip
-
-
-def _read_time(call: PersonaCall, name: str) -> dt.datetime | None:
-    """Return a time in the query, UTC if it names no zone; None without one."""
-    text = call.query.get(name)
-    if text is None:
-        return None
-    try:
-        time = dt.datetime.fromisoformat(text)
-    except ValueError:
-        call.refuse("body.wrong", name=name, kind="a date-time")
-    return time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)
+_LIST_NAMES = _IGNORED | {_NOTE, _REFERENCE_ID, "page[after]", "page[size]"}
 
 
 def _read_size(call: PersonaCall) -> int:
@@ -271,52 +251,38 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
             call.refuse("list.unknown", name=name)
         if name.startswith("filter["):
             filters[name] = text
-    if "filter[note]" in filters and len(filters) > 1:
+    if _NOTE in filters and len(filters) > 1:
         call.refuse("list.filter")
+    ignored = sorted(_IGNORED.intersection(call.query))
+    if ignored:
+        call.hint = f"this mock ignores {', '.join(ignored)}"
     return filters
 
 
 def _fits(session: Session, filters: Mapping[str, str]) -> bool:
-    """Return whether an inquiry has the attributes that the filters name."""
-    for name, attribute_of in _FILTERS.items():
-        if name in filters:
-            text = filters[name]
-            # A note may contain commas; the other filters are lists.
-            texts = [text] if name == "filter[note]" else text.split(",")
-            if attribute_of(session) not in texts:
-                return False
-    return True
-
-
-def _cut_page(call: PersonaCall, found: Sequence[Session]) -> tuple[Sequence[Session], bool]:
-    """Return the inquiries of the page that the query names, and whether more follow."""
-    size = _read_size(call)
-    ids = [session.id for session in found]
-    before = call.query.get("page[before]")
-    if before in ids:
-        end = ids.index(before)
-        return found[max(end - size, 0) : end], True
-    after = call.query.get("page[after]")
-    start = ids.index(after) + 1 if after in ids else 0
-    return found[start : start + size], len(found) > start + size
+    """Return whether an inquiry has the note or one of the reference ids of the filters."""
+    inquiry = inquiry_of(session)
+    if _NOTE in filters and inquiry.note != filters[_NOTE]:
+        return False
+    return _REFERENCE_ID not in filters or inquiry.reference_id in filters[_REFERENCE_ID].split(",")
 
 
 def list_inquiries(call: PersonaCall) -> Response:
     """List the inquiries of the key's environment, newest first."""
     filters = _read_filters(call)
-    created_from = _read_time(call, _CREATED_FROM)
-    created_until = _read_time(call, _CREATED_UNTIL)
     found = []
     for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
         session = hosted.expire_if_due(call.world, stored)
-        is_early = created_from is not None and session.created_at < created_from
-        is_late = created_until is not None and session.created_at > created_until
-        if not is_early and not is_late and _fits(session, filters):
+        if _fits(session, filters):
             found.append(session)
-    page, is_followed = _cut_page(call, found)
+    ids = [session.id for session in found]
+    after = call.query.get("page[after]")
+    start = ids.index(after) + 1 if after in ids else 0
+    size = _read_size(call)
+    page = found[start : start + size]
     following = None
-    if is_followed and page:
-        query = {**filters, "page[size]": _read_size(call), "page[after]": page[-1].id}
+    if len(found) > start + size:
+        query = {**filters, "page[size]": size, "page[after]": page[-1].id}
         following = f"{call.request.path}?{urlencode(query)}"
     body = {
         "data": [wire.show_inquiry(session) for session in page],
