@@ -34,6 +34,7 @@ DOCUMENTED = {
         "get": 600,
         "session": 600,
         "sandbox_session": 500,
+        "pdf": 50,
         "management": None,
     },
     "facepp": {"second": None},
