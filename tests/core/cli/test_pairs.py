@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import attrs
+import click
 import pytest
 
 from facematch_core import errors
@@ -346,7 +347,13 @@ def test_results_go_to_standard_output(run, pairs, scripted):
     assert batch(run, "--json", out="-").exit_code == 2
 
 
-def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
+def stop_at_the_question(question, *, err):
+    """As Ctrl-C and Ctrl-D, which leave the cursor behind the question."""
+    click.echo(question, nl=False, err=err)
+    raise click.Abort
+
+
+def test_paid_calls_need_a_confirmation(run, pairs, scripted, request, monkeypatch):
     command = "verify --pairs pairs.csv --out out.jsonl"
     answer = run(command)
     assert (answer.exit_code, len(scripted.calls)) == (2, 0)
@@ -354,8 +361,9 @@ def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
     assert "--yes" in answer.stderr
     request.getfixturevalue("terminal")
     assert run(command, input="n\n").exit_code == 130
-    # Ctrl-C and Ctrl-D leave the cursor behind the question.
-    ended = run(command, input="")
+    with monkeypatch.context() as patch:
+        patch.setattr(click, "confirm", stop_at_the_question)
+        ended = run(command)
     assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (130, "stopped")
     assert not scripted.calls
     assert run(command, input="y\n").exit_code == 0

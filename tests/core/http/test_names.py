@@ -99,11 +99,14 @@ def test_deadline_limits_the_dns_lookup_of_a_proxy(silent, acme):
         backend = acme(
             base_url, allow_base_url=True, allow_insecure=True, proxy="http://proxy.example:3128"
         )
-        wait_s, error = took(
-            lambda b=backend: fm.FaceVerifier(b, deadline_s=0.1).verify(PROBE, REFERENCE)
-        )
-        assert wait_s < 10
-        assert error.retryable is False
+        # On a busy machine a short deadline is over before the look-up.
+        for deadline_s in (0.1, 1, 5):
+            verifier = fm.FaceVerifier(backend, deadline_s=deadline_s)
+            wait_s, error = took(lambda v=verifier: v.verify(PROBE, REFERENCE))
+            assert wait_s < 10 + deadline_s
+            assert error.retryable is False
+            if silent.names:
+                break
     assert set(silent.names) == {"proxy.example"}
 
 
