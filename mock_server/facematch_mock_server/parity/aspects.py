@@ -26,6 +26,8 @@ _IDS = re.compile(r"(^|_|-|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _VARYING = re.compile(r"(^|_|-|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_|-)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
 SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
+#: Keys of lists that are a verdict: Amazon returns the faces that match, or an empty list.
+_FOUND = re.compile("match|candidate", re.IGNORECASE)
 _CODES = ("code", "status", "statusCode")
 _ID_FORMS = {
     "UUID": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
@@ -44,7 +46,7 @@ _VARIABLE = re.compile(rf"{_STAND_IN_TEXT}|\S*[/\\@:]\S+|[^ -~]+|\S{{200,}}")
 _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|min)\b)")
 _JSON_TYPES = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
 #: Kinds that are compared only if both sides have them. A missing path shows in ``shape``.
-_OPTIONAL = ("words", "time", "side", "code", "form")
+_OPTIONAL = ("words", "time", "side", "code", "form", "found")
 
 
 #: The aspect of the status. It weighs more than any other.
@@ -164,7 +166,10 @@ def _describe_value(path: str, value: Any, status: int) -> Iterator[tuple[str, s
     key = path.rpartition(".")[2].replace("[]", "")
     if isinstance(value, bool):
         yield "words", str(value).lower()
-    elif value is None or isinstance(value, (dict, list)):
+    elif isinstance(value, list):
+        if _FOUND.search(key):
+            yield "found", "some" if value else "none"
+    elif value is None or isinstance(value, dict):
         return
     elif _TIME.search(key):
         yield "time", _describe_time_format(value)

@@ -253,6 +253,22 @@ def test_wrong_verdict_is_found_once_the_user_says_what_the_picture_shows(record
     assert differing["number"] == 8
 
 
+def test_match_that_amazon_did_not_find_is_noticed(recorded, compare):
+    document = recorded("rekognition")
+    matches = [
+        (number, mapping)
+        for number, mapping in enumerate(document["mappings"], 1)
+        if mapping["response"].get("jsonBody", {}).get("FaceMatches")
+        and len(mapping["metadata"]["sent"]["pictures"]) == 2
+    ]
+    number, mapping = matches[0]
+    mapping["response"]["jsonBody"]["FaceMatches"] = []
+    first, second = mapping["metadata"]["sent"]["pictures"]
+    report = compare(document, "--picture", f"{first}=p1", "--picture", f"{second}=p1", code=1)
+    differing = {each["number"]: each for each in report["exchanges"]}[number]
+    assert {each["aspect"] for each in differing["differences"]} == {"found FaceMatches"}
+
+
 def test_claim_about_faces_holds_only_if_the_pictures_are_known(recorded, compare):
     document = recorded("facepp")
     guessed = compare(document, code=0)
