@@ -166,18 +166,14 @@ def _describe_value(path: str, value: Any, status: int) -> Iterator[tuple[str, s
     key = path.rpartition(".")[2].replace("[]", "")
     if isinstance(value, bool):
         yield "words", str(value).lower()
-    elif isinstance(value, list):
-        if _FOUND.search(key):
-            yield "found", "some" if value else "none"
-    elif value is None or isinstance(value, dict):
+    elif isinstance(value, list) and _FOUND.search(key):
+        yield "found", "some" if value else "none"
+    elif value is None or isinstance(value, (dict, list)):
         return
     elif _TIME.search(key):
         yield "time", _describe_time_format(value)
     elif not isinstance(value, str):
-        if key in _CODES:
-            yield "code", str(value) if abs(value) < 1000 else "#"
-        elif SCORE.search(key):
-            yield "side", "high" if value > 60 else "low" if value < 40 else "middle"
+        yield from _describe_number(key, value)
     elif _IDS.search(key):
         form = _describe_id(value)
         yield "form", form
@@ -187,6 +183,13 @@ def _describe_value(path: str, value: Any, status: int) -> Iterator[tuple[str, s
     elif " " in value or not _VARYING.search(key):
         # If such a key has a sentence as its value, that is an error message about the value.
         yield "words", _simplify(value)
+
+
+def _describe_number(key: str, value: float) -> Iterator[tuple[str, str]]:
+    if key in _CODES:
+        yield "code", str(value) if abs(value) < 1000 else "#"
+    elif SCORE.search(key):
+        yield "side", "high" if value > 60 else "low" if value < 40 else "middle"
 
 
 def _simplify(text: str) -> str:

@@ -289,6 +289,19 @@ def test_systems_that_are_not_compared_have_no_number_of_errors():
     assert [cell.text() for cell in table.all("td")] == ["300", "300", "not compared"]
 
 
+@pytest.mark.parametrize(
+    ("fixed", "is_same_security", "was_chosen"),
+    [({}, True, True), ({"a": 65}, False, True), ({"a": 65, "b": 65}, False, False)],
+)
+def test_page_says_only_of_thresholds_that_were_chosen_how(fixed, is_same_security, was_chosen):
+    scores = ([90] * 60 + [70] * 40, [10] * 500 + [60] * 50)
+    answers = [system_answers(*scores, name) for name in "ab"]
+    text = text_of(page_of(evaluate(answers, at_thresholds=fixed)))
+    assert ("systems are compared at the same security" in text) == is_same_security
+    assert ("passed in this test" in text) == was_chosen
+    assert ("were chosen on the same pairs" in text) == was_chosen
+
+
 def test_a_written_file_is_its_owners_alone(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
