@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import click
 
-from .pages import Page, plain, read_pages, with_methods
+from .pages import Page, plain, read_pages, with_signatures
 from .text import Exit, say
 
 MOST_PAGES_LISTED = 10
@@ -143,7 +143,7 @@ def command(words: tuple[str, ...]) -> int:
     words = tuple(word for argument in words for word in argument.split())
     named = page_named(words[0], pages) if len(words) == 1 else None
     if named is not None:
-        click.echo(plain(named, pages, with_methods).rstrip())
+        click.echo(plain(named, pages, with_signatures).rstrip())
         return Exit.OK
     claims = claims_named(words[0]) if len(words) == 1 else None
     if claims is not None:

@@ -95,10 +95,10 @@ def with_docstring_commands(source: str) -> str:
     return _DOCSTRING.sub(lambda line: f"{_docstring_command(line[1])}\n", source)
 
 
-def with_methods(source: str) -> str:
-    """Return a page whose lines for mkdocstrings are commands, each with the class's methods."""
+def with_signatures(source: str) -> str:
+    """Return a page whose lines for mkdocstrings are commands, each with what can be called."""
     return _DOCSTRING.sub(
-        lambda line: "\n".join([_docstring_command(line[1]), *_methods_of(line[1]), ""]), source
+        lambda line: "\n".join([_docstring_command(line[1]), *_signatures_of(line[1]), ""]), source
     )
 
 
@@ -106,30 +106,35 @@ def _docstring_command(name: str) -> str:
     return f"`python -m pydoc {name}` prints its documentation."
 
 
-def _methods_of(name: str) -> list[str]:
-    """Return a line for each public method of a class; nothing for anything else.
+def _signatures_of(name: str) -> list[str]:
+    """Return a line for a function or a class whose arguments are documented, and for each method.
 
-    Also nothing if the extra that the class needs is not installed.
+    Nothing if the extra that it needs is not installed.
     """
     try:
         found = pkgutil.resolve_name(name)
     except (ImportError, AttributeError):
         return []
-    if not inspect.isclass(found):
-        return []
     lines = []
-    for method, function in inspect.getmembers(found, inspect.isfunction):
+    if "\nArgs:\n" in (inspect.getdoc(found) or ""):
+        lines.append(f"- `{found.__name__}{_signature_of(found)}`")
+    methods = inspect.getmembers(found, inspect.isfunction) if inspect.isclass(found) else []
+    for method, function in methods:
         if method.startswith("_") or not function.__module__.startswith("facematch_"):
             continue
-        parameters = [
-            parameter.replace(annotation=parameter.empty)
-            for parameter in inspect.signature(function).parameters.values()
-            if parameter.name != "self"
-        ]
-        signature = inspect.Signature(parameters)
         summary, _, _ = (inspect.getdoc(function) or "").partition("\n\n")
-        lines.append(f"- `{method}{signature}`: {' '.join(summary.split())}")
+        lines.append(f"- `{method}{_signature_of(function)}`: {' '.join(summary.split())}")
     return ["", *lines] if lines else []
+
+
+def _signature_of(function: Callable[..., object]) -> inspect.Signature:
+    """Return a signature without types and `self`."""
+    parameters = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name != "self"
+    ]
+    return inspect.Signature(parameters)
 
 
 def plain(

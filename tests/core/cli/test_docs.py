@@ -55,13 +55,14 @@ def test_a_page_is_printed_by_its_name(run, words):
     assert "```python" in answer.stdout
 
 
-def test_reference_page_lists_the_methods_of_a_class(run):
+def test_reference_page_lists_arguments_and_methods_of_a_class(run):
     printed = run("docs", "reference/mock").stdout
     webhooks = printed.partition("## Webhooks")[2].partition("\n## ")[0]
     assert "`python -m pydoc facematch_mock_server.Webhooks`" in webhooks
     assert "- `deliveries(" in webhooks
     assert "- `delivery(" in webhooks
     assert "self" not in webhooks
+    assert "\n- `CheckStore(where, verifier, *, " in run("docs", "reference/verifier").stdout
     without_extras = run("docs", "reference/backend").stdout
     assert "prints its documentation." in without_extras
 
