@@ -44,6 +44,8 @@ MISTAKES = {
     "drops late events": ("a yes was lost", "begin,pass,hooks-late"),
     "unknown session makes a row": ("cannot begin again", "begin-early,pass"),
     "back is a yes": ("approved without a yes", "begin,leave,hooks,begin,pass"),
+    "answers 500": ("refuses webhooks", "begin,pass"),
+    "a job that fails": ("its job fails", "begin,pass"),
 }
 #: The mistakes that only a killed program shows.
 MISTAKES_WHEN_KILLED = {
@@ -62,6 +64,7 @@ RIGHT = (
     "works in the background",
     "a new session for each try",
     "limits tries",
+    "reads what is due in the job",
 )
 #: The ways that take an event's word for the newest state.
 BELIEVES_EVENTS = (
@@ -70,6 +73,8 @@ BELIEVES_EVENTS = (
     "believes any signature",
     "refuses after a failure",
 )
+#: Seconds after the start from which a job reads a session, if it reads what is due.
+DUE_AFTER_S = 2
 TABLES = (
     "CREATE TABLE IF NOT EXISTS tries (customer, session UNIQUE, state, at)",
     "CREATE TABLE IF NOT EXISTS customers (customer PRIMARY KEY, state, booked, failed, key)",
@@ -203,7 +208,7 @@ class Shop:
             if self.run("SELECT 1 FROM events WHERE id = ?", event["id"]):
                 return 200
             self.run("INSERT INTO events VALUES (?)", event["id"])
-        if self.way == "reads in the job alone":
+        if self.way in ("reads in the job alone", "reads what is due in the job"):
             return 200
         if self.way in ("works in the background", "200 first"):
             if self.way == "works in the background":
@@ -249,7 +254,7 @@ class Shop:
             self.refresh(session["id"])
         except requests.RequestException:
             return self.answer_outage(customer)
-        return 200
+        return 500 if self.way == "answers 500" else 200
 
     def answer_outage(self, customer):
         if self.way == "an outage is a no":
@@ -297,9 +302,14 @@ class Shop:
         return 200
 
     def job(self, _=""):
+        if self.way == "a job that fails":
+            raise Refused(500)
         if self.way in ("never asks", "200 first", *MISTAKES) and self.way != "in memory":
             return "ok"
-        for row in self.run("SELECT session FROM tries"):
+        due = (
+            time.time() - DUE_AFTER_S if self.way == "reads what is due in the job" else time.time()
+        )
+        for row in self.run("SELECT session FROM tries WHERE at <= ?", due):
             self.refresh(row["session"])
         return "ok"
 

@@ -89,8 +89,6 @@ class StoreShop:
             return False
 
     def job(self, _=""):
-        for customer in self.booked:
-            self.store.set_due(customer)
         self.look()
         return "ok"
 
@@ -154,8 +152,6 @@ class ServiceShop:
         return self.client.post("/webhook", content=body, headers=headers).status_code
 
     def job(self, _=""):
-        for (customer,) in self.shop.run("SELECT customer FROM logins"):
-            self.store.set_due(customer)
         self.app.look(self.store)
         return "ok"
 

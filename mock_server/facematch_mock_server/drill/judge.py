@@ -24,6 +24,8 @@ class Verdict(enum.StrEnum):
     LOST_NO = "a no was lost"
     FALSE_NO = "declined without a no"
     STUCK = "cannot begin again"
+    REFUSES_WEBHOOKS = "refuses webhooks"
+    JOB_FAILS = "its job fails"
 
 
 class Belief(enum.StrEnum):

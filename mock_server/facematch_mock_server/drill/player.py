@@ -84,6 +84,7 @@ class Customer:
         had_yes: Whether the vendor ever said yes.
         refused_with: The answer to the last begin, if the application has refused it in vain.
         told: The newest status that the application has taken, by session.
+        answers_to_yes: The application's answers to webhooks that say yes.
     """
 
     number: int
@@ -98,6 +99,7 @@ class Customer:
     had_yes: bool = False
     refused_with: str | None = None
     told: dict[str, str] = attrs.field(factory=dict)
+    answers_to_yes: list[int | None] = attrs.field(factory=list)
 
 
 def shown_name(number: int) -> str:
@@ -189,6 +191,7 @@ class _Run:
             newest = self._control.webhooks.deliveries(limit=1)
             self._last_delivery = newest[-1].number if newest else 0
         self._charges_before = len(self._control.charges())
+        self._job_answer: Answer | None = None
         self.failures: list[Failure] = []
 
     # The run
@@ -222,14 +225,18 @@ class _Run:
         for _ in range(1 + _REPEATS):
             for customer in self._customers.values():
                 self._deliver_rest(customer)
-            if self._application.job is not None:
-                ask(self._application.job, "")
+            self._run_job()
             if not any(customer.waiting for customer in self._customers.values()):
                 break
         if self._application.program is not None:
             self._application.program.check_running()
         for customer in self._customers.values():
             self._judge(customer)
+            self._judge_answers(customer)
+
+    def _run_job(self) -> None:
+        if self._application.job is not None:
+            self._job_answer = ask(self._application.job, "")
 
     def _deliver_rest(self, customer: Customer) -> None:
         if customer.waiting:
@@ -240,6 +247,7 @@ class _Run:
 
     def _judge(self, customer: Customer) -> None:
         gives_up_at = time.monotonic() + _SETTLING_S
+        is_last = False
         while True:
             reading = self._read(customer)
             truth = self._truth(customer)
@@ -247,13 +255,27 @@ class _Run:
             failures += judge_once(
                 customer.number, reading, self._application.once, had_yes=customer.had_yes
             )
-            if not failures or time.monotonic() > gives_up_at:
+            if not failures or is_last:
                 break
             time.sleep(0.1)
+            # A session may be due only now, so the job runs again, at last after the time is over.
+            is_last = time.monotonic() > gives_up_at
+            self._run_job()
         for failure in failures:
             self._fail(failure.verdict, customer, failure.detail)
         if customer.refused_with is not None and not truth.is_yes(self._facts):
             self._fail(Verdict.STUCK, customer, customer.refused_with)
+
+    def _judge_answers(self, customer: Customer) -> None:
+        """Judge a job that fails, and a receiver to which the vendor never gets its yes through."""
+        answers = customer.answers_to_yes
+        if answers and not any(is_taken(each) for each in answers):
+            shown = _show_statuses(answers[-1:])
+            detail = f"{shown} to each genuine webhook that says yes"
+            self._fail(Verdict.REFUSES_WEBHOOKS, customer, detail)
+        if self._job_answer is not None and not self._job_answer.is_accepted:
+            detail = f"--job answers {self._job_answer}"
+            self._fail(Verdict.JOB_FAILS, customer, detail)
 
     def _fail(self, verdict: Verdict, customer: Customer, detail: str) -> None:
         known = {(failure.verdict, failure.customer) for failure in self.failures}
@@ -330,8 +352,9 @@ class _Run:
             return self._deliver_all(customer, manner)
         if word in _FORGERIES:
             return self._forge(customer, word)
-        if word == "job" and self._application.job is not None:
-            return f"it answers {ask(self._application.job, '')}"
+        if word == "job":
+            self._run_job()
+            return f"it answers {self._job_answer}"
         if word == "kill" and self._application.program is not None:
             self._application.program.restart()
         return None
@@ -478,6 +501,8 @@ class _Run:
         workers = 2 if manner == "race" else 1
         with ThreadPoolExecutor(workers) as pool:
             statuses = list(pool.map(self._send, [delivery] * times))
+        if delivery.status in self._facts.approved:
+            customer.answers_to_yes += statuses
         if any(is_taken(each) for each in statuses):
             customer.told[delivery.session_id] = delivery.status
         elif not self._is_final(statuses[-1]):

@@ -62,3 +62,9 @@ def test_our_own_applications_pass_every_story(shop):
 def test_a_session_store_passes_at_every_vendor(shop, story):
     ways = {**shop.ways, "once": ["booked"]}
     assert drill.play(story, mock=shop.mock, **ways) == []
+
+
+@pytest.mark.parametrize("open_shop", [look_in_worker])
+@pytest.mark.parametrize("vendor", ["didit"])
+def test_a_job_that_reads_what_is_due_makes_up_for_lost_webhooks(shop):
+    assert drill.play("begin,pass,hooks-lost", mock=shop.mock, **shop.ways) == []
