@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -152,7 +153,10 @@ class Program:
         self._environment = dict(environment)
         self._urls = urls
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        # A file that is open twice: reading it does not move the place where the program writes.
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._output = Path(self._folder.name) / "output"
+        self._output.touch()
 
     def start(self) -> None:
         """Start it, and wait until it listens. Raises ApplicationError."""
@@ -165,14 +169,15 @@ class Program:
         name = self._command[0]
         path = shutil.which(name, path=self._environment.get("PATH")) or name
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the user's own command
-                [path, *self._command[1:]],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with self._output.open("ab") as output:
+                self._process = subprocess.Popen(  # noqa: S603 - the user's own command
+                    [path, *self._command[1:]],
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
         except OSError as error:
             raise ApplicationError(f"Command {name!r} cannot be run: {error.strerror}.") from None
         gives_up_at = time.monotonic() + START_S
@@ -211,10 +216,18 @@ class Program:
     def close(self) -> None:
         """Kill it, and forget its output."""
         self.kill()
-        self._output.close()
+        self._folder.cleanup()
+
+    def output_size(self) -> int:
+        """Return how many bytes it has written."""
+        return self._output.stat().st_size
+
+    def last_lines(self, number: int, since: int = 0) -> list[str]:
+        """Return the last lines that it has written, of those after so many bytes."""
+        written = self._output.read_bytes()[since:].decode(errors="replace")
+        lines = [line.strip()[:200] for line in written.split("\n") if line.strip()]
+        return lines[-number:]
 
     def _last_words(self) -> str:
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").split("\n")
-        written = [line.strip() for line in lines if line.strip()]
-        return f" Its last line: {written[-1][:200]}" if written else ""
+        lines = self.last_lines(1)
+        return f" Its last line: {lines[0]}" if lines else ""

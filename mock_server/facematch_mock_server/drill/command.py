@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import sys
 from collections import Counter
@@ -23,12 +24,15 @@ from facematch_core.cli.text import Exit, say
 from facematch_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from facematch_mock_server.drill.application import Answer, Program
     from facematch_mock_server.drill.judge import Failure
     from facematch_mock_server.drill.player import Application, Player, Step
     from facematch_mock_server.server import MockServer
 
 #: The vendors with sessions of a person.
 _VENDORS = ("azure", "didit", "onfido", "persona", "rekognition", "stripe", "sumsub", "veriff")
+#: How many lines of the application's output are shown.
+_SHOWN_LINES = 20
 #: How often a failure of a day is played again, to say how often it comes.
 _REPLAYS = 10
 
@@ -326,7 +330,8 @@ def _is_mock_called(mock: MockServer, application: Application, options: Mapping
     """Begin once, and return whether the mock saw a call: else the vendor may have been paid."""
     from facematch_mock_server.drill.application import ANSWER_S, ApplicationError, ask
 
-    answer = ask(application.begin, "drill-first")
+    # A new name, because the application may have kept the customer of an earlier drill.
+    answer = ask(application.begin, f"drill-first-{secrets.token_hex(4)}")
     if application.program is not None:
         application.program.check_running()
     calls = mock.control.journal()
@@ -337,6 +342,7 @@ def _is_mock_called(mock: MockServer, application: Application, options: Mapping
         )
         return False
     if calls:
+        _check_first_answer(answer, application.program)
         return True
     if answer.status is None:
         raise ApplicationError(f"The application did not answer --begin within {ANSWER_S:.0f} s.")
@@ -346,6 +352,28 @@ def _is_mock_called(mock: MockServer, application: Application, options: Mapping
         f"called the vendor, and paid. Nothing more is sent. Let it call {mock.url}{advice}."
     )
     return False
+
+
+def _check_first_answer(answer: Answer, program: Program | None) -> None:
+    """Raise ApplicationError, with what the application wrote, if it did not begin at all."""
+    from facematch_mock_server.drill.application import ApplicationError
+
+    if answer.is_accepted:
+        return
+    if program is not None:
+        _print_output(program)
+    raise ApplicationError(
+        f"The application answered {answer} to the first --begin, so no story can be played."
+    )
+
+
+def _print_output(program: Program, since: int = 0) -> None:
+    """Print what the application wrote last."""
+    lines = program.last_lines(_SHOWN_LINES, since)
+    if lines:
+        say("The application wrote:")
+    for line in lines:
+        say(f"    {line}")
 
 
 def _play(player: Player, options: Mapping[str, Any]) -> int:
@@ -361,8 +389,12 @@ def _play(player: Player, options: Mapping[str, Any]) -> int:
         for step in steps:
             if step in obstacles:
                 raise click.UsageError(f"The step {step} {obstacles[step]}.")
+        program = player.application.program
+        size_before = 0 if program is None else program.output_size()
         played = [_tell_story(player, options["story"], [(0, step) for step in steps])]
         print("\n".join(played[0].lines))  # noqa: T201
+        if program is not None and played[0].failures:
+            _print_output(program, since=size_before)
     else:
         stories = playable(STORIES, obstacles)
         played = []

@@ -89,6 +89,58 @@ def test_application_that_dies_at_its_start_is_said_with_its_last_line(drill):
     assert "ended by itself with exit code 1. Its last line: no database" in answer.output
 
 
+def test_application_that_cannot_begin_is_said_once_with_what_it_wrote(drill, port):
+    code = f"""if True:
+        import os, sys
+        from http.server import BaseHTTPRequestHandler, HTTPServer
+        from urllib.request import Request, urlopen
+
+        url = os.environ["DRILL_URL"] + "/v1/identity/verification_sessions"
+        key = {{"Authorization": "Bearer " + os.environ["DRILL_KEY"]}}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                urlopen(Request(url, headers=key))
+                print("no such profile", flush=True)
+                self.send_error(500)
+
+        HTTPServer(("127.0.0.1", {port}), Handler).serve_forever()"""
+    answer = drill([sys.executable, "-c", code])
+    assert answer.exit_code == 3
+    assert "answered 500 to the first --begin" in answer.output
+    assert "no such profile" in answer.output
+    assert "WRONG" not in answer.output
+
+
+def test_what_the_application_writes_in_a_wrong_story_is_shown(drill, port, tmp_path):
+    program = tmp_path / "talking.py"
+    program.write_text(
+        f"""
+import runpy, sys, threading, time
+print("at the start", flush=True)
+def talk():
+    while True:
+        print("in the story", flush=True)
+        time.sleep(0.05)
+threading.Thread(target=talk, daemon=True).start()
+sys.argv = {[str(word) for word in shop_command(port, tmp_path, "answers 500")[1:]]!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    )
+    answer = drill([sys.executable, program], "--play", "begin,pass")
+    assert answer.exit_code == 1, answer.output
+    assert "REFUSES WEBHOOKS" in answer.stdout
+    written = answer.stdout.partition("The application wrote:")[2]
+    assert "in the story" in written
+    assert "at the start" not in written
+
+
+def test_second_drill_of_an_application_that_keeps_its_customers_is_played(drill, port, tmp_path):
+    for _ in range(2):
+        answer = drill(shop_command(port, tmp_path), "--play", "begin,pass")
+        assert answer.exit_code == 0, answer.output
+
+
 def test_port_of_another_program_is_said_and_nothing_is_started(drill, port, tmp_path):
     with subprocess.Popen([sys.executable, "-m", "http.server", str(port)]) as other:
         try:
