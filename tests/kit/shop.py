@@ -64,7 +64,6 @@ RIGHT = (
     "works in the background",
     "a new session for each try",
     "limits tries",
-    "reads what is due in the job",
 )
 #: The ways that take an event's word for the newest state.
 BELIEVES_EVENTS = (
@@ -73,8 +72,6 @@ BELIEVES_EVENTS = (
     "believes any signature",
     "refuses after a failure",
 )
-#: Seconds after the start from which a job reads a session, if it reads what is due.
-DUE_AFTER_S = 2
 TABLES = (
     "CREATE TABLE IF NOT EXISTS tries (customer, session UNIQUE, state, at)",
     "CREATE TABLE IF NOT EXISTS customers (customer PRIMARY KEY, state, booked, failed, key)",
@@ -208,7 +205,7 @@ class Shop:
             if self.run("SELECT 1 FROM events WHERE id = ?", event["id"]):
                 return 200
             self.run("INSERT INTO events VALUES (?)", event["id"])
-        if self.way in ("reads in the job alone", "reads what is due in the job"):
+        if self.way == "reads in the job alone":
             return 200
         if self.way in ("works in the background", "200 first"):
             if self.way == "works in the background":
@@ -306,10 +303,7 @@ class Shop:
             raise Refused(500)
         if self.way in ("never asks", "200 first", *MISTAKES) and self.way != "in memory":
             return "ok"
-        due = (
-            time.time() - DUE_AFTER_S if self.way == "reads what is due in the job" else time.time()
-        )
-        for row in self.run("SELECT session FROM tries WHERE at <= ?", due):
+        for row in self.run("SELECT session FROM tries"):
             self.refresh(row["session"])
         return "ok"
 
