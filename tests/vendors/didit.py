@@ -305,7 +305,7 @@ CALLS = {
         request_to("/v1/sandbox/scenarios/", method="GET", key=mock_sessions.SANDBOX),
         mock_sessions.acting(2, "begin"),
         arming(2),
-        control_request("sessions/block", {"vendor_data": "u"}),
+        control_request("faults", {"claim": "start.blocked"}),
         start(vendor_data="u"),
         start(workflow_id=mock_sessions.NO_SESSION),
         control_request("ledger/balance", {"balance": "0"}),

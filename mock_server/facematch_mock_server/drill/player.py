@@ -115,7 +115,6 @@ class Player:
     Args:
         mock: The mock at the vendor.
         application: The application.
-        tell: Called with each line of the story, if it is to be told.
     """
 
     def __init__(self, mock: Served, application: Application) -> None:
@@ -158,7 +157,10 @@ class Player:
     def play(
         self, steps: Collection[Step], tell: Callable[[str], object] | None = None
     ) -> list[Failure]:
-        """Play steps to their end, and return what is wrong. Raises ApplicationError."""
+        """Play steps to their end, and return what is wrong.
+
+        `tell` is called with each line of the story, if it is to be told. Raises ApplicationError.
+        """
         run = _Run(self._mock, self.application, self._letters, tell)
         for number, step in steps:
             run.take(number, step)

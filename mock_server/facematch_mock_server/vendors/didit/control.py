@@ -11,7 +11,6 @@ import attrs
 from facematch_mock_server.base.state import (
     Selection,
     check_string,
-    check_text,
     check_word,
     require,
     select,
@@ -126,9 +125,3 @@ class DiditSessionControl(DocumentSessions[DiditRecords]):
     def workflows(self) -> tuple[Workflow, ...]:
         """The published workflows, in order."""
         return self._records.workflows.all()
-
-    @endpoint("POST", "sessions/block")
-    def block(self, vendor_data: str) -> None:
-        """Block a user, who then cannot start sessions."""
-        check_text("vendor_data", vendor_data)
-        self._records.blocked.put(vendor_data, vendor_data)

@@ -1,4 +1,4 @@
-"""Didit's workflows, blocked users, session statuses, and the index of faces."""
+"""Didit's workflows, session statuses, and the index of faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATUSES = (
 #: The maximum number of reviews stored per session; our choice.
 KEPT_REVIEWS = 100
 
-#: The maximum number of stored workflows, and of blocked users.
+#: The maximum number of stored workflows.
 MOST_RECORDS = 10_000
 
 
@@ -73,12 +73,10 @@ class FaceIndex:
 
 
 class DiditRecords:
-    """The workflows, blocked users, faces and receivers of one world. Thread-safe."""
+    """The workflows, faces and receivers of one world. Thread-safe."""
 
     def __init__(self) -> None:
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
-        #: The `vendor_data` of blocked users, who cannot start sessions.
-        self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
         self.faces = FaceIndex()
         #: What Didit stores of a webhook destination beside it, by its id.
         self.receivers: Collection[dict[str, Any]] = Collection(limit=MOST_RECORDS)

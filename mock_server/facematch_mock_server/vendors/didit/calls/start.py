@@ -157,8 +157,6 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
         # Recognize the picture now, so that faults aimed at it apply.
         call.detect_faces(portrait)
     workflow = _find_workflow(call, has_portrait=portrait is not None)
-    if call.world.records.blocked.find(values.get("vendor_data") or "") is not None:
-        call.refuse("start.blocked")
     # A workflow with a document ignores the portrait.
     if workflow.kind != "biometric":
         portrait = None
