@@ -127,14 +127,18 @@ def _signatures_of(name: str) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _signature_of(function: Callable[..., object]) -> inspect.Signature:
-    """Return a signature without types and `self`."""
+def _signature_of(function: Callable[..., object]) -> str:
+    """Return a signature without types and `self`; a default that is made at each call is `...`."""
     parameters = [
         parameter.replace(annotation=parameter.empty)
         for parameter in inspect.signature(function).parameters.values()
         if parameter.name != "self"
     ]
-    return inspect.Signature(parameters)
+    signature = str(inspect.Signature(parameters))
+    # Enumerations and classes by their names.
+    signature = re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", signature)
+    signature = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", signature)
+    return re.sub(r"=(NOTHING|<[^>]*>)", "=...", signature)
 
 
 def plain(

@@ -62,7 +62,11 @@ def test_reference_page_lists_arguments_and_methods_of_a_class(run):
     assert "- `deliveries(" in webhooks
     assert "- `delivery(" in webhooks
     assert "self" not in webhooks
-    assert "\n- `CheckStore(where, verifier, *, " in run("docs", "reference/verifier").stdout
+    verifier = run("docs", "reference/verifier").stdout
+    assert "\n- `CheckStore(where, verifier, *, " in verifier
+    assert "compared_with=ComparedWith.GIVEN" in verifier
+    assert "stop_on=(AuthenticationFailed, " in verifier
+    assert "clock=..." in run("docs", "reference/policies").stdout
     without_extras = run("docs", "reference/backend").stdout
     assert "prints its documentation." in without_extras
 
