@@ -45,6 +45,7 @@ def open_client(mock, *, key_id=KEY_ID, secret=KEY_SECRET, **settings):
         endpoint=endpoint,
         region_id="cn-shanghai",
         protocol="http",
+        **PATIENT_MS,
         **settings,
     )
     return Client(config)
