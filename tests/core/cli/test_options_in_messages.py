@@ -9,6 +9,7 @@ import pytest
 
 from facematch_core.backend.kinds import format_argument, show_arguments_as_options
 from facematch_core.cli.app import facematch
+from facematch_mock_server.first_calls.__main__ import main as first_calls
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = [
@@ -42,7 +43,7 @@ def options_of(command, context):
 
 @pytest.fixture(scope="module")
 def options():
-    return options_of(facematch, None)
+    return options_of(facematch, None) | options_of(first_calls, None)
 
 
 def modules_with(pattern):
