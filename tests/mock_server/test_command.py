@@ -37,7 +37,9 @@ def serve(monkeypatch, capsys):
         def wait(_signals):
             printed = capsys.readouterr().out
             seen.append(printed)
-            during(printed.partition("\n")[0], printed)
+            # With a door, variables are printed for a shell in place of the address.
+            variable = re.search(r"(?m)^export FACEMATCH_MOCK_URL=(.+)$", printed)
+            during(variable[1] if variable else printed.partition("\n")[0], printed)
 
         with monkeypatch.context() as patch:
             patch.setattr(cli, "wait_for_sigterm", wait)

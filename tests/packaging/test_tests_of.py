@@ -10,6 +10,7 @@ from kit import tests_of
 ROOT = Path(__file__).parents[2]
 SHAPES = "tests/packaging/test_shapes.py"
 ANSWERS = "tests/mock_server/claims/test_cited.py"
+UNFILLED = "tests/mock_server/claims/test_unfilled.py"
 VENDORS = "mock_server/facematch_mock_server/vendors"
 
 
@@ -36,7 +37,7 @@ EXACTLY = {
     },
     "docs/apps/observe.md": {"tests/docs/test_pages.py", page("docs/apps/observe.md")},
     "tests/core/call/test_judging.py": {"tests/core/call/test_judging.py"},
-    "tests/mock_server/claims/golden/answers.txt": {ANSWERS},
+    "tests/mock_server/claims/golden/answers.txt": {ANSWERS, UNFILLED},
     ".github/workflows/ci.yml": {"tests/packaging/test_workflows.py"},
 }
 

@@ -83,6 +83,8 @@ _LONGEST_NAME = 40
 #: Three numbers without a v may be a date.
 _VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}\.\d{1,2}")
 _LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
+#: An element of XML that has a text.
+_ELEMENT = re.compile(r"<([\w.-]+)>([^<>]+)</\1>")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 #: Numbers that are written as texts. More digits may be a PIN, a year of birth or a position.
 _PLAIN_NUMBER = re.compile(r"-?(\d{1,3}(\.\d{1,2})?|0\.\d+)")
@@ -360,9 +362,21 @@ class Reduction:
         if isinstance(body, JsonBody):
             return {"jsonBody": self._reduce_value(FieldName(""), body.value)}
         if isinstance(body, str):
-            return {"body": self._reduce_sentence(re.sub(r"<[^>]*>", " ", body))}
+            return {"body": self._reduce_reply_text(body)}
         # The bytes of a picture are no text.
         return {} if body is None else {"body": ""}
+
+    def _reduce_reply_text(self, text: str) -> str:
+        """Return a vendor's XML with reduced values, and anything else without its tags."""
+        beside_elements = re.sub(r"<[^>]*>", "", _ELEMENT.sub("", text))
+        tags = re.findall(r"</?([^>]*)>", text)
+        if tags and self._vocabulary.words.issuperset(tags) and not beside_elements.strip():
+            return _ELEMENT.sub(self._reduce_element, text)
+        return self._reduce_sentence(re.sub(r"<[^>]*>", " ", text))
+
+    def _reduce_element(self, element: re.Match[str]) -> str:
+        name, text = element.groups()
+        return f"<{name}>{self._reduce_text(FieldName(name), text)}</{name}>"
 
     def _reduce_value(self, field: FieldName, value: Any, *, is_private: bool = False) -> Any:
         """Return what is kept of a JSON value; `is_private` if a field above it is."""
@@ -597,6 +611,8 @@ def _fields_of(exchange: CapturedExchange) -> Iterator[tuple[str, Any]]:
             yield "", body.value
         elif isinstance(body, FormBody):
             yield "", body.fields
+        elif isinstance(body, str):
+            yield from _ELEMENT.findall(body)
     for encoded in exchange.path.split("/"):
         yield encoded, None
 

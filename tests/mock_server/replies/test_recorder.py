@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from kit.rawserver import RawServer, close, closed_port, http_reply, read_reques
 import facematch_mock_server.vendors
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server import MockServer
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.door import Door
 from facematch_mock_server.replies import read_replies
 from facematch_mock_server.replies.recorder import Recorder
@@ -308,3 +309,32 @@ def test_recording_of_each_vendors_calls_leaves_none_out_and_can_be_read(
         file.add(vendor, "127.0.0.1", sent, answer)
     assert file.left_out == []
     assert len(read_replies(file.path)) == len(exchanges[:25]) > 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (
+            "<PostResponse><Key>{0}</Key></PostResponse>",
+            r"<PostResponse><Key>[\w-]+</Key></PostResponse>",
+        ),
+        ("<PostResponse>{0}<Key>{0}</Key></PostResponse>", None),
+        ("<PostResponse><Key>{0}</Key>{0}</PostResponse>", None),
+        ('<PostResponse to="{0}"><Key>a</Key></PostResponse>', None),
+        ("<{0}><Key>{0}</Key></{0}>", None),
+        ("{0}", None),
+    ],
+)
+def test_answer_in_xml_keeps_its_elements_without_their_values(answer, kept, tmp_path):
+    name = "Zoraida-Quintanilla"
+    file = RecordingFile(
+        tmp_path / "recording.json", vocabulary_of("alibaba"), show_host=lambda _: HOST
+    )
+    headers = (("Content-Type", "application/xml"),)
+    reply = Response(status=201, headers=headers, body=answer.format(name).encode())
+    file.add("alibaba", HOST, request("POST", "/"), reply)
+    assert file.left_out == []
+    (mapping,) = json.loads(file.path.read_text("utf-8"))["mappings"]
+    assert "Zoraida" not in json.dumps(mapping)
+    if kept is not None:
+        assert re.fullmatch(kept, mapping["response"]["body"])
