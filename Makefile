@@ -55,7 +55,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: two to three minutes on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: some seven minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 # FILES: some files; without them, what differs from the last commit.

@@ -335,7 +335,9 @@ class _Run:
             for delivery in self._control.webhooks.deliveries(since=self._last_delivery):
                 self._last_delivery = delivery.number
                 owner = self._owners.get(delivery.session_id)
-                if owner is not None:
+                # An earlier drill at the same mock has left a destination, too.
+                is_own = delivery.destination == self._letters.destination.uuid
+                if owner is not None and is_own:
                     owner.waiting.append(delivery)
         return started
 

@@ -4,7 +4,7 @@ import pytest
 from kit import shop
 
 from facematch_mock_server import MockServer, drill
-from facematch_mock_server.drill import STORIES
+from facematch_mock_server.drill import STORIES, player
 
 SECRET = "whsec_of_the_shop"
 #: The stories that can be played at Stripe with functions in place of a program.
@@ -19,9 +19,21 @@ def mock():
 
 
 @pytest.fixture
-def play(mock, tmp_path, way):
+def letters():
+    """The bodies of the webhooks that the shop received."""
+    return []
+
+
+@pytest.fixture
+def play(mock, tmp_path, way, letters, monkeypatch):
     """Return a function that plays a story with a shop of this way, and returns the failures."""
+    # The shop's job has ended when it was called: nothing becomes right later.
+    monkeypatch.setattr(player, "_SETTLING_S", 0.1)
     opened = shop.Shop(mock.url, mock.live_key, SECRET, tmp_path / "shop.sqlite3", way)
+
+    def receive(body, headers):
+        letters.append(body)
+        return opened.answer(opened.receive, body, headers)
 
     def play(story):
         return drill.play(
@@ -29,7 +41,7 @@ def play(mock, tmp_path, way):
             mock=mock,
             begin=lambda customer: opened.answer(opened.begin, customer),
             state=lambda customer: opened.answer(opened.state, customer),
-            webhook=lambda body, headers: opened.answer(opened.receive, body, headers),
+            webhook=receive,
             secret=SECRET,
             job=lambda _: opened.answer(opened.job),
             once=["booked"],
@@ -55,3 +67,11 @@ def test_no_right_application_is_accused(play):
 @pytest.mark.parametrize("story", ["begin,pass", "begin,other,pass,hooks-reversed", "begin,forged"])
 def test_a_right_application_passes(play, story):
     assert play(story) == []
+
+
+@pytest.mark.parametrize("way", [""])
+def test_a_later_play_at_the_same_mock_delivers_each_webhook_once(play, letters):
+    assert play("begin,pass") == []
+    first = len(letters)
+    assert play("begin,pass") == []
+    assert len(letters) == 2 * first
