@@ -448,16 +448,17 @@ class Reduction:
     def _reduce_key(self, name: str) -> str:
         """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.
 
-        Of a name in brackets, such as Stripe's ``options[document][allowed_types][0]``, each part.
+        Of a name with brackets or dots, such as Stripe's ``options[document][allowed_types][0]`` or
+        Alibaba's ``Tasks.2.ImageData``, each part, unless the mock's sources have the whole.
         """
-        if "[" in name:
-            return re.sub(r"[^\[\]]+", self._reduce_part_of_key, name)
+        if re.search(r"[\[.]", name) and name not in self._vocabulary.texts:
+            return re.sub(r"[^\[\].]+", self._reduce_part_of_key, name)
         if name == "" or self._is_kept_name(name):
             return name
         return self._hide(FieldName("id"), name)
 
     def _reduce_part_of_key(self, part: re.Match[str]) -> str:
-        """Return the name between two brackets, or the index of an item."""
+        """Return the name between two brackets or dots, or the index of an item."""
         name = part[0]
         return name if _INDEX.fullmatch(name) else self._reduce_key(name)
 

@@ -56,9 +56,9 @@ _PRIVATE_WORDS = words_in(
 _CONFIGURED_WORDS = words_in("check collection level list model report service template workflow")
 #: The last word of fields with a constant of the vendor, such as ``reviewStatus``.
 _CONSTANT_WORDS = words_in(
-    "action answer code control country currency decision event format kind label labels lang "
-    "language level mode model object operation position quality reason result results side state "
-    "status type types variant verdict version"
+    "action answer code context control country currency decision event format kind label labels "
+    "lang language level mode model object operation position quality reason result results side "
+    "state status type types variant verdict version"
 )
 _SENTENCE_WORDS = words_in(
     "description detail details error errors hint message messages msg reason title"

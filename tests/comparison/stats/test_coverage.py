@@ -43,7 +43,9 @@ def test_intervals_hold_and_equal_systems_are_seldom_called_different(table, kin
         return np.nanmean([outcome.get(event, np.nan) for outcome in outcomes])
 
     for event, least in table.least.items():
-        assert share_of(event) >= least - by_chance(least, studies), event
+        # With few pairs, no study gives a threshold at which an FMR is held.
+        if any(event in outcome and not np.isnan(outcome[event]) for outcome in outcomes):
+            assert share_of(event) >= least - by_chance(least, studies), event
     if getattr(kind, "worse", 0) or len({*getattr(kind, "frr", ())}) > 1:
         return
     for event, most in table.most.items():

@@ -189,11 +189,11 @@ class Alibaba(ActionPairVendor):
             data[f"Rect{letter}List"] = list(box.values())
             data[f"Landmarks{letter}List"] = _flatten_landmarks(largest_face)
             data[f"QualityScore{letter}"] = round(quality, 2)
-            data[f"IsMask{letter}"] = 0
             if quality < least_quality:
                 tips.append(f"image{letter} quality score less threshold")
             if min(box["width"], box["height"]) < call.claims["match.small_px"]:
                 tips.append(f"face in image{letter} is too small")
+        data |= {"IsMaskA": 0, "IsMaskB": 0}
         data["MessageTips"] = ",".join(tips)
         return {"RequestId": call.request_id, "Data": data}
 
