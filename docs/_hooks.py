@@ -60,7 +60,7 @@ WORDS = {
         "video",
         "webhooks",
     ],
-    "apps/upgrade-restore-leave.md": ["backup", "erase", "GDPR", "migration", "rollback"],
+    "apps/upgrade-restore-leave.md": ["backup", "erase", "migration", "rollback"],
     "apps/limit-spending.md": [
         "billing",
         "budgets",

@@ -62,7 +62,12 @@ def receive(body, header)
   unless ["the last event wins", "verifies nothing"].include?(MISTAKE)
     status = persona("Get", "/inquiries/#{inquiry['id']}")["data"]["attributes"]["status"]
   end
-  LOCK.synchronize { note(inquiry["attributes"]["reference-id"], status) }
+  LOCK.synchronize do
+    name = inquiry["attributes"]["reference-id"]
+    current = CUSTOMERS[name][:inquiry]
+    # A late event of an earlier inquiry takes nothing back.
+    note(name, status) if [nil, inquiry["id"]].include?(current) || status == "approved"
+  end
   200
 end
 
