@@ -449,12 +449,12 @@ class Reduction:
         """Return a JSON key, or the name of a form's field or of a parameter, or its stand-in.
 
         Of a name with brackets or dots, such as Stripe's ``options[document][allowed_types][0]`` or
-        Alibaba's ``Tasks.2.ImageData``, each part, unless the mock's sources have the whole.
+        Alibaba's ``Tasks.2.ImageData``, each part, unless the rule or the user names the whole.
         """
-        if re.search(r"[\[.]", name) and name not in self._vocabulary.texts:
-            return re.sub(r"[^\[\].]+", self._reduce_part_of_key, name)
         if name == "" or self._is_kept_name(name):
             return name
+        if re.search(r"[\[.]", name) and name not in self._hidden_names:
+            return re.sub(r"[^\[\].]+", self._reduce_part_of_key, name)
         return self._hide(FieldName("id"), name)
 
     def _reduce_part_of_key(self, part: re.Match[str]) -> str:

@@ -338,3 +338,22 @@ def test_answer_in_xml_keeps_its_elements_without_their_values(answer, kept, tmp
     assert "Zoraida" not in json.dumps(mapping)
     if kept is not None:
         assert re.fullmatch(kept, mapping["response"]["body"])
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [({"kept_names": ["face.9999"]}, True), ({"hidden_names": ["face.box"]}, False)],
+)
+def test_name_with_a_dot_that_the_user_names_is_kept_or_hidden_as_a_whole(words, kept, tmp_path):
+    (name,) = next(iter(words.values()))
+    file = RecordingFile(
+        tmp_path / "recording.json", vocabulary_of("alibaba"), show_host=lambda _: HOST, **words
+    )
+    body = json.dumps({name: 1}).encode()
+    headers = (("Content-Type", "application/json"),)
+    file.add(
+        "alibaba", HOST, request("POST", "/"), Response(status=200, headers=headers, body=body)
+    )
+    (mapping,) = json.loads(file.path.read_text("utf-8"))["mappings"]
+    assert (name in mapping["response"]["jsonBody"]) is kept
+    assert "face.box" not in json.dumps(mapping)
