@@ -26,7 +26,7 @@ from facematch_mock_server.vendors.base import Call
 from .records import read_uuid
 
 #: Accepted file extensions; tif is not among them (Didit OpenAPI, 2026-07-18).
-_EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
+_EXTENSIONS = (".tiff", ".jpg", ".jpeg", ".png", ".webp")
 _TRUTH: Mapping[Any, bool] = {
     **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
     **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
@@ -121,7 +121,7 @@ def read_json_fields(call: Call, body: object, fields: Iterable[Field]) -> dict[
 def read_document_file(claims: CitedClaims, upload: object) -> Upload:
     """Read a picture of a document, which may be a PDF."""
     return read_file(
-        claims, upload, extensions=(*_EXTENSIONS, "pdf"), limit="id_verification.size_limit", mb=10
+        claims, upload, extensions=(*_EXTENSIONS, ".pdf"), limit="id_verification.size_limit", mb=10
     )
 
 
@@ -140,9 +140,9 @@ def read_file(
     if not isinstance(upload, Upload) or not upload.content:
         raise Invalid("No file was submitted.")
     # A leading dot does not start an extension.
-    if not upload.name[1:].lower().endswith(tuple(f".{name}" for name in extensions)):
+    if not upload.name[1:].lower().endswith(extensions):
         suffix = PurePath(upload.name).suffix[1:].lower()
-        allowed = ", ".join(extensions)
+        allowed = ", ".join(extension.removeprefix(".") for extension in extensions)
         raise Invalid(
             f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
         )
