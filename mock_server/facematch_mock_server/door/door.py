@@ -25,7 +25,7 @@ from facematch_mock_server.world.vendor import Vendor
 
 from .authority import Authority, new_context
 from .keys import accept_key
-from .own_hosts import is_metadata_service, is_own_host
+from .own_hosts import is_metadata_service, is_own_host, leads_to_metadata_service
 
 #: Seconds until a client must have sent its first request or completed its TLS handshake.
 _BEGIN_S = 60.0
@@ -39,6 +39,9 @@ _QUESTION = b"\r\nFacematch-Door: may-pass\r\n"
 #: Seconds for a connection to a host of the program's own, and between two parts of its reply.
 _CONNECT_S, _REPLY_S = 15.0, 120.0
 _RELAYED_AT_ONCE = 64 * 1024
+_GIVES_CREDENTIALS = (
+    "a metadata service gives credentials of the machine, so no option lets it pass."
+)
 
 
 class Door:
@@ -157,6 +160,12 @@ class Door:
             return self.report("The door refused a connection that names no host.")
         return self.report(f"The door refused {name}: {self._explain(name)}")
 
+    def refuse_metadata_service(self, host: str | None) -> str | None:
+        """Report and return the refusal of a metadata service's other name; None for others."""
+        if not leads_to_metadata_service(_name_of(host)):
+            return None
+        return self.report(f"The door refused {_name_of(host)}: {_GIVES_CREDENTIALS}")
+
     def report(self, refusal: str) -> str:
         """Report and return a refusal."""
         if self._report is not None:
@@ -184,7 +193,7 @@ class Door:
             if vendor.has_host(host):
                 return f"{vendor.title} is not served. Add --vendor {name}."
         if is_metadata_service(host):
-            return "a metadata service gives credentials of the machine, so no option lets it pass."
+            return _GIVES_CREDENTIALS
         return (
             f"it is no vendor's host. If your program needs it, add --allow-host {host}; for a "
             f"server of your own with a vendor's API, --door-host {host}=VENDOR."
@@ -229,12 +238,14 @@ class Door:
             head = await _read_connect(client)
             host = _host_to_connect(head)
             if host is None or self.vendor_of(host) is None:
-                may_pass = self.passes(host)
-                if may_pass:
+                if self.passes(host):
+                    refusal = await asyncio.to_thread(self.refuse_metadata_service, host)
+                else:
+                    refusal = self.report_refusal(host)
+                if refusal is None:
                     self.report_pass(host)
                     if _QUESTION not in head:
                         return host
-                refusal = None if may_pass else self.report_refusal(host)
                 answer = _ESTABLISHED if refusal is None else _encode_refusal(refusal)
                 await loop.sock_sendall(client, answer)
                 client.close()
@@ -291,7 +302,6 @@ class _DoorApp(App):
         if self._door.vendor_of(host) is None:
             if not self._door.passes(host):
                 return self._mark(reply_words(403, self._door.report_refusal(host)))
-            self._door.report_pass(host)
             return None
         if head.header("upgrade", "").lower() == "websocket":
             refusal = f"The door refused a WebSocket to {host}: the mock has only HTTP/1.1."
@@ -315,6 +325,10 @@ class _DoorApp(App):
     def _pass_on(self, request: Request) -> Response:
         """Return the reply of the program's own server to a plain request that a proxy gets."""
         host = request.header("host", "")
+        refusal = self._door.refuse_metadata_service(host)
+        if refusal is not None:
+            return self._mark(reply_words(403, refusal))
+        self._door.report_pass(host)
         connection = http.client.HTTPConnection(host, timeout=_CONNECT_S)
         with contextlib.closing(connection):
             try:

@@ -40,6 +40,15 @@ def is_metadata_service(name: str) -> bool:
     return address in _METADATA_ADDRESSES
 
 
+def leads_to_metadata_service(name: str) -> bool:
+    """Return whether DNS gives a name the address of a metadata service. Waits for DNS."""
+    try:
+        found = socket.getaddrinfo(name, None)
+    except OSError:  # the connection will fail, too
+        return False
+    return any(is_metadata_service(str(address[0])) for *_, address in found)
+
+
 def is_own_host(name: str) -> bool:
     """Return whether a host, in lower case, is one of a private network.
 

@@ -340,6 +340,30 @@ def test_own_server_is_reached_by_connect_and_by_plain_requests_and_named_once()
         assert door.said.empty()
 
 
+def test_name_that_leads_to_a_metadata_service_does_not_pass(monkeypatch):
+    look_up = socket.getaddrinfo
+
+    def look_up_alias(host, *arguments, **options):
+        host = "169.254.169.254" if host == "credentials.internal" else host
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_alias)
+    connect = b"CONNECT credentials.internal:80 HTTP/1.1\r\n"
+    with opened(allowed_hosts=["credentials.internal"]) as door:
+        plain = door.session.get("http://credentials.internal/latest/meta-data")
+        answers = [
+            talk(door, connect + b"\r\n"),
+            talk(door, connect + b"Facematch-Door: may-pass\r\n\r\n"),
+        ]
+        sentences = [door.said.get(timeout=10) for _ in range(3)]
+        assert door.said.empty()
+    assert plain.status_code == 403
+    assert [answer.split()[1] for answer in answers] == ["403", "403"]
+    assert {sentence.partition(":")[0] for sentence in sentences} == {
+        "The door refused credentials.internal"
+    }
+
+
 def test_own_server_that_is_down_is_a_502():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
