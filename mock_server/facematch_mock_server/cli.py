@@ -166,13 +166,12 @@ def command(
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
     door_options = DoorOptions(
         door=door,
-        door_host=door_host,
         allow_host=allow_host,
         links=links,
         any_key=any_key,
         program=program,
     )
-    door_options.check()
+    door_options.check(door_host)
     record_options = RecordOptions(
         record=record,
         max_calls=max_calls,
@@ -247,16 +246,15 @@ class DoorOptions:
     """The options of the door, and the program behind it, as given on the command line."""
 
     door: bool
-    door_host: tuple[str, ...]
     allow_host: tuple[str, ...]
     links: str
     any_key: bool
     program: tuple[str, ...]
 
-    def check(self) -> None:
+    def check(self, door_host: tuple[str, ...]) -> None:
         """Refuse options that need the door without it, and the door without its packages."""
         need_the_door = {
-            "--door-host": self.door_host,
+            "--door-host": door_host,
             "--allow-host": self.allow_host,
             "--links loopback": self.links == "loopback",
             "--any-key": self.any_key,

@@ -122,8 +122,23 @@ def _kill_group(process: subprocess.Popen[Any]) -> None:
     if sys.platform == "win32":
         process.kill()
         return
+    descendants = _descendants_of(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    for process_id in descendants:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+
+
+def _descendants_of(process_id: int) -> list[int]:
+    """Return what a process has started, also in groups of their own; on Linux alone."""
+    parents = [process_id]
+    for parent in parents:
+        for file in Path(f"/proc/{parent}/task").glob("*/children"):
+            # A thread may have ended meanwhile.
+            with contextlib.suppress(OSError):
+                parents += [int(child) for child in file.read_text().split()]
+    return parents[1:]
 
 
 def listens(url: str) -> bool:

@@ -89,7 +89,7 @@ class Played:
 @click.option("--deliver-to", metavar="HOST",
     help="Host of the URLs, if it is not this machine: confirms that it is your own.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="any free port",
-    help="Port of the mock, for an application that runs already.")
+    help="Port of the mock, for an application that has the mock's address in its settings.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
     help="Address of the mock, such as one that a container reaches.")
 @click.option("--customers", type=click.IntRange(min=1), metavar="N",

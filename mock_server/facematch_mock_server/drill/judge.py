@@ -23,7 +23,7 @@ class Verdict(enum.StrEnum):
     LOST_YES = "a yes was lost"
     LOST_NO = "a no was lost"
     FALSE_NO = "declined without a no"
-    STUCK = "cannot begin again"
+    STUCK = "cannot begin"
     REFUSES_WEBHOOKS = "refuses webhooks"
     JOB_FAILS = "its job fails"
 

@@ -349,6 +349,8 @@ class _Run:
         if word in _PERSON:
             return self._act_as_person(customer, word, manner)
         if word == "overturn":
+            # Days later, so the application's job has run.
+            self._run_job()
             return self._overturn(customer)
         if word == "hook":
             return self._deliver_one(customer, manner)

@@ -67,7 +67,8 @@ def test_right_program_survives_a_kill_and_is_written_as_junit(drill, port, tmp_
 
 
 @pytest.mark.slow
-def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, port, tmp_path):
+def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, port, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where it keeps its customers
     program = tmp_path / "app.py"
     wrong = code_of_page("app.py")
     program.write_text(wrong)
@@ -174,9 +175,14 @@ def test_unknown_word_of_a_state_is_no_verdict(drill, port, tmp_path):
     assert "--map 'done=approved'" in answer.output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
+NEEDS_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux names children")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a FIFO and a shell")
-def test_command_that_takes_too_long_is_killed_with_what_it_started(monkeypatch, tmp_path):
+@pytest.mark.parametrize("started_by", ["", pytest.param("setsid", marks=NEEDS_LINUX)])
+def test_command_that_takes_too_long_is_killed_with_what_it_started(
+    monkeypatch, tmp_path, started_by
+):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -189,7 +195,8 @@ def test_command_that_takes_too_long_is_killed_with_what_it_started(monkeypatch,
         raise subprocess.TimeoutExpired(process.args, timeout)
 
     monkeypatch.setattr(subprocess.Popen, "communicate", time_out)
-    command = f"sh -c '(echo started; exec sleep 300) > {fifo} & wait'"
+    child = 'sh -c "echo started; exec sleep 300"'
+    command = f"sh -c '{started_by} {child} > {fifo} & wait'"
     assert ask(command, "") == Answer()
     assert select.select([reading], [], [], 30)[0], "what the command started still runs"
     assert os.read(reading, 100) == b""

@@ -4,7 +4,7 @@ import pytest
 from kit import store_shop
 
 from facematch_mock_server import MockServer, drill
-from facematch_mock_server.drill import STORIES
+from facematch_mock_server.drill import STORIES, Verdict
 from facematch_mock_server.drill.player import Application, Player
 from facematch_mock_server.drill.stories import playable
 
@@ -62,6 +62,28 @@ def test_our_own_applications_pass_every_story(shop):
 def test_a_session_store_passes_at_every_vendor(shop, story):
     ways = {**shop.ways, "once": ["booked"]}
     assert drill.play(story, mock=shop.mock, **ways) == []
+
+
+class Stubborn(store_shop.StoreShop):
+    """Keeps a yes that the vendor takes back."""
+
+    def look(self):
+        booked = dict(self.booked)
+        super().look()
+        self.booked = {
+            customer: max(booked[customer], self.booked[customer]) for customer in booked
+        }
+
+
+def stubborn(folder):
+    return Stubborn(folder, looks_in_view=False)
+
+
+@pytest.mark.parametrize("open_shop", [stubborn])
+@pytest.mark.parametrize("vendor", ["didit"])
+def test_a_job_that_keeps_a_yes_which_was_taken_back_is_found(shop):
+    (failure,) = drill.play("begin,pass,hooks,overturn", mock=shop.mock, **shop.ways)
+    assert failure.verdict is Verdict.FALSE_YES
 
 
 @pytest.mark.parametrize("open_shop", [look_in_worker])
