@@ -49,7 +49,17 @@ from .table import ControlOperation, hints_of, list_operations, read_record, to_
 
 #: Fields, at any vendor, that follow from the outcome of a call or a session.
 _DECIDED: Final = frozenset(
-    ("decision", "isIdentical", "livenessDecision", "result", "status", "Status", "sub_result")
+    (
+        "decision",
+        "isIdentical",
+        "IsMatch",
+        "last_error.code",
+        "livenessDecision",
+        "result",
+        "status",
+        "Status",
+        "sub_result",
+    )
 )
 
 
@@ -325,7 +335,9 @@ class Control:
     # Documented values
 
     @endpoint("POST", "values")
-    def answer(self, call: str, field: str, value: str, *, times: int | None = 1) -> SetValue:
+    def answer(
+        self, call: str, field: str, value: str | bool, *, times: int | None = 1
+    ) -> SetValue:
         """Set a documented value of a field in the next answer of a call that has the field.
 
         The arguments are those of `SetValue`. Nothing else changes: neither the charge, nor a
@@ -335,7 +347,7 @@ class Control:
             ValueError: the vendor's documents have no such value, or it follows from the outcome.
         """
         name = re.split(r"[.\]]", field)[-1]
-        if name in _DECIDED:
+        if name in _DECIDED or field in _DECIDED:
             raise ValueError(
                 f"{name} follows from the outcome of a call or a session: use set_outcome, or "
                 "sessions.finish and sessions.decide"
@@ -343,7 +355,9 @@ class Control:
         documented = self.world.vendor.documented_values
         _check_word("no value can be set in the answer of", call, documented)
         _check_word("no value can be set in the field", field, documented[call])
-        _check_word("there is no documented value", value, documented[call][field])
+        # As written in Python, so that 1 is not True.
+        allowed = [repr(each) for each in documented[call][field]]
+        _check_word("there is no documented value", repr(value), allowed)
         rule = SetValue(call=call, field=field, value=value, times=times)
         self.world.set_values.add(rule)
         return rule

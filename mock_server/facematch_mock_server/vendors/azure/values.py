@@ -6,7 +6,9 @@ from facematch_mock_server.world.set_values import DocumentedValues
 
 _QUALITIES = ("low", "medium", "high")
 _IMAGE_TYPES = ("Color", "Infrared", "Depth")
+_TRUE_OR_FALSE = (True, False)
 _RESULT = "result.response.body"
+_ATTEMPT = "[].response.body"
 
 VALUES: DocumentedValues = {
     "/face/*/detect": {
@@ -24,16 +26,23 @@ VALUES: DocumentedValues = {
             "sunglasses",
             "swimmingGoggles",
         ),
+        "[].faceAttributes.mask.noseAndMouthCovered": _TRUE_OR_FALSE,
         "[].faceAttributes.mask.type": (
             "faceMask",
             "noMask",
             "otherMaskOrOcclusion",
             "uncertain",
         ),
+        "[].faceAttributes.occlusion.eyeOccluded": _TRUE_OR_FALSE,
+        "[].faceAttributes.occlusion.foreheadOccluded": _TRUE_OR_FALSE,
+        "[].faceAttributes.occlusion.mouthOccluded": _TRUE_OR_FALSE,
     },
     # The previews' sessions.
     "/face/*/detectLiveness/singleModal/sessions/*": {
         f"{_RESULT}.target.imageType": _IMAGE_TYPES,
+    },
+    "/face/*/detectLiveness/singleModal/sessions/*/audit": {
+        f"{_ATTEMPT}.target.imageType": _IMAGE_TYPES,
     },
     "/face/*/detectLivenessWithVerify/singleModal/sessions": {
         "verifyImage.qualityForRecognition": _QUALITIES,
@@ -41,5 +50,9 @@ VALUES: DocumentedValues = {
     "/face/*/detectLivenessWithVerify/singleModal/sessions/*": {
         f"{_RESULT}.target.imageType": _IMAGE_TYPES,
         f"{_RESULT}.verifyResult.verifyImage.qualityForRecognition": _QUALITIES,
+    },
+    "/face/*/detectLivenessWithVerify/singleModal/sessions/*/audit": {
+        f"{_ATTEMPT}.target.imageType": _IMAGE_TYPES,
+        f"{_ATTEMPT}.verifyResult.verifyImage.qualityForRecognition": _QUALITIES,
     },
 }

@@ -20,6 +20,7 @@ from facematch_mock_server.world.variables import Variables
 from . import calls
 from .claims import CLAIMS, REGIONS
 from .signature import SigningKey
+from .values import VALUES
 from .wire import (
     FIELDS,
     describe_attributes,
@@ -216,6 +217,7 @@ VENDOR = base.Vendor(
     name="tencent",
     title="Tencent Cloud IAI",
     claims=CLAIMS,
+    documented_values=VALUES,
     rate_limits={"second": "rate.limit"},
     operations=("match", "liveness", "detect"),
     hosts=_HOSTS,
