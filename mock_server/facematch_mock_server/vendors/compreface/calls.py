@@ -172,13 +172,13 @@ def _read_subject(call: base.Call) -> str:
 
 
 def add_example(call: base.Call) -> Response:
-    subject = call.query.get("subject")
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    subject = read.parameters.get("subject")
     if subject is None:
         call.refuse("examples.no_subject")
     if not subject.strip():
         call.refuse("examples.blank_subject")
-    read = read_request(call, _FILE)
-    (picture,) = read.pictures
     faces = _find_faces(call, picture, read.options)
     if len(faces) > 1:
         call.refuse("face.many")
@@ -224,7 +224,7 @@ def recognize(call: base.Call) -> Response:
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     try:
-        prediction_count = int(call.query.get("prediction_count") or "1")
+        prediction_count = int(read.parameters.get("prediction_count") or "1")
     except ValueError:
         refuse_empty(call)
     if prediction_count < 1:

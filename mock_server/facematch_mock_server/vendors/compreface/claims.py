@@ -69,7 +69,7 @@ CLAIMS = table(
     row("subjects.unknown", _error(404, 42, "Subject {subject} not found"), SOURCE, "A subject that does not exist is 404 and code 42."),
     row("subjects.deleted", Reply(200), DOCS, "A deleted subject is told by its name."),
     row("examples.added", Reply(201), SOURCE, "An example is 201, with its image_id and the subject that was sent; a subject that does not exist is added."),
-    row("examples.no_subject", _error(400, 33, "Required parameter subject is missing"), SOURCE, "An example without a subject in the query is refused with 400 and code 33."),
+    row("examples.no_subject", _error(400, 33, "Required parameter subject is missing"), SOURCE, "An example without a subject, in the query or the form, is refused with 400 and code 33."),
     row("examples.blank_subject", _error(400, 26, "Subject name is empty; "), SOURCE, "A blank subject is refused with 400 and code 26."),
     row("examples.page_size", 20, DOCS, "A page has 20 examples unless size asks for another number."),
     row("examples.list", Reply(200), DOCS, "faces has the image_id and the subject of each example on the page, and page_number, page_size, total_pages and total_elements are beside it."),

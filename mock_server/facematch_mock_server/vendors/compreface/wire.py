@@ -44,7 +44,7 @@ _EXECUTION_TIMES = {
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """The options in the query.
+    """The options among the parameters.
 
     Attributes:
         max_faces: The number of faces to use of each picture; None for all.
@@ -62,14 +62,15 @@ class Options:
 
 @attrs.frozen(kw_only=True)
 class FaceRequest:
-    """The pictures of a request, in the order of their fields, and its options."""
+    """The pictures of a request, in the order of their fields, its parameters and its options."""
 
     pictures: tuple[Upload, ...]
+    parameters: Mapping[str, str]
     options: Options
 
 
 def read_request(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
-    """Read the body by its content type, and the query; refuse an invalid request.
+    """Read the body by its content type, and the parameters; refuse an invalid request.
 
     Args:
         call: The call.
@@ -99,7 +100,9 @@ def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
     for name in names:
         if name not in form.files:
             call.refuse("part.missing", name=name)
-    options = _read_query(call)
+    # Spring takes a parameter from the form, too.
+    parameters = {**form.texts, **call.query}
+    options = _read_options(call, parameters)
     _check_limit(call, options)
     pictures = []
     for name in names:
@@ -107,12 +110,12 @@ def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
         if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
             call.refuse("file.extension", name=file.name)
         pictures.append(file)
-    return FaceRequest(pictures=tuple(pictures), options=options)
+    return FaceRequest(pictures=tuple(pictures), parameters=parameters, options=options)
 
 
 def _read_json(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
     # Spring reads the query before the body.
-    options = _read_query(call)
+    options = _read_options(call, call.query)
     body = read_json(call)
     if not isinstance(body, dict):
         refuse_empty(call)
@@ -123,7 +126,7 @@ def _read_json(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
     pictures = []
     for name in fields:
         pictures.append(call.upload_base64(name, str(body[name]), refusal="base64.wrong"))
-    return FaceRequest(pictures=tuple(pictures), options=options)
+    return FaceRequest(pictures=tuple(pictures), parameters=call.query, options=options)
 
 
 def read_json(call: base.Call) -> Any:
@@ -139,18 +142,18 @@ def _check_limit(call: base.Call, options: Options) -> None:
         call.refuse("limit.negative")
 
 
-def _read_query(call: base.Call) -> Options:
+def _read_options(call: base.Call, parameters: Mapping[str, str]) -> Options:
     """Read the options; refuse a text that Spring cannot convert."""
     # Spring treats an empty value like a missing one.
-    status = (call.query.get("status") or "false").lower()
+    status = (parameters.get("status") or "false").lower()
     try:
-        limit = int(call.query.get("limit") or "0")
-        min_probability = float(call.query.get("det_prob_threshold") or "0")
+        limit = int(parameters.get("limit") or "0")
+        min_probability = float(parameters.get("det_prob_threshold") or "0")
     except ValueError:
         refuse_empty(call)
     if status not in _TRUE + _FALSE:
         refuse_empty(call)
-    plugins = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
+    plugins = re.split(r"[\s,]+", parameters.get("face_plugins", ""))
     return Options(
         max_faces=limit or None,
         min_probability=min_probability,

@@ -124,6 +124,12 @@ class Didit(base.MockVendor):
             # Django redirects before any view runs.
             query = call.request.target.partition("?")[2]
             location = f"{path}/?{query}" if query else f"{path}/"
+            if call.request.method == "POST":
+                call.hint = (
+                    "Didit's paths end with a slash: without it this is a redirect, which most "
+                    "clients follow with GET"
+                )
+                call.world.account.shared.report_once(call.hint)
             return call.answer("path.slash", headers=(("Location", location),))
         return self.unknown(call)
 

@@ -5,6 +5,7 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ import attrs
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import document_fields, is_open, page_url
-from facematch_mock_server.world.identities import alpha_3
+from facematch_mock_server.world.identities import alpha_3, name_of_country
 from facematch_mock_server.world.sessions import Review, Session
 
 from .fields import stamp
@@ -55,6 +56,9 @@ BLOCKS = """
     email_verifications poa_verifications document_ai_documents questionnaire_responses
     aml_screenings ip_analyses database_validations
 """
+
+#: What a start tells of the person, which the decision shows as it was sent.
+DETAILS = ("expected_details", "contact_details")
 
 #: Document fields that are empty unless `control.sessions.document` sets them.
 DOCUMENT_FIELDS = """
@@ -133,8 +137,7 @@ def decision_body(
         "features": [feature.name for feature in features_of(session)],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        "expected_details": None,
-        "contact_details": None,
+        **{name: None if hosted is None else hosted.details.get(name) for name in DETAILS},
         "callback": None if hosted is None else hosted.callback,
         **blocks,
         "reviews": [_review(review) for review in session.reviews],
@@ -152,6 +155,7 @@ def _make_document_block(
         values = {name: value for name, value in result.items() if name in fields}
     else:
         values = name_as_didit(document_fields(session))
+        add_age(values, session.created_at.date())
     if values:
         claims.cite("decision.document_field")
     return {
@@ -160,6 +164,7 @@ def _make_document_block(
         "portrait_image": pictures["portrait_image"],
         "front_image": pictures["front_image"],
         **fields,
+        "full_front_image": pictures["front_image"],
         **values,
         "back_image": pictures.get("back_image"),
         "matches": [],
@@ -173,12 +178,28 @@ def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
     country = values.pop("issuing_country", None)
     if country is not None:
         values["issuing_state"] = alpha_3(country)
+        values["issuing_state_name"] = name_of_country(country)
+    if "nationality" in values:
+        values["nationality"] = alpha_3(values["nationality"])
+    if "gender" in values:
+        values["gender"] = values["gender"][0].upper()
+    # OURS: A document that has any value is a passport.
+    if values:
+        values["document_type"] = "Passport"
     parts = [values.pop(name, None) for name in ("street", "postal_code", "city")]
     address = ", ".join(part for part in parts if part is not None)
     if address:
         values["address"] = address
         values["formatted_address"] = address
     return values
+
+
+def add_age(document: dict[str, Any], day: dt.date) -> None:
+    """Add a person's age on a day to the values of the document, if it has a date of birth."""
+    if "date_of_birth" in document:
+        birthday = dt.date.fromisoformat(document["date_of_birth"])
+        is_birthday_ahead = (day.month, day.day) < (birthday.month, birthday.day)
+        document["age"] = day.year - birthday.year - is_birthday_ahead
 
 
 def _make_match_block(

@@ -215,8 +215,14 @@ def document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
     if "document_number" in fields:
         number = fields["document_number"]
         properties["document_numbers"] = [{"type": "document_number", "value": number}]
-    if "issuing_country" in fields:
-        properties["issuing_country"] = alpha_3(fields["issuing_country"])
+    for name in ("issuing_country", "nationality"):
+        if name in fields:
+            properties[name] = alpha_3(fields[name])
+    if "gender" in fields:
+        properties["gender"] = fields["gender"].capitalize()
+    # OURS: A document that has any value is a passport.
+    if properties:
+        properties["document_type"] = "passport"
     address = [fields[name] for name in ("street", "postal_code", "city") if name in fields]
     if address:
         properties["address"] = ", ".join(address)

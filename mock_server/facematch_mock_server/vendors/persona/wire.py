@@ -117,7 +117,9 @@ _DOCUMENT_FIELDS = {
     "name-first": "first_name",
     "name-last": "last_name",
     "birthdate": "date_of_birth",
+    "nationality": "nationality",
     "document-number": "document_number",
+    "identification-number": "document_number",
     "issue-date": "date_of_issue",
     "expiration-date": "expiration_date",
     "address-street-1": "street",
@@ -132,6 +134,8 @@ _FILLED_FIELDS = {
     "address-street-1": "string",
     "address-city": "string",
     "address-postal-code": "string",
+    "identification-number": "string",
+    "address-country-code": "string",
 }
 _NULL_DOCUMENT_FIELDS = ("name-middle", "name-suffix", "native-name-first", "native-name-last")
 
@@ -349,7 +353,10 @@ _FIELD_KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "numb
 def _show_fields(session: Session) -> dict[str, Any]:
     """Return the fields of an inquiry: as sent, until the flow fills them from the document."""
     inquiry = inquiry_of(session)
-    document = document_of(session) if inquiry.verifications else {}
+    document: Mapping[str, Any] = {}
+    if inquiry.verifications:
+        country = document_values(session).get("issuing_country")
+        document = {**document_of(session), "address-country-code": country}
     fields = {}
     for name, value in inquiry.fields.items():
         fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
@@ -364,6 +371,7 @@ def document_of(session: Session) -> dict[str, str | None]:
     document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
     for name, value_name in _DOCUMENT_FIELDS.items():
         document[name] = values.get(value_name) or None
+    document["sex"] = values["gender"][0].upper() if "gender" in values else None
     return document
 
 

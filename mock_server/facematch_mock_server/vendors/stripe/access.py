@@ -205,6 +205,9 @@ class StripeCall(Call):
         for field in self.expands:
             part, _, name = field.rpartition(".")
             fields.add(part if name in _SENSITIVE else field)
+        if fields != self.expands:
+            names = ", ".join(_SENSITIVE)
+            self.hint = f"only a restricted key, rk_..., can expand {names}, for 48 hours"
         return frozenset(fields)
 
     def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:

@@ -149,12 +149,15 @@ def person_of(session: Session) -> dict[str, Any]:
 
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
     date_of_birth = fields.get("date_of_birth")
+    gender = fields.get("gender")
     return {
         "firstName": fields.get("first_name") or None,
         "lastName": fields.get("last_name") or None,
         "dateOfBirth": date_of_birth,
         "yearOfBirth": None if date_of_birth is None else date_of_birth.partition("-")[0],
-        **dict.fromkeys(("gender", "idNumber", "citizenship", "nationality", "placeOfBirth")),
+        "gender": None if gender is None else gender[0].upper(),
+        "nationality": fields.get("nationality"),
+        **dict.fromkeys(("idNumber", "citizenship", "placeOfBirth")),
     }
 
 

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from kit.mock_world import control_of, new_engine, scene
+from kit.mock_world import control_of, multipart, new_engine, request_to, scene
 from vendors.compreface import (
     DETECT,
     DETECTION_KEY,
@@ -80,6 +80,16 @@ def test_each_example_counts_also_two_of_one_subject(engine):
     assert names(engine) == ["ada"]
     (face,) = engine.handle(recognize(query="?prediction_count=9")).json()["result"]
     assert [each["subject"] for each in face["subjects"]] == ["ada", "ada"]
+
+
+def test_parameters_of_a_form_count_as_those_of_the_query(engine):
+    fields = {"subject": "ada", "det_prob_threshold": "0.8"}
+    files = [("file", "a.jpg", scene())]
+    sent = request_to(FACES, *multipart(fields.items(), files=files), key=RECOGNITION_KEY)
+    assert engine.handle(sent).json()["subject"] == "ada"
+    form = multipart([("det_prob_threshold", "1")], files=files)
+    too_sure = request_to(RECOGNIZE, *form, key=RECOGNITION_KEY)
+    assert refusal_of(engine.handle(too_sure)) == (400, 28)
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,10 @@ def test_report_of_a_card_has_the_identity_of_its_person(engine, people, run_id)
     assert properties["last_name"] == person["last_name"]
     assert properties["issuing_country"] == alpha_3(person["issuing_country"])
     assert person["city"] in properties["address"]
+    assert properties["document_type"] == "passport"
+    assert properties["gender"] == person["gender"].capitalize()
+    assert properties["nationality"] == alpha_3(person["nationality"])
+    assert properties["date_of_expiry"] == person["expiration_date"]
     assert properties["document_numbers"] == [
         {"type": "document_number", "value": person["document_number"]}
     ]
@@ -226,6 +230,7 @@ def test_values_of_the_document_are_properties_of_its_report(engine, people, run
         "issuing_date": "2020-03-04",
         "date_of_expiry": "2030-03-03",
         "document_numbers": [{"type": "document_number", "value": "X1234567"}],
+        "document_type": "passport",
     }
 
 

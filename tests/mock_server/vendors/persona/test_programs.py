@@ -173,9 +173,13 @@ def test_fields_and_document_have_the_identity_of_the_card(engine):
     (named,) = documents_of(engine)
     attributes = read_document(engine, named["id"]).json()["data"]["attributes"]
     assert attributes["document-number"] == person["document_number"]
+    assert attributes["expiration-date"] == person["expiration_date"]
+    assert attributes["sex"] == person["gender"][0].upper()
     fields = ask(engine, about(1)).json()["data"]["attributes"]["fields"]
     assert fields["birthdate"]["value"] == person["date_of_birth"]
     assert fields["address-city"]["value"] == person["city"]
+    assert fields["address-country-code"]["value"] == person["issuing_country"]
+    assert fields["identification-number"]["value"] == person["document_number"]
 
 
 def test_document_needs_its_environment(engine):

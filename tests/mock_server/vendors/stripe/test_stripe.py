@@ -176,6 +176,7 @@ def test_secret_key_reads_the_date_of_issue_and_not_that_of_expiry(engine, peopl
     document = shown[report]["document"]
     assert document["issued_date"] == {"day": 6, "month": 5, "year": 2020}
     assert "expiration_date" not in document
+    assert "restricted key" in engine.world.account.journal.entries[-1].note
 
 
 @pytest.mark.parametrize("name", ["expand[]", "expand[0]", "expand[7]"])

@@ -414,6 +414,12 @@ def test_applicant_has_the_identity_of_the_card(at_page):
     assert (info["firstName"], info["dob"]) == (person["first_name"], person["date_of_birth"])
     (document,) = info["idDocs"]
     assert document["country"] == info["country"] == alpha_3(person["issuing_country"])
+    assert (info["gender"], info["nationality"]) == (
+        person["gender"][0].upper(),
+        alpha_3(person["nationality"]),
+    )
+    assert document["issuedDate"] == person["date_of_issue"]
+    assert document["validUntil"] == person["expiration_date"]
 
 
 def test_reviewers_decision_leaves_the_steps(at_page):

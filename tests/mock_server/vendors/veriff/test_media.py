@@ -129,6 +129,10 @@ def test_decision_has_the_identity_of_the_card(engine):
     assert decision["person"]["lastName"] == person["last_name"]
     assert decision["document"]["country"] == person["issuing_country"]
     assert decision["document"]["number"] == person["document_number"]
+    assert decision["document"]["validFrom"] == person["date_of_issue"]
+    assert decision["document"]["validUntil"] == person["expiration_date"]
+    assert decision["person"]["nationality"] == person["nationality"]
+    assert decision["person"]["gender"] == person["gender"][0].upper()
 
 
 def test_person_has_the_values_of_the_document_once_it_is_decided(engine):

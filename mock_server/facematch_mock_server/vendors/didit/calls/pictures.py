@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from facematch_mock_server.vendors.didit.checks import (
     PictureService,
 )
 from facematch_mock_server.vendors.didit.fields import stamp
-from facematch_mock_server.vendors.didit.wire import name_as_didit, picture_urls
+from facematch_mock_server.vendors.didit.wire import add_age, name_as_didit, picture_urls
 from facematch_mock_server.world.hosted import document_fields, read_document
 from facematch_mock_server.world.identities import make_identity
 from facematch_mock_server.world.sessions import Session
@@ -177,10 +176,7 @@ def _read_document(call: DiditCall) -> None:
         identity = read_document(call.world, front.digest) or make_identity(front.digest)
     document = name_as_didit(identity)
     today = call.now.date()
-    if "date_of_birth" in document:
-        birthday = dt.date.fromisoformat(document["date_of_birth"])
-        is_birthday_ahead = (today.month, today.day) < (birthday.month, birthday.day)
-        document["age"] = today.year - birthday.year - is_birthday_ahead
+    add_age(document, today)
     call.values |= {"document": document, "today": today.isoformat()}
 
 

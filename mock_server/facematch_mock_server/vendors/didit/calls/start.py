@@ -34,7 +34,7 @@ from facematch_mock_server.vendors.didit.sessions import (
     SCENARIOS,
     price_claim_of_kind,
 )
-from facematch_mock_server.vendors.didit.wire import PICTURE_TYPES
+from facematch_mock_server.vendors.didit.wire import DETAILS, PICTURE_TYPES
 from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
@@ -75,6 +75,12 @@ def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
     return content
 
 
+def _read_details(_: CitedClaims, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Invalid(f"Invalid data. Expected a dictionary, but got {type(value).__name__}.")
+    return value
+
+
 def _read_scenario(claims: CitedClaims, value: object) -> str:
     slug = fields.text(claims, value)
     if slug not in SCENARIOS:
@@ -88,6 +94,8 @@ _FIELDS = (
     Field("callback", _read_callback, nullable=True),
     Field("callback_method", partial(fields.choice, _METHODS)),
     Field("metadata", lambda _, value: value, nullable=True),
+    Field("contact_details", _read_details, nullable=True),
+    Field("expected_details", _read_details, nullable=True),
     Field("language", partial(fields.choice, _LANGUAGES.split()), nullable=True),
     Field("portrait_image", _read_portrait, nullable=True),
     Field("sandbox_scenario", _read_scenario, nullable=True),
@@ -134,6 +142,7 @@ def _start(call: DiditCall) -> Response:
         version=workflow.version,
         callback=callback,
         language=values.get("language"),
+        details={name: values[name] for name in DETAILS if name in values},
         is_live=call.is_live,
         scenario=values.get("sandbox_scenario"),
     )

@@ -27,6 +27,7 @@ from facematch_mock_server.vendors.sumsub.wire import (
 )
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.hosted import document_values, hosted_of
+from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Session
 
 _APPLICANT_ID = re.compile(r"[0-9a-z]{24}", re.ASCII)
@@ -194,8 +195,25 @@ def _show_info(session: Session) -> dict[str, Any]:
         "dob": fields.get("date_of_birth"),
         "number": fields.get("document_number"),
     }
-    recognized = {name: value for name, value in values.items() if value is not None}
-    return {"country": document["country"], **recognized, "idDocs": [{**document, **recognized}]}
+    recognized = _without_none(values)
+    of_person = {
+        "gender": fields.get("gender", "")[:1].upper() or None,
+        "nationality": alpha_3(fields.get("nationality", "")) or None,
+    }
+    of_document = {
+        "issuedDate": fields.get("date_of_issue"),
+        "validUntil": fields.get("expiration_date"),
+    }
+    return {
+        "country": document["country"],
+        **recognized,
+        **_without_none(of_person),
+        "idDocs": [{**document, **recognized, **_without_none(of_document)}],
+    }
+
+
+def _without_none(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def read(call: SumsubCall) -> Response:

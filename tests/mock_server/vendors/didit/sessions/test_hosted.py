@@ -18,6 +18,7 @@ from kit.mock_world import (
     control_of,
     control_request,
     handle_with_fault,
+    json_request,
     new_engine,
     request_to,
 )
@@ -30,7 +31,7 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.hosted import find_by_page_token, page_path
-from facematch_mock_server.world.identities import make_identity
+from facematch_mock_server.world.identities import alpha_3, make_identity
 
 P1 = portrait()
 HERE = Path(__file__).parent
@@ -312,6 +313,39 @@ def test_document_shows_what_a_test_sets_and_hides_everything_else(engine, peopl
     people.document(session["session_id"])
     (shown,) = decide(engine, session)["id_verifications"]
     assert {name: shown[name] for name in DOCUMENT} == hidden
+
+
+def test_document_of_a_card_has_the_identity_of_its_person(engine, people, begin):
+    people.workflow(WORKFLOW, kind="kyc")
+    session = begin()
+    people.finish(session["session_id"], "p1", "p1")
+    (shown,) = decide(engine, session)["id_verifications"]
+    person = make_identity("p1")
+    assert shown["document_type"] == "Passport"
+    assert shown["gender"] == person["gender"][0].upper()
+    assert shown["nationality"] == alpha_3(person["nationality"])
+    assert shown["expiration_date"] == person["expiration_date"]
+    assert shown["age"] > 18
+    assert shown["full_front_image"] == shown["front_image"]
+
+
+def test_decision_shows_the_details_of_the_start_as_they_were_sent(engine, begin):
+    contact, expected = {"email": "ada@shop.example"}, {"first_name": "Ada"}
+    session = begin(contact_details=contact, expected_details=expected)
+    body = decide(engine, session)
+    assert (body["contact_details"], body["expected_details"]) == (contact, expected)
+    assert decide(engine, begin())["contact_details"] is None
+    assert "ada@" not in repr(engine.world.sessions.all())
+    refused = engine.handle(start(portrait_image=didit_portrait("p1"), contact_details="ada"))
+    assert (refused.status, *refused.json()) == (400, "contact_details")
+
+
+def test_start_without_the_last_slash_is_a_redirect_that_says_why(engine):
+    sent = json_request("/v3/session", {"workflow_id": WORKFLOW}, method="POST")
+    answer = engine.handle(sent)
+    headers = dict(answer.headers)
+    assert (answer.status, headers["Location"]) == (301, "/v3/session/")
+    assert "slash" in headers[HINT_HEADER]
 
 
 def test_document_without_a_session_is_for_all_that_start_from_then_on(engine, people, begin):
