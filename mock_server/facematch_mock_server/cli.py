@@ -220,6 +220,8 @@ def command(
         # A browser does not send a URL's fragment, so the token stays secret.
         # Do not print the user's own token, because output ends up in logs.
         console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
+        # Without a name, the path is that of the first vendor.
+        control = f"{server.control_url}VENDOR/" if len(names) > 1 else server.control_url
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
         greet = functools.partial(_greet, server, has_program=bool(program))
         # With a door alone, nobody named a vendor.
@@ -230,7 +232,7 @@ def command(
                 url=server.url,
                 console=console,
                 vendors="\n".join([*lines, *_count_replies(server)]),
-                control=server.control_url + about_token,
+                control=control + about_token,
                 end="" if program else STOP,
             ),
             err=door,

@@ -109,6 +109,16 @@ def test_call_that_the_mock_lacks_is_named_once_on_standard_error(serve, capsys)
     serve(during)
 
 
+@pytest.mark.parametrize(
+    ("vendors", "below"), [(["stripe"], "/__mock__/"), (["didit", "stripe"], "/__mock__/VENDOR/")]
+)
+def test_control_address_asks_for_the_vendor_if_there_are_several(serve, vendors, below):
+    def during(url, printed):
+        assert f"\ncontrol: {url}{below}\n" in printed
+
+    serve(during, *[word for vendor in vendors for word in ("--vendor", vendor)])
+
+
 def test_non_loopback_host_generates_and_prints_a_control_token(serve):
     def during(url, printed):
         (token,) = re.findall(r"^control token: (\S+)", printed, re.MULTILINE)

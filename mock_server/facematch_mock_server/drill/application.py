@@ -25,6 +25,8 @@ import requests
 ANSWER_S = 20.0
 #: Seconds to wait for its start, which may compile it.
 START_S = 60.0
+#: Seconds to wait for a killed application to leave its ports.
+_END_S = 10.0
 #: What a test may pass instead of a URL or a command: a function of the customer's name.
 Target: TypeAlias = "str | Callable[[str], Any]"
 
@@ -226,6 +228,10 @@ class Program:
     def restart(self) -> None:
         """Kill it, and start it again."""
         self.kill()
+        # What the killed process has started, such as node by npm, may end later.
+        gives_up_at = time.monotonic() + _END_S
+        while any(listens(url) for url in self._urls) and time.monotonic() < gives_up_at:
+            time.sleep(0.05)
         self.start()
 
     def close(self) -> None:

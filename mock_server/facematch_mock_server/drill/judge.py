@@ -45,11 +45,15 @@ WORDS: Mapping[str, Belief] = {
         ("open", "pending", "processing", "started", "waiting", "review", "in_progress", "created"),
         Belief.OPEN,
     ),
+    **dict.fromkeys(("in_review", "under_review", "submitted", "on_hold", "init"), Belief.OPEN),
     **dict.fromkeys(
         ("none", "new", "unverified", "unknown", "expired", "canceled", "abandoned", "no", "false"),
         Belief.NONE,
     ),
-    **dict.fromkeys(("null", "", "requires_input", "not_started"), Belief.NONE),
+    **dict.fromkeys(
+        ("null", "", "requires_input", "not_started", "not_verified", "cancelled", "retry"),
+        Belief.NONE,
+    ),
 }
 #: The fields of a JSON answer that may have the word, the first first.
 _WORD_FIELDS = ("state", "status", "verified", "approved")
@@ -130,7 +134,13 @@ def read(answer: Answer, words: Mapping[str, Belief]) -> Reading:
     if isinstance(document, dict):
         fields = document
         names = [name for name in _WORD_FIELDS if name in fields]
-        word = fields[names[0]] if names else answer.body
+        if not names:
+            raise ApplicationError(
+                f"The application's state is JSON without {', '.join(_WORD_FIELDS)}: "
+                f"{answer.body[:80]}. Let --state be a command that prints the word, such as "
+                f"\"sh -c 'curl -s URL | jq -r .{next(iter(fields), 'NAME')}'\"."
+            )
+        word = fields[names[0]]
     elif isinstance(document, (str, bool)) or document is None:
         word = document
     text = str("" if word is None else word).strip()

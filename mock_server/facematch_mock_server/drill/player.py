@@ -83,7 +83,7 @@ class Customer:
         steps: The steps so far.
         had_yes: Whether the vendor ever said yes.
         refused_with: The answer to the last begin, if the application has refused it in vain.
-        told: The newest status that the application has taken, by session.
+        told: The sessions and statuses whose webhooks the application has taken.
         answers_to_yes: The application's answers to webhooks that say yes.
     """
 
@@ -98,7 +98,7 @@ class Customer:
     steps: set[str] = attrs.field(factory=set)
     had_yes: bool = False
     refused_with: str | None = None
-    told: dict[str, str] = attrs.field(factory=dict)
+    told: set[tuple[str, str]] = attrs.field(factory=set)
     answers_to_yes: list[int | None] = attrs.field(factory=list)
 
 
@@ -297,7 +297,7 @@ class _Run:
         passed = {each.id for each in sessions if each.status in self._facts.approved}
         charges = self._control.charges()[self._charges_before :]
         newest = sessions[-1] if sessions else None
-        is_told = newest is not None and customer.told.get(newest.id) == newest.status
+        is_told = newest is not None and (newest.id, newest.status) in customer.told
         return Truth(
             statuses=[self._shown_status(customer, each) for each in sessions],
             paid_passes=len(passed & {charge.request_id for charge in charges}),
@@ -510,7 +510,7 @@ class _Run:
         if delivery.status in self._facts.approved:
             customer.answers_to_yes += statuses
         if any(is_taken(each) for each in statuses):
-            customer.told[delivery.session_id] = delivery.status
+            customer.told.add((delivery.session_id, delivery.status))
         elif not self._is_final(statuses[-1]):
             customer.refused.append(delivery)
         cause = self._find_cause(delivery, statuses[-1])

@@ -16,7 +16,8 @@ from kit import shop
 from kit.commands import invoke_facematch
 from kit.rawserver import free_port
 
-from facematch_mock_server.drill.application import Answer, ask
+from facematch_mock_server.drill import application
+from facematch_mock_server.drill.application import Answer, Program, ask
 
 ROOT = Path(__file__).parents[3]
 SHOP = Path(shop.__file__)
@@ -176,6 +177,30 @@ def test_unknown_word_of_a_state_is_no_verdict(drill, port, tmp_path):
 
 
 NEEDS_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux names children")
+
+
+def test_json_without_the_state_is_said_with_the_command_that_prints_it(drill, port, tmp_path):
+    command = [str(word) for word in shop_command(port, tmp_path)]
+    url = f"http://127.0.0.1:{port}"
+    words = ("--vendor", "stripe", "--begin", f"POST {url}/verify?customer={{customer}}")
+    state = """echo '{"kyc": "pending"}'"""
+    answer = invoke_facematch("drill", *words, "--state", state, "--", *command)
+    assert answer.exit_code == 3
+    assert "jq -r .kyc" in answer.output
+
+
+def test_restart_waits_until_the_killed_program_has_left_its_port(monkeypatch, port, tmp_path):
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", "http.server", str(port), "--directory", str(tmp_path)]
+    program = Program(command, dict(os.environ), [url])
+    program.start()
+    late = iter([True, True])
+    listens = application.listens
+    monkeypatch.setattr(application, "listens", lambda url: next(late, False) or listens(url))
+    program.restart()
+    assert requests.get(url, timeout=30).ok
+    assert next(late, None) is None
+    program.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a FIFO and a shell")

@@ -1,10 +1,14 @@
 """The stories find each usual mistake of an application, and accuse no right one."""
 
+import json
+import uuid
+
 import pytest
+import requests
 from kit import shop
 
 from facematch_mock_server import MockServer, drill
-from facematch_mock_server.drill import STORIES, player
+from facematch_mock_server.drill import STORIES, Verdict, player
 
 SECRET = "whsec_of_the_shop"
 #: The stories that can be played at Stripe with functions in place of a program.
@@ -75,3 +79,30 @@ def test_a_later_play_at_the_same_mock_delivers_each_webhook_once(play, letters)
     first = len(letters)
     assert play("begin,pass") == []
     assert len(letters) == 2 * first
+
+
+def test_yes_that_an_older_webhook_brings_back_is_found():
+    believed = {}
+    with MockServer(vendor="didit") as mock:
+
+        def begin(customer):
+            fields = {"workflow_id": str(uuid.uuid4()), "vendor_data": customer}
+            key = {"x-api-key": mock.live_key}
+            return requests.post(
+                f"{mock.url}/v3/session/", json=fields, headers=key, timeout=30
+            ).text
+
+        def receive(body, _):
+            event = json.loads(body)
+            if event["status"] in ("Approved", "Declined"):
+                believed[event["vendor_data"]] = event["status"]
+            return 200
+
+        (failure,) = drill.play(
+            "begin,pass,overturn,hooks-reversed",
+            mock=mock,
+            begin=begin,
+            state=lambda customer: believed.get(customer, "none"),
+            webhook=receive,
+        )
+    assert failure.verdict is Verdict.FALSE_YES
