@@ -63,6 +63,15 @@ _OTHER_QUANTITY: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: The end of a vendor's own name of a score, in the form that `plain` returns: ``rek_score``.
+_SCORE_NAME: Final = re.compile(".*(score|similarity|distance|dist)s?%?")
+
+#: Names of scores of another check than of two faces.
+_OTHER_CHECK: Final = re.compile(
+    r"live|spoof|attack|detect|quality|risk|fraud|trust|ocr|document|name|address|expected|average",
+    re.IGNORECASE,
+)
+
 #: Names, in the form that `plain` returns, of a score and of a column beside it: the score may be
 #: the confidence of a prediction, which is high for two people, too.
 _CONFIDENCE: Final = re.compile("confidence(score|%)?|conf")
@@ -102,8 +111,17 @@ def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> N
     if possible_scores:
         questions["score"] = (
             f"are the numbers in {_quoted(possible_scores)} scores? Name each column of scores as "
-            "score, or judge the decisions alone with --column score= (columns={'score': ''})"
+            "score"
         )
+        if any("decision" in file.column_of for file in files):
+            questions["score"] += (
+                ", or judge the decisions alone with --column score= (columns={'score': ''})"
+            )
+    for file in files:
+        # They are proposed as scores, and name no people.
+        file.skipped_columns = [
+            column for column in file.skipped_columns if column not in possible_scores
+        ]
     if questions:
         raise _refusal(cells_of, questions, scores_to_confirm=possible_scores)
 
@@ -392,19 +410,30 @@ def _demand_of_truth(files: Sequence[SourceTable]) -> str:
 def _columns_that_may_be_scores(cells_of: Tables) -> list[str]:
     """Return columns that the user may mean as scores, if no column is known to have scores.
 
-    Beside a `Result`, the columns of scores are often headed by the names of the vendors.
+    Beside a `Result`, the columns of scores are often headed by the names of the vendors. Without
+    decisions, the user is asked in any case, and only columns with a name such as ``rek_score`` are
+    proposed.
     """
     if any(file.score_columns or "score" in file.fields_named for file in cells_of):
         return []
-    if not any("decision" in file.column_of for file in cells_of):
-        return []  # without scores and decisions, the user is asked in any case
+    has_decisions = any("decision" in file.column_of for file in cells_of)
     columns = []
     for file, cells in cells_of.items():
-        if "decision" not in file.fields_named:
-            for column in file.skipped_columns:
-                if _may_be_scores(file, cells[column]):
-                    columns.append(column)
+        if has_decisions and "decision" in file.fields_named:
+            continue
+        for column in file.skipped_columns:
+            if (has_decisions or _is_named_as_score(column)) and _may_be_scores(
+                file, cells[column]
+            ):
+                columns.append(column)
     return columns
+
+
+def _is_named_as_score(column: str) -> bool:
+    """Return whether a column's name ends as that of a score, and names no other check."""
+    if "." in column and not is_of_comparison(column):
+        return False
+    return bool(_SCORE_NAME.fullmatch(plain(column))) and not _OTHER_CHECK.search(column)
 
 
 def _may_be_scores(file: SourceTable, cells: pd.Series) -> bool:

@@ -215,7 +215,6 @@ def test_files_of_other_tools_are_read(report, pairs, tmp_path, name):
         ["name_check.similarity"],
         ["result.credit.score"],
         ["response.Face.Confidence"],
-        ["aws.score", "azure.score"],
         ["check.score", "liveness.score"],
     ],
     ids=str,
@@ -225,6 +224,36 @@ def test_a_nested_score_that_may_be_another_one_is_asked(run, pairs, names):
     pairs.assign(**dict.fromkeys(names, score)).to_csv("nested.csv", index=False)
     refusal = run(f"{REPORT} nested.csv")
     assert (refusal.exit_code, "score=COLUMN" in refusal.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "proposed"),
+    [
+        (["rek_similarity_score", "liveness_score", "age"], ["rek_similarity_score"]),
+        (["aws.score", "azure.score"], ["aws.score", "azure.score"]),
+        (["arcface_distance"], ["arcface_distance"]),
+    ],
+    ids=str,
+)
+def test_columns_named_as_scores_are_proposed(report, pairs, names, proposed):
+    score = pairs.pop("score")
+    for name in names:
+        pairs[name] = 100 - score if name.endswith("distance") else score
+    pairs.to_csv("odd.csv", index=False)
+    refusal, answer = report("odd.csv")
+    options = re.findall("--column score=([^ \n]+)", refusal.stderr)
+    assert list(dict.fromkeys(options)) == proposed
+    assert len(answer.stdout.split("system  ")[1].split("\n\n")[0].splitlines()) == 1 + len(
+        proposed
+    )
+
+
+def test_a_column_proposed_as_scores_names_no_people(run, pairs):
+    """It would be the only column left that `person` could stand for."""
+    pairs[["label", "score"]].rename(columns={"score": "rek_score"}).to_csv("odd.csv", index=False)
+    refusal = run(f"{REPORT} odd.csv").stderr
+    assert "--column score=rek_score --independent-pairs" in refusal
+    assert "COLUMN" not in refusal
 
 
 def test_a_distance_in_a_nested_record_is_a_distance(pairs, tmp_path):
