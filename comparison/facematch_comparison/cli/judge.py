@@ -66,6 +66,16 @@ def plan(**options: Any) -> int:
     return Exit.OK
 
 
+_at_threshold = common.repeated(
+    "--at-threshold",
+    "at_thresholds",
+    "SYSTEM=NUMBER",
+    "Judge this system at a fixed threshold, such as the one in production, instead of a chosen "
+    "one.",
+    callback=common.parse_numbers,
+)
+
+
 @click.command("report", cls=common.SourceCommand)
 @common.source
 @file_option("--pairs", "The file of pairs that was run, for names of people and pictures.")
@@ -76,14 +86,7 @@ def plan(**options: Any) -> int:
     "strictest 1/N",
     help="False match rate at which to compare all systems, such as 1e-3 or 1/77.",
 )
-@common.repeated(
-    "--at-threshold",
-    "at_thresholds",
-    "SYSTEM=NUMBER",
-    "Judge this system at a fixed threshold, such as the one in production, instead of one chosen "
-    "for --fmr.",
-    callback=common.parse_numbers,
-)
+@_at_threshold
 @common.text_option(
     "--calls-per-year",
     "N",
@@ -332,7 +335,13 @@ def _percentages(rate: Rate | None) -> tuple[str, str]:
 
 @click.command("gate", cls=common.SourceCommand)
 @common.source
-@common.text_option("--requirements", "NAME|FILE", "sp800-63a, or a .toml file.", required=True)
+@common.text_option(
+    "--requirements",
+    "NAME|FILE",
+    "sp800-63a (its FMR and FNMR alone), or a .toml file.",
+    required=True,
+)
+@_at_threshold
 @common.repeated(
     "--system", "systems", "NAME", "Check only this system; by default, all must pass."
 )
@@ -343,7 +352,8 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
 
     \b
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
-    facematch compare gate --scores scores.csv --requirements our-door.toml
+    facematch compare gate --scores this-week.csv --requirements our-door.toml \\
+      --at-threshold this-week=48.68
 
     PASS (exit code 0): at one threshold, the upper bounds of FMR and FRR are within the limits.
     FAIL (1): a lower bound exceeds a limit, and no other threshold would pass. INCONCLUSIVE (3):
@@ -362,6 +372,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         answers,
         required_fmr=rules.required_fmr,
         confidence=rules.evaluation_confidence,
+        at_thresholds=options["at_thresholds"],
         **about,
     )
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
@@ -378,6 +389,8 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
             if verdict.outcome is Conclusion.PASS:
                 advice = ""
             say(f"{verdict.outcome.upper()}  overall, by {rules.title}{advice}")
+        for caveat in verdict.caveats:
+            common.note(caveat.text)
         for text in filter(None, (rules.source, rules.leaves_out)):
             say(text, err=True)
     codes = {Conclusion.PASS: Exit.OK, Conclusion.FAIL: Exit.NO}

@@ -23,8 +23,11 @@ from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .evaluation import EVALUATION, check_name
+from .evaluation import EVALUATION, FIXED, check_name
 from .requirements import SHARE, Requirements
+
+#: Caveats of an evaluation that make a verdict doubtful.
+_DOUBTS: Final = ("not_the_vendor", "not_answered", "concentrated", "people_unknown")
 
 #: Numbers of errors in a plan. A vendor slightly better than required still makes some errors.
 ERRORS: Final = (0, 1, 3, 10)
@@ -122,12 +125,14 @@ class SystemVerdict:
 class Verdict:
     """The verdict on the requested systems, in the order of the comparison.
 
-    PASS if every system passes, FAIL if any fails, else INCONCLUSIVE.
+    PASS if every system passes, FAIL if any fails, else INCONCLUSIVE. `caveats` say what makes it
+    doubtful: missing answers, a mock, or bounds that are too narrow.
     """
 
     outcome: Conclusion
     requirements: Requirements
     systems: tuple[SystemVerdict, ...]
+    caveats: tuple[model.Caveat, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document (``"schema": 0``, ``"kind": "verdict"``)."""
@@ -145,7 +150,8 @@ def judge(
 
     Args:
         evaluation: An evaluation for the `required_fmr` of the requirements, unless they judge at
-            the threshold of the run.
+            the threshold of the run. A system with a fixed threshold (`at_thresholds`) is judged at
+            that.
         systems: Names of the systems to check; empty for all.
         allow_mock: Whether to accept answers from a mock or a sandbox. The verdict then proves
             nothing about the vendor's product.
@@ -163,7 +169,18 @@ def judge(
             if not allow_mock:
                 _check_environment(system)
             verdicts.append(_judge_system(system, requirements))
-    return Verdict(outcome=_overall(verdicts), requirements=requirements, systems=tuple(verdicts))
+    judged_names = {verdict.system for verdict in verdicts}
+    caveats = []
+    for caveat in evaluation.caveats:
+        concerns = not caveat.systems or not judged_names.isdisjoint(caveat.systems)
+        if caveat.code in _DOUBTS and concerns:
+            caveats.append(caveat)
+    return Verdict(
+        outcome=_overall(verdicts),
+        requirements=requirements,
+        systems=tuple(verdicts),
+        caveats=tuple(caveats),
+    )
 
 
 def _check_environment(system: model.System) -> None:
@@ -215,7 +232,10 @@ class _Judged:
         """Judge each rate that has a limit."""
         # A system without scores has no threshold other than its own.
         is_at_own = requirements.at == "default" or system.kind == "decisions"
-        point = system.at_default if is_at_own else system.at_required
+        point = system.at_required
+        is_fixed = point is not None and point.chosen_on == FIXED
+        if is_at_own and not is_fixed:
+            point = system.at_default
         rate_verdicts: tuple[RateVerdict, ...] = ()
         if point is not None:
             rate_verdicts = _verdicts_on_point(point, requirements)
@@ -275,7 +295,7 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
     if outcome is Conclusion.PASS:
         return "met."
     if outcome is Conclusion.FAIL:
-        if judged.point is None or judged.point.chosen_on == "default":
+        if judged.point is None or judged.point.chosen_on != EVALUATION:
             return "not met."
         return "not met, and no other threshold would meet it."
     if judged.rates_outcome is Conclusion.FAIL:
@@ -295,7 +315,8 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
         return f" at {operating_point}: {rates}."
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."
-    no_threshold = "It was run without a known threshold, so there is none to judge."
+    fixed = format_argument("at_thresholds", {judged.system.name: "NUMBER"})
+    no_threshold = f"Not every pair has a decision, so pass a threshold to judge with {fixed}."
     acquisition = judged.system.service.acquisition
     has_compared = acquisition.errors < acquisition.trials
     if requirements.at == "default" and has_compared:
@@ -349,10 +370,12 @@ def _verdict(
 
 
 def _is_hopeless(judged: _Judged, requirements: Requirements) -> bool:
-    """Return whether the data show that no threshold would pass."""
+    """Return whether the data show that no threshold would pass, or no other one is asked for."""
+    if judged.point is not None and judged.point.chosen_on != EVALUATION:
+        return True
     curve = judged.system.curve
     if requirements.at == "default" or curve is None:
-        return judged.point is not None
+        return False
     # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
     # and FRR no lower than at the lower one. Beyond the last point nobody passes.
     fmr_low = [*curve.fmr_low[1:], curve.fmr_low[-1]]

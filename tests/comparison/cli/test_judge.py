@@ -341,6 +341,20 @@ def test_calls_without_an_answer_have_a_column(run, scores):
 
 
 @pytest.mark.usefixtures("door")
+def test_gate_at_the_threshold_in_production(run, scores):
+    scores(GOOD)
+    answer = run(f"{GATE_OF_SCORES} --at-threshold {GOOD.name}=99")
+    assert (answer.exit_code, "at the threshold 99:" in answer.stdout) == (1, True)
+
+
+@pytest.mark.usefixtures("door")
+def test_gate_says_how_many_calls_have_no_answer(run, scores):
+    scores(without_answers(GOOD, range(9)))
+    answer = run(GATE_OF_SCORES)
+    assert (answer.exit_code, "note: 9 of" in answer.stderr) == (0, True)
+
+
+@pytest.mark.usefixtures("door")
 def test_invalid_arguments_of_gate(refused, scores):
     scores(GOOD)
     door = "--requirements door.toml "

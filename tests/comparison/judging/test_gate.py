@@ -1,3 +1,5 @@
+from types import MappingProxyType
+
 import attrs
 import numpy as np
 import pytest
@@ -25,11 +27,12 @@ DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, r
 AS_ASKED = attrs.evolve(DOOR, at="default")
 
 
-def judged(*systems, requirements=DOOR, **options):
+def judged(*systems, requirements=DOOR, at_thresholds=MappingProxyType({}), **options):
     evaluation = evaluate(
         systems,
         required_fmr=requirements.required_fmr,
         confidence=requirements.evaluation_confidence,
+        at_thresholds=at_thresholds,
     )
     return judge(evaluation, requirements, **options)
 
@@ -166,6 +169,31 @@ def test_a_default_threshold_fails_even_if_another_one_would_pass(requirements, 
     assert (verdict.chosen_on == "default") == (requirements is AS_ASKED)
 
 
+@pytest.mark.parametrize("requirements", [DOOR, AS_ASKED], ids=["chosen", "as asked"])
+@pytest.mark.parametrize(
+    ("threshold", "outcome"),
+    [(55, Conclusion.PASS), (40, Conclusion.FAIL), (99, Conclusion.FAIL)],
+)
+def test_a_fixed_threshold_is_judged_alone(requirements, threshold, outcome):
+    """Another threshold might pass, but this one is in production."""
+    undecided = with_columns(GOOD, decisions=np.full(len(GOOD), -1, np.int8))
+    verdict = judged(undecided, requirements=requirements, at_thresholds={"good": threshold})
+    (of_system,) = verdict.systems
+    assert (of_system.outcome, of_system.chosen_on) == (outcome, "fixed")
+    assert of_system.threshold == threshold
+
+
+def test_a_verdict_has_the_caveats_that_make_it_doubtful():
+    """Most calls of one system failed: they count in no rate, and it passes on the others."""
+    lost = without_answers(GOOD, range(1, len(GOOD), 2))
+    unnamed = attrs.evolve(lost, people_known=False)
+    verdict = judged(unnamed, BAD)
+    codes = {caveat.code: caveat.systems for caveat in verdict.caveats}
+    assert codes == {"not_answered": ("good",), "people_unknown": ()}
+    assert f"{len(GOOD) // 2:,} of" in verdict.caveats[0].text
+    assert [caveat.code for caveat in judged(lost, BAD, systems=["bad"]).caveats] == []
+
+
 GOOD_DECISIONS = as_decisions(GOOD)
 
 
@@ -214,7 +242,7 @@ def test_a_run_without_decisions_needs_a_threshold_and_not_more_pairs():
     undecided = with_columns(answers, decisions=np.full(len(answers), -1, np.int8))
     verdict = verdict_of(undecided, AS_ASKED)
     assert (verdict.outcome, verdict.rates) == (Conclusion.INCONCLUSIVE, ())
-    assert "without a known threshold" in verdict.sentence
+    assert "at_thresholds={'a': 'NUMBER'}" in verdict.sentence
     assert "too few" not in verdict.sentence
     assert verdict.plan is None
     at_required_fmr = verdict_of(undecided)
