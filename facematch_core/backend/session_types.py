@@ -511,7 +511,10 @@ class Erased(Document):
     Contains nothing of the person, the purpose or the matter.
 
     Attributes:
-        record_id: Our id of the record: `SessionRecord.id` for a session.
+        record_id: Our id of the record: `SessionRecord.id` for a session. Both calls of a
+            `CheckCase.verify_live` have the same.
+        operation: The operation of the call; None if it cannot be read, because a later version
+            wrote it.
         backend: Name of the backend.
         vendor_id: The vendor's id; None if no response contained it.
         at: The time of the deletion, UTC.
@@ -536,6 +539,7 @@ class Erased(Document):
     kind = "erased"
 
     record_id: str
+    operation: models.Operation | None = None
     backend: str
     vendor_id: str | None = None
     at: dt.datetime = attrs.field(validator=models.check_aware)

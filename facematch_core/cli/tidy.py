@@ -156,6 +156,7 @@ def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
     say(f"deleted: {quantity(len(report['erased']), 'record')}")
     for each in left:
         rest = "stays" if each.is_done_here else "is left"
-        say(f"{each.backend} {each.vendor_id or each.record_id} {rest}: {each.reason}")
+        call = f"{each.backend} {each.operation}" if each.operation else each.backend
+        say(f"{call} {each.vendor_id or each.record_id} {rest}: {each.reason}")
     for text in report["unknown"]:
         say(f"unknown: {text}")

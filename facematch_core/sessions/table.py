@@ -28,6 +28,7 @@ from facematch_core.backend.session_types import (
 )
 from facematch_core.base.deadline import Clock
 from facematch_core.call.run import check_text
+from facematch_core.models import Operation
 from facematch_core.store.sql import open_database
 
 from .sessions import Sessions
@@ -207,6 +208,7 @@ class SessionTable:
                 logger.warning("Session %s: %s.", row.id, reason)
         return Erased(
             record_id=row.id,
+            operation=Operation.SESSION,
             backend=row.name,
             vendor_id=row.session_id,
             at=self.clock.now(),

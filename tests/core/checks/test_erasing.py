@@ -5,7 +5,7 @@ import logging
 import pytest
 import sqlalchemy
 from core.checks.desk import *  # noqa: F403 - its fixtures
-from core.checks.desk import DOCUMENT, SELFIE
+from core.checks.desk import DOCUMENT, OTHER, SELFIE
 from kit.cards import CARDS
 from kit.fakes import FakeBackend, liveness_result, match_result
 
@@ -70,6 +70,16 @@ def test_erase_deletes_what_the_vendor_keeps_and_leaves_others_alone(keeper):
     assert keeper.of().find() is None
     assert keeper.of("customer-18").use()
     assert "customer" not in str([each.to_dict() for each in erased])
+
+
+def test_documents_of_calls_without_a_vendor_id_tell_which_call_each_is(keeper):
+    keeper.verify_live()
+    keeper.lose(before=[None], selfie=OTHER)
+    erased = keeper.store.erase("customer-17")
+    liveness, match = fm.models.Operation.LIVENESS, fm.models.Operation.MATCH
+    assert [each.operation for each in erased] == [liveness, match] * 2
+    assert len({(each.record_id, each.operation) for each in erased}) == 4
+    assert {each.vendor_id for each in erased} == {None}
 
 
 def test_nothing_is_used_at_once_although_the_vendor_is_down(keeper, caplog):

@@ -102,6 +102,7 @@ def test_one_customer_is_erased_with_the_evidence(shop):
     code, report = tidy("--erase", "customer-17")
     assert (code, report["left"]) == (0, 0)
     assert [each["face_is_gone"] for each in report["erased"]] == [True] * 3
+    assert [each["operation"] for each in report["erased"]] == ["session", "liveness", "match"]
     assert all(each["is_done_here"] and each["vendor_id"] for each in report["erased"])
     assert "customer-17" not in json.dumps(report)
     assert not shop.case(shop.checks).use()
@@ -116,6 +117,7 @@ def test_exit_code_is_3_while_the_vendor_is_down(shop):
     text = invoke_facematch("tidy", "--erase", "customer-17")
     assert text.exit_code == 3
     assert text.stdout.count("is left: it was not deleted at the vendor") == 2
+    assert [word in text.stdout for word in ("didit liveness ", "didit match ")] == [True] * 2
     assert not shop.case(shop.checks).use()
 
 
