@@ -43,6 +43,8 @@ _POLL_S: Final = 0.1
 LEASE_S: Final = 12.0
 #: Seconds after which a check is no longer counted as an attempt.
 ATTEMPTS_WITHIN_S: Final = 86_400.0
+#: Seconds that a row may be written in after the deadline of its call.
+_WRITE_S: Final = 1.0
 #: The lease in seconds if no thread can be started that renews it.
 _LONGEST_LEASE_S: Final = 120.0
 
@@ -62,6 +64,7 @@ def check(
     runner = table.verifier.runner
     runner.check_open()
     refuse_open_transaction(table.database.engine)
+    table = table.until(calls[-1].deadline)
     asked = _AskedCheck(
         table=table,
         case=case,
@@ -340,7 +343,9 @@ def _make_calls(
     has_lease = (table.columns.id == row.id, table.columns.lease == row.lease)
 
     def renew(lease_s: float) -> None:
-        table.update(*has_lease, lease_until=table.now() + lease_s)
+        table.until(_after_call(table.deadline)).update(
+            *has_lease, lease_until=table.now() + lease_s
+        )
 
     def note(record: CallRecord) -> None:
         if not table.update(*has_lease, call=_to_json_of_call(record)):
@@ -391,6 +396,11 @@ def _close_after(
         _write(table, table.rows.update, *lease, **values)
 
 
+def _after_call(deadline: Deadline) -> Deadline:
+    """Return the deadline of a write about a call that may be over its own deadline."""
+    return Deadline.after(max(_WRITE_S, deadline.left_s()))
+
+
 def _write(
     table: CheckTable, transaction: Callable[..., Any], *conditions: Any, **values: Any
 ) -> None:
@@ -400,7 +410,7 @@ def _write(
         return transaction(connection, *conditions, **values)
 
     try:
-        table.database.run(write)
+        table.database.run(write, deadline=_after_call(table.deadline))
     except errors.FaceMatchError:
         # The paid verdict is returned all the same. Safe if the write was committed after all.
         table.database.pending_writes.append(write)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.call.run import CallRunner, call_runners
 from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import InvalidRequest
@@ -91,6 +92,7 @@ class CheckTable:
         max_age_s, attempts: See `CheckStore`.
         accepted_kinds: The kinds of results that count for `use`.
         database: The database.
+        deadline: The deadline of the call that waits for the database.
         rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
         columns: The columns of the table, for conditions.
     """
@@ -111,6 +113,7 @@ class CheckTable:
         if not needs_liveness:
             self.accepted_kinds.add(MatchResult.kind)
         self.database = open_database(where, label="store of checks")
+        self.deadline = NO_DEADLINE
         self._run: Callable[..., Any] = self.database.run
         from . import rows  # here, because SQLAlchemy is an optional dependency
 
@@ -130,6 +133,18 @@ class CheckTable:
         transaction = CallersTransaction(connection, self.database.engine.dialect.name)
         table = copy.copy(self)
         table._run = transaction.run  # noqa: SLF001 - of this class
+        return table
+
+    def until(self, deadline: Deadline) -> Self:
+        """Return this table, for a call that waits for a busy database until a deadline."""
+        effect = "Nothing was sent."
+        if self.database.engine.dialect.name == "sqlite":
+            effect += " A check commits by itself: call it outside your own transaction."
+        table = copy.copy(self)
+        table.deadline = deadline
+        table._run = functools.partial(  # noqa: SLF001 - of this class
+            self.database.run, deadline=deadline, effect_of_failure=effect
+        )
         return table
 
     def update(self, *conditions: object, **values: object) -> list[CheckRow]:

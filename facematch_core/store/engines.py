@@ -148,12 +148,17 @@ def _set_up_file(engine: Engine) -> None:
     _drop_connections_to_replaced_file(engine, path)
 
 
+#: The files that a warning was logged about, because several stores may share one.
+_warned_files: set[str] = set()
+
+
 def _warn_of_open_file(file: str) -> None:
     if os.name == "nt":
         return  # modes do not say there who can open a file
     with contextlib.suppress(OSError):
         mode = stat.S_IMODE(os.stat(file).st_mode)  # noqa: PTH116 - may be text
-        if mode & stat.S_IRWXO:
+        if mode & stat.S_IRWXO and file not in _warned_files:
+            _warned_files.add(file)
             logger.warning(
                 "The mode %04o of %s lets other users of this machine open the store: run "
                 "chmod 600 on the file.",

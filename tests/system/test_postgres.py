@@ -15,8 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
-from core.checks.test_connections import (
-    test_check_is_used_if_the_caller_commits,  # noqa: F401 - over PostgreSQL, too
+from core.checks.test_connections import (  # over PostgreSQL, too
+    test_check_is_used_if_the_caller_commits,  # noqa: F401
+    test_deadline_of_a_call_limits_its_wait_for_the_database,  # noqa: F401
+    test_paid_verdict_is_returned_soon_although_the_database_is_locked,  # noqa: F401
 )
 from core.checks.test_erasing import *  # noqa: F403 - every test of it, and each new one
 from core.sessions.test_beginning import *  # noqa: F403 - every test of it, and each new one
@@ -42,7 +44,15 @@ from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnava
 from facematch_core.base.deadline import Deadline
 from facematch_core.call_log import LoggedCall, Side
 from facematch_core.resilience import Budget
-from facematch_core.store import SqlStore
+from facematch_core.store import SqlStore, engines
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch):
+    """A connection that takes long is not given up, however busy the machine is."""
+    monkeypatch.setattr("facematch_core.store.database.READ_TIMEOUT_S", 60.0)
+    arguments = engines._CONNECT_ARGUMENTS["psycopg"]  # noqa: SLF001 - no option of an address can be set for all
+    monkeypatch.setitem(arguments, "connect_timeout", 60)
 
 
 @pytest.fixture
