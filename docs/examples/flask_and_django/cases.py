@@ -59,6 +59,7 @@ def test_a_spent_budget_names_its_reset():
     assert faces.refused(error) == ({"next": "later"}, 503, {"Retry-After": 60})
 
 
-def test_an_empty_account_is_our_trouble(send, didit_mock):
+def test_an_empty_account_is_our_trouble(send, didit_mock, caplog):
     didit_mock.control.set_balance(0)
     assert send(ADA, ADA_AGAIN)[0] == 502
+    assert "customer-1: call " in caplog.text

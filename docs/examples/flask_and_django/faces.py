@@ -53,7 +53,11 @@ def signup_of(customer: str):
 
 def verify(selfie: bytes, document: bytes, customer: str) -> dict:
     """Check liveness and compare, once; return the body for the browser."""
-    result = signup_of(customer).verify_live(selfie, document)
+    try:
+        result = signup_of(customer).verify_live(selfie, document)
+    except VendorError as error:  # after a lost answer, your staff needs the customer
+        log.warning("%s: call %s, charged: %s", customer, error.ids.call, error.billing.charged)
+        raise
     log.info("%s: %s, call %s", customer, result.decision, result.ids.call)
     step = NEXT_STEP[result.decision]
     if step != "retake":
@@ -66,8 +70,7 @@ def refused(error):
     """Return body, status and headers for an error."""
     if isinstance(error, InvalidImage):
         return {"next": "retake", "picture": FIELDS.get(error.picture)}, 422, {}
-    call = f"call {error.ids.call}" if isinstance(error, VendorError) else str(error)
-    log.error("%s: %s", type(error).__name__, call)
+    log.error("%s: %s", type(error).__name__, error)
     if isinstance(error, NOT_CHARGED):
         wait_s = getattr(error, "retry_after_s", None)
         headers = {} if wait_s is None else {"Retry-After": math.ceil(wait_s)}
