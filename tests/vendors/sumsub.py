@@ -155,6 +155,17 @@ def steps_of(number, **how):
     return applicant(number, "GET", "requiredIdDocsStatus", **how)
 
 
+def image(number, image_id, **how):
+    """A step: a picture of the applicant with this number is read."""
+
+    def step(engine):
+        inspection_id = nth(engine, number).internal_id
+        target = f"/resources/inspections/{inspection_id}/resources/{image_id}"
+        return engine.handle(signed("GET", target, at=engine.world.clock.now(), **how))
+
+    return step
+
+
 def complete_test(number, answer="GREEN", **fields):
     body = {"reviewAnswer": answer, "rejectLabels": [], **fields}
     return applicant(number, "POST", "status/testCompleted", body, **SANDBOX)
@@ -204,6 +215,8 @@ def scenarios():
         read(1),
         steps_of(1),
         checked(1),
+        image(1, 1000),
+        image(1, 7),
         decided(1, "completed RED FINAL"),
         decided(1, "awaitingService"),
         decided(1, "completed GREEN"),

@@ -104,6 +104,8 @@ class Alibaba(ActionPairVendor):
         "ExtractFingerPrint",
         "FaceBeauty",
         "GenRealPersonVerificationToken",
+        # Of viapiutils, for an upload before the call: each ...Advance call does it by itself.
+        "GetOssStsToken",
         "GenerateHumanAnimeStyle",
         "GenerateHumanSketchStyle",
         "GetRealPersonVerificationResult",
@@ -263,6 +265,7 @@ VENDOR = base.Vendor(
         {
             "facebody.cn-shanghai.aliyuncs.com",
             "openplatform.aliyuncs.com",
+            "viapiutils.cn-shanghai.aliyuncs.com",
             uploads.HOST,
         }
     ),

@@ -23,8 +23,8 @@ from .values import VALUES
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
 _IMITATED = (
-    "this mock imitates detect, verify, identify, findsimilars and persongroups of "
-    f"{', '.join(VERSIONS)}, of {STABLE} "
+    "this mock imitates detect, verify, identify, findsimilars, persongroups and "
+    f"largepersongroups of {', '.join(VERSIONS)}, of {STABLE} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}, "
     f"and of {' and '.join(preview.VERSIONS)} detectLiveness/singleModal/sessions and "
     "detectLivenessWithVerify/singleModal/sessions"
@@ -95,12 +95,13 @@ class Azure(base.MockVendor):
         "/face/{version}/facelists/*",
         "/face/{version}/group",
         "/face/{version}/largefacelists/*",
-        "/face/{version}/largepersongroups/*",
         "/face/{version}/operations/{id}",
-        "/face/{version}/persongroups",
         "PATCH /face/{version}/persongroups/{id}",
         "PATCH /face/{version}/persongroups/{id}/persons/{person}",
         "/face/{version}/persongroups/{id}/persons/{person}/persistedfaces/{face}",
+        "PATCH /face/{version}/largepersongroups/{id}",
+        "PATCH /face/{version}/largepersongroups/{id}/persons/{person}",
+        "/face/{version}/largepersongroups/{id}/persons/{person}/persistedfaces/{face}",
         "/face/{version}/persons/*",
         "/face/v1.0/snapshots/*",
     )

@@ -327,6 +327,8 @@ class Deepvue(base.MockVendor):
         "/v1/ekyc/*",
         "/v1/verification/*",
         "/v1/financial-services/*",
+        "/v1/mobile-intelligence/*",
+        "/v2/ekyc/*",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.400",),

@@ -17,12 +17,14 @@ from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-from .wire import as_kebab, inflect, kebab_name, select_attributes
+from .wire import as_kebab, inflect, kebab_name, repeat_fields, select_attributes
 
 T = TypeVar("T")
 
 #: The version whose form all answers have.
 NEWEST_VERSION = "2025-12-08"
+#: From this version on, answers have an inquiry's `fields` alone, and include what is asked for.
+_LEAN_FROM = "2025-10-27"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 CASINGS = ("kebab", "camel", "snake")
@@ -41,6 +43,17 @@ class PersonaCall(Call):
     def environment(self) -> str:
         """The name of the key's environment, whose limits and inquiries its keys share."""
         return "production" if self.is_live else "sandbox"
+
+    @property
+    def version(self) -> str:
+        """The version that the call asks for; "" without a known form of one."""
+        version = self.request.header("persona-version", "")
+        return version if _VERSION.fullmatch(version) else ""
+
+    @property
+    def is_before_lean(self) -> bool:
+        """Whether the call asks for a version that repeats an inquiry's fields as attributes."""
+        return "" < self.version < _LEAN_FROM
 
     @property
     def casing(self) -> str:
@@ -72,6 +85,9 @@ class PersonaCall(Call):
         Its resources have only the attributes that the query asks for.
         """
         inflected = None
+        if isinstance(body, dict) and self.is_before_lean:
+            self.claims.cite("version.fields")
+            body = {**body, "data": repeat_fields(body["data"])}
         if body is not None:
             inflected = inflect(self._select_attributes(body), self.casing)
         return super().answer(key, inflected, headers, **filled)
@@ -137,7 +153,7 @@ def check_key(call: PersonaCall) -> None:
         call.refuse("auth.wrong")
     ids = call.world.ids
     # OURS: The header Persona-Version refuses nothing, because the refusal of an unknown version is
-    # not documented; all answers have the form of 2025-12-08.
+    # not documented; all answers have the form of 2025-12-08, but for an inquiry's fields.
     call.claims.cite("auth.ids")
     call.headers = (
         ("Request-Id", new_id("req", ids.uuid())),
@@ -145,9 +161,8 @@ def check_key(call: PersonaCall) -> None:
         ("Persona-Organization-Id", f"org_{call.world.account.name}"),
     )
     call.check_permission("auth.denied")
-    version = call.request.header("persona-version", "")
-    if _VERSION.fullmatch(version) and version < NEWEST_VERSION:
-        call.use_newest_version(version, NEWEST_VERSION)
+    if "" < call.version < NEWEST_VERSION:
+        call.use_newest_version(call.version, NEWEST_VERSION)
 
 
 def check_rate(call: PersonaCall) -> None:

@@ -23,6 +23,7 @@ API = documented(
     "Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21)",
     _READ,
 )
+OLDER_API = documented("Persona, OpenAPI versions 2020-05-18 to 2025-10-27", "2026-11-30")
 INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
 PAGES = documented("docs.withpersona.com, pagination", "2026-11-29")
 PARTS = documented("docs.withpersona.com, response-body and its sparse fieldsets", "2026-11-29")
@@ -65,6 +66,7 @@ CLAIMS = table(
     _error("rate.inquiry", 429, "Quota exceeded", API, "New inquiries above the quota are refused. The details are ours.", details="You have hit your quota of {limit} inquiries / min."),
     fact("inflection.asked", API, "The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys inside `fields` keep theirs."),
     fact("fields.asked", PARTS, "fields[TYPE], a list with commas, chooses the attributes of each resource of that type, also in `included`; its relationships stay. That the names may be in each of the three casings is ours."),
+    fact("version.fields", OLDER_API, "Before version 2025-10-27 an inquiry repeats its fields as attributes: name-first, birthdate and others. Related resources are included without include= (changelog of 2025-10-27): here, the verifications."),
     fact("inflection.request", INFLECTION, "The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are taken as sent."),
     row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
     row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),

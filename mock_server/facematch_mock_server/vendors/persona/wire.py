@@ -54,6 +54,26 @@ def select_attributes(resources: Any, names: Mapping[str, Container[str]]) -> An
     return {**resources, "attributes": attributes}
 
 
+#: The attributes of an inquiry that repeat `fields` before version 2025-10-27.
+_REPEATED_FIELDS = """
+    birthdate name-first name-middle name-last phone-number email-address social-security-number
+    address-street-1 address-street-2 address-city address-subdivision address-postal-code
+    address-subdivision-abbr address-postal-code-abbr identification-number
+"""
+
+
+def repeat_fields(resources: Any) -> Any:
+    """Return a resource, or a list of them, with the fields of inquiries as attributes, too."""
+    if isinstance(resources, list):
+        return [repeat_fields(resource) for resource in resources]
+    if resources["type"] != "inquiry":
+        return resources
+    attributes = dict(resources["attributes"])
+    for name in _REPEATED_FIELDS.split():
+        attributes[name] = attributes["fields"].get(name, {}).get("value")
+    return {**resources, "attributes": attributes}
+
+
 def _camel_name(name: str) -> str:
     return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
 

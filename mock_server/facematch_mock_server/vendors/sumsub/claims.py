@@ -34,6 +34,7 @@ ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-document
 ERRORS = documented(
     "docs.sumsub.com, /reference/error-codes-description, of 2026-09-25", "2026-11-29"
 )
+IMAGES = documented("docs.sumsub.com, /reference/get-document-images", "2026-11-30")
 CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-11-29")
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
@@ -108,6 +109,8 @@ CLAIMS = table(
     row("document.duplicate", _error(409, "The file was uploaded before.", 1000, "duplicate-document"), ERRORS, "The same file for the same applicant is refused with 1000, by its bytes."),
     row("document.checking", _error(409, "The applicant is being checked.", 1006, "no-upload-verification-in-progress"), ERRORS, "Nothing can be sent while the applicant is checked: 1006. That these are the statuses pending, queued and prechecked is ours."),
     row("document.rejected", _error(409, "The applicant is rejected for good.", 1009, "applicant-with-final-reject"), ERRORS, "Nothing can be sent for an applicant that was rejected as FINAL: 1009."),
+    row("image.read", Reply(200), IMAGES, "A picture is read by inspectionId and the id of the image, which the steps and X-Image-Id have."),
+    row("image.unknown", _error(404, "Image not found"), OURS, "The answer to an unknown inspection or image was not found."),
     row("check.requested", Reply(200, {"ok": 1}), CHECK, "status/pending asks for a check of what was sent; the status is pending, then that of the result."),
     row("check.incomplete", _error(409, "Not all required documents or data are submitted. Make sure to complete [{steps}] verification steps beforehand."), CHECK, "A check without the pictures of each step is refused."),
     row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),

@@ -126,6 +126,8 @@ def charge_and_announce_status(world: World, session: Session) -> None:
     event = webhooks.EVENT_OF_STATUS.get(REVIEWS[session.status].status)
     if event is not None:
         webhooks.announce(world, session, event)
+    if session.status in webhooks.EVENT_OF_WORKFLOW:
+        webhooks.announce(world, session, webhooks.EVENT_OF_WORKFLOW[session.status])
 
 
 def _return_url(session: Session) -> str | None:

@@ -15,7 +15,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .wire import show_review, show_time, type_of
+from .wire import FINAL, GREEN, show_review, show_time, type_of
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {
@@ -26,12 +26,17 @@ EVENT_OF_STATUS = {
     "awaitingService": "applicantAwaitingService",
     "completed": "applicantReviewed",
 }
-EVENTS = (
+#: What a destination gets unless it names its events.
+_USUAL = (
     "applicantCreated",
     *EVENT_OF_STATUS.values(),
     "applicantReset",
     "applicantDeactivated",
+    "applicantActivated",
 )
+#: The end of a workflow, which follows a final review: its event by what the review shows.
+EVENT_OF_WORKFLOW = {GREEN: "applicantWorkflowCompleted", FINAL: "applicantWorkflowFailed"}
+EVENTS = (*_USUAL, *EVENT_OF_WORKFLOW.values())
 
 
 def announce(world: World, session: Session, event: str) -> None:
@@ -75,6 +80,8 @@ def compose(
 
 RULES = webhooks.WebhookRules(
     events=EVENTS,
+    # OURS: Every level is a workflow of its own, whose end is told to whom names its events.
+    default_events=_USUAL,
     session_event="applicantReviewed",
     compose=compose,
     signature_headers=("x-payload-digest",),

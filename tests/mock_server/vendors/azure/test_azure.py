@@ -8,12 +8,11 @@ import pytest
 from azure.ai.vision.face import FaceClient, models
 from azure.ai.vision.face.models import FaceAttributeTypeDetection01, FaceAttributeTypeDetection03
 from azure.core.credentials import AccessToken, AzureKeyCredential
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import ClientAuthenticationError
 from kit.mock_sessions import forget
 from kit.mock_world import new_engine, request_to
 from vendors import azure
 from vendors.azure import (
-    FACE_ID,
     JSON,
     VERIFY,
     azure_request,
@@ -228,16 +227,6 @@ def test_client_parses_the_good_attributes_of_an_older_model(open_face_client):
     assert {hidden.forehead_occluded, hidden.eye_occluded, hidden.mouth_occluded} == {False}
     assert (seen.glasses, seen.accessories) == ("noGlasses", [])
     assert (seen.head_pose.pitch, seen.head_pose.roll, seen.head_pose.yaw) == (0, 0, 0)
-
-
-def test_unsupported_large_person_group_is_501_and_not_charged(open_face_client, mock):
-    person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
-    with pytest.raises(HttpResponseError, match="not imitated") as caught:
-        open_face_client(retry_total=0).verify_from_large_person_group(**person)
-    (entry,) = mock.control.journal()
-    assert caught.value.status_code == entry.status == 501
-    assert entry.claims[-1] == "azure.person.others"
-    assert mock.control.charges() == ()
 
 
 class Entra:

@@ -182,6 +182,22 @@ def test_fields_and_document_have_the_identity_of_the_card(engine):
     assert fields["identification-number"]["value"] == person["document_number"]
 
 
+@pytest.mark.parametrize(
+    ("version", "repeats"), [("2023-01-05", True), ("2025-10-27", False), (None, False)]
+)
+def test_older_version_repeats_the_fields_and_includes_verifications(engine, version, repeats):
+    inquiry = start(engine)
+    control_of(engine).sessions.finish(inquiry["id"], "p1-again", "p1")
+    headers = {} if version is None else {"persona_version": version}
+    body = ask(engine, about(1, **headers)).json()
+    attributes = body["data"]["attributes"]
+    shown = attributes.get("name-first"), attributes.get("identification-number")
+    person = make_identity("p1")
+    expected = person["first_name"], person["document_number"]
+    assert shown == (expected if repeats else (None, None))
+    assert ("included" in body) is repeats
+
+
 def test_document_needs_its_environment(engine):
     start(engine, SANDBOX)
     simulating(1, "create_passed_verification", template="vtmpl_id")(engine)

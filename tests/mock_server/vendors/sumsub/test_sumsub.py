@@ -547,6 +547,7 @@ EVERY_EVENT = (
     "applicantReviewed",
     "applicantReset",
     "applicantDeactivated",
+    "applicantActivated",
 )
 
 
@@ -561,6 +562,18 @@ def test_webhook_is_signed_by_hmac_of_the_body(engine):
         "HMAC_SHA256_HEX",
     )
     assert timeout_s == 5
+
+
+@pytest.mark.parametrize(
+    ("card", "ending"),
+    [(FACE, ["applicantWorkflowCompleted"]), (OTHER, ["applicantWorkflowFailed"]), (NO_FACE, [])],
+)
+def test_end_of_a_workflow_is_told_to_whom_names_it(at_page, card, ending):
+    events = ["applicantWorkflowCompleted", "applicantWorkflowFailed"]
+    at_page.handle(mock_webhooks.listen(events=events))
+    ask(at_page, checked(1, card))
+    sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(at_page)]
+    assert [each["type"] for each in sent] == ending
 
 
 def test_events_follow_an_applicant(engine):
@@ -581,6 +594,7 @@ def test_events_follow_an_applicant(engine):
         "applicantAwaitingUser",
         "applicantReviewed",
         "applicantDeactivated",
+        "applicantActivated",
         "applicantReset",
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}

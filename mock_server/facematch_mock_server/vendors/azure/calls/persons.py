@@ -1,4 +1,6 @@
-"""Person groups, the persons in them, and who a face is: `identify`, and `verify` of a person.
+"""Person groups, also large ones, the persons in them, and who a face is.
+
+The last are `identify`, and `verify` of a person.
 
 Sources: Azure/azure-rest-api-specs, Face v1.2; Microsoft Learn, Azure AI Face API error codes; the
 paths that programs of v1.0 use are in azure-cognitiveservices-vision-face 0.6.1.
@@ -22,6 +24,8 @@ from facematch_mock_server.vendors.persons import PersonFace, score_person
 from . import faces, preview
 
 _GROUP_ID = re.compile(r"[a-z0-9_-]{1,64}")
+#: The beginning of a large person group's id in the records: those ids are a space of their own.
+_LARGE = "large/"
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +37,7 @@ class Person(stored.Person):
 
 @attrs.frozen(kw_only=True)
 class Group(stored.Group):
-    """A person group.
+    """A person group, whose id begins with `_LARGE` if it is a large one.
 
     Attributes:
         user_data: What the caller has added, or None.
@@ -62,22 +66,40 @@ def create_group(call: NumberedCall) -> Response:
         call.refuse("group.id")
     body = call.read_object("body.json")
     model = faces.read_recognition_model(call, body)
-    group = Group(id=group_id, **_read_names(call, body), model=model, created_at=call.now)
+    key = _key_in_path(call, group_id)
+    group = Group(id=key, **_read_names(call, body), model=model, created_at=call.now)
     records = _records_of(call)
     with records.lock:
-        if records.groups.find(group_id) is not None:
-            call.refuse("group.exists")
-        records.groups.put(group_id, group)
+        if records.groups.find(key) is not None:
+            call.refuse("group.exists", **_words_of(key))
+        records.groups.put(key, group)
     return faces.charge(call, "group.created")
 
 
 def read_group(call: NumberedCall) -> Response:
     group = _find_group(call)
+    return faces.charge(call, "group.read", _describe_group(call, group))
+
+
+def list_groups(call: NumberedCall) -> Response:
+    start = _key_in_path(call, call.query.get("start", ""))
+    groups = []
+    for group in _records_of(call).groups.all():
+        if _is_large(group.id) == _is_large(start) and group.id > start:
+            groups.append(group)
+    groups.sort(key=lambda group: group.id)
+    page = preview.select_page(call, groups)
+    return faces.charge(call, "group.list", [_describe_group(call, each) for each in page])
+
+
+def _describe_group(call: NumberedCall, group: Group) -> dict[str, Any]:
     _cite_nulls(call, group.user_data)
-    shown = {"personGroupId": group.id, "name": group.name, "userData": group.user_data}
+    field = "largePersonGroupId" if _is_large(group.id) else "personGroupId"
+    group_id = group.id.removeprefix(_LARGE)
+    shown = {field: group_id, "name": group.name, "userData": group.user_data}
     if call.query.get("returnRecognitionModel", "").lower() == "true":
         shown["recognitionModel"] = group.model
-    return faces.charge(call, "group.read", shown)
+    return shown
 
 
 def delete_group(call: NumberedCall) -> Response:
@@ -101,7 +123,7 @@ def train_group(call: NumberedCall) -> Response:
 def read_training(call: NumberedCall) -> Response:
     group = _find_group(call)
     if group.trained_at is None:
-        call.refuse("group.untrained_status")
+        call.refuse("group.untrained_status", **_words_of(group.id))
     _cite_nulls(call, None)
     trained_at = group.trained_at.isoformat()
     status = {
@@ -169,11 +191,11 @@ def identify(call: NumberedCall) -> Response:
     """Return for each face the persons of a trained group who are like it, the most like first."""
     body = call.read_object("body.json")
     _refuse_others(call, body)
-    if body.get("personGroupId") is None:
-        call.refuse("identify.scope")
     group = _find_scope(call, body, unknown="identify.group")
+    if group is None:
+        call.refuse("identify.scope")
     if group.trained_at is None:
-        call.refuse("identify.untrained")
+        call.refuse("identify.untrained", **_words_of(group.id))
     most = faces.read_count(call, body, default=10, most=100)
     threshold = body.get("confidenceThreshold", call.claims["identify.threshold"])
     is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
@@ -198,10 +220,10 @@ def verify(call: NumberedCall) -> Response:
     if body.get("personId") is None:
         return faces.verify(call, body)
     _refuse_others(call, body)
-    if body.get("personGroupId") is None:
-        call.refuse("person.others", name="personId without personGroupId")
     face = faces.find_face(call, body.get("faceId"))
     group = _find_scope(call, body, unknown="verify.group")
+    if group is None:
+        call.refuse("person.others", name="personId without a group")
     person = _records_of(call).persons.find(str(body["personId"]).lower())
     if person is None or person.group_id != group.id:
         call.refuse("verify.person_unknown")
@@ -232,36 +254,58 @@ def _read_names(call: NumberedCall, body: Mapping[str, Any]) -> dict[str, Any]:
 def _find_group(call: NumberedCall) -> Group:
     """Return the group in the path."""
     group_id, *_ = call.path_values
-    group = _records_of(call).groups.find(group_id)
+    key = _key_in_path(call, group_id)
+    group = _records_of(call).groups.find(key)
     if group is None:
-        call.refuse("group.unknown")
+        call.refuse("group.unknown", **_words_of(key))
     return group
 
 
-def _find_scope(call: NumberedCall, body: Mapping[str, Any], *, unknown: str) -> Group:
-    """Return the group in a body; refuse an unknown one with the claim `unknown`."""
-    group_id = body["personGroupId"]
-    if not isinstance(group_id, str) or not _GROUP_ID.fullmatch(group_id):
+def _key_in_path(call: NumberedCall, group_id: str) -> str:
+    """Return the key in the records of a group of the kind that the path names."""
+    return f"{_LARGE}{group_id}" if "/largepersongroups" in call.request.path else group_id
+
+
+def _is_large(key: str) -> bool:
+    return key.startswith(_LARGE)
+
+
+def _words_of(key: str) -> dict[str, str]:
+    """Return what fills a refusal about a group: its kind in a code, and in two sentences."""
+    kind = "Large person group" if _is_large(key) else "Person group"
+    return {"code": kind.title().replace(" ", ""), "kind": kind, "title": kind.title()}
+
+
+def _find_scope(call: NumberedCall, body: Mapping[str, Any], *, unknown: str) -> Group | None:
+    """Return the group in a body, None without one; refuse an unknown one with `unknown`."""
+    group_id, large_id = body.get("personGroupId"), body.get("largePersonGroupId")
+    if group_id is not None and large_id is not None:
+        call.refuse("group.both")
+    if group_id is None and large_id is None:
+        return None
+    sent_id = group_id if large_id is None else large_id
+    if not isinstance(sent_id, str) or not _GROUP_ID.fullmatch(sent_id):
         call.refuse("group.id")
-    group = _records_of(call).groups.find(group_id)
+    key = sent_id if large_id is None else f"{_LARGE}{sent_id}"
+    group = _records_of(call).groups.find(key)
     if group is None:
-        call.refuse(unknown)
+        call.refuse(unknown, **_words_of(key))
     return group
 
 
 def _find_person(call: NumberedCall) -> Person:
     """Return the person in the path."""
-    group_id, person_id = call.path_values
-    _find_group(call)
+    _, person_id = call.path_values
+    group = _find_group(call)
     person = _records_of(call).persons.find(person_id.lower())
-    if person is None or person.group_id != group_id:
+    if person is None or person.group_id != group.id:
         call.refuse("person.unknown", person=person_id)
     return person
 
 
 def _refuse_others(call: NumberedCall, body: Mapping[str, Any]) -> None:
     """Refuse persons who are not in a person group."""
-    for name in ("largePersonGroupId", "dynamicPersonGroupId", "personIds"):
+    for name in ("dynamicPersonGroupId", "personIds"):
         if body.get(name) is not None:
             call.refuse("person.others", name=name)
 
@@ -291,20 +335,32 @@ def _describe(person: Person) -> dict[str, Any]:
     }
 
 
-_GROUP = "persongroups/{word}"
-_PERSON = f"{_GROUP}/persons/{{word}}"
 #: The handlers by method, by path below the version, with the operation in fault rules.
-ROUTES: Final[Mapping[str, tuple[Mapping[str, Callable[[Any], Response]], str | None]]] = {
+Routes = Mapping[str, tuple[Mapping[str, Callable[[Any], Response]], str | None]]
+
+
+def _routes_of_groups(groups: str) -> Routes:
+    """Return the routes of the person groups at a path."""
+    group = f"{groups}/{{word}}"
+    person = f"{group}/persons/{{word}}"
+    return {
+        groups: ({"GET": list_groups}, None),
+        group: ({"PUT": create_group, "GET": read_group, "DELETE": delete_group}, None),
+        f"{group}/train": ({"POST": train_group}, None),
+        f"{group}/training": ({"GET": read_training}, None),
+        f"{group}/persons": ({"POST": create_person, "GET": list_persons}, None),
+        person: ({"GET": read_person, "DELETE": delete_person}, None),
+        # The specification writes it in lower case, Microsoft's older pages did not.
+        f"{person}/persistedfaces": ({"POST": add_face}, "detect"),
+        f"{person}/persistedFaces": ({"POST": add_face}, "detect"),
+    }
+
+
+ROUTES: Final[Routes] = {
     "detect": ({"POST": faces.detect}, "detect"),
     "verify": ({"POST": verify}, "match"),
     "identify": ({"POST": identify}, "match"),
     "findsimilars": ({"POST": faces.find_similar}, "match"),
-    _GROUP: ({"PUT": create_group, "GET": read_group, "DELETE": delete_group}, None),
-    f"{_GROUP}/train": ({"POST": train_group}, None),
-    f"{_GROUP}/training": ({"GET": read_training}, None),
-    f"{_GROUP}/persons": ({"POST": create_person, "GET": list_persons}, None),
-    _PERSON: ({"GET": read_person, "DELETE": delete_person}, None),
-    # The specification writes it in lower case, Microsoft's older pages did not.
-    f"{_PERSON}/persistedfaces": ({"POST": add_face}, "detect"),
-    f"{_PERSON}/persistedFaces": ({"POST": add_face}, "detect"),
+    **_routes_of_groups("persongroups"),
+    **_routes_of_groups("largepersongroups"),
 }

@@ -209,7 +209,8 @@ def read(call: PersonaCall) -> Response:
     wire.cite_verifications(call.claims, session)
     # OURS: An inquiry that the person leaves stays pending until it expires.
     call.claims.cite("inquiry.began", "inquiry.workflow")
-    includes = list(filter(None, (call.query.get("include") or "").split(",")))
+    by_default = "verifications" if call.is_before_lean else ""
+    includes = list(filter(None, call.query.get("include", by_default).split(",")))
     if set(includes) - {"verifications"}:
         call.hint = "this mock includes verifications alone"
     body = wire.show_inquiry_document(session, with_verifications="verifications" in includes)

@@ -300,8 +300,8 @@ def deactivate_or_activate(call: SumsubCall) -> Response:
     session = store_change(
         call, session, lambda each: with_metadata(each, is_deactivated=deactivates)
     )
-    if deactivates:
-        webhooks.announce(call.world, session, "applicantDeactivated")
+    event = "applicantDeactivated" if deactivates else "applicantActivated"
+    webhooks.announce(call.world, session, event)
     body = {**show(call, session), "deleted": deactivates}
     return call.answer("presence.changed", body)
 
