@@ -11,6 +11,7 @@ from threading import Thread
 from typing import ClassVar
 from urllib.parse import parse_qs
 
+import certifi
 import pytest
 import requests
 import yaml
@@ -169,7 +170,7 @@ def runner(tmp_path):
 
 
 def test_action_brings_an_unchanged_program_to_the_mock_and_stops_it(runner, tmp_path):
-    started = runner("Start", OPTIONS="--vendor didit --any-key")
+    started = runner("Start", OPTIONS="--vendor didit --any-key", PYTHONPATH="own")
     assert started.returncode == 0, started.stdout + started.stderr
     variables = runner.variables()
     assert "NODE_OPTIONS" not in variables
@@ -179,6 +180,9 @@ def test_action_brings_an_unchanged_program_to_the_mock_and_stops_it(runner, tmp
     assert called.stdout == f"Approved {variables['FACEMATCH_MOCK_URL']}\n", called.stderr
     assert runner("Stop").returncode == 0
     assert runner.variables()["HTTPS_PROXY"] == ""
+    assert runner.variables()["PYTHONPATH"] == "own"
+    # With an empty file of authorities boto3 cannot call AWS.
+    assert runner.variables()["AWS_CA_BUNDLE"] == certifi.where()
     assert list((tmp_path / "work").iterdir()) == []
     with pytest.raises(requests.ConnectionError):
         requests.get(variables["FACEMATCH_MOCK_URL"], timeout=10)
