@@ -59,8 +59,8 @@ def make_first_calls(vendor, mock, monkeypatch, variables, *files):
     return CliRunner().invoke(first_calls.main, [vendor, *map(str, files)])
 
 
-def record_first_calls(vendor, path, monkeypatch):
-    """Record the calls of a customer to a mock in the vendor's place."""
+def start_recording(vendor, path):
+    """Return a recording of calls to a vendor, and the host that they name."""
     definition = vendor_named(vendor)
     host = HOSTS.get(vendor) or next(iter(definition.hosts), "127.0.0.1")
     recording = RecordingFile(
@@ -68,6 +68,13 @@ def record_first_calls(vendor, path, monkeypatch):
         Vocabulary.read(_sources_of(definition)),
         show_host=lambda name: name if name == host else None,
     )
+    return recording, host
+
+
+def record_first_calls(vendor, path, monkeypatch):
+    """Record the calls of a customer to a mock in the vendor's place."""
+    definition = vendor_named(vendor)
+    recording, host = start_recording(vendor, path)
     # A server of DeepFace has no token unless its owner sets one.
     switches = {"auth": "token"} if vendor == "deepface" else {}
     with MockServer(vendor=vendor, switches=switches) as mock:

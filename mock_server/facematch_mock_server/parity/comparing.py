@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
+from facematch_core.cli.text import quantity
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.vendors.signers import SIGNERS
 
@@ -13,10 +15,12 @@ from .aspects import STATUS, AspectDifference, compare_answers
 from .exchanges import RecordedExchange
 from .replay import Replay, ReplayedAnswer
 
-#: What pictures may show: the card of the first one, and of the others. The likeliest comes first.
-_GUESSES = (
+#: What the pictures of a call may show: the card of the first one, and of the others; None if each
+#: of the others shows a person of its own, whom no search finds. The likeliest comes first.
+_GUESSES: tuple[tuple[str, str | None], ...] = (
     ("p1", "p1-again"),
     ("p1", "p2"),
+    ("p1", None),
     ("no-face", "p1"),
     ("p1", "no-face"),
     ("spoof", "p1"),
@@ -32,6 +36,8 @@ _SHOWN = {
     "spoof": "an attack",
     "two-faces": "two faces",
 }
+#: The cards of one person each; other cards show something else, whoever it is.
+_PERSONS = {"p1": "p1", "p1-again": "p1", "p2": "p2"}
 #: Forms of keys. Some vendors refuse a key that is no UUID before they look for it.
 _KEY_FORMS = ("00000000-0000-4000-8000-0a{:010d}", "a-key-that-is-no-uuid-{}")
 
@@ -44,7 +50,8 @@ class ComparedExchange:
         exchange: The exchange.
         result: ``alike``, ``different`` or ``not imitated``.
         as_if: What the pictures have to show for this result: ``r1 shows a person, or 2 other
-            cases`` that fit as well; "" if that does not matter, or is known.
+            cases`` that fit as well; "" if that does not matter, or is known. It says so if other
+            calls with these pictures contradict it.
         differences: The differences from the mock; none if the mock does not imitate the call.
         claims: The claims about the vendor that the mock's answer cites, in all of these cases.
         claims_about_faces: Those of them that it cites only because of what the pictures may show.
@@ -71,6 +78,63 @@ class _Attempt:
         aspects = [difference.aspect for difference in self.answer.differences]
         return STATUS in aspects, len(aspects)
 
+    @property
+    def facts(self) -> dict[tuple[str, ...], str]:
+        """What each picture shows, and whether two pictures show one person, by their names."""
+        facts: dict[tuple[str, ...], str] = {}
+        persons = {}
+        for name, card in self.cards.items():
+            is_person = card in _PERSONS or card not in _SHOWN
+            facts[(name,)] = "a person" if is_person else card
+            if is_person:
+                persons[name] = _PERSONS.get(card, card)
+        for first, second in itertools.combinations(persons, 2):
+            facts[first, second] = "one" if persons[first] == persons[second] else "two"
+        return facts
+
+
+class _Evidence:
+    """What the pictures may show so that all calls with them are explained."""
+
+    def __init__(self) -> None:
+        #: The values that are left, by the fact: see `_Attempt.facts`.
+        self._possible: dict[tuple[str, ...], set[str]] = {}
+
+    def gather(self, explanations: Iterable[Sequence[_Attempt]]) -> None:
+        """Leave what fits the explanations of all calls whose answers are alike.
+
+        If two calls contradict each other, the one with fewer explanations counts.
+        """
+        explained = [ties for ties in explanations if not ties[0].answer.differences]
+        explained.sort(key=len)
+        has_changed = True
+        while has_changed:
+            has_changed = False
+            for ties in explained:
+                has_changed |= self._narrow(self.fitting(ties))
+
+    def fitting(self, ties: Sequence[_Attempt]) -> list[_Attempt]:
+        """Return the attempts whose cards fit the other calls; none if all contradict them."""
+        return [attempt for attempt in ties if self._fits(attempt)]
+
+    def _fits(self, attempt: _Attempt) -> bool:
+        for fact, value in attempt.facts.items():
+            if value not in self._possible.get(fact, {value}):
+                return False
+        return True
+
+    def _narrow(self, ties: Sequence[_Attempt]) -> bool:
+        """Leave only what one of these attempts says; return whether that is less than before."""
+        facts_of_ties = [attempt.facts for attempt in ties]
+        has_changed = False
+        for fact in set().union(*facts_of_ties):
+            # If a picture may show no person, whose it is may be anything.
+            if all(fact in facts for facts in facts_of_ties):
+                values = {facts[fact] for facts in facts_of_ties}
+                has_changed |= values != self._possible.get(fact)
+                self._possible[fact] = values
+        return has_changed
+
 
 def compare_exchanges(
     exchanges: Sequence[RecordedExchange],
@@ -87,7 +151,7 @@ def compare_exchanges(
         switches = {**_find_switches(vendors, exchanges), **switches}
     refusals, right_keys = _find_refusals(vendors, exchanges, switches)
     replays = [Replay(vendors, _KEY_FORMS[0], switches) for _ in _GUESSES]
-    compared = []
+    attempts_at = []
     for exchange in exchanges:
         attempts = []
         if exchange.number in refusals:
@@ -98,8 +162,13 @@ def compare_exchanges(
                 cards = _guess_cards(exchange, guess, known_cards)
                 answer = replay.ask(exchange, cards, accepts_key=accepts_key)
                 attempts.append(_Attempt(cards, answer))
-        compared.append(_conclude(exchange, attempts, known_cards))
-    return compared
+        attempts_at.append(attempts)
+    evidence = _Evidence()
+    evidence.gather([_nearest_of(attempts) for attempts in attempts_at])
+    return [
+        _conclude(exchange, attempts, known_cards, evidence)
+        for exchange, attempts in zip(exchanges, attempts_at, strict=True)
+    ]
 
 
 def compare_recordings(
@@ -181,32 +250,41 @@ def _find_refusals(
 
 
 def _guess_cards(
-    exchange: RecordedExchange, guess: tuple[str, str], known_cards: Mapping[str, str]
+    exchange: RecordedExchange, guess: tuple[str, str | None], known_cards: Mapping[str, str]
 ) -> dict[str, str]:
     first, others = guess
     cards = {}
     for picture in exchange.pictures:
-        guessed = first if picture == exchange.first_picture else others
+        # A card with the name of a picture shows a person of that name.
+        guessed = first if picture == exchange.first_picture else others or picture
         cards[picture] = known_cards.get(picture, guessed)
     return cards
 
 
+def _nearest_of(attempts: Sequence[_Attempt]) -> list[_Attempt]:
+    """Return the attempts whose answers differ least from the vendor's, all in the same way."""
+    best = min(attempts, key=lambda attempt: attempt.distance)
+    return [each for each in attempts if each.answer.differences == best.answer.differences]
+
+
 def _conclude(
-    exchange: RecordedExchange, attempts: Sequence[_Attempt], known_cards: Mapping[str, str]
+    exchange: RecordedExchange,
+    attempts: Sequence[_Attempt],
+    known_cards: Mapping[str, str],
+    evidence: _Evidence,
 ) -> ComparedExchange:
     """Choose the answer nearest to the vendor's; equally near ones are told as such."""
-    best = min(attempts, key=lambda attempt: attempt.distance)
-    answer = best.answer
-    ties = [each for each in attempts if each.answer.differences == answer.differences]
-    claims = answer.claims.intersection(*(attempt.answer.claims for attempt in ties))
+    nearest = _nearest_of(attempts)
+    ties = evidence.fitting(nearest) or nearest
+    answer = ties[0].answer
     always_cited = answer.claims.intersection(*(attempt.answer.claims for attempt in attempts))
-    depends_on_faces = always_cited < answer.claims or len(ties) < len(attempts)
+    claims = answer.claims.intersection(*(attempt.answer.claims for attempt in ties))
     as_if = ""
-    if depends_on_faces:
-        # A session is judged by the pictures of earlier calls.
-        likeliest = _describe_cards(best.cards, known_cards) or "an earlier picture shows what fits"
-        cases = {_describe_cards(attempt.cards, known_cards) for attempt in ties}
-        as_if = likeliest if len(cases) == 1 else f"{likeliest}, or {len(cases) - 1} other cases"
+    if always_cited < answer.claims or len(nearest) < len(attempts):
+        as_if = _describe_ties(ties, known_cards)
+        if not evidence.fitting(nearest):
+            as_if += ", which other calls contradict"
+            claims = always_cited
     result = "alike"
     if answer.differences:
         result = "different" if answer.is_imitated else "not imitated"
@@ -220,7 +298,20 @@ def _conclude(
     )
 
 
+def _describe_ties(ties: Sequence[_Attempt], known_cards: Collection[str]) -> str:
+    """Return what the pictures show in the likeliest case, and the number of the other ones."""
+    # A session is judged by the pictures of earlier calls.
+    cases = {
+        _describe_cards(attempt.cards, known_cards) or "an earlier picture shows what fits": None
+        for attempt in ties
+    }
+    likeliest, *others = cases
+    return f"{likeliest}, or {quantity(len(others), 'other case')}" if others else likeliest
+
+
 def _describe_cards(cards: Mapping[str, str], known_cards: Collection[str]) -> str:
     """Return what the pictures show of which that is not known."""
     unknown = {name: card for name, card in cards.items() if name not in known_cards}
-    return " and ".join(f"{name} shows {_SHOWN[card]}" for name, card in unknown.items())
+    return " and ".join(
+        f"{name} shows {_SHOWN.get(card, 'another person')}" for name, card in unknown.items()
+    )

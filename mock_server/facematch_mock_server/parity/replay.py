@@ -14,6 +14,7 @@ from PIL import Image
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.door.keys import accept_key
 from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors.signers import SIGNERS
 
@@ -128,8 +129,10 @@ class Replay:
 
 @functools.cache
 def _encode_card(card: str, picture_format: str) -> bytes:
+    """Return a ready card, or the card of a person with this name, in a format."""
     content = io.BytesIO()
-    with Image.open(io.BytesIO(READY[card].data)) as picture:
+    data = READY[card].data if card in READY else make_card(card)
+    with Image.open(io.BytesIO(data)) as picture:
         picture.convert("RGB").save(content, picture_format)
     return content.getvalue()
 

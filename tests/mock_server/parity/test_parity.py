@@ -1,19 +1,24 @@
 """`facematch parity`: a recording of a vendor is compared with the vendor's mock."""
 
 import copy
+import datetime as dt
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import requests
 from kit.commands import invoke_facematch
-from kit.first_calls import OF_A_CUSTOMER, record_first_calls
+from kit.first_calls import OF_A_CUSTOMER, record_first_calls, start_recording
+from kit.mock_world import ask, control_request, new_engine
 from kit.vendors import BUNDLED_VENDORS
+from vendors import rekognition
 
-from facematch_mock_server import MockServer
+from facematch_mock_server import MockServer, make_card
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 MATCH = "/v3/face-match/"
 
@@ -242,12 +247,54 @@ def test_equally_likely_pictures_are_counted(recorded, compare):
     assert "deepface.face.none" not in held
 
 
+@pytest.mark.parametrize("vendor", ["deepface", "facepp", "rekognition"])
+def test_picture_shows_the_same_in_all_calls(vendor, recorded, compare):
+    shown = {}
+    for exchange in compare(recorded(vendor), code=0)["exchanges"]:
+        for name, what in re.findall(r"(r\d+) shows ([a-z]+ [a-z]+)", exchange["as_if"] or ""):
+            is_person = what in ("a person", "the same", "another person")
+            shown.setdefault(name, set()).add("a person" if is_person else what)
+    assert {name: kinds for name, kinds in shown.items() if len(kinds) > 1} == {}
+    assert shown["r1"] == shown["r2"] == {"a person"}
+    assert shown["r4"] == {"no face"}
+
+
+def test_search_that_finds_nobody_is_alike(tmp_path):
+    file = tmp_path / "recording.json"
+    recording, host = start_recording("rekognition", file)
+    engine = new_engine(Recognizer(), vendor="rekognition")
+    customer = {"key": "AKIACUSTOMERS0WN8KQ2", "secret": "customers-own-secret-8kQ2mPlT5vWn3R"}
+    sent = {"key": customer["secret"], "client": customer["key"]}
+    assert ask(engine, control_request("keys", sent)).status == 200
+    people = {"CollectionId": "people"}
+    calls = [("CreateCollection", None)]
+    calls += [("IndexFaces", {"person": person}) for person in ("ada", "bob")]
+    for person in ("ada", "eve", "bob"):
+        calls.append(("SearchFacesByImage", {"person": person, "quality": 50}))
+    found = []
+    for operation, card in calls:
+        pictured = {} if card is None else {"Image": rekognition.image(make_card(**card))}
+        at = dt.datetime.now(dt.UTC)
+        request = rekognition.signed_request({**people, **pictured}, operation, at=at, **customer)
+        answer = engine.handle(request)
+        recording.add("rekognition", host, request, answer)
+        if operation == "SearchFacesByImage":
+            found.append(bool(answer.json()["FaceMatches"]))
+    assert found == [True, False, True]
+    answer = invoke_facematch("parity", str(file), "--json")
+    assert answer.exit_code == 0, answer.output
+    exchanges = json.loads(answer.stdout)["exchanges"]
+    assert exchanges[4]["as_if"] == "r4 shows another person"
+
+
 def test_wrong_verdict_is_found_once_the_user_says_what_the_picture_shows(recorded, compare):
     document = recorded("didit")
     _in_match(4, status="Approved", score=99.5, warnings=[])(document)
     explained = compare(document, code=0)
     (sent,) = [each for each in explained["exchanges"] if each["number"] == 8]
     assert "r4 shows the same person" in sent["as_if"]
+    # In two earlier calls, only r4 can be the picture without a face.
+    assert sent["as_if"].endswith("which other calls contradict")
     report = compare(document, "--picture", "r4=no-face", code=1)
     (differing,) = [each for each in report["exchanges"] if each["result"] == "different"]
     assert differing["number"] == 8
