@@ -201,7 +201,7 @@ def _start(
     if is_repeated:
         repeated_start = f"An earlier start did not finish. {sessions.second_start}"
         logger.warning("Session %s: %s", record.id, repeated_start)
-    saved = _save_access(table, row, result)
+    saved = _save_start(table, row, result)
     if saved is None:
         # A worker may have read the verdict before this response arrived.
         is_uncancelled = table.columns.case_key == row.case_key
@@ -261,6 +261,42 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
 
 def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:
     """Store what `begin` returns; return None if the row was closed meanwhile."""
+    saved = table.update(
+        table.columns.id == row.id,
+        table.columns.open_case_key.is_not(None),
+        **_changes_of_access(table, row, result),
+    )
+    return next(iter(saved), None)
+
+
+def _save_start(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:
+    """Store a session that was started; return None if the row was closed meanwhile.
+
+    If the database is away, the next transaction stores it: the session may have been counted,
+    and the person can enter it.
+    """
+    with contextlib.suppress(errors.FaceMatchError):
+        return _save_access(table, row, result)
+    changes = _changes_of_access(table, row, result)
+    columns = table.columns
+    # Safe if the first write was committed after all, and if another process started it again.
+    is_unknown = (columns.id == row.id, columns.session_id.is_(None))
+
+    def write(connection: Any) -> None:
+        is_open = columns.open_case_key.is_not(None)
+        if not table.rows.update(connection, *is_unknown, is_open, **changes):
+            # It was closed meanwhile: `erase` and `forget` delete it at the vendor by its id.
+            ids = {name: changes[name] for name in ("record", "session_id")}
+            table.rows.update(connection, *is_unknown, **ids)
+
+    table.database.pending_writes.append(write)
+    return attrs.evolve(row, **changes)
+
+
+def _changes_of_access(
+    table: SessionTable, row: SessionRow, result: SessionResult
+) -> dict[str, Any]:
+    """Return the changes to a row that store how the person enters the session."""
     record = result.record
     look_at = table.now()
     started_at = record.started_at or record.planned_at
@@ -275,19 +311,16 @@ def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) ->
             link = result.access.link.reveal()
         if result.access.expires_at is not None:
             ends_at = min(ends_at, result.access.expires_at.timestamp())
-    saved = table.update(
-        table.columns.id == row.id,
-        table.columns.open_case_key.is_not(None),
-        record=row.with_changes_of(record),
-        session_id=record.session_id,
-        link=link,
-        link_expires_at=ends_at,
-        starting_until=None,
-        look_at=look_at,
+    return {
+        "record": row.with_changes_of(record),
+        "session_id": record.session_id,
+        "link": link,
+        "link_expires_at": ends_at,
+        "starting_until": None,
+        "look_at": look_at,
         # A reading that is under way may be older.
-        lease=None,
-    )
-    return next(iter(saved), None)
+        "lease": None,
+    }
 
 
 def _is_certainly_unstarted(error: BaseException, sessions: Sessions) -> bool:

@@ -83,7 +83,8 @@ class VerificationCase(Case):
 
         The row is written before anything is sent. If an earlier start was lost, in a crash or with
         its response, the same record is started again: `StoredSession.repeated_start` says what
-        that did. A second click waits up to 10 seconds for the first one's start.
+        that did. A second click waits up to 10 seconds for the first one's start. If the database
+        fails after a start, the session is returned, and the store's next transaction stores it.
 
         An open session keeps its link. Without a stored link, the access is read from the vendor,
         free of charge: a token, or a new link where a link works once. If the vendor does not

@@ -25,6 +25,7 @@ from core.sessions.shop import (
     two_vendors,
 )
 from core.sessions.vendor import ManySessions
+from kit.attempts import before_each_statement
 from kit.fakes import Hold
 from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK, TOKEN
@@ -278,6 +279,48 @@ def test_start_without_a_thread_for_its_lease_is_not_repeated(shop, monkeypatch)
     shop.vendor.before_start = click_again
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert link_of(shop.begin()) == f"{LINK}-s-1"
+
+
+@pytest.fixture
+def away(shop):
+    """A database that is away once the next session is started; clear the list to bring it back."""
+    statements_refused = []
+
+    def go_away():
+        shop.vendor.after_start = lambda: None
+        statements_refused.append(True)
+
+    def refuse(_statement):
+        if statements_refused:
+            raise fm.StoreUnavailable("away")
+
+    shop.vendor.after_start = go_away
+    with before_each_statement(refuse):
+        yield statements_refused
+
+
+def test_started_session_is_stored_once_the_database_is_back(shop, away):
+    session = shop.begin()
+    assert link_of(session) == f"{LINK}-s-1"
+    away.clear()
+    shop.clock.advance(60)  # longer than the lease of a start
+    assert link_of(shop.begin()) == f"{LINK}-s-1"
+    assert len(shop.vendor.starts) == 1
+    shop.vendor.finish()
+    assert shop.use()
+
+
+@pytest.mark.parametrize("close", ["cancel", "erase"])
+def test_session_that_was_closed_before_it_is_stored_is_deleted(shop, away, close):
+    other = shop.opened()
+    shop.begin()
+    away.clear()
+    getattr(other, close)("customer-17")  # its row has no session yet
+    assert list(shop.vendor.sessions) == ["s-1"]
+    assert not shop.use()
+    shop.clock.advance(60)
+    assert [each.vendor_id for each in shop.store.forget(0)] == ["s-1"]
+    assert shop.vendor.sessions == {}
 
 
 def test_interrupted_start_is_repeated_at_once(shop):
