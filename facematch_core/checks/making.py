@@ -224,7 +224,11 @@ class _AskedCheck:
 
 
 def save(
-    table: CheckTable, row: CheckRow, answer: Any, liveness: LivenessResult | None = None
+    table: CheckTable,
+    row: CheckRow,
+    answer: Any,
+    *conditions: Any,
+    liveness: LivenessResult | None = None,
 ) -> Any:
     """Store the answer of a call; return the verdict of the check, None if a call is missing.
 
@@ -232,10 +236,11 @@ def save(
         table: The table.
         row: The row of the check.
         answer: The answer.
+        conditions: Further conditions that the row must meet.
         liveness: The answer of the first call, if this one is of the second.
     """
     columns = table.columns
-    is_undecided = (columns.id == row.id, columns.result.is_(None))
+    is_undecided = (columns.id == row.id, columns.result.is_(None), *conditions)
     if row.kind == LiveMatchResult.kind:
         if isinstance(answer, LivenessResult):
             if not ends_early(answer):
@@ -267,7 +272,8 @@ def reconcile(table: CheckTable, row: CheckRow, deadline_s: float | None) -> Rec
         raise errors.ConfigurationError("The check was made by a later version of facematch.")
     found = table.verifier.reconcile(call, deadline_s=deadline_s)
     if found.result is not None:
-        save(table, row, found.result)
+        # If it was given up during the search, another verdict may have been returned since.
+        save(table, row, found.result, table.columns.open_case_key.is_not(None))
     return found
 
 
@@ -367,7 +373,7 @@ def _make_calls(
                     error.liveness = liveness
                 _close_after(error, table, has_lease, has_half=liveness is not None)
                 raise
-            verdict = save(table, row, answer, liveness)
+            verdict = save(table, row, answer, liveness=liveness)
             if verdict is not None:
                 return verdict
             liveness = cast(LivenessResult, answer)

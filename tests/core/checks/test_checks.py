@@ -291,6 +291,27 @@ def test_liveness_that_is_found_late_does_not_hide_a_comparison_under_way(desk, 
     assert '"match"' in calls_under_way[0]["call"]
 
 
+def test_verdict_that_is_found_after_its_check_was_given_up_is_not_used(open_desk, monkeypatch):
+    desk = open_desk(needs_liveness=False)
+    case = desk.of()
+    desk.backend.script[:] = [fm.OutcomeUnknown("The answer was lost.")]
+    with pytest.raises(fm.OutcomeUnknown):
+        case.verify(SELFIE, DOCUMENT)
+
+    def reconcile(call, **_options):
+        assert case.give_up()
+        desk.backend.script[:] = [NO_MATCH]
+        assert not case.verify(OTHER, DOCUMENT).is_match
+        outcome = fm.Reconciled.FOUND
+        found = match_result(score=fm.Score(80, "fake/v1"))
+        return fm.Reconciliation(outcome=outcome, call=call, reason="found", result=found)
+
+    monkeypatch.setattr(desk.store.verifier, "reconcile", reconcile)
+    assert case.reconcile().outcome is fm.Reconciled.FOUND
+    assert not case.use()
+    assert case.why_not() == ("the check is no_match",)
+
+
 def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
     monkeypatch.setattr(making, "_POLL_S", 0.01)
     desk = open_desk(clock=fm.base.deadline.SystemClock())
