@@ -249,15 +249,10 @@ class Tables:
         return self._by_system(self._rates_at_fmrs)
 
     def _rates_at_fmrs(self, system: System) -> Row:
-        # All rows need the same titles.
-        titles: list[Markup] = []
-        for titled in self.systems:
-            if titled.at_fmrs:
-                for point_at in titled.at_fmrs:
-                    titles.append(Markup("at an FMR of ") + setting(point_at.fmr))
-                break
+        # Systems that can be judged have the same FMRs; the others have none, and so no row.
         row: dict[Markup | str, Markup | str] = {}
-        for title, point_at in zip(titles, system.at_fmrs, strict=False):
+        for point_at in system.at_fmrs:
+            title = Markup("at an FMR of ") + setting(point_at.fmr)
             point = point_at.point
             fnmr = Markup()
             frr = _why_empty(point_at)
@@ -610,7 +605,7 @@ def _sections_for_decision(
         yield "cannot", "What this comparison cannot show", Folding.NEVER
     if tables.years:
         yield "year", "A year of calls", Folding.NEVER
-    if any(difference.sentence != headline for difference in differences):
+    if any(difference.sentence not in headline for difference in differences):
         yield "differences", "Is the difference real?", Folding.NEVER
     if any(system.groups for system in tables.systems):
         yield "groups", "Groups of people", Folding.NEVER
