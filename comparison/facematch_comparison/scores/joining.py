@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 import pandas as pd
 
+from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
@@ -269,11 +270,22 @@ class _JoinedLines:
         others = np.flatnonzero(systems.codes != system)
         pairs_of_others = np.unique(self.pair_of_line[others])
         shared = np.intersect1d(self.pair_of_line[of_system], pairs_of_others)
+        name = str(systems.categories[system])
+        advice = (
+            f"Its first pair is {self._describe_pair(of_system[0])}, and theirs is "
+            f"{self._describe_pair(others[0])}: identify pairs in the same way in all files. If "
+            "they are of one system, name it in a column system of each file."
+        )
+        if len(shared):
+            below = format_argument("below", {name: "NUMBER"})
+            advice = (
+                "If the vendor omits pairs that score below its own threshold, add a file with the "
+                f"labels of all pairs, and use {below}. If it was asked about fewer pairs, leave "
+                "the others out of all files."
+            )
         raise InvalidRequest(
-            f"{systems.categories[system]} has {len(shared):,} of the {len(pairs_of_others):,} "
-            f"pairs of other files: nothing was judged. Its first pair is "
-            f"{self._describe_pair(of_system[0])}, and theirs is "
-            f"{self._describe_pair(others[0])}: identify pairs in the same way in all files."
+            f"{name} has {len(shared):,} of the {len(pairs_of_others):,} pairs of other files: "
+            f"nothing was judged. {advice}"
         )
 
     def _check_labels_of(self, of_system: Ints, labelled: Ints, lacking: Ints) -> None:

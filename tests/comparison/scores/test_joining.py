@@ -169,6 +169,15 @@ def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, 
     assert caught.value.columns == {"ids:probe": "COLUMN", "ids:reference": "COLUMN"}
 
 
+def test_a_file_with_few_pairs_of_the_others_may_omit_low_scores(exports):
+    """Its first pair is that of the others, so an example would mislead."""
+    pd.read_csv(exports[1]).iloc[:20].to_csv(exports[1], index=False)
+    with pytest.raises(InvalidRequest, match="20 of the 60 pairs") as caught:
+        read_scores(exports)
+    assert "below={'aws': 'NUMBER'}" in caught.value.message
+    assert "a0.jpg" not in caught.value.message
+
+
 def test_columns_missing_for_a_join_are_requested_per_file(pairs, exports):
     labels = pd.read_csv(exports[0]).rename(columns={"image2": "card"})
     labels.to_csv(exports[0], index=False)
