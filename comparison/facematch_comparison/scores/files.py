@@ -65,43 +65,15 @@ SEPARATE: Final = (
 )
 
 
-@attrs.frozen
-class _OtherFormat:
-    """A file of another program.
-
-    Attributes:
-        start: A pattern for its first bytes.
-        noun: What it is.
-        code: Python code that reads it; FILE is the path.
-    """
-
-    start: bytes
-    noun: str
-    code: str
-
-
-_OTHER_FORMATS: Final = (
-    _OtherFormat(
-        rb"\x93NUMPY",
-        "an array of numpy",
-        'pandas.DataFrame(numpy.load(FILE), columns=["label", "score"])',
-    ),
-    _OtherFormat(
-        rb"PK\x03\x04.{26}[^/]*\.npy",
-        "an archive of numpy",
-        "pandas.DataFrame(dict(numpy.load(FILE)))",
-    ),
-    _OtherFormat(
-        rb"SQLite format 3\0",
-        "an SQLite database",
-        'pandas.read_sql("SELECT * FROM TABLE", "sqlite:///" + FILE)',
-    ),
-    _OtherFormat(rb".{8}DUCK", "a DuckDB database", 'duckdb.connect(FILE).sql("FROM TABLE").df()'),
-    _OtherFormat(
-        rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0", "a file of Stata", "pandas.read_stata(FILE)"
-    ),
-    _OtherFormat(rb"[$]FL[23]@[(]#[)]", "a file of SPSS", "pandas.read_spss(FILE)"),
-)
+#: Files of other programs, by a pattern for their first bytes.
+_OTHER_FORMATS: Final = {
+    rb"\x93NUMPY": "an array of numpy",
+    rb"PK\x03\x04.{26}[^/]*\.npy": "an archive of numpy",
+    rb"SQLite format 3\0": "an SQLite database",
+    rb".{8}DUCK": "a DuckDB database",
+    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": "a file of Stata",
+    rb"[$]FL[23]@[(]#[)]": "a file of SPSS",
+}
 
 #: Advice for two files with nothing but scores, as pyeer has them.
 _LABEL_SCORES: Final = (
@@ -280,20 +252,17 @@ def _separated_text(title: str, file: BinaryIO) -> Tables:
 
 
 def _refuse_other_format(title: str, data: bytes) -> None:
-    """Raise `InvalidRequest` for a file of another program, with the line that writes it as CSV."""
-    formats = [each for each in _OTHER_FORMATS if re.match(each.start, data, re.DOTALL)]
-    if not formats:
-        return
-    (other,) = formats
-    path = title.removeprefix("The file ")
-    if _CALL_LOG in data:
-        command = quote_command(["facematch", "compare", "shadow", path])
-        raise InvalidRequest(f"is a call log: judge it with `{command}` or `compare drift`.")
-    modules = [name for name in ("duckdb", "numpy", "pandas") if f"{name}." in other.code]
-    raise InvalidRequest(
-        f"is {other.noun}. In Python: import {', '.join(modules)}; "
-        f'{other.code.replace("FILE", repr(path))}.to_csv("scores.csv", index=False)'
-    )
+    """Raise `InvalidRequest` for a file of another program."""
+    for start, noun in _OTHER_FORMATS.items():
+        if not re.match(start, data, re.DOTALL):
+            continue
+        if _CALL_LOG in data:
+            path = title.removeprefix("The file ")
+            command = quote_command(["facematch", "compare", "shadow", path])
+            raise InvalidRequest(f"is a call log: judge it with `{command}` or `compare drift`.")
+        raise InvalidRequest(
+            f"is {noun}: save it as CSV, or read it in Python, and pass the frame to read_scores."
+        )
 
 
 def _of_csv_text(title: str, data: bytes, notes: list[str]) -> Tables:
@@ -375,20 +344,39 @@ def _json(title: str, file: BinaryIO) -> Tables:
 
 
 def _frame_of_json(text: str) -> pd.DataFrame:
+    """Return JSON as a frame: what pandas wrote, a list of records, or records on lines.
+
+    Raises ValueError, TypeError or AttributeError for anything else.
+    """
     try:
-        records = json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
-    if isinstance(records, dict):
-        values = list(records.values())
-        if len(values) > 1 and all(isinstance(value, dict) for value in values):
-            keys = values[0].keys()
-            if all(value.keys() == keys for value in values):
-                # `DataFrame.to_json` writes columns of cells, or rows with `orient="index"`.
-                is_of_rows = any(map(field_for, keys)) and not any(map(field_for, records))
-                return pd.DataFrame(values if is_of_rows else records)
-        # Without a list, the iteration below raises.
-        records = next(_lists_in(values), None)
+        return _frame_of_records([json.loads(line) for line in text.splitlines() if line.strip()])
+    if not isinstance(value, dict):
+        return _frame_of_records(value)
+    if _is_of_pandas(value):
+        return _frame_of_pandas(value)
+    for records in _lists_in(value.values()):
+        return _frame_of_records(records)
+    raise ValueError("no list of records")
+
+
+def _is_of_pandas(value: Mapping[str, Any]) -> bool:
+    """Return whether `DataFrame.to_json` wrote this: several objects with the same keys."""
+    parts = list(value.values())
+    if len(parts) < 2 or not all(isinstance(part, dict) for part in parts):
+        return False
+    return all(part.keys() == parts[0].keys() for part in parts)
+
+
+def _frame_of_pandas(value: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the frame of columns with cells, or of rows (``orient="index"``)."""
+    rows = list(value.values())
+    is_of_rows = any(map(field_for, rows[0])) and not any(map(field_for, value))
+    return pd.DataFrame(rows if is_of_rows else value)
+
+
+def _frame_of_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     frame = pd.json_normalize([_first_items({**record}) for record in records])
     # A record that is null on some lines is an empty column beside those of its keys.
     names = list(frame.columns)
