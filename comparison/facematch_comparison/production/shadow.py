@@ -341,15 +341,29 @@ def compare_sides(
     candidate = sides.question.candidate
     for name in prices.keys() - {answered, candidate}:
         raise InvalidRequest(f"--price: {name[:60]!r} is neither of {answered} and {candidate}.")
-    comparison = ShadowComparison(
+    reviewed = None if labels is None else _ReviewedCalls.of(sides, labels, persons)
+    net: tuple[NetErrors, ...] = ()
+    money = curve = None
+    if reviewed is not None and reviewed.judged.is_judged.any():
+
+        def net_of(judged: Judged) -> tuple[tuple[NetErrors, ...], Money | None]:
+            saved = None
+            if costs is not None:
+                saved = judged.money(costs, prices, (answered, candidate), confidence)
+            return judged.net(confidence), saved
+
+        net, money = net_of(reviewed.judged)
+        passing = Passing.of(compared, sides.answered_accepts, sides.candidate_accepts)
+        curve = measure_curve(reviewed.judged, passing.take(reviewed.is_of_question), net_of)
+    return ShadowComparison(
         log=log,
         digest=digest_of(sides.selected),
         selection=selection,
         review_is_accepted=sides.question.review_is_accepted,
         confidence=confidence,
         made_at=made_at,
-        answered=_summary_of(sides.answered, sides.question.answered, prices),
-        candidate=_summary_of(sides.drawn, sides.question.candidate, prices),
+        answered=_summary_of(sides.answered, answered, prices),
+        candidate=_summary_of(sides.drawn, candidate, prices),
         drawn=len(sides.drawn),
         compared=len(compared),
         refused=int((compared["decision_candidate"] == REFUSED).sum()),
@@ -360,24 +374,11 @@ def compare_sides(
         only_answered_accepts=int(np.count_nonzero(sides.answered_accepts & disagrees)),
         only_candidate_accepts=int(np.count_nonzero(sides.candidate_accepts & disagrees)),
         practice_answers=count_practice(sides.selected),
+        reviewed=None if reviewed is None else reviewed.summary(confidence),
+        net=net,
+        money=money,
+        curve=curve,
     )
-    reviewed = None
-    if labels is not None:
-        reviewed = _ReviewedCalls.of(sides, labels, persons)
-        comparison = attrs.evolve(comparison, reviewed=reviewed.summary(confidence))
-    if reviewed is None or not reviewed.judged.is_judged.any():
-        return comparison
-
-    def net_of(judged: Judged) -> tuple[tuple[NetErrors, ...], Money | None]:
-        money = None
-        if costs is not None:
-            money = judged.money(costs, prices, (answered, candidate), confidence)
-        return judged.net(confidence), money
-
-    net, money = net_of(reviewed.judged)
-    passing = Passing.of(compared, sides.answered_accepts, sides.candidate_accepts)
-    curve = measure_curve(reviewed.judged, passing.take(reviewed.is_of_question), net_of)
-    return attrs.evolve(comparison, net=net, money=money, curve=curve)
 
 
 @attrs.frozen(kw_only=True)
