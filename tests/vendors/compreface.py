@@ -79,6 +79,12 @@ def deleting_an_example(engine):
     return engine.handle(ask("DELETE", f"{FACES}/{added['image_id']}"))
 
 
+def verifying_an_example(engine, content=None):
+    """A step that adds an example, and compares a picture with it."""
+    added = engine.handle(add_example("ada")).json()
+    return engine.handle(file_request(f"{FACES}/{added['image_id']}/verify", content))
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
@@ -96,6 +102,8 @@ def scenarios():
         ask("GET", FACES),
         deleting_an_example,
         ask("DELETE", f"{FACES}/00000000-0000-4000-8000-00000000000a"),
+        verifying_an_example,
+        ask("DELETE", FACES),
         recognize(),
         recognize(query="?prediction_count=0"),
         recognize(key=KEY),

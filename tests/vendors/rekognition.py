@@ -130,6 +130,13 @@ def compare_too_large_a_picture_in_s3(engine):
     return engine.handle(signed_request({"SourceImage": {"S3Object": place}}))
 
 
+def search_newest_face(engine):
+    """A step: the newest face of a collection is searched for in it."""
+    *_, face = engine.world.records.persons.all()
+    searched = {"CollectionId": face.group_id, "FaceId": face.id}
+    return engine.handle(signed_request(searched, "SearchFaces"))
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     comparisons = (
@@ -149,7 +156,7 @@ def scenarios():
         compare_too_large_a_picture_in_s3,
         signed_request(b"{"),
         signed_compare(SimilarityThreshold=101),
-        signed_request({}, "SearchFaces"),
+        signed_request({}, "SearchUsers"),
         without_header(signed_compare(), "authorization"),
         without_header(signed_compare(), "x-amz-date"),
         signed_request(pair(), key="somebody-else"),
@@ -192,6 +199,10 @@ def scenarios():
         signed_request(indexing, "SearchFacesByImage"),
         signed_request({**people, "Image": image(card("p1", faces=0))}, "SearchFacesByImage"),
         signed_request(people, "ListFaces"),
+        signed_request({**people, "NextToken": "next"}, "ListFaces"),
+        signed_request({}, "ListCollections"),
+        search_newest_face,
+        signed_request({**people, "FaceId": OTHER_ID}, "SearchFaces"),
         signed_request(people, "DescribeCollection"),
         signed_request({**people, "FaceIds": [OTHER_ID]}, "DeleteFaces"),
         signed_request(people, "DeleteCollection"),

@@ -9,7 +9,12 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import URLENCODED, Headers, Request, Response, Upload
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
@@ -185,7 +190,6 @@ class Baidu(PairVendor):
     #: Of Baidu's SDK for Python, baidu-aip 4.16.13.
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
-        "/rest/2.0/face/v3/multi-search",
         "/rest/2.0/face/v3/faceset/face/getlist",
         "/rest/2.0/face/v3/faceset/group/getlist",
         "/rest/2.0/face/v3/faceset/group/getusers",
@@ -275,6 +279,7 @@ class Baidu(PairVendor):
         picture, *_ = call.pictures.values()
         face = {
             **describe_face(call, picture, largest_face, 0),
+            **self._describe_asked(call, largest_face, _item_of(call, 0)),
             "liveness": {"livemapscore": liveness},
         }
         result = {
@@ -287,18 +292,23 @@ class Baidu(PairVendor):
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
         (picture,) = call.pictures.values()
         most_faces = _read_most_faces(call)
-        face_field = str(call.json_body.get("face_field") or "")
-        call.hint_at_unfilled(word.strip() for word in face_field.split(","))
         face_list = []
         for number, face in enumerate(seen.faces[:most_faces]):
             described = describe_face(call, picture, face, number)
-            attributes = describe_attributes(face, face_field)
-            # OURS: Of the words in face_field, age and gender are those of the card; beauty,
-            # expression, face_shape, glasses, eye_status, emotion, face_type and quality are
-            # the same for each face. The mock has no others.
-            face_list.append({**described, **attributes})
+            face_list.append({**described, **self._describe_asked(call, face, call.json_body)})
         result = {"face_num": len(face_list), "face_list": face_list}
         return describe_answer(call, SUCCESS, result=result)
+
+    def _describe_asked(
+        self, call: PairCall, face: SeenFace, item: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the attributes of a face that `face_field` of an item asks for."""
+        face_field = str(item.get("face_field") or "")
+        call.hint_at_unfilled(word.strip() for word in face_field.split(","))
+        # OURS: Of the words in face_field, age and gender are those of the card; beauty,
+        # expression, face_shape, glasses, eye_status, emotion, face_type and quality are
+        # the same for each face. The mock has no others.
+        return describe_attributes(face, face_field)
 
 
 def _read_most_faces(call: PairCall) -> int:

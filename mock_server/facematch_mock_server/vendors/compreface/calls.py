@@ -53,6 +53,7 @@ ROOT = "/api/v1/recognition"
 SUBJECTS = f"{ROOT}/subjects"
 FACES = f"{ROOT}/faces"
 RECOGNIZE = f"{ROOT}/recognize"
+VERIFY_EXAMPLE = f"{FACES}/{{image_id}}/verify"
 #: The field of a form with the picture, and how a refusal of a missing one in JSON names it.
 _FILE: Final = {"file": "content"}
 #: How many examples a subject has at most; an older one goes.
@@ -210,6 +211,29 @@ def list_examples(call: base.Call) -> Response:
     return call.answer("examples.list", body)
 
 
+def delete_examples(call: base.Call) -> Response:
+    """Delete the examples of a subject, or of all subjects; the subjects stay."""
+    examples = _examples_of(call)
+    deleted = 0
+    for example in examples.all(call.query.get("subject") or None):
+        deleted += examples.delete(example.image_id) is not None
+    return call.answer("examples.all_deleted", {"deleted": deleted})
+
+
+def verify_example(call: base.Call) -> Response:
+    """Compare the faces of a picture with an example."""
+    read = read_request(call, _FILE)
+    (picture,) = read.pictures
+    image_id = call.path_value.lower()
+    example = next((each for each in _examples_of(call).all() if each.image_id == image_id), None)
+    if example is None:
+        call.refuse("examples.unknown", image_id=image_id)
+    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    for number, face in enumerate(described):
+        face["similarity"] = _similarity(call, picture, number, example)
+    return _answer_faces(call, "examples.verified", described, read.options)
+
+
 def delete_example(call: base.Call) -> Response:
     image_id = call.path_value
     if not base.is_uuid(image_id):
@@ -287,7 +311,8 @@ def _describe_example(example: Example) -> dict[str, str]:
 ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
     SUBJECTS: {"GET": list_subjects, "POST": add_subject},
     f"{SUBJECTS}/{{subject}}": {"DELETE": delete_subject},
-    FACES: {"GET": list_examples, "POST": add_example},
+    FACES: {"GET": list_examples, "POST": add_example, "DELETE": delete_examples},
     f"{FACES}/{{image_id}}": {"DELETE": delete_example},
+    VERIFY_EXAMPLE: {"POST": verify_example},
     RECOGNIZE: {"POST": recognize},
 }

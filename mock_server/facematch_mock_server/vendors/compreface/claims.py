@@ -75,6 +75,8 @@ CLAIMS = table(
     row("examples.list", Reply(200), DOCS, "faces has the image_id and the subject of each example on the page, and page_number, page_size, total_pages and total_elements are beside it."),
     row("examples.unknown", _error(404, 44, "Image {image_id} not found"), SOURCE, "An example that does not exist is 404 and code 44."),
     row("examples.deleted", Reply(200), DOCS, "A deleted example is told by its image_id and subject. Its subject stays (source)."),
+    row("examples.all_deleted", Reply(200), DOCS, "DELETE faces removes the examples of subject, or all without it; deleted is their number. That the subjects stay is ours."),
+    row("examples.verified", Reply(200), DOCS, "faces/ID/verify has the faces of the picture, each with its similarity to the example. What an unknown ID is answered is that of its deletion (ours)."),
     row("recognize.count", _error(400, 26, "prediction_count should be equal or greater than 1; "), SOURCE, "A prediction_count below 1 is refused with 400 and code 26."),
     row("recognize.answer", Reply(200), SOURCE, "Each face of the picture has subjects, the most similar first, at most prediction_count, 1 by default. They are those of single examples: a subject with two examples may be there twice."),
     row("detect.answer", Reply(200), DOCS, "result has the box of each face, and the results of the plug-ins."),

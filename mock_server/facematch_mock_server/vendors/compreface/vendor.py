@@ -88,7 +88,7 @@ def _list_routes() -> tuple[base.Route, ...]:
         _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),
     ]
     for path, handlers in calls.ROUTES.items():
-        if path == calls.RECOGNIZE:
+        if path in (calls.RECOGNIZE, calls.VERIFY_EXAMPLE):
             routes.append(_route(path, handlers, "match", ("file",)))
         else:
             routes.append(_route(path, handlers))
@@ -106,10 +106,8 @@ class Compreface(base.MockVendor):
         "docs/vendors/compreface.md",
         f"PUT {calls.SUBJECTS}/{{id}}",
         f"DELETE {calls.SUBJECTS}",
-        f"DELETE {calls.FACES}",
         f"POST {calls.FACES}/delete",
         f"GET {calls.FACES}/{{id}}/img",
-        f"POST {calls.FACES}/{{id}}/verify",
         "/api/v1/recognition/embeddings/*",
         "/api/v1/verification/embeddings/verify",
         "/api/v1/static/*",

@@ -178,6 +178,30 @@ def test_subjects_are_added_and_deleted_with_their_examples(engine):
     assert names(engine) == ["grace"]
 
 
+def test_examples_of_a_subject_or_all_are_deleted(engine):
+    for subject in ("ada", "ada", "grace"):
+        engine.handle(add_example(subject))
+    delete = ask("DELETE", f"{FACES}?subject=ada")
+    assert engine.handle(delete).json() == {"deleted": 2}
+    assert engine.handle(delete).json() == {"deleted": 0}
+    assert engine.handle(ask("DELETE", FACES)).json() == {"deleted": 1}
+    assert image_ids(engine) == []
+    assert names(engine) == ["ada", "grace"]
+
+
+def test_picture_is_verified_by_an_example(reading_engine):
+    added = reading_engine.handle(add_example("p1", CARDS["p1"].data)).json()
+    path = f"{FACES}/{added['image_id']}/verify"
+    similarities = []
+    for card in ("p1-again", "p2"):
+        answer = reading_engine.handle(file_request(path, CARDS[card].data))
+        (face,) = answer.json()["result"]
+        similarities.append(face["similarity"])
+    assert similarities[0] > 0.9
+    assert similarities[1] < 0.5
+    assert refusal_of(reading_engine.handle(file_request(f"{FACES}/{UNKNOWN}/verify"))) == (404, 44)
+
+
 def test_name_in_a_path_is_decoded_and_a_last_slash_counts_for_nothing(engine):
     engine.handle(ask("POST", f"{SUBJECTS}/", {"subject": "Ada Lovelace"}))
     assert engine.handle(ask("GET", f"{SUBJECTS}/")).json() == {"subjects": ["Ada Lovelace"]}

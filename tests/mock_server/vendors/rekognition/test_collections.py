@@ -82,6 +82,31 @@ def test_list_has_pages(people):
     assert len(pages) == 2
 
 
+def test_collections_are_listed_by_pages(people):
+    people.create_collection(CollectionId="guests")
+    pages = people.get_paginator("list_collections").paginate(PaginationConfig={"PageSize": 1})
+    listed = [(page["CollectionIds"], page["FaceModelVersions"]) for page in pages]
+    assert listed == [(["people"], ["7.0"]), (["guests"], ["7.0"])]
+    with pytest.raises(people.exceptions.InvalidPaginationTokenException):
+        people.list_faces(**PEOPLE, NextToken="next")
+
+
+def test_face_of_a_collection_is_searched_among_the_others(people, mock):
+    (record,) = index(people, "p1-again", ExternalImageId="again")
+    face_id = record["Face"]["FaceId"]
+    answer = people.search_faces(**PEOPLE, FaceId=face_id)
+    assert answer["SearchedFaceId"] == face_id
+    (match,) = answer["FaceMatches"]
+    assert match["Face"]["ExternalImageId"] == "p1"
+    assert match["Similarity"] == search(people, "p1-again", MaxFaces=2)["p1"]
+    everybody = people.search_faces(**PEOPLE, FaceId=face_id, FaceMatchThreshold=0)
+    assert len(everybody["FaceMatches"]) == 2
+    charged = len(mock.control.charges())
+    with pytest.raises(people.exceptions.InvalidParameterException):
+        people.search_faces(**PEOPLE, FaceId="00000000-0000-4000-8000-000000000000")
+    assert len(mock.control.charges()) == charged
+
+
 def test_deleted_faces_and_collections_are_gone(people):
     first, _ = people.list_faces(**PEOPLE)["Faces"]
     for expected in ([first["FaceId"]], []):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -16,6 +16,7 @@ from . import pictures
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 _EXTERNAL_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,255}")
+T = TypeVar("T")
 _MODEL: Final = {"FaceModelVersion": "7.0"}
 
 
@@ -39,6 +40,13 @@ def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         collections.groups.put(collection_id, group)
     arn = f"aws:rekognition:us-east-1:000000000000:collection/{collection_id}"
     return call.answer("collection.created", {"StatusCode": 200, "CollectionArn": arn, **_MODEL})
+
+
+def list_collections(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    ids = [group.id for group in _collections_of(call).groups.all()]
+    page, more = _cut_page(call, parameters, ids)
+    body = {"CollectionIds": page, "FaceModelVersions": ["7.0"] * len(page), **more}
+    return call.answer("collection.list", body)
 
 
 def describe(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
@@ -83,12 +91,8 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def list_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    faces = _faces_in(call, parameters)
-    start = int(parameters.get("NextToken") or 0)
-    end = start + _read_count(call, parameters, "MaxResults", default=4096)
-    body: dict[str, Any] = {"Faces": [face.described for face in faces[start:end]], **_MODEL}
-    if end < len(faces):
-        body["NextToken"] = str(end)
+    page, more = _cut_page(call, parameters, _faces_in(call, parameters))
+    body = {"Faces": [face.described for face in page], **_MODEL, **more}
     return call.answer("collection.faces", body)
 
 
@@ -115,10 +119,8 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
     if not seen.details:
         call.refuse("parameters.wrong", "search.no_face")
     pictures.charge(call, "SearchFacesByImage")
-    matches = []
-    for ranked in stored.rank_faces(call, seen.upload, 0, faces)[:most_faces]:
-        if ranked.score >= threshold:
-            matches.append({"Similarity": ranked.score, "Face": ranked.person.described})
+    ranked_faces = stored.rank_faces(call, seen.upload, 0, faces)
+    matches = _describe_matches(ranked_faces, threshold)[:most_faces]
     largest, *_ = seen.details
     body = {
         "SearchedFaceBoundingBox": largest["BoundingBox"],
@@ -127,6 +129,47 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
         **_MODEL,
     }
     return call.answer("search.answer", body)
+
+
+def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Find the other faces of a collection that are like one of its faces."""
+    faces = {face.id: face for face in _faces_in(call, parameters)}
+    threshold = pictures.read_threshold(call, parameters, "FaceMatchThreshold")
+    most_faces = _read_count(call, parameters, "MaxFaces", default=4096)
+    face_id = str(parameters.get("FaceId"))
+    searched = faces.pop(face_id, None)
+    if searched is None:
+        call.refuse("parameters.wrong", "search.no_face_id")
+    pictures.charge(call, "SearchFaces")
+    (face,) = searched.faces
+    ranked_faces = stored.rank_faces(call, face.picture, face.number, faces.values())
+    matches = _describe_matches(ranked_faces, threshold)[:most_faces]
+    body = {"SearchedFaceId": face_id, "FaceMatches": matches, **_MODEL}
+    return call.answer("search.faces", body)
+
+
+def _describe_matches(
+    ranked_faces: Iterable[stored.RankedFace[Face]], threshold: float
+) -> list[dict[str, Any]]:
+    """Return the faces at or above a threshold as answers show them, in the same order."""
+    matches = []
+    for ranked in ranked_faces:
+        if ranked.score >= threshold:
+            matches.append({"Similarity": ranked.score, "Face": ranked.person.described})
+    return matches
+
+
+def _cut_page(
+    call: NumberedCall, parameters: Mapping[str, Any], items: Sequence[T]
+) -> tuple[Sequence[T], dict[str, str]]:
+    """Return the items of the page that a call asks for, and the NextToken if there are more."""
+    token = str(parameters.get("NextToken") or 0)
+    if not re.fullmatch("[0-9]{1,9}", token):
+        call.refuse("collection.token")
+    start = int(token)
+    end = start + _read_count(call, parameters, "MaxResults", default=4096)
+    more = {"NextToken": str(end)} if end < len(items) else {}
+    return items[start:end], more
 
 
 def _collections_of(call: NumberedCall) -> Collections:
