@@ -70,10 +70,10 @@ def play(
         words=meanings,
         once=once,
     )
-    player = Player(mock.of(vendor), application)
     steps = split_story(story)
-    obstacles = player.find_obstacles()
-    for step in steps:
-        if step in obstacles:
-            raise ValueError(f"the step {step} cannot be played: {obstacles[step]}")
-    return player.play([(0, step) for step in steps])
+    with Player(mock.of(vendor), application) as player:
+        obstacles = player.find_obstacles()
+        for step in steps:
+            if step in obstacles:
+                raise ValueError(f"the step {step} cannot be played: {obstacles[step]}")
+        return player.play([(0, step) for step in steps])

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
@@ -38,6 +38,8 @@ _INTERRUPTED_S = 0.3
 _SETTLING_S = 3.0
 #: How often a vendor repeats a webhook that was not taken: the smallest number documented.
 _REPEATS = 2
+#: The statuses with which a receiver refuses a signature.
+_SIGNATURE_REFUSED = (400, 401, 403)
 _NAMES = "Ada Ben Cleo Dan Eve Finn Gus Hana Ivan Jo Kim Leo Mia Nils Ola Pia Quin Rosa Sam Tess"
 
 
@@ -110,7 +112,7 @@ def shown_name(number: int) -> str:
 
 
 class Player:
-    """Plays stories at one vendor's mock and one application.
+    """Plays stories at one vendor's mock and one application; a context manager.
 
     Args:
         mock: The mock at the vendor.
@@ -138,6 +140,14 @@ class Player:
             )
             (approved,) = self._facts.approved
             self._letters = LetterWriter(mock=mock, destination=destination, approved=approved)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Each destination gets each event of the mock.
+        if self._letters is not None:
+            self._control.webhooks.remove(self._letters.destination.uuid)
 
     def find_obstacles(self) -> dict[str, str]:
         """Return the reason for each step that cannot be played."""
@@ -274,6 +284,8 @@ class _Run:
         if answers and not any(is_taken(each) for each in answers):
             shown = _show_statuses(answers[-1:])
             detail = f"{shown} to each genuine webhook that says yes"
+            if answers[-1] in _SIGNATURE_REFUSED:
+                detail += "; if it verifies with a secret of its own, give it to the drill, too"
             self._fail(Verdict.REFUSES_WEBHOOKS, customer, detail)
         if self._job_answer is not None and not self._job_answer.is_accepted:
             detail = f"--job answers {self._job_answer}"
@@ -335,7 +347,7 @@ class _Run:
             for delivery in self._control.webhooks.deliveries(since=self._last_delivery):
                 self._last_delivery = delivery.number
                 owner = self._owners.get(delivery.session_id)
-                # An earlier drill at the same mock has left a destination, too.
+                # The application may have added a webhook by the vendor's API, too.
                 is_own = delivery.destination == self._letters.destination.uuid
                 if owner is not None and is_own:
                     owner.waiting.append(delivery)
@@ -518,7 +530,7 @@ class _Run:
 
     def _find_cause(self, delivery: WebhookDelivery, status: int | None) -> str:
         """Return why a genuine webhook is refused, if the JSON is verified in another form."""
-        if status not in (400, 401, 403) or self._letters is None:
+        if status not in _SIGNATURE_REFUSED or self._letters is None:
             return ""
         writer = self._letters.find_writer(delivery, self._post)
         if writer is None:

@@ -137,6 +137,15 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     assert "at the start" not in written
 
 
+def test_secret_of_the_application_s_own_is_suspected_if_it_refuses_every_webhook(
+    drill, port, tmp_path
+):
+    command = ["env", "DRILL_SECRET=whsec_of_its_own", *shop_command(port, tmp_path)]
+    answer = drill(command, "--play", "begin,pass")
+    assert answer.exit_code == 1, answer.output
+    assert "a secret of its own" in answer.stdout
+
+
 def test_second_drill_of_an_application_that_keeps_its_customers_is_played(drill, port, tmp_path):
     for _ in range(2):
         answer = drill(shop_command(port, tmp_path), "--play", "begin,pass")

@@ -74,11 +74,12 @@ def test_a_right_application_passes(play, story):
 
 
 @pytest.mark.parametrize("way", [""])
-def test_a_later_play_at_the_same_mock_delivers_each_webhook_once(play, letters):
+def test_a_later_play_at_the_same_mock_delivers_each_webhook_once(mock, play, letters):
     assert play("begin,pass") == []
     first = len(letters)
     assert play("begin,pass") == []
     assert len(letters) == 2 * first
+    assert mock.control.webhooks.destinations() == ()
 
 
 def test_yes_that_an_older_webhook_brings_back_is_found():
