@@ -156,12 +156,13 @@ def make_card(
         raise ValueError(
             f"kind of a card must be one of {', '.join(get_args(FileKind))}, not {kind!r:.40}"
         )
-    return _encode(card, (width_and_height[0], width_and_height[1]), kind)
+    return encode(card, (width_and_height[0], width_and_height[1]), kind)
 
 
 # Cached because a test suite uses the same few cards, and drawing each takes 10 ms.
 @functools.lru_cache(maxsize=64)
-def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
+def encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
+    """Return a card as a file of this size and kind."""
     picture = _draw(card)
     if size != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)

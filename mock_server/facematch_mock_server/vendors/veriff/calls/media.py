@@ -24,7 +24,7 @@ _DOCUMENT = "document-front"
 #: The contexts of pictures that the person would show.
 _SHOWN = (_FACE, _DOCUMENT, "document-back")
 #: Shown for a picture that was not sent: Veriff has no verdict without it.
-_NOTHING = READY["no-face"].data
+_NOTHING = READY["no-face"]
 
 
 def add_media(call: VeriffCall) -> Response:
@@ -106,7 +106,7 @@ def _note_api(session: Session) -> Session:
 def _picture_of(call: VeriffCall, session: Session, context: str) -> bytes:
     digest = session.pictures.get(context)
     content = None if digest is None else call.world.pictures.find(digest)
-    return _NOTHING if content is None else content
+    return _NOTHING.data if content is None else content
 
 
 def media_id(session: Session, context: str) -> str:
