@@ -8,8 +8,11 @@ mkdocs does not count warnings that it does not print, so `--strict --quiet` wou
 
 from __future__ import annotations
 
+import inspect
 import logging
+import pkgutil
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +180,32 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if vendor in vendor_names():
         markdown += claims_section(vendor)
     page.meta["as_markdown"] = markdown
+    if path.startswith("reference/"):
+        return with_folded_docstrings(markdown)
     return markdown
+
+
+#: What mkdocstrings replaces by a documented object, with its options.
+DOCSTRING = re.compile(r"(?m)^::: (\S+)\n(?: +.*\n)*")
+
+
+def with_folded_docstrings(markdown: str) -> str:
+    """Return a page on which each documented object is one line until a reader opens it.
+
+    A link to the object, or to one of its members, opens it as well.
+    """
+
+    def fold(block: re.Match[str]) -> str:
+        name = block[1]
+        line = f"`{name.rpartition('.')[2]}`"
+        found = pkgutil.resolve_name(name)
+        if inspect.isclass(found) or inspect.isfunction(found):
+            summary, _, _ = (inspect.getdoc(found) or "").partition("\n\n")
+            line += f": {' '.join(summary.split())}"
+        line = line.replace('"', "'")
+        return f'??? api "{line}"\n\n{textwrap.indent(block[0], "    ")}'
+
+    return DOCSTRING.sub(fold, markdown)
 
 
 def claims_section(vendor: str) -> str:

@@ -121,7 +121,14 @@ BROKEN = """[...document.querySelectorAll('td code, th code')].flatMap(code =>
         }).map(word => word[0])))"""
 
 
-NARROW = ("index", "reference/verifier", "reference/testing", "reference/mock", "vendors/didit")
+NARROW = (
+    "index",
+    "reference/verifier",
+    "reference/testing",
+    "reference/mock",
+    "reference/backends",
+    "vendors/didit",
+)
 
 
 @pytest.mark.parametrize("page", NARROW)
@@ -129,3 +136,15 @@ def test_on_a_phone_pages_do_not_scroll_sideways_or_break_names_in_tables(browse
     browser.open(site / f"{page}.html", width=400)
     assert browser.value("document.documentElement.scrollWidth") <= 400
     assert browser.value(BROKEN) == []
+
+
+OPEN = "[...document.querySelectorAll('details.api[open] h3')].map(heading => heading.id)"
+
+
+def test_a_documented_object_is_one_line_until_a_link_opens_it(browser, site):
+    browser.open(site / "reference/backends.html", width=1300)
+    assert browser.value("document.querySelectorAll('details.api').length") > 20
+    assert browser.value(OPEN) == []
+    browser.value("location.hash = 'facematch_didit.DiditBackend'")
+    browser.wait(f"({OPEN}).join() === 'facematch_didit.DiditBackend'")
+    browser.check_log_requests_and_width(site.as_uri())
