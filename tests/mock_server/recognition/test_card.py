@@ -1,6 +1,5 @@
 """What a card may say, its 128 bits, and the block code that shows them; the ready cards."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
