@@ -85,6 +85,10 @@ _VERSION = re.compile(r"v\d{1,2}(\.\d{1,2}){0,2}|\d{1,2}\.\d{1,2}")
 _LINK = re.compile(r"[A-Za-z][\w+.-]*://|/")
 #: An element of XML that has a text.
 _ELEMENT = re.compile(r"<([\w.-]+)>([^<>]+)</\1>")
+#: The declaration with which an XML document may begin.
+_DECLARATION = re.compile(
+    r"""<\?xml version=["']1\.0["']( encoding=["']utf-8["'])?\?>\s*""", re.IGNORECASE
+)
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 #: Numbers that are written as texts. More digits may be a PIN, a year of birth or a position.
 _PLAIN_NUMBER = re.compile(r"-?(\d{1,3}(\.\d{1,2})?|0\.\d+)")
@@ -368,10 +372,13 @@ class Reduction:
 
     def _reduce_reply_text(self, text: str) -> str:
         """Return a vendor's XML with reduced values, and anything else without its tags."""
+        matched = _DECLARATION.match(text)
+        declaration = matched[0] if matched is not None else ""
+        text = text[len(declaration) :]
         beside_elements = re.sub(r"<[^>]*>", "", _ELEMENT.sub("", text))
         tags = re.findall(r"</?([^>]*)>", text)
         if tags and self._vocabulary.words.issuperset(tags) and not beside_elements.strip():
-            return _ELEMENT.sub(self._reduce_element, text)
+            return declaration + _ELEMENT.sub(self._reduce_element, text)
         return self._reduce_sentence(re.sub(r"<[^>]*>", " ", text))
 
     def _reduce_element(self, element: re.Match[str]) -> str:

@@ -318,6 +318,14 @@ def test_recording_of_each_vendors_calls_leaves_none_out_and_can_be_read(
             "<PostResponse><Key>{0}</Key></PostResponse>",
             r"<PostResponse><Key>[\w-]+</Key></PostResponse>",
         ),
+        (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse><Key>{0}</Key></PostResponse>',
+            (
+                r'<\?xml version="1.0" encoding="UTF-8"\?>\n'
+                r"<PostResponse><Key>[\w-]+</Key></PostResponse>"
+            ),
+        ),
+        ('<?xml version="{0}"?><PostResponse><Key>a</Key></PostResponse>', None),
         ("<PostResponse>{0}<Key>{0}</Key></PostResponse>", None),
         ("<PostResponse><Key>{0}</Key>{0}</PostResponse>", None),
         ('<PostResponse to="{0}"><Key>a</Key></PostResponse>', None),
