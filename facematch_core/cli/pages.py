@@ -34,6 +34,8 @@ LEFT_OUT = (
 )
 
 _BEGINNING = re.compile(r"(?m)^<!-- page: (.+) -->\n")
+#: What a command prints of itself, which each reader can print.
+_HELP_OF_COMMAND = re.compile(r"(?ms)^(\$ facematch(?: [a-z-]+)+ -h\n).*?(?=^\$ |^```$)")
 _FENCED_CODE = re.compile(r"(?ms)(^ *```.*?^ *```$)")
 _COMMENT = re.compile(r"(?ms)^<!-- .*?-->\n")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -62,7 +64,7 @@ class Page:
 
 
 def joined_pages(root: Path) -> str:
-    """Return all pages of a checkout, each after a line with its name."""
+    """Return all pages of a checkout, each after a line with its name, without commands' help."""
     docs = root / "docs"
     files = {file.relative_to(docs).as_posix(): file for file in docs.rglob("*")}
     for name in TOP_PAGES:
@@ -70,7 +72,7 @@ def joined_pages(root: Path) -> str:
     parts = []
     for path, file in sorted(files.items()):
         if file.suffix in SUFFIXES and not path.startswith(LEFT_OUT):
-            text = file.read_text(encoding="utf-8").rstrip()
+            text = _HELP_OF_COMMAND.sub(r"\1...\n", file.read_text(encoding="utf-8").rstrip())
             parts.append(f"<!-- page: {path.removesuffix('.md')} -->\n{text}\n")
     return "".join(parts)
 

@@ -71,6 +71,13 @@ def test_reference_page_lists_arguments_and_methods_of_a_class(run):
     assert "prints its documentation." in without_extras
 
 
+def test_pages_name_a_commands_help_and_leave_it_to_the_command(run):
+    printed = run("docs", "reference/cli").stdout
+    assert "\n$ facematch verify -h\n...\n```\n" in printed
+    assert "--liveness-threshold" not in printed
+    assert "\nExit codes:\n" in printed
+
+
 def test_claims_of_a_mock_are_printed_all_or_one(run):
     """The console and `X-Facematch-Claims` name them by their ids."""
     assert "claims (`facematch docs claims/didit`)" in run("docs", "vendors/didit").stdout
