@@ -689,8 +689,9 @@ class Sessions:
             raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
         if return_url is not None and not self._is_return_url(return_url):
             raise errors.InvalidRequest(
-                "return_url must be an https URL on one of the hosts in the setting "
-                "return_hosts, or on this machine: any other host would be an open redirect."
+                "return_url must be an https URL on this machine, or on a host of the setting "
+                "return_hosts, such as open_sessions(..., return_hosts=['shop.example']): any "
+                "other would be an open redirect."
             )
 
     def _is_return_url(self, url: object) -> bool:

@@ -43,6 +43,7 @@ def work(store, mock, vendor, profile):
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # others on this machine have no business with the payouts
     vendor = sys.argv[1] if sys.argv[1:] else "didit"
     profile = Path(__file__).with_name("profiles").joinpath(f"{vendor}.toml").read_text()
     with MockServer(vendor=vendor) as mock, tempfile.TemporaryDirectory() as folder:

@@ -777,7 +777,10 @@ def _check_claim(name: str, vendors_claims: Sequence[ActiveClaims]) -> None:
                     f"the claim {name} has no answer that a fault can send: it is a fact, or its "
                     "body is built for each call; use the kind json with a body"
                 )
-    _check_word("there is no claim", name, keys)
+    # Of a whole area, such as didit.rate, rather than the first ones of the alphabet.
+    words = set(name.split("."))
+    alike = {key for key in keys if not words.isdisjoint(key.split("."))}
+    _check_word("there is no claim", name, alike or keys)
 
 
 def _routes_of_call(fault: Fault, routes: Iterable[Route]) -> list[Route]:

@@ -197,6 +197,12 @@ def test_invalid_start_arguments_are_refused_before_sending(options, error):
     assert not backend.requests
 
 
+def test_return_url_elsewhere_is_refused_with_the_setting_that_allows_it():
+    sessions = opened()
+    with pytest.raises(fm.InvalidRequest, match=r"open_sessions\(\.\.\., return_hosts="):
+        sessions.start(planned(sessions), return_url="https://another.example/")
+
+
 def test_return_url_may_be_on_localhost():
     sessions = opened()
     for url in ("http://127.0.0.1:8000/back", "http://localhost/back"):

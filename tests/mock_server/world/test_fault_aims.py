@@ -341,6 +341,13 @@ def test_unknown_claim_is_refused_with_the_nearest_ones(open_asking, claim, hint
     assert asking.control.faults() == ()
 
 
+def test_unknown_claim_is_refused_with_those_of_its_area(open_asking):
+    asking = open_asking(vendor="didit")
+    with pytest.raises(ValueError, match=r"known: rate\.get\.refused, ") as refused:
+        asking.control.add_fault(Fault(claim="didit.rate.limited"))
+    assert "auth." not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
