@@ -442,7 +442,9 @@ def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
     else:
         low = numbers.score(curve.points[0].threshold)
         high = numbers.score(curve.points[-1].threshold)
-        span = f"thresholds of {name} from {low} to {high}" if low != high else f"threshold {low}"
+        span = f"thresholds of {name} from {low} to {high}"
+        if len(curve.points) == 1:
+            span = f"threshold {low} of {name} alone"
         sentences.append(f"These labels show the {span}.")
         if len(curve.points) > 1 and not curve.differs:
             sentences.append("What they save differs by less than its intervals.")
@@ -455,7 +457,7 @@ def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
             if now is not None:
                 text += f"; {numbers.score(curve.now)}, as now, {_worth(comparison, now)}"
             sentences.append(f"{text}.")
-        elif best is not None:
+        elif best is not None and len(curve.points) > 1:
             sentences.append(
                 f"None of them is better than {numbers.score(curve.now)}, as now, which "
                 f"{_worth(comparison, best)}."

@@ -536,3 +536,14 @@ def test_few_wrong_labels_that_turn_the_verdict_are_in_the_headline():
     assert not money.is_real
     assert "would turn the sign" in comparison.headline
     assert "significant" not in comparison.headline
+
+
+def test_a_single_threshold_is_not_compared_with_itself(month, sides):
+    comparison = compare(sides, labels_of(sides, month.truth))
+    (point, *_) = comparison.curve.points
+    alone = attrs.evolve(
+        comparison.curve, now=point.threshold, points=(point,), best=point.threshold
+    )
+    finding = with_sentences(attrs.evolve(comparison, curve=alone)).findings[-1]
+    assert "of deepvue alone." in finding
+    assert "better" not in finding
