@@ -68,7 +68,7 @@ _SCORE_NAME: Final = re.compile(".*(score|similarity|distance|dist)s?%?")
 
 #: Names of scores of another check than of two faces.
 _OTHER_CHECK: Final = re.compile(
-    r"live|spoof|attack|detect|quality|risk|fraud|trust|ocr|document|name|address|expected|average",
+    r"live|spoof|attack|detect|quality|risk|fraud|credit|trust|ocr|document|name|address|expected|average",
     re.IGNORECASE,
 )
 
@@ -110,8 +110,8 @@ def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> N
     possible_scores = _columns_that_may_be_scores(cells_of)
     if possible_scores:
         questions["score"] = (
-            f"are the numbers in {_quoted(possible_scores)} scores? Name each column of scores as "
-            "score"
+            f"are the numbers in {_quoted(possible_scores)} scores of how similar both faces are? "
+            "Name each such column as score"
         )
         if any("decision" in file.column_of for file in files):
             questions["score"] += (
