@@ -501,14 +501,10 @@ def _where_few_decide(system: System) -> str | None:
             f"The FMR of {_NAMES} depends on few people: {person} is in {share} of the "
             f"{few.pairs:,} false matches. {warning}"
         )
-    text = (
+    return (
         f"The threshold of {_NAMES} depends on few people: {person} is in {share} of the "
-        f"{few.pairs:,} non-mated pairs that set it."
+        f"{few.pairs:,} non-mated pairs that set it. {warning}"
     )
-    if few.threshold_without is not None:
-        threshold = numbers.score(few.threshold_without)
-        text += f" Without that person it would be {threshold}."
-    return f"{text} {warning}"
 
 
 def _caveats_of_study(

@@ -376,7 +376,9 @@ class Answers:
         not be low. If at most 1 % of acquired pairs have no score, they are rejected at every
         threshold, and the report has a caveat.
         """
-        return has_enough_scores(self.acquired, self.scored)
+        count = int(np.count_nonzero(self.acquired))
+        missing = count - int(np.count_nonzero(self.scored))
+        return bool(count) and missing <= MISSING_SCORES * count
 
     def take(self, rows: NDArray[Any]) -> Answers:
         """Return the answers for `rows` (indices or a mask), in that order."""
@@ -411,13 +413,6 @@ class Answers:
             raise InvalidRequest(f"{self.name}: the rule for passing a threshold is unknown.")
         passes = np.greater if self.rule is ThresholdRule.ABOVE else np.greater_equal
         return self.acquired & passes(self.scores, threshold)
-
-
-def has_enough_scores(acquired: NDArray[np.bool_], scored: NDArray[np.bool_]) -> bool:
-    """Return whether almost all acquired pairs have scores; False without an acquired pair."""
-    count = int(np.count_nonzero(acquired))
-    missing = count - int(np.count_nonzero(scored))
-    return bool(count) and missing <= MISSING_SCORES * count
 
 
 def share_people(systems: Sequence[Answers]) -> None:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.scores.answers import Answers, ScoresByKind, has_enough_scores
+from facematch_comparison.scores.answers import Answers, ScoresByKind
 from facematch_comparison.values.model import Concentration, Curve
 from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
@@ -132,23 +132,10 @@ def concentration(
     ends = np.stack([people.probe[rows], people.reference[rows]])
     counts = np.bincount(ends.ravel())
     worst = int(counts.argmax())
-    threshold_without = None
-    if max_fmr is not None:
-        is_other = (people.probe != worst) & (people.reference != worst)
-        others = table.scored & is_other
-        scores = ScoresByKind(
-            mated=np.sort(table.scores[others & table.mated]),
-            non_mated=np.sort(table.scores[others & ~table.mated]),
-        )
-        is_scored = has_enough_scores(table.acquired & is_other, others)
-        if is_scored and len(scores.non_mated):
-            allowed = allowed_errors(max_fmr, len(scores.non_mated))
-            threshold_without = _lowest(scores, table.rule, allowed)
     return Concentration(
         pairs=len(rows),
         worst_person=int(counts[worst]) / len(rows),
         person=table.person(int(people.numbers[worst])),
-        threshold_without=threshold_without,
     )
 
 

@@ -340,13 +340,11 @@ class Concentration:
     Attributes:
         worst_person: Share of these pairs that show the most frequent person.
         person: Name of that person in the score file; None without names.
-        threshold_without: The threshold chosen without the pairs of that person, or None.
     """
 
     pairs: int
     worst_person: float
     person: str | None = None
-    threshold_without: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -100,14 +100,6 @@ def test_one_person_can_force_the_threshold():
     assert concentrated.pairs == 37
     assert concentrated.worst_person == 1
     assert concentrated.person is None
-    assert concentrated.threshold_without == 50
-
-
-def test_without_the_worst_person_there_may_be_no_threshold():
-    table = table_of([0, 0, 3, 5], [1, 2, 4, 5], [70, 70, 80, 80])
-    concentrated = concentration(table, 80, max_fmr=0.5)
-    assert (concentrated.pairs, concentrated.threshold_without) == (3, None)
-    assert concentrated.worst_person == 2 / 3
 
 
 def test_without_a_pair_of_strangers_nothing_is_concentrated():

@@ -95,7 +95,7 @@ def full():
     more["traffic"] = TRAFFIC
     evaluation = evaluate(systems, required_fmr=0.01, **more)
     first, *rest = evaluation.systems
-    named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)
+    named = attrs.evolve(first.concentration, person="p7")
     return attrs.evolve(evaluation, systems=(attrs.evolve(first, concentration=named), *rest))
 
 
