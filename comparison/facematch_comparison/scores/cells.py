@@ -1,7 +1,7 @@
 """Read the cells of a column as words or as numbers.
 
-Cells are as their source has them, text or numbers (`files`); few distinct words are categories, in
-order of first appearance.
+Cells are as their source has them, text or numbers (`files`), or words already, if files were
+joined.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Spellings:
             return codes, words
         texts = pa.array(words.astype(TEXT))
         is_ascii = pc.all(pc.string_is_ascii(texts)).as_py()
-        if is_ascii and (not self.ignores_case or _has_one_case(texts)):
+        if is_ascii and not self.ignores_case:
             return codes, words
         spellings = list(map(str, words.tolist()))
         # A million names: the C function alone is three times as fast.
@@ -101,11 +101,6 @@ class Spellings:
         if self.ignores_case:
             name = unicodedata.normalize("NFC", name.casefold())
         return name
-
-
-def _has_one_case(texts: pa.Array) -> bool:
-    """Return whether no ASCII text has a capital letter, or none has a small one."""
-    return bool(texts.equals(pc.ascii_lower(texts)) or texts.equals(pc.ascii_upper(texts)))
 
 
 def note_of_spellings(merged: Sequence[Sequence[str]]) -> str:
@@ -251,13 +246,6 @@ def words_beside(cells: pd.Series, numbers: NDArray[np.float64]) -> set[str]:
     return {str(words.categories[code]) for code in np.unique(words.codes[is_word])}
 
 
-def take_cells(cells: pd.DataFrame, rows: Ints) -> pd.DataFrame:
-    """Return the cells of some rows, as if there were no others."""
-    taken = cells.take(rows).reset_index(drop=True)
-    forget_unused_words(taken)
-    return taken
-
-
 def forget_unused_words(cells: pd.DataFrame) -> None:
     """Reduce the words of each column to those in its rows, in order of first appearance."""
     for name, column in cells.items():
@@ -295,9 +283,6 @@ def number_pairs(ends: Sequence[Ints], *, in_any_order: bool) -> Ints:
 def numbers_of(cells: pd.Series, *, decimal_commas: bool) -> NDArray[np.float64]:
     """Return cells as float64, (N,): NaN for empty cells, infinity for those without a number."""
     numbers: NDArray[np.float64]
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        numbers = numbers_of(pd.Series(cells.cat.categories), decimal_commas=decimal_commas)
-        return np.asarray(np.append(numbers, np.nan)[cells.cat.codes])
     if cells.dtype != TEXT:
         numbers = cells.to_numpy(np.float64, na_value=np.nan)
         return np.asarray(np.where(np.isinf(numbers), np.inf, numbers))

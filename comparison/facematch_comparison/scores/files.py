@@ -28,7 +28,7 @@ from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode, format_places, read_header, read_table, unescaped
 from facematch_core.errors import InvalidRequest
 
-from .cells import NUMBER, TEXT, take_cells, words_of
+from .cells import NUMBER, TEXT
 from .columns import LABELS, PAIR_KEYS, field_for
 from .separators import with_tabs
 from .source_table import Problem, SourceTable
@@ -140,12 +140,11 @@ def _without_last_words(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceT
         kept_count -= 1
     if not words:
         return file, cells
-    kept = np.arange(kept_count)
-    without = file.with_rows(kept)
+    without = file.with_rows(np.arange(kept_count))
     listed = " and ".join(repr(word[:60]) for word in words)
     note = f"has {listed} below the last {file.unit} with a pair, which was left out"
     without.notes = [*file.notes, f"{file.title} {note}"]
-    return without, take_cells(cells, kept)
+    return without, cells.iloc[:kept_count]
 
 
 def _only_word(row: pd.Series) -> str | None:
@@ -624,7 +623,7 @@ def _tables(title: str, columns: Columns, **about: Any) -> Tables:
 
 
 def _cells_of(column: pa.ChunkedArray) -> Any:
-    """Return a column as cells: numbers, a few distinct words as categories, or texts."""
+    """Return a column as cells: numbers, or texts."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
@@ -641,24 +640,9 @@ def _cells_of(column: pa.ChunkedArray) -> Any:
     numbers = _whole_numbers(texts)
     if numbers is not None:
         return numbers
-    if len(texts) > 1000 and len(texts[:1000].unique()) < 100:
-        return _few_words(texts)
     # pandas has no smaller type; pyarrow's default allocator keeps freed memory.
     texts = pc.cast(texts, pa.large_string(), memory_pool=pa.system_memory_pool())
     return TEXT.__from_arrow__(texts)
-
-
-def _few_words(texts: pa.ChunkedArray) -> pd.Categorical:
-    """Encode texts that often have long runs of one word, as in a column `system` or `rule`."""
-    runs = pc.run_end_encode(texts).chunks
-    run_lengths = np.concatenate([np.diff(run.run_ends, prepend=0) for run in runs])
-    values = pa.chunked_array([run.values for run in runs])  # noqa: PD011
-    dictionary = values.dictionary_encode().combine_chunks()
-    words = words_of(pd.Series(dictionary.dictionary.to_pylist(), dtype=TEXT))
-    codes = np.append(words.codes, np.int8(-1))[dictionary.indices.fill_null(-1).to_numpy()]
-    return pd.Categorical.from_codes(
-        np.repeat(codes, run_lengths), dtype=words.dtype, validate=False
-    )
 
 
 def _whole_numbers(texts: pa.ChunkedArray) -> NDArray[np.int32] | None:
