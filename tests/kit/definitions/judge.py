@@ -18,6 +18,9 @@ CLIENTS = ("alibaba", "azure", "rekognition", "stripe", "tencent")
 FOLDER = "FACEMATCH_DEFINITIONS"
 #: What was answered or sent against a definition in the running test.
 differences = []
+#: The webhooks that are judged at the end of the running test: the vendor, the event and the body.
+#: A receiver does not wait for their judge, which takes a second for some of Persona's.
+sent_webhooks = {}
 
 
 @functools.cache
@@ -66,12 +69,17 @@ def judge_call(world, request, response):
         note(world.vendor_name, f"{call} sent", lines)
 
 
-def judge_webhook(world, taken, payload):
-    """Note what a webhook has against its vendor's definition."""
-    definition = definition_of(world.vendor_name)
-    if definition is not None and taken.fault is None:
-        event = taken.delivery.event
-        note(world.vendor_name, f"webhook {event}", definition.judge_webhook(event, payload.body))
+def keep_webhook(world, taken, payload):
+    """Keep a webhook for `judge_webhooks`."""
+    if definition_of(world.vendor_name) is not None and taken.fault is None:
+        sent_webhooks[world.vendor_name, taken.delivery.event, payload.body] = True
+
+
+def judge_webhooks():
+    """Note what the webhooks that were sent have against their vendor's definition."""
+    while sent_webhooks:
+        (vendor, event, body), _ = sent_webhooks.popitem()
+        note(vendor, f"webhook {event}", definition_of(vendor).judge_webhook(event, body))
 
 
 def is_own(world, request, response):
@@ -104,7 +112,7 @@ def _judged():
 
     def attempt_and_judge(self, taken, send):
         def send_and_judge(url, payload, timeout_s):
-            judge_webhook(self._world, taken, payload)
+            keep_webhook(self._world, taken, payload)
             return send(url, payload, timeout_s)
 
         attempt(self, taken, send_and_judge)
@@ -119,6 +127,7 @@ def _judged():
 def _nothing_against_definitions(_judged):
     differences.clear()
     yield
+    judge_webhooks()
     found = sorted(set(differences))
     differences.clear()
     if found:
