@@ -8,7 +8,7 @@ import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 from kit.fakes import PROBE, REFERENCE, FakeBackend, child_says_yes, together
-from kit.marks import needs_fork
+from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.base.deadline import Deadline
@@ -151,6 +151,7 @@ def test_unreadable_row_does_not_block_other_reservations(sql, holder, tmp_path)
 
 
 @needs_fork
+@forks_beside_threads
 def test_forked_child_does_not_write_the_parents_postponed_outcome(sql, holder):
     postponed(sql, holder)
     assert child_says_yes(lambda: sums(sql) == (0, 1, 0))

@@ -159,9 +159,14 @@ def texts_of(value):
         yield value
 
 
+def decode_url_safe(text):
+    # urlsafe_b64decode warns about the two other characters.
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"))
+
+
 def decoded(text, depth=2):
     """Yield what a text may be in bytes, also if it was encoded twice."""
-    for decode in (base64.b64decode, base64.urlsafe_b64decode, bytes.fromhex):
+    for decode in (base64.b64decode, decode_url_safe, bytes.fromhex):
         try:
             content = decode(text.rpartition(",")[2])
         except ValueError:
