@@ -224,11 +224,7 @@ class _AskedCheck:
 
 
 def save(
-    table: CheckTable,
-    row: CheckRow,
-    answer: Any,
-    *conditions: Any,
-    liveness: LivenessResult | None = None,
+    table: CheckTable, row: CheckRow, answer: Any, liveness: LivenessResult | None = None
 ) -> Any:
     """Store the answer of a call; return the verdict of the check, None if a call is missing.
 
@@ -236,11 +232,13 @@ def save(
         table: The table.
         row: The row of the check.
         answer: The answer.
-        conditions: Further conditions that the row must meet.
         liveness: The answer of the first call, if this one is of the second.
     """
     columns = table.columns
-    is_undecided = (columns.id == row.id, columns.result.is_(None), *conditions)
+    # After it was given up, another verdict may have been returned, which `use` judges. But `erase`
+    # needs the vendor's id in an answer that comes after it has closed the row.
+    is_awaited = columns.open_case_key.is_not(None) | columns.case_key.is_(None)
+    is_undecided = (columns.id == row.id, columns.result.is_(None), is_awaited)
     if row.kind == LiveMatchResult.kind:
         if isinstance(answer, LivenessResult):
             if not ends_early(answer):
@@ -272,8 +270,7 @@ def reconcile(table: CheckTable, row: CheckRow, deadline_s: float | None) -> Rec
         raise errors.ConfigurationError("The check was made by a later version of facematch.")
     found = table.verifier.reconcile(call, deadline_s=deadline_s)
     if found.result is not None:
-        # If it was given up during the search, another verdict may have been returned since.
-        save(table, row, found.result, table.columns.open_case_key.is_not(None))
+        save(table, row, found.result)
     return found
 
 
@@ -373,7 +370,7 @@ def _make_calls(
                     error.liveness = liveness
                 _close_after(error, table, has_lease, has_half=liveness is not None)
                 raise
-            verdict = save(table, row, answer, liveness=liveness)
+            verdict = save(table, row, answer, liveness)
             if verdict is not None:
                 return verdict
             liveness = cast(LivenessResult, answer)

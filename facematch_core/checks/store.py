@@ -176,7 +176,8 @@ class CheckCase(Case):
     def give_up(self) -> bool:
         """Allow a further check although an outcome is unknown; return whether one was unknown.
 
-        The unknown check may have been paid, and the next one is paid as well.
+        The unknown check may have been paid, and the next one is paid as well. Its verdict is not
+        stored any more.
         """
         table = self._store._table  # noqa: SLF001
         unknown = table.find_unknown(table.columns.open_case_key == key_of(self))

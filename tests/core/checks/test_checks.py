@@ -291,23 +291,34 @@ def test_liveness_that_is_found_late_does_not_hide_a_comparison_under_way(desk, 
     assert '"match"' in calls_under_way[0]["call"]
 
 
-def test_verdict_that_is_found_after_its_check_was_given_up_is_not_used(open_desk, monkeypatch):
+@pytest.mark.parametrize("is_lost", [True, False], ids=["found late", "answered late"])
+def test_late_verdict_of_a_given_up_check_is_not_used(open_desk, monkeypatch, is_lost):
     desk = open_desk(needs_liveness=False)
     case = desk.of()
-    desk.backend.script[:] = [fm.OutcomeUnknown("The answer was lost.")]
-    with pytest.raises(fm.OutcomeUnknown):
-        case.verify(SELFIE, DOCUMENT)
+    matches = match_result(score=fm.Score(80, "fake/v1"))
 
-    def reconcile(call, **_options):
+    def give_up_and_verify(*_arguments, **_options):
+        desk.clock.advance(making.LEASE_S)  # its process was suspended
         assert case.give_up()
         desk.backend.script[:] = [NO_MATCH]
         assert not case.verify(OTHER, DOCUMENT).is_match
-        outcome = fm.Reconciled.FOUND
-        found = match_result(score=fm.Score(80, "fake/v1"))
-        return fm.Reconciliation(outcome=outcome, call=call, reason="found", result=found)
+        return matches
 
-    monkeypatch.setattr(desk.store.verifier, "reconcile", reconcile)
-    assert case.reconcile().outcome is fm.Reconciled.FOUND
+    if is_lost:
+        desk.backend.script[:] = [fm.OutcomeUnknown("The answer was lost.")]
+        with pytest.raises(fm.OutcomeUnknown):
+            case.verify(SELFIE, DOCUMENT)
+
+        def reconcile(call, **_options):
+            found = give_up_and_verify()
+            outcome = fm.Reconciled.FOUND
+            return fm.Reconciliation(outcome=outcome, call=call, reason="found", result=found)
+
+        monkeypatch.setattr(desk.store.verifier, "reconcile", reconcile)
+        assert case.reconcile().result.is_match
+    else:
+        desk.backend.script[:] = [give_up_and_verify]
+        assert case.verify(SELFIE, DOCUMENT).is_match
     assert not case.use()
     assert case.why_not() == ("the check is no_match",)
 
