@@ -21,14 +21,16 @@ JOINED = PACKAGE / "pages.md.bz2"
 SKILL = PACKAGE / ".agents/skills/facematch/SKILL.md"
 #: Pages above the folder `docs`.
 TOP_PAGES = ("SECURITY.md",)
-#: Pages, and the programs that they explain.
-SUFFIXES = (".md", ".py", ".toml", ".yaml")
+#: Pages, and the programs and files that they explain.
+SUFFIXES = (".md", ".py", ".toml", ".yaml", ".json")
 #: The site's own code, licences of photographs, data, and what needs a checkout or is long.
 LEFT_OUT = (
     "_",
     "photographs/",
     "maintain/",
     "vendors/compared.toml",
+    "vendors/reports/",
+    "reference/comparison.schema.json",
     "examples/compose/",
     "examples/sessions_app/test_app",
 )

@@ -78,6 +78,12 @@ def test_pages_name_a_commands_help_and_leave_it_to_the_command(run):
     assert "\nExit codes:\n" in printed
 
 
+def test_replies_that_are_ready_are_printed_as_they_are(run):
+    name = "examples/replies/persona-accounts.json"
+    assert f"(`facematch docs {name}`)" in run("docs", "extend/use-the-mock").stdout
+    assert run("docs", name).stdout == (ROOT / "docs" / name).read_text()
+
+
 def test_claims_of_a_mock_are_printed_all_or_one(run):
     """The console and `X-Facematch-Claims` name them by their ids."""
     assert "claims (`facematch docs claims/didit`)" in run("docs", "vendors/didit").stdout
