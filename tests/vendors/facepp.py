@@ -72,6 +72,13 @@ def faceset_request(name, **fields):
     return request_to(f"/facepp/v3/faceset/{name}", body, kind, key=None)
 
 
+def user_id_request(**fields):
+    """A call that gives a face a user id."""
+    kind = "application/x-www-form-urlencoded"
+    body = urlencode({**KEYS, **fields}).encode()
+    return request_to("/facepp/v3/face/setuserid", body, kind, key=None)
+
+
 def search_request(image_file=None, **fields):
     """A search in a set; a file that is False is left out."""
     files = []
@@ -89,6 +96,11 @@ def add_new_face(engine):
 def token_of_new_face(engine, picture=None):
     (face,) = engine.handle(detect_request(picture)).json()["faces"]
     return face["face_token"]
+
+
+def name_new_face(engine):
+    token = token_of_new_face(engine)
+    return engine.handle(user_id_request(face_token=token, user_id="ada"))
 
 
 def facepp_compare_by_token(engine):
@@ -111,6 +123,10 @@ def scenarios():
         search_request(outer_id="people"),
         search_request(outer_id="people", return_result_count=6),
         faceset_request("getdetail", outer_id="people"),
+        faceset_request("getfacesets", start=0),
+        faceset_request("getfacesets"),
+        faceset_request("delete", outer_id="people"),
+        name_new_face,
         compare_request(scene(faces=0)),
         compare_request(b"no picture"),
         compare_request(False, image_base64_1="not base64!"),

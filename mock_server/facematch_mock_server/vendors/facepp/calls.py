@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import attrs
 
 from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
@@ -16,17 +19,32 @@ from facematch_mock_server.vendors.pairs import (
 
 from .wire import THRESHOLDS, begin_answer, list_faces
 
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Faceset(stored.Group):
+    """A set of faces. Its name is the caller's `outer_id`; each text is "" if none was sent."""
+
+    display_name: str
+    user_data: str
+    tags: str
+
+
+Facesets = stored.Persons[Faceset, stored.Person]
+
 
 class Records(FaceTokens):
     """The faces by the tokens that answers named, and the sets of them. Thread-safe.
 
     A person of the store is one face: its id has the set's token and the face's, its name is the
-    latter.
+    latter. `user_ids` has the user ids of faces by their token.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.facesets: stored.Persons[stored.Group, stored.Person] = stored.Persons()
+        self.facesets: Facesets = stored.Persons()
+        self.user_ids: Collection[str] = Collection(limit=10_000)
 
 
 def create(call: PairCall) -> Response:
@@ -36,7 +54,9 @@ def create(call: PairCall) -> Response:
         if outer_id and any(each.name == outer_id for each in facesets.groups.all()):
             call.refuse("faceset.exists")
         token = call.world.ids.hex()
-        faceset = facesets.groups.put(token, stored.Group(id=token, name=outer_id, model=""))
+        texts = {each: call.texts.get(each, "") for each in ("display_name", "user_data", "tags")}
+        faceset = Faceset(id=token, name=outer_id, model="", **texts)
+        facesets.groups.put(token, faceset)
     return _answer(call, "faceset.changed", faceset, **_add(call, faceset))
 
 
@@ -60,13 +80,50 @@ def remove(call: PairCall) -> Response:
 def read(call: PairCall) -> Response:
     faceset = _find(call)
     tokens = [face.name for face in _facesets_of(call).persons_of([faceset.id])]
-    return _answer(call, "faceset.read", faceset, face_tokens=tokens)
+    page, more = _cut_page(call, tokens)
+    texts = {each: getattr(faceset, each) for each in ("display_name", "user_data", "tags")}
+    return _answer(call, "faceset.read", faceset, **texts, face_tokens=page, **more)
+
+
+def list_facesets(call: PairCall) -> Response:
+    """Return the sets, or those with any of some tags."""
+    tags = call.texts.get("tags")
+    described = []
+    for faceset in _facesets_of(call).groups.all():
+        if tags and not {*tags.split(",")} & {*faceset.tags.split(",")}:
+            continue
+        described.append(
+            {
+                "faceset_token": faceset.id,
+                "outer_id": faceset.name,
+                "display_name": faceset.display_name,
+                "tags": faceset.tags,
+            }
+        )
+    page, more = _cut_page(call, described)
+    body = {**begin_answer(call, time_used_ms=18), "facesets": page, **more}
+    return call.answer("faceset.list", body)
 
 
 def delete(call: PairCall) -> Response:
     faceset = _find(call)
-    _facesets_of(call).remove_group(faceset.id)
+    facesets = _facesets_of(call)
+    if call.texts.get("check_empty") != "0" and facesets.persons_of([faceset.id]):
+        call.refuse("faceset.not_empty")
+    facesets.remove_group(faceset.id)
     return _answer(call, "faceset.changed", faceset)
+
+
+def set_user_id(call: PairCall) -> Response:
+    """Give a face a user id, which searches return with it."""
+    named = {}
+    for name in ("face_token", "user_id"):
+        named[name] = call.texts.get(name) or call.refuse("key.missing", name=name)
+    token = named["face_token"]
+    if call.world.records.faces.find(token) is None:
+        call.refuse("face.token_unknown", token=token)
+    call.world.records.user_ids.put(token, named["user_id"])
+    return call.answer("face.user_id", {**begin_answer(call, time_used_ms=98), **named})
 
 
 def search(call: PairCall) -> Response:
@@ -89,7 +146,7 @@ def search(call: PairCall) -> Response:
     if seen.faces:
         number = int(call.names_smaller_face)
         ranked_faces = stored.rank_faces(call, picture, number, faces)[: int(most_results)]
-        body["results"] = [_describe(ranked) for ranked in ranked_faces]
+        body["results"] = [_describe(call, ranked) for ranked in ranked_faces]
         body["thresholds"] = THRESHOLDS
         call.pay()
     return call.answer("search.answer", body)
@@ -104,6 +161,7 @@ _ROOT: Final = "/facepp/v3"
 #: The handlers by endpoint.
 HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
     PairEndpoint(path=f"{_ROOT}/search", pictures=_PICTURE): search,
+    PairEndpoint(path=f"{_ROOT}/face/setuserid", pictures=_TOKENS, operation=None): set_user_id,
     **{
         PairEndpoint(path=f"{_ROOT}/faceset/{name}", pictures=_TOKENS, operation=None): handle
         for name, handle in (
@@ -111,18 +169,19 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
             ("addface", add),
             ("removeface", remove),
             ("getdetail", read),
+            ("getfacesets", list_facesets),
             ("delete", delete),
         )
     },
 }
 
 
-def _facesets_of(call: PairCall) -> stored.Persons[stored.Group, stored.Person]:
+def _facesets_of(call: PairCall) -> Facesets:
     records: Records = call.world.records
     return records.facesets
 
 
-def _find(call: PairCall) -> stored.Group:
+def _find(call: PairCall) -> Faceset:
     """Return the set that a call names by its token or by the caller's own id."""
     token = call.texts.get("faceset_token")
     outer_id = call.texts.get("outer_id")
@@ -134,12 +193,23 @@ def _find(call: PairCall) -> stored.Group:
     return call.refuse("faceset.unknown", name="FACESET_TOKEN" if token else "OUTER_ID")
 
 
+def _cut_page(call: PairCall, items: Sequence[T]) -> tuple[Sequence[T], dict[str, str]]:
+    """Return the items from the number `start`, and `next` if there are more."""
+    text = call.texts.get("start") or "1"
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 10_000:
+        call.refuse("faceset.start")
+    start = int(text) - 1
+    end = start + call.claims["faceset.page"]
+    more = {"next": str(end + 1)} if end < len(items) else {}
+    return items[start:end], more
+
+
 def _read_tokens(call: PairCall) -> list[str]:
     text = call.texts.get("face_tokens", "")
     return text.split(",") if text else []
 
 
-def _add(call: PairCall, faceset: stored.Group) -> dict[str, Any]:
+def _add(call: PairCall, faceset: Faceset) -> dict[str, Any]:
     """Add the faces of tokens to a set; return how many, and the tokens that are unknown."""
     tokens = _read_tokens(call)
     if len(tokens) > call.claims["faceset.most_tokens"]:
@@ -161,7 +231,7 @@ def _add(call: PairCall, faceset: stored.Group) -> dict[str, Any]:
     return {"face_added": added, "failure_detail": failed}
 
 
-def _answer(call: PairCall, key: str, faceset: stored.Group, **fields: Any) -> Response:
+def _answer(call: PairCall, key: str, faceset: Faceset, **fields: Any) -> Response:
     body = {
         **begin_answer(call, time_used_ms=212),
         "faceset_token": faceset.id,
@@ -172,5 +242,7 @@ def _answer(call: PairCall, key: str, faceset: stored.Group, **fields: Any) -> R
     return call.answer(key, body)
 
 
-def _describe(ranked: stored.RankedFace[stored.Person]) -> dict[str, Any]:
-    return {"confidence": round(ranked.score, 3), "user_id": "", "face_token": ranked.face.id}
+def _describe(call: PairCall, ranked: stored.RankedFace[stored.Person]) -> dict[str, Any]:
+    token = ranked.face.id
+    user_id = call.world.records.user_ids.find(token) or ""
+    return {"confidence": round(ranked.score, 3), "user_id": user_id, "face_token": token}

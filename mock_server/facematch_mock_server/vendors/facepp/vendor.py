@@ -68,9 +68,7 @@ class Facepp(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/facepp.md",
         "/facepp/v3/face/getdetail",
-        "/facepp/v3/face/setuserid",
         "/facepp/v3/faceset/async/*",
-        "/facepp/v3/faceset/getfacesets",
         "/facepp/v3/faceset/update",
     )
     not_found_claim = "path"

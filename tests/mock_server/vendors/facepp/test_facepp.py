@@ -19,6 +19,7 @@ from vendors.facepp import (
     request_of_type,
     search_request,
     token_of_new_face,
+    user_id_request,
 )
 
 from facematch_mock_server import make_card
@@ -334,6 +335,41 @@ def test_removed_faces_and_deleted_sets_are_not_found(people):
     assert engine.handle(sent).json()["error_message"] == "INVALID_OUTER_ID"
 
 
+def test_set_with_faces_is_deleted_only_without_a_check(people):
+    engine, _ = people
+    assert change(engine, "delete")["error_message"] == "FACESET_NOT_EMPTY"
+    assert change(engine, "delete", check_empty=1)["error_message"] == "FACESET_NOT_EMPTY"
+    assert "error_message" not in change(engine, "delete", check_empty=0)
+
+
+def test_sets_are_listed_by_their_tags_and_in_pages(engine):
+    for number in range(101):
+        tags = "staff,north" if number == 7 else "guests"
+        sent = faceset_request("create", outer_id=f"set{number}", display_name="A set", tags=tags)
+        token = engine.handle(sent).json()["faceset_token"]
+    first = engine.handle(faceset_request("getfacesets")).json()
+    assert (len(first["facesets"]), first["next"]) == (100, "101")
+    rest = engine.handle(faceset_request("getfacesets", start=first["next"])).json()
+    (last,) = rest["facesets"]
+    assert last == {
+        "faceset_token": token,
+        "outer_id": "set100",
+        "display_name": "A set",
+        "tags": "guests",
+    }
+    assert "next" not in rest
+    tagged = engine.handle(faceset_request("getfacesets", tags="north,south")).json()
+    assert [each["outer_id"] for each in tagged["facesets"]] == ["set7"]
+
+
+def test_search_returns_the_user_id_that_a_face_was_given(people):
+    engine, (ada, _) = people
+    engine.handle(user_id_request(face_token=ada, user_id="ada"))
+    answer = engine.handle(search_request(CARDS["p1-again"], outer_id="people")).json()
+    (result,) = answer["results"]
+    assert (result["face_token"], result["user_id"]) == (ada, "ada")
+
+
 def test_unknown_token_is_told_and_the_others_are_added(people):
     engine, _ = people
     (token,) = faces_of(engine, CARDS["p1-again"])
@@ -350,6 +386,9 @@ def test_unknown_token_is_told_and_the_others_are_added(people):
         (faceset_request("addface", face_tokens="a"), "MISSING_ARGUMENTS: faceset_token"),
         (faceset_request("addface", faceset_token="a"), "INVALID_FACESET_TOKEN"),
         (faceset_request("delete", outer_id="others"), "INVALID_OUTER_ID"),
+        (faceset_request("getfacesets", start="x"), "BAD_ARGUMENTS:start"),
+        (user_id_request(user_id="ada"), "MISSING_ARGUMENTS: face_token"),
+        (user_id_request(face_token="a", user_id="ada"), "INVALID_FACE_TOKEN: a"),
         (
             faceset_request("addface", outer_id="people", face_tokens="a,b,c,d,e,f"),
             "INVALID_FACE_TOKENS_SIZE",
