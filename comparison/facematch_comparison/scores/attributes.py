@@ -48,9 +48,9 @@ def first_values(keys: Ints, values: Ints, count: int) -> FirstValues:
     is_stated = values >= 0
     stated = None if is_stated.all() else np.flatnonzero(is_stated)
     first_row_of_key = first_rows(keys, stated, size=count)
-    return FirstValues(
-        first_row_of_key, np.flatnonzero(is_stated & (values != values[first_row_of_key][keys]))
-    )
+    # Not for each key: without rows, no key has a first one.
+    first_of_row = values[first_row_of_key[keys]]
+    return FirstValues(first_row_of_key, np.flatnonzero(is_stated & (values != first_of_row)))
 
 
 def system_attributes(file: SourceTable, lines: pd.DataFrame) -> SystemAttributes:

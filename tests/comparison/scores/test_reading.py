@@ -730,21 +730,6 @@ def test_a_category_without_rows_is_no_system():
     assert (first.name, second.name) == ("b", "a")
 
 
-def test_long_runs_of_equal_or_empty_cells_are_read(read):
-    number = np.arange(1400)
-    is_lost = number % 700 > 600
-    frame = pd.DataFrame({"contender": np.where(number < 700, "a", "b"), "pair": number % 700})
-    frame = frame.assign(same=1, probe_subject="A", reference_subject="A")
-    frame["score"] = pd.Series(number, dtype="Int64").mask(is_lost)
-    frame["error"] = np.where(is_lost, "Timeout", None)
-    first = read(frame)
-    table = pa.Table.from_pandas(pd.read_csv(read.path))
-    for answers in (first, read_scores(pa.concat_tables([table[:0], table[:900], table[900:]]))):
-        assert [each.name for each in answers] == ["a", "b"]
-        assert [each.not_answered for each in answers] == [{"Timeout": 99}] * 2
-        assert [np.nanmax(each.scores) for each in answers] == [600, 1300]
-
-
 @pytest.mark.parametrize("orient", ["columns", "records", "index", "lines"])
 def test_json_forms_are_read(tmp_path, orient):
     frame = pd.DataFrame({"label": [1, 0, 1], "score": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
@@ -905,6 +890,13 @@ def test_names_of_pictures_are_told_apart_by_capitals_alone(read):
     # The first two pairs share a picture, so they are of one person.
     assert answers.probe_subjects[0] == answers.probe_subjects[1]
     assert answers.probe_subjects[2] != answers.probe_subjects[3]
+
+
+def test_an_empty_column_of_pictures_is_read(read):
+    """An export may name the selfies alone, beside both people."""
+    frame = pd.DataFrame({"probe_subject": ["A", "A", "B"], "reference_subject": ["A", "B", "B"]})
+    (answers,) = read(frame.assign(image1=["1.jpg", "2.jpg", "3.jpg"], image2="", score=[5, 1, 6]))
+    assert answers.mated.tolist() == [True, False, True]
 
 
 def test_a_picture_of_two_people_is_refused(read):
