@@ -150,7 +150,7 @@ CLAIMS = table(
 
     row("face_search.answer", Reply(200), OPENAPI, "A completed search returns 200: at most five sessions with the face, also of the same vendor_data. It is Declined by a blocklist alone."),
     row("face_search.no_face", Reply(400, {"error": "No face detected in the image"}), OPENAPI, "A search for a picture without a face returns 400, unlike a comparison and a liveness check."),
-    fact("face_search.same_face", FACE_SEARCH, "A search knows the faces that liveness checks and sessions have enrolled, and enrolls none that another search finds. Which faces are the same, as in liveness.duplicate, and the similarity, the mock's score of the two pictures, are our choice; so are the path of a picture in a call that is not saved, and the null of document_type, vendor_user_id and biometric_template_id."),
+    fact("face_search.same_face", FACE_SEARCH, "A search knows the faces that liveness checks and sessions have enrolled, and enrolls none that another search finds. Which faces are the same, as in liveness.duplicate, and the similarity, the mock's score of the two pictures, are our choice; so are the path of a picture in a call that is not saved, and the null of vendor_user_id and biometric_template_id."),
 
     row("id_verification.answer", Reply(200), OPENAPI, "A document that is read returns 200."),
     row("id_verification.size_limit", 10485760, OURS, "A document's 10 MB are 10,485,760 bytes; the documents do not define MB."),

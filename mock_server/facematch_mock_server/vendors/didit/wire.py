@@ -154,7 +154,7 @@ def _make_document_block(
     if session.hosted is None:
         values = {name: value for name, value in result.items() if name in fields}
     else:
-        values = name_as_didit(document_fields(session))
+        values = describe_document(session)
         add_age(values, session.created_at.date())
     if values:
         claims.cite("decision.document_field")
@@ -192,6 +192,13 @@ def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
         values["address"] = address
         values["formatted_address"] = address
     return values
+
+
+def describe_document(session: Session) -> dict[str, Any]:
+    """Return the values of the document that was read in a session by Didit's names, if any was."""
+    if session.hosted is None or "ID_VERIFICATION" not in session.result:
+        return {}
+    return name_as_didit(document_fields(session))
 
 
 def add_age(document: dict[str, Any], day: dt.date) -> None:

@@ -89,6 +89,7 @@ def test_search_finds_the_sessions_of_a_person_and_no_others(application):
     )
     details = by_id[verified]["user_details"]
     assert details["full_name"] == make_identity("p1")["full_name"]
+    assert details["document_type"] == "Passport"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", by_id[checked]["verification_date"])
     assert all(80 < match["similarity_percentage"] <= 100 for match in answer["matches"])
     warned = {warning["risk"] for warning in answer["warnings"]}

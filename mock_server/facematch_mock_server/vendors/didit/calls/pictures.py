@@ -22,8 +22,13 @@ from facematch_mock_server.vendors.didit.checks import (
     PictureService,
 )
 from facematch_mock_server.vendors.didit.fields import stamp
-from facematch_mock_server.vendors.didit.wire import add_age, name_as_didit, picture_urls
-from facematch_mock_server.world.hosted import document_fields, read_document
+from facematch_mock_server.vendors.didit.wire import (
+    add_age,
+    describe_document,
+    name_as_didit,
+    picture_urls,
+)
+from facematch_mock_server.world.hosted import read_document
 from facematch_mock_server.world.identities import make_identity
 from facematch_mock_server.world.sessions import Session
 
@@ -131,13 +136,10 @@ def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
 
 def _describe_match(call: DiditCall, session: Session, score: float) -> dict[str, Any]:
     user_details = None
-    if session.hosted is not None and "ID_VERIFICATION" in session.result:
-        fields_read = document_fields(session)
-        user_details = {
-            "full_name": fields_read.get("full_name"),
-            "document_type": None,
-            "document_number": fields_read.get("document_number"),
-        }
+    document = describe_document(session)
+    if document:
+        shown = ("full_name", "document_type", "document_number")
+        user_details = {name: document.get(name) for name in shown}
     url = f"face/{session.id}/reference_image"
     if call.values["save_api_request"]:
         now = call.now.timestamp()

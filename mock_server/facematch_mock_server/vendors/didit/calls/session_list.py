@@ -16,7 +16,12 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.didit.access import DiditCall
 from facematch_mock_server.vendors.didit.fields import Invalid, stamp
-from facematch_mock_server.vendors.didit.wire import environment_of, features_of, results_of
+from facematch_mock_server.vendors.didit.wire import (
+    describe_document,
+    environment_of,
+    features_of,
+    results_of,
+)
 from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_url
 from facematch_mock_server.world.sessions import Session
 
@@ -90,23 +95,27 @@ def _make_row(call: DiditCall, session: Session) -> dict[str, Any]:
     for feature, result in results.items():
         score = result.get("score")
         details[feature.name.lower()] = {} if score is None else {"score": score}
+    contact: Mapping[str, Any] = {}
+    if session.hosted is not None:
+        contact = session.hosted.details.get("contact_details") or {}
+    document = describe_document(session)
     return {
         "session_id": session.id,
         "session_kind": "user",
         "session_number": session.number,
         "session_url": session_url,
-        # Personal details, which this mock does not have.
         "portrait_image": None,
-        "document_type": None,
-        "full_name": None,
-        "country": None,
+        "document_type": document.get("document_type"),
+        "full_name": document.get("full_name"),
+        # OURS: The country is that of the document.
+        "country": document.get("issuing_state"),
         "status": session.status,
         "vendor_data": session.vendor_data,
         "didit_internal_id": session.internal_id,
         "created_at": stamp(session.created_at),
         "features": features,
-        "phone_number": None,
-        "email_address": None,
+        "phone_number": contact.get("phone"),
+        "email_address": contact.get("email"),
         "additional_details": details,
     }
 

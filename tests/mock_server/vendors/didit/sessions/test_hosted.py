@@ -329,6 +329,19 @@ def test_document_of_a_card_has_the_identity_of_its_person(engine, people, begin
     assert shown["full_front_image"] == shown["front_image"]
 
 
+def test_list_shows_the_person_of_a_session_as_its_decision_does(engine, people, begin):
+    people.workflow(WORKFLOW, kind="kyc")
+    session = begin(contact_details={"email": "ada@shop.example"})
+    (row,) = engine.handle(didit.list_request()).json()["results"]
+    assert (row["full_name"], row["email_address"]) == (None, "ada@shop.example")
+    people.finish(session["session_id"], "p1", "p1")
+    (row,) = engine.handle(didit.list_request()).json()["results"]
+    (document,) = decide(engine, session)["id_verifications"]
+    for name in ("document_type", "full_name"):
+        assert row[name] == document[name]
+    assert row["country"] == document["issuing_state"]
+
+
 def test_decision_shows_the_details_of_the_start_as_they_were_sent(engine, begin):
     contact, expected = {"email": "ada@shop.example"}, {"first_name": "Ada"}
     session = begin(contact_details=contact, expected_details=expected)
