@@ -191,10 +191,7 @@ class Baidu(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/faceset/face/getlist",
-        "/rest/2.0/face/v3/faceset/group/getlist",
-        "/rest/2.0/face/v3/faceset/group/getusers",
         "/rest/2.0/face/v3/faceset/user/copy",
-        "/rest/2.0/face/v3/faceset/user/get",
         "/rest/2.0/face/v3/person/idmatch",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/merge",

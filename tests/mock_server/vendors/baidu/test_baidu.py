@@ -390,6 +390,25 @@ def test_search_finds_the_user_whose_face_was_added(reading_engine):
     assert len(found(reading_engine.handle(search(card("p1"), match_threshold=0)))) == 1
 
 
+def test_groups_and_users_are_listed(reading_engine):
+    reading_engine.handle(change("group/add", group_id="bank"))
+    for group_id, user_id in (("shop", "ada"), ("shop", "bob"), ("club", "ada")):
+        added = add_user(card("p1"), group_id=group_id, user_id=user_id, user_info=group_id)
+        assert code_of(reading_engine.handle(added)) == 0
+
+    def listed(call, **fields):
+        (result,) = reading_engine.handle(change(call, **fields)).json()["result"].values()
+        return result
+
+    assert listed("group/getlist") == ["bank", "shop", "club"]
+    assert listed("group/getusers") == ["ada", "bob"]
+    assert listed("group/getusers", start=1, length=5) == ["bob"]
+    assert listed("group/getusers", group_id="bank") == []
+    in_shop, in_club = ({"user_info": name, "group_id": name} for name in ("shop", "club"))
+    assert listed("user/get") == [in_shop]
+    assert listed("user/get", group_id="@ALL") == [in_shop, in_club]
+
+
 def test_each_face_of_a_picture_is_searched(reading_engine):
     reading_engine.handle(add_user(card("p1"), user_info="Ada"))
     two = make_card("p1", faces=2)
@@ -500,6 +519,8 @@ UPDATE = post({**picture(), "group_id": "shop", "user_id": "bob"}, f"{FACESET}/u
     [
         (UPDATE, 223103),
         (change("user/delete", user_id="bob"), 223103),
+        (change("user/get", user_id="bob"), 223103),
+        (change("group/getusers", group_id="nobody"), 223100),
         (change("face/delete", user_id="bob", face_token="a"), 223103),
         (change("face/delete", face_token="a"), 223106),
         (change("group/add", group_id=None), 222001),
