@@ -59,12 +59,15 @@ def claims_named(name: str) -> str | None:
 def search(words: Iterable[str], pages: Mapping[str, Page]) -> list[Hit]:
     """Return the pages with any of the words, the best first.
 
-    A word is found at the beginning of a longer one, in any case, and without its plural's "s".
+    A word is found at the beginning of a longer one, in any case, without its plural's "s" and
+    with or without hyphens.
     """
     patterns = []
     for word in words:
         singular = word[:-1] if len(word) > 3 and word.endswith("s") else word
-        patterns.append(re.compile(rf"(?<![a-z0-9]){re.escape(singular)}", re.IGNORECASE))
+        # "plugin" and "plug-in".
+        letters = "-?".join(map(re.escape, singular.replace("-", "")))
+        patterns.append(re.compile(rf"(?<![a-z0-9]){letters}", re.IGNORECASE))
     hits = []
     for page in pages.values():
         hit = _look_for(patterns, page, plain(page, pages))

@@ -31,7 +31,7 @@ def test_without_words_each_page_is_listed_with_its_title(run):
     answer = run("docs")
     assert answer.exit_code == 0
     lines = answer.stdout.splitlines()
-    assert "apps/test-offline  Test offline, with a mock of the vendor" in lines
+    assert "apps/test-offline  Test offline with pytest, by a mock of the vendor" in lines
     assert "skill  facematch" in lines
     assert not [line for line in lines if line.startswith(("maintain/", "examples/sessions_app"))]
     in_repository = {
@@ -51,7 +51,7 @@ def test_without_words_each_page_is_listed_with_its_title(run):
 def test_a_page_is_printed_by_its_name(run, words):
     answer = run("docs", words)
     assert answer.exit_code == 0
-    assert answer.stdout.startswith("# Test offline, with a mock of the vendor\n")
+    assert answer.stdout.startswith("# Test offline with pytest, by a mock of the vendor\n")
     assert "```python" in answer.stdout
 
 
@@ -122,6 +122,9 @@ def test_a_name_of_several_pages_is_searched(run, read):
         ("budgets", "apps/limit-spending"),
         ("django", "apps/answer-a-web-form"),
         ("GDPR", "explanation/privacy"),
+        ("pytest fixture", "apps/test-offline"),
+        ("plugin", "extend/write-a-plug-in"),
+        ("plug-in", "extend/write-a-plug-in"),
         ("exif", "explanation/pictures"),
         ("threshold choose", "choose/tutorial"),
         ("rate limit", "apps/survive-outages"),
