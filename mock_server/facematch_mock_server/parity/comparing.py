@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
-from facematch_core.cli.text import quantity
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.vendors.signers import SIGNERS
 
@@ -306,7 +305,9 @@ def _describe_ties(ties: Sequence[_Attempt], known_cards: Collection[str]) -> st
         for attempt in ties
     }
     likeliest, *others = cases
-    return f"{likeliest}, or {quantity(len(others), 'other case')}" if others else likeliest
+    if not others:
+        return likeliest
+    return f"{likeliest}, or {len(others)} other {'case' if len(others) == 1 else 'cases'}"
 
 
 def _describe_cards(cards: Mapping[str, str], known_cards: Collection[str]) -> str:
