@@ -39,6 +39,8 @@ class StoreShop:
         self.store = SessionStore(url, sessions, person=lambda _: Person(name="Ada Lovelace"))
         self.looks_in_view = looks_in_view
         self.booked = {}
+        #: The customers with an open session, or one that has changed.
+        self.unsettled = set()
         self.lock = threading.Lock()
 
     def close(self):
@@ -49,6 +51,7 @@ class StoreShop:
 
     def begin(self, customer):
         self.booked.setdefault(customer, 0)
+        self.unsettled.add(customer)
         if self.booked[customer]:
             return "verified"
         try:
@@ -75,18 +78,24 @@ class StoreShop:
 
     def look(self):
         for session in self.store.look():
+            customer = session.record.subject_ref
             if session.is_revoked:
-                self.booked[session.record.subject_ref] = 0
-        for customer in list(self.booked):
+                self.booked[customer] = 0
+            self.unsettled.add(customer)
+        for customer in list(self.unsettled):
             with self.lock:
-                if not self.booked[customer] and self.try_to_use(customer):
-                    self.booked[customer] += 1
+                if not self.booked[customer]:
+                    self.try_to_use(customer)
 
     def try_to_use(self, customer):
+        check = self.of(customer)
         try:
-            return self.of(customer).use(max_age_s=3600, any_settings=False)
+            self.booked[customer] += check.use(max_age_s=3600, any_settings=False)
         except FaceMatchError:
-            return False
+            return  # the vendor is down: the next look tries it again
+        session = check.find()
+        if session is None or not session.is_open:
+            self.unsettled.discard(customer)
 
     def job(self, _=""):
         self.look()
