@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from .base.state import UNSET
     from .claims import Claim, Known, Origin
     from .control import Control, NewAccount
-    from .recognition.cards import Card, ReadyCard, card_sheet
+    from .recognition.cards import Card
     from .recognition.outcomes import SetOutcome
     from .recognition.reading import read_card
+    from .recognition.ready import ReadyCard, card_sheet
     from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
     from .vendors.didit.records import Workflow
@@ -53,8 +54,9 @@ __getattr__, __dir__ = lazy_names(
         "control": "Control NewAccount",
         "world.faults": "Fault Kind Stage",
         "world.journal": "Entry SentFile",
-        "recognition.cards": "Card ReadyCard card_sheet",
+        "recognition.cards": "Card",
         "recognition.reading": "read_card",
+        "recognition.ready": "ReadyCard card_sheet",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "make_card",
         "server": "MockAccount MockServer Served",

@@ -38,7 +38,7 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control import Control
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import layout
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.recognition.recognizer import CACHED, Facts, FactsCache
 from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer

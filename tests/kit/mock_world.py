@@ -11,8 +11,8 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.control import Control
 from facematch_mock_server.http.app import App
 from facematch_mock_server.recognition import outcomes
-from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.recognition.ready import card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Accounts

@@ -10,7 +10,7 @@ from typing import Any
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response
 from facematch_mock_server.claims import JSON, encode, response
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
 from .control import Control, operations_of

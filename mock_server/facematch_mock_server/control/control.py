@@ -24,7 +24,6 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
 from facematch_mock_server.claims import MOCK, ActiveClaims, Claim
 from facematch_mock_server.compared import latest_comparison
-from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import (
     OUTCOME_FIELDS,
     Likeness,
@@ -32,6 +31,7 @@ from facematch_mock_server.recognition.outcomes import (
     SetOutcome,
     as_field,
 )
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies import MAPPING_NAMES, OwnReply, read_mappings
 from facematch_mock_server.vendors.base import MockVendor, Route, can_start_with
 from facematch_mock_server.world.accounts import MAIN, Account, World

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageOps
 
 from facematch_mock_server.base.sent import NO_PICTURE
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies.json_path import parse_json_path
 
 _FOLDER = Path(__file__).parent

@@ -18,7 +18,7 @@ from facematch_core.cli.files import write_bytes
 from facematch_core.cli.options import json_option
 from facematch_core.cli.text import Exit, print_json, quantity, say
 from facematch_mock_server.cli import as_sentence, read_pairs
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies import read_replies
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.door.keys import accept_key
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors.signers import SIGNERS

@@ -26,7 +26,7 @@ import attrs
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import shorten
 from facematch_mock_server.base.messages import Request, form_of
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 
 from .json_path import find_values, parse_json_path, text_of
 from .node import Node

@@ -22,8 +22,9 @@ from facematch_mock_server.base.messages import (
     Request,
 )
 from facematch_mock_server.base.state import RuleQueue, check_times
-from facematch_mock_server.recognition.cards import READY, Card
+from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
+from facematch_mock_server.recognition.ready import READY
 
 from .clock import Draws
 

@@ -28,8 +28,8 @@ from facematch_mock_server.base.state import (
     require,
     select,
 )
-from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.recognition.ready import READY
 
 from .accounts import Account, World
 from .identities import make_identity

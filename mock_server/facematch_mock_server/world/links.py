@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from facematch_core.base.files import read_regular
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 
 from .outgoing import may_send, send
 

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from facematch_mock_server.base.messages import PERSON, FormError, Request, Response, read_form
 from facematch_mock_server.control.api import GUARDS, MISTAKES
 from facematch_mock_server.pages import console, web
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.sessions import Session

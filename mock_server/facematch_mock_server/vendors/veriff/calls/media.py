@@ -8,7 +8,7 @@ import attrs
 
 from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.vendors.veriff.access import VeriffCall
 from facematch_mock_server.vendors.veriff.sessions import OPEN
 from facematch_mock_server.vendors.veriff.webhooks import BY_API

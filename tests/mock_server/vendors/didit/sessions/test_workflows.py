@@ -8,7 +8,7 @@ from kit.mock_world import control_of, control_request, new_engine
 from vendors.didit import WORKFLOW, on, start
 
 from facematch_mock_server import make_card
-from facematch_mock_server.recognition.cards import READY
+from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
