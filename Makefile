@@ -2,7 +2,7 @@
 # installed there. You need Python 3.11 or newer, make, and access to the package registries.
 
 # The first Python for which all wheels exist; else any that is new enough.
-PYTHON ?= $(shell for below in 15 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+PYTHON ?= $(shell for below in 16 99; do for p in python3 python3.13 python3.12 python3.11 python3.14 python3.15; do \
 	"$$p" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null \
 	&& echo "$$p" && break 2; done; done)
 VENV := .venv
@@ -36,10 +36,11 @@ CORE := $(addprefix tests/core/,backend base call call_log config errors http mo
 CLIENTS := $(addprefix tests/mock_server/vendors/,alibaba/test_alibabas_client.py azure/test_preview.py baidu/test_sdk.py \
 	compreface/test_recognition.py rekognition/test_boto3.py tencent/test_tencents_client.py)
 # The versions that `make test-pythons` looks for.
-PYTHONS ?= 3.11 3.12 3.13 3.14
+PYTHONS ?= 3.11 3.12 3.13 3.14 3.15
 # Answers of the mock to everything that tests send, and requests of the backends.
 JUDGED := tests/mock_server/vendors tests/mock_server/claims tests/backends tests/core/sessions
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--constraints requirements/constraints.txt \
 	--custom-compile-command "make lock" $(UPGRADE)
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
@@ -83,7 +84,7 @@ test-core: $(VENV)/.dev  # all tests collected; those of calls, charges, paid ru
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(filter-out tests/money/test_double_entry.py,$(CORE)) $(CLIENTS)
 
 # An environment for each, from the same pins. pyenv's versions are found, too.
-test-pythons: $(VENV)/.dev  ## the core on each other Python from 3.11 to 3.14 that is here: two minutes each
+test-pythons: $(VENV)/.dev  ## the core on each other Python from 3.11 to 3.15 that is here: two minutes each
 	@for version in $(PYTHONS); do \
 		if $(BIN)/python -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')"; then \
 			echo "Python $$version: make test runs all tests"; continue; fi; \

@@ -21,7 +21,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 TIMEOUT_S = 1800
 #: What a text says as long as there is nothing to install by its name, and what it says then.
 ONLY_BEFORE_PYPI = {
