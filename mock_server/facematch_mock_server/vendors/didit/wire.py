@@ -174,7 +174,7 @@ def _make_document_block(
 
 def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a person's document by Didit's names."""
-    values = dict(fields)
+    values: dict[str, Any] = dict(fields)
     country = values.pop("issuing_country", None)
     if country is not None:
         values["issuing_state"] = alpha_3(country)

@@ -270,7 +270,7 @@ def _is_large(key: str) -> bool:
     return key.startswith(_LARGE)
 
 
-def _words_of(key: str) -> dict[str, str]:
+def _words_of(key: str) -> dict[str, Any]:
     """Return what fills a refusal about a group: its kind in a code, and in two sentences."""
     kind = "Large person group" if _is_large(key) else "Person group"
     return {"code": kind.title().replace(" ", ""), "kind": kind, "title": kind.title()}
