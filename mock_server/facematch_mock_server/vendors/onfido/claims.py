@@ -19,6 +19,10 @@ _READ = "2026-11-28"
 SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
 WEB_SDK = documented("Onfido, onfido-sdk-ui 030dd57, ENTERPRISE_FEATURES.md", "2026-11-29")
 DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
+BREAKDOWN = documented(
+    "Onfido, document_breakdown.yaml of onfido-openapi-spec 1498236, and article 115003715469 of support.onfido.com",
+    "2026-11-30",
+)
 TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
 CLIENTS = observed("Onfido, the paths of @onfido/api 2.9.0 and onfido-java 1", "2026-11-29")
 SDK_UI = observed("Onfido, onfido-sdk-ui, what it reads in a refused upload", "2026-11-29")
@@ -62,6 +66,7 @@ CLAIMS = table(
     row("check.created", Reply(201), SPEC, "POST /checks needs applicant_id and report_names. A new check is in_progress without a result, unless asynchronous is false; it has the ids of its reports."),
     row("check.shown", Reply(200), SPEC, "Checks are shown, and listed by applicant_id. The result is clear if each report is, else consider."),
     row("report.shown", Reply(200), SPEC, "Reports are shown, and listed by check_id, with name, result, sub_result, properties, breakdown and the ids of the pictures."),
+    fact("report.breakdown", BREAKDOWN, "A Document report has a result, clear or consider, for each breakdown and its parts: face_detection of visual_authenticity is consider without a face, image_quality of image_integrity in a document that is rejected. That all else is clear, that digital_tampering stands for suspected, and last_name of data_comparison for caution that a test asks for, is ours."),
     fact("check.judged", DOCS, "A face is compared with the newest document of the applicant, and a Document report has the newest one, or one of document_ids. Here a document is clear if it shows a face (our choice), otherwise sub_result is caution."),
     fact("check.pictures", ISSUES, "A check without a document or live photo is refused with 422 and these texts under the field applicant; so is a document of somebody else."),
     fact("check.reports", ISSUES, "A report that an account does not have is refused with 422 and this text; here these are all but the reports about documents and about photos of faces. The field report_names is ours."),

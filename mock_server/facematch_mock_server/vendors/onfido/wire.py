@@ -87,15 +87,64 @@ def face_report(
     }
 
 
+#: The parts of each breakdown of a Document report. Those of a chip, in issuing_authority, and of a
+#: barcode are left out: the mock's documents have neither.
+_DOCUMENT_PARTS = {
+    "age_validation": "minimum_accepted_age",
+    "compromised_document": "document_database repeat_attempts",
+    "data_comparison": (
+        "date_of_birth date_of_expiry document_numbers document_type first_name gender "
+        "issuing_country last_name"
+    ),
+    "data_consistency": (
+        "date_of_birth date_of_expiry document_numbers document_type first_name gender "
+        "issuing_country last_name multiple_data_sources_present nationality"
+    ),
+    "data_validation": "date_of_birth document_expiration document_numbers expiry_date gender mrz",
+    "image_integrity": (
+        "colour_picture conclusive_document_quality image_quality supported_document"
+    ),
+    "police_record": "",
+    "visual_authenticity": (
+        "digital_tampering face_detection fonts original_document_present other "
+        "picture_face_integrity security_features template"
+    ),
+}
+_NO_FACE = ("visual_authenticity", "face_detection")
+#: OURS: The breakdown and the part that are consider in a report whose result a test has set, by
+#: its sub_result.
+_FLAWS = {
+    "rejected": ("image_integrity", "image_quality"),
+    "suspected": ("visual_authenticity", "digital_tampering"),
+    "caution": ("data_comparison", "last_name"),
+}
+
+
 def document_report(*, has_face: bool) -> dict[str, Any]:
     """Return the results, properties and breakdown of a Document report."""
-    result = word(has_face)
-    return {
-        "result": result,
-        "sub_result": CLEAR if has_face else "caution",
-        "properties": {},
-        "breakdown": {},
-    }
+    results = document_results(CLEAR) if has_face else document_results("caution", _NO_FACE)
+    return {**results, "properties": {}}
+
+
+def document_results(sub_result: str, flaw: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Return the results and breakdown of a Document report with this sub_result.
+
+    Args:
+        sub_result: Onfido's word.
+        flaw: The breakdown and its part that are consider; by default those of the sub_result.
+    """
+    flawed_name, flawed_part = flaw or _FLAWS.get(sub_result, (None, None))
+    breakdown: dict[str, Any] = {}
+    for name, part_names in _DOCUMENT_PARTS.items():
+        breakdown[name] = {"result": word(name != flawed_name)}
+        parts = {}
+        for part in part_names.split():
+            # The part "other" is consider if one of its neighbours is.
+            is_flawed = name == flawed_name and part in (flawed_part, "other")
+            parts[part] = {"result": word(not is_flawed), "properties": {}}
+        if parts:
+            breakdown[name]["breakdown"] = parts
+    return {"result": word(sub_result == CLEAR), "sub_result": sub_result, "breakdown": breakdown}
 
 
 def word(is_clear: bool) -> str:
@@ -128,7 +177,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
     if session.result:
         # OURS: A run is approved if both reports are clear, in review if a test set a review, and
         # otherwise declined. A picture without a face is consider in face_detected.
-        claims.cite("run.output", "run.reports")
+        claims.cite("run.output", "run.reports", "report.breakdown")
         claims.cite("session.match_from", "session.live_from", "session.attempts")
         # OURS: A live run is charged when it is finished: at which moment is not documented.
         claims.cite("credit.price")

@@ -257,6 +257,72 @@ def test_sub_result_is_set_in_the_sandbox_alone(engine, sub_result, shown, resul
     assert read(engine, live["id"])[0]["result"] == "clear"
 
 
+def flawed(report):
+    """Return the names of the breakdowns and their parts that are consider."""
+    names = []
+    for name, each in report["breakdown"].items():
+        assert each["result"] in {"clear", "consider"}
+        if each["result"] == "consider":
+            names.append(name)
+        for part, detail in each.get("breakdown", {}).items():
+            assert detail["result"] in {"clear", "consider"}
+            if detail["result"] == "consider":
+                names.append(f"{name}.{part}")
+    return names
+
+
+def test_document_report_has_the_documented_breakdowns(engine):
+    _, reports = checked(engine, DOCUMENT, None, "document")
+    breakdown = reports["document"]["breakdown"]
+    assert sorted(breakdown) == [
+        "age_validation",
+        "compromised_document",
+        "data_comparison",
+        "data_consistency",
+        "data_validation",
+        "image_integrity",
+        "police_record",
+        "visual_authenticity",
+    ]
+    assert breakdown["police_record"] == {"result": "clear"}
+    assert breakdown["age_validation"] == {
+        "result": "clear",
+        "breakdown": {"minimum_accepted_age": {"result": "clear", "properties": {}}},
+    }
+    assert flawed(reports["document"]) == []
+
+
+def test_document_without_a_face_is_not_authentic(engine):
+    _, reports = checked(engine, CARDS["no-face"], None, "document")
+    assert flawed(reports["document"]) == [
+        "visual_authenticity",
+        "visual_authenticity.face_detection",
+        "visual_authenticity.other",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("card", "fields", "sub_result", "part"),
+    [
+        ("p1", {"sub_result": "rejected"}, "rejected", "image_integrity.image_quality"),
+        ("p1", {"sub_result": "suspected"}, "suspected", "visual_authenticity.digital_tampering"),
+        ("p1", {"sub_result": "caution"}, "caution", "data_comparison.last_name"),
+        ("p1", {"consider": ["document"]}, "caution", "data_comparison.last_name"),
+        ("no-face", {"consider": ["document"]}, "caution", "visual_authenticity.face_detection"),
+        ("no-face", {"sub_result": "clear"}, "clear", None),
+    ],
+)
+def test_breakdown_agrees_with_the_result_that_a_test_sets(engine, card, fields, sub_result, part):
+    applicant_id = pictured_applicant(engine, CARDS[card], None, token=SANDBOX_TOKEN)
+    sent = check(applicant_id, "document", token=SANDBOX_TOKEN, **fields)
+    made = engine.handle(sent).json()
+    _, reports = read(engine, made["id"], token=SANDBOX_TOKEN)
+    report = reports["document"]
+    assert report["sub_result"] == sub_result
+    names = set(flawed(report)) - {"visual_authenticity.other"}
+    assert names == (set() if part is None else {part.partition(".")[0], part})
+
+
 def test_live_check_is_charged_once(engine, control):
     checked(engine, DOCUMENT, FACE)
     (charge,) = control.charges()

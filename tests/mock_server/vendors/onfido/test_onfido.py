@@ -171,7 +171,9 @@ def test_same_person_is_approved_with_both_reports(engine, people, run_id):
     (spoofing,) = selfie["breakdown"]["visual_authenticity"]["breakdown"].values()
     assert selfie["properties"]["score"] == spoofing["properties"]["score"] > 0.5
     assert 0.5 < comparison["breakdown"]["face_match"]["properties"]["score"] <= 1
-    assert run["output"]["doc"]["result"] == "clear"
+    document = run["output"]["doc"]
+    assert document["result"] == "clear"
+    assert document["breakdown"]["visual_authenticity"]["result"] == "clear"
 
 
 def test_person_acts_in_a_run_whose_id_is_the_clients_uuid(engine, people, run_id):

@@ -23,6 +23,7 @@ from facematch_mock_server.vendors.onfido.wire import (
     REPORT_PATH,
     document_properties,
     document_report,
+    document_results,
     face_report,
     show_time,
 )
@@ -175,8 +176,10 @@ def _judge_document(call: Call, document: _Picture) -> dict[str, Any]:
 def _report_document(call: Call, document: _Picture, *, has_face: bool) -> dict[str, Any]:
     """Return a Document report, with what is written on a test card that shows a face."""
     # OURS: The properties of the Document report are the values that a test sets for the run, else
-    # the made-up ones of the card's person; another picture has none. The report's breakdown is
-    # empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank.
+    # the made-up ones of the card's person; another picture has none. They are not judged: the
+    # report of an expired document is clear. A full_name that a test sets is split at its last
+    # blank.
+    call.claims.cite("report.breakdown")
     fields = hosted.read_document(call.world, document.file.digest) if has_face else {}
     return {**document_report(has_face=has_face), "properties": document_properties(fields)}
 
@@ -210,13 +213,12 @@ def _set_result(
     sub_result = body.get("sub_result")
     if is_document and sub_result in _SUB_RESULTS:
         call.claims.cite("check.sub_result")
-        report["sub_result"] = sub_result
-        report["result"] = CLEAR if sub_result == CLEAR else CONSIDER
+        report.update(document_results(sub_result))
     if report["name"] in (body.get("consider") or ()):
         call.claims.cite("check.consider")
         report["result"] = CONSIDER
         if is_document and report["sub_result"] == CLEAR:
-            report["sub_result"] = "caution"
+            report.update(document_results("caution"))
 
 
 def _store(
