@@ -133,7 +133,7 @@ def document_results(sub_result: str, flaw: tuple[str, str] | None = None) -> di
         sub_result: Onfido's word.
         flaw: The breakdown and its part that are consider; by default those of the sub_result.
     """
-    flawed_name, flawed_part = flaw or _FLAWS.get(sub_result, (None, None))
+    flawed_name, flawed_part = flaw or _FLAWS.get(sub_result, ("", ""))
     breakdown: dict[str, Any] = {}
     for name, part_names in _DOCUMENT_PARTS.items():
         breakdown[name] = {"result": word(name != flawed_name)}
