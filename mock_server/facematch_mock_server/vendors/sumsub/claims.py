@@ -15,6 +15,9 @@ def _page(name: str) -> Origin:
 
 
 AUTHENTICATION = _page("/reference/authentication, and its error codes")
+CHANGE_LEVEL = documented(
+    "docs.sumsub.com, /reference/change-level-and-reset-steps, of 2026-10-01", "2026-11-30"
+)
 CREATE = _page("/reference/create-applicant")
 LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
 LEVEL_LINK = documented(
@@ -91,6 +94,8 @@ CLAIMS = table(
     row("body.invalid", _error(400, "The body is invalid: {problem}."), OURS, "The answer to an invalid body was not found."),
     row("level.default", "basic-kyc-level", OURS, "Without levelName an applicant is created at this level, unless a level is published: public programs leave it out, though Sumsub's page says it is required."),
     row("level.unknown", _error(404, "Level '{level}' not found"), SEEN, "An unknown level is refused with 404; names are case-sensitive. The description is ours."),
+    row("level.changed", Reply(200), CHANGE_LEVEL, "POST moveToLevel moves an applicant to the level that the query names, and answers with the applicant; applicantLevelChanged is sent. That the status and the steps stay is ours, and no step is reset."),
+    row("level.checking", _error(409, "The applicant is being checked."), CHANGE_LEVEL, "The level of an applicant in pending, queued or onHold cannot be changed. Status and description are ours."),
     row("applicant.created", Reply(201), CREATE, "An applicant is created at a level, with the status init. Its id has 24 characters. The status 201 and the time in the sandbox are seen."),
     row("applicant.exists", _error(409, "Applicant with external user id '{external_id}' already exists: {applicant_id}"), SEEN, "An externalUserId belongs to one applicant; a second one is refused with 409."),
     fact("applicant.environments", SKILLS, "An applicant is seen only with app tokens of its environment."),

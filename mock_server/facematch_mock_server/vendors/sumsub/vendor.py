@@ -35,7 +35,7 @@ _NOT_IMITATED = NotImitated(
     "docs/vendors/sumsub.md",
     "/resources/applicants/{id}/metadata/resources",
     "/resources/applicants/{id}/fixedInfo",
-    "/resources/applicants/{id}/moveToLevel",
+    "/resources/applicants/{id}/resetStep/*",
     "/resources/applicants/-/levels/*",
     "/resources/applicants/-/import",
     "/resources/accessTokens/shareToken",
@@ -103,6 +103,7 @@ _ROUTES = (
     _route(f"{_APPLICANT}/status/pending", "POST", documents.request_check),
     _route(f"{_APPLICANT}/status/testCompleted", "POST", applicants.complete_test),
     _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
+    _route(f"{_APPLICANT}/moveToLevel", "POST", applicants.change_level),
     _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),
     _route(f"{_APPLICANT}/presence/activated", "PATCH", applicants.deactivate_or_activate),
 )

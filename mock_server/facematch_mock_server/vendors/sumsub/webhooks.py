@@ -31,6 +31,7 @@ _USUAL = (
     "applicantCreated",
     *EVENT_OF_STATUS.values(),
     "applicantReset",
+    "applicantLevelChanged",
     "applicantDeactivated",
     "applicantActivated",
 )

@@ -485,6 +485,53 @@ def test_answer_cannot_be_set_in_production(engine):
     assert answer.json()["description"] == "This method is only supported on sandbox env"
 
 
+# Level
+
+
+def test_applicant_moves_to_another_level_with_what_it_has(at_page):
+    ask(at_page, checked(1))
+    before = tell(at_page, sumsub.read(1))
+    answer = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=another%20level"))
+    assert answer.status == 200
+    assert answer.header("X-Facematch-Hint") is None
+    moved = {**before, "review": {**before["review"], "levelName": "another level"}}
+    assert answer.json() == moved
+    assert tell(at_page, sumsub.read(1)) == moved
+
+
+def test_steps_of_the_published_level_are_required_after_a_move(at_page, people):
+    people.level("plain", video_required="photoRequired")
+    moved = tell(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=plain"))
+    selfie = moved["requiredIdDocs"]["docSets"][1]
+    assert selfie["videoRequired"] == "photoRequired"
+    refused = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=Plain"))
+    assert refused.status == 404
+
+
+def test_move_that_resets_steps_has_a_hint(at_page):
+    body = {"docSets": [{"idDocSetType": "SELFIE"}]}
+    answer = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=other", body))
+    assert answer.status == 200
+    assert "reset" in answer.header("X-Facematch-Hint")
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "expected"),
+    [
+        ("pending", "?name=other", 409),
+        ("queued", "?name=other", 409),
+        ("onHold", "?name=other", 409),
+        ("completed GREEN", "", 400),
+    ],
+)
+def test_move_is_refused_during_a_check_or_without_a_level(at_page, status, query, expected):
+    ask(at_page, sumsub.decided(1, status))
+    before = tell(at_page, sumsub.read(1))
+    answer = ask(at_page, sumsub.applicant(1, "POST", f"moveToLevel{query}"))
+    assert answer.status == expected
+    assert tell(at_page, sumsub.read(1)) == before
+
+
 # Presence
 
 
@@ -546,6 +593,7 @@ EVERY_EVENT = (
     "applicantAwaitingService",
     "applicantReviewed",
     "applicantReset",
+    "applicantLevelChanged",
     "applicantDeactivated",
     "applicantActivated",
 )
@@ -584,6 +632,7 @@ def test_events_follow_an_applicant(engine):
     ask(engine, checked(1))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/deactivated"))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/activated"))
+    ask(engine, sumsub.applicant(1, "POST", "moveToLevel?name=other"))
     ask(engine, sumsub.applicant(1, "POST", "reset"))
     sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(engine)]
     assert [each["type"] for each in sent] == [
@@ -595,6 +644,7 @@ def test_events_follow_an_applicant(engine):
         "applicantReviewed",
         "applicantDeactivated",
         "applicantActivated",
+        "applicantLevelChanged",
         "applicantReset",
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}

@@ -35,6 +35,8 @@ _BY_EXTERNAL_ID = "-;externalUserId="
 #: The fields of a new applicant that answers show as they were sent.
 _SHOWN = ("email", "phone", "lang", "sourceKey", "metadata", "fixedInfo")
 _TYPES = ("individual", "company")
+#: The statuses in which an applicant cannot change its level.
+_KEEPS_LEVEL = ("pending", "queued", "onHold")
 
 
 # Create
@@ -287,6 +289,26 @@ def reset(call: SumsubCall) -> Response:
     )
     webhooks.announce(call.world, session, "applicantReset")
     return call.answer("reset.done")
+
+
+def change_level(call: SumsubCall) -> Response:
+    """Move an applicant to the level in the query, with what the person has sent."""
+    session = find_active(call)
+    level_name = call.query.get("name")
+    if not level_name:
+        call.refuse("body.invalid", problem="name is missing")
+    check_level(call, level_name)
+    if session.status in _KEEPS_LEVEL:
+        call.refuse("level.checking")
+    if call.read_object():
+        call.hint = "this mock changes the level alone: reset the applicant instead of its steps"
+
+    def move(each: Session) -> Session:
+        return attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), workflow=level_name))
+
+    session = store_change(call, session, move)
+    webhooks.announce(call.world, session, "applicantLevelChanged")
+    return call.answer("level.changed", show(call, session))
 
 
 def deactivate_or_activate(call: SumsubCall) -> Response:
