@@ -232,6 +232,8 @@ class Baidu(PairVendor):
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
         item = _item_of(call, index)
+        if content is None and isinstance(item, dict) and "video_base64" in item:
+            call.hint = "this mock takes no video_base64; Baidu documents it at faceliveness/verify"
         if not isinstance(item, dict) or not isinstance(content, str):
             return name, content
         image_type = item.get("image_type")

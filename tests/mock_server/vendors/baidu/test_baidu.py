@@ -78,6 +78,15 @@ def test_several_shots_have_one_result(engine):
     assert len(answer.json()["result"]["face_list"]) == 1
 
 
+def test_video_in_place_of_a_picture_is_named_in_a_hint(engine):
+    video = engine.handle(post([{"video_base64": "AAAA"}], FACEVERIFY))
+    assert code_of(video) == 222001
+    assert "video_base64" in video.header("X-Facematch-Hint")
+    missing = engine.handle(post([{"image_type": "BASE64"}], FACEVERIFY))
+    assert code_of(missing) == 222001
+    assert missing.header("X-Facematch-Hint") is None
+
+
 def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine, control):
     no_face = scene(faces=0)
     messages = set()
