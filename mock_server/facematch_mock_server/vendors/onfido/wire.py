@@ -55,18 +55,7 @@ def face_report(
         "result": word(has_one_face and faces_match == no_spoof == CLEAR),
         "properties": {"score": as_fraction(live_score)},
         "breakdown": {
-            "face_comparison": {
-                "result": faces_match,
-                "breakdown": {
-                    "face_match": {
-                        "result": faces_match,
-                        "properties": {
-                            "score": as_fraction(match_score),
-                            "document_id": document_id,
-                        },
-                    }
-                },
-            },
+            "face_comparison": face_comparison(faces_match, as_fraction(match_score), document_id),
             "image_integrity": {
                 "result": face_detected,
                 "breakdown": {
@@ -84,6 +73,15 @@ def face_report(
                 },
             },
         },
+    }
+
+
+def face_comparison(result: str, score: float, document_id: str) -> dict[str, Any]:
+    """Return the breakdown of a Facial Similarity report that compares the two faces."""
+    properties = {"score": score, "document_id": document_id}
+    return {
+        "result": result,
+        "breakdown": {"face_match": {"result": result, "properties": properties}},
     }
 
 

@@ -323,6 +323,20 @@ def test_breakdown_agrees_with_the_result_that_a_test_sets(engine, card, fields,
     assert names == (set() if part is None else {part.partition(".")[0], part})
 
 
+def test_face_report_that_is_to_be_consider_compares_two_persons(engine):
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE, token=SANDBOX_TOKEN)
+    names = ("facial_similarity_photo", "facial_similarity_photo_fully_auto")
+    sent = check(applicant_id, *names, token=SANDBOX_TOKEN, consider=[names[0]])
+    made = engine.handle(sent).json()
+    _, reports = read(engine, made["id"], token=SANDBOX_TOKEN)
+    asked, other = (reports[name] for name in names)
+    assert (asked["result"], other["result"]) == ("consider", "clear")
+    assert flawed(asked) == ["face_comparison", "face_comparison.face_match"]
+    assert flawed(other) == []
+    match = asked["breakdown"]["face_comparison"]["breakdown"]["face_match"]
+    assert match["properties"] == {"score": 0.0, "document_id": asked["documents"][0]["id"]}
+
+
 def test_live_check_is_charged_once(engine, control):
     checked(engine, DOCUMENT, FACE)
     (charge,) = control.charges()

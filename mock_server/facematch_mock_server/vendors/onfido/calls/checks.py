@@ -24,6 +24,7 @@ from facematch_mock_server.vendors.onfido.wire import (
     document_properties,
     document_report,
     document_results,
+    face_comparison,
     face_report,
     show_time,
 )
@@ -216,9 +217,16 @@ def _set_result(
         report.update(document_results(sub_result))
     if report["name"] in (body.get("consider") or ()):
         call.claims.cite("check.consider")
-        report["result"] = CONSIDER
-        if is_document and report["sub_result"] == CLEAR:
+        if report["result"] == CONSIDER:
+            return
+        if is_document:
             report.update(document_results("caution"))
+            return
+        # OURS: A clear Facial Similarity report that is to be consider compares two persons.
+        document, *_ = report["documents"]
+        comparison = face_comparison(CONSIDER, 0.0, document["id"])
+        report["result"] = CONSIDER
+        report["breakdown"] = {**report["breakdown"], "face_comparison": comparison}
 
 
 def _store(
