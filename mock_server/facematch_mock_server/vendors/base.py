@@ -345,6 +345,8 @@ class Call:
             return
         # OURS: The machine's clock counts, too, because tests advance the mock's.
         if abs(signed_at - dt.datetime.now(dt.UTC)) > tolerance:
+            away_s = abs((signed_at - self.now).total_seconds())
+            self.hint = f"the call's time is {away_s:.0f} seconds from the mock's"
             self.refuse("key.late")
 
     def find_signer(self, client: str, signature: str, sign: Callable[[str], str]) -> str | None:
@@ -832,6 +834,8 @@ class MockVendor:
             call.world.account.shared.report_once(call.hint)
         elif response.status == 429 and not call.world.clock.running:
             call.hint = STANDS_STILL
+        elif call.hint is not None:
+            return
         elif call.key_label == "wrong" and not self._is_known_key(call.request):
             call.hint = NOT_OUR_KEY
 

@@ -156,7 +156,7 @@ def detect(call: PairCall) -> Response:
         call,
         "detect.answer",
         FaceCount=len(faces),
-        FaceProbabilityList=[face.confidence for face in faces],
+        FaceProbabilityList=[face.probability for face in faces],
         FaceRectangles=rectangles,
         LandmarkCount=sum(_LANDMARKS),
         Landmarks=landmarks,

@@ -65,7 +65,7 @@ def describe_face(call: PairCall, picture: Upload, face: SeenFace, number: int) 
     return {
         "face_token": name_face(call, picture, number),
         "location": {**box_in_pixels(face), "rotation": 0},
-        "face_probability": face.confidence,
+        "face_probability": face.probability,
         "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
     }
 

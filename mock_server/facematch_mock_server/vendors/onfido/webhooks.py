@@ -72,6 +72,7 @@ def compose(
 WEBHOOK_RULES = webhooks.WebhookRules(
     events=EVENTS,
     session_event=wire.COMPLETED,
+    default_events=(wire.COMPLETED, "check.completed"),
     compose=compose,
     signature_headers=("x-sha2-signature",),
 )

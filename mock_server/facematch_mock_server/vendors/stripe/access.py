@@ -155,13 +155,15 @@ class StripeCall(Call):
                 continue
             if text == "" and kind is not EMPTIED:
                 self.refuse("parameter.empty", name=sent_name)
-            is_wrong_word = kind.words != () and text not in kind.words
+            # stripe-python before 13.0 sends True and False.
+            word = text.lower() if kind is FLAG else text
+            is_wrong_word = kind.words != () and word not in kind.words
             if is_wrong_word or kind.is_list is (item is None):
                 self.refuse("parameter.invalid", name=sent_name)
             if kind.is_list:
                 parameters.setdefault(name, []).append(text)
             else:
-                parameters[name] = text == "true" if kind is FLAG else text
+                parameters[name] = word == "true" if kind is FLAG else text
         self.expands = frozenset(map(self._check_expansion, parameters.get("expand", ())))
         return parameters
 

@@ -496,6 +496,7 @@ def test_detected_faces_are_lists_of_numbers(reading_engine):
     assert len(data["FaceRectangles"]) == 2 * 4
     assert len(data["Landmarks"]) == 2 * 105 * 2
     assert data["Qualities"]["ScoreList"] == [61, 61]
+    assert all(0.99 < each < 1 for each in data["FaceProbabilityList"])
     assert ask(reading_engine, "DetectFace", **link, MaxFaceNumber=1)["FaceCount"] == 1
     control.pictures["https://shop.example/two.png"] = CARDS["no-face"]
     assert ask(reading_engine, "DetectFace", **link)["FaceCount"] == 0

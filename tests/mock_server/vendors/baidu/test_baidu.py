@@ -266,6 +266,7 @@ def test_detect_describes_the_largest_face_unless_more_are_asked_for(engine, con
         "rotation": 0,
     }
     assert "age" not in face
+    assert 0.99 < face["face_probability"] < 1
     two = engine.handle(detect(scene(faces=3), max_face_num=2, face_field="age,gender,beauty"))
     faces = two.json()["result"]["face_list"]
     assert [each["age"] for each in faces] == [34, 34]

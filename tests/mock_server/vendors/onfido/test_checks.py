@@ -359,6 +359,15 @@ def test_check_and_reports_are_told(engine):
     assert len(carry(engine)) == 1
 
 
+def test_destination_of_the_control_gets_checks_by_default(engine, control):
+    control.webhooks.add(HOOK)
+    applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
+    made = engine.handle(check(applicant_id, *BOTH)).json()
+    ((_, letter, _),) = carry(engine)
+    payload = json.loads(letter.body)["payload"]
+    assert (payload["action"], payload["object"]["id"]) == ("check.completed", made["id"])
+
+
 def test_fault_prevents_a_check(engine, control):
     applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
     control.add_fault(Fault(stage="answer", kind="status", status=503, call="check"))

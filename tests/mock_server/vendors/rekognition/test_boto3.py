@@ -207,6 +207,7 @@ def test_detect_faces_returns_the_requested_attributes(client, options, added):
     assert len(faces) == 2
     for face in faces:
         assert set(face) == DEFAULTS | added
+        assert 99 < face["Confidence"] < 100
 
 
 def test_detect_faces_finds_none_in_a_picture_without_a_face(client):

@@ -410,6 +410,18 @@ def test_key_of_the_other_mode_finds_no_session(engine, people, session):
     assert session["livemode"] is True
 
 
+def test_flags_may_be_written_as_python_writes_them(engine):
+    form = {
+        "type": "document",
+        "options[document][require_matching_selfie]": True,
+        "options[document][require_live_capture]": False,
+    }
+    assert start(engine, form)["options"]["document"] == {
+        "require_matching_selfie": True,
+        "require_live_capture": False,
+    }
+
+
 def test_key_may_be_the_user_of_http_basic(engine):
     answer = send(engine, SESSIONS, key=None, authorization=stripe.BASIC)
     assert answer.status == 200

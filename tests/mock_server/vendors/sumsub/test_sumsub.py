@@ -100,6 +100,13 @@ def test_wrong_signature_is_refused_with_its_code(engine, changes, code):
     assert engine.world.sessions.all() == ()
 
 
+def test_hint_at_a_late_call_is_of_its_time_and_not_of_its_key(engine):
+    answer = ask(engine, sumsub.create(at=sumsub.START + dt.timedelta(seconds=180)))
+    hint = answer.header("X-Facematch-Hint")
+    assert "180 seconds" in hint
+    assert "key" not in hint
+
+
 def test_each_part_of_a_request_is_signed(engine):
     request = sumsub.create()
     for change in ({"target": "/resources/applicants?levelName=other"}, {"body": b"{}"}):

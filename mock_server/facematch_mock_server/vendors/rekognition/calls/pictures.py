@@ -250,7 +250,7 @@ def _describe_box(image: Image, face: SeenFace) -> dict[str, Any]:
     """Return where a face is in a picture, and how sure Rekognition is that it is one."""
     return {
         "BoundingBox": wire.bounding_box(image, face),
-        "Confidence": round(face.confidence * 100, 4),
+        "Confidence": round(face.probability * 100, 4),
     }
 
 
