@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.errors import ConfigurationError
+from facematch_core.verifier.members import VerifierOfMembers
+from facematch_core.verifier.verifier import FaceVerifier
 
 from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
 from .options import Target, config_option, json_option
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     "names",
     multiple=True,
     metavar="NAME",
-    help="Profile; repeat it if several share the sessions. Default: the file's default profile.",
+    help="Profile; repeat it if several share the stores. Default: the file's default profile.",
 )
 @click.option("--days", type=click.FloatRange(0), help="Forget what was begun so long ago or more.")
 @click.option("--erase", metavar="CUSTOMER", help="Erase all of one customer instead.")
@@ -85,6 +87,7 @@ def _open(
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.opening import open_sessions, store_addresses
     from facematch_core.sessions.store import SessionStore
+    from facematch_core.verifier.failover import Failover
 
     profiles: list[Profile] = []
     addresses: dict[str, str] = {}
@@ -108,14 +111,30 @@ def _open(
         by_backend = {
             profile.backend: open_sessions(profile=profile.name, config=config)
             for profile in profiles
+            if "sessions" in store_addresses(profile)
         }
-        first = profiles[0].backend
+        first = next(iter(by_backend))
         stores["sessions"] = stack.enter_context(
             SessionStore(addresses["sessions"], by_backend, choose=lambda _: first)
         )
     if "checks" in addresses:
-        stores["checks"] = stack.enter_context(CheckStore(addresses["checks"], verifiers[0]))
+        # It makes no check: it deletes, and looks up, at the vendor of each row.
+        together = Failover(_members_of(verifiers))
+        stores["checks"] = stack.enter_context(CheckStore(addresses["checks"], together))
     return verifiers, stores
+
+
+def _members_of(verifiers: Iterable[Verifier]) -> dict[str, FaceVerifier]:
+    """Return the verifiers of single vendors, also those in a failover or a share."""
+    members: dict[str, FaceVerifier] = {}
+    waiting = list(verifiers)
+    while waiting:
+        verifier = waiting.pop()
+        if isinstance(verifier, VerifierOfMembers):
+            waiting += verifier.members.values()
+        elif isinstance(verifier, FaceVerifier):
+            members[f"member-{len(members)}"] = verifier
+    return members
 
 
 def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[str]:
