@@ -162,6 +162,7 @@ def scenarios():
         mock_sessions.acting(1, "card", card="p1", document="p1"),
         reading(1),
         about(1, "/decline", method="POST"),
+        about(1, "/resume", method="POST"),
         about(1, "/mark-for-review", method="POST"),
         about(1, "/print", method="POST"),
         simulating(1, "approve_inquiry", key=LIVE),

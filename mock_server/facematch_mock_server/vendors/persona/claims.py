@@ -25,6 +25,11 @@ API = documented(
 )
 OLDER_API = documented("Persona, OpenAPI versions 2020-05-18 to 2025-10-27", "2026-11-30")
 INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
+RESUMING = documented(
+    "docs.withpersona.com, api-reference/inquiries/resume-an-inquiry, and two states of "
+    "docs/inquiries-resuming-inquiries",
+    "2026-11-30",
+)
 PAGES = documented("docs.withpersona.com, pagination", "2026-11-29")
 PARTS = documented("docs.withpersona.com, response-body and its sparse fieldsets", "2026-11-29")
 SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
@@ -97,7 +102,8 @@ CLAIMS = table(
     row("inquiry.workflow", "none", INQUIRIES, "Without a workflow an inquiry stays completed or failed until staff decide, which may never happen.", when=("workflow", "none"), name="none"),
     fact("inquiry.decided", API, "Staff may approve, decline or mark for review, and may change a decision."),
     _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
-    _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and only a pending or expired one can be resumed, else 409. The text is ours.", details="Inquiry is {status}"),
+    _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and a completed, failed or decided one cannot be resumed. The status 409 and the text are ours.", details="Inquiry is {status}"),
+    fact("inquiry.resumed", RESUMING, "Resuming an inquiry returns a session token, and makes an expired one pending. A created one can be resumed, says the earlier state of the guide; the later one says that only a pending or expired one should be. That a created one stays created is ours."),
     row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
     row("web.opened", Reply(303), WEB_SDK, "The web SDK shows /widget in a frame, with inquiry-id and session-token, and reads its messages: load, ready, start, complete, fail, exit and error. It sends open and exit. That the frame is redirected to the mock's own page is ours."),
     fact("web.token", INQUIRIES, "The web SDK opens a created inquiry by its id alone, and any other one by its session token, too."),

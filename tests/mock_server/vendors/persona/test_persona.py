@@ -444,6 +444,15 @@ def test_web_sdk_opens_an_inquiry_that_has_begun_by_its_session_token(engine):
     assert page == engine.world.sessions.find(nth(engine, 1)).hosted.token
 
 
+def test_created_inquiry_is_resumed_and_stays_created(engine):
+    start(engine)
+    resumed = act(engine, "/resume")
+    assert (resumed.status, attributes_of(resumed)["status"]) == (200, "created")
+    token = resumed.json()["meta"]["session-token"]
+    (_, _, page), _ = page_of(ask(engine, framed(1, **{"session-token": token})))
+    assert page == engine.world.sessions.find(nth(engine, 1)).hosted.token
+
+
 def test_web_sdk_of_an_unknown_inquiry_gets_a_page_without_a_session(engine):
     for step in (framed(9), persona_request("/widget?inquiry-template-id=itmpl_x", key=None)):
         (folder, _, page), _ = page_of(ask(engine, step))

@@ -403,11 +403,11 @@ def generate_link(call: PersonaCall) -> Response:
 
 
 def resume(call: PersonaCall) -> Response:
-    """Continue a pending inquiry, or one that has expired; return a session token."""
+    """Return a session token of an inquiry that is not finished; one that has expired goes on."""
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")
-    if session.status not in (PENDING, EXPIRED):
+    if session.status not in (*OPEN, EXPIRED):
         call.refuse("inquiry.not_open", status=session.status)
     session = _count_session(call, session)
 
@@ -416,9 +416,11 @@ def resume(call: PersonaCall) -> Response:
         times = {**inquiry_of(session).times}
         times.pop("expired-at", None)
         reopened = hosted.with_hosted(session, expires_at=call.now + lasts)
-        return with_inquiry(attrs.evolve(reopened, status=PENDING), times=times)
+        status = PENDING if session.status == EXPIRED else session.status
+        return with_inquiry(attrs.evolve(reopened, status=status), times=times)
 
     session = call.world.sessions.change(session.id, reopen) or session
+    call.claims.cite("inquiry.resumed")
     # OURS: A session token is made up.
     body = wire.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": wire.session_token(session)}
