@@ -103,6 +103,24 @@ def test_version_1_of_didit_is_said_to_be_missing_beside_all_vendors(call):
     assert mock.control.journal()[-1].vendor == "didit"
 
 
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ("POST /resources/applicants/7/tags/add", "Sumsub has /resources/applicants/{id}/tags;"),
+        ("DELETE /resources/applicants/7/tags", "Sumsub has /resources/applicants/{id}/tags;"),
+        ("POST /resources/api/applicants/notes", "Sumsub has /resources/api/applicants/notes;"),
+        ("GET /resources/inspections/7/checks", "Sumsub has /resources/inspections/{id}/checks;"),
+        (
+            "POST /resources/accessTokens/-/shareToken?applicantId=7",
+            "Sumsub has /resources/accessTokens/-/shareToken;",
+        ),
+    ],
+)
+def test_call_of_public_programs_is_named_beside_all_vendors(call, named):
+    mock = MockServer(vendor=ALL)
+    assert ask(mock, call).header("X-Facematch-Hint").startswith(named)
+
+
 def test_hint_comes_with_the_refusal_of_a_key_and_with_a_right_key():
     mock = MockServer(vendor="persona")
     path = f"{persona.INQUIRIES}/inq_1"

@@ -30,18 +30,23 @@ SANDBOX_TOKEN = "sbx:mock-app-token"  # noqa: S105 - of the mock
 LIVE_SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
 SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 
-#: Of Sumsub's API reference.
+#: Of Sumsub's API reference; the checks of an inspection are those of alexeevdv/sumsub-client for
+#: PHP. Read 2026-11-30.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/sumsub.md",
     "/resources/applicants/{id}/metadata/resources",
     "/resources/applicants/{id}/fixedInfo",
+    "/resources/applicants/{id}/tags/*",
+    "/resources/api/applicants/notes/*",
     "/resources/applicants/{id}/resetStep/*",
     "/resources/applicants/-/levels/*",
     "/resources/applicants/-/import",
     "/resources/accessTokens/shareToken",
+    "/resources/accessTokens/-/shareToken",
     "/resources/checks/latest",
     "/resources/applicantActions/*",
     "/resources/inspections/{id}/reviews/*",
+    "/resources/inspections/{id}/checks",
     "/resources/status/api",
     "/resources/applicantTimeline/*",
     "/resources/kyt/*",
