@@ -114,6 +114,9 @@ def test_version_1_of_didit_is_said_to_be_missing_beside_all_vendors(call):
             "POST /resources/accessTokens/-/shareToken?applicantId=7",
             "Sumsub has /resources/accessTokens/-/shareToken;",
         ),
+        ("GET /v2/applicants", "Onfido has /v2/applicants;"),
+        ("POST /v2/applicants/7/checks", "Onfido has /v2/applicants;"),
+        ("GET /v2/checks/7/reports", "Onfido has /v2/checks;"),
     ],
 )
 def test_call_of_public_programs_is_named_beside_all_vendors(call, named):

@@ -28,9 +28,12 @@ SANDBOX_TOKEN = "api_sandbox.mock-onfido"  # noqa: S105 - of the mock alone
 CLIENT = "mock-onfido-client"
 CLIENT_SECRET = "mock-onfido-client-secret"  # noqa: S105 - of the mock alone
 
-#: Of Onfido's API reference, version 3.6.
+#: Of Onfido's API reference, version 3.6. Version 2 is of documentation.onfido.com,
+#: /api/api-v2-to-v3-migration-guide, and onfido/api-javascript-client, read 2026-11-30.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/onfido.md",
+    "/v2/applicants/*",
+    "/v2/checks/*",
     "POST /v3.6/applicants/{id}/restore",
     "/v3.6/documents/{id}/nfc_face",
     "/v3.6/documents/{id}/video/download",
