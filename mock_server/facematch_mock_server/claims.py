@@ -270,7 +270,7 @@ class CitedClaims:
             body: The JSON body; None for the claim's own body. If that is None, too, the response
                 has no body, and no content type unless the `Reply` has one.
             headers: Headers to add.
-            filled: Values for the ``{names}`` in the claim's body.
+            filled: Values for the ``{names}`` in the claim's body and headers.
         """
         reply: Reply = self[key]
         if body is None and reply.body is None:
@@ -287,7 +287,8 @@ class CitedClaims:
             if "json.content_type" in self._table:
                 content_type = self["json.content_type"]
             content = encode(fill(reply.body, filled) if body is None else body)
-        lines = (("Content-Type", reply.content_type or content_type), *reply.headers, *headers)
+        own = tuple((name, fill(text, filled)) for name, text in reply.headers)
+        lines = (("Content-Type", reply.content_type or content_type), *own, *headers)
         return Response(status=reply.status, headers=lines, body=content)
 
     def with_citations(self, answer: Response) -> Response:

@@ -58,6 +58,7 @@ def scenarios():
         request_with({"images": [{"data": "not base64!"}, {"data": "AAAA"}]}),
         attrs.evolve(match_request(), body=b"{"),
         detect_request(),
+        detect_request(quality=[1]),
         request_with({}, path="/api/detect"),
         request_with([1], path="/api/detect"),
         match_all(scene(), scene(), scene(faces=0)),

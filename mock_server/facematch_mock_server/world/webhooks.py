@@ -14,7 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Container, Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -115,6 +115,13 @@ class DeliveryAttempt:
     claims: tuple[str, ...] = ()
 
 
+#: The answers of a receiver that finds a signature wrong.
+_REFUSALS: Final = frozenset({400, 401, 403})
+_HOW_TO_VERIFY: Final = (
+    "If it refused the signature: the signature is of the bytes that came, not of JSON that the "
+    "receiver wrote again, and by the secret of its destination "
+    "(see docs/apps/receive-webhooks.md)."
+)
 #: The metadata of a field that the control API omits.
 _INNER = {"secret": True}
 
@@ -411,6 +418,11 @@ class Outbox:
             retry_at = None
         else:
             result = send(destination.url, payload, claims["webhook.timeout_s"])
+            if fault is None and result.status in _REFUSALS:
+                title = self._world.vendor.title
+                self._world.account.shared.report_once(
+                    f"A receiver of {title}'s webhooks answered {result.status}. {_HOW_TO_VERIFY}"
+                )
             is_delivered = result.status in claims["webhook.delivered"]
             retry_at = None
             state = DeliveryState.DELIVERED

@@ -360,3 +360,17 @@ def test_retry_sends_the_same_bytes_after_the_documented_time(engine, vendor, co
     assert delivery.state == "failed"
     # The mock keeps the newest 100 attempts.
     assert len(delivery.attempts) == min(1 + len(sendings), 100)
+
+
+@pytest.mark.parametrize("vendor", DELIVERIES)
+def test_refused_signature_is_explained_once(engine, vendor, control, delivery_id):
+    said = []
+    control.world.account.shared.report = said.append
+    for status in (500, 401, 401):
+        control.webhooks.resend(delivery_id)
+        carry(engine, status)
+    control.webhooks.resend(delivery_id)
+    control.webhooks.sign_wrong()
+    carry(engine, 403)
+    (sentence,) = said
+    assert "401" in sentence

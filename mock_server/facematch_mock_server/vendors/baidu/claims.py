@@ -79,7 +79,7 @@ CLAIMS = table(
     row("rate.limit", None, QUOTAS, "The calls per second depend on the account: 1, 2 or 10. The mock has no limit until a test sets one (ours)."),
     row("rate.exceeded", _error(18, "Open api qps request limit reached"), GATEWAY, "A call above the limit per second is error 18."),
     row("body.wrong_json", _error(222001, "param[images] is null"), OURS, "A body that is no JSON list is error 222001; not documented."),
-    fact("body.form", DETECT, "A call with one picture takes a form in the place of JSON."),
+    fact("body.form", DETECT, "A call with one picture takes a form in the place of JSON; that its content type may be that of JSON is ours, and what public programs send."),
     row("body.wrong_count", _error(222208, "the number of image is incorrect"), FACE_CODES, "A comparison has exactly two pictures, a liveness check at least one; of several shots, the mock looks at the first (ours)."),
     row("picture.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "A missing picture is error 222001; how it is named is ours."),
     row("picture.wrong_type", _error(222015, "param[image_type] format error"), FACE_CODES, "An image_type other than BASE64, URL and FACE_TOKEN is error 222015."),

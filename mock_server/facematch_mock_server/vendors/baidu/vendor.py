@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 from facematch_mock_server.base.messages import URLENCODED, Headers, Request, Response, Upload
 from facematch_mock_server.base.state import Collection
@@ -212,9 +213,14 @@ class Baidu(PairVendor):
 
     def read_body(self, call: PairCall) -> None:
         fields = call.endpoint.pictures
+        body = call.request.body
         if call.request.media_type == URLENCODED and not fields.is_json_list:
             call.claims.cite("body.form")
             call.json_body = call.read_form("body.wrong_json").texts
+        elif not fields.is_json_list and body[:1] not in b"{ \r\n" and b"=" in body:
+            # Some programs send a form with the content type of JSON.
+            call.claims.cite("body.form")
+            call.json_body = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         elif fields.is_json_list:
             call.json_body = call.read_list("body.wrong_json")
         else:

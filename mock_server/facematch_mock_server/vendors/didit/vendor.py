@@ -124,7 +124,7 @@ class Didit(base.MockVendor):
             # Django redirects before any view runs.
             query = call.request.target.partition("?")[2]
             location = f"{path}/?{query}" if query else f"{path}/"
-            if call.request.method == "POST":
+            if call.request.method not in ("GET", "HEAD"):
                 call.hint = (
                     "Didit's paths end with a slash: without it this is a redirect, which most "
                     "clients follow with GET"

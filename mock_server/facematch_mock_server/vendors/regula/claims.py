@@ -33,6 +33,7 @@ CLAIMS = table(
     row("detect.answer", Reply(200), OPENAPI, "results.detections has the landmarks and the roi of each face; with onlyCentralFace of one."),
     row("detect.missing", _detect_error(1), SDK, "An empty picture has the code 1; that a missing one has it, too, is our choice, and so is the rest of the answer."),
     row("detect.unreadable", _detect_error(203), SDK, "Parameters that cannot be read have the code 203, and Regula's client reads results as an object; that the status is 200, and that a picture that is not base64 has this code, is our choice."),
+    row("answer.unfilled", ("attributes", "outputImageParams", "quality", "thumbnails"), OPENAPI, "The mock never fills what these parameters of match and detect ask for; thumbnails is of older versions. A call that has one has a hint (ours)."),
     fact("face.central", OPENAPI, "Without detectAll, only the most central face is found; that the mock takes the largest is our choice."),
     fact("face.empty", OPENAPI, "A picture without a face has the status 2, and no pair in results; that the code of the answer is then 2, too, is our choice."),
     fact("picture.undecodable", SDK, "A picture that cannot be decoded has the status 6; that the answer is a 200 whose code is 6, too, is our choice."),

@@ -126,6 +126,7 @@ class Regula(PairVendor):
         # OURS: Faces are listed the smallest first, because no order is documented. Landmarks,
         # angles and the score are made up, and so is the similarity of a pair with a smaller face
         # (0.05, unless a test sets smaller_face_score).
+        _hint_at_unfilled(call, call.json_body)
         code = _OK
         detections = []
         found = []
@@ -166,9 +167,11 @@ class Regula(PairVendor):
         # a face has the code 2, and that the smallest face is first, is ours.
         faces = seen.faces[::-1]
         options = call.json_body.get("processParam")
-        if isinstance(options, dict) and options.get("onlyCentralFace"):
-            call.claims.cite("face.central")
-            faces = faces[-1:]
+        if isinstance(options, dict):
+            _hint_at_unfilled(call, options)
+            if options.get("onlyCentralFace"):
+                call.claims.cite("face.central")
+                faces = faces[-1:]
         code = _OK if faces else _FACE_NOT_DETECTED
         if not seen.decodes:
             call.claims.cite("picture.undecodable")
@@ -182,6 +185,10 @@ class Regula(PairVendor):
 
     def is_charged(self, outcome: CallOutcome) -> bool:
         return isinstance(outcome, SeenPicture) or outcome.score is not None
+
+
+def _hint_at_unfilled(call: PairCall, options: Mapping[str, Any]) -> None:
+    call.hint_at_unfilled(name for name, value in options.items() if value)
 
 
 def _compare_all(call: PairCall, outcome: MatchOutcome) -> dict[tuple[int, int], MatchOutcome]:

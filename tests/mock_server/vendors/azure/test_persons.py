@@ -37,7 +37,9 @@ def answer_of(engine, request):
 
 def refusal_of(engine, request):
     response = engine.handle(request)
-    return response.status, response.json()["error"]["code"]
+    code = response.json()["error"]["code"]
+    assert response.header("x-ms-error-code") == code
+    return response.status, code
 
 
 def face_of(engine, card="p1", model="recognition_01"):

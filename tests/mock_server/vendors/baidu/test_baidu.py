@@ -547,9 +547,9 @@ def test_face_without_a_face_is_not_added(engine):
     assert code_of(engine.handle(add_user(scene(faces=0)))) == 222202
 
 
-def test_set_of_faces_takes_a_form(reading_engine):
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
+def test_set_of_faces_takes_a_form(reading_engine, kind):
     fields = {**picture(card("p1")), "group_id": "shop", "user_id": "ada"}
-    kind = "application/x-www-form-urlencoded"
     path = "/rest/2.0/face/v3/faceset/user/add"
     assert code_of(reading_engine.handle(post(urlencode(fields).encode(), path, kind=kind))) == 0
     assert found(reading_engine.handle(search(card("p1")))) == [("ada", "")]

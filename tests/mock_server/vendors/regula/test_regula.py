@@ -173,6 +173,18 @@ def test_detect_lists_the_faces_of_a_picture(engine):
     assert central["results"]["detections"] == [largest]
 
 
+def test_parameter_whose_part_of_the_answer_is_never_filled_has_a_hint(engine):
+    sent = json.loads(match_request().body)
+    answer = engine.handle(request_with({**sent, "thumbnails": True}))
+    hints = [text for name, text in answer.headers if name == "X-Facematch-Hint"]
+    assert ["thumbnails" in hint for hint in hints] == [False, True]
+    sent = json.loads(detect_request(scene()).body)
+    sent["processParam"] = {"attributes": {"config": []}, "onlyCentralFace": True}
+    answer = engine.handle(request_with(sent, path="/api/detect"))
+    assert "attributes" in answer.header("X-Facematch-Hint")
+    assert "onlyCentralFace" not in answer.header("X-Facematch-Hint")
+
+
 @pytest.mark.parametrize(("picture", "code"), [(scene(faces=0), 2), (b"no picture", 6)])
 def test_detect_tells_a_picture_without_a_face_by_a_code(engine, picture, code):
     body = engine.handle(detect_request(picture)).json()

@@ -353,8 +353,9 @@ def test_decision_shows_the_details_of_the_start_as_they_were_sent(engine, begin
     assert (refused.status, *refused.json()) == (400, "contact_details")
 
 
-def test_start_without_the_last_slash_is_a_redirect_that_says_why(engine):
-    sent = json_request("/v3/session", {"workflow_id": WORKFLOW}, method="POST")
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_call_without_the_last_slash_is_a_redirect_that_says_why(engine, method):
+    sent = json_request("/v3/session", {"workflow_id": WORKFLOW}, method=method)
     answer = engine.handle(sent)
     headers = dict(answer.headers)
     assert (answer.status, headers["Location"]) == (301, "/v3/session/")
