@@ -32,6 +32,7 @@ OLDER_SDK = observed("@sumsub/websdk 2.3.4, dist/index.js", "2026-11-29")
 WEB_SDK = observed("@sumsub/websdk 2.9.0, dist/index.esm.js and types/types.d.ts", "2026-11-29")
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
+RESULTS = documented("docs.sumsub.com, /docs/receive-and-interpret-results-via-api", "2026-11-30")
 STEPS = _page("/reference/get-applicant-verification-steps-status")
 ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-documents", "2026-11-29")
 ERRORS = documented(
@@ -121,6 +122,7 @@ CLAIMS = table(
     row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
+    fact("review.comments", RESULTS, "A result that is RED has moderationComment, for the person, and clientComment, for the customer alone, in the webhook, too. The texts are ours, unless testCompleted has sent them."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
     row("link.created", Reply(200), LINK, "A link leads to the page of one applicant, for ttlInSecs. Here, url is this server's page for a tester."),
     row("link.default_s", 1800, SEEN, "A link lasts 30 minutes unless ttlInSecs says otherwise."),

@@ -15,7 +15,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .wire import FINAL, GREEN, show_review, show_time, type_of
+from .wire import FINAL, GREEN, cite_review, show_review, show_time, type_of
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {
@@ -52,6 +52,7 @@ def compose(
     session = delivery.session
     hosted = hosted_of(session)
     claims.cite("webhook.fields", "webhook.event_id")
+    cite_review(claims, session)
     review = show_review(session)
     created_at = delivery.created_at
     document: dict[str, Any] = {

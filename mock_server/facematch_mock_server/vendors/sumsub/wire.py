@@ -1,6 +1,7 @@
 """An applicant's review: its status and answer, as answers and webhooks show them.
 
-Source: docs.sumsub.com, /docs/applicant-statuses, read 2026-11-28.
+Sources: docs.sumsub.com, /docs/applicant-statuses, read 2026-11-28, and
+/docs/receive-and-interpret-results-via-api, read 2026-11-30.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
@@ -56,6 +58,12 @@ REVIEWS: Mapping[str, ShownReview] = {
     RETRY: ShownReview(status="completed", answer="RED", reject_type="RETRY"),
     "completed RED": ShownReview(status="completed", answer="RED"),
 }
+#: The comments of a rejection, for the person and for the customer's staff.
+# OURS: The texts are made up.
+_COMMENTS = {
+    "moderationComment": "We could not verify your identity with these pictures.",
+    "clientComment": "The mock rejected this applicant.",
+}
 
 
 def type_of(session: Session) -> str:
@@ -97,9 +105,15 @@ def show_result(session: Session) -> dict[str, Any]:
         result["reviewRejectType"] = review.reject_type
     if review.answer == "RED":
         # The comments and labels of testCompleted, or else the labels of the rejected step.
-        result = {**session.result.get("review", {}), **result}
+        result = {**_COMMENTS, **session.result.get("review", {}), **result}
         result.setdefault("rejectLabels", _labels_of_steps(session))
     return result
+
+
+def cite_review(claims: CitedClaims, session: Session) -> None:
+    """Cite the claim behind the ``reviewResult`` of a rejected applicant."""
+    if REVIEWS[session.status].answer == "RED":
+        claims.cite("review.comments")
 
 
 def _labels_of_steps(session: Session) -> list[str]:

@@ -387,6 +387,22 @@ def test_check_answers_each_step_and_the_applicant(at_page, card, document, self
     assert result.get("rejectLabels", []) == labels
 
 
+@pytest.mark.parametrize(
+    ("card", "document", "answer"),
+    [(FACE, NO_FACE, "RED"), (OTHER, DOCUMENT, "RED"), (FACE, DOCUMENT, "GREEN")],
+)
+def test_rejection_has_comments_in_status_data_and_webhook(at_page, card, document, answer):
+    at_page.handle(mock_webhooks.listen(events=["applicantReviewed"]))
+    ask(at_page, checked(1, card, document))
+    result = review_of(at_page)["reviewResult"]
+    assert result["reviewAnswer"] == answer
+    comments = [result.get("moderationComment"), result.get("clientComment")]
+    assert [bool(comment) for comment in comments] == [answer == "RED"] * 2
+    assert tell(at_page, sumsub.read(1))["review"]["reviewResult"] == result
+    ((_, letter, _),) = mock_webhooks.carry(at_page)
+    assert json.loads(letter.body)["reviewResult"] == result
+
+
 def test_level_without_liveness_takes_an_attack_for_a_face(engine, people):
     people.level("basic", video_required="photoRequired")
     ask(engine, sumsub.link())

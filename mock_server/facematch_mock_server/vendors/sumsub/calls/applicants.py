@@ -22,6 +22,7 @@ from facematch_mock_server.vendors.sumsub.wire import (
     INIT,
     SENT,
     UPLOADS,
+    cite_review,
     show_review,
     type_of,
 )
@@ -156,6 +157,7 @@ def is_deactivated(session: Session) -> bool:
 def show(call: SumsubCall, session: Session) -> dict[str, Any]:
     """Return the body with an applicant's data."""
     call.claims.cite("applicant.documents", "applicant.sent", "session.methods")
+    cite_review(call.claims, session)
     sent = session.metadata_or_empty.get(SENT, {})
     level = level_of(call.world, session)
     body: dict[str, Any] = {
@@ -239,7 +241,9 @@ def search(call: SumsubCall) -> Response:
 
 
 def read_status(call: SumsubCall) -> Response:
-    return call.answer("applicant.status", show_review(find(call)))
+    session = find(call)
+    cite_review(call.claims, session)
+    return call.answer("applicant.status", show_review(session))
 
 
 def read_steps(call: SumsubCall) -> Response:
