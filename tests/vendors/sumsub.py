@@ -12,6 +12,7 @@ import operator
 from kit import mock_webhooks
 from kit.mock_world import (
     P1,
+    P2,
     START,
     control_of,
     control_request,
@@ -108,6 +109,7 @@ def adding(
     metadata=None,
     signature=None,
     has_content=False,
+    filename="a.png",
     token=LIVE_TOKEN,
     key=LIVE_SECRET_KEY,
     **headers,
@@ -117,7 +119,9 @@ def adding(
     def step(engine):
         document = {"idDocType": kind, "country": "GBR", **(more or {})}
         fields = [("metadata", json.dumps(document) if metadata is None else metadata)]
-        files = [("content", "a.png", picture)] if picture or has_content else []
+        files = [("content", filename, picture)] if picture or has_content else []
+        if filename is None:
+            fields, files = [*fields, ("content", picture)], []
         data, content_type = multipart(fields, files)
         target = f"/resources/applicants/{nth(engine, number).id}/info/idDoc"
         timestamp = str(int(engine.world.clock.now().timestamp()))
@@ -250,6 +254,7 @@ def scenarios():
         adding(3, P1),
         adding(3, b"0" * 64_000_001),
         adding(3, b"", has_content=True),
+        adding(3, P2, filename=""),
         adding(3, b"not a picture"),
         adding(3, b"II*\x00 a TIFF"),
         adding(3, P1),

@@ -210,8 +210,18 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = None) -> Form:
-    """Parse a form; store its files in `pictures`, if given. Raises `FormError` if invalid."""
+def read_form(
+    content_type: str,
+    body: bytes | bytearray,
+    *,
+    pictures: Any = None,
+    unnamed: str | None = None,
+) -> Form:
+    """Parse a form; store its files in `pictures`, if given. Raises `FormError` if invalid.
+
+    A part with a file name is a file. Without one it is a text, unless its field is `unnamed` and
+    it is not empty.
+    """
     form = Form()
     if media_type(content_type) == URLENCODED:
         for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
@@ -241,16 +251,16 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
             raise FormError("A part of the form has no name.")
         # The line break before the separator is part of the separator.
         stop = end - 2
-        if not filename:
+        if not filename and (field != unnamed or stop == content):
             text = body[content:stop].decode(errors="replace")
             form.fields.setdefault(field, []).append(text)
             continue
         if pictures is None:
-            file = Upload(filename, bytes(body[content:stop]))
+            file = Upload(filename or "", bytes(body[content:stop]))
         else:
             if stored is None or len(stored.content) != stop - content:
                 stored = pictures.store(body, content, stop)
-            file = Upload(filename, stored.content, stored.digest)
+            file = Upload(filename or "", stored.content, stored.digest)
         form.files.setdefault(field, []).append(file)
     raise FormError("The form ends before its last boundary.")
 

@@ -451,14 +451,17 @@ class Call:
             self.refuse(refusal, **filled)
         return self.upload(field, "", content)
 
-    def read_form(self, refusal: str | None = None) -> Form:
+    def read_form(self, refusal: str | None = None, *, unnamed: str | None = None) -> Form:
         """Parse the request as a form, and record its files for the journal.
 
-        Refuse a malformed form with the claim `refusal`; without a claim, raise `FormError`.
+        Refuse a malformed form with the claim `refusal`; without a claim, raise `FormError`. The
+        field `unnamed` has a file even without a file name.
         """
         content_type = self.request.header("content-type", "")
         try:
-            form = read_form(content_type, self.request.body, pictures=self.world.pictures)
+            form = read_form(
+                content_type, self.request.body, pictures=self.world.pictures, unnamed=unnamed
+            )
         except FormError as error:
             if refusal is None:
                 raise
@@ -1137,10 +1140,13 @@ def as_fraction(score: float) -> float:
     return float((Decimal(str(score)) / 100).quantize(Decimal("0.00001"), ROUND_HALF_UP))
 
 
-def read_or_empty(call: Call) -> Form:
-    """Return a call's form; if it is malformed, record that and return an empty form."""
+def read_or_empty(call: Call, *, unnamed: str | None = None) -> Form:
+    """Return a call's form; if it is malformed, record that and return an empty form.
+
+    The field `unnamed` has a file even without a file name.
+    """
     try:
-        return call.read_form() if call.request.body else Form()
+        return call.read_form(unnamed=unnamed) if call.request.body else Form()
     except FormError as error:
         call.note = f"form: {error}"
         return Form()

@@ -25,6 +25,22 @@ def test_uploaded_file_name_is_parsed_without_its_path(head):
     assert (file.name, file.content) == ("a.png", b"abc")
 
 
+@pytest.mark.parametrize("pictures", [None, Pictures()], ids=["alone", "stored"])
+def test_part_without_a_file_name_is_a_file_if_that_field_alone_has_one(pictures):
+    body, content_type = multipart(
+        [("a", "1"), ("f", b"\xff2"), ("f", "")], [("f", "", b"\xff3"), ("b", "", b"4")]
+    )
+    usual = read_form(content_type, body, pictures=pictures)
+    assert (usual.files, usual.texts["b"]) == ({}, "4")
+    form = read_form(content_type, body, pictures=pictures, unnamed="f")
+    assert [(file.name, file.content) for file in form.files["f"]] == [
+        ("", b"\xff2"),
+        ("", b"\xff3"),
+    ]
+    assert form.fields == {"a": ["1"], "f": [""], "b": ["4"]}
+    assert form.files.keys() == {"f"}
+
+
 FORM, TYPE = multipart([("a", "1")], [("f", "a.png", b"x")])
 PART_WITHOUT_HEAD = f"--{BOUNDARY}\r\nabc\r\n--{BOUNDARY}--".encode()
 PART_WITHOUT_NAME = (

@@ -30,6 +30,7 @@ QUERY_TOKEN = documented(
 )
 OLDER_SDK = observed("@sumsub/websdk 2.3.4, dist/index.js", "2026-11-29")
 WEB_SDK = observed("@sumsub/websdk 2.9.0, dist/index.esm.js and types/types.d.ts", "2026-11-29")
+PHP_CLIENT = observed("alexeevdv/sumsub-client, src/Client.php, addDocument", "2026-11-30")
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
 RESULTS = documented("docs.sumsub.com, /docs/receive-and-interpret-results-via-api", "2026-11-30")
@@ -106,6 +107,7 @@ CLAIMS = table(
     fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
     fact("applicant.sent", SEEN, "email, phone, lang, sourceKey, metadata and fixedInfo are shown as they were sent; type is individual unless company was sent, and another word is refused (ours). The documents of a company are not imitated."),
     row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
+    fact("document.unnamed", PHP_CLIENT, "The part content is a picture with an empty file name, too, as this client sends it. That it may have none, and that an empty part is no picture then, is ours."),
     fact("document.errors", ADD_DOCUMENT, "With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings, and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto or selfieFaceBadQuality (words of public clients), and there are no warnings."),
     row("document.max_bytes", 64_000_000, ERRORS, "A picture has at most 64 MB; another page of Sumsub's says 50 MB."),
     row("document.too_large", _error(400, "The file is too large.", 1002, "file-too-big"), ERRORS, "A larger picture is refused with 1002."),

@@ -187,6 +187,27 @@ def test_file_that_is_no_picture_is_refused(engine, content, code, name):
     assert ask(engine, sumsub.checking(1)).status == 409
 
 
+@pytest.mark.parametrize("filename", ["", None])
+def test_picture_is_taken_without_a_file_name(engine, filename):
+    answer = ask(engine, sumsub.adding(1, DOCUMENT, filename=filename))
+    image_id = answer.header("X-Image-Id")
+    assert ask(engine, sumsub.image(1, image_id)).body == DOCUMENT
+    assert ask(engine, sumsub.adding(1, DOCUMENT)).json()["errorCode"] == 1000
+    assert ask(engine, sumsub.adding(1, FACE, "SELFIE", filename=filename)).status == 200
+    assert ask(engine, sumsub.checking(1)).status == 200
+    assert review_of(engine)["reviewResult"]["reviewAnswer"] == "GREEN"
+    entries = control_of(engine).journal()
+    sent = [(file.field, file.name) for entry in entries for file in entry.files]
+    assert ("content", "") in sent
+
+
+@pytest.mark.parametrize("filename", ["", None])
+def test_empty_part_without_a_file_name_is_no_picture(engine, filename):
+    answer = ask(engine, sumsub.adding(1, b"", has_content=True, filename=filename))
+    assert (answer.status, answer.json()["idDocType"]) == (200, "PASSPORT")
+    assert ask(engine, sumsub.checking(1)).status == 409
+
+
 @pytest.mark.parametrize("content", [b"\0\0\0 ftypmp42", b"\x1aE\xdf\xa3 a WebM", b"%PDF-1.7"])
 def test_video_and_pdf_are_taken(engine, content):
     assert ask(engine, sumsub.adding(1, content, "OTHER")).status == 200

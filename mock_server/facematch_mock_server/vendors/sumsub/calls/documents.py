@@ -58,12 +58,14 @@ class _Upload:
 
 def add(call: SumsubCall) -> Response:
     """Store a picture of a document, or a selfie."""
-    form = read_or_empty(call)
+    form = read_or_empty(call, unnamed="content")
     metadata, *_ = form.fields.get("metadata", [""])
     document = _read_document(call, metadata)
     file, *_ = form.files.get("content", [None])
     if file is not None:
         _check_file(call, file)
+        if not file.name:
+            call.claims.cite("document.unnamed")
     session = find_active(call)
     if session.status in CHECKING:
         call.refuse("document.checking")
