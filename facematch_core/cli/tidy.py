@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.errors import ConfigurationError
-from facematch_core.verifier.members import VerifierOfMembers
-from facematch_core.verifier.verifier import FaceVerifier
 
 from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
 from .options import Target, config_option, json_option
@@ -87,7 +85,6 @@ def _open(
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.opening import open_sessions, store_addresses
     from facematch_core.sessions.store import SessionStore
-    from facematch_core.verifier.failover import Failover
 
     profiles: list[Profile] = []
     addresses: dict[str, str] = {}
@@ -118,23 +115,27 @@ def _open(
             SessionStore(addresses["sessions"], by_backend, choose=lambda _: first)
         )
     if "checks" in addresses:
-        # It makes no check: it deletes, and looks up, at the vendor of each row.
-        together = Failover(_members_of(verifiers))
-        stores["checks"] = stack.enter_context(CheckStore(addresses["checks"], together))
+        by_profile = dict(zip((profile.name for profile in profiles), verifiers, strict=True))
+        store = CheckStore(addresses["checks"], _verifier_of_all(by_profile))
+        stores["checks"] = stack.enter_context(store)
     return verifiers, stores
 
 
-def _members_of(verifiers: Iterable[Verifier]) -> dict[str, FaceVerifier]:
-    """Return the verifiers of single vendors, also those in a failover or a share."""
+def _verifier_of_all(by_profile: Mapping[str, Verifier]) -> Verifier:
+    """Return a verifier that deletes and looks up at the vendors of all profiles."""
+    from facematch_core.verifier.failover import Failover
+    from facematch_core.verifier.verifier import FaceVerifier
+
+    if len(by_profile) == 1:
+        (verifier,) = by_profile.values()
+        return verifier
     members: dict[str, FaceVerifier] = {}
-    waiting = list(verifiers)
-    while waiting:
-        verifier = waiting.pop()
-        if isinstance(verifier, VerifierOfMembers):
-            waiting += verifier.members.values()
+    for profile, verifier in by_profile.items():
+        if isinstance(verifier, Failover):
+            members |= {f"{profile}.{name}": each for name, each in verifier.members.items()}
         elif isinstance(verifier, FaceVerifier):
-            members[f"member-{len(members)}"] = verifier
-    return members
+            members[profile] = verifier
+    return Failover(members)
 
 
 def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[str]:

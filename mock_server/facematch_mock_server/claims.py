@@ -273,9 +273,10 @@ class CitedClaims:
             filled: Values for the ``{names}`` in the claim's body and headers.
         """
         reply: Reply = self[key]
+        headers = (*((name, fill(text, filled)) for name, text in reply.headers), *headers)
         if body is None and reply.body is None:
             # Such as the answer to a deletion. JSON's null would be a body.
-            lines = (*reply.headers, *headers)
+            lines = headers
             if reply.content_type is not None:
                 lines = (("Content-Type", reply.content_type), *lines)
             return Response(status=reply.status, headers=lines)
@@ -287,8 +288,7 @@ class CitedClaims:
             if "json.content_type" in self._table:
                 content_type = self["json.content_type"]
             content = encode(fill(reply.body, filled) if body is None else body)
-        own = tuple((name, fill(text, filled)) for name, text in reply.headers)
-        lines = (("Content-Type", reply.content_type or content_type), *own, *headers)
+        lines = (("Content-Type", reply.content_type or content_type), *headers)
         return Response(status=reply.status, headers=lines, body=content)
 
     def with_citations(self, answer: Response) -> Response:

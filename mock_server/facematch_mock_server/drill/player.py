@@ -16,7 +16,12 @@ from facematch_mock_server.server import Served
 from facematch_mock_server.world.faults import Fault, Kind, Stage
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
-from facematch_mock_server.world.webhooks import SignedPayload, WebhookDelivery, post
+from facematch_mock_server.world.webhooks import (
+    SIGNATURE_REFUSED,
+    SignedPayload,
+    WebhookDelivery,
+    post,
+)
 
 from .application import Answer, Program, Target, ask
 from .judge import Belief, Failure, Reading, Truth, Verdict, judge, judge_once, read
@@ -38,8 +43,6 @@ _INTERRUPTED_S = 0.3
 _SETTLING_S = 3.0
 #: How often a vendor repeats a webhook that was not taken: the smallest number documented.
 _REPEATS = 2
-#: The statuses with which a receiver refuses a signature.
-_SIGNATURE_REFUSED = (400, 401, 403)
 _NAMES = "Ada Ben Cleo Dan Eve Finn Gus Hana Ivan Jo Kim Leo Mia Nils Ola Pia Quin Rosa Sam Tess"
 
 
@@ -284,7 +287,7 @@ class _Run:
         if answers and not any(is_taken(each) for each in answers):
             shown = _show_statuses(answers[-1:])
             detail = f"{shown} to each genuine webhook that says yes"
-            if answers[-1] in _SIGNATURE_REFUSED:
+            if answers[-1] in SIGNATURE_REFUSED:
                 detail += "; if it verifies with a secret of its own, give it to the drill, too"
             self._fail(Verdict.REFUSES_WEBHOOKS, customer, detail)
         if self._job_answer is not None and not self._job_answer.is_accepted:
@@ -530,7 +533,7 @@ class _Run:
 
     def _find_cause(self, delivery: WebhookDelivery, status: int | None) -> str:
         """Return why a genuine webhook is refused, if the JSON is verified in another form."""
-        if status not in _SIGNATURE_REFUSED or self._letters is None:
+        if status not in SIGNATURE_REFUSED or self._letters is None:
             return ""
         writer = self._letters.find_writer(delivery, self._post)
         if writer is None:

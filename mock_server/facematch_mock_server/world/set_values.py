@@ -14,6 +14,8 @@ from facematch_mock_server.base.state import RuleQueue, check_times
 
 #: The values of each field, by call: see `SetValue`.
 DocumentedValues = Mapping[str, Mapping[str, tuple[str | bool, ...]]]
+#: The values of a field that is true or false.
+TRUE_OR_FALSE = (True, False)
 
 
 @attrs.frozen(kw_only=True)

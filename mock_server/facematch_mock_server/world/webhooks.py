@@ -116,7 +116,7 @@ class DeliveryAttempt:
 
 
 #: The answers of a receiver that finds a signature wrong.
-_REFUSALS: Final = frozenset({400, 401, 403})
+SIGNATURE_REFUSED: Final = frozenset({400, 401, 403})
 _HOW_TO_VERIFY: Final = (
     "If it refused the signature: the signature is of the bytes that came, not of JSON that the "
     "receiver wrote again, and by the secret of its destination "
@@ -418,7 +418,7 @@ class Outbox:
             retry_at = None
         else:
             result = send(destination.url, payload, claims["webhook.timeout_s"])
-            if fault is None and result.status in _REFUSALS:
+            if fault is None and result.status in SIGNATURE_REFUSED:
                 title = self._world.vendor.title
                 self._world.account.shared.report_once(
                     f"A receiver of {title}'s webhooks answered {result.status}. {_HOW_TO_VERIFY}"

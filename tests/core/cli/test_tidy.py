@@ -139,17 +139,21 @@ def test_profiles_of_two_databases_are_refused_and_nothing_is_erased(shop, tmp_p
     assert shop.case(shop.checks).use()
 
 
-def test_checks_of_each_profiles_vendor_are_erased(shop, regula_server, tmp_path):
+@pytest.mark.parametrize("profiles", [["shop", "ours"], ["both", "shop"]], ids="+".join)
+def test_checks_of_each_profiles_vendor_are_erased(shop, regula_server, tmp_path, profiles):
     with (tmp_path / "facematch.toml").open("a") as file:
         file.write(
             '[profiles.ours]\nbackend = "regula"\nchecks = "sqlite:///shop.sqlite3"\n'
             f'settings = {{ base_url = "{regula_server.url}" }}\n'
+            '[profiles.both]\nmembers = ["ours"]\nchecks = "sqlite:///shop.sqlite3"\n'
         )
     verifier = fm.open_verifier(profile="ours")
     with fm.CheckStore(shop.address, verifier, needs_liveness=False) as checks:
         shop.case(checks).verify(CARDS["p1"], CARDS["p1-again"])
     shop.verify()
-    code, report = tidy("--profile", "shop", "--profile", "ours", "--erase", "customer-17")
+    code, report = tidy(
+        *(word for name in profiles for word in ("--profile", name)), "--erase", "customer-17"
+    )
     assert (code, report["left"]) == (0, 0)
     assert sorted(each["backend"] for each in report["erased"]) == ["didit", "didit", "regula"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.world.set_values import DocumentedValues
+from facematch_mock_server.world.set_values import TRUE_OR_FALSE, DocumentedValues
 
 _QUALITIES = ("low", "medium", "high")
 _IMAGE_TYPES = ("Color", "Infrared", "Depth")
-_TRUE_OR_FALSE = (True, False)
 _RESULT = "result.response.body"
 _ATTEMPT = "[].response.body"
 
@@ -26,16 +25,16 @@ VALUES: DocumentedValues = {
             "sunglasses",
             "swimmingGoggles",
         ),
-        "[].faceAttributes.mask.noseAndMouthCovered": _TRUE_OR_FALSE,
+        "[].faceAttributes.mask.noseAndMouthCovered": TRUE_OR_FALSE,
         "[].faceAttributes.mask.type": (
             "faceMask",
             "noMask",
             "otherMaskOrOcclusion",
             "uncertain",
         ),
-        "[].faceAttributes.occlusion.eyeOccluded": _TRUE_OR_FALSE,
-        "[].faceAttributes.occlusion.foreheadOccluded": _TRUE_OR_FALSE,
-        "[].faceAttributes.occlusion.mouthOccluded": _TRUE_OR_FALSE,
+        "[].faceAttributes.occlusion.eyeOccluded": TRUE_OR_FALSE,
+        "[].faceAttributes.occlusion.foreheadOccluded": TRUE_OR_FALSE,
+        "[].faceAttributes.occlusion.mouthOccluded": TRUE_OR_FALSE,
     },
     # The previews' sessions.
     "/face/*/detectLiveness/singleModal/sessions/*": {

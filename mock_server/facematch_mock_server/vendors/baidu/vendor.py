@@ -5,9 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
-from facematch_mock_server.base.messages import URLENCODED, Headers, Request, Response, Upload
+from facematch_mock_server.base.messages import (
+    URLENCODED,
+    Headers,
+    Request,
+    Response,
+    Upload,
+    read_form,
+)
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import fill
 from facematch_mock_server.recognition.outcomes import (
@@ -220,7 +226,7 @@ class Baidu(PairVendor):
         elif not fields.is_json_list and body[:1] not in b"{ \r\n" and b"=" in body:
             # Some programs send a form with the content type of JSON.
             call.claims.cite("body.form")
-            call.json_body = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+            call.json_body = read_form(URLENCODED, body).texts
         elif fields.is_json_list:
             call.json_body = call.read_list("body.wrong_json")
         else:

@@ -163,8 +163,7 @@ class Regula(PairVendor):
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
-        # OURS: Of detect the mock has neither quality, attributes nor crops. That a picture without
-        # a face has the code 2, and that the smallest face is first, is ours.
+        # OURS: That a picture without a face has the code 2, and that the smallest face is first.
         faces = seen.faces[::-1]
         options = call.json_body.get("processParam")
         if isinstance(options, dict):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.world.set_values import DocumentedValues
+from facematch_mock_server.world.set_values import TRUE_OR_FALSE, DocumentedValues
 
-_TRUE_OR_FALSE = (True, False)
 _FACE: dict[str, tuple[str | bool, ...]] = {
-    "Beard.Value": _TRUE_OR_FALSE,
+    "Beard.Value": TRUE_OR_FALSE,
     "Emotions[].Type": (
         "HAPPY",
         "SAD",
@@ -18,14 +17,14 @@ _FACE: dict[str, tuple[str | bool, ...]] = {
         "UNKNOWN",
         "FEAR",
     ),
-    "Eyeglasses.Value": _TRUE_OR_FALSE,
-    "EyesOpen.Value": _TRUE_OR_FALSE,
-    "FaceOccluded.Value": _TRUE_OR_FALSE,
+    "Eyeglasses.Value": TRUE_OR_FALSE,
+    "EyesOpen.Value": TRUE_OR_FALSE,
+    "FaceOccluded.Value": TRUE_OR_FALSE,
     "Gender.Value": ("Male", "Female"),
-    "MouthOpen.Value": _TRUE_OR_FALSE,
-    "Mustache.Value": _TRUE_OR_FALSE,
-    "Smile.Value": _TRUE_OR_FALSE,
-    "Sunglasses.Value": _TRUE_OR_FALSE,
+    "MouthOpen.Value": TRUE_OR_FALSE,
+    "Mustache.Value": TRUE_OR_FALSE,
+    "Smile.Value": TRUE_OR_FALSE,
+    "Sunglasses.Value": TRUE_OR_FALSE,
 }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.world.set_values import DocumentedValues
+from facematch_mock_server.world.set_values import TRUE_OR_FALSE, DocumentedValues
 
-_TRUE_OR_FALSE = (True, False)
 _ATTRIBUTES = "Response.FaceInfos[].FaceAttributesInfo"
 
 VALUES: DocumentedValues = {
     "DetectFace": {
-        f"{_ATTRIBUTES}.EyeOpen": _TRUE_OR_FALSE,
-        f"{_ATTRIBUTES}.Glass": _TRUE_OR_FALSE,
-        f"{_ATTRIBUTES}.Hat": _TRUE_OR_FALSE,
-        f"{_ATTRIBUTES}.Mask": _TRUE_OR_FALSE,
+        f"{_ATTRIBUTES}.EyeOpen": TRUE_OR_FALSE,
+        f"{_ATTRIBUTES}.Glass": TRUE_OR_FALSE,
+        f"{_ATTRIBUTES}.Hat": TRUE_OR_FALSE,
+        f"{_ATTRIBUTES}.Mask": TRUE_OR_FALSE,
     },
 }
