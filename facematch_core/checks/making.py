@@ -177,7 +177,9 @@ class _AskedCheck:
         """
         halves = []
         for same in self._same(rows):
-            if same.call is None and same.read_liveness() is not None:
+            # A result that is here could not be read: a later version wrote it.
+            is_half = same.call is None and same.result is None
+            if is_half and same.read_liveness() is not None:
                 halves.append(same)
         calls = self.calls
         if halves:

@@ -182,11 +182,12 @@ def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
     if not ids:
         return
     # Without regard to the lease, which a commit may have ended before the interruption.
+    columns = table.columns
+    # A person who was erased meanwhile gets no verdict.
+    is_read = (columns.id.in_(ids), columns.case_key != "")
     set_due = functools.partial(table.rows.update, look_at=table.now(), lease=None)
     with contextlib.suppress(errors.FaceMatchError):
-        table.database.run(
-            set_due, table.columns.id.in_(ids), deadline=Deadline.after(_SET_DUE_TIMEOUT_S)
-        )
+        table.database.run(set_due, *is_read, deadline=Deadline.after(_SET_DUE_TIMEOUT_S))
 
 
 def _is_unchanged(table: SessionTable, row: SessionRow) -> tuple[object, ...]:

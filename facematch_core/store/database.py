@@ -164,8 +164,8 @@ class Database(abc.ABC):
                 self.run(lambda _: None, deadline=Deadline.after(_CLOSE_TIMEOUT_S))
         if self.pending_writes:
             logger.error(
-                "The %s was closed before the charges of %d calls could be written: these charges "
-                "become unknown.",
+                "The %s was closed before %d writes could be made: what they record, such as "
+                "charges, becomes unknown.",
                 self._label,
                 len(self.pending_writes),
             )

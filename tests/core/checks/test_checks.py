@@ -8,6 +8,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy
 from core.checks.clerk import count_yes
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
@@ -370,6 +371,17 @@ def test_click_that_waited_for_a_verdict_gets_it_although_it_was_used_at_once(
         assert desk.verify_live().is_verified
     assert desk.operations == "lm"
     assert not desk.of().use()
+
+
+def test_click_pays_a_verdict_that_only_a_newer_release_can_read(desk):
+    desk.verify_live()
+    engine = sqlalchemy.create_engine(desk.address)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE facematch_checks SET result = '{}'"))
+    engine.dispose()
+    assert desk.verify_live().is_verified
+    assert desk.operations == "lmlm"
+    assert [desk.of().use() for _ in range(2)] == [True, False]
 
 
 def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):

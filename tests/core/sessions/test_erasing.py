@@ -138,6 +138,25 @@ def test_reading_that_ends_after_the_person_was_erased_is_not_stored(leaver):
     assert [(row["state"], row["result"]) for row in closed] == [(None, None)]
 
 
+def test_interrupted_look_does_not_set_the_session_of_an_erased_person_due(leaver):
+    leaver.begin_and_finish(case={"purpose": "login", "about": None})
+
+    def erase_and_interrupt():
+        leaver.vendor.after_read = lambda: None
+        leaver.store.erase("customer-17")
+        raise KeyboardInterrupt
+
+    leaver.vendor.answer = types.Deletion(state=DELETION.REQUESTED)  # the rows stay
+    leaver.vendor.after_read = erase_and_interrupt
+    with pytest.raises(KeyboardInterrupt):
+        leaver.store.look()
+    assert leaver.store.look() == ()
+    assert [row["result"] for row in leaver.rows("result, case_key") if not row["case_key"]] == [
+        None,
+        None,
+    ]
+
+
 def test_lost_start_is_told_as_unknown(open_shop):
     shop = open_shop()
     shop.lose_start()
