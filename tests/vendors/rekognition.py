@@ -137,6 +137,14 @@ def search_newest_face(engine):
     return engine.handle(signed_request(searched, "SearchFaces"))
 
 
+def associate_newest_face(engine):
+    """A step: the newest face of a collection is associated to a user, and searched for."""
+    *_, face = engine.world.records.persons.all()
+    user = {"CollectionId": face.group_id, "UserId": "ann"}
+    engine.handle(signed_request({**user, "FaceIds": [face.id]}, "AssociateFaces"))
+    return engine.handle(signed_request(user, "SearchUsers"))
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     comparisons = (
@@ -156,7 +164,7 @@ def scenarios():
         compare_too_large_a_picture_in_s3,
         signed_request(b"{"),
         signed_compare(SimilarityThreshold=101),
-        signed_request({}, "SearchUsers"),
+        signed_request({}, "DetectText"),
         without_header(signed_compare(), "authorization"),
         without_header(signed_compare(), "x-amz-date"),
         signed_request(pair(), key="somebody-else"),
@@ -204,6 +212,13 @@ def scenarios():
         search_newest_face,
         signed_request({**people, "FaceId": OTHER_ID}, "SearchFaces"),
         signed_request(people, "DescribeCollection"),
+        signed_request({**people, "UserId": "/"}, "CreateUser"),
+        signed_request({**people, "UserId": "ann"}, "CreateUser"),
+        signed_request({**people, "UserId": "ann"}, "CreateUser"),
+        associate_newest_face,
+        signed_request(indexing, "SearchUsersByImage"),
+        signed_request(people, "ListUsers"),
+        signed_request({**people, "UserId": "ann", "FaceIds": [OTHER_ID]}, "DisassociateFaces"),
         signed_request({**people, "FaceIds": [OTHER_ID]}, "DeleteFaces"),
         signed_request(people, "DeleteCollection"),
         signed_request(people, "DescribeCollection"),

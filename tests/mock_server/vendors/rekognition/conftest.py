@@ -23,7 +23,8 @@ def schema_of(shape):
     if shape.type_name == "list":
         bounds = {"maxItems": shape.metadata["max"]} if "max" in shape.metadata else {}
         return {"type": "array", "items": schema_of(shape.member), **bounds}
-    kind = {"float": "number", "integer": "number", "long": "number", "blob": "string"}
+    numbers = dict.fromkeys(("float", "integer", "long", "timestamp"), "number")
+    kind = {**numbers, "blob": "string"}
     words = {"min": "minimum", "max": "maximum", "enum": "enum"}
     if shape.type_name == "string":
         words |= {"min": "minLength", "max": "maxLength"}

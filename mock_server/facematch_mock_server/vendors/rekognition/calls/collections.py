@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
@@ -17,7 +18,21 @@ from . import pictures
 _ID: Final = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 _EXTERNAL_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,255}")
 T = TypeVar("T")
-_MODEL: Final = {"FaceModelVersion": "7.0"}
+_VERSION: Final = "7.0"
+MODEL: Final = {"FaceModelVersion": _VERSION}
+
+
+@attrs.frozen(kw_only=True)
+class FaceCollection(stored.Group):
+    """A collection of faces and of users.
+
+    Attributes:
+        created_at: The time of its creation.
+        user_ids: The ids of its users, oldest first.
+    """
+
+    created_at: dt.datetime
+    user_ids: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -26,45 +41,59 @@ class Face(stored.Person):
 
     described: Mapping[str, Any]
 
+    @property
+    def user_id(self) -> str | None:
+        """The user to whom the face is associated; None if it is to none."""
+        return self.described.get("UserId")
 
-Collections: TypeAlias = stored.Persons[stored.Group, Face]
+
+Collections: TypeAlias = stored.Persons[FaceCollection, Face]
 
 
 def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     collection_id = _read_id(call, parameters)
-    collections = _collections_of(call)
+    collections = collections_of(call)
     with collections.lock:
         if collections.groups.find(collection_id) is not None:
             call.refuse("collection.exists")
-        group = stored.Group(id=collection_id, name=collection_id, model="")
-        collections.groups.put(collection_id, group)
-    arn = f"aws:rekognition:us-east-1:000000000000:collection/{collection_id}"
-    return call.answer("collection.created", {"StatusCode": 200, "CollectionArn": arn, **_MODEL})
+        collection = FaceCollection(
+            id=collection_id, name=collection_id, model=_VERSION, created_at=call.now
+        )
+        collections.groups.put(collection_id, collection)
+    body = {"StatusCode": 200, "CollectionArn": _make_arn(collection), **MODEL}
+    return call.answer("collection.created", body)
 
 
 def list_collections(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    ids = [group.id for group in _collections_of(call).groups.all()]
-    page, more = _cut_page(call, parameters, ids)
-    body = {"CollectionIds": page, "FaceModelVersions": ["7.0"] * len(page), **more}
+    ids = [group.id for group in collections_of(call).groups.all()]
+    page, more = cut_page(call, parameters, ids)
+    body = {"CollectionIds": page, "FaceModelVersions": [_VERSION] * len(page), **more}
     return call.answer("collection.list", body)
 
 
 def describe(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    call.claims.cite("answer.unfilled")
-    return call.answer("collection.read", {"FaceCount": len(_faces_in(call, parameters)), **_MODEL})
+    collection = find_collection(call, parameters)
+    body = {
+        "FaceCount": len(faces_in(call, parameters)),
+        "CollectionARN": _make_arn(collection),
+        "CreationTimestamp": collection.created_at.timestamp(),
+        "UserCount": len(collection.user_ids),
+        **MODEL,
+    }
+    return call.answer("collection.read", body)
 
 
 def delete(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    _collections_of(call).remove_group(_find_id(call, parameters))
+    collections_of(call).remove_group(find_collection(call, parameters).id)
     return call.answer("collection.deleted", {"StatusCode": 200})
 
 
 def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    collection_id = _find_id(call, parameters)
+    collection_id = find_collection(call, parameters).id
     external_id = parameters.get("ExternalImageId")
     if external_id is not None and not _EXTERNAL_ID.fullmatch(str(external_id)):
         call.refuse("parameters.wrong", "collection.ranges")
-    most_faces = _read_count(call, parameters, "MaxFaces", default=100)
+    most_faces = read_count(call, parameters, "MaxFaces", default=100)
     pictures.check_filter(call, parameters)
     seen = pictures.look_at(call, parameters, attributes="DetectionAttributes")
     pictures.charge(call, "IndexFaces")
@@ -76,7 +105,7 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
             unindexed.append({"Reasons": ["EXCEEDS_MAX_FACES"], "FaceDetail": details})
             continue
         face_id = call.world.ids.uuid()
-        described = {"FaceId": face_id, "ImageId": image_id}
+        described = {"FaceId": face_id, "ImageId": image_id, "IndexFacesModelVersion": _VERSION}
         described |= {name: details[name] for name in ("BoundingBox", "Confidence")}
         if external_id is not None:
             described["ExternalImageId"] = external_id
@@ -84,37 +113,48 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         face = Face(
             id=face_id, name="", group_id=collection_id, faces=(picture,), described=described
         )
-        _collections_of(call).persons.put(face_id, face)
+        collections_of(call).persons.put(face_id, face)
         records.append({"Face": described, "FaceDetail": details})
-    body = {"FaceRecords": records, "UnindexedFaces": unindexed, **_MODEL}
+    body = {"FaceRecords": records, "UnindexedFaces": unindexed, **MODEL}
     return call.answer("collection.indexed", body)
 
 
 def list_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    page, more = _cut_page(call, parameters, _faces_in(call, parameters))
-    body = {"Faces": [face.described for face in page], **_MODEL, **more}
+    faces = faces_in(call, parameters)
+    user_id = parameters.get("UserId")
+    if user_id is not None:
+        faces = [face for face in faces if face.user_id == user_id]
+    face_ids = parameters.get("FaceIds")
+    if face_ids is not None:
+        faces = [face for face in faces if face.id in face_ids]
+    page, more = cut_page(call, parameters, faces)
+    body = {"Faces": [face.described for face in page], **MODEL, **more}
     return call.answer("collection.faces", body)
 
 
 def delete_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    known = {face.id for face in _faces_in(call, parameters)}
+    faces = {face.id: face for face in faces_in(call, parameters)}
     deleted = []
     failed = []
     for face_id in parameters.get("FaceIds") or ():
-        if face_id in known:
-            _collections_of(call).persons.remove(face_id)
-            deleted.append(face_id)
-        else:
+        face = faces.get(face_id)
+        if face is None:
             failed.append({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]})
+        elif face.user_id is not None:
+            reasons = ["ASSOCIATED_TO_AN_EXISTING_USER"]
+            failed.append({"FaceId": face_id, "UserId": face.user_id, "Reasons": reasons})
+        else:
+            collections_of(call).persons.remove(face_id)
+            deleted.append(face_id)
     body = {"DeletedFaces": deleted, "UnsuccessfulFaceDeletions": failed}
     return call.answer("collection.faces_deleted", body)
 
 
 def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     """Find the faces that are like the largest face of a picture, the most alike first."""
-    faces = _faces_in(call, parameters)
+    faces = faces_in(call, parameters)
     threshold = pictures.read_threshold(call, parameters, "FaceMatchThreshold")
-    most_faces = _read_count(call, parameters, "MaxFaces", default=4096)
+    most_faces = read_count(call, parameters, "MaxFaces", default=4096)
     seen = pictures.look_at(call, parameters)
     if not seen.details:
         call.refuse("parameters.wrong", "search.no_face")
@@ -126,16 +166,16 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
         "SearchedFaceBoundingBox": largest["BoundingBox"],
         "SearchedFaceConfidence": largest["Confidence"],
         "FaceMatches": matches,
-        **_MODEL,
+        **MODEL,
     }
     return call.answer("search.answer", body)
 
 
 def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     """Find the other faces of a collection that are like one of its faces."""
-    faces = {face.id: face for face in _faces_in(call, parameters)}
+    faces = {face.id: face for face in faces_in(call, parameters)}
     threshold = pictures.read_threshold(call, parameters, "FaceMatchThreshold")
-    most_faces = _read_count(call, parameters, "MaxFaces", default=4096)
+    most_faces = read_count(call, parameters, "MaxFaces", default=4096)
     face_id = str(parameters.get("FaceId"))
     searched = faces.pop(face_id, None)
     if searched is None:
@@ -144,7 +184,7 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     (face,) = searched.faces
     ranked_faces = stored.rank_faces(call, face.picture, face.number, faces.values())
     matches = _describe_matches(ranked_faces, threshold)[:most_faces]
-    body = {"SearchedFaceId": face_id, "FaceMatches": matches, **_MODEL}
+    body = {"SearchedFaceId": face_id, "FaceMatches": matches, **MODEL}
     return call.answer("search.faces", body)
 
 
@@ -159,20 +199,20 @@ def _describe_matches(
     return matches
 
 
-def _cut_page(
-    call: NumberedCall, parameters: Mapping[str, Any], items: Sequence[T]
+def cut_page(
+    call: NumberedCall, parameters: Mapping[str, Any], items: Sequence[T], *, highest: int = 4096
 ) -> tuple[Sequence[T], dict[str, str]]:
     """Return the items of the page that a call asks for, and the NextToken if there are more."""
     token = str(parameters.get("NextToken") or 0)
     if not re.fullmatch("[0-9]{1,9}", token):
         call.refuse("collection.token")
     start = int(token)
-    end = start + _read_count(call, parameters, "MaxResults", default=4096)
+    end = start + read_count(call, parameters, "MaxResults", default=highest, highest=highest)
     more = {"NextToken": str(end)} if end < len(items) else {}
     return items[start:end], more
 
 
-def _collections_of(call: NumberedCall) -> Collections:
+def collections_of(call: NumberedCall) -> Collections:
     collections: Collections = call.world.records
     return collections
 
@@ -184,23 +224,32 @@ def _read_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
     return collection_id
 
 
-def _find_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
-    collection_id = _read_id(call, parameters)
-    if _collections_of(call).groups.find(collection_id) is None:
+def find_collection(call: NumberedCall, parameters: Mapping[str, Any]) -> FaceCollection:
+    collection = collections_of(call).groups.find(_read_id(call, parameters))
+    if collection is None:
         call.hint = "no CreateCollection has made this collection"
         call.refuse("collection.unknown")
-    return collection_id
+    return collection
 
 
-def _faces_in(call: NumberedCall, parameters: Mapping[str, Any]) -> list[Face]:
-    return _collections_of(call).persons_of([_find_id(call, parameters)])
+def faces_in(call: NumberedCall, parameters: Mapping[str, Any]) -> list[Face]:
+    return collections_of(call).persons_of([find_collection(call, parameters).id])
 
 
-def _read_count(
-    call: NumberedCall, parameters: Mapping[str, Any], name: str, *, default: int
+def _make_arn(collection: FaceCollection) -> str:
+    return f"aws:rekognition:us-east-1:000000000000:collection/{collection.id}"
+
+
+def read_count(
+    call: NumberedCall,
+    parameters: Mapping[str, Any],
+    name: str,
+    *,
+    default: int,
+    highest: int = 4096,
 ) -> int:
-    """Return a number from 1 to 4,096; refuse another value."""
+    """Return a number from 1; refuse another value."""
     number = parameters.get(name, default)
-    if not isinstance(number, int) or not 1 <= number <= 4096:
+    if not isinstance(number, int) or not 1 <= number <= highest:
         call.refuse("parameters.wrong", "collection.ranges")
     return number
