@@ -219,12 +219,43 @@ def person_steps():
         about_person("findsimilars", FACE, FACES),
         about_person("findsimilars", FACE, FACES, mode="any"),
         json_request_to(similar, {"faceId": FACE_ID}),
-        json_request_to(similar, {"faceId": FACE_ID, "faceListId": "list"}),
+        json_request_to(similar, {"faceId": FACE_ID, "faceListId": "list", "faceIds": []}),
         fill_person,
         on_person(method="DELETE"),
+        *in_lists(),
         azure_request(f"{GROUP}/persons/{FACE_ID}", method="GET"),
         azure_request(GROUP, method="DELETE"),
     )
+
+
+def in_lists():
+    """Return steps that make face lists and search in them."""
+    for path in ("facelists", "largefacelists"):
+        yield json_request_to(f"/face/v1.2/{path}/album", {"name": "Album"}, "PUT")
+        field = {"facelists": "faceListId", "largefacelists": "largeFaceListId"}[path]
+        yield about_person("findsimilars", FACE, **{field: "nobody"})
+        yield about_person("findsimilars", FACE, **{field: "album"})
+    faces = "/face/v1.2/facelists/album/persistedfaces"
+    yield azure_request(f"{faces}?targetFace=1", large_scene(), STREAM)
+    yield azure_request(f"{faces}?userData=a", large_scene(), STREAM)
+    yield about_person("findsimilars", FACE, faceListId="album")
+    yield azure_request("/face/v1.2/facelists/album", method="GET")
+    yield azure_request(faces, method="GET")
+    yield azure_request(f"{faces}/{FACE_ID}", method="GET")
+    yield on_newest_face("GET")
+    yield on_newest_face("DELETE")
+
+
+def on_newest_face(method):
+    """Return a step about the newest face of the list of `in_lists`."""
+
+    def step(engine):
+        holder = engine.world.records.persons.find("facelists/album")
+        *_, face = holder.faces
+        path = f"/face/v1.2/facelists/album/persistedfaces/{face.id}"
+        return engine.handle(azure_request(path, method=method))
+
+    return step
 
 
 def compare_at_azure(probe=None, **how):

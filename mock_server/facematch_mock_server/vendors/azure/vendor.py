@@ -15,7 +15,7 @@ from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .access import CHECKS, CREDENTIALS, KEY_HEADER, STABLE, VERSIONS, check_access, key_of
-from .calls import persons, preview, sessions
+from .calls import groups, persons, preview, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
 from .values import VALUES
@@ -23,8 +23,8 @@ from .values import VALUES
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
 _IMITATED = (
-    "this mock imitates detect, verify, identify, findsimilars, persongroups and "
-    f"largepersongroups of {', '.join(VERSIONS)}, of {STABLE} "
+    "this mock imitates detect, verify, identify, findsimilars, person groups and face lists "
+    f"of {', '.join(VERSIONS)}, of {STABLE} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}, "
     f"and of {' and '.join(preview.VERSIONS)} detectLiveness/singleModal/sessions and "
     "detectLivenessWithVerify/singleModal/sessions"
@@ -92,16 +92,14 @@ class Azure(base.MockVendor):
         "docs/vendors/azure.md",
         "/face/v1.3-preview.1/*",
         "/face/{version}/dynamicpersongroups/*",
-        "/face/{version}/facelists/*",
         "/face/{version}/group",
-        "/face/{version}/largefacelists/*",
         "/face/{version}/operations/{id}",
         "PATCH /face/{version}/persongroups/{id}",
         "PATCH /face/{version}/persongroups/{id}/persons/{person}",
-        "/face/{version}/persongroups/{id}/persons/{person}/persistedfaces/{face}",
+        "PATCH /face/{version}/facelists/{id}",
+        "PATCH /face/{version}/largefacelists/{id}",
         "PATCH /face/{version}/largepersongroups/{id}",
         "PATCH /face/{version}/largepersongroups/{id}/persons/{person}",
-        "/face/{version}/largepersongroups/{id}/persons/{person}/persistedfaces/{face}",
         "/face/{version}/persons/*",
         "/face/v1.0/snapshots/*",
     )
@@ -139,7 +137,7 @@ VENDOR = base.Vendor(
         own_address="https://mock.cognitiveservices.azure.com",
     ),
     key_of=key_of,
-    records=persons.Records,
+    records=groups.Records,
     extensions={"sessions": HostedSessions},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),

@@ -67,8 +67,7 @@ def test_the_first_call_of_each_older_version_names_the_newest(mock):
     ("method", "path"),
     [
         ("PATCH", "v1.0/persongroups/people"),
-        ("GET", "v1.0/persongroups/people/persons/7/persistedfaces/8"),
-        ("PUT", "v1.0/largefacelists/people"),
+        ("PATCH", "v1.0/largefacelists/people"),
         ("POST", "v1.1-preview.1/group"),
         ("POST", "v1.0/snapshots"),
         ("POST", "v1.3-preview.1/detect"),

@@ -22,7 +22,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: Maximum number of faces in a response (the specification).
 _MAX_FACES = 100
 #: Two faces are identical from this confidence on, 0-1.
-_IDENTICAL_FROM = 0.5
+IDENTICAL_FROM = 0.5
 #: Landmark positions in percent of the face's rectangle, from its left and top edges.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
@@ -148,32 +148,20 @@ def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
 
 def answer_verify(call: NumberedCall, confidence: float) -> Response:
     call.claims.cite("verify.boundary")
-    answer = {"isIdentical": confidence >= _IDENTICAL_FROM, "confidence": confidence}
+    answer = {"isIdentical": confidence >= IDENTICAL_FROM, "confidence": confidence}
     return charge(call, "verify.answer", answer)
 
 
-def find_similar(call: NumberedCall) -> Response:
-    """Return which of several faces are like a face, the most like first."""
-    body = call.read_object("body.json")
-    for name in ("faceListId", "largeFaceListId"):
-        if body.get(name) is not None:
-            call.refuse("similar.lists", name=name)
-    if body.get("faceIds") is None:
-        call.refuse("similar.none")
-    mode = body.get("mode", "matchPerson")
-    if mode not in ("matchPerson", "matchFace"):
-        call.refuse("similar.mode")
-    most = read_count(call, body, default=20, most=1000)
+def score_all(call: NumberedCall, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the faces of the body's ``faceIds`` with their confidence to ``faceId``."""
     face = find_face(call, body.get("faceId"), unknown="faces.unknown")
-    similar: list[dict[str, Any]] = []
+    similar = []
     for face_id, other in find_all(call, body, most=1000).items():
         if other.model != face.model:
             call.refuse("verify.models")
         confidence = as_fraction(_compare_faces(call, face, other) or 0.0)
-        if mode == "matchFace" or confidence >= _IDENTICAL_FROM:
-            similar.append({"faceId": face_id, "confidence": confidence})
-    similar.sort(key=lambda each: each["confidence"], reverse=True)
-    return charge(call, "similar.answer", similar[:most])
+        similar.append({"faceId": face_id, "confidence": confidence})
+    return similar
 
 
 def _compare_faces(call: NumberedCall, face1: DetectedFace, face2: DetectedFace) -> float | None:
@@ -249,6 +237,30 @@ def read_picture(call: NumberedCall) -> Upload:
         call.refuse("body.wrong")
     sessions.check_picture(call, body)
     return call.upload("image", "image", body)
+
+
+def find_target(call: NumberedCall, picture: Upload) -> int:
+    """Return the number of the face to add, 0 for the largest: the only one, or `targetFace`."""
+    seen = call.detect_faces(picture)
+    if not seen.decodes:
+        call.refuse("image.unreadable")
+    numbers = list(range(len(seen.faces)))
+    target = call.query.get("targetFace")
+    if target:
+        if not re.fullmatch(r"\d{1,5}(,\d{1,5}){3}", target):
+            call.refuse("face.target")
+        left, top, width, height = map(int, target.split(","))
+        numbers = []
+        for number, face in enumerate(seen.faces):
+            face_left, face_top, face_right, face_bottom = face.box
+            x, y = (face_left + face_right) / 2, (face_top + face_bottom) / 2
+            if left <= x <= left + width and top <= y <= top + height:
+                numbers.append(number)
+    if not numbers:
+        call.refuse("person.no_face")
+    if len(numbers) > 1:
+        call.refuse("person.many_faces")
+    return numbers[0]
 
 
 def _read_linked_picture(call: NumberedCall) -> Upload:

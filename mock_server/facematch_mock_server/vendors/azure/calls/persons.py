@@ -1,190 +1,48 @@
-"""Person groups, also large ones, the persons in them, and who a face is.
-
-The last are `identify`, and `verify` of a person.
-
-Sources: Azure/azure-rest-api-specs, Face v1.2; Microsoft Learn, Azure AI Face API error codes; the
-paths that programs of v1.0 use are in azure-cognitiveservices-vision-face 0.6.1.
-"""
+"""The persons of groups, who a face is, and which faces of a list are like it."""
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
-
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
-from facematch_mock_server.vendors.persons import PersonFace, score_person
+from facematch_mock_server.vendors.persons import score_person
 
-from . import faces, preview
-
-_GROUP_ID = re.compile(r"[a-z0-9_-]{1,64}")
-#: The beginning of a large person group's id in the records: those ids are a space of their own.
-_LARGE = "large/"
-
-
-@attrs.frozen(kw_only=True)
-class Person(stored.Person):
-    """A person in a group; `user_data` is what the caller has added, or None."""
-
-    user_data: str | None
-
-
-@attrs.frozen(kw_only=True)
-class Group(stored.Group):
-    """A person group, whose id begins with `_LARGE` if it is a large one.
-
-    Attributes:
-        user_data: What the caller has added, or None.
-        created_at: When it was created.
-        trained_at: When it was last trained; None if never.
-        trained: Its persons with a face at that time, whom `identify` knows.
-    """
-
-    user_data: str | None
-    created_at: dt.datetime
-    trained_at: dt.datetime | None = None
-    trained: tuple[Person, ...] = ()
-
-
-class Records(stored.Persons[Group, Person]):
-    """The person groups of one world, and the newest 1,000 faces by face id (our choice)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.faces: Collection[faces.DetectedFace] = Collection(limit=1000)
-
-
-def create_group(call: NumberedCall) -> Response:
-    group_id, *_ = call.path_values
-    if not _GROUP_ID.fullmatch(group_id):
-        call.refuse("group.id")
-    body = call.read_object("body.json")
-    model = faces.read_recognition_model(call, body)
-    key = _key_in_path(call, group_id)
-    group = Group(id=key, **_read_names(call, body), model=model, created_at=call.now)
-    records = _records_of(call)
-    with records.lock:
-        if records.groups.find(key) is not None:
-            call.refuse("group.exists", **_words_of(key))
-        records.groups.put(key, group)
-    return faces.charge(call, "group.created")
-
-
-def read_group(call: NumberedCall) -> Response:
-    group = _find_group(call)
-    return faces.charge(call, "group.read", _describe_group(call, group))
-
-
-def list_groups(call: NumberedCall) -> Response:
-    start = _key_in_path(call, call.query.get("start", ""))
-    groups = []
-    for group in _records_of(call).groups.all():
-        if _is_large(group.id) == _is_large(start) and group.id > start:
-            groups.append(group)
-    groups.sort(key=lambda group: group.id)
-    page = preview.select_page(call, groups)
-    return faces.charge(call, "group.list", [_describe_group(call, each) for each in page])
-
-
-def _describe_group(call: NumberedCall, group: Group) -> dict[str, Any]:
-    _cite_nulls(call, group.user_data)
-    field = "largePersonGroupId" if _is_large(group.id) else "personGroupId"
-    group_id = group.id.removeprefix(_LARGE)
-    shown = {field: group_id, "name": group.name, "userData": group.user_data}
-    if call.query.get("returnRecognitionModel", "").lower() == "true":
-        shown["recognitionModel"] = group.model
-    return shown
-
-
-def delete_group(call: NumberedCall) -> Response:
-    records = _records_of(call)
-    with records.lock:
-        group = _find_group(call)
-        records.remove_group(group.id)
-    return faces.charge(call, "group.deleted")
-
-
-def train_group(call: NumberedCall) -> Response:
-    records = _records_of(call)
-    with records.lock:
-        group = _find_group(call)
-        persons = tuple(each for each in records.persons_of([group.id]) if each.faces)
-        records.groups.put(group.id, attrs.evolve(group, trained_at=call.now, trained=persons))
-    location = f"{call.origin}{call.request.path}ing"
-    return faces.charge(call, "group.trained", headers=(("operation-Location", location),))
-
-
-def read_training(call: NumberedCall) -> Response:
-    group = _find_group(call)
-    if group.trained_at is None:
-        call.refuse("group.untrained_status", **_words_of(group.id))
-    _cite_nulls(call, None)
-    trained_at = group.trained_at.isoformat()
-    status = {
-        "status": "succeeded",
-        "createdDateTime": group.created_at.isoformat(),
-        "lastActionDateTime": trained_at,
-        "lastSuccessfulTrainingDateTime": trained_at,
-        "message": None,
-    }
-    return faces.charge(call, "group.training", status)
+from . import faces, groups, preview
+from .groups import Group, Person, holder_of, records_of
 
 
 def create_person(call: NumberedCall) -> Response:
-    names = _read_names(call, call.read_object("body.json"))
-    records = _records_of(call)
+    names = groups.read_names(call, call.read_object("body.json"))
+    records = records_of(call)
     with records.lock:
-        group = _find_group(call)
+        group = groups.find(call)
         person = Person(id=call.world.account.ids.uuid(), **names, group_id=group.id)
         records.persons.put(person.id, person)
     return faces.charge(call, "person.created", {"personId": person.id})
 
 
 def list_persons(call: NumberedCall) -> Response:
-    group = _find_group(call)
+    group = groups.find(call)
     start = call.query.get("start", "")
-    persons = [each for each in _records_of(call).persons_of([group.id]) if each.id > start]
+    persons = [each for each in records_of(call).persons_of([group.id]) if each.id > start]
     persons.sort(key=lambda person: person.id)
     page = preview.select_page(call, persons)
-    _cite_nulls(call, *[person.user_data for person in page])
+    groups.cite_nulls(call, *[person.user_data for person in page])
     return faces.charge(call, "person.list", [_describe(person) for person in page])
 
 
 def read_person(call: NumberedCall) -> Response:
-    person = _find_person(call)
-    _cite_nulls(call, person.user_data)
+    person = holder_of(call)
+    groups.cite_nulls(call, person.user_data)
     return faces.charge(call, "person.read", _describe(person))
 
 
 def delete_person(call: NumberedCall) -> Response:
-    _records_of(call).persons.remove(_find_person(call).id)
+    records_of(call).persons.remove(holder_of(call).id)
     return faces.charge(call, "person.deleted")
-
-
-def add_face(call: NumberedCall) -> Response:
-    _find_person(call)
-    picture = faces.read_picture(call)
-    seen = call.detect_faces(picture)
-    if not seen.decodes:
-        call.refuse("image.unreadable")
-    if not seen.faces:
-        call.refuse("person.no_face")
-    if len(seen.faces) > 1:
-        call.refuse("person.many_faces")
-    records = _records_of(call)
-    with records.lock:
-        person = _find_person(call)
-        if len(person.faces) >= call.claims["person.most_faces"]:
-            call.refuse("person.full", "person.most_faces")
-        face = PersonFace(id=call.world.account.ids.uuid(), picture=picture)
-        records.persons.put(person.id, attrs.evolve(person, faces=(*person.faces, face)))
-    return faces.charge(call, "person.face", {"persistedFaceId": face.id})
 
 
 def identify(call: NumberedCall) -> Response:
@@ -195,7 +53,7 @@ def identify(call: NumberedCall) -> Response:
     if group is None:
         call.refuse("identify.scope")
     if group.trained_at is None:
-        call.refuse("identify.untrained", **_words_of(group.id))
+        call.refuse("identify.untrained", **group.kind.words)
     most = faces.read_count(call, body, default=10, most=100)
     threshold = body.get("confidenceThreshold", call.claims["identify.threshold"])
     is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
@@ -224,7 +82,7 @@ def verify(call: NumberedCall) -> Response:
     group = _find_scope(call, body, unknown="verify.group")
     if group is None:
         call.refuse("person.others", name="personId without a group")
-    person = _records_of(call).persons.find(str(body["personId"]).lower())
+    person = records_of(call).persons.find(str(body["personId"]).lower())
     if person is None or person.group_id != group.id:
         call.refuse("verify.person_unknown")
     if not person.faces:
@@ -233,74 +91,59 @@ def verify(call: NumberedCall) -> Response:
     return faces.answer_verify(call, _score(call, face, person))
 
 
-def _records_of(call: NumberedCall) -> Records:
-    records: Records = call.world.records
-    return records
+def find_similar(call: NumberedCall) -> Response:
+    """Return which of several faces, or of those of a list, are like a face, best first."""
+    body = call.read_object("body.json")
+    sent = [body.get(name) for name in ("faceListId", "largeFaceListId", "faceIds")]
+    if sent.count(None) == 3:
+        call.refuse("similar.none")
+    if sent.count(None) < 2:
+        call.refuse("similar.several")
+    mode = body.get("mode", "matchPerson")
+    if mode not in ("matchPerson", "matchFace"):
+        call.refuse("similar.mode")
+    most = faces.read_count(call, body, default=20, most=1000)
+    if body.get("faceIds") is not None:
+        similar = faces.score_all(call, body)
+    else:
+        similar = _score_list(call, body)
+    if mode == "matchPerson":
+        similar = [each for each in similar if each["confidence"] >= faces.IDENTICAL_FROM]
+    similar.sort(key=lambda each: each["confidence"], reverse=True)
+    return faces.charge(call, "similar.answer", similar[:most])
 
 
-def _read_names(call: NumberedCall, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the name and the user data of a group or a person; refuse wrong ones."""
-    name = body.get("name")
-    user_data = body.get("userData")
-    if not isinstance(name, str) or not name:
-        call.refuse("person.name_empty")
-    if len(name) > 128:
-        call.refuse("person.name_long")
-    if len(str(user_data)) > 16_384:
-        call.refuse("person.data_long")
-    return {"name": name, "user_data": None if user_data is None else str(user_data)}
-
-
-def _find_group(call: NumberedCall) -> Group:
-    """Return the group in the path."""
-    group_id, *_ = call.path_values
-    key = _key_in_path(call, group_id)
-    group = _records_of(call).groups.find(key)
+def _score_list(call: NumberedCall, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the faces of the face list that a body names, with their confidence."""
+    face = faces.find_face(call, body.get("faceId"), unknown="faces.unknown")
+    group = groups.find_named(call, body, groups.FACES, unknown="similar.list")
     if group is None:
-        call.refuse("group.unknown", **_words_of(key))
-    return group
-
-
-def _key_in_path(call: NumberedCall, group_id: str) -> str:
-    """Return the key in the records of a group of the kind that the path names."""
-    return f"{_LARGE}{group_id}" if "/largepersongroups" in call.request.path else group_id
-
-
-def _is_large(key: str) -> bool:
-    return key.startswith(_LARGE)
-
-
-def _words_of(key: str) -> dict[str, Any]:
-    """Return what fills a refusal about a group: its kind in a code, and in two sentences."""
-    kind = "Large person group" if _is_large(key) else "Person group"
-    return {"code": kind.title().replace(" ", ""), "kind": kind, "title": kind.title()}
+        group = groups.find_named(call, body, groups.LARGE_FACES, unknown="similar.list")
+    if group is None:
+        call.refuse("similar.none")
+    _check_model(call, face, group)
+    holders = records_of(call).persons_of([group.id])
+    if group.kind is groups.LARGE_FACES:
+        if group.trained_at is None:
+            call.refuse("similar.untrained")
+        holders = list(group.trained)
+    picture = faces.picture_of(call, face)
+    ranked_faces = stored.rank_faces(call, picture, face.index, holders)
+    if group.kind is groups.FACES and not ranked_faces:
+        call.refuse("similar.empty")
+    return [
+        {"persistedFaceId": ranked.face.id, "confidence": as_fraction(ranked.score)}
+        for ranked in ranked_faces
+    ]
 
 
 def _find_scope(call: NumberedCall, body: Mapping[str, Any], *, unknown: str) -> Group | None:
-    """Return the group in a body, None without one; refuse an unknown one with `unknown`."""
-    group_id, large_id = body.get("personGroupId"), body.get("largePersonGroupId")
-    if group_id is not None and large_id is not None:
+    """Return the person group in a body, None without one; refuse an unknown one by `unknown`."""
+    fields = (groups.PERSONS.field, groups.LARGE_PERSONS.field)
+    if all(body.get(field) is not None for field in fields):
         call.refuse("group.both")
-    if group_id is None and large_id is None:
-        return None
-    sent_id = group_id if large_id is None else large_id
-    if not isinstance(sent_id, str) or not _GROUP_ID.fullmatch(sent_id):
-        call.refuse("group.id")
-    key = sent_id if large_id is None else f"{_LARGE}{sent_id}"
-    group = _records_of(call).groups.find(key)
-    if group is None:
-        call.refuse(unknown, **_words_of(key))
-    return group
-
-
-def _find_person(call: NumberedCall) -> Person:
-    """Return the person in the path."""
-    _, person_id = call.path_values
-    group = _find_group(call)
-    person = _records_of(call).persons.find(person_id.lower())
-    if person is None or person.group_id != group.id:
-        call.refuse("person.unknown", person=person_id)
-    return person
+    group = groups.find_named(call, body, groups.PERSONS, unknown=unknown)
+    return group or groups.find_named(call, body, groups.LARGE_PERSONS, unknown=unknown)
 
 
 def _refuse_others(call: NumberedCall, body: Mapping[str, Any]) -> None:
@@ -321,11 +164,6 @@ def _score(call: NumberedCall, face: faces.DetectedFace, person: Person) -> floa
     return as_fraction(score_person(call, faces.picture_of(call, face), face.index, person))
 
 
-def _cite_nulls(call: NumberedCall, *values: str | None) -> None:
-    if None in values:
-        call.claims.cite("nulls")
-
-
 def _describe(person: Person) -> dict[str, Any]:
     return {
         "personId": person.id,
@@ -339,28 +177,42 @@ def _describe(person: Person) -> dict[str, Any]:
 Routes = Mapping[str, tuple[Mapping[str, Callable[[Any], Response]], str | None]]
 
 
-def _routes_of_groups(groups: str) -> Routes:
-    """Return the routes of the person groups at a path."""
-    group = f"{groups}/{{word}}"
-    person = f"{group}/persons/{{word}}"
-    return {
-        groups: ({"GET": list_groups}, None),
-        group: ({"PUT": create_group, "GET": read_group, "DELETE": delete_group}, None),
-        f"{group}/train": ({"POST": train_group}, None),
-        f"{group}/training": ({"GET": read_training}, None),
-        f"{group}/persons": ({"POST": create_person, "GET": list_persons}, None),
-        person: ({"GET": read_person, "DELETE": delete_person}, None),
-        # The specification writes it in lower case, Microsoft's older pages did not.
-        f"{person}/persistedfaces": ({"POST": add_face}, "detect"),
-        f"{person}/persistedFaces": ({"POST": add_face}, "detect"),
+def _routes_of_faces(path: str) -> Routes:
+    """Return the routes of the persisted faces at a path, in both cases."""
+    routes: dict[str, Any] = {}
+    # The specification writes it in lower case, Microsoft's older pages did not.
+    for name in ("persistedfaces", "persistedFaces"):
+        one = {"GET": groups.read_face, "DELETE": groups.delete_face}
+        routes[f"{path}/{name}"] = ({"POST": groups.add_face, "GET": groups.list_faces}, "detect")
+        routes[f"{path}/{name}/{{word}}"] = (one, None)
+    return routes
+
+
+def _routes_of(kind: groups.Kind) -> Routes:
+    """Return the routes of the groups of a kind."""
+    group = f"{kind.path}/{{word}}"
+    routes: dict[str, Any] = {
+        kind.path: ({"GET": groups.list_all}, None),
+        group: ({"PUT": groups.create, "GET": groups.read, "DELETE": groups.delete}, None),
     }
+    if kind is not groups.FACES:
+        routes[f"{group}/train"] = ({"POST": groups.train}, None)
+        routes[f"{group}/training"] = ({"GET": groups.read_training}, None)
+    if kind in (groups.FACES, groups.LARGE_FACES):
+        return {**routes, **_routes_of_faces(group)}
+    person = f"{group}/persons/{{word}}"
+    routes[f"{group}/persons"] = ({"POST": create_person, "GET": list_persons}, None)
+    routes[person] = ({"GET": read_person, "DELETE": delete_person}, None)
+    return {**routes, **_routes_of_faces(person)}
 
 
 ROUTES: Final[Routes] = {
     "detect": ({"POST": faces.detect}, "detect"),
     "verify": ({"POST": verify}, "match"),
     "identify": ({"POST": identify}, "match"),
-    "findsimilars": ({"POST": faces.find_similar}, "match"),
-    **_routes_of_groups("persongroups"),
-    **_routes_of_groups("largepersongroups"),
+    "findsimilars": ({"POST": find_similar}, "match"),
+    **_routes_of(groups.PERSONS),
+    **_routes_of(groups.LARGE_PERSONS),
+    **_routes_of(groups.FACES),
+    **_routes_of(groups.LARGE_FACES),
 }
