@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import attrs
 
@@ -306,12 +306,18 @@ def page_url(world: World, session: Session, origin: str) -> str:
     return f"{page_origin(world, origin)}{page_path(world, session)}"
 
 
-def page_origin(world: World, origin: str) -> str:
-    """Return the scheme and host of the pages; `origin` is the one that the client called.
+def page_origin(world: World, origin: str, host: str | None = None) -> str:
+    """Return the scheme and host of the pages, for a client that called `origin`.
 
-    A server may have one origin for all pages, so that a browser needs no proxy.
+    A client that called one of the vendor's hosts gets another one: `host`, by default that of the
+    vendor's pages. A server may have one origin for all pages, so that a browser needs no proxy.
     """
-    return world.account.shared.page_origin or origin
+    if world.account.shared.page_origin is not None:
+        return world.account.shared.page_origin
+    page_host = host or world.vendor.page_host
+    if page_host is not None and world.vendor.has_host(urlsplit(origin).hostname):
+        return f"https://{page_host}"
+    return origin
 
 
 def page_path(world: World, session: Session) -> str:

@@ -103,6 +103,8 @@ class Vendor:
         documented_values: The values that a test can set in answers.
         operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
+        page_host: The one of `hosts` with the pages of sessions, to which links lead behind a door;
+            None if they lead to the host that was called.
         demo_hosts: The vendor's public demonstrations of a server that customers run themselves.
         first_keys: The keys that are valid from the start, by their text.
         variables: The environment variables from which programs take the keys and the address.
@@ -129,6 +131,7 @@ class Vendor:
     documented_values: DocumentedValues = attrs.field(factory=dict)
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
+    page_host: str | None = None
     demo_hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
     variables: Variables = attrs.field(factory=Variables)

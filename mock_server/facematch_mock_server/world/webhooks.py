@@ -25,7 +25,7 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
 from .accounts import World
-from .outgoing import RemoteResponse, send
+from .outgoing import RemoteResponse, may_send, send
 from .sessions import Session
 
 _log = logging.getLogger("facematch_mock_server")
@@ -573,12 +573,14 @@ def announce(
 ) -> None:
     """Queue a delivery for each destination that gets this event; see `new_delivery`.
 
-    `only` has the ids of the destinations that may get it; None for all. It is due in `delay_s`.
+    A program may have registered an address to which the mock sends nothing. `only` has the ids
+    of the destinations that may get the event; None for all. It is due in `delay_s`.
     """
     for destination in world.outbox.destinations.all():
         if only is not None and destination.uuid not in only:
             continue
-        if destination.enabled and event in destination.events:
+        is_subscribed = destination.enabled and event in destination.events
+        if is_subscribed and may_send(destination.url, world.account.shared.deliver_to):
             delivery = new_delivery(world, destination, session, event=event, origin=origin)
             due_at = delivery.created_at + dt.timedelta(seconds=delay_s)
             world.outbox.enqueue(attrs.evolve(delivery, due=due_at))

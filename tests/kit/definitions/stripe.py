@@ -32,25 +32,26 @@ def _describe(cls, names, schemas):
 def read():
     session = stripe.identity.VerificationSession
     report = stripe.identity.VerificationReport
-    names = {cls.__name__: cls for cls in (session, report, stripe.Event)}
+    described = (
+        session,
+        report,
+        stripe.Event,
+        stripe.File,
+        stripe.FileLink,
+        stripe.WebhookEndpoint,
+    )
+    names = {cls.__name__: cls for cls in described}
     schemas = {}
-    for cls in (session, report, stripe.Event):
+    for cls in described:
         _describe(cls, {**names, "ListObject": list, "ExpandableField": list}, schemas)
     error = {name: {"type": "string"} for name in ERROR_FIELDS}
     error["type"] = {"enum": ["api_error", "idempotency_error", "invalid_request_error"]}
     failed = {"properties": {"error": {"properties": error, "required": ["type"]}}}
     operations = []
+    schemas["File"]["properties"]["links"] = _page_of("FileLink")
     for path, name in ((SESSIONS, session.__name__), (REPORTS, report.__name__)):
-        page = {
-            "properties": {
-                "data": {"type": "array", "items": ref(name)},
-                "has_more": {"type": "boolean"},
-                "object": {"const": "list"},
-                "url": {"type": "string"},
-            },
-            "required": ["data", "has_more", "object", "url"],
-        }
-        operations.append(Operation(method="GET", path=path, answers={"200": page}))
+        answers = {"200": _page_of(name)}
+        operations.append(Operation(method="GET", path=path, answers=answers))
         operations.append(
             Operation(method="GET", path=f"{path}/{{id}}", answers={"200": ref(name)})
         )
@@ -59,6 +60,15 @@ def read():
         operations.append(
             Operation(method="POST", path=path, answers={"200": ref(session.__name__)})
         )
+    file = ref(stripe.File.__name__)
+    operations.append(Operation(method="GET", path="/v1/files/{id}", answers={"200": file}))
+    link = ref(stripe.FileLink.__name__)
+    operations.append(Operation(method="POST", path="/v1/file_links", answers={"200": link}))
+    endpoint = ref(stripe.WebhookEndpoint.__name__)
+    for method, suffix in (("POST", ""), ("GET", "/{id}"), ("POST", "/{id}")):
+        answers = {"200": endpoint}
+        path = f"/v1/webhook_endpoints{suffix}"
+        operations.append(Operation(method=method, path=path, answers=answers))
     for operation in operations:
         operation.answers["default"] = failed
     return Definition(
@@ -67,6 +77,19 @@ def read():
         schemas=schemas,
         webhooks={"*": _event_with(ref(session.__name__))},
     )
+
+
+def _page_of(name):
+    """Return the schema of a list, which the client parses by a class without its fields."""
+    return {
+        "properties": {
+            "data": {"type": "array", "items": ref(name)},
+            "has_more": {"type": "boolean"},
+            "object": {"const": "list"},
+            "url": {"type": "string"},
+        },
+        "required": ["data", "has_more", "object", "url"],
+    }
 
 
 def _event_with(about):

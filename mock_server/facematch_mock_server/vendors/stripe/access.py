@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
@@ -105,11 +106,44 @@ def _split(name: str) -> tuple[str, str | None]:
     return name, None
 
 
+@attrs.frozen(kw_only=True)
+class FileLink:
+    """A link to a file, which works without a key until it expires, UTC."""
+
+    file_id: str
+    is_live: bool
+    expires_at: dt.datetime
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """What a program has registered of an endpoint, beside the destination with its id.
+
+    Attributes:
+        is_live: Whether it gets the events of the live mode, or those of the test mode.
+        created_at: When it was created, UTC.
+        events: The events as they were sent; ``*`` for all.
+        api_version: The version of its events; None for the one that started the session.
+        description, metadata: As they were sent.
+    """
+
+    is_live: bool
+    created_at: dt.datetime
+    events: tuple[str, ...]
+    api_version: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = attrs.field(factory=dict)
+
+
 class StripeRecords(SavedAnswers):
-    """The answers of one world that can be replayed."""
+    """The answers of one world that can be replayed, its links to files, and its endpoints."""
 
     def __init__(self) -> None:
         super().__init__()
+        #: By token.
+        self.links: Collection[FileLink] = Collection(limit=1000)
+        #: By id.
+        self.endpoints: Collection[Endpoint] = Collection(limit=1000)
         #: The names of requests that have no answer yet. Guarded by `lock`.
         self.under_way: set[str] = set()
 
@@ -201,7 +235,7 @@ class StripeCall(Call):
         """
         age = dt.timedelta(0) if checked_at is None else self.now - checked_at
         is_recent = age.total_seconds() <= self.claims["expand.recent_s"]
-        if is_recent and (key_of(self.request) or "").startswith("rk_"):
+        if is_recent and self.has_restricted_key:
             return self.expands
         fields = set()
         for field in self.expands:
@@ -227,6 +261,23 @@ class StripeCall(Call):
         self.is_refusal_kept = True
         self.refuse("session.state", name=state)
 
+    def read_number(self, name: str, text: str) -> int:
+        """Return a parameter as a whole number; refuse anything else."""
+        if not re.fullmatch("[0-9]{1,11}", text):
+            self.refuse("parameter.integer", name=name)
+        return int(text)
+
+    @property
+    def version(self) -> str:
+        """The version that the call asks for; the newest one without a known form of one."""
+        version = self.request.header("stripe-version", "")
+        return version if _VERSION.fullmatch(version) else NEWEST_VERSION
+
+    @property
+    def has_restricted_key(self) -> bool:
+        """Whether the call has a restricted key, which may read what is sensitive."""
+        return (key_of(self.request) or "").startswith("rk_")
+
     def find_session(self) -> Session:
         """Return the session in the path; refuse the call if the key's mode has none."""
         session_id = self.path_value
@@ -246,7 +297,6 @@ def check_key(call: StripeCall) -> None:
         if key is not None and key.expired(call.now):
             call.refuse("key.expired")
         call.refuse("key.secret_needed" if text.startswith("pk_") else "key.wrong")
-    version = call.request.header("stripe-version", "")
     # OURS: Stripe-Version refuses nothing; all answers and events have the form of
     # 2026-10-28.endive.
     call.claims.cite("answer.headers")
@@ -260,8 +310,8 @@ def check_key(call: StripeCall) -> None:
     if idempotency_key:
         call.headers = (*call.headers, ("Idempotency-Key", idempotency_key))
     call.check_permission("key.denied")
-    if _VERSION.fullmatch(version) and version < NEWEST_VERSION:
-        call.use_newest_version(version, NEWEST_VERSION)
+    if call.version < NEWEST_VERSION:
+        call.use_newest_version(call.version, NEWEST_VERSION)
 
 
 def check_rate(call: StripeCall) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
-from facematch_mock_server.world.webhooks import announce
 
 from . import webhooks
 from .access import (
@@ -84,13 +82,12 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "created[lt]": operator.lt,
     "created[lte]": operator.le,
 }
-_PAGE: Mapping[str, ParameterKind] = {
+#: The parameters of every list.
+PAGE: Mapping[str, ParameterKind] = {
     **_EXPAND,
-    **dict.fromkeys(_COMPARISONS, TEXT),
-    "ending_before": TEXT,
-    "limit": TEXT,
-    "starting_after": TEXT,
+    **dict.fromkeys(("ending_before", "limit", "starting_after"), TEXT),
 }
+_PAGE_BY_TIME: Mapping[str, ParameterKind] = {**PAGE, **dict.fromkeys(_COMPARISONS, TEXT)}
 #: The field that each filter compares, and its kind.
 _SESSION_FILTERS: Mapping[str, ParameterKind] = {
     "client_reference_id": TEXT,
@@ -122,6 +119,7 @@ def start(call: StripeCall) -> Response:
     fields["provided_details"] = fields_of(sent, "provided_details") or None
     fields["related_person"] = related_person or None
     options = _read_options(sent, kind)
+    identity = Identity(type=kind, options=options, fields=fields, version=call.version)
     call.claims.cite("session.free", "session.url", "credit.start")
     session = hosted.start(
         call.world,
@@ -130,14 +128,14 @@ def start(call: StripeCall) -> Response:
         {
             "status": REQUIRES_INPUT,
             "metadata": call.merge_metadata({}, sent.get("metadata", {})),
-            "result": {"identity": Identity(type=kind, options=options, fields=fields)},
+            "result": {"identity": identity},
         },
         session_id=new_id("vs", call.world.ids.uuid()),
         kind="kyc",
         callback=return_url,
         is_live=call.is_live,
     )
-    announce(call.world, session, event=webhooks.CREATED)
+    webhooks.announce(call.world, session, event=webhooks.CREATED)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -287,7 +285,7 @@ def redact(call: StripeCall) -> Response:
             return with_identity(stored, fields=fields, redacted_at=redacted_at)
 
         session = call.world.sessions.change(session.id, remove_data) or session
-        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
+        webhooks.announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -296,7 +294,7 @@ def redact(call: StripeCall) -> Response:
 
 def list_sessions(call: StripeCall) -> Response:
     """List the sessions of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE, **_SESSION_FILTERS})
+    sent = call.read_parameters({**_PAGE_BY_TIME, **_SESSION_FILTERS})
     sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
     shown = [show_session(session, call.now) for session in sessions]
     found = _select(call, shown, sent, _SESSION_FILTERS)
@@ -304,7 +302,7 @@ def list_sessions(call: StripeCall) -> Response:
     ids = [each["id"] for each in page]
     # Only the sessions of the page get new links.
     data = [_show(call, session) for session in sessions if session.id in ids]
-    return _answer_list(call, data, has_more=len(found) > len(page))
+    return _answer_page(call, data, has_more=len(found) > len(page))
 
 
 def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
@@ -319,10 +317,8 @@ def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
 
 def list_reports(call: StripeCall) -> Response:
     """List the reports of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE, **_REPORT_FILTERS})
-    found = _select(call, _all_reports(call), sent, _REPORT_FILTERS)
-    page = _cut_page(call, found, sent)
-    return _answer_list(call, page, has_more=len(found) > len(page))
+    sent = call.read_parameters({**_PAGE_BY_TIME, **_REPORT_FILTERS})
+    return answer_list(call, _all_reports(call), sent, _REPORT_FILTERS)
 
 
 def read_report(call: StripeCall) -> Response:
@@ -336,7 +332,19 @@ def read_report(call: StripeCall) -> Response:
     return call.refuse("session.unknown", "key.mode", name=report_id)
 
 
-def _answer_list(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
+def answer_list(
+    call: StripeCall,
+    objects: Sequence[dict[str, Any]],
+    sent: Parameters,
+    filters: Mapping[str, ParameterKind],
+) -> Response:
+    """Return the page of objects that the cursor, the limit and the filters choose."""
+    found = _select(call, objects, sent, filters)
+    page = _cut_page(call, found, sent)
+    return _answer_page(call, page, has_more=len(found) > len(page))
+
+
+def _answer_page(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
     body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
     return call.answer("list.answer", body)
 
@@ -365,7 +373,7 @@ def _select(
             objects = [shown for shown in objects if shown[name] == sent[name]]
     for name, fits in _COMPARISONS.items():
         if name in sent:
-            seconds = _read_number(call, name, sent[name])
+            seconds = call.read_number(name, sent[name])
             objects = [shown for shown in objects if fits(shown["created"], seconds)]
     return objects
 
@@ -376,14 +384,7 @@ def _cut_page(
     """Return the objects of a page: those next to the cursor."""
     limit = call.claims["list.limit"]
     if "limit" in sent:
-        limit = _read_number(call, "limit", sent["limit"])
+        limit = call.read_number("limit", sent["limit"])
     if not 1 <= limit <= 100:
         call.refuse("parameter.invalid", name="limit")
     return found[-limit:] if "ending_before" in sent else found[:limit]
-
-
-def _read_number(call: StripeCall, name: str, text: str) -> int:
-    """Return a parameter as a whole number; refuse anything else."""
-    if not re.fullmatch("[0-9]{1,15}", text):
-        call.refuse("parameter.integer", name=name)
-    return int(text)

@@ -47,6 +47,19 @@ LISTS = observed(
 )
 FIXTURES = observed("GitHub stripe/openapi f6c2a48: openapi/fixtures3.json", _READ)
 
+FILES = documented(
+    "docs.stripe.com/identity/access-verification-results: accessing collected images, as copied "
+    "by a public page",
+    "2026-11-30",
+)
+PICTURES = observed(
+    "a public program's comment on its downloads of identity pictures", "2026-11-30"
+)
+VERSIONS = observed(
+    "Stripe's clients for Go (webhook.ConstructEvent), Java and .NET, which compare the version",
+    "2026-11-30",
+)
+
 _DOCS = "https://docs.stripe.com/error-codes"
 
 
@@ -139,6 +152,16 @@ CLAIMS = table(
     _error("list.cursor", 400, "No such object: '{cursor}'", LISTS, "A cursor that is no object of the list is an error; its status, code and param are ours. A cursor need not fit the filters (ours): so a page can follow one whose last session has changed.", code="resource_missing", param="{name}"),
     _error("list.cursors", 400, "Received both starting_after and ending_before.", LISTS, "Both cursors in one call are an error. The code is in the client's list; that it stands here follows from its name.", code="parameters_exclusive"),
     _error("list.expand", 400, "This property cannot be expanded: {name}. Expand data.{name} instead.", API, "In a list, a field to expand begins with data.; others are 400.", param="expand"),
+    row("file.answer", Reply(200), CLIENT, "A picture of a report is a file: selfie, or identity_document_downloadable. It has the picture of its session's newest try, which is ours; files of other purposes are unknown."),
+    row("file.contents", Reply(200), CLIENT, "A file's url sends its contents to a key, and a link sends them without one."),
+    _error("file.secret_key", 403, "A restricted key is needed.", PICTURES, "A secret key gets 403 for the pictures of a report: a restricted key, rk_..., is needed."),
+    row("link.answer", Reply(200), CLIENT, "A link to a file has its url, file and expires_at."),
+    row("link.lasts_s", 30, FILES, "A link to a picture of a report must expire within 30 seconds; one without expires_at lasts as long, which is ours."),
+    _error("link.too_long", 400, "The link must expire within 30 seconds.", FILES, "A later expires_at is refused; the status 400 is ours.", param="expires_at"),
+    _error("link.unknown", 404, "No such link.", OURS, "A link that is unknown, has expired or leads to a redacted picture is 404."),
+    row("endpoint.answer", Reply(200), CLIENT, "A webhook endpoint has url, enabled_events, status and metadata, and its secret at creation alone. Names of events that the mock does not send are taken."),
+    _error("endpoint.url", 400, "Not a valid URL.", API, "An endpoint's url that is no URL is 400. Stripe takes addresses on public hosts alone in live mode; the mock takes any, and sends to this machine and to hosts that deliver_to lists.", code="url_invalid", param="url"),
+    fact("webhook.version", VERSIONS, "An event has the api_version of its endpoint, which these clients require to be their own. Without one it has the Stripe-Version of the call that started the session, else the newest one; that is ours."),
     fact("webhook.event", WEBHOOKS, "An event has id, type, created, livemode, api_version and the session in data.object, in which nothing is expanded. That its url and client_secret are null is ours, and so is pending_webhooks, 1."),
     fact("webhook.request", FIXTURES, "The request of an event is an object, with id and idempotency_key; both are null here, also where a call caused the event, which is ours."),
     fact("webhook.events", STATES, "The events are created, processing, verified, requires_input, canceled and redacted; redacted comes only to an endpoint that names it, at Stripe not for *."),

@@ -14,7 +14,7 @@ from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import calls, modal, webhooks
+from . import calls, endpoints, files, modal, webhooks
 from .access import (
     RouteHandler,
     StripeCall,
@@ -36,14 +36,14 @@ _OTHERS_V1 = """
 account account_links account_sessions accounts apple_pay application_fees apps balance
 balance_settings balance_transactions billing billing_portal charges checkout climate
 confirmation_tokens country_specs coupons credit_notes customer_sessions customers disputes
-entitlements ephemeral_keys events exchange_rates file_links files financial_connections
+entitlements ephemeral_keys events exchange_rates financial_connections
 forwarding invoice_payments invoice_rendering_templates invoiceitems invoices issuing mandates
 payment_attempt_records payment_intents payment_links payment_method_configurations
 payment_method_domains payment_methods payment_records payouts plans prices product_catalog
 products promotion_codes quotes radar refunds reporting reviews setup_attempts setup_intents
 shipping_rates sigma sources subscription_items subscription_schedules subscriptions tax
 tax_codes tax_ids tax_rates terminal test_helpers three_d_secure tokens topups transfers
-treasury webhook_endpoints
+treasury
 """
 _OTHERS_V2 = "billing commerce core money_management test_helpers"
 _OTHER_PATHS = (
@@ -74,11 +74,25 @@ class Stripe(base.ListingVendor):
     """The mock of Stripe Identity in one world. Thread-safe."""
 
     common_prefix = _IDENTITY
-    extra_prefixes = (_IDENTITY, *_OTHER_PATHS)
+    extra_prefixes = (
+        _IDENTITY,
+        *_OTHER_PATHS,
+        "/v1/files",
+        "/v1/file_links",
+        "/v1/webhook_endpoints",
+        "/links/",
+    )
     not_found_claim = "path.unknown"
     call = StripeCall
     session_rules = SESSION_RULES
-    not_imitated = NotImitated("docs/vendors/stripe.md", *(f"{path}/*" for path in _OTHER_PATHS))
+    not_imitated = NotImitated(
+        "docs/vendors/stripe.md",
+        *(f"{path}/*" for path in _OTHER_PATHS),
+        "GET /v1/files",
+        "POST /v1/files",
+        "GET /v1/file_links",
+        "/v1/file_links/{id}",
+    )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("parameter.invalid",),
         401: ("key.wrong",),
@@ -103,6 +117,15 @@ class Stripe(base.ListingVendor):
         _route(f"{_SESSIONS}/{{word}}/redact", {"POST": calls.redact}),
         _route(_REPORTS, {"GET": calls.list_reports}),
         _route(f"{_REPORTS}/{{word}}", {"GET": calls.read_report}),
+        _route("/v1/files/{word}", {"GET": files.read}),
+        _route("/v1/files/{word}/contents", {"GET": files.send_contents}),
+        _route("/v1/file_links", {"POST": files.create_link}),
+        base.Route(pattern="/links/{word}", handlers={"GET": files.open_link}, credentials=()),
+        _route("/v1/webhook_endpoints", {"POST": endpoints.create, "GET": endpoints.list_all}),
+        _route(
+            "/v1/webhook_endpoints/{word}",
+            {"GET": endpoints.read, "POST": endpoints.update, "DELETE": endpoints.delete},
+        ),
         *(
             base.Route(pattern=path, handlers={"GET": modal.send_script}, credentials=())
             for path in ("/v3", "/v3/", "/{word}/stripe.js")
@@ -130,6 +153,7 @@ VENDOR = base.Vendor(
     rate_limits={"request": "rate.limit"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.stripe.com", "files.stripe.com", "js.stripe.com", "verify.stripe.com"}),
+    page_host="verify.stripe.com",
     first_keys=FIRST_KEYS,
     variables=Variables(
         keys=({"STRIPE_SECRET_KEY": LIVE_KEY}, {"STRIPE_API_KEY": LIVE_KEY}),

@@ -83,6 +83,12 @@ class Report:
     error_code: str
     has_selfie: bool
 
+    @property
+    def file_ids(self) -> Mapping[str, str]:
+        """The ids of its files, by the name of the picture in the session."""
+        number = self.id.partition("_")[2]
+        return {"document": f"file_{number}d", "selfie": f"file_{number}s"}
+
 
 @attrs.frozen(kw_only=True)
 class Identity:
@@ -92,6 +98,7 @@ class Identity:
         type: ``document``, ``id_number`` or ``verification_flow``.
         options: The options of its document or ID number, as answers show them.
         fields: The further parameters that are shown as sent, by name.
+        version: The version that the start asked for, which its events have.
         outcome: What the try that is processed ends in: ``verified``, or ``requires_input`` and the
             error's code; "" if there is none, or if it waits for a test's decision.
         reports: The reports, oldest first.
@@ -102,6 +109,7 @@ class Identity:
     type: str
     options: Mapping[str, Any]
     fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    version: str
     outcome: str = ""
     reports: tuple[Report, ...] = ()
     last_error: str = ""
@@ -196,8 +204,6 @@ def show_session(
 def show_report(session: Session, report: Report, expands: Collection[str] = ()) -> dict[str, Any]:
     """Return a report of a session; sensitive values are shown only if they are expanded."""
     identity = identity_of(session)
-    document_file = f"file_{report.id[3:]}d"
-    selfie_file = f"file_{report.id[3:]}s"
     is_redacted = identity.redacted_at is not None
     shown: dict[str, Any] = {
         "id": report.id,
@@ -215,7 +221,7 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
             **_show_check(report, "document"),
             **_show_values(session, expands, "document"),
             "address": _show_address(session),
-            "files": [] if is_redacted else [document_file],
+            "files": [] if is_redacted else [report.file_ids["document"]],
             "type": "passport",
         }
     if identity.requires_id_number:
@@ -227,8 +233,8 @@ def show_report(session: Session, report: Report, expands: Collection[str] = ())
     if report.has_selfie and identity.requires_selfie:
         shown["selfie"] = {
             **_show_check(report, "selfie"),
-            "document": None if is_redacted else document_file,
-            "selfie": None if is_redacted else selfie_file,
+            "document": None if is_redacted else report.file_ids["document"],
+            "selfie": None if is_redacted else report.file_ids["selfie"],
         }
     return shown
 

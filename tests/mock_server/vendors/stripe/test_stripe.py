@@ -4,13 +4,28 @@ import datetime as dt
 import json
 
 import pytest
+import stripe as stripe_client
+from kit.cards import CARDS
 from kit.mock_webhooks import HOOK, carry
 from kit.mock_world import ask, new_engine
 from vendors import stripe
-from vendors.stripe import EVENTS, REPORTS, RESTRICTED, SELFIE, SESSIONS, TEST
+from vendors.stripe import (
+    ENDPOINTS,
+    EVENTS,
+    FILE_LINKS,
+    FILES,
+    REPORTS,
+    RESTRICTED,
+    SELFIE,
+    SESSIONS,
+    TEST,
+    path_of,
+)
 
+from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors.stripe.access import NEWEST_VERSION
 from facematch_mock_server.world.identities import make_identity
 
 
@@ -617,3 +632,128 @@ def test_retry_is_signed_with_its_own_time(engine, control, people, session):
         times.append(int(time.removeprefix("t=")))
     assert times[1] - times[0] == 3600
     assert first[1].body == again[1].body
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("2023-10-16", "2023-10-16"), (None, NEWEST_VERSION), ("new", NEWEST_VERSION)],
+)
+def test_event_has_the_version_that_started_its_session(engine, control, sent, shown):
+    control.webhooks.add(HOOK)
+    start(engine, **({} if sent is None else {"stripe_version": sent}))
+    ((_, letter, _),) = carry(engine)
+    assert json.loads(letter.body)["api_version"] == shown
+
+
+# Endpoints that a program registers
+
+
+def register(engine, *events, key=stripe.LIVE, **more):
+    form = {f"enabled_events[{number}]": event for number, event in enumerate(events)}
+    return send(engine, ENDPOINTS, {"url": HOOK, **form, **more}, key=key).json()
+
+
+def test_registered_endpoint_gets_its_events_signed_with_its_own_secret(engine, control, people):
+    control.webhooks.add(f"{HOOK}/of-a-test", secret="whsec_of-a-test")
+    made = register(
+        engine, "checkout.session.completed", f"{EVENTS}.verified", api_version="2020-08-27"
+    )
+    assert (made["status"], made["livemode"]) == ("enabled", True)
+    session = start(engine)
+    people.finish(session["id"], "p1-again", "p1")
+    letters = [letter for url, letter, _ in carry(engine) if url == HOOK]
+    (letter,) = letters
+    event = json.loads(letter.body)
+    assert (event["type"], event["api_version"]) == (f"{EVENTS}.verified", "2020-08-27")
+    received = stripe_client.Webhook.construct_event(
+        letter.body, dict(letter.headers)["Stripe-Signature"], made["secret"], tolerance=None
+    )
+    assert received.data.object.id == session["id"]
+
+
+def test_endpoint_gets_the_events_of_its_own_mode_alone(engine):
+    register(engine, "*", key=TEST)
+    start(engine)
+    assert carry(engine) == []
+    start(engine, {"type": "document"}, key=TEST)
+    assert len(carry(engine)) == 1
+
+
+def test_endpoint_is_listed_changed_and_deleted_and_keeps_its_secret_to_itself(engine):
+    made = register(engine, "*", **{"metadata[app]": "shop", "description": "orders"})
+    other = register(engine, f"{EVENTS}.verified")
+    path = f"{ENDPOINTS}/{made['id']}"
+    listed = send(engine, ENDPOINTS, query={"limit": "1"}).json()
+    assert [each["id"] for each in listed["data"]] == [other["id"]]
+    assert (listed["has_more"], "secret" in listed["data"][0]) == (True, False)
+    changed = send(engine, path, {"disabled": "true", "enabled_events[]": "charge.failed"}).json()
+    assert (changed["status"], changed["enabled_events"]) == ("disabled", ["charge.failed"])
+    assert (changed["metadata"], changed["description"]) == ({"app": "shop"}, "orders")
+    start(engine)
+    assert carry(engine) == []
+    deleted = send(engine, path, method="DELETE").json()
+    assert deleted == {"id": made["id"], "object": "webhook_endpoint", "deleted": True}
+    assert error_of(send(engine, path)) == (
+        404,
+        "invalid_request_error",
+        "resource_missing",
+        "id",
+    )
+
+
+def test_endpoint_on_another_host_is_registered_and_gets_nothing(engine, control):
+    sent = send(engine, ENDPOINTS, {"url": "https://shop.example/hook", "enabled_events[]": "*"})
+    assert sent.json()["secret"].startswith("whsec_")
+    assert "deliver_to" in sent.header(HINT_HEADER)
+    start(engine)
+    assert control.webhooks.deliveries() == ()
+
+
+# Files
+
+
+@pytest.fixture
+def selfie(engine, control, people, session):
+    """The id of the file with the selfie of a session, of which p1-again is the newest."""
+    control.add_key(key=RESTRICTED)
+    people.finish(session["id"], "p1-again", "p1")
+    report = read(engine, session, "last_verification_report")["last_verification_report"]
+    return report["selfie"]["selfie"]
+
+
+def test_link_to_a_selfie_sends_the_picture_without_a_key_for_30_seconds(engine, control, selfie):
+    shown = send(engine, f"{FILES}/{selfie}").json()
+    assert (shown["purpose"], shown["type"]) == ("selfie", "png")
+    link = send(engine, FILE_LINKS, {"file": selfie}, key=RESTRICTED).json()
+    opened = send(engine, path_of(link["url"]), key=None)
+    assert opened.body == CARDS["p1-again"]
+    assert shown["size"] == len(opened.body)
+    assert opened.header("content-type") == "image/png"
+    contents = send(engine, path_of(shown["url"]), key=RESTRICTED)
+    assert contents.body == opened.body
+    control.advance(31)
+    assert send(engine, path_of(link["url"]), key=None).status == 404
+
+
+def test_secret_key_and_a_long_link_are_refused_and_a_redacted_file_is_unknown(
+    engine, control, session, selfie
+):
+    refused = send(engine, FILE_LINKS, {"file": selfie})
+    assert (refused.status, "restricted" in refused.header(HINT_HEADER)) == (403, True)
+    assert send(engine, f"{FILES}/{selfie}/contents").status == 403
+    in_an_hour = str(int(control.now().timestamp()) + 3600)
+    form = {"file": selfie, "expires_at": in_an_hour}
+    too_long = send(engine, FILE_LINKS, form, key=RESTRICTED)
+    assert error_of(too_long)[::3] == (400, "expires_at")
+    link = send(engine, FILE_LINKS, {"file": selfie}, key=RESTRICTED).json()
+    send(engine, f"{SESSIONS}/{session['id']}/redact", {})
+    assert send(engine, path_of(link["url"]), key=None).status == 404
+    assert send(engine, f"{FILES}/{selfie}").status == 404
+
+
+def test_links_lead_to_stripes_own_hosts_for_a_client_that_called_one(engine, control, selfie):
+    by_host = {"host": "api.stripe.com"}
+    session = engine.handle(stripe.starting(**by_host)).json()
+    link = send(engine, FILE_LINKS, {"file": selfie}, key=RESTRICTED, **by_host).json()
+    assert session["url"].startswith("https://verify.stripe.com/")
+    assert link["url"].startswith("https://files.stripe.com/links/")
