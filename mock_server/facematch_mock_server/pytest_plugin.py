@@ -233,6 +233,8 @@ def mock_door(
     control; `live_key` and `control` are Didit's. After `stop`, the vendors' hosts refuse
     connections. A test fails if no call uses an outcome or fault that it set.
     """
+    import urllib.request
+
     try:
         from .door import Door
         from .door.python_hook import sitecustomize
@@ -248,6 +250,9 @@ def mock_door(
     with _make_server(request, ["didit", *other_vendors]) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
+        # `urlopen` keeps an opener with the proxies of its first call, which may be this door's.
+        kept_opener = getattr(urllib.request, "_opener", None)
+        monkeypatch.setattr(urllib.request, "_opener", kept_opener, raising=False)
         for vendor in server.vendors:
             _set_own_address_and_keys(monkeypatch, server, vendor)
         ca_file = str(door.authority.pem)

@@ -215,6 +215,12 @@ def test_replies_of_both_kinds(didit_server):
 def test_replies_through_the_door(mock_door):
     assert get("https://api.onfido.com/b") == "of a mapping"
 
+@pytest.mark.parametrize("turn", [1, 2])
+def test_urllib_finds_the_door_of_its_test(mock_door, turn):
+    import urllib.request
+    with urllib.request.urlopen("https://verification.didit.me/system/healthcheck") as answer:
+        assert answer.status == 200
+
 @pytest.mark.facematch_replies("own.json")
 def test_unused_file(didit_mock): pass
 
@@ -279,7 +285,7 @@ def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
     left |= {"mapping_left", "reply_left"}
     refused = {"without_the_extra", "wrong_reply"}
     assert (failed, broken) == ({"failed_anyway", "red"}, left | refused)
-    assert "2 failed, 19 passed, 1 skipped, 8 errors" in printed
+    assert "2 failed, 21 passed, 1 skipped, 8 errors" in printed
     for words in (
         "The fixtures of the mock need httptools: pip install",
         "SetOutcome(kind='match', score=1",
