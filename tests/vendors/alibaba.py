@@ -99,7 +99,7 @@ def authorize_request(host="openplatform.aliyuncs.com", **more):
     return signed_request({}, "AuthorizeFileUpload", query=query, host=host, **more)
 
 
-def upload_request(authorized, content):
+def upload_request(authorized, content, **more):
     """The form that Alibaba's client posts after the answer to `authorize_request`."""
     fields = {
         "OSSAccessKeyId": authorized["AccessKeyId"],
@@ -107,9 +107,36 @@ def upload_request(authorized, content):
         "Signature": authorized["Signature"],
         "key": authorized["ObjectKey"],
         "success_action_status": "201",
+        **more,
     }
     files = [("file", authorized["ObjectKey"], content)]
     return request_to("/", *multipart(fields.items(), files), key=None, host=UPLOAD_HOST)
+
+
+def key_request(**more):
+    """What viapi-utils asks for before it puts a file."""
+    host = "viapiutils.cn-shanghai.aliyuncs.com"
+    more = {"version": "2020-04-01", **more}
+    return signed_request({}, "GetOssStsToken", host=host, **more)
+
+
+def put_request(key, content, *, path=f"/{KEY_ID}/a.png", signed_path=None, **more):
+    """A file put by the temporary key in an answer to `key_request`, as Alibaba's oss2 does it."""
+    headers = {
+        "content-type": "image/png",
+        "date": "Mon, 30 Nov 2026 08:00:00 GMT",
+        "x-oss-security-token": key["SecurityToken"],
+        **more,
+    }
+    date = headers.get("x-oss-date") or headers["date"]
+    lines = ["PUT", "", headers["content-type"], date]
+    lines += [f"{name}:{headers[name]}" for name in sorted(headers) if name.startswith("x-oss-")]
+    lines.append(f"/viapi-customer-temp{signed_path or path}")
+    digest = hmac.digest(key["AccessKeySecret"].encode(), "\n".join(lines).encode(), "sha1")
+    signature = base64.b64encode(digest).decode()
+    authorization = f"OSS {key['AccessKeyId']}:{signature}"
+    sent = (*headers.items(), ("authorization", authorization), ("host", UPLOAD_HOST))
+    return Request.make(method="PUT", target=path, headers=sent, body=content)
 
 
 def signed_by_version_2(
@@ -173,6 +200,10 @@ def upload(engine):
     authorized = engine.handle(authorize_request()).json()
     forged = {**authorized, "Signature": "forged"}
     engine.handle(upload_request(forged, scene()))
+    key = engine.handle(key_request()).json()["Data"]
+    engine.handle(put_request(key, scene()))
+    unstated = upload_request(authorized, scene(), success_action_status="200")
+    engine.handle(unstated)
     return engine.handle(upload_request(authorized, scene()))
 
 
@@ -190,6 +221,8 @@ def calls_of_databases():
         signed_request(ada, "AddFaceEntity"),
         *[signed_request({**ada, "ImageUrl": link}, "AddFace") for _ in range(6)],
         signed_request(ada, "GetFaceEntity"),
+        signed_request(default, "ListFaceEntities"),
+        signed_request({}, "ListFaceDbs"),
         signed_request(search, "SearchFace"),
         signed_request({**search, "Limit": "many"}, "SearchFace"),
         signed_request({**search, "DbNames": ",".join(["default"] * 21)}, "SearchFace"),

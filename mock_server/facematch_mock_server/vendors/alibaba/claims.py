@@ -41,11 +41,16 @@ FORMAT = documented(
     "help.aliyun.com, common parameters of RPC calls, documents 28676 and 91846", READ
 )
 UPLOADS = documented("alibabacloud_facebody20191230 6.0.0: client.py", "2026-11-30")
-OSS = documented("help.aliyun.com, OSS: PostObject", "2026-11-30")
+OSS = documented(
+    "help.aliyun.com, OSS: PostObject; aliyun-oss-python-sdk, oss2/auth.py: ProviderAuth",
+    "2026-11-30",
+)
+STS = documented("viapi-utils 1.0.1, Alibaba's Python client: fileutils.py", "2026-11-30")
 DATABASES = documented(
     "alibabacloud_facebody20191230 6.0.0: models.py; help.aliyun.com, document 159209: SearchFace",
     "2026-11-30",
 )
+ENTITIES = documented("help.aliyun.com, document 161146: ListFaceEntities", "2026-11-30")
 DB_CLIENTS = observed("public programs with face databases, version 2019-12-30", "2026-11-30")
 DETECT = observed(
     "public programs with DetectFace; jaq-doc.alibaba.com, api 50727: aliyun.viapi.facebody.detectface",
@@ -113,12 +118,17 @@ CLAIMS = table(
     fact("liveness.no_face", LIVENESS, "A picture without a face is a 200 with FaceNumber 0, the Label liveness, the Rate 100 and the Suggestion block. It is charged (ours)."),
     row("liveness.cuts", (40, 60), OURS, "A liveness of 50 or more, from 0 to 100, is normal; between the two cuts, the suggestion is review. The Rate is what is missing to 100 for the label liveness."),
     row("upload.authorized", Reply(200), UPLOADS, "AuthorizeFileUpload of openplatform.aliyuncs.com returns bucket, endpoint and a signed policy, by which the calls of the SDKs whose names end in advance post their file, over HTTPS: behind the door. The names of bucket and object, the policy, and the AccessKey ID, which is the caller's, are ours; the mock knows the 100 newest uploads."),
-    row("upload.done", Reply(201, "<PostResponse><Bucket>viapi-customer-temp</Bucket><Key>{key}</Key></PostResponse>", content_type="application/xml"), OSS, "A form with success_action_status 201 is answered by a PostResponse; the mock answers every one so (ours)."),
+    row("upload.key", Reply(200), STS, "GetOssStsToken of viapiutils returns a temporary AccessKeyId, its AccessKeySecret and a SecurityToken, by which clients post a form, or put a file under a key of theirs. The token is not read, and the key does not end (ours)."),
+    row("upload.put", Reply(200), OSS, "PUT is signed by the first version of OSS's signatures, and answered by 200 and an ETag."),
+    row("upload.posted", Reply(204), OSS, "A form without success_action_status is answered by 204; so is, in the mock, one that asks for another status than 201 (ours)."),
+    row("upload.done", Reply(201, "<PostResponse><Bucket>viapi-customer-temp</Bucket><Key>{key}</Key></PostResponse>", content_type="application/xml"), OSS, "A form with success_action_status 201 is answered by a PostResponse."),
     row("upload.denied", Reply(403, "<Error><Code>AccessDenied</Code><Message>AccessDenied</Message></Error>", content_type="application/xml"), OSS, "An upload without a valid signature of its policy is 403 AccessDenied; that every other fault of an upload is, too, is ours."),
     row("db.changed", Reply(200), DATABASES, "Calls that create or delete a database, an entity or a face return the RequestId alone. Deleting an entity or a face that does not exist succeeds, and the database default, which public programs do not create, is there from the start (ours)."),
     row("db.exists", _error(400, "ParameterError", "db has existed"), DB_CLIENTS, "The message for a database that exists contains db has existed; status and code are ours."),
     row("db.refused", _error(400, "ParameterError", "{problem}"), OURS, "Refused are a database or an entity that does not exist, an entity that does, a face too many, and too many databases; status, code and message are ours."),
     row("entity.read", Reply(200), DATABASES, "GetFaceEntity returns Labels, and the FaceId of each face."),
+    row("entity.list", Reply(200), ENTITIES, "ListFaceEntities returns TotalCount, and the Entities from number Offset, 0 by default, at most Limit, 50 by default (ours), each with DbName, EntityId, Labels and FaceCount. EntityIdPrefix selects, Labels and Order are not read (ours), and Token is empty (ours)."),
+    row("db.list", Reply(200), DATABASES, "ListFaceDbs returns DbList, each with Name, by the same Offset and Limit."),
     row("face.added", Reply(200), DATABASES, "AddFace returns FaceId and QualitieScore. The thresholds of quality and similarity are not read (ours)."),
     row("face.most", 5, DB_CLIENTS, "An entity has at most five faces."),
     row("face.formats", ("jpeg", "png"), DATABASES, "A picture of AddFace or SearchFace is a JPEG or a PNG; its other limits are those of CompareFace (ours)."),
@@ -126,7 +136,7 @@ CLAIMS = table(
     row("search.most_dbs", 20, DATABASES, "DbNames, before DbName, has at most 20 names, with commas between them."),
     row("search.number", _error(400, "ParameterError", "{name} is invalid."), DATABASES, "Limit is a number from 1 to 1,000; of more than 10 faces, the smaller ones are not looked for. That MaxFaceNum is 10 by default, that MaxFaceNumber has the limits of Limit, and the code are ours."),
     row("detect.answer", Reply(200), DETECT, "Lists of numbers, one face after the other: left, top, width and height in FaceRectangles, x and y of 105 points in Landmarks, yaw, pitch and roll in PoseList. Without a face, FaceCount is 0 (ours). The landmarks are five points, repeated, each quality is the card's, and Pupils is empty (ours); Landmark, Pose and Quality are not read (ours)."),
-    row("answer.unfilled", ("LandmarkScore",), DATABASES, "The mock never fills this field of DetectFace."),
+    row("answer.unfilled", ("CreatedAt", "LandmarkScore", "UpdatedAt"), DATABASES, "The mock never fills LandmarkScore of DetectFace, and the times of an entity, whose unit is not documented."),
     row("error.internal", _error(500, "InternalError", "An internal error occurred."), CODES, "An internal error is InternalError."),
 )
 # fmt: on

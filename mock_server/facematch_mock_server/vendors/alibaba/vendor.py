@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from facematch_mock_server.base.messages import Request, Upload
 from facematch_mock_server.base.state import Collection
@@ -65,7 +66,7 @@ class AlibabaCall(PairCall):
     """A call that may name a picture which was uploaded before."""
 
     def picture_of_link(self, name: str, link: str) -> Upload:
-        uploaded = self.world.records.uploads.find(link)
+        uploaded = self.world.records.uploads.find(unquote(link.partition("://")[2]))
         if uploaded is None:
             return super().picture_of_link(name, link)
         return self.upload(name, "", uploaded)
@@ -104,14 +105,10 @@ class Alibaba(ActionPairVendor):
         "ExtractFingerPrint",
         "FaceBeauty",
         "GenRealPersonVerificationToken",
-        # Of viapiutils, for an upload before the call: each ...Advance call does it by itself.
-        "GetOssStsToken",
         "GenerateHumanAnimeStyle",
         "GenerateHumanSketchStyle",
         "GetRealPersonVerificationResult",
         "LiquifyFace",
-        "ListFaceDbs",
-        "ListFaceEntities",
         "MergeImageFace",
         "MonitorExamination",
         "PedestrianDetectAttribute",
@@ -121,15 +118,15 @@ class Alibaba(ActionPairVendor):
         "RecognizeFace",
         "RecognizePublicFace",
         "RetouchSkin",
-        "UpdateFaceEntity",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         if head.header("host") == uploads.HOST:
-            return uploads.UPLOAD, ()
-        if self.name_of_call(head) == "AuthorizeFileUpload":
-            return uploads.AUTHORIZE, ()
+            return (uploads.PUT if head.method == "PUT" else uploads.UPLOAD), ()
+        routes = {"AuthorizeFileUpload": uploads.AUTHORIZE, "GetOssStsToken": uploads.ISSUE_KEY}
+        if self.name_of_call(head) in routes:
+            return routes[self.name_of_call(head)], ()
         route, path_values = super().find(head)
         if route is None or self.name_of_call(head):
             return route, path_values

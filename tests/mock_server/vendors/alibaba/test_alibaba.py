@@ -1,20 +1,33 @@
 """What the mock answers as Alibaba Cloud's facebody."""
 
+import base64
 import datetime as dt
+import hmac
 
 import attrs
 import httpx
 import pytest
 from kit.cards import CARDS
-from kit.mock_world import START, control_of, draw_picture, new_engine, scene, without_header
+from kit.mock_world import (
+    START,
+    control_of,
+    draw_picture,
+    multipart,
+    new_engine,
+    request_to,
+    scene,
+    without_header,
+)
 from vendors.alibaba import (
     TOO_LARGE,
     UPLOAD_HOST,
     authorize_request,
     compare_request,
     encoded,
+    key_request,
     liveness_request,
     pair,
+    put_request,
     signed_by_version_2,
     signed_request,
     upload_request,
@@ -425,6 +438,26 @@ def test_search_in_several_databases(databases):
     assert search(databases, CARDS["p1"], DbNames=many) == "ParameterError"
 
 
+def test_databases_and_entities_are_listed(databases):
+    assert ask(databases, "CreateFaceDb", Name="guests") is None
+    assert ask(databases, "ListFaceDbs")["DbList"] == [{"Name": "default"}, {"Name": "guests"}]
+    assert ask(databases, "ListFaceDbs", Offset=1, Limit=1)["DbList"] == [{"Name": "guests"}]
+    update = {"DbName": "default", "EntityId": "ada", "Labels": "staff"}
+    assert ask(databases, "UpdateFaceEntity", **update) is None
+    ada, bob = (
+        {"DbName": "default", "EntityId": name, "Labels": labels, "FaceCount": 1}
+        for name, labels in (("ada", "staff"), ("bob", ""))
+    )
+    listed = ask(databases, "ListFaceEntities", DbName="default")
+    assert listed == {"Entities": [ada, bob], "TotalCount": 2, "Token": ""}
+    page = ask(databases, "ListFaceEntities", DbName="default", Offset=1, Limit=1)
+    assert (page["Entities"], page["TotalCount"]) == ([bob], 2)
+    named = ask(databases, "ListFaceEntities", DbName="default", EntityIdPrefix="b")
+    assert named["Entities"] == [bob]
+    assert ask(databases, "ListFaceEntities", DbName="guests")["Entities"] == []
+    assert ask(databases, "ListFaceEntities", DbName="unknown") == "ParameterError"
+
+
 def test_deleted_faces_entities_and_databases_are_not_found(databases):
     in_default = {"DbName": "default"}
     read = ask(databases, "GetFaceEntity", **in_default, EntityId="ada")
@@ -524,6 +557,57 @@ def test_upload_without_a_valid_signature_is_denied(engine, changed):
     link = f"http://{UPLOAD_HOST}/{authorized['ObjectKey']}"
     refused = compare_request(False, fields={"ImageURLA": link})
     assert code_of(engine.handle(refused)) == "InvalidFile.Download"
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (f"/{KEY_ID}/a.png", {}),
+        (f"/{KEY_ID}/a.png", {"x-oss-date": "Mon, 30 Nov 2026 08:00:01 GMT"}),
+        (f"/{KEY_ID}/%E8%84%B8.png", {"signed_path": f"/{KEY_ID}/脸.png"}),
+    ],
+    ids=["date", "x-oss-date", "an encoded name"],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_file_put_by_a_temporary_key_is_found_by_its_link(engine, path, more, scheme):
+    key = engine.handle(key_request()).json()["Data"]
+    put = engine.handle(put_request(key, scene(score=41), path=path, **more))
+    assert (put.status, len(put.header("etag"))) == (200, 34)
+    sent = compare_request(False, fields={"ImageURLA": f"{scheme}://{UPLOAD_HOST}{path}"})
+    assert engine.handle(sent).json()["Data"]["Confidence"] == 41
+
+
+def test_form_may_be_signed_by_a_temporary_key_and_written_in_lower_case(engine):
+    key = engine.handle(key_request()).json()["Data"]
+    policy = "e30="
+    digest = hmac.digest(key["AccessKeySecret"].encode(), policy.encode(), "sha1")
+    signature = base64.b64encode(digest).decode()
+    form = {
+        "OSSAccessKeyId": key["AccessKeyId"],
+        "policy": policy,
+        "signature": signature,
+        "key": f"{KEY_ID}/a.png",
+    }
+    files = [("file", "a.png", scene(score=41))]
+    request = request_to("/", *multipart(form.items(), files), key=None, host=UPLOAD_HOST)
+    assert engine.handle(request).status == 204
+    sent = compare_request(False, fields={"ImageURLA": f"https://{UPLOAD_HOST}/{KEY_ID}/a.png"})
+    assert engine.handle(sent).json()["Data"]["Confidence"] == 41
+
+
+def test_put_without_a_valid_signature_is_denied(engine):
+    key = engine.handle(key_request()).json()["Data"]
+    forged = put_request({**key, "AccessKeySecret": "forged"}, scene())
+    assert engine.handle(forged).status == 403
+    newer = with_other_header(put_request(key, scene()), "authorization", "OSS4-HMAC-SHA256 x")
+    refused = engine.handle(newer)
+    assert refused.status == 403
+    assert "OSS ID:SIGNATURE" in refused.header("X-Facematch-Hint")
+
+
+def with_other_header(request, name, value):
+    other = without_header(request, name)
+    return attrs.evolve(other, headers=(*other.headers, (name, value)))
 
 
 def test_upload_of_a_program_that_is_not_behind_the_door_has_a_hint(engine):
