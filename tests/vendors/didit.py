@@ -147,6 +147,11 @@ def read_session_as_another_account(engine):
     return on(1, key=live_key)(engine)
 
 
+def deleting_a_destination(engine):
+    (destination, *_) = engine.world.outbox.destinations.all()
+    return engine.handle(json_request(f"{DESTINATIONS}{destination.uuid}/", method="DELETE"))
+
+
 WEBHOOK_CALL = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
 
 #: A step that no session of the mock has.
@@ -192,8 +197,10 @@ CALLS = {
     "destinations": (
         json_request(DESTINATIONS, DESTINATION),
         json_request(DESTINATIONS, DESTINATION),
-        json_request(DESTINATIONS, DESTINATION | {"url": "https://shop.example"}),
+        json_request(DESTINATIONS, DESTINATION | {"url": "shop"}),
         json_request(DESTINATIONS, method="GET"),
+        json_request(f"{DESTINATIONS}unknown/", method="GET"),
+        deleting_a_destination,
     ),
     "fields": (
         match_request(b"x" * BIG),

@@ -160,7 +160,7 @@ def start_session(door):
 
 def test_link_of_a_session_is_the_vendors_and_its_page_is_there(door):
     link = start_session(door)
-    assert link.startswith(f"https://{DIDIT}/")
+    assert link.startswith("https://verify.didit.me/")
     page = door.session.get(link)
     assert (page.status_code, "Show your face" in page.text) == (200, True)
     # The rest of the mock is not at the vendor's host.

@@ -37,7 +37,8 @@ def refuse_method(call: Call, methods: Iterable[str]) -> NoReturn:
 
 
 #: The vendor's hosts; one port serves both, and the path or the Host header selects one.
-HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
+HOSTS = frozenset({"verification.didit.me", "apx.didit.me", "verify.didit.me"})
+PAGE_HOST = "verify.didit.me"
 #: The rate limit scope of each method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 

@@ -104,6 +104,10 @@ def _choice(*words: str, **others: str) -> Any:
     )
 
 
+#: The workflow that programs are given by `DIDIT_WORKFLOW_ID`.
+FIRST_WORKFLOW_ID = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+
+
 @attrs.frozen(kw_only=True)
 class Workflow:
     """A published workflow, which determines the steps of its sessions.

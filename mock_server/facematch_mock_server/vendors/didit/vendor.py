@@ -16,11 +16,11 @@ from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import access, webhooks, wire
-from .access import HOSTS, DiditCall, make_route, refuse_rate, window_of
-from .calls import decisions, destinations, pictures, sessions, start
+from .access import HOSTS, PAGE_HOST, DiditCall, make_route, refuse_rate, window_of
+from .calls import decisions, destinations, pictures, sessions, start, workflows
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import DiditSessionControl
-from .records import DiditRecords
+from .records import FIRST_WORKFLOW_ID, DiditRecords
 from .sessions import SESSION_RULES
 
 HEALTHCHECK = "/system/healthcheck"
@@ -35,11 +35,11 @@ _NOT_IMITATED = NotImitated(
     "/v3/sessions/delete",
     "/v3/sessions/{id}/reviews",
     "/v3/webhook",
-    "/v3/webhook/destinations/{id}",
     "/v3/lists",
     "/v3/blocklist",
     "/v3/age-estimation",
-    "/v3/workflows",
+    "POST /v3/workflows",
+    "/v3/workflows/{id}",
     "/v3/questionnaires",
     "/v3/users",
     "/v3/businesses",
@@ -88,6 +88,7 @@ class Didit(base.MockVendor):
         *start.ROUTES,
         *sessions.ROUTES,
         *destinations.ROUTES,
+        *workflows.ROUTES,
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = SESSION_RULES
@@ -184,10 +185,11 @@ VENDOR = base.Vendor(
         "session_read",
     ),
     hosts=HOSTS,
+    page_host=PAGE_HOST,
     first_keys=FIRST_KEYS,
     variables=Variables(
         keys=({"DIDIT_API_KEY": LIVE_KEY},),
-        settings={"DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"},
+        settings={"DIDIT_WORKFLOW_ID": FIRST_WORKFLOW_ID},
     ),
     records=DiditRecords,
     behaviour=Didit,

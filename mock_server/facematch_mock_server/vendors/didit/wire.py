@@ -172,6 +172,9 @@ def _make_document_block(
     }
 
 
+_ADDRESS = ("street", "postal_code", "city")
+
+
 def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a person's document by Didit's names."""
     values: dict[str, Any] = dict(fields)
@@ -186,11 +189,13 @@ def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
     # OURS: A document that has any value is a passport.
     if values:
         values["document_type"] = "Passport"
-    parts = [values.pop(name, None) for name in ("street", "postal_code", "city")]
-    address = ", ".join(part for part in parts if part is not None)
+    street, postal_code, city = (values.pop(name, None) for name in _ADDRESS)
+    address = ", ".join(part for part in (street, postal_code, city) if part is not None)
     if address:
         values["address"] = address
         values["formatted_address"] = address
+        parts = {"street_1": street, "city": city, "postal_code": postal_code, "country": country}
+        values["parsed_address"] = {name: part for name, part in parts.items() if part is not None}
     return values
 
 

@@ -150,6 +150,7 @@ VENDOR = base.Vendor(
     rate_limits={"request": "rate.request.limit", "inquiry": "rate.inquiry.limit"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.withpersona.com", "inquiry.withpersona.com", "withpersona.com"}),
+    page_host="inquiry.withpersona.com",
     first_keys=FIRST_KEYS,
     variables=Variables(
         keys=({"PERSONA_API_KEY": LIVE_KEY},),

@@ -1,12 +1,16 @@
-"""Webhook destinations: create and list.
+"""Webhook destinations: create, list, read, change and delete.
 
 Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
@@ -45,37 +49,95 @@ _FIELDS = (
 )
 
 
-def _create(call: DiditCall) -> Response:
-    values = fields.read_json_fields(call, call.body, _FIELDS)
-    url = values["url"]
-    destinations = call.world.outbox.destinations
-    if not may_send(url, call.world.account.shared.deliver_to):
-        call.hint = "the mock sends to this machine, and to hosts that deliver_to lists"
-        call.refuse("destination.bad_url")
-    if any(other.url == url for other in destinations.all()):
-        call.refuse("destination.duplicate")
-    version = values.get("webhook_version", "v3")
-    if version != "v3":
+#: Of a change, which leaves out what stays.
+_CHANGES = tuple(attrs.evolve(field, required=False) for field in _FIELDS)
+
+
+def _read(call: DiditCall, fields_of_call: Iterable[Field], uuid: str) -> dict[str, Any]:
+    """Return the fields of a destination; refuse its address, or one that another has."""
+    values = fields.read_json_fields(call, call.body, fields_of_call)
+    if "url" in values:
+        _check_url(call, values["url"], uuid)
+    if values.get("webhook_version", "v3") != "v3":
         call.hint = "this mock sends bodies of the version v3 alone"
+    return values
+
+
+def _check_url(call: DiditCall, url: str, uuid: str) -> None:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        call.refuse("destination.bad_url")
+    for other in call.world.outbox.destinations.all():
+        if other.url == url and other.uuid != uuid:
+            call.refuse("destination.duplicate")
+    if not may_send(url, call.world.account.shared.deliver_to):
+        call.hint = (
+            "no webhook is sent to this destination: the mock sends to this machine, and to hosts "
+            "that deliver_to lists"
+        )
+        call.world.account.shared.report_once(call.hint)
+
+
+def _create(call: DiditCall) -> Response:
+    uuid = call.world.ids.uuid()
+    values = _read(call, _FIELDS, uuid)
     destination = Destination(
-        uuid=call.world.ids.uuid(),
-        url=url,
+        uuid=uuid,
+        url=values["url"],
         events=values.get("subscribed_events", ()),
         enabled=values.get("enabled", True),
         secret=make_secret(call.world),
     )
-    destinations.put(destination.uuid, destination)
+    call.world.outbox.destinations.put(uuid, destination)
     now = stamp(call.now)
-    facts = {"label": values["label"], "webhook_version": version}
-    facts |= {"created_at": now, "updated_at": now}
-    call.world.records.receivers.put(destination.uuid, facts)
-    body = {**_describe(call, destination), "secret_shared_key": destination.secret}
-    body["summary"] = {
+    facts = {"label": values["label"], "webhook_version": values.get("webhook_version", "v3")}
+    call.world.records.receivers.put(uuid, {**facts, "created_at": now, "updated_at": now})
+    return call.answer("destination.created", _show(call, destination))
+
+
+def _find(call: DiditCall) -> Destination:
+    destination: Destination | None = call.world.outbox.destinations.find(call.path_value)
+    if destination is None:
+        call.refuse("destination.unknown")
+    return destination
+
+
+def _show(call: DiditCall, destination: Destination) -> dict[str, Any]:
+    """Return a destination as the answer about it alone shows it, with its secret."""
+    summary = {
         **dict.fromkeys(("total_deliveries", "failed_deliveries"), 0),
         **dict.fromkeys(f"{each}_response_time_ms" for each in ("min", "avg", "max")),
         **_NO_DELIVERIES,
     }
-    return call.answer("destination.created", body)
+    shown = _describe(call, destination)
+    return {**shown, "secret_shared_key": destination.secret, "summary": summary}
+
+
+def _show_one(call: DiditCall) -> Response:
+    return call.answer("destination.shown", _show(call, _find(call)))
+
+
+def _change(call: DiditCall) -> Response:
+    destination = _find(call)
+    values = _read(call, _CHANGES, destination.uuid)
+    changed = attrs.evolve(
+        destination,
+        url=values.get("url", destination.url),
+        events=values.get("subscribed_events", destination.events),
+        enabled=values.get("enabled", destination.enabled),
+    )
+    call.world.outbox.destinations.put(changed.uuid, changed)
+    facts = call.world.records.receivers.find(changed.uuid) or {}
+    for name in ("label", "webhook_version"):
+        if name in values:
+            facts = {**facts, name: values[name]}
+    facts = {**facts, "updated_at": stamp(call.now)}
+    call.world.records.receivers.put(changed.uuid, facts)
+    return call.answer("destination.shown", _show(call, changed))
+
+
+def _delete(call: DiditCall) -> Response:
+    call.world.outbox.destinations.remove(_find(call).uuid)
+    return call.answer("destination.deleted")
 
 
 def _list(call: DiditCall) -> Response:
@@ -109,11 +171,19 @@ def _describe(call: DiditCall, destination: Destination) -> dict[str, Any]:
     }
 
 
+_SHOWN_FIELDS = ("enabled", "webhook_version", "subscribed_events")
+
 ROUTES = (
     make_route(
         "/v3/webhook/destinations/",
         {"GET": _list, "POST": _create},
         rate_scope="management",
-        shown_fields=("enabled", "webhook_version", "subscribed_events"),
+        shown_fields=_SHOWN_FIELDS,
+    ),
+    make_route(
+        "/v3/webhook/destinations/{word}/",
+        {"GET": _show_one, "PATCH": _change, "DELETE": _delete},
+        rate_scope="management",
+        shown_fields=_SHOWN_FIELDS,
     ),
 )

@@ -555,3 +555,16 @@ def test_session_token_is_predictable_by_seed_only_on_loopback():
     assert tokens[0] == tokens[1] != tokens[2]
     control = control_request("sessions/workflows", {"id": "x"})
     assert new_engine().handle(control).status == 400
+
+
+def test_list_has_the_portrait_of_a_document_and_finds_its_country(engine, people, begin):
+    session = begin(portrait_image=None)
+    people.finish(session["session_id"], "p1", "p1")
+    (document,) = decide(engine, session)["id_verifications"]
+    query = f"country=XXX,{document['issuing_state']}&workflow_id={session['workflow_id']}"
+    (row,) = engine.handle(didit.list_request(query)).json()["results"]
+    assert row["portrait_image"] == document["portrait_image"]
+    parts = document["parsed_address"]
+    names = ("street_1", "postal_code", "city")
+    assert ", ".join(parts[name] for name in names) == document["formatted_address"]
+    assert len(parts["country"]) == 2

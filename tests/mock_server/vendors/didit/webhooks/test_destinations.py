@@ -87,14 +87,41 @@ def test_invalid_field_is_refused(api, changes, refusal):
     assert api.ask().json() == []
 
 
-def test_address_of_another_machine_or_destination_is_refused(api):
+def test_address_of_another_machine_is_taken_and_gets_nothing(api):
     answer = api.create(url="https://shop.example/hook")
-    assert (answer.status, list(answer.json())) == (400, ["url"])
+    assert (answer.status, len(answer.json()["secret_shared_key"])) == (201, 43)
     assert "deliver_to" in answer.header(HINT_HEADER)
+    api.call()
+    assert carry(api.engine) == []
+
+
+def test_address_of_another_destination_or_none_is_refused(api):
     assert api.create().status == 201
     duplicate = {"url": ["This webhook destination already exists for the application."]}
     assert api.create().json() == duplicate
+    assert api.create(url="shop").json() == {"url": ["Enter a valid URL."]}
     assert len(api.ask().json()) == 1
+
+
+def test_destination_is_read_changed_and_deleted(api):
+    made = api.create().json()
+    other = api.create(url=OTHER).json()
+
+    def ask(method, body=None, uuid=made["uuid"]):
+        request = json_request(f"{PATH}{uuid}/", body, method=method)
+        return api.engine.handle(request)
+
+    assert ask("GET").json() == made
+    changed = ask("PATCH", {"url": f"{HOOK}/new", "label": "New"}).json()
+    assert (changed["url"], changed["label"], changed["enabled"]) == (f"{HOOK}/new", "New", True)
+    assert changed["secret_shared_key"] == made["secret_shared_key"]
+    assert changed["subscribed_events"] == made["subscribed_events"]
+    assert ask("PATCH", {"url": OTHER}).status == 400
+    assert ask("PATCH", {"url": f"{HOOK}/new", "enabled": False}).json()["enabled"] is False
+    assert ask("DELETE", uuid=other["uuid"]).status == 204
+    assert [row["uuid"] for row in api.ask().json()] == [made["uuid"]]
+    gone = ask("GET", uuid=other["uuid"])
+    assert (gone.status, gone.json()) == (404, {"detail": "Webhook destination not found."})
 
 
 def test_other_version_of_the_body_is_kept_and_hinted(api):
