@@ -112,6 +112,14 @@ def deletion(person_id="ada"):
     return signed_request({"PersonId": person_id}, "DeletePerson")
 
 
+def delete_faces(engine):
+    """Delete the first of Ada's faces, and then, in a call that is refused, all of them."""
+    first, *_ = faces = engine.world.records.persons.find("ada").faces
+    ids = [face.id for face in faces]
+    engine.handle(signed_request({"PersonId": "ada", "FaceIds": [first.id]}, "DeleteFace"))
+    return engine.handle(signed_request({"PersonId": "ada", "FaceIds": ids}, "DeleteFace"))
+
+
 def about_a_picture(action, image, fields):
     picture = {} if image is False else {"Image": encoded(scene() if image is None else image)}
     return signed_request({**picture, **fields}, action)
@@ -197,7 +205,16 @@ def scenarios():
         person_request("eve", group_id="guests"),
         search_request(None, "guests", action="SearchPersons"),
         verify_request(NeedRotateDetection=1),
+        signed_request({"GroupId": "staff"}, "GetGroupInfo"),
+        signed_request({}, "GetGroupList"),
+        signed_request({"GroupId": "staff"}, "GetPersonList"),
+        signed_request({"GroupId": "staff"}, "GetPersonListNum"),
+        signed_request({"PersonId": "ada"}, "GetPersonBaseInfo"),
+        signed_request({"PersonId": "ada"}, "GetPersonGroupInfo"),
+        signed_request({"PersonId": "ada", "Gender": 1}, "ModifyPersonBaseInfo"),
+        delete_faces,
         deletion(),
+        signed_request({"GroupId": "guests"}, "DeleteGroup"),
         signed_request(b"["),
         signed_request(b" " * (10 * 1024 * 1024 + 1)),
         without_header(compare_request(), "authorization"),

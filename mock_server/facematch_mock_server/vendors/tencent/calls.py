@@ -30,9 +30,6 @@ CREATE_PERSON = PairEndpoint(
 CREATE_FACE = PairEndpoint(
     path="/", pictures=PictureFields(), operation="detect", action="CreateFace"
 )
-DELETE_PERSON = PairEndpoint(
-    path="/", pictures=PictureFields(), operation=None, action="DeletePerson"
-)
 SEARCH_FACES = PairEndpoint(path="/", pictures=_ONE_PICTURE, action="SearchFaces")
 SEARCH_PERSONS = PairEndpoint(path="/", pictures=_ONE_PICTURE, action="SearchPersons")
 VERIFY_FACE = PairEndpoint(path="/", pictures=_ONE_PICTURE, action="VerifyFace")
@@ -56,9 +53,13 @@ class Group(stored.Group):
 
     Attributes:
         descriptions: The names of the descriptions that each of its persons may have.
+        tag: What the caller has added; "" for nothing.
+        created_ms: The time of its creation, in milliseconds since 1970.
     """
 
     descriptions: tuple[str, ...]
+    tag: str
+    created_ms: int
 
 
 @attrs.frozen(kw_only=True)
@@ -68,10 +69,12 @@ class Person(stored.Person):
     Attributes:
         gender: 0 if unknown, 1 for male, 2 for female.
         descriptions: The texts of the group's descriptions.
+        created_ms: The time of its creation, in milliseconds since 1970.
     """
 
     gender: int
     descriptions: tuple[str, ...]
+    created_ms: int
 
 
 Persons = stored.Persons[Group, Person]
@@ -83,6 +86,8 @@ def create_group(call: PairCall) -> Response:
         name=_read_text(call, "GroupName"),
         model=call.json_body.get("FaceModelVersion", "3.0"),
         descriptions=tuple(map(str, _list_of(call, "GroupExDescriptions"))),
+        tag=str(call.json_body.get("Tag", "")),
+        created_ms=_now_ms(call),
     )
     records = _records_of(call)
     with records.lock:
@@ -95,12 +100,10 @@ def create_group(call: PairCall) -> Response:
 
 
 def create_person(call: PairCall) -> Response:
-    group = _find_group(call, _read_text(call, "GroupId"))
+    group = _find_group_sent(call)
     person_id = _read_text(call, "PersonId")
     name = _read_text(call, "PersonName")
-    gender = call.json_body.get("Gender", 0)
-    if gender not in (0, 1, 2):
-        call.refuse("person.gender")
+    gender = _read_gender(call, default=0)
     (picture,) = call.pictures.values()
     largest, *_ = _find_faces(call, picture).faces
     records = _records_of(call)
@@ -118,6 +121,7 @@ def create_person(call: PairCall) -> Response:
                 group_id=group.id,
                 descriptions=_read_descriptions(call, group),
                 faces=(created,),
+                created_ms=_now_ms(call),
             )
             records.persons.put(person.id, person)
     fields = {
@@ -165,11 +169,80 @@ def create_face(call: PairCall) -> Response:
 
 
 def delete_person(call: PairCall) -> Response:
+    """Remove a person, who is in one group, from it or from all."""
     records = _records_of(call)
     with records.lock:
         person = _find_person(call)
+        is_of_group = call.endpoint.action == "DeletePersonFromGroup"
+        if is_of_group and _find_group_sent(call).id != person.group_id:
+            call.refuse("person.unknown", name="PersonId")
         records.persons.remove(person.id)
-    return call.answer("person.deleted", {"Response": {"RequestId": call.request_id}})
+    return _answer_plainly(call, "person.deleted")
+
+
+def delete_face(call: PairCall) -> Response:
+    face_ids = _list_of(call, "FaceIds")
+    records = _records_of(call)
+    with records.lock:
+        person = _find_person(call)
+        deleted = [face.id for face in person.faces if face.id in face_ids]
+        kept = tuple(face for face in person.faces if face.id not in face_ids)
+        if not kept:
+            call.refuse("face.last")
+        records.persons.put(person.id, attrs.evolve(person, faces=kept))
+    fields = {"SucDeletedNum": len(deleted), "SucFaceIds": deleted}
+    return _answer_plainly(call, "face.deleted", **fields)
+
+
+def modify_person(call: PairCall) -> Response:
+    records = _records_of(call)
+    with records.lock:
+        person = _find_person(call)
+        name = _read_text(call, "PersonName") if "PersonName" in call.json_body else person.name
+        gender = _read_gender(call, default=person.gender)
+        records.persons.put(person.id, attrs.evolve(person, name=name, gender=gender))
+    return _answer_plainly(call, "person.changed")
+
+
+def read_person(call: PairCall) -> Response:
+    shown = _describe_person(_find_person(call))
+    fields = {name: shown[name] for name in ("PersonName", "Gender", "FaceIds")}
+    return _answer_plainly(call, "person.read", **fields)
+
+
+def read_groups_of_person(call: PairCall) -> Response:
+    person = _find_person(call)
+    group = _find_group(call, person.group_id)
+    infos = _cut_page(call, _describe_groups(person))
+    return _answer(call, "person.groups", group.model, PersonGroupInfos=infos, GroupNum=1)
+
+
+def list_persons(call: PairCall) -> Response:
+    group = _find_group_sent(call)
+    persons = _records_of(call).persons_of([group.id])
+    infos = _cut_page(call, [_describe_person(person) for person in persons])
+    counts = _count(persons)
+    return _answer(call, "person.list", group.model, PersonInfos=infos, **counts)
+
+
+def count_persons(call: PairCall) -> Response:
+    persons = _records_of(call).persons_of([_find_group_sent(call).id])
+    return _answer_plainly(call, "person.count", **_count(persons))
+
+
+def list_groups(call: PairCall) -> Response:
+    groups = _records_of(call).groups.all()
+    infos = _cut_page(call, [_describe_group(group) for group in groups])
+    return _answer_plainly(call, "group.list", GroupInfos=infos, GroupNum=len(groups))
+
+
+def read_group(call: PairCall) -> Response:
+    return _answer_plainly(call, "group.read", **_describe_group(_find_group_sent(call)))
+
+
+def delete_group(call: PairCall) -> Response:
+    _records_of(call).remove_group(_find_group_sent(call).id)
+    return _answer_plainly(call, "group.deleted")
 
 
 def search_faces(call: PairCall) -> Response:
@@ -233,12 +306,29 @@ def verify(call: PairCall) -> Response:
     return _answer(call, "verify.answer", group.model, **fields)
 
 
+#: The handlers of calls without a picture, by action.
+_WITHOUT_PICTURE: Final[Mapping[str, Callable[[PairCall], Response]]] = {
+    "DeleteFace": delete_face,
+    "DeleteGroup": delete_group,
+    "DeletePerson": delete_person,
+    "DeletePersonFromGroup": delete_person,
+    "GetGroupInfo": read_group,
+    "GetGroupList": list_groups,
+    "GetPersonBaseInfo": read_person,
+    "GetPersonGroupInfo": read_groups_of_person,
+    "GetPersonList": list_persons,
+    "GetPersonListNum": count_persons,
+    "ModifyPersonBaseInfo": modify_person,
+}
 #: The handlers by endpoint.
 HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
+    **{
+        PairEndpoint(path="/", pictures=PictureFields(), operation=None, action=action): handler
+        for action, handler in _WITHOUT_PICTURE.items()
+    },
     CREATE_GROUP: create_group,
     CREATE_PERSON: create_person,
     CREATE_FACE: create_face,
-    DELETE_PERSON: delete_person,
     SEARCH_FACES: search_faces,
     SEARCH_PERSONS: search_persons,
     VERIFY_FACE: verify,
@@ -254,6 +344,63 @@ def _records_of(call: PairCall) -> Persons:
 def _answer(call: PairCall, key: str, model: str, **fields: Any) -> Response:
     response = {**fields, "FaceModelVersion": model, "RequestId": call.request_id}
     return call.answer(key, {"Response": response})
+
+
+def _answer_plainly(call: PairCall, key: str, **fields: Any) -> Response:
+    """Return an answer without a model."""
+    return call.answer(key, {"Response": {**fields, "RequestId": call.request_id}})
+
+
+def _now_ms(call: PairCall) -> int:
+    return int(call.now.timestamp() * 1000)
+
+
+def _read_gender(call: PairCall, *, default: int) -> int:
+    gender = call.json_body.get("Gender", default)
+    if gender not in (0, 1, 2):
+        call.refuse("person.gender")
+    return int(gender)
+
+
+def _cut_page(call: PairCall, infos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the infos from `Offset`, 0 by default, at most `Limit`, 10 by default."""
+    offset = whole_number(call, "Offset", default=0)
+    return infos[offset : offset + whole_number(call, "Limit", default=10)]
+
+
+def _count(persons: Sequence[Person]) -> dict[str, int]:
+    face_count = sum(len(person.faces) for person in persons)
+    return {"PersonNum": len(persons), "FaceNum": face_count}
+
+
+def _describe_person(person: Person) -> dict[str, Any]:
+    return {
+        "PersonName": person.name,
+        "PersonId": person.id,
+        "Gender": person.gender,
+        "PersonExDescriptions": list(person.descriptions),
+        "FaceIds": [face.id for face in person.faces],
+        "CreationTimestamp": person.created_ms,
+    }
+
+
+def _describe_groups(person: Person) -> list[dict[str, Any]]:
+    return [{"GroupId": person.group_id, "PersonExDescriptions": list(person.descriptions)}]
+
+
+def _describe_group(group: Group) -> dict[str, Any]:
+    return {
+        "GroupName": group.name,
+        "GroupId": group.id,
+        "GroupExDescriptions": list(group.descriptions),
+        "Tag": group.tag,
+        "FaceModelVersion": group.model,
+        "CreationTimestamp": group.created_ms,
+    }
+
+
+def _find_group_sent(call: PairCall) -> Group:
+    return _find_group(call, _read_text(call, "GroupId"))
 
 
 def _read_text(call: PairCall, name: str) -> str:
@@ -450,9 +597,7 @@ def _describe_candidate(
     call: PairCall, person: Person, face_id: str, score: float
 ) -> dict[str, Any]:
     shows_person = call.json_body.get("NeedPersonInfo") == 1
-    groups = [
-        {"GroupId": person.group_id, "PersonExDescriptions": list(person.descriptions)},
-    ]
+    groups = _describe_groups(person)
     return {
         "PersonId": person.id,
         "FaceId": face_id,
