@@ -36,27 +36,6 @@ CALLS = {
             for name in ("general_basic", "accurate_basic", "webimage", "idcard")
         ],
     ],
-    "persona-accounts.json": [
-        (
-            (
-                "POST",
-                "/api/v1/accounts",
-                {"json": {"data": {"attributes": {"reference-id": "user-7"}}}},
-            ),
-            201,
-            lambda body: body["data"]["attributes"]["reference-id"] == "user-7",
-        ),
-        (
-            ("GET", "/api/v1/accounts?filter[reference-id]=customer-17", {}),
-            200,
-            lambda body: body["data"][0]["id"].startswith("act_"),
-        ),
-        (
-            ("GET", "/api/v1/accounts/act_of-the-shop", {}),
-            200,
-            lambda body: body["data"]["id"] == "act_of-the-shop",
-        ),
-    ],
 }
 
 

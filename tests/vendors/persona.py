@@ -117,6 +117,11 @@ def reading_document(number):
     return step
 
 
+def reading_account(engine):
+    (account, *_) = engine.world.records.accounts.all()
+    return engine.handle(persona_request(f"/api/v1/accounts/{account.id}"))
+
+
 #: Requests that public programs make besides; inquiry 3 is one of the sandbox.
 PROGRAMS = (
     persona_request(body={"data": {"attributes": {"inquiryTemplateId": TEMPLATE}}}),
@@ -124,6 +129,11 @@ PROGRAMS = (
     about(1, "/set-tags", {"meta": {"tag-id": ["tag_1"]}}),
     simulating(3, "create_passed_verification", template="vtmpl_id"),
     reading_document(3),
+    persona_request("/api/v1/accounts", {"data": {"attributes": {"reference-id": "user-9"}}}),
+    persona_request("/api/v1/accounts", {"data": {"attributes": {"reference-id": "user-9"}}}),
+    persona_request("/api/v1/accounts?filter[reference-id]=user-9"),
+    reading_account,
+    persona_request("/verify", key=None),
 )
 
 
@@ -136,7 +146,7 @@ def scenarios():
         persona_request(key="weak-key"),
         persona_request(persona_version="2023-01-05"),
         mock_webhooks.listen(secret="wbhsec_of-the-receiver"),
-        mock_webhooks.listen(events=["account.created"]),
+        mock_webhooks.listen(events=["account.created", "inquiry.transitioned"]),
         starting(
             {"auto-create-inquiry-session": True, "auto-create-one-time-link": True},
             idempotency_key="one",

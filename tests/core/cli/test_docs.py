@@ -79,7 +79,7 @@ def test_pages_name_a_commands_help_and_leave_it_to_the_command(run):
 
 
 def test_replies_that_are_ready_are_printed_as_they_are(run):
-    name = "examples/replies/persona-accounts.json"
+    name = "examples/replies/baidu-ocr.json"
     assert f"(`facematch docs {name}`)" in run("docs", "extend/use-the-mock").stdout
     assert run("docs", name).stdout == (ROOT / "docs" / name).read_text()
 

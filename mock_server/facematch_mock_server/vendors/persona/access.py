@@ -12,12 +12,13 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 
 from facematch_mock_server.base.messages import Headers, Response
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-from .wire import as_kebab, inflect, kebab_name, repeat_fields, select_attributes
+from .wire import Account, as_kebab, inflect, kebab_name, repeat_fields, select_attributes
 
 T = TypeVar("T")
 
@@ -27,12 +28,24 @@ NEWEST_VERSION = "2025-12-08"
 _LEAN_FROM = "2025-10-27"
 _VERSION = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+#: The host of the pictures of inquiries.
+FILES_HOST = "files.withpersona.com"
+
 CASINGS = ("kebab", "camel", "snake")
 
 
 def new_id(prefix: str, uuid: str) -> str:
     """Return an id in Persona's form, made from a UUID."""
     return f"{prefix}_{uuid.replace('-', '')[:24]}"
+
+
+class PersonaRecords(SavedAnswers):
+    """The answers of one world that can be replayed, and its accounts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: By id.
+        self.accounts: Collection[Account] = Collection(limit=10_000)
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -38,6 +38,8 @@ INFLECTION = documented("docs.withpersona.com, api-key-inflection", "2026-11-29"
 INTEGRATION = documented("docs.withpersona.com, integration-testing", _READ)
 WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
 WEB_SDK = observed("npm persona 5.9.0: dist/persona.mjs, dist/lib/interfaces.d.ts", "2026-11-29")
+FILES = documented("docs.withpersona.com, downloading-files", "2026-11-30")
+HOSTED = documented("docs.withpersona.com, hosted-flow-parameters", "2026-11-30")
 CHECKS = observed(
     "a list of Persona's selfie checks in a public client, with their meanings",
     _READ,
@@ -85,13 +87,16 @@ CLAIMS = table(
     _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
     _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
     _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id or a type for an account that must not be created is an error; its status and text are not documented.", details="meta.{name} requires meta.auto-create-account"),
+    row("account.made", Reply(201), API, "A new account has its reference id, tags and fields. That no event tells of one that no inquiry has made, and that a request's account-status and pictures are not shown, is ours."),
+    row("account.shown", Reply(200), API, "Accounts are read, listed by reference id, and updated: what is not sent stays, which is ours, as is the place of country-code in the fields. Before version 2025-10-27 an account repeats its fields as attributes."),
+    _error("account.exists", 409, "Conflict", OURS, "Reference ids are unique: another account with one is refused, unless upsert-by names reference-id. The status and the text are ours.", details="reference-id already exists"),
     fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false. Inquiries with one reference id share it."),
     fact("inquiry.fields", API, "The fields sent at the start are those of the inquiry until the person's document fills them. That a field has the type of its value, and each name is taken, is ours."),
     fact("tag.changed", API, "add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name, which is a new tag if it is unknown. That meta.tag-id is refused is ours: the mock's tags have no ids. A redacted inquiry has none."),
     row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
-    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] names an inquiry. links.prev is null (ours); of the filters, the mock has note and reference-id."),
+    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] names an inquiry. links.prev is null, and page[before] is not read, which is ours. A filter has a list with commas, but for the note and the times."),
     _error("list.filter", 400, "Bad Request", OURS, "The note must be the only filter; the refusal is not documented.", details="filter[note] must be the only filter"),
     _error("list.unknown", 400, "Bad Request", API, "The names in page and filter are closed; the text is ours.", details="{name} is not permitted"),
     row("list.size", 10, PAGES, "A page has 10 inquiries, unless page[size] says otherwise, from 1 to 100. That another number becomes the nearest of them is ours."),
@@ -117,7 +122,8 @@ CLAIMS = table(
     row("session.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
     LIVE_FROM,
     fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
-    fact("verification.pictures", API, "Pictures and videos are bearer URLs. They lead nowhere here."),
+    fact("verification.pictures", FILES, "A picture is a bearer URL at files.withpersona.com with an access token. That it works until the inquiry is redacted, and not for 6 hours, is ours."),
+    row("hosted.opened", Reply(303), HOSTED, "A program may write a hosted link by itself: /verify with inquiry-id, session-token and redirect-uri. That it leads to the mock's own page is ours."),
     row("credit.price", Decimal("1.00"), OURS, "An inquiry costs USD 1; Persona publishes no price. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "No error about credit is documented: the balance is the mock's own, and without it an inquiry is free."),
     fact("redact.inquiry", API, "Redaction keeps the status, sets redacted-at, nulls the note and personal data, and empties the tags."),
@@ -125,7 +131,8 @@ CLAIMS = table(
     fact("simulate.actions", INTEGRATION, "In the sandbox, actions set the status of an inquiry or create a verification, and send the webhooks."),
     _error("simulate.live", 403, "Forbidden", OURS, "The refusal with a key of production is not documented.", details="Simulate actions are only permitted in Sandbox"),
     fact("webhook.body", API, "An event has a name, and as payload the inquiry (or the verification) with what is included."),
-    fact("webhook.account", API, "account.created has the account that an inquiry got, with its reference id. That it has no fields and tags is ours."),
+    fact("webhook.transitioned", API, "inquiry.transitioned tells of a step of a pending inquiry: here once, when the person has begun, and only to a receiver that names it, which is ours."),
+    fact("webhook.account", API, "account.created has the account that an inquiry got, with its reference id."),
     fact("webhook.signature", WEBHOOKS, "Persona-Signature is t=UNIX,v1=HEX: HMAC-SHA256 of the time, a full stop and the body. During a rotation there are two, parted by a space: here until the next rotation, at Persona until the former secret expires."),
     row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", (200, 201, 202, 204), WEBHOOKS, "200, 201, 202 and 204 mean delivered."),

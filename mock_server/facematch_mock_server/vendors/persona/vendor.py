@@ -8,14 +8,22 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.replays import SavedAnswers
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
-from .access import PersonaCall, RouteHandler, check_key, check_quota, check_rate, with_replay
-from .calls import decisions, inquiries, simulation, widget
+from .access import (
+    FILES_HOST,
+    PersonaCall,
+    PersonaRecords,
+    RouteHandler,
+    check_key,
+    check_quota,
+    check_rate,
+    with_replay,
+)
+from .calls import accounts, decisions, inquiries, simulation, widget
 from .claims import CLAIMS, SWITCHES
 from .sessions import SESSION_RULES
 from .webhooks import RULES, PersonaWebhooks
@@ -26,7 +34,9 @@ INQUIRIES = f"{API}/inquiries"
 _NOT_IMITATED = NotImitated(
     "docs/vendors/persona.md",
     f"{API}/account-types/*",
-    f"{API}/accounts/*",
+    f"POST {API}/accounts/search",
+    f"DELETE {API}/accounts/{{id}}",
+    f"{API}/accounts/{{id}}/{{action}}",
     f"{API}/api-keys/*",
     f"{API}/api-logs/*",
     f"{API}/case-templates/*",
@@ -96,6 +106,7 @@ class Persona(base.ListingVendor):
     """The mock of Persona in one world. Thread-safe."""
 
     common_prefix = f"{API}/"
+    extra_prefixes = ("/widget", "/verify", "/files/")
     call = PersonaCall
     session_rules = SESSION_RULES
     not_imitated = _NOT_IMITATED
@@ -108,6 +119,14 @@ class Persona(base.ListingVendor):
     not_found_claim = "path.unknown"
     routes = (
         base.Route(pattern="/widget", handlers={"GET": widget.open_widget}, credentials=()),
+        base.Route(pattern="/verify", handlers={"GET": widget.open_hosted_flow}, credentials=()),
+        base.Route(
+            pattern="/files/{word}/{word}",
+            handlers={"GET": inquiries.send_picture},
+            credentials=(),
+        ),
+        _route("/accounts", {"POST": accounts.create, "GET": accounts.list_all}),
+        _route("/accounts/{word}", {"GET": accounts.read, "PATCH": accounts.update}),
         _route(
             "/inquiries",
             {"POST": inquiries.create, "GET": inquiries.list_inquiries},
@@ -149,7 +168,9 @@ VENDOR = base.Vendor(
     switches=SWITCHES,
     rate_limits={"request": "rate.request.limit", "inquiry": "rate.inquiry.limit"},
     operations=("session_start", "session_read"),
-    hosts=frozenset({"api.withpersona.com", "inquiry.withpersona.com", "withpersona.com"}),
+    hosts=frozenset(
+        {"api.withpersona.com", FILES_HOST, "inquiry.withpersona.com", "withpersona.com"}
+    ),
     page_host="inquiry.withpersona.com",
     first_keys=FIRST_KEYS,
     variables=Variables(
@@ -157,7 +178,7 @@ VENDOR = base.Vendor(
         settings={"PERSONA_TEMPLATE_ID": "itmpl_mock"},
     ),
     key_of=base.bearer_token,
-    records=SavedAnswers,
+    records=PersonaRecords,
     behaviour=Persona,
     extensions={"sessions": DocumentSessions, "webhooks": PersonaWebhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),

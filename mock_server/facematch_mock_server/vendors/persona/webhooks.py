@@ -43,11 +43,12 @@ _EVENTS = {
 }
 CREATION = "inquiry.created"
 REDACTION = "inquiry.redacted"
+TRANSITION = "inquiry.transitioned"
 ACCOUNT_CREATION = "account.created"
 _OF_INQUIRIES = (CREATION, REDACTION, *_EVENTS.values())
 _OF_VERIFICATIONS = ("verification.passed", "verification.failed")
 _OF_SESSIONS = _OF_INQUIRIES + _OF_VERIFICATIONS
-EVENTS = (*_OF_SESSIONS, ACCOUNT_CREATION)
+EVENTS = (*_OF_SESSIONS, TRANSITION, ACCOUNT_CREATION)
 
 #: The number of attempts for a delivery, with the first.
 _ATTEMPTS = 8
@@ -62,6 +63,8 @@ def announce_status(world: World, session: Session) -> None:
         before_decision = attrs.evolve(session, status=inquiry.untold_end)
         announce(world, before_decision, event=_EVENTS[inquiry.untold_end])
     announce(world, session, event=_EVENTS[session.status])
+    if session.status == PENDING:
+        announce(world, session, event=TRANSITION)
 
 
 def newest_selfie(session: Session) -> Verification:
@@ -71,7 +74,7 @@ def newest_selfie(session: Session) -> Verification:
 
 
 def compose(
-    claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Return the event of a delivery, signed with each secret of its destination."""
     # OURS: A retry is signed with the time of the first attempt; whether Persona does so is not
@@ -84,9 +87,12 @@ def compose(
         # newest selfie.
         selfie = wire.show_verification(session, newest_selfie(session))
         payload = {"data": selfie, "included": []}
+    if delivery.event == TRANSITION:
+        claims.cite("webhook.transitioned")
     if delivery.event == ACCOUNT_CREATION:
         claims.cite("webhook.account")
-        payload = {"data": wire.show_account(session)}
+        account = world.records.accounts.find(wire.inquiry_of(session).account_id)
+        payload = {"data": wire.show_account(account)}
     event = {
         "type": "event",
         "id": new_id("evt", delivery.event_id),

@@ -62,15 +62,36 @@ _REPEATED_FIELDS = """
 """
 
 
+#: The place of each attribute of an account's request in its `fields`.
+ACCOUNT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "name-first": ("name", "first"),
+    "name-middle": ("name", "middle"),
+    "name-last": ("name", "last"),
+    "address-street-1": ("address", "street_1"),
+    "address-street-2": ("address", "street_2"),
+    "address-city": ("address", "city"),
+    "address-subdivision": ("address", "subdivision"),
+    "address-postal-code": ("address", "postal_code"),
+    "country-code": ("address", "country_code"),
+    "birthdate": ("birthdate",),
+    "phone-number": ("phone_number",),
+    "email-address": ("email_address",),
+}
+
+
 def repeat_fields(resources: Any) -> Any:
-    """Return a resource, or a list of them, with the fields of inquiries as attributes, too."""
+    """Return a resource, or a list of them, with its fields as attributes, too."""
     if isinstance(resources, list):
         return [repeat_fields(resource) for resource in resources]
-    if resources["type"] != "inquiry":
-        return resources
     attributes = dict(resources["attributes"])
-    for name in _REPEATED_FIELDS.split():
-        attributes[name] = attributes["fields"].get(name, {}).get("value")
+    fields = attributes.get("fields", {})
+    if resources["type"] == "inquiry":
+        for name in _REPEATED_FIELDS.split():
+            attributes[name] = fields.get(name, {}).get("value")
+    if resources["type"] == "account":
+        for name, (outer, *inner) in ACCOUNT_FIELDS.items():
+            value = fields[outer]["value"]
+            attributes[name] = value[inner[0]]["value"] if inner else value
     return {**resources, "attributes": attributes}
 
 
@@ -198,6 +219,7 @@ class Inquiry:
             it; else None.
         has_untold_selfie: Whether webhooks have not told of the newest selfie yet.
         reviewer: The type and id of who decided; None before a decision.
+        files_origin: The scheme and host of the URLs of its pictures.
     """
 
     template_id: str
@@ -214,6 +236,7 @@ class Inquiry:
     untold_end: str | None = None
     has_untold_selfie: bool = False
     reviewer: Mapping[str, str] | None = None
+    files_origin: str
 
     @property
     def is_redacted(self) -> bool:
@@ -410,12 +433,12 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
         attributes[name] = stamp(verification.created_at)
         attributes[f"{name}-ts"] = int(verification.created_at.timestamp())
     if verification.kind == SELFIE:
-        attributes |= _show_selfie(is_redacted=is_redacted)
+        attributes |= _show_selfie(session)
     else:
         values = document_of(session)
         attributes |= dict.fromkeys(values) if is_redacted else values
         attributes["id-class"] = "pp"
-        attributes["front-photo-url"] = _url("id-front", is_redacted=is_redacted)
+        attributes["front-photo-url"] = _url(session, "front")
     owner = {"data": {"type": "inquiry", "id": session.id}}
     return {
         "type": verification.kind,
@@ -425,16 +448,16 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
     }
 
 
-def _show_selfie(*, is_redacted: bool) -> dict[str, Any]:
+def _show_selfie(session: Session) -> dict[str, Any]:
     """Return the attributes that only a selfie has."""
-    photo_url = _url("selfie-center", is_redacted=is_redacted)
+    photo_url = _url(session, "center")
     return {
         "capture-method": "photo",
         "document-similarity-score": None,
         "selfie-similarity-score-left": None,
         "selfie-similarity-score-right": None,
         "center-photo-url": photo_url,
-        "photo-urls": [] if is_redacted else [{"page": "center_photo", "url": photo_url}],
+        "photo-urls": [{"page": "center_photo", "url": photo_url}] if photo_url else [],
         "video-url": None,
     }
 
@@ -451,7 +474,7 @@ def show_document(
     is_redacted = inquiry_of(session).is_redacted
     photo = None
     if byte_size is not None and not is_redacted:
-        url = _url("id-front", is_redacted=False)
+        url = _url(session, "front")
         photo = {"filename": "id-front.jpg", "url": url, "byte-size": byte_size}
     values = document_of(session)
     attributes: dict[str, Any] = {
@@ -474,25 +497,68 @@ def show_document(
     }
 
 
-def show_account(session: Session) -> dict[str, Any]:
-    """Return the account of an inquiry, as it was created with it."""
-    inquiry = inquiry_of(session)
-    created_at = stamp(session.created_at)
+@attrs.frozen(kw_only=True)
+class Account:
+    """An account of a person, whom its inquiries share.
+
+    Attributes:
+        id: Its id, ``act_...``.
+        is_live: Whether it is one of production.
+        reference_id: The reference id, which no other account of its environment has, or None.
+        created_at, updated_at: Its times, UTC.
+        values: The values of `ACCOUNT_FIELDS` that were sent, by their names.
+        fields: The further fields that were sent, by their names.
+        tags: The names of its tags.
+    """
+
+    id: str
+    is_live: bool
+    reference_id: str | None = attrs.field(default=None, repr=False)
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    tags: tuple[str, ...] = ()
+
+
+def show_account(account: Account) -> dict[str, Any]:
+    """Return an account as responses and webhooks show it."""
+    fields: dict[str, Any] = {}
+    for name, (outer, *inner) in ACCOUNT_FIELDS.items():
+        kind = "date" if name == "birthdate" else "string"
+        field = {"type": kind, "value": account.values.get(name)}
+        if inner:
+            group = fields.setdefault(outer, {"type": "hash", "value": {}})
+            group["value"][inner[0]] = field
+        else:
+            fields[outer] = field
+    for name, value in account.fields.items():
+        fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
     attributes: dict[str, Any] = {
-        "reference-id": inquiry.reference_id,
-        "created-at": created_at,
-        "updated-at": created_at,
+        "reference-id": account.reference_id,
+        "account-type-name": "User",
+        "created-at": stamp(account.created_at),
+        "updated-at": stamp(account.updated_at),
         "redacted-at": None,
-        "fields": {},
-        "tags": [],
+        "fields": fields,
+        "tags": list(account.tags),
     }
-    return {"type": "account", "id": inquiry.account_id, "attributes": attributes}
+    # OURS: Every account has one type.
+    account_type = {"data": {"type": "account-type", "id": "acttp_mock"}}
+    return {
+        "type": "account",
+        "id": account.id,
+        "attributes": attributes,
+        "relationships": {"account-type": account_type},
+    }
 
 
-def _url(name: str, *, is_redacted: bool) -> str | None:
-    if is_redacted:
+def _url(session: Session, name: str) -> str | None:
+    """Return the URL of a picture of an inquiry, by its name in the session; None if redacted."""
+    if inquiry_of(session).is_redacted:
         return None
-    return f"https://files.withpersona.com/{name}.jpg?access_token=made-up"
+    token = hosted_of(session).token
+    return f"{inquiry_of(session).files_origin}/files/{session.id}/{name}?access_token={token}"
 
 
 def show_inquiry_document(session: Session, *, with_verifications: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from urllib.parse import urlencode
 
 import pytest
 from kit.mock_webhooks import HOOK, carry
@@ -281,11 +282,30 @@ def test_list_is_newest_first_in_pages_and_filtered(engine):
     assert ids_of(listed("page[size]=0")) == [ids[0]]
 
 
-def test_filter_that_the_mock_lacks_has_a_hint(engine):
-    ask(engine, starting())
-    answer = ask(engine, persona_request(f"{INQUIRIES}?filter[status]=approved"))
-    assert len(answer.json()["data"]) == 1
-    assert "filter[status]" in answer.header("X-Facematch-Hint")
+def test_inquiries_are_filtered_by_lists_and_by_times(engine):
+    start(engine, account_id="act_1")
+    control_of(engine).advance(60)
+    start(engine)
+    control_of(engine).sessions.decide(nth(engine, 2), "approved")
+    first, second = nth(engine, 1), nth(engine, 2)
+    for query, ids in {
+        "filter[status]=approved,declined": [second],
+        "filter[status]=created": [first],
+        f"filter[inquiry-template-id]=itmpl_x,{TEMPLATE}": [second, first],
+        "filter[inquiry-template-id]=itmpl_x": [],
+        "filter[account-id]=act_1": [first],
+        f"filter[inquiry-id]={first},inq_x": [first],
+        "filter[created-at-start]=2026-07-02T09:16:00Z": [second],
+        "filter[created-at-end]=2026-07-02T09:16:00.000Z": [first],
+        f"filter[status]=created&filter[inquiry-id]={second}": [],
+    }.items():
+        listed = ask(engine, persona_request(f"{INQUIRIES}?{query}")).json()["data"]
+        assert [inquiry["id"] for inquiry in listed] == ids, query
+
+
+def test_cursor_that_the_mock_does_not_read_has_a_hint(engine):
+    answer = ask(engine, persona_request(f"{INQUIRIES}?page[before]=inq_x"))
+    assert "page[before]" in answer.header("X-Facematch-Hint")
 
 
 @pytest.mark.parametrize(
@@ -295,6 +315,7 @@ def test_filter_that_the_mock_lacks_has_a_hint(engine):
         "filter[age]=17",
         "page[number]=2",
         "page[size]=many",
+        "filter[created-at-end]=today",
     ],
 )
 def test_list_refuses_names_and_values_that_persona_does_not_have(engine, query):
@@ -457,6 +478,20 @@ def test_web_sdk_of_an_unknown_inquiry_gets_a_page_without_a_session(engine):
     for step in (framed(9), persona_request("/widget?inquiry-template-id=itmpl_x", key=None)):
         (folder, _, page), _ = page_of(ask(engine, step))
         assert (folder, page) == ("/__mock__/person/main/web/persona/session", "unknown")
+
+
+def test_link_that_a_program_writes_leads_to_the_person_and_back(engine):
+    start(engine)
+    inquiry_id = nth(engine, 1)
+    query = urlencode({"inquiry-id": inquiry_id, "redirect-uri": "https://shop.example/done"})
+    (folder, _, page), _ = page_of(ask(engine, persona_request(f"/verify?{query}", key=None)))
+    hosted = engine.world.sessions.find(inquiry_id).hosted
+    assert (folder, page) == ("/__mock__/person/main/session", hosted.token)
+    assert hosted.callback == "https://shop.example/done"
+    control_of(engine).sessions.fail_attempt(inquiry_id)
+    answer = ask(engine, persona_request(f"/verify?{query}", key=None))
+    assert page_of(answer)[0][2] == "unknown"
+    assert "session-token" in answer.header("X-Facematch-Hint")
 
 
 def test_web_sdk_opens_an_inquiry_of_another_account(engine):

@@ -1,8 +1,10 @@
 """What public programs ask of Persona besides: keys in other casings, tags, documents, accounts."""
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
+from kit.cards import CARDS
 from kit.mock_webhooks import carry, listen
 from kit.mock_world import ask, control_of, new_engine
 from vendors.persona import (
@@ -247,3 +249,93 @@ def test_receiver_of_a_test_gets_only_events_about_inquiries(engine):
     ask(engine, listen())
     start(engine)
     assert [name for name, _ in events_of(engine)] == ["inquiry.created"]
+
+
+def test_step_of_a_pending_inquiry_is_told_to_a_receiver_that_names_it(engine):
+    ask(engine, listen(events=["inquiry.transitioned"]))
+    inquiry = start(engine)
+    control_of(engine).sessions.finish(inquiry["id"], "p1-again", "p1")
+    ((name, told),) = events_of(engine)
+    assert (name, told["attributes"]["status"]) == ("inquiry.transitioned", "pending")
+
+
+# Accounts
+
+ACCOUNTS = "/api/v1/accounts"
+
+
+def make_account(engine, key=LIVE, meta=None, **attributes):
+    kebab = {name.replace("_", "-"): value for name, value in attributes.items()}
+    body = {"data": {"attributes": kebab}}
+    if meta is not None:
+        body["meta"] = meta
+    return ask(engine, persona_request(ACCOUNTS, body, key=key))
+
+
+def test_account_is_made_found_by_its_reference_id_and_given_to_an_inquiry(engine):
+    made = make_account(
+        engine, reference_id="user-1", name_first="Ada", email_address="a@b.example"
+    )
+    account = made.json()["data"]
+    assert (made.status, account["type"]) == (201, "account")
+    assert account["attributes"]["fields"]["name"]["value"]["first"]["value"] == "Ada"
+    make_account(engine, reference_id="user-2")
+    query = "?filter[reference-id]=user-1&page[size]=1"
+    listed = ask(engine, persona_request(f"{ACCOUNTS}{query}")).json()
+    assert (listed["data"], listed["links"]["next"]) == ([account], None)
+    inquiry = start(engine, account_id=account["id"])
+    assert inquiry["attributes"]["reference-id"] == "user-1"
+    assert inquiry["relationships"]["account"]["data"]["id"] == account["id"]
+    other = start(engine, reference_id="user-1")
+    assert other["relationships"] == inquiry["relationships"]
+
+
+def test_account_that_an_inquiry_made_is_read_and_updated(engine):
+    account_id = start(engine, reference_id="user-1")["relationships"]["account"]["data"]["id"]
+    path = f"{ACCOUNTS}/{account_id}"
+    assert attributes_of(ask(engine, persona_request(path)))["reference-id"] == "user-1"
+    body = {"data": {"attributes": {"country-code": "ES", "tags": ["GOOD"]}}}
+    changed = attributes_of(ask(engine, persona_request(path, body, method="PATCH")))
+    assert (changed["reference-id"], changed["tags"]) == ("user-1", ["GOOD"])
+    older = attributes_of(ask(engine, persona_request(path, persona_version="2023-01-05")))
+    assert (older["country-code"], older["name-first"]) == ("ES", None)
+    body = {"data": {"attributes": {"reference-id": None}}}
+    ask(engine, persona_request(path, body, method="PATCH"))
+    listed = ask(engine, persona_request(f"{ACCOUNTS}?filter[reference-id]=user-1")).json()
+    assert listed["data"] == []
+
+
+def test_reference_id_is_unique_in_its_environment_unless_it_is_upserted(engine):
+    first = make_account(engine, reference_id="user-1").json()["data"]
+    again = make_account(engine, reference_id="user-1")
+    assert (again.status, again.json()["errors"][0]["title"]) == (409, "Conflict")
+    upserted = make_account(
+        engine, reference_id="user-1", name_last="L", meta={"upsert-by": "reference-id"}
+    )
+    assert (upserted.status, upserted.json()["data"]["id"]) == (200, first["id"])
+    assert make_account(engine, key=SANDBOX, reference_id="user-1").status == 201
+    other = make_account(engine, reference_id="user-2").json()["data"]
+    body = {"data": {"attributes": {"reference-id": "user-1"}}}
+    renamed = ask(engine, persona_request(f"{ACCOUNTS}/{other['id']}", body, method="PATCH"))
+    assert renamed.status == 409
+    assert ask(engine, persona_request(f"{ACCOUNTS}/{first['id']}", key=SANDBOX)).status == 404
+
+
+# Pictures
+
+
+def test_urls_of_pictures_send_them_until_the_inquiry_is_redacted(engine):
+    inquiry = start(engine)
+    control_of(engine).sessions.finish(inquiry["id"], "p1-again", "p1")
+    document, selfie = ask(engine, reading(1)).json()["included"]
+    urls = {
+        "p1": document["attributes"]["front-photo-url"],
+        "p1-again": selfie["attributes"]["center-photo-url"],
+    }
+    for card, url in urls.items():
+        path = f"{urlsplit(url).path}?{urlsplit(url).query}"
+        sent = ask(engine, persona_request(path, key=None))
+        assert (sent.header("content-type"), sent.body) == ("image/png", CARDS[card])
+        assert ask(engine, persona_request(f"{path}x", key=None)).status == 404
+    ask(engine, about(1, method="DELETE"))
+    assert ask(engine, persona_request(path, key=None)).status == 404

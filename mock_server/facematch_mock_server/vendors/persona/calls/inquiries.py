@@ -6,15 +6,16 @@ Source of the names: Persona's OpenAPI, version 2025-12-08.
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 import attrs
 
+from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.persona import webhooks, wire
-from facematch_mock_server.vendors.persona.access import PersonaCall, new_id
+from facematch_mock_server.vendors.persona.access import FILES_HOST, PersonaCall, new_id
 from facematch_mock_server.vendors.persona.wire import (
     CREATED,
     EXPIRED,
@@ -29,6 +30,9 @@ from facematch_mock_server.vendors.persona.wire import (
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import announce
+
+from . import accounts
+from .pages import answer_page
 
 T = TypeVar("T")
 
@@ -72,13 +76,20 @@ def create(call: PersonaCall) -> Response:
     attributes = call.read_part("data", "attributes", known=_ATTRIBUTE_NAMES)
     meta = call.read_part("meta", known=_META_NAMES)
     reference_id = _read_reference_id(call, attributes, meta)
+    # OURS: An account id that is unknown is taken.
     account_id = call.read_value(attributes, "account-id", str, "a string")
-    if account_id is None and reference_id is not None:
-        account_id = _find_account(call, reference_id)
-    creates_account = account_id is None and _may_create_account(call, meta)
+    account = None
+    if account_id is not None:
+        account = call.world.records.accounts.find(account_id)
+    elif reference_id is not None:
+        account = accounts.find_account(call, reference_id)
+    creates_account = account_id is None and account is None and _may_create_account(call, meta)
     if creates_account:
         call.claims.cite("account.created")
-        account_id = new_id("act", call.world.ids.uuid())
+        account = accounts.add_account(call, reference_id)
+    if account is not None:
+        account_id = account.id
+        reference_id = account.reference_id
     lifetime_s = call.claims["inquiry.lifetime_s"]
     lasts_s = _read_seconds(call, meta, "expiration-after-create-interval-seconds", lifetime_s)
     inquiry = Inquiry(
@@ -94,6 +105,7 @@ def create(call: PersonaCall) -> Response:
         after_resume_s=_read_seconds(
             call, meta, "expiration-after-resume-interval-seconds", lifetime_s
         ),
+        files_origin=hosted.page_origin(call.world, call.origin, FILES_HOST),
     )
     # OURS: A live inquiry is charged when it is finished; Persona documents only that verifications
     # in production count.
@@ -158,15 +170,6 @@ def _read_reference_id(
     return reference_id
 
 
-def _find_account(call: PersonaCall, reference_id: str) -> str | None:
-    """Return the account with a reference id in the key's environment, or None."""
-    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
-        inquiry = inquiry_of(session)
-        if inquiry.reference_id == reference_id:
-            return inquiry.account_id
-    return None
-
-
 def _may_create_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
     return call.read_value(meta, "auto-create-account", bool, "a boolean") is not False
 
@@ -219,29 +222,21 @@ def read(call: PersonaCall) -> Response:
 
 _NOTE = "filter[note]"
 _REFERENCE_ID = "filter[reference-id]"
-#: Filters that the mock ignores: no known program sends one.
-_IGNORED = frozenset({
-    "filter[account-id]",
-    "filter[created-at-end]",
-    "filter[created-at-start]",
-    "filter[inquiry-id]",
-    "filter[inquiry-template-id]",
-    "filter[status]",
-    "filter[template-id]",
-    "page[before]",
-})  # fmt: skip
-_LIST_NAMES = _IGNORED | {_NOTE, _REFERENCE_ID, "page[after]", "page[size]"}
+_FROM = "filter[created-at-start]"
+_TO = "filter[created-at-end]"
 
 
-def _read_size(call: PersonaCall) -> int:
-    """Return the number of inquiries on a page."""
-    text = call.query.get("page[size]")
-    if text is None:
-        size: int = call.claims["list.size"]
-        return size
-    if not (text.isascii() and text.isdigit() and len(text) < 9):
-        call.refuse("body.wrong", name="page[size]", kind="an integer")
-    return min(max(int(text), 1), 100)
+def _filtered_texts(session: Session) -> dict[str, str | None]:
+    """Return the texts of an inquiry, by the filter that has a list of those wanted."""
+    inquiry = inquiry_of(session)
+    return {
+        _REFERENCE_ID: inquiry.reference_id,
+        "filter[account-id]": inquiry.account_id,
+        "filter[inquiry-id]": session.id,
+        "filter[inquiry-template-id]": inquiry.template_id,
+        "filter[template-id]": inquiry.template_id,
+        "filter[status]": session.status,
+    }
 
 
 def _read_filters(call: PersonaCall) -> dict[str, str]:
@@ -254,42 +249,54 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
             filters[name] = text
     if _NOTE in filters and len(filters) > 1:
         call.refuse("list.filter")
-    ignored = sorted(_IGNORED.intersection(call.query))
-    if ignored:
-        call.hint = f"this mock ignores {', '.join(ignored)}"
+    if "page[before]" in call.query:
+        call.hint = "this mock ignores page[before]"
     return filters
 
 
-def _fits(session: Session, filters: Mapping[str, str]) -> bool:
-    """Return whether an inquiry has the note or one of the reference ids of the filters."""
-    inquiry = inquiry_of(session)
-    if _NOTE in filters and inquiry.note != filters[_NOTE]:
-        return False
-    return _REFERENCE_ID not in filters or inquiry.reference_id in filters[_REFERENCE_ID].split(",")
+_LIST_NAMES = frozenset({
+    _NOTE,
+    _REFERENCE_ID,
+    _FROM,
+    _TO,
+    "filter[account-id]",
+    "filter[inquiry-id]",
+    "filter[inquiry-template-id]",
+    "filter[status]",
+    "filter[template-id]",
+    "page[after]",
+    "page[before]",
+    "page[size]",
+})  # fmt: skip
+
+
+def _read_time(call: PersonaCall, name: str, text: str) -> dt.datetime:
+    """Return the time of a filter; refuse another text."""
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except ValueError:
+        call.refuse("body.wrong", name=name, kind="a date-time")
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def list_inquiries(call: PersonaCall) -> Response:
     """List the inquiries of the key's environment, newest first."""
     filters = _read_filters(call)
+    earliest, latest = (
+        _read_time(call, name, filters[name]) if name in filters else None for name in (_FROM, _TO)
+    )
     found = []
     for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
         session = hosted.expire_if_due(call.world, stored)
-        if _fits(session, filters):
+        texts = _filtered_texts(session)
+        fits = _NOTE not in filters or inquiry_of(session).note == filters[_NOTE]
+        for name in texts.keys() & filters.keys():
+            fits = fits and texts[name] in filters[name].split(",")
+        is_late_enough = earliest is None or session.created_at >= earliest
+        is_early_enough = latest is None or session.created_at <= latest
+        if fits and is_late_enough and is_early_enough:
             found.append(session)
-    ids = [session.id for session in found]
-    after = call.query.get("page[after]")
-    start = ids.index(after) + 1 if after in ids else 0
-    size = _read_size(call)
-    page = found[start : start + size]
-    following = None
-    if len(found) > start + size:
-        query = {**filters, "page[size]": size, "page[after]": page[-1].id}
-        following = f"{call.request.path}?{urlencode(query)}"
-    body = {
-        "data": [wire.show_inquiry(session) for session in page],
-        "links": {"prev": None, "next": following},
-    }
-    return call.answer("inquiry.listed", body)
+    return answer_page(call, found, wire.show_inquiry, filters)
 
 
 def _find_verification(
@@ -330,6 +337,23 @@ def read_document(call: PersonaCall) -> Response:
     byte_size = None if picture is None else len(picture)
     body = {"data": wire.show_document(session, verification, byte_size=byte_size)}
     return call.answer("document.shown", body)
+
+
+def send_picture(call: PersonaCall) -> Response:
+    """Send a picture of an inquiry of any account: its URL has a token in place of a key."""
+    session_id, name = call.path_values
+    token = call.query.get("access_token", "")
+    for account in call.world.account.shared.all:
+        world = account.worlds[call.world.vendor.name]
+        session = world.sessions.find(session_id)
+        if session is None or inquiry_of(session).is_redacted:
+            continue
+        content = world.pictures.find(session.pictures.get(name))
+        is_allowed = hmac.compare_digest(token.encode(), hosted.hosted_of(session).token.encode())
+        if is_allowed and content is not None:
+            media_type = "image/png" if type_of_file(content) == "png" else "image/jpeg"
+            return call.answer_file("verification.pictures", media_type, content)
+    return call.refuse("inquiry.unknown")
 
 
 # Tags

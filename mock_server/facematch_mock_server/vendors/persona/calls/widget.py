@@ -1,6 +1,7 @@
-"""The page that Persona's web SDK shows in a frame.
+"""The page that Persona's web SDK shows in a frame, and the one of a hosted link.
 
-Source of the path and its parameters: npm persona 5.9.0, `setupIframe` in dist/persona.mjs.
+Sources of the paths and their parameters: npm persona 5.9.0, `setupIframe` in dist/persona.mjs;
+docs.withpersona.com, hosted-flow-parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.persona.access import PersonaCall
 from facematch_mock_server.vendors.persona.wire import CREATED, session_token
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import expire_if_due, web_sdk_path
+from facematch_mock_server.world.hosted import (
+    expire_if_due,
+    page_path,
+    web_sdk_path,
+    with_hosted,
+)
 from facematch_mock_server.world.sessions import Session
 
 
@@ -31,6 +37,23 @@ def open_widget(call: PersonaCall) -> Response:
     # The page reads the query, too: it says to which page the messages go.
     _, _, query = call.request.target.partition("?")
     return call.answer("web.opened", headers=(("Location", f"{path}?{query}"),))
+
+
+def open_hosted_flow(call: PersonaCall) -> Response:
+    """Redirect a browser to the person's page of the inquiry that a program's own link names."""
+    world, session = _find_inquiry(call)
+    if session is None or not _may_open(call, session):
+        # OURS: A link with a template alone starts no inquiry here.
+        call.hint = "the link needs an inquiry-id, and a session-token once the person has begun"
+        path = web_sdk_path(world, None)
+    else:
+        redirect_uri = call.query.get("redirect-uri")
+        if redirect_uri is not None:
+            world.sessions.change(
+                session.id, lambda stored: with_hosted(stored, callback=redirect_uri)
+            )
+        path = page_path(world, session)
+    return call.answer("hosted.opened", headers=(("Location", path),))
 
 
 def _find_inquiry(call: PersonaCall) -> tuple[World, Session | None]:
