@@ -70,7 +70,7 @@ class CallCharges:
     paid_charges: int = 0
     #: Charges of the last request if its reply has an expected status.
     last_charges: int = 0
-    #: Whether the last request is free, or the steps have yielded a wait since then.
+    #: Whether the last request is free.
     is_last_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
@@ -80,9 +80,9 @@ class CallCharges:
         self.last_charges = price
         self.is_last_free = is_free
 
-    def settle(self, *, is_last_free: bool) -> None:
-        """Count all requests so far as paid."""
-        self.add_request(0, is_free=is_last_free)
+    def settle(self) -> None:
+        """Count the last request as paid, too."""
+        self.add_request(0, is_free=self.is_last_free)
 
     def total(self) -> Billing:
         """Return the bill for the call if every request so far is charged as declared."""

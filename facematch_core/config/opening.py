@@ -13,7 +13,7 @@ import contextlib
 import os
 import re
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
@@ -357,9 +357,8 @@ class FailoverSetup:
 AnySetup: TypeAlias = VerifierSetup | FailoverSetup
 
 
-#: Types of a profile's keys, without the policy tables, `settings` and `members`.
-PROFILE_KEYS: Final[dict[str, Any]] = {
-    "backend": str,
+#: Types of the keys of a profile that are arguments of `FaceVerifier`.
+VERIFIER_KEYS: Final[dict[str, Any]] = {
     **dict.fromkeys(_THRESHOLDS, float),
     "deadline_s": float,
     "fit_images": bool,
@@ -391,7 +390,8 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
 STORE_KEYS: Final = ("sessions", "checks")
 
 _PROFILE_TYPES: Final = {
-    **PROFILE_KEYS,
+    "backend": str,
+    **VERIFIER_KEYS,
     **SESSION_KEYS,
     **dict.fromkeys(STORE_KEYS, Any),
     **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
@@ -527,6 +527,11 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 
 
 def _read_profile(path: Path, name: str, table: object) -> Profile:
+    """Return the profile in the table ``[profiles.NAME]`` of the file `path`.
+
+    Raises `ConfigurationError` if a key is unknown or missing, or a value is wrong. The settings of
+    the backend and the addresses of stores are checked only when the profile is opened.
+    """
     location = f"{path} [profiles.{name[:60]}]"
     values = convert_table(
         table,
@@ -535,22 +540,20 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         path.parent,
         other_place=f"a setting of the backend belongs in [profiles.{name[:60]}.settings]",
     )
-    members = values.pop("members", None)
-    if members is not None:
-        _check_failover(values, members, location)
+    if "members" in values:
+        _check_failover(values, location)
     elif "backend" not in values:
         raise ConfigurationError(
             f"{location} needs backend, the name of a backend, or members, the profiles of a "
             "failover."
         )
     policies = {
-        policy: convert_table(values.pop(policy), types, f"{location} {policy}", path.parent)
+        policy: convert_table(values[policy], types, f"{location} {policy}", path.parent)
         for policy, types in POLICY_TABLES.items()
         if policy in values
     }
-    thresholds = {key: values[key] for key in _THRESHOLDS if key in values}
     try:
-        check_defaults(**thresholds)
+        check_defaults(**_chosen(values, _THRESHOLDS))  # raises, and its result is not needed
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
         raise ConfigurationError(f"{location}: {error.message}") from None
@@ -558,27 +561,30 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         name=name,
         location=location,
         folder=path.parent,
-        backend=values.pop("backend", ""),
-        members=members or (),
-        settings=values.pop("settings", {}),
+        backend=values.get("backend", ""),
+        members=values.get("members", ()),
+        settings=values.get("settings", {}),
         policies=policies,
-        sessions={key: values.pop(key) for key in SESSION_KEYS if key in values},
-        stores={key: values.pop(key) for key in STORE_KEYS if key in values},
-        verifier=values,  # the keys that are left
+        sessions=_chosen(values, SESSION_KEYS),
+        stores=_chosen(values, STORE_KEYS),
+        verifier=_chosen(values, VERIFIER_KEYS),
     )
 
 
-def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], location: str) -> None:
-    """Raise if the profile of a failover has a member's keys, or a wrong list of members.
+def _chosen(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """Return those of a profile's values that have one of these keys, in the file's order."""
+    return {key: value for key, value in values.items() if key in keys}
 
-    `values` are the keys of the profile without `members`.
-    """
+
+def _check_failover(values: Mapping[str, Any], location: str) -> None:
+    """Raise if the profile of a failover has a member's keys, or a wrong list of members."""
     for key in values:
-        if key not in ("deadline_s", "checks"):
+        if key not in ("members", "deadline_s", "checks"):
             raise ConfigurationError(
                 f"{location}: {key} belongs to a member, not to a failover: set it in the profile "
                 "of each member."
             )
+    members = values["members"]
     if not members or len(set(members)) < len(members):
         raise ConfigurationError(
             f"{location}: members is empty or names a profile twice: name each profile once."

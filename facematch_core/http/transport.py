@@ -56,8 +56,8 @@ MOST_IDLE_S = 30.0
 
 _KEEP_ALIVE_TIMEOUT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
-#: Status, headers, and the chunks of the body.
-_Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
+#: The status and headers of a response, and the chunks of its body, which are still to be read.
+_UnreadResponse: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
 
 
 if not TYPE_CHECKING:
@@ -181,8 +181,8 @@ class HttpClient:
         )
         token = EXCHANGE.set(exchange)
         try:
-            exchange.next_timeout_s()
-            exchange.status, headers, pieces = self._request(exchange)
+            exchange.next_timeout_s()  # raises if the deadline has passed
+            exchange.status, headers, pieces = self._send(exchange)
             body = read_body(headers, pieces, self._max_body_bytes)
             self._put_back(exchange, headers)
             return HttpReply(
@@ -194,7 +194,7 @@ class HttpClient:
                 is_free=not request.charges,
             )
         except BaseException as error:  # noqa: BLE001 - raised again below
-            failure = _close_failed(error, exchange)
+            failure = _close_and_explain(error, exchange)
         finally:
             EXCHANGE.reset(token)
         # The error's traceback keeps this frame alive, and with it the picture.
@@ -205,29 +205,35 @@ class HttpClient:
             failure.__context__ = None
             del failure
 
-    def _request(self, exchange: Exchange) -> _Answer:
-        """Send the request; return status, headers and the unread body of the response."""
-        request = exchange.request
-        url, parts = _locate(request)
-        headers, body = encode_request(request)
+    def _send(self, exchange: Exchange) -> _UnreadResponse:
+        """Send the request, to the server or to a test double; return the unread response."""
+        url, parts = _locate(exchange.request)
+        headers, body = encode_request(exchange.request)
         given_names = [name.lower() for name in headers]
         for name, default in self._default_headers.items():
             if name.lower() not in given_names:
                 headers[name] = default
         adapter = self._session.get_adapter(url)
-        if type(adapter) is not HTTPAdapter or _is_patched():
-            send = adapter.send
-            if Session.send.__module__ != "requests.sessions":
-                # requests-mock replaces the adapter in `Session.send`, under a lock.
-                send = functools.partial(self._session.send, allow_redirects=False)
-            send = functools.partial(
-                send, verify=self._ca_path(), proxies=self._proxies_to(url, parts)
-            )
-            return _send_to_double(send, url, headers, body, exchange)
+        if type(adapter) is HTTPAdapter and not _is_patched():
+            return self._send_to_server(exchange, url, parts, headers, body)
+        send = adapter.send
+        if Session.send.__module__ != "requests.sessions":
+            # requests-mock replaces the adapter in `Session.send`, under a lock.
+            send = functools.partial(self._session.send, allow_redirects=False)
+        send = functools.partial(send, verify=self._ca_path(), proxies=self._proxies_to(url, parts))
+        return _send_to_double(send, url, headers, body, exchange)
+
+    def _send_to_server(
+        self, exchange: Exchange, url: str, parts: Url, headers: Any, body: bytes | None
+    ) -> _UnreadResponse:
+        """Send the request on an idle connection or a new one, directly or through a proxy.
+
+        Sets `exchange.connection` and `exchange.response`, which `send` closes after an error.
+        """
         origin = f"{parts.scheme}://{parts.netloc}"
         pool = self._pools.get(origin)
         if pool is None:
-            # Two threads may both find a pool; setdefault keeps one.
+            # Two threads may both make a pool; setdefault keeps one.
             pool = self._pools.setdefault(origin, self._make_pool(url, parts))
         exchange.pool = pool
         target = parts.request_uri
@@ -239,7 +245,7 @@ class HttpClient:
         exchange.connection = connection
         try:
             connection.request(
-                request.method,
+                exchange.request.method,
                 target,
                 body=body,
                 headers=headers,
@@ -343,7 +349,7 @@ class HttpClient:
         self._session.mount(prefix, adapter)
 
 
-def _close_failed(error: BaseException, exchange: Exchange) -> BaseException:
+def _close_and_explain(error: BaseException, exchange: Exchange) -> BaseException:
     """Close the resources of a failed exchange; return the exception to raise.
 
     It is the exception of `on_sent`, a `VendorError` for an exception of the network, or a bug.
@@ -428,7 +434,7 @@ def _send_to_double(
     headers: Any,
     body: bytes | None,
     exchange: Exchange,
-) -> _Answer:
+) -> _UnreadResponse:
     """Send to a test double, which neither applies deadlines nor reports the first byte."""
     request = exchange.request
     connect_s = exchange.next_timeout_s()

@@ -165,7 +165,7 @@ def test_every_public_name_is_in_the_reference(module):
 
 def test_every_key_of_a_profile_and_every_command_is_in_the_reference():
     configuration = (REFERENCE / "configuration.md").read_text()
-    keys = [*config.PROFILE_KEYS, *config.SESSION_KEYS]
+    keys = ["backend", *config.VERIFIER_KEYS, *config.SESSION_KEYS]
     assert not [key for key in keys if f"| `{key}` |" not in configuration]
     assert f"`{config.CONFIG_VARIABLE}`" in configuration
     commands = (REFERENCE / "cli.md").read_text()
