@@ -33,7 +33,7 @@ def erase(table: CheckTable, *conditions: Any) -> tuple[Erased, ...]:
         of_row = _erase_row(table, row)
         is_done = all(each.is_done_here for each in of_row)
         if is_done:
-            table.run(table.rows.remove, table.columns.id == row.id)
+            table.in_transaction(table.rows.remove_rows, table.columns.id == row.id)
         erased += [attrs.evolve(each, is_done_here=is_done) for each in of_row]
     for each in erased:
         if each.reason is not None:

@@ -78,7 +78,7 @@ def check(
     verdict = None
     while verdict is None:
         # Read before the rows: a row that is inserted after it takes the next place.
-        last_place = table.run(table.rows.last_place, asked.case_key)
+        last_place = table.in_transaction(table.rows.last_place, asked.case_key)
         rows = asked.find_rows()
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
@@ -106,7 +106,7 @@ def _wait_for(table: CheckTable, open_row: CheckRow, waiting: Deadline) -> None:
         CANCELLATION.get().sleep(_POLL_S, table.verifier.runner.clock)
         return
     if open_row.call is None:
-        release(table, open_row)
+        close_unfinished(table, open_row)
         return
     call = open_row.read_call()
     raise errors.OutcomeUnknown(
@@ -158,7 +158,7 @@ class _AskedCheck:
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
         """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
-        for row in self._same(rows):
+        for row in self._of_same_check(rows):
             result = row.read_result()
             if result is None:
                 continue
@@ -175,12 +175,13 @@ class _AskedCheck:
             rows: All rows that `find_rows` returned.
             last_place: The place of the newest row, as read before them.
         """
+        # The rows of a `verify_live` whose liveness is paid, and whose comparison is missing.
         halves = []
-        for same in self._same(rows):
+        for row in self._of_same_check(rows):
             # A result that is here could not be read: a later version wrote it.
-            is_half = same.call is None and same.result is None
-            if is_half and same.read_liveness() is not None:
-                halves.append(same)
+            is_half = row.call is None and row.result is None
+            if is_half and row.read_liveness() is not None:
+                halves.append(row)
         calls = self.calls
         if halves:
             calls = calls[1:]
@@ -190,12 +191,12 @@ class _AskedCheck:
             before = tuple(call.operation for call in calls[:-1])
             runner = self.table.verifier.runner
             self.prepared = runner.check_call(self.images, calls[-1], after=before)
-        row = _reopen(self.table, halves[0]) if halves else self._insert(last_place)
-        if row is None:
+        open_row = _reopen(self.table, halves[0]) if halves else self._insert(last_place)
+        if open_row is None:
             return None
-        return _make_calls(self.table, row, self.prepared, calls)
+        return _make_calls(self.table, open_row, self.prepared, calls)
 
-    def _same(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
+    def _of_same_check(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
         """Return the rows of the same check, unless its verdict was used before this click."""
         return [
             row
@@ -208,7 +209,7 @@ class _AskedCheck:
     def _insert(self, last_place: int) -> CheckRow | None:
         table = self.table
         row_id = secrets.token_hex(16)
-        inserted: CheckRow | None = table.run(
+        inserted: CheckRow | None = table.in_transaction(
             table.rows.insert,
             id=row_id,
             subject_key=subject_key(self.case.subject_ref),
@@ -276,7 +277,7 @@ def reconcile(table: CheckTable, row: CheckRow, deadline_s: float | None) -> Rec
     return found
 
 
-def release(table: CheckTable, row: CheckRow) -> bool:
+def close_unfinished(table: CheckTable, row: CheckRow) -> bool:
     """Close an open row whose lease is over, without a verdict; return whether this did it.
 
     The first half of a `verify_live` stays, so that only the comparison is paid. But a comparison
@@ -290,7 +291,7 @@ def release(table: CheckTable, row: CheckRow) -> bool:
         columns.call.is_(None) if row.call is None else columns.call.is_not(None),
     ]
     if row.liveness is None and row.call is None:  # nothing was sent
-        return bool(table.run(table.rows.remove, *conditions))
+        return bool(table.in_transaction(table.rows.remove_rows, *conditions))
     call = row.call
     if row.liveness is not None and not row.may_be_kept:
         call = None
@@ -352,7 +353,7 @@ def _make_calls(
             *has_lease, lease_until=table.now() + lease_s
         )
 
-    def note(record: CallRecord) -> None:
+    def store_call(record: CallRecord) -> None:
         if not table.update(*has_lease, call=_to_json_of_call(record)):
             # This process was suspended for longer than its lease, or the person was erased.
             raise errors.CheckUnderWay(
@@ -365,7 +366,7 @@ def _make_calls(
             count = 1 if call.operation is Operation.LIVENESS else 2
             try:
                 answer = table.verifier.runner.call(
-                    images[:count], attrs.evolve(call, on_record=note)
+                    images[:count], attrs.evolve(call, on_record=store_call)
                 )
             except BaseException as error:
                 if isinstance(error, errors.FaceMatchError):
@@ -392,7 +393,7 @@ def _close_after(
     if is_free and has_half:
         _write(table, table.rows.update, *lease, open_case_key=None, call=None)
     elif is_free:
-        _write(table, table.rows.remove, *lease)
+        _write(table, table.rows.remove_rows, *lease)
     else:
         values: dict[str, Any] = {"lease_until": table.now()}
         call = getattr(error, "call", None)
@@ -427,7 +428,7 @@ def _to_json_of_call(call: CallRecord) -> str:
 
 def _to_json(result: Any) -> str:
     """Return a result as JSON, without all that may contain the caller's or the vendor's words."""
-    return json.dumps(_changed(result, _without_words).to_dict())
+    return json.dumps(_with_each_answer(result, _without_words).to_dict())
 
 
 def _without_words(answer: Any) -> Any:
@@ -446,11 +447,11 @@ def _as_returned(result: Any, call: CallOptions) -> Any:
         ids = attrs.evolve(answer.ids, caller=call.caller_ref)
         return attrs.evolve(answer, ids=ids, metadata=call.metadata)
 
-    return _changed(result, with_callers)
+    return _with_each_answer(result, with_callers)
 
 
-def _changed(result: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a result in which the answer of each call is changed."""
+def _with_each_answer(result: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a result in which the answer of each call is that of `change`."""
     if not isinstance(result, LiveMatchResult):
         return change(result)
     match = None if result.match is None else change(result.match)

@@ -197,6 +197,6 @@ def update(
     return [CheckRow(**row) for row in connection.execute(statement).mappings()]
 
 
-def remove(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:
+def remove_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:
     """Remove the rows that meet all conditions; return their number."""
     return connection.execute(CHECKS.delete().where(*conditions)).rowcount

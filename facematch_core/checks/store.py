@@ -181,7 +181,7 @@ class CheckCase(Case):
         """
         table = self._store._table  # noqa: SLF001
         unknown = table.find_unknown(table.columns.open_case_key == key_of(self))
-        return any(making.release(table, row) for row in unknown)
+        return any(making.close_unfinished(table, row) for row in unknown)
 
     def _check(self, kind: str, pictures: list[Any], options: Mapping[str, Any]) -> Any:
         store = self._store

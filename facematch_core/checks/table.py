@@ -119,10 +119,10 @@ class CheckTable:
 
         self.rows = rows
         self.columns = rows.CHECKS.c
-        self.database.check_version(self.run(rows.make_tables), rows.VERSION)
+        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
 
-    def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction."""
+    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction, and return what it returns."""
         result: T = self._run(functools.partial(transaction, **options), *args)
         return result
 
@@ -149,11 +149,11 @@ class CheckTable:
 
     def update(self, *conditions: object, **values: object) -> list[CheckRow]:
         """Change the rows that meet all conditions; return the changed rows."""
-        return self.run(self.rows.update, *conditions, **values)
+        return self.in_transaction(self.rows.update, *conditions, **values)
 
     def find(self, *conditions: object) -> list[CheckRow]:
         """Return the rows that meet all conditions, the one returned last first."""
-        return self.run(self.rows.find, *conditions)
+        return self.in_transaction(self.rows.find, *conditions)
 
     def find_newest(self, case: Case) -> CheckRow | None:
         """Return the row that `use` judges: whose verdict was returned last, or which was begun."""

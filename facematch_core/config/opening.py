@@ -30,7 +30,7 @@ from facematch_core.base.files import read_toml
 from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import Secret
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
-from facematch_core.call.verdict import check_deadline_s, check_defaults
+from facematch_core.call.verdict import check_deadline_s, check_thresholds
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
@@ -553,7 +553,7 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         if policy in values
     }
     try:
-        check_defaults(**_chosen(values, _THRESHOLDS))  # raises, and its result is not needed
+        check_thresholds(**_chosen(values, _THRESHOLDS))  # raises, and its result is not needed
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
         raise ConfigurationError(f"{location}: {error.message}") from None

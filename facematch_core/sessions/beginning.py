@@ -81,10 +81,10 @@ def begin(
             # Nobody can continue it here. If this store was opened without the `Sessions` that
             # began it, `delete` only logs that the session stays at the vendor.
             table.close_row(row)
-            table.delete(row)
+            table.delete_at_vendor(row)
         elif _is_planned_below(table, row, case, terms):
             table.close_row(row)
-            table.delete(row)
+            table.delete_at_vendor(row)
         elif row.session_id is not None:
             session = _continue(table, row)
         elif _take_start(table, row):  # whoever was starting it died, or lost the answer
@@ -130,7 +130,7 @@ def _insert_planned(
     record = _plan(table, name, case, terms)
     now = table.now()
     case_key = key_of(case)
-    inserted: SessionRow | None = table.run(
+    inserted: SessionRow | None = table.in_transaction(
         table.rows.insert,
         id=record.id,
         name=name,
@@ -193,7 +193,7 @@ def _start(
         # If the database fails, too, the start can be repeated when its lease has ended.
         with contextlib.suppress(errors.FaceMatchError):
             if not is_repeated and _is_certainly_unstarted(error, sessions):
-                table.run(table.rows.remove, row)
+                table.in_transaction(table.rows.remove_row, row)
             else:
                 table.update(table.columns.id == row.id, starting_until=None)
         raise
@@ -208,17 +208,7 @@ def _start(
         decided = table.find_newest((table.columns.id == row.id) & is_uncancelled)
         if decided is not None:
             return table.as_stored_session(decided, repeated_start=repeated_start)
-        started = attrs.evolve(
-            row,
-            record=row.with_changes_of(result.record),
-            session_id=result.record.session_id,
-        )
-        # Stored first, because the session must be deleted one day if it cannot be now.
-        # `forget` may have removed the row meanwhile.
-        table.update(
-            table.columns.id == row.id, record=started.record, session_id=started.session_id
-        )
-        table.delete(started)
+        _delete_started(table, row, result.record)
         raise errors.SessionNotFound(
             "The session was cancelled or forgotten while it was started, so it is deleted again.",
             backend=record.backend,
@@ -226,6 +216,17 @@ def _start(
     if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
         return None
     return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+
+
+def _delete_started(table: SessionTable, row: SessionRow, record: SessionRecord) -> None:
+    """Delete a session at the vendor whose row was closed, or removed, while it was started."""
+    changes: dict[str, Any] = {
+        "record": row.with_changes_of(record),
+        "session_id": record.session_id,
+    }
+    # Stored first, because the session must be deleted one day if it cannot be now.
+    table.update(table.columns.id == row.id, **changes)
+    table.delete_at_vendor(attrs.evolve(row, **changes))
 
 
 def _renewed_lease(table: SessionTable, row: SessionRow) -> contextlib.AbstractContextManager[None]:
@@ -252,7 +253,7 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
         if result.access is not None or result.state in _ONLY_VENDOR_CAN_ACT:
             saved = _save_access(table, row, result)
         else:
-            table.delete(row)
+            table.delete_at_vendor(row)
     if saved is None:
         table.close_row(row)
         return None

@@ -48,13 +48,13 @@ _ENDS_A_CASE: Final = (SessionState.DECIDED, SessionState.GONE)
 
 
 def look(
-    table: SessionTable, person: Callable[[str], Person] | None, at_most: int
+    table: SessionTable, person_of: Callable[[str], Person] | None, at_most: int
 ) -> tuple[StoredSession, ...]:
     """Read the sessions that are due: see `SessionStore.look`.
 
     Args:
         table: The table.
-        person: Returns the `Person` of a subject; None if no document is compared.
+        person_of: Returns the `Person` of a subject; None if no document is compared.
         at_most: Maximum number of sessions to read.
     """
     columns = table.columns
@@ -68,14 +68,14 @@ def look(
             if row is None:
                 break
             leased.append(row)
-            changes = _read_due(table, row, person)
+            changes = _read_due(table, row, person_of)
             if changes is not None:
                 readings.append(table.rows.Reading(row, changes))
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled  # noqa: TRY301 - nobody waits for the sessions any longer
         if not readings:
             return ()
-        saved = table.run(table.rows.save_readings, readings)
+        saved = table.in_transaction(table.rows.save_readings, readings)
         return tuple(table.as_stored_session(row) for row in saved)
     except BaseException:
         _set_due_again(table, leased)
@@ -85,7 +85,7 @@ def look(
 def use(
     table: SessionTable,
     case: Case,
-    person: Callable[[str], Person] | None,
+    person_of: Callable[[str], Person] | None,
     *,
     max_age_s: float,
     document: Person | None,
@@ -103,7 +103,7 @@ def use(
     if row.session_id is None and not table.finds_by_record(row.name):
         return False
     if document is None:
-        document = _find_person(person, row.read_record())
+        document = _find_person(person_of, row.read_record())
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
@@ -143,7 +143,7 @@ def use(
 def _lease_due(table: SessionTable) -> SessionRow | None:
     """Lease the session that has been due for longest; return None if none is due."""
     now = table.now()
-    leased = table.run(
+    leased = table.in_transaction(
         table.rows.lease_due,
         names=list(table.sessions),
         names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
@@ -156,14 +156,14 @@ def _lease_due(table: SessionTable) -> SessionRow | None:
 
 
 def _read_due(
-    table: SessionTable, row: SessionRow, person: Callable[[str], Person] | None
+    table: SessionTable, row: SessionRow, person_of: Callable[[str], Person] | None
 ) -> dict[str, object] | None:
     """Read a leased session; return the changes that store it, and end the lease.
 
     None if it could not be read, which is logged.
     """
     try:
-        result = _read(table, row, _find_person(person, row.read_record()))
+        result = _read(table, row, _find_person(person_of, row.read_record()))
     except errors.FaceMatchError as error:
         logger.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
         if isinstance(error, errors.SessionMismatch):
@@ -255,16 +255,16 @@ def _changes_of_mismatch(table: SessionTable, row: SessionRow) -> dict[str, obje
     return {"result": None, "link": None, "look_at": look_at, "lease": None}
 
 
-def _find_person(person: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:
+def _find_person(person_of: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:
     """Return the person to whom the document must belong; None if the caller does not say.
 
     If the caller's function raises, raise `ConfigurationError`: a customer who was deleted must
     not keep `look` from the other sessions.
     """
-    if person is None or record.compared_with is not ComparedWith.DOCUMENT:
+    if person_of is None or record.compared_with is not ComparedWith.DOCUMENT:
         return None
     try:
-        return person(record.subject_ref)
+        return person_of(record.subject_ref)
     except Exception as error:  # noqa: BLE001 - any error of the caller's function
         problem = type(error).__name__
     # Outside the except block, because the error may contain the name or the subject.

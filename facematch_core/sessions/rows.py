@@ -180,7 +180,7 @@ def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> lis
     return saved
 
 
-def remove(connection: sa.Connection, row: SessionRow) -> None:
+def remove_row(connection: sa.Connection, row: SessionRow) -> None:
     """Remove a row."""
     connection.execute(SESSIONS.delete().where(SESSIONS.c.id == row.id))
 

@@ -7,6 +7,7 @@ library stores nothing: a `SessionRecord` is enough to read the session later in
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -36,10 +37,14 @@ from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.base.signatures import Headers, as_headers
-from facematch_core.call import bill
+from facematch_core.call import bill, ending
 from facematch_core.call.events import EventEmitter
 from facematch_core.call.run import CallRunner, check_text, load_images
-from facematch_core.call.verdict import DefaultThresholds, check_defaults
+from facematch_core.call.verdict import (
+    DefaultsByOperation,
+    DefaultThresholds,
+    check_thresholds,
+)
 from facematch_core.models import CallRecord, Environment, Operation, Retention, Threshold
 from facematch_core.resilience import RateLimiter
 from facematch_core.verifier.verifier import FaceVerifier, Picture
@@ -255,30 +260,9 @@ class Sessions:
         check_text("purpose", purpose)
         if about is not None:
             check_text("about", about)
-        valid_for_s = self._check_valid_for(valid_for_s)
+        valid_for_s = self._valid_for_or_hour(valid_for_s)
         self._check_any_document(any_document)
-        if threshold is not None or review_threshold is not None:
-            self._check_scored(Operation.MATCH, errors.InvalidRequest)
-        if liveness_threshold is not None:
-            self._check_scored(Operation.LIVENESS, errors.InvalidRequest)
-        match_defaults = self._runner.rules.defaults[Operation.MATCH]
-        liveness_defaults = self._runner.rules.defaults[Operation.LIVENESS]
-        planned = check_defaults(
-            threshold=_or_default(threshold, match_defaults.threshold),
-            review_threshold=_or_default(review_threshold, match_defaults.review_threshold),
-            liveness_threshold=_or_default(liveness_threshold, liveness_defaults.threshold),
-            error_type=errors.InvalidRequest,
-        )
-        expects_liveness = Operation.LIVENESS in self._expected.checks
-        if (
-            expects_liveness
-            and self._capabilities.needs_liveness_threshold
-            and planned[Operation.LIVENESS].threshold is None
-        ):
-            raise errors.InvalidRequest(
-                f"{self._backend.name} returns a liveness score without a verdict: set "
-                "liveness_threshold, 0-100."
-            )
+        thresholds = self._plan_thresholds(threshold, review_threshold, liveness_threshold)
         return SessionRecord(
             backend=self._backend.name,
             profile=self._profile,
@@ -289,9 +273,9 @@ class Sessions:
             expects=self._expected.checks,
             compared_with=self._expected.compared_with,
             any_document=any_document,
-            threshold=planned[Operation.MATCH].threshold,
-            review_threshold=planned[Operation.MATCH].review_threshold,
-            liveness_threshold=planned[Operation.LIVENESS].threshold,
+            threshold=thresholds[Operation.MATCH].threshold,
+            review_threshold=thresholds[Operation.MATCH].review_threshold,
+            liveness_threshold=thresholds[Operation.LIVENESS].threshold,
             valid_for_s=valid_for_s,
             facts=dict(self._backend.session_facts),
             planned_at=self._clock.now(),
@@ -350,12 +334,9 @@ class Sessions:
         images = load_images(pictures, ["reference"])
         deadline = self._runner.deadline_after(deadline_s)
         if self._capabilities.finds_by_record:
-            try:
-                return self._read_once(record, deadline, with_access=True).result
-            except errors.SessionNotFound as error:
-                not_found = error.with_traceback(None)
-            # Check before the picture is sent: the "not found" may come from a mock.
-            check_origin(not_found, record, self._session_rules(), may_omit_environment=True)
+            earlier = self._find_earlier(record, deadline)
+            if earlier is not None:
+                return earlier
         # Starting again after a lost response keeps the time of the first start.
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
@@ -369,29 +350,13 @@ class Sessions:
                 "options": options,
             }
 
-        def read_start(reading: SessionReading, **_: Any) -> SessionResult:
-            session = judge_reading(
-                reading, record, self._session_rules(), self._clock, is_start=True
-            )
-            if not reading.session_id:
-                raise _unexpected(
-                    f"{self._backend.name} started a session that has no id.", reading
-                )
-            state = session.result.state
-            if state is not SessionState.PENDING:
-                raise _unexpected(
-                    f"{self._backend.name} started a session that is {state}.", reading
-                )
-            self._check_link(session.result, reading)
-            return session.result
-
+        to_result = functools.partial(self._judge_start, record)
         try:
             return self._make_request(
-                self._runner, StartRequest, deadline, request_fields, read_start
+                self._runner, StartRequest, deadline, request_fields, to_result
             )
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            error.message = f"{error.message} It is not retried automatically. {self.second_start}"
-            error.args = (error.message,)
+            ending.add_to_message(error, f" It is not retried automatically. {self.second_start}")
             raise
 
     def read(
@@ -583,7 +548,7 @@ class Sessions:
                 "without it: use the record that start returned, or start the session."
             )
 
-    def _check_valid_for(self, valid_for_s: Any) -> float:
+    def _valid_for_or_hour(self, valid_for_s: Any) -> float:
         """Return the seconds for which a session is planned to be open; one hour for None."""
         if valid_for_s is None:
             return _VALID_FOR_S
@@ -721,6 +686,71 @@ class Sessions:
                 reading,
             )
 
+    def _plan_thresholds(
+        self,
+        threshold: float | Threshold | None,
+        review_threshold: float | Threshold | None,
+        liveness_threshold: float | Threshold | None,
+    ) -> DefaultsByOperation:
+        """Return the thresholds of a plan: each is the caller's, or else the verifier's default.
+
+        Raises `InvalidRequest` if one is invalid, has no effect at this vendor, or is missing.
+        """
+        if threshold is not None or review_threshold is not None:
+            self._check_scored(Operation.MATCH, errors.InvalidRequest)
+        if liveness_threshold is not None:
+            self._check_scored(Operation.LIVENESS, errors.InvalidRequest)
+        match_defaults = self._runner.rules.defaults[Operation.MATCH]
+        liveness_defaults = self._runner.rules.defaults[Operation.LIVENESS]
+        thresholds = check_thresholds(
+            threshold=_or_default(threshold, match_defaults.threshold),
+            review_threshold=_or_default(review_threshold, match_defaults.review_threshold),
+            liveness_threshold=_or_default(liveness_threshold, liveness_defaults.threshold),
+            error_type=errors.InvalidRequest,
+        )
+        expects_liveness = Operation.LIVENESS in self._expected.checks
+        if (
+            expects_liveness
+            and self._capabilities.needs_liveness_threshold
+            and thresholds[Operation.LIVENESS].threshold is None
+        ):
+            raise errors.InvalidRequest(
+                f"{self._backend.name} returns a liveness score without a verdict: set "
+                "liveness_threshold, 0-100."
+            )
+        return thresholds
+
+    def _find_earlier(self, record: SessionRecord, deadline: Deadline) -> SessionResult | None:
+        """Return the session that an earlier start of the record has created; None without one.
+
+        Raises `EnvironmentMismatch` if the answer is not from the record's environment.
+        """
+        try:
+            return self._read_once(record, deadline, with_access=True).result
+        except errors.SessionNotFound as error:
+            not_found = error.with_traceback(None)
+        # Checked before the picture is sent: the "not found" may come from a mock.
+        check_origin(not_found, record, self._session_rules(), may_omit_environment=True)
+        return None
+
+    def _judge_start(
+        self, record: SessionRecord, reading: SessionReading, **_: Any
+    ) -> SessionResult:
+        """Return the result of a start, or raise why the caller must not get it.
+
+        Raises:
+            SessionMismatch, EnvironmentMismatch: see `judge_reading`.
+            UnexpectedResponse: the session has no id, is not PENDING, or has a foreign link.
+        """
+        session = judge_reading(reading, record, self._session_rules(), self._clock, is_start=True)
+        state = session.result.state
+        if not reading.session_id:
+            raise _unexpected(f"{self._backend.name} started a session that has no id.", reading)
+        if state is not SessionState.PENDING:
+            raise _unexpected(f"{self._backend.name} started a session that is {state}.", reading)
+        self._check_link(session.result, reading)
+        return session.result
+
     def _read_once(
         self,
         record: SessionRecord,
@@ -763,9 +793,9 @@ class Sessions:
         request_type: type[Request],
         deadline: Deadline,
         request_fields: Callable[[], Mapping[str, Any]],
-        read_answer: Callable[..., T],
+        to_result: Callable[..., T],
     ) -> T:
-        """Make a request about a session; return the result of `read_answer`."""
+        """Make a request about a session: see `CallRunner.call_with_retries`."""
         call = CallRecord(
             id=str(uuid.uuid4()),
             operation=Operation.SESSION,
@@ -774,7 +804,7 @@ class Sessions:
             retention=Retention.MINIMAL,
         )
         return runner.call_with_retries(
-            call, request_type, request_fields, read_answer, deadline=deadline, retry=runner.retry
+            call, request_type, request_fields, to_result, deadline=deadline, retry=runner.retry
         )
 
 

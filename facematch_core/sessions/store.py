@@ -395,7 +395,7 @@ class SessionStore:
             **CLOSING_CHANGES,
         )
         for row in closed:
-            self._table.delete(row)
+            self._table.delete_at_vendor(row)
         return len(closed)
 
     def erase(self, subject_ref: str) -> tuple[Erased, ...]:
@@ -432,7 +432,7 @@ class SessionStore:
         if type(days) not in (int, float) or not 0 <= days < math.inf:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
         is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
-        rows = self._table.run(self._table.rows.find, is_old)
+        rows = self._table.in_transaction(self._table.rows.find, is_old)
         return tuple(self._table.erase(row) for row in rows)
 
     def close_begun_before(self, time: dt.datetime) -> int:

@@ -129,10 +129,10 @@ class SessionTable:
 
         self.rows = rows
         self.columns = rows.SESSIONS.c
-        self.database.check_version(self.run(rows.make_tables), rows.VERSION)
+        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
 
-    def run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction."""
+    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction, and return what it returns."""
         result: T = self._run(functools.partial(transaction, **options), *args)
         return result
 
@@ -147,11 +147,11 @@ class SessionTable:
 
     def update(self, *conditions: object, **values: object) -> list[SessionRow]:
         """Change the rows that meet all conditions; return the changed rows."""
-        return self.run(self.rows.update, *conditions, **values)
+        return self.in_transaction(self.rows.update, *conditions, **values)
 
     def find_newest(self, condition: object) -> SessionRow | None:
         """Return the newest row that meets a condition, or None."""
-        return next(iter(self.run(self.rows.find, condition)), None)
+        return next(iter(self.in_transaction(self.rows.find, condition)), None)
 
     def now(self) -> float:
         return self.clock.now().timestamp()
@@ -173,7 +173,7 @@ class SessionTable:
         """Let the next `begin` start another session; this one is never used."""
         self.update(self.columns.id == row.id, **CLOSING_CHANGES)
 
-    def delete(self, row: SessionRow) -> Erased:
+    def delete_at_vendor(self, row: SessionRow) -> Erased:
         """Delete a session at the vendor, and return what became of it; its row stays.
 
         What may stay at the vendor is logged. No `FaceMatchError` leaves, so that the other
@@ -184,7 +184,7 @@ class SessionTable:
         reason = None
         is_done = True
         try:
-            deletion = self._delete_at_vendor(row)
+            deletion = self._request_deletion(row)
         except errors.Unsupported as error:
             face_is_gone = False
             reason = "it stays at the vendor until it expires there"
@@ -219,7 +219,7 @@ class SessionTable:
             reason=reason,
         )
 
-    def _delete_at_vendor(self, row: SessionRow) -> Deletion | None:
+    def _request_deletion(self, row: SessionRow) -> Deletion | None:
         """Delete a session; return None if its start was lost, and nobody can find it."""
         record = row.read_record()
         if not self.has_sessions_of(row):
@@ -249,9 +249,9 @@ class SessionTable:
 
         If the vendor deletes it later, the row is closed and stays until it is not there.
         """
-        erased = self.delete(row)
+        erased = self.delete_at_vendor(row)
         if erased.is_done_here:
-            self.run(self.rows.remove, row)
+            self.in_transaction(self.rows.remove_row, row)
         elif erased.state is not None:
             self.close_row(row)
         return erased

@@ -41,7 +41,7 @@ from facematch_core.call.verdict import (
     CallThresholds,
     VerdictRules,
     check_deadline_s,
-    check_defaults,
+    check_thresholds,
 )
 from facematch_core.call_log import CallLog
 from facematch_core.errors import (
@@ -405,7 +405,7 @@ class FaceVerifier(Verifier):
             backend=backend,
             rules=VerdictRules(
                 backend=backend,
-                defaults=check_defaults(
+                defaults=check_thresholds(
                     threshold=threshold,
                     liveness_threshold=liveness_threshold,
                     review_threshold=review_threshold,
