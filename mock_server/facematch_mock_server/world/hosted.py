@@ -161,6 +161,11 @@ def document_values(session: Session) -> dict[str, str]:
     return values
 
 
+def gender_letter(fields: Mapping[str, str]) -> str | None:
+    """Return the first letter of the gender on a document, such as F; None without one."""
+    return fields.get("gender", "")[:1].upper() or None
+
+
 def sessions_of_mode(world: World, *, is_live: bool) -> list[Session]:
     """Return the sessions that were started with a key of the live mode, or of the other."""
     return [each for each in world.sessions.all() if hosted_of(each).is_live is is_live]

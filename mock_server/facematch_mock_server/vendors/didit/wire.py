@@ -15,7 +15,7 @@ import attrs
 
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import document_fields, is_open, page_url
+from facematch_mock_server.world.hosted import document_fields, gender_letter, is_open, page_url
 from facematch_mock_server.world.identities import alpha_3, name_of_country
 from facematch_mock_server.world.sessions import Review, Session
 
@@ -185,7 +185,7 @@ def name_as_didit(fields: Mapping[str, str]) -> dict[str, Any]:
     if "nationality" in values:
         values["nationality"] = alpha_3(values["nationality"])
     if "gender" in values:
-        values["gender"] = values["gender"][0].upper()
+        values["gender"] = gender_letter(values)
     # OURS: A document that has any value is a passport.
     if values:
         values["document_type"] = "Passport"

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world.hosted import document_values, hosted_of
+from facematch_mock_server.world.hosted import document_values, gender_letter, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 
@@ -414,7 +414,7 @@ def document_of(session: Session) -> dict[str, str | None]:
     document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
     for name, value_name in _DOCUMENT_FIELDS.items():
         document[name] = values.get(value_name) or None
-    document["sex"] = values["gender"][0].upper() if "gender" in values else None
+    document["sex"] = gender_letter(values)
     return document
 
 

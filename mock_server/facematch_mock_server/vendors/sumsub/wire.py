@@ -36,8 +36,6 @@ class ShownReview:
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 #: The key, in the metadata, of the pictures that were sent by the API, oldest first.
 UPLOADS = "uploads"
-#: The key, in the metadata, of what was sent at the creation of an applicant.
-SENT = "sent"
 #: The statuses of a check that goes on.
 CHECKING = ("pending", "queued", "prechecked")
 INIT = "init"
@@ -68,7 +66,7 @@ _COMMENTS = {
 
 def type_of(session: Session) -> str:
     """Return the type of an applicant: ``individual`` or ``company``."""
-    applicant_type: str = session.metadata_or_empty.get(SENT, {}).get("type", "individual")
+    applicant_type: str = hosted_of(session).details.get("type", "individual")
     return applicant_type
 
 

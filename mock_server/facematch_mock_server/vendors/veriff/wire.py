@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world.hosted import document_values, hosted_of
+from facematch_mock_server.world.hosted import document_values, gender_letter, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 CREATED = "created"
@@ -149,13 +149,12 @@ def person_of(session: Session) -> dict[str, Any]:
 
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
     date_of_birth = fields.get("date_of_birth")
-    gender = fields.get("gender")
     return {
         "firstName": fields.get("first_name") or None,
         "lastName": fields.get("last_name") or None,
         "dateOfBirth": date_of_birth,
         "yearOfBirth": None if date_of_birth is None else date_of_birth.partition("-")[0],
-        "gender": None if gender is None else gender[0].upper(),
+        "gender": gender_letter(fields),
         "nationality": fields.get("nationality"),
         **dict.fromkeys(("idNumber", "citizenship", "placeOfBirth")),
     }

@@ -20,14 +20,13 @@ from facematch_mock_server.vendors.sumsub.sessions import charge_and_announce_st
 from facematch_mock_server.vendors.sumsub.wire import (
     CHECKING,
     INIT,
-    SENT,
     UPLOADS,
     cite_review,
     show_review,
     type_of,
 )
 from facematch_mock_server.world import hosted
-from facematch_mock_server.world.hosted import document_values, hosted_of
+from facematch_mock_server.world.hosted import document_values, gender_letter, hosted_of
 from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Session
 
@@ -99,8 +98,8 @@ def add_applicant(
             "status": INIT,
             "vendor_data": external_id,
             "internal_id": _new_id(ids.uuid()),
-            "metadata": {SENT: sent},
         },
+        details=sent,
         session_id=_new_id(ids.uuid()),
         kind="kyc",
         workflow=level_name,
@@ -158,7 +157,7 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
     """Return the body with an applicant's data."""
     call.claims.cite("applicant.documents", "applicant.sent", "session.methods")
     cite_review(call.claims, session)
-    sent = session.metadata_or_empty.get(SENT, {})
+    sent = hosted_of(session).details
     level = level_of(call.world, session)
     body: dict[str, Any] = {
         "id": session.id,
@@ -201,7 +200,7 @@ def _show_info(session: Session) -> dict[str, Any]:
     }
     recognized = _without_none(values)
     of_person = {
-        "gender": fields.get("gender", "")[:1].upper() or None,
+        "gender": gender_letter(fields),
         "nationality": alpha_3(fields.get("nationality", "")) or None,
     }
     of_document = {
