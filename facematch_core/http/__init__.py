@@ -4,7 +4,7 @@ A backend implements `build` and `parse`, or `steps` if a call needs several req
 is asynchronous. A call passes through three modules:
 
 - `backend`: `HttpBackend.run_call` starts a call's steps, returns the result or raises the error.
-- `steps`: `StepDriver.run` makes the exchanges of a call, adds up the charges, and cleans up.
+- `steps`: `StepDriver.drive` makes the exchanges of a call, adds up the charges, and cleans up.
 - `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
 All three use `messages` (requests and replies as data) and `refusals` (errors for responses without

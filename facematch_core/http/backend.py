@@ -406,7 +406,7 @@ class HttpBackend(RemoteBackend):
         ):
             raise errors.Unsupported.of_operation(self.name, request.operation)
         steps = getattr(self, request.handler.steps)(request)
-        outcome: R | VendorError = StepDriver(self, request).run(steps, result_type)
+        outcome: R | VendorError = StepDriver(self, request).drive(steps, result_type)
         if not isinstance(outcome, VendorError):
             return outcome
         # The error's traceback keeps this frame alive, and with it the pictures.
@@ -432,7 +432,7 @@ class HttpBackend(RemoteBackend):
             raise ValueError(f"The call needs more than {len(replies)} replies.")
 
         steps = getattr(self, request.handler.steps)(request)
-        return StepDriver(self, request, iterate()).run(steps, request.handler.result_type)
+        return StepDriver(self, request, iterate()).drive(steps, request.handler.result_type)
 
     def fetch(
         self,

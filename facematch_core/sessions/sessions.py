@@ -340,6 +340,7 @@ class Sessions:
         # Starting again after a lost response keeps the time of the first start.
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
+        # A picture that is refused here is told by the call's last event.
         def request_fields() -> dict[str, Any]:
             limits = {"reference": self._capabilities.reference_limits}
             return {
