@@ -438,7 +438,13 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
         values = document_of(session)
         attributes |= dict.fromkeys(values) if is_redacted else values
         attributes["id-class"] = "pp"
-        attributes["front-photo-url"] = _url(session, "front")
+        front_url = _url(session, "front")
+        attributes |= {
+            "front-photo-url": front_url,
+            "back-photo-url": None,
+            "selfie-photo-url": None,
+            "photo-urls": [{"page": "front", "url": front_url}] if front_url else [],
+        }
     owner = {"data": {"type": "inquiry", "id": session.id}}
     return {
         "type": verification.kind,
@@ -457,6 +463,8 @@ def _show_selfie(session: Session) -> dict[str, Any]:
         "selfie-similarity-score-left": None,
         "selfie-similarity-score-right": None,
         "center-photo-url": photo_url,
+        "left-photo-url": None,
+        "right-photo-url": None,
         "photo-urls": [{"page": "center_photo", "url": photo_url}] if photo_url else [],
         "video-url": None,
     }

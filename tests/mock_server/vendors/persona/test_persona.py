@@ -293,7 +293,7 @@ def test_inquiries_are_filtered_by_lists_and_by_times(engine):
         "filter[status]=created": [first],
         f"filter[inquiry-template-id]=itmpl_x,{TEMPLATE}": [second, first],
         "filter[inquiry-template-id]=itmpl_x": [],
-        "filter[account-id]=act_1": [first],
+        "filter[account-id]=act_1&filter[status]=&page[after]=": [first],
         f"filter[inquiry-id]={first},inq_x": [first],
         "filter[created-at-start]=2026-07-02T09:16:00Z": [second],
         "filter[created-at-end]=2026-07-02T09:16:00.000Z": [first],

@@ -332,6 +332,8 @@ def test_urls_of_pictures_send_them_until_the_inquiry_is_redacted(engine):
         "p1": document["attributes"]["front-photo-url"],
         "p1-again": selfie["attributes"]["center-photo-url"],
     }
+    assert document["attributes"]["photo-urls"] == [{"page": "front", "url": urls["p1"]}]
+    assert selfie["attributes"]["left-photo-url"] is None
     for card, url in urls.items():
         path = f"{urlsplit(url).path}?{urlsplit(url).query}"
         sent = ask(engine, persona_request(path, key=None))

@@ -117,7 +117,7 @@ def list_all(call: PersonaCall) -> Response:
     accounts: tuple[Account, ...] = call.world.records.accounts.all()
     wanted = call.query.get(_REFERENCE_ID)
     for account in reversed(accounts):
-        fits = wanted is None or account.reference_id in wanted.split(",")
+        fits = not wanted or account.reference_id in wanted.split(",")
         if fits and account.is_live is call.is_live:
             found.append(account)
     return answer_page(

@@ -245,7 +245,8 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
     for name, text in call.query.items():
         if name.startswith(("filter[", "page[")) and name not in _LIST_NAMES:
             call.refuse("list.unknown", name=name)
-        if name.startswith("filter["):
+        # OURS: A filter without a text chooses nothing.
+        if name.startswith("filter[") and text:
             filters[name] = text
     if _NOTE in filters and len(filters) > 1:
         call.refuse("list.filter")
