@@ -303,8 +303,15 @@ def scenarios():
         limit("get", 0),
         read(1),
     )
+    created = (
+        mock_webhooks.listen(events=["applicantCreated"]),
+        create(),
+        mock_webhooks.carried(),
+    )
     return [
         Scenario("sumsub", calls),
+        Scenario("sumsub", created, {"digest": "sha512"}),
+        Scenario("sumsub", created, {"digest": "sha1"}),
     ]
 
 

@@ -205,6 +205,7 @@ def scenarios():
         downloading(5),
         download(UNKNOWN),
         start(features=["selfid"]),
+        request("POST", SESSIONS, {"verification": {}}, signed=False, x_signature="0" * 64),
     )
     return [
         Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),

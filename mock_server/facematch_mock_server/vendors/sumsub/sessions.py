@@ -19,7 +19,7 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .claims import LIVENESS_METHODS
 from .records import level_of
-from .wire import FINAL, GREEN, INIT, RETRY, REVIEWS
+from .wire import COMMENTS, FINAL, GREEN, INIT, RETRY, REVIEWS
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"
@@ -107,7 +107,9 @@ def with_attempt(session: Session) -> Session:
 
 
 def _reject(label: str, reject_type: str) -> dict[str, Any]:
-    return {"reviewAnswer": "RED", "rejectLabels": [label], "reviewRejectType": reject_type}
+    rejected = {"reviewAnswer": "RED", "rejectLabels": [label], "reviewRejectType": reject_type}
+    # The comments of a final rejection are those of the review alone.
+    return {**COMMENTS, **rejected} if reject_type == "RETRY" else rejected
 
 
 def _fail(_: World, session: Session, is_last: bool) -> Session:

@@ -30,12 +30,22 @@ SANDBOX_TOKEN = "sbx:mock-app-token"  # noqa: S105 - of the mock
 LIVE_SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
 SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 
-#: Of Sumsub's API reference; the checks of an inspection are those of alexeevdv/sumsub-client for
-#: PHP. Read 2026-11-30.
+#: Of Sumsub's API reference, also as public clients list it; the checks of an inspection are those
+#: of alexeevdv/sumsub-client for PHP. Read 2026-11-30.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/sumsub.md",
     "/resources/applicants/{id}/metadata/resources",
     "/resources/applicants/{id}/fixedInfo",
+    "PATCH /resources/applicants/{id}/info/*",
+    "POST /resources/applicants/{id}/requiredIdDocs",
+    "/resources/applicants/{id}/agreement",
+    "/resources/applicants/{id}/blacklist",
+    "/resources/applicants/{id}/ekyc/*",
+    "/resources/applicants/-/ingestCompleted",
+    "/resources/applicants/-/applicantImport",
+    "/resources/moderationStates/*",
+    "/resources/videoIdent/*",
+    "/resources/applicantFraudNetworks/*",
     "/resources/applicants/{id}/tags/*",
     "/resources/api/applicants/notes/*",
     "/resources/applicants/{id}/resetStep/*",
@@ -158,13 +168,15 @@ VENDOR = base.Vendor(
     name="sumsub",
     title="Sumsub",
     claims=CLAIMS,
+    switches={"digest": ("sha256", "sha512", "sha1")},
     rate_limits={
         "get": "rate.get.limit",
         "post": "rate.post.limit",
         "sandbox": "rate.sandbox.limit",
     },
     operations=("session_start", "session_read"),
-    hosts=frozenset({"api.sumsub.com", "in.sumsub.com"}),
+    # Older public programs call the third one.
+    hosts=frozenset({"api.sumsub.com", "in.sumsub.com", "test-api.sumsub.com"}),
     first_keys={
         LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
         SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),

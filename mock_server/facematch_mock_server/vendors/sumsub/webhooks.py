@@ -72,11 +72,12 @@ def compose(
     if "reviewResult" in review:
         document["reviewResult"] = review["reviewResult"]
     body = delivery.write(document)
-    claims.cite("webhook.algorithm")
+    claims.cite("webhook.digest")
+    hash_name = claims["webhook.algorithm"]
     return SignedPayload.of_json(
         body,
-        ("x-payload-digest", hmac_hex(destination.secret, body)),
-        ("x-payload-digest-alg", "HMAC_SHA256_HEX"),
+        ("x-payload-digest", hmac_hex(destination.secret, body, hash_name)),
+        ("x-payload-digest-alg", f"HMAC_{hash_name.upper()}_HEX"),
     )
 
 

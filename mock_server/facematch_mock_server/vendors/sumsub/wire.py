@@ -58,7 +58,7 @@ REVIEWS: Mapping[str, ShownReview] = {
 }
 #: The comments of a rejection, for the person and for the customer's staff.
 # OURS: The texts are made up.
-_COMMENTS = {
+COMMENTS = {
     "moderationComment": "We could not verify your identity with these pictures.",
     "clientComment": "The mock rejected this applicant.",
 }
@@ -103,7 +103,7 @@ def show_result(session: Session) -> dict[str, Any]:
         result["reviewRejectType"] = review.reject_type
     if review.answer == "RED":
         # The comments and labels of testCompleted, or else the labels of the rejected step.
-        result = {**_COMMENTS, **session.result.get("review", {}), **result}
+        result = {**COMMENTS, **session.result.get("review", {}), **result}
         result.setdefault("rejectLabels", _labels_of_steps(session))
     return result
 

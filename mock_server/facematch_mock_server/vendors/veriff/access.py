@@ -12,6 +12,8 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import expire_if_due
 from facematch_mock_server.world.sessions import Session
 
+#: The header with the API key that a program sent, if the door has replaced it by the mock's.
+SENT_CLIENT = "x-facematch-sent-client"
 _UUID_4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -25,6 +27,11 @@ class VeriffCall(base.Call):
     def client(self) -> str:
         """The API key that was accepted."""
         return self.request.header("x-auth-client", "")
+
+    @property
+    def shown_client(self) -> str:
+        """The API key that answers and webhooks show: the one that the program sent."""
+        return self.request.header(SENT_CLIENT, self.client)
 
     def read_part(self, name: str, refusal: str) -> dict[str, Any]:
         """Return the object in the body with this name; refuse a body without it."""

@@ -38,6 +38,7 @@ DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-0
 WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
 FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
 HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
+FAQ = documented("devdocs.veriff.com, General FAQ", "2026-11-30")
 CLIENTS = observed(
     "public clients: Veriff/js-integration-demo 5c168d4, brokeyourbike/veriff-api-client-go 49190b4",
     READ,
@@ -77,6 +78,7 @@ CLAIMS = table(
     fact("path.slash", OURS, "A slash at the end of a path is ignored, as public programs send it to /v1/sessions/."),
     row("cors.preflight", Reply(204), JS_SDK, "@veriff/js-sdk starts a session from a page of another origin, with these headers, so that the browser first asks for permission; the status of the answer is ours."),
     fact("signature.answer", SESSIONS, "Each response to a known key has X-AUTH-CLIENT and, in X-HMAC-SIGNATURE, the HMAC-SHA256 of its body."),
+    fact("signature.older", FAQ, "A request with X-SIGNATURE, the header before X-HMAC-SIGNATURE, gets it back: the SHA-256 of body and shared secret. That the webhooks of such a start have it, too, beside X-HMAC-SIGNATURE, is ours; two public receivers read it."),
     _error("body.missing", 400, "1102: Mandatory parameters are missing from the request.", CODES, "A body without the object `verification` (or `image`) is refused."),
     _error("body.invalid", 400, "1104: Request includes invalid parameters.", CODES, "A field of the wrong type, an endUserId that is no UUID, or a lang that is no language tag, is refused."),
     _error("start.old", 400, "1201: Invalid timestamp. Timestamp must not be older than one hour.", CODES, "A timestamp more than an hour old is refused."),

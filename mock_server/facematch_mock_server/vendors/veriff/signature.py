@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 
 import attrs
@@ -10,9 +11,11 @@ import attrs
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.signing import hmac_hex
 
-from .access import VeriffCall
+from .access import SENT_CLIENT, VeriffCall
 
 START_PATH = "/v1/sessions"
+#: The header of the signature before X-HMAC-SIGNATURE.
+OLDER_SIGNATURE = "x-signature"
 MEDIA_PATH = "/v1/media"
 
 #: The methods that sign the body; the others sign the session's id.
@@ -54,12 +57,16 @@ def signed_part(request: Request) -> bytes:
     return after_prefix.partition("/")[0].encode()
 
 
+def sign_in_older_way(body: bytes, secret: str) -> str:
+    return hashlib.sha256(body + secret.encode()).hexdigest()
+
+
 def sign_again(request: Request, *, client: str, secret: str) -> Request:
     """Return a request with another API key, and with its signature if it had one."""
     headers = []
     for name, text in request.headers:
         if name == "x-auth-client":
-            headers.append((name, client))
+            headers += [(name, client), (SENT_CLIENT, text)]
         elif name == "x-hmac-signature":
             headers.append((name, hmac_hex(secret, signed_part(request))))
         else:

@@ -20,7 +20,14 @@ from .access import VeriffCall, check_key, key_of
 from .calls import media, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
-from .signature import MEDIA_PATH, START_PATH, check_signature, secrets_of
+from .signature import (
+    MEDIA_PATH,
+    OLDER_SIGNATURE,
+    START_PATH,
+    check_signature,
+    secrets_of,
+    sign_in_older_way,
+)
 
 #: The API keys of the first account's integrations, live and test. Their shared secrets are
 #: `LIVE_KEY` and `SANDBOX_KEY`.
@@ -67,10 +74,12 @@ class Veriff(base.MockVendor):
     #: Of Veriff's API reference index of 2026-05-20, read 2026-11-29.
     not_imitated = NotImitated(
         "docs/vendors/veriff.md",
-        "POST /v1/sessions/validate-registry",
+        "POST /v1/validate-registry",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
         "/v1/attempts/{id}/media",
+        # The inner API of the person's page, as a public program calls it.
+        "GET /api/v2/sessions",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.invalid",),
@@ -116,12 +125,17 @@ class Veriff(base.MockVendor):
             response.headers = (*response.headers, allowed)
         if call.key is not None and isinstance(call, VeriffCall):
             secret, *_ = secrets_of(call)
+            body = bytes(response.body)
             call.claims.cite("signature.answer")
             response.headers = (
                 *response.headers,
-                ("X-AUTH-CLIENT", call.client),
-                ("X-HMAC-SIGNATURE", hmac_hex(secret, bytes(response.body))),
+                ("X-AUTH-CLIENT", call.shown_client),
+                ("X-HMAC-SIGNATURE", hmac_hex(secret, body)),
             )
+            if call.request.header(OLDER_SIGNATURE) is not None:
+                call.claims.cite("signature.older")
+                older = (OLDER_SIGNATURE, sign_in_older_way(body, secret))
+                response.headers = (*response.headers, older)
         return response
 
 

@@ -16,6 +16,7 @@ from facematch_mock_server.world.webhooks import (
     WebhookRules,
 )
 
+from .signature import OLDER_SIGNATURE, sign_in_older_way
 from .wire import (
     DECISION_CODES,
     RESUBMIT,
@@ -32,6 +33,8 @@ DECISION = "decision"
 EVENT = "event"
 #: The key, in a session's metadata, of the note that a program has submitted it.
 BY_API = "by_api"
+#: The key, in a session's metadata, of whether its start was signed by the older header.
+SIGNS_IN_OLDER_WAY = "signs_in_older_way"
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
@@ -85,11 +88,15 @@ def compose(
     else:
         document = decision_body(claims, session)
     body = delivery.write(document)
-    return SignedPayload.of_json(
-        body,
-        ("X-AUTH-CLIENT", session.metadata_or_empty["client"]),
-        ("X-HMAC-SIGNATURE", hmac_hex(_signing_secret(world, session, destination), body)),
-    )
+    secret = _signing_secret(world, session, destination)
+    headers = [
+        ("X-AUTH-CLIENT", session.metadata_or_empty["shown_client"]),
+        ("X-HMAC-SIGNATURE", hmac_hex(secret, body)),
+    ]
+    if session.metadata_or_empty[SIGNS_IN_OLDER_WAY]:
+        claims.cite("signature.older")
+        headers.append((OLDER_SIGNATURE, sign_in_older_way(body, secret)))
+    return SignedPayload.of_json(body, *headers)
 
 
 RULES = WebhookRules(

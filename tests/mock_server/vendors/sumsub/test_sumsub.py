@@ -167,15 +167,22 @@ def test_path_without_one_shows_the_applicant(engine):
         assert tell(engine, sumsub.signed("GET", f"/resources/applicants/{word}")) == shown
 
 
-def test_applicant_without_a_level_is_created_with_a_hint_unless_one_is_published(engine, people):
-    body = {"externalUserId": "a-person"}
-    answer = ask(engine, sumsub.signed("POST", "/resources/applicants", body))
-    assert answer.status == 201
+@pytest.mark.parametrize(
+    "request_without_level",
+    [
+        sumsub.signed("POST", "/resources/applicants", {"externalUserId": "a-person"}),
+        sumsub.token_by_query("userId=a-person"),
+    ],
+)
+def test_level_may_be_left_out_with_a_hint_unless_one_is_published(
+    engine, people, request_without_level
+):
+    answer = ask(engine, request_without_level)
+    assert answer.status < 300
     assert "levelName" in answer.header("X-Facematch-Hint")
-    assert answer.json()["review"]["levelName"] == "basic-kyc-level"
+    assert tell(engine, sumsub.read(1))["review"]["levelName"] == "basic-kyc-level"
     people.level("Basic")
-    body = {"externalUserId": "another"}
-    assert ask(engine, sumsub.signed("POST", "/resources/applicants", body)).status == 400
+    assert ask(engine, request_without_level).status == 400
 
 
 def test_environments_do_not_share_ids(engine):
@@ -233,7 +240,7 @@ def test_access_token_opens_the_page_of_its_applicant(engine, people, request_of
         sumsub.token(ttlInSecs=0),
         sumsub.token(levelName=None),
         sumsub.token(userId=""),
-        sumsub.token_by_query("userId=a-person"),
+        sumsub.token_by_query("userId=a-person&levelName="),
         sumsub.token_by_query("levelName=basic"),
         sumsub.token_by_query("userId=a-person&levelName=basic&ttlInSecs=soon"),
     ],
@@ -385,6 +392,17 @@ def test_check_answers_each_step_and_the_applicant(at_page, card, document, self
     assert (result["reviewAnswer"], result.get("reviewRejectType")) == review
     labels = selfie[1] if document != NO_FACE else ["UNSATISFACTORY_PHOTOS"]
     assert result.get("rejectLabels", []) == labels
+
+
+def test_step_to_repeat_has_the_comments_of_the_review(at_page):
+    ask(at_page, checked(1, FACE, NO_FACE))
+    identity = tell(at_page, sumsub.applicant(1, "GET", "requiredIdDocsStatus"))["IDENTITY"]
+    review = review_of(at_page)["reviewResult"]
+    for name in ("moderationComment", "clientComment"):
+        assert identity["reviewResult"][name] == review[name]
+    ask(at_page, checked(1, OTHER, DOCUMENT))
+    steps = tell(at_page, sumsub.applicant(1, "GET", "requiredIdDocsStatus"))
+    assert "moderationComment" not in steps["SELFIE"]["reviewResult"]
 
 
 @pytest.mark.parametrize(
@@ -622,15 +640,17 @@ EVERY_EVENT = (
 )
 
 
-def test_webhook_is_signed_by_hmac_of_the_body(engine):
+@pytest.mark.parametrize("hash_name", ["sha256", "sha512", "sha1"])
+def test_webhook_is_signed_by_hmac_of_the_body(hash_name):
+    engine = new_engine(vendor="sumsub", switches={"digest": hash_name})
     engine.handle(mock_webhooks.listen(secret="SoMe_SeCrEt_KeY", events=["applicantCreated"]))
     ask(engine, sumsub.create())
     ((_, letter, timeout_s),) = mock_webhooks.carry(engine)
     headers = dict(letter.headers)
-    digest = hmac.new(b"SoMe_SeCrEt_KeY", letter.body, "sha256").hexdigest()
+    digest = hmac.new(b"SoMe_SeCrEt_KeY", letter.body, hash_name).hexdigest()
     assert (headers["x-payload-digest"], headers["x-payload-digest-alg"]) == (
         digest,
-        "HMAC_SHA256_HEX",
+        f"HMAC_{hash_name.upper()}_HEX",
     )
     assert timeout_s == 5
 

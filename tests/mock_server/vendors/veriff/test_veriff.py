@@ -1,6 +1,7 @@
 """Veriff's sessions as its documents describe them, asked with hand-made signatures."""
 
 import datetime as dt
+import hashlib
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from kit.mock_world import control_of, new_engine
 from vendors import veriff
 from vendors.veriff import HOOK, SECRET, TEST_API_KEY, TEST_SECRET, reference, sign
 
+from facematch_mock_server.vendors.veriff.signature import sign_again
 from facematch_mock_server.vendors.veriff.vendor import API_KEY
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY
 
@@ -313,6 +315,30 @@ def test_webhooks_are_signed_with_the_shared_secret_of_the_integration(test, sec
     acting(1, "begin")(engine)
     ((_, letter, _),) = carry(engine)
     assert dict(letter.headers)["X-HMAC-SIGNATURE"] == sign(letter.body, secret)
+    assert "x-signature" not in dict(letter.headers)
+
+
+def test_start_that_is_signed_in_the_older_way_gets_such_signatures(engine, people, hooked):
+    body = {"verification": {}}
+    answer = engine.handle(
+        veriff.request("POST", veriff.SESSIONS, body, signed=False, x_signature="0" * 64)
+    )
+    people.finish(answer.json()["verification"]["id"])
+    letters = [letter for _, letter, _ in carry(engine)]
+    assert letters
+    signed = [(answer.header("x-signature"), answer.body)]
+    signed += [(dict(letter.headers)["x-signature"], letter.body) for letter in letters]
+    for signature, content in signed:
+        assert signature == hashlib.sha256(content + SECRET.encode()).hexdigest()
+
+
+def test_key_that_the_door_replaced_stays_the_shown_one(engine, people, hooked):
+    request = veriff.request("POST", veriff.SESSIONS, {"verification": {}}, client=veriff.WEAK)
+    answer = engine.handle(sign_again(request, client=API_KEY, secret=SECRET))
+    people.finish(answer.json()["verification"]["id"])
+    shown = [dict(letter.headers)["X-AUTH-CLIENT"] for _, letter, _ in carry(engine)]
+    assert {answer.header("x-auth-client"), *shown} == {veriff.WEAK}
+    assert shown
 
 
 def test_a_deletion_ends_an_open_session_with_a_webhook(engine, people, hooked, session_id):

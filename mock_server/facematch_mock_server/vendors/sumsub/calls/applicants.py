@@ -47,10 +47,7 @@ def create(call: SumsubCall) -> Response:
     check_sandbox_quota(call)
     call.body = call.read_object("body.no_object")
     external_id = read_external_id(call, "externalUserId")
-    level_name = call.query.get("levelName")
-    if level_name is None and not len(call.world.records.levels):
-        level_name = call.claims["level.default"]
-        call.hint = "Sumsub's reference says that levelName is required"
+    level_name = level_or_default(call, call.query.get("levelName"))
     if not level_name:
         call.refuse("body.invalid", problem="levelName is missing")
     check_level(call, level_name)
@@ -71,6 +68,14 @@ def read_external_id(call: SumsubCall, name: str) -> str:
     if not isinstance(external_id, str) or not 0 < len(external_id) <= 512:
         call.refuse("body.invalid", problem=f"{name} must have 1-512 characters")
     return external_id
+
+
+def level_or_default(call: SumsubCall, level_name: str | None) -> str | None:
+    """Return the level that was sent; without one the default, until a level is published."""
+    if level_name is None and not len(call.world.records.levels):
+        call.hint = "Sumsub's reference says that levelName is required"
+        level_name = call.claims["level.default"]
+    return level_name
 
 
 def check_level(call: SumsubCall, name: str) -> None:

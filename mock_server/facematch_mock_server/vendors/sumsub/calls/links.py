@@ -26,6 +26,7 @@ from .applicants import (
     check_level,
     find_by_external_id,
     is_deactivated,
+    level_or_default,
     read_external_id,
     store_change,
     with_metadata,
@@ -57,6 +58,7 @@ def create_token(call: SumsubCall) -> Response:
 def create_token_by_query(call: SumsubCall) -> Response:
     """Create a token by the earlier form, which has its fields in the query."""
     call.body = _read_query(call)
+    call.body["levelName"] = level_or_default(call, call.query.get("levelName"))
     call.claims.cite("token.query")
     return _answer_token(call)
 

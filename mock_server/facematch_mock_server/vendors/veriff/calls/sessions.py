@@ -13,6 +13,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.veriff import webhooks
 from facematch_mock_server.vendors.veriff.access import VeriffCall
 from facematch_mock_server.vendors.veriff.sessions import OPEN
+from facematch_mock_server.vendors.veriff.signature import OLDER_SIGNATURE
 from facematch_mock_server.vendors.veriff.wire import (
     ABANDONED,
     CREATED,
@@ -39,7 +40,12 @@ def start(call: VeriffCall) -> Response:
     """Start a session. The order of the checks is our choice."""
     sent = call.read_part("verification", "body.missing")
     _check_fields(call, sent)
-    metadata = {"client": call.client, "endUserId": sent.get("endUserId")}
+    metadata = {
+        "client": call.client,
+        "shown_client": call.shown_client,
+        "endUserId": sent.get("endUserId"),
+        webhooks.SIGNS_IN_OLDER_WAY: call.request.header(OLDER_SIGNATURE) is not None,
+    }
     fields = {"status": CREATED, "vendor_data": sent.get("vendorData"), "metadata": metadata}
     session = hosted.start(
         call.world,
