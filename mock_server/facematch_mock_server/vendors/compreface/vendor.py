@@ -104,10 +104,6 @@ class Compreface(base.MockVendor):
     #: Of CompreFace's docs/Rest-API-description.md, commit ddf32da.
     not_imitated = NotImitated(
         "docs/vendors/compreface.md",
-        f"PUT {calls.SUBJECTS}/{{id}}",
-        f"DELETE {calls.SUBJECTS}",
-        f"POST {calls.FACES}/delete",
-        f"GET {calls.FACES}/{{id}}/img",
         "/api/v1/recognition/embeddings/*",
         "/api/v1/verification/embeddings/verify",
         "/api/v1/static/*",

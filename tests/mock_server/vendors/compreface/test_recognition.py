@@ -254,3 +254,46 @@ def test_detection_has_each_face_with_the_plugins_that_were_asked_for(engine):
     assert [face["age"]["low"] for face in body["result"]] == [34, 34]
     assert body["result"][0]["gender"]["value"] == "female"
     assert "age" in body["plugins_versions"]
+
+
+def test_renamed_subject_keeps_its_examples_and_joins_one_of_the_new_name(engine):
+    added = [engine.handle(add_example(name)).json()["image_id"] for name in ("ada", "grace")]
+    rename = {"subject": "Lovelace"}
+    assert engine.handle(ask("PUT", f"{SUBJECTS}/ADA", rename)).json() == {"updated": True}
+    assert sorted(names(engine)) == ["Lovelace", "grace"]
+    assert image_ids(engine, "?subject=lovelace") == added[:1]
+    joined = engine.handle(ask("PUT", f"{SUBJECTS}/grace", {"subject": "lovelace"}))
+    assert joined.json() == {"updated": True}
+    assert names(engine) == ["Lovelace"]
+    assert set(image_ids(engine, "?subject=Lovelace")) == set(added)
+    same = engine.handle(ask("PUT", f"{SUBJECTS}/Lovelace", rename))
+    assert same.json() == {"updated": False}
+    assert refusal_of(engine.handle(ask("PUT", f"{SUBJECTS}/ada", rename))) == (404, 42)
+    assert refusal_of(engine.handle(ask("PUT", f"{SUBJECTS}/Lovelace", {}))) == (400, 26)
+
+
+def test_all_subjects_are_deleted_with_their_examples(engine):
+    for name in ("ada", "grace"):
+        engine.handle(add_example(name))
+    assert engine.handle(ask("DELETE", SUBJECTS)).json() == {"deleted": 2}
+    assert (names(engine), image_ids(engine)) == ([], [])
+
+
+def test_listed_examples_are_deleted_and_unknown_ones_ignored(engine):
+    first, second = [engine.handle(add_example("ada")).json()["image_id"] for _ in range(2)]
+    answer = engine.handle(ask("POST", f"{FACES}/delete", [UNKNOWN, first.upper()]))
+    assert answer.json() == [{"image_id": first, "subject": "ada"}]
+    assert image_ids(engine) == [second]
+    for body in (["no UUID"], {"ids": [second]}):
+        assert engine.handle(ask("POST", f"{FACES}/delete", body)).status == 400
+    assert image_ids(engine) == [second]
+
+
+def test_picture_of_an_example_is_downloaded(reading_engine):
+    image_id = reading_engine.handle(add_example("ada", CARDS["p1"].data)).json()["image_id"]
+    answer = reading_engine.handle(ask("GET", f"{FACES}/{image_id}/img"))
+    assert (answer.header("content-type"), bytes(answer.body)) == (
+        "application/octet-stream",
+        CARDS["p1"].data,
+    )
+    assert reading_engine.handle(ask("GET", f"{FACES}/{UNKNOWN}/img")).body == b""
