@@ -44,6 +44,8 @@ def compose(
 ) -> SignedPayload:
     """Build and sign a delivery about a run, a check or a report."""
     session = delivery.session
+    # Behind a door it is Onfido's host, which a receiver may ask.
+    origin = session.metadata_or_empty[wire.ORIGIN]
     resource_type = session.service or "workflow_run"
     # OURS: workflow_run.completed is sent whenever a run is approved, declined, put in review,
     # abandoned or failed, and again when its decision is revised.
@@ -57,11 +59,11 @@ def compose(
             "id": session.id,
             "status": session.status,
             "completed_at_iso8601": show_time(delivery.created_at),
-            "href": f"{delivery.origin}{_PATHS[resource_type]}/{session.id}",
+            "href": f"{origin}{_PATHS[resource_type]}/{session.id}",
         },
     }
     if session.service is None:
-        payload["resource"] = wire.show_run(claims, world, session, delivery.origin)
+        payload["resource"] = wire.show_run(claims, world, session, origin)
     else:
         claims.cite("webhook.check")
     body = delivery.write({"payload": payload})

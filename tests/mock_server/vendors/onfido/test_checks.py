@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 from kit.cards import CARDS
 from kit.mock_webhooks import carry
@@ -184,7 +185,7 @@ def test_newest_document_is_compared_unless_another_is_named(engine):
     ("names", "fields", "problem"),
     [
         ((), {}, "report_names"),
-        (("watchlist_aml",), {}, "report_names"),
+        (("facial_similarity_video",), {}, "report_names"),
         (("document",), {"applicant_id": NOBODY}, "applicant_id"),
         (("document",), {"document_ids": [NOBODY]}, "document_ids"),
         (("document",), {"document_ids": "x"}, "document_ids"),
@@ -198,6 +199,24 @@ def test_invalid_check_is_422_and_its_field_is_named(engine, names, fields, prob
     assert answer.status == 422
     assert problem in answer.json()["error"]["fields"]
     assert engine.world.sessions.all() == ()
+
+
+def test_watchlist_is_clear_with_a_hint_unless_a_check_of_the_sandbox_considers_it(engine):
+    shown, reports = checked(engine, DOCUMENT, FACE, *BOTH, "watchlist_standard")
+    report = reports["watchlist_standard"]
+    assert (shown["result"], report["result"], report["properties"]) == (
+        "clear",
+        "clear",
+        {"records": []},
+    )
+    name = "watchlist_enhanced"
+    sandbox = {"token": SANDBOX_TOKEN}
+    applicant_id = engine.handle(ask(APPLICANTS, NAME, **sandbox)).json()["id"]
+    made = engine.handle(check(applicant_id, name, consider=[name], **sandbox))
+    assert made.header("X-Facematch-Hint")
+    shown, reports = read(engine, made.json()["id"], **sandbox)
+    assert shown["result"] == reports[name]["result"] == "consider"
+    assert {part["result"] for part in reports[name]["breakdown"].values()} == {"consider"}
 
 
 @pytest.mark.parametrize(
@@ -347,14 +366,16 @@ def test_check_and_reports_are_told(engine):
     first = engine.handle(ask(WEBHOOKS, {"url": HOOK, "events": ["check.completed"]})).json()
     engine.handle(ask(WEBHOOKS, {"url": HOOK}))
     applicant_id = pictured_applicant(engine, DOCUMENT, FACE)
-    made = engine.handle(check(applicant_id, *BOTH)).json()
+    request = check(applicant_id, *BOTH)
+    at_onfido = {**dict(request.headers), "host": "api.us.onfido.com"}
+    made = engine.handle(attrs.evolve(request, headers=tuple(at_onfido.items()))).json()
     payloads = [json.loads(letter.body)["payload"] for _, letter, _ in carry(engine)]
     told = sorted((each["action"], each["object"]["id"]) for each in payloads)
     reports = sorted(("report.completed", each) for each in made["report_ids"])
     assert told == [("check.completed", made["id"])] * 2 + reports
     (event, *_) = (each for each in payloads if each["resource_type"] == "check")
     assert event["object"]["status"] == "complete"
-    assert event["object"]["href"].endswith(f"{CHECKS}/{made['id']}")
+    assert event["object"]["href"] == f"https://api.us.onfido.com{CHECKS}/{made['id']}"
     engine.handle(check(applicant_id, *BOTH, webhook_ids=[first["id"]]))
     assert len(carry(engine)) == 1
 

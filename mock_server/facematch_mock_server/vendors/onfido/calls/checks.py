@@ -19,14 +19,17 @@ from facematch_mock_server.vendors.onfido.wire import (
     CHECK_PATH,
     CLEAR,
     CONSIDER,
+    ORIGIN,
     REPORT,
     REPORT_PATH,
+    WATCHLIST_PARTS,
     document_properties,
     document_report,
     document_results,
     face_comparison,
     face_report,
     show_time,
+    watchlist_report,
 )
 from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.sessions import Session
@@ -45,6 +48,7 @@ _DOCUMENT_REPORTS = frozenset(
     }
 )
 _FACE_REPORTS = frozenset({"facial_similarity_photo", "facial_similarity_photo_fully_auto"})
+_WATCHLISTS = frozenset(WATCHLIST_PARTS)
 #: The values of sub_result; CLEAR alone goes with a clear result.
 _SUB_RESULTS = (CLEAR, "rejected", "suspected", "caution")
 _NO_DOCUMENT = (
@@ -75,14 +79,14 @@ def create(call: Call) -> Response:
     photo = _find_picture(call, uploads.newest(call, uploads.LIVE_PHOTOS, applicant))
     call.claims.cite("check.pictures")
     compares_faces = not _FACE_REPORTS.isdisjoint(names)
-    if document is None:
+    if document is None and not _WATCHLISTS.issuperset(names):
         problems.add("applicant", _NO_DOCUMENT)
     if compares_faces and photo is None:
         problems.add("applicant", _NO_PHOTO)
-    if document is None:
-        problems.refuse(call)
     problems.refuse_if_any(call)
-    if photo is not None and compares_faces:
+    if document is None:
+        results = {}
+    elif photo is not None and compares_faces:
         results = _judge_faces(call, document, photo)
     else:
         results = _judge_document(call, document)
@@ -111,12 +115,16 @@ def _read_report_names(
     if not isinstance(names, list) or not names or not all(isinstance(each, str) for each in names):
         problems.add("report_names", "can't be blank")
         return ()
-    others = [name for name in names if name not in _DOCUMENT_REPORTS | _FACE_REPORTS]
+    if not _WATCHLISTS.isdisjoint(names):
+        call.claims.cite("report.watchlist")
+        call.hint = "this mock searches no list: the watchlist report is clear"
+    known_names = _DOCUMENT_REPORTS | _FACE_REPORTS | _WATCHLISTS
+    others = [name for name in names if name not in known_names]
     if others:
         text = "The following reports have not been enabled for your account"
         problems.add("report_names", f"{text}: {', '.join(others)}")
         call.claims.cite("check.reports")
-        call.hint = "this mock judges documents and photos of faces; it has no other report"
+        call.hint = "this mock has reports of documents, photos of faces and watchlists alone"
     return tuple(names)
 
 
@@ -192,6 +200,10 @@ def _write_reports(
     reports = []
     for name in names:
         is_document = name in _DOCUMENT_REPORTS
+        if name in _WATCHLISTS:
+            result = watchlist_report(name, CLEAR)
+        else:
+            result = results["document" if is_document else "face"]
         report_id = call.world.ids.uuid()
         report = {
             "id": report_id,
@@ -199,7 +211,7 @@ def _write_reports(
             "created_at": show_time(call.now),
             "href": f"{REPORT_PATH}/{report_id}",
             "status": COMPLETE,
-            **results["document" if is_document else "face"],
+            **result,
         }
         if not call.is_live:
             _set_result(call, report, body, is_document=is_document)
@@ -222,6 +234,9 @@ def _set_result(
         if is_document:
             report.update(document_results("caution"))
             return
+        if report["name"] in _WATCHLISTS:
+            report.update(watchlist_report(report["name"], CONSIDER))
+            return
         # OURS: A clear Facial Similarity report that is to be consider compares two persons.
         document, *_ = report["documents"]
         comparison = face_comparison(CONSIDER, 0.0, document["id"])
@@ -243,7 +258,7 @@ def _store(
         created_at=call.now,
         internal_id=applicant.id,
         service=CHECK,
-        metadata=body,
+        metadata={**body, ORIGIN: call.origin},
         result={"result": CLEAR if is_clear else CONSIDER, "reports": reports},
     )
     if call.is_live:

@@ -13,7 +13,7 @@ from facematch_mock_server.vendors.onfido.access import (
     check_text,
     page_of,
 )
-from facematch_mock_server.vendors.onfido.wire import AWAITING_INPUT, show_run
+from facematch_mock_server.vendors.onfido.wire import AWAITING_INPUT, ORIGIN, show_run
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
 
@@ -76,7 +76,11 @@ def start(call: Call) -> Response:
         call.world,
         call.now,
         lasts_s,
-        {"status": AWAITING_INPUT, "internal_id": applicant.id, "metadata": body},
+        {
+            "status": AWAITING_INPUT,
+            "internal_id": applicant.id,
+            "metadata": {**body, ORIGIN: call.origin},
+        },
         kind="kyc",
         workflow=body["workflow_id"].lower(),
         version=1,
