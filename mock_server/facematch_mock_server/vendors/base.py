@@ -1008,18 +1008,24 @@ class MockVendor:
 
     def not_found(self, call: Call) -> Response:
         """Respond to an unknown path or method; by default with the claim `not_found_claim`."""
+        self._suggest_call(call)
         return call.answer(self.not_found_claim, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
-        """Respond with `path.unknown`, and suggest the likely path, or its methods, in a hint."""
+        """Respond with `path.unknown`."""
+        self._suggest_call(call)
+        return call.answer("path.unknown")
+
+    def _suggest_call(self, call: Call) -> None:
+        """Suggest the path that was probably meant, or the methods of a path, in a hint."""
+        if call.hint is not None:
+            return
         if call.route is not None:
             call.hint = f"this path takes {' or '.join(call.route.handlers)}"
-            return call.answer("path.unknown")
+            return
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
-        if not close:
-            return call.answer("path.unknown")
-        call.hint = f"did you mean {close[0]}?"
-        return call.answer("path.unknown")
+        if close:
+            call.hint = f"did you mean {close[0]}?"
 
     def finished(self, call: Call, response: Response) -> Response:
         """Adjust a response, including a refusal, before it is sent."""

@@ -1,4 +1,4 @@
-"""The journal's note about a form with a misspelt field."""
+"""The journal's note about a misspelt field of a form, and about a misspelt call."""
 
 import pytest
 import requests
@@ -37,3 +37,19 @@ def test_note_names_the_field_that_was_meant_at_compreface():
         answer = send(mock, "/api/v1/verification/verify", ("source_image", "targetimage"))
         assert answer.status_code == 400
         assert mock.control.journal()[-1].note == "targetimage: did you mean target_image?"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "note"),
+    [
+        ("onfido", "/v3.6/sdk_token", "this path takes POST"),
+        ("onfido", "/v3.6/applicant", "did you mean /v3.6/applicants?"),
+        ("compreface", "/api/v1/detection/detec", "did you mean /api/v1/detection/detect?"),
+    ],
+)
+def test_note_names_the_call_that_was_meant(vendor, path, note):
+    with MockServer(vendor=vendor) as mock:
+        key = mock.live_key
+        headers = {"x-api-key": key, "Authorization": f"Token token={key}"}
+        requests.get(mock.url + path, headers=headers, timeout=10)
+        assert mock.control.journal()[-1].note == note
