@@ -189,6 +189,7 @@ def scenarios():
         on_newest(token=SANDBOX_TOKEN),
         lambda engine: engine.handle(sdk_token(new_applicant(engine), slash="/")),
         lambda engine: engine.handle(sdk_token_by_form(new_applicant(engine))),
+        lambda engine: engine.handle(ask("/v3.6/ping")),
         starting(),
         mock_sessions.acting(4, "card", card="p2", document="p1"),
         mock_webhooks.carried(404),

@@ -53,6 +53,7 @@ CLAIMS = table(
     row("rate.exceeded", _error(429, "rate_limit", "Rate limit exceeded"), OURS, "A request above the rate limit is refused with 429; its type and message are not confirmed, and it has no Retry-After."),
     row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. The type, and that fields has a list of texts for each name, are not confirmed."),
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
+    row("ping", Reply(200, "OK", content_type="text/plain"), SPEC, "ping says, in plain text, that the server works; the word is ours."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
     fact("sdk_token.form", WEB_SDK, "POST /sdk_token takes a form, too, as Onfido's guide to its web SDK sends one."),
     row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is a JWT that leads onfido-sdk-ui 13.8.7 to the mock (OURS). Nothing here takes it: the pictures are uploaded with the API token."),

@@ -48,7 +48,6 @@ _NOT_IMITATED = NotImitated(
     "/v3.6/qualified_electronic_signature/documents",
     "/v3.6/advanced_electronic_signature/documents",
     "/v3.6/simple_electronic_signature/documents",
-    "/v3.6/ping",
     "/v3.6/watchlist_monitors/*",
     "/v3.6/biometric_tokens/*",
     "/v3.6/passkeys/*",
@@ -92,6 +91,10 @@ def _upload_routes(kind: uploads.UploadKind) -> Iterator[base.Route]:
         )
 
 
+def _answer_ping(call: Call) -> Response:
+    return call.answer("ping")
+
+
 class Onfido(base.ListingVendor):
     """The mock of Onfido Studio in one world. Thread-safe."""
 
@@ -120,6 +123,7 @@ class Onfido(base.ListingVendor):
         _route(wire.RUN_PATH, "session_start", POST=runs.start, GET=runs.list_runs),
         _route(f"{wire.RUN_PATH}/{{uuid}}", "session_read", GET=runs.read),
         _route(WEBHOOKS, POST=create),
+        _route("/v3.6/ping", GET=_answer_ping),
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("key.wrong",),

@@ -114,8 +114,10 @@ class Regula(PairVendor):
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
-        if content is None and call.endpoint.path == DETECT:
-            call.refuse("detect.missing")
+        if content is None:
+            call.hint = f"the body has no {name}"
+            if call.endpoint.path == DETECT:
+                call.refuse("detect.missing")
         return name, content
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:

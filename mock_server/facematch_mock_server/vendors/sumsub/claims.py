@@ -124,7 +124,7 @@ CLAIMS = table(
     row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
-    fact("review.comments", RESULTS, "A result that is RED has moderationComment, for the person, and clientComment, for the customer alone, in the webhook, too; a step that is RED and RETRY has them (page of the steps). The texts are ours, unless testCompleted has sent them."),
+    fact("review.comments", RESULTS, "A result that is RED has moderationComment, for the person, clientComment, for the customer alone, and buttonIds, here an empty list, in the webhook, too; a step that is RED and RETRY has them (page of the steps). The texts are ours, unless testCompleted has sent them."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
     row("link.created", Reply(200), LINK, "A link leads to the page of one applicant, for ttlInSecs. Here, url is this server's page for a tester."),
     row("link.default_s", 1800, SEEN, "A link lasts 30 minutes unless ttlInSecs says otherwise."),

@@ -105,6 +105,8 @@ def show_result(session: Session) -> dict[str, Any]:
         # The comments and labels of testCompleted, or else the labels of the rejected step.
         result = {**COMMENTS, **session.result.get("review", {}), **result}
         result.setdefault("rejectLabels", _labels_of_steps(session))
+        # OURS: No buttons of Sumsub's staff are made up.
+        result.setdefault("buttonIds", [])
     return result
 
 

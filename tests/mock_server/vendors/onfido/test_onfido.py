@@ -356,6 +356,11 @@ def test_sdk_token_takes_a_form(engine):
     assert engine.handle(sdk_token_by_form(NOBODY)).status == 422
 
 
+def test_ping_is_plain_text(engine):
+    answer = engine.handle(ask("/v3.6/ping"))
+    assert (answer.status, answer.header("Content-Type")) == (200, "text/plain")
+
+
 def test_slash_at_the_end_of_a_path_is_ignored(engine):
     applicant = engine.handle(ask(f"{APPLICANTS}/", NAME)).json()
     body = {"applicant_id": applicant["id"], "workflow_id": WORKFLOW}

@@ -129,6 +129,11 @@ def test_refusal_has_its_code(engine, control, request_, status, code):
     assert control.charges() == ()
 
 
+def test_picture_under_another_name_is_named_in_a_hint(engine):
+    answer = engine.handle(request_with({"images": [{"image": "AAAA"}, {"image": "AAAA"}]}))
+    assert answer.header("X-Facematch-Hint") == "the body has no images.0.data"
+
+
 @pytest.mark.parametrize("body", [{"image": "data:image/png;base64,AAAA"}, {"image": 1}, [1]])
 def test_detect_refuses_in_its_own_form(engine, body):
     """Regula's client reads the results of detect, before the code, as an object."""

@@ -416,6 +416,7 @@ def test_rejection_has_comments_in_status_data_and_webhook(at_page, card, docume
     assert result["reviewAnswer"] == answer
     comments = [result.get("moderationComment"), result.get("clientComment")]
     assert [bool(comment) for comment in comments] == [answer == "RED"] * 2
+    assert result.get("buttonIds") == ([] if answer == "RED" else None)
     assert tell(at_page, sumsub.read(1))["review"]["reviewResult"] == result
     ((_, letter, _),) = mock_webhooks.carry(at_page)
     assert json.loads(letter.body)["reviewResult"] == result
@@ -502,7 +503,7 @@ def test_sandbox_repeats_labels_and_comments(sandbox):
     comments = {"clientComment": "A screenshot.", "moderationComment": "Please take a photo."}
     ask(sandbox, sumsub.complete_test(1, "RED", **sent, **comments))
     review = review_of(sandbox, **sumsub.SANDBOX)
-    assert review["reviewResult"] == {"reviewAnswer": "RED", **sent, **comments}
+    assert review["reviewResult"] == {"reviewAnswer": "RED", **sent, **comments, "buttonIds": []}
 
 
 @pytest.mark.parametrize(
