@@ -164,7 +164,8 @@ class _AskedCheck:
                 continue
             is_last_returned = row is rows[0] or row.used_at is not None
             if not is_last_returned and not _return_again(self.table, row):
-                return None  # it was used or closed meanwhile
+                # It was used meanwhile, after this click, which gets it then; or it was closed.
+                return self.find_verdict(self.find_rows())
             return _as_returned(result, self.calls[-1])
         return None
 

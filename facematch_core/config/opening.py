@@ -553,7 +553,7 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         if policy in values
     }
     try:
-        check_thresholds(**_chosen(values, _THRESHOLDS))  # raises, and its result is not needed
+        check_thresholds(**_chosen(values, _THRESHOLDS))  # for its errors
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
         raise ConfigurationError(f"{location}: {error.message}") from None

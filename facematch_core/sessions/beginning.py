@@ -172,19 +172,9 @@ def _start(
     """
     sessions = table.sessions[row.name]
     record = row.read_record()
-    is_taken = {
-        "reference": record.compared_with is ComparedWith.GIVEN,
-        "return_url": sessions.capabilities.takes_return_url,
-        "language": sessions.capabilities.takes_language,
-    }
-    deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
     try:
         with _renewed_lease(table, row):
-            result = sessions.start(
-                record,
-                **{name: value for name, value in arguments.items() if is_taken[name]},
-                deadline_s=min(deadline_s, START_DEADLINE_S),
-            )
+            result = _start_at_vendor(sessions, record, arguments)
     except BaseException as error:
         if is_repeated and isinstance(error, errors.InvalidRequest):
             # The settings have changed since it was planned, so plan another.
@@ -216,6 +206,23 @@ def _start(
     if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
         return None
     return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+
+
+def _start_at_vendor(
+    sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any]
+) -> SessionResult:
+    """Start a session with those arguments that its vendor takes; errors as `Sessions.start`."""
+    is_taken = {
+        "reference": record.compared_with is ComparedWith.GIVEN,
+        "return_url": sessions.capabilities.takes_return_url,
+        "language": sessions.capabilities.takes_language,
+    }
+    deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
+    return sessions.start(
+        record,
+        **{name: value for name, value in arguments.items() if is_taken[name]},
+        deadline_s=min(deadline_s, START_DEADLINE_S),
+    )
 
 
 def _delete_started(table: SessionTable, row: SessionRow, record: SessionRecord) -> None:

@@ -373,6 +373,23 @@ def test_click_that_waited_for_a_verdict_gets_it_although_it_was_used_at_once(
     assert not desk.of().use()
 
 
+def test_click_whose_verdict_is_used_meanwhile_gets_it(desk, monkeypatch):
+    desk.verify_live()
+    desk.verify_live(OTHER, DOCUMENT)
+    return_again = making._return_again  # noqa: SLF001 - another process comes before it
+
+    def use_meanwhile(*arguments):
+        monkeypatch.setattr(making, "_return_again", return_again)
+        desk.clock.advance(1)
+        desk.verify_live()
+        assert desk.of().use()
+        return return_again(*arguments)
+
+    monkeypatch.setattr(making, "_return_again", use_meanwhile)
+    assert desk.verify_live().is_verified
+    assert desk.operations == "lmlm"
+
+
 def test_click_pays_a_verdict_that_only_a_newer_release_can_read(desk):
     desk.verify_live()
     engine = sqlalchemy.create_engine(desk.address)
