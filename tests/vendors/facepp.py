@@ -72,11 +72,11 @@ def faceset_request(name, **fields):
     return request_to(f"/facepp/v3/faceset/{name}", body, kind, key=None)
 
 
-def user_id_request(**fields):
-    """A call that gives a face a user id."""
+def face_request(name, **fields):
+    """A call about one face: `setuserid`, which gives it a user id, or `getdetail`."""
     kind = "application/x-www-form-urlencoded"
     body = urlencode({**KEYS, **fields}).encode()
-    return request_to("/facepp/v3/face/setuserid", body, kind, key=None)
+    return request_to(f"/facepp/v3/face/{name}", body, kind, key=None)
 
 
 def search_request(image_file=None, **fields):
@@ -100,7 +100,11 @@ def token_of_new_face(engine, picture=None):
 
 def name_new_face(engine):
     token = token_of_new_face(engine)
-    return engine.handle(user_id_request(face_token=token, user_id="ada"))
+    return engine.handle(face_request("setuserid", face_token=token, user_id="ada"))
+
+
+def read_new_face(engine):
+    return engine.handle(face_request("getdetail", face_token=token_of_new_face(engine)))
 
 
 def facepp_compare_by_token(engine):
@@ -127,6 +131,7 @@ def scenarios():
         faceset_request("getfacesets"),
         faceset_request("delete", outer_id="people"),
         name_new_face,
+        read_new_face,
         compare_request(scene(faces=0)),
         compare_request(b"no picture"),
         compare_request(False, image_base64_1="not base64!"),
@@ -141,7 +146,7 @@ def scenarios():
         compare_request(path="/facepp/v3/nothing"),
         compare_request(face_token1="unknown"),
         compare_request(False, image_url1="ftp://no-link"),
-        detect_request(return_attributes="age,emotion"),
+        detect_request(return_attributes="age,emotion,ethnicity"),
         detect_by_query(),
         facepp_compare_by_token,
         analyzed(return_landmark="1", return_attributes="age"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -18,6 +19,8 @@ from .wire import SUCCESS, describe_answer, describe_face, name_face
 _PICTURE = PictureFields(json=(("image",),))
 _ROOT: Final = "/rest/2.0/face/v3"
 
+#: The time zone of `ctime`.
+_CHINA: Final = dt.timezone(dt.timedelta(hours=8))
 #: What the id of a group or a user consists of.
 _ID = re.compile(r"\w+", re.ASCII)
 
@@ -51,7 +54,8 @@ def add_user(call: PairCall) -> Response:
         if len(user.faces) >= call.claims["faceset.most_faces"]:
             call.refuse("faceset.many_faces")
         token = name_face(call, picture, 0)
-        faces = (*user.faces, PersonFace(id=token, picture=picture))
+        added = f"{call.now.astimezone(_CHINA):%Y-%m-%d %H:%M:%S}"
+        faces = (*user.faces, PersonFace(id=token, picture=picture, data=added))
         if info is not None:
             user = attrs.evolve(user, info=str(info))
         users.persons.put(key, attrs.evolve(user, faces=faces))
@@ -73,6 +77,20 @@ def update_user(call: PairCall) -> Response:
         return add_user(call)
 
 
+def copy_user(call: PairCall) -> Response:
+    """Put a user with its faces into another group, too."""
+    user_id = _read_id(call, "user_id")
+    source, target = (_read_id(call, f"{name}_group_id") for name in ("src", "dst"))
+    users = _users_of(call)
+    with users.lock:
+        user = users.persons.find(f"{source}/{user_id}")
+        if user is None:
+            call.refuse("faceset.no_user")
+        key = f"{target}/{user_id}"
+        users.persons.put(key, attrs.evolve(user, id=key, group_id=target))
+    return _answer(call, "faceset.changed", None)
+
+
 def delete_user(call: PairCall) -> Response:
     if _users_of(call).persons.remove(_find_key(call)) is None:
         call.refuse("faceset.no_user")
@@ -92,6 +110,14 @@ def delete_face(call: PairCall) -> Response:
             call.refuse("faceset.no_face")
         users.persons.put(key, attrs.evolve(user, faces=kept))
     return _answer(call, "faceset.changed", None)
+
+
+def list_faces(call: PairCall) -> Response:
+    user = _users_of(call).persons.find(_find_key(call))
+    if user is None:
+        call.refuse("faceset.no_user")
+    faces = [{"face_token": face.id, "ctime": face.data} for face in user.faces]
+    return _answer(call, "faceset.faces", {"face_list": faces})
 
 
 def read_user(call: PairCall) -> Response:
@@ -215,7 +241,9 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
         ): handle
         for name, handle in (
             ("user/get", read_user),
+            ("user/copy", copy_user),
             ("user/delete", delete_user),
+            ("face/getlist", list_faces),
             ("face/delete", delete_face),
             ("group/getlist", list_groups),
             ("group/getusers", list_users),

@@ -39,6 +39,10 @@ DETECT = observed(
 )
 PERSON = observed("public clients of person/verify version 3", "2026-11-29")
 FACESET = observed("public clients of faceset/user/add and search version 3", "2026-11-29")
+FACES = observed("public clients of face/getlist and user/copy version 3", "2026-11-30")
+LANDMARKS = observed(
+    "answers of detect in public programs, and the points that they read", "2026-11-30"
+)
 SPEECH = observed(
     "Baidu's sample of speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py",
     "2026-11-29",
@@ -114,9 +118,10 @@ CLAIMS = table(
     row("faceset.wrong_id", _error(222006, "param[{name}] format error"), OURS, "The id of a group or a user has letters, digits and _. That another one is 222006 is ours."),
     row("faceset.most_faces", 20, FACESET, "A user has at most 20 faces."),
     row("faceset.many_faces", _error(216100, "invalid param"), OURS, "A further face of a user is refused; the code is ours."),
-    row("faceset.changed", Reply(200), FACESET, "user/delete, face/delete, group/add and group/delete have error_code 0. That their result is null, that their price is that of the other calls, and that a group which does not exist is deleted, too, is ours."),
+    row("faceset.changed", Reply(200), FACESET, "user/delete, user/copy, face/delete, group/add and group/delete have error_code 0. That their result is null, that their price is that of the other calls, and that a group which does not exist is deleted, too, is ours."),
     row("faceset.no_user", _error(223103, "user is not exist"), FACE_CODES, "An unknown user is not updated or deleted. user/update replaces all faces of a user; its action_type is not read (ours)."),
     row("faceset.user", Reply(200), FACESET, "user/get returns user_list, with user_info and group_id; group_id @ALL asks for each group."),
+    row("faceset.faces", Reply(200), FACES, "face/getlist returns face_list, with the face_token of each face of a user and ctime, when it was added; that ctime is the time in China is ours."),
     row("faceset.users", Reply(200), FACESET, "group/getusers returns user_id_list, from start, 0 by default, and length of them: 100 by default, at most 1,000."),
     row("faceset.groups", Reply(200), FACESET, "group/getlist returns group_id_list, in pages like those of group/getusers. Groups that were added come first (ours)."),
     row("faceset.no_group", _error(223100, "group is not exist"), FACE_CODES, "The users of a group that does not exist are not listed."),
@@ -129,7 +134,8 @@ CLAIMS = table(
     row("search.number", _error(222004, "param[{name}] format error"), OURS, "A match_threshold above 100, a max_user_num above 50, and what is no number are refused; the code is ours."),
     row("search.no_group", _error(222207, "match user is not found"), OURS, "Groups without a user have nobody to find: as for a search without a like face."),
     row("search.no_user", _error(222207, "match user is not found"), FACE_CODES, "If no face reaches the threshold, a search is error 222207; that it is not charged is ours."),
-    row("answer.unfilled", ("landmark", "landmark72", "landmark150", "race", "spoofing"), DETECT, "The mock never fills these fields of a face; a call whose face_field asks for one has a hint (ours)."),
+    fact("detect.landmark", LANDMARKS, "landmark has the eyes, the nose and the mouth; landmark72 comes with it, and landmark150 has names. That landmark72 asks for both, and that the points are at the same places of each box, is ours."),
+    row("answer.unfilled", ("race", "spoofing"), DETECT, "The mock never fills these fields of a face; a call whose face_field asks for one has a hint (ours)."),
     row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
     row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
 )

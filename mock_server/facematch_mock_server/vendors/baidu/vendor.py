@@ -197,8 +197,6 @@ class Baidu(PairVendor):
     #: Of Baidu's SDK for Python, baidu-aip 4.16.13.
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
-        "/rest/2.0/face/v3/faceset/face/getlist",
-        "/rest/2.0/face/v3/faceset/user/copy",
         "/rest/2.0/face/v3/person/idmatch",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/merge",
@@ -317,8 +315,10 @@ class Baidu(PairVendor):
         face_field = str(item.get("face_field") or "")
         call.hint_at_unfilled(word.strip() for word in face_field.split(","))
         # OURS: Of the words in face_field, age and gender are those of the card; beauty,
-        # expression, face_shape, glasses, eye_status, emotion, face_type and quality are
-        # the same for each face. The mock has no others.
+        # expression, face_shape, glasses, eye_status, emotion, face_type, mask and quality are
+        # the same for each face.
+        if "landmark" in face_field:
+            call.claims.cite("detect.landmark")
         return describe_attributes(face, face_field)
 
 

@@ -10,6 +10,8 @@ from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
 
+from .landmarks import describe_landmarks
+
 #: The status of an answer with a result.
 SUCCESS: Final = {"error_code": 0, "error_msg": "SUCCESS"}
 #: The levels of `quality_control` and `liveness_control` that ask for a check.
@@ -23,6 +25,7 @@ _MADE_UP: Final[Mapping[str, Any]] = {
     "eye_status": {"left_eye": 1.0, "right_eye": 1.0},
     "emotion": {"type": "neutral", "probability": 0.9},
     "face_type": {"type": "human", "probability": 1.0},
+    "mask": {"type": 0, "probability": 1.0},
     "quality": {
         "occlusion": {
             "left_eye": 0.0,
@@ -38,6 +41,8 @@ _MADE_UP: Final[Mapping[str, Any]] = {
         "completeness": 1,
     },
 }
+#: Words of version 2 that are still taken, with those of version 3.
+_OLD_WORDS: Final = {"faceshape": "face_shape", "facetype": "face_type"}
 
 
 def describe_answer(call: PairCall, status: Mapping[str, Any], *, result: object) -> dict[str, Any]:
@@ -74,13 +79,15 @@ def describe_attributes(face: SeenFace, face_field: str) -> dict[str, Any]:
     """Return the attributes of a face that `face_field` names, separated by commas."""
     attributes: dict[str, Any] = {}
     for word in face_field.split(","):
-        name = word.strip()
+        name = _OLD_WORDS.get(word.strip(), word.strip())
         if name == "age":
             attributes["age"] = round(face.age)
         elif name == "gender":
             attributes["gender"] = {"type": face.gender, "probability": 1.0}
         elif name in _MADE_UP:
             attributes[name] = _MADE_UP[name]
+        else:
+            attributes.update(describe_landmarks(face, name))
     return attributes
 
 

@@ -12,9 +12,11 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
+    KnownFace,
     PairCall,
     PairEndpoint,
     PictureFields,
+    box_in_pixels,
 )
 
 from .wire import THRESHOLDS, begin_answer, list_faces
@@ -32,6 +34,8 @@ class Faceset(stored.Group):
 
 
 Facesets = stored.Persons[Faceset, stored.Person]
+#: The texts of a set besides its names.
+_TEXTS: Final[Sequence[str]] = ("display_name", "user_data", "tags")
 
 
 class Records(FaceTokens):
@@ -48,13 +52,16 @@ class Records(FaceTokens):
 
 
 def create(call: PairCall) -> Response:
+    """Make a set; with force_merge, the faces go to the set that has the outer_id, if any."""
     outer_id = call.texts.get("outer_id", "")
     facesets = _facesets_of(call)
     with facesets.lock:
         if outer_id and any(each.name == outer_id for each in facesets.groups.all()):
+            if call.texts.get("force_merge") == "1":
+                return add(call)
             call.refuse("faceset.exists")
         token = call.world.ids.hex()
-        texts = {each: call.texts.get(each, "") for each in ("display_name", "user_data", "tags")}
+        texts = {each: call.texts.get(each, "") for each in _TEXTS}
         faceset = Faceset(id=token, name=outer_id, model="", **texts)
         facesets.groups.put(token, faceset)
     return _answer(call, "faceset.changed", faceset, **_add(call, faceset))
@@ -81,8 +88,24 @@ def read(call: PairCall) -> Response:
     faceset = _find(call)
     tokens = [face.name for face in _facesets_of(call).persons_of([faceset.id])]
     page, more = _cut_page(call, tokens)
-    texts = {each: getattr(faceset, each) for each in ("display_name", "user_data", "tags")}
+    texts = {each: getattr(faceset, each) for each in _TEXTS}
     return _answer(call, "faceset.read", faceset, **texts, face_tokens=page, **more)
+
+
+def update(call: PairCall) -> Response:
+    """Replace the texts of a set that the call has."""
+    facesets = _facesets_of(call)
+    new_id = call.texts.get("new_outer_id")
+    with facesets.lock:
+        faceset = _find(call)
+        changes = {each: call.texts[each] for each in _TEXTS if each in call.texts}
+        if new_id:
+            if any(new_id == other.name != faceset.name for other in facesets.groups.all()):
+                call.refuse("faceset.exists")
+            changes["name"] = new_id
+        faceset = attrs.evolve(faceset, **changes)
+        facesets.groups.put(faceset.id, faceset)
+    return _answer(call, "faceset.changed", faceset)
 
 
 def list_facesets(call: PairCall) -> Response:
@@ -92,14 +115,7 @@ def list_facesets(call: PairCall) -> Response:
     for faceset in _facesets_of(call).groups.all():
         if tags and not {*tags.split(",")} & {*faceset.tags.split(",")}:
             continue
-        described.append(
-            {
-                "faceset_token": faceset.id,
-                "outer_id": faceset.name,
-                "display_name": faceset.display_name,
-                "tags": faceset.tags,
-            }
-        )
+        described.append({**_name(faceset), "tags": faceset.tags})
     page, more = _cut_page(call, described)
     body = {**begin_answer(call, time_used_ms=18), "facesets": page, **more}
     return call.answer("faceset.list", body)
@@ -124,6 +140,24 @@ def set_user_id(call: PairCall) -> Response:
         call.refuse("face.token_unknown", token=token)
     call.world.records.user_ids.put(token, named["user_id"])
     return call.answer("face.user_id", {**begin_answer(call, time_used_ms=98), **named})
+
+
+def read_face(call: PairCall) -> Response:
+    """Return a face with the sets in which it is."""
+    token = call.texts.get("face_token") or call.refuse("key.missing", name="face_token")
+    known: KnownFace | None = call.world.records.faces.find(token)
+    if known is None or known.seen is None:
+        call.refuse("face.token_unknown", token=token)
+    facesets = _facesets_of(call)
+    is_in = {each.group_id for each in facesets.persons.all() if each.name == token}
+    body = {
+        **begin_answer(call, time_used_ms=98),
+        "face_token": token,
+        "face_rectangle": box_in_pixels(known.seen),
+        "user_id": call.world.records.user_ids.find(token) or "",
+        "facesets": [_name(each) for each in facesets.groups.all() if each.id in is_in],
+    }
+    return call.answer("face.read", body)
 
 
 def search(call: PairCall) -> Response:
@@ -162,6 +196,7 @@ _ROOT: Final = "/facepp/v3"
 HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
     PairEndpoint(path=f"{_ROOT}/search", pictures=_PICTURE): search,
     PairEndpoint(path=f"{_ROOT}/face/setuserid", pictures=_TOKENS, operation=None): set_user_id,
+    PairEndpoint(path=f"{_ROOT}/face/getdetail", pictures=_TOKENS, operation=None): read_face,
     **{
         PairEndpoint(path=f"{_ROOT}/faceset/{name}", pictures=_TOKENS, operation=None): handle
         for name, handle in (
@@ -169,6 +204,7 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
             ("addface", add),
             ("removeface", remove),
             ("getdetail", read),
+            ("update", update),
             ("getfacesets", list_facesets),
             ("delete", delete),
         )
@@ -191,6 +227,15 @@ def _find(call: PairCall) -> Faceset:
         if faceset.id == token or (not token and faceset.name == outer_id):
             return faceset
     return call.refuse("faceset.unknown", name="FACESET_TOKEN" if token else "OUTER_ID")
+
+
+def _name(faceset: Faceset) -> dict[str, str]:
+    """Return what a list of sets tells of one."""
+    return {
+        "faceset_token": faceset.id,
+        "outer_id": faceset.name,
+        "display_name": faceset.display_name,
+    }
 
 
 def _cut_page(call: PairCall, items: Sequence[T]) -> tuple[Sequence[T], dict[str, str]]:

@@ -67,9 +67,7 @@ class Facepp(PairVendor):
     #: Of Face++'s API reference (console.faceplusplus.com/documents).
     not_imitated = NotImitated(
         "docs/vendors/facepp.md",
-        "/facepp/v3/face/getdetail",
         "/facepp/v3/faceset/async/*",
-        "/facepp/v3/faceset/update",
     )
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {

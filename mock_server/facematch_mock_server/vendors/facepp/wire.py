@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.vendors.landmarks import place_points
 from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
 
 from .claims import REQUEST_ID
+from .landmarks import LANDMARKS
 
 THRESHOLDS: Final = {"1e-3": 62.327, "1e-4": 69.101, "1e-5": 73.975}
 _OPEN_EYE: Final = {
@@ -21,6 +23,13 @@ _OPEN_EYE: Final = {
     "occlusion": 0.2,
 }
 _SHARP: Final = {"value": 0.2, "threshold": 50.0}
+_GAZE: Final = {
+    "position_x_coordinate": 0.5,
+    "position_y_coordinate": 0.4,
+    "vector_x_component": 0.0,
+    "vector_y_component": 0.0,
+    "vector_z_component": 1.0,
+}
 #: The attributes that a card does not have: the same for each face, by the word of
 #: `return_attributes`. The answer's key for `smiling` is `smile`.
 _MADE_UP: Final[Mapping[str, tuple[str, Any]]] = {
@@ -42,6 +51,22 @@ _MADE_UP: Final[Mapping[str, tuple[str, Any]]] = {
         },
     ),
     "beauty": ("beauty", {"male_score": 50.0, "female_score": 50.0}),
+    "ethnicity": ("ethnicity", {"value": ""}),
+    "eyegaze": ("eyegaze", {"left_eye_gaze": _GAZE, "right_eye_gaze": _GAZE}),
+    "mouthstatus": (
+        "mouthstatus",
+        {
+            "close": 100.0,
+            "open": 0.0,
+            "other_occlusion": 0.0,
+            "surgical_mask_or_respirator": 0.0,
+        },
+    ),
+    "skinstatus": (
+        "skinstatus",
+        {"health": 50.0, "stain": 50.0, "dark_circle": 50.0, "acne": 50.0},
+    ),
+    "glass": ("glass", {"value": "None"}),
 }
 
 
@@ -65,11 +90,15 @@ def describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
     described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
     if call.endpoint.operation != "detect":
         return described  # a comparison or a search returns no more of a face
+    arcs = LANDMARKS.get(call.texts.get("return_landmark", "0"))
+    if arcs is not None:
+        call.claims.cite("detect.landmark")
+        described["landmark"] = place_points(face, arcs)
     words = wanted_attributes(call)
-    asks_for_landmark = call.texts.get("return_landmark", "0") != "0"
-    call.hint_at_unfilled([*words, "landmark"] if asks_for_landmark else words)
     if words != ["none"]:
         call.claims.cite("detect.attributes")
+        if "ethnicity" in words or "eyestatus" in words:
+            call.claims.cite("detect.empty")
         described["attributes"] = _describe_attributes(face, words)
     return described
 
@@ -82,6 +111,8 @@ def wanted_attributes(call: PairCall) -> list[str]:
 def _describe_attributes(face: SeenFace, words: Sequence[str]) -> dict[str, Any]:
     """Return the attributes of a face that `return_attributes` names."""
     attributes: dict[str, Any] = {}
+    if "eyestatus" in words:
+        words = [*words, "glass"]
     for word in words:
         if word == "gender":
             attributes["gender"] = {"value": face.gender.capitalize()}

@@ -1,7 +1,6 @@
 """What the mock answers as Face++."""
 
 import base64
-import re
 
 import pytest
 from kit.cards import CARDS
@@ -15,11 +14,11 @@ from vendors.facepp import (
     compare_request,
     detect_by_query,
     detect_request,
+    face_request,
     faceset_request,
     request_of_type,
     search_request,
     token_of_new_face,
-    user_id_request,
 )
 
 from facematch_mock_server import make_card
@@ -59,21 +58,36 @@ def test_all_faces_are_listed_and_the_first_is_the_largest(engine):
     assert areas[0] == max(areas)
 
 
-def test_landmarks_are_left_out_with_a_hint(engine):
-    answer = engine.handle(detect_request(return_landmark="1"))
+@pytest.mark.parametrize(("asked", "count"), [("1", 83), ("2", 106)])
+def test_landmarks_are_named_points_in_the_box_and_no_two_are_equal(engine, asked, count):
+    answer = engine.handle(detect_request(return_landmark=asked))
     (face,) = answer.json()["faces"]
-    assert "landmark" not in face
-    assert re.fullmatch("[0-9a-f]{32}", face["face_token"])
-    assert "landmark" in answer.header("X-Facematch-Hint")
-    assert engine.handle(detect_request()).header("X-Facematch-Hint") is None
+    points = face["landmark"]
+    assert len({(point["x"], point["y"]) for point in points.values()}) == len(points) == count
+    box = face["face_rectangle"]
+    for point in points.values():
+        assert box["left"] < point["x"] < box["left"] + box["width"]
+        assert box["top"] < point["y"] < box["top"] + box["height"]
+    left, right = points["left_eye_left_corner"], points["right_eye_right_corner"]
+    assert left["x"] < points["nose_tip"]["x"] < right["x"]
+    assert points["left_eye_top"]["y"] < points["left_eye_bottom"]["y"]
+    assert points["mouth_upper_lip_top"]["y"] < points["mouth_lower_lip_bottom"]["y"]
+    assert points["contour_chin"]["y"] == max(point["y"] for point in points.values())
+    (alone,) = engine.handle(detect_request()).json()["faces"]
+    assert "landmark" not in alone
 
 
-def test_attribute_that_is_never_filled_has_a_hint(engine):
-    answer = engine.handle(detect_request(return_attributes="age,ethnicity,eyegaze"))
+def test_each_attribute_of_the_vendor_is_filled(engine):
+    words = (
+        "gender,age,smiling,headpose,facequality,blur,eyestatus,emotion,ethnicity,beauty,"
+        "mouthstatus,eyegaze,skinstatus"
+    )
+    answer = engine.handle(detect_request(return_attributes=words))
     (face,) = answer.json()["faces"]
-    assert set(face["attributes"]) == {"age"}
-    assert "ethnicity, eyegaze" in answer.header("X-Facematch-Hint")
-    assert engine.handle(detect_request(return_attributes="age")).header("X-Facematch-Hint") is None
+    expected = {*words.replace("smiling", "smile").split(","), "glass"}
+    assert set(face["attributes"]) == expected
+    assert face["attributes"]["ethnicity"] == {"value": ""}
+    assert sum(face["attributes"]["mouthstatus"].values()) == 100
 
 
 def test_fields_may_stand_in_the_query(engine, control):
@@ -208,7 +222,7 @@ def test_faces_are_described_by_their_tokens_in_the_order_of_these(engine, contr
 def test_analysis_has_only_what_was_asked_for(engine):
     token = token_of_new_face(engine)
     (face,) = engine.handle(analyze_request(token, return_landmark="1")).json()["faces"]
-    assert face.keys() == {"face_token", "face_rectangle"}
+    assert face.keys() == {"face_token", "face_rectangle", "landmark"}
 
 
 @pytest.mark.parametrize(
@@ -364,10 +378,45 @@ def test_sets_are_listed_by_their_tags_and_in_pages(engine):
 
 def test_search_returns_the_user_id_that_a_face_was_given(people):
     engine, (ada, _) = people
-    engine.handle(user_id_request(face_token=ada, user_id="ada"))
+    engine.handle(face_request("setuserid", face_token=ada, user_id="ada"))
     answer = engine.handle(search_request(CARDS["p1-again"], outer_id="people")).json()
     (result,) = answer["results"]
     assert (result["face_token"], result["user_id"]) == (ada, "ada")
+
+
+def test_face_is_read_with_its_user_id_and_its_sets(people):
+    engine, (ada, _) = people
+    faceset = change(engine, "getdetail")["faceset_token"]
+    read = engine.handle(face_request("getdetail", face_token=ada)).json()
+    assert read["user_id"] == ""
+    assert read["face_rectangle"].keys() == {"left", "top", "width", "height"}
+    (named,) = read["facesets"]
+    assert (named["faceset_token"], named["outer_id"]) == (faceset, "people")
+    engine.handle(face_request("setuserid", face_token=ada, user_id="ada"))
+    change(engine, "removeface", face_tokens=ada)
+    read = engine.handle(face_request("getdetail", face_token=ada)).json()
+    assert (read["user_id"], read["facesets"]) == ("ada", [])
+
+
+def test_set_is_changed_and_keeps_its_faces(people):
+    engine, tokens = people
+    engine.handle(faceset_request("create", outer_id="others"))
+    taken = change(engine, "update", new_outer_id="others")
+    assert taken["error_message"] == "FACESET_EXIST"
+    assert "error_message" not in change(engine, "update", tags="a", new_outer_id="friends")
+    friends = faceset_request("update", outer_id="friends", user_data="b", new_outer_id="friends")
+    assert engine.handle(friends).json()["outer_id"] == "friends"
+    read = engine.handle(faceset_request("getdetail", outer_id="friends")).json()
+    assert (read["tags"], read["user_data"], read["face_tokens"]) == ("a", "b", tokens)
+
+
+def test_faces_of_a_second_creation_are_merged_if_asked(people):
+    engine, _ = people
+    (token,) = faces_of(engine, CARDS["p1-again"])
+    merged = change(engine, "create", face_tokens=token, force_merge=1)
+    assert (merged["face_added"], merged["face_count"]) == (1, 3)
+    refused = change(engine, "create", face_tokens=token, force_merge=0)
+    assert refused["error_message"] == "FACESET_EXIST"
 
 
 def test_unknown_token_is_told_and_the_others_are_added(people):
@@ -387,8 +436,10 @@ def test_unknown_token_is_told_and_the_others_are_added(people):
         (faceset_request("addface", faceset_token="a"), "INVALID_FACESET_TOKEN"),
         (faceset_request("delete", outer_id="others"), "INVALID_OUTER_ID"),
         (faceset_request("getfacesets", start="x"), "BAD_ARGUMENTS:start"),
-        (user_id_request(user_id="ada"), "MISSING_ARGUMENTS: face_token"),
-        (user_id_request(face_token="a", user_id="ada"), "INVALID_FACE_TOKEN: a"),
+        (face_request("setuserid", user_id="ada"), "MISSING_ARGUMENTS: face_token"),
+        (face_request("setuserid", face_token="a", user_id="ada"), "INVALID_FACE_TOKEN: a"),
+        (face_request("getdetail", face_token="a"), "INVALID_FACE_TOKEN: a"),
+        (face_request("getdetail"), "MISSING_ARGUMENTS: face_token"),
         (
             faceset_request("addface", outer_id="people", face_tokens="a,b,c,d,e,f"),
             "INVALID_FACE_TOKENS_SIZE",
