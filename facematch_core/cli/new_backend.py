@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
 from string import Template
 
@@ -29,7 +30,6 @@ FILES = [
     ".github/workflows/test.yml",
     ".gitignore",
     "CHANGELOG.md",
-    "LICENSE",
     "README.md",
     "pyproject.toml",
     "src/$package/__init__.py",
@@ -137,7 +137,9 @@ def files_for(name: str, kind: str | None = None) -> dict[str, str]:
     }.items():
         text = "" if kind is None else Template(template_text).substitute(substitutes)
         substitutes[placeholder] = text
-    texts = {}
+    # Our own, so that the wheel has it once.
+    licence = metadata.distribution("facematch-core").read_text("licenses/LICENSE")
+    texts = {"LICENSE": licence or ""}
     for file in FILES + FILES_OF_KIND.get(kind or "", []):
         template_path = _find_template(file, kind)
         text = Template(template_path.read_text(encoding="utf-8")).substitute(substitutes)
