@@ -93,6 +93,13 @@ def add_new_face(engine):
     return engine.handle(faceset_request("addface", outer_id="people", face_tokens=token))
 
 
+def add_new_face_later(engine):
+    """Add a face without waiting, and return how that ended."""
+    tokens = {"outer_id": "people", "face_tokens": token_of_new_face(engine)}
+    begun = engine.handle(faceset_request("async/addface", **tokens)).json()
+    return engine.handle(faceset_request("async/task_status", task_id=begun["task_id"]))
+
+
 def token_of_new_face(engine, picture=None):
     (face,) = engine.handle(detect_request(picture)).json()["faces"]
     return face["face_token"]
@@ -126,6 +133,8 @@ def scenarios():
         add_new_face,
         search_request(outer_id="people"),
         search_request(outer_id="people", return_result_count=6),
+        add_new_face_later,
+        faceset_request("async/task_status", task_id="unknown"),
         faceset_request("getdetail", outer_id="people"),
         faceset_request("getfacesets", start=0),
         faceset_request("getfacesets"),

@@ -42,13 +42,15 @@ class Records(FaceTokens):
     """The faces by the tokens that answers named, and the sets of them. Thread-safe.
 
     A person of the store is one face: its id has the set's token and the face's, its name is the
-    latter. `user_ids` has the user ids of faces by their token.
+    latter. `user_ids` has the user ids of faces by their token; `tasks` has how a change ended,
+    whose caller did not wait, by its id.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.facesets: Facesets = stored.Persons()
         self.user_ids: Collection[str] = Collection(limit=10_000)
+        self.tasks: Collection[Mapping[str, Any]] = Collection(limit=1000)
 
 
 def create(call: PairCall) -> Response:
@@ -74,14 +76,26 @@ def add(call: PairCall) -> Response:
 
 def remove(call: PairCall) -> Response:
     faceset = _find(call)
-    facesets = _facesets_of(call)
-    tokens = _read_tokens(call)
-    removed = 0
-    for face in facesets.persons_of([faceset.id]):
-        if face.name in tokens or "RemoveAllFaceTokens" in tokens:
-            facesets.persons.remove(face.id)
-            removed += 1
-    return _answer(call, "faceset.changed", faceset, face_removed=removed, failure_detail=[])
+    return _answer(call, "faceset.changed", faceset, **_remove(call, faceset))
+
+
+def add_later(call: PairCall) -> Response:
+    faceset = _find(call)
+    return _begin_task(call, faceset, _add(call, faceset))
+
+
+def remove_later(call: PairCall) -> Response:
+    faceset = _find(call)
+    return _begin_task(call, faceset, _remove(call, faceset))
+
+
+def read_task(call: PairCall) -> Response:
+    task_id = call.texts.get("task_id") or call.refuse("key.missing", name="task_id")
+    found = call.world.records.tasks.find(task_id)
+    if found is None:
+        call.refuse("task.unknown")
+    body = {**begin_answer(call, time_used_ms=18), "task_id": task_id, "status": 1, **found}
+    return call.answer("task.done", body)
 
 
 def read(call: PairCall) -> Response:
@@ -203,6 +217,9 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
             ("create", create),
             ("addface", add),
             ("removeface", remove),
+            ("async/addface", add_later),
+            ("async/removeface", remove_later),
+            ("async/task_status", read_task),
             ("getdetail", read),
             ("update", update),
             ("getfacesets", list_facesets),
@@ -276,15 +293,37 @@ def _add(call: PairCall, faceset: Faceset) -> dict[str, Any]:
     return {"face_added": added, "failure_detail": failed}
 
 
+def _remove(call: PairCall, faceset: Faceset) -> dict[str, Any]:
+    """Remove the faces of tokens from a set; return how many."""
+    facesets = _facesets_of(call)
+    tokens = _read_tokens(call)
+    removed = 0
+    for face in facesets.persons_of([faceset.id]):
+        if face.name in tokens or "RemoveAllFaceTokens" in tokens:
+            facesets.persons.remove(face.id)
+            removed += 1
+    return {"face_removed": removed, "failure_detail": []}
+
+
+def _begin_task(call: PairCall, faceset: Faceset, fields: Mapping[str, Any]) -> Response:
+    """Return the id of a change that is done."""
+    task_id = call.world.ids.hex()
+    call.world.records.tasks.put(task_id, {**_describe_set(call, faceset), **fields})
+    body = {**begin_answer(call, time_used_ms=18), "task_id": task_id}
+    return call.answer("task.begun", body)
+
+
 def _answer(call: PairCall, key: str, faceset: Faceset, **fields: Any) -> Response:
-    body = {
-        **begin_answer(call, time_used_ms=212),
+    described = _describe_set(call, faceset)
+    return call.answer(key, {**begin_answer(call, time_used_ms=212), **described, **fields})
+
+
+def _describe_set(call: PairCall, faceset: Faceset) -> dict[str, Any]:
+    return {
         "faceset_token": faceset.id,
         "outer_id": faceset.name,
         "face_count": len(_facesets_of(call).persons_of([faceset.id])),
-        **fields,
     }
-    return call.answer(key, body)
 
 
 def _describe(call: PairCall, ranked: stored.RankedFace[stored.Person]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ ANSWERS = observed(
 )
 SEARCH = observed("a public copy of Face++'s page of search, version 3", "2026-11-30")
 FACESET = observed("a public copy of Face++'s pages of faceset, version 3", "2026-11-30")
+TASKS = observed("a public copy of Face++'s pages of faceset/async, version 3", "2026-11-30")
 FACESET_CLIENTS = observed("public clients of faceset and search, version 3", "2026-11-30")
 
 #: A request's id: a time and a UUID.
@@ -83,6 +84,9 @@ CLAIMS = table(
     row("analyze.too_many", _error(400, "INVALID_FACE_TOKENS_SIZE"), ANALYZE_CLIENTS, "face_tokens of another length is 400."),
     row("analyze.void", _error(400, "VOID_REQUEST"), ANALYZE_CLIENTS, "A call that asks for neither landmark nor attributes is 400."),
     row("faceset.changed", Reply(200), FACESET_CLIENTS, "create, addface, removeface, update and delete return faceset_token, outer_id and face_count; the first two face_added and failure_detail, with each unknown token, and removeface face_removed; RemoveAllFaceTokens removes all. They are free (ours)."),
+    row("task.begun", Reply(200), TASKS, "async/addface and async/removeface return a task_id; that the change is done at once is ours."),
+    row("task.done", Reply(200), TASKS, "async/task_status returns status 1 for a change that is done, and what addface or removeface return."),
+    row("task.unknown", _error(400, "INVALID_TASK_ID"), TASKS, "An unknown task_id is 400."),
     row("faceset.read", Reply(200), FACESET, "getdetail returns a set's display_name, user_data and tags as create was sent them, empty if not, and its face_tokens from number start, 1 by default."),
     row("faceset.list", Reply(200), FACESET, "getfacesets returns facesets, from number start: each with faceset_token, outer_id, display_name and tags; tags, with commas between them, asks for those with any (ours) of them."),
     row("faceset.page", 100, FACESET, "An answer has 100 face_tokens or facesets at most; next is the number of the next one, and is missing if there is none."),

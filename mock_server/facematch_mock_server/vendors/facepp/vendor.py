@@ -67,7 +67,13 @@ class Facepp(PairVendor):
     #: Of Face++'s API reference (console.faceplusplus.com/documents).
     not_imitated = NotImitated(
         "docs/vendors/facepp.md",
-        "/facepp/v3/faceset/async/*",
+        "/facepp/v1/face/thousandlandmark",
+        "/facepp/v1/skinanalyze",
+        "/facepp/v1/skinanalyze_advanced",
+        "/facepp/v1/skinanalyze_pro",
+        "/facepp/v1/facialfeatures",
+        "/facepp/v1/3dface",
+        "/facepp/v2/beautify",
     )
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {

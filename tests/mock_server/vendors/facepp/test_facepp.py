@@ -384,6 +384,24 @@ def test_search_returns_the_user_id_that_a_face_was_given(people):
     assert (result["face_token"], result["user_id"]) == (ada, "ada")
 
 
+def test_task_that_adds_and_removes_faces_is_done_at_once(people):
+    engine, _ = people
+    (token,) = faces_of(engine, CARDS["p1-again"])
+
+    def done(name, **fields):
+        begun = change(engine, f"async/{name}", **fields)
+        assert begun.keys() == {"request_id", "time_used", "task_id"}
+        sent = faceset_request("async/task_status", task_id=begun["task_id"])
+        return engine.handle(sent).json()
+
+    added = done("addface", face_tokens=f"unknown,{token}")
+    assert (added["status"], added["face_added"], added["face_count"]) == (1, 1, 3)
+    assert added["outer_id"] == "people"
+    assert [each["face_token"] for each in added["failure_detail"]] == ["unknown"]
+    removed = done("removeface", face_tokens="RemoveAllFaceTokens")
+    assert (removed["status"], removed["face_removed"], removed["face_count"]) == (1, 3, 0)
+
+
 def test_face_is_read_with_its_user_id_and_its_sets(people):
     engine, (ada, _) = people
     faceset = change(engine, "getdetail")["faceset_token"]
@@ -440,6 +458,9 @@ def test_unknown_token_is_told_and_the_others_are_added(people):
         (face_request("setuserid", face_token="a", user_id="ada"), "INVALID_FACE_TOKEN: a"),
         (face_request("getdetail", face_token="a"), "INVALID_FACE_TOKEN: a"),
         (face_request("getdetail"), "MISSING_ARGUMENTS: face_token"),
+        (faceset_request("async/addface", outer_id="others"), "INVALID_OUTER_ID"),
+        (faceset_request("async/task_status", task_id="a"), "INVALID_TASK_ID"),
+        (faceset_request("async/task_status"), "MISSING_ARGUMENTS: task_id"),
         (
             faceset_request("addface", outer_id="people", face_tokens="a,b,c,d,e,f"),
             "INVALID_FACE_TOKENS_SIZE",
