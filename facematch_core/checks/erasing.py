@@ -119,7 +119,11 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
     assert deletion is not None  # noqa: S101 - one was asked
     if deletion.face_kept:
         # Another call finds nothing any longer, and the face stays.
-        table.update(table.columns.id == row.id, face_kept=True)
+        table.database.run_or_postpone(
+            lambda connection: table.rows.update(
+                connection, table.columns.id == row.id, face_kept=True
+            )
+        )
     elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
         deletion = attrs.evolve(deletion, face_kept=True)
     is_done = deletion.state is not DeletionState.REQUESTED

@@ -412,15 +412,11 @@ def _write(
     table: CheckTable, transaction: Callable[..., Any], *conditions: Any, **values: Any
 ) -> None:
     """Change a row after a call. If the database is away, the next transaction does it."""
-
-    def write(connection: Any) -> Any:
-        return transaction(connection, *conditions, **values)
-
-    try:
-        table.database.run(write, deadline=_after_call(table.deadline))
-    except errors.FaceMatchError:
-        # The paid verdict is returned all the same. Safe if the write was committed after all.
-        table.database.pending_writes.append(write)
+    # The paid verdict is returned all the same.
+    table.database.run_or_postpone(
+        lambda connection: transaction(connection, *conditions, **values),
+        deadline=_after_call(table.deadline),
+    )
 
 
 def _to_json_of_call(call: CallRecord) -> str:

@@ -239,7 +239,11 @@ class SessionTable:
         deletion = self.sessions[row.name].delete(record)
         if deletion.face_kept:
             # Another call finds no session any longer, and the face stays.
-            self.update(self.columns.id == row.id, face_kept=True)
+            self.database.run_or_postpone(
+                lambda connection: self.rows.update(
+                    connection, self.columns.id == row.id, face_kept=True
+                )
+            )
         elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion

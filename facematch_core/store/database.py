@@ -157,6 +157,18 @@ class Database(abc.ABC):
         # Outside the except block, because SQLAlchemy's error contains the address and values.
         raise failure
 
+    def run_or_postpone(
+        self, write: Transaction[object], *, deadline: Deadline = NO_DEADLINE
+    ) -> None:
+        """Run a write in a transaction; if it fails, it becomes a pending write.
+
+        For a write that does no harm if the first transaction was committed after all.
+        """
+        try:
+            self.run(write, deadline=deadline)
+        except FaceMatchError:
+            self.pending_writes.append(write)
+
     def close(self) -> None:
         """Run the pending writes and close the connections; leave a passed engine open."""
         if self.pending_writes:

@@ -5,7 +5,16 @@ import datetime as dt
 import itertools
 from decimal import Decimal
 
-from facematch_core import CallRecord, Charged, Environment, Operation, Retention
+import pytest
+
+from facematch_core import (
+    CallRecord,
+    Charged,
+    Environment,
+    Operation,
+    Retention,
+    StoreUnavailable,
+)
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.resilience import Attempt, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation
@@ -69,6 +78,26 @@ def before_each_statement(react, engine=None):
         yield
     finally:
         sqlalchemy.event.remove(*event)
+
+
+@contextlib.contextmanager
+def away_after(vendor, method):
+    """Let the database be away from the return of a vendor's method on."""
+    call = getattr(vendor, method)
+    returned = []
+
+    def call_and_note(request):
+        answer = call(request)
+        returned.append(True)
+        return answer
+
+    def refuse(_statement):
+        if returned:
+            raise StoreUnavailable("away")
+
+    with pytest.MonkeyPatch.context() as patch, before_each_statement(refuse):
+        patch.setattr(vendor, method, call_and_note)
+        yield
 
 
 def later(**step):

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, OTHER, SELFIE
+from kit.attempts import away_after
 from kit.cards import CARDS
 from kit.fakes import FakeBackend, liveness_result, match_result
 
@@ -125,6 +126,15 @@ def test_face_that_was_kept_is_not_gone_when_the_second_call_finds_nothing(keepe
     keeper.backend.deletions[:] = [kept, fm.RateLimited("Later."), not_there, DONE]
     keeper.store.erase("customer-17")
     assert [each.face_is_gone for each in keeper.store.erase("customer-17")] == [False, True]
+
+
+def test_face_that_was_kept_is_not_gone_although_the_database_was_away(keeper):
+    keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
+    keeper.backend.deletions[:] = [Deletion(state=DeletionState.DONE, face_kept=True)]
+    with away_after(keeper.backend, "delete_kept"), pytest.raises(fm.StoreUnavailable):
+        keeper.store.erase("customer-17")
+    keeper.backend.deletions[:] = [Deletion(state=DeletionState.NOT_THERE)]
+    assert [each.face_is_gone for each in keeper.store.erase("customer-17")] == [False]
 
 
 def test_lost_call_is_searched_and_deleted(keeper):

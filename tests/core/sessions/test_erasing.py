@@ -4,6 +4,7 @@ import pytest
 from core.sessions.shop import *  # noqa: F403 - its fixtures
 from core.sessions.shop import FINDS, STATE
 from core.sessions.vendor import ManySessions
+from kit.attempts import away_after
 
 import facematch_core as fm
 from facematch_core.backend import session_types as types
@@ -110,6 +111,14 @@ def test_face_that_a_vendor_keeps_is_told_although_cancel_deleted_the_session(op
     assert shop.store.cancel("customer-17") == 1
     shop.vendor.answer = types.Deletion(state=DELETION.NOT_THERE)
     assert facts(shop.store.erase("customer-17")) == [(True, False)]
+
+
+def test_face_that_a_vendor_keeps_is_told_although_the_database_was_away(leaver):
+    leaver.vendor.answer = types.Deletion(state=DELETION.DONE, face_kept=True)
+    with away_after(leaver.vendor, "delete_session"), pytest.raises(fm.StoreUnavailable):
+        leaver.store.erase("customer-17")
+    leaver.vendor.answer = types.Deletion(state=DELETION.NOT_THERE)
+    assert facts(leaver.store.erase("customer-17")) == [(True, False)]
 
 
 @pytest.mark.parametrize("can", [{}, FINDS], ids=["not found", "found by its record"])
