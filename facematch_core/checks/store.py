@@ -130,6 +130,7 @@ class CheckCase(Case):
 
         Raises:
             InvalidRequest: `connection` is asynchronous, or of another kind of database.
+            StoreUnavailable: see `VerificationCase.use`; here, make another check.
         """
         table = self._store._table  # noqa: SLF001 - of this module
         if connection is not None:

@@ -153,7 +153,8 @@ class CheckTable:
 
     def find(self, *conditions: object) -> list[CheckRow]:
         """Return the rows that meet all conditions, the one returned last first."""
-        return self.in_transaction(self.rows.find, *conditions)
+        rows: list[CheckRow] = self._run(self.rows.find, *conditions, only_reads=True)
+        return rows
 
     def find_newest(self, case: Case) -> CheckRow | None:
         """Return the row that `use` judges: whose verdict was returned last, or which was begun."""

@@ -165,6 +165,8 @@ class VerificationCase(Case):
         Raises:
             SessionMismatch: the session is not the record's. Do not grant access.
             InvalidRequest: `connection` is asynchronous, or of another kind of database.
+            StoreUnavailable: the session may be used now, and nothing may follow from it: if
+                `find().used_at` says so, begin another.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
         store = self._store

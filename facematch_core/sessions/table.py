@@ -151,7 +151,8 @@ class SessionTable:
 
     def find_newest(self, condition: object) -> SessionRow | None:
         """Return the newest row that meets a condition, or None."""
-        return next(iter(self.in_transaction(self.rows.find, condition)), None)
+        rows: list[SessionRow] = self._run(self.rows.find, condition, only_reads=True)
+        return next(iter(rows), None)
 
     def now(self) -> float:
         return self.clock.now().timestamp()

@@ -56,8 +56,8 @@ class CallersTransaction:
         if not is_of_sqlalchemy:
             self._connection = _DbApiConnection(connection, dialect_name)
 
-    def run(self, transaction: Callable[..., T], *args: object) -> T:
-        """Return `transaction(connection, *args)`."""
+    def run(self, transaction: Callable[..., T], *args: object, only_reads: bool = False) -> T:
+        """Return `transaction(connection, *args)`; the caller began it, to read or to write."""
         return transaction(self._connection, *args)
 
 

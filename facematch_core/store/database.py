@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import attrs
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.exceptions import find_callers_exception
@@ -68,6 +68,8 @@ class Progress:
 
     #: When the caller stops waiting for the thread.
     deadline: Deadline
+    #: Whether the transaction writes nothing, not even a pending write.
+    only_reads: bool
     #: Time of the database's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
     #: Whether the caller has stopped waiting, so that the transaction must not be committed.
@@ -121,12 +123,14 @@ class Database(abc.ABC):
         deadline: Deadline = NO_DEADLINE,
         effect_of_failure: str = "",
         undo: Transaction[object] | None = None,
+        only_reads: bool = False,
     ) -> T:
         """Run the pending writes and `transaction(connection, *args)`, and commit them together.
 
         While the database is locked, the transaction is repeated until `deadline`, for at most
         `MAX_WAIT_S`. If it fails but may have been committed, `undo` becomes a pending write.
-        `effect_of_failure` is the sentence that a `StoreUnavailable` ends with.
+        `effect_of_failure` is the sentence that a `StoreUnavailable` ends with. With `only_reads`,
+        a transaction in SQLite does not wait for a writer, unless there are pending writes.
 
         Raises:
             StoreUnavailable: the database was busy or unavailable.
@@ -134,7 +138,9 @@ class Database(abc.ABC):
         """
         # A duration, because `deadline` may use a different clock.
         max_wait_s = max(self.min_timeout_s, min(MAX_WAIT_S, deadline.left_s()))
-        progress = Progress(Deadline.after(max_wait_s))
+        progress = Progress(
+            Deadline.after(max_wait_s), only_reads=only_reads and not self.pending_writes
+        )
         try:
             result = self._run_until_deadline(
                 lambda connection: transaction(connection, *args), progress
@@ -197,7 +203,7 @@ class Database(abc.ABC):
         """Call `_run_with_retries`; raise `DatabaseBusy` at the deadline."""
 
     @abc.abstractmethod
-    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+    def _begin(self, connection: Connection, lock_timeout_s: float, *, only_reads: bool) -> None:
         """Begin a transaction in which a statement waits at most this long for a lock."""
 
     @abc.abstractmethod
@@ -211,7 +217,7 @@ class Database(abc.ABC):
         """Run the pending writes and `transaction`; repeat both while the database is locked."""
         while True:
             # Read for each attempt, because other threads add and remove writes.
-            writes = tuple(self.pending_writes)
+            writes = () if progress.only_reads else tuple(self.pending_writes)
             try:
                 result = self._run_once(writes, transaction, progress)
                 break
@@ -241,7 +247,7 @@ class Database(abc.ABC):
                 pooled_connection = connection.connection
                 try:
                     progress.note_answer()
-                    self._begin(connection, lock_timeout_s)
+                    self._begin(connection, lock_timeout_s, only_reads=progress.only_reads)
                     progress.note_answer()
                     for write in writes:
                         # Skip a damaged row. Its amount stays reserved.
@@ -301,7 +307,7 @@ class Database(abc.ABC):
 
 @attrs.define(eq=False)
 class FileLock:
-    """The lock of one SQLite file, for the threads of this process.
+    """A lock of one SQLite file, for the threads of this process that write, or that only read.
 
     SQLite allows one writer at a time, and waiting for a lock is fairer than SQLite's polling.
     """
@@ -313,7 +319,10 @@ class FileLock:
 
 
 class SqliteDatabase(Database):
-    """Runs transactions in a SQLite file, each in its caller's thread, one at a time."""
+    """Runs transactions in a SQLite file, each in its caller's thread.
+
+    One at a time, and beside it one that only reads.
+    """
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         super().__init__(engine, owns_engine=owns_engine, label=label)
@@ -321,7 +330,10 @@ class SqliteDatabase(Database):
         # An engine without a file has a lock of its own.
         path = os.path.realpath(engine.url.database or f"engine {id(engine)}")
         with _registry_lock:
-            self._file_lock = _file_locks.setdefault(path, FileLock())
+            self._write_lock = _file_locks.setdefault(path, FileLock())
+            self._read_lock = self._write_lock
+            if isinstance(engine.pool, QueuePool):  # another pool may have only one connection
+                self._read_lock = _file_locks.setdefault(f"{path} (reads)", FileLock())
             _databases.add(self)
 
     def prepare_fork(self) -> None:
@@ -330,11 +342,12 @@ class SqliteDatabase(Database):
         self.engine.dispose()
 
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
-        file_lock = self._file_lock
+        file_lock = self._read_lock if progress.only_reads else self._write_lock
         thread = threading.get_ident()
         # A finalizer may run during this thread's own transaction, and would wait in vain for the
         # transaction's lock on the file.
-        if file_lock.thread_in_transaction == thread:
+        own_locks = (self._read_lock, self._write_lock)
+        if any(lock.thread_in_transaction == thread for lock in own_locks):
             raise DatabaseBusy("this thread is in the middle of another step")
         # Not a context manager, because a Ctrl-C while entering it would leave the lock held.
         try:
@@ -352,7 +365,7 @@ class SqliteDatabase(Database):
                 # This thread did not acquire the lock, because of a timeout or a Ctrl-C.
                 pass
 
-    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+    def _begin(self, connection: Connection, lock_timeout_s: float, *, only_reads: bool) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         cursor = connection.connection.cursor()
         # Fetch all rows, because an unfinished statement blocks commits of other connections.
@@ -361,7 +374,7 @@ class SqliteDatabase(Database):
             cursor.execute(f"PRAGMA busy_timeout = {lock_timeout_s * 1000:.0f}")
             # IMMEDIATE acquires the write lock now. A deferred transaction may fail at its first
             # write.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
         finally:
             # After a Ctrl-C, SQLAlchemy may have closed the connection already.
             with contextlib.suppress(sqlite3.Error):
@@ -447,7 +460,7 @@ class PostgresDatabase(Database):
                 if progress.deadline.is_over or is_refused or do_all_hang:
                     raise DatabaseBusy(str(error)) from None
 
-    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+    def _begin(self, connection: Connection, lock_timeout_s: float, *, only_reads: bool) -> None:
         # The second option tells our connections from others of an application's engine.
         connection.execution_options(isolation_level="READ COMMITTED", facematch_store=True)
         # At least 1 ms, because 0 disables the timeout.
@@ -514,7 +527,7 @@ def _check_engine(engine: Any, label: str) -> None:
 
 #: All open databases of this process.
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
-#: The lock of each SQLite file, keyed by its real path. Only a fork holds more than one of them.
+#: The locks of each SQLite file, keyed by its real path. Only a fork holds more than one of them.
 _file_locks: weakref.WeakValueDictionary[str, FileLock] = weakref.WeakValueDictionary()
 #: Protects `_databases` and `_file_locks`.
 _registry_lock = threading.RLock()

@@ -81,6 +81,27 @@ def before_each_statement(react, engine=None):
 
 
 @contextlib.contextmanager
+def lost_commits():
+    """Let the answer to the commit of an UPDATE in a SQLite file be lost: it is committed."""
+    import sqlalchemy
+
+    updates = []
+
+    def lose(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE"):
+            updates.append(statement)
+        if statement == "COMMIT" and updates:
+            raise StoreUnavailable("away")
+
+    event = (sqlalchemy.Engine, "after_cursor_execute", lose)
+    sqlalchemy.event.listen(*event)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(*event)
+
+
+@contextlib.contextmanager
 def away_after(vendor, method):
     """Let the database be away from the return of a vendor's method on."""
     call = getattr(vendor, method)

@@ -12,6 +12,7 @@ import sqlalchemy
 from core.checks.clerk import count_yes
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, LOGIN, NO_MATCH, OTHER, SELFIE, live
+from kit.attempts import lost_commits
 from kit.fakes import FakeBackend, FakeOptions, Hold, match_result, picture, together
 
 import facematch_core as fm
@@ -53,6 +54,16 @@ def test_verdict_that_was_returned_last_is_used(desk):
     assert desk.operations == "lmlm"
     assert case.use()
     assert not case.use()
+
+
+def test_use_whose_commit_may_be_lost_is_never_a_second_yes(desk):
+    desk.verify_live()
+    with lost_commits(), pytest.raises(fm.StoreUnavailable):
+        desk.of().use()
+    assert not desk.of().use()
+    assert desk.of().find().used_at is not None
+    assert desk.verify_live().is_verified, "the person may try again"
+    assert desk.of().use()
 
 
 def test_used_verdict_is_not_returned_again(desk):

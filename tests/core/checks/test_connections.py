@@ -49,7 +49,10 @@ def test_check_is_used_if_the_caller_commits(desk, opened):
 def locked(address):
     """Hold a write lock of the checks, as an open transaction of the application may."""
     engine = sqlalchemy.create_engine(address)
-    lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE facematch_checks"}
+    lock = {
+        "sqlite": "BEGIN IMMEDIATE",
+        "postgresql": "LOCK TABLE facematch_checks IN EXCLUSIVE MODE",
+    }
     with contextlib.closing(engine.connect()) as connection:
         connection.exec_driver_sql(lock[engine.dialect.name])
         yield
@@ -79,6 +82,13 @@ def test_paid_verdict_is_returned_soon_although_the_database_is_locked(desk):
         assert time.monotonic() - began < SOON_S
     assert desk.of().check_liveness(SELFIE).is_live
     assert desk.operations == "l"
+
+
+def test_page_tells_a_verdict_while_another_program_writes(desk):
+    desk.verify_live()
+    with locked(desk.address):
+        assert desk.of().why_not() == ()
+        assert desk.of().find().result.is_verified
 
 
 def test_connection_of_another_kind_is_refused(desk):

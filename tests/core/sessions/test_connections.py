@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from core.sessions.connections import KINDS, db_api, sqlalchemy_session
 from core.sessions.shop import *  # noqa: F403 - its fixtures
+from kit.attempts import before_each_statement
 
 import facematch_core as fm
 
@@ -75,6 +76,26 @@ def test_use_after_the_callers_own_write_does_not_wait_for_itself(verified, open
         assert verified.use(connection=connection)
         connection.commit()
     assert time.monotonic() - began < 10, "a second connection would wait for 30 seconds"
+    assert paid(verified) == 1
+
+
+def test_page_waits_neither_for_its_own_transaction_nor_for_who_waits_for_that(verified, opened):
+    waiting = threading.Thread(target=verified.store.set_due, args=["customer-18"])
+    has_begun = threading.Event()
+
+    def note(_statement):
+        if threading.current_thread() is waiting:
+            has_begun.set()
+
+    verified.store.look()
+    with opened(verified.address) as (connection, execute), before_each_statement(note):
+        execute(PAY)
+        waiting.start()
+        assert has_begun.wait(60)
+        assert verified.of().why_not(max_age_s=3600) == ()
+        assert verified.find().used_at is None
+        connection.commit()
+        waiting.join()
     assert paid(verified) == 1
 
 

@@ -29,7 +29,7 @@ from core.sessions.shop import (
     two_vendors,
 )
 from core.sessions.vendor import ManySessions
-from kit.attempts import before_each_statement
+from kit.attempts import before_each_statement, lost_commits
 from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK
 
@@ -305,6 +305,15 @@ def test_concurrent_uses_are_one_use(shop):
     with ThreadPoolExecutor(4) as pool:
         uses = list(pool.map(lambda _: shop.use(), range(4)))
     assert sorted(uses) == [False, False, False, True]
+
+
+def test_use_whose_commit_may_be_lost_is_never_a_second_yes(shop):
+    shop.begin_and_finish()
+    with lost_commits(), pytest.raises(fm.StoreUnavailable):
+        shop.use()
+    assert not shop.use()
+    assert shop.find().used_at is not None
+    assert shop.begin().record.session_id == "s-2", "the person may try again"
 
 
 def test_use_during_which_a_webhook_arrives_stores_its_reading(shop):
