@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from facematch_core.backend.session_types import Erased
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.settings import Profile
+    from facematch_core.sessions.sessions import Sessions
     from facematch_core.verifier.verifier import Verifier
 
 
@@ -83,7 +84,7 @@ def _open(
 ) -> tuple[list[Verifier], dict[str, Any]]:
     """Open the verifiers of profiles, and their stores by the keys of a profile."""
     from facematch_core.checks.store import CheckStore
-    from facematch_core.config.opening import open_sessions, store_addresses
+    from facematch_core.config.opening import store_addresses
     from facematch_core.sessions.store import SessionStore
 
     profiles: list[Profile] = []
@@ -105,20 +106,38 @@ def _open(
     ]
     stores: dict[str, Any] = {}
     if "sessions" in addresses:
-        by_backend = {
-            profile.backend: open_sessions(profile=profile.name, config=config)
-            for profile in profiles
-            if "sessions" in store_addresses(profile)
-        }
-        first = next(iter(by_backend))
+        by_name = _open_sessions_by_name(
+            [profile for profile in profiles if "sessions" in store_addresses(profile)], config
+        )
+        first = next(iter(by_name))
         stores["sessions"] = stack.enter_context(
-            SessionStore(addresses["sessions"], by_backend, choose=lambda _: first)
+            SessionStore(addresses["sessions"], by_name, choose=lambda _: first)
         )
     if "checks" in addresses:
         by_profile = dict(zip((profile.name for profile in profiles), verifiers, strict=True))
         store = CheckStore(addresses["checks"], _verifier_of_all(by_profile))
         stores["checks"] = stack.enter_context(store)
     return verifiers, stores
+
+
+def _open_sessions_by_name(
+    profiles: Collection[Profile], config: str | None
+) -> dict[str, Sessions]:
+    """Open the sessions of profiles, by the names that a store may have given them.
+
+    A store that was opened with a single `Sessions` names it like its backend. If two profiles have
+    that backend, nobody knows whose session such a row is: it is left.
+    """
+    from facematch_core.config.opening import open_sessions
+
+    by_name = {
+        profile.name: open_sessions(profile=profile.name, config=config) for profile in profiles
+    }
+    backends = [profile.backend for profile in profiles]
+    for profile in profiles:
+        if backends.count(profile.backend) == 1:
+            by_name.setdefault(profile.backend, by_name[profile.name])
+    return by_name
 
 
 def _verifier_of_all(by_profile: Mapping[str, Verifier]) -> Verifier:

@@ -189,13 +189,14 @@ def _start(
         raise
     repeated_start = None
     if is_repeated:
-        repeated_start = f"An earlier start did not finish. {sessions.second_start}"
+        repeated_start = f"An earlier start did not finish. {sessions.effect_of_second_start}"
         logger.warning("Session %s: %s", record.id, repeated_start)
     saved = _save_start(table, row, result)
     if saved is None:
         # A worker may have read the verdict before this response arrived.
-        is_uncancelled = table.columns.case_key == row.case_key
-        decided = table.find_newest((table.columns.id == row.id) & is_uncancelled)
+        # A cancelled or forgotten row belongs to no case.
+        has_its_case = table.columns.case_key == row.case_key
+        decided = table.find_newest((table.columns.id == row.id) & has_its_case)
         if decided is not None:
             return table.as_stored_session(decided, repeated_start=repeated_start)
         _delete_started(table, row, result.record)
@@ -212,7 +213,7 @@ def _start_at_vendor(
     sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any]
 ) -> SessionResult:
     """Start a session with those arguments that its vendor takes; errors as `Sessions.start`."""
-    is_taken = {
+    takes = {
         "reference": record.compared_with is ComparedWith.GIVEN,
         "return_url": sessions.capabilities.takes_return_url,
         "language": sessions.capabilities.takes_language,
@@ -220,7 +221,7 @@ def _start_at_vendor(
     deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
     return sessions.start(
         record,
-        **{name: value for name, value in arguments.items() if is_taken[name]},
+        **{name: value for name, value in arguments.items() if takes[name]},
         deadline_s=min(deadline_s, START_DEADLINE_S),
     )
 

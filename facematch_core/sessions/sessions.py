@@ -212,7 +212,7 @@ class Sessions:
         return self._expected
 
     @property
-    def second_start(self) -> str:
+    def effect_of_second_start(self) -> str:
         """A sentence that says what another start of the same record does."""
         if self._capabilities.finds_by_record:
             return "Starting again looks for the session first, and counts only if it creates one."
@@ -357,7 +357,8 @@ class Sessions:
                 self._runner, StartRequest, deadline, request_fields, to_result
             )
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            ending.add_to_message(error, f" It is not retried automatically. {self.second_start}")
+            effect = self.effect_of_second_start
+            ending.add_to_message(error, f" It is not retried automatically. {effect}")
             raise
 
     def read(

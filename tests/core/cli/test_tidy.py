@@ -158,6 +158,42 @@ def test_checks_of_each_profiles_vendor_are_erased(shop, regula_server, tmp_path
     assert sorted(each["backend"] for each in report["erased"]) == ["didit", "didit", "regula"]
 
 
+def add_profile_of_another_account(mock, tmp_path, monkeypatch):
+    account = mock.new_account()
+    account.control.sessions.workflow(WORKFLOW)
+    monkeypatch.setenv("OTHER_KEY", account.live_key)
+    _, _, profile = CONFIGURATION.partition("[profiles.shop]")
+    profile, _, _ = profile.partition("[profiles.bare]")
+    key = 'settings = { api_key = { env = "OTHER_KEY" },'
+    with (tmp_path / "facematch.toml").open("a") as file:
+        file.write(f"[profiles.other]{profile.replace('settings = {', key)}")
+
+
+def test_sessions_named_like_profiles_of_one_vendor_are_erased_at_their_accounts(
+    shop, tmp_path, monkeypatch
+):
+    add_profile_of_another_account(shop.mock, tmp_path, monkeypatch)
+    by_name = {name: fm.open_sessions(profile=name) for name in ("shop", "other")}
+    with fm.SessionStore(shop.address, by_name, choose=lambda customer: customer) as sessions:
+        for customer in by_name:
+            shop.case(sessions, customer).begin(reference=CARDS["p1"])
+    for customer in by_name:
+        code, report = tidy("--profile", "shop", "--profile", "other", "--erase", customer)
+        assert (code, report["left"]) == (0, 0)
+        assert [each["face_is_gone"] for each in report["erased"]] == [True]
+
+
+def test_session_that_may_be_of_either_account_is_left_until_one_is_named(
+    shop, tmp_path, monkeypatch
+):
+    add_profile_of_another_account(shop.mock, tmp_path, monkeypatch)
+    shop.begin()
+    code, report = tidy("--profile", "shop", "--profile", "other", "--erase", "customer-17")
+    assert (code, report["left"]) == (3, 1)
+    code, report = tidy("--profile", "shop", "--erase", "customer-17")
+    assert (code, report["left"], len(report["erased"])) == (0, 0, 1)
+
+
 @pytest.mark.parametrize("words", [("--days", "1"), ("--erase", "customer-17")], ids=" ".join)
 def test_profile_without_a_store_has_nothing_to_forget(shop, words):
     assert tidy("--profile", "bare", *words) == (
