@@ -33,12 +33,14 @@ SET_OTHERWISE = {
     "rekognition": {
         "Status": "a session",
         ".*Landmarks.*Type": "each landmark has its own",
-        "UnsuccessfulFaceDeletions.*": "users of a collection are not imitated",
+        ".*UserStatus": "the user's faces",
+        "Unsuccessful.*": "what was asked for",
     },
     "stripe": {
         ".*status|.*error.code": "sessions.finish",
         ".*object": "one value",
-        "(.*[.])?type": "what was asked for",
+        "(.*[.])?(type|purpose)": "what was asked for",
+        "expired": "the clock",
         ".*livemode": "the key",
         ".*options.*": "what was asked for",
         ".*has_more": "the number of sessions",
