@@ -38,7 +38,7 @@ _POINTS_150: Final = (
 
 
 def _points_72() -> tuple[Arc, ...]:
-    """Return the contour, each eye with its eyebrow, the nose and the mouth."""
+    """Return the points of `landmark72`, in Baidu's order."""
     arcs = [Arc("contour:1-13", (50, 45), (48, 53), -180)]
     for side, x in _EYES:
         arcs.append(Arc(f"{side}_eye:1-8", (x, 40), (9, 4)))
@@ -51,7 +51,6 @@ def _points_72() -> tuple[Arc, ...]:
     return tuple(arcs)
 
 
-#: Its order is the vendor's.
 _POINTS_72: Final = _points_72()
 
 
@@ -62,6 +61,6 @@ def describe_landmarks(face: SeenFace, word: str) -> dict[str, Any]:
     if word not in ("landmark", "landmark72"):
         return {}
     points = place_points(face, _POINTS_72)
-    landmark = [points["right_pupil"], points["left_pupil"], points["tip"]]
-    (middle,) = place_points(face, [Arc("mouth", (50, 80), (0, 0))]).values()
-    return {"landmark": [*landmark, middle], "landmark72": [*points.values()]}
+    (mouth,) = place_points(face, [Arc("mouth", (50, 80), (0, 0))]).values()
+    landmark = [points["right_pupil"], points["left_pupil"], points["tip"], mouth]
+    return {"landmark": landmark, "landmark72": [*points.values()]}

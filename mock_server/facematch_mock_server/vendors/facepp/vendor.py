@@ -67,13 +67,8 @@ class Facepp(PairVendor):
     #: Of Face++'s API reference (console.faceplusplus.com/documents).
     not_imitated = NotImitated(
         "docs/vendors/facepp.md",
-        "/facepp/v1/face/thousandlandmark",
-        "/facepp/v1/skinanalyze",
-        "/facepp/v1/skinanalyze_advanced",
-        "/facepp/v1/skinanalyze_pro",
-        "/facepp/v1/facialfeatures",
-        "/facepp/v1/3dface",
-        "/facepp/v2/beautify",
+        "/facepp/v1/*",
+        "/facepp/v2/*",
     )
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
