@@ -7,8 +7,12 @@ from typing import Any, Final
 
 from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
-from facematch_mock_server.vendors.landmarks import place_points
-from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
+from facematch_mock_server.vendors.pairs import (
+    KnownFace,
+    PairCall,
+    box_in_pixels,
+    place_points,
+)
 
 from .claims import REQUEST_ID
 from .landmarks import LANDMARKS
