@@ -82,21 +82,30 @@ def before_each_statement(react, engine=None):
 
 @contextlib.contextmanager
 def lost_commits():
-    """Let the answer to the commit of an UPDATE in a SQLite file be lost: it is committed."""
+    """Let the answer to the commit of an UPDATE be lost: it is committed all the same."""
     import sqlalchemy
+    from sqlalchemy.engine.default import DefaultDialect
 
+    commit = DefaultDialect.do_commit
     updates = []
 
     def lose(_connection, _cursor, statement, *_):
         if statement.startswith("UPDATE"):
             updates.append(statement)
-        if statement == "COMMIT" and updates:
+        if statement == "COMMIT" and updates:  # in SQLite
+            raise StoreUnavailable("away")
+
+    def commit_and_lose(dialect, connection):  # in PostgreSQL
+        commit(dialect, connection)
+        if updates:
             raise StoreUnavailable("away")
 
     event = (sqlalchemy.Engine, "after_cursor_execute", lose)
     sqlalchemy.event.listen(*event)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DefaultDialect, "do_commit", commit_and_lose)
+            yield
     finally:
         sqlalchemy.event.remove(*event)
 

@@ -82,9 +82,10 @@ def test_use_after_the_callers_own_write_does_not_wait_for_itself(verified, open
 def test_page_waits_neither_for_its_own_transaction_nor_for_who_waits_for_that(verified, opened):
     waiting = threading.Thread(target=verified.store.set_due, args=["customer-18"])
     has_begun = threading.Event()
+    here = threading.current_thread()
 
     def note(_statement):
-        if threading.current_thread() is waiting:
+        if threading.current_thread() is not here:
             has_begun.set()
 
     verified.store.look()
