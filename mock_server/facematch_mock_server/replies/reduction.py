@@ -473,9 +473,10 @@ class Reduction:
         """Return whether a key or a step of a path stays. This is the rule for all names.
 
         A name of the mock's sources stays; of the others, one that has the form of a name in code
-        and is part of no value. The user's word goes before both.
+        and is part of no value. The user's word goes before both. A key is no name, also where a
+        path has it.
         """
-        if name in self._hidden_names:
+        if name in self._hidden_names or name in self.credentials:
             return False
         if name in self.kept_names or name in self._vocabulary.texts:
             return True
