@@ -85,7 +85,7 @@ def test_comparison_with_the_vendors_own_host_counts_and_is_shown(vendors, scrip
     read_comparisons.cache_clear()
     comparison = latest_comparison("didit")
     assert comparison.report == name
-    assert comparison.exchanges == comparison.alike > 5
+    assert comparison.exchanges == comparison.alike > 5, report.read_text()
     assert (comparison.different, comparison.image) == (0, None)
     assert json.loads((vendors / name).read_text()) == json.loads(report.read_text())
     check_reports(vendors)

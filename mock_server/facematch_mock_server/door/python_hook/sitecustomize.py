@@ -78,7 +78,7 @@ def _find_refusal(door: KnownDoor, host: object) -> str | None:
     try:
         # gevent may have replaced `socket.socket` by a class that must not wait here.
         with _Socket() as connection:
-            connection.settimeout(5)
+            connection.settimeout(30)  # a busy machine
             connection.connect(("127.0.0.1", door.port))
             connection.sendall(question.encode())
             parts = list(iter(lambda: connection.recv(4096), b""))
