@@ -101,10 +101,10 @@ def test_two_vendors_each_print_their_keys_and_a_curl_command(serve, tmp_path):
 def test_call_that_the_mock_lacks_is_named_once_on_standard_error(serve, capsys):
     def during(url, _printed):
         for _ in range(2):
-            assert requests.get(f"{url}/v3/workflows/", timeout=10).status_code == 404
-            assert requests.get(f"{url}/v3/workflowz/", timeout=10).status_code == 404
+            assert requests.get(f"{url}/v3/lists/", timeout=10).status_code == 404
+            assert requests.get(f"{url}/v3/listz/", timeout=10).status_code == 404
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("Didit has /v3/workflows; this mock does not imitate it")
+        assert line.startswith("Didit has /v3/lists; this mock does not imitate it")
 
     serve(during)
 

@@ -95,9 +95,9 @@ def find_faces(engine):
 
 def test_a_blurred_head_behind_a_sharp_one_is_not_a_second_face(find_faces, photographs):
     sharp = opened(photographs["grace-hopper"])
-    blurred = opened(photographs["eileen-collins"]).resize((24, 24))
+    blurred = opened(photographs["eileen-collins"]).resize((17, 18))
     scene = Image.new("RGB", (1024, 600), "grey")
-    scene.paste(blurred.resize((256, 256), Image.Resampling.BICUBIC), (700, 100))
+    scene.paste(blurred.resize((176, 192), Image.Resampling.BICUBIC), (700, 100))
     (blurred_box,) = find_faces(scene)
     assert blurred_box.confidence < recognition.SURE
     scene.paste(sharp, (0, 0))
@@ -132,7 +132,7 @@ def test_at_most_two_detections_find_a_face_and_three_more_turn_it(parts, photog
     sides.clear()
     tilted = opened(photographs["eileen-collins"]).rotate(75, expand=True, fillcolor="grey")
     parts.cut(encoded(tilted, ImageFormat.PNG), rotate=False)
-    assert sides == [512, 320, 320, 320]
+    assert sides == [464, 320, 320, 320]  # the first at its own size
 
 
 @pytest.mark.parametrize("size", [(24, 24), (32, 32), (24, 200), (200, 24)])

@@ -334,8 +334,8 @@ def test_claim_about_faces_holds_only_if_the_pictures_are_known(recorded, compar
 def test_call_that_the_mock_lacks_is_not_imitated_and_no_difference(recorded, compare):
     document = recorded("didit")
     mapping = _mapping(document, "GET", "/balance/", 200)
-    mapping["request"]["urlPathTemplate"] = "/v3/workflows/"
-    mapping["metadata"]["sent"]["target"] = "/v3/workflows/"
+    mapping["request"]["urlPathTemplate"] = "/v3/lists/"
+    mapping["metadata"]["sent"]["target"] = "/v3/lists/"
     report = compare(document, code=0)
     assert report["counts"]["not imitated"] == 1
 
