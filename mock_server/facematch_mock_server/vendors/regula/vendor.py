@@ -19,6 +19,7 @@ from facematch_mock_server.vendors.pairs import (
     PairVendor,
     PictureFields,
     box_in_pixels,
+    find_value,
     landmark_points,
 )
 
@@ -116,6 +117,8 @@ class Regula(PairVendor):
         name, content = super().find_picture(call, index)
         if content is None:
             call.hint = f"the body has no {name}"
+            if find_value(call.json_body, ("images", index, "livenessTransactionId")):
+                call.hint += "; this mock has no pictures of livenessTransactionId"
             if call.endpoint.path == DETECT:
                 call.refuse("detect.missing")
         return name, content

@@ -134,6 +134,12 @@ def test_picture_under_another_name_is_named_in_a_hint(engine):
     assert answer.header("X-Facematch-Hint") == "the body has no images.0.data"
 
 
+def test_picture_of_a_liveness_session_is_named_in_a_hint(engine):
+    sent = json.loads(match_request().body)
+    sent["images"][1] = {"livenessTransactionId": "t"}
+    assert "livenessTransactionId" in engine.handle(request_with(sent)).header("X-Facematch-Hint")
+
+
 @pytest.mark.parametrize("body", [{"image": "data:image/png;base64,AAAA"}, {"image": 1}, [1]])
 def test_detect_refuses_in_its_own_form(engine, body):
     """Regula's client reads the results of detect, before the code, as an object."""
