@@ -456,6 +456,7 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
 
 def _show_selfie(session: Session) -> dict[str, Any]:
     """Return the attributes that only a selfie has."""
+    # OURS: The pictures from the left and the right are the one from the front.
     photo_url = _url(session, "center")
     return {
         "capture-method": "photo",
@@ -463,8 +464,8 @@ def _show_selfie(session: Session) -> dict[str, Any]:
         "selfie-similarity-score-left": None,
         "selfie-similarity-score-right": None,
         "center-photo-url": photo_url,
-        "left-photo-url": None,
-        "right-photo-url": None,
+        "left-photo-url": photo_url,
+        "right-photo-url": photo_url,
         "photo-urls": [{"page": "center_photo", "url": photo_url}] if photo_url else [],
         "video-url": None,
     }
