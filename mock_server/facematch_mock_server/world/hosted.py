@@ -100,6 +100,7 @@ class SessionRules:
             `on_status_change` calls ``world.ledger.charge_once``, also after `decide`.
         only_link_expires: Whether only the link ends at `Hosted.expires_at`, and the session stays
             as it is, so that another link continues it.
+        on_submission: A function to call after a person's attempt, before `on_status_change`.
         on_status_change: A function to call after each status change.
         return_url: Returns the URL to which the person is redirected, or None. By default the
             session's `Hosted.callback`.
@@ -115,6 +116,7 @@ class SessionRules:
     price_claim: Callable[[Session], str] = lambda _: "credit.price"
     finished_statuses: frozenset[str] = frozenset()
     only_link_expires: bool = False
+    on_submission: Callable[[World, Session], object] = lambda _, __: None
     on_status_change: Callable[[World, Session], object] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda session: hosted_of(session).callback
     facts_for_web_sdk: Callable[[Session], Mapping[str, Any]] = lambda _: {}
@@ -436,6 +438,8 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
         return changed
     if stored is changed and changed.status != session.status:
         rules: SessionRules = world.behaviour.session_rules
+        if hosted_of(changed).attempts > hosted_of(session).attempts:
+            rules.on_submission(world, changed)
         if changed.status in rules.finished_statuses:
             _charge_if_live(world, changed)
         rules.on_status_change(world, changed)

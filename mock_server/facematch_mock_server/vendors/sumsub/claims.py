@@ -161,7 +161,7 @@ CLAIMS = table(
     row("webhook.algorithm", "sha256", WEBHOOKS, "A new webhook has HMAC_SHA256_HEX.", when=("digest", "sha256"), name="sha256"),
     row("webhook.algorithm", "sha512", WEBHOOKS, "HMAC_SHA512_HEX can be chosen.", when=("digest", "sha512"), name="sha512"),
     row("webhook.algorithm", "sha1", WEBHOOKS, "An old webhook has HMAC_SHA1_HEX.", when=("digest", "sha1"), name="sha1"),
-    fact("webhook.fields", WEBHOOKS, "A delivery has the applicant, its externalUserId, level, type, status and answer, but neither names nor an id of its own. The formats of its times are ours."),
+    fact("webhook.fields", WEBHOOKS, "A delivery has the applicant, its externalUserId, level, type, status and answer, but neither names nor an id of its own. applicantPending comes when all is submitted, before the review. The formats of its times are ours."),
     row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to answer; a later page says 1 second to connect and 10 to answer."),
     row("webhook.delivered", range(200, 300), WEBHOOKS, "A 2xx response means delivered."),
     fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),

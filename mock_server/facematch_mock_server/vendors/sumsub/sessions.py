@@ -132,6 +132,14 @@ def charge_and_announce_status(world: World, session: Session) -> None:
         webhooks.announce(world, session, webhooks.EVENT_OF_WORKFLOW[session.status])
 
 
+def _announce_submission(world: World, session: Session) -> None:
+    """Send the webhook of the check that a person's attempt has started and ended at once."""
+    # In the sandbox the applicant stays pending, so that the new status is announced.
+    if session.status != "pending":
+        checking = attrs.evolve(session, status="pending")
+        webhooks.announce(world, checking, webhooks.EVENT_OF_STATUS["pending"])
+
+
 def _return_url(session: Session) -> str | None:
     if REVIEWS[session.status].answer == "RED":
         reject_url: str | None = session.metadata_or_empty.get("reject_url")
@@ -147,6 +155,7 @@ SESSION_RULES = SessionRules(
     # The statuses that a reviewer can set.
     finished_statuses=frozenset(REVIEWS) - {INIT},
     only_link_expires=True,
+    on_submission=_announce_submission,
     on_status_change=charge_and_announce_status,
     return_url=_return_url,
 )

@@ -668,6 +668,26 @@ def test_end_of_a_workflow_is_told_to_whom_names_it(at_page, card, ending):
     assert [each["type"] for each in sent] == ending
 
 
+@pytest.mark.parametrize("card", [FACE, OTHER, NO_FACE])
+def test_attempt_is_pending_before_its_review(at_page, card):
+    at_page.handle(mock_webhooks.listen())
+    ask(at_page, checked(1, card))
+    sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(at_page)]
+    assert [(each["type"], each["reviewStatus"]) for each in sent] == [
+        ("applicantPending", "pending"),
+        ("applicantReviewed", "completed"),
+    ]
+    assert "reviewResult" not in sent[0]
+
+
+def test_sandbox_announces_that_an_attempt_is_pending_once(engine, people):
+    ask(engine, sumsub.link(how=sumsub.SANDBOX))
+    engine.handle(mock_webhooks.listen())
+    people.finish(sumsub.nth(engine, 1).id)
+    sent = [json.loads(letter.body)["type"] for _, letter, _ in mock_webhooks.carry(engine)]
+    assert sent == ["applicantPending"]
+
+
 def test_events_follow_an_applicant(engine):
     engine.handle(mock_webhooks.listen(events=EVERY_EVENT))
     ask(engine, sumsub.link())
@@ -685,6 +705,7 @@ def test_events_follow_an_applicant(engine):
         "applicantPrechecked",
         "applicantOnHold",
         "applicantAwaitingUser",
+        "applicantPending",
         "applicantReviewed",
         "applicantDeactivated",
         "applicantActivated",
@@ -693,4 +714,5 @@ def test_events_follow_an_applicant(engine):
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}
     assert sent[4]["reviewResult"] == {"reviewAnswer": "GREEN"}
+    assert sent[6]["reviewResult"] == {"reviewAnswer": "GREEN"}
     assert not {"info", "event_id"} & set().union(*sent)
