@@ -75,12 +75,12 @@ LIVENESS, WITH_VERIFY, IMAGES = (
 )
 
 
-def start_request(content=None, **fields):
+def start_request(content=None, *, image_name="verifyImage", **fields):
     """A start; with `content` one that compares, whose picture that is; without one if empty."""
     sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device", **fields}
     if content is None:
         return azure_request(LIVENESS, json_bytes(sent), JSON)
-    files = [("verifyImage", "id.jpg", content)] if content else []
+    files = [(image_name, "id.jpg", content)] if content else []
     return azure_request(WITH_VERIFY, *multipart(sent.items(), files))
 
 
@@ -300,6 +300,7 @@ def scenarios():
         detect_request(json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
         control_request("pictures", {"name": NAMED, "card": "p1"}),
         detect_request(json_bytes({"url": NAMED}), WITHOUT_ID, kind=JSON),
+        detect_request(f"{{'url':'{NAMED}'}}".encode(), WITHOUT_ID, kind=JSON),
         azure_request(VERIFY, b"{", JSON),
         verify_request("one", "two"),
         azure_request(VERIFY, b'{"faceid1": "one"}', JSON),

@@ -66,6 +66,11 @@ def lonely_file():
     return kind, body
 
 
+def open_home(engine):
+    """Ask for / as behind a door, where it is not the mock's own."""
+    return engine.world.behaviour.handle(request_to("/", method="GET", key=None))
+
+
 def compare_embeddings(engine):
     """Compare the embedding of a face with itself."""
     body = engine.handle(represent_request()).json()
@@ -116,6 +121,7 @@ def scenarios():
         represent_request(model_name="Nope"),
         represent_request("/etc/hosts"),
         attrs.evolve(verify_request(), method="GET"),
+        open_home,
         answer_with_fault(500, verify_request()),
     )
     return [

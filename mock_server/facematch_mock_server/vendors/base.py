@@ -481,17 +481,17 @@ class Call:
 
         Refuse any other body with the claim `refusal`; without a claim, return an empty object.
         """
-        body = self._load_body()
+        body = self.load_body()
         if isinstance(body, dict):
             return body
         return {} if refusal is None else self.refuse(refusal)
 
     def read_list(self, refusal: str) -> list[Any]:
         """Return the body's JSON list; refuse any other body with the claim `refusal`."""
-        body = self._load_body()
+        body = self.load_body()
         return body if isinstance(body, list) else self.refuse(refusal)
 
-    def _load_body(self) -> Any:
+    def load_body(self) -> Any:
         """Return the body's JSON; None if it is none."""
         try:
             return load_json(self.request.body)

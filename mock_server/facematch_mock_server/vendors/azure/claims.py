@@ -20,6 +20,10 @@ OLDER_PREVIEW = documented(
     "v1.1-preview.1",
     "2026-11-29",
 )
+QUICKSTART = observed(
+    "Microsoft's quickstart of Face 1.0 for Python, of 2018, as copied by public programs",
+    "2026-11-30",
+)
 OLD_CLIENT = documented("Microsoft, PyPI azure-cognitiveservices-vision-face 0.6.1", "2026-11-29")
 GATEWAY = documented(
     "Microsoft Learn, Azure API Management: Error handling in policies, and quota policy",
@@ -64,6 +68,7 @@ CLAIMS = table(
     fact("image.linked", SPEC, "detect takes a picture's bytes, or a JSON object with its url."),
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body with an unsupported content type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Malformed JSON is refused with 400."),
+    fact("body.quotes", QUICKSTART, "JSON in single quotes is taken, as Microsoft's sample for Python sent it."),
     row("person.others", Reply(501, {"mock": "{name} is not imitated: this mock of Azure AI Face knows the persons of person groups."}), OURS, "Dynamic person groups, and persons without a group, are not supported; the error message is the mock's own."),
     fact("verify.names", OLDER_PREVIEW, "Microsoft's client of v1.1-preview.1 sends faceid1 and faceid2, in lower case. That every version takes these, too, is our choice."),
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "A malformed face id is refused with 400."),
@@ -128,7 +133,7 @@ CLAIMS = table(
     row("session.live_from", 50, OURS, "A face is live from a score of 50."),
     row("session.attempts", 3, OURS, "The third failed attempt ends a session. Until 2025-07 Microsoft's specification stated 3 retries; now it states no number."),
     row("session.body", _error(400, "InvalidRequestBody", "Incorrect request body provided. Please check the operation schema and try again."), CODES, "An invalid body is refused with 400."),
-    fact("session.image_name", CLIENT, "The part verifyImage must have a file name."),
+    fact("session.image_name", CLIENT, "The part verifyImage must have a file name. The client names it VerifyImage in another place: both are taken."),
     row("session.mode", _error(400, "InvalidLivenessOperationMode", "Invalid livenessOperationMode specified. Must be 'Passive'."), CODES, "An unknown mode is refused with 400; PassiveActive is valid. That lower case is accepted, as in Microsoft's tutorial, is our choice."),
     row("session.device", _error(400, "InvalidDeviceCorrelationId", "A device correlation ID is required in the request body during session create or session start. Must not be null or empty, and be no more than 64 characters."), CODES, "A start without a device id is refused with 400, unless the client is configured to set it."),
     fact("session.two_devices", CLIENT, "If the client is configured to set the device id, the start must not have one; that such a start is refused with the same error is ours."),

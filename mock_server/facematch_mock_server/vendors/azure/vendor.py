@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -39,6 +41,15 @@ class AzureCall(base.NumberedCall):
         super().__attrs_post_init__()
         # The specification describes this header as "the unique requestId".
         self.headers = (("apim-request-id", self.request_id),)
+
+    def load_body(self) -> Any:
+        body = super().load_body()
+        sent = self.request.body
+        if body is None and b"'" in sent and b'"' not in sent:
+            self.claims.cite("body.quotes")
+            with contextlib.suppress(ValueError):
+                body = load_json(sent.replace(b"'", b'"'))
+        return body
 
 
 #: The checks of a call that needs Microsoft's approval.

@@ -199,6 +199,7 @@ class Baidu(PairVendor):
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/person/idmatch",
         "/rest/2.0/face/v1/faceliveness/*",
+        "/rest/2.0/face/v1/feature",
         "/rest/2.0/face/v1/merge",
         "/rest/2.0/face/v1/editattr",
         "/rest/2.0/face/v1/landmark",

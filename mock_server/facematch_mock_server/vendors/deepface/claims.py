@@ -101,6 +101,7 @@ CLAIMS = table(
     row("analyze.answer", Reply(200), SOURCE, "/analyze lists each face with what actions asks for, by default all: emotion, age, gender and race, each with the dominant one, beside its region. In a form, actions is a text such as ['age', 'gender']."),
     row("analyze.action", _error("Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`.", "Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`."), SOURCE, "Another action is 400."),
     row("analyze.no_action", _unrepresented("`actions` must be a list of strings."), COMPARED, "No action at all is 400."),
+    row("home", Reply(200, "<h1>Welcome to DeepFace API v0.0.103!</h1>"), SOURCE, "GET / names the version, without a token."),
     row("error.internal", _error("out of memory", "out of memory"), SOURCE, "A fault of the server's own is 400 with such a text; the mock sends it with the status 500 that a test asks for."),
     row("path", _page(405, "Method Not Allowed"), RUN, "Another method is 405, in HTML."),
 )

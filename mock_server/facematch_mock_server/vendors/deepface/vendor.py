@@ -99,16 +99,20 @@ class DeepfaceCall(PairCall):
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build a claim's response. Of a single picture there are other refusals than of two."""
-        function = self.request.path.removeprefix("/")
+        function = self.request.path.lstrip("/")
         if key == "picture.unreadable" and filled["name"] in self.uploads:
             key = "file.unreadable"
         if key in ("detect.answer", "liveness.answer"):
             key = f"{function}.answer"
-        elif self.request.path != VERIFY and f"represent.{key}" in self.claims:
+        elif function != "verify" and f"represent.{key}" in self.claims:
             key = f"represent.{key}"
         # Exception while verifying, representing, analyzing.
         filled = {**filled, "function": function, "service": function.removesuffix("e")}
         return super().answer(key, body, headers, **filled)
+
+
+def _show_home(call: base.Call) -> Response:
+    return call.answer("home")
 
 
 class Deepface(PairVendor):
@@ -131,6 +135,7 @@ class Deepface(PairVendor):
             operation=DETECT,
         ),
     )
+    other_routes = (base.Route(pattern="/", handlers={"GET": _show_home}, credentials=()),)
     key = TokenHeader("authorization")
     takes_links = True
     not_found_claim = "path"
@@ -142,6 +147,12 @@ class Deepface(PairVendor):
         405: ("path",),
         500: ("error.internal",),
     }
+
+    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of a path, before which Flask takes any number of slashes."""
+        path = f"/{head.path.lstrip('/')}"
+        # With another method, / is another vendor's.
+        return self.route_of(path) if path != "/" or head.method in ("GET", "HEAD") else (None, ())
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method == "OPTIONS":

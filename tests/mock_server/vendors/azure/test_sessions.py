@@ -202,6 +202,11 @@ def test_invalid_verify_image_or_threshold_is_rejected(engine, picture, fields, 
     assert refusal(engine.handle(start_request(picture, **fields))) == (400, code)
 
 
+def test_verify_image_may_have_the_name_of_the_older_version(engine):
+    answer = engine.handle(start_request(CARDS["p1"], image_name="VerifyImage"))
+    assert answer.status == 200
+
+
 def test_verify_image_without_a_file_name_is_rejected(engine):
     sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device"}
     sent["verifyImage"] = CARDS["p1"]

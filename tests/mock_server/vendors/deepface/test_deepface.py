@@ -47,6 +47,11 @@ def test_answer_names_what_was_compared_and_where_the_faces_are(engine):
     assert (area["x"], area["y"], area["w"], area["h"]) == (212, 148, 392, 542)
 
 
+def test_several_slashes_before_a_path_are_one(engine):
+    answer = engine.handle(attrs.evolve(verify_request(), target="//verify"))
+    assert answer.json()["verified"] is True
+
+
 @pytest.mark.parametrize(
     ("score", "is_verified", "confidence"),
     [(51, True, 51), (50.5, True, 51), (50, True, 51), (49.99, False, 49), (20, False, 20)],

@@ -118,7 +118,8 @@ def _start_with_verify(call: NumberedCall) -> Response:
     form = call.read_form("session.body")
     texts = {name: texts[-1] for name, texts in form.fields.items()}
     values = read_fields(call, _FIELDS, texts)
-    session = start_with_verify(call, values, form.files.get("verifyImage", ()))
+    files = form.files.get("verifyImage", form.files.get("VerifyImage", []))
+    session = start_with_verify(call, values, files)
     return call.answer("session.started", _show(session))
 
 
