@@ -206,6 +206,8 @@ def scenarios():
         download(UNKNOWN),
         start(features=["selfid"]),
         request("POST", SESSIONS, {"verification": {}}, signed=False, x_signature="0" * 64),
+        decision(1, signed=False, x_signature="0" * 64),
+        at_session(1, "POST", "/media", body={}, signed=False, x_signature="0" * 64),
     )
     return [
         Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),

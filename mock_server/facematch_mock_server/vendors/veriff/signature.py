@@ -29,23 +29,26 @@ def secrets_of(call: VeriffCall) -> tuple[str, ...]:
 
 def check_signature(call: VeriffCall) -> None:
     """Refuse a request without the signature of its body, or of the session's id."""
+    signs_body = call.request.method in _SIGNING_BODIES
+    message = signed_part(call.request)
     sent_signature = call.request.header("x-hmac-signature")
+    sign = functools.partial(hmac_hex, message=message)
+    refusal = "signature.wrong_body" if signs_body else "signature.wrong_id"
     if sent_signature is None:
         if call.request.path.rstrip("/") == START_PATH:
             call.claims.cite("signature.start")
             return
+        sent_signature = call.request.header(OLDER_SIGNATURE)
+        sign = functools.partial(sign_in_older_way, message)
+        refusal = "signature.older_body" if signs_body else "signature.older_id"
+    if sent_signature is None:
         call.refuse("signature.missing")
     if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
         call.refuse("signature.malformed")
-    secret = call.find_signer(
-        call.client,
-        sent_signature.lower(),
-        functools.partial(hmac_hex, message=signed_part(call.request)),
-    )
+    secret = call.find_signer(call.client, sent_signature.lower(), sign)
     if secret is None:
         call.key_label = "wrong"
-        signs_body = call.request.method in _SIGNING_BODIES
-        call.refuse("signature.wrong_body" if signs_body else "signature.wrong_id")
+        call.refuse(refusal)
     call.authenticate(secret)
 
 
@@ -69,6 +72,8 @@ def sign_again(request: Request, *, client: str, secret: str) -> Request:
             headers += [(name, client), (SENT_CLIENT, text)]
         elif name == "x-hmac-signature":
             headers.append((name, hmac_hex(secret, signed_part(request))))
+        elif name == OLDER_SIGNATURE:
+            headers.append((name, sign_in_older_way(signed_part(request), secret)))
         else:
             headers.append((name, text))
     return attrs.evolve(request, headers=tuple(headers))

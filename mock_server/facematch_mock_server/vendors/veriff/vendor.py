@@ -77,6 +77,8 @@ class Veriff(base.MockVendor):
         "POST /v1/validate-registry",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
+        # No page names it today, but BankToTheFuture/veriff_ruby calls it.
+        "GET /v1/sessions/{id}/timestamps",
         "/v1/attempts/{id}/media",
         # The inner API of the person's page, as a public program calls it.
         "GET /api/v2/sessions",

@@ -332,6 +332,32 @@ def test_start_that_is_signed_in_the_older_way_gets_such_signatures(engine, peop
         assert signature == hashlib.sha256(content + SECRET.encode()).hexdigest()
 
 
+def signed_in_the_older_way(message, secret=SECRET):
+    signature = hashlib.sha256(message + secret.encode()).hexdigest()
+    return {"signed": False, "x_signature": signature}
+
+
+@pytest.mark.parametrize("what", ["decision", "attempts", "person", "media"])
+def test_read_may_be_signed_in_the_older_way(engine, session_id, what):
+    older = signed_in_the_older_way(session_id.encode())
+    answer = engine.handle(veriff.about(session_id, "GET", f"/{what}", **older))
+    assert answer.status == 200
+    assert answer.header("x-signature")
+
+
+def test_wrong_older_signature_has_its_own_code(engine, session_id):
+    wrong = signed_in_the_older_way(session_id.encode(), "another")
+    assert code_of(veriff.decision(1, **wrong)(engine)) == (401, "1813")
+    uploading = veriff.at_session(1, "POST", "/media", body={"image": reference()}, **wrong)
+    assert code_of(uploading(engine)) == (401, "1814")
+
+
+def test_door_signs_again_in_the_older_way(engine, session_id):
+    sent = signed_in_the_older_way(session_id.encode(), "secret of the program")
+    request = veriff.about(session_id, "GET", "/decision", client=veriff.WEAK, **sent)
+    assert engine.handle(sign_again(request, client=API_KEY, secret=SECRET)).status == 200
+
+
 def test_key_that_the_door_replaced_stays_the_shown_one(engine, people, hooked):
     request = veriff.request("POST", veriff.SESSIONS, {"verification": {}}, client=veriff.WEAK)
     answer = engine.handle(sign_again(request, client=API_KEY, secret=SECRET))
