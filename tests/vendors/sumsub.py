@@ -270,6 +270,8 @@ def scenarios():
         decided(3, "onHold"),
         applicant(3, "POST", "moveToLevel?name=other"),
         applicant(1, "POST", "status/testCompleted", {}),
+        applicant(1, "PATCH", "fixedInfo", {"firstName": "Ada"}),
+        signed("GET", "/resources/status/api", at=LATER),
         applicant(1, "PATCH", "presence/deactivated"),
         applicant(1, "PATCH", "presence/deactivated"),
         applicant(1, "PATCH", "presence/activated"),

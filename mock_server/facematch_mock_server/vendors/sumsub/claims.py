@@ -18,6 +18,10 @@ AUTHENTICATION = _page("/reference/authentication, and its error codes")
 CHANGE_LEVEL = documented(
     "docs.sumsub.com, /reference/change-level-and-reset-steps, of 2026-10-01", "2026-11-30"
 )
+FIXED_INFO = documented(
+    "docs.sumsub.com, /reference/change-provided-info-fixedinfo, of 2026-11-09", "2026-11-30"
+)
+HEALTH = documented("docs.sumsub.com, /reference/review-api-health", "2026-11-30")
 CREATE = _page("/reference/create-applicant")
 LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
 LEVEL_LINK = documented(
@@ -106,6 +110,8 @@ CLAIMS = table(
     row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
     fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
     fact("applicant.sent", SEEN, "email, phone, lang, sourceKey, metadata and fixedInfo are shown as they were sent; type is individual unless company was sent, and another word is refused (ours). The documents of a company are not imitated."),
+    row("applicant.fixed", Reply(200), FIXED_INFO, "PATCH fixedInfo changes the fields that it sends, other than null ones, and answers with all of fixedInfo. No transliteration is added."),
+    row("health", Reply(200, {}), HEALTH, "status/api says whether the API works. The body of the answer is ours."),
     row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
     fact("document.unnamed", PHP_CLIENT, "The part content is a picture with an empty file name, too, as this client sends it. That it may have none, and that an empty part is no picture then, is ours."),
     fact("document.errors", ADD_DOCUMENT, "With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings, and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto or selfieFaceBadQuality (words of public clients), and there are no warnings."),

@@ -153,6 +153,25 @@ def test_applicant_shows_what_was_sent_at_its_creation(engine):
     assert "ada@example.com" not in repr(engine.world.sessions.all())
 
 
+def test_fixed_info_is_changed_by_the_fields_that_are_sent(engine):
+    body = {"externalUserId": "a-person", "fixedInfo": {"firstName": "Ada", "country": "GBR"}}
+    ask(engine, sumsub.signed("POST", CREATE, body))
+    change = {"firstName": None, "country": "DEU", "dob": "1990-01-01"}
+    fixed = tell(engine, sumsub.applicant(1, "PATCH", "fixedInfo", change))
+    assert fixed == {"firstName": "Ada", "country": "DEU", "dob": "1990-01-01"}
+    assert tell(engine, sumsub.read(1))["fixedInfo"] == fixed
+
+
+def test_fixed_info_that_an_applicant_lacked_can_be_sent_later(engine):
+    created(engine, "a-person")
+    change = {"dob": "1990-01-01"}
+    assert tell(engine, sumsub.applicant(1, "PATCH", "fixedInfo", change)) == change
+
+
+def test_health_of_the_api_can_be_asked(engine):
+    assert ask(engine, sumsub.signed("GET", "/resources/status/api")).status == 200
+
+
 def test_applicant_of_another_type_is_refused(engine):
     body = {"externalUserId": "a-person", "type": "robot"}
     made = ask(engine, sumsub.signed("POST", CREATE, body))

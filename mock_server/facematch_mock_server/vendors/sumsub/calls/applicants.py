@@ -336,6 +336,25 @@ def deactivate_or_activate(call: SumsubCall) -> Response:
     return call.answer("presence.changed", body)
 
 
+def change_fixed_info(call: SumsubCall) -> Response:
+    """Change what an applicant's creation said of the person."""
+    sent = call.read_object("body.no_object")
+    changes = {name: value for name, value in sent.items() if value is not None}
+
+    def change(each: Session) -> Session:
+        details = hosted_of(each).details
+        known = details.get("fixedInfo")
+        fixed_info = {**known, **changes} if isinstance(known, dict) else changes
+        return hosted.with_hosted(each, details={**details, "fixedInfo": fixed_info})
+
+    session = store_change(call, find_active(call), change)
+    return call.answer("applicant.fixed", hosted_of(session).details["fixedInfo"])
+
+
+def read_health(call: SumsubCall) -> Response:
+    return call.answer("health")
+
+
 def with_metadata(session: Session, **values: Any) -> Session:
     """Return an applicant with further values that no answer shows as they are."""
     return attrs.evolve(session, metadata={**session.metadata_or_empty, **values})
