@@ -212,7 +212,7 @@ def test_browser_with_the_key_of_the_door_opens_the_page_at_the_vendors_host(
 ):
     answer = requests.post(**START_SESSION, headers={"x-api-key": mock_door.live_key})
     link = answer.json()["url"]
-    assert link.startswith("https://verification.didit.me/")
+    assert link.startswith("https://verify.didit.me/")
     browser = Browser(
         find_program("chromium"),
         tmp_path,
