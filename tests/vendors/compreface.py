@@ -109,6 +109,7 @@ def scenarios():
         ask("DELETE", FACES),
         ask("DELETE", SUBJECTS),
         recognize(),
+        attrs.evolve(recognize(), method="OPTIONS", headers=(("origin", "https://a.example"),)),
         recognize(query="?prediction_count=0"),
         recognize(key=KEY),
         detect(),

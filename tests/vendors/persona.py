@@ -47,9 +47,10 @@ def starting(meta=None, *, key=LIVE, idempotency_key=None, inflection=None, **at
     return persona_request(INQUIRIES, body, key=key, **headers)
 
 
-def starting_with(headers, *, key=LIVE):
+def starting_with(headers, *, key=LIVE, **attributes):
     """The request that creates an inquiry, with more headers."""
-    body = {"data": {"attributes": {"inquiry-template-id": TEMPLATE}}}
+    named = {name.replace("_", "-"): value for name, value in attributes.items()}
+    body = {"data": {"attributes": {"inquiry-template-id": TEMPLATE, **named}}}
     return persona_request(INQUIRIES, body, key=key, **headers)
 
 
@@ -189,6 +190,7 @@ def scenarios():
         persona_request(f"{INQUIRIES}?filter[age]=1"),
         persona_request(f"{INQUIRIES}?fields[inquiry]=status"),
         *PROGRAMS,
+        starting_with({"persona_version": "2023-01-05"}, name_first="Ada"),
         mock_webhooks.carried(),
         limit("inquiry", 0),
         starting(),

@@ -35,6 +35,8 @@ _UNDEFINED = _error(400, 0, "Something went wrong, please try again")
 CLAIMS = table(
     "compreface",
     row("request.too_large", Reply(413, _NGINX_413), NGINX, "The nginx in front refuses requests of more than 10 MB, even without a valid key."),
+    fact("cors", NGINX, "Every answer allows every origin, and some methods and headers."),
+    row("cors.asked", Reply(204), NGINX, "OPTIONS is 204 on each path of the API, without a key."),
     fact("key.first", SOURCE, "A filter checks the key before the method, content type and body."),
     row("key.missing", _error(400, 20, "Missing header: x-api-key"), SOURCE, "A request without x-api-key is refused with 400 and code 20."),
     row("key.form", _error(400, 26, "Service API key should be UUID"), SOURCE, "A key that is not a UUID is refused with 400 and code 26, before it is looked up."),

@@ -30,6 +30,17 @@ _SERVICES: Final = {
 }
 
 
+_ALLOWED_HEADERS: Final = (
+    "DNT,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,x-api-key"
+)
+#: Of the project's ui/nginx/templates/nginx.conf.template.
+_CORS: Final = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "GET, POST, OPTIONS, PUT, DELETE"),
+    ("Access-Control-Allow-Headers", _ALLOWED_HEADERS),
+)
+
+
 def _check_size(call: base.Call) -> None:
     # ``max_request_size=10M`` in the project's ``.env``; ``max_file_size=5MB`` is checked below.
     if len(call.request.body) > 10 * 1024 * 1024:
@@ -117,6 +128,18 @@ class Compreface(base.MockVendor):
     }
     routes = _list_routes()
     extra_prefixes = ("/api/v1/recognition/", "/api/v1/detection/")
+
+    def answer(self, call: base.Call, route: base.Route) -> Response:
+        if call.request.method == "OPTIONS":
+            return call.answer("cors.asked", headers=(("Access-Control-Max-Age", "1728000"),))
+        return super().answer(call, route)
+
+    def finished(self, call: base.Call, response: Response) -> Response:
+        """Allow every origin, as the project's nginx does."""
+        if call.request.header("origin") is not None:
+            call.claims.cite("cors")
+        response.headers = (*response.headers, *_CORS)
+        return super().finished(call, response)
 
 
 VENDOR = base.Vendor(

@@ -121,11 +121,13 @@ class PersonaCall(Call):
                 selected[place] = select_attributes(body[place], names)
         return selected
 
-    def read_part(self, *path: str, known: Container[str]) -> Mapping[str, Any]:
+    def read_part(
+        self, *path: str, known: Container[str], is_open: bool = False
+    ) -> Mapping[str, Any]:
         """Return the object at a path of the body, which has only `known` names; empty if missing.
 
         Names in camel and snake case are known, too, and returned in kebab case. Refuse the call if
-        the body or a part of it has another form.
+        the body or a part of it has another form. If the object `is_open`, it may have other names.
         """
         part = self.read_object("body.unreadable") if self.request.body else {}
         dotted_path = ""
@@ -135,8 +137,11 @@ class PersonaCall(Call):
             if not isinstance(part, dict):
                 self.refuse("body.wrong", name=dotted_path, kind="an object")
         for name in part:
-            if kebab_name(name) not in known:
+            if kebab_name(name) in known:
+                continue
+            if not is_open:
                 self.refuse("body.unknown", name=f"{dotted_path}.{name}")
+            self.claims.cite("body.open")
         kebab: dict[str, Any] = as_kebab(part)
         if kebab.keys() != part.keys():
             self.claims.cite("inflection.request")

@@ -83,6 +83,7 @@ CLAIMS = table(
     _error("idempotency.other", 409, "Conflict", OURS, "The same key with another path or body is an error; its status and text are not documented.", details="Idempotency-Key was used with other parameters"),
     _error("body.unreadable", 400, "Bad Request", OURS, "A body that is no JSON object is refused.", details="data is missing"),
     _error("body.unknown", 400, "Bad Request", OURS, "The schema is closed; the text about an unknown field is not documented.", details="{name} is not permitted"),
+    fact("body.open", OLDER_API, "Before version 2025-10-27 the attributes of a new inquiry may have other names; that these do nothing is ours."),
     _error("body.wrong", 400, "Bad Request", API, "A value of another type is refused.", details="{name} must be {kind}"),
     _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
     _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),

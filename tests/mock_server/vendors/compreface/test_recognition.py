@@ -2,6 +2,7 @@
 
 import base64
 
+import attrs
 import pytest
 from kit.mock_world import control_of, multipart, new_engine, request_to, scene
 from vendors.compreface import (
@@ -297,3 +298,12 @@ def test_picture_of_an_example_is_downloaded(reading_engine):
         CARDS["p1"].data,
     )
     assert reading_engine.handle(ask("GET", f"{FACES}/{UNKNOWN}/img")).body == b""
+
+
+def test_page_of_any_origin_may_call_a_service(engine):
+    origin = ("origin", "https://shop.example")
+    asked = engine.handle(attrs.evolve(recognize(), method="OPTIONS", headers=(origin,)))
+    assert (asked.status, asked.body) == (204, b"")
+    assert "x-api-key" in asked.header("Access-Control-Allow-Headers")
+    answer = engine.handle(recognize())
+    assert answer.header("Access-Control-Allow-Origin") == "*"

@@ -20,6 +20,7 @@ from vendors.persona import (
     reading,
     simulating,
     starting,
+    starting_with,
 )
 
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -695,3 +696,9 @@ def test_inquiry_with_what_the_mock_does_not_include_has_a_hint(engine, include,
     answer = ask(engine, persona_request(f"{INQUIRIES}/{nth(engine, 1)}?include={include}"))
     assert answer.status == 200
     assert ("includes" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
+@pytest.mark.parametrize(("version", "status"), [("2023-01-05", 201), ("2025-12-08", 400)])
+def test_new_inquiry_of_an_older_version_may_have_other_attributes(engine, version, status):
+    started = starting_with({"persona_version": version}, name_first="Ada")
+    assert engine.handle(started).status == status

@@ -73,7 +73,9 @@ _META_NAMES = frozenset({
 
 def create(call: PersonaCall) -> Response:
     """Create an inquiry, with a link and a session token if they are asked for."""
-    attributes = call.read_part("data", "attributes", known=_ATTRIBUTE_NAMES)
+    attributes = call.read_part(
+        "data", "attributes", known=_ATTRIBUTE_NAMES, is_open=call.is_before_lean
+    )
     meta = call.read_part("meta", known=_META_NAMES)
     reference_id = _read_reference_id(call, attributes, meta)
     # OURS: An account id that is unknown is taken.
