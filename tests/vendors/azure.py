@@ -230,9 +230,8 @@ def person_steps():
 
 def in_lists():
     """Return steps that make face lists and search in them."""
-    for path in ("facelists", "largefacelists"):
+    for path, field in (("facelists", "faceListId"), ("largefacelists", "largeFaceListId")):
         yield json_request_to(f"/face/v1.2/{path}/album", {"name": "Album"}, "PUT")
-        field = {"facelists": "faceListId", "largefacelists": "largeFaceListId"}[path]
         yield about_person("findsimilars", FACE, **{field: "nobody"})
         yield about_person("findsimilars", FACE, **{field: "album"})
     faces = "/face/v1.2/facelists/album/persistedfaces"

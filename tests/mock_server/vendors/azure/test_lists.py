@@ -147,7 +147,6 @@ def test_search_takes_one_kind_of_faces(engine, album):
     add(engine, album, "p1")
     both = searching(engine, album, "p1", faceIds=[UNKNOWN])
     assert refusal_of(engine, both) == (400, "BadArgument")
-    add(engine, album, "p1")
     train(engine, album)
     query = "recognitionModel=recognition_04"
     (face,) = answer_of(engine, detect_request(CARDS["p1"], query))

@@ -152,9 +152,10 @@ def answer_verify(call: NumberedCall, confidence: float) -> Response:
     return charge(call, "verify.answer", answer)
 
 
-def score_all(call: NumberedCall, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the faces of the body's ``faceIds`` with their confidence to ``faceId``."""
-    face = find_face(call, body.get("faceId"), unknown="faces.unknown")
+def score_all(
+    call: NumberedCall, body: Mapping[str, Any], face: DetectedFace
+) -> list[dict[str, Any]]:
+    """Return the faces of the body's ``faceIds`` with their confidence to a face."""
     similar = []
     for face_id, other in find_all(call, body, most=1000).items():
         if other.model != face.model:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import attrs
 
@@ -32,11 +32,13 @@ class Kind:
         path: Its path, which begins the keys of such groups in the records.
         field: The field with an id.
         name: What it is called in messages.
+        has_persons: Whether faces are added to the persons in a group, rather than to the group.
     """
 
     path: str
     field: str
     name: str
+    has_persons: bool
 
     @property
     def words(self) -> dict[str, Any]:
@@ -48,10 +50,12 @@ class Kind:
         return f"{self.path}/{group_id}"
 
 
-PERSONS = Kind("persongroups", "personGroupId", "Person group")
-LARGE_PERSONS = Kind("largepersongroups", "largePersonGroupId", "Large person group")
-FACES = Kind("facelists", "faceListId", "Face list")
-LARGE_FACES = Kind("largefacelists", "largeFaceListId", "Large face list")
+PERSONS = Kind("persongroups", "personGroupId", "Person group", has_persons=True)
+LARGE_PERSONS = Kind(
+    "largepersongroups", "largePersonGroupId", "Large person group", has_persons=True
+)
+FACES = Kind("facelists", "faceListId", "Face list", has_persons=False)
+LARGE_FACES = Kind("largefacelists", "largeFaceListId", "Large face list", has_persons=False)
 _KINDS = (PERSONS, LARGE_PERSONS, FACES, LARGE_FACES)
 
 
@@ -85,6 +89,9 @@ class Group(stored.Group):
     trained: tuple[Person, ...] = ()
 
 
+Record = TypeVar("Record", Group, Person, PersonFace)
+
+
 class Records(stored.Persons[Group, Person]):
     """The groups of one world, and the newest 1,000 faces by face id (our choice)."""
 
@@ -106,7 +113,7 @@ def create(call: NumberedCall) -> Response:
         if records.groups.find(key) is not None:
             call.refuse("group.exists", **kind.words)
         records.groups.put(key, group)
-        if kind in (FACES, LARGE_FACES):
+        if not kind.has_persons:
             holder = Person(id=key, name="", group_id=key, user_data=None)
             records.persons.put(key, holder)
     return faces.charge(call, "group.created")
@@ -123,12 +130,8 @@ def read(call: NumberedCall) -> Response:
 def list_all(call: NumberedCall) -> Response:
     kind = _kind_in_path(call)
     start = kind.key_of(call.query.get("start", ""))
-    groups = []
-    for group in records_of(call).groups.all():
-        if group.kind is kind and group.id > start:
-            groups.append(group)
-    groups.sort(key=lambda group: group.id)
-    page = preview.select_page(call, groups)
+    groups = [group for group in records_of(call).groups.all() if group.kind is kind]
+    page = select_page(call, groups, start)
     return faces.charge(call, "group.list", [_describe(call, each) for each in page])
 
 
@@ -183,7 +186,8 @@ def add_face(call: NumberedCall) -> Response:
     records = records_of(call)
     with records.lock:
         holder = holder_of(call)
-        if len(holder.faces) >= call.claims["person.most_faces"] and holder.id != holder.group_id:
+        most_faces = call.claims["person.most_faces"]
+        if _kind_in_path(call).has_persons and len(holder.faces) >= most_faces:
             call.refuse("person.full", "person.most_faces")
         face_id = call.world.account.ids.uuid()
         face = PersonFace(id=face_id, picture=picture, number=number, data=user_data)
@@ -192,32 +196,29 @@ def add_face(call: NumberedCall) -> Response:
 
 
 def list_faces(call: NumberedCall) -> Response:
-    start = call.query.get("start", "")
-    later = [face for face in holder_of(call).faces if face.id > start]
-    later.sort(key=lambda face: face.id)
-    page = preview.select_page(call, later)
+    page = select_page(call, holder_of(call).faces, call.query.get("start", ""))
     return faces.charge(call, "face.list", [describe_face(call, face) for face in page])
 
 
 def read_face(call: NumberedCall) -> Response:
-    return faces.charge(call, "face.read", describe_face(call, _find_face(call)))
+    return faces.charge(call, "face.read", describe_face(call, _find_face(call, holder_of(call))))
 
 
 def delete_face(call: NumberedCall) -> Response:
     records = records_of(call)
     with records.lock:
-        deleted = _find_face(call)
         holder = holder_of(call)
+        deleted = _find_face(call, holder)
         kept = tuple(face for face in holder.faces if face.id != deleted.id)
         records.persons.put(holder.id, attrs.evolve(holder, faces=kept))
     return faces.charge(call, "face.deleted")
 
 
-def _find_face(call: NumberedCall) -> PersonFace:
+def _find_face(call: NumberedCall, holder: Person) -> PersonFace:
     """Return the persisted face in the path."""
     *_, sent_id = call.path_values
     face_id = sent_id.lower()
-    face = next((face for face in holder_of(call).faces if face.id == face_id), None)
+    face = next((face for face in holder.faces if face.id == face_id), None)
     if face is None:
         call.refuse("face.unknown")
     return face
@@ -233,7 +234,7 @@ def holder_of(call: NumberedCall) -> Person:
     """Return the person in the path, or what holds the faces of the face list in the path."""
     group = find(call)
     holder_id = group.id
-    if group.kind in (PERSONS, LARGE_PERSONS):
+    if group.kind.has_persons:
         _, sent_id, *_ = call.path_values
         holder_id = sent_id.lower()
     holder = records_of(call).persons.find(holder_id)
@@ -253,16 +254,27 @@ def find(call: NumberedCall) -> Group:
 
 
 def find_named(
-    call: NumberedCall, body: Mapping[str, Any], kind: Kind, *, unknown: str
+    call: NumberedCall, body: Mapping[str, Any], *kinds: Kind, unknown: str
 ) -> Group | None:
-    """Return the group of a kind in a body, None without one; refuse an unknown by `unknown`."""
-    group_id = body.get(kind.field)
-    if group_id is None:
-        return None
-    group = records_of(call).groups.find(_key_of(call, kind, group_id))
-    if group is None:
-        call.refuse(unknown, **kind.words)
-    return group
+    """Return the group that a body names, of one of these kinds; None if it names none.
+
+    Refuse an unknown one by `unknown`.
+    """
+    for kind in kinds:
+        group_id = body.get(kind.field)
+        if group_id is not None:
+            group = records_of(call).groups.find(_key_of(call, kind, group_id))
+            if group is None:
+                call.refuse(unknown, **kind.words)
+            return group
+    return None
+
+
+def select_page(call: NumberedCall, records: Iterable[Record], start: str) -> Sequence[Record]:
+    """Return the first ``top`` records whose ids come after `start`, by id."""
+    later = [record for record in records if record.id > start]
+    later.sort(key=lambda record: record.id)
+    return preview.select_page(call, later)
 
 
 def records_of(call: NumberedCall) -> Records:

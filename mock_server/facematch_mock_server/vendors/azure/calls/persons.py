@@ -10,7 +10,7 @@ from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.vendors.persons import score_person
 
-from . import faces, groups, preview
+from . import faces, groups
 from .groups import Group, Person, holder_of, records_of
 
 
@@ -26,10 +26,8 @@ def create_person(call: NumberedCall) -> Response:
 
 def list_persons(call: NumberedCall) -> Response:
     group = groups.find(call)
-    start = call.query.get("start", "")
-    persons = [each for each in records_of(call).persons_of([group.id]) if each.id > start]
-    persons.sort(key=lambda person: person.id)
-    page = preview.select_page(call, persons)
+    persons = records_of(call).persons_of([group.id])
+    page = groups.select_page(call, persons, call.query.get("start", ""))
     groups.cite_nulls(call, *[person.user_data for person in page])
     return faces.charge(call, "person.list", [_describe(person) for person in page])
 
@@ -103,24 +101,21 @@ def find_similar(call: NumberedCall) -> Response:
     if mode not in ("matchPerson", "matchFace"):
         call.refuse("similar.mode")
     most = faces.read_count(call, body, default=20, most=1000)
-    if body.get("faceIds") is not None:
-        similar = faces.score_all(call, body)
+    face = faces.find_face(call, body.get("faceId"), unknown="faces.unknown")
+    kinds = (groups.FACES, groups.LARGE_FACES)
+    group = groups.find_named(call, body, *kinds, unknown="similar.list")
+    if group is None:
+        similar = faces.score_all(call, body, face)
     else:
-        similar = _score_list(call, body)
+        similar = _score_list(call, face, group)
     if mode == "matchPerson":
         similar = [each for each in similar if each["confidence"] >= faces.IDENTICAL_FROM]
     similar.sort(key=lambda each: each["confidence"], reverse=True)
     return faces.charge(call, "similar.answer", similar[:most])
 
 
-def _score_list(call: NumberedCall, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the faces of the face list that a body names, with their confidence."""
-    face = faces.find_face(call, body.get("faceId"), unknown="faces.unknown")
-    group = groups.find_named(call, body, groups.FACES, unknown="similar.list")
-    if group is None:
-        group = groups.find_named(call, body, groups.LARGE_FACES, unknown="similar.list")
-    if group is None:
-        call.refuse("similar.none")
+def _score_list(call: NumberedCall, face: faces.DetectedFace, group: Group) -> list[dict[str, Any]]:
+    """Return the faces of a face list with their confidence to a face."""
     _check_model(call, face, group)
     holders = records_of(call).persons_of([group.id])
     if group.kind is groups.LARGE_FACES:
@@ -139,11 +134,10 @@ def _score_list(call: NumberedCall, body: Mapping[str, Any]) -> list[dict[str, A
 
 def _find_scope(call: NumberedCall, body: Mapping[str, Any], *, unknown: str) -> Group | None:
     """Return the person group in a body, None without one; refuse an unknown one by `unknown`."""
-    fields = (groups.PERSONS.field, groups.LARGE_PERSONS.field)
-    if all(body.get(field) is not None for field in fields):
+    kinds = (groups.PERSONS, groups.LARGE_PERSONS)
+    if all(body.get(kind.field) is not None for kind in kinds):
         call.refuse("group.both")
-    group = groups.find_named(call, body, groups.PERSONS, unknown=unknown)
-    return group or groups.find_named(call, body, groups.LARGE_PERSONS, unknown=unknown)
+    return groups.find_named(call, body, *kinds, unknown=unknown)
 
 
 def _refuse_others(call: NumberedCall, body: Mapping[str, Any]) -> None:
@@ -198,7 +192,7 @@ def _routes_of(kind: groups.Kind) -> Routes:
     if kind is not groups.FACES:
         routes[f"{group}/train"] = ({"POST": groups.train}, None)
         routes[f"{group}/training"] = ({"GET": groups.read_training}, None)
-    if kind in (groups.FACES, groups.LARGE_FACES):
+    if not kind.has_persons:
         return {**routes, **_routes_of_faces(group)}
     person = f"{group}/persons/{{word}}"
     routes[f"{group}/persons"] = ({"POST": create_person, "GET": list_persons}, None)
