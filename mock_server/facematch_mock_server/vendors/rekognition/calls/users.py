@@ -68,21 +68,22 @@ def associate(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     failed: list[dict[str, Any]] = []
     with collections_of(call).lock:
         user_id = _find_id(call, parameters)
-        for face_id in _read_face_ids(call, parameters):
-            face = _find_free_face(call, parameters, face_id, user_id, failed)
+        face_ids = _read_face_ids(call, parameters)
+        faces = {face.id: face for face in faces_in(call, parameters)}
+        for face_id in face_ids:
+            face = _find_free_face(faces, face_id, user_id, failed)
             if face is None or face.user_id == user_id:
                 continue
             (stored_face,) = face.faces
-            faces = faces_in(call, parameters)
-            scores = _score_users(call, stored_face.picture, stored_face.number, faces)
-            score = scores.get(user_id)
+            picture, number = stored_face.picture, stored_face.number
+            score = _score_users(call, picture, number, faces.values()).get(user_id)
             if score is not None and score < threshold:
                 reasons = ["LOW_MATCH_CONFIDENCE"]
                 failed.append({"FaceId": face_id, "Confidence": score, "Reasons": reasons})
                 continue
-            _put_face(call, face, user_id=user_id)
+            faces[face_id] = _put_face(call, face, user_id=user_id)
             associated.append({"FaceId": face_id})
-        status = _describe(user_id, faces_in(call, parameters))["UserStatus"]
+        status = _describe(user_id, faces.values())["UserStatus"]
     body = {
         "AssociatedFaces": associated,
         "UnsuccessfulFaceAssociations": failed,
@@ -96,12 +97,14 @@ def disassociate(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     failed: list[dict[str, Any]] = []
     with collections_of(call).lock:
         user_id = _find_id(call, parameters)
-        for face_id in _read_face_ids(call, parameters):
-            face = _find_free_face(call, parameters, face_id, user_id, failed)
+        face_ids = _read_face_ids(call, parameters)
+        faces = {face.id: face for face in faces_in(call, parameters)}
+        for face_id in face_ids:
+            face = _find_free_face(faces, face_id, user_id, failed)
             if face is not None and face.user_id == user_id:
-                _put_face(call, face, user_id=None)
+                faces[face_id] = _put_face(call, face, user_id=None)
                 disassociated.append({"FaceId": face_id})
-        status = _describe(user_id, faces_in(call, parameters))["UserStatus"]
+        status = _describe(user_id, faces.values())["UserStatus"]
     body = {
         "DisassociatedFaces": disassociated,
         "UnsuccessfulFaceDisassociations": failed,
@@ -181,14 +184,10 @@ def _read_face_ids(call: NumberedCall, parameters: Mapping[str, Any]) -> list[st
 
 
 def _find_free_face(
-    call: NumberedCall,
-    parameters: Mapping[str, Any],
-    face_id: str,
-    user_id: str,
-    failed: list[dict[str, Any]],
+    faces: Mapping[str, Face], face_id: str, user_id: str, failed: list[dict[str, Any]]
 ) -> Face | None:
     """Return a face that is no other user's; add to `failed` why there is none."""
-    face = next((each for each in faces_in(call, parameters) if each.id == face_id), None)
+    face = faces.get(face_id)
     if face is None:
         failed.append({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]})
     elif face.user_id not in (None, user_id):
@@ -198,12 +197,13 @@ def _find_free_face(
     return face
 
 
-def _put_face(call: NumberedCall, face: Face, *, user_id: str | None) -> None:
-    """Associate a face to a user; None for nobody."""
+def _put_face(call: NumberedCall, face: Face, *, user_id: str | None) -> Face:
+    """Associate a face to a user, None for nobody; return the changed face."""
     described = {name: value for name, value in face.described.items() if name != "UserId"}
     if user_id is not None:
         described["UserId"] = user_id
-    collections_of(call).persons.put(face.id, attrs.evolve(face, described=described))
+    changed = attrs.evolve(face, described=described)
+    return collections_of(call).persons.put(face.id, changed)
 
 
 def _describe(user_id: str, faces: Iterable[Face]) -> dict[str, str]:
