@@ -113,11 +113,10 @@ def upload_request(authorized, content, **more):
     return request_to("/", *multipart(fields.items(), files), key=None, host=UPLOAD_HOST)
 
 
-def key_request(**more):
+def key_request():
     """What viapi-utils asks for before it puts a file."""
     host = "viapiutils.cn-shanghai.aliyuncs.com"
-    more = {"version": "2020-04-01", **more}
-    return signed_request({}, "GetOssStsToken", host=host, **more)
+    return signed_request({}, "GetOssStsToken", host=host, version="2020-04-01")
 
 
 def put_request(key, content, *, path=f"/{KEY_ID}/a.png", signed_path=None, **more):

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
@@ -89,8 +90,8 @@ def put(call: PairCall) -> Response:
     lines = [request.method, request.header("content-md5", ""), request.header("content-type", "")]
     lines.append(request.header("x-oss-date") or request.header("date", ""))
     for name, value in sorted(request.headers):
-        if name.lower().startswith("x-oss-"):
-            lines.append(f"{name.lower()}:{value.strip()}")
+        if name.startswith("x-oss-"):
+            lines.append(f"{name}:{value.strip()}")
     text = "\n".join([*lines, f"/{_BUCKET}/{object_key}"])
     sent_id, signature = match.groups()
     _check_signature(call, text, sent_id, signature)
@@ -106,13 +107,17 @@ def client_of(head: Request) -> str:
     return sent_id.removeprefix(_TEMPORARY)
 
 
-AUTHORIZE: Final = base.Route(
+_AUTHORIZE: Final = base.Route(
     pattern="/",
     handlers={"GET": authorize, "POST": authorize},
     checks={"key": _KEY.check},
     credentials=("authorization",),
 )
-ISSUE_KEY: Final = attrs.evolve(AUTHORIZE, handlers={"GET": issue_key, "POST": issue_key})
+#: The routes of the calls before an upload, by action.
+PREPARING: Final[Mapping[str, base.Route]] = {
+    "AuthorizeFileUpload": _AUTHORIZE,
+    "GetOssStsToken": attrs.evolve(_AUTHORIZE, handlers={"GET": issue_key, "POST": issue_key}),
+}
 UPLOAD: Final = base.Route(pattern="/", handlers={"POST": upload}, credentials=(), is_form=True)
 PUT: Final = base.Route(pattern="/", handlers={"PUT": put}, credentials=("authorization",))
 

@@ -124,11 +124,11 @@ class Alibaba(ActionPairVendor):
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         if head.header("host") == uploads.HOST:
             return (uploads.PUT if head.method == "PUT" else uploads.UPLOAD), ()
-        routes = {"AuthorizeFileUpload": uploads.AUTHORIZE, "GetOssStsToken": uploads.ISSUE_KEY}
-        if self.name_of_call(head) in routes:
-            return routes[self.name_of_call(head)], ()
+        name = self.name_of_call(head)
+        if name in uploads.PREPARING:
+            return uploads.PREPARING[name], ()
         route, path_values = super().find(head)
-        if route is None or self.name_of_call(head):
+        if route is None or name:
             return route, path_values
         is_unread_form = is_form(head) and not head.body
         return (_UNREAD_FORM if is_unread_form else None), ()

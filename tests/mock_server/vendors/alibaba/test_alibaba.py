@@ -599,15 +599,10 @@ def test_put_without_a_valid_signature_is_denied(engine):
     key = engine.handle(key_request()).json()["Data"]
     forged = put_request({**key, "AccessKeySecret": "forged"}, scene())
     assert engine.handle(forged).status == 403
-    newer = with_other_header(put_request(key, scene()), "authorization", "OSS4-HMAC-SHA256 x")
+    newer = put_request(key, scene()).with_headers({"authorization": "OSS4-HMAC-SHA256 x"})
     refused = engine.handle(newer)
     assert refused.status == 403
     assert "OSS ID:SIGNATURE" in refused.header("X-Facematch-Hint")
-
-
-def with_other_header(request, name, value):
-    other = without_header(request, name)
-    return attrs.evolve(other, headers=(*other.headers, (name, value)))
 
 
 def test_upload_of_a_program_that_is_not_behind_the_door_has_a_hint(engine):
