@@ -12,14 +12,13 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.pairs import (
     FaceTokens,
-    KnownFace,
     PairCall,
     PairEndpoint,
     PictureFields,
     box_in_pixels,
 )
 
-from .wire import THRESHOLDS, begin_answer, list_faces
+from .wire import THRESHOLDS, begin_answer, find_face, list_faces
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ def create(call: PairCall) -> Response:
     outer_id = call.texts.get("outer_id", "")
     facesets = _facesets_of(call)
     with facesets.lock:
-        if outer_id and any(each.name == outer_id for each in facesets.groups.all()):
+        if outer_id and _find_named(call, outer_id) is not None:
             if call.texts.get("force_merge") == "1":
                 return add(call)
             call.refuse("faceset.exists")
@@ -114,7 +113,7 @@ def update(call: PairCall) -> Response:
         faceset = _find(call)
         changes = {each: call.texts[each] for each in _TEXTS if each in call.texts}
         if new_id:
-            if any(new_id == other.name != faceset.name for other in facesets.groups.all()):
+            if new_id != faceset.name and _find_named(call, new_id) is not None:
                 call.refuse("faceset.exists")
             changes["name"] = new_id
         faceset = attrs.evolve(faceset, **changes)
@@ -150,8 +149,7 @@ def set_user_id(call: PairCall) -> Response:
     for name in ("face_token", "user_id"):
         named[name] = call.texts.get(name) or call.refuse("key.missing", name=name)
     token = named["face_token"]
-    if call.world.records.faces.find(token) is None:
-        call.refuse("face.token_unknown", token=token)
+    find_face(call, token)
     call.world.records.user_ids.put(token, named["user_id"])
     return call.answer("face.user_id", {**begin_answer(call, time_used_ms=98), **named})
 
@@ -159,15 +157,13 @@ def set_user_id(call: PairCall) -> Response:
 def read_face(call: PairCall) -> Response:
     """Return a face with the sets in which it is."""
     token = call.texts.get("face_token") or call.refuse("key.missing", name="face_token")
-    known: KnownFace | None = call.world.records.faces.find(token)
-    if known is None or known.seen is None:
-        call.refuse("face.token_unknown", token=token)
+    face = find_face(call, token)
     facesets = _facesets_of(call)
     is_in = {each.group_id for each in facesets.persons.all() if each.name == token}
     body = {
         **begin_answer(call, time_used_ms=98),
         "face_token": token,
-        "face_rectangle": box_in_pixels(known.seen),
+        "face_rectangle": box_in_pixels(face),
         "user_id": call.world.records.user_ids.find(token) or "",
         "facesets": [_name(each) for each in facesets.groups.all() if each.id in is_in],
     }
@@ -238,12 +234,23 @@ def _find(call: PairCall) -> Faceset:
     """Return the set that a call names by its token or by the caller's own id."""
     token = call.texts.get("faceset_token")
     outer_id = call.texts.get("outer_id")
-    if not token and not outer_id:
+    if token:
+        faceset = _facesets_of(call).groups.find(token)
+    elif outer_id:
+        faceset = _find_named(call, outer_id)
+    else:
         call.refuse("key.missing", name="faceset_token")
+    if faceset is None:
+        call.refuse("faceset.unknown", name="FACESET_TOKEN" if token else "OUTER_ID")
+    return faceset
+
+
+def _find_named(call: PairCall, outer_id: str) -> Faceset | None:
+    """Return the set with the caller's own id; None if there is none."""
     for faceset in _facesets_of(call).groups.all():
-        if faceset.id == token or (not token and faceset.name == outer_id):
+        if faceset.name == outer_id:
             return faceset
-    return call.refuse("faceset.unknown", name="FACESET_TOKEN" if token else "OUTER_ID")
+    return None
 
 
 def _name(faceset: Faceset) -> dict[str, str]:

@@ -21,27 +21,26 @@ _OUTER_LIPS: Final = (
     "right_corner lower_lip_right_contour:2-3 lower_lip_bottom lower_lip_left_contour:3-2"
 )
 _LOWER_LIP: Final = " lower_lip_right_contour1 lower_lip_top lower_lip_left_contour1"
-#: The points that do not depend on `return_landmark`.
-_SAME: Final = [Arc(_OUTER_LIPS, (50, 80), (15, 6), prefix="mouth_")]
-for side, x in (("left", 30), ("right", 70)):
-    eye = _AROUND.format(top="top", bottom="bottom")
-    _SAME.append(Arc(eye, (x, 40), (9, 4), prefix=f"{side}_eye_"))
-    _SAME.append(Arc("center pupil", (x, 40), (1, 1), prefix=f"{side}_eye_"))
+_EYE: Final = _AROUND.format(top="top", bottom="bottom")
 
 
 def _arcs(
     *, contour: int, eyebrows: tuple[str, str], nose: tuple[str, str], upper_lip: str
 ) -> tuple[Arc, ...]:
     """Return all points: `contour` on each side, and these names of eyebrows, nose and lip."""
-    return (
+    arcs = [
         Arc(f"left:1-{contour} chin right:{contour}-1", (50, 45), (48, 53), -180, "contour_"),
         Arc(eyebrows[0], (30, 28), (14, 4), prefix="left_eyebrow_"),
         Arc(eyebrows[1], (70, 28), (14, 4), prefix="right_eyebrow_"),
         Arc(nose[0], (50, 42), (12, 22), -180, "nose_"),
         Arc(nose[1], (50, 52), (2, 6), prefix="nose_"),
         Arc(upper_lip + _LOWER_LIP, (50, 80), (9, 2), prefix="mouth_"),
-        *_SAME,
-    )
+        Arc(_OUTER_LIPS, (50, 80), (15, 6), prefix="mouth_"),
+    ]
+    for side, x in (("left", 30), ("right", 70)):
+        arcs.append(Arc(_EYE, (x, 40), (9, 4), prefix=f"{side}_eye_"))
+        arcs.append(Arc("center pupil", (x, 40), (1, 1), prefix=f"{side}_eye_"))
+    return tuple(arcs)
 
 
 #: The 83 or 106 points by the text of `return_landmark`.

@@ -12,7 +12,6 @@ from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.pairs import (
     CallOutcome,
     FormKey,
-    KnownFace,
     PairCall,
     PairEndpoint,
     PairVendor,
@@ -23,7 +22,7 @@ from facematch_mock_server.world.variables import Variables
 
 from . import calls
 from .claims import CLAIMS
-from .wire import THRESHOLDS, begin_answer, describe_face, list_faces, wanted_attributes
+from .wire import THRESHOLDS, begin_answer, describe_face, find_face, list_faces, wanted_attributes
 
 #: The key and its secret that are valid from the start.
 API_KEY = "mock-facepp-key"
@@ -107,10 +106,7 @@ class Facepp(PairVendor):
             call.refuse("analyze.void")
         faces = []
         for token in listed:
-            known: KnownFace | None = call.world.records.faces.find(token)
-            if known is None or known.seen is None:
-                call.refuse("face.token_unknown", token=token)
-            faces.append(describe_face(call, token, known.seen))
+            faces.append(describe_face(call, token, find_face(call, token)))
         self.charge(call)
         body = {**begin_answer(call, time_used_ms=212), "faces": faces}
         return call.answer("analyze.answer", body)

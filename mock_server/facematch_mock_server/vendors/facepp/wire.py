@@ -89,6 +89,14 @@ def list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[
     return faces
 
 
+def find_face(call: PairCall, token: str) -> SeenFace:
+    """Return the face of a token; refuse an unknown one."""
+    known: KnownFace | None = call.world.records.faces.find(token)
+    if known is None or known.seen is None:
+        call.refuse("face.token_unknown", token=token)
+    return known.seen
+
+
 def describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
     """Return a face with the attributes that the call asks for."""
     described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
