@@ -37,7 +37,7 @@ class PersonFace:
         id: Unique among the faces of the person.
         picture: The picture with the face.
         number: The number of the face among those of its picture; 0 for the largest.
-        data: What the caller has added; "" for nothing.
+        data: What the caller has added, or what else the vendor shows with it; "" for nothing.
     """
 
     id: str

@@ -70,10 +70,7 @@ def update_user(call: PairCall) -> Response:
     call.find_faces()
     users = _users_of(call)
     with users.lock:
-        user = users.persons.find(key)
-        if user is None:
-            call.refuse("faceset.no_user")
-        users.persons.put(key, attrs.evolve(user, faces=()))
+        users.persons.put(key, attrs.evolve(_find_user(call, key), faces=()))
         return add_user(call)
 
 
@@ -83,9 +80,7 @@ def copy_user(call: PairCall) -> Response:
     source, target = (_read_id(call, f"{name}_group_id") for name in ("src", "dst"))
     users = _users_of(call)
     with users.lock:
-        user = users.persons.find(f"{source}/{user_id}")
-        if user is None:
-            call.refuse("faceset.no_user")
+        user = _find_user(call, f"{source}/{user_id}")
         key = f"{target}/{user_id}"
         users.persons.put(key, attrs.evolve(user, id=key, group_id=target))
     return _answer(call, "faceset.changed", None)
@@ -102,9 +97,7 @@ def delete_face(call: PairCall) -> Response:
     token = call.json_body.get("face_token")
     users = _users_of(call)
     with users.lock:
-        user = users.persons.find(key)
-        if user is None:
-            call.refuse("faceset.no_user")
+        user = _find_user(call, key)
         kept = tuple(face for face in user.faces if face.id != token)
         if len(kept) == len(user.faces):
             call.refuse("faceset.no_face")
@@ -113,9 +106,7 @@ def delete_face(call: PairCall) -> Response:
 
 
 def list_faces(call: PairCall) -> Response:
-    user = _users_of(call).persons.find(_find_key(call))
-    if user is None:
-        call.refuse("faceset.no_user")
+    user = _find_user(call, _find_key(call))
     faces = [{"face_token": face.id, "ctime": face.data} for face in user.faces]
     return _answer(call, "faceset.faces", {"face_list": faces})
 
@@ -126,10 +117,10 @@ def read_user(call: PairCall) -> Response:
     users = _users_of(call)
     if call.json_body.get("group_id") == "@ALL":
         found = [each for each in users.persons.all() if each.name == user_id]
+        if not found:
+            call.refuse("faceset.no_user")
     else:
-        found = [each for each in (users.persons.find(_find_key(call)),) if each is not None]
-    if not found:
-        call.refuse("faceset.no_user")
+        found = [_find_user(call, _find_key(call))]
     user_list = [{"user_info": user.info, "group_id": user.group_id} for user in found]
     return _answer(call, "faceset.user", {"user_list": user_list})
 
@@ -268,6 +259,13 @@ def _answer(call: PairCall, key: str, result: Mapping[str, Any] | None) -> Respo
 def _find_key(call: PairCall) -> str:
     """Return the key of the user that a call names."""
     return f"{_read_id(call, 'group_id')}/{_read_id(call, 'user_id')}"
+
+
+def _find_user(call: PairCall, key: str) -> User:
+    user = _users_of(call).persons.find(key)
+    if user is None:
+        call.refuse("faceset.no_user")
+    return user
 
 
 def _read_id(call: PairCall, name: str) -> str:
