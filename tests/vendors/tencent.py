@@ -114,9 +114,8 @@ def deletion(person_id="ada"):
 
 def delete_faces(engine):
     """Delete the first of Ada's faces, and then, in a call that is refused, all of them."""
-    first, *_ = faces = engine.world.records.persons.find("ada").faces
-    ids = [face.id for face in faces]
-    engine.handle(signed_request({"PersonId": "ada", "FaceIds": [first.id]}, "DeleteFace"))
+    ids = [face.id for face in engine.world.records.persons.find("ada").faces]
+    engine.handle(signed_request({"PersonId": "ada", "FaceIds": ids[:1]}, "DeleteFace"))
     return engine.handle(signed_request({"PersonId": "ada", "FaceIds": ids}, "DeleteFace"))
 
 

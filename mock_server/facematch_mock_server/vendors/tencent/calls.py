@@ -342,8 +342,7 @@ def _records_of(call: PairCall) -> Persons:
 
 
 def _answer(call: PairCall, key: str, model: str, **fields: Any) -> Response:
-    response = {**fields, "FaceModelVersion": model, "RequestId": call.request_id}
-    return call.answer(key, {"Response": response})
+    return _answer_plainly(call, key, **fields, FaceModelVersion=model)
 
 
 def _answer_plainly(call: PairCall, key: str, **fields: Any) -> Response:
