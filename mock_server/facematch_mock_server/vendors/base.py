@@ -1011,11 +1011,6 @@ class MockVendor:
         self._suggest_call(call)
         return call.answer(self.not_found_claim, method=call.request.method)
 
-    def unknown(self, call: Call) -> Response:
-        """Respond with `path.unknown`."""
-        self._suggest_call(call)
-        return call.answer("path.unknown")
-
     def _suggest_call(self, call: Call) -> None:
         """Suggest the path that was probably meant, or the methods of a path, in a hint."""
         if call.hint is not None:

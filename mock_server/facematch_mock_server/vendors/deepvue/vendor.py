@@ -330,6 +330,7 @@ class Deepvue(base.MockVendor):
         "/v1/mobile-intelligence/*",
         "/v2/ekyc/*",
     )
+    not_found_claim = "path.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.400",),
         401: ("auth.key",),
@@ -346,9 +347,6 @@ class Deepvue(base.MockVendor):
         if call.request.method not in route.handlers and isinstance(call, DeepvueCall):
             call.refuse("path.method", headers=(("Allow", next(iter(route.handlers))),))
         return super().answer(call, route)
-
-    def not_found(self, call: base.Call) -> Response:
-        return self.unknown(call)
 
 
 #: A command that requests a token and uses it at once: `cut` extracts it from the JSON response.

@@ -92,6 +92,7 @@ class Didit(base.MockVendor):
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = SESSION_RULES
+    not_found_claim = "path.unknown"
     not_imitated = _NOT_IMITATED
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.words.401",),
@@ -132,7 +133,7 @@ class Didit(base.MockVendor):
                 )
                 call.world.account.shared.report_once(call.hint)
             return call.answer("path.slash", headers=(("Location", location),))
-        return self.unknown(call)
+        return super().not_found(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
         route = call.route

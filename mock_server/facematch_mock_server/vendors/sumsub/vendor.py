@@ -156,9 +156,6 @@ class Sumsub(base.MockVendor):
         route, values = self._route_of(path)
         return route, tuple(unquote(value) for value in values)
 
-    def not_found(self, call: base.Call) -> Response:
-        return self.unknown(call)
-
 
 def _app_token_of(head: Request) -> str | None:
     return head.header(TOKEN)
