@@ -19,3 +19,8 @@ def type_of_file(content: bytes) -> str | None:
         if content.startswith(first_bytes):
             return file_type
     return None
+
+
+def media_type_of_picture(content: bytes) -> str:
+    """Return ``image/png`` for a PNG, and ``image/jpeg`` for any other picture."""
+    return "image/png" if type_of_file(content) == "png" else "image/jpeg"

@@ -119,6 +119,10 @@ class World:
         #: The webhook outbox; None if the vendor sends no webhooks.
         self.outbox: Any = None if vendor.outbox is None else vendor.outbox(self)
 
+    def of_all_accounts(self) -> list[World]:
+        """Return the vendor's world in each account, for a request that has no key."""
+        return [account.worlds[self.vendor_name] for account in self.account.shared.all]
+
     def add_key(self, text: str, key: Key) -> None:
         """Add a key. Raises ValueError if it is invalid or belongs to another account."""
         check_key(text)

@@ -172,8 +172,7 @@ def _find_session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """Return the world of any account that has this session; None if no account has it."""
-    for account in world.account.shared.all:
-        other_world = account.worlds[world.vendor_name]
+    for other_world in world.of_all_accounts():
         if other_world.sessions.find(session_id):
             return other_world
     return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.file_types import type_of_file
+from facematch_mock_server.base.file_types import media_type_of_picture, type_of_file
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
@@ -53,8 +53,7 @@ class IdentityFile:
 
     def answer(self, call: StripeCall) -> Response:
         """Return the response with the picture itself."""
-        media_type = "image/png" if self.type == "png" else "image/jpeg"
-        return call.answer_file("file.contents", media_type, self.content)
+        return call.answer_file("file.contents", media_type_of_picture(self.content), self.content)
 
 
 def _find(world: World, file_id: str, *, is_live: bool) -> IdentityFile | None:
@@ -153,8 +152,7 @@ def create_link(call: StripeCall) -> Response:
 
 def open_link(call: StripeCall) -> Response:
     """Send the file of a link, of any account: it is opened without a key."""
-    for account in call.world.account.shared.all:
-        world = account.worlds[call.world.vendor.name]
+    for world in call.world.of_all_accounts():
         link: FileLink | None = world.records.links.find(call.path_value)
         if link is not None and call.now < link.expires_at:
             file = _find(world, link.file_id, is_live=link.is_live)

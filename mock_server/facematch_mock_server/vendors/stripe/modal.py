@@ -37,8 +37,7 @@ def open_modal(call: StripeCall) -> Response:
 def _find_session(call: StripeCall) -> tuple[World, Session | None]:
     """Return the session of the client secret, of any account: a frame has no key."""
     session_id, _, secret = call.query.get("client_secret", "").partition("_secret_")
-    for account in call.world.account.shared.all:
-        world = account.worlds[call.world.vendor.name]
+    for world in call.world.of_all_accounts():
         session = world.sessions.find(session_id)
         if session is None:
             continue

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from facematch_mock_server.base.file_types import type_of_file
+from facematch_mock_server.base.file_types import media_type_of_picture
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.persona import webhooks, wire
 from facematch_mock_server.vendors.persona.access import FILES_HOST, PersonaCall, new_id
@@ -346,15 +346,14 @@ def send_picture(call: PersonaCall) -> Response:
     """Send a picture of an inquiry of any account: its URL has a token in place of a key."""
     session_id, name = call.path_values
     token = call.query.get("access_token", "")
-    for account in call.world.account.shared.all:
-        world = account.worlds[call.world.vendor.name]
+    for world in call.world.of_all_accounts():
         session = world.sessions.find(session_id)
         if session is None or inquiry_of(session).is_redacted:
             continue
         content = world.pictures.find(session.pictures.get(name))
         is_allowed = hmac.compare_digest(token.encode(), hosted.hosted_of(session).token.encode())
         if is_allowed and content is not None:
-            media_type = "image/png" if type_of_file(content) == "png" else "image/jpeg"
+            media_type = media_type_of_picture(content)
             return call.answer_file("verification.pictures", media_type, content)
     return call.refuse("inquiry.unknown")
 

@@ -59,8 +59,7 @@ def open_hosted_flow(call: PersonaCall) -> Response:
 def _find_inquiry(call: PersonaCall) -> tuple[World, Session | None]:
     """Return the inquiry that the query names, of any account: a frame has no key."""
     inquiry_id = call.query.get("inquiry-id", "")
-    for account in call.world.account.shared.all:
-        world = account.worlds[call.world.vendor.name]
+    for world in call.world.of_all_accounts():
         session = world.sessions.find(inquiry_id)
         if session is not None:
             return world, expire_if_due(world, session)

@@ -6,7 +6,7 @@ import uuid
 
 import attrs
 
-from facematch_mock_server.base.file_types import type_of_file
+from facematch_mock_server.base.file_types import media_type_of_picture
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.vendors.veriff.access import VeriffCall
@@ -127,10 +127,6 @@ def _pictures_in(call: VeriffCall, session: Session) -> dict[str, bytes]:
     return pictures
 
 
-def _media_type(content: bytes) -> str:
-    return "image/png" if type_of_file(content) == "png" else "image/jpeg"
-
-
 def list_media(call: VeriffCall) -> Response:
     """Respond with the facts of a session's pictures, and where each can be downloaded."""
     session = call.session
@@ -153,7 +149,7 @@ def _show_image(
         "context": context,
         "timestamp": None,
         "size": len(content),
-        "mimetype": _media_type(content),
+        "mimetype": media_type_of_picture(content),
         "url": f"{call.origin}/v1/media/{image_id}",
         "sessionId": session.id,
     }
@@ -164,7 +160,7 @@ def download(call: VeriffCall) -> Response:
     content = _find_picture(call, call.path_value.lower())
     if content is None:
         call.refuse("download.unknown")
-    return call.answer_file("download.answer", _media_type(content), content)
+    return call.answer_file("download.answer", media_type_of_picture(content), content)
 
 
 def _find_picture(call: VeriffCall, wanted_id: str) -> bytes | None:
