@@ -223,22 +223,19 @@ def read(call: PersonaCall) -> Response:
 
 
 _NOTE = "filter[note]"
-_REFERENCE_ID = "filter[reference-id]"
 _FROM = "filter[created-at-start]"
 _TO = "filter[created-at-end]"
-
-
-def _filtered_texts(session: Session) -> dict[str, str | None]:
-    """Return the texts of an inquiry, by the filter that has a list of those wanted."""
-    inquiry = inquiry_of(session)
-    return {
-        _REFERENCE_ID: inquiry.reference_id,
-        "filter[account-id]": inquiry.account_id,
-        "filter[inquiry-id]": session.id,
-        "filter[inquiry-template-id]": inquiry.template_id,
-        "filter[template-id]": inquiry.template_id,
-        "filter[status]": session.status,
-    }
+#: The text of an inquiry that each filter with a list of texts compares.
+_FILTERED_TEXTS: Mapping[str, Callable[[Session], str | None]] = {
+    "filter[account-id]": lambda session: inquiry_of(session).account_id,
+    "filter[inquiry-id]": lambda session: session.id,
+    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
+    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
+    "filter[status]": lambda session: session.status,
+    "filter[template-id]": lambda session: inquiry_of(session).template_id,
+}
+_PAGE_NAMES = ("page[after]", "page[before]", "page[size]")
+_LIST_NAMES = frozenset({_NOTE, _FROM, _TO, *_FILTERED_TEXTS, *_PAGE_NAMES})
 
 
 def _read_filters(call: PersonaCall) -> dict[str, str]:
@@ -257,20 +254,14 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
     return filters
 
 
-_LIST_NAMES = frozenset({
-    _NOTE,
-    _REFERENCE_ID,
-    _FROM,
-    _TO,
-    "filter[account-id]",
-    "filter[inquiry-id]",
-    "filter[inquiry-template-id]",
-    "filter[status]",
-    "filter[template-id]",
-    "page[after]",
-    "page[before]",
-    "page[size]",
-})  # fmt: skip
+def _fits(session: Session, filters: Mapping[str, str]) -> bool:
+    """Return whether an inquiry has the note of the filters, and one of the texts of each list."""
+    if _NOTE in filters and inquiry_of(session).note != filters[_NOTE]:
+        return False
+    for name, text_of in _FILTERED_TEXTS.items():
+        if name in filters and text_of(session) not in filters[name].split(","):
+            return False
+    return True
 
 
 def _read_time(call: PersonaCall, name: str, text: str) -> dt.datetime:
@@ -291,13 +282,9 @@ def list_inquiries(call: PersonaCall) -> Response:
     found = []
     for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
         session = hosted.expire_if_due(call.world, stored)
-        texts = _filtered_texts(session)
-        fits = _NOTE not in filters or inquiry_of(session).note == filters[_NOTE]
-        for name in texts.keys() & filters.keys():
-            fits = fits and texts[name] in filters[name].split(",")
         is_late_enough = earliest is None or session.created_at >= earliest
         is_early_enough = latest is None or session.created_at <= latest
-        if fits and is_late_enough and is_early_enough:
+        if is_late_enough and is_early_enough and _fits(session, filters):
             found.append(session)
     return answer_page(call, found, wire.show_inquiry, filters)
 
