@@ -149,10 +149,15 @@ class Deepface(PairVendor):
     }
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
-        """Return the route of a path, before which Flask takes any number of slashes."""
-        path = f"/{head.path.lstrip('/')}"
+        is_home = not head.path.strip("/")
         # With another method, / is another vendor's.
-        return self.route_of(path) if path != "/" or head.method in ("GET", "HEAD") else (None, ())
+        if is_home and head.method not in ("GET", "HEAD"):
+            return None, ()
+        return super().find(head)
+
+    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of a path, before which Flask takes any number of slashes."""
+        return super().route_of(f"/{path.lstrip('/')}")
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method == "OPTIONS":
