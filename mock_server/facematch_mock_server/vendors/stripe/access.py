@@ -64,6 +64,8 @@ FLAG = ParameterKind(("true", "false"))
 EMPTIED = ParameterKind(("",))
 #: Metadata: each text has a name in brackets.
 METADATA = ParameterKind()
+#: The parameter of most calls that names what to expand in the answer.
+EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
 #: Parameters by name. Those of lists are lists, flags are bool, and metadata are texts by name.
 Parameters: TypeAlias = dict[str, Any]
 

@@ -20,10 +20,10 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import (
     EMPTIED,
+    EXPAND,
     FLAG,
     METADATA,
     TEXT,
-    TEXTS,
     ParameterKind,
     Parameters,
     StripeCall,
@@ -43,9 +43,8 @@ from .wire import (
 )
 
 _TYPE = ParameterKind(("document", "id_number"))
-_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
 _CHANGE: Mapping[str, ParameterKind] = {
-    **_EXPAND,
+    **EXPAND,
     "metadata": METADATA,
     "options": EMPTIED,
     "options[document]": EMPTIED,
@@ -84,7 +83,7 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 }
 #: The parameters of every list.
 PAGE: Mapping[str, ParameterKind] = {
-    **_EXPAND,
+    **EXPAND,
     **dict.fromkeys(("ending_before", "limit", "starting_after"), TEXT),
 }
 _PAGE_BY_TIME: Mapping[str, ParameterKind] = {**PAGE, **dict.fromkeys(_COMPARISONS, TEXT)}
@@ -199,7 +198,7 @@ def _renew_link(call: StripeCall, session: Session) -> dict[str, str]:
 
 def read(call: StripeCall) -> Response:
     """Return a session."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     return call.answer("session.answer", _show(call, call.find_session()))
 
 
@@ -242,7 +241,7 @@ def _find_open(call: StripeCall) -> Session:
 
 def cancel(call: StripeCall) -> Response:
     """Cancel an open session."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     session = _cancel(call, _find_open(call))
     call.claims.cite("session.canceled")
     return call.answer("session.answer", _show(call, session))
@@ -266,7 +265,7 @@ def _cancel(call: StripeCall, session: Session) -> Session:
 
 def redact(call: StripeCall) -> Response:
     """Redact a session that is not processed: remove its data and its pictures."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     session = call.find_session()
     if session.status == PROCESSING:
         call.refuse_state(session.status)
@@ -323,7 +322,7 @@ def list_reports(call: StripeCall) -> Response:
 
 def read_report(call: StripeCall) -> Response:
     """Return a report."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     report_id = call.path_value
     for report in _all_reports(call):
         if report["id"] == report_id:

@@ -16,6 +16,7 @@ from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.webhooks import Destination
 
 from .access import (
+    EXPAND,
     FLAG,
     METADATA,
     TEXT,
@@ -29,9 +30,8 @@ from .access import (
 from .calls import PAGE, answer_list
 from .webhooks import StripeWebhooks, select_events
 
-_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
 _CHANGE: Mapping[str, ParameterKind] = {
-    **_EXPAND,
+    **EXPAND,
     "description": TEXT,
     "enabled_events": TEXTS,
     "metadata": METADATA,
@@ -122,7 +122,7 @@ def _find(call: StripeCall) -> tuple[Destination, Endpoint]:
 
 def read(call: StripeCall) -> Response:
     """Return an endpoint."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     return call.answer("endpoint.answer", _show(*_find(call)))
 
 

@@ -17,13 +17,12 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 
-from .access import METADATA, TEXT, TEXTS, FileLink, ParameterKind, StripeCall, new_id
+from .access import EXPAND, METADATA, TEXT, FileLink, ParameterKind, StripeCall, new_id
 from .wire import identity_of
 
 _HOST = "files.stripe.com"
-_EXPAND: Mapping[str, ParameterKind] = {"expand": TEXTS}
 _LINK: Mapping[str, ParameterKind] = {
-    **_EXPAND,
+    **EXPAND,
     "expires_at": TEXT,
     "file": TEXT,
     "metadata": METADATA,
@@ -83,7 +82,7 @@ def _find_or_refuse(call: StripeCall, file_id: str) -> IdentityFile:
 
 def read(call: StripeCall) -> Response:
     """Return the facts of a file."""
-    call.read_parameters(_EXPAND)
+    call.read_parameters(EXPAND)
     file = _find_or_refuse(call, call.path_value)
     origin = hosted.page_origin(call.world, call.origin, _HOST)
     links = {"object": "list", "data": [], "has_more": False}
