@@ -5,6 +5,7 @@ Source of the keys: Didit OpenAPI, 2026-07-18, as copied in GitHub api-evangelis
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from facematch_mock_server.base.messages import Response
@@ -15,28 +16,27 @@ from facematch_mock_server.vendors.didit.sessions import price_claim_of_kind
 
 from .session_list import answer_page
 
+_FIRST_WORKFLOW = Workflow(id=FIRST_WORKFLOW_ID, kind="kyc")
+
 
 def _list(call: DiditCall) -> Response:
     """List the workflows, newest first."""
-    published = call.world.records.workflows.all()
     # OURS: Until a test publishes a workflow, the list has the one of DIDIT_WORKFLOW_ID, though
-    # any other can be started, too.
-    workflows = published[::-1] or (Workflow(id=FIRST_WORKFLOW_ID, kind="kyc"),)
-    return answer_page(call, workflows, _make_row)
+    # any other can be started, too. The first workflow is the default.
+    workflows = call.world.records.workflows.all() or (_FIRST_WORKFLOW,)
+    return answer_page(call, workflows[::-1], partial(_make_row, default_id=workflows[0].id))
 
 
-def _make_row(call: DiditCall, workflow: Workflow) -> dict[str, Any]:
+def _make_row(call: DiditCall, workflow: Workflow, *, default_id: str) -> dict[str, Any]:
     price = float(call.claims[price_claim_of_kind(workflow.kind)])
     is_biometric = workflow.kind == "biometric"
     document = "" if is_biometric else "OCR + "
-    published = call.world.records.workflows.all()
     return {
         "uuid": workflow.id,
         "workflow_id": workflow.id,
         "workflow_label": "ID Verification",
         "workflow_type": "biometric_authentication" if is_biometric else "kyc",
-        # OURS: The first workflow is the default, and was last changed now.
-        "is_default": not published or published[0].id == workflow.id,
+        "is_default": workflow.id == default_id,
         "is_archived": False,
         "is_white_label_enabled": False,
         **dict.fromkeys(("total_price", "min_price", "max_price"), price),
@@ -50,6 +50,7 @@ def _make_row(call: DiditCall, workflow: Workflow) -> dict[str, Any]:
         "status": "published",
         "has_draft": False,
         "created_by": None,
+        # OURS: Each was last changed now.
         "updated_at": stamp(call.now),
     }
 
