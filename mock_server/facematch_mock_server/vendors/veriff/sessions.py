@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from facematch_mock_server.world import hosted
@@ -16,7 +14,6 @@ from .wire import (
     ABANDONED,
     APPROVED,
     ATTACK,
-    ATTEMPTS_TOLD,
     CREATED,
     DECLINED,
     EXPIRED,
@@ -92,30 +89,20 @@ def _with_reason(session: Session, status: str, reason_code: int) -> Session:
 
 def _note_status(world: World, session: Session) -> None:
     """Store the beginning of an attempt, charge a live session once, and send webhooks."""
-    is_submitted_now = False
+    if session.status == RESUBMIT:
+        asked_back_at = stamp(world.clock.now())
 
-    def note(stored: Session) -> Session:
-        nonlocal is_submitted_now
-        facts = dict[str, Any]()
-        attempts = hosted_of(session).attempts
-        # Noted in the same atomic change: else two threads would both find it untold.
-        is_submitted_now = attempts > stored.result.get(ATTEMPTS_TOLD, 0)
-        if is_submitted_now:
-            facts[ATTEMPTS_TOLD] = attempts
-        if session.status == RESUBMIT:
-            asked_back_at = stamp(world.clock.now())
-            facts[RESUBMITTED_AT] = (*stored.result.get(RESUBMITTED_AT, ()), asked_back_at)
-        return attrs.evolve(stored, result={**stored.result, **facts})
+        def note(stored: Session) -> Session:
+            times = (*stored.result.get(RESUBMITTED_AT, ()), asked_back_at)
+            return attrs.evolve(stored, result={**stored.result, RESUBMITTED_AT: times})
 
-    noted = world.sessions.change(session.id, note)
-    if noted is None:
-        # A concurrent request has deleted the session, which is still charged and announced.
-        noted = note(session)
+        # A session that a concurrent request has deleted is still charged and announced.
+        session = world.sessions.change(session.id, note) or note(session)
     # Veriff charges a verdict or a request to resubmit.
     if session.status in (APPROVED, DECLINED, RESUBMIT) and hosted_of(session).is_live:
         price = world.claims["credit.price"]
         world.ledger.charge_once(price, at=world.clock.now(), what="SESSION", session_id=session.id)
-    webhooks.announce(world, noted, is_submitted_now=is_submitted_now)
+    webhooks.announce(world, session)
 
 
 SESSION_RULES = SessionRules(
@@ -130,5 +117,6 @@ SESSION_RULES = SessionRules(
     judge=_judge,
     fail=_fail,
     finished_statuses=frozenset({APPROVED, DECLINED, RESUBMIT, REVIEW, EXPIRED, ABANDONED}),
+    on_submission=webhooks.announce_submission,
     on_status_change=_note_status,
 )

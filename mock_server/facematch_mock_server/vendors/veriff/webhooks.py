@@ -37,18 +37,16 @@ BY_API = "by_api"
 SIGNS_IN_OLDER_WAY = "signs_in_older_way"
 
 
-def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
-    """Queue the webhooks about a session's new status.
+def announce_submission(world: World, session: Session) -> None:
+    """Queue the webhook of a submission, which the mock has decided at once."""
+    webhooks.announce(world, attrs.evolve(session, status=SUBMITTED), event=EVENT)
 
-    `is_submitted_now` says whether the person has just submitted it. The mock decides at once, so
-    the status may already be a decision.
-    """
+
+def announce(world: World, session: Session) -> None:
+    """Queue the webhooks about a session's new status."""
     if session.status == STARTED:
         _drop_requests_to_resubmit(world, session)
         webhooks.announce(world, session, event=EVENT)
-    if is_submitted_now:
-        submitted = attrs.evolve(session, status=SUBMITTED)
-        webhooks.announce(world, submitted, event=EVENT)
     if session.status in DECISION_CODES:
         delay_s = 0
         if session.status == RESUBMIT and not session.metadata_or_empty.get(BY_API):

@@ -62,8 +62,6 @@ REASON_CODE = "reason_code"
 REASON_STATUS = "reason_status"
 #: The times of the requests to resubmit, as responses show them: each begins an attempt.
 RESUBMITTED_AT = "resubmitted_at"
-#: The number of submitted attempts that an event webhook has told of.
-ATTEMPTS_TOLD = "attempts_told"
 #: The namespace of attempt ids, which depend only on the session and the attempt's number.
 _ATTEMPTS = uuid.UUID("7f0c5d0e-0000-4b6b-9d55-3b1f6c2a9e00")
 

@@ -176,6 +176,6 @@ def delete(call: VeriffCall) -> Response:
         call.claims.cite("delete.webhook")
         status = EXPIRED if session.status == CREATED else ABANDONED
         last_attempt = hosted.with_status(call.world, session, status)
-        webhooks.announce(call.world, last_attempt, is_submitted_now=False)
+        webhooks.announce(call.world, last_attempt)
     body = {"status": "success", "verification": {"id": session.id}}
     return call.answer("delete.answer", body)
