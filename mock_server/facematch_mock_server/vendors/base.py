@@ -63,6 +63,7 @@ from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.links import fetch_picture, find_card
 from facematch_mock_server.world.money import Charge
+from facematch_mock_server.world.outgoing import may_send
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
 
@@ -282,6 +283,15 @@ class Call:
             self.hint = (
                 f"{version} of {self.world.vendor.title} is answered in the form of {newest}"
             )
+
+    def hint_unless_sent(self, url: str, sentence: str) -> None:
+        """Hint with this sentence, and the reason, if the mock sends no webhook to a URL."""
+        shared = self.world.account.shared
+        if not may_send(url, shared.deliver_to):
+            self.hint = (
+                f"{sentence}: the mock sends to this machine, and to hosts that deliver_to lists"
+            )
+            shared.report_once(self.hint)
 
     def hint_at_unfilled(self, asked: Iterable[str]) -> None:
         """Hint at the fields of the claim `answer.unfilled` among those that a request asks for."""

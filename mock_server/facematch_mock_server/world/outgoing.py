@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Container, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -30,6 +30,20 @@ class RemoteResponse:
     body: bytes = attrs.field(default=b"", repr=False)
     problem: str | None = None
     elapsed_ms: int = 0
+
+
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL; of a text that is none, such as ``http://[``, they are empty."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def is_web_url(url: str) -> bool:
+    """Return whether a text is an http or https URL with a host."""
+    parts = split_url(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:

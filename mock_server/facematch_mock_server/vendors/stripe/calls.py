@@ -9,12 +9,12 @@ import datetime as dt
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
+from facematch_mock_server.world.outgoing import split_url
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
@@ -111,7 +111,7 @@ def start(call: StripeCall) -> Response:
         if related_person and name not in related_person:
             call.refuse("parameter.missing", name=f"related_person[{name}]")
     return_url = sent.get("return_url")
-    if return_url is not None and not urlsplit(return_url).netloc:
+    if return_url is not None and not split_url(return_url).netloc:
         call.refuse("start.return_url")
     kind = sent.get("type", "verification_flow")
     fields = {name: sent.get(name) for name in _SHOWN}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world.outgoing import may_send
+from facematch_mock_server.world.outgoing import is_web_url
 from facematch_mock_server.world.webhooks import Destination
 
 from .access import (
@@ -72,15 +71,9 @@ def _check_url(call: StripeCall, sent: Parameters) -> None:
     """Refuse a `url` that is none; hint at one to which the mock sends nothing."""
     if "url" not in sent:
         return
-    parts = urlsplit(sent["url"])
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not is_web_url(sent["url"]):
         call.refuse("endpoint.url")
-    if not may_send(sent["url"], call.world.account.shared.deliver_to):
-        call.hint = (
-            "no event is sent to this endpoint: the mock sends to this machine, and to hosts that "
-            "deliver_to lists"
-        )
-        call.world.account.shared.report_once(call.hint)
+    call.hint_unless_sent(sent["url"], "no event is sent to this endpoint")
 
 
 def _show(destination: Destination, endpoint: Endpoint) -> dict[str, Any]:

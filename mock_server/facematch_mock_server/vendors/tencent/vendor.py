@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.vendors import base
@@ -15,6 +14,7 @@ from facematch_mock_server.vendors.pairs import (
     PictureFields,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.outgoing import split_url
 from facematch_mock_server.world.variables import Variables
 
 from . import calls
@@ -137,7 +137,7 @@ class Tencent(ActionPairVendor):
         name, content = super().find_picture(call, index)
         link = call.json_body.get(LINKS[name])
         if link:
-            if not isinstance(link, str) or urlsplit(link).scheme not in ("http", "https"):
+            if not isinstance(link, str) or split_url(link).scheme not in ("http", "https"):
                 call.refuse("picture.wrong_url", name=LINKS[name])
             return LINKS[name], call.picture_of_link(LINKS[name], link)
         # An empty text is refused like a missing one.

@@ -473,6 +473,7 @@ def test_key_may_be_the_user_of_http_basic(engine):
             for metadata in stripe.WRONG_METADATA.values()
         ),
         ({"type": "document", "return_url": "shop"}, ("url_invalid", "return_url")),
+        ({"type": "document", "return_url": "http://["}, ("url_invalid", "return_url")),
         ({"type": "document", "expand[]": "face"}, (None, "expand")),
     ],
 )
@@ -699,6 +700,12 @@ def test_endpoint_is_listed_changed_and_deleted_and_keeps_its_secret_to_itself(e
         "resource_missing",
         "id",
     )
+
+
+@pytest.mark.parametrize("url", ["shop", "ftp://shop.example", "https:", "http://["])
+def test_endpoint_without_a_web_address_is_refused(engine, url):
+    refused = send(engine, ENDPOINTS, {"url": url, "enabled_events[]": "*"})
+    assert error_of(refused)[2:] == ("url_invalid", "url")
 
 
 def test_endpoint_on_another_host_is_registered_and_gets_nothing(engine, control):

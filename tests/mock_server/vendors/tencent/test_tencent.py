@@ -100,6 +100,7 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
         (compare_request(fields={"UrlA": 7}), "InvalidParameterValue.UrlIllegal"),
         (compare_request(fields={"UrlA": "a.jpg"}), "InvalidParameterValue.UrlIllegal"),
         (compare_request(fields={"UrlA": "ftp://a/b.jpg"}), "InvalidParameterValue.UrlIllegal"),
+        (compare_request(fields={"UrlA": "http://["}), "InvalidParameterValue.UrlIllegal"),
         (compare_request(fields={"QualityContol": 1}), "UnknownParameter"),
         (
             signed_request(

@@ -253,6 +253,7 @@ def test_a_start_needs_no_signature(engine):
         ({"vendorData": 17}, "1501"),
         ({"endUserId": "customer-17"}, "1104"),
         ({"lang": "../en"}, "1104"),
+        ({"callback": "http://["}, "1302"),
         ({"callback": 17}, "1104"),
         ({"lang": 17}, "1104"),
         ({"endUserId": 17}, "1104"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -18,7 +17,7 @@ from facematch_mock_server.vendors.didit import fields
 from facematch_mock_server.vendors.didit.access import DiditCall, make_route
 from facematch_mock_server.vendors.didit.fields import Field, Invalid, stamp
 from facematch_mock_server.vendors.didit.webhooks import EVENTS
-from facematch_mock_server.world.outgoing import may_send
+from facematch_mock_server.world.outgoing import is_web_url
 from facematch_mock_server.world.webhooks import Destination, make_secret
 
 
@@ -64,17 +63,12 @@ def _read(call: DiditCall, fields_of_call: Iterable[Field], uuid: str) -> dict[s
 
 
 def _check_url(call: DiditCall, url: str, uuid: str) -> None:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+    if not is_web_url(url):
         call.refuse("destination.bad_url")
     for other in call.world.outbox.destinations.all():
         if other.url == url and other.uuid != uuid:
             call.refuse("destination.duplicate")
-    if not may_send(url, call.world.account.shared.deliver_to):
-        call.hint = (
-            "no webhook is sent to this destination: the mock sends to this machine, and to hosts "
-            "that deliver_to lists"
-        )
-        call.world.account.shared.report_once(call.hint)
+    call.hint_unless_sent(url, "no webhook is sent to this destination")
 
 
 def _create(call: DiditCall) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.base.messages import Response
@@ -27,6 +26,7 @@ from facematch_mock_server.vendors.veriff.wire import (
 )
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.outgoing import split_url
 from facematch_mock_server.world.sessions import Session
 
 #: The windows of the limits on deletions, in seconds by scope.
@@ -95,7 +95,7 @@ def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
     end_user_id = session_fields.get("endUserId")
     if end_user_id is not None and not base.is_uuid(end_user_id):
         call.refuse("body.invalid")
-    callback = urlsplit(session_fields.get("callback") or "https:")
+    callback = split_url(session_fields.get("callback") or "https:")
     # OURS: A callback to this machine may be http, because a test has no certificate.
     is_of_test = callback.scheme == "http" and is_loopback(callback.hostname or "")
     if callback.scheme != "https" and not is_of_test:
