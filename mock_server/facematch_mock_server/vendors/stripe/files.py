@@ -153,7 +153,7 @@ def open_link(call: StripeCall) -> Response:
     """Send the file of a link, of any account: it is opened without a key."""
     for world in call.world.of_all_accounts():
         link: FileLink | None = world.records.links.find(call.path_value)
-        if link is not None and call.now < link.expires_at:
+        if link is not None and world.clock.now() < link.expires_at:
             file = _find(world, link.file_id, is_live=link.is_live)
             if file is not None:
                 return file.answer(call)

@@ -24,6 +24,7 @@ from vendors.stripe import (
 
 from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server import Fault
+from facematch_mock_server.control import Control
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.stripe.access import NEWEST_VERSION
 from facematch_mock_server.world.identities import make_identity
@@ -756,6 +757,20 @@ def test_secret_key_and_a_long_link_are_refused_and_a_redacted_file_is_unknown(
     send(engine, f"{SESSIONS}/{session['id']}/redact", {})
     assert send(engine, path_of(link["url"]), key=None).status == 404
     assert send(engine, f"{FILES}/{selfie}").status == 404
+
+
+def test_link_of_an_account_expires_by_its_own_clock(engine):
+    control = Control(engine.accounts.open("team-b"), "stripe")
+    control.add_key(key=RESTRICTED)
+    session = start(engine, key=RESTRICTED)
+    control.sessions.finish(session["id"], "p1-again", "p1")
+    shown = read(engine, session, "last_verification_report", key=RESTRICTED)
+    form = {"file": shown["last_verification_report"]["selfie"]["selfie"]}
+    control.advance(60)
+    link = send(engine, FILE_LINKS, form, key=RESTRICTED).json()
+    assert send(engine, path_of(link["url"]), key=None).status == 200
+    control.advance(31)
+    assert send(engine, path_of(link["url"]), key=None).status == 404
 
 
 def test_links_lead_to_stripes_own_hosts_for_a_client_that_called_one(engine, control, selfie):
