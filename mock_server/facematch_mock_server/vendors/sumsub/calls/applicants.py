@@ -351,10 +351,6 @@ def change_fixed_info(call: SumsubCall) -> Response:
     return call.answer("applicant.fixed", hosted_of(session).details["fixedInfo"])
 
 
-def read_health(call: SumsubCall) -> Response:
-    return call.answer("health")
-
-
 def with_metadata(session: Session, **values: Any) -> Session:
     """Return an applicant with further values that no answer shows as they are."""
     return attrs.evolve(session, metadata={**session.metadata_or_empty, **values})
