@@ -21,6 +21,8 @@ from .access import EXPAND, METADATA, TEXT, FileLink, ParameterKind, StripeCall,
 from .wire import identity_of
 
 _HOST = "files.stripe.com"
+#: The purpose of a file, by the name of its picture in the session.
+_PURPOSES = {"document": "identity_document_downloadable", "selfie": "selfie"}
 _LINK: Mapping[str, ParameterKind] = {
     **EXPAND,
     "expires_at": TEXT,
@@ -59,16 +61,18 @@ def _find(world: World, file_id: str, *, is_live: bool) -> IdentityFile | None:
     """Return a file of the key's mode, unless its session is redacted."""
     for session in hosted.sessions_of_mode(world, is_live=is_live):
         for report in identity_of(session).reports:
-            for name, wanted_id in report.file_ids.items():
+            for name, id_of_picture in report.file_ids.items():
+                if id_of_picture != file_id:
+                    continue
                 content = world.pictures.find(session.pictures.get(name))
-                if wanted_id == file_id and content is not None:
-                    purpose = "selfie" if name == "selfie" else "identity_document_downloadable"
-                    return IdentityFile(
-                        id=file_id,
-                        purpose=purpose,
-                        created_at=report.created_at,
-                        content=content,
-                    )
+                if content is None:
+                    return None
+                return IdentityFile(
+                    id=file_id,
+                    purpose=_PURPOSES[name],
+                    created_at=report.created_at,
+                    content=content,
+                )
     return None
 
 
