@@ -210,7 +210,7 @@ class DiditBackend(ApiKeyBackend):
         """Return the multipart request for `call`.
 
         Raises:
-            Unsupported: `caller_ref` is longer than 255 characters, or only white space.
+            Unsupported: `caller_ref` is only white space.
         """
         rotate_image = self.rotate_image
         if request.options is not None and request.options.rotate_image is not None:

@@ -82,9 +82,6 @@ LIMITS = ImageLimits(
 #: The rate limit shared by one key's POST, PATCH and DELETE requests (Didit OpenAPI, 2026-07-18).
 RATES = (RateWindow(300, 60.0),)
 
-#: Maximum length of `caller_ref` in characters. Our choice: `vendor_data` has no documented limit.
-MAX_CALLER_REF = 255
-
 
 @attrs.frozen(kw_only=True)
 class Kind:
@@ -145,7 +142,7 @@ def _kind_of(request: PictureRequest) -> Kind:
 def build_request(
     request: PictureRequest, *, address: str, api_key: Secret, rotate_image: bool
 ) -> http.HttpRequest:
-    """Return the multipart request of a call; raise `Unsupported` for an invalid `caller_ref`."""
+    """Return the multipart request of a call; raise `Unsupported` for a blank `caller_ref`."""
     kind = _kind_of(request)
     fields = {
         kind.threshold_field: _threshold_text(request),
@@ -173,10 +170,9 @@ def build_request(
 
 def _check_caller_ref(text: str) -> str:
     # Didit's list cannot be filtered by white space alone, and a web framework may strip it.
-    if not text.strip() or len(text) > MAX_CALLER_REF:
+    if not text.strip():
         raise errors.Unsupported(
-            f"caller_ref must have at most {MAX_CALLER_REF} characters (got {len(text)}), and not "
-            "only white space. Nothing was sent.",
+            "caller_ref must not be only white space. Nothing was sent.",
             backend=NAME,
             what="caller_ref",
         )

@@ -137,7 +137,7 @@ def _about(
     backend: PersonaBackend, method: str, session_id: str, action: str = "", **more: Any
 ) -> http.HttpRequest:
     """Return a request about one inquiry. Raises `InvalidRequest` for an id unfit for a URL."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", session_id):
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", session_id):
         raise InvalidRequest("Invalid Persona id: use letters, digits, - and _ only.")
     return _request(backend, method, f"/{session_id}{action}", on_refusal="raise", **more)
 

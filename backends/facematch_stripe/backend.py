@@ -347,6 +347,6 @@ class _Signature:
 
 def _path_of(session_id: str) -> str:
     """Return the path of a session. Raises `InvalidRequest` for an id unfit for a URL."""
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", session_id):
+    if not re.fullmatch(r"[A-Za-z0-9_]+", session_id):
         raise InvalidRequest("Invalid Stripe session id: use letters, digits and _ only.")
     return f"/{session_id}"

@@ -13,6 +13,7 @@ from .containers import refuse_picture
 
 #: AWS's API model of Rekognition (2016-06-27), shape S3Bucket.
 _BUCKET = re.compile(r"[0-9A-Za-z._-]{3,255}", re.ASCII)
+#: The shapes S3ObjectName and S3ObjectVersion of that model.
 _MAX_CHARACTERS = 1024
 
 

@@ -179,7 +179,7 @@ class Verifier(abc.ABC):
                 or a share, whose members have their own.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
             retention: How much the vendor is asked to store.
-            caller_ref: Your own reference, up to 255 characters for most vendors.
+            caller_ref: Your own reference; the vendor may limit its length.
             share_key: Your own reference for the person, if `caller_ref` differs in each call of
                 the same person; None for `caller_ref`. A `Share` chooses the member by it, and a
                 `CallLog` finds the person's rows by it. Never sent or returned.

@@ -18,7 +18,7 @@ class WatchedVendor:
     #: Whether it can be asked to keep a call.
     keeps: bool
     #: An option that it cannot pass on.
-    too_much: dict
+    unsupported: dict
 
     def backend(self, url, **more):
         return self.kind(**self.keys, base_url=url, **more)
@@ -34,7 +34,7 @@ VENDORS = {
         keys={"api_key": canaries.API_KEY},
         paths=("/v3/face-match/", "/v3/passive-liveness/"),
         keeps=True,
-        too_much={"caller_ref": canaries.CALLER_REF * 99},
+        unsupported={"caller_ref": "\u00a0"},
     ),
     "deepvue": WatchedVendor(
         name="deepvue",
@@ -42,7 +42,7 @@ VENDORS = {
         keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
         paths=("/v1/facematch", "/v1/liveness-check"),
         keeps=False,
-        too_much={"retention": Retention.KEEP},
+        unsupported={"retention": Retention.KEEP},
     ),
 }
 

@@ -160,7 +160,7 @@ def probe(make):
 #: What is refused: the class of the error, and what to ask of a vendor.
 REFUSALS = {
     "a threshold out of range": (errors.InvalidRequest, lambda v: {"threshold": 150}),
-    "an option that cannot be passed on": (errors.Unsupported, lambda v: v.too_much),
+    "an option that cannot be passed on": (errors.Unsupported, lambda v: v.unsupported),
     "a broken picture": (errors.InvalidImage, probe(lambda data: data[:-900])),
     "a picture behind other bytes": (errors.InvalidImage, probe(lambda data: b"x" * 50 + data)),
     "a picture in base64": (errors.InvalidImage, probe(base64.b64encode)),
