@@ -34,6 +34,9 @@ logger = logging.getLogger("facematch")
 
 #: Seconds until another worker may repeat a reading.
 READ_LEASE_S: Final = 60.0
+#: Limits in seconds of a wait that a vendor asks for (`Retry-After`) when it refuses a reading.
+_LEAST_RETRY_AFTER_S: Final = 2.0
+_MOST_RETRY_AFTER_S: Final = 600.0
 #: More seconds than any reading of an unfinished session is put off, and any lease lasts. A reading
 #: that is due later was planned before the machine's clock was put back.
 LONGEST_WAIT_S: Final = 900.0
@@ -160,7 +163,8 @@ def _read_due(
 ) -> dict[str, object] | None:
     """Read a leased session; return the changes that store it, and end the lease.
 
-    None if it could not be read, which is logged.
+    None if it could not be read, which is logged. It is due again when its lease ends, or after the
+    time that the vendor asks for.
     """
     try:
         result = _read(table, row, _find_person(person_of, row.read_record()))
@@ -171,7 +175,10 @@ def _read_due(
         if isinstance(error, errors.SessionNotFound):
             # Another start of the record, or a webhook, sets it due again.
             table.update(*_lease_conditions(table, row), link=None, look_at=None, lease=None)
-        # After any other error, it is due again when the lease has ended.
+        elif isinstance(error, errors.VendorError) and error.retry_after_s is not None:
+            wait_s = min(max(error.retry_after_s, _LEAST_RETRY_AFTER_S), _MOST_RETRY_AFTER_S)
+            look_at = table.now() + wait_s
+            table.update(*_lease_conditions(table, row), look_at=look_at, lease=None)
         return None
     return _changes_of_reading(table, row, result)
 

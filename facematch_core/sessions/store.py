@@ -314,10 +314,10 @@ class SessionStore:
         `StoredSession.is_revoked`, because the vendor may revise a verdict.
 
         If a session cannot be read, or the store's `person` raises, the error is logged, and the
-        session is due again a minute later. If `look` itself raises, such as `StoreUnavailable` or
-        a Ctrl-C, its readings are not stored, because nobody would hear of them: the sessions are
-        due again at once, or a minute later if the process was killed or the database cannot be
-        reached.
+        session is due again a minute later, or after the vendor's ``Retry-After``, from 2 seconds
+        to 10 minutes. If `look` itself raises, such as `StoreUnavailable` or a Ctrl-C, its readings
+        are not stored, because nobody would hear of them: the sessions are due again at once, or a
+        minute later if the process was killed or the database cannot be reached.
 
         Args:
             at_most: Maximum number of sessions to read. After 10 seconds, no further one is begun.

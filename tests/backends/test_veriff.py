@@ -1,5 +1,6 @@
 """What Veriff's answers and webhooks mean, by its documents and published samples."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -14,6 +15,8 @@ from kit.sessions import session_record
 import facematch_core as fm
 from facematch_core import errors, models
 from facematch_core.backend import ReadRequest, StartRequest
+from facematch_core.sessions import looking
+from facematch_mock_server import Fault, MockServer
 from facematch_veriff import VeriffBackend, VeriffSessionOptions
 
 Decision = fm.Decision
@@ -110,6 +113,40 @@ def test_each_solution_compares_with_its_own_picture(solution, own, other):
         assert sessions.verifier.backend.session_facts == {"solution": solution}
     with pytest.raises(errors.ConfigurationError):
         fm.open_sessions("veriff", compared_with=other, **settings)
+
+
+# What a refusal means
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait_s"), [("1", 2), ("45", 45), ("3600", 600), (None, looking.READ_LEASE_S)]
+)
+def test_refused_reading_is_repeated_when_veriff_says(tmp_path, retry_after, wait_s):
+    with contextlib.ExitStack() as stack:
+        mock = stack.enter_context(MockServer(vendor="veriff"))
+        settings = SETTINGS | {"api_key": mock.client_id, "shared_secret": mock.live_key}
+        settings |= {"base_url": mock.url, "environment": "mock", "require_environment": "mock"}
+        sessions = fm.open_sessions(
+            "veriff", compared_with="document", clock=mock.clock, **settings
+        )
+        store = fm.SessionStore(f"sqlite:///{tmp_path}/sessions.sqlite3", sessions)
+        stack.enter_context(store)
+        begun = store.of("customer-17", purpose="payout", about="payout 8841").begin()
+        mock.control.sessions.finish(begun.record.session_id)
+        mock.clock.advance(60)
+        fault = Fault(
+            stage="answer",
+            kind="status",
+            status=429,
+            call="session_read",
+            headers={"Retry-After": retry_after},
+        )
+        mock.control.add_fault(fault)
+        assert store.look() == ()
+        mock.clock.advance(wait_s - 1)
+        assert store.look() == ()
+        mock.clock.advance(1)
+        assert [read.result.state for read in store.look()] == [fm.SessionState.DECIDED]
 
 
 # What a decision means
