@@ -191,7 +191,7 @@ class TooManyAttempts(BudgetExceeded):
 
 
 class StoreUnavailable(FaceMatchError):
-    """The budget store was locked or down, so nothing could be reserved. Nothing was sent.
+    """The store was locked, down or without space, so nothing could be reserved. Nothing was sent.
 
     Attributes:
         retryable: Always True: nothing was charged, and the store may recover soon.

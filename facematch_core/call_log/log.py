@@ -106,8 +106,6 @@ class CallLog:
             key_bytes(key, "call log"), digest_size=32, person=b"facematch log"
         ).digest()
         self._database = open_database(where, label=_LABEL)
-        # Rows wait in memory, so that an operator can free some space before any is lost.
-        self._database.disk_may_be_freed = True
         from . import tables  # here, because SQLAlchemy is an optional dependency
 
         self._tables = tables

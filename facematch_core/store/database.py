@@ -87,7 +87,6 @@ class Database(abc.ABC):
     Attributes:
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
-        disk_may_be_freed: Whether a full disk is temporary, so that it raises `StoreUnavailable`.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
@@ -96,7 +95,6 @@ class Database(abc.ABC):
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
-        self.disk_may_be_freed = False
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -287,8 +285,7 @@ class Database(abc.ABC):
         # A UnicodeError is SQLAlchemy's error for a damaged row.
         if not isinstance(error, (DatabaseBusy, DamagedRow, UnicodeError, SQLAlchemyError)):
             return None
-        is_full = self.disk_may_be_freed and is_disk_full(error)
-        if is_full or is_temporary(error, has_connected=self._has_connected):
+        if is_temporary(error, has_connected=self._has_connected):
             problem = (
                 f"The {self._label} is busy or unavailable; waited {waited_s:.1f} s "
                 f"({describe_cause(error)})."
@@ -298,6 +295,8 @@ class Database(abc.ABC):
                     f"The {self._label} is read-only at the moment, as during a failover. If it "
                     "stays so, use the address of the primary server."
                 )
+            if is_disk_full(error):
+                problem = f"The disk of the {self._label} is full: free some space."
             return StoreUnavailable(f"{problem} {effect_of_failure}".rstrip())
         if self._owns_engine:
             # If this fails in a constructor, the caller has no store to close.

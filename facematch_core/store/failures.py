@@ -28,9 +28,12 @@ _LOCKED: Final = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
 #: failover. It stays the server of each connection that was made before.
 _READ_ONLY: Final = "25006"
 
+#: SQLSTATE or SQLite error names of a full disk, of which an operator can free some.
+_DISK_FULL: Final = re.compile("53100|SQLITE_FULL")
+
 #: SQLSTATE or SQLite error names of temporary errors.
 _TEMPORARY: Final = re.compile(
-    f"{_LOCKED.pattern}|{_READ_ONLY}|"
+    f"{_LOCKED.pattern}|{_READ_ONLY}|{_DISK_FULL.pattern}|"
     "57P0[123]|"  # the server shuts down, has crashed or is starting
     "53300|"  # no free connection
     "40001|"  # a serialization failure
@@ -42,7 +45,6 @@ _TEMPORARY: Final = re.compile(
 
 #: Advice, keyed by the prefix of the SQLite error name.
 _ADVICE: Final = {
-    "SQLITE_FULL": "free some disk space",
     "SQLITE_CANTOPEN": "make its folder writable, because SQLite writes files beside it",
     "SQLITE_NOTADB": "name the right file; this is no SQLite database",
     "SQLITE_READONLY": "make the file and its folder writable; SQLite writes files beside it",
@@ -58,10 +60,6 @@ def error_code(error: Exception) -> str:
         if code:
             return code
     return ""
-
-
-#: SQLSTATE or SQLite error names of a full disk.
-_DISK_FULL: Final = re.compile("53100|SQLITE_FULL")
 
 
 def is_disk_full(error: Exception) -> bool:

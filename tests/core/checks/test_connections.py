@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from core.checks.desk import *  # noqa: F403 - its fixtures
-from core.checks.desk import SELFIE
+from core.checks.desk import DOCUMENT, SELFIE, Desk
 from core.sessions.connections import KINDS
 
 import facematch_core as fm
@@ -104,6 +104,36 @@ def test_open_transaction_does_not_wait_for_an_import_of_the_orm():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout == "False\n"
+
+
+def check_customers(desk):
+    for number in range(100):
+        desk.of(f"customer-{number}").verify_live(SELFIE, DOCUMENT)
+
+
+def test_nothing_is_sent_while_the_disk_is_full(tmp_path):
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/checks.sqlite3")
+    is_full = False
+
+    @sqlalchemy.event.listens_for(engine, "checkout")
+    def limit(connection, *_):
+        pages = 1 if is_full else 2**30
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
+        desk = Desk(engine, stack)
+        is_full = True
+        with pytest.raises(fm.StoreUnavailable, match="full"):
+            check_customers(desk)
+        paid = desk.operations
+        case = desk.of(f"customer-{paid.count('m')}")
+        with pytest.raises(fm.StoreUnavailable):
+            case.verify_live(SELFIE, DOCUMENT)
+        assert desk.operations == paid
+        is_full = False
+        assert case.verify_live(SELFIE, DOCUMENT).is_verified
+        assert case.use()
 
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])

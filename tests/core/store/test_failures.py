@@ -17,6 +17,7 @@ TEMPORARY = {
         "57P01": "the server shuts down",
         "57P02": "the server has crashed",
         "57P03": "the server is starting",
+        "53100": "a full disk",
         "53300": "no free connection",
         "40001": "a serialization failure",
         "40P01": "a deadlock",
@@ -35,6 +36,7 @@ TEMPORARY = {
         "SQLITE_BUSY_SNAPSHOT": "another process has written",
         "SQLITE_LOCKED": "another connection writes",
         "SQLITE_LOCKED_SHAREDCACHE": "another connection writes",
+        "SQLITE_FULL": "a full disk",
     },
 }
 PERMANENT = {
@@ -43,14 +45,12 @@ PERMANENT = {
         "42P01": "a missing table",
         "3D000": "a missing database",
         "28P01": "a wrong password",
-        "53100": "a full disk",
         "22001": "a text that is too long",
         "25001": "a wrong state of the transaction",
         "57014": "a statement that was cancelled",
     },
     "pgcode": {"42501": "a missing permission"},
     "sqlite_errorname": {
-        "SQLITE_FULL": "a full disk",
         "SQLITE_READONLY": "a file that cannot be written",
         "SQLITE_NOTADB": "another file",
         "SQLITE_CORRUPT": "a damaged file",
@@ -120,6 +120,14 @@ def test_refused_connection_is_temporary_once_the_address_was_right(address):
 
     with before_each_statement(refuse), pytest.raises(ConfigurationError):
         SqlStore(address)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "code"), [("sqlstate", "53100"), ("sqlite_errorname", "SQLITE_FULL")]
+)
+def test_full_disk_asks_for_space(sql, attribute, code):
+    with fail_with(coded(attribute, code)), pytest.raises(StoreUnavailable, match="some space"):
+        sql.reserve(entry(), UNIT)
 
 
 def test_server_that_can_only_be_read_is_temporary(sql):

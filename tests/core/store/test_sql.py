@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from kit.attempts import BUDGET_KEY, NOW, UNIT, before_each_statement, entry, sums
 
-from facematch_core import Charged, ConfigurationError
+from facematch_core import Charged, ConfigurationError, StoreUnavailable
 from facematch_core.store import SqlStore
 from facematch_core.store.engines import create_engine
 
@@ -48,10 +48,13 @@ def test_given_engine_is_used_and_not_disposed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"),
-    [("SQLITE_FULL", "free some disk space"), ("SQLITE_READONLY_DBMOVED", "folder writable")],
+    ("name", "error", "says"),
+    [
+        ("SQLITE_FULL", StoreUnavailable, "free some space"),
+        ("SQLITE_READONLY_DBMOVED", ConfigurationError, "as SQLite says it.*folder writable"),
+    ],
 )
-def test_failed_step_is_rolled_back(sql, name, advice):
+def test_failed_step_is_rolled_back(sql, name, error, says):
     sql.reserve(entry(), Decimal(5))
 
     def fail(statement):
@@ -61,8 +64,7 @@ def test_failed_step_is_rolled_back(sql, name, advice):
             problem.sqlite_errorname = name
             raise sqlalchemy.exc.OperationalError("INSERT", {}, problem)
 
-    says = f"as SQLite says it.*{advice}"
-    with before_each_statement(fail), pytest.raises(ConfigurationError, match=says) as caught:
+    with before_each_statement(fail), pytest.raises(error, match=says) as caught:
         sql.reserve(entry(), Decimal(5))
     assert caught.value.__context__ is None
     assert sums(sql) == (0, 1, 0)
