@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import threading
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 import attrs
 
 from facematch_core.base.background import BackgroundQueue
+from facematch_core.base.digests import Algorithm, digest_of
 from facematch_core.base.frames import clears_frames, methods_clear_frames
 from facematch_core.base.masking import Secret, key_bytes
 from facematch_core.base.threads import fork_safe_lock
@@ -48,6 +48,11 @@ _RETRY_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 5.0
 #: The text whose digest a log stores, to recognise its key.
 _KEY_CHECK: Final = "the key of this log"
+#: What the stored digest begins with in a log of SHA-256. A log of an earlier release has only the
+#: digest, and keeps BLAKE2b, by which its rows are found.
+_SHA256: Final = "sha256:"
+#: Keeps these digests apart from those of a share with the same key.
+_PERSON: Final = b"facematch log"
 #: What messages call the database.
 _LABEL: Final = "call log"
 
@@ -85,7 +90,8 @@ class CallLog:
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database cannot be used, has another
-            schema version, or was created with another key.
+            schema version, or was created with another key, or with BLAKE2b by an earlier release,
+            and this machine is in FIPS mode.
         StoreUnavailable: the database is busy or does not respond.
 
     Example:
@@ -101,10 +107,9 @@ class CallLog:
     """
 
     def __init__(self, where: str | Engine, *, key: str | bytes | Secret) -> None:
-        # `person` keeps these digests apart from those of a share with the same key.
-        self._digest_key = hashlib.blake2b(
-            key_bytes(key, "call log"), digest_size=32, person=b"facematch log"
-        ).digest()
+        secret = key_bytes(key, "call log")
+        self._algorithm: Algorithm = "sha256"
+        self._digest_key = digest_of("sha256", secret, person=_PERSON)
         self._database = open_database(where, label=_LABEL)
         from . import tables  # here, because SQLAlchemy is an optional dependency
 
@@ -120,17 +125,32 @@ class CallLog:
         self._lost_rows = Counter[int]()
         #: Set from a `close` that gives up on an unavailable database until no row waits for it.
         self._gives_up = threading.Event()
-        key_check = self.digest(_KEY_CHECK)
-        header = self._database.run(tables.make_tables, key_check)
+        header = self._database.run(tables.make_tables, _SHA256 + self.digest(_KEY_CHECK))
         self._database.check_version(header.version, tables.VERSION)
-        if header.key_check != key_check:
+        try:
+            self._check_key(header.key_check, secret)
+        except ConfigurationError:
             self._database.close()
+            raise
+        _open_logs.add(self)
+        _close_at_end_of_child(self)
+
+    def _check_key(self, key_check: str, secret: bytes) -> None:
+        """Take the digest with which the log was made; raise `ConfigurationError` for another key.
+
+        Args:
+            key_check: The digest that the log has stored.
+            secret: The key as the caller passed it.
+        """
+        if not key_check.startswith(_SHA256):
+            self._algorithm = "blake2b"
+            remedy = "use a new log. `read_call_log` still reads this one, which has such digests."
+            self._digest_key = digest_of("blake2b", secret, person=_PERSON, remedy=remedy)
+        if key_check.removeprefix(_SHA256) != self.digest(_KEY_CHECK):
             raise ConfigurationError(
                 "The call log was created with another key: its digests of caller_ref would not "
                 "agree. Use that key, or another log."
             )
-        _open_logs.add(self)
-        _close_at_end_of_child(self)
 
     @property
     def lost_rows(self) -> int:
@@ -146,7 +166,7 @@ class CallLog:
         if not isinstance(caller_ref, str):
             raise InvalidRequest(f"caller_ref must be a text, not {type(caller_ref).__name__}.")
         reference = caller_ref.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(reference, key=self._digest_key, digest_size=16).hexdigest()
+        return digest_of(self._algorithm, reference, size=16, key=self._digest_key).hex()
 
     def add(self, call: LoggedCall) -> None:
         """Add a row, which is written later. Never waits, and never raises.

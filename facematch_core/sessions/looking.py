@@ -153,7 +153,7 @@ def _lease_due(table: SessionTable) -> SessionRow | None:
         now=now,
         too_late=now + LONGEST_WAIT_S,
         look_at=now + READ_LEASE_S,
-        lease=_new_lease(),
+        lease=secrets.token_hex(16),
     )
     return next(iter(leased), None)
 
@@ -276,7 +276,3 @@ def _find_person(person_of: Callable[[str], Person] | None, record: SessionRecor
         problem = type(error).__name__
     # Outside the except block, because the error may contain the name or the subject.
     raise errors.ConfigurationError(f"person raised {problem}, so the document was not compared.")
-
-
-def _new_lease() -> str:
-    return secrets.token_hex(16)

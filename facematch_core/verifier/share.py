@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 
 import attrs
 
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.base.digests import Algorithm, digest_of
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import key_bytes
 from facematch_core.call.run import check_text
@@ -70,12 +70,16 @@ class Share(VerifierOfMembers[FaceVerifier | Failover]):
         key: A secret text or bytes, the same in all processes, so that nobody can choose their
             member by their reference; None for a digest of the members' names. Without a key,
             adding or renaming a member moves callers between all members.
+        digest: The digest by which a member is chosen, the same in all processes: ``blake2b``, or
+            ``sha256`` for machines in FIPS mode, which refuse the other. Another digest moves
+            callers between all members.
         log: The log of the share's calls: a row per call, with the member that made it; None for
             none.
         clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: a member, a percentage or the key is invalid.
+        ConfigurationError: a member, a percentage or the key is invalid, or this machine refuses
+            the digest.
 
     Example:
         >>> members = {"didit": open_verifier("didit"), "local": open_verifier("local")}
@@ -95,6 +99,7 @@ class Share(VerifierOfMembers[FaceVerifier | Failover]):
         percent: Mapping[str, float],
         *,
         key: str | bytes | None = None,
+        digest: Algorithm = "blake2b",
         log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -108,14 +113,21 @@ class Share(VerifierOfMembers[FaceVerifier | Failover]):
         # Decides which member a reference belongs to; see `_score`.
         if key is None:
             key = "\0".join(sorted(self._members))
-        key_digest = hashlib.blake2b(key_bytes(key, "share"), digest_size=32).digest()
+        key_digest = digest_of(
+            digest,
+            key_bytes(key, "share"),
+            remedy='pass digest="sha256" to the share on all hosts; many callers change members.',
+        )
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
             deadline_s=None,
             log=check_log(log, self._members.values()),
             members=self._members,
             percent=check_percent(percent, self._members),
-            hash_key_by_member={name: _member_key(key_digest, name) for name in self._members},
+            digest=digest,
+            hash_key_by_member={
+                name: digest_of(digest, name.encode(), key=key_digest) for name in self._members
+            },
         )
 
     @property
@@ -197,18 +209,16 @@ def check_percent(percent: object, members: Mapping[str, object]) -> dict[str, f
     return {name: float(number) for name, number in percent.items()}
 
 
-def _member_key(key_digest: bytes, name: str) -> bytes:
-    """Return the key of a member's digests of callers."""
-    return hashlib.blake2b(name.encode(), key=key_digest, digest_size=32).digest()
-
-
-def _score(percent: float, member_key: bytes, text: str) -> float:
+def _score(percent: float, digest: bytes) -> float:
     """Return a member's score for a caller: the member with the highest score is chosen.
 
     This is weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): with `uniform` evenly
     spread between 0 and 1, a member wins in proportion to its percentage.
+
+    Args:
+        percent: The percentage of the member.
+        digest: 8 bytes of the caller's digest with the key of the member.
     """
-    digest = hashlib.blake2b(text.encode(), key=member_key, digest_size=8).digest()
     # 52 bits and a half fit into a float exactly, so `uniform` is never 0 or 1.
     number = int.from_bytes(digest, "big") >> 12
     uniform = (number + 0.5) / 2**52
@@ -231,16 +241,19 @@ class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
         members: The members by name.
         percent: The percentage of each member, 0-100. Never changed, only replaced as a whole, so
             that a thread sees either the old or the new percentages.
+        digest: The algorithm of the digests of callers.
         hash_key_by_member: The key of each member's digests of callers.
     """
 
     percent: Mapping[str, float]
+    digest: Algorithm
     hash_key_by_member: Mapping[str, bytes] = attrs.field(repr=False)
 
     def choose(self, text: str) -> str:
         """Return the name of the member of a caller."""
+        keys = self.hash_key_by_member
         scores = {
-            name: _score(percent, self.hash_key_by_member[name], text)
+            name: _score(percent, digest_of(self.digest, text.encode(), size=8, key=keys[name]))
             for name, percent in self.percent.items()
             if percent > 0
         }

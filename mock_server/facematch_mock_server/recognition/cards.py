@@ -130,10 +130,20 @@ SAME_PERSON = (90.0, 99.0)
 OTHER_PERSON = (2.0, 20.0)
 
 
+def seeded_bytes(seed: str, size: int) -> bytes:
+    """Return pseudo-random bytes that depend on `seed` alone; others in FIPS mode.
+
+    They stay the same in every release, because tests expect the scores that follow from them.
+    """
+    try:
+        return hashlib.blake2b(seed.encode(), digest_size=size).digest()
+    except ValueError:  # in FIPS mode, OpenSSL refuses BLAKE2b
+        return hashlib.sha256(seed.encode()).digest()[:size]
+
+
 def fraction(*seed_words: str) -> float:
     """Return a pseudo-random number, at least 0 and below 1, seeded with these words."""
-    digest = hashlib.blake2b("\0".join(seed_words).encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / 2**48
+    return int.from_bytes(seeded_bytes("\0".join(seed_words), 6), "big") / 2**48
 
 
 def between(low: float, high: float, *seed_words: str) -> float:

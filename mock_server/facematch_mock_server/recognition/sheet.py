@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 from typing import Any, Literal, get_args
 
@@ -13,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 from PIL.Image import Resampling
 
 from .block_code import dark_cells
-from .cards import Card
+from .cards import Card, seeded_bytes
 from .layout import CELL, CODE_LEFT, CODE_TOP, COLUMNS, FACES, HEIGHT, WIDTH
 from .payload import encode_card
 
@@ -31,7 +30,7 @@ _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 def _draw(card: Card) -> PIL.Image.Image:
     # Derived from the name, so that a person looks the same on every card.
-    looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
+    looks = seeded_bytes(card.person, 8)
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])

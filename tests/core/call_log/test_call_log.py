@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 import sqlalchemy
+from kit import fips, stored_versions
 from kit.fakes import PROBE, REFERENCE, FakeBackend, child_says_yes
 from kit.marks import forks_beside_threads, needs_fork
 
@@ -23,6 +24,7 @@ from facematch_core.resilience import Budget
 CANARY = "customer-canary-4c1d"
 KEY = "key-canary-9a7e"
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
+STORED = Path(__file__).parents[1] / "store/golden"
 
 
 @pytest.fixture
@@ -185,6 +187,23 @@ def test_digests_need_the_key_and_a_log_refuses_another(log, address, tmp_path):
     with pytest.raises(fm.ConfigurationError, match="another key"):
         fm.CallLog(address, key="another")
     of_other_key.close()
+
+
+def test_log_is_the_same_in_fips_mode(log, address, monkeypatch):
+    fips.take_away(monkeypatch.setattr)
+    with fm.CallLog(address, key=KEY) as same_log:
+        assert same_log.digest("customer-17") == log.digest("customer-17")
+        same_log.add(row(person=log.digest("customer-17")))
+        assert same_log.forget("customer-17") == 1
+
+
+def test_log_of_an_earlier_release_is_read_in_fips_mode_but_not_continued(monkeypatch, tmp_path):
+    dump = (STORED / "call_log_1.sql").read_text("utf-8")
+    address = stored_versions.restore(dump, tmp_path / "calls.sqlite3")
+    fips.take_away(monkeypatch.setattr)
+    with pytest.raises(fm.ConfigurationError, match="use a new log"):
+        fm.CallLog(address, key=KEY)
+    assert len(read_call_log(address)) == 3
 
 
 @pytest.mark.parametrize("key", [b"", None])

@@ -5,6 +5,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import fips
 from kit.fakes import PROBE, REFERENCE, FakeBackend, found_match
 
 import facematch_core as fm
@@ -27,10 +28,10 @@ class Records(FakeBackend):
         return found_match(call, 90)
 
 
-def share(percent, *, key=None, **backends):
+def share(percent, *, key=None, digest="blake2b", **backends):
     backends = {name: backends.get(name) or FakeBackend() for name in percent}
     members = {name: fm.FaceVerifier(backend) for name, backend in backends.items()}
-    return fm.Share(members, percent, key=key)
+    return fm.Share(members, percent, key=key, digest=digest)
 
 
 def caller_of(verifier, member):
@@ -41,9 +42,10 @@ def caller_of(verifier, member):
 # Who is chosen
 
 
+@pytest.mark.parametrize("digest", ["blake2b", "sha256"])
 @pytest.mark.parametrize("key", [None, "a secret", b"\xff\x00"])
-def test_each_member_gets_its_percentage_of_callers(key):
-    counts = Counter(map(share(PERCENT, key=key).choose, CALLERS))
+def test_each_member_gets_its_percentage_of_callers(key, digest):
+    counts = Counter(map(share(PERCENT, key=key, digest=digest).choose, CALLERS))
     for name, number in PERCENT.items():
         expected = len(CALLERS) * number / 100
         assert counts[name] == pytest.approx(expected, abs=len(CALLERS) / 50)
@@ -94,8 +96,8 @@ def test_only_shrinking_members_lose_callers_and_only_growing_ones_get_them(befo
 PERCENT = {"didit": 60, "azure": 30, "onfido": 10}
 
 
-def choices(key, percent=PERCENT):
-    return list(map(share(percent, key=key).choose, FEW))
+def choices(key, percent=PERCENT, **options):
+    return list(map(share(percent, key=key, **options).choose, FEW))
 
 
 def test_choice_is_the_same_in_all_processes_and_in_any_order():
@@ -104,6 +106,20 @@ def test_choice_is_the_same_in_all_processes_and_in_any_order():
     # Written down, because a release that chose otherwise would move everybody.
     examples = choices("a secret")[:8]
     assert examples == ["azure", "azure", "azure", "didit", "didit", "onfido", "azure", "didit"]
+
+
+def test_choice_by_sha256_is_the_same_in_fips_mode(monkeypatch):
+    chosen = choices("a secret", digest="sha256")
+    fips.take_away(monkeypatch.setattr)
+    assert choices("a secret", digest="sha256") == chosen
+    assert chosen[:8] == ["didit", "azure", *["didit"] * 5, "azure"]
+
+
+def test_share_in_fips_mode_says_which_digest_to_pass(monkeypatch):
+    fips.take_away(monkeypatch.setattr)
+    for percent in (PERCENT, {"didit": 100}):
+        with pytest.raises(fm.ConfigurationError, match='digest="sha256"'):
+            share(percent, key=CANARY)
 
 
 def test_choice_depends_on_the_key():
