@@ -206,6 +206,16 @@ def test_store_of_an_earlier_release_gets_the_columns_of_this_one(kind, tmp_path
     assert columns(tmp_path / "kept.sqlite3") == now
 
 
+def test_no_version_gives_a_column_another_type(kind, tmp_path):
+    kind.make(f"sqlite:///{tmp_path / 'now.sqlite3'}")
+    now = columns(tmp_path / "now.sqlite3")
+    for file in GOLDEN.glob(f"{kind.name}_*.sql"):
+        restore(file.read_text("utf-8"), tmp_path / file.stem)
+        earlier = columns(tmp_path / file.stem)
+        retyped = {name for name in earlier.keys() & now if earlier[name].type != now[name].type}
+        assert retyped == set()
+
+
 def test_later_release_adds_tables_and_columns_beside_this_one(tmp_path):
     address = f"sqlite:///{tmp_path / 'sessions.sqlite3'}"
     make_sessions(address)
