@@ -110,7 +110,7 @@ test-web: $(VENV)/.dev  # the vendors' own web SDKs in a browser: weekly, and be
 
 # SLIPS and SEED: how many, and which.
 test-slips: $(VENV)/.dev  # changes one place of the packages at a time, and lists the tests that fail: hours, weekly
-	@$(BIN)/python tests/kit/slips.py --count $(or $(SLIPS),30) $(if $(SEED),--seed $(SEED))
+	@PYTHONPATH=tests $(BIN)/python tests/kit/slips.py --count $(or $(SLIPS),30) $(if $(SEED),--seed $(SEED))
 
 test-lowest: $(VENV)/.uv  # the core, with the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m venv $(VENV)-lowest
@@ -181,7 +181,7 @@ dist: $(VENV)/.uv  # build and check the sdists and the wheels of a release in d
 
 # STEPS: some of notes, words (which then writes the lines that it lists), metadata, image and extras.
 rehearse: dist  # a release, all but the accounts: each extra on each Python that is here, the image's steps
-	@$(BIN)/python tests/kit/rehearsal.py $(STEPS)
+	@PYTHONPATH=tests $(BIN)/python tests/kit/rehearsal.py $(STEPS)
 
 lock: $(VENV)/.uv  ## rewrite requirements/, pinned with hashes (UPGRADE=--upgrade for new versions)
 	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt

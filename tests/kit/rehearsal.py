@@ -20,6 +20,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from kit.repository import tracked_files
+
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 TIMEOUT_S = 1800
@@ -45,14 +47,7 @@ ONLY_BEFORE_PYPI = {
 }
 #: What is left for the owner's hand, because it needs an address of the owner's.
 OWNERS_WORDS = r"no public\s+(?:repository|address)|no published image"
-PUBLISHED_TEXTS = (
-    "*.md",
-    "CITATION.cff",
-    "facematch_core/config/plugins.py",
-    ":(exclude).github",
-    ":(exclude)CHANGELOG.md",
-    ":(exclude)tests",
-)
+PUBLISHED_TEXTS = ("CITATION.cff", "facematch_core/config/plugins.py")
 
 
 class Failed(Exception):
@@ -128,8 +123,13 @@ def published(text):
 
 def texts_to_publish():
     """Return the published texts of the repository, by file."""
-    listed = run("git", "ls-files", "--", *PUBLISHED_TEXTS, cwd=ROOT).splitlines()
-    return {ROOT / name: (ROOT / name).read_text(encoding="utf-8") for name in listed}
+    others = (".github/", "CHANGELOG.md", "tests/")
+    pages = [name for name in tracked_files() if name.endswith(".md")]
+    published_names = [name for name in pages if not name.startswith(others)]
+    return {
+        ROOT / name: (ROOT / name).read_text(encoding="utf-8")
+        for name in (*published_names, *PUBLISHED_TEXTS)
+    }
 
 
 def check_words(*, write):

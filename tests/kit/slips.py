@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import attrs
+from kit.repository import tracked_files
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("facematch_core", "backends", "comparison", "mock_server")
@@ -163,12 +164,6 @@ def run_tests(folder, options):
         return [NO_END]
     failed = re.findall(r"(?m)^(?:FAILED|ERROR) (\S+)", run.stdout)
     return failed if failed or run.returncode == 0 else [NO_START]
-
-
-def tracked_files(*below):
-    command = ["git", "ls-files", "-z", "--", *below]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return listed.stdout.split("\0")[:-1]
 
 
 def main():

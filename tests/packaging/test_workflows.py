@@ -15,6 +15,7 @@ import certifi
 import pytest
 import requests
 import yaml
+from kit.repository import tracked_files
 
 from facematch_comparison.cli.list_prices import read_facts
 from facematch_mock_server.vendors import vendor_names
@@ -235,13 +236,8 @@ def test_licence_and_security_policy_are_where_github_finds_them():
 
 
 def test_images_are_pinned_by_digest():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "*Dockerfile", "*compose.yaml"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    files = listed.stdout.decode().split("\0")[:-1]
+    ends = ("Dockerfile", "compose.yaml")
+    files = [name for name in tracked_files() if name.endswith(ends)]
     assert len(files) == 3
     for name in files:
         text = (ROOT / name).read_text("utf-8")
@@ -250,8 +246,7 @@ def test_images_are_pinned_by_digest():
 
 
 def test_codeql_analyses_each_language_of_the_repository():
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    suffixes = {Path(name).suffix for name in listed.stdout.decode().split("\0")}
+    suffixes = {Path(name).suffix for name in tracked_files()}
     languages = {".py": "python", ".mjs": "javascript-typescript", ".yml": "actions"}
     analysed = jobs_of("codeql.yml")["analyze"]["strategy"]["matrix"]["language"]
     assert {languages[suffix] for suffix in suffixes & languages.keys()} == set(analysed)
@@ -273,9 +268,8 @@ def test_dependabot_updates_all_that_is_pinned():
 
 
 def test_no_compiled_program_is_in_the_repository():
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     compiled = re.compile(r"\.(exe|dll|so|dylib|jar|class|pyc|wasm)$")
-    assert not [name for name in listed.stdout.decode().split("\0") if compiled.search(name)]
+    assert not [name for name in tracked_files() if compiled.search(name)]
 
 
 def jobs_of(name):
