@@ -38,8 +38,13 @@ def built(kind, out, source=ROOT):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    with zipfile.ZipFile(built("wheel", tmp_path_factory.mktemp("wheel"))) as archive:
+def wheel_file(tmp_path_factory):
+    return built("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def wheel(wheel_file):
+    with zipfile.ZipFile(wheel_file) as archive:
         yield archive
 
 
@@ -62,7 +67,11 @@ def test_wheel_contains_exactly_our_packages(wheel):
     for notice in ("LICENSE", "NOTICE"):
         assert any(name.endswith(f".dist-info/licenses/{notice}") for name in names)
     assert not [name for name in names if name.endswith(".onnx")]
-    assert sum(info.compress_size for info in wheel.infolist()) < 1_900_000
+
+
+def test_wheel_is_a_small_file(wheel_file):
+    # With the directory of the archive, unlike the sum of its contents.
+    assert wheel_file.stat().st_size <= 2_000_000
 
 
 def test_engine_is_a_wheel_of_its_own_with_its_models_and_licences(tmp_path):
