@@ -18,22 +18,29 @@ import attrs
 
 from .documents import DECISIVE_WORDS, HARMLESS_WORDS, Document
 
+#: True for mypy only, which would not report some mistakes if it saw the methods that raise for
+#: them at run time: `if result:` (`truthy-bool`; after a `__bool__` that returns NoReturn, it would
+#: even skip the code that follows) and `result != Decision.NO_MATCH` (`comparison-overlap`).
+MYPY = False
+
 
 class _DecisionEnum(enum.StrEnum):
     """The base class of decisions. Comparing a decision with a whole result raises TypeError."""
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, NoTruth):
-            raise TypeError(
-                f"A {type(other).__name__} is not a decision: compare its decision, as in "
-                f"`result.decision == {type(self).__name__}.{self.name}`, or use .{other.door}."
-            )
-        return str.__eq__(self, other)
+    if not MYPY:
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
+        def __eq__(self, other: object) -> bool:
+            if isinstance(other, NoTruth):
+                raise TypeError(
+                    f"A {type(other).__name__} is not a decision: compare its decision, as in "
+                    f"`result.decision == {type(self).__name__}.{self.name}`, or use .{other.door}."
+                )
+            return str.__eq__(self, other)
 
-    __hash__ = str.__hash__
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+        __hash__ = str.__hash__
 
 
 class Decision(_DecisionEnum):
@@ -547,11 +554,6 @@ class Route:
 
     answered_by: str | None = None
     skipped: tuple[Skipped, ...] = ()
-
-
-#: True for mypy only. If mypy saw a `__bool__` that returns NoReturn, it would silently skip the
-#: code after `if result:`. Without a `__bool__`, it reports `truthy-bool`.
-MYPY = False
 
 
 class NoTruth:

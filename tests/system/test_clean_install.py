@@ -34,7 +34,7 @@ def test_a_missing_extra_is_reported_with_its_install_command(
 
 
 TYPING = Path(__file__).parents[1] / "typing"
-API, NO_TRUTH = TYPING / "api.py", TYPING / "no_truth.py"
+API, NO_TRUTH, NO_DECISION = (TYPING / name for name in ("api.py", "no_truth.py", "no_decision.py"))
 
 
 @pytest.fixture
@@ -68,7 +68,19 @@ def test_type_checkers_reject_a_result_used_as_a_bool(checker, find_program):
         "pyright": ["--pythonpath", sys.executable],
     }
     command = [bin_ / checker, *words[checker], NO_TRUTH]
+    assert lines_reported(command) == lines_with_comments(NO_TRUTH)
+
+
+def test_mypy_rejects_a_result_compared_with_a_decision():
+    command = [Path(sys.executable).parent / "mypy", "--strict", "--config-file=", NO_DECISION]
+    assert lines_reported(command) == lines_with_comments(NO_DECISION)
+
+
+def lines_reported(command):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    lines = enumerate(NO_TRUTH.read_text().splitlines(), start=1)
-    expected = {number for number, line in lines if "  # no" in line}
-    assert {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)} == expected
+    return {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)}
+
+
+def lines_with_comments(file):
+    lines = enumerate(file.read_text().splitlines(), start=1)
+    return {number for number, line in lines if "  # no" in line}
