@@ -1,10 +1,14 @@
 """Connections that apply deadlines, and report the first byte of a request.
 
-HTTP libraries do not report whether a request was sent, and restart their timeouts with every read.
-But a sent request may be charged, and a call has a single deadline. So `Connection` extends
-urllib3's class in three ways: it calls `Exchange.begin` just before the first byte of a request, it
-calls `Exchange.next_timeout_s` before each wait on the socket, and it rejects truncated response
-headers.
+urllib3 does not report whether a request was sent, and restarts its timeout with every read. But a
+sent request may be charged, and a call has a single deadline. So `Connection` extends urllib3's
+class in three ways: it calls `Exchange.begin` just before the first byte of a request, it calls
+`Exchange.next_timeout_s` before each wait on the socket, and it rejects truncated response headers.
+
+httpx does report it (its extension `trace`). This is urllib3 nevertheless: `responses`, vcrpy and
+our own fixtures replace it in users' tests, one blocking transport serves callers with and without
+asyncio, and its cost is measured: 1.1 times the bytecodes of a bare request
+(`benchmarks/client_call.py`).
 """
 
 from __future__ import annotations
