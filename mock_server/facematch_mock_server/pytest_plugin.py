@@ -270,11 +270,15 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
     `open_sessions` then requires a mock of this vendor, too, unless the program names another
     environment.
     """
-    from facematch_core.config.in_tests import REQUIRED_OF_SESSIONS
+    # Another vendor's fixture may have replaced the function already.
+    from facematch_core.config.opening import _required_of_sessions as required_of_others
     from facematch_core.models import Environment
 
+    def required_of_sessions(backend: str) -> Environment:
+        return Environment.MOCK if backend == vendor else required_of_others(backend)
+
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
-    monkeypatch.setitem(REQUIRED_OF_SESSIONS, vendor, Environment.MOCK)
+    monkeypatch.setattr("facematch_core.config.opening._required_of_sessions", required_of_sessions)
 
 
 def _set_own_address_and_keys(

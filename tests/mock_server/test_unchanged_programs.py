@@ -16,7 +16,7 @@ import facematch_core as fm
 from facematch_core import SessionStore, open_sessions, open_verifier
 from facematch_core.base.addresses import HINT_HEADER, is_loopback
 from facematch_core.call_log import CallLog
-from facematch_core.config.in_tests import REQUIRED_OF_SESSIONS
+from facematch_core.config import opening
 from facematch_core.config.plugins import backend_class
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
@@ -343,12 +343,13 @@ def test_environment_is_back_after_each_test(tmp_path, monkeypatch):
     for name in ON_OWN_HOSTS:
         set_real(monkeypatch, name)
     before = dict(os.environ)
+    opening_before = dict(vars(opening))
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tmp_path)]
     assert pytest.main(options) == 0
     # pytest.main itself sets and removes this one.
     before.pop("PYTEST_CURRENT_TEST", None)
     assert {n: v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"} == before
-    assert not REQUIRED_OF_SESSIONS
+    assert vars(opening) == opening_before
 
 
 # Production stays required
@@ -390,6 +391,11 @@ def test_fixture_changes_what_its_own_vendor_requires_alone(persona_mock, monkey
     monkeypatch.setenv("SUMSUB_ENVIRONMENT", "mock")
     with pytest.raises(fm.EnvironmentMismatch):
         start("sumsub")
+
+
+@pytest.mark.usefixtures("persona_mock", "sumsub_mock")
+def test_fixtures_of_two_vendors_both_change_what_is_required():
+    assert [start(vendor).state for vendor in ("persona", "sumsub")] == ["pending"] * 2
 
 
 _VARIABLE = re.compile(r"""["'$]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b""")

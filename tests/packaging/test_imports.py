@@ -35,7 +35,6 @@ PUBLIC = {
     f"{CORE}.http",
     f"{CORE}.models",
     f"{CORE}.resilience",
-    f"{CORE}.config.in_tests",
     f"{CORE}.config.opening",
     f"{CORE}.config.plugins",
     f"{CORE}.call.verdict",
