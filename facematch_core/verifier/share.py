@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import get_args
 
 import attrs
 
@@ -110,6 +111,9 @@ class Share(VerifierOfMembers[FaceVerifier | Failover]):
         self._members = check_members(
             members.items(), group="share", accepted=(FaceVerifier, Failover)
         )
+        if digest not in get_args(Algorithm):
+            known = " or ".join(map(repr, get_args(Algorithm)))
+            raise ConfigurationError(f"digest of a share must be {known} (got {digest!r:.40}).")
         # Decides which member a reference belongs to; see `_score`.
         if key is None:
             key = "\0".join(sorted(self._members))

@@ -108,6 +108,11 @@ def test_choice_is_the_same_in_all_processes_and_in_any_order():
     assert examples == ["azure", "azure", "azure", "didit", "didit", "onfido", "azure", "didit"]
 
 
+def test_an_unknown_digest_is_refused():
+    with pytest.raises(fm.ConfigurationError, match="'md5'"):
+        choices("a secret", digest="md5")
+
+
 def test_choice_by_sha256_is_the_same_in_fips_mode(monkeypatch):
     chosen = choices("a secret", digest="sha256")
     fips.take_away(monkeypatch.setattr)
