@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors that have their own host names.
-_WITH_HOSTS = frozenset({
-    "alibaba",
-    "azure",
-    "baidu",
-    "deepvue",
-    "didit",
-    "facepp",
-    "onfido",
-    "persona",
-    "rekognition",
-    "stripe",
-    "sumsub",
-    "tencent",
-    "veriff",
-})  # fmt: skip
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
 
@@ -239,6 +223,7 @@ def mock_door(
         from .door import Door
         from .door.python_hook import sitecustomize
         from .door.variables import variables_for
+        from .vendors import vendors_with_hosts
     except ModuleNotFoundError as missing:
         from facematch_core.base.extras import install_command
 
@@ -246,7 +231,7 @@ def mock_door(
             f"The fixture mock_door needs {missing.name}: {install_command('door')}",
             pytrace=False,
         )
-    other_vendors = sorted(_WITH_HOSTS - {"didit"})
+    other_vendors = [name for name in vendors_with_hosts() if name != "didit"]
     with _make_server(request, ["didit", *other_vendors]) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
@@ -347,5 +332,4 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
         globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)
-        if _vendor in _WITH_HOSTS:
-            globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)
+        globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)

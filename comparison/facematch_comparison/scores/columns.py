@@ -15,6 +15,7 @@ from typing import Any, Final
 import attrs
 
 from facematch_core.backend.kinds import format_argument
+from facematch_core.config.plugins import ALIASES, BACKENDS, entry_points_by_name
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision, Environment, ThresholdRule
 from facematch_core.resilience.budget import CURRENCY_CODE
@@ -282,12 +283,14 @@ _OF_RESULTS: Final[Mapping[str, str]] = {
     "error.class": "error",
 }
 
+_NAMES_OF_VENDORS: Final = "|".join(
+    (*entry_points_by_name(BACKENDS), *entry_points_by_name(ALIASES))
+)
 #: Parts of a dotted name, in the form that `plain` returns, above a score that is of two faces.
 _ABOVE_SCORES: Final = re.compile(
     "(api|http|vendor)?(responses?|resp|results?|output|out|answers?|reply|data|body|payload|json)|"
     "(face)?(match|matching|matches|comparison|compare|comparefaces|verification|verify)(result)?|"
-    "facematches|aws|rekognition|azure|tencent|baidu|facepp|didit|deepvue|regula|compreface|"
-    "deepface|[0-9]+"
+    f"facematches|{_NAMES_OF_VENDORS}|[0-9]+"
 )
 
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.

@@ -6,7 +6,6 @@ import contextlib
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.server import MockServer, Served
-from facematch_mock_server.vendors.signers import SIGNERS
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.vendor import Vendor
 
@@ -20,7 +19,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     A key that the mock knows stays as it is, also if it was revoked.
     """
     definition = server.accounts.vendors[vendor]
-    if vendor in SIGNERS:
+    if definition.sign_again is not None:
         return _sign_with_own_key(server.of(vendor), definition, request)
     if not definition.first_keys:
         return request  # Regula has no keys, whatever header a program sends
@@ -50,6 +49,6 @@ def _sign_with_own_key(access: Served, vendor: Vendor, request: Request) -> Requ
     if client.startswith(_SANDBOX_PREFIXES):
         secret = access.sandbox_key or secret
     key = keys.find(secret)
-    if key is None or key.client is None:
+    if vendor.sign_again is None or key is None or key.client is None:
         return request
-    return SIGNERS[vendor.name](request, client=key.client, secret=secret)
+    return vendor.sign_again(request, client=key.client, secret=secret)

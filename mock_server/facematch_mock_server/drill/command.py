@@ -22,6 +22,7 @@ from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text
 from facematch_core.cli.text import Exit, say
 from facematch_core.errors import ConfigurationError
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 if TYPE_CHECKING:
     from facematch_mock_server.drill.application import Answer, Program
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
 
 #: The vendors with sessions of a person.
-_VENDORS = ("azure", "didit", "onfido", "persona", "rekognition", "stripe", "sumsub", "veriff")
+_VENDORS = tuple(name for name in vendor_names() if vendor_named(name).drilled is not None)
 #: How many lines of the application's output are shown.
 _SHOWN_LINES = 20
 #: How often a failure of a day is played again, to say how often it comes.
@@ -218,12 +219,13 @@ def _host_of(url: str) -> str:
 
 def _run(mock: MockServer, options: Mapping[str, Any], secret: str | None) -> int:
     """Start the application, and play with it; return the exit code."""
+    from facematch_mock_server.drill.facts import facts_of
     from facematch_mock_server.drill.player import Application, Player
 
     if secret is None:
         secret = f"whsec_{mock.control.world.ids.hex()}"
-        if options["vendor"] == "veriff":
-            secret = mock.live_key  # Veriff signs webhooks with the secret of its key
+        if facts_of(mock.control.world.vendor).key_signs_webhooks:
+            secret = mock.live_key
     with contextlib.ExitStack() as stack:
         program = None
         if options["program"]:
@@ -285,7 +287,7 @@ def _start_program(
     from facematch_mock_server.door import Door
     from facematch_mock_server.door.variables import variables_for
     from facematch_mock_server.drill.application import Program, url_of
-    from facematch_mock_server.drill.vendors import FACTS
+    from facematch_mock_server.drill.facts import facts_of
 
     door = stack.enter_context(Door(mock, any_key=True))
     vendor = mock.control.world.vendor
@@ -299,7 +301,7 @@ def _start_program(
         "DRILL_CLIENT": mock.client_id or "",
         "DRILL_SECRET": secret,
     }
-    webhook_variable = FACTS[options["vendor"]].webhook_variable
+    webhook_variable = facts_of(mock.control.world.vendor).webhook_variable
     if webhook_variable is not None:
         variables[webhook_variable] = secret
     environment = {**os.environ, **variables}

@@ -10,7 +10,7 @@ import secrets
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from string import Template
 from typing import Any, BinaryIO
 
@@ -19,8 +19,7 @@ from PIL import Image, ImageOps
 from facematch_mock_server.base.sent import NO_PICTURE
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies.json_path import parse_json_path
-
-_FOLDER = Path(__file__).parent
+from facematch_mock_server.vendors import folder_of, vendor_names
 
 
 class _Text(Template):
@@ -31,12 +30,16 @@ class _Text(Template):
 
 def plan_names() -> list[str]:
     """Return the names of the vendors that have first calls."""
-    return sorted(file.stem for file in _FOLDER.glob("*.toml"))
+    return [name for name in vendor_names() if _file_of(name).is_file()]
+
+
+def _file_of(vendor: str) -> Traversable:
+    return folder_of(vendor) / "first_calls.toml"
 
 
 def read_plan(vendor: str) -> dict[str, Any]:
     """Return the first calls to one of `plan_names`."""
-    return tomllib.loads((_FOLDER / f"{vendor}.toml").read_text("utf-8"))
+    return tomllib.loads(_file_of(vendor).read_text("utf-8"))
 
 
 def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str, bytes]:

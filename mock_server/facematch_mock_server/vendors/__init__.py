@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
+from importlib import import_module, resources
+from importlib.resources.abc import Traversable
 from pkgutil import iter_modules
 
 from facematch_core.config.plugins import ALIASES
@@ -26,6 +27,18 @@ def vendor_names() -> tuple[str, ...]:
     from importlib.metadata import entry_points  # imported here, because it takes 15 ms
 
     return tuple(sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))}))
+
+
+@cache
+def folder_of(name: str) -> Traversable:
+    """Return the folder of a vendor's package, with its `first_calls.toml` and `page.mjs`."""
+    if name in _folders():
+        return resources.files(f"{__name__}.{name}")
+    from importlib.metadata import entry_points
+
+    (point,) = entry_points(group=GROUP, name=name)
+    package, _, _ = point.module.rpartition(".")
+    return resources.files(package or point.module)
 
 
 @cache

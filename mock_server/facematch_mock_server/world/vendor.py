@@ -15,6 +15,7 @@ from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
+from .drilled import DrillFacts
 from .keys import Key
 from .money import amount
 from .set_values import DocumentedValues
@@ -114,6 +115,9 @@ class Vendor:
         credentials_of: Returns a request's key with its client id; without a key for a token that
             the mock itself issued. None if the key is what `key_of` returns. Not for a vendor whose
             requests are signed.
+        sign_again: Returns a request with the key id ``client`` and the signature of ``secret``;
+            None if requests are not signed.
+        drilled: The facts by which `facematch drill` judges an application; None without sessions.
         new_text: Makes a new account's key or client id from one in `first_keys` and letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
@@ -140,6 +144,8 @@ class Vendor:
     outbox: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     credentials_of: Callable[[Request], Credentials] | None = None
+    sign_again: Callable[..., Request] | None = None
+    drilled: DrillFacts | None = None
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()

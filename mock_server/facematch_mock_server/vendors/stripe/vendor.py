@@ -9,6 +9,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import JSON
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
@@ -164,4 +165,12 @@ VENDOR = base.Vendor(
     outbox=lambda world: Outbox(world, webhooks.RULES),
     extensions={"sessions": DocumentSessions, "webhooks": webhooks.StripeWebhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (test: costs nothing)", _CURL),
+    drilled=DrillFacts(
+        approved=frozenset({"verified"}),
+        declined=frozenset({"canceled"}),
+        sends_creation=True,
+        max_age_s=300,
+        webhook_variable="STRIPE_WEBHOOK_SECRET",
+        settings=lambda _, key: {"api_key": key},
+    ),
 )
