@@ -2,7 +2,7 @@
 
     python .github/scripts/list_price.py didit 20
 
-The price is the one of the page "Which vendor?", from the vendor's facts.toml. Needs only the standard
+The price is the one of the page "Which vendor?", from facts.toml. Needs only the standard
 library.
 """
 

@@ -247,7 +247,6 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
         shown[name] = {re.match(r"\| \[`(\w+)`\]", row)[1]: row for row in rows}
         assert name == "limits" or set(shown[name]) == backends
         assert list(shown[name])[:2] == ["rekognition", "onfido"], "what most programs use is first"
-    assert "above the answer's own threshold" in shown["features"]["facepp"]
     assert "| match, session |" in shown["features"]["rekognition"]
     assert "| - | session |" in shown["features"]["veriff"]
     assert "regula" not in shown["limits"], "it documents no limit"
@@ -272,7 +271,7 @@ def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has(monkeypatch):
     )
     asked = [row for row in shown.splitlines() if "| ask |" in row]
     # Only others name the prices of these.
-    for name in ("rekognition", "azure", "facepp", "persona"):
+    for name in ("rekognition", "azure", "persona"):
         assert any(f"`{name}`" in row for row in asked)
         assert not any(f"`{name}`" in row for row in shown.splitlines() if "USD" in row)
     said = {"trust": "said", "price": "1", "what": "match", "per": 1, "dated": "2026"}

@@ -11,6 +11,7 @@ import boto3
 import pytest
 import requests
 from kit.cards import CARDS
+from kit.of_vendors import of_vendors
 
 import facematch_core as fm
 from facematch_core import SessionStore, open_sessions, open_verifier
@@ -26,6 +27,7 @@ DOCUMENT = {"compared_with": "document"}
 GIVEN = {"reference": ADA_AGAIN}
 #: The settings that a program has in its code, and what it passes to `begin`.
 SESSIONS = {
+    **of_vendors("PROGRAM_SESSION"),
     "azure": ({}, GIVEN),
     "didit": ({"workflow_takes_reference": True}, GIVEN),
     "onfido": ({**DOCUMENT, "face_output": "selfie"}, {"any_document": True}),
@@ -33,16 +35,15 @@ SESSIONS = {
     "rekognition": ({"expects": ["liveness"], "liveness_threshold": 90}, {}),
     "stripe": ({**DOCUMENT, "expects": ["match"]}, {"any_document": True}),
     "sumsub": (DOCUMENT, {"any_document": True}),
-    "veriff": ({**DOCUMENT, "solution": "document_selfie"}, {"any_document": True}),
 }
 #: The pair vendors, and the thresholds of those that have none of their own.
 PAIRS = {
+    **of_vendors("PROGRAM_PAIR"),
     "alibaba": {"threshold": 60},
     "azure": {},
     "baidu": {},
     "deepvue": {"threshold": 60},
     "didit": {},
-    "facepp": {"threshold": 60},
     "rekognition": {},
     "tencent": {},
 }

@@ -29,10 +29,10 @@ EXACTLY = {
         ANSWERS,
         SHAPES,
     },
-    "backends/facematch_facepp/backend.py": {
-        "tests/backends/test_contracts.py::TestFacepp",
-        "tests/backends/test_pair_contracts.py::TestFacepp",
-        page("docs/vendors/facepp.md"),
+    "backends/facematch_regula/backend.py": {
+        "tests/backends/test_contracts.py::TestRegula",
+        "tests/backends/test_pair_contracts.py::TestRegula",
+        page("docs/vendors/regula.md"),
         SHAPES,
     },
     "docs/apps/observe.md": {"tests/docs/test_pages.py", page("docs/apps/observe.md")},

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit.commands import invoke_facematch
-from kit.vendors import NEEDED
+from kit.vendors import NEEDED, WITH_WEBHOOKS
 
 from facematch_core import WebhookRefused, open_sessions
 from facematch_didit import verify_webhook
@@ -125,7 +125,7 @@ def sessions(vendor):
         yield sessions
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
 def test_right_receiver_passes_at_each_vendor(receive, secret_file, sessions, vendor, monkeypatch):
     # A company's proxy, which must not be asked for this machine.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -162,7 +162,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
 def test_receiver_that_verifies_encoded_again_json_is_found(
     receive, secret_file, sessions, vendor, writer
 ):
