@@ -37,7 +37,7 @@ EXACTLY = {
     },
     "docs/apps/observe.md": {"tests/docs/test_pages.py", page("docs/apps/observe.md")},
     "tests/core/call/test_judging.py": {"tests/core/call/test_judging.py"},
-    "tests/mock_server/claims/golden/answers.txt": {ANSWERS, UNFILLED},
+    "tests/mock_server/claims/golden/answers_azure.txt": {ANSWERS, UNFILLED},
     ".github/workflows/ci.yml": {"tests/packaging/test_workflows.py"},
 }
 
