@@ -93,12 +93,6 @@ def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
     assert set(re.findall(r"R\d\d", page)) == set(rules())
 
 
-def test_reserved_names_are_those_of_the_bundled_backends():
-    page = (REFERENCE / "backend.md").read_text()
-    reserved = re.search(r"- (`[^:]+) are reserved in the first two groups", page)[1]
-    assert set(re.findall(r"`(\w+)`", reserved)) == {"local", *BUNDLED_VENDORS}
-
-
 @pytest.mark.parametrize("name", BUNDLED_VENDORS)
 def test_each_bundled_vendor_has_its_row_of_privacy(name):
     privacy = (DOCS / "explanation" / "privacy.md").read_text()
