@@ -19,7 +19,7 @@ from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
-from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
+from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
@@ -134,7 +134,7 @@ def web_sdk_of(name: str, backend: type[Backend]) -> str:
         return "-"
     if name in BEHIND_THE_DOOR:
         return "[behind the door](../extend/open-a-door.md)"
-    return yes_or_no(name in WEB_SDKS)
+    return yes_or_no(has_script(name))
 
 
 def table_of_faces() -> str:

@@ -145,11 +145,12 @@ def _make_server_fixture(vendor: str) -> Any:
     ) -> Iterator[MockServer]:
         with _make_server(request, vendor) as running, _check_unused(request, running):
             variables = running.world.vendor.variables
-            _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
+            keys = variables.changes_for_keys(os.environ)
+            _change_environment(monkeypatch, keys)
             _change_environment(monkeypatch, variables.changes_for_url(running.url))
             _declare_mock(monkeypatch, vendor)
-            session = _new_boto3_session() if vendor == "rekognition" else contextlib.nullcontext()
-            with session:
+            is_of_boto3 = "AWS_ACCESS_KEY_ID" in keys
+            with _new_boto3_session() if is_of_boto3 else contextlib.nullcontext():
                 yield running
 
     # Before it is made a fixture: `pytest --fixtures` does not read it afterwards.
@@ -171,6 +172,8 @@ def _make_mock_fixture(vendor: str) -> Any:
         import requests
 
         server = _make_server(request, vendor)
+        if not server.world.vendor.hosts:
+            pytest.fail(f"{vendor} has no host of its own: use {vendor}_server", pytrace=False)
         adapter = server.adapter()
         has_host = server.world.vendor.has_host
         get_real = requests.Session.get_adapter
@@ -223,7 +226,7 @@ def mock_door(
         from .door import Door
         from .door.python_hook import sitecustomize
         from .door.variables import variables_for
-        from .vendors import vendors_with_hosts
+        from .vendors import DEFAULT, vendor_named, vendor_names
     except ModuleNotFoundError as missing:
         from facematch_core.base.extras import install_command
 
@@ -231,8 +234,9 @@ def mock_door(
             f"The fixture mock_door needs {missing.name}: {install_command('door')}",
             pytrace=False,
         )
-    other_vendors = [name for name in vendors_with_hosts() if name != "didit"]
-    with _make_server(request, ["didit", *other_vendors]) as server, Door(server) as door:
+    vendors = [name for name in vendor_names() if vendor_named(name).hosts]
+    vendors.sort(key=lambda name: name != DEFAULT)
+    with _make_server(request, vendors) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
         # `urlopen` keeps an opener with the proxies of its first call, which may be this door's.

@@ -241,6 +241,7 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
         shown[name] = {re.match(r"\| \[`(\w+)`\]", row)[1]: row for row in rows}
         assert name == "limits" or set(shown[name]) == backends
         assert list(shown[name])[:2] == ["rekognition", "onfido"], "what most programs use is first"
+    assert "above the answer's own threshold" in shown["features"]["alibaba"]
     assert "| match, session |" in shown["features"]["rekognition"]
     assert "| - | session |" in shown["features"]["veriff"]
     assert "regula" not in shown["limits"], "it documents no limit"
@@ -251,7 +252,7 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
 @pytest.mark.parametrize("name", ["local", *BUNDLED_VENDORS])
 def test_each_vendor_has_its_facts_in_the_file_of_the_tables(name):
     facts = read_facts()
-    assert name in facts, f"vendors.toml has no [{name}]"
+    assert name in facts, f"backends/facematch_{name}/facts.toml is missing"
     cells = set(facts[name]) - {"programs", "prices", "facts"}
     assert cells == {"region", "leaves", "kept", "deleting", "trial", "price", "buying"}
 

@@ -5,28 +5,25 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from facematch_core import available_backends
 from facematch_core.cli.text import say
+from facematch_core.config.plugins import find_beside
 
 #: Copies of former years are no prices of today.
 OLDEST_YEAR: Final = 2025
 
 
 def read_facts() -> dict[str, dict[str, Any]]:
-    """Return the facts about each vendor, by name: `facts.toml` in the package of its backend."""
+    """Return the facts about each vendor, by name: `facts.toml` beside its backend."""
     facts = {}
     for backend in available_backends():
-        # Found without an import, because a backend may need what is not installed.
-        package = find_spec(backend.target.partition(":")[0])
-        folder = None if package is None or package.origin is None else Path(package.origin).parent
-        if folder is not None and (folder / "facts.toml").is_file():
-            facts[backend.name] = tomllib.loads((folder / "facts.toml").read_text("utf-8"))
+        file = find_beside(backend.target.partition(":")[0], "facts.toml")
+        if file is not None:
+            facts[backend.name] = tomllib.loads(file.read_text("utf-8"))
     return facts
 
 

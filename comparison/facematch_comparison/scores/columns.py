@@ -6,6 +6,7 @@ columns of a field by many names, which are known here, or name a column for a f
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -283,14 +284,11 @@ _OF_RESULTS: Final[Mapping[str, str]] = {
     "error.class": "error",
 }
 
-_NAMES_OF_VENDORS: Final = "|".join(
-    (*entry_points_by_name(BACKENDS), *entry_points_by_name(ALIASES))
-)
 #: Parts of a dotted name, in the form that `plain` returns, above a score that is of two faces.
 _ABOVE_SCORES: Final = re.compile(
     "(api|http|vendor)?(responses?|resp|results?|output|out|answers?|reply|data|body|payload|json)|"
     "(face)?(match|matching|matches|comparison|compare|comparefaces|verification|verify)(result)?|"
-    f"facematches|{_NAMES_OF_VENDORS}|[0-9]+"
+    "facematches|[0-9]+"
 )
 
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
@@ -344,8 +342,15 @@ def is_of_comparison(name: str) -> bool:
 
     ``liveness.score`` and ``name_check.similarity`` do, and ``face.confidence`` is of one face.
     """
-    *parts_above, _ = name.rstrip(".").split(".")
-    return all(_ABOVE_SCORES.fullmatch(plain(part)) for part in parts_above)
+    parts_above = [plain(part) for part in name.rstrip(".").split(".")[:-1]]
+    return all(_ABOVE_SCORES.fullmatch(part) or part in _vendor_names() for part in parts_above)
+
+
+@functools.cache
+def _vendor_names() -> frozenset[str]:
+    """Return the names and aliases of all backends, in the form that `plain` returns."""
+    names = (*entry_points_by_name(BACKENDS), *entry_points_by_name(ALIASES))
+    return frozenset(map(plain, names))
 
 
 def field_for(column: str) -> str:

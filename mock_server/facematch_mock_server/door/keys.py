@@ -9,9 +9,6 @@ from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.vendor import Vendor
 
-#: What a key of a sandbox begins with, at Onfido, Persona, Stripe and Sumsub.
-_SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_", "rk_test_", "sk_test_", "sbx:")
-
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     """Add an unknown key of the request to the mock's live keys; return the request to handle.
@@ -22,11 +19,11 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     if definition.sign_again is not None:
         return _sign_with_own_key(server.of(vendor), definition, request)
     if not definition.first_keys:
-        return request  # Regula has no keys, whatever header a program sends
+        return request  # the vendor has no keys, whatever header a program sends
     credentials = definition.read_credentials(request)
     key = credentials.key
     kind_of_key = KeyKind.LIVE
-    if key and key.startswith(_SANDBOX_PREFIXES):
+    if key and key.startswith(definition.sandbox_prefixes):
         kind_of_key = KeyKind.SANDBOX
     control = server.of(vendor).control
     if key and control.world.keys.find(key) is None:
@@ -46,7 +43,7 @@ def _sign_with_own_key(access: Served, vendor: Vendor, request: Request) -> Requ
     if client is None or keys.of_client(client):
         return request
     secret = access.live_key
-    if client.startswith(_SANDBOX_PREFIXES):
+    if client.startswith(vendor.sandbox_prefixes):
         secret = access.sandbox_key or secret
     key = keys.find(secret)
     if vendor.sign_again is None or key is None or key.client is None:

@@ -9,7 +9,6 @@ from facematch_mock_server.base.json_forms import JsonForm
 from facematch_mock_server.server import Served
 from facematch_mock_server.world.webhooks import SignedPayload, post
 
-from .facts import facts_of
 from .letters import LetterWriter, is_taken
 
 #: Seconds for which a receiver may take to answer.
@@ -53,7 +52,7 @@ class ReceiverTrial:
     def __init__(self, mock: Served, url: str, secret: str) -> None:
         self._mock = mock
         self._url = url
-        self._facts = facts_of(mock.control.world.vendor)
+        self._facts = mock.control.world.vendor.drilled
         self._destination = mock.control.webhooks.add(url, secret=secret, held=True)
         (approved,) = self._facts.approved
         self._letters = LetterWriter(mock=mock, destination=self._destination, approved=approved)
@@ -98,15 +97,13 @@ class ReceiverTrial:
 
 def start_session(mock: Served) -> str:
     """Start a session at a vendor's mock with our backend, and return its id."""
-    settings = facts_of(mock.control.world.vendor).settings
-    assert settings is not None  # noqa: S101 - the vendor sends webhooks
     with open_sessions(
         mock.name,
         base_url=mock.url,
         compared_with="document",
         expects=["match"],
         require_environment="mock",
-        **settings(mock.client_id, mock.live_key),
+        **mock.control.world.vendor.drilled.settings(mock.client_id, mock.live_key),
     ) as sessions:
         started = sessions.start(sessions.plan("a-customer", purpose="drill"))
     session_id = started.record.session_id

@@ -10,7 +10,6 @@ import secrets
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.resources.abc import Traversable
 from string import Template
 from typing import Any, BinaryIO
 
@@ -19,7 +18,9 @@ from PIL import Image, ImageOps
 from facematch_mock_server.base.sent import NO_PICTURE
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies.json_path import parse_json_path
-from facematch_mock_server.vendors import folder_of, vendor_names
+from facematch_mock_server.vendors import find_file, vendor_names
+
+_PLAN = "first_calls.toml"
 
 
 class _Text(Template):
@@ -30,16 +31,15 @@ class _Text(Template):
 
 def plan_names() -> list[str]:
     """Return the names of the vendors that have first calls."""
-    return [name for name in vendor_names() if _file_of(name).is_file()]
-
-
-def _file_of(vendor: str) -> Traversable:
-    return folder_of(vendor) / "first_calls.toml"
+    return [name for name in vendor_names() if find_file(name, _PLAN)]
 
 
 def read_plan(vendor: str) -> dict[str, Any]:
-    """Return the first calls to one of `plan_names`."""
-    return tomllib.loads(_file_of(vendor).read_text("utf-8"))
+    """Return the first calls to one of `plan_names`. Raises ValueError for another vendor."""
+    file = find_file(vendor, _PLAN)
+    if file is None:
+        raise ValueError(f"{vendor:.60} has no {_PLAN}")
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
-from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.vendors import vendor_named
 
 from .aspects import STATUS, AspectDifference, compare_answers
 from .exchanges import RecordedExchange
@@ -239,7 +239,7 @@ def _find_refusals(
         if not exchange.keys <= right_keys:
             continue
         refusals.pop(exchange.number, None)
-        if exchange.vendor in vendor_names() and vendor_named(exchange.vendor).sign_again:
+        if vendor_named(exchange.vendor).sign_again is not None:
             cards = _guess_cards(exchange, _GUESSES[0], {})
             answer = strangers[0].ask_with_wrong_signature(exchange, cards)
             if not answer.differences:

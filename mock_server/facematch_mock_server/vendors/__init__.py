@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module, resources
-from importlib.resources.abc import Traversable
+from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
-from facematch_core.config.plugins import ALIASES
+from facematch_core.config.plugins import ALIASES, find_beside
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
@@ -16,6 +16,8 @@ from .base import Vendor
 GROUP = "facematch.mock_vendors"
 #: The name of a vendor that the mock does not know, which is in no list.
 UNKNOWN = "unknown"
+#: The vendor that is imitated if none is named.
+DEFAULT = "didit"
 
 
 def _folders() -> tuple[str, ...]:
@@ -29,16 +31,19 @@ def vendor_names() -> tuple[str, ...]:
     return tuple(sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))}))
 
 
-@cache
-def folder_of(name: str) -> Traversable:
-    """Return the folder of a vendor's package, with its `first_calls.toml` and `page.mjs`."""
-    if name in _folders():
-        return resources.files(f"{__name__}.{name}")
-    from importlib.metadata import entry_points
+def find_file(vendor: str, file_name: str) -> Path | None:
+    """Return a file beside a vendor's module, such as `page.mjs`; None if the vendor has none.
 
-    (point,) = entry_points(group=GROUP, name=name)
-    package, _, _ = point.module.rpartition(".")
-    return resources.files(package or point.module)
+    The vendor may be unknown, because a request may name it. No vendor is loaded.
+    """
+    if vendor not in vendor_names():
+        return None
+    module = f"{__name__}.{vendor}"
+    if vendor not in _folders():
+        from importlib.metadata import entry_points
+
+        module = next(iter(entry_points(group=GROUP, name=vendor))).module
+    return find_beside(module, file_name)
 
 
 @cache

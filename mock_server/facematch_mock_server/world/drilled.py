@@ -6,6 +6,7 @@ Only what a vendor's own pages say is judged, so a value that they do not state 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
@@ -16,7 +17,7 @@ class DrillFacts:
     """The facts of a vendor by which an application is judged.
 
     Attributes:
-        approved: The statuses of a session that mean yes.
+        approved: The statuses of a session that mean yes; none of a vendor without sessions.
         declined: The statuses that mean a final no.
         revised_to: The status of a yes that a person at the vendor takes back; None if the vendor's
             pages do not say that this happens.
@@ -29,11 +30,11 @@ class DrillFacts:
         all_events: Whether a receiver gets every kind of event, and not only the usual ones.
         key_signs_webhooks: Whether the secret of webhooks is that of the API key.
         settings: Makes the settings of our backend from the mock's client id and key, for a
-            session with a document; None if a receiver of webhooks cannot be tried.
+            session with a document; none if the vendor sends no webhooks.
     """
 
-    approved: frozenset[str]
-    declined: frozenset[str]
+    approved: AbstractSet[str] = frozenset()
+    declined: AbstractSet[str] = frozenset()
     revised_to: str | None = None
     compares_faces: bool = True
     sends_creation: bool = False
@@ -42,4 +43,4 @@ class DrillFacts:
     webhook_variable: str | None = None
     all_events: bool = False
     key_signs_webhooks: bool = False
-    settings: Callable[[str | None, str], Mapping[str, Any]] | None = None
+    settings: Callable[[str | None, str], Mapping[str, Any]] = lambda *_: {}

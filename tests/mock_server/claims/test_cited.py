@@ -81,10 +81,12 @@ def test_responses_cite_every_claim_and_no_unknown_claim():
     known = {claim.id for claim in all_claims()}
     assert known - cited == set(), "add a call to `scenarios` of the vendor's tests/vendors/NAME.py"
     assert cited - known == set()
-    for vendor in {place.partition(" ")[0] for place, _ in facts}:
+    assert {place.partition(" ")[0] for place, _ in facts} == set(vendor_names())
+    for vendor in vendor_names():
         text = by_place(fact for fact in facts if fact[0].startswith(f"{vendor} "))
         written = facts_in(kept(GOLDEN / f"answers_{vendor}.txt", text))
         assert facts_in(text) ^ written == set(), "make goldens writes the answers"
+    assert len(list(GOLDEN.glob("answers_*.txt"))) == len(vendor_names())
 
 
 def test_each_claim_has_an_id_of_its_own_that_begins_with_its_vendor_and_key():

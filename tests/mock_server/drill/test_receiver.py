@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit.commands import invoke_facematch
-from kit.vendors import NEEDED, WITH_WEBHOOKS
+from kit.vendors import BUNDLED_VENDORS, NEEDED, WITH_WEBHOOKS
 
 from facematch_core import WebhookRefused, open_sessions
+from facematch_core.config.plugins import backend_class
 from facematch_didit import verify_webhook
 
 SECRET = "a-secret-of-the-shop-7d41c09b"
@@ -123,6 +124,16 @@ def sessions(vendor):
     options["expects"] = ["match"]  # Stripe does not say that it checks liveness
     with open_sessions(vendor, **options) as sessions:
         yield sessions
+
+
+@pytest.mark.parametrize("vendor", ["regula", "nobody"])
+def test_vendor_without_sessions_is_refused_with_those_that_have_some(secret_file, vendor):
+    answer = drill("http://127.0.0.1:9/webhook", secret_file, vendor)
+    assert answer.exit_code == 2
+    listed = answer.stderr.partition("must be one of ")[2].rstrip(".\n").split(", ")
+    assert set(listed) == {
+        name for name in BUNDLED_VENDORS if backend_class(name).session_capabilities
+    }
 
 
 @pytest.mark.parametrize("vendor", WITH_WEBHOOKS)

@@ -154,7 +154,7 @@ VENDOR = base.Vendor(
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
     drilled=DrillFacts(
-        approved=frozenset({"Succeeded"}),
-        declined=frozenset({"Failed"}),
+        approved={"Succeeded"},
+        declined={"Failed"},
     ),
 )

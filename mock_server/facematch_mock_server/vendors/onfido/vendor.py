@@ -166,6 +166,7 @@ VENDOR = base.Vendor(
         LIVE_TOKEN: Key(kind=KeyKind.LIVE),
         SANDBOX_TOKEN: Key(kind=KeyKind.SANDBOX),
     },
+    sandbox_prefixes=("api_sandbox.",),
     variables=Variables(
         keys=(
             {"ONFIDO_API_TOKEN": LIVE_TOKEN},
@@ -187,8 +188,8 @@ VENDOR = base.Vendor(
         f"{_CURL}{applicants.PATH} {_JSON} -d '{_APPLICANT}'",
     ),
     drilled=DrillFacts(
-        approved=frozenset({"approved"}),
-        declined=frozenset({"declined"}),
+        approved={"approved"},
+        declined={"declined"},
         webhook_variable="ONFIDO_WEBHOOK_TOKEN",
         settings=lambda _, key: {
             "api_token": key,

@@ -226,8 +226,8 @@ VENDOR = base.Vendor(
     extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     drilled=DrillFacts(
-        approved=frozenset({"SUCCEEDED"}),
-        declined=frozenset({"FAILED"}),
+        approved={"SUCCEEDED"},
+        declined={"FAILED"},
         # What the application makes of a score is its own rule.
         compares_faces=False,
     ),

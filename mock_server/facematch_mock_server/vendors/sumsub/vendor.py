@@ -183,6 +183,7 @@ VENDOR = base.Vendor(
         LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
         SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),
     },
+    sandbox_prefixes=("sbx:",),
     variables=Variables(
         keys=({"SUMSUB_APP_TOKEN": LIVE_TOKEN, "SUMSUB_SECRET_KEY": LIVE_SECRET_KEY},),
         settings={"SUMSUB_LEVEL_NAME": "id-and-liveness"},
@@ -201,8 +202,8 @@ VENDOR = base.Vendor(
         ),
     ),
     drilled=DrillFacts(
-        approved=frozenset({"completed GREEN"}),
-        declined=frozenset({"completed RED FINAL"}),
+        approved={"completed GREEN"},
+        declined={"completed RED FINAL"},
         revised_to="completed RED FINAL",
         sends_creation=True,
         webhook_variable="SUMSUB_WEBHOOK_SECRET",
