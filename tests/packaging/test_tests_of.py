@@ -35,6 +35,14 @@ EXACTLY = {
         page("docs/vendors/regula.md"),
         SHAPES,
     },
+    # Its classes are made in a loop.
+    "backends/facematch_facepp/facts.toml": {
+        "tests/backends/facepp/test_thresholds.py",
+        "tests/backends/test_contracts.py::TestFacepp",
+        "tests/backends/test_pair_contracts.py::TestFacepp",
+        page("docs/vendors/facepp.md"),
+        SHAPES,
+    },
     "docs/apps/observe.md": {"tests/docs/test_pages.py", page("docs/apps/observe.md")},
     "tests/core/call/test_judging.py": {"tests/core/call/test_judging.py"},
     "tests/mock_server/claims/golden/answers_azure.txt": {ANSWERS, UNFILLED},
