@@ -93,12 +93,6 @@ def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
     assert set(re.findall(r"R\d\d", page)) == set(rules())
 
 
-@pytest.mark.parametrize("name", BUNDLED_VENDORS)
-def test_each_bundled_vendor_has_its_row_of_privacy(name):
-    privacy = (DOCS / "explanation" / "privacy.md").read_text()
-    assert f"\n| `{name}` | " in privacy
-
-
 def test_each_option_of_didit_is_among_what_is_sent():
     privacy = (DOCS / "explanation" / "privacy.md").read_text()
     (row,) = re.findall(r"(?m)^\| `didit` \|.*", privacy)
