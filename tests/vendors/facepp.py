@@ -292,15 +292,9 @@ class DocumentedFacepp(PairSimulator):
     cannot_happen = NEVER
 
 
-# Rows of the tables of tests.
-
-
-def own_key_calls(client, key):
-    """Calls with a program's own key."""
-    return [compare_request(P1, P1, keys={"api_key": client, "api_secret": key})]
-
-
 class Tables:
+    """The vendor's rows in the tables of the tests, which kit.of_vendors adds there."""
+
     HOME = "https://api-cn.faceplusplus.com"
     TITLE = "Face++"
     CONTRACT = FaceppSimulator
@@ -350,4 +344,8 @@ class Tables:
         ("api_secret",),
     ]
     CALLED_HOST = "api-us.faceplusplus.com"
-    own_key_calls = staticmethod(own_key_calls)
+
+    @staticmethod
+    def own_key_calls(client, key):
+        """Calls with a program's own key."""
+        return [compare_request(P1, P1, keys={"api_key": client, "api_secret": key})]

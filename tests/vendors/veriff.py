@@ -459,20 +459,14 @@ class VeriffReferenceSimulator(VeriffSimulator):
     keys = {**VeriffSimulator.keys, "solution": "selfie2selfie"}
 
 
-# Rows of the tables of tests.
-
-
-def own_key_calls(client, key):
-    """Calls with a program's own key."""
-    return [request("POST", SESSIONS, {"verification": {}}, client=WEAK, secret=key)]
-
-
 def delete_a_new_session(engine):
     engine.handle(start())
     return deletion(engine.world.sessions.all()[-1].number)(engine)
 
 
 class Tables:
+    """The vendor's rows in the tables of the tests, which kit.of_vendors adds there."""
+
     HOME = "https://stationapi.veriff.com"
     CONTRACT = VeriffSimulator
     NOT_TESTED = {"R58": "each success of a deletion means the same"}
@@ -538,4 +532,8 @@ class Tables:
     ]
     CALLED_HOST = "stationapi.veriff.com"
     PRICED = {"credit.price": "document"}
-    own_key_calls = staticmethod(own_key_calls)
+
+    @staticmethod
+    def own_key_calls(client, key):
+        """Calls with a program's own key."""
+        return [request("POST", SESSIONS, {"verification": {}}, client=WEAK, secret=key)]
