@@ -343,11 +343,11 @@ def is_of_comparison(name: str) -> bool:
     ``liveness.score`` and ``name_check.similarity`` do, and ``face.confidence`` is of one face.
     """
     parts_above = [plain(part) for part in name.rstrip(".").split(".")[:-1]]
-    return all(_ABOVE_SCORES.fullmatch(part) or part in _vendor_names() for part in parts_above)
+    return all(_ABOVE_SCORES.fullmatch(part) or part in vendor_names() for part in parts_above)
 
 
 @functools.cache
-def _vendor_names() -> frozenset[str]:
+def vendor_names() -> frozenset[str]:
     """Return the names and aliases of all backends, in the form that `plain` returns."""
     names = (*entry_points_by_name(BACKENDS), *entry_points_by_name(ALIASES))
     return frozenset(map(plain, names))
