@@ -149,8 +149,7 @@ def _make_server_fixture(vendor: str) -> Any:
             _change_environment(monkeypatch, keys)
             _change_environment(monkeypatch, variables.changes_for_url(running.url))
             _declare_mock(monkeypatch, vendor)
-            is_of_boto3 = "AWS_ACCESS_KEY_ID" in keys
-            with _new_boto3_session() if is_of_boto3 else contextlib.nullcontext():
+            with _new_boto3_session() if "AWS_ACCESS_KEY_ID" in keys else contextlib.nullcontext():
                 yield running
 
     # Before it is made a fixture: `pytest --fixtures` does not read it afterwards.

@@ -314,15 +314,17 @@ def test_door_sets_the_keys_of_all_vendors(monkeypatch, request):
     assert printed.stdout.strip() == "mock-live-key"
 
 
+#: The fixtures of vendors and of the door; that of a vendor's own address needs a host.
+FIXTURES = [
+    *(f"{name}_server" for name in vendor_names()),
+    *(f"{name}_mock" for name in ON_OWN_HOSTS),
+    "mock_door",
+]
 #: A suite of its own, in which each test has one fixture.
-SUITE = """
+SUITE = f"""
 import pytest
-from facematch_mock_server import pytest_plugin
 
-ENDS = ("_mock", "_server")
-NAMES = [name for name in dir(pytest_plugin) if name[0] != "_" and name.endswith(ENDS)]
-
-@pytest.mark.parametrize("name", [*NAMES, "mock_door"])
+@pytest.mark.parametrize("name", {FIXTURES})
 def test_it(name, request):
     request.getfixturevalue(name)
 """
@@ -333,9 +335,7 @@ def test_pytest_lists_each_fixture_with_its_docstring(tmp_path, capsys):
     pytest.main(options)
     printed = capsys.readouterr().out
     documents = dict(re.findall(r"(?m)^(\w+) -- .*\n    (.*)\n", printed))
-    names = [f"{name}_server" for name in vendor_names()]
-    names += [f"{name}_mock" for name in ON_OWN_HOSTS]
-    for name in (*names, "mock_door"):
+    for name in FIXTURES:
         assert documents[name].startswith("The API")
 
 

@@ -51,7 +51,7 @@ def main(vendor: str, files: Any, attack: Any) -> None:
         time.sleep(plan.get("pause_s", 0))
         host = urlsplit(call["url"]).netloc
         request = make_request(call, method=call["method"], host=host, pictures=pictures)
-        if sign_again is not None and call["secret"]:
+        if sign_again and call["secret"]:
             request = sign_again(request, client=call["client"], secret=call["secret"])
         try:
             reply = requests.request(

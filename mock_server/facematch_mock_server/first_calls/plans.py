@@ -55,7 +55,7 @@ def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str,
             pictures[name] = file.read()
         pictures["two-faces"] = _join(pictures["p1"], pictures["p2"])
     pictures["text"] = NO_PICTURE
-    for name, size in plan["sizes"].items():
+    for name, size in plan.get("sizes", {}).items():
         # Decoders ignore bytes after the end of a picture.
         pictures[name] = pictures["p1"].ljust(size, b"\0")
     return pictures

@@ -239,7 +239,7 @@ def _find_refusals(
         if not exchange.keys <= right_keys:
             continue
         refusals.pop(exchange.number, None)
-        if vendor_named(exchange.vendor).sign_again is not None:
+        if vendor_named(exchange.vendor).sign_again:
             cards = _guess_cards(exchange, _GUESSES[0], {})
             answer = strangers[0].ask_with_wrong_signature(exchange, cards)
             if not answer.differences:

@@ -70,7 +70,7 @@ class Replay:
         client = self._server.of(exchange.vendor).client_id or ""
         request = self._request_of(exchange, cards)
         sign_again = vendor_named(exchange.vendor).sign_again
-        if sign_again is not None:
+        if sign_again:
             request = sign_again(request, client=client, secret="wrong")  # noqa: S106
         return self._send(exchange, request)
 
