@@ -312,7 +312,7 @@ class Tables:
     UNKNOWN_PATH = "/facepp/v3/searching"
     JSON_FIELDS = []
     COMPARISON = compare_request()
-    NO_CREDIT = "AUTHORIZATION_ERROR:Insufficient Account Balance"
+    NO_CREDIT = (403, "AUTHORIZATION_ERROR:Insufficient Account Balance")
     WORDS_OF_FAULTS = (
         compare_request(),
         {
