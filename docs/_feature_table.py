@@ -19,7 +19,7 @@ from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
-from facematch_mock_server.pages.web import VENDORS as WEB_SDKS
+from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
@@ -39,6 +39,9 @@ GROUPS = {
     "a session without a document": ("session",),
     "a session with a document": ("document",),
 }
+
+#: What a list price can be of; `session` is one without a document.
+CHECKS = ("match", "liveness", "session", "document", "plan", "package", "free")
 
 
 def table_of_costs() -> str:
@@ -104,6 +107,63 @@ def table_of_buying() -> str:
     return "\n".join(rows)
 
 
+def table_of_prices() -> str:
+    """Return the table of all list prices that were found, those of one check side by side."""
+    titles = ("What", "Backend", "Price", "Unit", "Tier", "When", "Least", "Source", "Dated")
+    titles += ("Read", "Trust", "Against")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    facts = read_facts()
+    lines = [(name, line) for name in bundled_backends() for line in facts[name].get("prices", ())]
+    for name, line in sorted(lines, key=lambda row: CHECKS.index(row[1]["what"])):
+        values = {key: value or "-" for key, value in line.items()}
+        sources = "; ".join(link_page(line[key]) for key in ("source", "also") if line[key])
+        what_is_sold = (values[key] for key in ("unit", "tier", "when", "least"))
+        about_source = (values[key] for key in ("dated", "read", "trust", "against"))
+        price = amount_of(line)
+        rows.append(
+            cells(line["what"], link_to(name), price, *what_is_sold, sources, *about_source)
+        )
+    return "\n".join(rows)
+
+
+def amount_of(line: Mapping[str, Any]) -> str:
+    """Return a price with its currency and the number of units that it is for."""
+    if not re.fullmatch(r"[\d.]+", line["price"]):
+        return str(line["price"])
+    amount = f"{line['currency']} {line['price']}"
+    if line["per"] == "month":
+        return f"{amount} a month"
+    return amount if line["per"] == 1 else f"{amount} for {line['per']:,}"
+
+
+def table_of_terms() -> str:
+    """Return the table of the other facts that were found about each vendor."""
+    titles = ("Kind", "Backend", "Says", "Source", "Dated", "Read", "Trust")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    facts = read_facts()
+    lines = [(name, line) for name in bundled_backends() for line in facts[name].get("facts", ())]
+    for name, line in sorted(lines, key=lambda row: row[1]["kind"]):
+        about_source = (line[key] for key in ("dated", "read", "trust"))
+        source = link_page(line["source"])
+        rows.append(cells(line["kind"], link_to(name), line["says"], source, *about_source))
+    return "\n".join(rows)
+
+
+def link_page(source: str) -> str:
+    """Return a source, its address as a link."""
+    return re.sub(r"https://[^\s,;()]+", r"[page](\g<0>)", source)
+
+
+def table_of_hosts() -> str:
+    """Return the table of the hosts that a backend calls, and what it sends there."""
+    rows = [cells("Backend", "Host", "Sent"), "|---|---|---|"]
+    facts = read_facts()
+    for name in bundled_backends():
+        if "sent" in facts[name]:
+            rows.append(cells(f"`{name}`", facts[name]["host"], facts[name]["sent"]))
+    return "\n".join(rows)
+
+
 def table_of_choice() -> str:
     """Return the table of what each vendor offers, and for how much."""
     facts = read_facts()
@@ -124,17 +184,11 @@ def table_of_choice() -> str:
     return "\n".join(rows)
 
 
-#: The vendors whose script always comes from their own host, for which only the door answers.
-BEHIND_THE_DOOR = frozenset({"stripe"})
-
-
 def web_sdk_of(name: str, backend: type[Backend]) -> str:
     """Return whether a vendor's own script runs on the mock."""
     if backend.session_capabilities is None:
         return "-"
-    if name in BEHIND_THE_DOOR:
-        return "[behind the door](../extend/open-a-door.md)"
-    return yes_or_no(name in WEB_SDKS)
+    return read_facts()[name].get("web_sdk", yes_or_no(has_script(name)))
 
 
 def table_of_faces() -> str:

@@ -2,8 +2,8 @@
 
     python .github/scripts/list_price.py didit 20
 
-The price is the one of the page "Which vendor?", from vendors.toml. Needs only the standard
-library.
+The price is the one of the page "Which vendor?", from the vendor's facts.toml. Needs only the
+standard library.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import sys
 import tomllib
 from pathlib import Path
 
-FACTS = Path(__file__).parents[2] / "comparison/facematch_comparison/vendors.toml"
+BACKENDS = Path(__file__).parents[2] / "backends"
 
 
 def list_price(vendor: str, max_calls: str) -> str:
     """Return the sentence. Raises ValueError if the vendor is unknown or the number is not one."""
-    vendors = tomllib.loads(FACTS.read_text(encoding="utf-8"))
-    if vendor not in vendors:
-        raise ValueError(f"{FACTS.name} has no vendor {vendor!r:.40}; known: {', '.join(vendors)}")
+    files = {file.parent.name.partition("_")[2]: file for file in BACKENDS.glob("*/facts.toml")}
+    if vendor not in files:
+        raise ValueError(f"unknown vendor {vendor!r:.40}; known: {', '.join(sorted(files))}")
     if not max_calls.isdecimal() or int(max_calls) == 0:
         raise ValueError(f"{max_calls!r:.40} is no number of calls, such as 20")
-    price = vendors[vendor]["price"]
+    price = tomllib.loads(files[vendor].read_text(encoding="utf-8"))["price"]
     return f"At most {int(max_calls)} calls to {vendor}. List price: {price}."
 
 

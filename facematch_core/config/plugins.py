@@ -11,6 +11,7 @@ import importlib.util
 import sys
 from importlib import metadata
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -160,6 +161,21 @@ def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
 @functools.lru_cache(maxsize=16)
 def _installed_on(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     return entry_points_by_name(group)
+
+
+def find_beside(module: str, file_name: str) -> Path | None:
+    """Return a file in the folder of a module; None if there is no such file or module.
+
+    The module is not imported, because it may need what is not installed; packages above it are.
+    """
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError:  # of a package above it
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).with_name(file_name)
+    return file if file.is_file() else None
 
 
 def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:

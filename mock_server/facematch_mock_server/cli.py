@@ -100,8 +100,7 @@ HINT_AT_BYTE_SCORES = (
     "door: to the vendor's host (vendor) or to this server (loopback), where a browser needs no "
     "proxy.")
 @click.option("--any-key", is_flag=True,
-    help="Accept every key through the door; the signatures of Alibaba, Amazon, Sumsub, Tencent "
-    "and Veriff are then not checked.")
+    help="Accept every key through the door; signatures are then not checked.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE",
     allow_from_autoenv=False,
     help="Send the program's calls to the real vendor, which may charge them, and write its "
@@ -333,12 +332,12 @@ def _with_unknown_vendors(door_host: tuple[str, ...], *, may_be_unknown: bool) -
 
 def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names to serve if none is given; `hosts` are the additional hosts of vendors."""
-    if not door:
-        return ("didit",)
-    from facematch_mock_server.vendors import vendors_with_hosts  # as in `command`
+    from facematch_mock_server.vendors import DEFAULT, vendors_with_hosts  # as in `command`
 
-    # Didit is first, because a switch without a vendor's name applies to the first that has it.
-    return tuple(dict.fromkeys(("didit", *vendors_with_hosts(), *hosts.values())))
+    if not door:
+        return (DEFAULT,)
+    # A switch without a vendor's name applies to the first that has it.
+    return tuple(dict.fromkeys((DEFAULT, *vendors_with_hosts(), *hosts.values())))
 
 
 def _serve(

@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors that have their own host names.
-_WITH_HOSTS = frozenset({
-    "alibaba",
-    "azure",
-    "baidu",
-    "deepvue",
-    "didit",
-    "facepp",
-    "onfido",
-    "persona",
-    "rekognition",
-    "stripe",
-    "sumsub",
-    "tencent",
-    "veriff",
-})  # fmt: skip
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
 
@@ -161,11 +145,11 @@ def _make_server_fixture(vendor: str) -> Any:
     ) -> Iterator[MockServer]:
         with _make_server(request, vendor) as running, _check_unused(request, running):
             variables = running.world.vendor.variables
-            _change_environment(monkeypatch, variables.changes_for_keys(os.environ))
+            keys = variables.changes_for_keys(os.environ)
+            _change_environment(monkeypatch, keys)
             _change_environment(monkeypatch, variables.changes_for_url(running.url))
             _declare_mock(monkeypatch, vendor)
-            session = _new_boto3_session() if vendor == "rekognition" else contextlib.nullcontext()
-            with session:
+            with _new_boto3_session() if "AWS_ACCESS_KEY_ID" in keys else contextlib.nullcontext():
                 yield running
 
     # Before it is made a fixture: `pytest --fixtures` does not read it afterwards.
@@ -187,6 +171,8 @@ def _make_mock_fixture(vendor: str) -> Any:
         import requests
 
         server = _make_server(request, vendor)
+        if not server.world.vendor.hosts:
+            pytest.fail(f"{vendor} has no host of its own: use {vendor}_server", pytrace=False)
         adapter = server.adapter()
         has_host = server.world.vendor.has_host
         get_real = requests.Session.get_adapter
@@ -239,6 +225,7 @@ def mock_door(
         from .door import Door
         from .door.python_hook import sitecustomize
         from .door.variables import variables_for
+        from .vendors import DEFAULT, vendor_named, vendor_names
     except ModuleNotFoundError as missing:
         from facematch_core.base.extras import install_command
 
@@ -246,8 +233,9 @@ def mock_door(
             f"The fixture mock_door needs {missing.name}: {install_command('door')}",
             pytrace=False,
         )
-    other_vendors = sorted(_WITH_HOSTS - {"didit"})
-    with _make_server(request, ["didit", *other_vendors]) as server, Door(server) as door:
+    vendors = [name for name in vendor_names() if vendor_named(name).hosts]
+    vendors.sort(key=lambda name: name != DEFAULT)
+    with _make_server(request, vendors) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
         # `urlopen` keeps an opener with the proxies of its first call, which may be this door's.
@@ -351,5 +339,4 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
         globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)
-        if _vendor in _WITH_HOSTS:
-            globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)
+        globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)

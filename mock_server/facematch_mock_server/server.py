@@ -24,7 +24,7 @@ from .http.server import HttpServer
 from .pages.console import Console
 from .pages.person import PersonPage
 from .recognition.recognizer import EngineName, Recognizer
-from .vendors import UNKNOWN, vendor_named, vendor_names
+from .vendors import DEFAULT, UNKNOWN, vendor_named, vendor_names
 
 if TYPE_CHECKING:
     from .http.adapter import MockAdapter
@@ -200,7 +200,7 @@ class MockServer(_Access):
     def __init__(
         self,
         *,
-        vendor: str | Sequence[str] = "didit",
+        vendor: str | Sequence[str] = DEFAULT,
         engine: EngineName = "cards",
         host: str = "127.0.0.1",
         port: int = 0,

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 from kit.logins import LoginRules
+from kit.of_vendors import of_vendors
 from kit.own_sender import OwnSenderRules
 from kit.vendors import BUNDLED_VENDORS
 from vendors.alibaba import AlibabaSimulator, AlibabaWithEverySetting
@@ -13,7 +14,6 @@ from vendors.compreface import ComprefaceSimulator
 from vendors.deepface import DeepfaceSimulator
 from vendors.deepvue import DeepvueSimulator
 from vendors.didit import DiditSimulator
-from vendors.facepp import FaceppSimulator
 from vendors.onfido import OnfidoSimulator
 from vendors.persona import PersonaSimulator
 from vendors.regula import RegulaSimulator
@@ -21,7 +21,6 @@ from vendors.rekognition import RekognitionSimulator
 from vendors.stripe import StripeSimulator
 from vendors.sumsub import SumsubSimulator
 from vendors.tencent import TencentSimulator, TencentWithATemporaryKey
-from vendors.veriff import VeriffReferenceSimulator, VeriffSimulator
 
 from facematch_core.testing import BackendContract
 
@@ -33,6 +32,22 @@ class Contract(BackendContract):
     def simulator(self):
         with self.opened() as simulator:
             yield simulator
+
+
+def declare(vendor, suffix, simulator):
+    name = f"Test{vendor.title()}{suffix}"
+    body = {"opened": simulator, "__module__": __name__}
+    if vendor in NOT_TESTED:
+        body["not_tested"] = NOT_TESTED[vendor]
+    globals()[name] = type(name, (Contract,), body)
+
+
+NOT_TESTED = of_vendors("NOT_TESTED")
+for _vendor, _simulator in of_vendors("CONTRACT").items():
+    declare(_vendor, "", _simulator)
+for _vendor, _simulators in of_vendors("FURTHER_CONTRACTS").items():
+    for _suffix, _simulator in _simulators.items():
+        declare(_vendor, _suffix, _simulator)
 
 
 def test_each_vendor_has_a_contract():
@@ -87,19 +102,6 @@ class TestTencentWithATemporaryKey(TestTencent):
 @pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
-
-
-class TestVeriff(Contract):
-    opened = VeriffSimulator
-    not_tested: ClassVar = {"R58": "each success of a deletion means the same"}
-
-
-class TestVeriffWithAReference(TestVeriff):
-    opened = VeriffReferenceSimulator
-
-
-class TestFacepp(Contract):
-    opened = FaceppSimulator
 
 
 class TestOnfido(Contract):

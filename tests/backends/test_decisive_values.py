@@ -95,20 +95,6 @@ def test_deepvue_has_no_threshold_of_its_own(opened):
     assert not given.passes(49.99)
 
 
-@pytest.mark.parametrize(
-    ("error_rate", "threshold"), [("1e-3", 62.327), ("1e-4", 69.101), ("1e-5", 73.975)]
-)
-def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_rate, threshold):
-    with opened("facepp", error_rate=error_rate) as verifier:
-        used = verifier.verify(P1, P1_AGAIN).threshold
-        given = verifier.verify(P1, P1_AGAIN, threshold=99).threshold
-    assert used.value == threshold
-    assert used.source is models.ThresholdSource.VENDOR
-    assert used.passes(threshold + 0.001)
-    assert not used.passes(threshold)
-    assert given.value == 99
-
-
 def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened):
     with opened("baidu") as verifier:
         match = verifier.verify(P1, P1_AGAIN).threshold

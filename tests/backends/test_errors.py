@@ -3,12 +3,12 @@
 import attrs
 import pytest
 from kit.fakes import json_reply, match_call
+from kit.of_vendors import of_vendors
 from kit.sessions import session_record
 from kit.vendors import PAID, open_backend
 from vendors.alibaba import DocumentedAlibaba
 from vendors.baidu import DocumentedBaidu
 from vendors.deepface import DocumentedDeepface
-from vendors.facepp import DocumentedFacepp
 from vendors.regula import DocumentedRegula
 
 import facematch_core as fm
@@ -92,6 +92,10 @@ def rows_of_aws():
 #: By who is asked: a status, a body and its error. What the core makes of a gateway's answer to
 #: each vendor stands in test_gateways.py.
 ROWS = {
+    **{
+        name: [row_of(simulator), *of_vendors("REJECTIONS").get(name, [])]
+        for name, simulator in of_vendors("DOCUMENTED").items()
+    },
     "azure": [
         (403, {"error": {"message": "Out of call volume quota."}}, fm.InsufficientCredit),
         (403, {"error": {"code": "403", "message": "It may not."}}, fm.PermissionDenied),
@@ -152,11 +156,6 @@ ROWS = {
         (502, HTML, fm.VendorUnavailable),
     ],
     "alibaba": [row_of(DocumentedAlibaba)],
-    "facepp": [
-        row_of(DocumentedFacepp),
-        (413, b"Request Entity Too Large", fm.RequestRejected),
-        (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
-    ],
     "regula": [
         row_of(DocumentedRegula),
         (403, {"code": 200}, fm.PermissionDenied),

@@ -3,11 +3,11 @@
 from typing import ClassVar
 
 import pytest
+from kit.of_vendors import of_vendors
 from kit.vendors import PAID
 from vendors.alibaba import DocumentedAlibaba
 from vendors.baidu import DocumentedBaidu
 from vendors.deepface import DocumentedBuffalo, DocumentedDeepface
-from vendors.facepp import DocumentedFacepp
 from vendors.regula import DocumentedRegula
 from vendors.tencent import DocumentedTencent
 
@@ -25,6 +25,11 @@ class Contract(BackendContract):
             yield simulator
 
 
+for _vendor, _simulator in of_vendors("DOCUMENTED").items():
+    _name = f"Test{_vendor.title()}"
+    globals()[_name] = type(_name, (Contract,), {"opened": _simulator, "__module__": __name__})
+
+
 def test_each_backend_from_tables_has_documented_bodies():
     from_tables = {name for name in PAID if issubclass(backend_class(name), PairBackend)}
     tested = {contract.opened.backend_class.name for contract in Contract.__subclasses__()}
@@ -37,10 +42,6 @@ class TestAlibaba(Contract):
 
 class TestBaidu(Contract):
     opened = DocumentedBaidu
-
-
-class TestFacepp(Contract):
-    opened = DocumentedFacepp
 
 
 class TestTencent(Contract):

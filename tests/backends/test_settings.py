@@ -9,23 +9,33 @@ import httpx
 import pydantic
 import pydantic_settings
 import pytest
-from kit.vendors import BUNDLED_VENDORS, KEYLESS, NEEDED, PAID, open_backend, settings_at
+from kit.of_vendors import of_vendors, rows_of_vendors
+from kit.vendors import (
+    BUNDLED_VENDORS,
+    KEYLESS,
+    NEEDED,
+    PAID,
+    WITH_WEBHOOKS,
+    open_backend,
+    settings_at,
+)
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat
+from facematch_core.config.plugins import backend_class
 from facematch_mock_server import MockServer, make_card
 
 AZURE = "https://contoso.cognitiveservices.azure.com"
 AWS = "https://rekognition.eu-west-1.amazonaws.com"
 DIDIT = "https://verification.didit.me"
 BAIDU = "https://aip.baidubce.com"
-FACEPP = "https://api-cn.faceplusplus.com"
 ONFIDO = "https://api.us.onfido.com"
 PERSONA = "https://api.withpersona.com"
 TENCENT = "https://iai.intl.tencentcloudapi.com"
 SUMSUB = "https://api.sumsub.com"
 STRIPE = "https://api.stripe.com"
-VERIFF = "https://stationapi.veriff.com"
+#: The vendors with sessions.
+WITH_SESSIONS = [name for name in BUNDLED_VENDORS if backend_class(name).session_capabilities]
 GATEWAY = "https://gateway.example"
 
 
@@ -56,17 +66,7 @@ def test_keys_and_faces_go_to_no_other_host(vendor):
 
 @pytest.mark.parametrize(
     "vendor",
-    [
-        "azure",
-        "deepvue",
-        "didit",
-        "onfido",
-        "persona",
-        "rekognition",
-        "stripe",
-        "sumsub",
-        "veriff",
-    ],
+    ["deepvue", *WITH_SESSIONS],
 )
 def test_environment_of_an_engine_on_this_machine_is_refused(vendor):
     assert "not local" in message_of_refusal(vendor, environment=fm.Environment.LOCAL)
@@ -75,6 +75,7 @@ def test_environment_of_an_engine_on_this_machine_is_refused(vendor):
 @pytest.mark.parametrize(
     ("vendor", "changes", "words"),
     [
+        *rows_of_vendors("WRONG_SETTINGS"),
         ("didit", {"base_url": "http://mock:8080", "allow_base_url": True}, "allow_insecure"),
         ("deepvue", {"api_version": "v3"}, "api_version"),
         ("deepvue", {"confidence_scale": "percentage"}, "confidence_scale"),
@@ -105,10 +106,6 @@ def test_environment_of_an_engine_on_this_machine_is_refused(vendor):
         ("alibaba", {"quality_threshold": 101}, "quality_threshold"),
         ("alibaba", {"quality_threshold": -1}, "quality_threshold"),
         ("alibaba", {"base_url": "https://ocr.cn-shanghai.aliyuncs.com"}, "allow_base_url"),
-        ("facepp", {"error_rate": "1e-6"}, "error_rate"),
-        ("facepp", {"error_rate": 0.001}, "error_rate"),
-        ("veriff", {"solution": "document_only"}, "solution"),
-        ("veriff", {"base_url": "https://veriff.com.evil.example"}, "allow_base_url"),
         ("tencent", {"region": 1}, "region"),
         ("tencent", {"base_url": "https://cvm.tencentcloudapi.com"}, "allow_base_url"),
         ("deepface", {"model_name": ""}, "model_name"),
@@ -124,7 +121,7 @@ def test_a_wrong_setting_is_refused_by_its_name(vendor, changes, words):
     assert words in message_of_refusal(vendor, **changes)
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
 @pytest.mark.parametrize(
     "secrets",
     [
@@ -172,6 +169,7 @@ def test_deepvue_settings_accept_their_documented_values(setting, attribute, wor
 
 
 VARIABLES = {
+    **of_vendors("VARIABLES"),
     "alibaba": [
         "ALIBABA_CLOUD_ACCESS_KEY_ID",
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
@@ -183,7 +181,6 @@ VARIABLES = {
     "deepface": ["DEEPFACE_AUTH_TOKEN"],
     "deepvue": ["DEEPVUE_CLIENT_ID", "DEEPVUE_CLIENT_SECRET"],
     "didit": ["DIDIT_API_KEY", "DIDIT_WORKFLOW_ID", "DIDIT_WEBHOOK_SECRET"],
-    "facepp": ["FACEPP_API_KEY", "FACEPP_API_SECRET"],
     "onfido": [
         "ONFIDO_API_TOKEN",
         "ONFIDO_OAUTH_CLIENT_ID",
@@ -202,7 +199,6 @@ VARIABLES = {
         "SUMSUB_WEBHOOK_SECRET",
     ],
     "tencent": ["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "TENCENTCLOUD_REGION"],
-    "veriff": ["VERIFF_API_KEY", "VERIFF_SHARED_SECRET", "VERIFF_BASE_URL"],
 }
 
 
@@ -215,6 +211,7 @@ def test_environment_variables_are_the_documented_ones(vendor):
 
 #: What people paste from a portal or a page -> the address that is used.
 PASTED = [
+    *rows_of_vendors("PASTED"),
     ("azure", f"{AZURE}/", AZURE),
     ("azure", f"{AZURE}/face/v1.2-preview.1/detect", AZURE),
     ("azure", f"{AZURE}/face", AZURE),
@@ -223,10 +220,7 @@ PASTED = [
     ("compreface", "http://127.0.0.1:8000/api/v1/recognition", "http://127.0.0.1:8000"),
     ("compreface", "https://faces.example/own/api/v1/", "https://faces.example/own"),
     ("didit", f"{DIDIT}/v3/face-match/", DIDIT),
-    ("facepp", f"{FACEPP}/facepp/v3/compare", FACEPP),
     ("baidu", f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
-    ("veriff", f"{VERIFF}/v1/sessions", VERIFF),
-    ("veriff", "https://api.veriff.me/v1", "https://api.veriff.me"),
     ("deepface", "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
     ("onfido", f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
     ("sumsub", f"{SUMSUB}/resources/applicants", SUMSUB),
@@ -270,6 +264,7 @@ def test_address_with_another_path_is_refused_with_the_line_to_write(vendor, pas
 
 #: Each key, by the backend that has it.
 KEYS = [
+    *rows_of_vendors("SECRET_SETTINGS"),
     ("didit", "api_key"),
     ("deepvue", "client_id"),
     ("deepvue", "client_secret"),
@@ -281,15 +276,11 @@ KEYS = [
     ("alibaba", "access_key_id"),
     ("alibaba", "access_key_secret"),
     ("alibaba", "security_token"),
-    ("facepp", "api_key"),
-    ("facepp", "api_secret"),
     ("baidu", "api_key"),
     ("baidu", "secret_key"),
     ("tencent", "secret_id"),
     ("tencent", "secret_key"),
     ("tencent", "session_token"),
-    ("veriff", "api_key"),
-    ("veriff", "shared_secret"),
     ("deepface", "token"),
     ("onfido", "api_token"),
     ("onfido", "client_secret"),

@@ -93,18 +93,6 @@ def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
     assert set(re.findall(r"R\d\d", page)) == set(rules())
 
 
-def test_reserved_names_are_those_of_the_bundled_backends():
-    page = (REFERENCE / "backend.md").read_text()
-    reserved = re.search(r"- (`[^:]+) are reserved in the first two groups", page)[1]
-    assert set(re.findall(r"`(\w+)`", reserved)) == {"local", *BUNDLED_VENDORS}
-
-
-@pytest.mark.parametrize("name", BUNDLED_VENDORS)
-def test_each_bundled_vendor_has_its_row_of_privacy(name):
-    privacy = (DOCS / "explanation" / "privacy.md").read_text()
-    assert f"\n| `{name}` | " in privacy
-
-
 def test_each_option_of_didit_is_among_what_is_sent():
     privacy = (DOCS / "explanation" / "privacy.md").read_text()
     (row,) = re.findall(r"(?m)^\| `didit` \|.*", privacy)
@@ -247,7 +235,7 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
         shown[name] = {re.match(r"\| \[`(\w+)`\]", row)[1]: row for row in rows}
         assert name == "limits" or set(shown[name]) == backends
         assert list(shown[name])[:2] == ["rekognition", "onfido"], "what most programs use is first"
-    assert "above the answer's own threshold" in shown["features"]["facepp"]
+    assert "above the answer's own threshold" in shown["features"]["alibaba"]
     assert "| match, session |" in shown["features"]["rekognition"]
     assert "| - | session |" in shown["features"]["veriff"]
     assert "regula" not in shown["limits"], "it documents no limit"
@@ -258,9 +246,11 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
 @pytest.mark.parametrize("name", ["local", *BUNDLED_VENDORS])
 def test_each_vendor_has_its_facts_in_the_file_of_the_tables(name):
     facts = read_facts()
-    assert name in facts, f"vendors.toml has no [{name}]"
-    cells = set(facts[name]) - {"programs", "prices", "facts"}
-    assert cells == {"region", "leaves", "kept", "deleting", "trial", "price", "buying"}
+    assert name in facts, f"backends/facematch_{name}/facts.toml is missing"
+    cells = {"region", "leaves", "kept", "deleting", "trial", "price", "buying"}
+    if name != "local":
+        cells |= {"host", "sent"}
+    assert set(facts[name]) - {"programs", "prices", "facts", "web_sdk"} == cells
 
 
 def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has(monkeypatch):
@@ -272,7 +262,7 @@ def test_costs_are_of_lines_that_a_vendor_or_a_dated_copy_has(monkeypatch):
     )
     asked = [row for row in shown.splitlines() if "| ask |" in row]
     # Only others name the prices of these.
-    for name in ("rekognition", "azure", "facepp", "persona"):
+    for name in ("rekognition", "azure", "persona"):
         assert any(f"`{name}`" in row for row in asked)
         assert not any(f"`{name}`" in row for row in shown.splitlines() if "USD" in row)
     said = {"trust": "said", "price": "1", "what": "match", "per": 1, "dated": "2026"}

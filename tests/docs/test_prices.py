@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from kit.of_vendors import of_vendors
 
 from facematch_comparison.cli.list_prices import read_facts
 from facematch_mock_server.claims import OURS
@@ -16,6 +17,7 @@ FACTS = read_facts()
 LINES = [(name, line) for name, fact in FACTS.items() for line in fact.get("prices", ())]
 #: What each claim with a price is about, by vendor.
 PRICED = {
+    **of_vendors("PRICED"),
     "didit": {
         "credit.price.match": "match",
         "credit.price.liveness": "liveness",
@@ -25,7 +27,6 @@ PRICED = {
     "rekognition": {"credit.price": "match", "credit.price_session": "liveness"},
     "stripe": {"credit.price": "document"},
     "sumsub": {"credit.price": "document"},
-    "veriff": {"credit.price": "document"},
 }
 
 

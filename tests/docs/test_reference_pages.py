@@ -5,6 +5,7 @@ import re
 
 import attrs
 import pytest
+from kit.of_vendors import of_vendors
 from kit.pages import DOCS, check_part
 from kit.vendors import BUNDLED_VENDORS, PAID, settings_at
 
@@ -31,7 +32,7 @@ VENDORS = {
     "Deepvue": "deepvue",
     "Azure": "azure",
     "Rekognition": "rekognition",
-    "Face++": "facepp",
+    **{title: name for name, title in of_vendors("TITLE").items()},
     "Baidu": "baidu",
     "Tencent": "tencent",
     "Regula": "regula",
@@ -194,6 +195,9 @@ TABLES = [
     ("vendors/index.md", "_feature_table", "buying"),
     ("vendors/index.md", "_feature_table", "choice"),
     ("vendors/index.md", "_feature_table", "faces"),
+    ("vendors/index.md", "_feature_table", "prices"),
+    ("vendors/index.md", "_feature_table", "terms"),
+    ("explanation/privacy.md", "_feature_table", "hosts"),
     ("vendors/reference.md", "_feature_table", "features"),
     ("vendors/reference.md", "_feature_table", "limits"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
@@ -216,7 +220,7 @@ def test_a_list_of_the_control_api_is_generated(monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    "vendor", ["didit", "deepvue", "azure", "onfido", "sumsub", "veriff", "persona", "stripe"]
+    "vendor", [p.stem for p in (DOCS / "vendors").glob("*.md") if "switches of" in p.read_text()]
 )
 def test_the_list_of_switches_is_generated(monkeypatch, vendor):
     monkeypatch.syspath_prepend(DOCS)

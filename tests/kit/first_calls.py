@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import attrs
 from click.testing import CliRunner
+from kit.of_vendors import of_vendors
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.first_calls import __main__ as first_calls
@@ -24,19 +25,18 @@ OF_A_CUSTOMER = {
     "PERSONA_TEMPLATE_ID": "itmpl_Q8zAbcDEf7GhiJKlmn2Pqrst",
     "STRIPE_SECRET_KEY": "sk_live_7f3a9c1e5b7f4a9c8e5b",
     "SUMSUB_APP_TOKEN": "prd:Ab9xYz77QwErTy.Zx8kQ2mPlT5vWn3R",
-    "VERIFF_API_KEY": "8f3a77aa-1122-4abc-9def-001122334466",
-    "VERIFF_SHARED_SECRET": "8f3a77aa-1122-4abc-9def-001122334477",
 }
+for _variables in of_vendors("OF_A_CUSTOMER").values():
+    OF_A_CUSTOMER |= _variables
 #: The host that is called, of vendors with several.
 HOSTS = {
+    **of_vendors("CALLED_HOST"),
     "alibaba": "facebody.cn-shanghai.aliyuncs.com",
     "azure": "customer.cognitiveservices.azure.com",
     "didit": "verification.didit.me",
-    "facepp": "api-us.faceplusplus.com",
     "onfido": "api.eu.onfido.com",
     "rekognition": "rekognition.eu-west-1.amazonaws.com",
     "stripe": "api.stripe.com",
-    "veriff": "stationapi.veriff.com",
 }
 
 

@@ -92,6 +92,11 @@ def tests_of_vendor(name):
             )
             if is_of_vendor:
                 found.append(f"{path}::{node.name}")
+    own = ROOT / f"tests/vendors/{name}.py"
+    declared = own.read_text(encoding="utf-8") if own.is_file() else ""
+    for path, constant in zip(CONTRACTS, ("CONTRACT", "DOCUMENTED"), strict=True):
+        if re.search(rf"^    {constant} = ", declared, re.MULTILINE):
+            found.append(f"{path}::Test{name.title()}")
     if (ROOT / f"docs/vendors/{name}.md").is_file():
         found.append(PAGE.format(page=f"docs/vendors/{name}.md"))
     return found

@@ -3,26 +3,26 @@
 import tomllib
 from pathlib import Path
 
+from kit.of_vendors import of_vendors
+
+from facematch_core import Operation
 from facematch_core.config.plugins import backend_class
+from facematch_mock_server.vendors import vendor_named
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Every backend that calls a vendor. The other lists of vendors are compared with it.
 BUNDLED_VENDORS = sorted(set(PROJECT["entry-points"]["facematch.backends"]) - {"local"})
+
+
 #: Those that compare two pictures.
-PAID = (
-    "didit",
-    "deepvue",
-    "rekognition",
-    "azure",
-    "compreface",
-    "facepp",
-    "baidu",
-    "tencent",
-    "regula",
-    "deepface",
-    "alibaba",
-)
+def _compares(name):
+    return Operation.MATCH in backend_class(name).capabilities.operations
+
+
+PAID = tuple(filter(_compares, BUNDLED_VENDORS))
+#: The vendors with webhooks about sessions.
+WITH_WEBHOOKS = [name for name in BUNDLED_VENDORS if vendor_named(name).outbox]
 #: Servers of one's own without a key.
 KEYLESS = ("regula",)
 AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -35,7 +35,7 @@ NEEDED = {
     "deepface": {"model_name": "SFace"},
     "deepvue": {"client_id": "some-client", "client_secret": "some-secret"},
     "didit": {"api_key": "some-key"},
-    "facepp": {"api_key": "some-key", "api_secret": "some-secret"},
+    **of_vendors("NEEDED"),
     "onfido": {
         "api_token": "some-token",
         "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
@@ -47,12 +47,6 @@ NEEDED = {
     "stripe": {"api_key": "some-key"},
     "sumsub": {"app_token": "prd:some-token", "secret_key": "some-key"},
     "tencent": {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
-    "veriff": {
-        "api_key": "some-key",
-        "shared_secret": "some-secret",
-        "base_url": "https://stationapi.veriff.com",
-        "solution": "document_selfie",
-    },
 }
 
 
@@ -68,7 +62,6 @@ def settings_at(mock, name):
         "alibaba": {"access_key_id": mock.of(name).client_id, "access_key_secret": key},
         "deepface": {"token": key, "model_name": "SFace"},
         "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},
-        "facepp": {"api_key": mock.of(name).client_id, "api_secret": key},
         "rekognition": {"region": "eu-west-1", **AWS_KEYS},
         "tencent": {
             "secret_id": mock.of(name).client_id,
@@ -76,4 +69,6 @@ def settings_at(mock, name):
             "region": "ap-singapore",
         },
     }
+    for vendor, (client, secret) in of_vendors("KEYS_AT_MOCK").items():
+        keys[vendor] = {client: mock.of(name).client_id, secret: key}
     return {"base_url": mock.url, **keys.get(name, {"api_key": key})}

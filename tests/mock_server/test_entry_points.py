@@ -1,5 +1,6 @@
 """A vendor of another distribution: one folder and one entry point."""
 
+import sys
 from pathlib import Path
 
 import attrs
@@ -8,6 +9,8 @@ import requests
 from kit.mock_world import P1, request_to
 
 from facematch_mock_server import MockServer
+from facematch_mock_server.first_calls.plans import plan_names, read_plan
+from facematch_mock_server.pages.web import has_script, read_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: An invented vendor, and an entry point that names none.
@@ -26,6 +29,7 @@ def acme(tmp_path, monkeypatch):
         "[facematch.mock_vendors]\nacme = mock_acme:VENDOR\nwrong = mock_acme:WRONG\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mock_acme", raising=False)
     for cached in (vendor_named, vendor_names):
         cached.cache_clear()
     yield
@@ -47,6 +51,18 @@ def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
     assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.match.answer")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["probe", "reference"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_files_of_a_plug_in_vendor_lie_beside_its_module_which_is_not_loaded(tmp_path):
+    assert "acme" not in plan_names()
+    assert not has_script("acme")
+    (tmp_path / "first_calls.toml").write_text("pause_s = 2\n")
+    (tmp_path / "page.mjs").write_text("// of Acme")
+    assert "acme" in plan_names()
+    assert read_plan("acme") == {"pause_s": 2}
+    assert read_script("acme.mjs") == b"// of Acme"
+    assert "mock_acme" not in sys.modules
 
 
 @pytest.mark.usefixtures("acme")
@@ -73,6 +89,13 @@ def test_unknown_path_is_not_answered_with_a_path_of_the_control_api():
     assert "Acme begins at /compare" in app.handle(request_to("/else")).json()["mock"]
     assert "/compare?" in app.handle(request_to("/compares")).json()["mock"]
     assert "/__mock__/reset?" in app.handle(request_to("/_mock_/reset")).json()["mock"]
+
+
+@pytest.mark.parametrize("vendor", ["nobody", "../didit", ""])
+def test_unknown_vendor_has_no_file(vendor):
+    assert not has_script(vendor)
+    with pytest.raises(ValueError, match="first_calls"):
+        read_plan(vendor)
 
 
 @pytest.mark.usefixtures("acme")

@@ -84,7 +84,7 @@ def test_own_pictures_take_the_place_of_cards_and_two_are_joined(make_calls, tmp
 
 def test_picture_of_two_people_is_one_beside_the_other():
     files = [io.BytesIO(CARDS[card]) for card in ("p1", "p1-again", "p2")]
-    pictures = pictures_of({"sizes": {}}, files)
+    pictures = pictures_of({}, files)
     with Image.open(io.BytesIO(pictures["two-faces"])) as picture:
         width, height = picture.size
     assert width == 2 * height

@@ -18,7 +18,7 @@ from kit.mock_world import P1
 from vendors.didit import post_match
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
-from facematch_mock_server import MockServer, pytest_plugin
+from facematch_mock_server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 DIDIT = "https://verification.didit.me"
@@ -40,8 +40,12 @@ def test_requests_to_didits_own_hosts_reach_the_mock(didit_mock):
 
 
 @pytest.mark.parametrize("name", vendor_names())
-def test_each_vendor_with_hosts_has_the_fixture_of_its_own_address(name):
-    assert hasattr(pytest_plugin, f"{name}_mock") is bool(vendor_named(name).hosts)
+def test_each_vendor_with_hosts_has_the_fixture_of_its_own_address(request, name):
+    if vendor_named(name).hosts:
+        assert request.getfixturevalue(f"{name}_mock").world.vendor.name == name
+        return
+    with pytest.raises(pytest.fail.Exception, match=f"use {name}_server"):
+        request.getfixturevalue(f"{name}_mock")
 
 
 @pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])

@@ -11,6 +11,7 @@ import boto3
 import pytest
 import requests
 from kit.cards import CARDS
+from kit.of_vendors import of_vendors
 
 import facematch_core as fm
 from facematch_core import SessionStore, open_sessions, open_verifier
@@ -26,6 +27,7 @@ DOCUMENT = {"compared_with": "document"}
 GIVEN = {"reference": ADA_AGAIN}
 #: The settings that a program has in its code, and what it passes to `begin`.
 SESSIONS = {
+    **of_vendors("PROGRAM_SESSION"),
     "azure": ({}, GIVEN),
     "didit": ({"workflow_takes_reference": True}, GIVEN),
     "onfido": ({**DOCUMENT, "face_output": "selfie"}, {"any_document": True}),
@@ -33,16 +35,15 @@ SESSIONS = {
     "rekognition": ({"expects": ["liveness"], "liveness_threshold": 90}, {}),
     "stripe": ({**DOCUMENT, "expects": ["match"]}, {"any_document": True}),
     "sumsub": (DOCUMENT, {"any_document": True}),
-    "veriff": ({**DOCUMENT, "solution": "document_selfie"}, {"any_document": True}),
 }
 #: The pair vendors, and the thresholds of those that have none of their own.
 PAIRS = {
+    **of_vendors("PROGRAM_PAIR"),
     "alibaba": {"threshold": 60},
     "azure": {},
     "baidu": {},
     "deepvue": {"threshold": 60},
     "didit": {},
-    "facepp": {"threshold": 60},
     "rekognition": {},
     "tencent": {},
 }
@@ -313,15 +314,17 @@ def test_door_sets_the_keys_of_all_vendors(monkeypatch, request):
     assert printed.stdout.strip() == "mock-live-key"
 
 
+#: The fixtures of vendors and of the door; that of a vendor's own address needs a host.
+FIXTURES = [
+    *(f"{name}_server" for name in vendor_names()),
+    *(f"{name}_mock" for name in ON_OWN_HOSTS),
+    "mock_door",
+]
 #: A suite of its own, in which each test has one fixture.
-SUITE = """
+SUITE = f"""
 import pytest
-from facematch_mock_server import pytest_plugin
 
-ENDS = ("_mock", "_server")
-NAMES = [name for name in dir(pytest_plugin) if name[0] != "_" and name.endswith(ENDS)]
-
-@pytest.mark.parametrize("name", [*NAMES, "mock_door"])
+@pytest.mark.parametrize("name", {FIXTURES})
 def test_it(name, request):
     request.getfixturevalue(name)
 """
@@ -332,9 +335,7 @@ def test_pytest_lists_each_fixture_with_its_docstring(tmp_path, capsys):
     pytest.main(options)
     printed = capsys.readouterr().out
     documents = dict(re.findall(r"(?m)^(\w+) -- .*\n    (.*)\n", printed))
-    names = [f"{name}_server" for name in vendor_names()]
-    names += [f"{name}_mock" for name in ON_OWN_HOSTS]
-    for name in (*names, "mock_door"):
+    for name in FIXTURES:
         assert documents[name].startswith("The API")
 
 

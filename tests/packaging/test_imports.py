@@ -44,6 +44,7 @@ COMMANDS = {f"facematch_core.cli.{name}" for name in ("app", "files", "options",
 #: What doubles are made of; nothing else may need pytest.
 KIT = "facematch_core.testing"
 BACKENDS = sorted(path.name for path in (ROOT / "backends").iterdir() if path.is_dir())
+VENDORS = [name.removeprefix("facematch_") for name in BACKENDS]
 MOCK = "facematch_mock_server"
 COMPARISON = "facematch_comparison"
 PACKAGES = {
@@ -115,6 +116,26 @@ def loaded():
 @pytest.mark.parametrize("code", LIGHT)
 def test_import_does_not_load_unneeded_modules(loaded, code):
     assert not LIGHT[code] & set(loaded[code])
+
+
+#: The words of a command, with the modules that its help may not load.
+HELP = {"": rf"{MOCK}(\..*)?", "drill": rf"{MOCK}\.vendors\.({'|'.join(VENDORS)})(\..*)?"}
+HELP_PROBE = """
+import sys
+from facematch_core.cli import main
+try:
+    main()
+finally:
+    print(*sys.modules, sep=chr(10))
+"""
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_does_not_load_the_mock_or_its_vendors(command):
+    words = [sys.executable, "-c", HELP_PROBE, *command.split(), "--help"]
+    shown = subprocess.check_output(words, text=True, timeout=240)
+    assert "Usage: " in shown
+    assert not [name for name in shown.splitlines() if re.fullmatch(HELP[command], name)]
 
 
 # Who imports whom

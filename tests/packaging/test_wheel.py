@@ -79,7 +79,8 @@ def test_engine_is_a_wheel_of_its_own_with_its_models_and_licences(tmp_path):
         names = set(archive.namelist())
         (metadata,) = (archive.read(n) for n in names if n.endswith("METADATA"))
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"facematch_local"}
-    for path in [*ENGINE.glob("*.py"), ENGINE / "py.typed", *ENGINE.glob("weights/*")]:
+    data = [ENGINE / "facts.toml", ENGINE / "py.typed", *ENGINE.glob("weights/*")]
+    for path in [*ENGINE.glob("*.py"), *data]:
         assert f"facematch_local/{path.relative_to(ENGINE).as_posix()}" in names
     weights = [f"weights/LICENSE-{x}.txt" for x in ("yunet", "sface")]
     for notice in ("LICENSE", "NOTICE", *weights):

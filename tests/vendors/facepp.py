@@ -1,8 +1,9 @@
 """Face++: requests to its mock as clients send them, and its simulators."""
 
+import base64
 from urllib.parse import urlencode
 
-from kit.mock_world import draw_picture, multipart, request_to, scene
+from kit.mock_world import P1, draw_picture, multipart, request_to, scene
 from kit.scenario import Scenario, answer_with_fault, beyond_limit_and_credit
 
 import facematch_core as fm
@@ -289,3 +290,62 @@ class DocumentedFacepp(PairSimulator):
     refusals = refusals()
     price_unknown = PRICE_UNKNOWN
     cannot_happen = NEVER
+
+
+class Tables:
+    """The vendor's rows in the tables of the tests, which kit.of_vendors adds there."""
+
+    HOME = "https://api-cn.faceplusplus.com"
+    TITLE = "Face++"
+    CONTRACT = FaceppSimulator
+    DOCUMENTED = DocumentedFacepp
+    NEEDED = {"api_key": "some-key", "api_secret": "some-secret"}
+    KEYS_AT_MOCK = ("api_key", "api_secret")
+    REJECTIONS = [
+        (413, b"Request Entity Too Large", fm.RequestRejected),
+        (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
+    ]
+    LIMITS = [
+        ("second", 1, compare_request(), 403, "CONCURRENCY_LIMIT_EXCEEDED"),
+    ]
+    DOCUMENTED_LIMITS = {"second": None}
+    UNKNOWN_PATH = "/facepp/v3/searching"
+    JSON_FIELDS = []
+    COMPARISON = compare_request()
+    NO_CREDIT = (403, "AUTHORIZATION_ERROR:Insufficient Account Balance")
+    WORDS_OF_FAULTS = (
+        compare_request(),
+        {
+            400: "BAD_ARGUMENTS:return_landmark",
+            401: "AUTHENTICATION_ERROR",
+            403: "AUTHORIZATION_ERROR:Denied by Admin",
+            500: "INTERNAL_ERROR",
+        },
+    )
+    ID_NAME = [
+        ("request_id",),
+    ]
+    HIDDEN = [
+        (compare_request(), SECRET),
+        (compare_request(False, image_base64_1=base64.b64encode(scene()).decode()), SECRET),
+    ]
+    FIELD_CALL = {"path": "/facepp/v3/compare", "field": {"api_key": "x"}, "data": {"api_key": "x"}}
+    PROGRAM_PAIR = {"threshold": 60}
+    VARIABLES = ["FACEPP_API_KEY", "FACEPP_API_SECRET"]
+    PASTED = [
+        (f"{HOME}/facepp/v3/compare", HOME),
+    ]
+    WRONG_SETTINGS = [
+        ({"error_rate": "1e-6"}, "error_rate"),
+        ({"error_rate": 0.001}, "error_rate"),
+    ]
+    SECRET_SETTINGS = [
+        ("api_key",),
+        ("api_secret",),
+    ]
+    CALLED_HOST = "api-us.faceplusplus.com"
+
+    @staticmethod
+    def own_key_calls(client, key):
+        """Calls with a program's own key."""
+        return [compare_request(P1, P1, keys={"api_key": client, "api_secret": key})]

@@ -457,3 +457,83 @@ class VeriffReferenceSessions(VeriffSessions):
 class VeriffReferenceSimulator(VeriffSimulator):
     session_class = VeriffReferenceSessions
     keys = {**VeriffSimulator.keys, "solution": "selfie2selfie"}
+
+
+def delete_a_new_session(engine):
+    engine.handle(start())
+    return deletion(engine.world.sessions.all()[-1].number)(engine)
+
+
+class Tables:
+    """The vendor's rows in the tables of the tests, which kit.of_vendors adds there."""
+
+    HOME = "https://stationapi.veriff.com"
+    CONTRACT = VeriffSimulator
+    NOT_TESTED = {"R58": "each success of a deletion means the same"}
+    FURTHER_CONTRACTS = {"WithAReference": VeriffReferenceSimulator}
+    NEEDED = {
+        "api_key": "some-key",
+        "shared_secret": "some-secret",
+        "base_url": HOME,
+        "solution": "document_selfie",
+    }
+    OF_A_CUSTOMER = {
+        "VERIFF_API_KEY": "8f3a77aa-1122-4abc-9def-001122334466",
+        "VERIFF_SHARED_SECRET": "8f3a77aa-1122-4abc-9def-001122334477",
+    }
+    OWN_CLIENT = WEAK
+    LIMITS = [
+        ("delete_per_hour", 3600, delete_a_new_session),
+        ("delete_per_day", 86_400, delete_a_new_session),
+    ]
+    DOCUMENTED_LIMITS = {"delete_per_hour": 5, "delete_per_day": 10}
+    UNKNOWN_PATH = "/v1/sessions/6d4b9adb-ebcd-4f5e-89c1-8070b6d13089/watch"
+    JSON_FIELDS = ["verification"]
+    WORDS_OF_FAULTS = (
+        start(),
+        {
+            400: '"1104"',
+            401: '"1803"',
+            404: "Session not found",
+            409: "Session is already submitted",
+            429: "Too many requests",
+            500: "Internal server error",
+        },
+    )
+    FIELD_CALL = {
+        "path": "/v1/sessions",
+        "field": {"verification": "x"},
+        "json": {"verification": "x"},
+    }
+    PROGRAM_SESSION = (
+        {"compared_with": "document", "solution": "document_selfie"},
+        {"any_document": True},
+    )
+    START = start()
+    READ = decision(1)
+    DELIVERIES = {
+        "waits_s": (3600,) * 168,
+        "timeout_s": 5,
+        "signature": "X-HMAC-SIGNATURE",
+        "states": {"delivered": (200,), "pending": (204, 302, 401, 404, 500, "timeout")},
+    }
+    VARIABLES = ["VERIFF_API_KEY", "VERIFF_SHARED_SECRET", "VERIFF_BASE_URL"]
+    PASTED = [
+        (f"{HOME}/v1/sessions", HOME),
+        ("https://api.veriff.me/v1", "https://api.veriff.me"),
+    ]
+    WRONG_SETTINGS = [
+        ({"solution": "document_only"}, "solution"),
+        ({"base_url": "https://veriff.com.evil.example"}, "allow_base_url"),
+    ]
+    SECRET_SETTINGS = [
+        ("api_key",),
+        ("shared_secret",),
+    ]
+    CALLED_HOST = "stationapi.veriff.com"
+    PRICED = {"credit.price": "document"}
+
+    @staticmethod
+    def own_key_calls(client, key):
+        """Calls with a program's own key."""
+        return [request("POST", SESSIONS, {"verification": {}}, client=WEAK, secret=key)]

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from facematch_core import available_backends
 from facematch_core.cli.text import say
+from facematch_core.config.plugins import find_beside
 
-FACTS: Final = Path(__file__).parents[1] / "vendors.toml"
 #: Copies of former years are no prices of today.
 OLDEST_YEAR: Final = 2025
 
 
 def read_facts() -> dict[str, dict[str, Any]]:
-    """Return the facts about each vendor, by name."""
-    return tomllib.loads(FACTS.read_text(encoding="utf-8"))
+    """Return the facts about each vendor, by name: `facts.toml` beside its backend."""
+    facts = {}
+    for backend in available_backends():
+        file = find_beside(backend.target.partition(":")[0], "facts.toml")
+        if file is not None:
+            facts[backend.name] = tomllib.loads(file.read_text("utf-8"))
+    return facts
 
 
 def list_price(fact: Mapping[str, Any], what: str) -> Mapping[str, Any] | None:

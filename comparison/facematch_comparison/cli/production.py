@@ -118,7 +118,7 @@ _log_options = join_options(
     "--price",
     "prices",
     "NAME=AMOUNT",
-    "Price of one call of this system, with all its charges (Azure: 3 transactions), or the word "
+    "Price of one call of this system, with all its charges (such as 3 transactions), or the word "
     "list for its vendor's list price.",
     callback=parse_pairs,
 )

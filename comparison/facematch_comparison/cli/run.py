@@ -108,7 +108,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "--price",
     "prices",
     "NAME=AMOUNT",
-    "Price of one comparison by this system, with all its charges (Azure: 3 transactions), or "
+    "Price of one comparison by this system, with all its charges (such as 3 transactions), or "
     "the word list for its vendor's list price; by default, the price in its budget.",
     callback=parse_pairs,
 )

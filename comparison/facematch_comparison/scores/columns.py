@@ -6,6 +6,7 @@ columns of a field by many names, which are known here, or name a column for a f
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Final
 import attrs
 
 from facematch_core.backend.kinds import format_argument
+from facematch_core.config.plugins import ALIASES, BACKENDS, entry_points_by_name
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision, Environment, ThresholdRule
 from facematch_core.resilience.budget import CURRENCY_CODE
@@ -286,8 +288,7 @@ _OF_RESULTS: Final[Mapping[str, str]] = {
 _ABOVE_SCORES: Final = re.compile(
     "(api|http|vendor)?(responses?|resp|results?|output|out|answers?|reply|data|body|payload|json)|"
     "(face)?(match|matching|matches|comparison|compare|comparefaces|verification|verify)(result)?|"
-    "facematches|aws|rekognition|azure|tencent|baidu|facepp|didit|deepvue|regula|compreface|"
-    "deepface|[0-9]+"
+    "facematches|[0-9]+"
 )
 
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
@@ -341,8 +342,15 @@ def is_of_comparison(name: str) -> bool:
 
     ``liveness.score`` and ``name_check.similarity`` do, and ``face.confidence`` is of one face.
     """
-    *parts_above, _ = name.rstrip(".").split(".")
-    return all(_ABOVE_SCORES.fullmatch(plain(part)) for part in parts_above)
+    parts_above = [plain(part) for part in name.rstrip(".").split(".")[:-1]]
+    return all(_ABOVE_SCORES.fullmatch(part) or part in vendor_names() for part in parts_above)
+
+
+@functools.cache
+def vendor_names() -> frozenset[str]:
+    """Return the names and aliases of all backends, in the form that `plain` returns."""
+    names = (*entry_points_by_name(BACKENDS), *entry_points_by_name(ALIASES))
+    return frozenset(map(plain, names))
 
 
 def field_for(column: str) -> str:

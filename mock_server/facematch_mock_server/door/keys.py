@@ -6,12 +6,8 @@ import contextlib
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.server import MockServer, Served
-from facematch_mock_server.vendors.signers import SIGNERS
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.vendor import Vendor
-
-#: What a key of a sandbox begins with, at Onfido, Persona, Stripe and Sumsub.
-_SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_", "rk_test_", "sk_test_", "sbx:")
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
@@ -20,14 +16,14 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     A key that the mock knows stays as it is, also if it was revoked.
     """
     definition = server.accounts.vendors[vendor]
-    if vendor in SIGNERS:
+    if definition.sign_again is not None:
         return _sign_with_own_key(server.of(vendor), definition, request)
     if not definition.first_keys:
-        return request  # Regula has no keys, whatever header a program sends
+        return request  # the vendor has no keys, whatever header a program sends
     credentials = definition.read_credentials(request)
     key = credentials.key
     kind_of_key = KeyKind.LIVE
-    if key and key.startswith(_SANDBOX_PREFIXES):
+    if key and key.startswith(definition.sandbox_prefixes):
         kind_of_key = KeyKind.SANDBOX
     control = server.of(vendor).control
     if key and control.world.keys.find(key) is None:
@@ -47,9 +43,9 @@ def _sign_with_own_key(access: Served, vendor: Vendor, request: Request) -> Requ
     if client is None or keys.of_client(client):
         return request
     secret = access.live_key
-    if client.startswith(_SANDBOX_PREFIXES):
+    if client.startswith(vendor.sandbox_prefixes):
         secret = access.sandbox_key or secret
     key = keys.find(secret)
-    if key is None or key.client is None:
+    if vendor.sign_again is None or key is None or key.client is None:
         return request
-    return SIGNERS[vendor.name](request, client=key.client, secret=secret)
+    return vendor.sign_again(request, client=key.client, secret=secret)

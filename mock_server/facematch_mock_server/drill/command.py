@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from facematch_mock_server.drill.player import Application, Player, Step
     from facematch_mock_server.server import MockServer
 
-#: The vendors with sessions of a person.
-_VENDORS = ("azure", "didit", "onfido", "persona", "rekognition", "stripe", "sumsub", "veriff")
 #: How many lines of the application's output are shown.
 _SHOWN_LINES = 20
 #: How often a failure of a day is played again, to say how often it comes.
@@ -66,8 +64,8 @@ class Played:
 
 # fmt: off
 @click.command("drill")
-@click.option("--vendor", type=click.Choice(_VENDORS), required=True,
-    help="Vendor whose mock the application calls.")
+@click.option("--vendor", metavar="NAME", required=True,
+    help="Vendor with sessions whose mock the application calls. Give an unknown name to list all.")
 @click.option("--begin", metavar="URL|COMMAND",
     help="Starts a verification of {customer}: 'POST http://...', a URL, or a command.")
 @click.option("--state", metavar="URL|COMMAND",
@@ -117,10 +115,15 @@ def command(**options: Any) -> int:
     try:
         from facematch_mock_server.drill.application import ApplicationError
         from facematch_mock_server.server import MockServer
+        from facematch_mock_server.vendors import vendor_named, vendor_names
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"The drill needs {missing.name}: {install_command('door')}"
         ) from None
+    # Only here, because `facematch drill --help` must not wait for all vendors.
+    known = [name for name in vendor_names() if vendor_named(name).drilled.approved]
+    if options["vendor"] not in known:
+        raise click.UsageError(f"--vendor must be one of {', '.join(known)}.")
     host = _check_options(options)
     secret = None
     if options["secret_file"] is not None:
@@ -222,8 +225,8 @@ def _run(mock: MockServer, options: Mapping[str, Any], secret: str | None) -> in
 
     if secret is None:
         secret = f"whsec_{mock.control.world.ids.hex()}"
-        if options["vendor"] == "veriff":
-            secret = mock.live_key  # Veriff signs webhooks with the secret of its key
+        if mock.control.world.vendor.drilled.key_signs_webhooks:
+            secret = mock.live_key
     with contextlib.ExitStack() as stack:
         program = None
         if options["program"]:
@@ -285,7 +288,6 @@ def _start_program(
     from facematch_mock_server.door import Door
     from facematch_mock_server.door.variables import variables_for
     from facematch_mock_server.drill.application import Program, url_of
-    from facematch_mock_server.drill.vendors import FACTS
 
     door = stack.enter_context(Door(mock, any_key=True))
     vendor = mock.control.world.vendor
@@ -299,7 +301,7 @@ def _start_program(
         "DRILL_CLIENT": mock.client_id or "",
         "DRILL_SECRET": secret,
     }
-    webhook_variable = FACTS[options["vendor"]].webhook_variable
+    webhook_variable = vendor.drilled.webhook_variable
     if webhook_variable is not None:
         variables[webhook_variable] = secret
     environment = {**os.environ, **variables}

@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.world.drilled import DrillFacts
+
 from .application import Answer, ApplicationError
-from .vendors import VendorFacts
 
 
 class Verdict(enum.StrEnum):
@@ -112,11 +113,11 @@ class Truth:
     may_be_declined: bool
     is_no_told: bool
 
-    def is_yes(self, facts: VendorFacts) -> bool:
+    def is_yes(self, facts: DrillFacts) -> bool:
         """Return whether a session says yes."""
         return any(status in facts.approved for status in self.statuses)
 
-    def is_no(self, facts: VendorFacts) -> bool:
+    def is_no(self, facts: DrillFacts) -> bool:
         """Return whether every session says a final no."""
         return bool(self.statuses) and all(status in facts.declined for status in self.statuses)
 
@@ -154,7 +155,7 @@ def read(answer: Answer, words: Mapping[str, Belief]) -> Reading:
 
 
 def judge(
-    number: int, reading: Reading, truth: Truth, facts: VendorFacts, *, had_yes: bool
+    number: int, reading: Reading, truth: Truth, facts: DrillFacts, *, had_yes: bool
 ) -> list[Failure]:
     """Judge what the application believes of a customer once nothing is on its way any more."""
     says = (

@@ -27,7 +27,6 @@ from .application import Answer, Program, Target, ask
 from .judge import Belief, Failure, Reading, Truth, Verdict, judge, judge_once, read
 from .letters import LetterWriter, is_taken
 from .stories import NOT_A_PASS, SENTENCES, find_obstacle
-from .vendors import FACTS
 
 #: A step of a customer with this number.
 Step: TypeAlias = tuple[int, str]
@@ -125,7 +124,7 @@ class Player:
     def __init__(self, mock: Served, application: Application) -> None:
         self._control = mock.control
         self._mock = mock
-        self._facts = FACTS[mock.name]
+        self._facts = mock.control.world.vendor.drilled
         self.application = application
         self._letters: LetterWriter | None = None
         # A right application must not fail by a limit of the mock's account.
@@ -192,7 +191,7 @@ class _Run:
         tell: Callable[[str], object] | None,
     ) -> None:
         self._control = mock.control
-        self._facts = FACTS[mock.name]
+        self._facts = mock.control.world.vendor.drilled
         self._application = application
         self._letters = letters
         self._tell = tell

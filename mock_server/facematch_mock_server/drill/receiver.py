@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
-
 import attrs
 
 from facematch_core import open_sessions
@@ -13,7 +10,6 @@ from facematch_mock_server.server import Served
 from facematch_mock_server.world.webhooks import SignedPayload, post
 
 from .letters import LetterWriter, is_taken
-from .vendors import FACTS
 
 #: Seconds for which a receiver may take to answer.
 _ANSWER_S = 10.0
@@ -56,7 +52,7 @@ class ReceiverTrial:
     def __init__(self, mock: Served, url: str, secret: str) -> None:
         self._mock = mock
         self._url = url
-        self._facts = FACTS[mock.name]
+        self._facts = mock.control.world.vendor.drilled
         self._destination = mock.control.webhooks.add(url, secret=secret, held=True)
         (approved,) = self._facts.approved
         self._letters = LetterWriter(mock=mock, destination=self._destination, approved=approved)
@@ -101,31 +97,13 @@ class ReceiverTrial:
 
 def start_session(mock: Served) -> str:
     """Start a session at a vendor's mock with our backend, and return its id."""
-    key = mock.live_key
-    settings: dict[str, dict[str, Any]] = {
-        "didit": {"api_key": key, "workflow_id": str(uuid.uuid4())},
-        "onfido": {
-            "api_token": key,
-            "workflow_id": str(uuid.uuid4()),
-            "face_output": "selfie",
-            "document_output": "doc",
-        },
-        "persona": {"api_key": key, "template_id": "itmpl_mock"},
-        "stripe": {"api_key": key},
-        "sumsub": {"app_token": mock.client_id, "secret_key": key, "level_name": "basic"},
-        "veriff": {
-            "api_key": mock.client_id,
-            "shared_secret": key,
-            "solution": "document_selfie",
-        },
-    }
     with open_sessions(
         mock.name,
         base_url=mock.url,
         compared_with="document",
         expects=["match"],
         require_environment="mock",
-        **settings[mock.name],
+        **mock.control.world.vendor.drilled.settings(mock.client_id, mock.live_key),
     ) as sessions:
         started = sessions.start(sessions.plan("a-customer", purpose="drill"))
     session_id = started.record.session_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .vendors import VendorFacts
+from facematch_mock_server.world.drilled import DrillFacts
 
 #: What happens in each step, with the customer's name as {c}.
 SENTENCES: Mapping[str, str] = {
@@ -106,7 +106,7 @@ _COMPARING = frozenset({"other", "document"})
 
 
 def find_obstacle(
-    step: str, facts: VendorFacts, *, has_job: bool, has_program: bool, has_webhook: bool
+    step: str, facts: DrillFacts, *, has_job: bool, has_program: bool, has_webhook: bool
 ) -> str | None:
     """Return the reason why a step cannot be played, or None."""
     is_webhook = step.startswith("hook") or step in ("unsigned", "forged", "changed", "old")

@@ -1,9 +1,11 @@
 """First calls: what to ask a vendor of whom somebody has a key, and no program yet.
 
-``python -m facematch_mock_server.first_calls VENDOR`` makes the calls in ``VENDOR.toml``:
+``python -m facematch_mock_server.first_calls VENDOR`` makes the calls in ``first_calls.toml``,
+beside the vendor's module:
 
 - ``pause_s``: Seconds before each call, for a vendor that limits the rate of calls; 0 if missing.
-- ``[sizes]``: Pictures that have exactly so many bytes, such as the largest file that is allowed.
+- ``[sizes]``: Pictures that have exactly so many bytes, such as the largest file that is allowed;
+  none if missing.
 - ``[each]``: The parts of each call that does not have them itself, among them ``url``, the
   vendor's address. The headers and the fields of forms are joined; an empty header is left out.
 - ``[[call]]``: ``name``; ``method``; ``target`` and ``headers`` with one body, as in a recording

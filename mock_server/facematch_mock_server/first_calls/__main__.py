@@ -10,7 +10,7 @@ import click
 import requests
 
 from facematch_mock_server.base.sent import make_request
-from facematch_mock_server.vendors.signers import SIGNERS
+from facematch_mock_server.vendors import vendor_named
 
 from .plans import fill_call, kept_values, pictures_of, plan_names, read_plan, values_of
 
@@ -41,6 +41,7 @@ def main(vendor: str, files: Any, attack: Any) -> None:
     if attack is not None:
         pictures["spoof"] = attack.read()
     values = values_of(pictures)
+    sign_again = vendor_named(vendor).sign_again
     for described in plan["call"]:
         try:
             call = fill_call(plan, described, values)
@@ -50,8 +51,8 @@ def main(vendor: str, files: Any, attack: Any) -> None:
         time.sleep(plan.get("pause_s", 0))
         host = urlsplit(call["url"]).netloc
         request = make_request(call, method=call["method"], host=host, pictures=pictures)
-        if call["secret"]:
-            request = SIGNERS[vendor](request, client=call["client"], secret=call["secret"])
+        if sign_again and call["secret"]:
+            request = sign_again(request, client=call["client"], secret=call["secret"])
         try:
             reply = requests.request(
                 request.method,

@@ -10,7 +10,6 @@ import secrets
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from string import Template
 from typing import Any, BinaryIO
 
@@ -19,8 +18,9 @@ from PIL import Image, ImageOps
 from facematch_mock_server.base.sent import NO_PICTURE
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.replies.json_path import parse_json_path
+from facematch_mock_server.vendors import find_file, vendor_names
 
-_FOLDER = Path(__file__).parent
+_PLAN = "first_calls.toml"
 
 
 class _Text(Template):
@@ -31,12 +31,15 @@ class _Text(Template):
 
 def plan_names() -> list[str]:
     """Return the names of the vendors that have first calls."""
-    return sorted(file.stem for file in _FOLDER.glob("*.toml"))
+    return [name for name in vendor_names() if find_file(name, _PLAN)]
 
 
 def read_plan(vendor: str) -> dict[str, Any]:
-    """Return the first calls to one of `plan_names`."""
-    return tomllib.loads((_FOLDER / f"{vendor}.toml").read_text("utf-8"))
+    """Return the first calls to one of `plan_names`. Raises ValueError for another vendor."""
+    file = find_file(vendor, _PLAN)
+    if file is None:
+        raise ValueError(f"{vendor:.60} has no {_PLAN}")
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str, bytes]:
@@ -52,7 +55,7 @@ def pictures_of(plan: Mapping[str, Any], files: Sequence[BinaryIO]) -> dict[str,
             pictures[name] = file.read()
         pictures["two-faces"] = _join(pictures["p1"], pictures["p2"])
     pictures["text"] = NO_PICTURE
-    for name, size in plan["sizes"].items():
+    for name, size in plan.get("sizes", {}).items():
         # Decoders ignore bytes after the end of a picture.
         pictures[name] = pictures["p1"].ljust(size, b"\0")
     return pictures

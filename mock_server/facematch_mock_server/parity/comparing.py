@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import attrs
 
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.vendors.signers import SIGNERS
 
 from .aspects import STATUS, AspectDifference, compare_answers
 from .exchanges import RecordedExchange
@@ -240,7 +239,7 @@ def _find_refusals(
         if not exchange.keys <= right_keys:
             continue
         refusals.pop(exchange.number, None)
-        if exchange.vendor in SIGNERS:
+        if vendor_named(exchange.vendor).sign_again:
             cards = _guess_cards(exchange, _GUESSES[0], {})
             answer = strangers[0].ask_with_wrong_signature(exchange, cards)
             if not answer.differences:

@@ -16,7 +16,7 @@ from facematch_mock_server.door.keys import accept_key
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer
-from facematch_mock_server.vendors.signers import SIGNERS
+from facematch_mock_server.vendors import vendor_named
 
 from .aspects import SCORE, STAND_IN, AspectDifference, compare_answers
 from .exchanges import PictureFile, RecordedExchange, is_recorded_template, make_recorded_request
@@ -69,7 +69,9 @@ class Replay:
         """Send a request with the mock's own key, but not with its signature."""
         client = self._server.of(exchange.vendor).client_id or ""
         request = self._request_of(exchange, cards)
-        request = SIGNERS[exchange.vendor](request, client=client, secret="wrong")  # noqa: S106
+        sign_again = vendor_named(exchange.vendor).sign_again
+        if sign_again:
+            request = sign_again(request, client=client, secret="wrong")  # noqa: S106
         return self._send(exchange, request)
 
     def _request_of(self, exchange: RecordedExchange, cards: Mapping[str, str]) -> Request:

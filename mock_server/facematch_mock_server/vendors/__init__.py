@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
-from facematch_core.config.plugins import ALIASES
+from facematch_core.config.plugins import ALIASES, find_beside
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
@@ -15,6 +16,8 @@ from .base import Vendor
 GROUP = "facematch.mock_vendors"
 #: The name of a vendor that the mock does not know, which is in no list.
 UNKNOWN = "unknown"
+#: The vendor that is imitated if none is named.
+DEFAULT = "didit"
 
 
 def _folders() -> tuple[str, ...]:
@@ -26,6 +29,21 @@ def vendor_names() -> tuple[str, ...]:
     from importlib.metadata import entry_points  # imported here, because it takes 15 ms
 
     return tuple(sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))}))
+
+
+def find_file(vendor: str, file_name: str) -> Path | None:
+    """Return a file beside a vendor's module, such as `page.mjs`; None if the vendor has none.
+
+    The vendor may be unknown, because a request may name it. No vendor is loaded.
+    """
+    if vendor not in vendor_names():
+        return None
+    module = f"{__name__}.{vendor}"
+    if vendor not in _folders():
+        from importlib.metadata import entry_points
+
+        module = next(iter(entry_points(group=GROUP, name=vendor))).module
+    return find_beside(module, file_name)
 
 
 @cache

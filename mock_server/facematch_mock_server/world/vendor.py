@@ -15,6 +15,7 @@ from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
+from .drilled import DrillFacts
 from .keys import Key
 from .money import amount
 from .set_values import DocumentedValues
@@ -107,6 +108,7 @@ class Vendor:
             None if they lead to the host that was called.
         demo_hosts: The vendor's public demonstrations of a server that customers run themselves.
         first_keys: The keys that are valid from the start, by their text.
+        sandbox_prefixes: The texts with which the vendor's keys, or client ids, of a sandbox begin.
         variables: The environment variables from which programs take the keys and the address.
         records, behaviour, outbox: Factories for a world's additional state, for the object that
             handles its requests, and for its webhook outbox (None if the vendor has none).
@@ -114,6 +116,9 @@ class Vendor:
         credentials_of: Returns a request's key with its client id; without a key for a token that
             the mock itself issued. None if the key is what `key_of` returns. Not for a vendor whose
             requests are signed.
+        sign_again: Returns a request with the key id ``client`` and the signature of ``secret``;
+            None if requests are not signed.
+        drilled: The facts by which `facematch drill` judges an application.
         new_text: Makes a new account's key or client id from one in `first_keys` and letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
@@ -134,12 +139,15 @@ class Vendor:
     page_host: str | None = None
     demo_hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
+    sandbox_prefixes: tuple[str, ...] = ()
     variables: Variables = attrs.field(factory=Variables)
     records: Callable[[], Any] = object
     behaviour: Callable[[Any], Any]
     outbox: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     credentials_of: Callable[[Request], Credentials] | None = None
+    sign_again: Callable[..., Request] | None = None
+    drilled: DrillFacts = DrillFacts()  # noqa: RUF009 - it is frozen
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()

@@ -172,17 +172,17 @@ def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_pat
 
 
 def test_backends_that_nobody_configured_are_in_one_line(run, run_json, configured, monkeypatch):
-    configured('[profiles.p]\nbackend = "facepp"')
+    configured('[profiles.p]\nbackend = "didit"')
     monkeypatch.setenv("DEEPVUE_CLIENT_ID", "an-id")
     shown = run("doctor --profile p").stdout
     listed, _, others = shown.partition("not configured: ")
-    assert "FACEPP_API_KEY" in listed
+    assert "DIDIT_API_KEY" in listed
     assert "DEEPVUE_CLIENT_SECRET" in listed
     assert "azure" not in listed
-    assert {"azure", "rekognition", "didit"} <= set(others.split(" (")[0].split(", "))
+    assert {"azure", "rekognition", "regula"} <= set(others.split(" (")[0].split(", "))
     document = run_json("doctor --profile p")[1]
     configured_names = {each["name"] for each in document["backends"] if each["configured"]}
-    assert configured_names == {"facepp", "deepvue"}
+    assert configured_names == {"didit", "deepvue"}
 
 
 def test_the_other_facematch_of_pypi_is_named(run, run_json, monkeypatch, tmp_path):

@@ -24,7 +24,7 @@ def scenarios():
 ID = re.compile(
     r"[0-9a-f]{8}-[-0-9a-f]{27}|[0-9a-f]{24}|[a-z]+_[0-9A-Za-z]{16,}|[-\w]{40,}|\d+", re.ASCII
 )
-KEPT = Path(__file__).parent / "golden/answers.txt"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def hide_id(text):
@@ -68,7 +68,7 @@ def facts_of(entry):
 
 
 def test_responses_cite_every_claim_and_no_unknown_claim():
-    """`golden/answers.txt` has the keys and the claims of each answer; UPDATE=1 writes it."""
+    """`golden/answers_NAME.txt` has the keys and the claims of each answer; UPDATE=1 writes it."""
     cited = set()
     facts = set()
     for scenario in scenarios():
@@ -81,8 +81,12 @@ def test_responses_cite_every_claim_and_no_unknown_claim():
     known = {claim.id for claim in all_claims()}
     assert known - cited == set(), "add a call to `scenarios` of the vendor's tests/vendors/NAME.py"
     assert cited - known == set()
-    text = by_place(facts)
-    assert facts_in(text) ^ facts_in(kept(KEPT, text)) == set(), "make goldens writes answers.txt"
+    assert {place.partition(" ")[0] for place, _ in facts} == set(vendor_names())
+    for vendor in vendor_names():
+        text = by_place(fact for fact in facts if fact[0].startswith(f"{vendor} "))
+        written = facts_in(kept(GOLDEN / f"answers_{vendor}.txt", text))
+        assert facts_in(text) ^ written == set(), "make goldens writes the answers"
+    assert len(list(GOLDEN.glob("answers_*.txt"))) == len(vendor_names())
 
 
 def test_each_claim_has_an_id_of_its_own_that_begins_with_its_vendor_and_key():

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import attrs
 import pytest
 from kit.mock_world import P1, START
+from kit.of_vendors import of_vendors
 from vendors import (
     alibaba,
     azure,
@@ -14,14 +15,12 @@ from vendors import (
     compreface,
     deepface,
     deepvue,
-    facepp,
     onfido,
     persona,
     rekognition,
     stripe,
     sumsub,
     tencent,
-    veriff,
 )
 from vendors.didit import match_request
 
@@ -68,7 +67,7 @@ CLIENTS = {
     "rekognition": CLIENT,
     "tencent": CLIENT,
     "sumsub": "sbx:token-of-the-program",
-    "veriff": veriff.WEAK,
+    **of_vendors("OWN_CLIENT"),
 }
 
 
@@ -84,8 +83,8 @@ def signed_request(vendor, key):
             return tencent.liveness_request(P1, secret_id=client, secret_key=key)
         case "sumsub":
             return sumsub.link(how={"token": client, "key": key})
-    body = {"verification": {}}
-    return veriff.request("POST", veriff.SESSIONS, body, client=client, secret=key)
+    (call,) = of_vendors("own_key_calls")[vendor](client, key)
+    return call
 
 
 #: Vendors and a call with the program's own key.
@@ -97,7 +96,6 @@ CALLS += [
     ("compreface", compreface.verification_request(P1, P1, key=KEY)),
     ("deepface", deepface.verify_request(P1, P1, token=KEY)),
     ("deepvue", deepvue.authorize(CLIENT, KEY)),
-    ("facepp", facepp.compare_request(P1, P1, keys={"api_key": CLIENT, "api_secret": KEY})),
     ("baidu", baidu.match(P1, P1, authorization=f"Bearer {BAIDU_KEY}")),
     ("baidu", baidu.login(client_id=CLIENT, client_secret=KEY)),
     ("baidu", baidu.login(in_form=True, client_id=CLIENT, client_secret=KEY)),
@@ -105,6 +103,9 @@ CALLS += [
     ("persona", persona.persona_request(key=KEY)),
     ("stripe", stripe.stripe_request(key=KEY)),
 ]
+for _vendor, _calls_of in of_vendors("own_key_calls").items():
+    if _vendor not in CLIENTS:
+        CALLS += [(_vendor, call) for call in _calls_of(CLIENT, KEY)]
 
 
 def test_each_vendor_with_keys_has_a_call():

@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit.commands import invoke_facematch
-from kit.vendors import NEEDED
+from kit.vendors import BUNDLED_VENDORS, NEEDED, WITH_WEBHOOKS
 
 from facematch_core import WebhookRefused, open_sessions
+from facematch_core.config.plugins import backend_class
 from facematch_didit import verify_webhook
 
 SECRET = "a-secret-of-the-shop-7d41c09b"
@@ -125,7 +126,17 @@ def sessions(vendor):
         yield sessions
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", ["regula", "nobody"])
+def test_vendor_without_sessions_is_refused_with_those_that_have_some(secret_file, vendor):
+    answer = drill("http://127.0.0.1:9/webhook", secret_file, vendor)
+    assert answer.exit_code == 2
+    listed = answer.stderr.partition("must be one of ")[2].rstrip(".\n").split(", ")
+    assert set(listed) == {
+        name for name in BUNDLED_VENDORS if backend_class(name).session_capabilities
+    }
+
+
+@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
 def test_right_receiver_passes_at_each_vendor(receive, secret_file, sessions, vendor, monkeypatch):
     # A company's proxy, which must not be asked for this machine.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -162,7 +173,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "stripe", "sumsub", "veriff"])
+@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
 def test_receiver_that_verifies_encoded_again_json_is_found(
     receive, secret_file, sessions, vendor, writer
 ):

@@ -2,13 +2,15 @@
 
 import pytest
 from kit import store_shop
+from kit.vendors import WITH_WEBHOOKS
 
 from facematch_mock_server import MockServer, drill
 from facematch_mock_server.drill import STORIES, Verdict
 from facematch_mock_server.drill.player import Application, Player
 from facematch_mock_server.drill.stories import playable
+from facematch_mock_server.vendors import vendor_named
 
-VENDORS = ("didit", "onfido", "persona", "stripe", "sumsub", "veriff")
+VENDORS = WITH_WEBHOOKS
 COMPONENTS = ("azure", "rekognition")
 
 
@@ -16,7 +18,8 @@ COMPONENTS = ("azure", "rekognition")
 def shop(monkeypatch, tmp_path, vendor, open_shop):
     """A shop at a vendor's mock; `play` plays a story with it."""
     with MockServer(vendor=vendor) as mock:
-        secret = mock.live_key if vendor == "veriff" else "whsec_of_the_shop"
+        facts = vendor_named(vendor).drilled
+        secret = mock.live_key if facts.key_signs_webhooks else "whsec_of_the_shop"
         store_shop.set_variables(monkeypatch, mock, vendor, secret, tmp_path)
         if vendor not in COMPONENTS:
             mock.control.sessions.document(full_name=store_shop.ADA)

@@ -4,20 +4,19 @@ import attrs
 import pytest
 from kit import mock_sessions
 from kit.mock_world import ask, control_of, json_request, new_engine
+from kit.of_vendors import of_vendors, rows_of_vendors
 from vendors import (
     alibaba,
     azure,
     baidu,
     deepvue,
     didit,
-    facepp,
     onfido,
     persona,
     rekognition,
     stripe,
     sumsub,
     tencent,
-    veriff,
 )
 
 from facematch_mock_server.vendors import vendor_names
@@ -25,6 +24,7 @@ from facematch_mock_server.vendors import vendor_names
 #: By vendor, if it limits calls: the calls of a window by its scope; None for those of which no
 #: document states a number.
 DOCUMENTED = {
+    **of_vendors("DOCUMENTED_LIMITS"),
     "alibaba": {"second": None},
     "azure": {"resource": None, "month": None},
     "baidu": {"second": None},
@@ -37,14 +37,12 @@ DOCUMENTED = {
         "pdf": 50,
         "management": None,
     },
-    "facepp": {"second": None},
     "onfido": {"live": 400, "sandbox": None},
     "persona": {"request": 300, "inquiry": 150},
     "rekognition": {"second": None, "increase": None, "capacity": None},
     "stripe": {"request": 25},
     "sumsub": {"get": 300, "post": 50, "sandbox": 500},
     "tencent": {"second": None},
-    "veriff": {"delete_per_hour": 5, "delete_per_day": 10},
 }
 
 
@@ -68,11 +66,6 @@ def create_in_sumsubs_sandbox(engine):
 def find_sumsub_applicant(engine):
     path = "/resources/applicants/-/byExternalUserId/nobody"
     return engine.handle(sumsub.signed("GET", path, at=engine.world.clock.now()))
-
-
-def delete_a_new_veriff_session(engine):
-    engine.handle(veriff.start())
-    return veriff.deletion(engine.world.sessions.all()[-1].number)(engine)
 
 
 HOUR_S = 3600
@@ -120,6 +113,7 @@ SANDBOX_START = didit.start(mock_sessions.SANDBOX)
 SANDBOX_LIST = onfido.ask(onfido.APPLICANTS, token=onfido.SANDBOX_TOKEN)
 AWS_COMPARE = rekognition.signed_compare()
 LIMITS = [
+    *(Limit(*row) for row in rows_of_vendors("LIMITS")),
     Limit("azure", "resource", 1, azure.detect_request(), headers={"Retry-After": "1"}),
     Limit("baidu", "second", 1, baidu.match(), 200, '"error_code":18,'),
     Limit("deepvue", "second", 1, DEEPVUE_MATCH, headers={"Retry-After": None}),
@@ -131,7 +125,6 @@ LIMITS = [
     Limit("didit", "session", 60, didit.start(), headers=DIDITS),
     Limit("didit", "sandbox_session", DAY_S, SANDBOX_START, headers=DIDITS_SANDBOX),
     Limit("didit", "management", 60, BALANCE, headers={"Retry-After": "60"}),
-    Limit("facepp", "second", 1, facepp.compare_request(), 403, "CONCURRENCY_LIMIT_EXCEEDED"),
     Limit("onfido", "live", 60, onfido.ask(onfido.APPLICANTS)),
     Limit("onfido", "sandbox", 60, SANDBOX_LIST),
     Limit("persona", "request", 60, persona.persona_request(), 429, "Rate limit", PERSONAS),
@@ -144,8 +137,6 @@ LIMITS = [
     Limit("sumsub", "sandbox", DAY_S, create_in_sumsubs_sandbox),
     Limit("alibaba", "second", 1, compare_at_alibaba, 400, "Throttling.User"),
     Limit("tencent", "second", 1, tencent.compare_request(), 200, "RequestLimitExceeded"),
-    Limit("veriff", "delete_per_hour", HOUR_S, delete_a_new_veriff_session),
-    Limit("veriff", "delete_per_day", DAY_S, delete_a_new_veriff_session),
 ]
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from kit.mock_world import json_request
+from kit.of_vendors import of_vendors
 from vendors import persona
 
 from facematch_mock_server import MockServer
@@ -19,13 +20,12 @@ ACTIONS = {
 }
 #: An unknown path of each vendor for which a mock lacks calls; None if it has no such path.
 UNKNOWN_PATHS = {
+    **of_vendors("UNKNOWN_PATH"),
     "didit": "/v3/workflow/",
     "onfido": "/v3.6/watchlists",
     "sumsub": "/resources/nothing",
     "persona": None,
     "stripe": "/v1/identity/sideways",
-    "veriff": f"/v1/sessions/{UUID}/watch",
-    "facepp": "/facepp/v3/searching",
     "baidu": "/rest/2.0/face/v3/searching",
     "tencent": None,
     "alibaba": None,

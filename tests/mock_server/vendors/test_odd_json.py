@@ -5,6 +5,7 @@ import re
 
 import pytest
 from kit.mock_world import control_of, new_engine, request_to
+from kit.of_vendors import of_vendors
 from vendors import (
     alibaba,
     baidu,
@@ -39,6 +40,7 @@ ODD_BODIES = [
 ODD_VALUES = ["[]", "{}", "1", "1e400", "null", '"x"', "true", "[{}]", '"\\ud800"']
 #: Fields of the bodies that the vendors document, by vendor.
 FIELDS = {
+    **of_vendors("JSON_FIELDS"),
     # It takes no JSON.
     "alibaba": [],
     "azure": ["faceId1", "faceId2", "livenessOperationMode", "deviceCorrelationId"],
@@ -48,7 +50,6 @@ FIELDS = {
     "deepvue": ["client_id", "client_secret", "file_1", "image"],
     "didit": ["workflow_id", "vendor_data", "metadata", "portrait_image", "new_status"],
     # It takes no JSON.
-    "facepp": [],
     "onfido": ["applicant_id", "workflow_id", "tags", "link", "first_name", "url", "events"],
     "persona": ["data", "meta"],
     "regula": ["images", "tag"],
@@ -60,7 +61,6 @@ FIELDS = {
         *("ImageA", "UrlB", "Image", "FaceModelVersion", "FaceMatchingStrategy", "QualityControl"),
         *("GroupId", "PersonId", "GroupIds", "Images", "FaceMatchThreshold", "GroupExDescriptions"),
     ],
-    "veriff": ["verification"],
 }
 AWS_OPERATIONS = [
     "CompareFaces",

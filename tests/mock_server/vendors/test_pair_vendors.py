@@ -6,6 +6,7 @@ from decimal import Decimal
 import attrs
 import pytest
 from kit.mock_world import ask, handle_with_fault, new_engine, scene
+from kit.of_vendors import of_vendors, rows_of_vendors
 from vendors import (
     alibaba,
     azure,
@@ -13,7 +14,6 @@ from vendors import (
     compreface,
     deepface,
     deepvue,
-    facepp,
     onfido,
     persona,
     regula,
@@ -21,7 +21,6 @@ from vendors import (
     stripe,
     sumsub,
     tencent,
-    veriff,
 )
 
 from facematch_mock_server import Fault
@@ -31,10 +30,10 @@ from facematch_mock_server.vendors.pairs import PairVendor
 
 #: Of each vendor, a comparison that is answered with a score, or a function that makes one.
 COMPARISONS = {
+    **of_vendors("COMPARISON"),
     # Each request has a nonce of its own.
     "alibaba": lambda engine: engine.handle(alibaba.compare_request()),
     "baidu": baidu.match(),
-    "facepp": facepp.compare_request(),
     "regula": regula.match_request(),
     "tencent": tencent.compare_request(),
 }
@@ -43,14 +42,13 @@ LIVENESS_CHECKS = {
     "baidu": baidu.faceverify(),
     "tencent": tencent.liveness_request(),
 }
-STATUSES_OF_NO_CREDIT = {"alibaba": 400, "baidu": 200, "tencent": 200}
-#: What a refusal for want of credit says.
+#: The status of a refusal for want of credit, and what it says.
 NO_CREDIT = {
-    "alibaba": "InvalidApi.ForbiddenInvoke",
-    "baidu": '"error_code":17,',
-    "facepp": "AUTHORIZATION_ERROR:Insufficient Account Balance",
-    "regula": '"code":200',
-    "tencent": "ResourceUnavailable.InArrears",
+    **of_vendors("NO_CREDIT"),
+    "alibaba": (400, "InvalidApi.ForbiddenInvoke"),
+    "baidu": (200, '"error_code":17,'),
+    "regula": (403, '"code":200'),
+    "tencent": (200, "ResourceUnavailable.InArrears"),
 }
 
 
@@ -77,12 +75,13 @@ def test_each_answer_with_a_score_is_one_charge_until_there_is_no_credit(engine,
     ask(engine, LIVENESS_CHECKS.get(vendor, COMPARISONS[vendor]))
     assert [charge.amount for charge in control.charges()] == [Decimal("0.01")] * 2
     refusal = ask(engine, COMPARISONS[vendor])
-    assert refusal.status == STATUSES_OF_NO_CREDIT.get(vendor, 403)
-    assert NO_CREDIT[vendor] in refusal.body.decode()
+    status, text = NO_CREDIT[vendor]
+    assert refusal.status == status
+    assert text in refusal.body.decode()
     assert len(control.charges()) == 2
 
 
-@pytest.mark.parametrize(("vendor", "name"), [("baidu", "log_id"), ("facepp", "request_id")])
+@pytest.mark.parametrize(("vendor", "name"), [*rows_of_vendors("ID_NAME"), ("baidu", "log_id")])
 def test_each_answer_has_an_id_of_its_own(engine, vendor, name):
     first, second = (engine.handle(COMPARISONS[vendor]).json() for _ in range(2))
     assert first[name] != second[name]
@@ -99,6 +98,7 @@ class Words:
 #: The vendors whose tests of their own check the words.
 WORDS_ELSEWHERE = {"didit", "tencent"}
 WORDS = {
+    **{name: Words(*row) for name, row in of_vendors("WORDS_OF_FAULTS").items()},
     "alibaba": Words(alibaba.compare_request(), {500: '"Code":"InternalError"'}),
     "azure": Words(
         azure.detect_request(),
@@ -138,15 +138,6 @@ WORDS = {
             429: "Rate limit exceeded. Please retry after some time.",
             500: "Internal Server Error",
             503: "Source Unavailable",
-        },
-    ),
-    "facepp": Words(
-        facepp.compare_request(),
-        {
-            400: "BAD_ARGUMENTS:return_landmark",
-            401: "AUTHENTICATION_ERROR",
-            403: "AUTHORIZATION_ERROR:Denied by Admin",
-            500: "INTERNAL_ERROR",
         },
     ),
     "onfido": Words(
@@ -202,17 +193,6 @@ WORDS = {
             429: "Too many requests.",
         },
     ),
-    "veriff": Words(
-        veriff.start(),
-        {
-            400: '"1104"',
-            401: '"1803"',
-            404: "Session not found",
-            409: "Session is already submitted",
-            429: "Too many requests",
-            500: "Internal server error",
-        },
-    ),
 }
 
 
@@ -232,10 +212,9 @@ ENCODED = base64.b64encode(scene()).decode()
 @pytest.mark.parametrize(
     ("vendor", "request_", "secret"),
     [
+        *rows_of_vendors("HIDDEN"),
         ("alibaba", alibaba.compare_request(), alibaba.KEY_SECRET),
         ("baidu", baidu.match(), baidu.API_KEY),
-        ("facepp", facepp.compare_request(), facepp.SECRET),
-        ("facepp", facepp.compare_request(False, image_base64_1=ENCODED), facepp.SECRET),
         ("tencent", tencent.compare_request(), tencent.SECRET_KEY),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 from kit import mock_sessions
 from kit.mock_webhooks import HOOK, carry
 from kit.mock_world import ask, control_request, new_engine
-from vendors import azure, didit, onfido, persona, rekognition, stripe, sumsub, veriff
+from kit.of_vendors import of_vendors
+from vendors import azure, didit, onfido, persona, rekognition, stripe, sumsub
 
 from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -20,6 +21,7 @@ WITH_SESSIONS = [
 ]
 #: A request that starts a session, or a function that sends one.
 STARTS = {
+    **of_vendors("START"),
     "azure": azure.start_request(),
     "didit": didit.start(),
     "onfido": onfido.starting(),
@@ -27,7 +29,6 @@ STARTS = {
     "rekognition": rekognition.signed_start(),
     "stripe": stripe.starting(),
     "sumsub": sumsub.link(),
-    "veriff": veriff.start(),
 }
 SANDBOX_STARTS = {
     "didit": didit.start(mock_sessions.SANDBOX),
@@ -37,6 +38,7 @@ SANDBOX_STARTS = {
     "sumsub": sumsub.link("another", how=sumsub.SANDBOX),
 }
 READS = {
+    **of_vendors("READ"),
     "azure": azure.on_newest(),
     "didit": didit.on(1),
     "onfido": onfido.on_newest(),
@@ -44,7 +46,6 @@ READS = {
     "rekognition": rekognition.reading(1),
     "stripe": stripe.about(1),
     "sumsub": sumsub.read(1),
-    "veriff": veriff.decision(1),
 }
 
 
@@ -255,6 +256,7 @@ class Deliveries:
 
 
 DELIVERIES = {
+    **{name: Deliveries(**facts) for name, facts in of_vendors("DELIVERIES").items()},
     "didit": Deliveries(
         waits_s=(60, 180),
         timeout_s=5,
@@ -298,12 +300,6 @@ DELIVERIES = {
         timeout_s=5,
         signature="x-payload-digest",
         states={"delivered": (200, 299), "pending": (302, 400, 404, 500, "timeout")},
-    ),
-    "veriff": Deliveries(
-        waits_s=(3600,) * 168,
-        timeout_s=5,
-        signature="X-HMAC-SIGNATURE",
-        states={"delivered": (200,), "pending": (204, 302, 401, 404, 500, "timeout")},
     ),
 }
 

@@ -104,7 +104,7 @@ class PersonPage:
         if opened_by_sdk is not None:
             account_name, vendor_name = opened_by_sdk.groups()
             account = self._accounts.find(account_name) or account
-            if vendor_name in web.VENDORS:
+            if web.has_script(vendor_name):
                 script = script or _fill("refused.html", vendor=vendor_name, moment=refusal.key)
         status, title, advice = _REFUSALS[refusal.key]
         framing = _allow_frames(account.frame_ancestors)
@@ -230,7 +230,7 @@ def _count_attempts(session: Session) -> str:
 
 def _framing(world: World) -> dict[str, str]:
     """Return the header that lets the vendor's web SDK show the page, if the vendor has one."""
-    if world.vendor.name not in web.VENDORS:
+    if not web.has_script(world.vendor.name):
         return {}
     return _allow_frames(world.account.frame_ancestors)
 
@@ -254,7 +254,7 @@ def _act_on_open(world: World, session: Session) -> str:
 
 def _script(world: World, session: Session, moment: str) -> _Html:
     """Return the element of the script that speaks to the vendor's web SDK, if it has one."""
-    if world.vendor.name not in web.VENDORS:
+    if not web.has_script(world.vendor.name):
         return _Html()
     facts = world.behaviour.session_rules.facts_for_web_sdk(session)
     return _fill(

@@ -28,7 +28,7 @@ from facematch_mock_server.world.variables import Variables
 
 from . import calls, uploads
 from .claims import CLAIMS
-from .signature import Nonces, SigningKey, is_form, parameters_of
+from .signature import Nonces, SigningKey, is_form, parameters_of, sign_again
 
 #: The key that is valid from the start.
 KEY_ID = "mock-access-key-id"
@@ -282,6 +282,7 @@ VENDOR = base.Vendor(
         ),
     ),
     key_of=_key_of,
+    sign_again=sign_again,
     records=AlibabaRecords,
     behaviour=Alibaba,
     # No command of a shell can sign a call.

@@ -12,6 +12,7 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
@@ -152,4 +153,8 @@ VENDOR = base.Vendor(
     extensions={"sessions": HostedSessions},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
+    drilled=DrillFacts(
+        approved={"Succeeded"},
+        declined={"Failed"},
+    ),
 )

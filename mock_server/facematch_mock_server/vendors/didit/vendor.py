@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.variables import Variables
@@ -197,4 +198,16 @@ VENDOR = base.Vendor(
     extensions={"sessions": DiditSessionControl, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
     outbox=lambda world: Outbox(world, webhooks.RULES),
+    drilled=DrillFacts(
+        approved={"Approved"},
+        declined={"Declined"},
+        revised_to="Declined",
+        max_age_s=300,
+        repeats_after_4xx=False,
+        webhook_variable="DIDIT_WEBHOOK_SECRET",
+        settings=lambda _, key: {
+            "api_key": key,
+            "workflow_id": "3c9f1b9e-5a0d-4a3e-8a52-0d9d4a0b7c11",
+        },
+    ),
 )

@@ -10,6 +10,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.tokens import Tokens
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
@@ -165,6 +166,7 @@ VENDOR = base.Vendor(
         LIVE_TOKEN: Key(kind=KeyKind.LIVE),
         SANDBOX_TOKEN: Key(kind=KeyKind.SANDBOX),
     },
+    sandbox_prefixes=("api_sandbox.",),
     variables=Variables(
         keys=(
             {"ONFIDO_API_TOKEN": LIVE_TOKEN},
@@ -184,5 +186,16 @@ VENDOR = base.Vendor(
             f"secret {CLIENT_SECRET}"
         ),
         f"{_CURL}{applicants.PATH} {_JSON} -d '{_APPLICANT}'",
+    ),
+    drilled=DrillFacts(
+        approved={"approved"},
+        declined={"declined"},
+        webhook_variable="ONFIDO_WEBHOOK_TOKEN",
+        settings=lambda _, key: {
+            "api_token": key,
+            "workflow_id": "3c9f1b9e-5a0d-4a3e-8a52-0d9d4a0b7c11",
+            "face_output": "selfie",
+            "document_output": "doc",
+        },
     ),
 )

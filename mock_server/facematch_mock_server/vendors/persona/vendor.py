@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
@@ -173,6 +174,7 @@ VENDOR = base.Vendor(
     ),
     page_host="inquiry.withpersona.com",
     first_keys=FIRST_KEYS,
+    sandbox_prefixes=("persona_sandbox_",),
     variables=Variables(
         keys=({"PERSONA_API_KEY": LIVE_KEY},),
         settings={"PERSONA_TEMPLATE_ID": "itmpl_mock"},
@@ -183,4 +185,12 @@ VENDOR = base.Vendor(
     extensions={"sessions": DocumentSessions, "webhooks": PersonaWebhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),
     outbox=lambda world: Outbox(world, RULES),
+    drilled=DrillFacts(
+        approved={"approved"},
+        declined={"declined"},
+        revised_to="declined",
+        sends_creation=True,
+        webhook_variable="PERSONA_WEBHOOK_SECRET",
+        settings=lambda _, key: {"api_key": key, "template_id": "itmpl_mock"},
+    ),
 )

@@ -12,6 +12,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.vendors.persons import Persons
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
@@ -20,7 +21,7 @@ from .access import TARGET, RekognitionCall, check_signature, operation_of
 from .calls import collections, pictures, sessions, users
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
-from .signature import read_access_key
+from .signature import read_access_key, sign_again
 from .values import VALUES
 
 #: The id of the first key; its secret is `LIVE_KEY`.
@@ -219,8 +220,15 @@ VENDOR = base.Vendor(
         ignores_address="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     ),
     key_of=read_access_key,
+    sign_again=sign_again,
     records=Persons,
     behaviour=Rekognition,
     extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
+    drilled=DrillFacts(
+        approved={"SUCCEEDED"},
+        declined={"FAILED"},
+        # What the application makes of a score is its own rule.
+        compares_faces=False,
+    ),
 )

@@ -9,6 +9,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import JSON
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
@@ -155,6 +156,7 @@ VENDOR = base.Vendor(
     hosts=frozenset({"api.stripe.com", "files.stripe.com", "js.stripe.com", "verify.stripe.com"}),
     page_host="verify.stripe.com",
     first_keys=FIRST_KEYS,
+    sandbox_prefixes=("rk_test_", "sk_test_"),
     variables=Variables(
         keys=({"STRIPE_SECRET_KEY": LIVE_KEY}, {"STRIPE_API_KEY": LIVE_KEY}),
     ),
@@ -164,4 +166,12 @@ VENDOR = base.Vendor(
     outbox=lambda world: Outbox(world, webhooks.RULES),
     extensions={"sessions": DocumentSessions, "webhooks": webhooks.StripeWebhooks},
     greeting=("keys: mock-live-key (live), mock-sandbox-key (test: costs nothing)", _CURL),
+    drilled=DrillFacts(
+        approved={"verified"},
+        declined={"canceled"},
+        sends_creation=True,
+        max_age_s=300,
+        webhook_variable="STRIPE_WEBHOOK_SECRET",
+        settings=lambda _, key: {"api_key": key},
+    ),
 )

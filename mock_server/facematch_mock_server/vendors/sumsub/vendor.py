@@ -11,6 +11,7 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
@@ -22,7 +23,7 @@ from .calls import applicants, documents, links
 from .claims import CLAIMS
 from .control import SumsubSessionControl
 from .records import SumsubRecords
-from .signature import TOKEN
+from .signature import TOKEN, sign_again
 
 #: The app tokens that are valid from the start, with their secret keys.
 LIVE_TOKEN = "prd:mock-app-token"  # noqa: S105 - of the mock
@@ -182,11 +183,13 @@ VENDOR = base.Vendor(
         LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
         SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),
     },
+    sandbox_prefixes=("sbx:",),
     variables=Variables(
         keys=({"SUMSUB_APP_TOKEN": LIVE_TOKEN, "SUMSUB_SECRET_KEY": LIVE_SECRET_KEY},),
         settings={"SUMSUB_LEVEL_NAME": "id-and-liveness"},
     ),
     key_of=_app_token_of,
+    sign_again=sign_again,
     records=SumsubRecords,
     behaviour=Sumsub,
     outbox=lambda world: Outbox(world, webhooks.RULES),
@@ -197,5 +200,18 @@ VENDOR = base.Vendor(
             f"app token: {LIVE_TOKEN}, secret key: {LIVE_SECRET_KEY}; in the sandbox: "
             f"{SANDBOX_TOKEN}, {SANDBOX_SECRET_KEY}"
         ),
+    ),
+    drilled=DrillFacts(
+        approved={"completed GREEN"},
+        declined={"completed RED FINAL"},
+        revised_to="completed RED FINAL",
+        sends_creation=True,
+        webhook_variable="SUMSUB_WEBHOOK_SECRET",
+        all_events=True,
+        settings=lambda client, key: {
+            "app_token": client,
+            "secret_key": key,
+            "level_name": "basic",
+        },
     ),
 )

@@ -19,7 +19,7 @@ from facematch_mock_server.world.variables import Variables
 
 from . import calls
 from .claims import CLAIMS, REGIONS
-from .signature import SigningKey
+from .signature import SigningKey, sign_again
 from .values import VALUES
 from .wire import (
     FIELDS,
@@ -219,6 +219,7 @@ VENDOR = base.Vendor(
         settings={"TENCENTCLOUD_REGION": "ap-guangzhou"},
     ),
     key_of=Tencent.key.client_of,
+    sign_again=sign_again,
     records=calls.Persons,
     behaviour=Tencent,
     # No command of a shell can sign a call.

@@ -9,6 +9,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
@@ -26,6 +27,7 @@ from .signature import (
     START_PATH,
     check_signature,
     secrets_of,
+    sign_again,
     sign_in_older_way,
 )
 
@@ -167,9 +169,21 @@ VENDOR = base.Vendor(
         own_address="https://stationapi.veriff.com",
     ),
     key_of=key_of,
+    sign_again=sign_again,
     new_text=_new_text,
     behaviour=Veriff,
     outbox=lambda world: Outbox(world, webhooks.RULES),
     extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
+    drilled=DrillFacts(
+        approved={"approved"},
+        declined={"declined"},
+        webhook_variable="VERIFF_SHARED_SECRET",
+        key_signs_webhooks=True,
+        settings=lambda client, key: {
+            "api_key": client,
+            "shared_secret": key,
+            "solution": "document_selfie",
+        },
+    ),
 )

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+import requests
 from kit.cards import CARDS
 from kit.mock_world import control_of, draw_picture, new_engine, scene
 from vendors.facepp import (
@@ -21,7 +22,7 @@ from vendors.facepp import (
     token_of_new_face,
 )
 
-from facematch_mock_server import make_card
+from facematch_mock_server import Fault, MockServer, make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 MEGABYTE = 1024 * 1024
@@ -479,3 +480,19 @@ def test_wrong_call_about_a_set_is_refused(people, sent, message):
     engine, _ = people
     answer = engine.handle(sent)
     assert (answer.status, answer.json()["error_message"]) == (400, message)
+
+
+def test_fault_by_claim_sends_the_documented_refusal_once_and_free(open_asking):
+    asking = open_asking(vendor="facepp")
+    asking.control.add_fault(Fault(claim="rate.exceeded"))
+    answers = [asking.post("/facepp/v3/compare", data={"api_key": "x"}).text for _ in range(2)]
+    assert ["CONCURRENCY_LIMIT_EXCEEDED" in answer for answer in answers] == [True, False]
+    assert asking.charged == 0
+
+
+def test_the_mock_fetches_its_own_card_for_a_link_in_the_query():
+    with MockServer(vendor="facepp") as facepp:
+        link = f"{facepp.url}/__mock__/cards/p1.png"
+        fields = {"api_key": facepp.client_id, "api_secret": facepp.live_key, "image_url": link}
+        answer = requests.post(f"{facepp.url}/facepp/v3/detect", params=fields, timeout=10)
+    assert answer.json()["face_num"] == 1
