@@ -243,7 +243,7 @@ class Call:
         self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
-        self.claims.cite(*self.world.behaviour.refusal_facts, *facts)
+        self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, *, service: str, request_id: str) -> bool:
@@ -671,8 +671,6 @@ class MockVendor:
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites: ``{503: ("outage",), 429: ("rate.exceeded", "rate.header")}``. ``{key}`` is
             filled in. For other statuses the vendor's error is not known.
-        refusal_facts: What is known about every refusal, which each one, and each of `errors`,
-            cites.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body or query: see
             `Call.picture_at`.
@@ -686,7 +684,6 @@ class MockVendor:
     slash_claim = ""
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
-    refusal_facts: tuple[str, ...] = ()
     session_rules: SessionRules | None = None
     takes_links: bool = False
     not_imitated: ClassVar[NotImitated | None] = None
@@ -1064,7 +1061,7 @@ class MockVendor:
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
-        call.claims.cite(*self.refusal_facts, *facts)
+        call.claims.cite(*facts)
         # CompreFace's error repeats the key, and its only path has the same credentials.
         header_names = self.routes[-1].credentials
         key = call.request.header(header_names[0], "") if header_names else ""

@@ -220,8 +220,7 @@ class WebhookRules:
         signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
-        final_answers: The answers after which the vendor does not retry, by the name in the claims
-            ``webhook.retry.*``: ``redirect``, and ``refused`` for a 4xx other than 404.
+        retries_refusals: Whether the vendor retries after a 3xx or a 4xx; after a 404 all do.
     """
 
     events: tuple[str, ...]
@@ -233,7 +232,7 @@ class WebhookRules:
     signature_headers: tuple[str, ...]
     signs_with_key: bool = False
     max_age_s: int | None = None
-    final_answers: frozenset[str] = frozenset({"redirect", "refused"})
+    retries_refusals: bool = False
 
 
 #: Sends a payload to a URL, with a deadline in seconds.
@@ -404,8 +403,6 @@ class Outbox:
         at = self._world.clock.now()
         first_attempt_at = delivery.first_attempt_at or at
         claims = self._world.claims.cited()
-        if delivery.retries:
-            claims.cite("webhook.retry.same", "webhook.event_id")
         if fault is DeliveryFault.SIGN_WRONG:
             wrong_secret = destination.secret + " (wrong)"
             destination = attrs.evolve(destination, secret=wrong_secret, former_secret=None)
@@ -458,19 +455,9 @@ class Outbox:
     ) -> dt.datetime | None:
         """Return the time of the next retry, after `retries` of them; None if there is none."""
         status = result.status
-        if status is None:
-            reason = "no_answer"
-        elif status >= 500:
-            reason = "server_error"
-        elif status == 404:
-            reason = "not_found"
-        elif 300 <= status < 400:
-            reason = "redirect"
-        else:
-            reason = "refused"
-        claims.cite(f"webhook.retry.{reason}")
+        is_refused = status is not None and 300 <= status < 500 and status != 404
         delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
-        if reason in self.rules.final_answers or retries >= len(delays_s):
+        if retries >= len(delays_s) or (is_refused and not self.rules.retries_refusals):
             return None
         # Counted from the first attempt, which may no longer be among the stored ones.
         return first_attempt_at + dt.timedelta(seconds=delays_s[retries])

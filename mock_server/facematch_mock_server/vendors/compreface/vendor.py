@@ -61,7 +61,10 @@ def _check_key(call: base.Call) -> None:
             call.refuse(refusal, key=text)
         if not _is_of_service(call, text, service):
             call.key_label = "wrong"
-            call.refuse(refusal, "key.service", key=text)
+            # A key is of one service: verification, recognition or detection. In the mock, `client`
+            # of a key names it; a key that was added without it is of every service (ours).
+            # (SOURCE)
+            call.refuse(refusal, key=text)
 
 
 def _is_of_service(call: base.Call, text: str, service: str) -> bool:
@@ -136,8 +139,7 @@ class Compreface(base.MockVendor):
 
     def finished(self, call: base.Call, response: Response) -> Response:
         """Allow every origin, as the project's nginx does."""
-        if call.request.header("origin") is not None:
-            call.claims.cite("cors")
+        # Every answer allows every origin, and some methods and headers. (NGINX)
         response.headers = (*response.headers, *_CORS)
         return super().finished(call, response)
 

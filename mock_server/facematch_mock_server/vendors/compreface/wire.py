@@ -170,10 +170,11 @@ def refuse_empty(call: base.Call, claim: str = "query.wrong", *, status: int = 4
 
 def choose_faces(call: base.Call, picture: SeenPicture, options: Options) -> tuple[SeenFace, ...]:
     """Return the faces that the options allow, largest first."""
-    if options.max_faces is not None and len(picture.faces) > options.max_faces:
-        call.claims.cite("face.limit")
-    if options.min_probability:
-        call.claims.cite("det.threshold")
+    # limit is the maximum number of faces per picture, the largest first; 0, the default, means
+    # no limit. With limit=1 a second face in the source image goes unnoticed. (SOURCE)
+    # Only faces with a detection probability above det_prob_threshold are found. The core
+    # refuses a threshold below 0 or above 1, for which clients get the error for no face.
+    # (CORE)
     if not 0 <= options.min_probability < _PROBABILITY:
         return ()
     return picture.faces[: options.max_faces]
@@ -187,8 +188,9 @@ def describe_faces(
     # additional face in the target image (0.05, unless a test sets smaller_face_score), the
     # probabilities, times and landmarks, no mask, a head that looks straight ahead, and an
     # embedding of 512 zeros.
-    if options.plugins:
-        call.claims.cite("verify.plugins")
+    # face_plugins is a comma-separated list of plug-ins: age, gender, landmarks, mask, pose,
+    # calculator. Each adds its result to each face (calculator: the embedding); unknown
+    # plug-ins are ignored. (PLUGINS)
     return [_describe_face(face, options.plugins) for face in faces]
 
 
@@ -198,7 +200,8 @@ def add_versions(
     """Add the plug-ins' times to the faces and their versions to the body, if asked for."""
     if not options.returns_versions:
         return
-    call.claims.cite("verify.status")
+    # With status=true each face also has an execution_time, and plugins_versions lists the detector
+    # and each plug-in that ran: always the calculator, never landmarks. (SOURCE)
     used_plugins = ("detector", "calculator", *options.plugins)
     times = {name: time for name, time in _EXECUTION_TIMES.items() if name in used_plugins}
     for face in faces:

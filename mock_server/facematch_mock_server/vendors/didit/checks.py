@@ -68,7 +68,13 @@ def warnings(
     reports = []
     for name in risks:
         risk = RISKS[name]
-        claims.cite("warning.risks", "warning.keys")
+        # The risks of a match are LOW_FACE_MATCH_SIMILARITY and the risk of a picture without a
+        # face; the risks of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE,
+        # LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST,
+        # POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE. (Didit OpenAPI,
+        # 2026-07-18)
+        # A warning has six keys, all present: risk, feature, additional_data, log_type,
+        # short_description, long_description. (Didit OpenAPI, 2026-07-18)
         reports.append(
             {
                 "risk": name,
@@ -90,14 +96,14 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
     score: float | None
     if outcome.score is None:
         # No comparison was made: a picture cannot be decoded, or has no face.
-        claims.cite("match.no_pair_score")
-        if outcome.probe.decodes and outcome.reference.decodes:
-            claims.cite("match.no_face_risk")
+        # Without a pair of faces the score is null in a saved call, and 0 in a call that is not
+        # saved. (Didit OpenAPI, 2026-07-18)
+        # If either picture has no face, NO_REFERENCE_IMAGE is the only risk. (Didit OpenAPI,
+        # 2026-07-18)
         score = None if is_saved else 0
         status = DECLINED
         risks = ["NO_REFERENCE_IMAGE"]
     else:
-        claims.cite("score.type")
         # Didit rounds the scores of saved calls.
         score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
         if outcome.review and claims["match.review"]:
@@ -128,7 +134,6 @@ def judge_liveness(
         luminance = outcome.luminance
         # OURS: A missing score is treated as 0, as in age estimation: LOW_LIVENESS_SCORE.
         if outcome.score is not None:
-            claims.cite("score.type")
             score = round(float(outcome.score), 2)
         data = _describe_known_face(claims, outcome)
         risks = [*_list_liveness_risks(claims, outcome, score, values), *data]
@@ -187,7 +192,8 @@ _EXPIRED = {
 def judge_document(claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
     """Return what is read from a document; `values` also have its fields, and today's date."""
     # OURS: The type is an identity card; fields that the mock's persons lack are null.
-    claims.cite("id_verification.options")
+    # A document whose expiration date has passed is Declined. That the options of the call are
+    # ignored is our choice. (Didit OpenAPI, 2026-07-18)
     document = values["document"]
     expires_on = document.get("expiration_date")
     is_expired = expires_on is not None and expires_on < values["today"]
@@ -225,7 +231,12 @@ def _describe_known_face(claims: CitedClaims, outcome: LivenessOutcome) -> dict[
         if outcome.duplicate_of is None:
             session_id, number, service = claims["liveness.known_from"]
         else:
-            claims.cite("liveness.duplicate")
+            # A check with a live key is searched for the same face in other approved sessions;
+            # faces with the same vendor_data are left out. A kept check and a hosted session enroll
+            # their face, a comparison does not. That two cards of a person, or two equal pictures,
+            # are the same face is our choice, and so is naming the newest session as
+            # DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE. (Didit OpenAPI,
+            # 2026-07-18)
             session_id = outcome.duplicate_of.session_id
             number = outcome.duplicate_of.number
             service = outcome.duplicate_of.service
@@ -329,7 +340,8 @@ def _describe(
     if not seen_picture.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     # OURS: The largest face is reported first; the order of faces is not documented.
-    claims.cite("entity.keys")
+    # A face has box, confidence, age, gender and race; race is always null. (Didit OpenAPI,
+    # 2026-07-18)
     return _describe_faces(seen_picture, rotate)
 
 

@@ -161,7 +161,8 @@ def threshold(claims: CitedClaims, value: Any) -> float:
     if number > 100:
         raise Invalid("Ensure this value is less than or equal to 100.")
     if not number >= 0:
-        claims.cite("score.type")
+        # Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the
+        # score of a match that is not saved is not rounded. (Didit OpenAPI, 2026-07-18)
         raise Invalid("A valid number is required.")
     return number
 

@@ -56,7 +56,8 @@ def compose(
     secret = destination.secret
     # OURS: created_at is the body's timestamp, also in a resend. For a standalone call workflow_id
     # and workflow_version are null, and resubmit_info is empty.
-    claims.cite("webhook.v2")
+    # V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a
+    # colon before it. (Webhook captured in a public repository, 2026-05-29)
     document = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,

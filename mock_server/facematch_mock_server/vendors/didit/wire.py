@@ -117,7 +117,13 @@ def decision_body(
     # sends one. An item in review makes the session In Review, a declined item makes it Declined.
     # A card for review causes a review.
     if hosted is not None and hosted.attempts:
-        claims.cite("session.attempts", "workflow.settings")
+        # A score or a quality at or below the review threshold of a workflow makes its check In
+        # Review with a warning, at or below the decline threshold Declined with an error. Further
+        # faces, quality and luminance have warnings only with the method PASSIVE. The match has 70
+        # and 50, Didit's defaults; that no workflow can have others, and what it does with a
+        # picture's quality, luminance and further faces, is ours. (docs.didit.me, warnings of
+        # liveness and of face match, and the settings in the README of didit-protocol/mcp, 2026)
+        claims.cite("session.attempts")
     url = None
     if is_open(world, session):
         url = page_url(world, session, origin)
@@ -156,8 +162,9 @@ def _make_document_block(
     else:
         values = describe_document(session)
         add_age(values, session.created_at.date())
-    if values:
-        claims.cite("decision.document_field")
+    # A document's names and number are strings, and its dates are YYYY-MM-DD: those that
+    # control.sessions.document has set, else made-up ones of the card's person (ours). (Didit
+    # OpenAPI, 2026-07-18)
     return {
         "node_id": feature.node,
         "status": result["status"],

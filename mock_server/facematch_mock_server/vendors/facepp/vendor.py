@@ -83,8 +83,8 @@ class Facepp(PairVendor):
         if call.request.body:
             super().read_body(call)
         query = dict(call.request.query)
-        if query:
-            call.claims.cite("body.query")
+        # Fields are taken from the query, too; that the form goes first is ours. (public
+        # clients of detect, version 3)
         call.texts = {**query, **call.texts}
 
     def handle_call(self, call: PairCall) -> Response:
@@ -118,13 +118,16 @@ class Facepp(PairVendor):
             zip(names, call.pictures.values(), (outcome.probe, outcome.reference), strict=True), 1
         ):
             if name.startswith("face_token"):
-                call.claims.cite("face.token")
+                # A face token takes precedence over a picture. That its side of the answer has
+                # neither image_id nor faces, and that it is known until 10,000 others came, is
+                # ours. (Face++, Compare API version 3.0 (changelog to 2017-03-28))
                 continue
             body[f"image_id{number}"] = call.world.ids.uuid()
             body[f"faces{number}"] = list_faces(call, picture, seen)
         score = call.score_of(outcome)
         if outcome.score is None or score is None:
-            call.claims.cite("face.empty")
+            # Without a face in a picture, its list is empty, and there is neither confidence nor
+            # thresholds. (Face++, Compare API version 3.0 (changelog to 2017-03-28))
             return body
         body["confidence"] = round(score, 3)
         body["thresholds"] = THRESHOLDS

@@ -104,13 +104,18 @@ def describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
         return described  # a comparison or a search returns no more of a face
     arcs = LANDMARKS.get(call.texts.get("return_landmark", "0"))
     if arcs is not None:
-        call.claims.cite("detect.landmark")
+        # return_landmark asks for 83 points (1) or 106 (2) by name. That they are at the same
+        # places of each box is ours. (answers of detect, version 3, with all attributes and
+        # landmarks, in public programs)
         described["landmark"] = place_points(face, arcs)
     words = wanted_attributes(call)
     if words != ["none"]:
-        call.claims.cite("detect.attributes")
-        if "ethnicity" in words or "eyestatus" in words:
-            call.claims.cite("detect.empty")
+        # return_attributes asks for attributes. gender and age are the card's; smiling, headpose,
+        # facequality, blur, eyestatus, emotion, beauty, eyegaze, mouthstatus and skinstatus are the
+        # same for each face, and other words are ignored (ours). (public clients of detect, version
+        # 3)
+        # The value of ethnicity is empty, and glass comes with eyestatus. (answers of detect,
+        # version 3, with all attributes and landmarks, in public programs)
         described["attributes"] = _describe_attributes(face, words)
     return described
 

@@ -147,13 +147,13 @@ class Regula(PairVendor):
             faces = seen_picture.faces[::-1]
             status = _OK
             if not seen_picture.decodes:
-                call.claims.cite("picture.undecodable")
                 status = _IMAGE_DECODE_ERROR
             elif not faces:
-                call.claims.cite("face.empty")
+                # A picture without a face has the status 2, and no pair in results; that the code
+                # of the answer is then 2, too, is our choice. (FaceSDK-web-openapi b962589 (version
+                # 7.2.0, 2026-04-23))
                 status = _FACE_NOT_DETECTED
             elif len(faces) > 1 and not image.get("detectAll"):
-                call.claims.cite("face.central")
                 faces = faces[-1:]
             code = max(code, status)
             described = [_describe_face(face, number) for number, face in enumerate(faces)]
@@ -174,11 +174,13 @@ class Regula(PairVendor):
         if isinstance(options, dict):
             _hint_at_unfilled(call, options)
             if options.get("onlyCentralFace"):
-                call.claims.cite("face.central")
+                # Without detectAll, only the most central face is found; that the mock takes the
+                # largest is our choice. (FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23))
                 faces = faces[-1:]
         code = _OK if faces else _FACE_NOT_DETECTED
         if not seen.decodes:
-            call.claims.cite("picture.undecodable")
+            # A picture that cannot be decoded has the status 6; that the answer is a 200 whose code
+            # is 6, too, is our choice. (regula-facesdk-webclient 8.4.875)
             code = _IMAGE_DECODE_ERROR
         detections = []
         for face in faces:
@@ -216,9 +218,9 @@ def _compare(
     # Two faces of one picture are told apart like smaller faces of the first two.
     outcome = outcomes.get(positions, outcomes[0, 1])
     score = outcome.smaller_face_score
-    if positions not in outcomes:
-        call.claims.cite("match.pairs")
-    elif first_face.is_largest and second_face.is_largest:
+    # Two faces within one picture are a pair of results, too, and so are those of every two of
+    # several pictures. (FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23))
+    if positions in outcomes and first_face.is_largest and second_face.is_largest:
         score = outcome.score or 0.0
     similarity = base.as_fraction(score)
     return {

@@ -109,7 +109,7 @@ def _find(call: StripeCall) -> tuple[Destination, Endpoint]:
     destination = call.world.outbox.destinations.find(call.path_value)
     endpoint = call.world.records.endpoints.find(call.path_value)
     if destination is None or endpoint is None or endpoint.is_live is not call.is_live:
-        call.refuse("session.unknown", "key.mode", name=call.path_value)
+        call.refuse("session.unknown", name=call.path_value)
     return destination, endpoint
 
 

@@ -75,7 +75,8 @@ class Tencent(ActionPairVendor):
     # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
     # OURS: The codes are documented. Of the messages, only that of SignatureFailure is; the others
     # are ours.
-    refusal_facts = ("error.status",)
+    # Every refusal is a 200 with an Error, as exactly application/json: else the vendor's client
+    # does not find it.
     action_header = "x-tc-action"
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
     handlers = calls.HANDLERS
@@ -130,7 +131,8 @@ class Tencent(ActionPairVendor):
     def looks_at_turned_faces(self, call: PairCall) -> bool:
         if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint in (ACCURATE, LIVENESS):
             return False
-        call.claims.cite("face.turned")
+        # NeedRotateDetection 1 finds faces in turned pictures, too. (tencentcloud-sdk-python-iai
+        # 3.1.191: models.py, errorcodes.py (2020-03-03))
         return True
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:

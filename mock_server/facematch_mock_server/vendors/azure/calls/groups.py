@@ -136,7 +136,6 @@ def list_all(call: NumberedCall) -> Response:
 
 
 def _describe(call: NumberedCall, group: Group) -> dict[str, Any]:
-    cite_nulls(call, group.user_data)
     group_id = group.id.removeprefix(group.kind.key_of(""))
     shown = {group.kind.field: group_id, "name": group.name, "userData": group.user_data}
     if call.query.get("returnRecognitionModel", "").lower() == "true":
@@ -165,7 +164,6 @@ def read_training(call: NumberedCall) -> Response:
     group = find(call)
     if group.trained_at is None:
         call.refuse("group.untrained_status", **group.kind.words)
-    cite_nulls(call, None)
     trained_at = group.trained_at.isoformat()
     status = {
         "status": "succeeded",
@@ -226,7 +224,6 @@ def _find_face(call: NumberedCall, holder: Person) -> PersonFace:
 
 def describe_face(call: NumberedCall, face: PersonFace) -> dict[str, Any]:
     user_data = face.data or None
-    cite_nulls(call, user_data)
     return {"persistedFaceId": face.id, "userData": user_data}
 
 
@@ -293,11 +290,6 @@ def read_names(call: NumberedCall, body: Mapping[str, Any]) -> dict[str, Any]:
     if len(str(user_data)) > 16_384:
         call.refuse("person.data_long")
     return {"name": name, "user_data": None if user_data is None else str(user_data)}
-
-
-def cite_nulls(call: NumberedCall, *values: str | None) -> None:
-    if None in values:
-        call.claims.cite("nulls")
 
 
 def _kind_in_path(call: NumberedCall) -> Kind:

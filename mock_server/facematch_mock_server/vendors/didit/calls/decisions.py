@@ -42,7 +42,8 @@ def decision(call: DiditCall) -> Response:
     if call.query.get("include") not in (None, "", "events"):
         call.hint = "this mock includes events alone"
     if call.query.get("include") == "events":
-        call.claims.cite("decision.features")
+        # features is an array of strings, also with include=events, because the session has the
+        # type API. (Didit OpenAPI, 2026-07-18)
         del body["session_kind"]
         body |= _list_events(call.session)
     return call.answer("decision.answer", body)

@@ -119,7 +119,11 @@ _MOST_MATCHES = 5
 
 def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
     """Return the sessions with the face of a picture, the most similar first."""
-    call.claims.cite("face_search.same_face")
+    # A search knows the faces that liveness checks and sessions have enrolled, and enrolls none
+    # that another search finds. Which faces are the same, as in liveness.duplicate, and the
+    # similarity, the mock's score of the two pictures, are our choice; so are the path of a picture
+    # in a call that is not saved, and the null of vendor_user_id and biometric_template_id.
+    # (docs.didit.me, /standalone-apis/face-search, 2026)
     approved_only = call.values["search_type"] == "blocklisted_or_approved"
     matches = []
     for session in faces.list_sessions_with(
@@ -246,7 +250,10 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     service: PictureService = call.endpoint.extra
-    call.claims.cite("answer.echo", "answer.created_at")
+    # vendor_data and metadata are echoed, or null if they were not sent. (Didit API reference, Face
+    # Match, June 2026)
+    # created_at is the time of the response, UTC, with microseconds and +00:00. (Didit API
+    # reference, Face Match, June 2026)
     return {
         "request_id": request_id,
         service.block: block,

@@ -53,7 +53,7 @@ def answer_page(
     call: DiditCall, items: Sequence[T], make_row: Callable[[DiditCall, T], dict[str, Any]]
 ) -> Response:
     """Return the page of these items that the query names."""
-    call.claims.cite("page.size")
+    # A page has 50 rows; limit and offset select pages. (Didit OpenAPI, 2026-07-18)
     size = _read_number(call.query.get("limit"), default=_PAGE_SIZE)
     start = _read_number(call.query.get("offset"), default=0)
     next_url = previous_url = None

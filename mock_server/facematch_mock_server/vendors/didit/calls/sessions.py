@@ -115,7 +115,10 @@ def _ask_again(call: DiditCall, features: list[str] | None) -> Session:
     reopened = ask_again(call.world, call.session, features)
     if reopened is None:
         call.refuse("update.nothing_to_resubmit")
-    call.claims.cite("update.resubmitted")
+    # A resubmission deletes what was captured in the steps that nodes_to_resubmit names, by default
+    # in those that are not approved, restarts the session's lifetime and opens its URL again. That
+    # the person then has three attempts again, and does all steps of the mock's page, is our
+    # choice. (Didit OpenAPI, 2026-07-18)
     return reopened
 
 

@@ -111,7 +111,10 @@ def _start(call: DiditCall) -> Response:
     callback = values.get("callback") or workflow.callback
     unfinished = _find_unfinished(call, workflow)
     if unfinished is not None:
-        claims.cite("start.reused")
+        # An unfinished session with the same vendor_data and the newest version of the workflow is
+        # returned again, with callback and metadata from the new request. That omitting one of
+        # these clears it, and that language and portrait are unchanged, is our choice. (Didit
+        # OpenAPI, 2026-07-18)
         reused = base.with_hosted(unfinished, callback=callback)
         reused = attrs.evolve(reused, metadata=values.get("metadata"))
         if world.sessions.replace(unfinished, reused) is not reused:
@@ -207,7 +210,9 @@ def _find_stored_face(call: DiditCall) -> Upload:
     user = call.values.get("vendor_data")
     if user is None:
         call.refuse("start.no_portrait")
-    call.claims.cite("start.stored_face")
+    # Without a portrait, the face stored for the vendor_data is compared: in the mock, the face of
+    # the user's newest approved session, because faces cannot be enrolled. (Didit OpenAPI,
+    # 2026-07-18)
     face = _find_approved_face(call, user)
     content = call.world.pictures.find(face)
     if content is None:
@@ -244,7 +249,10 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
     # didit:status_updated, with the session's status, before didit:completed. All steps are the
     # face's. Pending is In Review. An expired session sends nothing, and the page does not go to
     # the callback.
-    call.claims.cite("page.events")
+    # In a frame, the page sends didit:ready and didit:started when it is opened,
+    # didit:verification_submitted after an attempt, didit:completed with Approved, Declined or
+    # Pending at the end, and didit:cancelled when the person leaves; each has the session's id.
+    # (@didit-protocol/sdk-web 0.4.0, dist/index.d.ts and README)
     return call.answer("start.answer", body)
 
 

@@ -92,7 +92,7 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     collection_id = find_collection(call, parameters).id
     external_id = parameters.get("ExternalImageId")
     if external_id is not None and not _EXTERNAL_ID.fullmatch(str(external_id)):
-        call.refuse("parameters.wrong", "collection.ranges")
+        call.refuse("parameters.wrong")
     most_faces = read_count(call, parameters, "MaxFaces", default=100)
     pictures.check_filter(call, parameters)
     seen = pictures.look_at(call, parameters, attributes="DetectionAttributes")
@@ -157,7 +157,9 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
     most_faces = read_count(call, parameters, "MaxFaces", default=4096)
     seen = pictures.look_at(call, parameters)
     if not seen.details:
-        call.refuse("parameters.wrong", "search.no_face")
+        # SearchFacesByImage refuses a picture without a face as an invalid parameter. (AWS, API
+        # model rekognition 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     pictures.charge(call, "SearchFacesByImage")
     ranked_faces = stored.rank_faces(call, seen.upload, 0, faces)
     matches = _describe_matches(ranked_faces, threshold)[:most_faces]
@@ -179,7 +181,7 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     face_id = str(parameters.get("FaceId"))
     searched = faces.pop(face_id, None)
     if searched is None:
-        call.refuse("parameters.wrong", "search.no_face_id")
+        call.refuse("parameters.wrong")
     pictures.charge(call, "SearchFaces")
     (face,) = searched.faces
     ranked_faces = stored.rank_faces(call, face.picture, face.number, faces.values())
@@ -220,7 +222,7 @@ def collections_of(call: NumberedCall) -> Collections:
 def _read_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
     collection_id = str(parameters.get("CollectionId"))
     if "CollectionId" not in parameters or not _ID.fullmatch(collection_id):
-        call.refuse("parameters.wrong", "collection.ranges")
+        call.refuse("parameters.wrong")
     return collection_id
 
 
@@ -251,5 +253,8 @@ def read_count(
     """Return a number from 1; refuse another value."""
     number = parameters.get(name, default)
     if not isinstance(number, int) or not 1 <= number <= highest:
-        call.refuse("parameters.wrong", "collection.ranges")
+        # A CollectionId has 1 to 255 letters, digits and _.-, an ExternalImageId : too; MaxFaces
+        # and MaxResults are at most 4,096. Any other value is an invalid parameter; so is a
+        # MaxResults of 0 (ours). (AWS, API model rekognition 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     return number

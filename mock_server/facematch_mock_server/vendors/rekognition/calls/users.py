@@ -150,7 +150,8 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         compared = faces
         shown = {"SearchedFace": {"FaceId": str(face_id)}}
         if not searched:
-            call.refuse("parameters.wrong", "search.no_face_id")
+            # SearchFaces refuses a FaceId that the collection lacks as an invalid parameter. (OURS)
+            call.refuse("parameters.wrong")
     pictures.charge(call, "SearchUsers")
     scores: dict[str, float] = {}
     for face in searched:
@@ -164,7 +165,7 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 def _read_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
     user_id = parameters.get("UserId")
     if not isinstance(user_id, str) or not _ID.fullmatch(user_id):
-        call.refuse("parameters.wrong", "user.ranges")
+        call.refuse("parameters.wrong")
     return user_id
 
 
@@ -179,7 +180,11 @@ def _find_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
 def _read_face_ids(call: NumberedCall, parameters: Mapping[str, Any]) -> list[str]:
     face_ids = parameters.get("FaceIds")
     if not isinstance(face_ids, list) or not 1 <= len(face_ids) <= 100:
-        call.refuse("parameters.wrong", "user.ranges")
+        # A UserId has 1 to 128 letters, digits and _.:-; FaceIds are 1 to 100, MaxUsers and the
+        # MaxResults of ListUsers at most 500, which are their defaults (ours). Any other value is
+        # an invalid parameter. ClientRequestToken is not read (ours). (AWS, API model rekognition
+        # 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     return [str(face_id) for face_id in face_ids]
 
 
