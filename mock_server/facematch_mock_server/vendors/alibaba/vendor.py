@@ -209,8 +209,8 @@ class Alibaba(ActionPairVendor):
             box = box_in_pixels(largest_face)
             result = _judge_liveness(call, outcome.score or 0.0)
             result["Rect"] = {edge.capitalize(): value for edge, value in box.items()}
-        # A picture without a face is a 200 with FaceNumber 0, the Label liveness, the Rate 100
-        # and the Suggestion block. It is charged (ours). (help.aliyun.com, document 155006:
+        # A picture without a face is a 200 with FaceNumber 0, the Label liveness, the Rate 100 and
+        # the Suggestion block. It is charged (ours). (help.aliyun.com, document 155006:
         # DetectLivingFace; Alibaba's type of its answer)
         element = {
             "TaskId": call.world.ids.uuid(),

@@ -107,7 +107,8 @@ def _check_caller(call: PairCall) -> None:
         call.key_label = "wrong"
         call.refuse("caller.bearer_wrong")
     call.check_permission("caller.denied")
-    # An API key is accepted as a bearer token, without a login. (API_KEY)
+    # An API key is accepted as a bearer token, without a login. (Baidu AI Cloud, API key in a
+    # header (2025-02-24), ai.baidu.com/ai-doc/REFERENCE/Rm64sd6cb)
 
 
 def _check_token(call: PairCall, text: str) -> None:
@@ -159,10 +160,9 @@ def _log_in(call: PairCall) -> Response:
     text = f"24.{_new_token(call)}.{life_s}.{int(expires.timestamp())}.282335-{client}"
     records.add(text, at=call.now, client=client, expires=expires)
     # A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app
-    # is its key (ours). (TOKEN)
+    # is its key (ours). (Baidu AI Cloud, access token, ai.baidu.com/ai-doc/REFERENCE/Lkru0zoz4)
     # scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending
-    # the token. (baidu-aip 4.16.13, Baidu's Python client)
-    # The login is answered by GET, too. (baidu-aip 4.16.13, Baidu's Python client)
+    # the token. The login is answered by GET, too. (baidu-aip 4.16.13, Baidu's Python client)
     # The login is answered by a form, too, in the sample at openapi.baidu.com; if a field is in
     # both, the form counts (ours). The page of the face API names the query. (Baidu's sample of
     # speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py)
@@ -324,10 +324,9 @@ class Baidu(PairVendor):
         # OURS: Of the words in face_field, age and gender are those of the card; beauty,
         # expression, face_shape, glasses, eye_status, emotion, face_type, mask and quality are
         # the same for each face.
-        # landmark has the eyes, the nose and the mouth; landmark72 comes with it, and
-        # landmark150 has names. That landmark72 asks for both, and that the points are at the
-        # same places of each box, is ours. (answers of detect in public programs, and the
-        # points that they read)
+        # landmark has the eyes, the nose and the mouth; landmark72 comes with it, and landmark150
+        # has names. That landmark72 asks for both, and that the points are at the same places of
+        # each box, is ours. (answers of detect in public programs, and the points that they read)
         return describe_attributes(face, face_field)
 
 

@@ -32,20 +32,20 @@ def verify(call: base.Call) -> Response:
     read = read_request(call, PICTURES)
     source_picture, target_picture = read.pictures
     compared = call.compare(source_picture, target_picture)
-    source_faces = choose_faces(call, compared.probe, read.options)
-    target_faces = choose_faces(call, compared.reference, read.options)
+    source_faces = choose_faces(compared.probe, read.options)
+    target_faces = choose_faces(compared.reference, read.options)
     if len(source_faces) > 1:
         call.refuse("face.many")
     if not source_faces or not target_faces:
         call.refuse("face.none")
-    (source,) = describe_faces(call, source_faces, read.options)
-    matches = describe_faces(call, target_faces, read.options)
+    (source,) = describe_faces(source_faces, read.options)
+    matches = describe_faces(target_faces, read.options)
     for match in matches:
         match["similarity"] = base.as_fraction(compared.smaller_face_score)
     # The first face is the largest: the score is of that face.
     matches[0]["similarity"] = base.as_fraction(compared.score or 0.0)
     result: dict[str, Any] = {"source_image_face": source, "face_matches": matches}
-    add_versions(call, result, [source, *matches], read.options)
+    add_versions(result, [source, *matches], read.options)
     return call.answer("verify.answer", {"result": [result]})
 
 
@@ -287,7 +287,7 @@ def verify_example(call: base.Call) -> Response:
     example = _find_example(call)
     if example is None:
         call.refuse("examples.unknown", image_id=image_id)
-    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    described = describe_faces(_find_faces(call, picture, read.options), read.options)
     for number, face in enumerate(described):
         face["similarity"] = _similarity(call, picture, number, example)
     return _answer_faces(call, "examples.verified", described, read.options)
@@ -314,7 +314,7 @@ def recognize(call: base.Call) -> Response:
         call.refuse("recognize.count")
     faces = _find_faces(call, picture, read.options)
     examples = _examples_of(call).all()
-    described = describe_faces(call, faces, read.options)
+    described = describe_faces(faces, read.options)
     for number, face in enumerate(described):
         face["subjects"] = _rank_subjects(call, picture, number, examples)[:prediction_count]
     return _answer_faces(call, "recognize.answer", described, read.options)
@@ -323,7 +323,7 @@ def recognize(call: base.Call) -> Response:
 def detect(call: base.Call) -> Response:
     read = read_request(call, _FILE)
     (picture,) = read.pictures
-    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    described = describe_faces(_find_faces(call, picture, read.options), read.options)
     return _answer_faces(call, "detect.answer", described, read.options)
 
 
@@ -332,14 +332,14 @@ def _answer_faces(
 ) -> Response:
     """Respond with the faces of a picture, and with the plug-ins' versions if asked for."""
     body: dict[str, Any] = {"result": described}
-    add_versions(call, body, described, options)
+    add_versions(body, described, options)
     return call.answer(key, body)
 
 
 def _find_faces(call: base.Call, picture: Upload, options: Options) -> Sequence[SeenFace]:
     """Return the faces that the options allow; refuse a picture without one."""
     seen: SeenPicture = call.detect_faces(picture)
-    faces = choose_faces(call, seen, options)
+    faces = choose_faces(seen, options)
     if not faces:
         call.refuse("face.none")
     return faces

@@ -63,7 +63,7 @@ def _check_key(call: base.Call) -> None:
             call.key_label = "wrong"
             # A key is of one service: verification, recognition or detection. In the mock, `client`
             # of a key names it; a key that was added without it is of every service (ours).
-            # (SOURCE)
+            # (CompreFace, java/api and java/common, commit ddf32da)
             call.refuse(refusal, key=text)
 
 
@@ -139,7 +139,8 @@ class Compreface(base.MockVendor):
 
     def finished(self, call: base.Call, response: Response) -> Response:
         """Allow every origin, as the project's nginx does."""
-        # Every answer allows every origin, and some methods and headers. (NGINX)
+        # Every answer allows every origin, and some methods and headers. (CompreFace, .env and
+        # ui/nginx, commit ddf32da)
         response.headers = (*response.headers, *_CORS)
         return super().finished(call, response)
 

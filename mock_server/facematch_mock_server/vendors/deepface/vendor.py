@@ -167,8 +167,8 @@ class Deepface(PairVendor):
     def finished(self, call: base.Call, response: Response) -> Response:
         """Allow every origin, as flask-cors does by default."""
         origin = call.request.header("origin")
-        # Every answer allows every origin. OPTIONS is 200 without a token, and allows the
-        # headers that are asked for. (deepface 0.0.103, a server from PyPI)
+        # Every answer allows every origin. OPTIONS is 200 without a token, and allows the headers
+        # that are asked for. (deepface 0.0.103, a server from PyPI)
         headers = [("Access-Control-Allow-Origin", origin or "*")]
         if origin is not None:
             headers.append(("Vary", "Origin"))
@@ -188,12 +188,10 @@ class Deepface(PairVendor):
 
     def needs_faces(self, call: PairCall) -> bool:
         # As in Python, any text in a form is true.
-        if read_option(call, "enforce_detection", True):
-            return True
         # With enforce_detection false, a picture without a face counts as a face as large as the
         # picture, but for one pixel in width and height. That such a face matches no other is ours.
         # (deepface 0.0.103, api folder and modules)
-        return False
+        return bool(read_option(call, "enforce_detection", True))
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
         """Describe the faces of a picture, if it is no spoof."""
@@ -213,8 +211,8 @@ class Deepface(PairVendor):
             call.refuse("file.missing", name=name)
         if content is None:
             content = read_option(call, _OLDER_NAMES[name], None)
-            # Older servers name the pictures img1_path, img2_path and img_path; the mock takes
-            # both names (ours). (public programs for DeepFace's server)
+            # Older servers name the pictures img1_path, img2_path and img_path; the mock takes both
+            # names (ours). (public programs for DeepFace's server)
         return name, content
 
     def decode(self, call: PairCall, name: str, text: Any) -> Upload:

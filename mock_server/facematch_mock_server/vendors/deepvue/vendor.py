@@ -101,7 +101,8 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key", "")
     exceeded = call.count_request(WINDOWS, client=key)
     if exceeded is not None:
-        # A 429 does not contain the time to retry: no header is documented. (RATE_LIMITS)
+        # A 429 does not contain the time to retry: no header is documented. (Deepvue docs, Rate
+        # limits, /rate-limits)
         call.refuse("rate.refused", f"rate.{exceeded.scope}.limit")
 
 
@@ -208,8 +209,8 @@ def _issue(call: DeepvueCall) -> Response:
     call.world.records.add(text, at=call.now, client=str(key.client), expires=expires)
     # OURS: A new token does not invalidate earlier ones; it also has an id (jti), so no two tokens
     # are equal.
-    # token_type is bearer. (AUTHORIZATION)
-    # expiry is an ISO 8601 time, UTC, in whole seconds with Z. (AUTHORIZATION)
+    # token_type is bearer. expiry is an ISO 8601 time, UTC, in whole seconds with Z. (Deepvue docs,
+    # Authorization, /reference/auth/authorization)
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
     return call.answer("token.answer", answer)
@@ -235,7 +236,8 @@ def _match(call: DeepvueCall) -> Response:
 
 def _check_liveness(call: DeepvueCall) -> Response:
     is_live = call.outcome.is_live(call.claims["liveness.from"])
-    # score is null, as in the sample. (LIVENESS_PAGE)
+    # score is null, as in the sample. (Deepvue docs, Face Liveness Check,
+    # /reference/forensics/face/face-liveness-check)
     data = {"is_live": is_live, "score": None}
     return _answer(call, "Request processed successfully", data, at=None)
 
@@ -251,7 +253,7 @@ def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | 
         call.refuse("credit.refused")
     # OURS: The message of a comparison is ours, and so is the format of transaction_id (without
     # dashes, except in version 2); the pages show "string".
-    # code is the status of the response. (RESPONSE_FORMAT)
+    # code is the status of the response. (Deepvue docs, Response format, /response-format)
     body: dict[str, Any] = {"code": 200}
     if not path.startswith("/v2/"):
         body["timestamp"] = at

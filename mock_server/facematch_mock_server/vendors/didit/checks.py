@@ -61,9 +61,7 @@ RISKS: Mapping[str, Risk] = {
 # fmt: on
 
 
-def warnings(
-    claims: CitedClaims, feature: str, risks: Iterable[str], data: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def warnings(feature: str, risks: Iterable[str], data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the warnings for these risks, in order; `data` holds each risk's additional data."""
     reports = []
     for name in risks:
@@ -71,10 +69,9 @@ def warnings(
         # The risks of a match are LOW_FACE_MATCH_SIMILARITY and the risk of a picture without a
         # face; the risks of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE,
         # LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST,
-        # POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE. (Didit OpenAPI,
-        # 2026-07-18)
-        # A warning has six keys, all present: risk, feature, additional_data, log_type,
-        # short_description, long_description. (Didit OpenAPI, 2026-07-18)
+        # POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE. A warning has
+        # six keys, all present: risk, feature, additional_data, log_type, short_description,
+        # long_description. (Didit OpenAPI, 2026-07-18)
         reports.append(
             {
                 "risk": name,
@@ -97,8 +94,7 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
     if outcome.score is None:
         # No comparison was made: a picture cannot be decoded, or has no face.
         # Without a pair of faces the score is null in a saved call, and 0 in a call that is not
-        # saved. (Didit OpenAPI, 2026-07-18)
-        # If either picture has no face, NO_REFERENCE_IMAGE is the only risk. (Didit OpenAPI,
+        # saved. If either picture has no face, NO_REFERENCE_IMAGE is the only risk. (Didit OpenAPI,
         # 2026-07-18)
         score = None if is_saved else 0
         status = DECLINED
@@ -117,7 +113,7 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
         "score": score,
         "user_image": _describe(claims, "match", outcome.probe, rotate=rotate),
         "ref_image": _describe(claims, "match", outcome.reference, rotate=rotate),
-        "warnings": warnings(claims, "FACEMATCH", risks, {}) if risks else [],
+        "warnings": warnings("FACEMATCH", risks, {}) if risks else [],
     }
 
 
@@ -146,7 +142,7 @@ def judge_liveness(
         "method": "PASSIVE",
         "score": score,
         "user_image": _describe(claims, "liveness", outcome.probe, rotate=values["rotate_image"]),
-        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+        "warnings": warnings("LIVENESS", risks, data) if risks else [],
         "face_quality": None if quality is None else round(float(quality), 2),
         "face_luminance": None if luminance is None else round(float(luminance), 2),
     }
@@ -164,7 +160,7 @@ def judge_search(claims: CitedClaims, outcome: LivenessOutcome, values: Mapping[
         "total_matches": len(values["matches"]),
         "matches": values["matches"],
         "user_image": _describe_search(claims, outcome.probe, rotate=values["rotate_image"]),
-        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+        "warnings": warnings("LIVENESS", risks, data) if risks else [],
     }
 
 
@@ -189,7 +185,7 @@ _EXPIRED = {
 }
 
 
-def judge_document(claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
+def judge_document(_claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
     """Return what is read from a document; `values` also have its fields, and today's date."""
     # OURS: The type is an identity card; fields that the mock's persons lack are null.
     # A document whose expiration date has passed is Declined. That the options of the call are

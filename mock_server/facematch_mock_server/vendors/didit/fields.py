@@ -152,7 +152,7 @@ def read_file(
     return upload
 
 
-def threshold(claims: CitedClaims, value: Any) -> float:
+def threshold(_: CitedClaims, value: Any) -> float:
     """Read a number from 0 to 100 (Didit API reference, Face Match)."""
     try:
         number = float(value)

@@ -83,8 +83,8 @@ class Facepp(PairVendor):
         if call.request.body:
             super().read_body(call)
         query = dict(call.request.query)
-        # Fields are taken from the query, too; that the form goes first is ours. (public
-        # clients of detect, version 3)
+        # Fields are taken from the query, too; that the form goes first is ours. (public clients of
+        # detect, version 3)
         call.texts = {**query, **call.texts}
 
     def handle_call(self, call: PairCall) -> Response:

@@ -151,8 +151,8 @@ class PersonaCall(Call):
             # Before version 2025-10-27 the attributes of a new inquiry may have other names; that
             # these do nothing is ours. (Persona, OpenAPI versions 2020-05-18 to 2025-10-27)
         kebab: dict[str, Any] = as_kebab(part)
-        # The keys of a request may be in camel, kebab or snake case. The keys inside `fields`
-        # are taken as sent. (docs.withpersona.com, api-key-inflection)
+        # The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are
+        # taken as sent. (docs.withpersona.com, api-key-inflection)
         return kebab
 
     def read_value(

@@ -164,7 +164,7 @@ class Regula(PairVendor):
                 found.append(_FoundFace(position, index, kind, number, is_largest))
         results = []
         for first_face, second_face in itertools.combinations(found, 2):
-            results.append(_compare(call, outcomes, first_face, second_face))
+            results.append(_compare(outcomes, first_face, second_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
@@ -208,7 +208,6 @@ def _compare_all(call: PairCall, outcome: MatchOutcome) -> dict[tuple[int, int],
 
 
 def _compare(
-    call: PairCall,
     outcomes: Mapping[tuple[int, int], MatchOutcome],
     first_face: _FoundFace,
     second_face: _FoundFace,

@@ -122,8 +122,8 @@ def start(call: StripeCall) -> Response:
     # A start is free, and so are a read, a change, a cancellation and a redaction.
     # (support.stripe.com: billing for Identity)
     # Every read of a session that requires input has a new url and client_secret. Here the former
-    # ones still work, more than once; they lead to the mock's own page.
-    # (docs.stripe.com/identity/verification-sessions)
+    # ones still work, more than once; they lead to the mock's own
+    # page. (docs.stripe.com/identity/verification-sessions)
     call.claims.cite("credit.start")
     session = hosted.start(
         call.world,
@@ -181,12 +181,10 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
         call.claims.cite("credit.price")
     if call.expands:
         # verified_outputs is there only if it is expanded, and null unless the session is verified;
-        # last_verification_report is an id unless expanded.
-        # (docs.stripe.com/identity/access-verification-results)
-        # Dates of birth and of expiry, and numbers, are there only if each is expanded, in a
-        # session or in a report, and only for a restricted key, rk_.... That another key gets the
-        # rest of the expanded part, and no error, is ours.
-        # (docs.stripe.com/identity/access-verification-results)
+        # last_verification_report is an id unless expanded. Dates of birth and of expiry, and
+        # numbers, are there only if each is expanded, in a session or in a report, and only for a
+        # restricted key, rk_.... That another key gets the rest of the expanded part, and no error,
+        # is ours. (docs.stripe.com/identity/access-verification-results)
         call.claims.cite("answer.unfilled")
     has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
     # After a failed try, a read has a new url, too. In Stripe's samples, a session with a
@@ -292,8 +290,8 @@ def redact(call: StripeCall) -> Response:
         call.refuse_state(session.status)
     # OURS: A second redaction shows the first one.
     # A redacted session stays, with its status; its metadata are empty, url and client_secret null,
-    # texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is ours.
-    # (docs.stripe.com/identity/how-sessions-work)
+    # texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is
+    # ours. (docs.stripe.com/identity/how-sessions-work)
     if identity_of(session).redacted_at is None:
         # A redaction cancels a session that requires input; one that is processed cannot be
         # redacted. (docs.stripe.com/identity/how-sessions-work)

@@ -53,7 +53,8 @@ def compose(
     hosted = hosted_of(session)
     # A delivery has the applicant, its externalUserId, level, type, status and answer, but neither
     # names nor an id of its own. applicantPending comes when all is submitted, before the review.
-    # The formats of its times are ours. (WEBHOOKS)
+    # The formats of its times are ours. (docs.sumsub.com, /docs/webhooks and
+    # /docs/user-verification-webhooks)
     cite_review(claims, session)
     review = show_review(session)
     created_at = delivery.created_at
@@ -75,7 +76,8 @@ def compose(
         document["reviewResult"] = review["reviewResult"]
     body = delivery.write(document)
     # x-payload-digest is the hexadecimal HMAC of the body with the secret of the webhook, and
-    # x-payload-digest-alg its algorithm. (WEBHOOKS)
+    # x-payload-digest-alg its algorithm. (docs.sumsub.com, /docs/webhooks and
+    # /docs/user-verification-webhooks)
     hash_name = claims["webhook.algorithm"]
     return SignedPayload.of_json(
         body,

@@ -129,11 +129,10 @@ class Tencent(ActionPairVendor):
             call.refuse("region.unknown")
 
     def looks_at_turned_faces(self, call: PairCall) -> bool:
-        if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint in (ACCURATE, LIVENESS):
-            return False
         # NeedRotateDetection 1 finds faces in turned pictures, too. (tencentcloud-sdk-python-iai
         # 3.1.191: models.py, errorcodes.py (2020-03-03))
-        return True
+        may_rotate = call.endpoint not in (ACCURATE, LIVENESS)
+        return may_rotate and call.json_body.get("NeedRotateDetection") == 1
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)

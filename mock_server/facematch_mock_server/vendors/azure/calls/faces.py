@@ -130,8 +130,8 @@ def _make_landmarks(rectangle: Mapping[str, int]) -> dict[str, dict[str, float]]
 def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
     """Tell whether two faces are one person's."""
     # Microsoft's client of v1.1-preview.1 sends faceid1 and faceid2, in lower case. That every
-    # version takes these, too, is our choice. (Microsoft, PyPI azure-ai-vision-face 1.0.0b1,
-    # and Azure/azure-rest-api-specs, Face, examples of v1.1-preview.1)
+    # version takes these, too, is our choice. (Microsoft, PyPI azure-ai-vision-face 1.0.0b1, and
+    # Azure/azure-rest-api-specs, Face, examples of v1.1-preview.1)
     ids = {name: body.get(name, body.get(name.lower())) for name in ("faceId1", "faceId2")}
     call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
     face1 = find_face(call, ids["faceId1"])

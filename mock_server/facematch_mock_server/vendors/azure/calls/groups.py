@@ -123,7 +123,7 @@ def read(call: NumberedCall) -> Response:
     group = find(call)
     shown = _describe(call, group)
     if group.kind is FACES:
-        shown["persistedFaces"] = [describe_face(call, each) for each in holder_of(call).faces]
+        shown["persistedFaces"] = [describe_face(each) for each in holder_of(call).faces]
     return faces.charge(call, "group.read", shown)
 
 
@@ -195,11 +195,11 @@ def add_face(call: NumberedCall) -> Response:
 
 def list_faces(call: NumberedCall) -> Response:
     page = select_page(call, holder_of(call).faces, call.query.get("start", ""))
-    return faces.charge(call, "face.list", [describe_face(call, face) for face in page])
+    return faces.charge(call, "face.list", [describe_face(face) for face in page])
 
 
 def read_face(call: NumberedCall) -> Response:
-    return faces.charge(call, "face.read", describe_face(call, _find_face(call, holder_of(call))))
+    return faces.charge(call, "face.read", describe_face(_find_face(call, holder_of(call))))
 
 
 def delete_face(call: NumberedCall) -> Response:
@@ -222,7 +222,7 @@ def _find_face(call: NumberedCall, holder: Person) -> PersonFace:
     return face
 
 
-def describe_face(call: NumberedCall, face: PersonFace) -> dict[str, Any]:
+def describe_face(face: PersonFace) -> dict[str, Any]:
     user_data = face.data or None
     return {"persistedFaceId": face.id, "userData": user_data}
 

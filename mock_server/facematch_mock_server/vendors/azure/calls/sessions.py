@@ -160,8 +160,7 @@ def start(
     lasts_s = values["authTokenTimeToLiveInSeconds"]
     result = {"attempts": [], **results}
     fields = {"status": NOT_STARTED, "metadata": values, "result": result}
-    session = hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
-    return session
+    return hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
 
 
 def shown_status(session: Session) -> str:
@@ -205,9 +204,8 @@ def find(call: NumberedCall) -> Session:
 
 def _read(call: NumberedCall) -> Response:
     session = find(call)
-    # Every read repeats authToken. That it also opens the mock's page is our choice.
-    # (Azure/azure-rest-api-specs, Face, examples of v1.2)
-    # Attempts are numbered from 1, and the newest comes first; each has a result or an error.
+    # Every read repeats authToken. That it also opens the mock's page is our choice. Attempts are
+    # numbered from 1, and the newest comes first; each has a result or an error.
     # (Azure/azure-rest-api-specs, Face, examples of v1.2)
     cite_attempts(call, session)
     return call.answer("session.read", _show(session))

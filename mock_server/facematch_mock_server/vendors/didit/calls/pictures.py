@@ -250,10 +250,8 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     service: PictureService = call.endpoint.extra
-    # vendor_data and metadata are echoed, or null if they were not sent. (Didit API reference, Face
-    # Match, June 2026)
-    # created_at is the time of the response, UTC, with microseconds and +00:00. (Didit API
-    # reference, Face Match, June 2026)
+    # vendor_data and metadata are echoed, or null if they were not sent. created_at is the time of
+    # the response, UTC, with microseconds and +00:00. (Didit API reference, Face Match, June 2026)
     return {
         "request_id": request_id,
         service.block: block,

@@ -222,14 +222,12 @@ def _write_reports(
             **result,
         }
         if not call.is_live:
-            _set_result(call, report, body, is_document=is_document)
+            _set_result(report, body, is_document=is_document)
         reports.append(report)
     return reports
 
 
-def _set_result(
-    call: Call, report: dict[str, Any], body: Mapping[str, Any], *, is_document: bool
-) -> None:
+def _set_result(report: dict[str, Any], body: Mapping[str, Any], *, is_document: bool) -> None:
     """Give a report of the sandbox the result that the body asks for, if it asks for one."""
     sub_result = body.get("sub_result")
     if is_document and sub_result in _SUB_RESULTS:

@@ -52,8 +52,8 @@ def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response
     if not compared.probe.faces or not compared.reference.faces:
         # OURS: Calls that end in an error are free; AWS does not document this.
         call.refuse("parameters.wrong", "face.none")
-    # The largest face in the source image is compared. (AWS, API model rekognition 2016-06-27
-    # in botocore 1.44.5)
+    # The largest face in the source image is compared. (AWS, API model rekognition 2016-06-27 in
+    # botocore 1.44.5)
     target_faces = _score_faces(compared)
     # OURS: An additional face in the target image that no test card describes has a similarity
     # of 5, unless a test sets smaller_face_score.

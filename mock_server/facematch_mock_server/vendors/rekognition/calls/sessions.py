@@ -53,9 +53,9 @@ def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         session = _find_same(call, settings.token)
         if session is None:
             session = _start(call, settings)
-        # The same ClientRequestToken returns the same session. That a different body then
-        # changes nothing, and that the token starts a new session once the old one has ended,
-        # is our choice. (AWS, API model rekognition 2016-06-27 in botocore 1.44.5)
+        # The same ClientRequestToken returns the same session. That a different body then changes
+        # nothing, and that the token starts a new session once the old one has ended, is our
+        # choice. (AWS, API model rekognition 2016-06-27 in botocore 1.44.5)
     return call.answer("session.created", {"SessionId": session.id})
 
 
@@ -197,13 +197,12 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         # OURS: The reference image is the picture shown to the camera, shrunk if it has too many
         # bytes; each audit image is the same picture.
         claims.cite("session.attack", "session.feedback")
-        # OURS: The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg
-        # or /audit-0.jpg. Calls find such a picture there without being told; nothing is stored
-        # in S3.
-        # With OutputConfig, the reference image and audit images are stored in its S3Bucket,
-        # under keys that begin with its S3KeyPrefix (at most 950 characters without white
-        # space), and the results have S3Object in place of Bytes. (AWS, API model rekognition
-        # 2016-06-27 in botocore 1.44.5)
+        # OURS: The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg or
+        # /audit-0.jpg. Calls find such a picture there without being told; nothing is stored in S3.
+        # With OutputConfig, the reference image and audit images are stored in its S3Bucket, under
+        # keys that begin with its S3KeyPrefix (at most 950 characters without white space), and the
+        # results have S3Object in place of Bytes. (AWS, API model rekognition 2016-06-27 in
+        # botocore 1.44.5)
         body |= {**session.result, **_show_pictures(world, session)}
     if body["Status"] not in (CREATED, EXPIRED):
         # OURS: A session allows one check, as the API model states. That a session in which the

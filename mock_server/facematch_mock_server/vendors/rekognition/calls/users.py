@@ -150,7 +150,8 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         compared = faces
         shown = {"SearchedFace": {"FaceId": str(face_id)}}
         if not searched:
-            # SearchFaces refuses a FaceId that the collection lacks as an invalid parameter. (OURS)
+            # SearchFaces refuses a FaceId that the collection lacks as an invalid parameter. (our
+            # choice; not documented)
             call.refuse("parameters.wrong")
     pictures.charge(call, "SearchUsers")
     scores: dict[str, float] = {}

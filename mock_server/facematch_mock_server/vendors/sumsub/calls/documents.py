@@ -64,9 +64,9 @@ def add(call: SumsubCall) -> Response:
     file, *_ = form.files.get("content", [None])
     if file is not None:
         _check_file(call, file)
-        # The part content is a picture with an empty file name, too, as this client sends it.
-        # That it may have none, and that an empty part is no picture then, is ours.
-        # (alexeevdv/sumsub-client, src/Client.php, addDocument)
+        # The part content is a picture with an empty file name, too, as this client sends it. That
+        # it may have none, and that an empty part is no picture then, is
+        # ours. (alexeevdv/sumsub-client, src/Client.php, addDocument)
     session = find_active(call)
     if session.status in CHECKING:
         call.refuse("document.checking")

@@ -111,7 +111,8 @@ def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
         language=call.query.get("lang"),
     )
     # The page redirects to successUrl if the answer is GREEN, else to rejectUrl. No JWT is added:
-    # signKey has no effect here. (LINK)
+    # signKey has no effect here. (docs.sumsub.com, /reference/generate-websdk-external-link, of
+    # 2026-09-17)
     url = hosted.page_url(call.world, session, call.origin)
     return call.answer("link.created", {"url": url})
 
