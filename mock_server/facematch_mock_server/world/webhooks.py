@@ -220,7 +220,8 @@ class WebhookRules:
         signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
-        retries_refusals: Whether the vendor retries after a 3xx or a 4xx; after a 404 all do.
+        retries_refusals: Whether the vendor retries after a redirect, or a 4xx other than 404. After a
+            404, a 5xx and no answer all vendors do.
     """
 
     events: tuple[str, ...]
@@ -455,7 +456,7 @@ class Outbox:
     ) -> dt.datetime | None:
         """Return the time of the next retry, after `retries` of them; None if there is none."""
         status = result.status
-        is_refused = status is not None and 300 <= status < 500 and status != 404
+        is_refused = status is not None and status < 500 and status != 404
         delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
         if retries >= len(delays_s) or (is_refused and not self.rules.retries_refusals):
             return None

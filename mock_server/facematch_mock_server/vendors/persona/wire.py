@@ -598,3 +598,4 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
         # document-similarity-score is null in every example of Persona's; the two other scores are
         # null here, too. (Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi
         # a1526b5, 2026-08-21))
+        claims.cite("verification.pictures")
