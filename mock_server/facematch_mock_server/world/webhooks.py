@@ -220,8 +220,8 @@ class WebhookRules:
         signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
-        retries_refusals: Whether the vendor retries after a redirect, or a 4xx other than 404. After a
-            404, a 5xx and no answer all vendors do.
+        retries_refusals: Whether the vendor retries after a redirect, and after a 4xx other than
+            404. After a 404, a 5xx and no answer all vendors do.
     """
 
     events: tuple[str, ...]
