@@ -202,6 +202,11 @@ class Baidu(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/person/idmatch",
+        "/rest/2.0/face/v3/faceset/face/getlist",
+        "/rest/2.0/face/v3/faceset/group/getlist",
+        "/rest/2.0/face/v3/faceset/group/getusers",
+        "/rest/2.0/face/v3/faceset/user/copy",
+        "/rest/2.0/face/v3/faceset/user/get",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/feature",
         "/rest/2.0/face/v1/merge",
@@ -324,9 +329,6 @@ class Baidu(PairVendor):
         # OURS: Of the words in face_field, age and gender are those of the card; beauty,
         # expression, face_shape, glasses, eye_status, emotion, face_type, mask and quality are
         # the same for each face.
-        # landmark has the eyes, the nose and the mouth; landmark72 comes with it, and landmark150
-        # has names. That landmark72 asks for both, and that the points are at the same places of
-        # each box, is ours. (answers of detect in public programs, and the points that they read)
         return describe_attributes(face, face_field)
 
 

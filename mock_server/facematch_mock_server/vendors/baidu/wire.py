@@ -10,8 +10,6 @@ from facematch_mock_server.base.messages import Upload
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
 
-from .landmarks import describe_landmarks
-
 #: The status of an answer with a result.
 SUCCESS: Final = {"error_code": 0, "error_msg": "SUCCESS"}
 #: The levels of `quality_control` and `liveness_control` that ask for a check.
@@ -88,8 +86,6 @@ def describe_attributes(face: SeenFace, face_field: str) -> dict[str, Any]:
             attributes["gender"] = {"type": face.gender, "probability": 1.0}
         elif name in _MADE_UP:
             attributes[name] = _MADE_UP[name]
-        else:
-            attributes.update(describe_landmarks(face, name))
     return attributes
 
 

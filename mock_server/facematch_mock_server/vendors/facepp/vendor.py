@@ -68,6 +68,12 @@ class Facepp(PairVendor):
         "docs/vendors/facepp.md",
         "/facepp/v1/*",
         "/facepp/v2/*",
+        "/facepp/v3/face/getdetail",
+        "/facepp/v3/face/setuserid",
+        "/facepp/v3/faceset/async/*",
+        "/facepp/v3/faceset/getdetail",
+        "/facepp/v3/faceset/getfacesets",
+        "/facepp/v3/faceset/update",
     )
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
