@@ -563,6 +563,10 @@ class Call:
         return self._fields
 
     def _read_body_fields(self) -> dict[str, str]:
+        """Return the texts and booleans of a form or of JSON, for fault rules.
+
+        Other values are left out. A body that cannot be read has no fields.
+        """
         content_type = self.request.header("content-type", "")
         if media_type(content_type) in (MULTIPART, URLENCODED):
             return form_of(self.request).texts
@@ -985,6 +989,10 @@ class MockVendor:
     def new_call(
         self, request: Request, route: Route | None, path_values: tuple[str, ...] = ()
     ) -> Call:
+        """Return the call that a request makes, at the time of the world's clock.
+
+        `route` is None for none.
+        """
         world = self.world
         return self.call(
             world=world,

@@ -328,6 +328,7 @@ class PairVendor(base.MockVendor):
     call = PairCall
 
     def __init_subclass__(cls, **rest: Any) -> None:
+        """Make a vendor's routes from its endpoints; a base class without endpoints has none."""
         super().__init_subclass__(**rest)
         if not cls.endpoints:
             return  # a base class of vendors

@@ -274,6 +274,7 @@ class Outbox:
     """
 
     def __init__(self, world: World, rules: WebhookRules) -> None:
+        """Make the outbox of one world; nothing is sent before it runs."""
         self._world = world
         self.rules = rules
         self.destinations: Collection[Destination] = Collection()
@@ -368,6 +369,7 @@ class Outbox:
             outcome = _Outcome(state=DeliveryState.FAILED, retries=delivery.retries)
 
         def record(current: WebhookDelivery) -> WebhookDelivery:
+            """Return the delivery with the attempt that was made."""
             # If the delivery was queued again in the meantime, add the attempt but keep the state.
             if current.id not in self._pending:
                 current = attrs.evolve(

@@ -50,6 +50,7 @@ DETECT = observed(
 
 
 def _error(status: int, code: str, message: str) -> Reply:
+    """Return an error of the newer client's form; ``{request_id}`` is filled in later."""
     return Reply(
         status,
         {

@@ -122,6 +122,7 @@ class Alibaba(ActionPairVendor):
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of an upload by its host, and of any other call by its action."""
         if head.header("host") == uploads.HOST:
             return (uploads.PUT if head.method == "PUT" else uploads.UPLOAD), ()
         name = self.name_of_call(head)
@@ -138,6 +139,10 @@ class Alibaba(ActionPairVendor):
         return super().name_of_call(head) or parameters_of(head).get("Action", "")
 
     def read_body(self, call: PairCall) -> None:
+        """Put the parameters of form and query together.
+
+        Refuse what no call of this version takes.
+        """
         if is_form(call.request):
             self.read_fields(call)
         # A parameter may stand in the query or in the form, also Action, Version and those of the
@@ -175,6 +180,10 @@ class Alibaba(ActionPairVendor):
         return call.endpoint is COMPARE
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Return the comparison with each side's largest face.
+
+        It has tips about bad quality and small faces. Both pictures have a face.
+        """
         # OURS: QualityScoreA and B are the card's quality; the landmarks stand at the same places
         # of every box, and no face has a mask.
         data: dict[str, Any] = {
@@ -202,6 +211,10 @@ class Alibaba(ActionPairVendor):
         return {"RequestId": call.request_id, "Data": data}
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        """Return the verdict on the largest face.
+
+        For a picture without a face, return the documented block.
+        """
         (name,) = call.pictures
         result: dict[str, Any] = {"Label": "liveness", "Suggestion": "block", "Rate": 100.0}
         if outcome.probe.faces:

@@ -81,6 +81,7 @@ def delete_user(call: PairCall) -> Response:
 
 
 def delete_face(call: PairCall) -> Response:
+    """Delete a face of a user; refuse an unknown user or face. A user may stay without a face."""
     key = _find_key(call)
     token = call.json_body.get("face_token")
     users = _users_of(call)

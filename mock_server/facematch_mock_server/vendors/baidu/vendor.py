@@ -226,6 +226,10 @@ class Baidu(PairVendor):
         return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
+        """Read a form, a list of pictures or an object, as the endpoint takes it.
+
+        Refuse a wrong number of pictures, and `person/verify` without a number or a name.
+        """
         fields = call.endpoint.pictures
         body = call.request.body
         if call.request.media_type == URLENCODED and not fields.is_json_list:
@@ -251,6 +255,10 @@ class Baidu(PairVendor):
                     call.refuse("person.missing", name=name)
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        """Return the name and the content of a picture, found by its token or link if it has one.
+
+        Refuse an unknown image_type. None if there is no picture.
+        """
         name, content = super().find_picture(call, index)
         item = _item_of(call, index)
         if content is None and isinstance(item, dict) and "video_base64" in item:
@@ -295,6 +303,7 @@ class Baidu(PairVendor):
         return describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        """Return the liveness of the largest face, 0-1, with the attributes that were asked for."""
         liveness = base.as_fraction(outcome.score or 0)
         largest_face, *_ = outcome.probe.faces
         picture, *_ = call.pictures.values()

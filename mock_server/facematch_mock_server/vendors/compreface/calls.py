@@ -29,6 +29,10 @@ PICTURES: Final = {"source_image": "sourceImageBase64", "target_image": "targetI
 
 
 def verify(call: base.Call) -> Response:
+    """Compare the only face of the source with each face of the target.
+
+    Refuse several faces in the source, and a picture without a face.
+    """
     read = read_request(call, PICTURES)
     source_picture, target_picture = read.pictures
     compared = call.compare(source_picture, target_picture)
@@ -206,6 +210,10 @@ def _read_subject(call: base.Call) -> str:
 
 
 def add_example(call: base.Call) -> Response:
+    """Add an example of a subject.
+
+    Refuse a missing or blank subject, and a picture with several faces.
+    """
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     subject = read.parameters.get("subject")
@@ -224,6 +232,10 @@ def add_example(call: base.Call) -> Response:
 
 
 def list_examples(call: base.Call) -> Response:
+    """Return a page of the examples, of one subject if the query names it.
+
+    A page that is no number is the first one; a size that is none is the default.
+    """
     subject = call.query.get("subject") or None
     try:
         page = max(int(call.query.get("page") or 0), 0)
@@ -304,6 +316,7 @@ def delete_example(call: base.Call) -> Response:
 
 
 def recognize(call: base.Call) -> Response:
+    """Return each face with the subjects who are like it, the most alike first."""
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     try:

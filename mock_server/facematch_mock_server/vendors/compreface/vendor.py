@@ -48,6 +48,7 @@ def _check_size(call: base.Call) -> None:
 
 
 def _check_key(call: base.Call) -> None:
+    """Refuse a key that is missing, no UUID, unknown, or of another service than the path's."""
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
@@ -97,6 +98,7 @@ def _route(
 
 
 def _list_routes() -> tuple[base.Route, ...]:
+    """Return the routes of all services; calls that compare faces have the operation match."""
     routes = [
         _route(PATH, {"POST": verify}, "match", tuple(PICTURES)),
         _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),

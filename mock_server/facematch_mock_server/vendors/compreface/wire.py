@@ -86,6 +86,7 @@ def read_request(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
 
 
 def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
+    """Read the named files, and the parameters of form and query, as CompreFace checks them."""
     form = call.read_form("error.undefined")
     fields = []
     for name, texts in form.fields.items():
@@ -114,6 +115,7 @@ def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
 
 
 def _read_json(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
+    """Read pictures in base64 by their fields; `fields` has the name of each in an error."""
     # Spring reads the query before the body.
     options = _read_options(call, call.query)
     body = read_json(call)

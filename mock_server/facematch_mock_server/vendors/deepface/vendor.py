@@ -288,6 +288,10 @@ class Deepface(PairVendor):
             call.refuse("face.none", name=name)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Return the comparison as a distance of the model and metric that the call asks for.
+
+        With anti_spoofing, a spoof is refused.
+        """
         if read_option(call, "anti_spoofing", False):
             for name, picture in call.pictures.items():
                 if is_spoof(call.check_liveness(picture)):

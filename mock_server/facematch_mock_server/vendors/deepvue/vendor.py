@@ -139,6 +139,7 @@ def _read_pair(call: DeepvueCall) -> None:
 
 
 def _read_files(call: DeepvueCall) -> None:
+    """Read the two files into the call's values; refuse missing ones and wrong formats together."""
     form = base.read_or_empty(call)
     # A text sent instead of a file may be a picture, so the journal stores only its length.
     call.journal_fields = mask_and_shorten(
@@ -160,6 +161,10 @@ def _read_files(call: DeepvueCall) -> None:
 
 
 def _read_image(call: DeepvueCall) -> None:
+    """Read the picture in base64, or in a data URI, into the call's values.
+
+    Refuse a missing or empty one.
+    """
     body = call.read_object()
     call.journal_fields = mask_and_shorten(
         (str(name), type(value).__name__) for name, value in body.items()

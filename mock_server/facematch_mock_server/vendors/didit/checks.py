@@ -345,6 +345,7 @@ def _describe(
 # down every garbage collection.
 @functools.lru_cache(maxsize=2000)
 def _describe_faces(seen_picture: SeenPicture, rotate: bool) -> Block:
+    """Return a picture's faces; its angle is 0 unless the call asks to rotate it."""
     entities = [
         {
             # x_min, y_min, x_max, y_max in whole pixels of the processed picture.
@@ -395,6 +396,7 @@ class PictureService:
 
     @form.default
     def _make_form(self) -> tuple[Field, ...]:
+        """Return the form's fields in the order in which errors are reported."""
         files = []
         for name in self.picture_fields:
             is_required = name not in self.optional_pictures

@@ -230,6 +230,7 @@ def metadata(claims: CitedClaims, value: Any) -> dict[str, Any] | None:
 
 
 def read_json(call: Call) -> Any:
+    """Return the JSON of a body, {} of an empty one; refuse broken JSON and other types."""
     request = call.request
     if not request.body:
         return {}

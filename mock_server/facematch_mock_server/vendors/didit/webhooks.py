@@ -52,6 +52,7 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
 def compose(
     claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
+    """Return a delivery, signed in Didit's three ways; with the decision if the status has one."""
     session = delivery.session
     secret = destination.secret
     # OURS: created_at is the body's timestamp, also in a resend. For a standalone call workflow_id

@@ -155,6 +155,11 @@ def decision_body(
 def _make_document_block(
     claims: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a document with all its fields.
+
+    In a hosted session they are the person's; a field that the document lacks has the claim's
+    value.
+    """
     feature = _DOCUMENT
     fields = dict.fromkeys(DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
     if session.hosted is None:
@@ -224,6 +229,10 @@ def add_age(document: dict[str, Any], day: dt.date) -> None:
 def _make_match_block(
     _: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a comparison.
+
+    It names its own session if a portrait was sent with the start.
+    """
     feature = FEATURES["FACE_MATCH"]
     # The session's own folder, which contains the portrait that was sent.
     has_portrait = session.hosted is not None and session.hosted.kind == "biometric"
@@ -241,6 +250,7 @@ def _make_match_block(
 def _make_liveness_block(
     _: CitedClaims, __: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a liveness check or of a search; its age is that of the largest face."""
     feature = FEATURES["PASSIVE_LIVENESS"]
     largest_face: Mapping[str, Any] = max(
         result["user_image"]["entities"], key=_face_area, default={}

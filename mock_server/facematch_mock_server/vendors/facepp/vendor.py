@@ -118,6 +118,10 @@ class Facepp(PairVendor):
         return call.answer("analyze.answer", body)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Return the comparison with the faces of each picture; a side by its token has none.
+
+        Without a face in a picture there is neither confidence nor thresholds.
+        """
         body = begin_answer(call, time_used_ms=473)
         names = call.pictures.keys()
         for number, (name, picture, seen) in enumerate(

@@ -246,6 +246,10 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: PersonaCall) -> Response:
+        """Handle a call, or give the saved answer of its idempotency key again.
+
+        Refuse a key that came with another request. A refusal is saved, too.
+        """
         key = call.request.header("idempotency-key")
         if not key:
             return handle(call)

@@ -102,6 +102,7 @@ class Regula(PairVendor):
         return call.upload_base64(name, text, refusal="detect.unreadable")
 
     def read_pictures(self, call: PairCall) -> None:
+        """Read the first two pictures as any pair, and of a match the further ones, too."""
         super().read_pictures(call)
         if call.endpoint.path != PATH:
             return
@@ -168,6 +169,7 @@ class Regula(PairVendor):
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        """Return the faces of a picture, the smallest first; a code says why there are none."""
         # OURS: That a picture without a face has the code 2, and that the smallest face is first.
         faces = seen.faces[::-1]
         options = call.json_body.get("processParam")

@@ -155,6 +155,10 @@ class Rekognition(base.ActionVendor):
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of the operation that the header names; all have one path.
+
+        None for another service of AWS, and for another method.
+        """
         if self.is_of_another(head):
             return None, ()
         target = head.header("x-amz-target")

@@ -342,6 +342,10 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: StripeCall) -> Response:
+        """Handle a call, or give the saved answer of its idempotency key again.
+
+        Refuse a key that is too long, came with other parameters, or whose first call still runs.
+        """
         name = call.replay_name
         if not name:
             return handle(call)

@@ -224,6 +224,10 @@ def change(call: StripeCall) -> Response:
     session = _find_open(call)
 
     def apply(stored: Session) -> Session:
+        """Return a session with the parameters that were sent.
+
+        Options of another type are read anew.
+        """
         identity = identity_of(stored)
         if "metadata" in sent:
             metadata = {}

@@ -77,6 +77,7 @@ def _check_url(call: StripeCall, sent: Parameters) -> None:
 
 
 def _show(destination: Destination, endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as answers show it, without its secret."""
     return {
         "id": destination.uuid,
         "object": "webhook_endpoint",

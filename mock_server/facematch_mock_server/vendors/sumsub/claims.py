@@ -54,6 +54,7 @@ OTHER_METHODS = ("enabled", "photoRequired", "disabled")
 
 
 def _error(status: int, description: str, code: int | None = None, name: str = "") -> Reply:
+    """Return an error of Sumsub's form; errorCode and errorName are left out if they are not known."""
     body: dict[str, Any] = {
         "description": description,
         "code": status,

@@ -145,6 +145,10 @@ class Tencent(ActionPairVendor):
         return name, content or None
 
     def check_pictures(self, call: PairCall) -> None:
+        """Refuse a picture by its size, sides and format.
+
+        Its quality counts only for calls with QualityControl.
+        """
         super().check_pictures(call)
         for name, picture in call.pictures.items():
             refusal = find_wrong_side(call, picture)
@@ -172,6 +176,7 @@ class Tencent(ActionPairVendor):
         return _answer(call, Score=outcome.score, IsLiveness=is_live)
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        """Return the faces that the call asks for; quality is null unless it is asked for."""
         (picture,) = call.pictures.values()
         facts = call.facts_of(picture)
         width, height = facts.size or (0, 0)

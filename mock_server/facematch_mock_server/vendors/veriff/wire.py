@@ -153,6 +153,7 @@ def person_of(session: Session) -> dict[str, Any]:
 
 
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the person of a decision; a field that the document lacks is None."""
     date_of_birth = fields.get("date_of_birth")
     return {
         "firstName": fields.get("first_name") or None,

@@ -73,6 +73,10 @@ class DetectedFace:
 
 
 def detect(call: NumberedCall) -> Response:
+    """Return the faces of a picture, the largest first, with what the query asks for.
+
+    A face id needs Microsoft's approval; without one no access is checked.
+    """
     query = _read_query(call)
     if query["returnFaceId"]:
         access.check_access(call)

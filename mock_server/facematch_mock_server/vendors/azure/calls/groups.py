@@ -101,6 +101,7 @@ class Records(stored.Persons[Group, Person]):
 
 
 def create(call: NumberedCall) -> Response:
+    """Create a group or a face list; refuse one whose id exists."""
     kind = _kind_in_path(call)
     group_id, *_ = call.path_values
     body = call.read_object("body.json")
@@ -161,6 +162,7 @@ def train(call: NumberedCall) -> Response:
 
 
 def read_training(call: NumberedCall) -> Response:
+    """Return that a group was trained, which is done at once; refuse a group that never was."""
     group = find(call)
     if group.trained_at is None:
         call.refuse("group.untrained_status", **group.kind.words)

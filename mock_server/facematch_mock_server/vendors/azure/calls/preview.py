@@ -78,6 +78,10 @@ def _start(call: NumberedCall) -> Response:
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
+    """Start a session that compares with a picture; its parameters are JSON in a field of the form.
+
+    JSON alone would let the device send the picture, which is refused.
+    """
     content_type = call.request.header("content-type", "")
     if media_type(content_type) == "application/json":
         _read_fields(call, call.read_object("session.body"))

@@ -171,6 +171,7 @@ def shown_status(session: Session) -> str:
 
 
 def _show(session: Session) -> dict[str, Any]:
+    """Return a session as a read shows it; the time of an attempt's arrival stays inside."""
     attempts = []
     for attempt in session.result["attempts"]:
         attempts.append({name: value for name, value in attempt.items() if name != RECEIVED})
@@ -240,6 +241,7 @@ def remove(call: NumberedCall) -> None:
 
 
 def read_image(call: NumberedCall) -> Response:
+    """Return the picture of an attempt; refuse one that is unknown, or whose session is over."""
     image_id = call.path_values[0]
     content = None
     for session in call.world.sessions.all():

@@ -37,6 +37,7 @@ def _body_of(call: DiditCall) -> dict[str, Any]:
 
 
 def decision(call: DiditCall) -> Response:
+    """Return a session's decision, with its events if the query includes them."""
     body = _body_of(call)
     # OURS: An include other than events is ignored; Didit's behaviour is not documented.
     if call.query.get("include") not in (None, "", "events"):

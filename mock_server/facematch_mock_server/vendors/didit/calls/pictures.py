@@ -41,6 +41,10 @@ _NAME_IT = "a file has no extension: name it, as in form.append('user_image', bl
 
 
 def _read_fields(call: DiditCall) -> None:
+    """Read the form's fields and files; refuse all that is wrong in one answer.
+
+    The journal describes a long form at once, so that its texts can go.
+    """
     service: PictureService = call.endpoint.extra
     form = call.read_form("form.refused") if call.request.body else Form()
     call.values, errors = fields.read_form_fields(call.claims, service.form, form)
@@ -139,6 +143,10 @@ def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
 
 
 def _describe_match(call: DiditCall, session: Session, score: float) -> dict[str, Any]:
+    """Return a session that a face search found; `score` is 0-100.
+
+    A saved search has a link to the picture, any other one only its path.
+    """
     user_details = None
     document = describe_document(session)
     if document:
@@ -249,6 +257,7 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
+    """Return the answer of a call with pictures around its block."""
     service: PictureService = call.endpoint.extra
     # vendor_data and metadata are echoed, or null if they were not sent. created_at is the time of
     # the response, UTC, with microseconds and +00:00. (Didit API reference, Face Match, June 2026)
@@ -262,6 +271,10 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def _make_picture_route(path: str, service: PictureService) -> Route:
+    """Return the route of a service, whose checks are in Didit's order.
+
+    They are key, fields, sandbox, credit and picture.
+    """
     files = service.picture_fields
     names = tuple(field.name for field in service.form if field.name not in files)
     return make_route(

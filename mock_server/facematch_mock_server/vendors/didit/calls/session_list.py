@@ -92,6 +92,7 @@ def _page_url(call: DiditCall, *, size: int, start: int) -> str:
 
 
 def _make_row(call: DiditCall, session: Session) -> dict[str, Any]:
+    """Return a session as the list shows it; the link is None once the session is not open."""
     results = results_of(session)
     session_url = None
     if is_open(call.world, session):

@@ -83,6 +83,11 @@ _UPDATE = (
 
 
 def _update(call: DiditCall) -> Response:
+    """Change a session's status by a reviewer, and announce it.
+
+    Refuse a session that is not decided, its own status, and an e-mail without an address. If
+    another request changes the session meanwhile, start again from its new state.
+    """
     session: Session = call.session
     if session.status not in _CHANGEABLE_STATUSES:
         call.refuse("update.closed", status=session.status)
@@ -164,6 +169,7 @@ _RETENTION = (
 
 
 def _delete(call: DiditCall) -> Response:
+    """Delete a session once; say what becomes of its face, and keep a template's id if asked to."""
     session: Session = call.session
     values = fields.read_json_fields(call, call.body, _RETENTION)
     # Only one of two simultaneous deletions succeeds.

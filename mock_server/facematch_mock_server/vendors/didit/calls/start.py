@@ -63,6 +63,7 @@ def _read_callback(claims: CitedClaims, value: object) -> str | None:
 
 
 def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
+    """Return the bytes of a portrait; raise Invalid if they are too large or no picture."""
     try:
         content = base64.b64decode(value, validate=True)
     except (ValueError, TypeError):
@@ -232,6 +233,7 @@ def _find_approved_face(call: DiditCall, user: str) -> str | None:
 
 
 def _answer_start(call: DiditCall, session: Session) -> Response:
+    """Return the answer of a start, with the link to the mock's page for the person."""
     hosted = hosted_of(session)
     body = {
         "session_id": session.id,
@@ -260,6 +262,10 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
 
 
 def _arm(call: DiditCall) -> Response:
+    """Choose the sandbox's scenario of a session, by the token of its page.
+
+    Refuse a live or unknown session and a wrong token alike, and a session that has begun.
+    """
     # The page needs no key: the session determines the account.
     world = world_of(call.world, call.path_value)
     session = None if world is None else world.sessions.find(call.path_value)

@@ -166,6 +166,7 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def create(call: Call) -> Response:
+    """Create an applicant of the key's environment; refuse wrong fields."""
     fields = _read_fields(call, {})
     applicant = Applicant(
         id=call.world.ids.uuid(),
@@ -190,6 +191,10 @@ def update(call: Call) -> Response:
 
 
 def list_applicants(call: Call) -> Response:
+    """Return a page of the environment's applicants, the newest first.
+
+    Deleted ones are shown only if asked for. A page size that is no number is the default.
+    """
     records: OnfidoRecords = call.world.records
     shows_deleted = call.query.get("include_deleted") == "true"
     selected = []

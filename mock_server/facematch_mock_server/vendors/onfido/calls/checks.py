@@ -287,6 +287,7 @@ def _store(
 
 
 def _show(call: Call, check: Session) -> dict[str, Any]:
+    """Return a check as answers show it; what its start sent comes back."""
     body = check.metadata_or_empty
     names = ("webhook_ids", "privacy_notices_read_consent_given")
     return {

@@ -166,6 +166,7 @@ def _check_face(call: Call, problems: FieldProblems, file: Upload) -> None:
 
 
 def _show(uploaded: Uploaded) -> dict[str, Any]:
+    """Return what answers tell of an uploaded picture, with the path of its download."""
     href = f"/v3.6/{uploaded.kind}/{uploaded.id}"
     return {
         **uploaded.fields,

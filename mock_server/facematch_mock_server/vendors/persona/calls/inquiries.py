@@ -386,6 +386,10 @@ def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
 def _change_tags(
     call: PersonaCall, change: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> Response:
+    """Change an inquiry's tags.
+
+    Refuse a redacted one. `change` returns the new tags of the old ones.
+    """
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")

@@ -31,6 +31,7 @@ Collections: TypeAlias = stored.Persons[stored.Group, Face]
 
 
 def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Create an empty collection; refuse one that exists."""
     collection_id = _read_id(call, parameters)
     collections = collections_of(call)
     with collections.lock:
@@ -48,6 +49,11 @@ def delete(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Add a picture's faces to a collection, the largest first.
+
+    Those beyond MaxFaces are only described. Refuse a wrong ExternalImageId. A picture without a
+    face is charged, too.
+    """
     collection_id = find_collection(call, parameters).id
     external_id = parameters.get("ExternalImageId")
     if external_id is not None and not _EXTERNAL_ID.fullmatch(str(external_id)):
@@ -79,6 +85,7 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def delete_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Delete faces of a collection by their ids; ids that it does not have are named as failed."""
     faces = {face.id: face for face in faces_in(call, parameters)}
     deleted = []
     failed = []

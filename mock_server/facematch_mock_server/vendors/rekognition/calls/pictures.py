@@ -43,6 +43,10 @@ _ATTRIBUTES = (
 
 
 def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Compare the largest face of the source with each face of the target.
+
+    Faces at or above the threshold match; a picture without a face is refused, and free.
+    """
     threshold = read_threshold(call, parameters, "SimilarityThreshold")
     source = _read_picture(call, parameters, "SourceImage")
     target = _read_picture(call, parameters, "TargetImage")

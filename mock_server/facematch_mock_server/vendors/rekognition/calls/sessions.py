@@ -97,6 +97,7 @@ def _find_same(call: NumberedCall, token: str | None) -> Session | None:
 
 
 def _start(call: NumberedCall, settings: Settings) -> Session:
+    """Start a session with the settings that its results depend on."""
     metadata = {
         "token": settings.token,
         "audit_images": settings.audit_images,
@@ -215,6 +216,10 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def _show_pictures(world: World, session: Session) -> dict[str, Any]:
+    """Return the reference and the audit images, as bytes or as places in S3.
+
+    Once they are gone, return nothing.
+    """
     content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}

@@ -94,6 +94,7 @@ def _read_lifetime(call: SumsubCall, default_claim: str) -> int:
 
 
 def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
+    """Return a link to the person's page; refuse redirects that are no texts in an object."""
     lasts_s = _read_lifetime(call, "link.default_s")
     redirect = call.body.get("redirect") or {}
     if not isinstance(redirect, dict):
@@ -118,6 +119,7 @@ def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
 
 
 def _answer_token(call: SumsubCall) -> Response:
+    """Return a token in which the web SDK finds this server; an open page stays open."""
     applicant = _read_external_and_level(call, "userId")
     lasts_s = _read_lifetime(call, "token.default_s")
     session = _open_page(call, applicant, lasts_s=lasts_s, keeps_open_page=True)
