@@ -107,6 +107,7 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
 
 
 def _load_server() -> type[MockServer]:
+    """Return the class MockServer; end the test with what to install if a library is missing."""
     try:
         from .server import MockServer as Server
     except ModuleNotFoundError as missing:
@@ -140,6 +141,8 @@ def _make_server(request: pytest.FixtureRequest, vendor: str | list[str]) -> Moc
 
 
 def _make_server_fixture(vendor: str) -> Any:
+    """Return the fixture NAME_server of a vendor."""
+
     def server(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
@@ -163,9 +166,12 @@ def _make_server_fixture(vendor: str) -> Any:
 
 
 def _make_mock_fixture(vendor: str) -> Any:
+    """Return the fixture NAME_mock of a vendor."""
+
     def mock(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
+        """Answer the vendor's hosts within requests, and stop pending webhooks at the end."""
         from urllib.parse import urlsplit
 
         import requests
@@ -318,6 +324,10 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     vendor = server.world.vendor
 
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
+        """Look up a host.
+
+        End the test if it is the vendor's, which another client than requests asks for.
+        """
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if vendor.has_host(name.rstrip(".")):
             # `pytest.fail` raises a `BaseException`, so a client does not treat it as an outage.

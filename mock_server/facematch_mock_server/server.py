@@ -217,6 +217,11 @@ class MockServer(_Access):
         pictures: Mapping[str, PictureSource] | None = None,
         replies: ReplySource | Sequence[ReplySource] = (),
     ) -> None:
+        """Prepare the server; nothing listens before `start`. The class describes the arguments.
+
+        Raise ValueError without a vendor, for a host of a vendor that is not served, and if other
+        machines could reach the control API without a token.
+        """
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
             raise ValueError(

@@ -171,6 +171,12 @@ class MockSessionsWithWebhooks(MockSessions):
         super().play(session_id, case)
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
+        """Return the body and headers of the newest webhook about a session.
+
+        It is signed now if the vendor signs the time.
+
+        Raise LookupError if the mock has sent none.
+        """
         webhooks = self.control.webhooks
         webhooks.wait()
         deliveries = webhooks.deliveries(session_id=session_id)
@@ -294,6 +300,7 @@ class MockSimulator(VendorSimulator):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
     def __init__(self) -> None:
+        """Make a mock whose requests are counted before a fault can apply to them."""
         self._mock = MockServer(
             vendor=self.vendor, switches=self.switches, control=False, clock=VirtualClock()
         )
@@ -388,6 +395,11 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
+        """Answer from now on as in a situation.
+
+        With `step`, only the request of that number meets it. The mock's records are kept if the
+        situation stays, or a success follows a lost response: a retry must find what was done.
+        """
         # Keep the mock's records if the situation is the same, or a success after a lost response.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER

@@ -73,13 +73,6 @@ def faceset_request(name, **fields):
     return request_to(f"/facepp/v3/faceset/{name}", body, kind, key=None)
 
 
-def face_request(name, **fields):
-    """A call about one face: `setuserid`, which gives it a user id, or `getdetail`."""
-    kind = "application/x-www-form-urlencoded"
-    body = urlencode({**KEYS, **fields}).encode()
-    return request_to(f"/facepp/v3/face/{name}", body, kind, key=None)
-
-
 def search_request(image_file=None, **fields):
     """A search in a set; a file that is False is left out."""
     files = []
@@ -94,25 +87,9 @@ def add_new_face(engine):
     return engine.handle(faceset_request("addface", outer_id="people", face_tokens=token))
 
 
-def add_new_face_later(engine):
-    """Add a face without waiting, and return how that ended."""
-    tokens = {"outer_id": "people", "face_tokens": token_of_new_face(engine)}
-    begun = engine.handle(faceset_request("async/addface", **tokens)).json()
-    return engine.handle(faceset_request("async/task_status", task_id=begun["task_id"]))
-
-
 def token_of_new_face(engine, picture=None):
     (face,) = engine.handle(detect_request(picture)).json()["faces"]
     return face["face_token"]
-
-
-def name_new_face(engine):
-    token = token_of_new_face(engine)
-    return engine.handle(face_request("setuserid", face_token=token, user_id="ada"))
-
-
-def read_new_face(engine):
-    return engine.handle(face_request("getdetail", face_token=token_of_new_face(engine)))
 
 
 def facepp_compare_by_token(engine):
@@ -134,14 +111,7 @@ def scenarios():
         add_new_face,
         search_request(outer_id="people"),
         search_request(outer_id="people", return_result_count=6),
-        add_new_face_later,
-        faceset_request("async/task_status", task_id="unknown"),
-        faceset_request("getdetail", outer_id="people"),
-        faceset_request("getfacesets", start=0),
-        faceset_request("getfacesets"),
         faceset_request("delete", outer_id="people"),
-        name_new_face,
-        read_new_face,
         compare_request(scene(faces=0)),
         compare_request(b"no picture"),
         compare_request(False, image_base64_1="not base64!"),

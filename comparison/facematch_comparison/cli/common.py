@@ -367,6 +367,12 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
+    """Read the files of ``--scores``; return the answers and the arguments of a summary.
+
+    Notes are printed, and kept in the evidence with each path shortened to its file name. Raise a
+    click error with a command to paste if columns are not recognised, and if ``--store`` was given,
+    too.
+    """
     if options["store"] is not None:
         raise click.UsageError("--scores cannot be combined with --store.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised

@@ -219,6 +219,11 @@ def _traffic_of(options: Mapping[str, Any], answers: Sequence[Answers]) -> Traff
 def _write_wrong(
     path: Path, evaluation: Evaluation, answers: Sequence[Answers], study: Study | None
 ) -> None:
+    """Write the pairs that each system got wrong, as JSON or as a table by the suffix of `path`.
+
+    They are those at the chosen threshold, or by the system's own decisions if none was chosen. A
+    system without rates has none. A file without a wrong pair still has its header.
+    """
     import pandas as pd
 
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
@@ -294,6 +299,10 @@ def _show_evaluation(evaluation: Evaluation) -> None:
 
 
 def _show_table(evaluation: Evaluation) -> None:
+    """Print a row for each system; a system that cannot be judged has `-` for its threshold.
+
+    FTA and the answered calls have columns only if any system failed to acquire or to answer.
+    """
     from facematch_comparison.values.numbers import score
 
     systems = evaluation.systems

@@ -56,6 +56,10 @@ def with_list_prices(prices: Mapping[str, str], *, currency: str, what: str) -> 
 
 
 def _look_up(name: str, *, currency: str, what: str) -> str:
+    """Return the list price of a call as text, and print its source and day.
+
+    Raise UsageError if no list price is known, or if it is in another currency.
+    """
     line = list_price(read_facts().get(name, {}), what)
     if line is None:
         raise click.UsageError(

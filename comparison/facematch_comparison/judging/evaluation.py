@@ -132,6 +132,11 @@ def _check_numbers(required_fmr: float | None, confidence: float) -> None:
 
 
 def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
+    """Raise InvalidRequest unless these systems can be judged together.
+
+    Their names must differ, and at each given threshold at least one scored pair must pass. It also
+    makes the systems share one numbering of people.
+    """
     if not answers:
         raise InvalidRequest("There are no systems to judge.")
     check_alike(answers)
@@ -173,6 +178,11 @@ def _trials_that_choose(counts: Sequence[int]) -> int:
 
 
 def _summary_of(answers: Sequence[Answers], name: str, digest: str | None) -> model.StudySummary:
+    """Return the size of the study and of each group, counted within one group.
+
+    The pairs are those of the first system; all systems have the same ones. `digest` is None for
+    files of scores.
+    """
     whole = answers[0]
     groups = {}
     for column, grouping in whole.groups.items():
@@ -384,6 +394,10 @@ def _with_intervals(
 
 
 def _histogram(table: Answers) -> model.Histogram:
+    """Return the scores of mated and of non-mated pairs, counted in 40 bins of equal width.
+
+    There must be at least one score.
+    """
     mated, non_mated = table.sorted_scores
     scores = np.concatenate([mated, non_mated])
     # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins, which numpy

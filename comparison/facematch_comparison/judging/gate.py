@@ -258,6 +258,11 @@ class _Judged:
 
 
 def _judge_system(system: model.System, requirements: Requirements) -> SystemVerdict:
+    """Return the verdict on one system, with its sentence.
+
+    The threshold is None if the system has no operating point; the plan is None unless more pairs
+    could turn the verdict.
+    """
     judged = _Judged.judge_rates(system, requirements)
     outcome = _conclude(judged, requirements)
     observation = _describe_rates(judged, requirements, outcome)

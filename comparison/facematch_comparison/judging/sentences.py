@@ -101,6 +101,10 @@ def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
 
 
 def _why_none_judged(evaluation: Evaluation, non_mated_pairs: int) -> str:
+    """Return why no system can be judged at the required FMR, and what the pairs do support.
+
+    The reason is the first system's: it is the same for all, or they return no scores.
+    """
     required = evaluation.required_fmr
     reason = evaluation.systems[0].why_not or "it returns no scores."
     text = f"No system can be judged at {in_words(required)}: {reason}"
@@ -248,6 +252,10 @@ def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
 
 
 def _describe_one(evaluation: Evaluation, system: System) -> str:
+    """Return how often a system rejects genuine people, with its interval in percent.
+
+    Without an operating point, a threshold or an interval, say that no data show it.
+    """
     point = system.at_required
     operating_point = _describe_operating_point(evaluation, [system.name])
     frr = point and point.shown("frr")

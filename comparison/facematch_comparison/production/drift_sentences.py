@@ -19,6 +19,7 @@ def with_sentences(drift: Drift) -> Drift:
 
 
 def _headline(drift: Drift) -> str:
+    """Return what moved, the largest move first, or that nothing did or can be compared."""
     compared = [period for period in drift.periods if period.changes]
     if not compared:
         return (
@@ -69,6 +70,10 @@ def describe_change(change: Change) -> str:
 
 
 def _caveats(drift: Drift) -> Iterator[str]:
+    """Yield what the drift does not show.
+
+    That a change is no judgement is always said, the rest where it applies.
+    """
     if drift.practice_answers:
         yield practice_caveat(drift.practice_answers)
     yield (

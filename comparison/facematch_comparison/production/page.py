@@ -139,6 +139,11 @@ def _money_rows(comparison: ShadowComparison) -> list[TextRow]:
 
 
 def _decision_rows(comparison: ShadowComparison) -> list[TextRow]:
+    """Return a row for each decision of the answering system: its calls by the candidate's.
+
+    Counts are texts, and zeros are shown. If the candidate refused no pictures, no row has the
+    column of refusals.
+    """
     rows = []
     for answered_decision, counts in comparison.decisions.items():
         row = {comparison.answered.name: answered_decision.replace("_", " ")}

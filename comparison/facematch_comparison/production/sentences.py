@@ -43,6 +43,10 @@ def practice_caveat(count: int) -> str:
 
 
 def _headline(comparison: ShadowComparison) -> str:
+    """Return the verdict and what it rests on.
+
+    Before there are labels, return how far the systems agree, and what to label.
+    """
     if not comparison.net:
         return f"{_agreement(comparison)} {_what_to_label(comparison)}"
     sentences = [_verdict(comparison), _in_detail(comparison)]
@@ -214,6 +218,10 @@ def saved_in_words(net: NetErrors) -> str:
 
 
 def _money(comparison: ShadowComparison) -> str:
+    """Return what the change saves or costs, with its interval, per `PER` calls.
+
+    The comparison must have costs. A negative saving is worded as a cost, with its interval turned.
+    """
     money = comparison.money
     assert money is not None  # noqa: S101 - called only with costs
     shown = money.saved
@@ -371,6 +379,10 @@ def _about_changes(comparison: ShadowComparison) -> Iterator[str]:
 
 
 def _about_labels(reviewed: Reviewed) -> Iterator[str]:
+    """Yield what the labels leave out, and last what it means that people gave them.
+
+    A sentence appears only if its count is not zero.
+    """
     if not reviewed.is_complete:
         yield (
             f"{reviewed.labelled:,} of {reviewed.disagreements:,} disagreements are labelled. They "

@@ -466,6 +466,11 @@ class _ReviewedCalls:
 
 
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
+    """Return what one side of a shadow did: its calls, answers, errors, charges and times.
+
+    Times, models and thresholds are those of calls with a result; charges those of calls that were
+    sent. `cost` is None without a price, `charges_per_call` without a known charge.
+    """
     with_result = rows[rows["decision"].notna()]
     asked_calls = rows[rows["not_asked"].isna()]
     charged_calls = asked_calls[asked_calls["charged"] == Charged.YES.value]

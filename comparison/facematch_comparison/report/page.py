@@ -228,6 +228,10 @@ class Tables:
         return self._by_system(self._verdict_on)
 
     def _verdict_on(self, system: System) -> Row:
+        """Return the row of a system at its operating point; rates are empty without one.
+
+        FNMR is empty if no picture of any system failed to be acquired: it equals the FRR then.
+        """
         point = system.point
         service = system.service
         fnmr = Markup()
@@ -249,6 +253,10 @@ class Tables:
         return self._by_system(self._rates_at_fmrs)
 
     def _rates_at_fmrs(self, system: System) -> Row:
+        """Return a system's threshold, FNMR and FRR at each common FMR.
+
+        Where the data support no threshold, the cell of the FRR says why.
+        """
         # Systems that can be judged have the same FMRs; the others have none, and so no row.
         row: dict[Markup | str, Markup | str] = {}
         for point_at in system.at_fmrs:
@@ -323,6 +331,11 @@ class Tables:
         return self._by_system(self._year_of)
 
     def _year_of(self, system: System) -> Row:
+        """Return what a year of the stated traffic costs; an empty row without traffic.
+
+        The cost of errors is in the currency of the traffic, the price of calls in that of the
+        system.
+        """
         year = system.year
         if year is None or self.evaluation.traffic is None:
             return {}
@@ -377,6 +390,10 @@ class Tables:
         return self._by_system(self._service_of)
 
     def _service_of(self, system: System) -> Row:
+        """Return a system's availability, times and prices.
+
+        Cells that were not measured are empty.
+        """
         service = system.service
         currency = service.currency
         return {
@@ -599,6 +616,10 @@ def _sections(evaluation: Evaluation, tables: Tables) -> Iterator[tuple[str, str
 def _sections_for_decision(
     evaluation: Evaluation, tables: Tables
 ) -> Iterator[tuple[str, str, Folding]]:
+    """Yield the sections on which a decision rests: id, title and whether they fold.
+
+    A section without content is left out, and so are differences that the headline already states.
+    """
     headline = evaluation.headline
     differences = evaluation.differences
     if evaluation.caveats:
@@ -636,6 +657,10 @@ def printable(value: object) -> object:
 
 @functools.cache
 def _environment(*folders: Path) -> jinja2.Environment:
+    """Return the environment that renders pages.
+
+    Templates of `folders` go before our own. Everything is escaped, and an undefined name raises.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader((*folders, _TEMPLATES)),
         autoescape=True,

@@ -357,6 +357,10 @@ class _Plot(Drawing):
     """A figure: axes and grid, then the added elements in drawing order."""
 
     def __init__(self, svg_id: str, *, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        """Draw the grid, the axes, their ticks and names; labels that would overlap are left out.
+
+        `svg_id` must be unique in a page.
+        """
         super().__init__()
         # Prefix of the ids in this figure, unique in a page.
         self._svg_id = svg_id

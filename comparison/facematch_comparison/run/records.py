@@ -44,6 +44,10 @@ class StoredStudy:
 
     @classmethod
     def of_study(cls, study: Study, digest: str) -> StoredStudy:
+        """Return what the run database keeps of a study.
+
+        It has numbers, labels and groups, but neither a path nor a picture.
+        """
         probe, reference = study.subject_numbers
         content = {
             "mated": study.mated.astype(int).tolist(),

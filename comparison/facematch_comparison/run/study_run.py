@@ -98,6 +98,12 @@ class StudyRun:
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Open all systems, lock the database and enter the study in it; nothing is sent yet.
+
+        `keep` names the systems that may keep pictures. Raise InvalidRequest for an unknown name,
+        or if the database has another study or other settings. After any error all that was opened
+        is closed, and the lock is released.
+        """
         clock = clock or SystemClock()
         prices = prices or {}
         if not systems:

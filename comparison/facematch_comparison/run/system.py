@@ -74,6 +74,12 @@ class RunSystem(RecordedSystem):
         clock: Clock,
         undo: contextlib.ExitStack,
     ) -> None:
+        """Open a system whose calls are recorded; `undo` closes its verifier.
+
+        Raise InvalidRequest if the opener returns anything but a FaceVerifier of one backend, or
+        does not pass on `on_event`, without which calls would not be recorded; and if the backend
+        has no comparison or not this retention. Without `price`, that of the budgets counts.
+        """
         super().__init__(name, database, clock)
         self.study = study
         self.digests = digests
@@ -123,6 +129,10 @@ class RunSystem(RecordedSystem):
         return self.is_billed and self.backend.environment in (None, Environment.PRODUCTION)
 
     def _settings(self) -> dict[str, Any]:
+        """Return the settings that a later run of the same database must have, too.
+
+        A threshold that is not set is None.
+        """
         backend = self.backend
         thresholds = self.verifier.thresholds(Operation.MATCH)
         threshold = thresholds.threshold

@@ -278,6 +278,7 @@ class Answers:
         return cls(name=name, rule=rule, frame=frame_of(**arguments), **attributes)
 
     def __attrs_post_init__(self) -> None:
+        """Raise InvalidRequest if scores are too large, or fields contradict each other."""
         lowest = np.fmin.reduce(self.scores, initial=0)
         highest = np.fmax.reduce(self.scores, initial=0)
         if max(-lowest, highest) > MOST_SCORE:

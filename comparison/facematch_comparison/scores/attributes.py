@@ -158,6 +158,7 @@ def _grouping_of(
     names = names_of_people(file, lines)
 
     def describe(line: int) -> str:
+        """Say which person on a line is in which group, and where it was in another one."""
         entry = entry_of_line[line]
         person = people[entry]
         person_name = str(names[person]) if person < len(names) else "somebody"

@@ -131,6 +131,11 @@ def check_scales(answers: Sequence[Answers], note: Callable[[str], object]) -> N
 
 
 def _check_scale(system: Answers, note: Callable[[str], object]) -> None:
+    """Raise InvalidRequest if the mated scores are on two scales.
+
+    It is only a note if all scores together are, and the mated ones are not. Distances are not
+    looked at.
+    """
     if system.scale == MINUS_DISTANCE or not _are_on_two_scales(system.scores):
         return
     low = np.count_nonzero(system.scores <= 1)

@@ -91,6 +91,10 @@ def _list_words(meaning_of_word: Mapping[str, Any]) -> str:
 
 
 def _decision_field() -> Field:
+    """Return the field of a system's decision, with each word that stands for one.
+
+    A word of ours goes before the same word of a vendor.
+    """
     match = DECISIONS.index(Decision.MATCH)
     no_match = DECISIONS.index(Decision.NO_MATCH)
     own_words = {str(decision): code for code, decision in enumerate(DECISIONS)}
@@ -224,6 +228,10 @@ class ColumnsNotRecognised(InvalidRequest):
         independent_pairs: bool = False,
         people_needed: bool = False,
     ) -> None:
+        """Keep what is to be added, and write the message: the problem, then Python's arguments.
+
+        The command line takes the attributes instead, and writes its own options.
+        """
         self.what = what
         self.columns = dict(columns)
         self.independent_pairs = independent_pairs

@@ -226,6 +226,12 @@ def _reader_of(path: Path) -> Reader:
 
 
 def _separated_text(title: str, file: BinaryIO) -> Tables:
+    """Read a text with separated columns; JSON in a file of another suffix is read as JSON.
+
+    Titles above the header become empty lines, so that line numbers stay. Text is decoded by its
+    encoding, and columns that only blanks or bars separate get tabs; notes say both. Raise
+    InvalidRequest for another format.
+    """
     data = file.read()
     _refuse_other_format(title, data)
     if re.match(rb"\s*(\{|\[(?![A-Za-z]))", data):  # JSON with another suffix, no TOML
@@ -376,6 +382,10 @@ def _frame_of_pandas(value: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _frame_of_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return records as columns.
+
+    A nested key has a dotted name, and a list counts by its first item.
+    """
     frame = pd.json_normalize([_first_items({**record}) for record in records])
     # A record that is null on some lines is an empty column beside those of its keys.
     names = list(frame.columns)
@@ -473,6 +483,10 @@ def _refuse_large(file: BinaryIO) -> None:
 
 
 def _read_sheets(file: BinaryIO) -> list[_Sheet]:
+    """Return the sheets of a workbook, as texts below their header.
+
+    Raise InvalidRequest if it is too large, damaged or no workbook, or if openpyxl is missing.
+    """
     try:
         _refuse_large(file)
         frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_EXCEL_OPTIONS)

@@ -112,6 +112,10 @@ class _JoinedLines:
     """
 
     def __init__(self, lines_of: Tables, note: Callable[[str], object]) -> None:
+        """Put the lines of all files below one another, and number their pairs by the key fields.
+
+        A file with a decision, an error or a score has answers; any other one has labels alone.
+        """
         self._files = list(lines_of)
         self.key_fields = _key_fields_of(self._files)
         parts = [_fields_to_join(file, lines) for file, lines in lines_of.items()]

@@ -117,6 +117,10 @@ def check_missing_scores(
 
 
 def _check_share_without_score(system: Answers) -> None:
+    """Raise InvalidRequest if too many answered pairs have no score, decision or reason.
+
+    Few pairs, and a system without any score, are not judged.
+    """
     is_missing = system.answered & ~system.scored & (system.decisions < 0)
     count = np.count_nonzero(system.answered)
     if count < FEWEST_TO_COMPARE or not system.scored.any():
@@ -134,6 +138,11 @@ def _check_share_without_score(system: Answers) -> None:
 
 
 def _check_missing_scores_of(system: Answers) -> None:
+    """Raise InvalidRequest if scores are missing mostly where people differ.
+
+    That is the sign of a vendor that omits scores below its own threshold. Few pairs of either kind
+    are not judged.
+    """
     is_missing = system.answered & ~system.scored & (system.decisions < 0)
     if not is_missing.any() or not system.scored.any():
         return
@@ -228,6 +237,11 @@ def with_scores_below(
 
 
 def _filled_below(system: Answers, threshold: float, note: Callable[[str], object]) -> Answers:
+    """Return the answers with a score just below `threshold` for each pair that has none.
+
+    INCONCLUSIVE pairs stay without. Raise InvalidRequest for distances, and if a score is below the
+    threshold, since an empty cell cannot mean a lower score then.
+    """
     lower_count = int(np.count_nonzero(system.scores < threshold))
     if system.scale == MINUS_DISTANCE:
         raise InvalidRequest(

@@ -399,6 +399,7 @@ def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> I
     is_label = decode(lines, field, default=-1, dtype=np.int8) >= 0
 
     def describe(row: int) -> str:
+        """Say how the label of a pair contradicts its people, or the other mated pairs."""
         ends = [word_at(words_in(lines, end), row)[:60] for end in file.people_fields]
         names = " and ".join(map(repr, ends))
         pair_kind = "mated" if is_mated[row] else "non-mated"

@@ -89,6 +89,11 @@ class Crowd:
     """
 
     def __init__(self, must_be_alone: Bools, pairs_of_person: Sequence[Floats]) -> None:
+        """Put people with equal numbers of pairs into groups that are drawn together.
+
+        `must_be_alone` has the people who are never in a group; a kind of fewer than `FEWEST_ALIKE`
+        people stays alone, too. `pairs_of_person` has an array for each sample.
+        """
         people = len(must_be_alone)
         others = np.flatnonzero(~must_be_alone)
         numbers = pd.DataFrame(dict(enumerate([np.zeros(people), *pairs_of_person]))).take(others)
@@ -136,6 +141,10 @@ class RedrawnThreshold:
     """
 
     def __init__(self, table: Answers, max_fmr: float) -> None:
+        """Keep the highest non-mated scores, enough to find the threshold in most resamples.
+
+        A resample that needs lower ones asks for more.
+        """
         sample = Rates(table).sample("fmr", at_threshold=True)
         self._count = sample.trials
         self._allowed = allowed_errors(max_fmr, self._count)
@@ -220,6 +229,7 @@ class MatedPairs:
     """Mated pairs of a system, sorted by score; one without a score is always rejected."""
 
     def __init__(self, table: Answers, is_counted: Bools) -> None:
+        """Sort the counted pairs by score; a pair without a score is below every threshold."""
         rows = np.flatnonzero(is_counted)
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
         order = np.argsort(scores, kind="stable")

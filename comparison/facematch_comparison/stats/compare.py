@@ -142,6 +142,11 @@ class _Comparison:
         *,
         resamples: int,
     ) -> None:
+        """Compare the mated pairs that both systems answered.
+
+        `numbers` has the two places in `systems`. Without a common FMR there is only a reason; the
+        influence of each person serves where it can be computed, else resamples do.
+        """
         self._systems = [systems[number] for number in numbers]
         self._required_fmr = required_fmr
         self._confidence = confidence

@@ -75,6 +75,11 @@ class Influence:
 
     @cached_property
     def _standard_error(self) -> _StandardError:
+        """Return the standard error of the rate, with its degrees of freedom.
+
+        Pairs that share a person depend on each other: influences are added up for each person
+        first, and pairs of the same two people are counted once.
+        """
         table = self.table
         people = table.people
         count = len(people.numbers)

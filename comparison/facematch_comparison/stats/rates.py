@@ -103,6 +103,11 @@ class Clusters:
         numbered_people: int | None = None,
         couple_of_pair: Ints | None = None,
     ) -> None:
+        """Count the pairs of each person.
+
+        Mated pairs have no `references`: both pictures are one person's. `numbered_people` is the
+        number of people in the whole table; None for the highest number here.
+        """
         self.trials = len(probes)
         self.is_mated = references is None
         self.ends = [probes] if references is None else [probes, references]

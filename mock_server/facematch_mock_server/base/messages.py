@@ -87,6 +87,11 @@ class Request:
     header: ReadHeader = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        """Derive what is asked often: headers by name, the decoded path, and whose request it is.
+
+        Of a header that is sent twice the first one counts. ``GET /`` is for the mock's own page
+        unless a header names a vendor's action.
+        """
         # If a header is sent twice, the first one wins.
         self.header = dict(self.headers[::-1]).get
         target = self.target

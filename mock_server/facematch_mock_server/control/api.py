@@ -49,6 +49,11 @@ class ControlApi:
         return self.find_refusal(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
+        """Return the answer of an operation of the control API.
+
+        It is 404 for an unknown path, 405 for another method. Without a vendor's name in the path,
+        the first vendor is meant. An operation may take an id, which ends the path.
+        """
         # HEAD is handled like GET; the server omits the body.
         method = "GET" if request.method == "HEAD" else request.method
         if request.path.startswith(CARDS) and method == "GET":
@@ -121,6 +126,10 @@ def _read_query_but_account(request: Request) -> dict[str, Any]:
 
 
 def _read_object(request: Request) -> dict[str, Any]:
+    """Return the JSON object in a body; an empty body is an empty object.
+
+    Amounts are read as Decimal. Raise ValueError for another body, and for a field in the query.
+    """
     for name in _read_query_but_account(request):
         raise ValueError(f"{name:.60} cannot be in the query of a change: send it in the body")
     try:

@@ -112,6 +112,10 @@ class Control:
         return tuple(self.world.vendor.extensions)
 
     def __getattr__(self, name: str) -> Any:
+        """Return the vendor's own extension of this name, made at first use.
+
+        Raise AttributeError, with the names that there are, for any other one.
+        """
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.extensions:

@@ -34,6 +34,11 @@ class Authority:
     """
 
     def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
+        """Make a new authority, and write what clients trust into `folder`.
+
+        That is a PEM file, a Java store and a hosts file. `addresses` has the address of each
+        allowed host, which a client behind the door could not look up.
+        """
         self._folder = folder
         self._authority = trustme.CA(organization_name=_NAME)
         self._contexts: dict[str, ssl.SSLContext] = {}

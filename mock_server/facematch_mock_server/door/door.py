@@ -83,6 +83,12 @@ class Door:
         allowed_hosts: Iterable[str] = (),
         report: Callable[[str], None] | None = None,
     ) -> None:
+        """Prepare a door to a server that runs.
+
+        Raise ValueError for an allowed host that the mock answers or must not pass. `any_key` lets
+        each key in, `loopback_links` makes links lead to this machine, `report` is given each
+        refusal once.
+        """
         self.server = server
         self.any_key = any_key
         self.recorder = recorder
@@ -106,6 +112,7 @@ class Door:
         self._reported_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
+        """Make the authority's files, then accept on a free port of this machine."""
         self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
         self.authority = Authority(Path(self._folder.name), _look_up(self.allowed_hosts))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -188,6 +195,7 @@ class Door:
         )
 
     def _explain(self, host: str) -> str:
+        """Return why the door does not pass a host on, and the option that would serve it."""
         for name in vendor_names():
             vendor = vendor_named(name)
             if vendor.has_host(host):
@@ -200,6 +208,7 @@ class Door:
         )
 
     async def _accept(self) -> None:
+        """Begin each connection in a task of its own, until the door is closed."""
         loop = asyncio.get_running_loop()
         with self._listener:
             async with asyncio.TaskGroup() as beginnings:
@@ -297,6 +306,10 @@ class _DoorApp(App):
         self._door = door
 
     def begin(self, head: Request) -> Response | None:
+        """Return a refusal before the body is read; None if the request is answered or passed on.
+
+        Refused are a host that the door does not pass (403) and a WebSocket to a vendor (501).
+        """
         # A client may send requests for several hosts on one connection to a proxy.
         host = head.header("host")
         if self._door.vendor_of(host) is None:
@@ -312,6 +325,10 @@ class _DoorApp(App):
         return self._door.vendor_of(request.header("host")) is None or super().is_slow(request)
 
     def handle(self, request: Request) -> Response:
+        """Answer for a vendor's host, or pass the request on to any other one.
+
+        With `any_key` the program's own key becomes one of the mock's first.
+        """
         if self._door.vendor_of(request.header("host")) is None:
             return self._pass_on(request)
         # A browser opens the page at the vendor's host, where the link leads.

@@ -94,6 +94,11 @@ def ask(target: Target, customer: str) -> Answer:
 
 
 def _run(command: Sequence[str]) -> Answer:
+    """Run the application's command.
+
+    Return what it prints, as status 200, or 500 for another exit code. A command that is too slow
+    is ended with its children, and is no answer. Raise ApplicationError if it cannot be run.
+    """
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command
             command,

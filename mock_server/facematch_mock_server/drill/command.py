@@ -317,6 +317,7 @@ def _start_program(
 
 
 def _read_words(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return what the words of `--map` mean; raise UsageError for another form or meaning."""
     from facematch_mock_server.drill.judge import Belief
 
     words = {}
@@ -442,6 +443,7 @@ def _print_result(played: Played, *, is_told: bool = True) -> None:
 
 
 def _print_left_out(obstacles: Mapping[str, str], stories: Sequence[str]) -> None:
+    """Say how many stories are left out, once for each reason; a story's first obstacle counts."""
     from facematch_mock_server.drill.stories import STORIES
 
     left_out: dict[str, int] = Counter()

@@ -122,6 +122,11 @@ class Player:
     """
 
     def __init__(self, mock: Served, application: Application) -> None:
+        """Prepare the mock for an application.
+
+        It gets credit, no limits, and a destination that holds its webhooks. An application without
+        webhooks gets none, and no forgeries are written.
+        """
         self._control = mock.control
         self._mock = mock
         self._facts = mock.control.world.vendor.drilled
@@ -190,6 +195,10 @@ class _Run:
         letters: LetterWriter | None,
         tell: Callable[[str], object] | None,
     ) -> None:
+        """Begin a story.
+
+        Customers get names of their own, and what happened before does not count.
+        """
         self._control = mock.control
         self._facts = mock.control.world.vendor.drilled
         self._application = application
@@ -260,6 +269,11 @@ class _Run:
         customer.refused = []
 
     def _judge(self, customer: Customer) -> None:
+        """Judge what the application believes of a customer, and keep each failure.
+
+        An application may need a moment: until it is right, it is read and its job run again, for
+        `_SETTLING_S` at most.
+        """
         gives_up_at = time.monotonic() + _SETTLING_S
         is_last = False
         while True:
@@ -307,6 +321,10 @@ class _Run:
         return read(ask(self._application.state, customer.name), self._application.words)
 
     def _truth(self, customer: Customer) -> Truth:
+        """Return what the vendor knows of a customer, from the mock's records.
+
+        Charges are those of this story.
+        """
         sessions = self._sessions(customer)
         passed = {each.id for each in sessions if each.status in self._facts.approved}
         charges = self._control.charges()[self._charges_before :]
@@ -358,6 +376,10 @@ class _Run:
     # The customer
 
     def _act(self, customer: Customer, word: str, manner: str) -> str | None:
+        """Do one step of a story.
+
+        Return what came of it, None for a step that does nothing here.
+        """
         if word == "begin":
             return self._begin(customer, manner)
         if word in _PERSON:
@@ -380,6 +402,10 @@ class _Run:
         return None
 
     def _begin(self, customer: Customer, manner: str) -> str:
+        """Let a customer begin; return what the application answers.
+
+        The customer wishes a new session unless one is open. Two clicks are sent at the same time.
+        """
         open_ids = {session.id for session in self._control.sessions.open()}
         if not open_ids.intersection(customer.sessions):
             customer.wishes += 1
@@ -431,6 +457,10 @@ class _Run:
     def _note_refusal(
         self, customer: Customer, answers: Sequence[Answer], *, has_link: bool, manner: str
     ) -> None:
+        """Note that the application gives an undecided customer no way on.
+
+        A limit (429), a lost answer, and an open tab of an accepted answer are no refusal.
+        """
         customer.refused_with = None
         truth = self._truth(customer)
         is_limit = any(answer.status == 429 for answer in answers)
@@ -452,6 +482,10 @@ class _Run:
         return [each for each in customer.tabs if each in can_act]
 
     def _act_as_person(self, customer: Customer, word: str, manner: str) -> str:
+        """Act in the customer's first, last or all open tabs.
+
+        Return the statuses that the vendor has then.
+        """
         tabs = self._open_tabs(customer)
         if manner == "first":
             tabs = tabs[:1]
@@ -475,6 +509,7 @@ class _Run:
         return f"the vendor says {', '.join(statuses)}"
 
     def _show_face(self, session_id: str, word: str) -> Session:
+        """Finish a session with the face and the document of a word; return the session."""
         (session,) = [each for each in self._control.sessions.open() if each.id == session_id]
         face, document_of_face = _CARDS[word]
         document: str | None = document_of_face
@@ -496,6 +531,7 @@ class _Run:
     # Webhooks
 
     def _deliver_all(self, customer: Customer, manner: str) -> str:
+        """Deliver all webhooks that wait, in their order; return what each answered."""
         if not customer.waiting:
             return "none waits"
         told = []
@@ -510,6 +546,10 @@ class _Run:
         return "; ".join(told)
 
     def _deliver_one(self, customer: Customer, manner: str) -> str:
+        """Deliver the oldest webhook that waits, or the newest; return what the receiver answered.
+
+        A lost one is not sent. One that the receiver refused for now is kept for later.
+        """
         if not customer.waiting:
             return "none waits"
         delivery = customer.waiting.pop(-1 if manner == "newest" else 0)
@@ -577,6 +617,11 @@ class _Run:
         return post(receive, payload, 10.0).status
 
     def _forge(self, customer: Customer, kind: str) -> str:
+        """Send a forged webhook, or a genuine one that is too old.
+
+        Return what the receiver answered. It is a failure if the application says approved because
+        of it, or asks the vendor each time.
+        """
         sessions = self._sessions(customer)
         letters = self._letters
         if not sessions or letters is None:

@@ -94,6 +94,7 @@ class Connection(asyncio.BufferedProtocol):
     """The asyncio protocol of one connection."""
 
     def __init__(self, service: Service) -> None:
+        """Prepare a connection; its work begins once the transport is made."""
         self._service = service
         self._loop = service.loop
         #: Bytes received but not yet consumed. A Content-Length reserves no memory.
@@ -181,6 +182,11 @@ class Connection(asyncio.BufferedProtocol):
             self._timer = self._loop.call_at(self._deadline, self._check_deadline)
 
     def _serve(self, handler: Handler) -> Work[None]:
+        """Exchange requests and responses until one side closes; refuse what is no HTTP.
+
+        At the end, what still comes is read for a while: closing with unread bytes would reset the
+        connection and lose the last response.
+        """
         try:
             fault = exchange.at_connection(handler, self._peer)
             stays_open = fault is None or (yield from self._send(b"", b"", fault))
@@ -277,6 +283,10 @@ class Connection(asyncio.BufferedProtocol):
         return future.result()
 
     def _read_head(self) -> Work[_Head]:
+        """Read a request's head.
+
+        Raise `_BrokenRequest` for bytes that are none, or for one that is too long.
+        """
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             # The timeout covers the whole head; in a body, it restarts with each piece.
@@ -440,6 +450,11 @@ class _Headers(list[tuple[str, str]]):
 
 
 def _parse_head(text: bytes, peer: str) -> _Head:
+    """Parse a head; raise `_BrokenRequest` with the status of what is wrong or not supported.
+
+    A proxy's absolute target gives the host. A request with two lengths is answered, and the
+    connection closed, since servers may disagree about its end.
+    """
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _BrokenRequest(400, "the request line is not HTTP")

@@ -148,6 +148,10 @@ class HttpServer:
         self.stop()
 
     async def _close(self, listener: socket.socket) -> None:
+        """Stop accepting, end what runs, and close all connections.
+
+        Waiting clients are accepted first.
+        """
         for service in self._services:
             service.stopped = True
         self._accept(listener)  # otherwise waiting clients would be reset
@@ -164,6 +168,7 @@ class HttpServer:
                 await asyncio.sleep(0)
 
     def _accept(self, listener: socket.socket) -> None:
+        """Accept the connections that wait, at most `_ACCEPTED_AT_ONCE` in one turn of the loop."""
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()

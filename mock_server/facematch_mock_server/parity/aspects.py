@@ -120,6 +120,10 @@ def _say_the_same(mock_texts: list[str], vendor_texts: list[str]) -> bool:
 
 
 def _describe(answer: Response) -> Aspects:
+    """Return the aspects of an answer: type, headers, and of JSON each field's type and form.
+
+    Of a page only its words count. Private values have a type, but no form.
+    """
     media_type, _, parameters = (answer.header("Content-Type") or "").lower().partition(";")
     charset = re.search(r'charset="?([\w-]{1,20})', parameters)
     aspects: Aspects = {}

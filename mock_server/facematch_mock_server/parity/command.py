@@ -136,6 +136,11 @@ def _mark(file: Path, content: bytes, compared: Sequence[ComparedExchange]) -> N
 
 
 def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str, Any]:
+    """Return the report of a comparison, as `--json` writes it.
+
+    A claim holds if an answer with it is alike, unless one that differs has it, too; a claim that
+    is cited only because of what pictures may show stands apart.
+    """
     counts = Counter(each.result for each in compared)
     held: set[str] = set()
     about_faces: set[str] = set()
@@ -180,6 +185,7 @@ def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str,
 
 
 def _print_report(report: Mapping[str, Any], first: str) -> None:
+    """Print each call with its differences, then counts and claims; `first` names the mock."""
     for call in report["exchanges"]:
         as_if = f", as if {call['as_if']}" if call["as_if"] else ""
         say(f"{call['number']} {call['vendor']} {call['call']}: {call['result']}{as_if}")

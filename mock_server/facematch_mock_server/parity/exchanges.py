@@ -155,6 +155,10 @@ def _picture_numbers(sent: Mapping[str, Any]) -> list[int]:
 
 
 def _keys_in(sent: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys, or what stands for them, in what was sent.
+
+    Signatures and digests are none.
+    """
     for name, header in sent["headers"].items():
         # A signature and a body's digest differ from call to call.
         if "sig" not in name and "sha256" not in name:

@@ -75,6 +75,7 @@ class Replay:
         return self._send(exchange, request)
 
     def _request_of(self, exchange: RecordedExchange, cards: Mapping[str, str]) -> Request:
+        """Return the request of a recorded call, with cards as large as its pictures."""
         pictures = {}
         for name, card in cards.items():
             file = exchange.picture_files.get(name, PictureFile("PNG", 0))
@@ -91,6 +92,11 @@ class Replay:
         )
 
     def _send(self, exchange: RecordedExchange, request: Request) -> ReplayedAnswer:
+        """Send a request to the mock; return how its answer differs from the vendor's.
+
+        A 429 that the vendor did not give is tried once more a minute later. Values of the answer
+        stand for the vendor's in later calls.
+        """
         control = self._server.of(exchange.vendor).control
         response = self._server.app.handle(request)
         if response.status == 429 != exchange.reply.status:

@@ -39,6 +39,7 @@ def _one_of(*values: object) -> Callable[..., None]:
 
 
 def _number(low: float, high: float, *, decimals: int = 0, optional: bool = True) -> Any:
+    """Return a validator of numbers within a range; bool is refused, None allowed if optional."""
     allowed = f"a whole number from {low} to {high}"
     if decimals:
         allowed = f"between {low} and {high} in steps of {10**-decimals},"

@@ -152,6 +152,7 @@ class OutcomeField:
             raise ValueError(f"{self.name} of an outcome must be {self.values}, not {listed!r:.40}")
 
     def _allows(self, value: Any) -> bool:
+        """Return whether a value fits the field's type, words and range; the value is not None."""
         if self.value_type == "words":
             return value in self.words
         if self.value_type == "flag":

@@ -81,6 +81,10 @@ class FactsCache:
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height of a picture in pixels.
+
+    None if it cannot be decoded or is too large.
+    """
     with contextlib.suppress(InvalidImage):
         image = Image.from_bytes(data)
         return image.width, image.height

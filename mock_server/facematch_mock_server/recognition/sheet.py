@@ -29,6 +29,10 @@ _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
 def _draw(card: Card) -> PIL.Image.Image:
+    """Draw a card: a wall, its faces, its facts in words, and its code in cells.
+
+    It looks the same on every machine, and a person the same on every card.
+    """
     # Derived from the name, so that a person looks the same on every card.
     looks = seeded_bytes(card.person, 8)
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
@@ -78,6 +82,10 @@ def _list_facts(card: Card) -> tuple[str, ...]:
 def _draw_face(
     draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], looks: bytes, *, attack: bool
 ) -> None:
+    """Draw a face into a box.
+
+    The bytes of `looks` choose its colours, an attack gets a frame of paper.
+    """
     left, top, right, bottom = box
     width = right - left
     height = bottom - top

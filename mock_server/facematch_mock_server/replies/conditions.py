@@ -132,6 +132,10 @@ class EqualJson:
         return isinstance(expected, bool) is isinstance(sent, bool) and bool(expected == sent)
 
     def _has_items(self, expected: list[Any], sent: list[Any]) -> bool:
+        """Return whether a list has the expected items, each once.
+
+        They must be in order, and there must be no more, unless that is ignored.
+        """
         if len(sent) < len(expected) or (len(sent) > len(expected) and not self.ignores_more):
             return False
         if not self.ignores_order:

@@ -180,6 +180,10 @@ def _read_scenario(node: Node, parts: Mapping[str, Node]) -> Scenario | None:
 
 
 def _read_recording(metadata: Mapping[str, Node]) -> RecordedCall | None:
+    """Return the facts of a recorded call; None if the reply was not recorded.
+
+    Refuse a day of another form, and facts of a recording without a day.
+    """
     if "recorded" not in metadata:
         for name in ("host", "sent", "pictures", "salt"):
             if name in metadata:

@@ -50,6 +50,11 @@ def read_replies(path: str | Path) -> list[OwnReply]:
 
 
 def _read_file(path: Path, name: str) -> list[OwnReply]:
+    """Return the replies of a file.
+
+    Raise ValueError, with the line where it is known, if it is no JSON. A name that stands twice in
+    an object is refused.
+    """
     try:
         text = read_text(path, "file with replies", InvalidRequest, max_bytes=_MAX_FILE_BYTES)
     except InvalidRequest as error:

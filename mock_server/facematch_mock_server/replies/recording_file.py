@@ -70,6 +70,11 @@ class RecordingFile:
         kept_names: Collection[str] = (),
         hidden_names: Collection[str] = (),
     ) -> None:
+        """Create the file, readable by its owner alone; raise FileExistsError if it exists.
+
+        `show_host` returns the host that the file may name, or None. With `is_known` false the
+        calls are of no vendor of ours, and hide more.
+        """
         self.path = path
         self.kept: Collection[str] = ()
         self.hidden: Collection[str] = ()
@@ -125,6 +130,7 @@ class RecordingFile:
             self.path.unlink(missing_ok=True)
 
     def _begin(self) -> None:
+        """Forget what was learnt of names and values, and reduce all calls anew from here."""
         self._reduction = Reduction(
             self._vocabulary,
             self._show_host,
@@ -144,6 +150,7 @@ class RecordingFile:
             self._reduction.add(exchange)
 
     def _write(self) -> None:
+        """Write all calls; leave out, and name, each in which a private value is still found."""
         mappings = self._reduction.mappings
         self._check.look_for_new_values()
         self.left_out = list(self._failures)
@@ -197,6 +204,7 @@ class _LeakCheck:
     """Looks for private values in what is to be written, also in base64 and hexadecimal."""
 
     def __init__(self, reduction: Reduction, vocabulary: Vocabulary, album: Album) -> None:
+        """Collect the words that a file may contain: those of the vendors' sources."""
         self._reduction = reduction
         self._vocabulary = vocabulary
         self._album = album

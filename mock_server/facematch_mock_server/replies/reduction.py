@@ -146,6 +146,10 @@ class Reduction:
         kept_names: Collection[str] = (),
         hidden_names: Collection[str] = (),
     ) -> None:
+        """Reduce calls to what a file may contain; `salt` makes digests of different files differ.
+
+        `kept_names` are fields that stay as they are, `hidden_names` fields that are always hidden.
+        """
         self._vocabulary = vocabulary
         self._show_host = show_host
         self._is_known = is_known
@@ -198,6 +202,10 @@ class Reduction:
         *,
         is_private: bool,
     ) -> None:
+        """Collect the values below a field: private ones apart, and kept ones as known.
+
+        All that a private field contains is private. Booleans and decimals are not collected.
+        """
         is_private = is_private or field.is_private
         if isinstance(value, JsonBody):
             value = value.value
@@ -227,6 +235,10 @@ class Reduction:
         values.collect(text, self._vocabulary.words)
 
     def _reduce_exchange(self, exchange: CapturedExchange) -> dict[str, Any]:
+        """Return a call as a WireMock mapping in which every value is reduced.
+
+        The mapping matches by path, by kept values of the query, and by an action's header.
+        """
         self._now = exchange.at
         headers = self._reduce_request_headers(exchange.headers)
         path, template = self._reduce_path(exchange.path)
@@ -267,6 +279,10 @@ class Reduction:
         }
 
     def _reduce_request_headers(self, headers: Headers) -> dict[str, str]:
+        """Return the headers that the vendor's sources name, with their values reduced.
+
+        Others are left out.
+        """
         reduced = {}
         for name, text in headers:
             is_known = name in self._vocabulary.headers or name in ("authorization", "accept")
@@ -289,6 +305,7 @@ class Reduction:
         return reduced
 
     def _reduce_header(self, name: str, text: str) -> str:
+        """Return a header's value if it is public or a count, else reduced as any text."""
         if text in self._vocabulary.texts:
             return text
         if _COUNT_HEADER.fullmatch(name) and _COUNT.fullmatch(text):
@@ -336,6 +353,10 @@ class Reduction:
         return "/".join(steps), "/".join(names)
 
     def _reduce_pairs(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the pairs of a query with their names and texts reduced.
+
+        Numbers that together are a face's template become others.
+        """
         reduced = []
         texts = [text for _, text in pairs]
         numbers = self._templates.numbers_for(texts) if is_face_template(texts) else None
@@ -348,6 +369,11 @@ class Reduction:
         return reduced
 
     def _reduce_request_body(self, body: Body) -> dict[str, Any]:
+        """Return what the mapping keeps of a sent body.
+
+        That is JSON, a form with its files, or a card's name. A text is only marked as there; no
+        body is nothing.
+        """
         if isinstance(body, JsonBody):
             return {"json": self._reduce_value(FieldName(""), body.value)}
         if isinstance(body, FormBody):
@@ -425,6 +451,11 @@ class Reduction:
         return self._reduce_value(field, value)
 
     def _reduce_number(self, field: FieldName, number: Any, *, is_private: bool) -> Any:
+        """Return a number that may stand in the file.
+
+        It is itself if it is small and no id, else a stand-in. A private number is 0. A time of
+        Unix stays a time, moved; what is no finite number is 0.
+        """
         if field.name in self.kept_names:
             return number
         if is_private:

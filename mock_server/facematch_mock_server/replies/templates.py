@@ -169,6 +169,10 @@ def _read_template(template: str) -> Fill:
 
 
 def _read_arguments(text: str) -> _Arguments:
+    """Return the words and the options of a template's call.
+
+    Raise ValueError if they cannot be read.
+    """
     words = []
     options = {}
     position = 0
@@ -197,6 +201,10 @@ _REQUEST_PARTS = (
 
 
 def _read_request_part(name: str) -> Fill:
+    """Return what fills a part of the request in; raise ValueError for a part that is unknown.
+
+    Filling raises Unfilled if the request does not have it.
+    """
     if name == "request.body":
         return lambda filling: bytes(filling.request.body).decode(errors="replace")
     part, _, key = name.removeprefix("request.").partition(".")
@@ -204,6 +212,7 @@ def _read_request_part(name: str) -> Fill:
         raise ValueError(f"of a request, this mock knows {', '.join(_REQUEST_PARTS)}")
 
     def fill(filling: Filling) -> Any:
+        """Return the first value of the part in this request; raise Unfilled if there is none."""
         if part == "path":
             value = filling.path_values[key]
             # A part of the pattern may be optional.
@@ -223,6 +232,10 @@ def _read_request_part(name: str) -> Fill:
 
 
 def _read_json_path(arguments: _Arguments) -> Fill:
+    """Return what fills in the values at a JSONPath of the body.
+
+    It is one value, or a list of several.
+    """
     arguments.check(words=2)
     subject, expression = arguments.words
     if subject != "request.body":
@@ -239,6 +252,7 @@ def _read_json_path(arguments: _Arguments) -> Fill:
 
 
 def _read_now(arguments: _Arguments) -> Fill:
+    """Return what fills in the time, moved by the offset, in Java's format of dates."""
     arguments.check(words=0, options=("offset", "format"))
     offset = _OFFSET.fullmatch(arguments.option("offset", "0 seconds"))
     if offset is None:

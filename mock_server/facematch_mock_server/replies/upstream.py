@@ -103,6 +103,10 @@ class Upstream:
 
     @contextlib.contextmanager
     def _open_until_closed(self, connection: http.client.HTTPConnection) -> Iterator[None]:
+        """Keep a connection so that closing the recording ends it.
+
+        Raise NotSent if that has ended already.
+        """
         with contextlib.closing(connection):
             with self._lock:
                 if self._is_closed:
@@ -120,6 +124,10 @@ class Upstream:
         return urlsplit(f"https://{request.header('host', '')}")
 
     def _connect(self, origin: SplitResult) -> http.client.HTTPConnection:
+        """Return a connection to an origin.
+
+        It goes through the environment's proxy unless the origin is this machine.
+        """
         host = origin.hostname or ""
         is_tls = origin.scheme == "https"
         port = origin.port or (443 if is_tls else 80)

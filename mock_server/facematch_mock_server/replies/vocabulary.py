@@ -196,6 +196,7 @@ class Vocabulary:
 
 
 def _texts_of(tree: ast.AST) -> Iterator[str]:
+    """Yield the constants and keywords of a module; docstrings are none of a vendor's words."""
     docstrings = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):

@@ -243,7 +243,7 @@ class Call:
         self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
-        self.claims.cite(*self.world.behaviour.refusal_facts, *facts)
+        self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, *, service: str, request_id: str) -> bool:
@@ -563,6 +563,10 @@ class Call:
         return self._fields
 
     def _read_body_fields(self) -> dict[str, str]:
+        """Return the texts and booleans of a form or of JSON, for fault rules.
+
+        Other values are left out. A body that cannot be read has no fields.
+        """
         content_type = self.request.header("content-type", "")
         if media_type(content_type) in (MULTIPART, URLENCODED):
             return form_of(self.request).texts
@@ -671,8 +675,6 @@ class MockVendor:
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites: ``{503: ("outage",), 429: ("rate.exceeded", "rate.header")}``. ``{key}`` is
             filled in. For other statuses the vendor's error is not known.
-        refusal_facts: What is known about every refusal, which each one, and each of `errors`,
-            cites.
         session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
         takes_links: Whether a call may have a picture's link in its body or query: see
             `Call.picture_at`.
@@ -686,7 +688,6 @@ class MockVendor:
     slash_claim = ""
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
-    refusal_facts: tuple[str, ...] = ()
     session_rules: SessionRules | None = None
     takes_links: bool = False
     not_imitated: ClassVar[NotImitated | None] = None
@@ -988,6 +989,10 @@ class MockVendor:
     def new_call(
         self, request: Request, route: Route | None, path_values: tuple[str, ...] = ()
     ) -> Call:
+        """Return the call that a request makes, at the time of the world's clock.
+
+        `route` is None for none.
+        """
         world = self.world
         return self.call(
             world=world,
@@ -1064,7 +1069,7 @@ class MockVendor:
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
-        call.claims.cite(*self.refusal_facts, *facts)
+        call.claims.cite(*facts)
         # CompreFace's error repeats the key, and its only path has the same credentials.
         header_names = self.routes[-1].credentials
         key = call.request.header(header_names[0], "") if header_names else ""

@@ -86,6 +86,7 @@ class World:
     """An account's state at one vendor: keys, credit, rate limits and sessions. Thread-safe."""
 
     def __init__(self, account: Account, vendor: Vendor, claims: ActiveClaims) -> None:
+        """Make the state of one vendor in one account; the pictures and their facts are shared."""
         shared = account.shared
         self.account = account
         self.vendor = vendor
@@ -156,6 +157,7 @@ class Account:
         *,
         ref: AccountRef,
     ) -> None:
+        """Make an account with a world for each vendor; ids follow from the seed and the name."""
         self.shared = shared
         self.name = name
         self.clock = clock
@@ -227,6 +229,12 @@ class Accounts:
         replies: Sequence[OwnReply] = (),
         sends_webhooks: bool = False,
     ) -> None:
+        """Make the first account.
+
+        Raise ValueError for a short token and for a vendor that is given twice. `deliver_to` are
+        hosts beside this machine that may get webhooks. `sends_webhooks` is false where a test
+        takes the deliveries.
+        """
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token must have at least 8 characters, all ASCII")
         #: The vendors by name, in the order given.

@@ -32,6 +32,10 @@ class VirtualClock:
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
+        """Start at `start`, or now; a running clock goes on with the machine's.
+
+        Raise ValueError for a time from the year 9000 on.
+        """
         self._lock = threading.Lock()
         #: A clock that is set running later also follows the time that has passed until then.
         self.running = running

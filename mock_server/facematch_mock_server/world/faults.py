@@ -215,6 +215,7 @@ class Fault:
         return _USUAL_STATUS if self.claim is None else None
 
     def __attrs_post_init__(self) -> None:
+        """Raise ValueError for a fault that could never happen as described."""
         if self.kind not in POSSIBLE[self.stage]:
             possible_kinds = ", ".join(sorted(POSSIBLE[self.stage]))
             raise ValueError(
@@ -238,6 +239,7 @@ class Fault:
             )
 
     def _check_answer(self) -> None:
+        """Raise unless body, status and claim say together what the answer is."""
         has_body = self.body is not None
         if has_body != (self.kind is Kind.JSON):
             raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
@@ -255,6 +257,10 @@ class Fault:
             raise ValueError("a claim has its own status: leave status or claim out")
 
     def _check_probability(self) -> None:
+        """Raise ValueError for a wrong probability.
+
+        With a right one the fault has no number of times.
+        """
         probability = self.probability
         if probability is None:
             return
@@ -270,6 +276,7 @@ class Fault:
         object.__setattr__(self, "times", None)
 
     def _check_conditions(self) -> None:
+        """Raise ValueError for a condition of a wrong form, or unknown at its stage."""
         unknown, known_from = _UNKNOWN_CONDITIONS.get(self.stage, ((), None))
         for name in _CONDITIONS:
             value = getattr(self, name)

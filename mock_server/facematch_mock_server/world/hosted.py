@@ -540,6 +540,10 @@ class HostedSessions(Extension[R]):
         return self._with_pages_and_charges(self.all(status=status, since=since, limit=limit))
 
     def _with_pages_and_charges(self, sessions: Selection[Session]) -> Selection[ListedSession]:
+        """Return the sessions with their charges.
+
+        A session has its page while the server has an address.
+        """
         world = self._control.world
         charges: dict[str | None, list[Decimal]] = {}
         for charge in world.ledger.charges.all():

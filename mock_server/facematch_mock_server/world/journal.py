@@ -114,6 +114,7 @@ class Journal:
     """The newest entries of one account. Thread-safe."""
 
     def __init__(self) -> None:
+        """Make an empty journal, which keeps the newest entries and a bounded number of bytes."""
         self._lock = threading.Lock()
         #: The newest entries; `deque` drops the oldest one for a further one.
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)

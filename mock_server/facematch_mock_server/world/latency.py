@@ -45,6 +45,7 @@ def read_latency(operation: str, value: object, vendors: Iterable[Vendor]) -> La
 
 
 def _read(value: object) -> Latency:
+    """Return seconds, or a range of ``0.1..2`` or two numbers; raise ValueError if it is turned."""
     if isinstance(value, str) and ".." in value:
         low, _, high = value.partition("..")
         value = (low, high)

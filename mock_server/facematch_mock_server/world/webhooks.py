@@ -220,8 +220,8 @@ class WebhookRules:
         signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
-        final_answers: The answers after which the vendor does not retry, by the name in the claims
-            ``webhook.retry.*``: ``redirect``, and ``refused`` for a 4xx other than 404.
+        retries_refusals: Whether the vendor retries after a redirect, and after a 4xx other than
+            404. After a 404, a 5xx and no answer all vendors do.
     """
 
     events: tuple[str, ...]
@@ -233,7 +233,7 @@ class WebhookRules:
     signature_headers: tuple[str, ...]
     signs_with_key: bool = False
     max_age_s: int | None = None
-    final_answers: frozenset[str] = frozenset({"redirect", "refused"})
+    retries_refusals: bool = False
 
 
 #: Sends a payload to a URL, with a deadline in seconds.
@@ -274,6 +274,7 @@ class Outbox:
     """
 
     def __init__(self, world: World, rules: WebhookRules) -> None:
+        """Make the outbox of one world; nothing is sent before it runs."""
         self._world = world
         self.rules = rules
         self.destinations: Collection[Destination] = Collection()
@@ -368,6 +369,7 @@ class Outbox:
             outcome = _Outcome(state=DeliveryState.FAILED, retries=delivery.retries)
 
         def record(current: WebhookDelivery) -> WebhookDelivery:
+            """Return the delivery with the attempt that was made."""
             # If the delivery was queued again in the meantime, add the attempt but keep the state.
             if current.id not in self._pending:
                 current = attrs.evolve(
@@ -404,8 +406,6 @@ class Outbox:
         at = self._world.clock.now()
         first_attempt_at = delivery.first_attempt_at or at
         claims = self._world.claims.cited()
-        if delivery.retries:
-            claims.cite("webhook.retry.same", "webhook.event_id")
         if fault is DeliveryFault.SIGN_WRONG:
             wrong_secret = destination.secret + " (wrong)"
             destination = attrs.evolve(destination, secret=wrong_secret, former_secret=None)
@@ -458,19 +458,9 @@ class Outbox:
     ) -> dt.datetime | None:
         """Return the time of the next retry, after `retries` of them; None if there is none."""
         status = result.status
-        if status is None:
-            reason = "no_answer"
-        elif status >= 500:
-            reason = "server_error"
-        elif status == 404:
-            reason = "not_found"
-        elif 300 <= status < 400:
-            reason = "redirect"
-        else:
-            reason = "refused"
-        claims.cite(f"webhook.retry.{reason}")
+        is_refused = status is not None and status < 500 and status != 404
         delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
-        if reason in self.rules.final_answers or retries >= len(delays_s):
+        if retries >= len(delays_s) or (is_refused and not self.rules.retries_refusals):
             return None
         # Counted from the first attempt, which may no longer be among the stored ones.
         return first_attempt_at + dt.timedelta(seconds=delays_s[retries])

@@ -33,7 +33,6 @@ SET_OTHERWISE = {
     "rekognition": {
         "Status": "a session",
         ".*Landmarks.*Type": "each landmark has its own",
-        ".*UserStatus": "the user's faces",
         "Unsuccessful.*": "what was asked for",
     },
     "stripe": {

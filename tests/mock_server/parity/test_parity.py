@@ -317,17 +317,17 @@ def test_match_that_amazon_did_not_find_is_noticed(recorded, compare):
 
 
 def test_claim_about_faces_holds_only_if_the_pictures_are_known(recorded, compare):
-    document = recorded("facepp")
+    document = recorded("compreface")
     guessed = compare(document, code=0)
     assert guessed["claims"]["held_as_if"]
-    assert "facepp.face.empty" not in guessed["claims"]["held"]
+    assert "compreface.face.many" not in guessed["claims"]["held"]
     known = {"r1": "p1", "r2": "p1-again", "r3": "p2", "r4": "no-face", "r5": "two-faces"}
     # r6 and r7 are r1 with more bytes.
     known |= {"r6": "p1", "r7": "p1"}
     options = [word for name, card in known.items() for word in ("--picture", f"{name}={card}")]
     report = compare(document, *options, code=0)
     assert report["claims"]["held_as_if"] == []
-    assert "facepp.face.empty" in report["claims"]["held"]
+    assert "compreface.face.many" in report["claims"]["held"]
     assert not any(exchange["as_if"] for exchange in report["exchanges"])
 
 

@@ -317,7 +317,7 @@ def test_fault_by_claim_fails_only_calls_to_a_vendor_that_has_it(open_asking):
         ("baidu.rate.exceeding", "did you mean rate.exceeded?"),
         ("busy", "known: body.wrong_count, "),
         ("match.answer", "built for each call"),
-        ("error.status", "a fact"),
+        ("faceset.most_faces", "a fact"),
         ("fault.html", "known: "),
         (7, "key or id"),
     ],

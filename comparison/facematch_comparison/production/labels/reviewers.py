@@ -138,6 +138,12 @@ def compare_reviewers(
 def _compare_two(
     first: Labels, second: Labels, call_ids: Sequence[str], persons: Ints, confidence: float
 ) -> ReviewersAgree:
+    """Return how far two reviewers agree on the calls that both have labelled.
+
+    `persons` has the person of each call, since labels of one person are no independent trials.
+    `wrong_share` is the share of wrong labels that would explain the contradictions; None if half
+    of the labels or more contradict.
+    """
     labels_first = np.array([first.genuine[call_id] for call_id in call_ids], np.bool_)
     labels_second = np.array([second.genuine[call_id] for call_id in call_ids], np.bool_)
     agreement = share_of(labels_first == labels_second, persons, confidence)

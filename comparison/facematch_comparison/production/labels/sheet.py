@@ -135,6 +135,10 @@ class ReviewSheet:
         return read_regular(self.path, _MAX_BYTES)
 
     def _read(self) -> TextTable:
+        """Read the sheet and remember its digest.
+
+        Raise InvalidRequest, with the path, if it cannot be read.
+        """
         try:
             content = self._read_bytes()
             self._digest = hashlib.sha256(content).digest()

@@ -103,6 +103,7 @@ class Console:
         return None
 
     def _get_about(self, request: Request, _: str) -> Response:
+        """Return the mock's version, the account, and the vendors with their own extensions."""
         about = {
             "version": __version__,
             "show_pictures": self._shows_pictures,
@@ -129,6 +130,10 @@ class Console:
         return attrs.evolve(stream, more=events.poll)
 
     def _get_calls(self, request: Request, text: str) -> Response:
+        """Return one call with its own reply to copy.
+
+        Raise LookupError if the journal does not have it.
+        """
         account = self._guard.account(request)
         number = _read_number(text)
         _, _, entries = account.journal.since(number - 1, 1)
@@ -182,6 +187,7 @@ class _CallEvents:
     def __init__(
         self, *, account_ref: AccountRef, recognizer: Recognizer, last_event_id: str
     ) -> None:
+        """Go on after the event that a page has seen last; an empty id is a new page."""
         self._account_ref = account_ref
         self._recognizer = recognizer
         run, _, number = last_event_id.partition(":")
@@ -205,6 +211,10 @@ class _CallEvents:
         return b": alive\n\n"
 
     def _encode_new_events(self) -> str:
+        """Return the events since the last poll; an empty text if there are none.
+
+        A cleared journal is an event of its own, after which numbers begin anew.
+        """
         account = self._account_ref.account
         # The account was removed.
         if account is None:
@@ -246,6 +256,7 @@ def _contains_all(values: Iterable[object], search_words: Sequence[str]) -> bool
 
 
 def _sessions_state(control: Control, search_words: Sequence[str]) -> dict[str, Any]:
+    """Return the newest sessions with the page of each open one and what each was charged."""
     state = _find_newest(control.sessions.all(), _SEARCHED_IN_SESSION, search_words)
     world = control.world
     # The charge of a session has the session's id; a free session has no charge.

@@ -111,6 +111,11 @@ class PersonPage:
         return _reply_page(status, title, advice, script, **framing)
 
     def _answer(self, request: Request) -> Response:
+        """Return the page on which a tester plays the person, or what an act on it leads to.
+
+        Raise `_Refusal` if the pages are off, or for a link that is unknown or over. Opening the
+        page begins the session, unless a web SDK loads it in advance.
+        """
         if not self._is_on:
             raise _Refusal("off")
         first_segment, _, path_below_account = request.path.removeprefix(PERSON).partition("/")

@@ -57,6 +57,7 @@ def delete_db(call: PairCall) -> Response:
 
 
 def add_entity(call: PairCall) -> Response:
+    """Add an entity without a face to a database; refuse one that exists."""
     key = _read_entity_key(call)
     labels = call.texts.get("Labels", "")
     db_name, _, name = key.partition("/")
@@ -81,6 +82,10 @@ def list_dbs(call: PairCall) -> Response:
 
 
 def list_entities(call: PairCall) -> Response:
+    """Return a page of a database's entities whose id has the prefix.
+
+    The answer has the number of all of them, too.
+    """
     db_name = _read_db(call, "DbName")
     prefix = call.texts.get("EntityIdPrefix", "")
     call.claims.cite("answer.unfilled")

@@ -77,7 +77,7 @@ class Alibaba(ActionPairVendor):
 
     # OURS: Alibaba's pages name several statuses for one code: decide by the code. Where no page
     # names one, the status is ours.
-    refusal_facts = ("error.body",)
+    # An error has RequestId, HostId, Code, Message and Recommend.
     action_header = "x-acs-action"
     call = AlibabaCall
     endpoints = (COMPARE, LIVENESS, *calls.HANDLERS)
@@ -122,6 +122,7 @@ class Alibaba(ActionPairVendor):
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of an upload by its host, and of any other call by its action."""
         if head.header("host") == uploads.HOST:
             return (uploads.PUT if head.method == "PUT" else uploads.UPLOAD), ()
         name = self.name_of_call(head)
@@ -138,15 +139,24 @@ class Alibaba(ActionPairVendor):
         return super().name_of_call(head) or parameters_of(head).get("Action", "")
 
     def read_body(self, call: PairCall) -> None:
+        """Put the parameters of form and query together.
+
+        Refuse what no call of this version takes.
+        """
         if is_form(call.request):
             self.read_fields(call)
-        call.claims.cite("body.parameters")
+        # A parameter may stand in the query or in the form, also Action, Version and those of the
+        # signature. A body that is no form is not read (ours). (requests of @alicloud/pop-core
+        # 1.8.0 and aliyunsdkcore for Ruby (rpc_client.rb))
         call.texts = {**call.query, **call.texts}
         if call.request.header("x-acs-version", call.texts.get("Version", "")) != VERSION:
             call.refuse("action.version")
         is_old_client = call.request.header("authorization") is None
         if is_old_client and call.texts.get("Format", "").upper() != "JSON":
-            call.claims.cite("answer.format")
+            # Version 2 of the signature has the parameter Format, JSON or XML, which pages of
+            # several products name as the default. The mock always answers in JSON, with a hint
+            # unless JSON was asked for (ours). (help.aliyun.com, common parameters of RPC calls,
+            # documents 28676 and 91846)
             call.hint = "Alibaba may answer in XML: send Format=JSON"
         if call.endpoint is LIVENESS and not any(name.startswith("Tasks.") for name in call.texts):
             call.refuse("liveness.no_tasks")
@@ -170,6 +180,10 @@ class Alibaba(ActionPairVendor):
         return call.endpoint is COMPARE
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Return the comparison with each side's largest face.
+
+        It has tips about bad quality and small faces. Both pictures have a face.
+        """
         # OURS: QualityScoreA and B are the card's quality; the landmarks stand at the same places
         # of every box, and no face has a mask.
         data: dict[str, Any] = {
@@ -197,6 +211,10 @@ class Alibaba(ActionPairVendor):
         return {"RequestId": call.request_id, "Data": data}
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        """Return the verdict on the largest face.
+
+        For a picture without a face, return the documented block.
+        """
         (name,) = call.pictures
         result: dict[str, Any] = {"Label": "liveness", "Suggestion": "block", "Rate": 100.0}
         if outcome.probe.faces:
@@ -204,8 +222,9 @@ class Alibaba(ActionPairVendor):
             box = box_in_pixels(largest_face)
             result = _judge_liveness(call, outcome.score or 0.0)
             result["Rect"] = {edge.capitalize(): value for edge, value in box.items()}
-        else:
-            call.claims.cite("liveness.no_face")
+        # A picture without a face is a 200 with FaceNumber 0, the Label liveness, the Rate 100 and
+        # the Suggestion block. It is charged (ours). (help.aliyun.com, document 155006:
+        # DetectLivingFace; Alibaba's type of its answer)
         element = {
             "TaskId": call.world.ids.uuid(),
             "ImageURL": call.texts[name] if name in LIVENESS.pictures.links else "",

@@ -74,8 +74,9 @@ def note_version(call: NumberedCall) -> None:
     # was not tried. v1.3-preview.1 is not supported.
     if version in NEWEST_OF:
         call.use_newest_version(version, NEWEST_OF[version])
-    if version == FIRST:
-        call.claims.cite("versions.old_client")
+    # Microsoft's client of v1.0 sends detect, by bytes or by url, verify, identify, findsimilars
+    # and persongroups the paths, fields and models of v1.2, and reads the same answers. (Microsoft,
+    # PyPI azure-cognitiveservices-vision-face 0.6.1)
 
 
 def check_access(call: NumberedCall) -> None:

@@ -74,18 +74,6 @@ def update_user(call: PairCall) -> Response:
         return add_user(call)
 
 
-def copy_user(call: PairCall) -> Response:
-    """Put a user with its faces into another group, too."""
-    user_id = _read_id(call, "user_id")
-    source, target = (_read_id(call, f"{name}_group_id") for name in ("src", "dst"))
-    users = _users_of(call)
-    with users.lock:
-        user = _find_user(call, f"{source}/{user_id}")
-        key = f"{target}/{user_id}"
-        users.persons.put(key, attrs.evolve(user, id=key, group_id=target))
-    return _answer(call, "faceset.changed", None)
-
-
 def delete_user(call: PairCall) -> Response:
     if _users_of(call).persons.remove(_find_key(call)) is None:
         call.refuse("faceset.no_user")
@@ -93,6 +81,7 @@ def delete_user(call: PairCall) -> Response:
 
 
 def delete_face(call: PairCall) -> Response:
+    """Delete a face of a user; refuse an unknown user or face. A user may stay without a face."""
     key = _find_key(call)
     token = call.json_body.get("face_token")
     users = _users_of(call)
@@ -103,45 +92,6 @@ def delete_face(call: PairCall) -> Response:
             call.refuse("faceset.no_face")
         users.persons.put(key, attrs.evolve(user, faces=kept))
     return _answer(call, "faceset.changed", None)
-
-
-def list_faces(call: PairCall) -> Response:
-    user = _find_user(call, _find_key(call))
-    faces = [{"face_token": face.id, "ctime": face.data} for face in user.faces]
-    return _answer(call, "faceset.faces", {"face_list": faces})
-
-
-def read_user(call: PairCall) -> Response:
-    """Return the user's text in a group, or in each group with a user of this id."""
-    user_id = _read_id(call, "user_id")
-    users = _users_of(call)
-    if call.json_body.get("group_id") == "@ALL":
-        found = [each for each in users.persons.all() if each.name == user_id]
-        if not found:
-            call.refuse("faceset.no_user")
-    else:
-        found = [_find_user(call, _find_key(call))]
-    user_list = [{"user_info": user.info, "group_id": user.group_id} for user in found]
-    return _answer(call, "faceset.user", {"user_list": user_list})
-
-
-def list_users(call: PairCall) -> Response:
-    group_id = _read_id(call, "group_id")
-    users = _users_of(call)
-    found = users.persons_of([group_id])
-    if not found and users.groups.find(group_id) is None:
-        call.refuse("faceset.no_group")
-    page = _cut_page(call, [user.name for user in found])
-    return _answer(call, "faceset.users", {"user_id_list": page})
-
-
-def list_groups(call: PairCall) -> Response:
-    """Return the groups that were added, and those with users."""
-    users = _users_of(call)
-    group_ids = [group.id for group in users.groups.all()]
-    group_ids += [user.group_id for user in users.persons.all()]
-    page = _cut_page(call, list(dict.fromkeys(group_ids)))
-    return _answer(call, "faceset.groups", {"group_id_list": page})
 
 
 def add_group(call: PairCall) -> Response:
@@ -231,13 +181,8 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
             path=f"{_ROOT}/faceset/{name}", pictures=PictureFields(), operation=None
         ): handle
         for name, handle in (
-            ("user/get", read_user),
-            ("user/copy", copy_user),
             ("user/delete", delete_user),
-            ("face/getlist", list_faces),
             ("face/delete", delete_face),
-            ("group/getlist", list_groups),
-            ("group/getusers", list_users),
             ("group/add", add_group),
             ("group/delete", delete_group),
         )
@@ -289,12 +234,6 @@ def _check_id(call: PairCall, name: str, text: object) -> str:
     if not _ID.fullmatch(str(text)):
         call.refuse("faceset.wrong_id", name=name)
     return str(text)
-
-
-def _cut_page(call: PairCall, ids: list[str]) -> list[str]:
-    start = _read_number(call, "start", default=0, highest=999_999_999)
-    length = _read_number(call, "length", default=100, highest=1000)
-    return ids[start : start + length]
 
 
 def _read_number(call: PairCall, name: str, *, default: int, highest: int) -> int:

@@ -10,7 +10,6 @@ from facematch_mock_server.claims import (
     Origin,
     Reply,
     documented,
-    fact,
     observed,
     row,
     table,
@@ -30,23 +29,14 @@ API_KEY = _page("API key in a header (2025-02-24)", "REFERENCE/Rm64sd6cb")
 LOGIN_ERRORS = _page("NLP, access token", "NLP/Tk6z52d7c")
 QUOTAS = _page("face, quotas", "FACE/Ck37c1lmj")
 SIGNATURE = _page("body analysis, error codes (2023-07-21)", "BODY/mk4qt2wpt")
-SDK = observed("baidu-aip 4.16.13, Baidu's Python client", READ)
 FACE_CODES = observed("public copies of Baidu's table of the error codes of face version 3", READ)
 FACEVERIFY = observed("public clients of faceverify version 3", READ)
 #: What a public copy of Baidu's page tells of detect.
 DETECT = observed(
     "a public copy of Baidu's page of detect version 3, free-api.com/doc/39", "2026-11-29"
 )
-PERSON = observed("public clients of person/verify version 3", "2026-11-29")
 FACESET = observed("public clients of faceset/user/add and search version 3", "2026-11-29")
 FACES = observed("public clients of face/getlist and user/copy version 3", "2026-11-30")
-LANDMARKS = observed(
-    "answers of detect in public programs, and the points that they read", "2026-11-30"
-)
-SPEECH = observed(
-    "Baidu's sample of speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py",
-    "2026-11-29",
-)
 PRIVATE = documented("Baidu AI Cloud, face for a private cloud: thresholds of liveness", READ)
 
 
@@ -63,12 +53,7 @@ def _login_error(description: str) -> Reply:
 # fmt: off
 CLAIMS = table(
     "baidu",
-    fact("error.status", FACE_CODES, "Each answer to a call is 200, an error too: error_code tells, and result is null."),
     row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query."),
-    fact("login.in_form", SPEECH, "The login is answered by a form, too, in the sample at openapi.baidu.com; if a field is in both, the form counts (ours). The page of the face API names the query."),
-    fact("login.get", SDK, "The login is answered by GET, too."),
-    fact("login.scope", SDK, "scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending the token."),
-    fact("login.form", TOKEN, "A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app is its key (ours)."),
     row("login.life_s", 2_592_000, TOKEN, "A token is valid for 30 days; expires_in tells."),
     row("login.grant", Reply(400, {"error": "unsupported_grant_type", "error_description": "The authorization grant type is not supported"}), OURS, "Another grant_type is 400, as in OAuth 2.0 (RFC 6749)."),
     row("login.client", _login_error("unknown client id"), LOGIN_ERRORS, "An unknown key is invalid_client; the status 401 is ours."),
@@ -76,19 +61,16 @@ CLAIMS = table(
     row("caller.missing", _error(100, "Invalid parameter"), GATEWAY, "A call without a token is error 100; that this holds without any header is ours."),
     row("caller.token", _error(110, "Access token invalid or no longer valid"), GATEWAY, "A wrong or revoked token is error 110."),
     row("caller.expired", _error(111, "Access token expired"), GATEWAY, "A token past its end is error 111."),
-    fact("caller.bearer", API_KEY, "An API key is accepted as a bearer token, without a login."),
     row("caller.bearer_wrong", _error(110, "Access token invalid or no longer valid"), OURS, "A wrong API key in the header is error 110, as a wrong token; not documented."),
     row("caller.signature", _error(14, "IAM Certification failed"), SIGNATURE, "A wrong signature (bce-auth-v1) is error 14. The mock accepts no signature (ours)."),
     row("caller.denied", _error(6, "no permission to access data"), GATEWAY, "A key without permission for the call is error 6."),
     row("rate.limit", None, QUOTAS, "The calls per second depend on the account: 1, 2 or 10. The mock has no limit until a test sets one (ours)."),
     row("rate.exceeded", _error(18, "Open api qps request limit reached"), GATEWAY, "A call above the limit per second is error 18."),
     row("body.wrong_json", _error(222001, "param[images] is null"), OURS, "A body that is no JSON list is error 222001; not documented."),
-    fact("body.form", DETECT, "A call with one picture takes a form in the place of JSON; that its content type may be that of JSON is ours, and what public programs send."),
     row("body.wrong_count", _error(222208, "the number of image is incorrect"), FACE_CODES, "A comparison has exactly two pictures, a liveness check at least one; of several shots, the mock looks at the first (ours)."),
     row("picture.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "A missing picture is error 222001; how it is named is ours."),
     row("picture.wrong_type", _error(222015, "param[image_type] format error"), FACE_CODES, "An image_type other than BASE64, URL and FACE_TOKEN is error 222015."),
     row("picture.no_download", _error(222204, "image_url_download_fail"), FACE_CODES, "A picture that cannot be read at its URL is error 222204."),
-    fact("face.token", DETECT, "A face has the same face_token each time its picture is sent. How it is made, and that it is known until 10,000 others came, is ours."),
     row("face.token_unknown", _error(222209, "face token not exist"), FACE_CODES, "An unknown face_token is error 222209."),
     row("picture.no_base64", _error(222013, "param[image] format error"), FACE_CODES, "A text that is not base64 is error 222013."),
     row("picture.max_bytes", 1_572_864, MATCH, "A picture has at most 2 MB in base64, which are 1.5 MB."),
@@ -103,7 +85,6 @@ CLAIMS = table(
     row("credit.price", Decimal(0), OURS, "The price depends on the package; an answer with a score counts as one charge of 0."),
     row("credit.empty", _error(17, "Open api daily request limit reached"), GATEWAY, "If the free calls are used up, a call is error 17; that the mock's credit stands for them is ours."),
     row("match.answer", Reply(200), MATCH, "score is from 0 to 100; face_list has a token of each picture's face, in the order sent."),
-    fact("match.face", FACEVERIFY, "The largest face of a picture is compared; the number of faces is not told."),
     row("liveness.answer", Reply(200), FACEVERIFY, "face_liveness is from 0 to 1; face_list describes the face."),
     row("liveness.thresholds", {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}, FACEVERIFY, "thresholds come with each answer, and may change."),
     row("detect.answer", Reply(200), DETECT, "face_num is the number of faces, and face_list describes them, the largest first: face_token, location, face_probability and angle."),
@@ -118,13 +99,8 @@ CLAIMS = table(
     row("faceset.wrong_id", _error(222006, "param[{name}] format error"), OURS, "The id of a group or a user has letters, digits and _. That another one is 222006 is ours."),
     row("faceset.most_faces", 20, FACESET, "A user has at most 20 faces."),
     row("faceset.many_faces", _error(216100, "invalid param"), OURS, "A further face of a user is refused; the code is ours."),
-    row("faceset.changed", Reply(200), FACESET, "user/delete, user/copy, face/delete, group/add and group/delete have error_code 0. That their result is null, that their price is that of the other calls, and that a group which does not exist is deleted, too, is ours."),
+    row("faceset.changed", Reply(200), FACESET, "user/delete, face/delete, group/add and group/delete have error_code 0. That their result is null, that their price is that of the other calls, and that a group which does not exist is deleted, too, is ours."),
     row("faceset.no_user", _error(223103, "user is not exist"), FACE_CODES, "An unknown user is not updated or deleted. user/update replaces all faces of a user; its action_type is not read (ours)."),
-    row("faceset.user", Reply(200), FACESET, "user/get returns user_list, with user_info and group_id; group_id @ALL asks for each group."),
-    row("faceset.faces", Reply(200), FACES, "face/getlist returns face_list, with the face_token of each face of a user and ctime, when it was added; that ctime is the time in China is ours."),
-    row("faceset.users", Reply(200), FACESET, "group/getusers returns user_id_list, from start, 0 by default, and length of them: 100 by default, at most 1,000."),
-    row("faceset.groups", Reply(200), FACESET, "group/getlist returns group_id_list, in pages like those of group/getusers. Groups that were added come first (ours)."),
-    row("faceset.no_group", _error(223100, "group is not exist"), FACE_CODES, "The users of a group that does not exist are not listed."),
     row("faceset.no_face", _error(223106, "face is not exist"), FACE_CODES, "An unknown face_token of a user is error 223106."),
     row("faceset.group_exists", _error(223101, "group is already exist"), FACE_CODES, "A group that exists, or has users, is not added."),
     row("search.answer", Reply(200), FACESET, "user_list has the users whose most alike face reaches match_threshold (80 by default), the most alike first, at most max_user_num (1 by default), each with group_id, user_id, user_info and score."),
@@ -134,8 +110,7 @@ CLAIMS = table(
     row("search.number", _error(222004, "param[{name}] format error"), OURS, "A match_threshold above 100, a max_user_num above 50, and what is no number are refused; the code is ours."),
     row("search.no_group", _error(222207, "match user is not found"), OURS, "Groups without a user have nobody to find: as for a search without a like face."),
     row("search.no_user", _error(222207, "match user is not found"), FACE_CODES, "If no face reaches the threshold, a search is error 222207; that it is not charged is ours."),
-    fact("detect.landmark", LANDMARKS, "landmark has the eyes, the nose and the mouth; landmark72 comes with it, and landmark150 has names. That landmark72 asks for both, and that the points are at the same places of each box, is ours."),
-    row("answer.unfilled", ("race", "spoofing"), DETECT, "The mock never fills these fields of a face; a call whose face_field asks for one has a hint (ours)."),
+    row("answer.unfilled", ("landmark", "landmark150", "landmark72", "race", "spoofing"), DETECT, "The mock never fills these fields of a face; a call whose face_field asks for one has a hint (ours)."),
     row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
     row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
 )

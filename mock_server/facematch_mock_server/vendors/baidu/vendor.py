@@ -80,7 +80,8 @@ class BaiduCall(PairCall):
     ) -> Response:
         documented = self.claims.get(key).body
         if body is None and isinstance(documented, dict) and "error_code" in documented:
-            self.claims.cite("error.status")
+            # Each answer to a call is 200, an error too: error_code tells, and result is null.
+            # (public copies of Baidu's table of the error codes of face version 3)
             body = describe_answer(self, fill(documented, filled), result=None)
         return super().answer(key, body, headers)
 
@@ -106,7 +107,8 @@ def _check_caller(call: PairCall) -> None:
         call.key_label = "wrong"
         call.refuse("caller.bearer_wrong")
     call.check_permission("caller.denied")
-    call.claims.cite("caller.bearer")
+    # An API key is accepted as a bearer token, without a login. (Baidu AI Cloud, API key in a
+    # header (2025-02-24), ai.baidu.com/ai-doc/REFERENCE/Rm64sd6cb)
 
 
 def _check_token(call: PairCall, text: str) -> None:
@@ -157,11 +159,13 @@ def _log_in(call: PairCall) -> Response:
     expires = call.now + dt.timedelta(seconds=life_s)
     text = f"24.{_new_token(call)}.{life_s}.{int(expires.timestamp())}.282335-{client}"
     records.add(text, at=call.now, client=client, expires=expires)
-    call.claims.cite("login.form", "login.scope")
-    if call.request.method == "GET":
-        call.claims.cite("login.get")
-    if call.request.body:
-        call.claims.cite("login.in_form")
+    # A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app
+    # is its key (ours). (Baidu AI Cloud, access token, ai.baidu.com/ai-doc/REFERENCE/Lkru0zoz4)
+    # scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending
+    # the token. The login is answered by GET, too. (baidu-aip 4.16.13, Baidu's Python client)
+    # The login is answered by a form, too, in the sample at openapi.baidu.com; if a field is in
+    # both, the form counts (ours). The page of the face API names the query. (Baidu's sample of
+    # speech recognition, github.com/Baidu-AIP/speech-demo, asr_json.py)
     body = {
         "access_token": text,
         "expires_in": life_s,
@@ -198,6 +202,11 @@ class Baidu(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/person/idmatch",
+        "/rest/2.0/face/v3/faceset/face/getlist",
+        "/rest/2.0/face/v3/faceset/group/getlist",
+        "/rest/2.0/face/v3/faceset/group/getusers",
+        "/rest/2.0/face/v3/faceset/user/copy",
+        "/rest/2.0/face/v3/faceset/user/get",
         "/rest/2.0/face/v1/faceliveness/*",
         "/rest/2.0/face/v1/feature",
         "/rest/2.0/face/v1/merge",
@@ -217,14 +226,19 @@ class Baidu(PairVendor):
         return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
+        """Read a form, a list of pictures or an object, as the endpoint takes it.
+
+        Refuse a wrong number of pictures, and `person/verify` without a number or a name.
+        """
         fields = call.endpoint.pictures
         body = call.request.body
         if call.request.media_type == URLENCODED and not fields.is_json_list:
-            call.claims.cite("body.form")
             call.json_body = call.read_form("body.wrong_json").texts
         elif not fields.is_json_list and body[:1] not in b"{ \r\n" and b"=" in body:
             # Some programs send a form with the content type of JSON.
-            call.claims.cite("body.form")
+            # A call with one picture takes a form in the place of JSON; that its content type may
+            # be that of JSON is ours, and what public programs send. (a public copy of Baidu's page
+            # of detect version 3, free-api.com/doc/39)
             call.json_body = read_form(URLENCODED, body).texts
         elif fields.is_json_list:
             call.json_body = call.read_list("body.wrong_json")
@@ -241,6 +255,10 @@ class Baidu(PairVendor):
                     call.refuse("person.missing", name=name)
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        """Return the name and the content of a picture, found by its token or link if it has one.
+
+        Refuse an unknown image_type. None if there is no picture.
+        """
         name, content = super().find_picture(call, index)
         item = _item_of(call, index)
         if content is None and isinstance(item, dict) and "video_base64" in item:
@@ -278,12 +296,14 @@ class Baidu(PairVendor):
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         if call.endpoint.path == PERSON:
             return describe_answer(call, SUCCESS, result={"score": call.score_of(outcome)})
-        call.claims.cite("match.face")
+        # The largest face of a picture is compared; the number of faces is not told. (public
+        # clients of faceverify version 3)
         tokens = [{"face_token": name_face(call, each, 0)} for each in call.pictures.values()]
         result = {"score": call.score_of(outcome), "face_list": tokens}
         return describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        """Return the liveness of the largest face, 0-1, with the attributes that were asked for."""
         liveness = base.as_fraction(outcome.score or 0)
         largest_face, *_ = outcome.probe.faces
         picture, *_ = call.pictures.values()
@@ -318,8 +338,6 @@ class Baidu(PairVendor):
         # OURS: Of the words in face_field, age and gender are those of the card; beauty,
         # expression, face_shape, glasses, eye_status, emotion, face_type, mask and quality are
         # the same for each face.
-        if "landmark" in face_field:
-            call.claims.cite("detect.landmark")
         return describe_attributes(face, face_field)
 
 

@@ -29,23 +29,27 @@ PICTURES: Final = {"source_image": "sourceImageBase64", "target_image": "targetI
 
 
 def verify(call: base.Call) -> Response:
+    """Compare the only face of the source with each face of the target.
+
+    Refuse several faces in the source, and a picture without a face.
+    """
     read = read_request(call, PICTURES)
     source_picture, target_picture = read.pictures
     compared = call.compare(source_picture, target_picture)
-    source_faces = choose_faces(call, compared.probe, read.options)
-    target_faces = choose_faces(call, compared.reference, read.options)
+    source_faces = choose_faces(compared.probe, read.options)
+    target_faces = choose_faces(compared.reference, read.options)
     if len(source_faces) > 1:
         call.refuse("face.many")
     if not source_faces or not target_faces:
         call.refuse("face.none")
-    (source,) = describe_faces(call, source_faces, read.options)
-    matches = describe_faces(call, target_faces, read.options)
+    (source,) = describe_faces(source_faces, read.options)
+    matches = describe_faces(target_faces, read.options)
     for match in matches:
         match["similarity"] = base.as_fraction(compared.smaller_face_score)
     # The first face is the largest: the score is of that face.
     matches[0]["similarity"] = base.as_fraction(compared.score or 0.0)
     result: dict[str, Any] = {"source_image_face": source, "face_matches": matches}
-    add_versions(call, result, [source, *matches], read.options)
+    add_versions(result, [source, *matches], read.options)
     return call.answer("verify.answer", {"result": [result]})
 
 
@@ -206,6 +210,10 @@ def _read_subject(call: base.Call) -> str:
 
 
 def add_example(call: base.Call) -> Response:
+    """Add an example of a subject.
+
+    Refuse a missing or blank subject, and a picture with several faces.
+    """
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     subject = read.parameters.get("subject")
@@ -224,6 +232,10 @@ def add_example(call: base.Call) -> Response:
 
 
 def list_examples(call: base.Call) -> Response:
+    """Return a page of the examples, of one subject if the query names it.
+
+    A page that is no number is the first one; a size that is none is the default.
+    """
     subject = call.query.get("subject") or None
     try:
         page = max(int(call.query.get("page") or 0), 0)
@@ -287,7 +299,7 @@ def verify_example(call: base.Call) -> Response:
     example = _find_example(call)
     if example is None:
         call.refuse("examples.unknown", image_id=image_id)
-    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    described = describe_faces(_find_faces(call, picture, read.options), read.options)
     for number, face in enumerate(described):
         face["similarity"] = _similarity(call, picture, number, example)
     return _answer_faces(call, "examples.verified", described, read.options)
@@ -304,6 +316,7 @@ def delete_example(call: base.Call) -> Response:
 
 
 def recognize(call: base.Call) -> Response:
+    """Return each face with the subjects who are like it, the most alike first."""
     read = read_request(call, _FILE)
     (picture,) = read.pictures
     try:
@@ -314,7 +327,7 @@ def recognize(call: base.Call) -> Response:
         call.refuse("recognize.count")
     faces = _find_faces(call, picture, read.options)
     examples = _examples_of(call).all()
-    described = describe_faces(call, faces, read.options)
+    described = describe_faces(faces, read.options)
     for number, face in enumerate(described):
         face["subjects"] = _rank_subjects(call, picture, number, examples)[:prediction_count]
     return _answer_faces(call, "recognize.answer", described, read.options)
@@ -323,7 +336,7 @@ def recognize(call: base.Call) -> Response:
 def detect(call: base.Call) -> Response:
     read = read_request(call, _FILE)
     (picture,) = read.pictures
-    described = describe_faces(call, _find_faces(call, picture, read.options), read.options)
+    described = describe_faces(_find_faces(call, picture, read.options), read.options)
     return _answer_faces(call, "detect.answer", described, read.options)
 
 
@@ -332,14 +345,14 @@ def _answer_faces(
 ) -> Response:
     """Respond with the faces of a picture, and with the plug-ins' versions if asked for."""
     body: dict[str, Any] = {"result": described}
-    add_versions(call, body, described, options)
+    add_versions(body, described, options)
     return call.answer(key, body)
 
 
 def _find_faces(call: base.Call, picture: Upload, options: Options) -> Sequence[SeenFace]:
     """Return the faces that the options allow; refuse a picture without one."""
     seen: SeenPicture = call.detect_faces(picture)
-    faces = choose_faces(call, seen, options)
+    faces = choose_faces(seen, options)
     if not faces:
         call.refuse("face.none")
     return faces

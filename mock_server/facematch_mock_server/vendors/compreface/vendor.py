@@ -48,6 +48,7 @@ def _check_size(call: base.Call) -> None:
 
 
 def _check_key(call: base.Call) -> None:
+    """Refuse a key that is missing, no UUID, unknown, or of another service than the path's."""
     text = call.request.header("x-api-key")
     if text is None:
         call.refuse("key.missing")
@@ -61,7 +62,10 @@ def _check_key(call: base.Call) -> None:
             call.refuse(refusal, key=text)
         if not _is_of_service(call, text, service):
             call.key_label = "wrong"
-            call.refuse(refusal, "key.service", key=text)
+            # A key is of one service: verification, recognition or detection. In the mock, `client`
+            # of a key names it; a key that was added without it is of every service (ours).
+            # (CompreFace, java/api and java/common, commit ddf32da)
+            call.refuse(refusal, key=text)
 
 
 def _is_of_service(call: base.Call, text: str, service: str) -> bool:
@@ -94,6 +98,7 @@ def _route(
 
 
 def _list_routes() -> tuple[base.Route, ...]:
+    """Return the routes of all services; calls that compare faces have the operation match."""
     routes = [
         _route(PATH, {"POST": verify}, "match", tuple(PICTURES)),
         _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),
@@ -136,8 +141,8 @@ class Compreface(base.MockVendor):
 
     def finished(self, call: base.Call, response: Response) -> Response:
         """Allow every origin, as the project's nginx does."""
-        if call.request.header("origin") is not None:
-            call.claims.cite("cors")
+        # Every answer allows every origin, and some methods and headers. (CompreFace, .env and
+        # ui/nginx, commit ddf32da)
         response.headers = (*response.headers, *_CORS)
         return super().finished(call, response)
 

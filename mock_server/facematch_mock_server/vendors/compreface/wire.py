@@ -86,6 +86,7 @@ def read_request(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
 
 
 def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
+    """Read the named files, and the parameters of form and query, as CompreFace checks them."""
     form = call.read_form("error.undefined")
     fields = []
     for name, texts in form.fields.items():
@@ -114,6 +115,7 @@ def _read_form(call: base.Call, names: Sequence[str]) -> FaceRequest:
 
 
 def _read_json(call: base.Call, fields: Mapping[str, str]) -> FaceRequest:
+    """Read pictures in base64 by their fields; `fields` has the name of each in an error."""
     # Spring reads the query before the body.
     options = _read_options(call, call.query)
     body = read_json(call)
@@ -168,37 +170,38 @@ def refuse_empty(call: base.Call, claim: str = "query.wrong", *, status: int = 4
     raise base.Refused(Response(status=status, headers=(), body=b""))
 
 
-def choose_faces(call: base.Call, picture: SeenPicture, options: Options) -> tuple[SeenFace, ...]:
+def choose_faces(picture: SeenPicture, options: Options) -> tuple[SeenFace, ...]:
     """Return the faces that the options allow, largest first."""
-    if options.max_faces is not None and len(picture.faces) > options.max_faces:
-        call.claims.cite("face.limit")
-    if options.min_probability:
-        call.claims.cite("det.threshold")
+    # limit is the maximum number of faces per picture, the largest first; 0, the default, means no
+    # limit. With limit=1 a second face in the source image goes unnoticed. (CompreFace, java/api
+    # and java/common, commit ddf32da)
+    # Only faces with a detection probability above det_prob_threshold are found. The core refuses a
+    # threshold below 0 or above 1, for which clients get the error for no face. (CompreFace,
+    # embedding-calculator, commit ddf32da)
     if not 0 <= options.min_probability < _PROBABILITY:
         return ()
     return picture.faces[: options.max_faces]
 
 
-def describe_faces(
-    call: base.Call, faces: Sequence[SeenFace], options: Options
-) -> list[dict[str, Any]]:
+def describe_faces(faces: Sequence[SeenFace], options: Options) -> list[dict[str, Any]]:
     """Return the faces' boxes, and the results of the plug-ins that were asked for."""
     # OURS: Age and gender are the test card's. Other values are made up: the similarity of an
     # additional face in the target image (0.05, unless a test sets smaller_face_score), the
     # probabilities, times and landmarks, no mask, a head that looks straight ahead, and an
     # embedding of 512 zeros.
-    if options.plugins:
-        call.claims.cite("verify.plugins")
+    # face_plugins is a comma-separated list of plug-ins: age, gender, landmarks, mask, pose,
+    # calculator. Each adds its result to each face (calculator: the embedding); unknown plug-ins
+    # are ignored. (CompreFace, docs/Face-services-and-plugins.md, commit ddf32da)
     return [_describe_face(face, options.plugins) for face in faces]
 
 
-def add_versions(
-    call: base.Call, body: dict[str, Any], faces: Sequence[dict[str, Any]], options: Options
-) -> None:
+def add_versions(body: dict[str, Any], faces: Sequence[dict[str, Any]], options: Options) -> None:
     """Add the plug-ins' times to the faces and their versions to the body, if asked for."""
     if not options.returns_versions:
         return
-    call.claims.cite("verify.status")
+    # With status=true each face also has an execution_time, and plugins_versions lists the detector
+    # and each plug-in that ran: always the calculator, never landmarks. (CompreFace, java/api and
+    # java/common, commit ddf32da)
     used_plugins = ("detector", "calculator", *options.plugins)
     times = {name: time for name, time in _EXECUTION_TIMES.items() if name in used_plugins}
     for face in faces:

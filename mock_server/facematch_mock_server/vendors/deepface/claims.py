@@ -6,7 +6,6 @@ from facematch_mock_server.claims import OURS, Reply, documented, fact, observed
 
 SOURCE = documented("deepface 0.0.103, api folder and modules", "2026-11-28")
 #: What public programs send to servers of earlier versions.
-OLDER = observed("public programs for DeepFace's server", "2026-11-29")
 #: A server from PyPI, with SFace and YuNet.
 COMPARED = observed("deepface 0.0.103, a server from PyPI", "2026-11-29")
 #: The api folder with a stub in the place of the engine.
@@ -75,20 +74,16 @@ CLAIMS = table(
     row("model.unknown", _unrepresented("Invalid model_name passed - facial_recognition/{model}", _UNIMPLEMENTED), SOURCE, "A model that the server does not have is 400."),
     row("detector.unknown", _error(_OF_A_PICTURE, _NO_DETECTOR, _UNIMPLEMENTED), COMPARED, "A detector that does not exist is 400, and counts as a fault of the first picture."),
     row("represent.detector.unknown", _unrepresented(_NO_DETECTOR, _UNIMPLEMENTED), COMPARED, "For /represent and /analyze, the cause is in the message."),
-    fact("face.tiny", COMPARED, "In a picture with a side below 24 px, the default detector finds no face."),
     row("face.nullable", ("left_eye", "right_eye"), COMPARED, "The eyes of a face are null if the detector found fewer than two: the default one does for some faces, and skip for all."),
-    fact("cors", COMPARED, "Every answer allows every origin. OPTIONS is 200 without a token, and allows the headers that are asked for."),
     row("options", Reply(200), COMPARED, "The answer to OPTIONS has no body."),
     row("metric.unknown", _error("('Invalid distance_metric passed - ', '{metric}')", "('Invalid distance_metric passed - ', '{metric}')"), SOURCE, "A metric that does not exist is 400."),
     row("picture.unreadable", _error(_OF_A_PICTURE, _NO_PICTURE), SOURCE, "A picture that is neither JPEG nor PNG is 400, and is named; the cause is in the traceback."),
     row("face.none", _error(_OF_A_PICTURE, _UNDETECTED, _NOT_DETECTED), SOURCE, "A picture without a face is 400, and is named; the cause is in the traceback."),
     row("face.spoof", _error(_OF_A_PICTURE, "Spoof detected in given image.", _SPOOFED), SOURCE, "With anti_spoofing, a spoof in a picture is 400, and the picture is named; the cause is in the traceback."),
     row("match.answer", Reply(200), SOURCE, "verified is whether distance is at most threshold, which follows model and metric; confidence is 51-100 if verified, else 0-49; facial_areas has one face of each picture."),
-    fact("face.closest", SOURCE, "Of several faces in a picture, the closest pair is compared; the answer does not tell of others. An embedding is one face."),
     row("embedding.wrong_type", _unrepresented("When passing img{number}_path as a list, ensure that all its items are of type float.", _of_a_class("DataTypeError")), RUN, "A list in the place of a picture is an embedding; other items than numbers are 400."),
     row("embedding.wrong_length", _unrepresented("embeddings of {model} should have {dimensions} dimensions, but {number}-th image has {sent} dimensions input", _of_a_class("DimensionMismatchError")), RUN, "An embedding has as many numbers as the model's."),
     row("embedding.unknown", Reply(400, {"exception": "The mock knows the embeddings that its /represent returned, and no others."}), OURS, "DeepFace compares any embeddings; the mock needs the picture of each."),
-    fact("embedding.area", RUN, "The facial area of an embedding has only nulls."),
     row("represent.answer", Reply(200), RUN, "/represent lists each face of a picture with its embedding, in no documented order; with max_faces, the largest ones."),
     row("represent.max_faces", _page(500, "Internal Server Error"), COMPARED, "max_faces that is no number is 500, in HTML."),
     row("represent.picture.no_base64", _unrepresented(_NO_PICTURE), OURS, "A picture is a data URI, a link or a path, as for /verify."),
@@ -96,8 +91,6 @@ CLAIMS = table(
     row("represent.picture.unreadable", _unrepresented(_NO_PICTURE), RUN, "A picture that is neither JPEG nor PNG is 400."),
     row("represent.face.none", _unrepresented(_UNDETECTED, _NOT_DETECTED), RUN, "A picture without a face is 400, with the cause in the message."),
     row("represent.face.spoof", _unrepresented("Spoof detected in the given image.", _SPOOFED), SOURCE, "With anti_spoofing, a spoof among the faces is 400."),
-    fact("picture.older_name", OLDER, "Older servers name the pictures img1_path, img2_path and img_path; the mock takes both names (ours)."),
-    fact("face.unenforced", SOURCE, "With enforce_detection false, a picture without a face counts as a face as large as the picture, but for one pixel in width and height. That such a face matches no other is ours."),
     row("analyze.answer", Reply(200), SOURCE, "/analyze lists each face with what actions asks for, by default all: emotion, age, gender and race, each with the dominant one, beside its region. In a form, actions is a text such as ['age', 'gender']."),
     row("analyze.action", _error("Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`.", "Invalid action passed ({action})). Valid actions are `emotion`, `age`, `gender`, `race`."), SOURCE, "Another action is 400."),
     row("analyze.no_action", _unrepresented("`actions` must be a list of strings."), COMPARED, "No action at all is 400."),

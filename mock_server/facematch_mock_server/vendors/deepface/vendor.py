@@ -167,8 +167,8 @@ class Deepface(PairVendor):
     def finished(self, call: base.Call, response: Response) -> Response:
         """Allow every origin, as flask-cors does by default."""
         origin = call.request.header("origin")
-        if origin is not None or call.request.method == "OPTIONS":
-            call.claims.cite("cors")
+        # Every answer allows every origin. OPTIONS is 200 without a token, and allows the headers
+        # that are asked for. (deepface 0.0.103, a server from PyPI)
         headers = [("Access-Control-Allow-Origin", origin or "*")]
         if origin is not None:
             headers.append(("Vary", "Origin"))
@@ -188,10 +188,10 @@ class Deepface(PairVendor):
 
     def needs_faces(self, call: PairCall) -> bool:
         # As in Python, any text in a form is true.
-        if read_option(call, "enforce_detection", True):
-            return True
-        call.claims.cite("face.unenforced")
-        return False
+        # With enforce_detection false, a picture without a face counts as a face as large as the
+        # picture, but for one pixel in width and height. That such a face matches no other is ours.
+        # (deepface 0.0.103, api folder and modules)
+        return bool(read_option(call, "enforce_detection", True))
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
         """Describe the faces of a picture, if it is no spoof."""
@@ -211,8 +211,8 @@ class Deepface(PairVendor):
             call.refuse("file.missing", name=name)
         if content is None:
             content = read_option(call, _OLDER_NAMES[name], None)
-            if content is not None:
-                call.claims.cite("picture.older_name")
+            # Older servers name the pictures img1_path, img2_path and img_path; the mock takes both
+            # names (ours). (public programs for DeepFace's server)
         return name, content
 
     def decode(self, call: PairCall, name: str, text: Any) -> Upload:
@@ -283,10 +283,15 @@ class Deepface(PairVendor):
         if name not in call.uploads and has_wrong_format(call, picture.content):
             call.refuse("picture.wrong_format", name=name)
         if min(size) < SMALLEST_SIDE_PX and self.needs_faces(call):
-            call.claims.cite("face.tiny")
+            # In a picture with a side below 24 px, the default detector finds no face. (deepface
+            # 0.0.103, a server from PyPI)
             call.refuse("face.none", name=name)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Return the comparison as a distance of the model and metric that the call asks for.
+
+        With anti_spoofing, a spoof is refused.
+        """
         if read_option(call, "anti_spoofing", False):
             for name, picture in call.pictures.items():
                 if is_spoof(call.check_liveness(picture)):
@@ -304,7 +309,8 @@ class Deepface(PairVendor):
             if seen.faces and read_option(call, "detector_backend", "") != "skip":
                 areas[name] = facial_area(call, seen.faces[0], picture)
             if isinstance(picture, RepresentedFace):
-                call.claims.cite("embedding.area")
+                # The facial area of an embedding has only nulls. (deepface 0.0.103, api folder, run
+                # without an engine)
                 areas[name] = dict.fromkeys(areas[name])
         return {
             "verified": is_verified,
@@ -377,8 +383,8 @@ def score_of(call: PairCall, outcome: MatchOutcome) -> float:
         for reference_index in face_indices(call.pictures["img2"], outcome.reference):
             is_of_largest = probe_index == reference_index == 0
             scores.append(outcome.score or 0.0 if is_of_largest else outcome.smaller_face_score)
-    if len(scores) > 1:
-        call.claims.cite("face.closest")
+    # Of several faces in a picture, the closest pair is compared; the answer does not tell of
+    # others. An embedding is one face. (deepface 0.0.103, api folder and modules)
     return max(scores)
 
 

@@ -11,7 +11,6 @@ from facematch_mock_server.claims import (
     Origin,
     Reply,
     documented,
-    fact,
     inferred,
     row,
     table,
@@ -65,29 +64,24 @@ CLAIMS = table(
     row("path.method", Reply(405, {"detail": "Method Not Allowed"}), FRAMEWORK, "An unsupported method returns 405, before any check of the caller."),
 
     row("token.answer", Reply(200), AUTHORIZATION, "A known pair, in either form encoding, gets a token; there is no refresh token."),
-    fact("token.type", AUTHORIZATION, "token_type is bearer."),
     row("token.life_s", 86400, AUTHORIZATION, "A token is valid for 24 hours."),
-    fact("token.expiry", AUTHORIZATION, "expiry is an ISO 8601 time, UTC, in whole seconds with Z."),
 
     *(
         row(f"rate.{window}.limit", None, OURS, f"There is no limit per {window} until a test sets one, because a test's clock is stopped. Deepvue's plans allow {least} to {most} (Rate limits).")
         for window, least, most in (("second", "1", "17"), ("minute", "30", "1,000"), ("day", "1,000", "50,000"))
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request above a limit of its key is refused with 429. That windows slide, that refused requests do not count, and that balance requests count, is our choice."),
-    fact("rate.retry_after", RATE_LIMITS, "A 429 does not contain the time to retry: no header is documented."),
 
     row("body.refused", Reply(422), FRAMEWORK, "All invalid parameters are reported together, with 422."),
     row("body.format", "File type is not supported", OURS, "A file of an unsupported type, judged by its extension (case-insensitive) or by its first bytes, is refused with 422; the message is not documented."),
     row("body.no_base64", "Invalid image", OURS, "image is base64, bare or as a data URI; any other text is refused with 422. Neither the format nor the message is documented."),
 
-    fact("answer.code", RESPONSE_FORMAT, "code is the status of the response."),
 
     row("match.answer", Reply(200), MATCH_V1, "A completed comparison returns 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60, compared before rounding."),
     row("face.missing", Reply(422), OURS, "A picture without a face returns 422 in an envelope; Deepvue's response is not documented."),
     row("liveness.answer", Reply(200), LIVENESS_PAGE, "A completed liveness check returns 200."),
     row("liveness.from", 50.0, OURS, "is_live is true from a score of 50, but never for a recognised attack or a face without a score."),
-    fact("liveness.score", LIVENESS_PAGE, "score is null, as in the sample."),
 
     row("wallet.answer", Reply(200), WALLET_PAGE, "The balance returns 200 without an envelope."),
     START_CREDIT,
@@ -95,7 +89,6 @@ CLAIMS = table(
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that returns 200 costs USD 0.03, for any verdict; no price is documented."),
     row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that costs more than the balance is refused with 402."),
 
-    fact("error.shape", RESPONSE_FORMAT, "An error is an object with one key, detail."),
     row("error.400", Reply(400, {"detail": "Bad Request"}), ERRORS, "A malformed call returns 400."),
     row("error.500", Reply(500, {"detail": "Internal Server Error"}), WALLET_PAGE, "An error on the vendor's side returns 500."),
     row("error.503", Reply(503, {"detail": "Source Unavailable"}), STATUS_ORDER, "An unavailable source returns 503."),

@@ -101,7 +101,9 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key", "")
     exceeded = call.count_request(WINDOWS, client=key)
     if exceeded is not None:
-        call.refuse("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
+        # A 429 does not contain the time to retry: no header is documented. (Deepvue docs, Rate
+        # limits, /rate-limits)
+        call.refuse("rate.refused", f"rate.{exceeded.scope}.limit")
 
 
 def _check_credit(call: DeepvueCall) -> None:
@@ -137,6 +139,7 @@ def _read_pair(call: DeepvueCall) -> None:
 
 
 def _read_files(call: DeepvueCall) -> None:
+    """Read the two files into the call's values; refuse missing ones and wrong formats together."""
     form = base.read_or_empty(call)
     # A text sent instead of a file may be a picture, so the journal stores only its length.
     call.journal_fields = mask_and_shorten(
@@ -158,6 +161,10 @@ def _read_files(call: DeepvueCall) -> None:
 
 
 def _read_image(call: DeepvueCall) -> None:
+    """Read the picture in base64, or in a data URI, into the call's values.
+
+    Refuse a missing or empty one.
+    """
     body = call.read_object()
     call.journal_fields = mask_and_shorten(
         (str(name), type(value).__name__) for name, value in body.items()
@@ -207,7 +214,8 @@ def _issue(call: DeepvueCall) -> Response:
     call.world.records.add(text, at=call.now, client=str(key.client), expires=expires)
     # OURS: A new token does not invalidate earlier ones; it also has an id (jti), so no two tokens
     # are equal.
-    call.claims.cite("token.type", "token.expiry")
+    # token_type is bearer. expiry is an ISO 8601 time, UTC, in whole seconds with Z. (Deepvue docs,
+    # Authorization, /reference/auth/authorization)
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
     return call.answer("token.answer", answer)
@@ -233,7 +241,8 @@ def _match(call: DeepvueCall) -> Response:
 
 def _check_liveness(call: DeepvueCall) -> Response:
     is_live = call.outcome.is_live(call.claims["liveness.from"])
-    call.claims.cite("liveness.score")
+    # score is null, as in the sample. (Deepvue docs, Face Liveness Check,
+    # /reference/forensics/face/face-liveness-check)
     data = {"is_live": is_live, "score": None}
     return _answer(call, "Request processed successfully", data, at=None)
 
@@ -249,7 +258,7 @@ def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | 
         call.refuse("credit.refused")
     # OURS: The message of a comparison is ours, and so is the format of transaction_id (without
     # dashes, except in version 2); the pages show "string".
-    call.claims.cite("answer.code")
+    # code is the status of the response. (Deepvue docs, Response format, /response-format)
     body: dict[str, Any] = {"code": 200}
     if not path.startswith("/v2/"):
         body["timestamp"] = at
@@ -318,7 +327,7 @@ class Deepvue(base.MockVendor):
     common_prefix = "/v1/"
     extra_prefixes = ("/v1/", "/v2/")
     call = DeepvueCall
-    refusal_facts = ("error.shape",)
+    # An error is an object with one key, detail.
     routes = ROUTES
     #: Of docs.deepvue.ai/reference, read 2026-11-29, and of public clients.
     not_imitated = NotImitated(

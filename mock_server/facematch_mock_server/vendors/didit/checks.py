@@ -61,14 +61,17 @@ RISKS: Mapping[str, Risk] = {
 # fmt: on
 
 
-def warnings(
-    claims: CitedClaims, feature: str, risks: Iterable[str], data: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def warnings(feature: str, risks: Iterable[str], data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the warnings for these risks, in order; `data` holds each risk's additional data."""
     reports = []
     for name in risks:
         risk = RISKS[name]
-        claims.cite("warning.risks", "warning.keys")
+        # The risks of a match are LOW_FACE_MATCH_SIMILARITY and the risk of a picture without a
+        # face; the risks of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE,
+        # LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST,
+        # POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE. A warning has
+        # six keys, all present: risk, feature, additional_data, log_type, short_description,
+        # long_description. (Didit OpenAPI, 2026-07-18)
         reports.append(
             {
                 "risk": name,
@@ -90,14 +93,13 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
     score: float | None
     if outcome.score is None:
         # No comparison was made: a picture cannot be decoded, or has no face.
-        claims.cite("match.no_pair_score")
-        if outcome.probe.decodes and outcome.reference.decodes:
-            claims.cite("match.no_face_risk")
+        # Without a pair of faces the score is null in a saved call, and 0 in a call that is not
+        # saved. If either picture has no face, NO_REFERENCE_IMAGE is the only risk. (Didit OpenAPI,
+        # 2026-07-18)
         score = None if is_saved else 0
         status = DECLINED
         risks = ["NO_REFERENCE_IMAGE"]
     else:
-        claims.cite("score.type")
         # Didit rounds the scores of saved calls.
         score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
         if outcome.review and claims["match.review"]:
@@ -111,7 +113,7 @@ def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str,
         "score": score,
         "user_image": _describe(claims, "match", outcome.probe, rotate=rotate),
         "ref_image": _describe(claims, "match", outcome.reference, rotate=rotate),
-        "warnings": warnings(claims, "FACEMATCH", risks, {}) if risks else [],
+        "warnings": warnings("FACEMATCH", risks, {}) if risks else [],
     }
 
 
@@ -128,7 +130,6 @@ def judge_liveness(
         luminance = outcome.luminance
         # OURS: A missing score is treated as 0, as in age estimation: LOW_LIVENESS_SCORE.
         if outcome.score is not None:
-            claims.cite("score.type")
             score = round(float(outcome.score), 2)
         data = _describe_known_face(claims, outcome)
         risks = [*_list_liveness_risks(claims, outcome, score, values), *data]
@@ -141,7 +142,7 @@ def judge_liveness(
         "method": "PASSIVE",
         "score": score,
         "user_image": _describe(claims, "liveness", outcome.probe, rotate=values["rotate_image"]),
-        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+        "warnings": warnings("LIVENESS", risks, data) if risks else [],
         "face_quality": None if quality is None else round(float(quality), 2),
         "face_luminance": None if luminance is None else round(float(luminance), 2),
     }
@@ -159,7 +160,7 @@ def judge_search(claims: CitedClaims, outcome: LivenessOutcome, values: Mapping[
         "total_matches": len(values["matches"]),
         "matches": values["matches"],
         "user_image": _describe_search(claims, outcome.probe, rotate=values["rotate_image"]),
-        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
+        "warnings": warnings("LIVENESS", risks, data) if risks else [],
     }
 
 
@@ -184,10 +185,11 @@ _EXPIRED = {
 }
 
 
-def judge_document(claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
+def judge_document(_claims: CitedClaims, _: object, values: Mapping[str, Any]) -> Block:
     """Return what is read from a document; `values` also have its fields, and today's date."""
     # OURS: The type is an identity card; fields that the mock's persons lack are null.
-    claims.cite("id_verification.options")
+    # A document whose expiration date has passed is Declined. That the options of the call are
+    # ignored is our choice. (Didit OpenAPI, 2026-07-18)
     document = values["document"]
     expires_on = document.get("expiration_date")
     is_expired = expires_on is not None and expires_on < values["today"]
@@ -225,7 +227,12 @@ def _describe_known_face(claims: CitedClaims, outcome: LivenessOutcome) -> dict[
         if outcome.duplicate_of is None:
             session_id, number, service = claims["liveness.known_from"]
         else:
-            claims.cite("liveness.duplicate")
+            # A check with a live key is searched for the same face in other approved sessions;
+            # faces with the same vendor_data are left out. A kept check and a hosted session enroll
+            # their face, a comparison does not. That two cards of a person, or two equal pictures,
+            # are the same face is our choice, and so is naming the newest session as
+            # DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE. (Didit OpenAPI,
+            # 2026-07-18)
             session_id = outcome.duplicate_of.session_id
             number = outcome.duplicate_of.number
             service = outcome.duplicate_of.service
@@ -329,7 +336,8 @@ def _describe(
     if not seen_picture.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     # OURS: The largest face is reported first; the order of faces is not documented.
-    claims.cite("entity.keys")
+    # A face has box, confidence, age, gender and race; race is always null. (Didit OpenAPI,
+    # 2026-07-18)
     return _describe_faces(seen_picture, rotate)
 
 
@@ -337,6 +345,7 @@ def _describe(
 # down every garbage collection.
 @functools.lru_cache(maxsize=2000)
 def _describe_faces(seen_picture: SeenPicture, rotate: bool) -> Block:
+    """Return a picture's faces; its angle is 0 unless the call asks to rotate it."""
     entities = [
         {
             # x_min, y_min, x_max, y_max in whole pixels of the processed picture.
@@ -387,6 +396,7 @@ class PictureService:
 
     @form.default
     def _make_form(self) -> tuple[Field, ...]:
+        """Return the form's fields in the order in which errors are reported."""
         files = []
         for name in self.picture_fields:
             is_required = name not in self.optional_pictures

@@ -29,18 +29,10 @@ OPENAPI = documented("Didit OpenAPI, 2026-07-18")
 DELETION = documented("docs.didit.me, /sessions-api/delete-session", "2026-11-23")
 SKILL_PAGES = documented("Skill pages of Didit for face match and passive liveness, early 2026")
 OBSERVED_SKILLS = observed("Didit skills repository, test suite, 2026-07-09")
-CAPTURE = observed("Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 V2_CLIENTS = observed("types of version 2's sessions in two public clients", "2026-11-29")
 SANDBOX_CLIENT = observed("a public client's test against Didit's sandbox", "2026-11-29")
-WEB_SDK = observed("@didit-protocol/sdk-web 0.4.0, dist/index.d.ts and README", "2026-11-29")
 NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
-FACE_SEARCH = documented("docs.didit.me, /standalone-apis/face-search, 2026", "2026-11-30")
-WORKFLOWS = documented(
-    "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
-    "didit-protocol/mcp, 2026",
-    "2026-11-28",
-)
 WEBHOOK_GUIDE = documented("docs.didit.me, webhooks, 2026")
 FRAMEWORK = inferred("Django REST Framework, which Didit's error bodies reveal")
 DJANGO = inferred("Django, on which that framework is based")
@@ -121,20 +113,12 @@ CLAIMS = table(
     row("fields.refused", Reply(400), OPENAPI, "Invalid fields are reported together, by name, with 400; unknown fields are ignored."),
     row("file.size_limit", 5242880, OURS, "5 MB are 5,242,880 bytes; the documents do not define MB."),
     row("metadata.bad", "Metadata must be a JSON object.", OURS, "Metadata that is not a JSON object is refused with a message that is documented for a management endpoint only."),
-    fact("answer.echo", MATCH_REFERENCE, "vendor_data and metadata are echoed, or null if they were not sent."),
-    fact("answer.created_at", MATCH_REFERENCE, "created_at is the time of the response, UTC, with microseconds and +00:00."),
-    fact("warning.keys", OPENAPI, "A warning has six keys, all present: risk, feature, additional_data, log_type, short_description, long_description."),
-    fact("warning.risks", OPENAPI, "The risks of a match are LOW_FACE_MATCH_SIMILARITY and the risk of a picture without a face; the risks of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE, LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST, POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE."),
-    fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race; race is always null."),
-    fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved is not rounded."),
 
     row("match.answer", Reply(200), MATCH_REFERENCE, "A completed comparison returns 200."),
     row("match.no_pair", Reply(200), OBSERVED_SKILLS, "A comparison without a pair of faces also returns 200, even for pictures of one pixel."),
     fact("match.boundary", MATCH_REFERENCE, "Only a score above the threshold is Approved; an equal score is not."),
     row("match.review", None, OPENAPI, "Standalone comparisons are never In Review.", when=("in_review", False), name="never"),
     row("match.review", "In Review", OURS, "No trigger for In Review is documented: only a set outcome or a card causes it.", when=("in_review", True), name="asked"),
-    fact("match.no_pair_score", OPENAPI, "Without a pair of faces the score is null in a saved call, and 0 in a call that is not saved."),
-    fact("match.no_face_risk", OPENAPI, "If either picture has no face, NO_REFERENCE_IMAGE is the only risk."),
     row("match.faceless", 0, OURS, "For a picture without a face, entities is empty and the angle is 0."),
     row("match.sandbox", {"score": 95.0, "boxes": [[200, 140, 600, 680], [60, 70, 300, 390]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
@@ -145,17 +129,14 @@ CLAIMS = table(
     row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "A hit requested by a test refers to a fixed session, which cannot be read."),
     row("liveness.quality_risks", None, OPENAPI, "Quality and luminance are reported but cause warnings only in workflow sessions.", when=("quality_warnings", False), name="workflows"),
     row("liveness.quality_risks", (30, 20, 80), SKILL_PAGES, "With quality_warnings=true, LOW_FACE_QUALITY, LOW_FACE_LUMINANCE and HIGH_FACE_LUMINANCE are warnings of a passive liveness call, too. The limits are ours: a quality below 30, a luminance below 20 or above 80.", when=("quality_warnings", True), name="calls"),
-    fact("liveness.duplicate", OPENAPI, "A check with a live key is searched for the same face in other approved sessions; faces with the same vendor_data are left out. A kept check and a hosted session enroll their face, a comparison does not. That two cards of a person, or two equal pictures, are the same face is our choice, and so is naming the newest session as DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
     row("face_search.answer", Reply(200), OPENAPI, "A completed search returns 200: at most five sessions with the face, also of the same vendor_data. It is Declined by a blocklist alone."),
     row("face_search.no_face", Reply(400, {"error": "No face detected in the image"}), OPENAPI, "A search for a picture without a face returns 400, unlike a comparison and a liveness check."),
-    fact("face_search.same_face", FACE_SEARCH, "A search knows the faces that liveness checks and sessions have enrolled, and enrolls none that another search finds. Which faces are the same, as in liveness.duplicate, and the similarity, the mock's score of the two pictures, are our choice; so are the path of a picture in a call that is not saved, and the null of vendor_user_id and biometric_template_id."),
 
     row("id_verification.answer", Reply(200), OPENAPI, "A document that is read returns 200."),
     row("id_verification.size_limit", 10485760, OURS, "A document's 10 MB are 10,485,760 bytes; the documents do not define MB."),
     row("id_verification.unrecognized", Reply(400, {"error": "COULD_NOT_RECOGNIZE_DOCUMENT"}), OPENAPI, "A picture without a document returns 400. That any picture with a face is a document, and a PDF is none, is our choice."),
-    fact("id_verification.options", OPENAPI, "A document whose expiration date has passed is Declined. That the options of the call are ignored is our choice."),
 
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; a call is refused if it costs more than the remaining credit."),
     row("credit.price.match", Decimal("0.05"), OVERVIEW, "A comparison costs USD 0.05, as in the overview; a setting changes it."),
@@ -164,17 +145,14 @@ CLAIMS = table(
     row("credit.price.id_verification", Decimal("0.15"), OURS, "A document costs as much as one in a session; the price of the call is not documented."),
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
 
-    fact("page.events", WEB_SDK, "In a frame, the page sends didit:ready and didit:started when it is opened, didit:verification_submitted after an attempt, didit:completed with Approved, Declined or Pending at the end, and didit:cancelled when the person leaves; each has the session's id."),
     row("start.answer", Reply(201), OPENAPI, "A start returns 201 with the session's token and the URL of its page, also for an unfinished session that is returned again. The URL points to the mock, and contains the account, language and token."),
     row("start.workflow", Reply(400, {"workflow_id": "Invalid workflow_id."}), OPENAPI, "An unknown workflow returns 400, with a string instead of an array."),
     row("start.blocked", Reply(400, {"vendor_data": "This user or business has been blocked and cannot create new verification sessions."}), OPENAPI, "A start for a blocked user is refused with 400."),
-    fact("start.reused", OPENAPI, "An unfinished session with the same vendor_data and the newest version of the workflow is returned again, with callback and metadata from the new request. That omitting one of these clears it, and that language and portrait are unchanged, is our choice."),
     row("start.bad_callback", "Enter a valid URL.", OURS, "A callback without a scheme, or with one that a browser executes (javascript, data, blob, file, vbscript), returns 400; the schemes that Didit accepts are not documented."),
     row("start.bad_portrait", "Upload a valid image: JPEG, PNG, WebP or TIFF in base64.", OURS, "The message for a portrait that is not base64, or has an unsupported format, is ours; only the message for its size is documented."),
     row("start.portrait_limit", 2097152, OURS, "A portrait's 2 MB are 2,097,152 bytes; the documents do not define MB."),
     row("start.no_portrait", Reply(400, {"portrait_image": "A portrait image is required to perform face match for this workflow. Send a portrait_image, or provide the vendor_data of a user with a previously stored face image to reuse it."}), OPENAPI, "A start of a biometric workflow without a portrait and without vendor_data returns 400."),
     row("start.no_stored_face", Reply(400, {"portrait_image": "No stored face image was found for this user. Send a portrait_image, or complete an approved verification with face liveness or an ID document for this vendor_data first."}), OPENAPI, "A start of a biometric workflow without a portrait, for a user without a stored face, returns 400."),
-    fact("start.stored_face", OPENAPI, "Without a portrait, the face stored for the vendor_data is compared: in the mock, the face of the user's newest approved session, because faces cannot be enrolled."),
     row("start.scenario_live", Reply(400, {"sandbox_scenario": ["Sandbox scenarios are only available in sandbox applications."]}), OURS, "A scenario with a live key is rejected; the message is ours."),
     row("start.unpaid", Reply(400, {"detail": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit for a start returns 400 with detail; the sandbox needs no credit."),
     row("arm.answer", Reply(200, {"session_id": "{session_id}", "scenario": "{scenario}", "status": "{status}"}), OPENAPI, "Arming a scenario returns 200."),
@@ -189,13 +167,10 @@ CLAIMS = table(
     row("session.out_of_reach", Reply(404, {"detail": "Session not found."}), OPENAPI, "A known session that the key cannot access returns 404 with another message. That a key cannot access sessions of the other application, live or sandbox, is our choice."),
 
     row("decision.answer", Reply(200), OPENAPI, "A readable session returns 200."),
-    fact("workflow.settings", WORKFLOWS, "A score or a quality at or below the review threshold of a workflow makes its check In Review with a warning, at or below the decline threshold Declined with an error. Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50, Didit's defaults; that no workflow can have others, and what it does with a picture's quality, luminance and further faces, is ours."),
     row("decision.hidden_field", None, OURS, "A field of a document that neither a test has set nor the card's person has is null, as if the workflow hid it."),
-    fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set, else made-up ones of the card's person (ours)."),
     row("decision.v2", Reply(200), V2_CLIENTS, "The decision of version 2 has an object or null in place of each list: id_verification, nfc, liveness, face_match, phone, poa, aml and ip_analysis. That GET /v2/session/{id}/ answers it, too, is our choice."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "With empty_blocks=list, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
-    fact("decision.features", OPENAPI, "features is an array of strings, also with include=events, because the session has the type API."),
 
     row("media.ttl_s", 3600, OPENAPI, "The URL of a picture is valid for 3,600 seconds."),
     row("media.picture", Reply(200), OURS, "The mock itself serves a picture as it was sent, at a signed URL, with headers that forbid caching."),
@@ -207,7 +182,6 @@ CLAIMS = table(
 
     row("list.answer", Reply(200), OPENAPI, "A list of sessions returns 200, with the newest first."),
     row("list.refused", Reply(400), OPENAPI, "Invalid filters are reported by name, with 400."),
-    fact("page.size", OPENAPI, "A page has 50 rows; limit and offset select pages."),
 
     row("delete.answer", Reply(200), DELETION, "Since August 2026 a deletion returns 200 with a body."),
 
@@ -215,7 +189,6 @@ CLAIMS = table(
     row("simulate.answer", Reply(200, {"session_id": "{session_id}"}), SANDBOX_CLIENT, "In a sandbox, POST /v3/session/{id}/simulate/ with new_status and a comment sets the status of a session, whatever it was. The body of the answer, the webhook, and that a live key is taken are our choice."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
     row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "An update to the current status, such as a repeated request, returns 400 with a bare array."),
-    fact("update.resubmitted", OPENAPI, "A resubmission deletes what was captured in the steps that nodes_to_resubmit names, by default in those that are not approved, restarts the session's lifetime and opens its URL again. That the person then has three attempts again, and does all steps of the mock's page, is our choice."),
     row("update.nothing_to_resubmit", Reply(400, {"nodes_to_resubmit": "No features found that need resubmission. All features are already approved."}), OPENAPI, "A resubmission of a session whose steps are all approved returns 400 with a string. That it is also the answer if the session has none of the named steps is our choice."),
     row("update.no_person", Reply(501, {"mock": "This mock does not imitate the resubmission of a saved call: no person has a page of it."}), OURS, "The resubmission of a saved call is refused with the mock's own message."),
 
@@ -231,17 +204,9 @@ CLAIMS = table(
     row("destination.duplicate", Reply(400, {"url": ["This webhook destination already exists for the application."]}), OPENAPI, "An address that another destination has returns 400."),
     row("destination.bad_url", Reply(400, {"url": ["Enter a valid URL."]}), OURS, "An address that is no URL is refused with the framework's text. Didit takes https addresses on public hosts; the mock takes all, and sends to this machine and to hosts that deliver_to lists."),
 
-    fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", range(200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
-    fact("webhook.retry.server_error", WEBHOOK_GUIDE, "A delivery that gets a 5xx is retried."),
-    fact("webhook.retry.not_found", WEBHOOK_GUIDE, "A delivery that gets a 404 is retried."),
-    fact("webhook.retry.no_answer", WEBHOOK_GUIDE, "A delivery is retried if the receiver is unreachable or responds too late."),
-    fact("webhook.retry.refused", WEBHOOK_GUIDE, "Any other 4xx is final."),
-    fact("webhook.retry.redirect", WEBHOOK_GUIDE, "Redirects are not followed, and are final."),
     row("webhook.retry.after_s", (60, 240), WEBHOOK_GUIDE, "There are at most two retries, about one and four minutes later. That both times are counted from the first attempt is our choice."),
-    fact("webhook.retry.same", OURS, "A retry sends the same bytes, with the timestamp of the first attempt."),
-    fact("webhook.event_id", OURS, "A retry has the same event_id. Didit's texts differ: one states this, another that each attempt has its own event_id."),
 
     row("billing.balance", Reply(200), OPENAPI, "The balance returns 200 with the remaining credit in USD and three fields about refills."),
 

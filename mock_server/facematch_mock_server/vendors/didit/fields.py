@@ -152,7 +152,7 @@ def read_file(
     return upload
 
 
-def threshold(claims: CitedClaims, value: Any) -> float:
+def threshold(_: CitedClaims, value: Any) -> float:
     """Read a number from 0 to 100 (Didit API reference, Face Match)."""
     try:
         number = float(value)
@@ -161,7 +161,8 @@ def threshold(claims: CitedClaims, value: Any) -> float:
     if number > 100:
         raise Invalid("Ensure this value is less than or equal to 100.")
     if not number >= 0:
-        claims.cite("score.type")
+        # Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the
+        # score of a match that is not saved is not rounded. (Didit OpenAPI, 2026-07-18)
         raise Invalid("A valid number is required.")
     return number
 
@@ -229,6 +230,7 @@ def metadata(claims: CitedClaims, value: Any) -> dict[str, Any] | None:
 
 
 def read_json(call: Call) -> Any:
+    """Return the JSON of a body, {} of an empty one; refuse broken JSON and other types."""
     request = call.request
     if not request.body:
         return {}

@@ -58,7 +58,7 @@ def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Work
         log_types |= _judge_picture(block["face_quality"], block["face_luminance"])
     else:
         log_types.pop("MULTIPLE_FACES_DETECTED", None)
-    reports = warnings(claims, "LIVENESS", log_types, data)
+    reports = warnings("LIVENESS", log_types, data)
     return {**_with_warnings_and_status(block, reports, log_types), "method": workflow.method}
 
 
@@ -82,9 +82,7 @@ def compare_faces(claims: CitedClaims, outcome: MatchOutcome) -> Block:
         return block
     if block["score"] is not None and block["score"] <= _MATCH_TO_REVIEW:
         log_types = {"LOW_FACE_MATCH_SIMILARITY": "warning"}
-        return _with_warnings_and_status(
-            block, warnings(claims, "FACEMATCH", log_types, {}), log_types
-        )
+        return _with_warnings_and_status(block, warnings("FACEMATCH", log_types, {}), log_types)
     return {**block, "status": IN_REVIEW if outcome.review else APPROVED}
 
 
@@ -197,7 +195,7 @@ def _fail(world: World, session: Session, is_last: bool) -> Session:
         "score": None,
         "method": workflow_of(world, session).method,
         "user_image": {"entities": []},
-        "warnings": warnings(world.claims.cited(), "LIVENESS", risks, {}),
+        "warnings": warnings("LIVENESS", risks, {}),
         "face_quality": None,
         "face_luminance": None,
     }

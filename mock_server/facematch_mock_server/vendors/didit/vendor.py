@@ -137,6 +137,10 @@ class Didit(base.MockVendor):
         return super().not_found(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
+        """Return Didit's answer of a status that a test set; None if the path does not give it.
+
+        A 429 is that of the path's rate limit, or of reads or writes if it has none.
+        """
         route = call.route
         endpoint = call.endpoint
         if "x-api-key" not in endpoint.credentials and status in (401, 403):

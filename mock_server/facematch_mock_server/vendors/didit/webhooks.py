@@ -52,11 +52,13 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
 def compose(
     claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
+    """Return a delivery, signed in Didit's three ways; with the decision if the status has one."""
     session = delivery.session
     secret = destination.secret
     # OURS: created_at is the body's timestamp, also in a resend. For a standalone call workflow_id
     # and workflow_version are null, and resubmit_info is empty.
-    claims.cite("webhook.v2")
+    # V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a
+    # colon before it. (Webhook captured in a public repository, 2026-05-29)
     document = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,

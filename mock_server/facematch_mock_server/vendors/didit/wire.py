@@ -117,7 +117,13 @@ def decision_body(
     # sends one. An item in review makes the session In Review, a declined item makes it Declined.
     # A card for review causes a review.
     if hosted is not None and hosted.attempts:
-        claims.cite("session.attempts", "workflow.settings")
+        # A score or a quality at or below the review threshold of a workflow makes its check In
+        # Review with a warning, at or below the decline threshold Declined with an error. Further
+        # faces, quality and luminance have warnings only with the method PASSIVE. The match has 70
+        # and 50, Didit's defaults; that no workflow can have others, and what it does with a
+        # picture's quality, luminance and further faces, is ours. (docs.didit.me, warnings of
+        # liveness and of face match, and the settings in the README of didit-protocol/mcp, 2026)
+        claims.cite("session.attempts")
     url = None
     if is_open(world, session):
         url = page_url(world, session, origin)
@@ -149,6 +155,11 @@ def decision_body(
 def _make_document_block(
     claims: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a document with all its fields.
+
+    In a hosted session they are the person's; a field that the document lacks has the claim's
+    value.
+    """
     feature = _DOCUMENT
     fields = dict.fromkeys(DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
     if session.hosted is None:
@@ -156,8 +167,9 @@ def _make_document_block(
     else:
         values = describe_document(session)
         add_age(values, session.created_at.date())
-    if values:
-        claims.cite("decision.document_field")
+    # A document's names and number are strings, and its dates are YYYY-MM-DD: those that
+    # control.sessions.document has set, else made-up ones of the card's person (ours). (Didit
+    # OpenAPI, 2026-07-18)
     return {
         "node_id": feature.node,
         "status": result["status"],
@@ -217,6 +229,10 @@ def add_age(document: dict[str, Any], day: dt.date) -> None:
 def _make_match_block(
     _: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a comparison.
+
+    It names its own session if a portrait was sent with the start.
+    """
     feature = FEATURES["FACE_MATCH"]
     # The session's own folder, which contains the portrait that was sent.
     has_portrait = session.hosted is not None and session.hosted.kind == "biometric"
@@ -234,6 +250,7 @@ def _make_match_block(
 def _make_liveness_block(
     _: CitedClaims, __: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Return the result of a liveness check or of a search; its age is that of the largest face."""
     feature = FEATURES["PASSIVE_LIVENESS"]
     largest_face: Mapping[str, Any] = max(
         result["user_image"]["entities"], key=_face_area, default={}

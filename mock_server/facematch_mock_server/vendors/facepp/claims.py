@@ -9,7 +9,6 @@ from facematch_mock_server.claims import (
     START_CREDIT,
     Reply,
     documented,
-    fact,
     observed,
     row,
     table,
@@ -21,19 +20,13 @@ DETECT = observed(
     "a table of what Face++'s detect returns, reference-global.com/article/10.2478/ijanmc-2022-0032",
     "2026-11-29",
 )
-DETECT_CLIENTS = observed("public clients of detect, version 3", "2026-11-29")
 
 ANALYZE_CLIENTS = observed(
     "public clients of face/analyze, version 3, which quote Face++'s page 4888383", "2026-11-29"
 )
 
-ANSWERS = observed(
-    "answers of detect, version 3, with all attributes and landmarks, in public programs",
-    "2026-11-30",
-)
 SEARCH = observed("a public copy of Face++'s page of search, version 3", "2026-11-30")
 FACESET = observed("a public copy of Face++'s pages of faceset, version 3", "2026-11-30")
-TASKS = observed("a public copy of Face++'s pages of faceset/async, version 3", "2026-11-30")
 FACESET_CLIENTS = observed("public clients of faceset and search, version 3", "2026-11-30")
 
 #: A request's id: a time and a UUID.
@@ -52,7 +45,6 @@ CLAIMS = table(
     "facepp",
     row("request.too_large", Reply(413, "Request Entity Too Large", content_type="text/plain"), PAGE, "A request above the limit is 413, in plain text."),
     row("body.wrong_type", _error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
-    fact("body.query", DETECT_CLIENTS, "Fields are taken from the query, too; that the form goes first is ours."),
     row("body.wrong_form", _error(400, "BAD_ARGUMENTS:body"), OURS, "A form that cannot be read is 400."),
     row("key.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing field is 400, and is named."),
     row("key.wrong", _error(401, "AUTHENTICATION_ERROR"), PAGE, "A key and a secret that do not match are 401."),
@@ -72,35 +64,22 @@ CLAIMS = table(
     row("credit.price", Decimal(0), OURS, "The price list was not read; an answer with a confidence counts as one charge of 0."),
     row("credit.empty", _error(403, "AUTHORIZATION_ERROR:Insufficient Account Balance"), PAGE, "An account without credit is 403."),
     row("match.answer", Reply(200), PAGE, "confidence is from 0 to 100 with three decimals; thresholds come with each answer; faces1 and faces2 list all faces, the largest first, which is compared."),
-    fact("face.empty", PAGE, "Without a face in a picture, its list is empty, and there is neither confidence nor thresholds."),
     row("face.token_unknown", _error(400, "INVALID_FACE_TOKEN: {token}"), PAGE, "A face token that no answer has named is 400."),
-    fact("face.token", PAGE, "A face token takes precedence over a picture. That its side of the answer has neither image_id nor faces, and that it is known until 10,000 others came, is ours."),
     row("picture.no_download", _error(400, "INVALID_IMAGE_URL: {name}"), PAGE, "A picture that cannot be read at its link is 400, and is named; a link counts if no token, file or base64 is sent."),
     row("detect.answer", Reply(200), DETECT, "faces lists all faces, the largest first (ours), with face_token and face_rectangle; face_num is their number; image_id names the picture."),
-    fact("detect.attributes", DETECT_CLIENTS, "return_attributes asks for attributes. gender and age are the card's; smiling, headpose, facequality, blur, eyestatus, emotion, beauty, eyegaze, mouthstatus and skinstatus are the same for each face, and other words are ignored (ours)."),
-    fact("detect.empty", ANSWERS, "The value of ethnicity is empty, and glass comes with eyestatus."),
     row("analyze.answer", Reply(200), ANALYZE_CLIENTS, "faces describes the faces of face_tokens, in their order (ours), each with face_token, face_rectangle, and the attributes that were asked for. Its price is that of the other calls (ours)."),
     row("analyze.max_faces", 5, ANALYZE_CLIENTS, "face_tokens has at most five tokens, with commas between them."),
     row("analyze.too_many", _error(400, "INVALID_FACE_TOKENS_SIZE"), ANALYZE_CLIENTS, "face_tokens of another length is 400."),
     row("analyze.void", _error(400, "VOID_REQUEST"), ANALYZE_CLIENTS, "A call that asks for neither landmark nor attributes is 400."),
-    row("faceset.changed", Reply(200), FACESET_CLIENTS, "create, addface, removeface, update and delete return faceset_token, outer_id and face_count; the first two face_added and failure_detail, with each unknown token, and removeface face_removed; RemoveAllFaceTokens removes all. They are free (ours)."),
-    row("task.begun", Reply(200), TASKS, "async/addface and async/removeface return a task_id; that the change is done at once is ours."),
-    row("task.done", Reply(200), TASKS, "async/task_status returns status 1 for a change that is done, and what addface or removeface return."),
-    row("task.unknown", _error(400, "INVALID_TASK_ID"), TASKS, "An unknown task_id is 400."),
-    row("faceset.read", Reply(200), FACESET, "getdetail returns a set's display_name, user_data and tags as create was sent them, empty if not, and its face_tokens from number start, 1 by default."),
-    row("faceset.list", Reply(200), FACESET, "getfacesets returns facesets, from number start: each with faceset_token, outer_id, display_name and tags; tags, with commas between them, asks for those with any (ours) of them."),
-    row("faceset.page", 100, FACESET, "An answer has 100 face_tokens or facesets at most; next is the number of the next one, and is missing if there is none."),
-    row("faceset.start", _error(400, "BAD_ARGUMENTS:start"), FACESET, "start is a number from 1 to 10,000."),
+    row("faceset.changed", Reply(200), FACESET_CLIENTS, "create, addface, removeface and delete return faceset_token, outer_id and face_count; the first two face_added and failure_detail, with each unknown token, and removeface face_removed; RemoveAllFaceTokens removes all. They are free (ours)."),
     row("faceset.not_empty", _error(400, "FACESET_NOT_EMPTY"), FACESET, "A set with faces is only deleted if check_empty is 0; it is 1 by default."),
-    row("face.read", Reply(200), FACESET_CLIENTS, "face/getdetail returns a face's face_rectangle, user_id and facesets, those in which it is, each with faceset_token and outer_id. That an unknown token is refused as elsewhere is ours."),
-    row("face.user_id", Reply(200), FACESET_CLIENTS, "face/setuserid gives a face a user_id, and returns both; search returns it with the face. That an unknown token is refused as elsewhere is ours."),
-    row("faceset.exists", _error(400, "FACESET_EXIST"), FACESET_CLIENTS, "A second set with the same outer_id is FACESET_EXIST; with force_merge=1 the faces of create go to the first one. That update refuses a new_outer_id of another set so is ours."),
+    row("faceset.exists", _error(400, "FACESET_EXIST"), FACESET_CLIENTS, "A second set with the same outer_id is FACESET_EXIST; with force_merge=1 the faces of create go to the first one."),
     row("faceset.unknown", _error(400, "INVALID_{name}"), SEARCH, "An unknown set is INVALID_FACESET_TOKEN or INVALID_OUTER_ID."),
     row("faceset.empty", _error(400, "EMPTY_FACESET"), SEARCH, "A set without a face cannot be searched."),
     row("faceset.most_tokens", 5, FACESET_CLIENTS, "A call adds at most five faces; a call with more is refused as face/analyze does it (ours)."),
     row("search.answer", Reply(200), SEARCH, "results has the faces most like the largest of the picture, 1 by default and at most 5, with face_token, confidence and user_id, which is empty if none was set; thresholds come with them. A picture that was sent has image_id and faces. Without a face in it there are neither results nor thresholds."),
     row("search.count", _error(400, "BAD_ARGUMENTS:return_result_count"), SEARCH, "return_result_count is a number from 1 to 5."),
-    fact("detect.landmark", ANSWERS, "return_landmark asks for 83 points (1) or 106 (2) by name. That they are at the same places of each box is ours."),
+    row("answer.unfilled", ("return_landmark",), PAGE, "The mock never fills the points that this field asks for; a call that asks for them has a hint (ours)."),
     row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
     row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
     row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),

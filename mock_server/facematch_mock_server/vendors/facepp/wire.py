@@ -11,11 +11,9 @@ from facematch_mock_server.vendors.pairs import (
     KnownFace,
     PairCall,
     box_in_pixels,
-    place_points,
 )
 
 from .claims import REQUEST_ID
-from .landmarks import LANDMARKS
 
 THRESHOLDS: Final = {"1e-3": 62.327, "1e-4": 69.101, "1e-5": 73.975}
 _OPEN_EYE: Final = {
@@ -102,15 +100,16 @@ def describe_face(call: PairCall, token: str, face: SeenFace) -> dict[str, Any]:
     described: dict[str, Any] = {"face_token": token, "face_rectangle": box_in_pixels(face)}
     if call.endpoint.operation != "detect":
         return described  # a comparison or a search returns no more of a face
-    arcs = LANDMARKS.get(call.texts.get("return_landmark", "0"))
-    if arcs is not None:
-        call.claims.cite("detect.landmark")
-        described["landmark"] = place_points(face, arcs)
+    if call.texts.get("return_landmark", "0") != "0":
+        call.hint_at_unfilled(["return_landmark"])
     words = wanted_attributes(call)
     if words != ["none"]:
-        call.claims.cite("detect.attributes")
-        if "ethnicity" in words or "eyestatus" in words:
-            call.claims.cite("detect.empty")
+        # return_attributes asks for attributes. gender and age are the card's; smiling, headpose,
+        # facequality, blur, eyestatus, emotion, beauty, eyegaze, mouthstatus and skinstatus are the
+        # same for each face, and other words are ignored (ours). (public clients of detect, version
+        # 3)
+        # The value of ethnicity is empty, and glass comes with eyestatus. (answers of detect,
+        # version 3, with all attributes and landmarks, in public programs)
         described["attributes"] = _describe_attributes(face, words)
     return described
 

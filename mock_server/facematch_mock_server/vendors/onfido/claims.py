@@ -17,20 +17,8 @@ from facematch_mock_server.claims import (
 
 _READ = "2026-11-28"
 SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
-WEB_SDK = documented("Onfido, onfido-sdk-ui 030dd57, ENTERPRISE_FEATURES.md", "2026-11-29")
 DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
-BREAKDOWN = documented(
-    "Onfido, document_breakdown.yaml of onfido-openapi-spec 1498236, and article 115003715469 of support.onfido.com",
-    "2026-11-30",
-)
-TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
 CLIENTS = observed("Onfido, the paths of @onfido/api 2.9.0 and onfido-java 1", "2026-11-29")
-SDK_UI = observed("Onfido, onfido-sdk-ui, what it reads in a refused upload", "2026-11-29")
-ISSUES = observed(
-    "Onfido, answers in issues of onfido-android-sdk (120), onfido-sdk-ui (495), onfido-java (34) and a public program",
-    "2026-11-29",
-)
-EVENT = observed("Onfido, a signed event in the tests of onfido-java", _READ)
 SEEN = observed("answers of Onfido, as quoted by public clients", _READ)
 
 
@@ -55,57 +43,29 @@ CLAIMS = table(
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
     row("ping", Reply(200, "OK", content_type="text/plain"), SPEC, "ping says, in plain text, that the server works; the word is ours."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),
-    fact("sdk_token.form", WEB_SDK, "POST /sdk_token takes a form, too, as Onfido's guide to its web SDK sends one."),
     row("sdk_token.made", Reply(200), SPEC, "POST /sdk_token needs applicant_id; it returns a token for the SDKs. The token is a JWT that leads onfido-sdk-ui 13.8.7 to the mock (OURS). Nothing here takes it: the pictures are uploaded with the API token."),
     row("upload.made", Reply(201), SPEC, "POST /documents (applicant_id, file, type) and POST /live_photos (applicant_id, file) take a form with a jpg, png or pdf; they return the upload with id, href, download_href and the file's name, type and size."),
     row("upload.shown", Reply(200), SPEC, "Uploads are listed by applicant_id, shown and downloaded. The order of a list, newest first, is our choice."),
     row("document.max_bytes", 3_000_000, SPEC, "A document has at most 3 MB."),
     row("photo.max_bytes", 10_000_000, SPEC, "A live photo has at most 10 MB."),
-    fact("document.words", SPEC, "The type of a document is one of Onfido's words, and its side front or back. Of an issuing_country only the form is checked, three letters."),
-    fact("photo.one_face", SPEC, "A live photo must show exactly one face, unless advanced_validation is false."),
-    fact("photo.one_face.texts", SDK_UI, "No face or several are problems of the field face_detection; the text of several has the words Multiple faces. The rest of both texts is ours."),
     row("check.created", Reply(201), SPEC, "POST /checks needs applicant_id and report_names. A new check is in_progress without a result, unless asynchronous is false; it has the ids of its reports."),
     row("check.shown", Reply(200), SPEC, "Checks are shown, and listed by applicant_id. The result is clear if each report is, else consider."),
     row("report.shown", Reply(200), SPEC, "Reports are shown, and listed by check_id, with name, result, sub_result, properties, breakdown and the ids of the pictures."),
-    fact("report.breakdown", BREAKDOWN, "A Document report has a result, clear or consider, for each breakdown and its parts: face_detection of visual_authenticity is consider without a face, image_quality of image_integrity in a document that is rejected. That all else is clear, that digital_tampering stands for suspected, and last_name of data_comparison for caution that a test asks for, is ours."),
-    fact("check.judged", DOCS, "A face is compared with the newest document of the applicant, and a Document report has the newest one, or one of document_ids. Here a document is clear if it shows a face (our choice), otherwise sub_result is caution."),
-    fact("check.pictures", ISSUES, "A check without a document or live photo is refused with 422 and these texts under the field applicant; so is a document of somebody else."),
-    fact("check.reports", ISSUES, "A report that an account does not have is refused with 422 and this text; here these are all but the reports about documents, photos of faces and watchlists. The field report_names is ours."),
-    fact("report.watchlist", SPEC, "A Watchlist report has records among its properties, and a breakdown by list. Here it is clear without looking, unless consider names it, and needs no document (ours)."),
-    fact("check.consider", SPEC, "In the sandbox, consider lists the reports whose result is consider; that the sub_result of a document is then caution is ours."),
-    fact("check.sub_result", SPEC, "In the sandbox, sub_result sets the sub_result of Document reports: clear, rejected, suspected or caution. That the result is then clear or consider accordingly is ours."),
     row("applicant.created", Reply(201), SPEC, "POST /applicants needs first_name and last_name without the characters ! # $ % * = < > ; { } and the quote; it returns the applicant with id, created_at, delete_at, href and sandbox."),
-    fact("applicant.fields", SPEC, "An address needs a postcode and a country; its lines have none of the characters ! $ % ^ * = < >. A country is a code of three letters, of which only the form is checked; dob is a date; an ID number has one of Onfido's types, and a consent its name and granted. How a wrong one is named in fields is ours. Consents are not shown."),
     row("applicant.shown", Reply(200), SPEC, "An applicant is shown as it was created; sandbox tells the environment of the token that created it."),
     row("applicant.listed", Reply(200), SPEC, "Applicants are listed in pages of 20, newest first; include_deleted adds those that were deleted."),
     row("applicant.deleted", Reply(204), SPEC, "DELETE /applicants/{id} returns 204 without a body."),
     row("applicant.gone", _error(410, "applicant_deleted", "This applicant has been deleted"), OURS, "A deleted applicant gets 410; status, type and message are not confirmed. Its workflow runs get 404, and one that its person has not finished is abandoned."),
-    fact("applicant.archived", DOCS, "A deleted applicant is archived, and can be restored for the delay of the account; the mock restores none. An applicant without a check is deleted at once; the mock treats a run as a check (our choice)."),
     row("run.created", Reply(201), SPEC, "POST /workflow_runs needs applicant_id and workflow_id. tags (at most 30, of 1 to 128 characters), customer_user_id (at most 256), custom_data and link are optional."),
-    fact("run.waits", TESTS, "A new run of a workflow with an interaction is awaiting_input."),
-    fact("run.link", SEEN, "Every read repeats link.url, which at Onfido contains nothing but the run's id. The mock's leads to its own page, and contains a token."),
     row("run.shown", Reply(200), SPEC, "A run is shown as it was created, with its current status, output and reasons. It does not tell its environment. updated_at is the time of its last status."),
     row("run.listed", Reply(200), SPEC, "Runs are listed as an array, filtered by tags, status (a list with commas), applicant_id, created_at_gt and created_at_lt, in pages from 1."),
-    fact("run.output", TESTS, "The output has the reports under names that the customer chose: doc and selfie in Onfido's own tests."),
-    fact("run.reports", SPEC, "A report has result (clear, consider, unidentified), properties and breakdown; the scores of face_match and spoofing_detection are from 0 to 1, where 1 is a perfect match and no spoof."),
     row("session.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
     LIVE_FROM,
     row("session.attempts", 3, OURS, "The third failed attempt declines a run. Onfido retries inside the workflow, in the same run."),
-    fact("run.error", SPEC, "A run whose workflow has failed has the status error, and an error with type and message. Here control.sessions.decide sets it; the two texts are ours."),
     row("credit.price", Decimal(0), OURS, "Each charged run is one ledger entry with the amount 0, because no price is documented. The sandbox is free (Onfido's documentation)."),
     row("webhook.created", Reply(201), SPEC, "POST /webhooks returns the webhook with token, the key of its signatures; without events it gets all."),
-    fact("webhook.environments", SPEC, "A webhook gets the events of its environments, sandbox and live; of both if it names none."),
-    fact("webhook.body", EVENT, "A delivery has payload with resource_type, action, object and resource, which is the run, and the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex."),
-    fact("webhook.check", TESTS, "A delivery about a check or a report has resource_type, action and object with id, status, completed_at_iso8601 and href, and no resource. report.completed is sent for each report before check.completed (our choice); webhook_ids of a check selects the webhooks."),
     row("webhook.timeout_s", 10, SPEC, "A receiver must answer with 20x within 10 seconds."),
     row("webhook.delivered", range(200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),
     row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),
-    fact("webhook.retry.same", OURS, "A retry has the same body and signature."),
-    fact("webhook.event_id", EVENT, "A delivery has no id of the event, and no signed time."),
-    fact("webhook.retry.no_answer", OURS, "A delivery without an answer is retried."),
-    fact("webhook.retry.server_error", OURS, "A delivery answered with 5xx is retried."),
-    fact("webhook.retry.not_found", OURS, "A delivery answered with 404 is retried."),
-    fact("webhook.retry.redirect", OURS, "A redirect is not followed, and the delivery is not retried."),
-    fact("webhook.retry.refused", OURS, "A delivery answered with another 4xx is not retried."),
 )
 # fmt: on

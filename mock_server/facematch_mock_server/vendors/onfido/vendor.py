@@ -81,6 +81,7 @@ def _route(
 
 
 def _upload_routes(kind: uploads.UploadKind) -> Iterator[base.Route]:
+    """Yield the routes of documents, live photos or live videos, as `kind` says."""
     for pattern, handlers in uploads.handlers_of(kind).items():
         yield base.Route(
             pattern=pattern,

@@ -51,7 +51,11 @@ def compose(
     # abandoned or failed, and again when its decision is revised.
     # OURS: Of Onfido's other events, such as check.started and workflow_task.completed, the mock
     # sends none.
-    claims.cite("webhook.body", "webhook.environments")
+    # A delivery has payload with resource_type, action, object and resource, which is the run, and
+    # the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex. (Onfido, a signed
+    # event in the tests of onfido-java)
+    # A webhook gets the events of its environments, sandbox and live; of both if it names none.
+    # (Onfido, onfido-openapi-spec, v3.6, commit 1498236)
     payload: dict[str, Any] = {
         "resource_type": resource_type,
         "action": delivery.event,
@@ -64,8 +68,10 @@ def compose(
     }
     if session.service is None:
         payload["resource"] = wire.show_run(claims, world, session, origin)
-    else:
-        claims.cite("webhook.check")
+    # A delivery about a check or a report has resource_type, action and object with id, status,
+    # completed_at_iso8601 and href, and no resource. report.completed is sent for each report
+    # before check.completed (our choice); webhook_ids of a check selects the webhooks. (Onfido,
+    # tests of onfido-python, commit 04baf27)
     body = delivery.write({"payload": payload})
     signature = hmac_hex(destination.secret, body)
     return SignedPayload.of_json(body, ("X-SHA2-Signature", signature))

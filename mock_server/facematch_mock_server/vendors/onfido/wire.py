@@ -199,12 +199,23 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
     metadata = session.metadata_or_empty
     sent_link = metadata.get("link") or {}
     is_open = session.status == AWAITING_INPUT
-    claims.cite("run.link")
+    # Every read repeats link.url, which at Onfido contains nothing but the run's id. The mock's
+    # leads to its own page, and contains a token. (answers of Onfido, as quoted by public clients)
     output = None
     if session.result:
         # OURS: A run is approved if both reports are clear, in review if a test set a review, and
         # otherwise declined. A picture without a face is consider in face_detected.
-        claims.cite("run.output", "run.reports", "report.breakdown")
+        # The output has the reports under names that the customer chose: doc and selfie in Onfido's
+        # own tests. (Onfido, tests of onfido-python, commit 04baf27)
+        # A report has result (clear, consider, unidentified), properties and breakdown; the scores
+        # of face_match and spoofing_detection are from 0 to 1, where 1 is a perfect match and no
+        # spoof. (Onfido, onfido-openapi-spec, v3.6, commit 1498236)
+        # A Document report has a result, clear or consider, for each breakdown and its parts:
+        # face_detection of visual_authenticity is consider without a face, image_quality of
+        # image_integrity in a document that is rejected. That all else is clear, that
+        # digital_tampering stands for suspected, and last_name of data_comparison for caution that
+        # a test asks for, is ours. (Onfido, document_breakdown.yaml of onfido-openapi-spec 1498236,
+        # and article 115003715469 of support.onfido.com)
         claims.cite("session.match_from", "session.live_from", "session.attempts")
         # OURS: A live run is charged when it is finished: at which moment is not documented.
         claims.cite("credit.price")
@@ -219,7 +230,9 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         sdk_token = write_sdk_token(session.internal_id, origin, made_at, attributes.token)
     error = None
     if session.status == ERROR:
-        claims.cite("run.error")
+        # A run whose workflow has failed has the status error, and an error with type and message.
+        # Here control.sessions.decide sets it; the two texts are ours. (Onfido,
+        # onfido-openapi-spec, v3.6, commit 1498236)
         error = _FAILURE
     return {
         "id": session.id,

@@ -73,7 +73,9 @@ class PersonaCall(Call):
         """The casing of the answer's keys: ``kebab``, ``camel`` or ``snake``."""
         key_inflection = self.request.header("key-inflection")
         if key_inflection in CASINGS:
-            self.claims.cite("inflection.asked")
+            # The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys
+            # inside `fields` keep theirs. (Persona, OpenAPI version 2025-12-08 (GitHub
+            # persona-id/persona-openapi a1526b5, 2026-08-21))
             return str(key_inflection)
         return str(self.claims["inflection.default"])
 
@@ -99,7 +101,10 @@ class PersonaCall(Call):
         """
         inflected = None
         if isinstance(body, dict) and self.is_before_lean:
-            self.claims.cite("version.fields")
+            # Before version 2025-10-27 an inquiry repeats its fields as attributes: name-first,
+            # birthdate and others. Related resources are included without include= (changelog of
+            # 2025-10-27): here, the verifications. (Persona, OpenAPI versions 2020-05-18 to
+            # 2025-10-27)
             body = {**body, "data": repeat_fields(body["data"])}
         if body is not None:
             inflected = inflect(self._select_attributes(body), self.casing)
@@ -114,7 +119,9 @@ class PersonaCall(Call):
                 names[resource_type] = frozenset(map(kebab_name, text.split(",")))
         if not names:
             return body
-        self.claims.cite("fields.asked")
+        # fields[TYPE], a list with commas, chooses the attributes of each resource of that type,
+        # also in `included`; its relationships stay. That the names may be in each of the three
+        # casings is ours. (docs.withpersona.com, response-body and its sparse fieldsets)
         selected = dict(body)
         for place in ("data", "included"):
             if place in body:
@@ -141,10 +148,11 @@ class PersonaCall(Call):
                 continue
             if not is_open:
                 self.refuse("body.unknown", name=f"{dotted_path}.{name}")
-            self.claims.cite("body.open")
+            # Before version 2025-10-27 the attributes of a new inquiry may have other names; that
+            # these do nothing is ours. (Persona, OpenAPI versions 2020-05-18 to 2025-10-27)
         kebab: dict[str, Any] = as_kebab(part)
-        if kebab.keys() != part.keys():
-            self.claims.cite("inflection.request")
+        # The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are
+        # taken as sent. (docs.withpersona.com, api-key-inflection)
         return kebab
 
     def read_value(
@@ -172,7 +180,8 @@ def check_key(call: PersonaCall) -> None:
     ids = call.world.ids
     # OURS: The header Persona-Version refuses nothing, because the refusal of an unknown version is
     # not documented; all answers have the form of 2025-12-08, but for an inquiry's fields.
-    call.claims.cite("auth.ids")
+    # Each authenticated answer names its request, environment and organization. (Persona, OpenAPI
+    # version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     call.headers = (
         ("Request-Id", new_id("req", ids.uuid())),
         ("Persona-Environment-Id", f"env_{call.environment}"),
@@ -194,7 +203,9 @@ def check_rate(call: PersonaCall) -> None:
         "request", call.environment, window_s=window_s, now=call.now.timestamp()
     )
     if use is not None:
-        call.claims.cite("rate.headers")
+        # Each authenticated answer has the limit, the remaining requests, and the seconds until
+        # more are allowed. (Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi
+        # a1526b5, 2026-08-21))
         call.headers = (*call.headers, *_rate_headers(use.limit, use.remaining, use.reset_s))
 
 
@@ -235,6 +246,10 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: PersonaCall) -> Response:
+        """Handle a call, or give the saved answer of its idempotency key again.
+
+        Refuse a key that came with another request. A refusal is saved, too.
+        """
         key = call.request.header("idempotency-key")
         if not key:
             return handle(call)
@@ -247,7 +262,8 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
                 call.claims.cite("idempotency.lasts_s")
                 if saved.request != digest_of(call.request):
                     call.refuse("idempotency.other")
-                call.claims.cite("idempotency.replayed")
+                # A POST with a known Idempotency-Key gets the status and body of the first one
+                # again. The 401 and the 429 come before that. (docs.withpersona.com, idempotence)
                 return saved.again(call.headers)
             try:
                 answer = handle(call)

@@ -23,27 +23,13 @@ API = documented(
     "Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21)",
     _READ,
 )
-OLDER_API = documented("Persona, OpenAPI versions 2020-05-18 to 2025-10-27", "2026-11-30")
 INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
-RESUMING = documented(
-    "docs.withpersona.com, api-reference/inquiries/resume-an-inquiry, and two states of "
-    "docs/inquiries-resuming-inquiries",
-    "2026-11-30",
-)
 PAGES = documented("docs.withpersona.com, pagination", "2026-11-29")
-PARTS = documented("docs.withpersona.com, response-body and its sparse fieldsets", "2026-11-29")
 SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
 IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
-INFLECTION = documented("docs.withpersona.com, api-key-inflection", "2026-11-29")
-INTEGRATION = documented("docs.withpersona.com, integration-testing", _READ)
 WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
 WEB_SDK = observed("npm persona 5.9.0: dist/persona.mjs, dist/lib/interfaces.d.ts", "2026-11-29")
-FILES = documented("docs.withpersona.com, downloading-files", "2026-11-30")
 HOSTED = documented("docs.withpersona.com, hosted-flow-parameters", "2026-11-30")
-CHECKS = observed(
-    "a list of Persona's selfie checks in a public client, with their meanings",
-    _READ,
-)
 
 
 def _error(
@@ -64,26 +50,18 @@ CLAIMS = table(
     _error("auth.missing", 401, "Must be authenticated to access this endpoint", API, "A request without a bearer token is refused, without the headers of an authenticated answer."),
     _error("auth.wrong", 401, "Token is invalid", API, "An unknown, revoked or expired key is refused, without the headers of an authenticated answer."),
     _error("auth.denied", 403, "Forbidden", API, "A key that is not permitted is refused; the mock has no list of IP addresses, so a key without permission stands for it.", details="IP address is not permitted access to current environment"),
-    fact("auth.ids", API, "Each authenticated answer names its request, environment and organization."),
     row("rate.request.limit", 300, API, "300 requests a minute are allowed for each environment."),
     row("rate.inquiry.limit", 150, API, "An example of a quota: 150 new inquiries a minute."),
     row("rate.window_s", 60, API, "Both limits count the requests of a minute; that it is the last minute is our choice."),
-    fact("rate.headers", API, "Each authenticated answer has the limit, the remaining requests, and the seconds until more are allowed."),
     _error("rate.request", 429, "Rate limit exceeded", API, "Requests above the limit are refused.", details="You have hit your rate limit of {limit} requests / min. Please reach out to support@withpersona.com if you need this changed."),
     _error("rate.inquiry", 429, "Quota exceeded", API, "New inquiries above the quota are refused. The details are ours.", details="You have hit your quota of {limit} inquiries / min."),
-    fact("inflection.asked", API, "The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys inside `fields` keep theirs."),
-    fact("fields.asked", PARTS, "fields[TYPE], a list with commas, chooses the attributes of each resource of that type, also in `included`; its relationships stay. That the names may be in each of the three casings is ours."),
-    fact("version.fields", OLDER_API, "Before version 2025-10-27 an inquiry repeats its fields as attributes: name-first, birthdate and others. Related resources are included without include= (changelog of 2025-10-27): here, the verifications."),
-    fact("inflection.request", INFLECTION, "The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are taken as sent."),
     row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
     row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),
     row("inflection.default", "snake", OURS, "With key_inflection=snake, the key's and the webhook's own setting is snake.", when=("key_inflection", "snake"), name="snake"),
-    fact("idempotency.replayed", IDEMPOTENCE, "A POST with a known Idempotency-Key gets the status and body of the first one again. The 401 and the 429 come before that."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is pruned after at least 24 hours; here after 24 hours."),
     _error("idempotency.other", 409, "Conflict", OURS, "The same key with another path or body is an error; its status and text are not documented.", details="Idempotency-Key was used with other parameters"),
     _error("body.unreadable", 400, "Bad Request", OURS, "A body that is no JSON object is refused.", details="data is missing"),
     _error("body.unknown", 400, "Bad Request", OURS, "The schema is closed; the text about an unknown field is not documented.", details="{name} is not permitted"),
-    fact("body.open", OLDER_API, "Before version 2025-10-27 the attributes of a new inquiry may have other names; that these do nothing is ours."),
     _error("body.wrong", 400, "Bad Request", API, "A value of another type is refused.", details="{name} must be {kind}"),
     _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
     _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
@@ -92,8 +70,6 @@ CLAIMS = table(
     row("account.shown", Reply(200), API, "Accounts are read, listed by reference id, and updated: what is not sent stays, which is ours, as is the place of country-code in the fields. Before version 2025-10-27 an account repeats its fields as attributes."),
     _error("account.exists", 409, "Conflict", OURS, "Reference ids are unique: another account with one is refused, unless upsert-by names reference-id. The status and the text are ours.", details="reference-id already exists"),
     fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false. Inquiries with one reference id share it."),
-    fact("inquiry.fields", API, "The fields sent at the start are those of the inquiry until the person's document fills them. That a field has the type of its value, and each name is taken, is ours."),
-    fact("tag.changed", API, "add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name, which is a new tag if it is unknown. That meta.tag-id is refused is ours: the mock's tags have no ids. A redacted inquiry has none."),
     row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
@@ -103,49 +79,28 @@ CLAIMS = table(
     row("list.size", 10, PAGES, "A page has 10 inquiries, unless page[size] says otherwise, from 1 to 100. That another number becomes the nearest of them is ours."),
     _error("inquiry.unknown", 404, "Record not found", API, "An unknown inquiry or verification is 404."),
     row("inquiry.lifetime_s", 86_400, INQUIRIES, "An inquiry expires 24 hours after it was created, began or was resumed, unless the start sets other intervals."),
-    fact("inquiry.began", INQUIRIES, "An inquiry is pending as soon as the person has begun."),
     row("inquiry.workflow", "decides", OURS, "The workflow approves an inquiry that is completed, and declines one that failed at a check of the face, at once.", when=("workflow", "decides"), name="decides"),
     row("inquiry.workflow", "none", INQUIRIES, "Without a workflow an inquiry stays completed or failed until staff decide, which may never happen.", when=("workflow", "none"), name="none"),
-    fact("inquiry.decided", API, "Staff may approve, decline or mark for review, and may change a decision."),
     _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
     _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and a completed, failed or decided one cannot be resumed. The status 409 and the text are ours.", details="Inquiry is {status}"),
-    fact("inquiry.resumed", RESUMING, "Resuming an inquiry returns a session token, and makes an expired one pending. A created one can be resumed, says the earlier state of the guide; the later one says that only a pending or expired one should be. That a created one stays created is ours."),
     row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
     row("web.opened", Reply(303), WEB_SDK, "The web SDK shows /widget in a frame, with inquiry-id and session-token, and reads its messages: load, ready, start, complete, fail, exit and error. It sends open and exit. That the frame is redirected to the mock's own page is ours."),
-    fact("web.token", INQUIRIES, "The web SDK opens a created inquiry by its id alone, and any other one by its session token, too."),
     row("link.most", 25, SESSIONS, "An inquiry has at most 25 sessions; each link and each session token is one."),
     _error("link.too_many", 422, "Unprocessable entity", OURS, "The refusal of a 26th session is not documented.", details="Inquiry has too many sessions"),
     row("session.attempts", 3, OURS, "The third failed attempt ends the flow at its failed screen."),
-    fact("verification.checks", CHECKS, "A selfie has checks by name: selfie_id_comparison with the ID's portrait, selfie_liveness_detection, and others, which pass here."),
-    fact("verification.not_required", API, "A selfie passes although a check failed that is not required: here a glare check always does, as in Persona's example."),
+    row("verification.pictures", Reply(200), API, "A picture is a bearer URL at files.withpersona.com with an access token. That it works until the inquiry is redacted is ours."),
     row("verification.liveness", "required", OURS, "The template requires the liveness check.", when=("liveness", "required"), name="required"),
     row("verification.liveness", "not_required", API, "As in Persona's examples, the liveness check is not required: a selfie passes without it, and so does the inquiry.", when=("liveness", "not_required"), name="not_required"),
     row("session.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
     LIVE_FROM,
-    fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
-    fact("verification.pictures", FILES, "A picture is a bearer URL at files.withpersona.com with an access token. That it works until the inquiry is redacted, and not for 6 hours, is ours."),
     row("hosted.opened", Reply(303), HOSTED, "A program may write a hosted link by itself: /verify with inquiry-id, session-token and redirect-uri. That it leads to the mock's own page is ours."),
     row("credit.price", Decimal("1.00"), OURS, "An inquiry costs USD 1; Persona publishes no price. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "No error about credit is documented: the balance is the mock's own, and without it an inquiry is free."),
-    fact("redact.inquiry", API, "Redaction keeps the status, sets redacted-at, nulls the note and personal data, and empties the tags."),
     _error("inquiry.redacted", 409, "Conflict", API, "A redacted inquiry cannot be redacted again, nor resumed.", details="Inquiry already redacted"),
-    fact("simulate.actions", INTEGRATION, "In the sandbox, actions set the status of an inquiry or create a verification, and send the webhooks."),
     _error("simulate.live", 403, "Forbidden", OURS, "The refusal with a key of production is not documented.", details="Simulate actions are only permitted in Sandbox"),
-    fact("webhook.body", API, "An event has a name, and as payload the inquiry (or the verification) with what is included."),
-    fact("webhook.transitioned", API, "inquiry.transitioned tells of a step of a pending inquiry: here once, when the person has begun, and only to a receiver that names it, which is ours."),
-    fact("webhook.account", API, "account.created has the account that an inquiry got, with its reference id."),
-    fact("webhook.signature", WEBHOOKS, "Persona-Signature is t=UNIX,v1=HEX: HMAC-SHA256 of the time, a full stop and the body. During a rotation there are two, parted by a space: here until the next rotation, at Persona until the former secret expires."),
     row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", (200, 201, 202, 204), WEBHOOKS, "200, 201, 202 and 204 mean delivered."),
-    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
-    fact("webhook.retry.not_found", WEBHOOKS, "A delivery that gets a 404 is retried."),
-    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery is retried if the receiver is unreachable or responds too late."),
-    fact("webhook.retry.refused", WEBHOOKS, "Any other status is retried, too."),
-    fact("webhook.retry.redirect", WEBHOOKS, "A redirect is not followed; the delivery is retried."),
     row("webhook.retry.after_s", (3, 67, 796, 4_892, 20_517, 67_173, 184_822), WEBHOOKS, "There are 7 retries, about 3, 64, 729, 4096, 15625, 46656 and 117649 seconds after the attempt before; counted here from the first."),
-    fact("webhook.retry.same", OURS, "A retry sends the same body."),
-    fact("webhook.event_id", OURS, "A retry has the event's id."),
-    fact("webhook.attempts", API, "A delivery has the number of attempts made and left, and the time of the first."),
 )
 # fmt: on
 

@@ -79,7 +79,13 @@ def compose(
     """Return the event of a delivery, signed with each secret of its destination."""
     # OURS: A retry is signed with the time of the first attempt; whether Persona does so is not
     # documented.
-    claims.cite("webhook.body", "webhook.signature", "webhook.attempts")
+    # An event has a name, and as payload the inquiry (or the verification) with what is included.
+    # (Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
+    # Persona-Signature is t=UNIX,v1=HEX: HMAC-SHA256 of the time, a full stop and the body. During
+    # a rotation there are two, parted by a space: here until the next rotation, at Persona until
+    # the former secret expires. (docs.withpersona.com, webhooks-best-practices)
+    # A delivery has the number of attempts made and left, and the time of the first. (Persona,
+    # OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     session = delivery.session
     payload = wire.show_inquiry_document(session, with_verifications=True)
     if delivery.event in _OF_VERIFICATIONS:
@@ -87,10 +93,12 @@ def compose(
         # newest selfie.
         selfie = wire.show_verification(session, newest_selfie(session))
         payload = {"data": selfie, "included": []}
-    if delivery.event == TRANSITION:
-        claims.cite("webhook.transitioned")
+    # inquiry.transitioned tells of a step of a pending inquiry: here once, when the person has
+    # begun, and only to a receiver that names it, which is ours. (Persona, OpenAPI version
+    # 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     if delivery.event == ACCOUNT_CREATION:
-        claims.cite("webhook.account")
+        # account.created has the account that an inquiry got, with its reference id. (Persona,
+        # OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
         account = world.records.accounts.find(wire.inquiry_of(session).account_id)
         payload = {"data": wire.show_account(account)}
     event = {
@@ -131,7 +139,7 @@ RULES = WebhookRules(
     signature_headers=("persona-signature",),
     max_age_s=7200,
     # Any status that does not mean delivered is retried.
-    final_answers=frozenset(),
+    retries_refusals=True,
 )
 
 

@@ -584,10 +584,18 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
     if inquiry_of(session).verifications:
         # OURS: A check of the person makes a government ID verification and a selfie verification;
         # a failed attempt makes a failed selfie. The newest is last.
-        claims.cite("session.attempts", "verification.checks")
-        claims.cite("verification.not_required")
+        # A selfie has checks by name: selfie_id_comparison with the ID's portrait,
+        # selfie_liveness_detection, and others, which pass here. (a list of Persona's selfie checks
+        # in a public client, with their meanings)
+        claims.cite("session.attempts")
+        # A selfie passes although a check failed that is not required: here a glare check always
+        # does, as in Persona's example. (Persona, OpenAPI version 2025-12-08 (GitHub
+        # persona-id/persona-openapi a1526b5, 2026-08-21))
         claims.cite("verification.liveness", "session.match_from", "session.live_from")
         # OURS: A government ID has the values that a test sets, else the made-up ones of the card's
         # person; of another picture they are null. A full name is split at its last space. It fails
         # if its picture shows no face.
-        claims.cite("verification.scores", "verification.pictures")
+        # document-similarity-score is null in every example of Persona's; the two other scores are
+        # null here, too. (Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi
+        # a1526b5, 2026-08-21))
+        claims.cite("verification.pictures")

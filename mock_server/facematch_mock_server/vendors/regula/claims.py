@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, row, table
 
 SDK = documented("regula-facesdk-webclient 8.4.875", "2026-11-28")
 OPENAPI = documented("FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23)", "2026-11-28")
@@ -29,14 +29,10 @@ CLAIMS = table(
     row("credit.price", Decimal(0), OURS, "A transaction licence reports each use, whose price is not public; an answer with the similarity of two faces counts as one charge of 0."),
     row("credit.empty", Reply(403, {"code": 200}), OURS, "With a price and no credit, the licence is refused."),
     row("match.answer", Reply(200), OPENAPI, "detections has the faces and the status of each picture, by the picture's index; results has a similarity from 0 to 1, and a score of 0 for the same face, for every two faces."),
-    fact("match.pairs", OPENAPI, "Two faces within one picture are a pair of results, too, and so are those of every two of several pictures."),
     row("detect.answer", Reply(200), OPENAPI, "results.detections has the landmarks and the roi of each face; with onlyCentralFace of one."),
     row("detect.missing", _detect_error(1), SDK, "An empty picture has the code 1; that a missing one has it, too, is our choice, and so is the rest of the answer."),
     row("detect.unreadable", _detect_error(203), SDK, "Parameters that cannot be read have the code 203, and Regula's client reads results as an object; that the status is 200, and that a picture that is not base64 has this code, is our choice."),
     row("answer.unfilled", ("attributes", "outputImageParams", "quality", "thumbnails"), OPENAPI, "The mock never fills what these parameters of match and detect ask for; thumbnails is of older versions. A call that has one has a hint (ours)."),
-    fact("face.central", OPENAPI, "Without detectAll, only the most central face is found; that the mock takes the largest is our choice."),
-    fact("face.empty", OPENAPI, "A picture without a face has the status 2, and no pair in results; that the code of the answer is then 2, too, is our choice."),
-    fact("picture.undecodable", SDK, "A picture that cannot be decoded has the status 6; that the answer is a 200 whose code is 6, too, is our choice."),
     row("licence", Reply(403, {"code": 200}), OPENAPI, "With a missing or invalid licence, the status is 403; the body is our choice."),
     row("error.rejected", Reply(400, {"code": 203}), OURS, "The body of a 400 is not documented."),
     row("error.internal", Reply(500, {"code": 7}), OURS, "The body of a 500 is not documented."),

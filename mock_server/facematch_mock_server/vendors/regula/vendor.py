@@ -102,6 +102,7 @@ class Regula(PairVendor):
         return call.upload_base64(name, text, refusal="detect.unreadable")
 
     def read_pictures(self, call: PairCall) -> None:
+        """Read the first two pictures as any pair, and of a match the further ones, too."""
         super().read_pictures(call)
         if call.endpoint.path != PATH:
             return
@@ -147,13 +148,13 @@ class Regula(PairVendor):
             faces = seen_picture.faces[::-1]
             status = _OK
             if not seen_picture.decodes:
-                call.claims.cite("picture.undecodable")
                 status = _IMAGE_DECODE_ERROR
             elif not faces:
-                call.claims.cite("face.empty")
+                # A picture without a face has the status 2, and no pair in results; that the code
+                # of the answer is then 2, too, is our choice. (FaceSDK-web-openapi b962589 (version
+                # 7.2.0, 2026-04-23))
                 status = _FACE_NOT_DETECTED
             elif len(faces) > 1 and not image.get("detectAll"):
-                call.claims.cite("face.central")
                 faces = faces[-1:]
             code = max(code, status)
             described = [_describe_face(face, number) for number, face in enumerate(faces)]
@@ -164,21 +165,24 @@ class Regula(PairVendor):
                 found.append(_FoundFace(position, index, kind, number, is_largest))
         results = []
         for first_face, second_face in itertools.combinations(found, 2):
-            results.append(_compare(call, outcomes, first_face, second_face))
+            results.append(_compare(outcomes, first_face, second_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        """Return the faces of a picture, the smallest first; a code says why there are none."""
         # OURS: That a picture without a face has the code 2, and that the smallest face is first.
         faces = seen.faces[::-1]
         options = call.json_body.get("processParam")
         if isinstance(options, dict):
             _hint_at_unfilled(call, options)
             if options.get("onlyCentralFace"):
-                call.claims.cite("face.central")
+                # Without detectAll, only the most central face is found; that the mock takes the
+                # largest is our choice. (FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23))
                 faces = faces[-1:]
         code = _OK if faces else _FACE_NOT_DETECTED
         if not seen.decodes:
-            call.claims.cite("picture.undecodable")
+            # A picture that cannot be decoded has the status 6; that the answer is a 200 whose code
+            # is 6, too, is our choice. (regula-facesdk-webclient 8.4.875)
             code = _IMAGE_DECODE_ERROR
         detections = []
         for face in faces:
@@ -206,7 +210,6 @@ def _compare_all(call: PairCall, outcome: MatchOutcome) -> dict[tuple[int, int],
 
 
 def _compare(
-    call: PairCall,
     outcomes: Mapping[tuple[int, int], MatchOutcome],
     first_face: _FoundFace,
     second_face: _FoundFace,
@@ -216,9 +219,9 @@ def _compare(
     # Two faces of one picture are told apart like smaller faces of the first two.
     outcome = outcomes.get(positions, outcomes[0, 1])
     score = outcome.smaller_face_score
-    if positions not in outcomes:
-        call.claims.cite("match.pairs")
-    elif first_face.is_largest and second_face.is_largest:
+    # Two faces within one picture are a pair of results, too, and so are those of every two of
+    # several pictures. (FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23))
+    if positions in outcomes and first_face.is_largest and second_face.is_largest:
         score = outcome.score or 0.0
     similarity = base.as_fraction(score)
     return {

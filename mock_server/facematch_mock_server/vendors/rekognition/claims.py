@@ -12,7 +12,6 @@ ERRORS = documented("AWS, Rekognition Developer Guide, Error handling", READ)
 QUOTAS = documented("AWS General Reference, Rekognition quotas", "2026-11-23")
 COMMON = documented("AWS, Common error types of all services", "2026-11-23")
 SIGV4 = documented("AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ)
-FAQ = documented("AWS, Amazon Rekognition FAQs, Billing", READ)
 LIVENESS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23")
 COLLECTIONS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-30")
 LIMITS = documented("AWS, Rekognition Developer Guide, Guidelines and quotas", "2026-11-29")
@@ -50,45 +49,24 @@ CLAIMS = table(
     _error("quota.unavailable", "ThrottlingException: Service Unavailable", ERRORS, "Calls that AWS temporarily cannot process are refused with 500.", 500),
     _error("body.malformed", "SerializationException: The request cannot be read.", SEEN, "A body that is not JSON, or invalid base64, is a SerializationException. The message is ours."),
     _error("parameters.wrong", "InvalidParameterException: Request has invalid parameters", ERRORS, "A missing parameter, or one that violates a constraint, is refused; the message does not identify the parameter."),
-    fact("parameters.ranges", MODEL, "SimilarityThreshold is a number from 0 to 100; QualityFilter is NONE, AUTO, LOW, MEDIUM or HIGH; Attributes is a list from the API model's 14 values."),
     _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS, "An S3Object that Rekognition cannot read is refused."),
-    fact("s3.ranges", MODEL, "A Bucket has 3 to 255 letters, digits, dots, hyphens and underscores; a Name and a Version have 1 to 1,024 characters. Any other value is an invalid parameter."),
     row("s3.max_bytes", 15_728_640, LIMITS, "A picture in S3 has at most 15 MB; that these are 15 x 1,048,576 bytes is our reading, as of the 5 MB in a request."),
     row("image.max_bytes", 5_242_880, ERRORS, "A picture in the request has at most 5,242,880 bytes."),
     _error("image.size", "ImageTooLargeException: Image size is too large", ERRORS, "A picture of more than 5,242,880 bytes is refused."),
     _error("image.format", "InvalidImageFormatException: Request has invalid image format", ERRORS, "A picture that is neither JPEG nor PNG, or cannot be decoded, is refused."),
     fact("face.none", MODEL, "CompareFaces refuses either picture as an invalid parameter if it has no face."),
-    fact("face.largest", MODEL, "The largest face in the source image is compared."),
     row("compare.answer", Reply(200), MODEL, "FaceMatches has the faces at or above the threshold with their Similarity, best first; UnmatchedFaces has the others without it."),
     row("compare.threshold", 80.0, MODEL, "SimilarityThreshold defaults to 80; a similarity equal to the threshold is a match."),
     row("detect.answer", Reply(200), MODEL, "DetectFaces lists the faces in a picture (an empty list if there are none) with box, landmarks, pose, quality and confidence, and with the requested Attributes."),
-    fact("collection.ranges", COLLECTIONS, "A CollectionId has 1 to 255 letters, digits and _.-, an ExternalImageId : too; MaxFaces and MaxResults are at most 4,096. Any other value is an invalid parameter; so is a MaxResults of 0 (ours)."),
     row("collection.created", Reply(200), COLLECTIONS, "CreateCollection returns StatusCode, CollectionArn and FaceModelVersion; the account and the region in the ARN, and version 7.0 of every answer, are ours."),
     _error("collection.exists", "ResourceAlreadyExistsException: A resource with the specified ID already exists.", COLLECTIONS, "A collection that exists is refused; the message is the API model's description."),
     _error("collection.unknown", "ResourceNotFoundException: The resource specified in the request cannot be found.", COLLECTIONS, "A collection that does not exist is refused; the message is the API model's description."),
-    row("collection.list", Reply(200), COLLECTIONS, "ListCollections returns CollectionIds, FaceModelVersions and a NextToken if there are more. The order is that of their creation (ours)."),
-    _error("collection.token", "InvalidPaginationTokenException: Pagination token in the request is not valid.", COLLECTIONS, "A NextToken that no answer gave is refused; the message is the API model's description."),
-    row("collection.read", Reply(200), COLLECTIONS, "DescribeCollection returns FaceCount, UserCount, CollectionARN, CreationTimestamp and FaceModelVersion."),
     row("collection.deleted", Reply(200), COLLECTIONS, "DeleteCollection returns StatusCode."),
     row("collection.indexed", Reply(200), COLLECTIONS, "IndexFaces adds the faces of a picture, the largest first, at most MaxFaces, by default the 100 largest; the others are in UnindexedFaces with EXCEEDS_MAX_FACES. It is charged for its image."),
-    row("collection.faces", Reply(200), COLLECTIONS, "ListFaces returns the faces of a collection, at most MaxResults, by default 4,096 (ours), and a NextToken if there are more. UserId and FaceIds filter them."),
-    row("collection.faces_deleted", Reply(200), COLLECTIONS, "DeleteFaces returns DeletedFaces, and UnsuccessfulFaceDeletions with FACE_NOT_FOUND, or with ASSOCIATED_TO_AN_EXISTING_USER and the UserId."),
+    row("collection.faces_deleted", Reply(200), COLLECTIONS, "DeleteFaces returns DeletedFaces, and UnsuccessfulFaceDeletions with FACE_NOT_FOUND."),
     row("search.answer", Reply(200), COLLECTIONS, "FaceMatches has the faces at or above FaceMatchThreshold, 80 by default, with their Similarity to the picture's largest face, best first, at most MaxFaces. It is charged for its image. A smaller face that was indexed is scored as one of CompareFaces is (ours)."),
     row("search.faces", Reply(200), COLLECTIONS, "SearchFaces compares a face of the collection with the others: FaceMatches is that of SearchFacesByImage, without the face itself, beside SearchedFaceId. It is charged as one image."),
-    fact("search.no_face_id", OURS, "SearchFaces refuses a FaceId that the collection lacks as an invalid parameter."),
-    fact("search.no_face", COLLECTIONS, "SearchFacesByImage refuses a picture without a face as an invalid parameter."),
-    fact("user.ranges", COLLECTIONS, "A UserId has 1 to 128 letters, digits and _.:-; FaceIds are 1 to 100, MaxUsers and the MaxResults of ListUsers at most 500, which are their defaults (ours). Any other value is an invalid parameter. ClientRequestToken is not read (ours)."),
-    row("user.changed", Reply(200), COLLECTIONS, "CreateUser and DeleteUser return an empty object; the faces of a deleted user stay in the collection. An unknown user is refused as an unknown collection is."),
-    _error("user.exists", "ConflictException: A User with the same Id already exists within the collection, or the update or deletion of the User caused an inconsistent state.", COLLECTIONS, "A user who exists is refused; the message is the API model's description."),
-    row("user.list", Reply(200), COLLECTIONS, "ListUsers returns Users, and a NextToken if there are more. UserStatus is CREATED without a face, else ACTIVE at once (ours). The order is that of their creation (ours)."),
-    row("user.threshold", 75.0, COLLECTIONS, "UserMatchThreshold of AssociateFaces defaults to 75, that of searches to 80."),
-    row("user.associated", Reply(200), COLLECTIONS, "AssociateFaces returns AssociatedFaces, without those that were the user's, and UnsuccessfulFaceAssociations with FACE_NOT_FOUND, ASSOCIATED_TO_A_DIFFERENT_USER, or LOW_MATCH_CONFIDENCE if the user has a face and none is like it. The limit of 100 faces of a user is not imitated (ours)."),
-    row("user.disassociated", Reply(200), COLLECTIONS, "DisassociateFaces returns DisassociatedFaces, and UnsuccessfulFaceDisassociations."),
-    row("user.found", Reply(200), COLLECTIONS, "SearchUsersByImage and SearchUsers return UserMatches, best first, each with the Similarity of the user's most alike face (ours), beside SearchedFace, SearchedUser and UnsearchedFaces. A picture without a face has no match. A user is not compared with itself (ours). Each is charged as one image."),
     row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession returns a SessionId, a UUID."),
-    fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions have three numbers; AuditImagesLimit is 0 to 4; a SessionId is a UUID. Any other value is an invalid parameter."),
-    fact("session.token", LIVENESS, "The same ClientRequestToken returns the same session. That a different body then changes nothing, and that the token starts a new session once the old one has ended, is our choice."),
-    fact("session.output", LIVENESS, "With OutputConfig, the reference image and audit images are stored in its S3Bucket, under keys that begin with its S3KeyPrefix (at most 950 characters without white space), and the results have S3Object in place of Bytes."),
     row("session.lifetime_s", 180, LIVENESS, "A session and its results expire 3 minutes after it was created."),
     row("session.over", "EXPIRED", OURS, "An expired session is EXPIRED, without results, even if a person completed it. Whether AWS returns this or finds no such session, and for how long, is not documented."),
     _error("session.unknown", "SessionNotFoundException: Occurs when a given sessionId is not found.", LIVENESS, "An unknown session is refused; the message is the API model's description."),
@@ -98,7 +76,6 @@ CLAIMS = table(
     row("credit.price_session", "0.015", OURS, "A session costs USD 0.015; AWS's prices depend on the region and volume."),
     row("credit.start", 1_000_000, OURS, "AWS sends an invoice, so the mock's credit only counts costs; calls continue when it is used up."),
     row("credit.price", "0.001", OURS, "An image costs USD 0.001; AWS's prices depend on the region and volume."),
-    fact("credit.images", FAQ, "CompareFaces is charged for one image, the source; DetectFaces for its image."),
     _error("server.error", "InternalServerError: Internal server error", ERRORS, "An error on AWS's side returns 500.", 500),
 )
 # fmt: on

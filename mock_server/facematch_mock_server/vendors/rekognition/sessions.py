@@ -50,6 +50,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
 
 
 def _list_feedback(world: World, liveness: LivenessOutcome) -> list[dict[str, str]]:
+    """Return what to improve in the picture; a luminance that is not known is a good one."""
     min_quality, min_luminance, max_luminance = world.claims["session.feedback"]
     luminance = 50.0 if liveness.luminance is None else liveness.luminance
     codes = []

@@ -18,7 +18,7 @@ from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.variables import Variables
 
 from .access import TARGET, RekognitionCall, check_signature, operation_of
-from .calls import collections, pictures, sessions, users
+from .calls import collections, pictures, sessions
 from .claims import CLAIMS
 from .sessions import SESSION_RULES
 from .signature import read_access_key, sign_again
@@ -79,21 +79,11 @@ _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Respons
     "CompareFaces": pictures.compare_faces,
     "DetectFaces": pictures.detect_faces,
     "CreateCollection": collections.create,
-    "ListCollections": collections.list_collections,
-    "DescribeCollection": collections.describe,
     "DeleteCollection": collections.delete,
     "IndexFaces": collections.index_faces,
-    "ListFaces": collections.list_faces,
     "DeleteFaces": collections.delete_faces,
     "SearchFaces": collections.search,
     "SearchFacesByImage": collections.search_by_image,
-    "CreateUser": users.create,
-    "DeleteUser": users.delete,
-    "ListUsers": users.list_users,
-    "AssociateFaces": users.associate,
-    "DisassociateFaces": users.disassociate,
-    "SearchUsers": users.search,
-    "SearchUsersByImage": users.search_by_image,
     "CreateFaceLivenessSession": sessions.create,
     "GetFaceLivenessSessionResults": sessions.read_results,
 }
@@ -128,13 +118,23 @@ class Rekognition(base.ActionVendor):
     #: Of AWS's API model in botocore 1.44.5, without those of videos, Custom Labels and tags.
     not_imitated = NotImitated(
         "docs/vendors/rekognition.md",
+        "AssociateFaces",
+        "CreateUser",
+        "DeleteUser",
+        "DescribeCollection",
         "DetectCustomLabels",
         "DetectLabels",
         "DetectModerationLabels",
         "DetectProtectiveEquipment",
         "DetectText",
+        "DisassociateFaces",
         "GetCelebrityInfo",
+        "ListCollections",
+        "ListFaces",
+        "ListUsers",
         "RecognizeCelebrities",
+        "SearchUsers",
+        "SearchUsersByImage",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("image.format",),
@@ -155,6 +155,10 @@ class Rekognition(base.ActionVendor):
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+        """Return the route of the operation that the header names; all have one path.
+
+        None for another service of AWS, and for another method.
+        """
         if self.is_of_another(head):
             return None, ()
         target = head.header("x-amz-target")

@@ -173,7 +173,8 @@ class StripeCall(Call):
 
     def read_parameters(self, known: Mapping[str, ParameterKind]) -> Parameters:
         """Return the parameters of the query or the form; refuse unknown and wrong ones."""
-        self.claims.cite("parameter.form")
+        # A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=,
+        # in a form and in a query. (requests of stripe 16.1.0 for Python and 23.1.0 for Node)
         pairs: Iterable[tuple[str, str]] = self.request.query
         if self.request.method == "POST":
             pairs = []
@@ -285,7 +286,9 @@ class StripeCall(Call):
         session_id = self.path_value
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
-            self.refuse("session.unknown", "key.mode", name=session_id)
+            # The key decides the mode, live or test; its sessions are unknown to a key of the other
+            # mode. (docs.stripe.com/api: authentication, errors, pagination, expanding)
+            self.refuse("session.unknown", name=session_id)
         return session
 
 
@@ -301,7 +304,8 @@ def check_key(call: StripeCall) -> None:
         call.refuse("key.secret_needed" if text.startswith("pk_") else "key.wrong")
     # OURS: Stripe-Version refuses nothing; all answers and events have the form of
     # 2026-10-28.endive.
-    call.claims.cite("answer.headers")
+    # An authenticated answer has Request-Id, and repeats Idempotency-Key; Stripe-Version is the one
+    # of its form. (Stripe's own mock, GitHub stripe/stripe-mock a7c7c33: server/server.go)
     # OURS: Stripe-Account is not read: the mock has no connected accounts, and answers as the
     # key's own.
     call.headers = (
@@ -325,7 +329,9 @@ def check_rate(call: StripeCall) -> None:
         reason = "endpoint-rate"
     if call.count_request({"request": 1.0}, client) is not None:
         headers = (("Stripe-Rate-Limited-Reason", reason),)
-        call.refuse("rate.exceeded", "rate.limit", "rate.reason", headers=headers)
+        # Stripe-Rate-Limited-Reason is global-rate for the limit of a mode, endpoint-rate for that
+        # of an endpoint. (public notes that quote docs.stripe.com/rate-limits)
+        call.refuse("rate.exceeded", "rate.limit", headers=headers)
 
 
 #: A handler of a route.
@@ -336,6 +342,10 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
     """Return a handler that gives the first answer again to a known idempotency key."""
 
     def handle_once(call: StripeCall) -> Response:
+        """Handle a call, or give the saved answer of its idempotency key again.
+
+        Refuse a key that is too long, came with other parameters, or whose first call still runs.
+        """
         name = call.replay_name
         if not name:
             return handle(call)
@@ -350,7 +360,13 @@ def with_replay(handle: RouteHandler) -> RouteHandler:
             if saved is None:
                 records.under_way.add(name)
             elif saved.request == digest_of(call.request):
-                call.claims.cite("idempotency.replayed", "idempotency.header")
+                # A POST with a known key gets the status and the body of the first one again, also
+                # a refusal for the session's state and a 500, which a test's fault makes. A refusal
+                # of a key, a limit or a parameter is not kept, nor, which is ours, one of an
+                # unknown session. (docs.stripe.com/api/idempotent_requests,
+                # docs.stripe.com/error-low-level)
+                # An answer that is given again has the header Idempotent-Replayed: true. (Stripe's
+                # client for Ruby 0629bf7: lib/stripe/errors.rb)
                 return saved.again((*call.headers, ("Idempotent-Replayed", "true")))
             else:
                 call.refuse("idempotency.other")

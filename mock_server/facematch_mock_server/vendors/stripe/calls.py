@@ -119,7 +119,12 @@ def start(call: StripeCall) -> Response:
     fields["related_person"] = related_person or None
     options = _read_options(sent, kind)
     identity = Identity(type=kind, options=options, fields=fields, version=call.version)
-    call.claims.cite("session.free", "session.url", "credit.start")
+    # A start is free, and so are a read, a change, a cancellation and a redaction.
+    # (support.stripe.com: billing for Identity)
+    # Every read of a session that requires input has a new url and client_secret. Here the former
+    # ones still work, more than once; they lead to the mock's own
+    # page. (docs.stripe.com/identity/verification-sessions)
+    call.claims.cite("credit.start")
     session = hosted.start(
         call.world,
         call.now,
@@ -160,19 +165,30 @@ def _show(call: StripeCall, session: Session) -> dict[str, Any]:
         # without a face selfie_document_missing_photo, no face and a failed attempt
         # selfie_unverified_other. Without a selfie, only the document is checked: one without a
         # face is document_unverified_other. An ID number is verified.
-        call.claims.cite("report.selfie", "report.error")
+        # The error of a check and last_error have the same code; the reason's text is ours. If the
+        # document failed, the selfie is verified, which is ours. (Stripe's client stripe 16.1.0 for
+        # Python: stripe/identity, stripe/params)
         call.claims.cite(
             "session.live_from", "session.match_from", "session.attempts", "match.review"
         )
         # OURS: A try that a test decides as abandoned, consent_declined, country_not_supported,
         # device_not_supported, under_supported_age, or with a code of an email or a phone, has no
         # report, and is not charged. By itself the mock sends none of these codes.
-        call.claims.cite("charge.when", "credit.price", "session.failed")
+        # Each report of the live mode is charged, verified or not: so is every failed try.
+        # (support.stripe.com: billing for Identity)
+        # A try that fails ends in requires_input with last_error, and the person may try again in
+        # the same session. (docs.stripe.com/identity/how-sessions-work)
+        call.claims.cite("credit.price")
     if call.expands:
-        call.claims.cite("expand.outputs", "expand.sensitive", "answer.unfilled")
+        # verified_outputs is there only if it is expanded, and null unless the session is verified;
+        # last_verification_report is an id unless expanded. Dates of birth and of expiry, and
+        # numbers, are there only if each is expanded, in a session or in a report, and only for a
+        # restricted key, rk_.... That another key gets the rest of the expanded part, and no error,
+        # is ours. (docs.stripe.com/identity/access-verification-results)
+        call.claims.cite("answer.unfilled")
     has_link = session.status == REQUIRES_INPUT and identity.redacted_at is None
-    if identity.last_error:
-        call.claims.cite("session.url_after_failure")
+    # After a failed try, a read has a new url, too. In Stripe's samples, a session with a
+    # last_error has none. (docs.stripe.com/identity/verification-sessions)
     return show_session(
         session,
         call.now,
@@ -208,6 +224,10 @@ def change(call: StripeCall) -> Response:
     session = _find_open(call)
 
     def apply(stored: Session) -> Session:
+        """Return a session with the parameters that were sent.
+
+        Options of another type are read anew.
+        """
         identity = identity_of(stored)
         if "metadata" in sent:
             metadata = {}
@@ -225,7 +245,9 @@ def change(call: StripeCall) -> Response:
         return with_identity(stored, type=kind, options=options, fields=fields)
 
     changed = call.world.sessions.change(session.id, apply) or session
-    call.claims.cite("session.changed")
+    # A session that requires input can be changed; an empty value removes a key of its metadata.
+    # Options replace the former ones, which is ours. (Stripe's client stripe 16.1.0 for Python:
+    # stripe/identity, stripe/params)
     return call.answer("session.answer", _show(call, changed))
 
 
@@ -243,7 +265,8 @@ def cancel(call: StripeCall) -> Response:
     """Cancel an open session."""
     call.read_parameters(EXPAND)
     session = _cancel(call, _find_open(call))
-    call.claims.cite("session.canceled")
+    # A session can be canceled only while it requires input, and not again. (Stripe's client stripe
+    # 16.1.0 for Python: stripe/identity, stripe/params)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -270,9 +293,12 @@ def redact(call: StripeCall) -> Response:
     if session.status == PROCESSING:
         call.refuse_state(session.status)
     # OURS: A second redaction shows the first one.
-    call.claims.cite("redact.data")
+    # A redacted session stays, with its status; its metadata are empty, url and client_secret null,
+    # texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is
+    # ours. (docs.stripe.com/identity/how-sessions-work)
     if identity_of(session).redacted_at is None:
-        call.claims.cite("redact.open")
+        # A redaction cancels a session that requires input; one that is processed cannot be
+        # redacted. (docs.stripe.com/identity/how-sessions-work)
         if session.status == REQUIRES_INPUT:
             session = _cancel(call, session)
         takes_s = call.claims["redact.takes_s"]
@@ -326,9 +352,10 @@ def read_report(call: StripeCall) -> Response:
     report_id = call.path_value
     for report in _all_reports(call):
         if report["id"] == report_id:
-            call.claims.cite("report.selfie")
+            # A report has a selfie only if require_matching_selfie asked for it: verified without
+            # one compared no face. There is no score. (docs.stripe.com/identity/selfie)
             return call.answer("report.answer", report)
-    return call.refuse("session.unknown", "key.mode", name=report_id)
+    return call.refuse("session.unknown", name=report_id)
 
 
 def answer_list(

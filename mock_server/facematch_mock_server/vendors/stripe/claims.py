@@ -13,7 +13,6 @@ from facematch_mock_server.claims import (
     Origin,
     Reply,
     documented,
-    fact,
     observed,
     row,
     table,
@@ -24,28 +23,16 @@ CLIENT = documented(
     "Stripe's client stripe 16.1.0 for Python: stripe/identity, stripe/params", _READ
 )
 API = documented("docs.stripe.com/api: authentication, errors, pagination, expanding", _READ)
-STATES = documented("docs.stripe.com/identity/how-sessions-work", _READ)
-SESSIONS = documented("docs.stripe.com/identity/verification-sessions", _READ)
 RESULTS = documented("docs.stripe.com/identity/access-verification-results", _READ)
-SELFIE = documented("docs.stripe.com/identity/selfie", _READ)
 LIVE = documented("docs.stripe.com/identity/before-going-live", _READ)
-PRICES = documented("support.stripe.com: billing for Identity", _READ)
 LIST_PRICE = documented("stripe.com/pricing, as copied on 2026-09-20", _READ)
 IDEMPOTENCE = documented("docs.stripe.com/api/idempotent_requests", _READ)
-EXECUTION = documented(
-    "docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-low-level", _READ
-)
-REPLAYED = documented("Stripe's client for Ruby 0629bf7: lib/stripe/errors.rb", _READ)
-REASONS = observed("public notes that quote docs.stripe.com/rate-limits", _READ)
 METADATA = documented("docs.stripe.com/api/metadata", _READ)
 RATES = documented("docs.stripe.com/rate-limits", _READ)
 WEBHOOKS = documented("docs.stripe.com/webhooks", _READ)
-ENCODING = observed("requests of stripe 16.1.0 for Python and 23.1.0 for Node", _READ)
-MOCK = observed("Stripe's own mock, GitHub stripe/stripe-mock a7c7c33: server/server.go", _READ)
 LISTS = observed(
     "a public program's notes of lists of customers, asked of Stripe's sandbox 2026-09-22", _READ
 )
-FIXTURES = observed("GitHub stripe/openapi f6c2a48: openapi/fixtures3.json", _READ)
 
 FILES = documented(
     "docs.stripe.com/identity/access-verification-results: accessing collected images, as copied "
@@ -54,10 +41,6 @@ FILES = documented(
 )
 PICTURES = observed(
     "a public program's comment on its downloads of identity pictures", "2026-11-30"
-)
-VERSIONS = observed(
-    "Stripe's clients for Go (webhook.ConstructEvent), Java and .NET, which compare the version",
-    "2026-11-30",
 )
 
 _DOCS = "https://docs.stripe.com/error-codes"
@@ -93,12 +76,8 @@ CLAIMS = table(
     _error("key.expired", 401, "The API key has expired.", API, "An expired key is 401.", code="api_key_expired"),
     _error("key.secret_needed", 401, "This call needs a secret key.", API, "A publishable key, pk_..., is 401.", code="secret_key_required"),
     _error("key.denied", 403, "The key lacks the permission.", API, "A key without the permission is 403."),
-    fact("key.mode", API, "The key decides the mode, live or test; its sessions are unknown to a key of the other mode."),
-    fact("answer.headers", MOCK, "An authenticated answer has Request-Id, and repeats Idempotency-Key; Stripe-Version is the one of its form."),
     row("rate.limit", 25, RATES, "25 requests a second are allowed in test mode, and in live mode for each endpoint. The limit of 100 for the whole live mode is not imitated."),
     _error("rate.exceeded", 429, "Too many requests.", RATES, "Requests above the limit are 429.", code="rate_limit"),
-    fact("rate.reason", REASONS, "Stripe-Rate-Limited-Reason is global-rate for the limit of a mode, endpoint-rate for that of an endpoint."),
-    fact("parameter.form", ENCODING, "A body is a form, with options[document][...]; a list is written expand[0]= or expand[]=, in a form and in a query."),
     _error("body.form", 400, "The body is no form.", OURS, "A body of another type, such as JSON, is 400."),
     _error("parameter.missing", 400, "Missing required parameter: {name}.", API, "A start without a type or a verification_flow is 400, and so is a related_person without both its account and its person.", code="parameter_missing", param="{name}"),
     _error("parameter.unknown", 400, "Unknown parameter: {name}.", API, "An unknown parameter is 400.", code="parameter_unknown", param="{name}"),
@@ -113,8 +92,6 @@ CLAIMS = table(
     row("idempotency.max_length", 255, IDEMPOTENCE, "An idempotency key has at most 255 characters."),
     _error("idempotency.long", 400, "The idempotency key is too long.", OURS, "A longer key is 400."),
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
-    fact("idempotency.replayed", EXECUTION, "A POST with a known key gets the status and the body of the first one again, also a refusal for the session's state and a 500, which a test's fault makes. A refusal of a key, a limit or a parameter is not kept, nor, which is ours, one of an unknown session."),
-    fact("idempotency.header", REPLAYED, "An answer that is given again has the header Idempotent-Replayed: true."),
     _error("idempotency.other", 400, "The idempotency key was used with other parameters.", IDEMPOTENCE, "Other parameters with a known key are an error; its status 400 is inferred from Stripe's clients.", kind="idempotency_error"),
     _error("idempotency.in_use", 409, "A request with this idempotency key is under way.", API, "A second request while the first one with its key is under way is 409.", code="idempotency_key_in_use"),
     _error("start.return_url", 400, "Not a valid URL.", API, "A return_url that is no URL is 400.", code="url_invalid", param="return_url"),
@@ -125,28 +102,15 @@ CLAIMS = table(
     row("modal.script", Reply(200, content_type="text/javascript"), OURS, "js.stripe.com has a script of the mock's own at the paths that @stripe/stripe-js 8.11.0 loads: verifyIdentity resolves once the person has submitted, with the session's id, or with an error. Each other function throws an error that names it."),
     row("modal.opened", Reply(303), OURS, "verifyIdentity shows the mock's page of the session in a frame."),
     row("session.link_s", 172_800, CLIENT, "The url works for 48 hours, and the client_secret for 24; here both for 48. The session itself does not expire."),
-    fact("session.url", SESSIONS, "Every read of a session that requires input has a new url and client_secret. Here the former ones still work, more than once; they lead to the mock's own page."),
-    fact("session.url_after_failure", SESSIONS, "After a failed try, a read has a new url, too. In Stripe's samples, a session with a last_error has none."),
-    fact("session.free", PRICES, "A start is free, and so are a read, a change, a cancellation and a redaction."),
-    fact("session.failed", STATES, "A try that fails ends in requires_input with last_error, and the person may try again in the same session."),
     row("session.attempts", math.inf, LIVE, "No number of tries ends a session: an application should limit them, because they are charged."),
-    fact("session.changed", CLIENT, "A session that requires input can be changed; an empty value removes a key of its metadata. Options replace the former ones, which is ours."),
-    fact("session.canceled", CLIENT, "A session can be canceled only while it requires input, and not again."),
     row("report.answer", Reply(200), CLIENT, "A report has the document, the selfie or the ID number that was checked, each with a status and an error."),
-    fact("report.selfie", SELFIE, "A report has a selfie only if require_matching_selfie asked for it: verified without one compared no face. There is no score."),
-    fact("report.error", CLIENT, "The error of a check and last_error have the same code; the reason's text is ours. If the document failed, the selfie is verified, which is ours."),
     row("session.match_from", 70, OURS, "The face is that of the document from a score of 70."),
     LIVE_FROM,
     row("match.review", True, OURS, "If a test sets the outcome review, the session stays in processing until it is decided. Decided before anybody went through it, a session has no selfie in its report."),
-    fact("charge.when", PRICES, "Each report of the live mode is charged, verified or not: so is every failed try."),
     row("credit.price", Decimal("1.50"), LIST_PRICE, "A report costs USD 1.50, the price in the United States. A setting changes it."),
     row("credit.start", Decimal(1000), OURS, "Stripe sends invoices: the balance is the mock's own, and without it a report is free."),
-    fact("expand.outputs", RESULTS, "verified_outputs is there only if it is expanded, and null unless the session is verified; last_verification_report is an id unless expanded."),
-    fact("expand.sensitive", RESULTS, "Dates of birth and of expiry, and numbers, are there only if each is expanded, in a session or in a report, and only for a restricted key, rk_.... That another key gets the rest of the expanded part, and no error, is ours."),
     row("expand.recent_s", 172_800, RESULTS, "A restricted key reads them for 48 hours after the verification; at Stripe one with a limit of IP addresses, which the mock has not, reads them always."),
     row("redact.takes_s", 60, OURS, "A redaction takes up to 4 days; here a minute."),
-    fact("redact.data", STATES, "A redacted session stays, with its status; its metadata are empty, url and client_secret null, texts [redacted], dates of birth 1/1/1. That the client_reference_id stays is ours."),
-    fact("redact.open", STATES, "A redaction cancels a session that requires input; one that is processed cannot be redacted."),
     row("list.answer", Reply(200), API, "A list has data, newest first, has_more and url."),
     row("list.limit", 10, API, "A page has 10 objects, unless limit says otherwise, at most 100. That another limit is 400 is ours: in notes of others, Stripe takes 1 or 100 instead."),
     _error("list.cursor", 400, "No such object: '{cursor}'", LISTS, "A cursor that is no object of the list is an error; its status, code and param are ours. A cursor need not fit the filters (ours): so a page can follow one whose last session has changed.", code="resource_missing", param="{name}"),
@@ -161,24 +125,9 @@ CLAIMS = table(
     _error("link.unknown", 404, "No such link.", OURS, "A link that is unknown, has expired or leads to a redacted picture is 404."),
     row("endpoint.answer", Reply(200), CLIENT, "A webhook endpoint has url, enabled_events, status and metadata, and its secret at creation alone. Names of events that the mock does not send are taken."),
     _error("endpoint.url", 400, "Not a valid URL.", API, "An endpoint's url that is no URL is 400. Stripe takes addresses on public hosts alone in live mode; the mock takes any, and sends to this machine and to hosts that deliver_to lists.", code="url_invalid", param="url"),
-    fact("webhook.version", VERSIONS, "An event has the api_version of its endpoint, which these clients require to be their own. Without one it has the Stripe-Version of the call that started the session, else the newest one; that is ours."),
-    fact("webhook.event", WEBHOOKS, "An event has id, type, created, livemode, api_version and the session in data.object, in which nothing is expanded. That its url and client_secret are null is ours, and so is pending_webhooks, 1."),
-    fact("webhook.request", FIXTURES, "The request of an event is an object, with id and idempotency_key; both are null here, also where a call caused the event, which is ours."),
-    fact("webhook.events", STATES, "The events are created, processing, verified, requires_input, canceled and redacted; redacted comes only to an endpoint that names it, at Stripe not for *."),
-    fact("webhook.signature", WEBHOOKS, "Stripe-Signature has the time t, and v1, the HMAC-SHA256 in hex of the time, a full stop and the body. Its key is the whole secret, with whsec_."),
-    fact("webhook.rolled", WEBHOOKS, "After a secret was rolled, the former one signs, too, as a second v1: at Stripe for up to 24 hours, here until it is rolled again."),
-    fact("webhook.decoy", WEBHOOKS, "An event of the test mode also has v0, which is no signature."),
-    fact("webhook.time", WEBHOOKS, "A retry has a new time and a new signature."),
     row("webhook.timeout_s", 10, OURS, "A receiver has 10 seconds to respond; Stripe's limit is not known."),
     row("webhook.delivered", range(200, 300), WEBHOOKS, "Any 2xx means delivered."),
     row("webhook.retry.after_s", (3600, 10_800, 32_400, 97_200, 259_200), OURS, "Stripe retries for up to 3 days, ever more slowly: here after 1, 3, 9, 27 and 72 hours, also in test mode, in which Stripe tries three times in a few hours."),
-    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
-    fact("webhook.retry.not_found", WEBHOOKS, "A delivery that gets a 404 is retried."),
-    fact("webhook.retry.refused", WEBHOOKS, "A delivery that gets another 4xx is retried."),
-    fact("webhook.retry.redirect", WEBHOOKS, "A redirect is a failure: it is not followed, and the delivery is retried."),
-    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery without a response is retried."),
-    fact("webhook.retry.same", WEBHOOKS, "A retry has the same body."),
-    fact("webhook.event_id", WEBHOOKS, "A retry has the same event id."),
     _error("server.error", 500, "An error on Stripe's side.", API, "An error of Stripe's own is 500.", kind="api_error"),
 )
 # fmt: on

@@ -77,6 +77,7 @@ def _check_url(call: StripeCall, sent: Parameters) -> None:
 
 
 def _show(destination: Destination, endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as answers show it, without its secret."""
     return {
         "id": destination.uuid,
         "object": "webhook_endpoint",
@@ -109,7 +110,7 @@ def _find(call: StripeCall) -> tuple[Destination, Endpoint]:
     destination = call.world.outbox.destinations.find(call.path_value)
     endpoint = call.world.records.endpoints.find(call.path_value)
     if destination is None or endpoint is None or endpoint.is_live is not call.is_live:
-        call.refuse("session.unknown", "key.mode", name=call.path_value)
+        call.refuse("session.unknown", name=call.path_value)
     return destination, endpoint
 
 

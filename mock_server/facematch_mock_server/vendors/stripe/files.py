@@ -80,7 +80,7 @@ def _find_or_refuse(call: StripeCall, file_id: str) -> IdentityFile:
     # OURS: A file has the picture of its session's newest try. Files of other purposes are unknown.
     file = _find(call.world, file_id, is_live=call.is_live)
     if file is None:
-        call.refuse("session.unknown", "key.mode", name=file_id)
+        call.refuse("session.unknown", name=file_id)
     return file
 
 

@@ -61,11 +61,26 @@ def announce_status(world: World, session: Session) -> None:
 
 
 def compose(
-    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
+    _claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     """Return an event, signed with each secret of its endpoint."""
-    claims.cite("webhook.event", "webhook.signature", "webhook.rolled", "webhook.time")
-    claims.cite("webhook.decoy", "webhook.events", "webhook.request", "webhook.version")
+    # An event has id, type, created, livemode, api_version and the session in data.object, in which
+    # nothing is expanded. That its url and client_secret are null is ours, and so is
+    # pending_webhooks, 1. Stripe-Signature has the time t, and v1, the HMAC-SHA256 in hex of the
+    # time, a full stop and the body. Its key is the whole secret, with whsec_. After a secret was
+    # rolled, the former one signs, too, as a second v1: at Stripe for up to 24 hours, here until it
+    # is rolled again. A retry has a new time and a new signature. An event of the test mode also
+    # has v0, which is no signature. (docs.stripe.com/webhooks)
+    # The events are created, processing, verified, requires_input, canceled and redacted; redacted
+    # comes only to an endpoint that names it, at Stripe not for
+    # *. (docs.stripe.com/identity/how-sessions-work)
+    # The request of an event is an object, with id and idempotency_key; both are null here, also
+    # where a call caused the event, which is ours. (GitHub stripe/openapi f6c2a48:
+    # openapi/fixtures3.json)
+    # An event has the api_version of its endpoint, which these clients require to be their own.
+    # Without one it has the Stripe-Version of the call that started the session, else the newest
+    # one; that is ours. (Stripe's clients for Go (webhook.ConstructEvent), Java and .NET, which
+    # compare the version)
     happened_at = delivery.created_at
     redacted_at = identity_of(delivery.session).redacted_at
     if delivery.event == REDACTED and redacted_at is not None:
@@ -108,7 +123,7 @@ RULES = WebhookRules(
     signature_headers=("stripe-signature",),
     max_age_s=300,
     # Any status but 2xx is retried.
-    final_answers=frozenset(),
+    retries_refusals=True,
 )
 
 

@@ -48,7 +48,8 @@ def check_key(call: SumsubCall) -> None:
     if not _TIMESTAMP.fullmatch(timestamp):
         call.refuse("key.timestamp")
     call.check_signing_time(dt.datetime.fromtimestamp(int(timestamp), dt.UTC), _MAX_DIFFERENCE)
-    call.claims.cite("key.canonical")
+    # Nothing stands between the four parts of the signed text. (SumSubstance/AppTokenUsageExamples
+    # 434912c, of 2026-04-23)
     call.check_signer(app_token, signature, functools.partial(sign, call.request, timestamp))
 
 

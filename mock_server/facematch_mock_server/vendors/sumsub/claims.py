@@ -24,20 +24,12 @@ FIXED_INFO = documented(
 HEALTH = documented("docs.sumsub.com, /reference/review-api-health", "2026-11-30")
 CREATE = _page("/reference/create-applicant")
 LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
-LEVEL_LINK = documented(
-    "docs.sumsub.com, /reference/generate-websdk-external-link, an earlier state", "2026-11-29"
-)
 PRICES = documented("sumsub.com/pricing, as copied on 2026-10-06", "2026-11-29")
 TOKEN = documented("docs.sumsub.com, /reference/generate-access-token-body", "2026-11-29")
-QUERY_TOKEN = documented(
-    "docs.sumsub.com, /reference/generate-access-token, an earlier state", "2026-11-29"
-)
 OLDER_SDK = observed("@sumsub/websdk 2.3.4, dist/index.js", "2026-11-29")
 WEB_SDK = observed("@sumsub/websdk 2.9.0, dist/index.esm.js and types/types.d.ts", "2026-11-29")
-PHP_CLIENT = observed("alexeevdv/sumsub-client, src/Client.php, addDocument", "2026-11-30")
 READ_APPLICANT = _page("/reference/get-applicant-data")
 STATUSES = _page("/docs/applicant-statuses")
-RESULTS = documented("docs.sumsub.com, /docs/receive-and-interpret-results-via-api", "2026-11-30")
 STEPS = _page("/reference/get-applicant-verification-steps-status")
 ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-documents", "2026-11-29")
 ERRORS = documented(
@@ -53,7 +45,6 @@ TESTING = _page("/docs/test-in-sandbox.md, of 2026-09-08")
 RATES = _page("/reference, rate limits")
 WEBHOOKS = _page("/docs/webhooks and /docs/user-verification-webhooks")
 SKILLS = documented("SUMSUB/agent-skills 070922a, of 2026-08-14", READ)
-EXAMPLES = documented("SumSubstance/AppTokenUsageExamples 434912c, of 2026-04-23", READ)
 #: Answers and links that users of the API publish.
 SEEN = observed("answers of Sumsub in public repositories", READ)
 
@@ -63,6 +54,7 @@ OTHER_METHODS = ("enabled", "photoRequired", "disabled")
 
 
 def _error(status: int, description: str, code: int | None = None, name: str = "") -> Reply:
+    """Return an error of Sumsub's form; errorCode and errorName are left out if they are not known."""
     body: dict[str, Any] = {
         "description": description,
         "code": status,
@@ -79,14 +71,12 @@ def _error(status: int, description: str, code: int | None = None, name: str = "
 # fmt: off
 CLAIMS = table(
     "sumsub",
-    fact("error.body", READ_APPLICANT, "An error has a description, the HTTP status as code, a correlationId and, for some, an errorCode and an errorName."),
     fact("path.slash", OURS, "A slash at the end of a path is ignored: what Sumsub does was not found."),
     row("path.unknown", _error(404, "There is no such method."), OURS, "The answer to an unknown path or method was not found."),
     row("key.missing", _error(401, "A header of the app token is missing.", 4006), SEEN, "A request without X-App-Token, X-App-Access-Ts or X-App-Access-Sig is refused with 4006."),
     row("key.format", _error(401, "The app token has an invalid format.", 4000, "app-token-invalid-format"), AUTHENTICATION, "An app token begins with sbx: or prd:, for its environment; another one is refused."),
     row("key.unknown", _error(401, "The app token was not found.", 4001, "app-token-not-found"), AUTHENTICATION, "An unknown app token is refused; so is one of another environment."),
     row("key.wrong", _error(401, "Request signature mismatch", 4003, "app-token-signature mismatch"), AUTHENTICATION, "X-App-Access-Sig is the hexadecimal HMAC-SHA256 of time, method, path with query as sent, and body."),
-    fact("key.canonical", EXAMPLES, "Nothing stands between the four parts of the signed text."),
     row("key.timestamp", _error(401, "X-App-Access-Ts is not a number of seconds.", 4005), SEEN, "A time that is no whole number of Unix seconds is refused with 4005."),
     row("key.late", _error(401, "The request's time differs too much from the server's.", 4004), SKILLS, "A time more than 60 seconds away is refused with 4004."),
     row("key.expired", _error(401, "The app token was not found.", 4001, "app-token-not-found"), OURS, "An expired or revoked key is refused like an unknown one."),
@@ -104,17 +94,12 @@ CLAIMS = table(
     row("level.checking", _error(409, "The applicant is being checked."), CHANGE_LEVEL, "The level of an applicant in pending, queued or onHold cannot be changed. Status and description are ours."),
     row("applicant.created", Reply(201), CREATE, "An applicant is created at a level, with the status init. Its id has 24 characters. The status 201 and the time in the sandbox are seen."),
     row("applicant.exists", _error(409, "Applicant with external user id '{external_id}' already exists: {applicant_id}"), SEEN, "An externalUserId belongs to one applicant; a second one is refused with 409."),
-    fact("applicant.environments", SKILLS, "An applicant is seen only with app tokens of its environment."),
     row("applicant.unknown", _error(404, "Applicant not found"), SEEN, "An unknown applicant is refused with 404."),
     row("applicant.id", _error(400, "Invalid id '{applicant_id}'"), READ_APPLICANT, "An id of another form than 24 characters is refused with 400."),
     row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
-    fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
-    fact("applicant.sent", SEEN, "email, phone, lang, sourceKey, metadata and fixedInfo are shown as they were sent; type is individual unless company was sent, and another word is refused (ours). The documents of a company are not imitated."),
     row("applicant.fixed", Reply(200), FIXED_INFO, "PATCH fixedInfo changes the fields that it sends, other than null ones, and answers with all of fixedInfo. No transliteration is added."),
     row("health", Reply(200, {}), HEALTH, "status/api says whether the API works. The body of the answer is ours."),
     row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
-    fact("document.unnamed", PHP_CLIENT, "The part content is a picture with an empty file name, too, as this client sends it. That it may have none, and that an empty part is no picture then, is ours."),
-    fact("document.errors", ADD_DOCUMENT, "With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings, and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto or selfieFaceBadQuality (words of public clients), and there are no warnings."),
     row("document.max_bytes", 64_000_000, ERRORS, "A picture has at most 64 MB; another page of Sumsub's says 50 MB."),
     row("document.too_large", _error(400, "The file is too large.", 1002, "file-too-big"), ERRORS, "A larger picture is refused with 1002."),
     row("document.empty", _error(400, "The file is empty.", 1003, "empty-file"), ERRORS, "An empty file is refused with 1003."),
@@ -130,30 +115,17 @@ CLAIMS = table(
     row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
-    fact("review.comments", RESULTS, "A result that is RED has moderationComment, for the person, clientComment, for the customer alone, and buttonIds, here an empty list, in the webhook, too; a step that is RED and RETRY has them (page of the steps). The texts are ours, unless testCompleted has sent them."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
     row("link.created", Reply(200), LINK, "A link leads to the page of one applicant, for ttlInSecs. Here, url is this server's page for a tester."),
     row("link.default_s", 1800, SEEN, "A link lasts 30 minutes unless ttlInSecs says otherwise."),
     row("link.longest_s", 2_592_000, SEEN, "A link lasts at most 30 days. That a longer ttlInSecs is refused is our choice."),
-    fact("link.again", SKILLS, "Another link continues the same applicant. That the former link ends is our choice."),
-    fact("link.redirect", LINK, "The page redirects to successUrl if the answer is GREEN, else to rejectUrl. No JWT is added: signKey has no effect here."),
-    fact("link.level", LEVEL_LINK, "The earlier form of the call has the level in the path, and externalUserId, ttlInSecs and lang in the query."),
     row("token.created", Reply(200), TOKEN, "A token for the SDKs is bound to one applicant, by userId and levelName, for ttlInSecs; the answer repeats userId."),
-    fact("token.query", QUERY_TOKEN, "The earlier form of the call has userId, levelName and ttlInSecs in the query, and no body."),
     row("token.default_s", 600, SEEN, "A token lasts 10 minutes unless ttlInSecs says otherwise."),
-    fact("token.form", WEB_SDK, "A token begins with _act-jwt- or, in the sandbox, _act-sbx-jwt-. Its parts are base64, and the web SDK takes its address from url in one of them: here, this server. The other parts are ours; the last one is the token of the page."),
     row("websdk.page", Reply(303), WEB_SDK, "The web SDK opens /websdk/websdk.html in a frame, whose name _ is id_ and the access token in base64. Here, it redirects to this server's page for a tester."),
     row("websdk.older", Reply(303), OLDER_SDK, "A web SDK whose token does not end with -v2 opens /idensic/websdk.html, as 2.3.4 does. Its frame has a name by chance, so the mock's page asks for the access token first; it knows the tokens of the main account alone (ours)."),
-    fact("websdk.messages", WEB_SDK, "In a frame of the web SDK the page sends idCheck.onReady; after the SDK's idCheck.init onInitialized and onApplicantLoaded; after an attempt onApplicantSubmitted or, from the second on, onApplicantResubmitted, then onApplicantStatusChanged; nothing when the person leaves; for an expired token onError with invalid-token, and the SDK then fetches another one. The order is ours. The dates of a status are left out: Sumsub's page and the types name them differently."),
     row("session.attempts", 3, OURS, "The third failed attempt ends a check as RED and FINAL; until then it is RED and RETRY."),
     row("session.live_from", 50.0, OURS, "A face is live from a score of 50, and an attack never is. Sumsub shows no scores."),
     row("session.match_from", 50.0, OURS, "Faces match from a score of 50. Sumsub shows no scores."),
-    fact("session.order", STEPS, "A face is compared only if it is live."),
-    fact("session.labels", LABELS, "BAD_FACE_MATCHING: another face than on the document. FRAUDULENT_LIVENESS: an attack. BAD_SELFIE: try again. That the first two are FINAL is our choice."),
-    fact("session.methods", SKILLS, "photoRequired and disabled are selfies without a liveness check."),
-    fact("session.steps", STATUSES, "A reviewer's decision leaves the steps as they are."),
-    fact("session.retry", STATUSES, "RED and RETRY asks the person again, by a link to the same applicant."),
-    fact("sandbox.unchecked", TESTING, "In the sandbox nothing is checked, and nothing is charged. That the applicant is pending until testCompleted is our choice."),
     row("sandbox.completed", Reply(200, {"ok": 1}), SANDBOX, "testCompleted sets the answer of an applicant in the sandbox, and sends applicantReviewed."),
     row("sandbox.live", _error(400, "This method is only supported on sandbox env"), SANDBOX, "With a production app token testCompleted is refused with 400."),
     row("presence.changed", Reply(200), DEACTIVATE, "A deactivated applicant has deleted: true, and its data is kept; activated undoes it. There is no call that deletes."),
@@ -163,20 +135,11 @@ CLAIMS = table(
     row("reset.done", Reply(200, {"ok": 1}), RESET, "A reset sets the status to init, and removes what the person sent."),
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; what Sumsub does without credit is not known, and here nothing."),
     row("credit.price", Decimal("1.35"), PRICES, "A verification costs USD 1.35, the price of the plan Basic; Compliance costs 1.85. A setting changes it. Sumsub charges for checks, and not for a recheck within 30 days: an applicant is charged once, when its first check ends."),
-    fact("webhook.digest", WEBHOOKS, "x-payload-digest is the hexadecimal HMAC of the body with the secret of the webhook, and x-payload-digest-alg its algorithm."),
     row("webhook.algorithm", "sha256", WEBHOOKS, "A new webhook has HMAC_SHA256_HEX.", when=("digest", "sha256"), name="sha256"),
     row("webhook.algorithm", "sha512", WEBHOOKS, "HMAC_SHA512_HEX can be chosen.", when=("digest", "sha512"), name="sha512"),
     row("webhook.algorithm", "sha1", WEBHOOKS, "An old webhook has HMAC_SHA1_HEX.", when=("digest", "sha1"), name="sha1"),
-    fact("webhook.fields", WEBHOOKS, "A delivery has the applicant, its externalUserId, level, type, status and answer, but neither names nor an id of its own. applicantPending comes when all is submitted, before the review. The formats of its times are ours."),
     row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to answer; a later page says 1 second to connect and 10 to answer."),
     row("webhook.delivered", range(200, 300), WEBHOOKS, "A 2xx response means delivered."),
-    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
-    fact("webhook.retry.not_found", OURS, "A delivery that gets a 404 is retried."),
-    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery is retried if the receiver is unreachable or too late."),
-    fact("webhook.retry.refused", OURS, "Any other 4xx is retried, too."),
-    fact("webhook.retry.redirect", OURS, "Redirects are not followed, and are retried."),
     row("webhook.retry.after_s", (300, 3600, 18_000, 64_800), WEBHOOKS, "There are four retries: after 5 minutes, 1 hour, 5 hours and 18 hours. That they are counted from the first attempt is our choice."),
-    fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
-    fact("webhook.event_id", WEBHOOKS, "A delivery has no id: a receiver cannot tell a retry from a second delivery."),
 )
 # fmt: on

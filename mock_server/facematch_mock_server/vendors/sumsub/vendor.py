@@ -134,7 +134,7 @@ class Sumsub(base.MockVendor):
 
     # OURS: Of the descriptions, only those of a wrong signature, of an unknown or a second
     # applicant, of a wrong id and of the sandbox's call are known; the others are ours.
-    refusal_facts = ("error.body",)
+    # An error has a description, the HTTP status as code and a correlationId.
     common_prefix = "/resources/"
     extra_prefixes = ("/resources/",)
     call = SumsubCall
@@ -144,10 +144,10 @@ class Sumsub(base.MockVendor):
     slash_claim = "path.slash"
     not_found_claim = "path.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        401: ("key.wrong", "error.body"),
-        403: ("key.denied", "error.body"),
-        404: ("applicant.unknown", "error.body"),
-        429: ("rate.exceeded", "error.body"),
+        401: ("key.wrong",),
+        403: ("key.denied",),
+        404: ("applicant.unknown",),
+        429: ("rate.exceeded",),
     }
 
     def __init__(self, world: World) -> None:

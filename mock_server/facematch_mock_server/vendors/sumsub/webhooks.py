@@ -51,7 +51,10 @@ def compose(
     """Build a delivery, and sign its body with the destination's secret."""
     session = delivery.session
     hosted = hosted_of(session)
-    claims.cite("webhook.fields", "webhook.event_id")
+    # A delivery has the applicant, its externalUserId, level, type, status and answer, but neither
+    # names nor an id of its own. applicantPending comes when all is submitted, before the review.
+    # The formats of its times are ours. (docs.sumsub.com, /docs/webhooks and
+    # /docs/user-verification-webhooks)
     cite_review(claims, session)
     review = show_review(session)
     created_at = delivery.created_at
@@ -72,7 +75,9 @@ def compose(
     if "reviewResult" in review:
         document["reviewResult"] = review["reviewResult"]
     body = delivery.write(document)
-    claims.cite("webhook.digest")
+    # x-payload-digest is the hexadecimal HMAC of the body with the secret of the webhook, and
+    # x-payload-digest-alg its algorithm. (docs.sumsub.com, /docs/webhooks and
+    # /docs/user-verification-webhooks)
     hash_name = claims["webhook.algorithm"]
     return SignedPayload.of_json(
         body,
@@ -88,5 +93,5 @@ RULES = webhooks.WebhookRules(
     session_event="applicantReviewed",
     compose=compose,
     signature_headers=("x-payload-digest",),
-    final_answers=frozenset(),
+    retries_refusals=True,
 )

@@ -112,8 +112,10 @@ def show_result(session: Session) -> dict[str, Any]:
 
 def cite_review(claims: CitedClaims, session: Session) -> None:
     """Cite the claim behind the ``reviewResult`` of a rejected applicant."""
-    if REVIEWS[session.status].answer == "RED":
-        claims.cite("review.comments")
+    # A result that is RED has moderationComment, for the person, clientComment, for the customer
+    # alone, and buttonIds, here an empty list, in the webhook, too; a step that is RED and RETRY
+    # has them (page of the steps). The texts are ours, unless testCompleted has sent them.
+    # (docs.sumsub.com, /docs/receive-and-interpret-results-via-api)
 
 
 def _labels_of_steps(session: Session) -> list[str]:

@@ -81,6 +81,7 @@ Persons = stored.Persons[Group, Person]
 
 
 def create_group(call: PairCall) -> Response:
+    """Create a group; refuse an id or a name that another group has."""
     group = Group(
         id=_read_text(call, "GroupId"),
         name=_read_text(call, "GroupName"),
@@ -100,6 +101,10 @@ def create_group(call: PairCall) -> Response:
 
 
 def create_person(call: PairCall) -> Response:
+    """Create a person with a face in a group, unless the group has a person who is like it.
+
+    The similar person is named instead, and the call is charged all the same.
+    """
     group = _find_group_sent(call)
     person_id = _read_text(call, "PersonId")
     name = _read_text(call, "PersonName")
@@ -181,6 +186,7 @@ def delete_person(call: PairCall) -> Response:
 
 
 def delete_face(call: PairCall) -> Response:
+    """Delete faces of a person by their ids; refuse to delete the last one."""
     face_ids = _list_of(call, "FaceIds")
     records = _records_of(call)
     with records.lock:
@@ -595,6 +601,7 @@ def _search(
 def _describe_candidate(
     call: PairCall, person: Person, face_id: str, score: float
 ) -> dict[str, Any]:
+    """Return a person who is like the searched face; name, gender and groups only if asked for."""
     shows_person = call.json_body.get("NeedPersonInfo") == 1
     groups = _describe_groups(person)
     return {

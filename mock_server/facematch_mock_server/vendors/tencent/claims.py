@@ -9,7 +9,6 @@ from facematch_mock_server.claims import (
     START_CREDIT,
     Reply,
     documented,
-    fact,
     observed,
     row,
     table,
@@ -19,7 +18,6 @@ READ = "2026-11-28"
 
 
 SDK = documented("tencentcloud-sdk-python-iai 3.1.191: models.py, errorcodes.py (2020-03-03)", READ)
-CLIENT = documented("tencentcloud-sdk-python-common 3.1.195: abstract_client.py, sign.py", READ)
 CODES = documented("tencentcloud.com, document 1059/36988: Responses of Face Recognition", READ)
 COMMON = documented("cloud.tencent.com, document 867/45021: common error codes", READ)
 REGION = documented("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate", READ)
@@ -52,7 +50,6 @@ def _error(code: str, message: str) -> Reply:
 # fmt: off
 CLAIMS = table(
     "tencent",
-    fact("error.status", CLIENT, "Every refusal is a 200 with an Error. The vendor's client finds it only if the Content-Type is exactly application/json or text/plain."),
     row("request.max_bytes", 10 * 1024 * 1024, REQUEST, "A request signed by TC3-HMAC-SHA256 has at most 10 MB."),
     row("request.too_large", _error("InvalidParameter", "The request is larger than 10 MB."), OURS, "The code for a request above the limit was not found."),
     row("action.unknown", _error("InvalidAction", "The API does not exist."), CODES, "An unknown X-TC-Action is InvalidAction; so are, in the mock, a missing one and any other path (ours)."),
@@ -86,7 +83,6 @@ CLAIMS = table(
     row("picture.long_side", _error("FailedOperation.ImageResolutionExceed", "The long side of {name} is too long."), SDK, "A JPG whose long side is above 4000 pixels, or another picture above 2000, is ImageResolutionExceed."),
     row("picture.unreadable", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), SDK, "A picture that cannot be decoded is ImageDecodeFailed."),
     row("face.none", _error("InvalidParameterValue.NoFaceInPhoto", "There is no face in the picture."), SDK, "A picture without a face is NoFaceInPhoto, which does not name the picture."),
-    fact("face.turned", SDK, "NeedRotateDetection 1 finds faces in turned pictures, too."),
     row("face.small", _error("FailedOperation.FaceSizeTooSmall", "The face is smaller than MinFaceSize."), SDK, "DetectFace ignores faces whose box is narrower or lower than MinFaceSize, 34 pixels by default; if none is left, it is FaceSizeTooSmall."),
     START_CREDIT,
     row("credit.price", Decimal(0), PRICES, "Calls are billed one by one. The price list was not read: an answer with a score counts as one charge of 0. Whether a refusal is charged is not documented; in the mock it is not."),

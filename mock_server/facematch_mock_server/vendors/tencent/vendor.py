@@ -75,7 +75,8 @@ class Tencent(ActionPairVendor):
     # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
     # OURS: The codes are documented. Of the messages, only that of SignatureFailure is; the others
     # are ours.
-    refusal_facts = ("error.status",)
+    # Every refusal is a 200 with an Error, as exactly application/json: else the vendor's client
+    # does not find it.
     action_header = "x-tc-action"
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
     handlers = calls.HANDLERS
@@ -128,10 +129,10 @@ class Tencent(ActionPairVendor):
             call.refuse("region.unknown")
 
     def looks_at_turned_faces(self, call: PairCall) -> bool:
-        if call.json_body.get("NeedRotateDetection") != 1 or call.endpoint in (ACCURATE, LIVENESS):
-            return False
-        call.claims.cite("face.turned")
-        return True
+        # NeedRotateDetection 1 finds faces in turned pictures, too. (tencentcloud-sdk-python-iai
+        # 3.1.191: models.py, errorcodes.py (2020-03-03))
+        may_rotate = call.endpoint not in (ACCURATE, LIVENESS)
+        return may_rotate and call.json_body.get("NeedRotateDetection") == 1
 
     def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
         name, content = super().find_picture(call, index)
@@ -144,6 +145,10 @@ class Tencent(ActionPairVendor):
         return name, content or None
 
     def check_pictures(self, call: PairCall) -> None:
+        """Refuse a picture by its size, sides and format.
+
+        Its quality counts only for calls with QualityControl.
+        """
         super().check_pictures(call)
         for name, picture in call.pictures.items():
             refusal = find_wrong_side(call, picture)
@@ -171,6 +176,7 @@ class Tencent(ActionPairVendor):
         return _answer(call, Score=outcome.score, IsLiveness=is_live)
 
     def detect_body(self, call: PairCall, seen: SeenPicture) -> dict[str, Any]:
+        """Return the faces that the call asks for; quality is null unless it is asked for."""
         (picture,) = call.pictures.values()
         facts = call.facts_of(picture)
         width, height = facts.size or (0, 0)

@@ -20,7 +20,6 @@ from facematch_mock_server.claims import (
 READ = "2026-11-28"
 PRICES = documented("veriff.com/plans/self-serve, as copied on 2026-10-06", "2026-11-29")
 SESSIONS = documented("devdocs.veriff.com, API reference: sessions, decision, attempts", READ)
-SIGNATURES = documented("devdocs.veriff.com, HMAC authentication", READ)
 KEYS = documented("devdocs.veriff.com, credentials and authorization codes (table)", READ)
 CODES = documented("devdocs.veriff.com, some troubleshooting codes (table)", READ)
 MEDIA = documented("devdocs.veriff.com, API reference: media", READ)
@@ -39,11 +38,6 @@ WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
 FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
 HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
 FAQ = documented("devdocs.veriff.com, General FAQ", "2026-11-30")
-CLIENTS = observed(
-    "public clients: Veriff/js-integration-demo 5c168d4, brokeyourbike/veriff-api-client-go 49190b4",
-    READ,
-)
-WEB_SDK = observed("@veriff/incontext-sdk 2.5.0, dist/index.esm.js and README", "2026-11-29")
 JS_SDK = observed("@veriff/js-sdk 2.0.0, lib/veriff.js", "2026-11-29")
 #: The error body of a case whose code is not documented.
 _NO_CODE = "The code of this error is not documented, so the body has none."
@@ -76,11 +70,8 @@ CLAIMS = table(
     _error("signature.wrong_body", 401, "1819: Signature does not match the HMAC-SHA256 of request body and integration API secret", KEYS, "POST and PATCH sign the body as sent."),
     _error("signature.older_id", 401, "1813: Signature does not match the SHA256 hash of query ID and integration API secret", KEYS, "X-SIGNATURE, the header before X-HMAC-SIGNATURE, is the SHA-256 of the id, or of the body, and the shared secret; that it is still taken here is ours."),
     _error("signature.older_body", 401, "1814: Signature does not match the SHA256 hash of request body and integration API secret", KEYS, "X-SIGNATURE of a POST or PATCH, as of a GET."),
-    fact("signature.start", SIGNATURES, "POST /v1/sessions needs no signature. That a wrong one is refused is our choice."),
     fact("path.slash", OURS, "A slash at the end of a path is ignored, as public programs send it to /v1/sessions/."),
     row("cors.preflight", Reply(204), JS_SDK, "@veriff/js-sdk starts a session from a page of another origin, with these headers, so that the browser first asks for permission; the status of the answer is ours."),
-    fact("signature.answer", SESSIONS, "Each response to a known key has X-AUTH-CLIENT and, in X-HMAC-SIGNATURE, the HMAC-SHA256 of its body."),
-    fact("signature.older", FAQ, "A request with X-SIGNATURE, the header before X-HMAC-SIGNATURE, gets it back: the SHA-256 of body and shared secret. That the webhooks of such a start have it, too, beside X-HMAC-SIGNATURE, is ours; two public receivers read it."),
     _error("body.missing", 400, "1102: Mandatory parameters are missing from the request.", CODES, "A body without the object `verification` (or `image`) is refused."),
     _error("body.invalid", 400, "1104: Request includes invalid parameters.", CODES, "A field of the wrong type, an endUserId that is no UUID, or a lang that is no language tag, is refused."),
     _error("start.old", 400, "1201: Invalid timestamp. Timestamp must not be older than one hour.", CODES, "A timestamp more than an hour old is refused."),
@@ -90,8 +81,6 @@ CLAIMS = table(
     _error("start.vendor_data_long", 400, "1500: vendorData field cannot be more than 1000 symbols.", CODES, "vendorData has at most 1,000 characters."),
     _error("start.vendor_data_type", 400, "1501: vendorData must be a string.", CODES, "vendorData is a string."),
     row("start.answer", Reply(201), SESSIONS, "A new session has id, url, vendorData, host, status `created` and sessionToken. Each request makes a new one."),
-    fact("start.features", CODES, "Features that are not supported are 1301 at Veriff. As no page lists those that are, the mock takes any, with a hint (ours)."),
-    fact("page.messages", WEB_SDK, "In a frame, the page sends VERIFF_HANDSHAKE and VERIFF_STARTED when it is opened, VERIFF_SUBMITTED after an attempt, VERIFF_FINISHED at the end, with any verdict, VERIFF_CANCELED when the person leaves, and VERIFF_RELOAD_REQUEST when the person denies the camera."),
     row("session.lifetime_s", 604_800, HELP, "A session that nobody opens within 7 days is expired; one that the person began and did not finish is abandoned."),
     _error_without_code("session.unknown", 404, "Session not found", "An unknown or deleted session, or one of another integration, returns 404."),
     _error("session.id_length", 400, "1001: Query ID must be between 20 and 40 symbols.", CODES, "A session's id of another length is refused; the status 400 is ours."),
@@ -101,7 +90,6 @@ CLAIMS = table(
     _error("media.no_content", 400, "1400: Image data not found.", CODES, "An image without content is refused."),
     _error("media.not_base64", 400, "1401: Image is not in valid base64.", CODES, "Content is base64, bare or as a data URI."),
     _error("media.context", 400, "1402: Image context is not supported.", CODES, "An unknown context is refused. This mock knows face, document-front, document-back and face-reference."),
-    fact("media.shown", MEDIA, "A program that has no SDK sends the pictures of the person and the document itself, with the context face, document-front or document-back. A later picture of a context replaces it (ours)."),
     row("list.answer", Reply(200), MEDIA_LIST, "The pictures of the newest attempt have id, name, context, size, mimetype, url and sessionId; timestamp is null. There are no videos, as in a test integration."),
     row("download.answer", Reply(200), MEDIA_LIST, "A picture is downloaded by its id from the list; the request signs this id. It is not made smaller here."),
     _error_without_code("download.unknown", 404, "Media not found", "An unknown picture, or one of another integration, returns 404."),
@@ -114,36 +102,23 @@ CLAIMS = table(
     _error_without_code("media.late", 409, "Session is already submitted", "An upload after the person has submitted is refused with 409."),
     row("decision.answer", Reply(200), SESSIONS, "verification is null until there is a decision; then it has the verdict, the reason, vendorData, the person and the document, but no score."),
     row("attempts.answer", Reply(200), SESSIONS, "The attempts have id and status: created, started, submitted, resubmission_requested, or the decision; and createdTime, which a public client reads."),
-    fact("judge.codes", STATUSES, "approved is 9001, declined 9102, resubmission_requested 9103, expired and abandoned 9104, review 9121."),
-    fact("judge.reasons", REASONS, "Another person is 103, or 120 with a reference; an attack 503; no face 202; no face in the document 209, in the reference 122; a failed attempt 204; too many 539. Descriptions are Veriff's."),
     row("session.match_from", 70, OURS, "Two faces are one person's from a score of 70. Veriff documents no score."),
     row("match.review", True, STATUSES, "A session without a conclusive decision has the status review, which Veriff sends by agreement; here, if a test sets the outcome `review`."),
     LIVE_FROM,
     row("session.attempts", 10, REASONS, "A person may resubmit 9 times; the tenth failed attempt is declined."),
-    fact("judge.test", HELP, "A session of a test integration stays submitted until a decision is forced (here: by `decide`), and is never charged."),
-    fact("charge.when", HELP, "A decision, or the first request to resubmit, is charged once; a session that was not submitted is not."),
     row("credit.price", Decimal("0.80"), PRICES, "A session with a decision costs USD 0.80, the price of the plan Essential; Plus costs 1.39 and Premium 1.89. A setting changes it."),
     row("credit.start", Decimal("100.00"), OURS, "Veriff sends invoices: the credit is the mock's, and nothing is refused without it."),
     row("delete.answer", Reply(200), DELETION, "A deletion returns the session's id; the session is unknown at once."),
     _error("delete.undecided", 400, "1305: Session is not in a completed status.", DELETION, "A session that is submitted or in review cannot be deleted."),
-    fact("delete.webhook", DELETION, "Deleting a session that is created, started or resubmission_requested sends a decision: here expired if it was created, else abandoned."),
     row("delete.per_hour", 5, DELETION, "5 sessions may be deleted in an hour."),
     row("delete.per_day", 10, DELETION, "10 sessions may be deleted in 24 hours."),
     _error_without_code("rate.exceeded", 429, "Too many requests", "A deletion above a limit is refused with 429."),
     _error_without_code("server.error", 500, "Internal server error", "An error of Veriff's own returns 500."),
     row("webhook.plan", "decision", WEBHOOKS, "A decision webhook has the body of the decision; an event webhook says `started` (7001) or `submitted` (7002).", when=("plan", "plus"), name="plus"),
     row("webhook.plan", "fullauto", FULL_AUTO, "On the Essential plan a Full Auto webhook replaces the decision webhook, and there are no reason codes. Its decisionScore of 1 or 0 and its insights are made up from the verdict.", when=("plan", "essential"), name="essential"),
-    fact("webhook.signed", WEBHOOKS, "A webhook is signed like a request: X-HMAC-SIGNATURE is the HMAC-SHA256 of the body. Neither a time nor an event id is sent."),
     row("webhook.resubmission_s", 300, WEBHOOKS, "The webhook of a request to resubmit comes after 5 minutes, unless the person tries again before; that of a session which a program has submitted comes at once."),
     row("webhook.timeout_s", 5, OURS, "A receiver has 5 seconds to respond; Veriff documents no time."),
     row("webhook.delivered", (200,), HELP, "Only a 200 response means delivered."),
-    fact("webhook.retry.server_error", HELP, "A delivery that gets any other response is retried."),
-    fact("webhook.retry.not_found", HELP, "A delivery that gets a 404 is retried."),
-    fact("webhook.retry.no_answer", HELP, "A delivery without a response is retried."),
-    fact("webhook.retry.refused", HELP, "A delivery that is refused is retried."),
-    fact("webhook.retry.redirect", HELP, "A redirect is not followed; the delivery is retried."),
     row("webhook.retry.after_s", tuple(3600 * hour for hour in range(1, 169)), HELP, "Retries come about hourly for 7 days."),
-    fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
-    fact("webhook.event_id", OURS, "The mock numbers events for its journal; the delivery does not show it."),
 )
 # fmt: on

@@ -1,6 +1,5 @@
 """What the mock answers as Baidu."""
 
-import re
 from urllib.parse import urlencode
 
 import pytest
@@ -401,25 +400,6 @@ def test_search_finds_the_user_whose_face_was_added(reading_engine):
     assert len(found(reading_engine.handle(search(card("p1"), match_threshold=0)))) == 1
 
 
-def test_groups_and_users_are_listed(reading_engine):
-    reading_engine.handle(change("group/add", group_id="bank"))
-    for group_id, user_id in (("shop", "ada"), ("shop", "bob"), ("club", "ada")):
-        added = add_user(card("p1"), group_id=group_id, user_id=user_id, user_info=group_id)
-        assert code_of(reading_engine.handle(added)) == 0
-
-    def listed(call, **fields):
-        (result,) = reading_engine.handle(change(call, **fields)).json()["result"].values()
-        return result
-
-    assert listed("group/getlist") == ["bank", "shop", "club"]
-    assert listed("group/getusers") == ["ada", "bob"]
-    assert listed("group/getusers", start=1, length=5) == ["bob"]
-    assert listed("group/getusers", group_id="bank") == []
-    in_shop, in_club = ({"user_info": name, "group_id": name} for name in ("shop", "club"))
-    assert listed("user/get") == [in_shop]
-    assert listed("user/get", group_id="@ALL") == [in_shop, in_club]
-
-
 def test_each_face_of_a_picture_is_searched(reading_engine):
     reading_engine.handle(add_user(card("p1"), user_info="Ada"))
     two = make_card("p1", faces=2)
@@ -530,11 +510,6 @@ UPDATE = post({**picture(), "group_id": "shop", "user_id": "bob"}, f"{FACESET}/u
     [
         (UPDATE, 223103),
         (change("user/delete", user_id="bob"), 223103),
-        (change("user/get", user_id="bob"), 223103),
-        (change("face/getlist", user_id="bob"), 223103),
-        (change("user/copy", src_group_id="club", dst_group_id="shop"), 223103),
-        (change("user/copy", src_group_id="shop"), 222001),
-        (change("group/getusers", group_id="nobody"), 223100),
         (change("face/delete", user_id="bob", face_token="a"), 223103),
         (change("face/delete", face_token="a"), 223106),
         (change("group/add", group_id=None), 222001),
@@ -568,45 +543,9 @@ def test_field_of_a_face_that_is_never_filled_has_a_hint(engine):
     assert engine.handle(detect(face_field="age")).header("X-Facematch-Hint") is None
 
 
-def test_landmarks_are_points_in_the_box_and_no_two_are_equal(engine):
-    asked = engine.handle(detect(face_field="landmark,landmark150"))
-    (face,) = asked.json()["result"]["face_list"]
-    box = face["location"]
-    by_name = face["landmark150"]
-    for points, count in (
-        (face["landmark"], 4),
-        (face["landmark72"], 72),
-        ([*by_name.values()], 150),
-    ):
-        assert len({(point["x"], point["y"]) for point in points}) == len(points) == count
-        for point in points:
-            assert box["left"] < point["x"] < box["left"] + box["width"]
-            assert box["top"] < point["y"] < box["top"] + box["height"]
-    # Baidu's right is the left of the picture.
-    assert by_name["eye_right_corner_right"]["x"] < by_name["eye_left_corner_left"]["x"]
-    at_left, at_right, nose, mouth = face["landmark"]
-    assert at_left["x"] < nose["x"] < at_right["x"]
-    assert at_left["y"] < nose["y"] < mouth["y"]
-    # The contour, and the eye at the left with its middle as the ninth point.
-    assert face["landmark72"][6]["y"] == max(point["y"] for point in face["landmark72"])
-    assert face["landmark72"][21] == at_left
-
-
 def test_old_words_of_attributes_are_taken(engine):
     asked = engine.handle(detect(face_field="faceshape,facetype,mask"))
     (face,) = asked.json()["result"]["face_list"]
     assert face["face_shape"]["type"] == "oval"
     assert face["face_type"]["type"] == "human"
     assert face["mask"]["type"] == 0
-
-
-def test_faces_of_a_user_are_listed_in_each_group_it_was_copied_to(reading_engine):
-    added = reading_engine.handle(add_user(card("p1"))).json()["result"]
-    copied = change("user/copy", src_group_id="shop", dst_group_id="bank")
-    assert succeeds(reading_engine.handle(copied))
-    for group_id in ("shop", "bank"):
-        listed = reading_engine.handle(change("face/getlist", group_id=group_id)).json()["result"]
-        (face,) = listed["face_list"]
-        assert face["face_token"] == added["face_token"]
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", face["ctime"])
-    assert found(reading_engine.handle(search(card("p1"), group_id_list="bank"))) == [("ada", "")]

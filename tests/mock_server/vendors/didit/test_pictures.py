@@ -120,7 +120,7 @@ MATCHES = [
     ),
     ({"score": 30}, {}, Verdict("Declined", 30.0, UNLIKE, "match.boundary")),
     ({"score": 30.004}, {}, Verdict("Declined", 30.0, UNLIKE, "match.boundary")),
-    ({"score": 30.004}, UNSAVED, Verdict("Approved", 30.004, None, "score.type")),
+    ({"score": 30.004}, UNSAVED, Verdict("Approved", 30.004, None, "match.answer")),
     ({"score": 87.123456}, {}, Verdict("Approved", 87.12, None, "match.answer")),
 ]
 QUALITY = "liveness.quality_risks.workflows"
@@ -131,13 +131,13 @@ CHECKS = [
     ({"score": 30.004}, Verdict("Declined", 30.0, LOW, "liveness.boundary")),
     ({"score": None}, Verdict("Declined", None, LOW, "liveness.answer")),
     ({"attack": True}, Verdict("Declined", 92.12, ATTACK, "liveness.answer")),
-    ({"faces": 2}, Verdict("Approved", 92.12, MANY, "warning.keys")),
+    ({"faces": 2}, Verdict("Approved", 92.12, MANY, "liveness.answer")),
     ({"quality": 1, "luminance": 1}, Verdict("Approved", 92.12, None, QUALITY)),
     ({"blocklist": "certain"}, Verdict("Declined", 92.12, LISTED, "liveness.known_from")),
     ({"blocklist": "possible"}, Verdict("Declined", 92.12, LIKE_LISTED, "liveness.known_from")),
     ({"duplicate": "certain"}, Verdict("Approved", 92.12, TWICE, "liveness.known_from")),
     ({"duplicate": "possible"}, Verdict("Approved", 92.12, LIKE_TWICE, "liveness.known_from")),
-    ({"faces": 0}, Verdict("Declined", None, NONE, "warning.keys")),
+    ({"faces": 0}, Verdict("Declined", None, NONE, "liveness.answer")),
 ]
 
 

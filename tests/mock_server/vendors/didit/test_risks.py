@@ -26,7 +26,7 @@ def test_backend_recognizes_every_warning_of_the_mock(mock, monkeypatch, call):
         answer = handle(request)
         body = answer.json()
         block = body["face_match" if call == "verify" else "liveness"]
-        block["warnings"] = warnings(mock.world.claims.cited(), "FACE", RISKS, {})
+        block["warnings"] = warnings("FACE", RISKS, {})
         return attrs.evolve(answer, body=json.dumps(body).encode())
 
     monkeypatch.setattr(mock.app, "handle", warn)

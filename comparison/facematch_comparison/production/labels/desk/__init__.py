@@ -169,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
+        """Send the page, the calls or a picture; 404 for any path outside the desk's secret one."""
         below = self._path_below()
         if below is None:
             self._send_error(HTTPStatus.NOT_FOUND, "There is nothing here.")
@@ -181,6 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_picture(below)
 
     def do_POST(self) -> None:
+        """Store a reviewer's answer.
+
+        404 for another path or another website, 400 for what is no answer, 409 if the answer is
+        refused or the file cannot be written.
+        """
         # Another website does not know the path, and a browser names its origin.
         if self._path_below() != "answers" or self._is_of_another_site():
             self._send_error(HTTPStatus.NOT_FOUND, "There is nothing here.")

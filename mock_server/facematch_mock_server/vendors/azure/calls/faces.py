@@ -73,6 +73,10 @@ class DetectedFace:
 
 
 def detect(call: NumberedCall) -> Response:
+    """Return the faces of a picture, the largest first, with what the query asks for.
+
+    A face id needs Microsoft's approval; without one no access is checked.
+    """
     query = _read_query(call)
     if query["returnFaceId"]:
         access.check_access(call)
@@ -129,8 +133,9 @@ def _make_landmarks(rectangle: Mapping[str, int]) -> dict[str, dict[str, float]]
 
 def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
     """Tell whether two faces are one person's."""
-    if "faceid1" in body:
-        call.claims.cite("verify.names")
+    # Microsoft's client of v1.1-preview.1 sends faceid1 and faceid2, in lower case. That every
+    # version takes these, too, is our choice. (Microsoft, PyPI azure-ai-vision-face 1.0.0b1, and
+    # Azure/azure-rest-api-specs, Face, examples of v1.1-preview.1)
     ids = {name: body.get(name, body.get(name.lower())) for name in ("faceId1", "faceId2")}
     call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
     face1 = find_face(call, ids["faceId1"])
@@ -147,7 +152,8 @@ def verify(call: NumberedCall, body: Mapping[str, Any]) -> Response:
 
 
 def answer_verify(call: NumberedCall, confidence: float) -> Response:
-    call.claims.cite("verify.boundary")
+    # isIdentical is true if the confidence is 0.5 or more. (Azure/azure-rest-api-specs, Face v1.2,
+    # commit 1b7c640)
     answer = {"isIdentical": confidence >= IDENTICAL_FROM, "confidence": confidence}
     return charge(call, "verify.answer", answer)
 
@@ -265,7 +271,8 @@ def find_target(call: NumberedCall, picture: Upload) -> int:
 
 
 def _read_linked_picture(call: NumberedCall) -> Upload:
-    call.claims.cite("image.linked")
+    # detect takes a picture's bytes, or a JSON object with its url. (Azure/azure-rest-api-specs,
+    # Face v1.2, commit 1b7c640)
     link = call.read_object("body.json").get("url")
     if not isinstance(link, str) or not link.startswith(("http://", "https://")):
         call.refuse("image.url")
@@ -285,10 +292,12 @@ def find_face(
     if face is None or face.expires <= call.now.timestamp():
         # OURS: The newest 1,000 faces of an account are stored; older ones are unknown. With an
         # engine that compares pictures, the pictures are stored too, up to 64 MiB for all accounts.
-        call.refuse(unknown, "verify.expired")
+        call.refuse(unknown)
     has_bytes = call.world.pictures.find(face.facts.digest) is not None
     if call.world.recognizer.needs_bytes and not has_bytes:
-        call.refuse(unknown, "verify.expired")
+        # An expired face id is deleted, so it is unknown. (Azure/azure-rest-api-specs, Face v1.2,
+        # commit 1b7c640)
+        call.refuse(unknown)
     return face
 
 

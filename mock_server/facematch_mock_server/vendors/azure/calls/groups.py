@@ -101,6 +101,7 @@ class Records(stored.Persons[Group, Person]):
 
 
 def create(call: NumberedCall) -> Response:
+    """Create a group or a face list; refuse one whose id exists."""
     kind = _kind_in_path(call)
     group_id, *_ = call.path_values
     body = call.read_object("body.json")
@@ -123,7 +124,7 @@ def read(call: NumberedCall) -> Response:
     group = find(call)
     shown = _describe(call, group)
     if group.kind is FACES:
-        shown["persistedFaces"] = [describe_face(call, each) for each in holder_of(call).faces]
+        shown["persistedFaces"] = [describe_face(each) for each in holder_of(call).faces]
     return faces.charge(call, "group.read", shown)
 
 
@@ -136,7 +137,6 @@ def list_all(call: NumberedCall) -> Response:
 
 
 def _describe(call: NumberedCall, group: Group) -> dict[str, Any]:
-    cite_nulls(call, group.user_data)
     group_id = group.id.removeprefix(group.kind.key_of(""))
     shown = {group.kind.field: group_id, "name": group.name, "userData": group.user_data}
     if call.query.get("returnRecognitionModel", "").lower() == "true":
@@ -162,10 +162,10 @@ def train(call: NumberedCall) -> Response:
 
 
 def read_training(call: NumberedCall) -> Response:
+    """Return that a group was trained, which is done at once; refuse a group that never was."""
     group = find(call)
     if group.trained_at is None:
         call.refuse("group.untrained_status", **group.kind.words)
-    cite_nulls(call, None)
     trained_at = group.trained_at.isoformat()
     status = {
         "status": "succeeded",
@@ -197,11 +197,11 @@ def add_face(call: NumberedCall) -> Response:
 
 def list_faces(call: NumberedCall) -> Response:
     page = select_page(call, holder_of(call).faces, call.query.get("start", ""))
-    return faces.charge(call, "face.list", [describe_face(call, face) for face in page])
+    return faces.charge(call, "face.list", [describe_face(face) for face in page])
 
 
 def read_face(call: NumberedCall) -> Response:
-    return faces.charge(call, "face.read", describe_face(call, _find_face(call, holder_of(call))))
+    return faces.charge(call, "face.read", describe_face(_find_face(call, holder_of(call))))
 
 
 def delete_face(call: NumberedCall) -> Response:
@@ -224,9 +224,8 @@ def _find_face(call: NumberedCall, holder: Person) -> PersonFace:
     return face
 
 
-def describe_face(call: NumberedCall, face: PersonFace) -> dict[str, Any]:
+def describe_face(face: PersonFace) -> dict[str, Any]:
     user_data = face.data or None
-    cite_nulls(call, user_data)
     return {"persistedFaceId": face.id, "userData": user_data}
 
 
@@ -293,11 +292,6 @@ def read_names(call: NumberedCall, body: Mapping[str, Any]) -> dict[str, Any]:
     if len(str(user_data)) > 16_384:
         call.refuse("person.data_long")
     return {"name": name, "user_data": None if user_data is None else str(user_data)}
-
-
-def cite_nulls(call: NumberedCall, *values: str | None) -> None:
-    if None in values:
-        call.claims.cite("nulls")
 
 
 def _kind_in_path(call: NumberedCall) -> Kind:

@@ -28,13 +28,11 @@ def list_persons(call: NumberedCall) -> Response:
     group = groups.find(call)
     persons = records_of(call).persons_of([group.id])
     page = groups.select_page(call, persons, call.query.get("start", ""))
-    groups.cite_nulls(call, *[person.user_data for person in page])
     return faces.charge(call, "person.list", [_describe(person) for person in page])
 
 
 def read_person(call: NumberedCall) -> Response:
     person = holder_of(call)
-    groups.cite_nulls(call, person.user_data)
     return faces.charge(call, "person.read", _describe(person))
 
 

@@ -60,7 +60,10 @@ def _read_fields(call: NumberedCall, sent: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a start; fields that its version lacks have their defaults."""
     version = version_of(call)
     if version == OLDER_PREVIEW:
-        call.claims.cite("preview.older")
+        # v1.1-preview.1 has the paths and bodies of v1.2-preview.1, except for the picture of a
+        # session, the hash of a reference and the choice of a model; its newest model is
+        # 2023-03-02-preview.05. (Microsoft, PyPI azure-ai-vision-face 1.0.0b1, and
+        # Azure/azure-rest-api-specs, Face, examples of v1.1-preview.1)
         sent = {name: value for name, value in sent.items() if name not in _NEWER_FIELDS}
     values = sessions.read_fields(call, _FIELDS, sent)
     if _MODEL not in sent:
@@ -75,6 +78,10 @@ def _start(call: NumberedCall) -> Response:
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
+    """Start a session that compares with a picture; its parameters are JSON in a field of the form.
+
+    JSON alone would let the device send the picture, which is refused.
+    """
     content_type = call.request.header("content-type", "")
     if media_type(content_type) == "application/json":
         _read_fields(call, call.read_object("session.body"))
@@ -223,7 +230,8 @@ def select_page(call: NumberedCall, records: Sequence[T]) -> Sequence[T]:
 
 def _delete(call: NumberedCall) -> Response:
     sessions.remove(call)
-    call.claims.cite("preview.deleted")
+    # A deletion in v1.2-preview.1 returns 200 without a body. (Microsoft, PyPI azure-ai-vision-face
+    # 1.0.0b2, and Azure/azure-rest-api-specs, Face, examples of v1.2-preview.1)
     return Response(status=200, headers=call.headers)
 
 

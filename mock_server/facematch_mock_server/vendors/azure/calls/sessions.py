@@ -103,7 +103,10 @@ def read_fields(call: NumberedCall, known: FieldTable, sent: Mapping[str, Any]) 
         call.refuse("session.mode")
     device_is_named = values["deviceCorrelationId"] is not None
     if device_is_named and values["deviceCorrelationIdSetInClient"]:
-        call.refuse("session.device", "session.two_devices")
+        # If the client is configured to set the device id, the start must not have one; that such a
+        # start is refused with the same error is ours. (Microsoft, npm @azure-rest/ai-vision-face
+        # 1.0.0-beta.3)
+        call.refuse("session.device")
     if not device_is_named and not values["deviceCorrelationIdSetInClient"]:
         call.refuse("session.device")
     return values
@@ -129,7 +132,9 @@ def start_with_verify(
     """Start a session with the first file as its reference; refuse one without exactly one face."""
     picture = next(iter(files), None)
     if picture is None:
-        call.refuse("session.body", "session.image_name")
+        # The part verifyImage must have a file name. The client names it VerifyImage in another
+        # place: both are taken. (Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3)
+        call.refuse("session.body")
     check_picture(call, picture.content)
     detected = call.detect_faces(picture)
     if not detected.decodes:
@@ -155,9 +160,7 @@ def start(
     lasts_s = values["authTokenTimeToLiveInSeconds"]
     result = {"attempts": [], **results}
     fields = {"status": NOT_STARTED, "metadata": values, "result": result}
-    session = hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
-    call.claims.cite("session.token")
-    return session
+    return hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
 
 
 def shown_status(session: Session) -> str:
@@ -168,6 +171,7 @@ def shown_status(session: Session) -> str:
 
 
 def _show(session: Session) -> dict[str, Any]:
+    """Return a session as a read shows it; the time of an attempt's arrival stays inside."""
     attempts = []
     for attempt in session.result["attempts"]:
         attempts.append({name: value for name, value in attempt.items() if name != RECEIVED})
@@ -201,9 +205,9 @@ def find(call: NumberedCall) -> Session:
 
 def _read(call: NumberedCall) -> Response:
     session = find(call)
-    call.claims.cite("session.token")
-    if session.result["attempts"]:
-        call.claims.cite("session.order")
+    # Every read repeats authToken. That it also opens the mock's page is our choice. Attempts are
+    # numbered from 1, and the newest comes first; each has a result or an error.
+    # (Azure/azure-rest-api-specs, Face, examples of v1.2)
     cite_attempts(call, session)
     return call.answer("session.read", _show(session))
 
@@ -225,7 +229,8 @@ def cite_attempts(call: NumberedCall, session: Session) -> None:
 
 def _delete(call: NumberedCall) -> Response:
     remove(call)
-    call.claims.cite("session.deleted")
+    # A deletion returns 204 and invalidates the token. (Microsoft, npm @azure-rest/ai-vision-face
+    # 1.0.0-beta.3)
     return Response(status=204, headers=call.headers)
 
 
@@ -236,6 +241,7 @@ def remove(call: NumberedCall) -> None:
 
 
 def read_image(call: NumberedCall) -> Response:
+    """Return the picture of an attempt; refuse one that is unknown, or whose session is over."""
     image_id = call.path_values[0]
     content = None
     for session in call.world.sessions.all():
@@ -243,7 +249,8 @@ def read_image(call: NumberedCall) -> Response:
             content = call.world.pictures.find(session.pictures[image_id])
     if content is None:
         call.refuse("session.no_image")
-    call.claims.cite("session.image")
+    # sessionImages returns the picture of an attempt, if the start set enableSessionImage.
+    # (Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3)
     headers = (("Content-Type", "application/octet-stream"), *call.headers)
     return Response(status=200, headers=headers, body=content)
 

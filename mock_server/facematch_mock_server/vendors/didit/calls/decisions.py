@@ -37,12 +37,14 @@ def _body_of(call: DiditCall) -> dict[str, Any]:
 
 
 def decision(call: DiditCall) -> Response:
+    """Return a session's decision, with its events if the query includes them."""
     body = _body_of(call)
     # OURS: An include other than events is ignored; Didit's behaviour is not documented.
     if call.query.get("include") not in (None, "", "events"):
         call.hint = "this mock includes events alone"
     if call.query.get("include") == "events":
-        call.claims.cite("decision.features")
+        # features is an array of strings, also with include=events, because the session has the
+        # type API. (Didit OpenAPI, 2026-07-18)
         del body["session_kind"]
         body |= _list_events(call.session)
     return call.answer("decision.answer", body)

@@ -72,6 +72,7 @@ def _check_url(call: DiditCall, url: str, uuid: str) -> None:
 
 
 def _create(call: DiditCall) -> Response:
+    """Create a destination with a secret of its own; refuse wrong fields."""
     uuid = call.world.ids.uuid()
     values = _read(call, _FIELDS, uuid)
     destination = Destination(
@@ -111,6 +112,7 @@ def _show_one(call: DiditCall) -> Response:
 
 
 def _change(call: DiditCall) -> Response:
+    """Change the fields of a destination that the call has; the others stay."""
     destination = _find(call)
     values = _read(call, _CHANGES, destination.uuid)
     changed = attrs.evolve(
@@ -150,6 +152,7 @@ _NO_DELIVERIES = {"error_rate_percentage": 0, "last_delivery_at": None}
 
 
 def _describe(call: DiditCall, destination: Destination) -> dict[str, Any]:
+    """Return a destination as answers show it, without its secret."""
     now = stamp(call.now)
     return {
         "uuid": destination.uuid,

@@ -41,6 +41,10 @@ _NAME_IT = "a file has no extension: name it, as in form.append('user_image', bl
 
 
 def _read_fields(call: DiditCall) -> None:
+    """Read the form's fields and files; refuse all that is wrong in one answer.
+
+    The journal describes a long form at once, so that its texts can go.
+    """
     service: PictureService = call.endpoint.extra
     form = call.read_form("form.refused") if call.request.body else Form()
     call.values, errors = fields.read_form_fields(call.claims, service.form, form)
@@ -119,7 +123,11 @@ _MOST_MATCHES = 5
 
 def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
     """Return the sessions with the face of a picture, the most similar first."""
-    call.claims.cite("face_search.same_face")
+    # A search knows the faces that liveness checks and sessions have enrolled, and enrolls none
+    # that another search finds. Which faces are the same, as in liveness.duplicate, and the
+    # similarity, the mock's score of the two pictures, are our choice; so are the path of a picture
+    # in a call that is not saved, and the null of vendor_user_id and biometric_template_id.
+    # (docs.didit.me, /standalone-apis/face-search, 2026)
     approved_only = call.values["search_type"] == "blocklisted_or_approved"
     matches = []
     for session in faces.list_sessions_with(
@@ -135,6 +143,10 @@ def _list_matches(call: DiditCall, probe: Upload) -> list[dict[str, Any]]:
 
 
 def _describe_match(call: DiditCall, session: Session, score: float) -> dict[str, Any]:
+    """Return a session that a face search found; `score` is 0-100.
+
+    A saved search has a link to the picture, any other one only its path.
+    """
     user_details = None
     document = describe_document(session)
     if document:
@@ -245,8 +257,10 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
+    """Return the answer of a call with pictures around its block."""
     service: PictureService = call.endpoint.extra
-    call.claims.cite("answer.echo", "answer.created_at")
+    # vendor_data and metadata are echoed, or null if they were not sent. created_at is the time of
+    # the response, UTC, with microseconds and +00:00. (Didit API reference, Face Match, June 2026)
     return {
         "request_id": request_id,
         service.block: block,
@@ -257,6 +271,10 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def _make_picture_route(path: str, service: PictureService) -> Route:
+    """Return the route of a service, whose checks are in Didit's order.
+
+    They are key, fields, sandbox, credit and picture.
+    """
     files = service.picture_fields
     names = tuple(field.name for field in service.form if field.name not in files)
     return make_route(

@@ -53,7 +53,7 @@ def answer_page(
     call: DiditCall, items: Sequence[T], make_row: Callable[[DiditCall, T], dict[str, Any]]
 ) -> Response:
     """Return the page of these items that the query names."""
-    call.claims.cite("page.size")
+    # A page has 50 rows; limit and offset select pages. (Didit OpenAPI, 2026-07-18)
     size = _read_number(call.query.get("limit"), default=_PAGE_SIZE)
     start = _read_number(call.query.get("offset"), default=0)
     next_url = previous_url = None
@@ -92,6 +92,7 @@ def _page_url(call: DiditCall, *, size: int, start: int) -> str:
 
 
 def _make_row(call: DiditCall, session: Session) -> dict[str, Any]:
+    """Return a session as the list shows it; the link is None once the session is not open."""
     results = results_of(session)
     session_url = None
     if is_open(call.world, session):

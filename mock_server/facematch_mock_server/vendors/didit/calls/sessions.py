@@ -83,6 +83,11 @@ _UPDATE = (
 
 
 def _update(call: DiditCall) -> Response:
+    """Change a session's status by a reviewer, and announce it.
+
+    Refuse a session that is not decided, its own status, and an e-mail without an address. If
+    another request changes the session meanwhile, start again from its new state.
+    """
     session: Session = call.session
     if session.status not in _CHANGEABLE_STATUSES:
         call.refuse("update.closed", status=session.status)
@@ -115,7 +120,10 @@ def _ask_again(call: DiditCall, features: list[str] | None) -> Session:
     reopened = ask_again(call.world, call.session, features)
     if reopened is None:
         call.refuse("update.nothing_to_resubmit")
-    call.claims.cite("update.resubmitted")
+    # A resubmission deletes what was captured in the steps that nodes_to_resubmit names, by default
+    # in those that are not approved, restarts the session's lifetime and opens its URL again. That
+    # the person then has three attempts again, and does all steps of the mock's page, is our
+    # choice. (Didit OpenAPI, 2026-07-18)
     return reopened
 
 
@@ -161,6 +169,7 @@ _RETENTION = (
 
 
 def _delete(call: DiditCall) -> Response:
+    """Delete a session once; say what becomes of its face, and keep a template's id if asked to."""
     session: Session = call.session
     values = fields.read_json_fields(call, call.body, _RETENTION)
     # Only one of two simultaneous deletions succeeds.

@@ -63,6 +63,7 @@ def _read_callback(claims: CitedClaims, value: object) -> str | None:
 
 
 def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
+    """Return the bytes of a portrait; raise Invalid if they are too large or no picture."""
     try:
         content = base64.b64decode(value, validate=True)
     except (ValueError, TypeError):
@@ -111,7 +112,10 @@ def _start(call: DiditCall) -> Response:
     callback = values.get("callback") or workflow.callback
     unfinished = _find_unfinished(call, workflow)
     if unfinished is not None:
-        claims.cite("start.reused")
+        # An unfinished session with the same vendor_data and the newest version of the workflow is
+        # returned again, with callback and metadata from the new request. That omitting one of
+        # these clears it, and that language and portrait are unchanged, is our choice. (Didit
+        # OpenAPI, 2026-07-18)
         reused = base.with_hosted(unfinished, callback=callback)
         reused = attrs.evolve(reused, metadata=values.get("metadata"))
         if world.sessions.replace(unfinished, reused) is not reused:
@@ -207,7 +211,9 @@ def _find_stored_face(call: DiditCall) -> Upload:
     user = call.values.get("vendor_data")
     if user is None:
         call.refuse("start.no_portrait")
-    call.claims.cite("start.stored_face")
+    # Without a portrait, the face stored for the vendor_data is compared: in the mock, the face of
+    # the user's newest approved session, because faces cannot be enrolled. (Didit OpenAPI,
+    # 2026-07-18)
     face = _find_approved_face(call, user)
     content = call.world.pictures.find(face)
     if content is None:
@@ -227,6 +233,7 @@ def _find_approved_face(call: DiditCall, user: str) -> str | None:
 
 
 def _answer_start(call: DiditCall, session: Session) -> Response:
+    """Return the answer of a start, with the link to the mock's page for the person."""
     hosted = hosted_of(session)
     body = {
         "session_id": session.id,
@@ -244,7 +251,10 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
     # didit:status_updated, with the session's status, before didit:completed. All steps are the
     # face's. Pending is In Review. An expired session sends nothing, and the page does not go to
     # the callback.
-    call.claims.cite("page.events")
+    # In a frame, the page sends didit:ready and didit:started when it is opened,
+    # didit:verification_submitted after an attempt, didit:completed with Approved, Declined or
+    # Pending at the end, and didit:cancelled when the person leaves; each has the session's id.
+    # (@didit-protocol/sdk-web 0.4.0, dist/index.d.ts and README)
     return call.answer("start.answer", body)
 
 
@@ -252,6 +262,10 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
 
 
 def _arm(call: DiditCall) -> Response:
+    """Choose the sandbox's scenario of a session, by the token of its page.
+
+    Refuse a live or unknown session and a wrong token alike, and a session that has begun.
+    """
     # The page needs no key: the session determines the account.
     world = world_of(call.world, call.path_value)
     session = None if world is None else world.sessions.find(call.path_value)

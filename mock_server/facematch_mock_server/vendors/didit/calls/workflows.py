@@ -28,6 +28,7 @@ def _list(call: DiditCall) -> Response:
 
 
 def _make_row(call: DiditCall, workflow: Workflow, *, default_id: str) -> dict[str, Any]:
+    """Return a workflow as the list shows it; all its prices are that of a session of its kind."""
     price = float(call.claims[price_claim_of_kind(workflow.kind)])
     is_biometric = workflow.kind == "biometric"
     document = "" if is_biometric else "OCR + "

@@ -155,13 +155,18 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
         problems.add("dob", "must be a date such as 1990-01-31")
     _check_address(problems, body.get("address"))
     _check_items(problems, body)
-    call.claims.cite("applicant.fields")
+    # An address needs a postcode and a country; its lines have none of the characters ! $ % ^ * = <
+    # >. A country is a code of three letters, of which only the form is checked; dob is a date; an
+    # ID number has one of Onfido's types, and a consent its name and granted. How a wrong one is
+    # named in fields is ours. Consents are not shown. (Onfido, onfido-openapi-spec, v3.6, commit
+    # 1498236)
     problems.refuse_if_any(call)
     stored = ("first_name", "last_name", *_PLAIN_FIELDS, "dob", "address", "location", "id_numbers")
     return {name: body[name] for name in stored if name in body}
 
 
 def create(call: Call) -> Response:
+    """Create an applicant of the key's environment; refuse wrong fields."""
     fields = _read_fields(call, {})
     applicant = Applicant(
         id=call.world.ids.uuid(),
@@ -186,6 +191,10 @@ def update(call: Call) -> Response:
 
 
 def list_applicants(call: Call) -> Response:
+    """Return a page of the environment's applicants, the newest first.
+
+    Deleted ones are shown only if asked for. A page size that is no number is the default.
+    """
     records: OnfidoRecords = call.world.records
     shows_deleted = call.query.get("include_deleted") == "true"
     selected = []
@@ -202,7 +211,9 @@ def list_applicants(call: Call) -> Response:
 def delete(call: Call) -> Response:
     """Archive an applicant, and abandon its open runs."""
     applicant = find_applicant(call)
-    call.claims.cite("applicant.archived")
+    # A deleted applicant is archived, and can be restored for the delay of the account; the mock
+    # restores none. An applicant without a check is deleted at once; the mock treats a run as a
+    # check (our choice). (Onfido, documentation.onfido.com and support.onfido.com)
     archived = attrs.evolve(applicant, is_deleted=True)
     call.world.records.applicants.put(applicant.id, archived)
     for session in hosted.open_sessions(call.world):
@@ -218,7 +229,8 @@ def make_sdk_token(call: Call) -> Response:
     """Make a token with which Onfido's SDK uploads pictures of an applicant."""
     body: Mapping[str, Any]
     if call.request.media_type in (MULTIPART, URLENCODED):
-        call.claims.cite("sdk_token.form")
+        # POST /sdk_token takes a form, too, as Onfido's guide to its web SDK sends one. (Onfido,
+        # onfido-sdk-ui 030dd57, ENTERPRISE_FEATURES.md)
         body = read_or_empty(call).texts
     else:
         body = call.read_object("body.wrong")

@@ -77,7 +77,9 @@ def create(call: Call) -> Response:
     applicant = read_applicant(call, problems, body.get("applicant_id"))
     document = _find_picture(call, _list_documents(call, problems, applicant, body))
     photo = _find_picture(call, uploads.newest(call, uploads.LIVE_PHOTOS, applicant))
-    call.claims.cite("check.pictures")
+    # A check without a document or live photo is refused with 422 and these texts under the field
+    # applicant; so is a document of somebody else. (Onfido, answers in issues of onfido-android-sdk
+    # (120), onfido-sdk-ui (495), onfido-java (34) and a public program)
     compares_faces = not _FACE_REPORTS.isdisjoint(names)
     if document is None and not _WATCHLISTS.issuperset(names):
         problems.add("applicant", _NO_DOCUMENT)
@@ -95,7 +97,9 @@ def create(call: Call) -> Response:
     if body.get("asynchronous") is not False:
         shown |= {"status": "in_progress", "result": None}
     # OURS: A check is complete at the next read, and its webhooks are sent at once.
-    call.claims.cite("check.judged")
+    # A face is compared with the newest document of the applicant, and a Document report has the
+    # newest one, or one of document_ids. Here a document is clear if it shows a face (our choice),
+    # otherwise sub_result is caution. (Onfido, documentation.onfido.com and support.onfido.com)
     return call.answer("check.created", shown)
 
 
@@ -116,14 +120,19 @@ def _read_report_names(
         problems.add("report_names", "can't be blank")
         return ()
     if not _WATCHLISTS.isdisjoint(names):
-        call.claims.cite("report.watchlist")
+        # A Watchlist report has records among its properties, and a breakdown by list. Here it is
+        # clear without looking, unless consider names it, and needs no document (ours). (Onfido,
+        # onfido-openapi-spec, v3.6, commit 1498236)
         call.hint = "this mock searches no list: the watchlist report is clear"
     known_names = _DOCUMENT_REPORTS | _FACE_REPORTS | _WATCHLISTS
     others = [name for name in names if name not in known_names]
     if others:
         text = "The following reports have not been enabled for your account"
         problems.add("report_names", f"{text}: {', '.join(others)}")
-        call.claims.cite("check.reports")
+        # A report that an account does not have is refused with 422 and this text; here these are
+        # all but the reports about documents, photos of faces and watchlists. The field
+        # report_names is ours. (Onfido, answers in issues of onfido-android-sdk (120),
+        # onfido-sdk-ui (495), onfido-java (34) and a public program)
         call.hint = "this mock has reports of documents, photos of faces and watchlists alone"
     return tuple(names)
 
@@ -188,7 +197,6 @@ def _report_document(call: Call, document: _Picture, *, has_face: bool) -> dict[
     # the made-up ones of the card's person; another picture has none. They are not judged: the
     # report of an expired document is clear. A full_name that a test sets is split at its last
     # blank.
-    call.claims.cite("report.breakdown")
     fields = hosted.read_document(call.world, document.file.digest) if has_face else {}
     return {**document_report(has_face=has_face), "properties": document_properties(fields)}
 
@@ -214,21 +222,22 @@ def _write_reports(
             **result,
         }
         if not call.is_live:
-            _set_result(call, report, body, is_document=is_document)
+            _set_result(report, body, is_document=is_document)
         reports.append(report)
     return reports
 
 
-def _set_result(
-    call: Call, report: dict[str, Any], body: Mapping[str, Any], *, is_document: bool
-) -> None:
+def _set_result(report: dict[str, Any], body: Mapping[str, Any], *, is_document: bool) -> None:
     """Give a report of the sandbox the result that the body asks for, if it asks for one."""
     sub_result = body.get("sub_result")
     if is_document and sub_result in _SUB_RESULTS:
-        call.claims.cite("check.sub_result")
+        # In the sandbox, sub_result sets the sub_result of Document reports: clear, rejected,
+        # suspected or caution. That the result is then clear or consider accordingly is ours.
+        # (Onfido, onfido-openapi-spec, v3.6, commit 1498236)
         report.update(document_results(sub_result))
     if report["name"] in (body.get("consider") or ()):
-        call.claims.cite("check.consider")
+        # In the sandbox, consider lists the reports whose result is consider; that the sub_result
+        # of a document is then caution is ours. (Onfido, onfido-openapi-spec, v3.6, commit 1498236)
         if report["result"] == CONSIDER:
             return
         if is_document:
@@ -278,6 +287,7 @@ def _store(
 
 
 def _show(call: Call, check: Session) -> dict[str, Any]:
+    """Return a check as answers show it; what its start sent comes back."""
     body = check.metadata_or_empty
     names = ("webhook_ids", "privacy_notices_read_consent_given")
     return {

@@ -90,7 +90,8 @@ def start(call: Call) -> Response:
     # OURS: Every UUID is a published workflow of version 1, which compares a selfie with a
     # document.
     # OURS: sdk_token is null once the run has ended.
-    call.claims.cite("run.waits")
+    # A new run of a workflow with an interaction is awaiting_input. (Onfido, tests of
+    # onfido-python, commit 04baf27)
     return call.answer("run.created", show_run(call.claims, call.world, session, call.origin))
 
 

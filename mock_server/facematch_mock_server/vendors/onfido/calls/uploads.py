@@ -145,13 +145,19 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     call.world.records.uploads.put(uploaded.id, uploaded)
     # OURS: The least sizes (2 KB and 32 KB) are not imitated: a test card has 4 KB. The texts of a
     # refused file are ours.
-    call.claims.cite("document.words")
+    # The type of a document is one of Onfido's words, and its side front or back. Of an
+    # issuing_country only the form is checked, three letters. (Onfido, onfido-openapi-spec, v3.6,
+    # commit 1498236)
     return call.answer("upload.made", _show(uploaded))
 
 
 def _check_face(call: Call, problems: FieldProblems, file: Upload) -> None:
     """Add a problem unless a live photo shows exactly one face."""
-    call.claims.cite("photo.one_face", "photo.one_face.texts")
+    # A live photo must show exactly one face, unless advanced_validation is false. (Onfido,
+    # onfido-openapi-spec, v3.6, commit 1498236)
+    # No face or several are problems of the field face_detection; the text of several has the words
+    # Multiple faces. The rest of both texts is ours. (Onfido, onfido-sdk-ui, what it reads in a
+    # refused upload)
     faces = call.detect_faces(file).faces
     if not faces:
         problems.add("face_detection", "Face not detected in image")
@@ -160,6 +166,7 @@ def _check_face(call: Call, problems: FieldProblems, file: Upload) -> None:
 
 
 def _show(uploaded: Uploaded) -> dict[str, Any]:
+    """Return what answers tell of an uploaded picture, with the path of its download."""
     href = f"/v3.6/{uploaded.kind}/{uploaded.id}"
     return {
         **uploaded.fields,

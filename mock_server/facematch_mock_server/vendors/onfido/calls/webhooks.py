@@ -21,6 +21,10 @@ WEBHOOKS = "/v3.6/webhooks"
 
 
 def create(call: Call) -> Response:
+    """Create a webhook with a token of its own.
+
+    Without events it gets all, without environments both.
+    """
     body = call.read_object("body.wrong")
     _check_fields(call, body)
     ids = call.world.ids

@@ -45,7 +45,8 @@ def decide(call: PersonaCall) -> Response:
         call.refuse("inquiry.not_open", status=session.status)
     if status == NEEDS_REVIEW and session.status in _DECIDED:
         call.refuse("inquiry.not_for_review", status=session.status)
-    call.claims.cite("inquiry.decided")
+    # Staff may approve, decline or mark for review, and may change a decision. (Persona, OpenAPI
+    # version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     session = store_and_announce_status(
         call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
     )
@@ -62,7 +63,9 @@ def redact(call: PersonaCall) -> Response:
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")
     # OURS: The verifications are redacted at once; at Persona this takes some time.
-    call.claims.cite("redact.inquiry")
+    # Redaction keeps the status, sets redacted-at, nulls the note and personal data, and empties
+    # the tags. (Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5,
+    # 2026-08-21))
     if session.status in OPEN:
         # OURS: An open inquiry expires when it is redacted; what happens at Persona is not
         # documented.

@@ -111,7 +111,10 @@ def create(call: PersonaCall) -> Response:
     )
     # OURS: A live inquiry is charged when it is finished; Persona documents only that verifications
     # in production count.
-    call.claims.cite("credit.price", "credit.start", "inquiry.fields")
+    # The fields sent at the start are those of the inquiry until the person's document fills them.
+    # That a field has the type of its value, and each name is taken, is ours. (Persona, OpenAPI
+    # version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
+    call.claims.cite("credit.price", "credit.start")
     session = hosted.start(
         call.world,
         call.now,
@@ -213,7 +216,9 @@ def read(call: PersonaCall) -> Response:
     session = call.find_session_and_expire_if_due()
     wire.cite_verifications(call.claims, session)
     # OURS: An inquiry that the person leaves stays pending until it expires.
-    call.claims.cite("inquiry.began", "inquiry.workflow")
+    # An inquiry is pending as soon as the person has begun. (docs.withpersona.com,
+    # inquiries-lifecycle, resuming-inquiries)
+    call.claims.cite("inquiry.workflow")
     by_default = "verifications" if call.is_before_lean else ""
     includes = list(filter(None, call.query.get("include", by_default).split(",")))
     if set(includes) - {"verifications"}:
@@ -381,6 +386,10 @@ def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
 def _change_tags(
     call: PersonaCall, change: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> Response:
+    """Change an inquiry's tags.
+
+    Refuse a redacted one. `change` returns the new tags of the old ones.
+    """
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")
@@ -389,7 +398,10 @@ def _change_tags(
         return with_inquiry(stored, tags=change(inquiry_of(stored).tags))
 
     session = call.world.sessions.change(session.id, change_session) or session
-    call.claims.cite("tag.changed")
+    # add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name,
+    # which is a new tag if it is unknown. That meta.tag-id is refused is ours: the mock's tags have
+    # no ids. A redacted inquiry has none. (Persona, OpenAPI version 2025-12-08 (GitHub
+    # persona-id/persona-openapi a1526b5, 2026-08-21))
     body = wire.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 
@@ -433,7 +445,11 @@ def resume(call: PersonaCall) -> Response:
         return with_inquiry(attrs.evolve(reopened, status=status), times=times)
 
     session = call.world.sessions.change(session.id, reopen) or session
-    call.claims.cite("inquiry.resumed")
+    # Resuming an inquiry returns a session token, and makes an expired one pending. A created one
+    # can be resumed, says the earlier state of the guide; the later one says that only a pending or
+    # expired one should be. That a created one stays created is ours. (docs.withpersona.com,
+    # api-reference/inquiries/resume-an-inquiry, and two states of
+    # docs/inquiries-resuming-inquiries)
     # OURS: A session token is made up.
     body = wire.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": wire.session_token(session)}

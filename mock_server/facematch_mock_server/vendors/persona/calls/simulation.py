@@ -57,7 +57,8 @@ def simulate(call: PersonaCall) -> Response:
     # All are read before the first is performed.
     for action in actions:
         _check_action(call, action)
-    call.claims.cite("simulate.actions")
+    # In the sandbox, actions set the status of an inquiry or create a verification, and send the
+    # webhooks. (docs.withpersona.com, integration-testing)
     for action in actions:
         name = action["type"]
         if name in _SIMULATED:

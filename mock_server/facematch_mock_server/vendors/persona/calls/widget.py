@@ -68,7 +68,8 @@ def _find_inquiry(call: PersonaCall) -> tuple[World, Session | None]:
 
 def _may_open(call: PersonaCall, session: Session) -> bool:
     """Return whether the query has what opens an inquiry: a new one needs no session token."""
-    call.claims.cite("web.token")
+    # The web SDK opens a created inquiry by its id alone, and any other one by its session token,
+    # too. (docs.withpersona.com, inquiries-lifecycle, resuming-inquiries)
     token = call.query.get("session-token", "")
     is_allowed = hmac.compare_digest(token.encode(), session_token(session).encode())
     return is_allowed or session.status == CREATED

@@ -1,11 +1,10 @@
-"""Collections: faces are indexed, listed and deleted, and those like a picture's are found."""
+"""Collections: faces are indexed and deleted, and those like a picture's are found."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -17,22 +16,8 @@ from . import pictures
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 _EXTERNAL_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,255}")
-T = TypeVar("T")
 _VERSION: Final = "7.0"
 MODEL: Final = {"FaceModelVersion": _VERSION}
-
-
-@attrs.frozen(kw_only=True)
-class FaceCollection(stored.Group):
-    """A collection of faces and of users.
-
-    Attributes:
-        created_at: The time of its creation.
-        user_ids: The ids of its users, oldest first.
-    """
-
-    created_at: dt.datetime
-    user_ids: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -41,46 +26,21 @@ class Face(stored.Person):
 
     described: Mapping[str, Any]
 
-    @property
-    def user_id(self) -> str | None:
-        """The user to whom the face is associated; None if it is to none."""
-        return self.described.get("UserId")
 
-
-Collections: TypeAlias = stored.Persons[FaceCollection, Face]
+Collections: TypeAlias = stored.Persons[stored.Group, Face]
 
 
 def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Create an empty collection; refuse one that exists."""
     collection_id = _read_id(call, parameters)
     collections = collections_of(call)
     with collections.lock:
         if collections.groups.find(collection_id) is not None:
             call.refuse("collection.exists")
-        collection = FaceCollection(
-            id=collection_id, name=collection_id, model=_VERSION, created_at=call.now
-        )
+        collection = stored.Group(id=collection_id, name=collection_id, model=_VERSION)
         collections.groups.put(collection_id, collection)
     body = {"StatusCode": 200, "CollectionArn": _make_arn(collection), **MODEL}
     return call.answer("collection.created", body)
-
-
-def list_collections(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    ids = [group.id for group in collections_of(call).groups.all()]
-    page, more = cut_page(call, parameters, ids)
-    body = {"CollectionIds": page, "FaceModelVersions": [_VERSION] * len(page), **more}
-    return call.answer("collection.list", body)
-
-
-def describe(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    collection = find_collection(call, parameters)
-    body = {
-        "FaceCount": len(faces_in(call, parameters)),
-        "CollectionARN": _make_arn(collection),
-        "CreationTimestamp": collection.created_at.timestamp(),
-        "UserCount": len(collection.user_ids),
-        **MODEL,
-    }
-    return call.answer("collection.read", body)
 
 
 def delete(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
@@ -89,10 +49,15 @@ def delete(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Add a picture's faces to a collection, the largest first.
+
+    Those beyond MaxFaces are only described. Refuse a wrong ExternalImageId. A picture without a
+    face is charged, too.
+    """
     collection_id = find_collection(call, parameters).id
     external_id = parameters.get("ExternalImageId")
     if external_id is not None and not _EXTERNAL_ID.fullmatch(str(external_id)):
-        call.refuse("parameters.wrong", "collection.ranges")
+        call.refuse("parameters.wrong")
     most_faces = read_count(call, parameters, "MaxFaces", default=100)
     pictures.check_filter(call, parameters)
     seen = pictures.look_at(call, parameters, attributes="DetectionAttributes")
@@ -119,20 +84,8 @@ def index_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     return call.answer("collection.indexed", body)
 
 
-def list_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
-    faces = faces_in(call, parameters)
-    user_id = parameters.get("UserId")
-    if user_id is not None:
-        faces = [face for face in faces if face.user_id == user_id]
-    face_ids = parameters.get("FaceIds")
-    if face_ids is not None:
-        faces = [face for face in faces if face.id in face_ids]
-    page, more = cut_page(call, parameters, faces)
-    body = {"Faces": [face.described for face in page], **MODEL, **more}
-    return call.answer("collection.faces", body)
-
-
 def delete_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Delete faces of a collection by their ids; ids that it does not have are named as failed."""
     faces = {face.id: face for face in faces_in(call, parameters)}
     deleted = []
     failed = []
@@ -140,9 +93,6 @@ def delete_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         face = faces.get(face_id)
         if face is None:
             failed.append({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]})
-        elif face.user_id is not None:
-            reasons = ["ASSOCIATED_TO_AN_EXISTING_USER"]
-            failed.append({"FaceId": face_id, "UserId": face.user_id, "Reasons": reasons})
         else:
             collections_of(call).persons.remove(face_id)
             deleted.append(face_id)
@@ -157,7 +107,9 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
     most_faces = read_count(call, parameters, "MaxFaces", default=4096)
     seen = pictures.look_at(call, parameters)
     if not seen.details:
-        call.refuse("parameters.wrong", "search.no_face")
+        # SearchFacesByImage refuses a picture without a face as an invalid parameter. (AWS, API
+        # model rekognition 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     pictures.charge(call, "SearchFacesByImage")
     ranked_faces = stored.rank_faces(call, seen.upload, 0, faces)
     matches = _describe_matches(ranked_faces, threshold)[:most_faces]
@@ -179,7 +131,7 @@ def search(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     face_id = str(parameters.get("FaceId"))
     searched = faces.pop(face_id, None)
     if searched is None:
-        call.refuse("parameters.wrong", "search.no_face_id")
+        call.refuse("parameters.wrong")
     pictures.charge(call, "SearchFaces")
     (face,) = searched.faces
     ranked_faces = stored.rank_faces(call, face.picture, face.number, faces.values())
@@ -199,19 +151,6 @@ def _describe_matches(
     return matches
 
 
-def cut_page(
-    call: NumberedCall, parameters: Mapping[str, Any], items: Sequence[T], *, highest: int = 4096
-) -> tuple[Sequence[T], dict[str, str]]:
-    """Return the items of the page that a call asks for, and the NextToken if there are more."""
-    token = str(parameters.get("NextToken") or 0)
-    if not re.fullmatch("[0-9]{1,9}", token):
-        call.refuse("collection.token")
-    start = int(token)
-    end = start + read_count(call, parameters, "MaxResults", default=highest, highest=highest)
-    more = {"NextToken": str(end)} if end < len(items) else {}
-    return items[start:end], more
-
-
 def collections_of(call: NumberedCall) -> Collections:
     collections: Collections = call.world.records
     return collections
@@ -220,11 +159,11 @@ def collections_of(call: NumberedCall) -> Collections:
 def _read_id(call: NumberedCall, parameters: Mapping[str, Any]) -> str:
     collection_id = str(parameters.get("CollectionId"))
     if "CollectionId" not in parameters or not _ID.fullmatch(collection_id):
-        call.refuse("parameters.wrong", "collection.ranges")
+        call.refuse("parameters.wrong")
     return collection_id
 
 
-def find_collection(call: NumberedCall, parameters: Mapping[str, Any]) -> FaceCollection:
+def find_collection(call: NumberedCall, parameters: Mapping[str, Any]) -> stored.Group:
     collection = collections_of(call).groups.find(_read_id(call, parameters))
     if collection is None:
         call.hint = "no CreateCollection has made this collection"
@@ -236,20 +175,18 @@ def faces_in(call: NumberedCall, parameters: Mapping[str, Any]) -> list[Face]:
     return collections_of(call).persons_of([find_collection(call, parameters).id])
 
 
-def _make_arn(collection: FaceCollection) -> str:
+def _make_arn(collection: stored.Group) -> str:
     return f"aws:rekognition:us-east-1:000000000000:collection/{collection.id}"
 
 
 def read_count(
-    call: NumberedCall,
-    parameters: Mapping[str, Any],
-    name: str,
-    *,
-    default: int,
-    highest: int = 4096,
+    call: NumberedCall, parameters: Mapping[str, Any], name: str, *, default: int
 ) -> int:
-    """Return a number from 1; refuse another value."""
+    """Return a number from 1 to 4,096; refuse another value."""
     number = parameters.get(name, default)
-    if not isinstance(number, int) or not 1 <= number <= highest:
-        call.refuse("parameters.wrong", "collection.ranges")
+    if not isinstance(number, int) or not 1 <= number <= 4096:
+        # A CollectionId has 1 to 255 letters, digits and _.-, an ExternalImageId : too; MaxFaces
+        # is at most 4,096. Any other value is an invalid parameter. (AWS, API model rekognition
+        # 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     return number

@@ -43,6 +43,10 @@ _ATTRIBUTES = (
 
 
 def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
+    """Compare the largest face of the source with each face of the target.
+
+    Faces at or above the threshold match; a picture without a face is refused, and free.
+    """
     threshold = read_threshold(call, parameters, "SimilarityThreshold")
     source = _read_picture(call, parameters, "SourceImage")
     target = _read_picture(call, parameters, "TargetImage")
@@ -52,8 +56,8 @@ def compare_faces(call: NumberedCall, parameters: Mapping[str, Any]) -> Response
     if not compared.probe.faces or not compared.reference.faces:
         # OURS: Calls that end in an error are free; AWS does not document this.
         call.refuse("parameters.wrong", "face.none")
-    if len(compared.probe.faces) > 1:
-        call.claims.cite("face.largest")
+    # The largest face in the source image is compared. (AWS, API model rekognition 2016-06-27 in
+    # botocore 1.44.5)
     target_faces = _score_faces(compared)
     # OURS: An additional face in the target image that no test card describes has a similarity
     # of 5, unless a test sets smaller_face_score.
@@ -82,7 +86,7 @@ def read_threshold(call: NumberedCall, parameters: Mapping[str, Any], name: str)
         threshold = call.claims["compare.threshold"]
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     if not is_number or not 0 <= threshold <= 100:
-        call.refuse("parameters.wrong", "parameters.ranges")
+        call.refuse("parameters.wrong")
     check_filter(call, parameters)
     return float(threshold)
 
@@ -91,7 +95,7 @@ def check_filter(call: NumberedCall, parameters: Mapping[str, Any]) -> None:
     """Refuse an unknown quality filter."""
     quality_filter = parameters.get("QualityFilter")
     if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
-        call.refuse("parameters.wrong", "parameters.ranges")
+        call.refuse("parameters.wrong")
     # OURS: Which faces a QualityFilter excludes is not documented; the mock excludes none.
 
 
@@ -135,7 +139,10 @@ def look_at(
     requested = parameters.get(attributes) or []
     known_attributes = {"DEFAULT", "ALL", *_ATTRIBUTES}
     if not isinstance(requested, list) or not known_attributes.issuperset(map(str, requested)):
-        call.refuse("parameters.wrong", "parameters.ranges")
+        # SimilarityThreshold is a number from 0 to 100; QualityFilter is NONE, AUTO, LOW, MEDIUM or
+        # HIGH; Attributes is a list from the API model's 14 values. (AWS, API model rekognition
+        # 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     picture = _read_picture(call, parameters, "Image")
     checked = call.check_liveness(picture.upload)
     if not checked.probe.decodes:
@@ -223,13 +230,13 @@ def _read_bytes(call: NumberedCall, name: str, text: Any) -> Upload:
 def _read_s3_object(call: NumberedCall, name: str, s3_object: Any) -> Upload:
     """Return a picture in S3: what a session has stored there, or what a test has named."""
     if not isinstance(s3_object, dict):
-        call.refuse("parameters.wrong", "s3.ranges")
+        call.refuse("parameters.wrong")
     bucket = s3_object.get("Bucket")
     key = s3_object.get("Name")
     version = s3_object.get("Version")
     is_version = version is None or sessions.is_s3_text(version)
     if not sessions.is_bucket(bucket) or not sessions.is_s3_text(key) or not is_version:
-        call.refuse("parameters.wrong", "s3.ranges")
+        call.refuse("parameters.wrong")
     # OURS: The mock has no S3: an S3Object is a picture that a session stored, one that a test has
     # named BUCKET/NAME, or BUCKET/NAME?versionId=VERSION for one version, or the test card whose
     # file name the Name ends with. An S3Object takes precedence over Bytes.
@@ -271,6 +278,8 @@ def _describe_face(image: Image, face: SeenFace) -> dict[str, Any]:
 
 
 def charge(call: NumberedCall, service: str) -> None:
-    call.claims.cite("credit.images", "credit.start")
+    # CompareFaces is charged for one image, the source; DetectFaces for its image. (AWS, Amazon
+    # Rekognition FAQs, Billing)
+    call.claims.cite("credit.start")
     price = Decimal(call.claims["credit.price"])
     call.charge(price, service=service, request_id=call.request_id)

@@ -53,8 +53,9 @@ def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         session = _find_same(call, settings.token)
         if session is None:
             session = _start(call, settings)
-        else:
-            call.claims.cite("session.token")
+        # The same ClientRequestToken returns the same session. That a different body then changes
+        # nothing, and that the token starts a new session once the old one has ended, is our
+        # choice. (AWS, API model rekognition 2016-06-27 in botocore 1.44.5)
     return call.answer("session.created", {"SessionId": session.id})
 
 
@@ -96,6 +97,7 @@ def _find_same(call: NumberedCall, token: str | None) -> Session | None:
 
 
 def _start(call: NumberedCall, settings: Settings) -> Session:
+    """Start a session with the settings that its results depend on."""
     metadata = {
         "token": settings.token,
         "audit_images": settings.audit_images,
@@ -114,18 +116,18 @@ def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Setting
     """Read the settings of a start; refuse it if one is invalid."""
     token = parameters.get("ClientRequestToken")
     if not _fits(token, _TOKEN) or not _fits(parameters.get("KmsKeyId"), _KMS_KEY):
-        call.refuse("parameters.wrong", "session.ranges")
+        call.refuse("parameters.wrong")
     settings = {} if parameters.get("Settings") is None else parameters["Settings"]
     if not isinstance(settings, dict):
-        call.refuse("parameters.wrong", "session.ranges")
+        call.refuse("parameters.wrong")
     audit_images = settings.get("AuditImagesLimit")
     if audit_images is None:
         audit_images = 0
     if type(audit_images) is not int or not 0 <= audit_images <= _MAX_AUDIT_IMAGES:
-        call.refuse("parameters.wrong", "session.ranges")
+        call.refuse("parameters.wrong")
     preferences = settings.get("ChallengePreferences") or []
     if not isinstance(preferences, list) or not all(map(_is_preference, preferences)):
-        call.refuse("parameters.wrong", "session.ranges")
+        call.refuse("parameters.wrong")
     return Settings(
         token=token,
         challenge=preferences[0]["Type"] if preferences else _CHALLENGES[0],
@@ -138,12 +140,14 @@ def _read_output(call: NumberedCall, config: Any) -> Output | None:
     """Return where the session is to store its pictures; refuse an invalid place."""
     if config is None:
         return None
-    call.claims.cite("session.output")
     prefix = config.get("S3KeyPrefix") if isinstance(config, dict) else None
     if not isinstance(config, dict) or not is_bucket(config.get("S3Bucket")):
-        call.refuse("parameters.wrong", "s3.ranges")
+        # A Bucket has 3 to 255 letters, digits, dots, hyphens and underscores; a Name and a Version
+        # have 1 to 1,024 characters. Any other value is an invalid parameter. (AWS, API model
+        # rekognition 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     if not _fits(prefix, _KEY_PREFIX):
-        call.refuse("parameters.wrong", "session.output")
+        call.refuse("parameters.wrong")
     return Output(bucket=config["S3Bucket"], prefix=prefix or "")
 
 
@@ -177,7 +181,11 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     world = call.world
     session_id = parameters.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
-        call.refuse("parameters.wrong", "session.ranges")
+        # ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is
+        # FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions have
+        # three numbers; AuditImagesLimit is 0 to 4; a SessionId is a UUID. Any other value is an
+        # invalid parameter. (AWS, API model rekognition 2016-06-27 in botocore 1.44.5)
+        call.refuse("parameters.wrong")
     session = world.sessions.find(session_id)
     if session is None:
         call.refuse("session.unknown")
@@ -190,11 +198,12 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
         # OURS: The reference image is the picture shown to the camera, shrunk if it has too many
         # bytes; each audit image is the same picture.
         claims.cite("session.attack", "session.feedback")
-        if session.metadata_or_empty["output"] is not None:
-            # OURS: The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg
-            # or /audit-0.jpg. Calls find such a picture there without being told; nothing is stored
-            # in S3.
-            claims.cite("session.output")
+        # OURS: The keys, which AWS generates, are PREFIX, the session's id, and /reference.jpg or
+        # /audit-0.jpg. Calls find such a picture there without being told; nothing is stored in S3.
+        # With OutputConfig, the reference image and audit images are stored in its S3Bucket, under
+        # keys that begin with its S3KeyPrefix (at most 950 characters without white space), and the
+        # results have S3Object in place of Bytes. (AWS, API model rekognition 2016-06-27 in
+        # botocore 1.44.5)
         body |= {**session.result, **_show_pictures(world, session)}
     if body["Status"] not in (CREATED, EXPIRED):
         # OURS: A session allows one check, as the API model states. That a session in which the
@@ -207,6 +216,10 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
 
 
 def _show_pictures(world: World, session: Session) -> dict[str, Any]:
+    """Return the reference and the audit images, as bytes or as places in S3.
+
+    Once they are gone, return nothing.
+    """
     content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}

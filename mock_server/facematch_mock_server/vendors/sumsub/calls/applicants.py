@@ -139,7 +139,9 @@ def find(call: SumsubCall) -> Session:
             call.refuse("applicant.id", applicant_id=sent_id)
         session = call.world.sessions.find(sent_id)
     if session is None or not call.sees(session):
-        call.refuse("applicant.unknown", "applicant.environments")
+        # An applicant is seen only with app tokens of its environment. (SUMSUB/agent-skills
+        # 070922a, of 2026-08-14)
+        call.refuse("applicant.unknown")
     return session
 
 
@@ -160,7 +162,14 @@ def is_deactivated(session: Session) -> bool:
 
 def show(call: SumsubCall, session: Session) -> dict[str, Any]:
     """Return the body with an applicant's data."""
-    call.claims.cite("applicant.documents", "applicant.sent", "session.methods")
+    # info has what was recognized on the documents, and idDocs in it the name, date of birth and
+    # number on each. What control.sessions.document sets is on a German passport (ours), a
+    # full_name as lastName. (docs.sumsub.com, /reference/get-applicant-data)
+    # email, phone, lang, sourceKey, metadata and fixedInfo are shown as they were sent; type is
+    # individual unless company was sent, and another word is refused (ours). The documents of a
+    # company are not imitated. (answers of Sumsub in public repositories)
+    # photoRequired and disabled are selfies without a liveness check. (SUMSUB/agent-skills 070922a,
+    # of 2026-08-14)
     cite_review(call.claims, session)
     sent = hosted_of(session).details
     level = level_of(call.world, session)
@@ -261,16 +270,25 @@ def cite_check(call: SumsubCall, session: Session) -> None:
     """Cite the claims behind the results of an applicant's steps."""
     if not session.result:
         return
-    call.claims.cite("session.order", "session.labels", "session.steps", "credit.price")
+    # A face is compared only if it is live. (docs.sumsub.com,
+    # /reference/get-applicant-verification-steps-status)
+    # BAD_FACE_MATCHING: another face than on the document. FRAUDULENT_LIVENESS: an attack.
+    # BAD_SELFIE: try again. That the first two are FINAL is our choice. (docs.sumsub.com, /docs,
+    # rejection labels)
+    # A reviewer's decision leaves the steps as they are. (docs.sumsub.com,
+    # /docs/applicant-statuses)
+    call.claims.cite("credit.price")
     call.claims.cite("session.attempts", "session.live_from", "session.match_from")
     # OURS: A check ends at once; control.sessions.decide sets any other status, as a reviewer does.
     # OURS: A document without a face is rejected as UNSATISFACTORY_PHOTOS and RETRY; its selfie has
     # no answer. info has the values that a test sets, else the made-up ones of the card's person;
     # of another picture it has a country alone, DEU.
-    call.claims.cite("session.retry", "credit.start")
-    if not hosted_of(session).is_live:
-        # OURS: What the step SELFIE says after testCompleted is not known; here it has no answer.
-        call.claims.cite("sandbox.unchecked")
+    # RED and RETRY asks the person again, by a link to the same applicant. (docs.sumsub.com,
+    # /docs/applicant-statuses)
+    call.claims.cite("credit.start")
+    # OURS: What the step SELFIE says after testCompleted is not known; here it has no answer. In
+    # the sandbox nothing is checked, and nothing is charged. That the applicant is pending until
+    # testCompleted is our choice. (docs.sumsub.com, /docs/test-in-sandbox.md, of 2026-09-08)
 
 
 # Change

@@ -64,8 +64,9 @@ def add(call: SumsubCall) -> Response:
     file, *_ = form.files.get("content", [None])
     if file is not None:
         _check_file(call, file)
-        if not file.name:
-            call.claims.cite("document.unnamed")
+        # The part content is a picture with an empty file name, too, as this client sends it. That
+        # it may have none, and that an empty part is no picture then, is
+        # ours. (alexeevdv/sumsub-client, src/Client.php, addDocument)
     session = find_active(call)
     if session.status in CHECKING:
         call.refuse("document.checking")
@@ -80,7 +81,10 @@ def add(call: SumsubCall) -> Response:
     body: dict[str, Any] = dict(document)
     errors: list[str] = []
     if call.request.header("x-return-doc-warnings", "").lower() == "true":
-        call.claims.cite("document.errors")
+        # With the header X-Return-Doc-Warnings: true, the answer has the lists errors and warnings,
+        # and a picture with an error is not used. Here a picture without a face is noIdDocFacePhoto
+        # or selfieFaceBadQuality (words of public clients), and there are no warnings.
+        # (docs.sumsub.com, /reference/add-verification-documents)
         errors = _find_errors(call, upload, file)
         body |= {"errors": errors, "warnings": []}
     if not errors:

@@ -45,7 +45,8 @@ def create_link_of_level(call: SumsubCall) -> Response:
     """Create a link by the earlier form: the level in the path, the other fields in the query."""
     sent_body = call.read_object("body.no_object") if call.request.body else {}
     call.body = {**sent_body, **_read_query(call), "levelName": call.path_values[0]}
-    call.claims.cite("link.level")
+    # The earlier form of the call has the level in the path, and externalUserId, ttlInSecs and lang
+    # in the query. (docs.sumsub.com, /reference/generate-websdk-external-link, an earlier state)
     return _answer_link(call, _read_external_and_level(call, "externalUserId"))
 
 
@@ -59,7 +60,8 @@ def create_token_by_query(call: SumsubCall) -> Response:
     """Create a token by the earlier form, which has its fields in the query."""
     call.body = _read_query(call)
     call.body["levelName"] = level_or_default(call, call.query.get("levelName"))
-    call.claims.cite("token.query")
+    # The earlier form of the call has userId, levelName and ttlInSecs in the query, and no body.
+    # (docs.sumsub.com, /reference/generate-access-token, an earlier state)
     return _answer_token(call)
 
 
@@ -92,6 +94,7 @@ def _read_lifetime(call: SumsubCall, default_claim: str) -> int:
 
 
 def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
+    """Return a link to the person's page; refuse redirects that are no texts in an object."""
     lasts_s = _read_lifetime(call, "link.default_s")
     redirect = call.body.get("redirect") or {}
     if not isinstance(redirect, dict):
@@ -108,18 +111,24 @@ def _answer_link(call: SumsubCall, applicant: tuple[str, str]) -> Response:
         reject_url=reject_url,
         language=call.query.get("lang"),
     )
-    call.claims.cite("link.redirect")
+    # The page redirects to successUrl if the answer is GREEN, else to rejectUrl. No JWT is added:
+    # signKey has no effect here. (docs.sumsub.com, /reference/generate-websdk-external-link, of
+    # 2026-09-17)
     url = hosted.page_url(call.world, session, call.origin)
     return call.answer("link.created", {"url": url})
 
 
 def _answer_token(call: SumsubCall) -> Response:
+    """Return a token in which the web SDK finds this server; an open page stays open."""
     applicant = _read_external_and_level(call, "userId")
     lasts_s = _read_lifetime(call, "token.default_s")
     session = _open_page(call, applicant, lasts_s=lasts_s, keeps_open_page=True)
     # OURS: A token opens this server's page for a tester as a link does, and lasts at most as long.
     # A link that is still open stays open, and its page has the token.
-    call.claims.cite("token.form")
+    # A token begins with _act-jwt- or, in the sandbox, _act-sbx-jwt-. Its parts are base64, and the
+    # web SDK takes its address from url in one of them: here, this server. The other parts are
+    # ours; the last one is the token of the page. (@sumsub/websdk 2.9.0, dist/index.esm.js and
+    # types/types.d.ts)
     prefix = "_act-jwt-" if call.is_live else "_act-sbx-jwt-"
     parts = [{"alg": "none"}, {"url": hosted.page_origin(call.world, call.origin)}]
     encoded = [base64.b64encode(json.dumps(part).encode()).decode() for part in parts]
@@ -142,7 +151,6 @@ def redirect_to_page(call: SumsubCall) -> Response:
             break
     else:
         call.refuse("applicant.unknown")
-    call.claims.cite("websdk.messages")
     world, session = found
     url = f"{hosted.page_url(world, session, call.origin)}?_={frame_id}"
     return call.answer("websdk.page", headers=(("Location", url),))
@@ -150,7 +158,12 @@ def redirect_to_page(call: SumsubCall) -> Response:
 
 def redirect_to_asking_page(call: SumsubCall) -> Response:
     """Redirect the frame of an older web SDK to a page that asks it for the access token."""
-    call.claims.cite("websdk.messages")
+    # In a frame of the web SDK the page sends idCheck.onReady; after the SDK's idCheck.init
+    # onInitialized and onApplicantLoaded; after an attempt onApplicantSubmitted or, from the second
+    # on, onApplicantResubmitted, then onApplicantStatusChanged; nothing when the person leaves; for
+    # an expired token onError with invalid-token, and the SDK then fetches another one. The order
+    # is ours. The dates of a status are left out: Sumsub's page and the types name them
+    # differently. (@sumsub/websdk 2.9.0, dist/index.esm.js and types/types.d.ts)
     _, _, query = call.request.target.partition("?")
     url = f"{hosted.web_sdk_path(call.world, None)}?{query}"
     return call.answer("websdk.older", headers=(("Location", url),))
@@ -192,5 +205,6 @@ def _open_page(
         opened = attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), **link))
         return with_metadata(opened, reject_url=reject_url)
 
-    call.claims.cite("link.again")
+    # Another link continues the same applicant. That the former link ends is our choice.
+    # (SUMSUB/agent-skills 070922a, of 2026-08-14)
     return store_change(call, session, open_page)

@@ -68,7 +68,9 @@ def _store(call: VeriffCall, session: Session, context: str, picture: Upload) ->
         # integration does, and has no document; any other compares with the document.
         call.world.sessions.change(session.id, compare_with_picture)
     else:
-        call.claims.cite("media.shown")
+        # A program that has no SDK sends the pictures of the person and the document itself, with
+        # the context face, document-front or document-back. A later picture of a context replaces
+        # it (ours). (devdocs.veriff.com, API reference: media)
         call.world.sessions.change(session.id, show_picture)
 
 

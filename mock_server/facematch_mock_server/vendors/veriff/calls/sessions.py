@@ -58,13 +58,18 @@ def start(call: VeriffCall) -> Response:
         is_live=call.is_live,
     )
     if sent.get("features"):
-        call.claims.cite("start.features")
+        # Features that are not supported are 1301 at Veriff. As no page lists those that are, the
+        # mock takes any, with a hint (ours). (devdocs.veriff.com, some troubleshooting codes
+        # (table))
         call.hint = "Veriff refuses features that are not supported by 1301; this mock takes any"
     # OURS: sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the
     # language of the page (Veriff's demo); `person` and `document` are accepted and ignored.
     # OURS: In a frame, a person whom Veriff asks to resubmit tries again at once; an expired
     # session sends nothing, and the page does not go to the callback.
-    call.claims.cite("page.messages")
+    # In a frame, the page sends VERIFF_HANDSHAKE and VERIFF_STARTED when it is opened,
+    # VERIFF_SUBMITTED after an attempt, VERIFF_FINISHED at the end, with any verdict,
+    # VERIFF_CANCELED when the person leaves, and VERIFF_RELOAD_REQUEST when the person denies the
+    # camera. (@veriff/incontext-sdk 2.5.0, dist/index.esm.js and README)
     return call.answer("start.answer", describe_session(call, session, session.status))
 
 
@@ -132,8 +137,8 @@ def read_decision(call: VeriffCall) -> Response:
     if session.status in DECISION_CODES:
         return call.answer("decision.answer", decision_body(call.claims, session))
     # OURS: While the person tries again after a request to resubmit, verification is null.
-    if session.status == SUBMITTED:
-        call.claims.cite("judge.test")
+    # A session of a test integration stays submitted until a decision is forced (here: by
+    # `decide`), and is never charged. (help.veriff.com, articles 5116778, 3250231 and 3250261)
     return call.answer("decision.answer", {"status": "success", "verification": None})
 
 
@@ -173,7 +178,9 @@ def delete(call: VeriffCall) -> Response:
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")  # a concurrent request deleted it
     if session.status in OPEN:
-        call.claims.cite("delete.webhook")
+        # Deleting a session that is created, started or resubmission_requested sends a decision:
+        # here expired if it was created, else abandoned. (devdocs.veriff.com, API reference: delete
+        # session, 2026-04-24)
         status = EXPIRED if session.status == CREATED else ABANDONED
         last_attempt = hosted.with_status(call.world, session, status)
         webhooks.announce(call.world, last_attempt)
