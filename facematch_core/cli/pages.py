@@ -80,7 +80,7 @@ def joined_pages(root: Path) -> str:
 
 
 def read_pages() -> dict[str, Page]:
-    """Return the pages by name, the skill among them.
+    """Return the pages by name, the skill and the pages of plug-ins among them.
 
     Raises OSError if the installation has none.
     """
@@ -90,6 +90,13 @@ def read_pages() -> dict[str, Page]:
         text = joined_pages(PACKAGE.parent)
     _, *parts = _BEGINNING.split(text)
     sources = dict(zip(parts[::2], parts[1::2], strict=True))
+    # Imported here, because hatch_build.py has no facematch_core.
+    from facematch_core.config.plugins import available_backends, find_beside
+
+    for backend in available_backends():
+        file = find_beside(backend.target.partition(":")[0], "page.md")
+        if file is not None and backend.problem is None:
+            sources.setdefault(f"vendors/{backend.name}", file.read_text(encoding="utf-8"))
     sources["skill"] = SKILL.read_text(encoding="utf-8")
     return {name: Page(name, source) for name, source in sources.items()}
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from facematch_mock_server.recognition.outcomes import SeenFace
-from facematch_mock_server.vendors.pairs import Arc, place_points
+from facematch_mock_server.vendors.kit import Arc, SeenFace, place_points
 
 _EYES: Final = (("right", 30), ("left", 70))
 _LIPS: Final = "corner_right_{0} lip_upper_{0}_:1-11 corner_left_{0} lip_lower_{0}_:11-1"

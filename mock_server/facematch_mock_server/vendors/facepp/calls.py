@@ -7,16 +7,17 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.vendors import persons as stored
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
+    Collection,
     FaceTokens,
     PairCall,
     PairEndpoint,
     PictureFields,
+    Response,
+    Upload,
     box_in_pixels,
 )
+from facematch_mock_server.vendors.kit import persons as stored
 
 from .wire import THRESHOLDS, begin_answer, find_face, list_faces
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from facematch_mock_server.vendors.pairs import Arc
+from facematch_mock_server.vendors.kit import Arc
 
 _AROUND: Final = (
     "left_corner upper_left_quarter {top} upper_right_quarter "
