@@ -204,17 +204,14 @@ def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:
         names = " and ".join(sorted(claimants))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
     if separate and importlib.util.find_spec(point.module.partition(".")[0]) is None:
-        return f"The backend {point.name} is not installed: {install_hint(separate)}"
+        return f"The backend {point.name} is not installed; {install_hint(separate)}"
     return None
 
 
 def install_hint(distribution: str) -> str:
     """Return how to install a distribution of ours, as the end of a sentence about its name."""
     command = f"pip install ./backends/{distribution.replace('-', '_')}"
-    return (
-        f"it is in {distribution}, a package of its own: "
-        f"run `{command}` in a checkout of facematch."
-    )
+    return f"it is in the package {distribution}: run `{command}` in a checkout of facematch."
 
 
 @attrs.frozen
