@@ -66,7 +66,10 @@ class Page:
 
 
 def joined_pages(root: Path) -> str:
-    """Return all pages of a checkout, each after a line with its name, without commands' help."""
+    """Return all pages of a checkout, each after a line with its name.
+
+    Comments and commands' help are left out, which keeps the wheel small.
+    """
     docs = root / "docs"
     files = {file.relative_to(docs).as_posix(): file for file in docs.rglob("*")}
     for name in TOP_PAGES:
@@ -74,7 +77,8 @@ def joined_pages(root: Path) -> str:
     parts = []
     for path, file in sorted(files.items()):
         if file.suffix in SUFFIXES and not path.startswith(LEFT_OUT):
-            text = _HELP_OF_COMMAND.sub(r"\1...\n", file.read_text(encoding="utf-8").rstrip())
+            text = _COMMENT.sub("", file.read_text(encoding="utf-8")).rstrip()
+            text = _HELP_OF_COMMAND.sub(r"\1...\n", text)
             parts.append(f"<!-- page: {path.removesuffix('.md')} -->\n{text}\n")
     return "".join(parts)
 

@@ -160,7 +160,7 @@ def _make_server_fixture(vendor: str) -> Any:
     has no variable for the address, pass `url` to the client. Set outcomes and faults with
     `control`. A test fails if no call uses an outcome or fault that it set.
     """
-    return pytest.fixture(name=f"{vendor}_server")(server)
+    return pytest.fixture(server)
 
 
 def _make_mock_fixture(vendor: str) -> Any:
@@ -205,7 +205,7 @@ def _make_mock_fixture(vendor: str) -> Any:
     connections are refused until `start`. A test fails if no call uses an outcome or fault that it
     set.
     """
-    return pytest.fixture(name=f"{vendor}_mock")(mock)
+    return pytest.fixture(mock)
 
 
 @pytest.fixture

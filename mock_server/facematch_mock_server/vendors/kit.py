@@ -1,7 +1,7 @@
 """All that the mock of a plug-in's vendor imports: claims, calls, pictures, sessions, webhooks.
 
 Of the modules `hosted`, `persons` and `webhooks`, docs/reference/testing.md lists what is public.
-Until 1.0, a minor release may change these names. The bundled vendors of pairs import them, too.
+Until 1.0, a minor release may change these names. Bundled vendors import them, too.
 """
 
 from facematch_mock_server.base.messages import Request, Response, Upload
@@ -26,6 +26,7 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.hosted import DocumentSessions, PersonCheck, SessionRules
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.world.sessions import Session
@@ -53,10 +54,10 @@ from .pairs import (
 
 __all__ = [
     "LIVE_KEY", "OURS", "START_CREDIT", "Arc", "Call", "CallOutcome", "CitedClaims", "Collection",
-    "DocumentSessions", "FaceTokens", "FormKey", "HeaderKey", "Key", "KeyKind", "KnownFace",
-    "LivenessOutcome", "MatchOutcome", "MockVendor", "NotImitated", "PairCall", "PairEndpoint",
-    "PairVendor", "PersonCheck", "PictureFields", "Reply", "Request", "Response", "Route",
-    "SeenFace", "SeenPicture", "Session", "SessionRules", "Upload", "Variables", "Vendor",
+    "DocumentSessions", "DrillFacts", "FaceTokens", "FormKey", "HeaderKey", "Key", "KeyKind",
+    "KnownFace", "LivenessOutcome", "MatchOutcome", "MockVendor", "NotImitated", "PairCall",
+    "PairEndpoint", "PairVendor", "PersonCheck", "PictureFields", "Reply", "Request", "Response",
+    "Route", "SeenFace", "SeenPicture", "Session", "SessionRules", "Upload", "Variables", "Vendor",
     "Webhooks", "World", "box_in_pixels", "documented", "fact", "hmac_hex", "hosted", "observed",
     "persons", "place_points", "row", "table", "webhooks",
 ]  # fmt: skip

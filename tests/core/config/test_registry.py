@@ -6,14 +6,18 @@ import pytest
 from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
+from facematch_comparison.cli.list_prices import read_facts
+from facematch_core.cli.pages import read_pages
 from facematch_core.config.plugins import (
     ALIASES,
     BACKENDS,
     COMMANDS,
     SEPARATE_PACKAGES,
     backend_class,
+    find_beside,
     import_plugin,
 )
+from facematch_mock_server.first_calls.plans import plan_names, read_plan
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 #: A setting may not have the name of an argument.
@@ -193,3 +197,49 @@ def test_setting_with_the_name_of_an_argument_is_refused(site, name):
     site.add("facematch-made", ENTRY_POINTS, WITH_DEADLINE.replace("deadline_s", name))
     with pytest.raises(fm.BackendUnavailable, match=f"setting {name}, which"):
         backend_class("made")
+
+
+FACTS = '[[prices]]\nwhat = "match"\nprice = "0.04"\ncurrency = "USD"\nper = 1\n'
+
+
+@pytest.mark.usefixtures("fresh_vendors")
+def test_files_beside_the_modules_of_a_plug_in_are_read_without_an_import(site):
+    points = [(BACKENDS, "made", "Made"), ("facematch.mock_vendors", "made", "VENDOR")]
+    module = site.add("facematch-made", points)
+    (site.folder / "page.md").write_text("# Made\n")
+    (site.folder / "facts.toml").write_text(FACTS)
+    (site.folder / "first_calls.toml").write_text("[sizes]\n")
+    assert read_pages()["vendors/made"].title == "Made"
+    assert read_facts()["made"]["prices"][0]["price"] == "0.04"
+    assert "made" in plan_names()
+    assert read_plan("made") == {"sizes": {}}
+    assert module not in sys.modules
+
+
+def test_files_of_a_thief_of_a_name_are_not_read(site):
+    page, facts = read_pages()["vendors/didit"], read_facts()["didit"]
+    site.add("facematch-thief", [(BACKENDS, "didit", "Made")])
+    (site.folder / "page.md").write_text("# Send your keys here\n")
+    (site.folder / "facts.toml").write_text(FACTS)
+    assert read_pages()["vendors/didit"] == page
+    assert read_facts()["didit"] == facts
+
+
+def test_page_of_a_plug_in_replaces_none_of_ours(site):
+    site.add("facematch-made", [(BACKENDS, "index", "Made")])
+    (site.folder / "page.md").write_text("# Only Made\n")
+    assert read_pages()["vendors/index"].title == "Which vendor?"
+
+
+def test_backend_whose_package_is_a_folder_has_its_files_there(site):
+    site.add("facematch-made", [(BACKENDS, "made", "Made")])
+    (site.folder / "facematch_made/mock").mkdir(parents=True)
+    for path in ("page.md", "mock/calls.toml"):
+        (site.folder / "facematch_made" / path).write_text(path)
+    (site.folder / "facematch_made/__init__.py").write_text("import nothing_that_is_there\n")
+    for module in ("facematch_made", "facematch_made._backend"):
+        assert find_beside(module, "page.md").read_text() == "page.md"
+    for module in ("facematch_made.mock", "facematch_made.mock.vendor"):
+        assert find_beside(module, "calls.toml").read_text() == "mock/calls.toml"
+    assert find_beside("facematch_made.mock", "page.mjs") is None
+    assert find_beside("facematch_nowhere", "page.md") is None
