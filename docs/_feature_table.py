@@ -14,7 +14,7 @@ from _markdown import cells
 from facematch_comparison.cli.list_prices import list_price, read_facts
 from facematch_core import Operation, available_backends
 from facematch_core.backend import Backend, Capabilities
-from facematch_core.config.plugins import backend_class
+from facematch_core.config.plugins import CORE_DISTRIBUTION, SEPARATE_PACKAGES, backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
 from facematch_mock_server.compared import latest_comparison
@@ -28,7 +28,8 @@ WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at leas
 def bundled_backends() -> dict[str, type[Backend]]:
     """Return the classes of facematch's own backends, those that most public programs use first."""
     facts = read_facts()
-    own = [info.name for info in available_backends() if info.distribution == "facematch-core"]
+    ours = {CORE_DISTRIBUTION, *SEPARATE_PACKAGES.values()}
+    own = [info.name for info in available_backends() if info.distribution in ours]
     own.sort(key=lambda name: (-facts.get(name, {}).get("programs", -math.inf), name))
     return {name: backend_class(name) for name in own}
 

@@ -66,7 +66,10 @@ class Page:
 
 
 def joined_pages(root: Path) -> str:
-    """Return all pages of a checkout, each after a line with its name, without commands' help."""
+    """Return all pages of a checkout, each after a line with its name.
+
+    Comments and commands' help are left out, which keeps the wheel small.
+    """
     docs = root / "docs"
     files = {file.relative_to(docs).as_posix(): file for file in docs.rglob("*")}
     for name in TOP_PAGES:
@@ -74,13 +77,14 @@ def joined_pages(root: Path) -> str:
     parts = []
     for path, file in sorted(files.items()):
         if file.suffix in SUFFIXES and not path.startswith(LEFT_OUT):
-            text = _HELP_OF_COMMAND.sub(r"\1...\n", file.read_text(encoding="utf-8").rstrip())
+            text = _COMMENT.sub("", file.read_text(encoding="utf-8")).rstrip()
+            text = _HELP_OF_COMMAND.sub(r"\1...\n", text)
             parts.append(f"<!-- page: {path.removesuffix('.md')} -->\n{text}\n")
     return "".join(parts)
 
 
 def read_pages() -> dict[str, Page]:
-    """Return the pages by name, the skill among them.
+    """Return the pages by name, the skill and the pages of plug-ins among them.
 
     Raises OSError if the installation has none.
     """
@@ -90,6 +94,13 @@ def read_pages() -> dict[str, Page]:
         text = joined_pages(PACKAGE.parent)
     _, *parts = _BEGINNING.split(text)
     sources = dict(zip(parts[::2], parts[1::2], strict=True))
+    # Imported here, because hatch_build.py has no facematch_core.
+    from facematch_core.config.plugins import available_backends, find_beside
+
+    for backend in available_backends():
+        file = find_beside(backend.target.partition(":")[0], "page.md")
+        if file is not None and backend.problem is None:
+            sources.setdefault(f"vendors/{backend.name}", file.read_text(encoding="utf-8"))
     sources["skill"] = SKILL.read_text(encoding="utf-8")
     return {name: Page(name, source) for name, source in sources.items()}
 

@@ -1,7 +1,8 @@
 """Find plug-ins by entry point, and import them on first use.
 
-The names of our own distribution are reserved, so that no other package can use them to receive
-keys and faces. A name that two other packages claim is rejected.
+Our own names are reserved, so that no other package can use them to receive keys and faces: those
+in the metadata of facematch-core, and those in `SEPARATE_PACKAGES`, installed or not. A name that
+two other packages claim is rejected.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ COMMANDS: Final = "facematch.commands"
 
 #: The entry-point group of backend aliases, which are used only in error messages.
 ALIASES: Final = "facematch.aliases"
-#: Modules of backends that are a package of their own, with the command that installs it. Their
-#: names are reserved, too.
-SEPARATE_PACKAGES: Final = {"facematch_local": "pip install ./backends/facematch_local"}
+
+#: The distribution of each name of ours that is not in facematch-core. The name is reserved in each
+#: group of entry points, also where the distribution is not installed.
+SEPARATE_PACKAGES: Final = {"local": "facematch-local"}
 #: Libraries that compare faces on the local machine, for error messages.
 LIBRARIES: Final = frozenset({"dlib", "face_recognition", "insightface"})
 #: Minimum similarity, 0-1, for suggesting a name. A less similar name may be another company's.
@@ -127,6 +129,8 @@ def _suggestion(name: str) -> str:
     from facematch_core.backend.kinds import suggest_name
 
     alias = name.lower().replace("-", "_")
+    if alias in SEPARATE_PACKAGES:
+        return install_hint(SEPARATE_PACKAGES[alias])
     claims = entry_points_by_name(ALIASES).get(alias, [])
     for point in claims:
         if problem_of_claim(point, claims) is None:
@@ -166,15 +170,14 @@ def _installed_on(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoi
 def find_beside(module: str, file_name: str) -> Path | None:
     """Return a file in the folder of a module; None if there is no such file or module.
 
-    The module is not imported, because it may need what is not installed; packages above it are.
+    Nothing is imported, because a plug-in may need what is not installed.
     """
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError:  # of a package above it
-        return None
+    package, *modules = module.split(".")
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
-    file = Path(spec.origin).with_name(file_name)
+    folder = Path(spec.origin).parent.joinpath(*modules)
+    file = (folder if folder.is_dir() else folder.parent) / file_name
     return file if file.is_file() else None
 
 
@@ -187,21 +190,28 @@ def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:
             f"The name {point.name!a} of {claimant} has non-ASCII letters, which can imitate "
             "another name: ask its author for an ASCII name."
         )
-    if CORE_DISTRIBUTION in claimants and claimant != CORE_DISTRIBUTION:
+    separate = SEPARATE_PACKAGES.get(point.name)
+    # An entry point of facematch-core may name a class of the separate package.
+    owners = {CORE_DISTRIBUTION, separate} if separate else {CORE_DISTRIBUTION} & claimants
+    if owners and claimant not in owners:
+        remedy = f" To use {point.name}: {install_hint(separate)}" if separate else ""
         return (
-            f"The name {point.name} is reserved for {CORE_DISTRIBUTION}, and {claimant} claims it: "
-            f"uninstall {claimant} or ask its author for another name."
+            f"The name {point.name} is reserved for {separate or CORE_DISTRIBUTION}, and "
+            f"{claimant} claims it: uninstall {claimant} or ask its author for another name."
+            f"{remedy}"
         )
-    if CORE_DISTRIBUTION not in claimants and len(claimants) > 1:
+    if not owners and len(claimants) > 1:
         names = " and ".join(sorted(claimants))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
-    command = SEPARATE_PACKAGES.get(point.module)
-    if command is not None and importlib.util.find_spec(point.module) is None:
-        return (
-            f"The backend {point.name} is a package of its own, which is not installed: run "
-            f"`{command}` in a checkout of facematch."
-        )
+    if separate and importlib.util.find_spec(point.module.partition(".")[0]) is None:
+        return f"The backend {point.name} is not installed; {install_hint(separate)}"
     return None
+
+
+def install_hint(distribution: str) -> str:
+    """Return how to install a distribution of ours, as the end of a sentence about its name."""
+    command = f"pip install ./backends/{distribution.replace('-', '_')}"
+    return f"it is in the package {distribution}: run `{command}` in a checkout of facematch."
 
 
 @attrs.frozen

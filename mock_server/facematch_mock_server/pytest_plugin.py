@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Generator, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,7 @@ def _make_server_fixture(vendor: str) -> Any:
     has no variable for the address, pass `url` to the client. Set outcomes and faults with
     `control`. A test fails if no call uses an outcome or fault that it set.
     """
-    return pytest.fixture(name=f"{vendor}_server")(server)
+    return pytest.fixture(server)
 
 
 def _make_mock_fixture(vendor: str) -> Any:
@@ -210,7 +211,7 @@ def _make_mock_fixture(vendor: str) -> Any:
     connections are refused until `start`. A test fails if no call uses an outcome or fault that it
     set.
     """
-    return pytest.fixture(name=f"{vendor}_mock")(mock)
+    return pytest.fixture(mock)
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
     def required_of_sessions(backend: str) -> Environment:
         return Environment.MOCK if backend == vendor else required_of_others(backend)
 
-    monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
+    monkeypatch.setenv(f"{vendor.upper().replace('-', '_')}_ENVIRONMENT", "mock")
     monkeypatch.setattr("facematch_core.config.opening._required_of_sessions", required_of_sessions)
 
 
@@ -345,8 +346,11 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
         monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *hosts))))
 
 
-# Bundled vendors only: searching other distributions would slow down every test run.
-for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
-    if _vendor.isidentifier() and not _vendor.startswith("_"):
-        globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)
-        globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)
+_vendors = {entry.name for entry in (Path(__file__).parent / "vendors").iterdir()}
+# pytest has just read the same metadata. A vendor is imported once a test uses its fixture.
+_vendors |= {point.name for point in entry_points(group="facematch.mock_vendors")}
+for _vendor in sorted(_vendors):
+    _name = _vendor.replace("-", "_")
+    if _name.isidentifier() and not _name.startswith("_"):
+        globals()[f"{_name}_server"] = _make_server_fixture(_vendor)
+        globals()[f"{_name}_mock"] = _make_mock_fixture(_vendor)

@@ -18,7 +18,7 @@ from facematch_core.testing import BackendContract
 from facematch_core.testing.contract.money import EXPECTED_ERRORS
 from facematch_core.testing.simulator import FAILURES, STALLS, Situation
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
-from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.vendors import kit, vendor_named, vendor_names
 
 
 def cells(*values):
@@ -318,3 +318,9 @@ def test_the_reference_lists_every_column_state_and_key():
     assert words_not_in(section_of(page, "Run database"), PairState) == []
     keys = {field.name for field in attrs.fields(Requirements)} - {"name"}
     assert words_not_in(page, [*keys, *built_in()]) == []
+
+
+@pytest.mark.parametrize("name", kit.__all__)
+def test_every_name_of_the_kit_for_a_vendors_mock_is_in_the_reference(name):
+    page = (DOCS / "reference" / "testing.md").read_text()
+    assert re.search(rf"::: facematch_mock_server\.vendors\.kit\.{name}\b|`{name}`", page)

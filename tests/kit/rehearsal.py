@@ -30,6 +30,7 @@ ONLY_BEFORE_PYPI = {
     r'pip install "\.\[(?!dev\])(\w+)\]"': r'pip install "facematch-core[\1]"',
     r"pip install \.(?=[ `\n])": "pip install facematch-core",
     r"(pip install (?:\S+ )?|\n)\./backends/facematch_local": r"\1facematch-local",
+    r"\./backends/\{distribution\.replace\('-', '_'\)\}": "{distribution}",
     r"(?:From|In) a checkout( of facematch)?:": "Install it:",
     r"From a checkout \(": "Install it (",
     r"built in a checkout by pip": "with pip",

@@ -275,6 +275,35 @@ def run_pytest(folder, **variables):
     return done.stdout
 
 
+#: Acme as a plug-in, whose name has a hyphen.
+ACME = (Path(__file__).parents[1] / "kit" / "acme_vendor.py").read_text()
+ACME += "import attrs\nVENDOR = attrs.evolve(VENDOR, name='an-acme', hosts={'api.acme.example'})\n"
+OF_ACME = """
+import os, requests
+
+def send(url, key):
+    pictures = {"probe": b"a", "reference": b"b"}
+    return requests.post(f"{url}/compare", files=pictures, headers={"x-api-key": key}, timeout=9)
+
+def test_acme(an_acme_server, an_acme_mock):
+    assert os.environ["AN_ACME_ENVIRONMENT"] == "mock"
+    for mock, url in ((an_acme_server, an_acme_server.url), (an_acme_mock, "https://api.acme.example")):
+        assert send(url, mock.live_key).json()["error"] == "probe is no picture."
+        assert len(mock.control.journal()) == 1
+"""
+
+
+def test_vendor_of_a_plug_in_has_its_fixtures(tmp_path):
+    (tmp_path / "mock_acme.py").write_text(ACME)
+    (tmp_path / "test_acme.py").write_text(OF_ACME)
+    info = tmp_path / "acme_mock-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-mock\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[facematch.mock_vendors]\nan-acme = mock_acme:VENDOR\n")
+    printed = run_pytest(tmp_path, PYTHONPATH=str(tmp_path))
+    assert "1 passed" in printed, printed
+
+
 @pytest.mark.slow
 def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
     (tmp_path / "card.png").write_bytes(P1)

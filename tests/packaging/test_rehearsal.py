@@ -1,10 +1,11 @@
 """What `make rehearse` does to the texts of a release."""
 
 import re
+from pathlib import Path
 
 from kit.rehearsal import ROOT, published, texts_to_publish
 
-from facematch_core.config.plugins import SEPARATE_PACKAGES
+from facematch_core.config import plugins
 
 #: An installation from a folder, but of a reader's own project; or a sentence about PyPI.
 BEFORE_PYPI = re.compile(r'not on\s+PyPI|install (?:\S+ )?(?!"\.\[dev\])"?\./?(?:\[|[a-z ])')
@@ -22,8 +23,9 @@ def test_a_release_writes_the_command_that_installs_by_name():
     assert '`pip install "facematch-core[door]"`' in readme
     assert '`pip install "facematch-core[all]"\nfacematch-local`' in readme
     assert "Do not `pip install" not in readme
-    (command,) = SEPARATE_PACKAGES.values()
-    assert published(f'"{command}"') == '"pip install facematch-local"'
+    source = published(Path(plugins.__file__).read_text())
+    assert 'command = f"pip install {distribution}"' in source
+    assert "checkout" not in source
 
 
 def test_published_texts_do_not_change_again():

@@ -22,7 +22,7 @@ def read_facts() -> dict[str, dict[str, Any]]:
     facts = {}
     for backend in available_backends():
         file = find_beside(backend.target.partition(":")[0], "facts.toml")
-        if file is not None:
+        if file is not None and backend.problem is None:
             facts[backend.name] = tomllib.loads(file.read_text("utf-8"))
     return facts
 

@@ -49,6 +49,8 @@ class SeenFace:
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
+    """What the mock sees in a picture."""
+
     #: Whether the bytes can be decoded.
     decodes: bool = True
     #: The faces in the upright picture, largest first.
@@ -59,6 +61,8 @@ class SeenPicture:
 
 @attrs.define(kw_only=True)
 class MatchOutcome:
+    """What the mock sees in two pictures, and how alike the faces are."""
+
     probe: SeenPicture
     reference: SeenPicture
     #: The unrounded score, 0-100; None if no pair of faces could be scored.

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from pkgutil import iter_modules
 
-from facematch_core.config.plugins import ALIASES, find_beside
+from facematch_core.config.plugins import (
+    ALIASES,
+    BACKENDS,
+    SEPARATE_PACKAGES,
+    entry_points_by_name,
+    find_beside,
+    install_hint,
+    problem_of_claim,
+)
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
@@ -24,11 +33,19 @@ def _folders() -> tuple[str, ...]:
     return tuple(module.name for module in iter_modules(__path__) if module.ispkg)
 
 
+def _plugged_in() -> dict[str, EntryPoint]:
+    """Return the entry points of other distributions by the names that they may have."""
+    points = {}
+    for name, claims in entry_points_by_name(GROUP).items():
+        for point in claims:
+            if name not in _folders() and problem_of_claim(point, claims) is None:
+                points[name] = point
+    return points
+
+
 @cache
 def vendor_names() -> tuple[str, ...]:
-    from importlib.metadata import entry_points  # imported here, because it takes 15 ms
-
-    return tuple(sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*_folders(), *_plugged_in()}))
 
 
 def find_file(vendor: str, file_name: str) -> Path | None:
@@ -38,11 +55,8 @@ def find_file(vendor: str, file_name: str) -> Path | None:
     """
     if vendor not in vendor_names():
         return None
-    module = f"{__name__}.{vendor}"
-    if vendor not in _folders():
-        from importlib.metadata import entry_points
-
-        module = next(iter(entry_points(group=GROUP, name=vendor))).module
+    is_bundled = vendor in _folders()
+    module = f"{__name__}.{vendor}" if is_bundled else _plugged_in()[vendor].module
     return find_beside(module, file_name)
 
 
@@ -55,19 +69,28 @@ def vendor_named(name: str) -> Vendor:
     if name in _folders():
         bundled: Vendor = import_module(f"{__name__}.{name}.vendor").VENDOR
         return bundled
-    from importlib.metadata import entry_points
+    point = _plugged_in().get(name)
+    if point is None:
+        raise ValueError(_explain_unknown(name))
+    brought = point.load()
+    if not isinstance(brought, Vendor) or brought.name != name:
+        raise ValueError(f"the entry point {name} = {point.value} of {GROUP} is not a Vendor")
+    return brought
 
-    for point in entry_points(group=GROUP, name=name):
-        brought = point.load()
-        if not isinstance(brought, Vendor) or brought.name != name:
-            raise ValueError(f"the entry point {name} = {point.value} of {GROUP} is not a Vendor")
-        return brought
-    for alias in entry_points(group=ALIASES, name=name):
+
+def _explain_unknown(name: str) -> str:
+    """Return why there is no vendor with a name, and what to do."""
+    claims = entry_points_by_name(GROUP).get(name)
+    if claims:
+        return str(problem_of_claim(claims[0], claims))
+    if name in SEPARATE_PACKAGES and name not in entry_points_by_name(BACKENDS):
+        return f"unknown vendor {name}: {install_hint(SEPARATE_PACKAGES[name])}"
+    for alias in entry_points_by_name(ALIASES).get(name, []):
         if alias.value in vendor_names():
-            raise ValueError(f"unknown vendor {name}: did you mean {alias.value}?")
+            return f"unknown vendor {name}: did you mean {alias.value}?"
     if "," in name:
-        raise ValueError(f"name each vendor apart, not {name}: --vendor NAME --vendor NAME")
-    raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
+        return f"name each vendor apart, not {name}: --vendor NAME --vendor NAME"
+    return f"unknown vendor {name}; the mock has {', '.join(vendor_names())}"
 
 
 def vendors_with_hosts() -> tuple[str, ...]:

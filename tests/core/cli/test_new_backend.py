@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from kit.public import private_names
 
 from facematch_core.cli.new_backend import LONGEST
 
@@ -83,6 +84,16 @@ def test_comments_of_a_template_are_questions_of_the_page(run, tmp_path):
     for number, texts in asked.items():
         assert {text[0].upper() + text[1:] for text in texts} == {questions[number]}
     assert len(asked) > len(questions) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_repository_imports_only_what_is_public(run, tmp_path, kind):
+    run(f"new-backend my-vendor {kind}")
+    files = written(tmp_path / "facematch-my-vendor")
+    programs = {path: text for path, text in files.items() if path.endswith(".py")}
+    assert len(programs) > 5
+    for path, text in programs.items():
+        assert private_names(text, own="facematch_my_vendor") == [], path
 
 
 #: What somebody may type, and what is there already.

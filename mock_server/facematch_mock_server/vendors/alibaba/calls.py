@@ -7,18 +7,18 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenPicture
 from facematch_mock_server.recognition.recognizer import see_liveness
-from facematch_mock_server.vendors import persons as stored
 from facematch_mock_server.vendors.base import as_fraction
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
     PairCall,
     PairEndpoint,
     PictureFields,
+    Response,
+    SeenPicture,
     box_in_pixels,
-    landmark_points,
 )
+from facematch_mock_server.vendors.kit import persons as stored
+from facematch_mock_server.vendors.pairs import landmark_points
 from facematch_mock_server.vendors.persons import PersonFace
 
 #: How often the 105 landmarks repeat each of `landmark_points`: two eyes (with their brows), the

@@ -17,14 +17,8 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from facematch_mock_server.base.messages import (
-    URLENCODED,
-    Request,
-    form_of,
-)
-from facematch_mock_server.base.signing import hmac_hex
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
+from facematch_mock_server.base.messages import URLENCODED, form_of
+from facematch_mock_server.vendors.kit import Collection, HeaderKey, PairCall, Request, hmac_hex
 
 _HEADER = re.compile(
     r"ACS3-HMAC-SHA256 Credential=(?P<key_id>[^,\s]+),\s*"

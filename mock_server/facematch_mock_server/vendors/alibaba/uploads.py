@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 import attrs
 
-from facematch_mock_server.base.messages import Request, Response, form_of
+from facematch_mock_server.base.messages import form_of
 from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.pairs import PairCall
+from facematch_mock_server.vendors.kit import PairCall, Request, Response
 
 from .signature import SigningKey
 

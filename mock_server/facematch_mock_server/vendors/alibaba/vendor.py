@@ -7,24 +7,31 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from facematch_mock_server.base.messages import Request, Upload
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
 from facematch_mock_server.recognition.recognizer import see_liveness
-from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
-    ActionPairVendor,
+from facematch_mock_server.vendors.kit import (
+    Collection,
+    Key,
+    KeyKind,
+    LivenessOutcome,
+    MatchOutcome,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PictureFields,
+    Request,
+    Route,
+    SeenFace,
+    Upload,
+    Variables,
+    Vendor,
     box_in_pixels,
+)
+from facematch_mock_server.vendors.pairs import (
+    ActionPairVendor,
     is_above_limit,
     landmark_points,
     refuse_action,
 )
-from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.variables import Variables
 
 from . import calls, uploads
 from .claims import CLAIMS
@@ -50,7 +57,7 @@ LIVENESS = PairEndpoint(
 
 
 #: Older clients name the action, and the key, in the form, which comes after the head.
-_UNREAD_FORM = base.Route(pattern="/", handlers={"POST": refuse_action}, credentials=())
+_UNREAD_FORM = Route(pattern="/", handlers={"POST": refuse_action}, credentials=())
 
 
 class AlibabaRecords(Nonces):
@@ -121,7 +128,7 @@ class Alibaba(ActionPairVendor):
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
-    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
+    def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """Return the route of an upload by its host, and of any other call by its action."""
         if head.header("host") == uploads.HOST:
             return (uploads.PUT if head.method == "PUT" else uploads.UPLOAD), ()
@@ -271,7 +278,7 @@ def _key_of(head: Request) -> str | None:
     return Alibaba.key.client_of(head) or uploads.client_of(head)
 
 
-VENDOR = base.Vendor(
+VENDOR = Vendor(
     name="alibaba",
     title="Alibaba Cloud facebody",
     claims=CLAIMS,

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_mock_server.base.messages import Response
-from facematch_mock_server.vendors import persons as stored
-from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PictureFields
+from facematch_mock_server.vendors.kit import PairCall, PairEndpoint, PictureFields, Response
+from facematch_mock_server.vendors.kit import persons as stored
 from facematch_mock_server.vendors.persons import PersonFace, score_person
 
 from .wire import SUCCESS, describe_answer, describe_face, name_face

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import (
+from facematch_mock_server.claims import Origin
+from facematch_mock_server.vendors.kit import (
     OURS,
     START_CREDIT,
-    Origin,
     Reply,
     documented,
     observed,

@@ -6,35 +6,30 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import (
-    URLENCODED,
-    Headers,
-    Request,
-    Response,
-    Upload,
-    read_form,
-)
-from facematch_mock_server.base.state import Collection
+from facematch_mock_server.base.messages import URLENCODED, Headers, read_form
 from facematch_mock_server.claims import fill
-from facematch_mock_server.recognition.outcomes import (
-    LivenessOutcome,
-    MatchOutcome,
-    SeenFace,
-    SeenPicture,
-)
 from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
+    Collection,
     FaceTokens,
     FormKey,
+    Key,
+    KeyKind,
+    LivenessOutcome,
+    MatchOutcome,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PairVendor,
     PictureFields,
+    Request,
+    Response,
+    SeenFace,
+    SeenPicture,
+    Upload,
+    Variables,
 )
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
-from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.vendor import Credentials
 
 from . import calls

@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from facematch_mock_server.base.messages import Upload
-from facematch_mock_server.recognition.outcomes import SeenFace
-from facematch_mock_server.vendors.pairs import KnownFace, PairCall, box_in_pixels
+from facematch_mock_server.vendors.kit import KnownFace, PairCall, SeenFace, Upload, box_in_pixels
 
 #: The status of an answer with a result.
 SUCCESS: Final = {"error_code": 0, "error_msg": "SUCCESS"}

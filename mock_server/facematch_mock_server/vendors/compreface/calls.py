@@ -10,9 +10,8 @@ from urllib.parse import unquote
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.kit import Response, SeenFace, SeenPicture, Upload
 
 from .wire import (
     Options,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import Origin, Reply, documented, fact, inferred, row, table
+from facematch_mock_server.claims import Origin, inferred
+from facematch_mock_server.vendors.kit import Reply, documented, fact, row, table
 
 #: The project's documentation and source at its last commit, from November 2023 (version 1.2.0).
 

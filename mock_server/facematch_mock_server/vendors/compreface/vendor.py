@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.variables import Variables
+from facematch_mock_server.vendors.kit import Key, KeyKind, NotImitated, Response, Variables
 
 from . import calls
 from .calls import PICTURES, verify

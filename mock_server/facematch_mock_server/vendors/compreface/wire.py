@@ -10,9 +10,8 @@ import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import mask_and_shorten
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.kit import Response, SeenFace, SeenPicture, Upload
 from facematch_mock_server.vendors.pairs import landmark_points
 
 #: CompreFace's ids and keys.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
+from facematch_mock_server.vendors.kit import OURS, Reply, documented, fact, observed, row, table
 
 SOURCE = documented("deepface 0.0.103, api folder and modules", "2026-11-28")
 #: What public programs send to servers of earlier versions.

@@ -8,26 +8,28 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Headers, Request, Response, Upload
-from facematch_mock_server.base.state import Collection
-from facematch_mock_server.recognition.outcomes import (
+from facematch_mock_server.base.messages import Headers
+from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.kit import (
+    Collection,
+    HeaderKey,
+    Key,
+    KeyKind,
     LivenessOutcome,
     MatchOutcome,
-    SeenFace,
-    SeenPicture,
-)
-from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
-    HeaderKey,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PairVendor,
     PictureFields,
-    has_wrong_format,
+    Request,
+    Response,
+    SeenFace,
+    SeenPicture,
+    Upload,
+    Variables,
 )
-from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.variables import Variables
+from facematch_mock_server.vendors.pairs import has_wrong_format
 
 from .claims import CLAIMS
 from .wire import (

@@ -9,9 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from facematch_mock_server.base.messages import Upload
-from facematch_mock_server.recognition.outcomes import SeenFace
-from facematch_mock_server.vendors.pairs import PairCall, landmark_points
+from facematch_mock_server.vendors.kit import PairCall, SeenFace, Upload
+from facematch_mock_server.vendors.pairs import landmark_points
 
 #: The greatest distance of a verified pair by model, for each metric in this order
 #: (config/threshold.py).

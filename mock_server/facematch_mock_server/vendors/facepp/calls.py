@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.vendors import persons as stored
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
     FaceTokens,
     PairCall,
     PairEndpoint,
     PictureFields,
+    Response,
+    Upload,
 )
+from facematch_mock_server.vendors.kit import persons as stored
 
 from .wire import THRESHOLDS, begin_answer, list_faces
 

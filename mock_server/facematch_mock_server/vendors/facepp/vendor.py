@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
-from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
     CallOutcome,
     FormKey,
+    Key,
+    KeyKind,
+    MatchOutcome,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PairVendor,
     PictureFields,
+    Response,
+    SeenPicture,
+    Variables,
+    Vendor,
 )
-from facematch_mock_server.world.keys import Key, KeyKind
-from facematch_mock_server.world.variables import Variables
 
 from . import calls
 from .claims import CLAIMS
@@ -157,7 +159,7 @@ class Facepp(PairVendor):
         return isinstance(outcome, SeenPicture) or outcome.score is not None
 
 
-VENDOR = base.Vendor(
+VENDOR = Vendor(
     name="facepp",
     title="Face++",
     claims=CLAIMS,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from facematch_mock_server.base.messages import Upload
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
     KnownFace,
     PairCall,
+    SeenFace,
+    SeenPicture,
+    Upload,
     box_in_pixels,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Reply, documented, row, table
+from facematch_mock_server.vendors.kit import OURS, Reply, documented, row, table
 
 SDK = documented("regula-facesdk-webclient 8.4.875", "2026-11-28")
 OPENAPI = documented("FaceSDK-web-openapi b962589 (version 7.2.0, 2026-04-23)", "2026-11-28")

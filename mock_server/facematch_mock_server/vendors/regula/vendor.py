@@ -8,20 +8,22 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
+from facematch_mock_server.vendors.kit import (
     CallOutcome,
+    MatchOutcome,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PairVendor,
     PictureFields,
+    Response,
+    SeenFace,
+    SeenPicture,
+    Upload,
     box_in_pixels,
-    find_value,
-    landmark_points,
 )
+from facematch_mock_server.vendors.pairs import find_value, landmark_points
 
 from .claims import CLAIMS
 

@@ -12,10 +12,17 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_mock_server.base.messages import Response, Upload
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
-from facematch_mock_server.vendors import persons as stored
-from facematch_mock_server.vendors.pairs import PairCall, PairEndpoint, PairVendor, PictureFields
+from facematch_mock_server.vendors.kit import (
+    PairCall,
+    PairEndpoint,
+    PairVendor,
+    PictureFields,
+    Response,
+    SeenFace,
+    SeenPicture,
+    Upload,
+)
+from facematch_mock_server.vendors.kit import persons as stored
 from facematch_mock_server.vendors.persons import PersonFace, score_person
 
 from .wire import find_wrong_side, is_qualified, rectangle_of, select_faces, whole_number

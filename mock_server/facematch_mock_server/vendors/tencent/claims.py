@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import (
+from facematch_mock_server.vendors.kit import (
     OURS,
     START_CREDIT,
     Reply,

@@ -13,8 +13,7 @@ import re
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
-from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
+from facematch_mock_server.vendors.kit import HeaderKey, PairCall, Request
 
 _HEADER = re.compile(
     r"TC3-HMAC-SHA256 Credential=(?P<secret_id>[^/,\s]+)/(?P<scope>[^,\s]+),\s*"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
-from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.vendors.pairs import (
-    ActionPairVendor,
+from facematch_mock_server.vendors.kit import (
+    Key,
+    KeyKind,
+    LivenessOutcome,
+    MatchOutcome,
+    NotImitated,
     PairCall,
     PairEndpoint,
     PictureFields,
+    SeenPicture,
+    Variables,
+    Vendor,
 )
-from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.vendors.pairs import ActionPairVendor
 from facematch_mock_server.world.outgoing import split_url
-from facematch_mock_server.world.variables import Variables
 
 from . import calls
 from .claims import CLAIMS, REGIONS
@@ -209,7 +212,7 @@ _HOSTS = frozenset(
     }
 )
 
-VENDOR = base.Vendor(
+VENDOR = Vendor(
     name="tencent",
     title="Tencent Cloud IAI",
     claims=CLAIMS,

@@ -11,9 +11,7 @@ from typing import Any, Final
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.messages import Upload
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
-from facematch_mock_server.vendors.pairs import PairCall
+from facematch_mock_server.vendors.kit import PairCall, SeenFace, SeenPicture, Upload
 
 _PICTURE = ("Image", "Url")
 _CONTROLS = ("QualityControl", "NeedRotateDetection")

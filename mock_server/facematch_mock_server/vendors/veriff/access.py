@@ -7,10 +7,9 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.kit import Request, Session
 from facematch_mock_server.world.hosted import expire_if_due
-from facematch_mock_server.world.sessions import Session
 
 #: The header with the API key that a program sent, if the door has replaced it by the mock's.
 SENT_CLIENT = "x-facematch-sent-client"

@@ -5,17 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import (
-    LIVE_FROM,
-    OURS,
-    Origin,
-    Reply,
-    documented,
-    fact,
-    observed,
-    row,
-    table,
-)
+from facematch_mock_server.claims import LIVE_FROM, Origin
+from facematch_mock_server.vendors.kit import OURS, Reply, documented, fact, observed, row, table
 
 READ = "2026-11-28"
 PRICES = documented("veriff.com/plans/self-serve, as copied on 2026-10-06", "2026-11-29")

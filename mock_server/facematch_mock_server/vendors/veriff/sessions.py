@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from facematch_mock_server.world import hosted
-from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
-from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.vendors.kit import PersonCheck, Session, SessionRules, World, hosted
+from facematch_mock_server.world.hosted import hosted_of
 
 from . import webhooks
 from .wire import (

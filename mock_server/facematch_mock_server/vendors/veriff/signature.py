@@ -8,8 +8,7 @@ import re
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
-from facematch_mock_server.base.signing import hmac_hex
+from facematch_mock_server.vendors.kit import Request, hmac_hex
 
 from .access import SENT_CLIENT, VeriffCall
 

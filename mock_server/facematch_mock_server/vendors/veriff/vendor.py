@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Response
-from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors import base
-from facematch_mock_server.vendors.not_imitated import NotImitated
-from facematch_mock_server.world.drilled import DrillFacts
-from facematch_mock_server.world.hosted import DocumentSessions
-from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
-from facematch_mock_server.world.variables import Variables
-from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.vendors.kit import (
+    LIVE_KEY,
+    DocumentSessions,
+    DrillFacts,
+    Key,
+    KeyKind,
+    NotImitated,
+    Response,
+    Variables,
+    Webhooks,
+    hmac_hex,
+)
+from facematch_mock_server.world.keys import SANDBOX_KEY
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import webhooks

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from facematch_mock_server.base.signing import hmac_hex
-from facematch_mock_server.claims import CitedClaims
-from facematch_mock_server.world import webhooks
-from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.vendors.kit import CitedClaims, Session, World, hmac_hex, webhooks
 from facematch_mock_server.world.webhooks import (
     Destination,
     SignedPayload,

@@ -11,9 +11,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.vendors.kit import CitedClaims, Session
 from facematch_mock_server.world.hosted import document_values, gender_letter, hosted_of
-from facematch_mock_server.world.sessions import Session
 
 CREATED = "created"
 STARTED = "started"
