@@ -28,6 +28,8 @@ from facematch_core.backend import (
     LivenessRequest,
     PictureRequest,
     Request,
+    deciding,
+    detail,
     number,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -262,11 +264,13 @@ class AlibabaBackend(PairBackend):
     def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
         data = body["Data"]
         return FacesOfPair(
-            probe=_read_face(data.get("RectAList")), reference=_read_face(data.get("RectBList"))
+            probe=detail(_read_face, data.get("RectAList"), "Data", "RectAList"),
+            reference=detail(_read_face, data.get("RectBList"), "Data", "RectBList"),
         )
 
     def read_cut(self, body: Any, paths: AnswerPaths) -> float:
-        return number(body["Data"]["Thresholds"][_ERROR_RATES.index(self.error_rate)])
+        cut = body["Data"]["Thresholds"][_ERROR_RATES.index(self.error_rate)]
+        return deciding(number, cut, "Data", "Thresholds")
 
     def _read_liveness(self, request: LivenessRequest, body: Any) -> LivenessResult:
         """Return the verdict in the answer about one picture.
@@ -281,7 +285,9 @@ class AlibabaBackend(PairBackend):
         if face_count > 0:
             (verdict,) = element["Results"]
             # The certainty of the label, and no liveness. An impossible one shows another format.
-            percentage(verdict["Rate"])
+            rate = detail(number, verdict.get("Rate"), "Data", "Elements", "Results", "Rate")
+            if rate is not None:
+                deciding(percentage, rate, "Data", "Elements", "Results", "Rate")
             label = verdict["Label"]
             suggestion = verdict["Suggestion"]
             decision = _LIVENESS.get((label, suggestion), LivenessDecision.REVIEW)

@@ -202,15 +202,15 @@ class SessionBackend(http.ApiKeyBackend):
         image_id = None
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
         if is_live and verdict is not None:
-            image_id = verdict.get("sessionImageId")
+            image_id = backend.detail(_text, verdict.get("sessionImageId"), "sessionImageId")
         compared_with = fm.ComparedWith.GIVEN
         if _kind_of(record) != _WITH_VERIFY:
             checks = checks[:1]
             compared_with = fm.ComparedWith.UNKNOWN
         access = backend.SessionAccess(expires_at=record.expires_at)
         if is_token_alive:
-            token = backend.Secret(_text(answer["authToken"]))
-            page = {"endpoint": self.service_url}
+            token = backend.detail(_read_token, answer.get("authToken"), "authToken")
+            page = {"endpoint": self.service_url} if token else {}
             access = attrs.evolve(access, token=token, page=page)
         reading = backend.SessionReading(
             session_id=_text(answer["sessionId"]),
@@ -223,6 +223,10 @@ class SessionBackend(http.ApiKeyBackend):
             raw=_drop_private(answer),
         )
         return reading, None if image_id is None else _check_id(image_id)
+
+
+def _read_token(value: object) -> backend.Secret:
+    return backend.Secret(_text(value))
 
 
 def _find_latest(attempts: http.Json) -> http.Json:

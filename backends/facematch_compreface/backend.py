@@ -6,6 +6,7 @@ latest), read 2026-11-21. "Ours" marks a choice of this project.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -20,6 +21,8 @@ from facematch_core.backend import (
     ImageLimits,
     MatchRequest,
     decide_by_largest_face,
+    deciding,
+    detail,
     number,
 )
 from facematch_core.errors import AuthenticationFailed
@@ -141,17 +144,20 @@ class ComprefaceBackend(ApiKeyBackend):
         """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
         (result,) = body["result"]
-        model = (result.get("plugins_versions") or {}).get("calculator")
+        model = detail(_read_model, result.get("plugins_versions"), "plugins_versions")
         if self.model not in (None, model):
             raise ValueError("the response is from a model other than `model`")
         scale = self.capabilities.score_scale or self.name
         references = []
+        read_score = functools.partial(
+            Score.from_fraction, scale=scale, raw_name="similarity"
+        )
         for match in result["face_matches"]:
             value = match["similarity"]
             score = None
             if value is not None:
-                score = Score.from_fraction(value, scale, raw_name="similarity")
-            references.append(_read_face(match, similarity=score))
+                score = deciding(read_score, value, "result", "face_matches", "similarity")
+            references.append(_read_face(match, "face_matches", similarity=score))
         by_largest_face = decide_by_largest_face(references, request.threshold)
         warnings = list(by_largest_face.warnings)
         if len(references) > 1:
@@ -160,7 +166,9 @@ class ComprefaceBackend(ApiKeyBackend):
             decision=by_largest_face.decision,
             score=by_largest_face.score,
             warnings=tuple(warnings),
-            probe_faces=(_read_face(result["source_image_face"], compared=True),),
+            probe_faces=(
+                _read_face(result.get("source_image_face"), "source_image_face", compared=True),
+            ),
             reference_faces=by_largest_face.faces,
             backend=self.name,
             model=model,
@@ -177,21 +185,26 @@ class ComprefaceBackend(ApiKeyBackend):
         return "26 key" if is_key else code
 
 
+def _read_model(versions: Json) -> str | None:
+    return versions.get("calculator")
+
+
 def _read_face(
-    body: Json, *, compared: bool | None = None, similarity: Score | None = None
+    face: Json, place: str, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    quality = None
-    mask = body.get("mask")
-    if mask is not None:
-        quality = {_read_text(mask["value"]): _read_probability(mask)}
+    body = face if isinstance(face, dict) else {}
     return Face(
-        box=_BOX.read(body),
-        confidence=_read_probability(body["box"]),
-        quality=quality,
+        box=_BOX.read(body, place),
+        confidence=detail(_read_probability, body.get("box"), place, "box", "probability"),
+        quality=detail(_read_mask, body.get("mask"), place, "mask"),
         compared=compared,
         similarity=similarity,
     )
+
+
+def _read_mask(mask: Json) -> dict[str, float]:
+    return {_read_text(mask["value"]): _read_probability(mask)}
 
 
 def _read_probability(body: Json) -> float:

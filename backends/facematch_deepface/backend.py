@@ -37,7 +37,10 @@ from facematch_core.backend import (
     LivenessRequest,
     MatchRequest,
     PictureRequest,
+    UnreadableField,
     decide_by_threshold,
+    deciding,
+    detail,
     number,
 )
 from facematch_core.errors import RequestRejected, UnexpectedResponse, VendorUnavailable
@@ -103,7 +106,9 @@ class _Represented:
     def read(cls, reply: HttpReply) -> _Represented:
         """Read a 200 answer. Any exception means that it cannot be read."""
         results = reply.json()["results"]
-        faces = [Face(box=_FACIAL_AREA.read(result)) for result in results]
+        faces = [Face(box=_FACIAL_AREA.read(result, "results")) for result in results]
+        if len(faces) > 1 and any(face.box is None for face in faces):
+            raise UnreadableField("results.facial_area, which tells the largest of several faces")
         largest = max(faces, key=lambda face: face.area)
         embedding = results[faces.index(largest)]["embedding"]
         if not embedding:
@@ -293,19 +298,19 @@ class DeepfaceBackend(HttpBackend):
         """Raise if an answer was made in another way, or contradicts itself."""
         asked = (self.model_name, self.detector_backend, self.distance_metric)
         if asked != (body["model"], body["detector_backend"], body["similarity_metric"]):
-            raise ValueError("the answer is from another model, detector or metric")
+            raise UnreadableField("the answer is from another model, detector or metric")
         if "confidence" not in body:
             raise UnexpectedResponse(
                 "The server's answer has no confidence: it needs deepface 0.0.94 or later.",
                 backend=self.name,
                 billing=Billing(Charged.NO, _FREE),
             )
-        confidence = body["confidence"]
+        confidence = detail(number, body["confidence"], "confidence")
         is_verified = body["verified"]
         if not isinstance(is_verified, bool):
-            raise TypeError("verified is not a boolean")
-        if confidence is not None and is_verified is not (number(confidence) >= _CUT):
-            raise ValueError("confidence and verified contradict each other")
+            raise UnreadableField("verified is not a boolean")
+        if confidence is not None and is_verified is not (confidence >= _CUT):
+            raise UnreadableField("confidence and verified contradict each other")
 
     def _read_score(self, body: Json) -> Score | None:
         """Return the confidence, with the distance as the raw number."""
@@ -313,8 +318,9 @@ class DeepfaceBackend(HttpBackend):
         scale = self.capabilities.score_scale
         if confidence is None or scale is None:
             return None
-        distance = number(body["distance"])
-        return Score(number(confidence), scale, raw=distance, raw_name="distance")
+        distance = deciding(number, body.get("distance"), "distance")
+        score = deciding(number, confidence, "confidence")
+        return Score(score, scale, raw=distance, raw_name="distance")
 
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether a body is one of the server's; a gateway's may have a message, too."""

@@ -41,6 +41,8 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
     RateWindow,
+    deciding,
+    detail,
     number,
 )
 from facematch_core.http import BodyShape, HttpReply, Json
@@ -155,11 +157,11 @@ def match_result(
     """
     success = _Success.read(reply)
     is_match = _read_flag(success.data["match"])
-    confidence, warnings = _read_number(success.data, "confidence")
     source = ScaleSource.CONFIGURED
     if scale is None:
         source = ScaleSource.ASSUMED
         scale = Scale.PERCENT
+    confidence, warnings = _read_number(success.data, "confidence", scale)
     # Parse the score even if it is not used: a value outside the scale makes the response invalid.
     score = _read_score(confidence, scale, SCALES[version], "confidence", source)
     if not is_match and meaning is not Meaning.SIMILARITY:
@@ -188,7 +190,7 @@ def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale)
     """Parse a liveness check."""
     success = _Success.read(reply)
     is_live = _read_flag(success.data["is_live"])
-    value, warnings = _read_number(success.data, "score")
+    value, warnings = _read_number(success.data, "score", scale)
     score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
     decision, reasons = _decide(is_live, score, request.threshold, _LIVENESS_DECISIONS)
     return LivenessResult(
@@ -270,15 +272,22 @@ def _read_flag(value: object) -> bool:
     return value
 
 
-def _read_number(data: Mapping[str, Json], name: str) -> tuple[float | None, list[ResultWarning]]:
-    """Return a number, with a warning if it is sent as text; None if null or missing."""
+def _read_number(
+    data: Mapping[str, Json], name: str, scale: Scale
+) -> tuple[float | None, list[ResultWarning]]:
+    """Return a number, with a warning if it is sent as text; None if null or missing.
+
+    On an unknown scale it decides nothing.
+    """
     value = data.get(name)
     if value is None:
         return None, []
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", value):
         text = f"Deepvue sends {name} as text instead of a number."
         return float(value), [ResultWarning(code=WarningCode.OTHER, text=text)]
-    return number(value), []
+    if scale is Scale.UNKNOWN:
+        return detail(number, value, "data", name), []
+    return deciding(number, value, "data", name), []
 
 
 def _read_score(

@@ -33,6 +33,7 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
+    detail,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -232,7 +233,7 @@ def read_reply(
         raise ValueError("session_id belongs to another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
     access = SessionAccess(
-        expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
+        expires_at=detail(words.read_time, answer.get("expires_at"), "expires_at"),
     )
     link = answer.get("session_url")
     if link and state is SessionState.PENDING:
@@ -277,8 +278,9 @@ def _read_checks(
     blocks = answer.get("liveness_checks") or ()
     for check, block in zip(decision.liveness_checks, blocks, strict=False):
         portrait = None
-        if block.get("reference_image"):
-            url = words.read_full_text(block["reference_image"], "reference_image")
+        path = ("liveness_checks", "reference_image")
+        url = detail(words.read_text, block.get("reference_image"), *path)
+        if url:
             portrait = Secret(url)
         yield SessionCheck(result=check, portrait=portrait)
 
@@ -321,9 +323,10 @@ def _read_holders(answer: dict[str, http.Json]) -> Iterator[DocumentHolder]:
 
 def _read_holder(fields: dict[str, http.Json], *, birth_date_field: str) -> DocumentHolder:
     """Read the fields of a document or a chip; each is null if the workflow hides it."""
-    full_name = words.text_or_none(fields.get("full_name"), "full_name")
-    first_name = words.text_or_none(fields.get("first_name"), "first_name")
-    last_name = words.text_or_none(fields.get("last_name"), "last_name")
+    # Without a name that can be read, the document is not the person's: see `Agreement.UNKNOWN`.
+    full_name = detail(words.read_text, fields.get("full_name"), "full_name")
+    first_name = detail(words.read_text, fields.get("first_name"), "first_name")
+    last_name = detail(words.read_text, fields.get("last_name"), "last_name")
     name = full_name or " ".join(filter(None, (first_name, last_name)))
     try:
         birth_date = dt.date.fromisoformat(fields[birth_date_field])

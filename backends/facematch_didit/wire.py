@@ -41,6 +41,11 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
     RateWindow,
+    UnreadableField,
+    detail,
+    note_id,
+    note_status,
+    number,
 )
 from facematch_core.models import (
     Box,
@@ -63,13 +68,11 @@ from .words import (
     NAME,
     SEVERITIES,
     WARNING_CODES,
-    number_or_none,
     read_list,
     read_number,
     read_object,
     read_text,
-    text_or_none,
-    time_or_none,
+    read_time,
 )
 
 #: Didit accepts the extensions tiff, jpg, jpeg, png and webp. The limit of "5 MB" may mean
@@ -207,11 +210,11 @@ def read_result(
     kind = _kind_of(request)
     answer = read_object(body, "the body")
     _check_echoes(request, answer)
-    block = read_object(answer[kind.block], kind.block)
+    block = read_object(answer.get(kind.block), kind.block)
+    request_id = note_id(detail(read_text, answer.get("request_id"), "request_id"))
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
         faces["reference"] = _read_faces(block, "ref_image")
-    request_id = text_or_none(answer.get("request_id"), "request_id")
     ids = Ids(call=request.call_id, vendor=request_id)
     billing = Billing(Charged.YES, CHARGED)
     if declared is Environment.SANDBOX:
@@ -223,7 +226,7 @@ def read_result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(request),
         ids=ids,
-        created_at=time_or_none(answer.get("created_at"), "created_at"),
+        created_at=detail(read_time, answer.get("created_at"), "created_at"),
         billing=billing,
         raw=answer,
     )
@@ -240,38 +243,47 @@ def _check_echoes(request: PictureRequest, answer: dict[str, http.Json]) -> None
     for echo, sent in echoes:
         # Didit's form parser trims white space, and digits may come back as a number.
         if echo is not None and str(echo).strip() != (sent or "").strip():
-            raise ValueError("it repeats an id that was not sent")
+            raise UnreadableField("vendor_data or metadata repeats an id that was not sent")
 
 
 def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | None:
-    """Return the faces found in the picture `name`; None if the response does not list faces."""
-    if block.get(name) is None:
+    """Return the faces found in the picture `name`; None if the response does not list faces.
+
+    They decide nothing: Didit compares the largest face itself, and warns if there is none.
+    """
+    found = detail(read_object, block.get(name), name)
+    if found is None:
         return None
-    found = read_object(block[name], name)
-    if found.get("entities") is None:
+    entities = detail(read_list, found.get("entities"), name, "entities")
+    if entities is None:
         return None
     # Null if no face was found.
-    angle = number_or_none(found.get("best_angle"), name)
-    if angle not in (None, 0, 90, 180, 270):
-        raise ValueError(f"best_angle of {name} is not a quarter turn")
-    rotation = None if angle is None else int(angle)
-    entities = read_list(found["entities"], name)
-    return tuple(_read_face(read_object(entity, name), rotation, name) for entity in entities)
+    rotation = detail(_read_quarter_turn, found.get("best_angle"), name, "best_angle")
+    return tuple([_read_face(entity, rotation, name) for entity in entities])
 
 
-def _read_face(entity: dict[str, http.Json], rotation: int | None, name: str) -> Face:
-    box = None
-    if entity.get("bbox") is not None:
-        # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
-        left, top, right, bottom = (
-            read_number(edge, name) for edge in read_list(entity["bbox"], name)
-        )
-        box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
+def _read_quarter_turn(angle: object) -> int:
+    turn = number(angle)
+    if turn not in (0, 90, 180, 270):
+        raise ValueError("not a quarter turn")
+    return int(turn)
+
+
+def _read_face(item: object, rotation: int | None, name: str) -> Face:
+    if not isinstance(item, dict):
+        detail(read_object, item, name, "entities")
+        return Face(rotation=rotation)
     return Face(
-        box=box,
-        confidence=number_or_none(entity.get("confidence"), name),
+        box=detail(_read_box, item.get("bbox"), name, "entities.bbox"),
+        confidence=detail(number, item.get("confidence"), name, "entities.confidence"),
         rotation=rotation,
     )
+
+
+def _read_box(edges: object) -> Box:
+    # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
+    left, top, right, bottom = map(number, edges)  # type: ignore[call-overload]
+    return Box(left=left, top=top, right=right, bottom=bottom, unit="px")
 
 
 # --- verdict ---
@@ -289,13 +301,20 @@ def read_verdict(
 
     `faces` maps ``probe`` and ``reference`` to the faces found in that picture.
     """
-    status = read_text(block["status"], "status")
-    warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
+    status = note_status(read_text(block.get("status"), kind.block, "status"))
+    items = read_list(block.get("warnings"), kind.block, "warnings")
+    warnings = [_read_warning(item, kind.block) for item in items]
     codes = {warning.code for warning in warnings}
-    value = number_or_none(block["score"], "score")
+    value = block.get("score")
+    if value is not None:
+        value = read_number(value, kind.block, "score")
+    elif "score" not in block:
+        raise UnreadableField(f"{kind.block}.score is missing")
     score = None
     # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
+        if not 0 <= value <= 100:
+            raise UnreadableField(f"{kind.block}.score is not from 0 to 100")
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     grave_codes = {warning.code for warning in warnings if warning.severity.is_grave}
     fields: dict[str, Any] = {
@@ -325,10 +344,17 @@ def read_verdict(
             )
         )
     if kind is LIVENESS:
-        fields["method"] = text_or_none(block.get("method"), "method")
-        fields["quality"] = number_or_none(block.get("face_quality"), "face_quality")
-        fields["luminance"] = number_or_none(block.get("face_luminance"), "face_luminance")
+        for name, key, read in _LIVENESS_DETAILS:
+            fields[name] = detail(read, block.get(key), kind.block, key)
     return {**fields, "warnings": tuple(warnings)}
+
+
+#: The fields of a liveness result that decide nothing: name, key and reader.
+_LIVENESS_DETAILS = (
+    ("method", "method", read_text),
+    ("quality", "face_quality", number),
+    ("luminance", "face_luminance", number),
+)
 
 
 def _decide(
@@ -353,15 +379,16 @@ def _decide(
     return kind.decisions.REVIEW
 
 
-def _read_warning(item: object) -> ResultWarning:
-    warning = read_object(item, "a warning")
-    tag = read_text(warning.get("risk"), "risk")
-    log_type = text_or_none(warning.get("log_type"), "log_type")
-    description = text_or_none(warning.get("long_description"), "long_description")
-    if not description:
-        description = text_or_none(warning.get("short_description"), "short_description")
+def _read_warning(item: object, block: str) -> ResultWarning:
+    """Read a warning. Without a `log_type` that we know it may be grave: a pass becomes REVIEW."""
+    warning = detail(read_object, item, block, "warnings") or {}
+    tag = detail(read_text, warning.get("risk"), block, "warnings", "risk")
+    log_type = detail(read_text, warning.get("log_type"), block, "warnings", "log_type")
+    description = None
+    for key in ("long_description", "short_description"):
+        description = description or detail(read_text, warning.get(key), block, "warnings", key)
     return ResultWarning(
-        code=WARNING_CODES.get(tag, WarningCode.OTHER),
+        code=WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=SEVERITIES.get(log_type or "", Severity.UNKNOWN),
         tag=tag,
         text=description,

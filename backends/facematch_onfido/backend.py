@@ -38,6 +38,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
+    detail,
     nonempty_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
@@ -392,7 +393,7 @@ class OnfidoBackend(HostedSessionBackend):
             document_holders=output.holders,
             record_id=tags.record_id,
             terms=tags.terms,
-            created_at=dt.datetime.fromisoformat(run["created_at"]),
+            created_at=detail(dt.datetime.fromisoformat, run.get("created_at"), "created_at"),
             facts={"workflow_id": nonempty_text(run["workflow_id"]).lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,

@@ -24,7 +24,13 @@ from facematch_core import (
     SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionAccess, SessionCheck, secret_or_none
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionAccess,
+    SessionCheck,
+    detail,
+    secret_or_none,
+)
 from facematch_core.backend.session_types import record_id_or_none
 from facematch_core.http import HttpReply, IssuedToken
 from facematch_core.models import LIVENESS_DECISIONS, Severity
@@ -74,9 +80,7 @@ def read_tags(run: Any) -> _Tags:
 def read_access(run: Any, state: SessionState) -> SessionAccess:
     """Return the link and the SDK's token while it is the person's turn."""
     link = run.get("link") or {}
-    expires_at = None
-    if link.get("expires_at") is not None:
-        expires_at = dt.datetime.fromisoformat(link["expires_at"])
+    expires_at = detail(dt.datetime.fromisoformat, link.get("expires_at"), "link", "expires_at")
     if state is not SessionState.PENDING:
         return SessionAccess(expires_at=expires_at)
     return SessionAccess(

@@ -21,7 +21,14 @@ from facematch_core import (
     WarningCode,
     errors,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, nonempty_text
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionCheck,
+    SessionReading,
+    deciding,
+    detail,
+    nonempty_text,
+)
 from facematch_core.backend.session_types import record_id_or_none
 
 NAME = "persona"
@@ -133,7 +140,7 @@ def read_inquiry(
         document_holders=tuple(_read_holders(verifications)) if is_document else (),
         record_id=record_id_or_none(attributes.get("note")),
         terms=_terms_of(attributes.get("tags")),
-        created_at=read_time(attributes.get("created-at")),
+        created_at=detail(read_time, attributes.get("created-at"), "created-at"),
         facts={"template_id": template_id or ""} if is_due else {},
         has_begun=status == "pending",
         review_reasons=() if selfie is None else tuple(_read_review_reasons(selfie)),
@@ -198,8 +205,11 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
         )
         return
     for check in selfie["checks"]:
-        is_liveness = check["name"] == _LIVENESS
-        if check["status"] == _NOT_APPLICABLE or not (is_liveness or check["name"] in _COMPARISONS):
+        # Each name decides: a check of the face may stand under any of them.
+        is_liveness = deciding(nonempty_text, check.get("name"), "checks", "name") == _LIVENESS
+        if not (is_liveness or check["name"] in _COMPARISONS):
+            continue
+        if check["status"] == _NOT_APPLICABLE:
             continue
         fields: dict[str, Any] = {
             "vendor_status": nonempty_text(check["status"]),
@@ -223,7 +233,7 @@ def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
 
 def _compared_with(selfie: Resource) -> ComparedWith:
     """Return the picture that the face was compared with: the document's, if there was one."""
-    statuses = {check["name"]: check["status"] for check in selfie["checks"]}
+    statuses = {check["name"]: check.get("status") for check in selfie["checks"]}
     for name, picture in _COMPARISONS.items():
         if statuses.get(name, _NOT_APPLICABLE) != _NOT_APPLICABLE:
             return picture
@@ -253,7 +263,9 @@ def _read_holders(verifications: list[Resource]) -> Iterator[DocumentHolder]:
         fields = verification["attributes"]
         if verification["type"] not in _DOCUMENTS or fields["status"] != "passed":
             continue
-        names = [fields.get(name) for name in ("name-first", "name-middle", "name-last")]
+        names = []
+        for name in ("name-first", "name-middle", "name-last"):
+            names.append(detail(nonempty_text, fields.get(name) or None, name))
         try:
             birth_date = dt.date.fromisoformat(fields["birthdate"])
         except (KeyError, TypeError, ValueError):

@@ -23,6 +23,7 @@ from facematch_core.backend import (
     SessionAccess,
     SessionCheck,
     SessionReading,
+    detail,
     nonempty_text,
     secret_or_none,
 )
@@ -97,7 +98,7 @@ def read_session(reply: HttpReply) -> SessionReading:
         document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
         record_id=record_id_or_none(session.get("client_reference_id")),
         terms=session["metadata"].get("facematch_terms"),
-        created_at=dt.datetime.fromtimestamp(session["created"], dt.UTC),
+        created_at=detail(_read_time, session.get("created"), "created"),
         facts={"selfie": "required" if is_selfie_required else "not required"},
         has_begun=error_code is not None,
         # The person may try again at any time.
@@ -164,12 +165,18 @@ def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
     )
 
 
+def _read_time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
 def _read_holders(session: Session) -> tuple[DocumentHolder, ...]:
     """Return the holder of the document, as far as the key may read it; () if nothing was read."""
     outputs = session.get("verified_outputs")
     if outputs is None:
         return ()
-    names = [outputs.get("first_name"), outputs.get("last_name")]
+    names = []
+    for name in ("first_name", "last_name"):
+        names.append(detail(nonempty_text, outputs.get(name) or None, "verified_outputs", name))
     try:
         dob = outputs["dob"]
         date_of_birth = dt.date(dob["year"], dob["month"], dob["day"])

@@ -23,7 +23,7 @@ from facematch_core import (
     SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading
+from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, detail
 from facematch_core.backend.session_types import SessionHint, record_id_or_none
 
 #: An object in a body.
@@ -89,7 +89,7 @@ def read_applicant(
         checks=tuple(checks),
         compared_with=ComparedWith.DOCUMENT if identity_steps else ComparedWith.UNKNOWN,
         document_holders=tuple(_read_holders(applicant, identity_steps)) if is_document else (),
-        created_at=_read_time(applicant["createdAt"]),
+        created_at=detail(_read_time, applicant.get("createdAt"), "createdAt"),
         facts={"level_name": read_text(review["levelName"])},
         has_begun=bool(sent_steps),
         # Counts only while PENDING. A rejection with RETRY is PENDING, and "completed".
@@ -216,8 +216,10 @@ def _read_holders(
 
 def _read_holder(document: JsonObject) -> DocumentHolder:
     """Return the holder on a document; a value that was not recognized is missing."""
-    parts = [document.get("firstName"), document.get("lastName")]
-    name = " ".join(read_text(part) for part in parts if part)
+    parts = []
+    for name in ("firstName", "lastName"):
+        parts.append(detail(read_text, document.get(name), "info", "idDocs", name))
+    name = " ".join(filter(None, parts))
     try:
         birth_date = dt.date.fromisoformat(document["dob"])
     except (KeyError, TypeError, ValueError):

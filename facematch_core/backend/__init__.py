@@ -33,6 +33,7 @@ from .base import (
     number,
     secret_or_none,
 )
+from .fields import UnreadableField, deciding, detail, note_id, note_status
 from .requests import (
     DeleteKeptRequest,
     DeleteRequest,
@@ -83,12 +84,17 @@ __all__ = [
     "SessionCheck",
     "SessionReading",
     "StartRequest",
+    "UnreadableField",
     "VendorCopy",
     "decide_by_largest_face",
     "decide_by_largest_pair",
     "decide_by_threshold",
+    "deciding",
+    "detail",
     "muted",
     "nonempty_text",
+    "note_id",
+    "note_status",
     "number",
     "secret_or_none",
 ]  # fmt: skip

@@ -570,7 +570,8 @@ def decide_by_largest_pair(
 
     A person who holds somebody else's document before the camera shows two faces, and the smaller
     one matches: this turns NO_MATCH into REVIEW, and INCONCLUSIVE stays. Of pairs of equal size,
-    the least similar one decides.
+    the least similar one decides. So does it if a face has no box, because any face may then be
+    the largest.
 
     Args:
         pairs: At least one pair. The one of the largest faces must be among them.
@@ -583,8 +584,15 @@ def decide_by_largest_pair(
     def size_then_unlikeness(pair: FacePair) -> tuple[float, float, float]:
         # A pair that was not compared counts as less similar than any, whose score is 0 to 100.
         unlikeness = 1.0 if pair.similarity is None else -pair.similarity.value
+        if not has_boxes:
+            return 0.0, 0.0, unlikeness
         return pair.probe.area, pair.reference.area, unlikeness
 
+    has_boxes = True
+    for side in ("probe", "reference"):
+        faces = {id(face): face for face in (getattr(pair, side) for pair in pairs)}
+        if len(faces) > 1 and any(face.box is None for face in faces.values()):
+            has_boxes = False
     largest = max(pairs, key=size_then_unlikeness)
     decision = decide_by_threshold(largest.similarity, threshold)
     if decision is models.Decision.MATCH:

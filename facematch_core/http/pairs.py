@@ -27,6 +27,7 @@ from facematch_core.backend.base import (
     decide_by_threshold,
     number,
 )
+from facematch_core.backend.fields import UnreadableField, deciding, detail
 from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
 from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image
@@ -161,8 +162,11 @@ class BoxPaths:
     bottom: str | int | None = None
     unit: str = "px"
 
-    def read(self, face: Json) -> models.Box:
-        """Return the box of a face; raise if an edge is missing or no number."""
+    def read(self, face: Json, *path: str) -> models.Box | None:
+        """Return the box of a face. It decides nothing: see `detail`. `path` leads to the face."""
+        return detail(self._read, face, *path, *(self.box or ("box",)))
+
+    def _read(self, face: Json) -> models.Box:
         edges = value_at(face, self.box)
         left = number(edges[self.left])
         top = number(edges[self.top])
@@ -241,7 +245,7 @@ class FacesOfPair:
         Each face gets its similarity to the compared face of the other picture.
 
         Raises:
-            ValueError: the compared faces are not the largest, whose pair is therefore missing.
+            UnreadableField: the compared faces are not the largest, whose pair is missing.
         """
         probe_similarities = {}
         reference_similarities = {}
@@ -265,10 +269,13 @@ def _mark_largest(
     if faces is None:
         return None
     marked = []
+    has_boxes = all(face.box is not None for face in faces)
     for face in faces:
-        if face.area > compared.area:
-            raise ValueError("no similarity of the largest faces")
         similarity = similarities.get(id(face))
+        # Without boxes, any face may be the largest.
+        is_largest = face.area > compared.area if has_boxes else id(face) not in similarities
+        if is_largest and face is not compared:
+            raise UnreadableField("the similarity of the largest faces is missing")
         marked.append(attrs.evolve(face, compared=face is compared, similarity=similarity))
     return tuple(marked)
 
@@ -362,9 +369,10 @@ class PairBackend(HttpBackend):
             scale_name = self.capabilities.liveness_scale
         scale_name = scale_name or self.name
         raw_name = str(paths.score[-1])
+        score = deciding(number, value, *paths.score)
         if paths.is_fraction:
-            return models.Score.from_fraction(number(value), scale_name, raw_name=raw_name)
-        return models.Score(number(value), scale_name, raw_name=raw_name)
+            return models.Score.from_fraction(score, scale_name, raw_name=raw_name)
+        return models.Score(score, scale_name, raw_name=raw_name)
 
     def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
         """Return the faces found in the pictures."""
@@ -390,7 +398,7 @@ class PairBackend(HttpBackend):
             return None
         listed = value_at(body, self.with_settings(path))
         if not isinstance(listed, list):
-            raise TypeError("the faces are not a list")
+            raise UnreadableField(f"{'.'.join(map(str, path))} is not a list")
         faces = []
         for index, face in enumerate(listed):
             faces.append(self.read_face(face, paths, is_compared=index == 0))
@@ -414,7 +422,8 @@ class PairBackend(HttpBackend):
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the vendor's threshold in an answer, 0-100; a missing one raises."""
-        cut = number(value_at(body, self.with_settings(paths.cut or ())))
+        path = self.with_settings(paths.cut or ())
+        cut = deciding(number, value_at(body, path), *path)
         return cut * 100 if paths.is_fraction else cut
 
     @staticmethod
@@ -431,7 +440,7 @@ class PairBackend(HttpBackend):
         if isinstance(expected, Setting):
             expected = expected.read(self)
         if expected is not None and model != expected:
-            raise ValueError("the answer is from another model than the scale's")
+            raise UnreadableField("the answer is from another model than the scale's")
         return None if model is None else str(model)
 
     def with_settings(self, path: JsonPath) -> Sequence[str | int]:
@@ -457,7 +466,7 @@ class PairBackend(HttpBackend):
 
 
 def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:
-    """Return the value at a path; raise `ValueError` with the path, and no value, if none."""
+    """Return the value at a path; raise `UnreadableField` with the path, and no value, if none."""
     value = body
     try:
         for step in path:
@@ -467,4 +476,4 @@ def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:
     else:
         return value
     # Raised outside the except block, because the first error may quote the body.
-    raise ValueError(f"the answer has nothing at {steps}")
+    raise UnreadableField(f"{steps} is missing")

@@ -1,4 +1,4 @@
-"""R51, R02, R12, R14, R13, R38: results, decisions, faces, and the parsing of responses."""
+"""R51, R02, R12, R14, R13, R38, R60: results, decisions, faces, and the parsing of responses."""
 
 from __future__ import annotations
 
@@ -686,6 +686,23 @@ class AnswerRules(Rules):
             passing.check_each_value_changed(not_passing)
 
 
+    @rule("R38")
+    def test_r60_other_values_may_have_any_form(self, bench: Bench) -> None:
+        """A value that decides nothing, such as a box, an angle, a time or an id, may have any form
+        or be missing: the result keeps its decision, score, status and threshold.
+
+        The answer is paid for, and vendors add, drop and retype such values without notice.
+        """
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.skip_unless_applicable(
+            is_http, "is not an HttpBackend, so responses cannot be changed"
+        )
+        for operation in bench.operations:
+            recording = Recording.of(bench, operation, PASSING[operation])
+            for step in range(len(recording.replies), 0, -1):
+                attrs.evolve(recording, step=step).check_values_that_decide_nothing()
+
+
 #: The result or the error of a call, or neither if the call needs more replies.
 Reading = tuple[Result | None, fm.VendorError | None]
 
@@ -759,6 +776,10 @@ class Recording:
 
     def read_changed(self, path: ValuePath, text: str | None) -> Reading:
         """Read the response with the value at `path` replaced by raw `text`; None removes it."""
+        return self.read(*self._body_with(path, text))
+
+    def _body_with(self, path: ValuePath, text: str | None) -> tuple[str, bytes]:
+        """Return a description of a change and the changed body; see `read_changed`."""
         before = self.reply.at(*path)
         after = "nothing" if text is None else text[:60]
         change = f"with `{'.'.join(map(str, path))}` changed from {before!r:.60} to {after}"
@@ -769,7 +790,7 @@ class Recording:
             placeholder = "(placeholder)"
             changed = json.dumps(replace_value(self.reply.at(), path, placeholder))
             changed = changed.replace(f'"{placeholder}"', text)
-        return self.read(change, changed.encode())
+        return change, changed.encode()
 
     def read(self, description: str, body: bytes, **reply_fields: Any) -> Reading:
         """Return the outcome of the call with this response at `step`.
@@ -911,6 +932,82 @@ class Recording:
                 is_omitted = text is None and result.vendor_status is None
                 assert is_omitted or not is_decisive, f"the result is still {result.decision}"
 
+    def check_values_that_decide_nothing(self) -> None:
+        """Give another form to each value that decides nothing; see `_decides_nothing`."""
+        original, _ = self.read_to_end("as before", self.reply.body)
+        if original is None:
+            return
+        lost = dict[str, str]()
+        sent_later = self._values_sent_later()
+        for path, value in values_in(self.reply.at()):
+            inner_values = [value, *(inner for _, inner in values_in(value))]
+            is_sent_later = any(inner in sent_later for inner in inner_values)
+            if is_sent_later or not self._decides_nothing(path, value, original):
+                continue
+            # A place in a list, such as an edge of a box, can have another form, but not be missing.
+            texts: list[str | None] = ["null", "[]", '{"kit": 1}', '"kit"', "-7.5", "true"]
+            if isinstance(path[-1], str):
+                texts.append(None)
+            if number_in(value) is not None:
+                texts.remove("-7.5")  # another number is no other form
+            for text in texts:
+                result, error = self.read_to_end(*self._body_with(path, text))
+                if result is None or verdict_of(result) != verdict_of(original):
+                    field = ".".join(str(step) for step in path if isinstance(step, str))
+                    outcome = f"{error}" if result is None else f"{result.decision}"
+                    lost.setdefault(field, f"{text or 'missing'}: {outcome}")
+        self._describe("with other values")
+        assert not lost, (
+            f"{len(lost)} fields decide nothing, but the verdict is lost if they have another form: "
+            f"{'; '.join(f'{field} {problem:.90}' for field, problem in lost.items())}"
+        )
+
+    def _decides_nothing(self, path: ValuePath, value: object, original: Result) -> bool:
+        """Return whether the verdict is the same with other values of the same form.
+
+        It may be refused with some of them, such as an angle of 91. Of a list or object, whether each value in it decides nothing. An empty one may decide: a
+        vendor may list warnings or faces in it. So may a list of objects, by their number.
+        """
+        if isinstance(value, (dict, list)):
+            is_counted = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+            return (
+                bool(value)
+                and not is_counted
+                and all(
+                    self._decides_nothing(inner, item, original)
+                    for inner, item in values_in(value, path)
+                )
+            )
+        is_kept = False
+        for other in values_like(value):
+            result, _ = self.read_to_end(*self._body_with(path, json.dumps(other)))
+            if result is not None and verdict_of(result) != verdict_of(original):
+                return False
+            is_kept = is_kept or result is not None
+        return is_kept
+
+    def _values_sent_later(self) -> list[object]:
+        """Return what later requests of the call repeat: it decides about what they ask."""
+        values: list[object] = []
+        for request in self.http_requests[self.step :]:
+            for _, value in values_in([request.json, request.fields, request.params]):
+                values.append(value)
+                if isinstance(value, list):
+                    values.append([value])  # the one embedding of the one face in a picture
+        return values
+
+    def read_to_end(self, description: str, body: bytes) -> Reading:
+        """Return the outcome with this response at `step` and the good ones after it."""
+        self._describe(description)
+        changed = attrs.evolve(self.reply, body=body)
+        replies = [*self.replies[: self.step - 1], changed, *self.replies[self.step :]]
+        backend: Any = self.bench.backend
+        try:
+            answer = backend.read_reply(self.request, *replies)
+        except ValueError:  # the call needs more replies
+            return None, None
+        return (None, answer) if isinstance(answer, fm.VendorError) else (answer, None)
+
     def _replacement_texts(
         self, path: ValuePath, value: object, is_decisive: bool, not_passing: Recording
     ) -> list[str | None]:
@@ -982,6 +1079,29 @@ class Recording:
                 for length in range(1, len(path) + 1):
                     verdicts.add(path[:length])
         return DecisiveValues(scores, verdicts)
+
+
+def verdict_of(result: Result) -> tuple[object, ...]:
+    """Return what a caller decides by."""
+    shown = (result.score, _raw_score(result))  # two scores are equal whatever their `raw`
+    return result.decision, shown, result.threshold, result.vendor_status
+
+
+def values_like(value: object) -> list[object]:
+    """Return other values of the same form: another time for a time, another id for an id."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, (int, float)):
+        # 0 may mean that there is no face; 90 is another quarter turn.
+        return [other for other in (value + 1, value / 2, 0, 90, 180) if other != value]
+    if not isinstance(value, str):
+        return []
+    others: list[object] = []
+    for pattern, either, other in ((r"\d(?=\D*$)", "7", "8"), (r"[A-Za-z](?=[^A-Za-z]*$)", "a", "b")):
+        changed = re.sub(pattern, lambda found: other if found[0] == either else either, value)
+        if changed != value:
+            others.append(changed)
+    return others
 
 
 def _raw_score(result: Result) -> float | None:
