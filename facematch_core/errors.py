@@ -396,36 +396,16 @@ class UnexpectedResponse(VendorError):
     """The vendor returned a success response that cannot be parsed. It is treated as charged.
 
     Attributes:
-        vendor_status: The vendor's verdict if it can be read, or None. It is for a person to look
-            at, and never a verdict of ours.
-        raw: The response body, masked like `Result.raw`; empty if it is not JSON. Not in `repr`.
+        vendor_status: The vendor's word for its verdict, or None. For a person to look at:
+            "Approved" on an error is no yes.
+        shape: Names, types and forms in the response, without its values; "" if it is not JSON.
+            It may be sent in with a report.
     """
 
     _charged = Charged.YES
 
-    def __init__(self, message: str, *, vendor_status: str | None = None, **rest: Any) -> None:
-        super().__init__(message, **rest)
-        self.vendor_status = vendor_status
-        self._raw = _Unshown({})
-
-    @property
-    def raw(self) -> Mapping[str, Any]:
-        return self._raw.value
-
-
-class _Unshown:
-    """A value that no `repr` of its owner shows."""
-
-    def __init__(self, value: Mapping[str, Any]) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return "(not shown)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Unshown) and self.value == other.value
-
-    __hash__ = None  # type: ignore[assignment]
+    vendor_status: str | None = None
+    shape: str = ""
 
 
 #: Errors that end a batch, because every further pair would fail with the same error.

@@ -6,7 +6,6 @@ latest), read 2026-11-21. "Ours" marks a choice of this project.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -20,10 +19,15 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     MatchRequest,
+    UnreadableField,
     decide_by_largest_face,
-    deciding,
     detail,
+    json_object,
+    nonempty_text,
     number,
+    objects,
+    only_object,
+    read_at,
 )
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.http import (
@@ -143,20 +147,21 @@ class ComprefaceBackend(ApiKeyBackend):
     def parse(self, request: MatchRequest, reply: HttpReply) -> MatchResult:
         """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
-        (result,) = body["result"]
-        model = detail(_read_model, result.get("plugins_versions"), "plugins_versions")
+        result = read_at(only_object, body, "result")
+        versions = detail(json_object, result.get("plugins_versions"), "plugins_versions") or {}
+        model = detail(nonempty_text, versions.get("calculator"), "plugins_versions", "calculator")
         if self.model not in (None, model):
-            raise ValueError("the response is from a model other than `model`")
+            raise UnreadableField("is not `model`", "plugins_versions", "calculator")
         scale = self.capabilities.score_scale or self.name
         references = []
-        read_score = functools.partial(
-            Score.from_fraction, scale=scale, raw_name="similarity"
-        )
-        for match in result["face_matches"]:
-            value = match["similarity"]
-            score = None
-            if value is not None:
-                score = deciding(read_score, value, "result", "face_matches", "similarity")
+
+        def read_score(value: Json) -> Score | None:
+            if value is None:
+                return None
+            return Score.from_fraction(number(value), scale, raw_name="similarity")
+
+        for match in read_at(objects, result, "face_matches"):
+            score = read_at(read_score, match, "similarity")
             references.append(_read_face(match, "face_matches", similarity=score))
         by_largest_face = decide_by_largest_face(references, request.threshold)
         warnings = list(by_largest_face.warnings)
@@ -185,10 +190,6 @@ class ComprefaceBackend(ApiKeyBackend):
         return "26 key" if is_key else code
 
 
-def _read_model(versions: Json) -> str | None:
-    return versions.get("calculator")
-
-
 def _read_face(
     face: Json, place: str, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
@@ -204,17 +205,11 @@ def _read_face(
 
 
 def _read_mask(mask: Json) -> dict[str, float]:
-    return {_read_text(mask["value"]): _read_probability(mask)}
+    return {nonempty_text(mask["value"]): _read_probability(mask)}
 
 
 def _read_probability(body: Json) -> float:
     value = number(body["probability"])
     if not 0 <= value <= 1:
         raise ValueError("a probability outside 0-1")
-    return value
-
-
-def _read_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__}, not a string")
     return value

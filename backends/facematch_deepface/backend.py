@@ -38,10 +38,14 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
     UnreadableField,
+    boolean,
     decide_by_threshold,
     deciding,
     detail,
     number,
+    objects,
+    read_at,
+    value_at,
 )
 from facematch_core.errors import RequestRejected, UnexpectedResponse, VendorUnavailable
 from facematch_core.http import (
@@ -105,18 +109,23 @@ class _Represented:
     @classmethod
     def read(cls, reply: HttpReply) -> _Represented:
         """Read a 200 answer. Any exception means that it cannot be read."""
-        results = reply.json()["results"]
+        results = read_at(objects, reply.json(), "results")
         faces = [Face(box=_FACIAL_AREA.read(result, "results")) for result in results]
-        if len(faces) > 1 and any(face.box is None for face in faces):
-            raise UnreadableField("results.facial_area, which tells the largest of several faces")
+        if not faces or (len(faces) > 1 and any(face.box is None for face in faces)):
+            # The face is chosen before it is compared.
+            raise UnreadableField("do not tell the largest face", "results", "facial_area")
         largest = max(faces, key=lambda face: face.area)
-        embedding = results[faces.index(largest)]["embedding"]
-        if not embedding:
-            raise ValueError("an embedding without numbers")
         return cls(
             faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
-            embedding=[number(coordinate) for coordinate in embedding],
+            embedding=read_at(_read_embedding, results[faces.index(largest)], "embedding"),
         )
+
+
+def _read_embedding(coordinates: Json) -> list[float]:
+    """Return the numbers of an embedding; raise if there are none."""
+    if not isinstance(coordinates, list) or not coordinates:
+        raise UnreadableField("is not a list with numbers")
+    return [number(coordinate) for coordinate in coordinates]
 
 
 @attrs.frozen(kw_only=True)
@@ -297,30 +306,33 @@ class DeepfaceBackend(HttpBackend):
     def _check(self, body: Json) -> None:
         """Raise if an answer was made in another way, or contradicts itself."""
         asked = (self.model_name, self.detector_backend, self.distance_metric)
-        if asked != (body["model"], body["detector_backend"], body["similarity_metric"]):
-            raise UnreadableField("the answer is from another model, detector or metric")
-        if "confidence" not in body:
+        names = ("model", "detector_backend", "similarity_metric")
+        for name, setting in zip(names, asked, strict=True):
+            if value_at(body, (name,)) != setting:
+                raise UnreadableField("is not the one that was asked for", name)
+        if "confidence" not in body and self.capabilities.score_scale is not None:
             raise UnexpectedResponse(
                 "The server's answer has no confidence: it needs deepface 0.0.94 or later.",
                 backend=self.name,
                 billing=Billing(Charged.NO, _FREE),
             )
-        confidence = detail(number, body["confidence"], "confidence")
-        is_verified = body["verified"]
-        if not isinstance(is_verified, bool):
-            raise UnreadableField("verified is not a boolean")
+        confidence = detail(number, body.get("confidence"), "confidence")
+        is_verified = read_at(boolean, body, "verified")
         if confidence is not None and is_verified is not (confidence >= _CUT):
-            raise UnreadableField("confidence and verified contradict each other")
+            raise UnreadableField("contradicts confidence", "verified")
 
     def _read_score(self, body: Json) -> Score | None:
         """Return the confidence, with the distance as the raw number."""
-        confidence = body["confidence"]
+        confidence = body.get("confidence")
         scale = self.capabilities.score_scale
         if confidence is None or scale is None:
             return None
-        distance = deciding(number, body.get("distance"), "distance")
-        score = deciding(number, confidence, "confidence")
-        return Score(score, scale, raw=distance, raw_name="distance")
+        distance = read_at(number, body, "distance")
+
+        def read(confidence: Json) -> Score:
+            return Score(number(confidence), scale, raw=distance, raw_name="distance")
+
+        return deciding(read, confidence, "confidence")
 
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether a body is one of the server's; a gateway's may have a message, too."""

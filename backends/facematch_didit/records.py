@@ -44,8 +44,8 @@ from .words import (
     read_list,
     read_object,
     read_text,
-    text_or_none,
     read_time,
+    text_or_none,
 )
 
 T = TypeVar("T")

@@ -46,6 +46,7 @@ from facematch_core.backend import (
     note_id,
     note_status,
     number,
+    objects,
 )
 from facematch_core.models import (
     Box,
@@ -69,7 +70,6 @@ from .words import (
     SEVERITIES,
     WARNING_CODES,
     read_list,
-    read_number,
     read_object,
     read_text,
     read_time,
@@ -233,17 +233,20 @@ def read_result(
 
 
 def _check_echoes(request: PictureRequest, answer: dict[str, http.Json]) -> None:
-    """Raise `ValueError` if the response repeats an id of another call.
+    """Raise `UnreadableField` if the response repeats an id of another call.
 
     The edition of early 2026 repeats none.
     """
     metadata = answer.get("metadata")
     call_id = metadata.get(CALL_ID_KEY) if isinstance(metadata, dict) else None
-    echoes = [(call_id, request.call_id), (answer.get("vendor_data"), request.caller_ref)]
-    for echo, sent in echoes:
+    echoes = (
+        ("metadata", call_id, request.call_id),
+        ("vendor_data", answer.get("vendor_data"), request.caller_ref),
+    )
+    for name, echo, sent in echoes:
         # Didit's form parser trims white space, and digits may come back as a number.
         if echo is not None and str(echo).strip() != (sent or "").strip():
-            raise UnreadableField("vendor_data or metadata repeats an id that was not sent")
+            raise UnreadableField("repeats an id that was not sent", name)
 
 
 def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | None:
@@ -251,10 +254,8 @@ def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | No
 
     They decide nothing: Didit compares the largest face itself, and warns if there is none.
     """
-    found = detail(read_object, block.get(name), name)
-    if found is None:
-        return None
-    entities = detail(read_list, found.get("entities"), name, "entities")
+    found = detail(read_object, block.get(name), name) or {}
+    entities = detail(objects, found.get("entities"), name, "entities")
     if entities is None:
         return None
     # Null if no face was found.
@@ -269,20 +270,17 @@ def _read_quarter_turn(angle: object) -> int:
     return int(turn)
 
 
-def _read_face(item: object, rotation: int | None, name: str) -> Face:
-    if not isinstance(item, dict):
-        detail(read_object, item, name, "entities")
-        return Face(rotation=rotation)
+def _read_face(entity: dict[str, http.Json], rotation: int | None, name: str) -> Face:
     return Face(
-        box=detail(_read_box, item.get("bbox"), name, "entities.bbox"),
-        confidence=detail(number, item.get("confidence"), name, "entities.confidence"),
+        box=detail(_read_box, entity.get("bbox"), name, "entities", "bbox"),
+        confidence=detail(number, entity.get("confidence"), name, "entities", "confidence"),
         rotation=rotation,
     )
 
 
-def _read_box(edges: object) -> Box:
+def _read_box(edges: http.Json) -> Box:
     # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
-    left, top, right, bottom = map(number, edges)  # type: ignore[call-overload]
+    left, top, right, bottom = map(number, edges)
     return Box(left=left, top=top, right=right, bottom=bottom, unit="px")
 
 
@@ -307,14 +305,14 @@ def read_verdict(
     codes = {warning.code for warning in warnings}
     value = block.get("score")
     if value is not None:
-        value = read_number(value, kind.block, "score")
+        value = number(value, kind.block, "score")
     elif "score" not in block:
-        raise UnreadableField(f"{kind.block}.score is missing")
+        raise UnreadableField("is missing", kind.block, "score")
     score = None
     # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         if not 0 <= value <= 100:
-            raise UnreadableField(f"{kind.block}.score is not from 0 to 100")
+            raise UnreadableField("is not from 0 to 100", kind.block, "score")
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     grave_codes = {warning.code for warning in warnings if warning.severity.is_grave}
     fields: dict[str, Any] = {
@@ -344,17 +342,11 @@ def read_verdict(
             )
         )
     if kind is LIVENESS:
-        for name, key, read in _LIVENESS_DETAILS:
-            fields[name] = detail(read, block.get(key), kind.block, key)
+        fields["method"] = detail(read_text, block.get("method"), kind.block, "method")
+        for name in ("quality", "luminance"):
+            key = f"face_{name}"
+            fields[name] = detail(number, block.get(key), kind.block, key)
     return {**fields, "warnings": tuple(warnings)}
-
-
-#: The fields of a liveness result that decide nothing: name, key and reader.
-_LIVENESS_DETAILS = (
-    ("method", "method", read_text),
-    ("quality", "face_quality", number),
-    ("luminance", "face_luminance", number),
-)
 
 
 def _decide(

@@ -54,6 +54,8 @@ from facematch_core.backend import (
     deciding,
     detail,
     number,
+    objects,
+    read_at,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
@@ -286,7 +288,7 @@ class RekognitionBackend(HttpBackend):
         if self.reference_quality:
             detection = {"Image": _encode_picture(request.reference)}
             reply = yield self._request("DetectFaces", detection, masked=_places_of(request))
-            details = list(reply.json()["FaceDetails"])
+            details = read_at(objects, reply.json(), "FaceDetails")
             if not details:
                 return MatchResult(
                     decision=Decision.INCONCLUSIVE,
@@ -382,16 +384,16 @@ def _build_result(
 ) -> MatchResult:
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probe = []
-    for match in deciding(_read_list, body.get("FaceMatches"), "FaceMatches"):
-        similarity = deciding(_read_score, match.get("Similarity"), "FaceMatches", "Similarity")
-        probe.append(_read_face(match.get("Face"), "FaceMatches", "Face", similarity=similarity))
+    for match in read_at(objects, body, "FaceMatches"):
+        similarity = read_at(_read_score, match, "Similarity")
+        probe.append(_read_face(match.get("Face"), "Face", similarity=similarity))
     # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
-    for face in deciding(_read_list, body.get("UnmatchedFaces") or [], "UnmatchedFaces"):
-        probe.append(_read_face(face, "UnmatchedFaces"))
+    for unmatched in deciding(objects, body.get("UnmatchedFaces", []), "UnmatchedFaces"):
+        probe.append(_read_face(unmatched, "UnmatchedFaces"))
     by_largest_face = decide_by_largest_face(probe, threshold)
     reference = [_read_face(body.get("SourceImageFace"), "SourceImageFace")]
     if details is not None:
-        reference = [_read_face(face, "FaceDetails") for face in details]
+        reference = [_read_face(detected, "FaceDetails") for detected in details]
         reference.sort(key=lambda face: face.area, reverse=True)
         body = {**body, "FaceDetails": details}
     # CompareFaces compares the largest face.
@@ -437,13 +439,6 @@ def _places_of(request: MatchRequest) -> tuple[Secret, ...]:
                 if text is not None:
                     places.append(Secret(text))
     return tuple(places)
-
-
-def _read_list(value: Json) -> list[dict[str, Json]]:
-    """Return a list of objects."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise TypeError("not a list of objects")
-    return value
 
 
 def _read_score(similarity: Json) -> Score:

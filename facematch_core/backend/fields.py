@@ -1,33 +1,44 @@
 """What a response says: what decides is read strictly, and what decides nothing with `detail`.
 
-- *What decides*: a status, a score, a threshold, whose face or session it is, whether a face was
-  found, and how grave the vendor calls a warning. If such a field has another form than documented,
-  the response cannot be read: `deciding` raises `UnreadableField`, and the call ends with an
+- *What decides*: a status, a score, a threshold, whose face or session it is, the list of faces,
+  and how grave the vendor calls a warning. If such a field has another form than documented, the
+  response cannot be read: `deciding` raises `UnreadableField`, and the call ends with an
   `UnexpectedResponse` that names the field.
 - *What decides nothing*: boxes, angles, quality, confidence, times, ids that nobody compares, the
   text of a warning. The vendor may change it without notice, and the answer is paid for: `detail`
   returns None, and the result gets one warning that names all such fields.
 
-A path of a field is written without indices: ``probe``, ``faces``, ``box`` for the box of any face.
+A path consists of the names in the vendor's documents, as the plug-in's code has them, and never
+of a name that stands only in the response: that may be a customer's. Indices are left out.
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from facematch_core import models
 
 T = TypeVar("T")
 
 
-#: What a reader raises for a value of another form, such as ``value["score"]`` or ``value.items()``.
-_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
-
-
 class UnreadableField(ValueError):
-    """A field that decides has another form than documented. The text has no value of a vendor."""
+    """A field that decides has another form than documented. No text here has a vendor's value.
+
+    Attributes:
+        problem: What is wrong with the field: ``is missing``.
+        field: Its path: ``face_match.score``; "" if the reader that raised this does not know it.
+    """
+
+    def __init__(self, problem: str, *path: object) -> None:
+        self.problem = problem
+        self.field = path_text(path)
+        super().__init__(f"{self.field} {problem}".lstrip())
+
+
+#: What a reader raises for a value of another form: ``value["score"]``, ``value.items()``.
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
 
 
 class Notes:
@@ -45,13 +56,13 @@ class Notes:
     def warning(self) -> models.ResultWarning:
         """Return the one warning that names the fields that `detail` could not read."""
         return models.ResultWarning(
-            code=models.WarningCode.OTHER,
+            code=models.WarningCode.UNREADABLE_DETAIL,
             severity=models.Severity.INFORMATION,
             text=f"Not in the documented form, and left out: {', '.join(self.unread)}",
         )
 
 
-#: The notes of the call whose responses this thread reads.
+#: The notes of the call whose responses this thread reads; None outside a call.
 _notes: contextvars.ContextVar[Notes | None] = contextvars.ContextVar(
     "facematch_notes", default=None
 )
@@ -64,15 +75,15 @@ def start_notes(notes: Notes | None) -> Notes | None:
     return earlier
 
 
-def detail(read: Callable[[object], T], value: object, *path: str | int) -> T | None:
+def detail(read: Callable[[Any], T], value: object, *path: object) -> T | None:
     """Return `read(value)` for a field that decides nothing.
 
     None if the field is missing or null, or if `read` raises; then the result gets a warning.
 
     Args:
-        read: Returns the value, or raises an error of `_UNREADABLE`.
+        read: Returns the value, or raises any error that a value of another form causes.
         value: The value in the response; None if there is none.
-        path: The keys that lead to it, for the warning.
+        path: The documented names that lead to it, for the warning.
     """
     if value is None:
         return None
@@ -80,13 +91,13 @@ def detail(read: Callable[[object], T], value: object, *path: str | int) -> T | 
         return read(value)
     except _UNREADABLE:
         notes = _notes.get()
-        field = ".".join(map(str, path))
+        field = path_text(path)
         if notes is not None and field not in notes.unread:
             notes.unread += (field,)
         return None
 
 
-def deciding(read: Callable[[object], T], value: object, *path: str | int) -> T:
+def deciding(read: Callable[[Any], T], value: object, *path: object) -> T:
     """Return `read(value)` for a field that decides; see `detail`.
 
     Raises:
@@ -94,11 +105,36 @@ def deciding(read: Callable[[object], T], value: object, *path: str | int) -> T:
     """
     try:
         return read(value)
+    except UnreadableField as error:
+        problem = error.problem
     except _UNREADABLE:
-        field = ".".join(map(str, path))
-        problem = f"{field} is {json_type(value)}, and has another form than documented"
+        problem = f"is {json_type(value)}, and not as documented"
     # Raised outside the except block, because the first error may quote the value.
-    raise UnreadableField(problem)
+    raise UnreadableField(problem, *path)
+
+
+def read_at(read: Callable[[Any], T], document: object, *path: Any) -> T:
+    """Return `read` of the value at a path of keys and indices, which decides; see `deciding`."""
+    return deciding(read, value_at(document, path), *path)
+
+
+def value_at(document: object, path: Sequence[Any]) -> Any:
+    """Return the value at a path of keys and indices; raise `UnreadableField` if there is none."""
+    value: Any = document
+    try:
+        for step in path:
+            value = value[step]
+    except (LookupError, TypeError):
+        pass
+    else:
+        return value
+    # Raised outside the except block, because the first error may quote the response.
+    raise UnreadableField("is missing", *path)
+
+
+def path_text(path: tuple[object, ...]) -> str:
+    """Return a path in one word, without indices: ``faces.box`` for the box of any face."""
+    return ".".join([step for step in path if isinstance(step, str)])
 
 
 _JSON_TYPES = {
@@ -126,3 +162,50 @@ def note_id(vendor_id: str | None) -> str | None:
     if notes is not None:
         notes.vendor_id = vendor_id
     return vendor_id
+
+
+# Readers: each returns a value of a response, or raises `UnreadableField` if it is no such value.
+
+
+def reader(kind: type[T] | tuple[type[T], ...], noun: str) -> Callable[..., T]:
+    """Return a reader for a JSON type; true and false are no numbers."""
+
+    def read(value: object, *path: object) -> T:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise UnreadableField(f"is {json_type(value)}, not {noun}", *path)
+        return value
+
+    return read
+
+
+boolean = reader(bool, "a boolean")
+text = reader(str, "a text")
+json_list: Callable[..., list[Any]] = reader(list, "a list")
+json_object: Callable[..., dict[str, Any]] = reader(dict, "an object")
+_int_or_float = reader((int, float), "a number")
+
+
+def number(value: object, *path: object) -> float:
+    """Return a number as a float; true, null and "0.9" are none."""
+    return float(_int_or_float(value, *path))
+
+
+def nonempty_text(value: object, *path: object) -> str:
+    """Return a text that is not empty."""
+    if value == "":
+        raise UnreadableField("is empty", *path)
+    return text(value, *path)
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """Return a list of objects, which may be empty.
+
+    An entry that is no object is refused, because it could be the largest face.
+    """
+    return [json_object(item) for item in json_list(value)]
+
+
+def only_object(value: object) -> dict[str, Any]:
+    """Return the only object of a list."""
+    (item,) = objects(value)
+    return item

@@ -18,12 +18,7 @@ from urllib.parse import quote
 
 import attrs
 
-from facematch_core.errors import (
-    ConfigurationError,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-)
+from facematch_core.errors import ConfigurationError, RequestRejected, VendorError
 
 from .frames import clears_frames
 
@@ -294,22 +289,6 @@ class ResultMasker:
         masked = _mask_part(result, mask, "model", "vendor_status", **fields)
         self._masked_raw = getattr(masked, "raw", None)
         return masked
-
-
-    def mask_unreadable(
-        self,
-        error: UnexpectedResponse,
-        body: Mapping[str, Any],
-        secrets: tuple[Secret, ...],
-        *,
-        vendor_status: str | None,
-    ) -> None:
-        """Add the body and the vendor's status to an error, masked like those of a result."""
-        mask = masker(secrets, hides_pieces=True)
-        private_keys = PERSONAL_KEYS.union(self.private_keys)
-        error._raw = type(error._raw)(plain_json(body, mask, private_keys))
-        if vendor_status is not None:
-            error.vendor_status = mask(vendor_status)
 
 
 def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **changes: Any) -> Any:

@@ -25,9 +25,18 @@ from facematch_core.backend.base import (
     FacePair,
     decide_by_largest_pair,
     decide_by_threshold,
-    number,
+    find_largest,
 )
-from facematch_core.backend.fields import UnreadableField, deciding, detail
+from facematch_core.backend.fields import (
+    UnreadableField,
+    deciding,
+    detail,
+    json_type,
+    number,
+    objects,
+    read_at,
+    value_at,
+)
 from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
 from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image
@@ -163,7 +172,10 @@ class BoxPaths:
     unit: str = "px"
 
     def read(self, face: Json, *path: str) -> models.Box | None:
-        """Return the box of a face. It decides nothing: see `detail`. `path` leads to the face."""
+        """Return the box of a face; None, with a warning of the call, if it cannot be read.
+
+        `path` leads to the face, for the warning.
+        """
         return detail(self._read, face, *path, *(self.box or ("box",)))
 
     def _read(self, face: Json) -> models.Box:
@@ -245,8 +257,13 @@ class FacesOfPair:
         Each face gets its similarity to the compared face of the other picture.
 
         Raises:
-            UnreadableField: the compared faces are not the largest, whose pair is missing.
+            UnreadableField: faces that may be the largest have no pair.
         """
+        ids_of_pairs = {(id(pair.probe), id(pair.reference)) for pair in pairs}
+        for probe in find_largest(self.probe or (compared.probe,)):
+            for reference in find_largest(self.reference or (compared.reference,)):
+                if (id(probe), id(reference)) not in ids_of_pairs:
+                    raise UnreadableField("is missing", "the similarity of the largest faces")
         probe_similarities = {}
         reference_similarities = {}
         for pair in pairs:
@@ -255,12 +272,12 @@ class FacesOfPair:
             if pair.probe is compared.probe:
                 reference_similarities[id(pair.reference)] = pair.similarity
         return FacesOfPair(
-            probe=_mark_largest(self.probe, compared.probe, probe_similarities),
-            reference=_mark_largest(self.reference, compared.reference, reference_similarities),
+            probe=_mark_compared(self.probe, compared.probe, probe_similarities),
+            reference=_mark_compared(self.reference, compared.reference, reference_similarities),
         )
 
 
-def _mark_largest(
+def _mark_compared(
     faces: tuple[models.Face, ...] | None,
     compared: models.Face,
     similarities: Mapping[int, models.Score | None],
@@ -269,13 +286,8 @@ def _mark_largest(
     if faces is None:
         return None
     marked = []
-    has_boxes = all(face.box is not None for face in faces)
     for face in faces:
         similarity = similarities.get(id(face))
-        # Without boxes, any face may be the largest.
-        is_largest = face.area > compared.area if has_boxes else id(face) not in similarities
-        if is_largest and face is not compared:
-            raise UnreadableField("the similarity of the largest faces is missing")
         marked.append(attrs.evolve(face, compared=face is compared, similarity=similarity))
     return tuple(marked)
 
@@ -329,15 +341,17 @@ class PairBackend(HttpBackend):
         if not warnings:
             warnings = faces.several_faces_warnings()
             threshold = self._read_threshold(request, body, paths)
-            deciding = threshold
+            applied = threshold
             if self.capabilities.threshold_rule is models.ThresholdRule.VENDOR:
-                deciding = None
+                applied = None
             pairs = self.read_pairs(body, paths, faces)
             if pairs is None:
                 score = self.read_score(body, paths)
-                decision = decide_by_threshold(score, deciding)
+                decision = decide_by_threshold(score, applied)
             else:
-                by_largest = decide_by_largest_pair(pairs, deciding)
+                if not pairs:
+                    raise UnreadableField("is missing", *paths.score)
+                by_largest = decide_by_largest_pair(pairs, applied)
                 score = by_largest.pair.similarity
                 decision = by_largest.decision
                 warnings.extend(by_largest.warnings)
@@ -369,10 +383,10 @@ class PairBackend(HttpBackend):
             scale_name = self.capabilities.liveness_scale
         scale_name = scale_name or self.name
         raw_name = str(paths.score[-1])
-        score = deciding(number, value, *paths.score)
-        if paths.is_fraction:
-            return models.Score.from_fraction(score, scale_name, raw_name=raw_name)
-        return models.Score(score, scale_name, raw_name=raw_name)
+        make = models.Score.from_fraction if paths.is_fraction else models.Score
+        return deciding(
+            lambda value: make(number(value), scale_name, raw_name=raw_name), value, *paths.score
+        )
 
     def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
         """Return the faces found in the pictures."""
@@ -396,11 +410,8 @@ class PairBackend(HttpBackend):
     ) -> tuple[models.Face, ...] | None:
         if path is None:
             return None
-        listed = value_at(body, self.with_settings(path))
-        if not isinstance(listed, list):
-            raise UnreadableField(f"{'.'.join(map(str, path))} is not a list")
         faces = []
-        for index, face in enumerate(listed):
+        for index, face in enumerate(read_at(objects, body, *self.with_settings(path))):
             faces.append(self.read_face(face, paths, is_compared=index == 0))
         return tuple(faces)
 
@@ -418,12 +429,15 @@ class PairBackend(HttpBackend):
         if paths.cut is None or self._is_set_by_user(request.threshold):
             return request.threshold
         rule = self.capabilities.threshold_rule
-        return models.Threshold(self.read_cut(body, paths), rule, models.ThresholdSource.VENDOR)
+        return deciding(
+            lambda cut: models.Threshold(cut, rule, models.ThresholdSource.VENDOR),
+            self.read_cut(body, paths),
+            *paths.cut,
+        )
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the vendor's threshold in an answer, 0-100; a missing one raises."""
-        path = self.with_settings(paths.cut or ())
-        cut = deciding(number, value_at(body, path), *path)
+        cut = read_at(number, body, *self.with_settings(paths.cut or ()))
         return cut * 100 if paths.is_fraction else cut
 
     @staticmethod
@@ -440,7 +454,7 @@ class PairBackend(HttpBackend):
         if isinstance(expected, Setting):
             expected = expected.read(self)
         if expected is not None and model != expected:
-            raise UnreadableField("the answer is from another model than the scale's")
+            raise UnreadableField("is not the model of the scale", *self.with_settings(paths.model))
         return None if model is None else str(model)
 
     def with_settings(self, path: JsonPath) -> Sequence[str | int]:
@@ -454,8 +468,7 @@ class PairBackend(HttpBackend):
         path = self.match_answer.vendor_id
         if path is None:
             return None
-        vendor_id = reply.at(*self.with_settings(path))
-        return None if vendor_id is None else str(vendor_id)
+        return detail(_read_id, reply.at(*self.with_settings(path)), *self.with_settings(path))
 
     def error_code(self, reply: HttpReply) -> object:
         path = self.match_answer.code
@@ -465,15 +478,8 @@ class PairBackend(HttpBackend):
         return None if code == self.match_answer.success else code
 
 
-def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:
-    """Return the value at a path; raise `UnreadableField` with the path, and no value, if none."""
-    value = body
-    try:
-        for step in path:
-            value = value[step]
-    except (LookupError, TypeError):
-        steps = ".".join(map(str, path))
-    else:
-        return value
-    # Raised outside the except block, because the first error may quote the body.
-    raise UnreadableField(f"{steps} is missing")
+def _read_id(value: object) -> str:
+    """Return a vendor's id, which may be a number, as text."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise UnreadableField(f"is {json_type(value)}, not an id")
+    return str(value)

@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+import pytest
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import PictureRequest
+from facematch_core.backend.fields import path_text
 from facematch_core.base.addresses import check_base_url, is_allowed_host, is_loopback
 from facematch_core.call.run import PICTURES
 from facematch_core.call.verdict import find_changes
@@ -685,22 +687,31 @@ class AnswerRules(Rules):
             not_passing = Recording.of(bench, operation, NOT_PASSING[operation], threshold=1.0)
             passing.check_each_value_changed(not_passing)
 
-
     @rule("R38")
-    def test_r60_other_values_may_have_any_form(self, bench: Bench) -> None:
+    def test_r60_details_may_have_any_form(self, bench: Bench) -> None:
         """A value that decides nothing, such as a box, an angle, a time or an id, may have any form
         or be missing: the result keeps its decision, score, status and threshold.
 
-        The answer is paid for, and vendors add, drop and retype such values without notice.
+        The answer is paid for, and vendors add, drop and retype such values without notice. R38
+        alone would accept a backend that refuses whatever it does not expect. If such a value is
+        the only proof of a face, say so: ``not_tested = {"R60 liveness": "..."}``.
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.skip_unless_applicable(
             is_http, "is not an HttpBackend, so responses cannot be changed"
         )
-        for operation in bench.operations:
-            recording = Recording.of(bench, operation, PASSING[operation])
-            for step in range(len(recording.replies), 0, -1):
-                attrs.evolve(recording, step=step).check_values_that_decide_nothing()
+        run_parts(
+            bench,
+            *(functools.partial(self._r60_details, operation=each) for each in bench.operations),
+        )
+
+    def _r60_details(self, bench: Bench, operation: fm.Operation) -> None:
+        reason = self.not_tested.get(f"R60 {operation}")
+        if reason is not None:
+            pytest.skip(f"{benches.NOT_TESTED}{reason}")
+        recording = Recording.of(bench, operation, PASSING[operation])
+        for step in range(len(recording.replies), 0, -1):
+            attrs.evolve(recording, step=step).check_details()
 
 
 #: The result or the error of a call, or neither if the call needs more replies.
@@ -932,72 +943,58 @@ class Recording:
                 is_omitted = text is None and result.vendor_status is None
                 assert is_omitted or not is_decisive, f"the result is still {result.decision}"
 
-    def check_values_that_decide_nothing(self) -> None:
-        """Give another form to each value that decides nothing; see `_decides_nothing`."""
-        original, _ = self.read_to_end("as before", self.reply.body)
-        if original is None:
-            return
+    def check_details(self) -> None:
+        """Give each value that decides nothing other forms; the verdict must stay."""
+        document = self.reply.at()
+        verdict = self._verdict_with((), json.dumps(document))
+        assert verdict is not None, "the same response is not read again"
         lost = dict[str, str]()
-        sent_later = self._values_sent_later()
-        for path, value in values_in(self.reply.at()):
-            inner_values = [value, *(inner for _, inner in values_in(value))]
-            is_sent_later = any(inner in sent_later for inner in inner_values)
-            if is_sent_later or not self._decides_nothing(path, value, original):
-                continue
-            # A place in a list, such as an edge of a box, can have another form, but not be missing.
-            texts: list[str | None] = ["null", "[]", '{"kit": 1}', '"kit"', "-7.5", "true"]
+        for path in self._find_details(document, verdict):
+            texts: list[str | None] = ["null", "[]", '{"kit": 1}', '"kit"', "true"]
             if isinstance(path[-1], str):
-                texts.append(None)
-            if number_in(value) is not None:
-                texts.remove("-7.5")  # another number is no other form
+                texts.append(None)  # an edge of a box in a list cannot be missing
+            if number_in(self.reply.at(*path)) is None:
+                texts.append("-7.5")
             for text in texts:
-                result, error = self.read_to_end(*self._body_with(path, text))
-                if result is None or verdict_of(result) != verdict_of(original):
-                    field = ".".join(str(step) for step in path if isinstance(step, str))
-                    outcome = f"{error}" if result is None else f"{result.decision}"
-                    lost.setdefault(field, f"{text or 'missing'}: {outcome}")
-        self._describe("with other values")
+                if self._verdict_with(path, text) != verdict:
+                    lost.setdefault(path_text(path), text or "nothing")
+        self.bench.context = f"{self.request.operation}"
         assert not lost, (
-            f"{len(lost)} fields decide nothing, but the verdict is lost if they have another form: "
-            f"{'; '.join(f'{field} {problem:.90}' for field, problem in lost.items())}"
+            f"{len(lost)} fields decide nothing, but in another form they lose the verdict: "
+            f"{', '.join(f'{field} as {text}' for field, text in lost.items())}"
         )
 
-    def _decides_nothing(self, path: ValuePath, value: object, original: Result) -> bool:
-        """Return whether the verdict is the same with other values of the same form.
+    def _find_details(self, document: object, verdict: object) -> list[ValuePath]:
+        """Return the paths of values that decide nothing: others of the same form keep the verdict.
 
-        It may be refused with some of them, such as an angle of 91. Of a list or object, whether each value in it decides nothing. An empty one may decide: a
-        vendor may list warnings or faces in it. So may a list of objects, by their number.
+        Some may be refused, such as an angle of 91. A list or object decides nothing if no value in
+        it decides. Exceptions, because a backend may count them: an empty one, a list of lists or
+        objects, and an object in a list. A value that a later request repeats decides, too.
         """
-        if isinstance(value, (dict, list)):
-            is_counted = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-            return (
-                bool(value)
-                and not is_counted
-                and all(
-                    self._decides_nothing(inner, item, original)
-                    for inner, item in values_in(value, path)
-                )
-            )
-        is_kept = False
-        for other in values_like(value):
-            result, _ = self.read_to_end(*self._body_with(path, json.dumps(other)))
-            if result is not None and verdict_of(result) != verdict_of(original):
-                return False
-            is_kept = is_kept or result is not None
-        return is_kept
-
-    def _values_sent_later(self) -> list[object]:
-        """Return what later requests of the call repeat: it decides about what they ask."""
-        values: list[object] = []
+        sent_later: list[object] = []
         for request in self.http_requests[self.step :]:
             for _, value in values_in([request.json, request.fields, request.params]):
-                values.append(value)
+                sent_later += [value, [value]]  # the embedding of the only face is listed alone
+        details = list[ValuePath]()
+        for path, value in reversed(list(values_in(document))):
+            if value in sent_later:
+                continue
+            if isinstance(value, (dict, list)):
+                children = [inner for inner, _ in values_in(value, path) if inner[:-1] == path]
+                is_counted = isinstance(value, dict) and isinstance(path[-1], int)
                 if isinstance(value, list):
-                    values.append([value])  # the one embedding of the one face in a picture
-        return values
+                    is_counted = any(isinstance(item, (dict, list)) for item in value)
+                is_detail = not is_counted and bool(children) and set(details) >= set(children)
+            else:
+                verdicts = {self._verdict_with(path, json.dumps(v)) for v in _values_like(value)}
+                is_detail = verdicts - {None} == {verdict}
+            if is_detail:
+                details.append(path)
+        return details
 
-    def read_to_end(self, description: str, body: bytes) -> Reading:
-        """Return the outcome with this response at `step` and the good ones after it."""
+    def _verdict_with(self, path: ValuePath, text: str | None) -> object:
+        """Return what a caller decides by with raw `text` at `path`; None if it is refused."""
+        description, body = self._body_with(path, text)
         self._describe(description)
         changed = attrs.evolve(self.reply, body=body)
         replies = [*self.replies[: self.step - 1], changed, *self.replies[self.step :]]
@@ -1005,8 +1002,12 @@ class Recording:
         try:
             answer = backend.read_reply(self.request, *replies)
         except ValueError:  # the call needs more replies
-            return None, None
-        return (None, answer) if isinstance(answer, fm.VendorError) else (answer, None)
+            return None
+        if isinstance(answer, fm.VendorError):
+            return None
+        # Two scores are equal whatever their `raw`.
+        score = (answer.score, _raw_score(answer))
+        return answer.decision, score, answer.threshold, answer.vendor_status
 
     def _replacement_texts(
         self, path: ValuePath, value: object, is_decisive: bool, not_passing: Recording
@@ -1081,26 +1082,21 @@ class Recording:
         return DecisiveValues(scores, verdicts)
 
 
-def verdict_of(result: Result) -> tuple[object, ...]:
-    """Return what a caller decides by."""
-    shown = (result.score, _raw_score(result))  # two scores are equal whatever their `raw`
-    return result.decision, shown, result.threshold, result.vendor_status
-
-
-def values_like(value: object) -> list[object]:
+def _values_like(value: object) -> list[object]:
     """Return other values of the same form: another time for a time, another id for an id."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, (int, float)):
         # 0 may mean that there is no face; 90 is another quarter turn.
-        return [other for other in (value + 1, value / 2, 0, 90, 180) if other != value]
-    if not isinstance(value, str):
-        return []
+        others = (value + 1, value / 2, 0, 90, 180)
+        return [type(value)(other) for other in others if other != value]
     others: list[object] = []
-    for pattern, either, other in ((r"\d(?=\D*$)", "7", "8"), (r"[A-Za-z](?=[^A-Za-z]*$)", "a", "b")):
-        changed = re.sub(pattern, lambda found: other if found[0] == either else either, value)
-        if changed != value:
-            others.append(changed)
+    if isinstance(value, str):
+        for pattern, letters in ((r"\d(?=\D*$)", "78"), (r"[A-Za-z](?=[^A-Za-z]*$)", "ab")):
+            found = re.search(pattern, value)
+            if found:
+                other = letters[found[0] == letters[0]]
+                others.append(value[: found.start()] + other + value[found.end() :])
     return others
 
 
