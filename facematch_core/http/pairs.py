@@ -188,6 +188,8 @@ class BoxPaths:
         else:
             right = number(edges[self.right])
             bottom = number(edges[self.bottom])
+        if right < left or bottom < top:
+            raise ValueError("a box without a size")
         return models.Box(left=left, top=top, right=right, bottom=bottom, unit=self.unit)
 
 
