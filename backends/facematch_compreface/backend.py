@@ -194,7 +194,7 @@ def _read_face(
     face: Json, place: str, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    body = face if isinstance(face, dict) else {}
+    body = detail(json_object, face, place) or {}
     return Face(
         box=_BOX.read(body, place),
         confidence=detail(_read_probability, body.get("box"), place, "box", "probability"),

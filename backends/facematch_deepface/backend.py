@@ -305,9 +305,12 @@ class DeepfaceBackend(HttpBackend):
 
     def _check(self, body: Json) -> None:
         """Raise if an answer was made in another way, or contradicts itself."""
-        asked = (self.model_name, self.detector_backend, self.distance_metric)
-        names = ("model", "detector_backend", "similarity_metric")
-        for name, setting in zip(names, asked, strict=True):
+        asked = (
+            ("model", self.model_name),
+            ("detector_backend", self.detector_backend),
+            ("similarity_metric", self.distance_metric),
+        )
+        for name, setting in asked:
             if value_at(body, (name,)) != setting:
                 raise UnreadableField("is not the one that was asked for", name)
         if "confidence" not in body and self.capabilities.score_scale is not None:
@@ -328,11 +331,11 @@ class DeepfaceBackend(HttpBackend):
         if confidence is None or scale is None:
             return None
         distance = read_at(number, body, "distance")
-
-        def read(confidence: Json) -> Score:
-            return Score(number(confidence), scale, raw=distance, raw_name="distance")
-
-        return deciding(read, confidence, "confidence")
+        return deciding(
+            lambda value: Score(number(value), scale, raw=distance, raw_name="distance"),
+            confidence,
+            "confidence",
+        )
 
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether a body is one of the server's; a gateway's may have a message, too."""

@@ -53,6 +53,7 @@ from facematch_core.backend import (
     decide_by_largest_face,
     deciding,
     detail,
+    json_object,
     number,
     objects,
     read_at,
@@ -385,8 +386,8 @@ def _build_result(
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probe = []
     for match in read_at(objects, body, "FaceMatches"):
-        similarity = read_at(_read_score, match, "Similarity")
-        probe.append(_read_face(match.get("Face"), "Face", similarity=similarity))
+        similarity = deciding(_read_score, match.get("Similarity"), "FaceMatches", "Similarity")
+        probe.append(_read_face(match.get("Face"), "FaceMatches", "Face", similarity=similarity))
     # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
     for unmatched in deciding(objects, body.get("UnmatchedFaces", []), "UnmatchedFaces"):
         probe.append(_read_face(unmatched, "UnmatchedFaces"))
@@ -447,7 +448,7 @@ def _read_score(similarity: Json) -> Score:
 
 def _read_face(face: Json, *path: str, similarity: Score | None = None) -> Face:
     """Read a face; its similarity is None if AWS returned none. All else decides nothing."""
-    body = face if isinstance(face, dict) else {}
+    body = detail(json_object, face, *path) or {}
     return Face(
         box=_BOX.read(body, *path),
         confidence=detail(number, body.get("Confidence"), *path, "Confidence"),

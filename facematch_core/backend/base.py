@@ -501,7 +501,7 @@ MULTIPLE_FACES = models.ResultWarning(
 )
 SMALLER_FACE_MATCHED = models.ResultWarning(
     code=models.WarningCode.SMALLER_FACE_MATCHED,
-    text="a smaller face matches; the largest face, which decides, does not",
+    text="a face matches; the one that decides, the largest if boxes tell it, does not",
 )
 SCORE_UNAVAILABLE = models.ResultWarning(
     code=models.WarningCode.SCORE_UNAVAILABLE, text="the response has no score"

@@ -38,7 +38,7 @@ class UnreadableField(ValueError):
 
 
 #: What a reader raises for a value of another form: ``value["score"]``, ``value.items()``.
-_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
 class Notes:
@@ -167,11 +167,11 @@ def note_id(vendor_id: str | None) -> str | None:
 # Readers: each returns a value of a response, or raises `UnreadableField` if it is no such value.
 
 
-def reader(kind: type[T] | tuple[type[T], ...], noun: str) -> Callable[..., T]:
-    """Return a reader for a JSON type; true and false are no numbers."""
+def reader(kind: type[T], noun: str) -> Callable[..., T]:
+    """Return a reader for a JSON type, whose `noun` is for the error; a boolean is no number."""
 
     def read(value: object, *path: object) -> T:
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        if type(value) is not kind:
             raise UnreadableField(f"is {json_type(value)}, not {noun}", *path)
         return value
 
@@ -180,14 +180,15 @@ def reader(kind: type[T] | tuple[type[T], ...], noun: str) -> Callable[..., T]:
 
 boolean = reader(bool, "a boolean")
 text = reader(str, "a text")
-json_list: Callable[..., list[Any]] = reader(list, "a list")
-json_object: Callable[..., dict[str, Any]] = reader(dict, "an object")
-_int_or_float = reader((int, float), "a number")
+json_list = reader(list, "a list")
+json_object = reader(dict, "an object")
 
 
 def number(value: object, *path: object) -> float:
     """Return a number as a float; true, null and "0.9" are none."""
-    return float(_int_or_float(value, *path))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UnreadableField(f"is {json_type(value)}, not a number", *path)
+    return float(value)
 
 
 def nonempty_text(value: object, *path: object) -> str:
@@ -202,7 +203,11 @@ def objects(value: object) -> list[dict[str, Any]]:
 
     An entry that is no object is refused, because it could be the largest face.
     """
-    return [json_object(item) for item in json_list(value)]
+    items = json_list(value)
+    for item in items:
+        if type(item) is not dict:
+            json_object(item)
+    return items
 
 
 def only_object(value: object) -> dict[str, Any]:

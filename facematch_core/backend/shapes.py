@@ -23,28 +23,32 @@ _FORMS = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
     "url": re.compile(r"https?://\S+"),
 }
-#: Longer shapes are cut, in characters.
+#: Longer shapes are cut, in characters; deeper values are not shown.
 _MAX_LENGTH = 4000
+_MAX_DEPTH = 20
 
 
 def shape_of(document: object, known_names: Collection[str]) -> str:
     """Return the shape of a JSON document in one line; names outside `known_names` are ``*``.
 
     Items of a list, and values under ``*``, are written once a shape. A shape of more than 4,000
-    characters is cut.
+    characters is cut, and what is nested more than 20 deep is ``...``.
     """
-    return _shape(document, known_names)[:_MAX_LENGTH]
+    return _shape(document, known_names, _MAX_DEPTH)[:_MAX_LENGTH]
 
 
-def _shape(value: Any, known_names: Collection[str]) -> str:
+def _shape(value: Any, known_names: Collection[str], depth: int) -> str:
+    if not depth:
+        return "..."
     if isinstance(value, dict):
         fields = dict[str, None]()
         for name, item in value.items():
             shown = name if name in known_names else "*"
-            fields[f"{shown}:{_shape(item, known_names)}"] = None
+            fields[f"{shown}:{_shape(item, known_names, depth - 1)}"] = None
         return f"{{{' '.join(fields)}}}"
     if isinstance(value, list):
-        return f"[{'|'.join(dict.fromkeys(_shape(item, known_names) for item in value))}]"
+        shapes = dict.fromkeys(_shape(item, known_names, depth - 1) for item in value)
+        return f"[{'|'.join(shapes)}]"
     if isinstance(value, str):
         return next((form for form, pattern in _FORMS.items() if pattern.fullmatch(value)), "text")
     if value is None:

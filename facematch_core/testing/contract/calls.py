@@ -1088,8 +1088,8 @@ def _values_like(value: object) -> list[object]:
         return [not value]
     if isinstance(value, (int, float)):
         # 0 may mean that there is no face; 90 is another quarter turn.
-        others = (value + 1, value / 2, 0, 90, 180)
-        return [type(value)(other) for other in others if other != value]
+        numbers = (value + 1, value / 2, 0, 90, 180)
+        return [type(value)(other) for other in numbers if other != value]
     others: list[object] = []
     if isinstance(value, str):
         for pattern, letters in ((r"\d(?=\D*$)", "78"), (r"[A-Za-z](?=[^A-Za-z]*$)", "ab")):
