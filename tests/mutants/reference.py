@@ -190,7 +190,7 @@ class Mapping:
         )
 
     def listed(self, body, place):
-        """The faces in a picture, whose number decides nothing here: the verdict is the vendor's."""
+        """The faces in a picture; the verdict is the vendor's, so their number decides nothing."""
         faces = detail(json_object, body.get("faces"), "faces") or {}
         return detail(json_list, faces.get(place), "faces", place) or ()
 

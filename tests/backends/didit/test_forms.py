@@ -1,4 +1,4 @@
-"""A paid answer of Didit with one field in another form: which forms cost the verdict, and which none."""
+"""A paid answer of Didit with one field in another form: which form costs the verdict."""
 
 import pytest
 from kit.fakes import json_reply
@@ -27,7 +27,7 @@ DETAILS = [
     (WARNINGS, [{"log_type": "information"}], None),
     (("created_at",), "2026-07-02 09:15", None),
     (("face_match", "region"), "eu", None),
-    (("vendor_data",), "", None),
+    (("vendor_data",), " emp-0042 ", None),
 ]
 #: What decides: the path in the message.
 DECIDING = [
@@ -41,11 +41,9 @@ DECIDING = [
 
 
 @pytest.fixture
-def read(backend, make_call, answers):
-    sent = answers["match_approved"].get("vendor_data")
-
+def read(backend, make_call):
     def read(body):
-        return backend.read_reply(make_call(caller_ref=sent), json_reply(body))
+        return backend.read_reply(make_call(caller_ref="emp-0042"), json_reply(body))
 
     return read
 
@@ -53,8 +51,7 @@ def read(backend, make_call, answers):
 @pytest.fixture
 def changed(answers, read):
     def changed(path, value):
-        body = answers["match_approved"]
-        holder = body
+        body = holder = answers["match_approved"]
         for step in path[:-1]:
             holder = holder[step]
         holder[path[-1]] = value
