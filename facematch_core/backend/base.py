@@ -114,8 +114,8 @@ def _trace_fault(error: BaseException) -> str:
             module = name
             lines.append(f"{name}:{line} in {frame.f_code.co_name}")
     shown = type(error).__name__
-    if isinstance(error, KeyError) and error.args and error.args[0] in texts_in_code(module):
-        shown += f"({error.args[0]!r})"
+    if isinstance(error, KeyError) and str(error) in map(repr, texts_in_code(module)):
+        shown += f"({error})"
     return f"{shown}, {', '.join(lines) or 'outside its own file'}"
 
 
