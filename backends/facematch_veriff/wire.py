@@ -24,9 +24,12 @@ from facematch_core.backend import (
     DocumentHolder,
     SessionCheck,
     SessionReading,
+    UnreadableField,
     detail,
     nonempty_text,
+    read_at,
 )
+from facematch_core.backend.session_types import read_birth_date, read_name
 from facematch_core.models import Severity
 
 NAME = "veriff"
@@ -201,6 +204,8 @@ def _read_reason(
     reason = verification.get("reason")
     if reason_code is None and reason is None:
         return ()
+    if isinstance(reason_code, (dict, list)):
+        raise UnreadableField("is neither a number nor a text", "reasonCode")
     tag = None if reason_code is None else str(reason_code)
     warning = ResultWarning(
         code=_WARNING_CODES.get(tag or "", WarningCode.OTHER),
@@ -242,8 +247,10 @@ def _find_compared_picture(record: SessionRecord, verification: Mapping[str, Any
     reference, the integration may check a selfie alone.
     """
     document = verification.get("document") or {}
-    if any(document.get(name) is not None for name in ("type", "number")):
-        return ComparedWith.DOCUMENT
+    for name in ("type", "number"):
+        if document.get(name) is not None:
+            read_at(nonempty_text, document, name)
+            return ComparedWith.DOCUMENT
     if verification.get("biometricAuthentication") is not None:
         return ComparedWith.STORED
     # The start has sent the reference of this record; no field of a decision shows it.
@@ -254,11 +261,7 @@ def _find_compared_picture(record: SessionRecord, verification: Mapping[str, Any
 def _read_holder(verification: Mapping[str, Any]) -> DocumentHolder:
     """Return the person on the document; each field is null if Veriff did not read it."""
     person = verification.get("person") or {}
-    parts = []
-    for name in ("firstName", "lastName"):
-        parts.append(detail(nonempty_text, person.get(name) or None, "person", name))
-    try:
-        date_of_birth = dt.date.fromisoformat(person["dateOfBirth"])
-    except (KeyError, TypeError, ValueError):
-        date_of_birth = None  # not read, or incomplete on the document
-    return DocumentHolder(name=" ".join(filter(None, parts)) or None, date_of_birth=date_of_birth)
+    return DocumentHolder(
+        name=read_name(person, "firstName", "lastName"),
+        date_of_birth=read_birth_date(person, "dateOfBirth"),
+    )
