@@ -72,7 +72,7 @@ FORMS = {
 }
 
 #: The rules about hosted sessions.
-SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
+SESSIONS = frozenset({"R61", *(number for number in rules() if "R52" <= number <= "R59")})
 #: The rules about what a vendor answers, keeps and issues.
 ABOUT_VENDORS = frozenset({"R12", "R14", "R38", "R60"})
 
