@@ -29,7 +29,6 @@ from .base import (
     decide_by_largest_face,
     decide_by_largest_pair,
     decide_by_threshold,
-    secret_or_none,
 )
 from .fields import (
     UnreadableField,
@@ -113,6 +112,5 @@ __all__ = [
     "objects",
     "only_object",
     "read_at",
-    "secret_or_none",
     "value_at",
 ]  # fmt: skip

@@ -25,7 +25,6 @@ from facematch_core.base.masking import QUOTES, Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
 
-from .fields import nonempty_text
 from .kinds import AcceptedTypes, accepted_types, describe_type, describe_value, type_hints
 from .requests import (
     DeleteKeptRequest,
@@ -506,11 +505,6 @@ SMALLER_FACE_MATCHED = models.ResultWarning(
 SCORE_UNAVAILABLE = models.ResultWarning(
     code=models.WarningCode.SCORE_UNAVAILABLE, text="the response has no score"
 )
-
-
-def secret_or_none(value: object) -> Secret | None:
-    """Return a text in a response body as a secret; None for null. Raises like `nonempty_text`."""
-    return None if value is None else Secret(nonempty_text(value))
 
 
 def decide_by_threshold(
