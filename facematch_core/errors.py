@@ -393,9 +393,19 @@ class EnvironmentMismatch(VendorError):
 
 
 class UnexpectedResponse(VendorError):
-    """The vendor returned a success response that cannot be parsed. It is treated as charged."""
+    """The vendor returned a success response that cannot be parsed. It is treated as charged.
+
+    Attributes:
+        vendor_status: The vendor's word for its verdict, or None. For a person to look at:
+            "Approved" on an error is no yes.
+        shape: Names, types and forms in the response, without its values; "" if it is not JSON.
+            It may be sent in with a report.
+    """
 
     _charged = Charged.YES
+
+    vendor_status: str | None = None
+    shape: str = ""
 
 
 #: Errors that end a batch, because every further pair would fail with the same error.

@@ -110,6 +110,8 @@ class WarningCode(enum.StrEnum):
     SCALE_SUSPICIOUS = "scale_suspicious"
     THRESHOLD_UNKNOWN = "threshold_unknown"
     THRESHOLD_CONFLICT = "threshold_conflict"
+    #: The vendor sent fields in another form than documented, which decide nothing: they are None.
+    UNREADABLE_DETAIL = "unreadable_detail"
     OTHER = "other"
 
 

@@ -28,7 +28,13 @@ from facematch_core.backend import (
     LivenessRequest,
     PictureRequest,
     Request,
+    deciding,
+    detail,
+    json_object,
+    nonempty_text,
     number,
+    only_object,
+    read_at,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
@@ -256,34 +262,37 @@ class AlibabaBackend(PairBackend):
         if isinstance(request, LivenessRequest):
             return self._read_liveness(request, reply.json())
         result = super().parse(request, reply)
-        tips = str(reply.at("Data", "MessageTips") or "")
+        tips = detail(str.strip, reply.at("Data", "MessageTips"), "Data", "MessageTips") or ""
         return attrs.evolve(result, warnings=(*result.warnings, *_read_tips(tips)))
 
     def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
-        data = body["Data"]
+        data = read_at(json_object, body, "Data")
         return FacesOfPair(
-            probe=_read_face(data.get("RectAList")), reference=_read_face(data.get("RectBList"))
+            probe=detail(_read_face, data.get("RectAList"), "Data", "RectAList"),
+            reference=detail(_read_face, data.get("RectBList"), "Data", "RectBList"),
         )
 
     def read_cut(self, body: Any, paths: AnswerPaths) -> float:
-        return number(body["Data"]["Thresholds"][_ERROR_RATES.index(self.error_rate)])
+        return read_at(number, body, "Data", "Thresholds", _ERROR_RATES.index(self.error_rate))
 
     def _read_liveness(self, request: LivenessRequest, body: Any) -> LivenessResult:
         """Return the verdict in the answer about one picture.
 
         Of a picture without a face, Alibaba says that it is a photograph of a picture.
         """
-        (element,) = body["Data"]["Elements"]
-        face_count = number(element["FaceNumber"])
+        element = read_at(only_object, body, "Data", "Elements")
+        face_count = read_at(number, element, "FaceNumber")
         decision = LivenessDecision.INCONCLUSIVE
         warnings = [NO_FACE]
         status = None
         if face_count > 0:
-            (verdict,) = element["Results"]
+            verdict = read_at(only_object, element, "Results")
             # The certainty of the label, and no liveness. An impossible one shows another format.
-            percentage(verdict["Rate"])
-            label = verdict["Label"]
-            suggestion = verdict["Suggestion"]
+            rate = detail(number, verdict.get("Rate"), "Results", "Rate")
+            if rate is not None:
+                deciding(percentage, rate, "Results", "Rate")
+            label = read_at(nonempty_text, verdict, "Label")
+            suggestion = read_at(nonempty_text, verdict, "Suggestion")
             decision = _LIVENESS.get((label, suggestion), LivenessDecision.REVIEW)
             warnings = [MULTIPLE_FACES] if face_count > 1 else []
             status = f"{label}, {suggestion}"

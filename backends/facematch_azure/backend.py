@@ -159,11 +159,12 @@ class AzureBackend(SessionBackend):
         reply = yield http.HttpRequest(
             url=f"{self.url}/verify",
             headers=self.key_and_call_id_headers(request),
-            json={"faceId1": probe_face["faceId"], "faceId2": reference_face["faceId"]},
+            json={
+                "faceId1": backend.read_at(backend.nonempty_text, probe_face, "faceId"),
+                "faceId2": backend.read_at(backend.nonempty_text, reference_face, "faceId"),
+            },
         )
-        verify = reply.json()
-        if not isinstance(verify, dict):
-            raise TypeError("not an object")
+        verify = backend.deciding(backend.json_object, reply.json(), "verify")
         bodies = _Bodies(probe=probe, reference=reference, verify=verify)
         return _build_result(bodies, request.threshold)
 
@@ -203,13 +204,11 @@ class _Bodies:
 
 def _read_detected(reply: http.HttpReply) -> list[http.Json]:
     """Return the faces in a response to detect."""
-    faces = reply.json()
-    if not isinstance(faces, list):
-        raise TypeError("not a list of faces")
+    faces = backend.deciding(backend.objects, reply.json(), "detect")
     for face in faces:
         # The score's scale is named after this model.
-        if face["recognitionModel"] != RECOGNITION:
-            raise ValueError("faces of another recognition model")
+        if face.get("recognitionModel") != RECOGNITION:
+            raise backend.UnreadableField(f"is not {RECOGNITION}", "recognitionModel")
     return faces
 
 
@@ -224,17 +223,13 @@ def _build_result(bodies: _Bodies, threshold: fm.Threshold | None) -> fm.MatchRe
     vendor_status = None
     decision = fm.Decision.INCONCLUSIVE
     if is_compared:
-        is_identical = bodies.verify["isIdentical"]
-        if not isinstance(is_identical, bool):
-            raise TypeError("isIdentical is not a boolean")
+        is_identical = backend.read_at(backend.boolean, bodies.verify, "isIdentical")
         vendor_status = f"isIdentical: {str(is_identical).lower()}"
-        confidence = bodies.verify["confidence"]
-        if confidence is not None:
-            score = fm.Score.from_fraction(confidence, SCALE, raw_name="confidence")
+        score = backend.read_at(_read_score, bodies.verify, "confidence")
         decision = backend.decide_by_threshold(score, threshold)
         # The specification: "isIdentical is set to True if similarity confidence is greater than
         # or equal to 0.5". If they contradict each other, one is wrong.
-        if confidence is not None and is_identical is not (confidence >= 0.5):
+        if score is not None and is_identical is not (score.value >= 50):
             decision = fm.Decision.REVIEW
     all_bodies = attrs.asdict(bodies, recurse=False)
     return fm.MatchResult(
@@ -248,6 +243,13 @@ def _build_result(bodies: _Bodies, threshold: fm.Threshold | None) -> fm.MatchRe
         vendor_status=vendor_status,
         raw={name: body for name, body in all_bodies.items() if body is not None},
     )
+
+
+def _read_score(confidence: http.Json) -> fm.Score | None:
+    """Return the confidence as a score; None for null."""
+    if confidence is None:
+        return None
+    return fm.Score.from_fraction(backend.number(confidence), SCALE, raw_name="confidence")
 
 
 _RECTANGLE = http.BoxPaths(

@@ -202,15 +202,16 @@ class SessionBackend(http.ApiKeyBackend):
         image_id = None
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
         if is_live and verdict is not None:
-            image_id = verdict.get("sessionImageId")
+            path = ("results", "attempts", "result", "sessionImageId")
+            image_id = backend.detail(_check_id, verdict.get("sessionImageId"), *path)
         compared_with = fm.ComparedWith.GIVEN
         if _kind_of(record) != _WITH_VERIFY:
             checks = checks[:1]
             compared_with = fm.ComparedWith.UNKNOWN
         access = backend.SessionAccess(expires_at=record.expires_at)
         if is_token_alive:
-            token = backend.Secret(_text(answer["authToken"]))
-            page = {"endpoint": self.service_url}
+            token = backend.detail(backend.Secret, answer.get("authToken"), "authToken")
+            page = {"endpoint": self.service_url} if token else {}
             access = attrs.evolve(access, token=token, page=page)
         reading = backend.SessionReading(
             session_id=_text(answer["sessionId"]),
@@ -222,7 +223,7 @@ class SessionBackend(http.ApiKeyBackend):
             has_begun=vendor_status == "Running" or latest is not None,
             raw=_drop_private(answer),
         )
-        return reading, None if image_id is None else _check_id(image_id)
+        return reading, image_id
 
 
 def _find_latest(attempts: http.Json) -> http.Json:
@@ -258,8 +259,8 @@ def _read_checks(
     if error is not None:
         warning = fm.ResultWarning(
             code=fm.WarningCode.OTHER,
-            tag=_text(error["code"]),
-            text=_text(error["message"]),
+            tag=backend.detail(_text, error.get("code"), "error", "code"),
+            text=backend.detail(_text, error.get("message"), "error", "message"),
             advice=models.Advice.RETAKE_PHOTO,
         )
         warnings = (warning,)

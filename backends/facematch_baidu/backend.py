@@ -15,7 +15,14 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from facematch_core import Charged, Operation, Secret
-from facematch_core.backend import NO_FACE, Capabilities, ImageFormat, ImageLimits
+from facematch_core.backend import (
+    NO_FACE,
+    Capabilities,
+    ImageFormat,
+    ImageLimits,
+    json_object,
+    read_at,
+)
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
     AuthenticationFailed,
@@ -250,7 +257,7 @@ class BaiduBackend(PairBackend):
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the threshold of liveness in an answer, or else the documented one."""
-        if "thresholds" not in body["result"]:
+        if "thresholds" not in read_at(json_object, body, "result"):
             return DOCUMENTED_LIVENESS_CUT
         return super().read_cut(body, paths)
 

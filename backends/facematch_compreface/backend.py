@@ -19,8 +19,15 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     MatchRequest,
+    UnreadableField,
     decide_by_largest_face,
+    detail,
+    json_object,
+    nonempty_text,
     number,
+    objects,
+    only_object,
+    read_at,
 )
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.http import (
@@ -140,18 +147,22 @@ class ComprefaceBackend(ApiKeyBackend):
     def parse(self, request: MatchRequest, reply: HttpReply) -> MatchResult:
         """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
-        (result,) = body["result"]
-        model = (result.get("plugins_versions") or {}).get("calculator")
+        result = read_at(only_object, body, "result")
+        versions = detail(json_object, result.get("plugins_versions"), "plugins_versions") or {}
+        model = detail(nonempty_text, versions.get("calculator"), "plugins_versions", "calculator")
         if self.model not in (None, model):
-            raise ValueError("the response is from a model other than `model`")
+            raise UnreadableField("is not `model`", "plugins_versions", "calculator")
         scale = self.capabilities.score_scale or self.name
         references = []
-        for match in result["face_matches"]:
-            value = match["similarity"]
-            score = None
-            if value is not None:
-                score = Score.from_fraction(value, scale, raw_name="similarity")
-            references.append(_read_face(match, similarity=score))
+
+        def read_score(value: Json) -> Score | None:
+            if value is None:
+                return None
+            return Score.from_fraction(number(value), scale, raw_name="similarity")
+
+        for match in read_at(objects, result, "face_matches"):
+            score = read_at(read_score, match, "similarity")
+            references.append(_read_face(match, "face_matches", similarity=score))
         by_largest_face = decide_by_largest_face(references, request.threshold)
         warnings = list(by_largest_face.warnings)
         if len(references) > 1:
@@ -160,7 +171,9 @@ class ComprefaceBackend(ApiKeyBackend):
             decision=by_largest_face.decision,
             score=by_largest_face.score,
             warnings=tuple(warnings),
-            probe_faces=(_read_face(result["source_image_face"], compared=True),),
+            probe_faces=(
+                _read_face(result.get("source_image_face"), "source_image_face", compared=True),
+            ),
             reference_faces=by_largest_face.faces,
             backend=self.name,
             model=model,
@@ -178,30 +191,25 @@ class ComprefaceBackend(ApiKeyBackend):
 
 
 def _read_face(
-    body: Json, *, compared: bool | None = None, similarity: Score | None = None
+    face: Json, place: str, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    quality = None
-    mask = body.get("mask")
-    if mask is not None:
-        quality = {_read_text(mask["value"]): _read_probability(mask)}
+    body = detail(json_object, face, place) or {}
     return Face(
-        box=_BOX.read(body),
-        confidence=_read_probability(body["box"]),
-        quality=quality,
+        box=_BOX.read(body, place),
+        confidence=detail(_read_probability, body.get("box"), place, "box", "probability"),
+        quality=detail(_read_mask, body.get("mask"), place, "mask"),
         compared=compared,
         similarity=similarity,
     )
+
+
+def _read_mask(mask: Json) -> dict[str, float]:
+    return {nonempty_text(mask["value"]): _read_probability(mask)}
 
 
 def _read_probability(body: Json) -> float:
     value = number(body["probability"])
     if not 0 <= value <= 1:
         raise ValueError("a probability outside 0-1")
-    return value
-
-
-def _read_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__}, not a string")
     return value

@@ -37,8 +37,15 @@ from facematch_core.backend import (
     LivenessRequest,
     MatchRequest,
     PictureRequest,
+    UnreadableField,
+    boolean,
     decide_by_threshold,
+    deciding,
+    detail,
     number,
+    objects,
+    read_at,
+    value_at,
 )
 from facematch_core.errors import RequestRejected, UnexpectedResponse, VendorUnavailable
 from facematch_core.http import (
@@ -102,16 +109,23 @@ class _Represented:
     @classmethod
     def read(cls, reply: HttpReply) -> _Represented:
         """Read a 200 answer. Any exception means that it cannot be read."""
-        results = reply.json()["results"]
-        faces = [Face(box=_FACIAL_AREA.read(result)) for result in results]
+        results = read_at(objects, reply.json(), "results")
+        faces = [Face(box=_FACIAL_AREA.read(result, "results")) for result in results]
+        if not faces or (len(faces) > 1 and any(face.box is None for face in faces)):
+            # The face is chosen before it is compared.
+            raise UnreadableField("do not tell the largest face", "results", "facial_area")
         largest = max(faces, key=lambda face: face.area)
-        embedding = results[faces.index(largest)]["embedding"]
-        if not embedding:
-            raise ValueError("an embedding without numbers")
         return cls(
             faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
-            embedding=[number(coordinate) for coordinate in embedding],
+            embedding=read_at(_read_embedding, results[faces.index(largest)], "embedding"),
         )
+
+
+def _read_embedding(coordinates: Json) -> list[float]:
+    """Return the numbers of an embedding; raise if there are none."""
+    if not isinstance(coordinates, list) or not coordinates:
+        raise UnreadableField("is not a list with numbers")
+    return [number(coordinate) for coordinate in coordinates]
 
 
 @attrs.frozen(kw_only=True)
@@ -291,30 +305,37 @@ class DeepfaceBackend(HttpBackend):
 
     def _check(self, body: Json) -> None:
         """Raise if an answer was made in another way, or contradicts itself."""
-        asked = (self.model_name, self.detector_backend, self.distance_metric)
-        if asked != (body["model"], body["detector_backend"], body["similarity_metric"]):
-            raise ValueError("the answer is from another model, detector or metric")
-        if "confidence" not in body:
+        asked = (
+            ("model", self.model_name),
+            ("detector_backend", self.detector_backend),
+            ("similarity_metric", self.distance_metric),
+        )
+        for name, setting in asked:
+            if value_at(body, (name,)) != setting:
+                raise UnreadableField("is not the one that was asked for", name)
+        if "confidence" not in body and self.capabilities.score_scale is not None:
             raise UnexpectedResponse(
                 "The server's answer has no confidence: it needs deepface 0.0.94 or later.",
                 backend=self.name,
                 billing=Billing(Charged.NO, _FREE),
             )
-        confidence = body["confidence"]
-        is_verified = body["verified"]
-        if not isinstance(is_verified, bool):
-            raise TypeError("verified is not a boolean")
-        if confidence is not None and is_verified is not (number(confidence) >= _CUT):
-            raise ValueError("confidence and verified contradict each other")
+        confidence = detail(number, body.get("confidence"), "confidence")
+        is_verified = read_at(boolean, body, "verified")
+        if confidence is not None and is_verified is not (confidence >= _CUT):
+            raise UnreadableField("contradicts confidence", "verified")
 
     def _read_score(self, body: Json) -> Score | None:
         """Return the confidence, with the distance as the raw number."""
-        confidence = body["confidence"]
+        confidence = body.get("confidence")
         scale = self.capabilities.score_scale
         if confidence is None or scale is None:
             return None
-        distance = number(body["distance"])
-        return Score(number(confidence), scale, raw=distance, raw_name="distance")
+        distance = read_at(number, body, "distance")
+        return deciding(
+            lambda value: Score(number(value), scale, raw=distance, raw_name="distance"),
+            confidence,
+            "confidence",
+        )
 
     def is_own_error(self, reply: HttpReply) -> bool:
         """Return whether a body is one of the server's; a gateway's may have a message, too."""

@@ -41,7 +41,12 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
     RateWindow,
+    boolean,
+    deciding,
+    detail,
+    json_object,
     number,
+    read_at,
 )
 from facematch_core.http import BodyShape, HttpReply, Json
 from facematch_core.models import Ids, ScaleSource, Severity, ThresholdRule, ThresholdSource
@@ -154,12 +159,12 @@ def match_result(
             read.
     """
     success = _Success.read(reply)
-    is_match = _read_flag(success.data["match"])
-    confidence, warnings = _read_number(success.data, "confidence")
+    is_match = read_at(boolean, success.data, "match")
     source = ScaleSource.CONFIGURED
     if scale is None:
         source = ScaleSource.ASSUMED
         scale = Scale.PERCENT
+    confidence, warnings = _read_number(success.data, "confidence", scale)
     # Parse the score even if it is not used: a value outside the scale makes the response invalid.
     score = _read_score(confidence, scale, SCALES[version], "confidence", source)
     if not is_match and meaning is not Meaning.SIMILARITY:
@@ -187,8 +192,8 @@ def match_result(
 def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale) -> LivenessResult:
     """Parse a liveness check."""
     success = _Success.read(reply)
-    is_live = _read_flag(success.data["is_live"])
-    value, warnings = _read_number(success.data, "score")
+    is_live = read_at(boolean, success.data, "is_live")
+    value, warnings = _read_number(success.data, "score", scale)
     score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
     decision, reasons = _decide(is_live, score, request.threshold, _LIVENESS_DECISIONS)
     return LivenessResult(
@@ -209,15 +214,15 @@ class _Success:
     @classmethod
     def read(cls, reply: HttpReply) -> _Success:
         """Return the body of a success; raise `NoVerdict` for another 200 response."""
-        answer = reply.json()
-        data = answer.get("data")
-        problem = _find_problem(answer, data)
+        answer = deciding(json_object, reply.json(), "the body")
+        data = answer.get("data") or {}
+        problem = _find_problem(answer, deciding(json_object, data, "data"))
         if problem:
             raise _no_verdict(reply, problem)
         return cls(answer, data)
 
 
-def _find_problem(answer: dict[str, Json], data: Json) -> str:
+def _find_problem(answer: dict[str, Json], data: dict[str, Json]) -> str:
     """Return why a 200 response is no success, or "" if it is one."""
     # Deepvue documents no failures with status 200, but its other products have returned some.
     # Deepvue's own sample has a null `code`. /response-format has no `sub_code`.
@@ -263,22 +268,22 @@ def _quote_code(reply: HttpReply, code: object) -> str | None:
     return http.excerpt(_with_detail(reply, str(code)))
 
 
-def _read_flag(value: object) -> bool:
-    """Return a boolean. Raise `TypeError` for other types: a truthy value may be a false match."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{type(value).__name__}, not a boolean")
-    return value
+def _read_number(
+    data: Mapping[str, Json], name: str, scale: Scale
+) -> tuple[float | None, list[ResultWarning]]:
+    """Return a number, with a warning if it is sent as text; None if null or missing.
 
-
-def _read_number(data: Mapping[str, Json], name: str) -> tuple[float | None, list[ResultWarning]]:
-    """Return a number, with a warning if it is sent as text; None if null or missing."""
+    On an unknown scale it decides nothing.
+    """
     value = data.get(name)
     if value is None:
         return None, []
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", value):
         text = f"Deepvue sends {name} as text instead of a number."
         return float(value), [ResultWarning(code=WarningCode.OTHER, text=text)]
-    return number(value), []
+    if scale is Scale.UNKNOWN:
+        return detail(number, value, "data", name), []
+    return deciding(number, value, "data", name), []
 
 
 def _read_score(

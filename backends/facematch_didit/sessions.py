@@ -33,11 +33,14 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
+    detail,
 )
 from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
     SessionHint,
+    read_birth_date,
+    read_name,
     record_id_or_none,
 )
 from facematch_core.models import Severity
@@ -232,11 +235,11 @@ def read_reply(
         raise ValueError("session_id belongs to another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
     access = SessionAccess(
-        expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
+        expires_at=detail(words.read_time, answer.get("expires_at"), "expires_at"),
     )
-    link = answer.get("session_url")
-    if link and state is SessionState.PENDING:
-        access = attrs.evolve(access, link=Secret(words.read_full_text(link, "session_url")))
+    if state is SessionState.PENDING:
+        link = detail(Secret, answer.get("session_url") or None, "session_url")
+        access = attrs.evolve(access, link=link)
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
     facts = {}
     # A decided session always has a workflow id.
@@ -277,8 +280,9 @@ def _read_checks(
     blocks = answer.get("liveness_checks") or ()
     for check, block in zip(decision.liveness_checks, blocks, strict=False):
         portrait = None
-        if block.get("reference_image"):
-            url = words.read_full_text(block["reference_image"], "reference_image")
+        path = ("liveness_checks", "reference_image")
+        url = detail(words.read_text, block.get("reference_image"), *path)
+        if url:
             portrait = Secret(url)
         yield SessionCheck(result=check, portrait=portrait)
 
@@ -296,8 +300,8 @@ def _compared_with(record: SessionRecord, answer: dict[str, http.Json]) -> Compa
     source_session_id = match.get("source_image_session_id")
     if source_session_id not in (None, answer["session_id"]):
         return ComparedWith.STORED
-    documents = (answer.get("id_verifications"), answer.get("nfc_verifications"))
-    has_document = any(block not in (None, []) for block in documents)
+    documents = ("id_verifications", "nfc_verifications")
+    has_document = any(words.read_list(answer.get(name) or [], name) for name in documents)
     if source_session_id is None:
         return ComparedWith.DOCUMENT if has_document else ComparedWith.UNKNOWN
     if has_document:
@@ -321,15 +325,8 @@ def _read_holders(answer: dict[str, http.Json]) -> Iterator[DocumentHolder]:
 
 def _read_holder(fields: dict[str, http.Json], *, birth_date_field: str) -> DocumentHolder:
     """Read the fields of a document or a chip; each is null if the workflow hides it."""
-    full_name = words.text_or_none(fields.get("full_name"), "full_name")
-    first_name = words.text_or_none(fields.get("first_name"), "first_name")
-    last_name = words.text_or_none(fields.get("last_name"), "last_name")
-    name = full_name or " ".join(filter(None, (first_name, last_name)))
-    try:
-        birth_date = dt.date.fromisoformat(fields[birth_date_field])
-    except (KeyError, TypeError, ValueError):
-        birth_date = None  # hidden, or incomplete on the document
-    return DocumentHolder(name=name or None, date_of_birth=birth_date)
+    name = read_name(fields, "full_name") or read_name(fields, "first_name", "last_name")
+    return DocumentHolder(name=name, date_of_birth=read_birth_date(fields, birth_date_field))
 
 
 def _read_review_reasons(

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from facematch_core import ConfigurationError, Environment, InvalidRequest, Secret, WebhookRefused
-from facematch_core.backend import CALL_ID_KEY
+from facematch_core.backend import CALL_ID_KEY, detail
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
@@ -37,6 +37,9 @@ MAX_BYTES = 262_144
 @attrs.frozen(kw_only=True)
 class WebhookEvent:
     """An event signed by Didit. Treat it as a hint, and read the session for its current state.
+
+    `event_id`, `vendor_status`, `environment` and `caller_ref` are also None if Didit sends them in
+    another form than documented, which `raw` shows: Didit would not repeat a refused delivery.
 
     Attributes:
         type: The event type, such as ``status.updated`` or ``data.updated``.
@@ -174,11 +177,19 @@ def _load(body: bytes) -> dict[str, Any]:
 
 
 def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
+    """Read the event of a signed delivery.
+
+    Raises `ValueError` only for what names and dates the delivery, because Didit does not repeat a
+    refused one; any other field of another form than documented is None.
+    """
     metadata = document.get("metadata")
     # Other programs may store any JSON as metadata.
     entries = metadata if isinstance(metadata, dict) else {}
     call_id = entries.get(CALL_ID_KEY)
-    environment = ENVIRONMENTS.get(text_or_none(document.get("environment"), "environment") or "")
+    details = {}
+    for name in ("environment", "event_id", "status", "vendor_data"):
+        details[name] = detail(read_text, document.get(name), name)
+    environment = ENVIRONMENTS.get(details["environment"] or "")
     if is_mock:
         environment = Environment.MOCK
     seconds = read_whole_number(document.get("timestamp"), "timestamp")
@@ -188,12 +199,12 @@ def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
         raise ValueError("timestamp is not a time") from None
     return WebhookEvent(
         type=read_text(document.get("webhook_type"), "webhook_type"),
-        event_id=text_or_none(document.get("event_id"), "event_id"),
+        event_id=details["event_id"],
         session_id=text_or_none(document.get("session_id"), "session_id"),
-        vendor_status=text_or_none(document.get("status"), "status"),
+        vendor_status=details["status"],
         timestamp=sent_at,
         environment=environment,
-        caller_ref=text_or_none(document.get("vendor_data"), "vendor_data"),
+        caller_ref=details["vendor_data"],
         call_id=call_id if isinstance(call_id, str) else None,
         raw=document,
         is_test=entries.get("test_webhook") is True,

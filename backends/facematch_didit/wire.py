@@ -41,6 +41,12 @@ from facematch_core.backend import (
     MatchRequest,
     PictureRequest,
     RateWindow,
+    UnreadableField,
+    detail,
+    note_id,
+    note_status,
+    number,
+    objects,
 )
 from facematch_core.models import (
     Box,
@@ -63,13 +69,10 @@ from .words import (
     NAME,
     SEVERITIES,
     WARNING_CODES,
-    number_or_none,
     read_list,
-    read_number,
     read_object,
     read_text,
-    text_or_none,
-    time_or_none,
+    read_time,
 )
 
 #: Didit accepts the extensions tiff, jpg, jpeg, png and webp. The limit of "5 MB" may mean
@@ -203,11 +206,11 @@ def read_result(
     kind = _kind_of(request)
     answer = read_object(body, "the body")
     _check_echoes(request, answer)
-    block = read_object(answer[kind.block], kind.block)
+    block = read_object(answer.get(kind.block), kind.block)
+    request_id = note_id(detail(read_text, answer.get("request_id"), "request_id"))
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
         faces["reference"] = _read_faces(block, "ref_image")
-    request_id = text_or_none(answer.get("request_id"), "request_id")
     ids = Ids(call=request.call_id, vendor=request_id)
     billing = Billing(Charged.YES, CHARGED)
     if declared is Environment.SANDBOX:
@@ -219,55 +222,62 @@ def read_result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(request),
         ids=ids,
-        created_at=time_or_none(answer.get("created_at"), "created_at"),
+        created_at=detail(read_time, answer.get("created_at"), "created_at"),
         billing=billing,
         raw=answer,
     )
 
 
 def _check_echoes(request: PictureRequest, answer: dict[str, http.Json]) -> None:
-    """Raise `ValueError` if the response repeats an id of another call.
+    """Raise `UnreadableField` if the response repeats an id of another call.
 
     The edition of early 2026 repeats none.
     """
     metadata = answer.get("metadata")
     call_id = metadata.get(CALL_ID_KEY) if isinstance(metadata, dict) else None
-    echoes = [(call_id, request.call_id), (answer.get("vendor_data"), request.caller_ref)]
-    for echo, sent in echoes:
+    echoes = (
+        ("metadata", call_id, request.call_id),
+        ("vendor_data", answer.get("vendor_data"), request.caller_ref),
+    )
+    for name, echo, sent in echoes:
         # Didit's form parser trims white space, and digits may come back as a number.
         if echo is not None and str(echo).strip() != (sent or "").strip():
-            raise ValueError("it repeats an id that was not sent")
+            raise UnreadableField("repeats an id that was not sent", name)
 
 
 def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | None:
-    """Return the faces found in the picture `name`; None if the response does not list faces."""
-    if block.get(name) is None:
-        return None
-    found = read_object(block[name], name)
-    if found.get("entities") is None:
+    """Return the faces found in the picture `name`; None if the response does not list faces.
+
+    They decide nothing: Didit compares the largest face itself, and warns if there is none.
+    """
+    found = detail(read_object, block.get(name), name) or {}
+    entities = detail(objects, found.get("entities"), name, "entities")
+    if entities is None:
         return None
     # Null if no face was found.
-    angle = number_or_none(found.get("best_angle"), name)
-    if angle not in (None, 0, 90, 180, 270):
-        raise ValueError(f"best_angle of {name} is not a quarter turn")
-    rotation = None if angle is None else int(angle)
-    entities = read_list(found["entities"], name)
-    return tuple(_read_face(read_object(entity, name), rotation, name) for entity in entities)
+    rotation = detail(_read_quarter_turn, found.get("best_angle"), name, "best_angle")
+    return tuple([_read_face(entity, rotation, name) for entity in entities])
+
+
+def _read_quarter_turn(angle: object) -> int:
+    turn = number(angle)
+    if turn not in (0, 90, 180, 270):
+        raise ValueError("not a quarter turn")
+    return int(turn)
 
 
 def _read_face(entity: dict[str, http.Json], rotation: int | None, name: str) -> Face:
-    box = None
-    if entity.get("bbox") is not None:
-        # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
-        left, top, right, bottom = (
-            read_number(edge, name) for edge in read_list(entity["bbox"], name)
-        )
-        box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
     return Face(
-        box=box,
-        confidence=number_or_none(entity.get("confidence"), name),
+        box=detail(_read_box, entity.get("bbox"), name, "entities", "bbox"),
+        confidence=detail(number, entity.get("confidence"), name, "entities", "confidence"),
         rotation=rotation,
     )
+
+
+def _read_box(edges: http.Json) -> Box:
+    # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
+    left, top, right, bottom = map(number, edges)
+    return Box(left=left, top=top, right=right, bottom=bottom, unit="px")
 
 
 # --- verdict ---
@@ -285,13 +295,20 @@ def read_verdict(
 
     `faces` maps ``probe`` and ``reference`` to the faces found in that picture.
     """
-    status = read_text(block["status"], "status")
-    warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
+    status = note_status(read_text(block.get("status"), kind.block, "status"))
+    items = read_list(block.get("warnings"), kind.block, "warnings")
+    warnings = [_read_warning(item, kind.block) for item in items]
     codes = {warning.code for warning in warnings}
-    value = number_or_none(block["score"], "score")
+    value = block.get("score")
+    if value is not None:
+        value = number(value, kind.block, "score")
+    elif "score" not in block:
+        raise UnreadableField("is missing", kind.block, "score")
     score = None
     # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
+        if not 0 <= value <= 100:
+            raise UnreadableField("is not from 0 to 100", kind.block, "score")
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     grave_codes = {warning.code for warning in warnings if warning.severity.is_grave}
     fields: dict[str, Any] = {
@@ -321,9 +338,10 @@ def read_verdict(
             )
         )
     if kind is LIVENESS:
-        fields["method"] = text_or_none(block.get("method"), "method")
-        fields["quality"] = number_or_none(block.get("face_quality"), "face_quality")
-        fields["luminance"] = number_or_none(block.get("face_luminance"), "face_luminance")
+        fields["method"] = detail(read_text, block.get("method"), kind.block, "method")
+        for name in ("quality", "luminance"):
+            key = f"face_{name}"
+            fields[name] = detail(number, block.get(key), kind.block, key)
     return {**fields, "warnings": tuple(warnings)}
 
 
@@ -349,15 +367,16 @@ def _decide(
     return kind.decisions.REVIEW
 
 
-def _read_warning(item: object) -> ResultWarning:
-    warning = read_object(item, "a warning")
-    tag = read_text(warning.get("risk"), "risk")
-    log_type = text_or_none(warning.get("log_type"), "log_type")
-    description = text_or_none(warning.get("long_description"), "long_description")
-    if not description:
-        description = text_or_none(warning.get("short_description"), "short_description")
+def _read_warning(item: object, block: str) -> ResultWarning:
+    """Read a warning. Without a `log_type` that we know it may be grave: a pass becomes REVIEW."""
+    warning = detail(read_object, item, block, "warnings") or {}
+    tag = detail(read_text, warning.get("risk"), block, "warnings", "risk")
+    log_type = detail(read_text, warning.get("log_type"), block, "warnings", "log_type")
+    description = None
+    for key in ("long_description", "short_description"):
+        description = description or detail(read_text, warning.get(key), block, "warnings", key)
     return ResultWarning(
-        code=WARNING_CODES.get(tag, WarningCode.OTHER),
+        code=WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=SEVERITIES.get(log_type or "", Severity.UNKNOWN),
         tag=tag,
         text=description,

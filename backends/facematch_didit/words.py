@@ -7,15 +7,13 @@ imports no HTTP client, because a program that only receives webhooks needs none
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
 
 from facematch_core import Environment, WarningCode
+from facematch_core.backend import UnreadableField, fields
 from facematch_core.models import Severity
-
-T = TypeVar("T")
 
 NAME = "didit"
 
@@ -90,58 +88,29 @@ MASKED_KEYS = frozenset(
 )
 
 
-# Readers of decoded JSON; `place` names the field in the error message.
+# Readers of decoded JSON; `place` is the path of the field. `detail` names the field itself.
+
+read_object = fields.json_object
+read_list = fields.json_list
+read_text = fields.text
+read_whole_number = fields.reader(int, "a whole number")
 
 
-def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
-    """Return a reader for one JSON type; booleans are not numbers."""
-
-    def read(value: object, place: str) -> T:
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"{place} is {type(value).__name__}, not {description}")  # noqa: TRY004 - a vendor's value, not a caller's
-        return value
-
-    return read
-
-
-read_object = _reader(dict, "an object")
-read_list = _reader(list, "an array")
-read_text = _reader(str, "a string")
-read_whole_number = _reader(int, "a whole number")
-
-
-def read_number(value: object, place: str) -> float:
-    """Return a finite number as a float. Integers are accepted, because Didit documents them."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - a vendor's value, not a caller's
-    if not abs(value) < 1e300:
-        raise ValueError(f"{place} is not a finite number")
-    return float(value)
-
-
-def read_time(value: object, place: str) -> datetime:
+def read_time(value: object, *place: str) -> datetime:
     """Parse an ISO 8601 time to UTC. Didit's times are UTC if they have no time zone."""
-    text = read_text(value, place)
+    text = read_text(value, *place)
     try:
         time = datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{place} is not a time") from None
+        raise UnreadableField("is not a time", *place) from None
 
 
-def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
-    """Return a reader that returns None for null and for a missing value."""
-    return lambda value, place: None if value is None else read(value, place)
+def text_or_none(value: object, *place: str) -> str | None:
+    """Return a text; None for null and for a missing value."""
+    return None if value is None else read_text(value, *place)
 
 
-text_or_none = _optional(read_text)
-number_or_none = _optional(read_number)
-time_or_none = _optional(read_time)
-
-
-def read_full_text(value: object, place: str) -> str:
+def read_full_text(value: object, *place: str) -> str:
     """Return a non-empty string."""
-    text = read_text(value, place)
-    if not text:
-        raise ValueError(f"{place} is empty")
-    return text
+    return fields.nonempty_text(value, *place)

@@ -37,8 +37,12 @@ from facematch_core.backend import (
     SessionCapabilities,
     SessionReading,
     StartRequest,
+    UnreadableField,
     VendorCopy,
+    boolean,
+    detail,
     nonempty_text,
+    read_at,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -300,7 +304,12 @@ class OnfidoBackend(HostedSessionBackend):
         reply = yield self._request(
             "/workflow_runs", method="POST", json=body, expects={201}, charges=1
         )
-        return self._read_run(reply.json(), record, applicant)
+        run = reply.json()
+        # Without a link nobody could enter the session.
+        read_at(nonempty_text, run, "link", "url")
+        if run.get("sdk_token") is not None:
+            read_at(nonempty_text, run, "sdk_token")
+        return self._read_run(run, record, applicant)
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
         """Read the record's run, and its applicant, which tells the environment."""
@@ -310,8 +319,12 @@ class OnfidoBackend(HostedSessionBackend):
         else:
             reply = yield self._request(f"/workflow_runs/{_check_id(record.session_id)}")
             run = reply.json()
-        reply = yield self._request(f"/applicants/{_check_id(run['applicant_id'])}")
-        return self._read_run(run, record, _Applicant.read(reply))
+        applicant_id = read_at(_check_id, run, "applicant_id")
+        reply = yield self._request(f"/applicants/{applicant_id}")
+        applicant = _Applicant.read(reply)
+        if applicant.id != applicant_id:
+            raise UnreadableField("is not the applicant_id of the run", "id")
+        return self._read_run(run, record, applicant)
 
     def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
         """Delete the applicants of the record's runs, and with them all data of the runs.
@@ -367,7 +380,7 @@ class OnfidoBackend(HostedSessionBackend):
         return HttpRequest(method=method, url=url, charges=charges, **more)
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
-        status = nonempty_text(run["status"])
+        status = read_at(nonempty_text, run, "status")
         state = STATES.get(status, SessionState.UNKNOWN)
         tags = read_tags(run)
         output = RunOutput()
@@ -382,7 +395,7 @@ class OnfidoBackend(HostedSessionBackend):
                 document_output=self.document_output if is_document else None,
             )
         return SessionReading(
-            session_id=_check_id(run["id"]),
+            session_id=read_at(_check_id, run, "id"),
             state=state,
             vendor_status=status,
             access=read_access(run, state),
@@ -392,8 +405,8 @@ class OnfidoBackend(HostedSessionBackend):
             document_holders=output.holders,
             record_id=tags.record_id,
             terms=tags.terms,
-            created_at=dt.datetime.fromisoformat(run["created_at"]),
-            facts={"workflow_id": nonempty_text(run["workflow_id"]).lower()},
+            created_at=detail(dt.datetime.fromisoformat, run.get("created_at"), "created_at"),
+            facts={"workflow_id": read_at(nonempty_text, run, "workflow_id").lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,
             environment=applicant.environment,
@@ -410,12 +423,13 @@ class OnfidoBackend(HostedSessionBackend):
         Onfido signs no time and no id of the event: a delivery may be old, or come twice.
         """
         payload = document["payload"]
-        if payload["resource_type"] != "workflow_run":
+        if read_at(nonempty_text, payload, "resource_type") != "workflow_run":
             return ()
         # The resource is optional. Only its tags are looked at, because it has personal data.
-        tags = read_tags(payload.get("resource") or {})
+        tags = detail(read_tags, payload.get("resource"), "payload", "resource")
+        session_id = read_at(_check_id, payload, "object", "id")
         return (
-            SessionHint(record_id=tags.record_id, session_id=_check_id(payload["object"]["id"])),
+            SessionHint(record_id=None if tags is None else tags.record_id, session_id=session_id),
         )
 
     def error(self, reply: HttpReply, request: Request) -> errors.VendorError:
@@ -441,13 +455,11 @@ class _Applicant:
     @classmethod
     def read(cls, reply: HttpReply) -> _Applicant:
         applicant = reply.json()
-        is_sandbox = applicant["sandbox"]
-        if not isinstance(is_sandbox, bool):
-            raise TypeError("sandbox is not a boolean")
+        is_sandbox = read_at(boolean, applicant, "sandbox")
         environment: Environment | None = None
         if MOCK_HEADER not in reply.headers:
             environment = Environment.SANDBOX if is_sandbox else Environment.PRODUCTION
-        return cls(id=_check_id(applicant["id"]), environment=environment)
+        return cls(id=read_at(_check_id, applicant, "id"), environment=environment)
 
 
 def _find_language(language: str | None) -> str | None:

@@ -21,11 +21,18 @@ from facematch_core import (
     MatchResult,
     ResultWarning,
     Score,
+    Secret,
     SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionAccess, SessionCheck, secret_or_none
-from facematch_core.backend.session_types import record_id_or_none
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionAccess,
+    SessionCheck,
+    detail,
+    json_object,
+)
+from facematch_core.backend.session_types import read_birth_date, read_name, record_id_or_none
 from facematch_core.http import HttpReply, IssuedToken
 from facematch_core.models import LIVENESS_DECISIONS, Severity
 
@@ -61,27 +68,28 @@ class _Tags:
 
 
 def read_tags(run: Any) -> _Tags:
-    """Read the tags that `start_steps` sent: an id of 32 and a digest of 64 hexadecimal digits."""
+    """Read the tags that `start_steps` sent: an id of 32 and a digest of 64 hexadecimal digits.
+
+    Ignores any other tag, whatever its form: the customer's own programs may add tags.
+    """
     tags = _Tags()
     for tag in run.get("tags") or []:
         if record_id_or_none(tag) is not None:
             tags = attrs.evolve(tags, record_id=tag)
-        elif re.fullmatch("[0-9a-f]{64}", tag):
+        elif isinstance(tag, str) and re.fullmatch("[0-9a-f]{64}", tag):
             tags = attrs.evolve(tags, terms=tag)
     return tags
 
 
 def read_access(run: Any, state: SessionState) -> SessionAccess:
     """Return the link and the SDK's token while it is the person's turn."""
-    link = run.get("link") or {}
-    expires_at = None
-    if link.get("expires_at") is not None:
-        expires_at = dt.datetime.fromisoformat(link["expires_at"])
+    link = detail(json_object, run.get("link"), "link") or {}
+    expires_at = detail(dt.datetime.fromisoformat, link.get("expires_at"), "link", "expires_at")
     if state is not SessionState.PENDING:
         return SessionAccess(expires_at=expires_at)
     return SessionAccess(
-        link=secret_or_none(link.get("url")),
-        token=secret_or_none(run.get("sdk_token")),
+        link=detail(Secret, link.get("url"), "link", "url"),
+        token=detail(Secret, run.get("sdk_token"), "sdk_token"),
         expires_at=expires_at,
     )
 
@@ -234,16 +242,10 @@ def _score(value: Any, scale: str) -> Score | None:
 def _read_holder(report: Any) -> DocumentHolder:
     """Return the holder in a Document report; each property may be missing."""
     properties = report.get("properties") or {}
-    names = []
-    for key in ("first_name", "middle_name", "last_name"):
-        name = properties.get(key)
-        if isinstance(name, str) and name:
-            names.append(name)
-    try:
-        birth_date = dt.date.fromisoformat(properties["date_of_birth"])
-    except (KeyError, TypeError, ValueError):
-        birth_date = None  # not read, or incomplete on the document
-    return DocumentHolder(name=" ".join(names) or None, date_of_birth=birth_date)
+    return DocumentHolder(
+        name=read_name(properties, "first_name", "middle_name", "last_name"),
+        date_of_birth=read_birth_date(properties, "date_of_birth"),
+    )
 
 
 def _at(value: Any, *path: str) -> Any:

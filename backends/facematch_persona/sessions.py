@@ -29,8 +29,9 @@ from facematch_core.backend import (
     SessionAccess,
     SessionReading,
     StartRequest,
+    deciding,
+    detail,
     nonempty_text,
-    secret_or_none,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState
 
@@ -94,14 +95,19 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     reply = yield attrs.evolve(http_request, headers=headers)
     document = reply.json()
     reading = read_inquiry(backend, record, document)
-    version = related_id(document["data"], "inquiry-template-version")
+    name = "inquiry-template-version"
+    version = detail(
+        lambda inquiry: related_id(inquiry, name), document["data"], "relationships", name
+    )
+    token = document["meta"].get("session-token")
+    expires_at = document["data"]["attributes"].get("expires-at")
     return attrs.evolve(
         reading,
         access=SessionAccess(
             link=Secret(nonempty_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
-            token=secret_or_none(document["meta"].get("session-token")),
-            expires_at=read_time(document["data"]["attributes"].get("expires-at")),
+            token=None if token is None else deciding(Secret, token, "meta", "session-token"),
+            expires_at=detail(read_time, expires_at, "attributes", "expires-at"),
         ),
         vendor={} if version is None else {"template_version": version},
     )
@@ -189,7 +195,7 @@ def _open(
     token: Secret | None = None
     if reading.has_begun or reading.state is SessionState.EXPIRED:
         reply = yield _about(backend, "POST", reading.session_id, "/resume")
-        token = secret_or_none(reply.json()["meta"].get("session-token"))
+        token = detail(Secret, reply.json()["meta"].get("session-token"), "meta", "session-token")
     lasts_s = math.ceil(request.record.valid_for_s)
     reply = yield _about(
         backend,

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_core import Secret, WebhookRefused
+from facematch_core.backend import detail, nonempty_text
 from facematch_core.backend.session_types import SessionHint, record_id_or_none
 from facematch_core.http import has_signature
 
@@ -79,23 +80,23 @@ def read_hints(document: Any) -> tuple[SessionHint, ...]:
     """Return the inquiry that an event names; () for an event that is about something else.
 
     The event's names of fields depend on the webhook's own settings, but these names are the same
-    in each inflection.
+    in each inflection. Raises ValueError or TypeError if its type or the inquiry's id is no text.
     """
     event = document["data"]
     subject = event["attributes"]["payload"]["data"]
     record_id = None
-    if subject["type"] == "inquiry":
+    if nonempty_text(subject["type"]) == "inquiry":
         session_id = subject["id"]
         record_id = subject["attributes"].get("note")
     else:
         # A verification or a selfie, for example.
         owner = (subject.get("relationships") or {}).get("inquiry") or {}
         session_id = (owner.get("data") or {}).get("id")
-    if session_id is None:
-        return ()
+        if session_id is None:
+            return ()
     hint = SessionHint(
         record_id=record_id_or_none(record_id),
-        session_id=str(session_id),
-        event_id=str(event["id"]),
+        session_id=nonempty_text(session_id),
+        event_id=detail(nonempty_text, event.get("id"), "data", "id"),
     )
     return (hint,)

@@ -21,8 +21,15 @@ from facematch_core import (
     WarningCode,
     errors,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, nonempty_text
-from facematch_core.backend.session_types import record_id_or_none
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionCheck,
+    SessionReading,
+    deciding,
+    detail,
+    nonempty_text,
+)
+from facematch_core.backend.session_types import read_birth_date, read_name, record_id_or_none
 
 NAME = "persona"
 
@@ -133,7 +140,7 @@ def read_inquiry(
         document_holders=tuple(_read_holders(verifications)) if is_document else (),
         record_id=record_id_or_none(attributes.get("note")),
         terms=_terms_of(attributes.get("tags")),
-        created_at=read_time(attributes.get("created-at")),
+        created_at=detail(read_time, attributes.get("created-at"), "attributes", "created-at"),
         facts={"template_id": template_id or ""} if is_due else {},
         has_begun=status == "pending",
         review_reasons=() if selfie is None else tuple(_read_review_reasons(selfie)),
@@ -158,17 +165,21 @@ def _state_of(attributes: Resource, checks: tuple[SessionCheck, ...]) -> Session
 
 
 def _find_verifications(document: Resource) -> list[Resource]:
-    """Return the verifications of an inquiry. Raises ValueError if the answer lacks one of them."""
+    """Return the verifications of an inquiry.
+
+    Raises ValueError if the answer lacks one of them, or if one is of another type than its
+    reference says: the newest selfie decides, so none may be missing.
+    """
     included = {each["id"]: each for each in document.get("included") or ()}
     related = (document["data"].get("relationships") or {}).get("verifications") or {}
     verifications = []
     for reference in related.get("data") or ():
-        if reference["type"] not in (_SELFIE, *_DOCUMENTS):
+        if nonempty_text(reference["type"]) not in (_SELFIE, *_DOCUMENTS):
             continue
-        if reference["id"] not in included:
-            # The newest selfie decides, so none may be missing.
+        verification = included.get(reference["id"])
+        if verification is None or verification["type"] != reference["type"]:
             raise ValueError(f"{reference['type']} is not included")
-        verifications.append(included[reference["id"]])
+        verifications.append(verification)
     return verifications
 
 
@@ -176,7 +187,7 @@ def _newest_selfie(verifications: list[Resource]) -> Resource | None:
     """Return the attributes of the selfie that was created last; None if there is none."""
     selfies = [each["attributes"] for each in verifications if each["type"] == _SELFIE]
     if len(selfies) > 1:
-        selfies.sort(key=lambda selfie: nonempty_text(selfie["created-at"]))
+        selfies.sort(key=lambda selfie: read_time(selfie["created-at"]))
     return selfies[-1] if selfies else None
 
 
@@ -198,8 +209,11 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
         )
         return
     for check in selfie["checks"]:
-        is_liveness = check["name"] == _LIVENESS
-        if check["status"] == _NOT_APPLICABLE or not (is_liveness or check["name"] in _COMPARISONS):
+        # Each name decides: a check of the face may stand under any of them.
+        is_liveness = deciding(nonempty_text, check.get("name"), "checks", "name") == _LIVENESS
+        if not (is_liveness or check["name"] in _COMPARISONS):
+            continue
+        if check["status"] == _NOT_APPLICABLE:
             continue
         fields: dict[str, Any] = {
             "vendor_status": nonempty_text(check["status"]),
@@ -216,14 +230,20 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
 
 def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
     """Yield a warning for each reason of a check."""
-    for reason in check.get("reasons") or ():
+    for reason in detail(_read_texts, check.get("reasons"), "checks", "reasons") or ():
         code = WarningCode.LOW_LIVENESS if reason == _LOW_LIVENESS else WarningCode.OTHER
-        yield _warning(nonempty_text(reason), f"{check['name']}: {reason}", code)
+        yield _warning(reason, f"{check['name']}: {reason}", code)
+
+
+def _read_texts(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return [nonempty_text(item) for item in value]
 
 
 def _compared_with(selfie: Resource) -> ComparedWith:
     """Return the picture that the face was compared with: the document's, if there was one."""
-    statuses = {check["name"]: check["status"] for check in selfie["checks"]}
+    statuses = {check["name"]: check.get("status") for check in selfie["checks"]}
     for name, picture in _COMPARISONS.items():
         if statuses.get(name, _NOT_APPLICABLE) != _NOT_APPLICABLE:
             return picture
@@ -253,12 +273,10 @@ def _read_holders(verifications: list[Resource]) -> Iterator[DocumentHolder]:
         fields = verification["attributes"]
         if verification["type"] not in _DOCUMENTS or fields["status"] != "passed":
             continue
-        names = [fields.get(name) for name in ("name-first", "name-middle", "name-last")]
-        try:
-            birth_date = dt.date.fromisoformat(fields["birthdate"])
-        except (KeyError, TypeError, ValueError):
-            birth_date = None  # hidden, or incomplete on the document
-        yield DocumentHolder(name=" ".join(filter(None, names)) or None, date_of_birth=birth_date)
+        yield DocumentHolder(
+            name=read_name(fields, "name-first", "name-middle", "name-last"),
+            date_of_birth=read_birth_date(fields, "birthdate"),
+        )
 
 
 def _show(attributes: Resource, selfie: Resource | None) -> Resource:
@@ -275,15 +293,16 @@ def _show(attributes: Resource, selfie: Resource | None) -> Resource:
 def related_id(inquiry: Resource, relationship: str) -> str | None:
     """Return the id at a relationship of an inquiry; None if it is empty or hidden."""
     related = (inquiry.get("relationships") or {}).get(relationship) or {}
-    found: str | None = (related.get("data") or {}).get("id")
-    return found
+    found = (related.get("data") or {}).get("id")
+    return None if found is None else nonempty_text(found)
 
 
-def _terms_of(tags: list[str | None] | None) -> str | None:
+def _terms_of(tags: list[object] | None) -> str | None:
     """Return the record's terms from the tags, which staff may add to; None if they are missing."""
-    terms = [tag for tag in tags or () if re.fullmatch(r"[0-9a-f]{64}", tag or "")]
+    texts = [tag for tag in tags or () if isinstance(tag, str)]
+    terms = [tag for tag in texts if re.fullmatch(r"[0-9a-f]{64}", tag)]
     return terms[0] if len(terms) == 1 else None
 
 
-def read_time(value: str | None) -> dt.datetime | None:
-    return None if value is None else dt.datetime.fromisoformat(value)
+def read_time(value: object) -> dt.datetime:
+    return dt.datetime.fromisoformat(nonempty_text(value))

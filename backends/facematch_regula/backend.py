@@ -19,6 +19,12 @@ from facematch_core.backend import (
     FacePair,
     ImageFormat,
     ImageLimits,
+    UnreadableField,
+    deciding,
+    number,
+    objects,
+    read_at,
+    value_at,
 )
 from facematch_core.errors import OutcomeUnknown, PermissionDenied, RequestRejected
 from facematch_core.http import (
@@ -53,6 +59,8 @@ _PROBE_INDEX = 0
 _REFERENCE_INDEX = 1
 #: `type` of a picture: a photograph of a living person, the default of Regula's SDK.
 _LIVE = 3
+#: The fields of a comparison that name a picture and a face in it.
+_COMPARED = (("firstIndex", "firstFaceIndex"), ("secondIndex", "secondFaceIndex"))
 #: Values of `code` and `status` (FaceSDKResultCode).
 _OK = 0
 _FACE_NOT_DETECTED = 2
@@ -171,35 +179,42 @@ class RegulaBackend(PairBackend):
 
     def read_pairs(self, body: Json, paths: AnswerPaths, faces: FacesOfPair) -> list[FacePair]:
         """Return the pairs of a face of the probe and one of the reference."""
-        probe = _by_face_index(_faces_of(body, _PROBE_INDEX), faces.probe or ())
-        reference = _by_face_index(_faces_of(body, _REFERENCE_INDEX), faces.reference or ())
+        faces_by_picture = {
+            _PROBE_INDEX: _by_face_index(body, _PROBE_INDEX, faces.probe or ()),
+            _REFERENCE_INDEX: _by_face_index(body, _REFERENCE_INDEX, faces.reference or ()),
+        }
         pairs = []
-        for result in body.get("results") or []:
-            compared = {
-                result["firstIndex"]: result["firstFaceIndex"],
-                result["secondIndex"]: result["secondFaceIndex"],
-            }
+        for result in deciding(objects, body.get("results") or [], "results"):
+            compared = {}
+            for picture, face in _COMPARED:
+                found = read_at(faces_by_picture.__getitem__, result, picture)
+                compared[result[picture]] = read_at(found.__getitem__, result, face)
             # The server also scores every two faces within one picture.
             if len(compared) == 2:
+                similarity = value_at(result, ("similarity",))
                 pairs.append(
                     FacePair(
-                        probe=probe[compared[_PROBE_INDEX]],
-                        reference=reference[compared[_REFERENCE_INDEX]],
-                        similarity=self.score_of(result["similarity"], paths),
+                        probe=compared[_PROBE_INDEX],
+                        reference=compared[_REFERENCE_INDEX],
+                        similarity=self.score_of(similarity, paths),
                     )
                 )
         return pairs
 
 
-def _faces_of(body: Json, index: int) -> Json:
+def _faces_of(body: Json, index: int) -> list[dict[str, Json]]:
     """Return the faces that were found in a picture, by the picture's index."""
-    for detection in body["detections"]:
-        if detection["imageIndex"] == index:
+    for detection in read_at(objects, body, "detections"):
+        if value_at(detection, ("imageIndex",)) == index:
             # A picture without a face may lack the list.
-            return detection.get("faces") or []
-    raise ValueError("no detection of a picture")
+            faces = detection.get("faces")
+            return [] if faces is None else deciding(objects, faces, "detections", "faces")
+    raise UnreadableField("has no entry for a picture", "detections", "imageIndex")
 
 
-def _by_face_index(found: Json, faces: Sequence[Face]) -> dict[int, Face]:
+def _by_face_index(body: Json, index: int, faces: Sequence[Face]) -> dict[float, Face]:
     """Return the faces of a picture by their `faceIndex`, which need not be their place."""
-    return {face["faceIndex"]: read for face, read in zip(found, faces, strict=True)}
+    found = _faces_of(body, index)
+    return {
+        read_at(number, face, "faceIndex"): read for face, read in zip(found, faces, strict=True)
+    }

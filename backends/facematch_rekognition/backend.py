@@ -51,7 +51,12 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
     decide_by_largest_face,
+    deciding,
+    detail,
+    json_object,
     number,
+    objects,
+    read_at,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
@@ -284,7 +289,7 @@ class RekognitionBackend(HttpBackend):
         if self.reference_quality:
             detection = {"Image": _encode_picture(request.reference)}
             reply = yield self._request("DetectFaces", detection, masked=_places_of(request))
-            details = list(reply.json()["FaceDetails"])
+            details = read_at(objects, reply.json(), "FaceDetails")
             if not details:
                 return MatchResult(
                     decision=Decision.INCONCLUSIVE,
@@ -379,13 +384,18 @@ def _build_result(
     body: Json, threshold: Threshold | None, details: Sequence[Json] | None
 ) -> MatchResult:
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
-    probe = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
+    probe = []
+    for match in read_at(objects, body, "FaceMatches"):
+        similarity = deciding(_read_score, match.get("Similarity"), "FaceMatches", "Similarity")
+        probe.append(_read_face(match.get("Face"), "FaceMatches", "Face", similarity=similarity))
     # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
-    probe.extend(map(_read_face, body.get("UnmatchedFaces", ())))
+    for unmatched in deciding(objects, body.get("UnmatchedFaces", []), "UnmatchedFaces"):
+        probe.append(_read_face(unmatched, "UnmatchedFaces"))
     by_largest_face = decide_by_largest_face(probe, threshold)
-    reference = [_read_face(body["SourceImageFace"])]
+    reference = [_read_face(body.get("SourceImageFace"), "SourceImageFace")]
     if details is not None:
-        reference = sorted(map(_read_face, details), key=lambda face: face.area, reverse=True)
+        reference = [_read_face(detected, "FaceDetails") for detected in details]
+        reference.sort(key=lambda face: face.area, reverse=True)
         body = {**body, "FaceDetails": details}
     # CompareFaces compares the largest face.
     largest, *others = reference
@@ -432,21 +442,21 @@ def _places_of(request: MatchRequest) -> tuple[Secret, ...]:
     return tuple(places)
 
 
-def _read_face(body: Json, similarity: object = None) -> Face:
-    """Read a face; its similarity is None if AWS returned none."""
-    score = None
-    if similarity is not None:
-        score = Score(
-            number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED
-        )
+def _read_score(similarity: Json) -> Score:
+    return Score(number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED)
+
+
+def _read_face(face: Json, *path: str, similarity: Score | None = None) -> Face:
+    """Read a face; its similarity is None if AWS returned none. All else decides nothing."""
+    body = detail(json_object, face, *path) or {}
     return Face(
-        box=_BOX.read(body),
-        confidence=number(body["Confidence"]),
-        similarity=score,
-        quality=_read_quality(body),
+        box=_BOX.read(body, *path),
+        confidence=detail(number, body.get("Confidence"), *path, "Confidence"),
+        similarity=similarity,
+        quality=detail(_read_quality, body.get("Quality"), *path, "Quality"),
     )
 
 
-def _read_quality(body: Json) -> dict[str, float] | None:
-    """Return the quality of a face; None if it is missing or empty."""
-    return {name: number(value) for name, value in body.get("Quality", {}).items()} or None
+def _read_quality(quality: Json) -> dict[str, float] | None:
+    """Return the quality of a face; None if it is empty."""
+    return {name: number(value) for name, value in quality.items()} or None

@@ -35,6 +35,8 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
+    detail,
+    nonempty_text,
     number,
 )
 from facematch_core.http import Json
@@ -234,7 +236,8 @@ def _read_check(
 def _read_feedback(row: Json) -> ResultWarning:
     code = _read_text(row, "Code")
     warning_code = _FEEDBACK.get(code, WarningCode.OTHER)
-    return ResultWarning(code=warning_code, tag=code, text=_read_text(row, "Message"))
+    text = detail(nonempty_text, row.get("Message"), "Feedback", "Message")
+    return ResultWarning(code=warning_code, tag=code, text=text)
 
 
 def _read_portrait(body: Json) -> Image | None:

@@ -39,7 +39,9 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
     VendorCopy,
+    detail,
     nonempty_text,
+    read_at,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -187,6 +189,11 @@ class StripeBackend(HostedSessionBackend):
         # For the same key, Stripe returns its first answer again for at least 24 hours.
         headers = {**http_request.headers, "Idempotency-Key": record.id}
         reply = yield attrs.evolve(http_request, headers=headers)
+        session = reply.json()
+        # Without a link nobody could enter the session.
+        read_at(nonempty_text, session, "url")
+        if session.get("client_secret") is not None:
+            read_at(nonempty_text, session, "client_secret")
         return read_session(reply)
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
@@ -309,12 +316,12 @@ class StripeBackend(HostedSessionBackend):
                 f"{_OLDEST} are accepted."
             )
         session = document["data"]["object"]
-        if session["object"] != "identity.verification_session":
+        if read_at(nonempty_text, session, "object") != "identity.verification_session":
             return ()
         hint = SessionHint(
             record_id=record_id_or_none(session.get("client_reference_id")),
             session_id=nonempty_text(session["id"]),
-            event_id=nonempty_text(document["id"]),
+            event_id=detail(nonempty_text, document.get("id"), "id"),
         )
         return (hint,)
 

@@ -23,10 +23,12 @@ from facematch_core.backend import (
     SessionAccess,
     SessionCheck,
     SessionReading,
+    detail,
     nonempty_text,
-    secret_or_none,
+    number,
+    read_at,
 )
-from facematch_core.backend.session_types import record_id_or_none
+from facematch_core.backend.session_types import read_name, record_id_or_none
 from facematch_core.http import MOCK_HEADER, HttpReply
 
 NAME = "stripe"
@@ -72,7 +74,9 @@ def choose_session(sessions: list[Session]) -> Session:
 def read_session(reply: HttpReply) -> SessionReading:
     """Parse a session. Any exception means that it cannot be read."""
     session: Session = reply.json()
-    status = nonempty_text(session["status"])
+    # A session of another type need not ask for a selfie.
+    read_at(nonempty_text, session, "type")
+    status = read_at(nonempty_text, session, "status")
     state = _STATES.get(status, SessionState.UNKNOWN)
     if session["redaction"] is not None:
         # A session whose redaction has begun keeps its status, but loses its data.
@@ -83,11 +87,11 @@ def read_session(reply: HttpReply) -> SessionReading:
     # While a try is processed, the report is that of an earlier one.
     if selfie is not None and state is not SessionState.PROCESSING:
         checks = _read_checks(selfie, status)
-    error_code = _code_of(session["last_error"])
+    error_code = detail(_code_of, session.get("last_error"), "last_error")
     document_options = (session["options"] or {}).get("document") or {}
     is_selfie_required = document_options.get("require_matching_selfie") is True
     return SessionReading(
-        session_id=nonempty_text(session["id"]),
+        session_id=read_at(nonempty_text, session, "id"),
         state=state,
         vendor_status=status,
         access=_read_access(session, state),
@@ -97,14 +101,14 @@ def read_session(reply: HttpReply) -> SessionReading:
         document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
         record_id=record_id_or_none(session.get("client_reference_id")),
         terms=session["metadata"].get("facematch_terms"),
-        created_at=dt.datetime.fromtimestamp(session["created"], dt.UTC),
+        created_at=detail(_read_time, session.get("created"), "created"),
         facts={"selfie": "required" if is_selfie_required else "not required"},
         has_begun=error_code is not None,
         # The person may try again at any time.
         is_asked_back=state is SessionState.PENDING and error_code is not None,
         warnings=_warnings(error_code),
         environment=_read_environment(reply, session["livemode"]),
-        raw=_show(session, selfie),
+        raw=_show(session, selfie, error_code),
     )
 
 
@@ -141,7 +145,8 @@ def _match(decision: Decision, selfie: Session) -> SessionCheck:
 
 def _code_of(error: Session | None) -> str | None:
     """Return the code of an error; None if there is none. The text is for the person."""
-    return (error or {}).get("code")
+    code = (error or {}).get("code")
+    return None if code is None else nonempty_text(code)
 
 
 def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
@@ -149,19 +154,24 @@ def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
     if code is None:
         return ()
     warning_code = _WARNING_CODES.get(code, WarningCode.OTHER)
-    return (ResultWarning(code=warning_code, tag=nonempty_text(code)),)
+    return (ResultWarning(code=warning_code, tag=code),)
 
 
 def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
     """Return the link and the client secret of an open session; None without a link."""
-    if state is not SessionState.PENDING or session["url"] is None:
+    link = detail(Secret, session.get("url"), "url")
+    if state is not SessionState.PENDING or link is None:
         return None
     return SessionAccess(
-        link=Secret(nonempty_text(session["url"])),
-        token=secret_or_none(session["client_secret"]),
+        link=link,
+        token=detail(Secret, session.get("client_secret"), "client_secret"),
         # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
         expires_at=None,
     )
+
+
+def _read_time(seconds: object) -> dt.datetime:
+    return dt.datetime.fromtimestamp(number(seconds), dt.UTC)
 
 
 def _read_holders(session: Session) -> tuple[DocumentHolder, ...]:
@@ -169,15 +179,17 @@ def _read_holders(session: Session) -> tuple[DocumentHolder, ...]:
     outputs = session.get("verified_outputs")
     if outputs is None:
         return ()
-    names = [outputs.get("first_name"), outputs.get("last_name")]
-    try:
-        dob = outputs["dob"]
-        date_of_birth = dt.date(dob["year"], dob["month"], dob["day"])
-    except (KeyError, TypeError, ValueError):
-        date_of_birth = None  # hidden from the key, or incomplete on the document
-    return (
-        DocumentHolder(name=" ".join(filter(None, names)) or None, date_of_birth=date_of_birth),
-    )
+    date_of_birth = None
+    if outputs.get("dob") is not None:  # else it is hidden from the key
+        date_of_birth = read_at(_read_date, outputs, "dob")
+    name = read_name(outputs, "first_name", "last_name")
+    return (DocumentHolder(name=name, date_of_birth=date_of_birth),)
+
+
+def _read_date(dob: dict[str, object]) -> dt.date | None:
+    """Return a date of birth; None if it is incomplete on the document."""
+    parts = [dob[key] for key in ("year", "month", "day")]
+    return None if None in parts else dt.date(*[int(number(part)) for part in parts])
 
 
 def _read_environment(reply: HttpReply, livemode: object) -> Environment | str | None:
@@ -189,10 +201,10 @@ def _read_environment(reply: HttpReply, livemode: object) -> Environment | str |
     return Environment.PRODUCTION if livemode else Environment.SANDBOX
 
 
-def _show(session: Session, selfie: Session | None) -> dict[str, Any]:
+def _show(session: Session, selfie: Session | None, error_code: str | None) -> dict[str, Any]:
     """Return the fields that `raw` shows: words and codes."""
-    shown = {name: session[name] for name in _RAW_FIELDS}
-    shown["last_error"] = _code_of(session["last_error"])
+    shown = {name: session[name] for name in _RAW_FIELDS if name in session}
+    shown["last_error"] = error_code
     if selfie is not None:
         shown["selfie"] = {"status": selfie["status"], "error": _code_of(selfie.get("error"))}
     return shown

@@ -15,9 +15,16 @@ from urllib.parse import quote
 import attrs
 
 from facematch_core import Secret, SessionRecord, SessionState, errors, http
-from facematch_core.backend import ReadRequest, SessionAccess, SessionReading, StartRequest
+from facematch_core.backend import (
+    ReadRequest,
+    SessionAccess,
+    SessionReading,
+    StartRequest,
+    detail,
+    read_at,
+)
 
-from .wire import APPLICANT_ID, read_applicant, read_id, read_text, text_or_none
+from .wire import APPLICANT_ID, read_applicant, read_id, read_text
 
 #: A `SumsubBackend`. Importing its module here would be circular.
 SumsubBackend: TypeAlias = Any
@@ -53,7 +60,7 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
     reading = SessionReading(
         session_id=read_id(applicant),
         state=SessionState.PENDING,
-        record_id=text_or_none(applicant.get("externalUserId")),
+        record_id=read_at(read_text, applicant, "externalUserId"),
         environment=backend.answer_environment,  # of the app token: the answers name none
     )
     link_request = _LinkRequest(
@@ -159,13 +166,16 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
     reading = SessionReading(
         session_id=session_id,
         state=SessionState.GONE,
-        record_id=text_or_none(applicant.get("externalUserId")),
         environment=backend.answer_environment,  # of the app token: the answers name none
-        vendor_status=text_or_none((applicant.get("review") or {}).get("reviewStatus")),
+        vendor_status=detail(
+            read_text, (applicant.get("review") or {}).get("reviewStatus"), "review", "reviewStatus"
+        ),
     )
     # The applicant was deactivated: "as if it never existed".
     if applicant.get("deleted") is True:
         return reading
+    record_id = read_at(read_text, applicant, "externalUserId")
+    reading = attrs.evolve(reading, record_id=record_id)
     # Read after the applicant, whose approval is therefore never newer than these answers.
     steps_reply = yield http.HttpRequest(
         method="GET",

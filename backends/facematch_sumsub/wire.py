@@ -23,8 +23,13 @@ from facematch_core import (
     SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading
-from facematch_core.backend.session_types import SessionHint, record_id_or_none
+from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, deciding, detail
+from facematch_core.backend.session_types import (
+    SessionHint,
+    read_birth_date,
+    read_name,
+    record_id_or_none,
+)
 
 #: An object in a body.
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -79,6 +84,7 @@ def read_applicant(
     for name, step in sent_steps.items():
         if name.startswith("SELFIE"):
             checks += _read_checks(step, methods.get(name))
+    labels = detail(_read_labels, result, "review", "reviewResult", "rejectLabels")
     # Documents are read only where they are compared, because they contain personal data.
     is_document = record.compared_with is ComparedWith.DOCUMENT
     return attrs.evolve(
@@ -89,12 +95,12 @@ def read_applicant(
         checks=tuple(checks),
         compared_with=ComparedWith.DOCUMENT if identity_steps else ComparedWith.UNKNOWN,
         document_holders=tuple(_read_holders(applicant, identity_steps)) if is_document else (),
-        created_at=_read_time(applicant["createdAt"]),
+        created_at=detail(_read_time, applicant.get("createdAt"), "createdAt"),
         facts={"level_name": read_text(review["levelName"])},
         has_begun=bool(sent_steps),
         # Counts only while PENDING. A rejection with RETRY is PENDING, and "completed".
         is_asked_back=status in ("awaitingUser", "completed"),
-        warnings=tuple(map(_label_warning, _read_labels(result))),
+        warnings=tuple(map(_label_warning, labels or ())),
         raw=_pick_raw(applicant, sent_steps),
     )
 
@@ -116,13 +122,15 @@ def _state_of(status: str, result: JsonObject) -> SessionState:
     return SessionState.PENDING if reject_type == "RETRY" else SessionState.UNKNOWN
 
 
-def _read_liveness_methods(applicant: JsonObject) -> dict[str, str | None]:
+def _read_liveness_methods(applicant: JsonObject) -> dict[str, str]:
     """Return the method by which each step of the applicant's level checks liveness."""
     methods = {}
     # An app token without the permission may not see the level's steps.
     level = applicant.get("requiredIdDocs") or {}
     for step in level.get("docSets") or ():
-        methods[read_text(step["idDocSetType"])] = text_or_none(step.get("videoRequired"))
+        name = read_text(step["idDocSetType"])
+        if step.get("videoRequired") is not None:
+            methods[name] = read_text(step["videoRequired"])
     return methods
 
 
@@ -132,11 +140,14 @@ def _read_checks(step: JsonObject, method: str | None) -> Iterator[SessionCheck]
     The step has one verdict on both.
     """
     result = step.get("reviewResult") or {}
-    answer = text_or_none(result.get("reviewAnswer"))
-    labels = _read_labels(result)
-    for picture in (step.get("imageReviewResults") or {}).values():
-        labels |= _read_labels(picture)
-    warnings = tuple(map(_label_warning, labels)) if answer == "RED" else ()
+    answer: str | None = None
+    if result:
+        answer = deciding(read_text, result.get("reviewAnswer"), "reviewResult", "reviewAnswer")
+    labels: dict[str, None] = {}
+    if answer == "RED":
+        for part in (result, *(step.get("imageReviewResults") or {}).values()):
+            labels |= _read_labels(part)
+    warnings = tuple(map(_label_warning, labels))
     match = MatchResult(
         decision=_decide_match(answer, labels),
         warnings=warnings,
@@ -216,13 +227,10 @@ def _read_holders(
 
 def _read_holder(document: JsonObject) -> DocumentHolder:
     """Return the holder on a document; a value that was not recognized is missing."""
-    parts = [document.get("firstName"), document.get("lastName")]
-    name = " ".join(read_text(part) for part in parts if part)
-    try:
-        birth_date = dt.date.fromisoformat(document["dob"])
-    except (KeyError, TypeError, ValueError):
-        birth_date = None
-    return DocumentHolder(name=name or None, date_of_birth=birth_date)
+    return DocumentHolder(
+        name=read_name(document, "firstName", "lastName"),
+        date_of_birth=read_birth_date(document, "dob"),
+    )
 
 
 # --- webhooks ---
@@ -260,18 +268,21 @@ def _pick_raw(applicant: JsonObject, steps: Mapping[str, JsonObject]) -> JsonObj
     review = applicant["review"]
     answers = {}
     for name, step in steps.items():
-        answers[name] = _pick(step.get("reviewResult") or {}, _RAW_RESULT)
+        result = _pick(step, ("reviewResult",)).get("reviewResult")
+        answers[name] = _pick(result, _RAW_RESULT)
     return {
         **_pick(applicant, _RAW_APPLICANT),
         "review": {
             **_pick(review, _RAW_REVIEW),
-            "reviewResult": _pick(review.get("reviewResult") or {}, _RAW_RESULT),
+            "reviewResult": _pick(review.get("reviewResult"), _RAW_RESULT),
         },
         "steps": answers,
     }
 
 
-def _pick(fields: JsonObject, names: tuple[str, ...]) -> JsonObject:
+def _pick(fields: object, names: tuple[str, ...]) -> JsonObject:
+    if not isinstance(fields, Mapping):
+        return {}
     return {name: fields[name] for name in names if name in fields}
 
 
@@ -291,7 +302,3 @@ def read_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
     return value
-
-
-def text_or_none(value: object) -> str | None:
-    return None if value is None else read_text(value)

@@ -39,6 +39,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
+    detail,
     nonempty_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
@@ -260,7 +261,7 @@ class VeriffBackend(HostedSessionBackend):
         return SessionReading(
             session_id=session_id,
             state=SessionState.PENDING,
-            vendor_status=nonempty_text(verification["status"]),
+            vendor_status=detail(nonempty_text, verification.get("status"), "status"),
             access=SessionAccess(
                 link=Secret(nonempty_text(verification["url"])),
                 token=Secret(nonempty_text(verification["sessionToken"])),
@@ -321,7 +322,7 @@ class VeriffBackend(HostedSessionBackend):
         No time is signed, so a delivery may come again at any time: the hint only asks for a read.
         """
         verification = document.get("verification")
-        if isinstance(verification, dict):
+        if verification is not None:
             session_id = verification["id"]
         else:
             verification = document

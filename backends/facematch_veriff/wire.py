@@ -20,7 +20,16 @@ from facematch_core import (
     WarningCode,
     errors,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, nonempty_text
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionCheck,
+    SessionReading,
+    UnreadableField,
+    detail,
+    nonempty_text,
+    read_at,
+)
+from facematch_core.backend.session_types import read_birth_date, read_name
 from facematch_core.models import Severity
 
 NAME = "veriff"
@@ -119,8 +128,8 @@ def id_of(record: SessionRecord) -> str:
         raise errors.InvalidRequest("Invalid Veriff session id: it must be a UUID.") from None
 
 
-def _time_or_none(value: object) -> dt.datetime | None:
-    return None if value is None else dt.datetime.fromisoformat(nonempty_text(value))
+def _read_time(value: object) -> dt.datetime:
+    return dt.datetime.fromisoformat(nonempty_text(value))
 
 
 def read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
@@ -176,7 +185,7 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
         document_holders=holders,
         record_id=copies.record_id,
         terms=copies.terms,
-        created_at=_time_or_none(verification.get("acceptanceTime")),
+        created_at=detail(_read_time, verification.get("acceptanceTime"), "acceptanceTime"),
         is_asked_back=status == "resubmission_requested",
         # The reason of a decline is a warning of its check.
         warnings=() if state is SessionState.DECIDED else reasons,
@@ -195,12 +204,14 @@ def _read_reason(
     reason = verification.get("reason")
     if reason_code is None and reason is None:
         return ()
+    if isinstance(reason_code, (dict, list)):
+        raise UnreadableField("is neither a number nor a text", "reasonCode")
     tag = None if reason_code is None else str(reason_code)
     warning = ResultWarning(
         code=_WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=Severity.ERROR if is_declined else Severity.WARNING,
         tag=tag,
-        text=None if reason is None else nonempty_text(reason),
+        text=detail(nonempty_text, reason, "reason"),
     )
     return (warning,)
 
@@ -236,8 +247,10 @@ def _find_compared_picture(record: SessionRecord, verification: Mapping[str, Any
     reference, the integration may check a selfie alone.
     """
     document = verification.get("document") or {}
-    if any(document.get(name) is not None for name in ("type", "number")):
-        return ComparedWith.DOCUMENT
+    for name in ("type", "number"):
+        if document.get(name) is not None:
+            read_at(nonempty_text, document, name)
+            return ComparedWith.DOCUMENT
     if verification.get("biometricAuthentication") is not None:
         return ComparedWith.STORED
     # The start has sent the reference of this record; no field of a decision shows it.
@@ -248,9 +261,7 @@ def _find_compared_picture(record: SessionRecord, verification: Mapping[str, Any
 def _read_holder(verification: Mapping[str, Any]) -> DocumentHolder:
     """Return the person on the document; each field is null if Veriff did not read it."""
     person = verification.get("person") or {}
-    parts = [person[name] for name in ("firstName", "lastName") if person.get(name) is not None]
-    try:
-        date_of_birth = dt.date.fromisoformat(person["dateOfBirth"])
-    except (KeyError, TypeError, ValueError):
-        date_of_birth = None  # not read, or incomplete on the document
-    return DocumentHolder(name=" ".join(parts) or None, date_of_birth=date_of_birth)
+    return DocumentHolder(
+        name=read_name(person, "firstName", "lastName"),
+        date_of_birth=read_birth_date(person, "dateOfBirth"),
+    )

@@ -6,6 +6,7 @@ import abc
 import datetime as dt
 import enum
 import functools
+import logging
 import math
 import os
 import re
@@ -36,9 +37,12 @@ from .requests import (
     StartRequest,
 )
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
+from .shapes import texts_in_code
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_log = logging.getLogger("facematch")
 
 #: Hooks for tests, called with each exception from a plug-in's own code. The error that callers
 #: receive omits the exception's text, because it may contain a key.
@@ -82,10 +86,36 @@ def guard(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | HookFa
 
 
 def report_fault(error: BaseException) -> str:
-    """Pass a plug-in's exception to `fault_listeners`; return a description without secrets."""
+    """Pass a plug-in's exception to `fault_listeners`; return a description without secrets.
+
+    The log gets the plug-in's own lines at DEBUG.
+    """
     for listen in tuple(fault_listeners):
         listen(error)
+    if _log.isEnabledFor(logging.DEBUG):
+        # As text: a record with the exception would show its frames, and these hold the response.
+        _log.debug("facematch: a plug-in failed: %s", _trace_fault(error))
     return describe_fault(error)
+
+
+def _trace_fault(error: BaseException) -> str:
+    """Return an exception's class and the lines of the plug-in that raised it.
+
+    Its message may quote the response, so only the key of a `KeyError` is shown, if the plug-in's
+    file contains that key.
+    """
+    lines = []
+    module = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = frame.f_globals.get("__name__", "")
+        # The first file outside the core is the plug-in's.
+        if name == module or (not module and not name.startswith("facematch_core.")):
+            module = name
+            lines.append(f"{name}:{line} in {frame.f_code.co_name}")
+    shown = type(error).__name__
+    if isinstance(error, KeyError) and str(error) in map(repr, texts_in_code(module)):
+        shown += f"({error})"
+    return f"{shown}, {', '.join(lines) or 'outside its own file'}"
 
 
 def describe_fault(error: BaseException) -> str:
@@ -470,38 +500,11 @@ MULTIPLE_FACES = models.ResultWarning(
 )
 SMALLER_FACE_MATCHED = models.ResultWarning(
     code=models.WarningCode.SMALLER_FACE_MATCHED,
-    text="a smaller face matches; the largest face, which decides, does not",
+    text="a face matches; the one that decides, the largest if boxes tell it, does not",
 )
 SCORE_UNAVAILABLE = models.ResultWarning(
     code=models.WarningCode.SCORE_UNAVAILABLE, text="the response has no score"
 )
-
-
-def number(value: object) -> float:
-    """Return a number in a response body as a float.
-
-    Raises:
-        TypeError: `value` is not a number, for example true, null or "0.9".
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{type(value).__name__}, not a number")
-    return float(value)
-
-
-def nonempty_text(value: object) -> str:
-    """Return a text in a response body.
-
-    Raises:
-        TypeError: `value` is not a text, or an empty one.
-    """
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{type(value).__name__} in place of a text")
-    return value
-
-
-def secret_or_none(value: object) -> Secret | None:
-    """Return a text in a response body as a secret; None for null. Raises like `nonempty_text`."""
-    return None if value is None else Secret(nonempty_text(value))
 
 
 def decide_by_threshold(
@@ -528,6 +531,14 @@ def decide_by_threshold(
     if score is None:
         return models.Decision.INCONCLUSIVE
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
+
+
+def find_largest(faces: Sequence[models.Face]) -> Sequence[models.Face]:
+    """Return the faces of a picture that may be the largest: all of them if one has no box."""
+    if any(face.box is None for face in faces):
+        return faces
+    size = max(face.area for face in faces)
+    return [face for face in faces if face.area == size]
 
 
 #: Stands for the face of a picture of which the vendor compares one face, and does not list it.
@@ -570,7 +581,8 @@ def decide_by_largest_pair(
 
     A person who holds somebody else's document before the camera shows two faces, and the smaller
     one matches: this turns NO_MATCH into REVIEW, and INCONCLUSIVE stays. Of pairs of equal size,
-    the least similar one decides.
+    the least similar one decides. If one of several faces of a picture has no box, any of them may
+    be the largest, so the least similar one decides there, too.
 
     Args:
         pairs: At least one pair. The one of the largest faces must be among them.
@@ -580,12 +592,17 @@ def decide_by_largest_pair(
         ValueError: as `decide_by_threshold`.
     """
 
-    def size_then_unlikeness(pair: FacePair) -> tuple[float, float, float]:
+    def likeness(pair: FacePair) -> float:
         # A pair that was not compared counts as less similar than any, whose score is 0 to 100.
-        unlikeness = 1.0 if pair.similarity is None else -pair.similarity.value
-        return pair.probe.area, pair.reference.area, unlikeness
+        return -1.0 if pair.similarity is None else pair.similarity.value
 
-    largest = max(pairs, key=size_then_unlikeness)
+    probes = find_largest([pair.probe for pair in pairs])
+    references = find_largest([pair.reference for pair in pairs])
+    candidates = []
+    for pair in pairs:
+        if pair.probe in probes and pair.reference in references:
+            candidates.append(pair)
+    largest = min(candidates or pairs, key=likeness)
     decision = decide_by_threshold(largest.similarity, threshold)
     if decision is models.Decision.MATCH:
         return LargestPairDecision(decision=decision, pair=largest, warnings=())

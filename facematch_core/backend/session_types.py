@@ -23,6 +23,8 @@ from facematch_core.documents import DECISIVE_WORDS, UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
 
+from .fields import detail, nonempty_text, read_at
+
 
 class SessionState(enum.StrEnum):
     """The state of a session, which is not a verdict: see `SessionResult.is_verified_for`."""
@@ -138,6 +140,32 @@ class DocumentHolder:
 
     name: str | None = attrs.field(default=None, repr=False)
     date_of_birth: dt.date | None = attrs.field(default=None, repr=False)
+
+
+def read_name(fields: Mapping[str, Any], *keys: str) -> str | None:
+    """Return a name from its parts on a document; None if it has none, or one has another form.
+
+    With one part left out, the document might agree with another person.
+    """
+
+    def join(parts: list[object]) -> str:
+        return " ".join(nonempty_text(part) for part in parts if part not in (None, ""))
+
+    return detail(join, [fields.get(key) for key in keys], ", ".join(keys)) or None
+
+
+def read_birth_date(fields: Mapping[str, Any], key: str) -> dt.date | None:
+    """Return a date of birth; None if the vendor shows none, or an incomplete one.
+
+    Raise `UnreadableField` if it is no text, because another date would be another person's.
+    """
+    if fields.get(key) in (None, ""):
+        return None
+    text = read_at(nonempty_text, fields, key)
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 #: The default checks of a session.

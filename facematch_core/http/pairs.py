@@ -25,7 +25,17 @@ from facematch_core.backend.base import (
     FacePair,
     decide_by_largest_pair,
     decide_by_threshold,
+    find_largest,
+)
+from facematch_core.backend.fields import (
+    UnreadableField,
+    deciding,
+    detail,
+    json_type,
     number,
+    objects,
+    read_at,
+    value_at,
 )
 from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
 from facematch_core.base.masking import Secret
@@ -161,8 +171,14 @@ class BoxPaths:
     bottom: str | int | None = None
     unit: str = "px"
 
-    def read(self, face: Json) -> models.Box:
-        """Return the box of a face; raise if an edge is missing or no number."""
+    def read(self, face: Json, *path: str) -> models.Box | None:
+        """Return the box of a face; None, with a warning of the call, if it cannot be read.
+
+        `path` leads to the face, for the warning.
+        """
+        return detail(self._read, face, *path, *(self.box or ("box",)))
+
+    def _read(self, face: Json) -> models.Box:
         edges = value_at(face, self.box)
         left = number(edges[self.left])
         top = number(edges[self.top])
@@ -172,6 +188,8 @@ class BoxPaths:
         else:
             right = number(edges[self.right])
             bottom = number(edges[self.bottom])
+        if right < left or bottom < top:
+            raise ValueError("a box without a size")
         return models.Box(left=left, top=top, right=right, bottom=bottom, unit=self.unit)
 
 
@@ -241,8 +259,13 @@ class FacesOfPair:
         Each face gets its similarity to the compared face of the other picture.
 
         Raises:
-            ValueError: the compared faces are not the largest, whose pair is therefore missing.
+            UnreadableField: faces that may be the largest have no pair.
         """
+        ids_of_pairs = {(id(pair.probe), id(pair.reference)) for pair in pairs}
+        for probe in find_largest(self.probe or (compared.probe,)):
+            for reference in find_largest(self.reference or (compared.reference,)):
+                if (id(probe), id(reference)) not in ids_of_pairs:
+                    raise UnreadableField("is missing", "the similarity of the largest faces")
         probe_similarities = {}
         reference_similarities = {}
         for pair in pairs:
@@ -251,12 +274,12 @@ class FacesOfPair:
             if pair.probe is compared.probe:
                 reference_similarities[id(pair.reference)] = pair.similarity
         return FacesOfPair(
-            probe=_mark_largest(self.probe, compared.probe, probe_similarities),
-            reference=_mark_largest(self.reference, compared.reference, reference_similarities),
+            probe=_mark_compared(self.probe, compared.probe, probe_similarities),
+            reference=_mark_compared(self.reference, compared.reference, reference_similarities),
         )
 
 
-def _mark_largest(
+def _mark_compared(
     faces: tuple[models.Face, ...] | None,
     compared: models.Face,
     similarities: Mapping[int, models.Score | None],
@@ -266,8 +289,6 @@ def _mark_largest(
         return None
     marked = []
     for face in faces:
-        if face.area > compared.area:
-            raise ValueError("no similarity of the largest faces")
         similarity = similarities.get(id(face))
         marked.append(attrs.evolve(face, compared=face is compared, similarity=similarity))
     return tuple(marked)
@@ -322,15 +343,17 @@ class PairBackend(HttpBackend):
         if not warnings:
             warnings = faces.several_faces_warnings()
             threshold = self._read_threshold(request, body, paths)
-            deciding = threshold
+            applied = threshold
             if self.capabilities.threshold_rule is models.ThresholdRule.VENDOR:
-                deciding = None
+                applied = None
             pairs = self.read_pairs(body, paths, faces)
             if pairs is None:
                 score = self.read_score(body, paths)
-                decision = decide_by_threshold(score, deciding)
+                decision = decide_by_threshold(score, applied)
             else:
-                by_largest = decide_by_largest_pair(pairs, deciding)
+                if not pairs:
+                    raise UnreadableField("is missing", *paths.score)
+                by_largest = decide_by_largest_pair(pairs, applied)
                 score = by_largest.pair.similarity
                 decision = by_largest.decision
                 warnings.extend(by_largest.warnings)
@@ -362,9 +385,10 @@ class PairBackend(HttpBackend):
             scale_name = self.capabilities.liveness_scale
         scale_name = scale_name or self.name
         raw_name = str(paths.score[-1])
-        if paths.is_fraction:
-            return models.Score.from_fraction(number(value), scale_name, raw_name=raw_name)
-        return models.Score(number(value), scale_name, raw_name=raw_name)
+        make = models.Score.from_fraction if paths.is_fraction else models.Score
+        return deciding(
+            lambda value: make(number(value), scale_name, raw_name=raw_name), value, *paths.score
+        )
 
     def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
         """Return the faces found in the pictures."""
@@ -388,11 +412,8 @@ class PairBackend(HttpBackend):
     ) -> tuple[models.Face, ...] | None:
         if path is None:
             return None
-        listed = value_at(body, self.with_settings(path))
-        if not isinstance(listed, list):
-            raise TypeError("the faces are not a list")
         faces = []
-        for index, face in enumerate(listed):
+        for index, face in enumerate(read_at(objects, body, *self.with_settings(path))):
             faces.append(self.read_face(face, paths, is_compared=index == 0))
         return tuple(faces)
 
@@ -410,11 +431,15 @@ class PairBackend(HttpBackend):
         if paths.cut is None or self._is_set_by_user(request.threshold):
             return request.threshold
         rule = self.capabilities.threshold_rule
-        return models.Threshold(self.read_cut(body, paths), rule, models.ThresholdSource.VENDOR)
+        return deciding(
+            lambda cut: models.Threshold(cut, rule, models.ThresholdSource.VENDOR),
+            self.read_cut(body, paths),
+            *paths.cut,
+        )
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the vendor's threshold in an answer, 0-100; a missing one raises."""
-        cut = number(value_at(body, self.with_settings(paths.cut or ())))
+        cut = read_at(number, body, *self.with_settings(paths.cut or ()))
         return cut * 100 if paths.is_fraction else cut
 
     @staticmethod
@@ -431,7 +456,7 @@ class PairBackend(HttpBackend):
         if isinstance(expected, Setting):
             expected = expected.read(self)
         if expected is not None and model != expected:
-            raise ValueError("the answer is from another model than the scale's")
+            raise UnreadableField("is not the model of the scale", *self.with_settings(paths.model))
         return None if model is None else str(model)
 
     def with_settings(self, path: JsonPath) -> Sequence[str | int]:
@@ -445,8 +470,7 @@ class PairBackend(HttpBackend):
         path = self.match_answer.vendor_id
         if path is None:
             return None
-        vendor_id = reply.at(*self.with_settings(path))
-        return None if vendor_id is None else str(vendor_id)
+        return detail(_read_id, reply.at(*self.with_settings(path)), *self.with_settings(path))
 
     def error_code(self, reply: HttpReply) -> object:
         path = self.match_answer.code
@@ -456,15 +480,8 @@ class PairBackend(HttpBackend):
         return None if code == self.match_answer.success else code
 
 
-def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:
-    """Return the value at a path; raise `ValueError` with the path, and no value, if none."""
-    value = body
-    try:
-        for step in path:
-            value = value[step]
-    except (LookupError, TypeError):
-        steps = ".".join(map(str, path))
-    else:
-        return value
-    # Raised outside the except block, because the first error may quote the body.
-    raise ValueError(f"the answer has nothing at {steps}")
+def _read_id(value: object) -> str:
+    """Return a vendor's id, which may be a number, as text."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise UnreadableField(f"is {json_type(value)}, not an id")
+    return str(value)

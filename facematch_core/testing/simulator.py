@@ -254,6 +254,9 @@ class SessionSimulator(abc.ABC):
         documented_capabilities: Fields of `SessionCapabilities` with their values by the vendor's
             documents, which the backend must declare: ``{"can_delete": True}``, or the limits of a
             reference.
+        decisive_fields: Fields of the response to a read that decide although another value of the
+            same form changes nothing, by their path without indices, each with the reason:
+            ``{"checks.name": "a check of the face may stand under any name"}``.
         webhook_max_age_s: Documented seconds from its signature until a webhook is refused; None if
             there is no such time.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
@@ -273,6 +276,7 @@ class SessionSimulator(abc.ABC):
     hands_over: tuple[str, ...] = ()
     hands_over_again: tuple[str, ...] = ()
     documented_capabilities: Mapping[str, Any] = {}
+    decisive_fields: Mapping[str, str] = {}
     webhook_max_age_s: float | None = None
     always_kept: int = 0
     looks_at_references: ClassVar[bool] = False

@@ -224,9 +224,17 @@ def test_liveness_answer_of_another_form_is_unreadable_and_charged(missing):
     assert error.billing.charged is fm.Charged.YES
 
 
-@pytest.mark.parametrize("rate", [None, 250, "98"])
+@pytest.mark.parametrize("rate", [250, -1])
 def test_impossible_rate_is_unreadable(rate):
     assert type(judge("normal", "pass", rate)) is fm.UnexpectedResponse
+
+
+@pytest.mark.parametrize(("rate", "warnings"), [(None, 0), ("98", 1)])
+def test_rate_of_another_form_decides_nothing(rate, warnings):
+    result = judge("normal", "pass", rate)
+    assert result.decision is fm.LivenessDecision.LIVE
+    codes = [warning.code for warning in result.warnings]
+    assert codes == [fm.WarningCode.UNREADABLE_DETAIL] * warnings
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def read(backend, bodies, threshold=50):
     [
         (COMPREFACE, compreface(1.01)),
         (COMPREFACE, compreface("0.9")),
-        (COMPREFACE, compreface(0.9, mask={"value": "without_mask", "probability": 1.5})),
+        (COMPREFACE, [{"result": []}]),
         (REKOGNITION, rekognition(100.01)),
         (REKOGNITION, rekognition("99")),
     ],
@@ -61,6 +61,16 @@ def test_unreadable_answer_is_not_repeated(backend, bodies):
     error = read(backend, bodies)
     assert isinstance(error, fm.UnexpectedResponse)
     assert not error.retryable
+
+
+def test_mask_of_another_form_decides_nothing():
+    odd_mask = {"value": "without_mask", "probability": 1.5}
+    result = read(COMPREFACE, compreface(0.9, mask=odd_mask))
+    assert result.decision is fm.Decision.MATCH
+    assert result.probe_faces[0].quality is None
+    (warning,) = result.warnings
+    assert warning.code is fm.WarningCode.UNREADABLE_DETAIL
+    assert "source_image_face.mask" in warning.text
 
 
 # Azure

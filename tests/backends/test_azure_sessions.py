@@ -171,12 +171,11 @@ def test_error_of_an_attempt_is_a_warning_of_both_checks():
     [
         {},
         {**published.READING, "results": None},
-        {**published.READING, "authToken": None},
         with_attempts(attempt("1")),
         with_attempts(attempt(1), attempt(1, "spoofface")),
         with_attempts(attempt(1, confidence=1.01)),
         with_attempts(attempt(1, word=7)),
-        with_attempts({**failed(1), "error": {}}),
+        with_attempts({**failed(1), "error": "it failed"}),
     ],
 )
 def test_unreadable_result_hides_its_token(body):
@@ -184,6 +183,21 @@ def test_unreadable_result_hides_its_token(body):
     assert isinstance(answer, fm.errors.UnexpectedResponse)
     assert answer.billing.charged is fm.Charged.NO
     assert published.TOKEN not in f"{answer!r} {answer}"
+
+
+def test_reading_without_a_token_keeps_its_verdict():
+    for token in (None, {"odd": 1}):
+        reading = read({**published.READING, "authToken": token})
+        assert decisions(reading) == decisions(read(published.READING))
+        assert reading.access.token is None
+        assert not reading.access.page
+
+
+def test_error_of_an_attempt_without_a_code_is_a_warning_without_one():
+    for result in items(read(with_attempts({**failed(1), "error": {}}))).values():
+        (warning,) = result.warnings
+        assert (warning.tag, warning.text) == (None, None)
+        assert result.decision == "inconclusive"
 
 
 @pytest.mark.parametrize("status", [200, 204])

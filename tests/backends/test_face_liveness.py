@@ -95,6 +95,13 @@ def test_invalid_answer_is_unexpected(change):
     assert isinstance(read(**change), fm.UnexpectedResponse)
 
 
+def test_feedback_without_a_message_keeps_its_code():
+    for message in (None, 7):
+        feedback = [{"Code": "FACE_NOT_VISIBLE", "Message": message}]
+        (warning,) = read_check(Confidence=95, Feedback=feedback).result.warnings
+        assert (warning.tag, warning.text) == ("FACE_NOT_VISIBLE", None)
+
+
 CODES = {
     "LOW_LIGHTING_DETECTED": "too_dark",
     "FACE_NOT_VISIBLE": "no_face",

@@ -3,6 +3,8 @@
 At each vendor, R12 and R14 of the contract show it; here is what is read of answers.
 """
 
+import itertools
+
 import pytest
 from kit.fakes import json_reply, match_call
 from kit.vendors import open_backend, settings_at
@@ -193,3 +195,94 @@ def test_match_of_two_smaller_faces_is_a_review():
 def test_answer_without_the_pair_of_the_largest_faces_is_unreadable():
     error = read_regula(TWO_FACES, ONE_FACE, [pair_of_faces(0, 0, 97)])
     assert type(error) is fm.UnexpectedResponse
+
+
+# Faces whose boxes cannot be read: any of them may be the largest
+
+
+def rekognition_without_boxes(similarities, lost):
+    matches = []
+    for place, similarity in enumerate(similarities):
+        face = rekognition_face(0.4 / (1 + place))
+        if place in lost:
+            face["BoundingBox"] = {"x": 1}
+        matches.append({"Similarity": similarity, "Face": face})
+    source = rekognition_face(0.5)
+    body = {"SourceImageFace": source, "FaceMatches": matches, "UnmatchedFaces": []}
+    return read_answer("rekognition", body)
+
+
+def compreface_without_boxes(similarities, lost):
+    matches = []
+    for place, similarity in enumerate(similarities):
+        face = {} if place in lost else compreface_face(90 - 9 * place)
+        matches.append({**face, "similarity": fraction(similarity)})
+    body = {"source_image_face": compreface_face(50), "face_matches": matches}
+    return read_answer("compreface", {"result": [body]})
+
+
+def regula_without_boxes(similarities, lost):
+    faces = []
+    for place in range(len(similarities)):
+        face_of_probe = regula_face(place, side=90 - 9 * place)
+        if place in lost:
+            del face_of_probe["roi"]
+        faces.append(face_of_probe)
+    pairs = [pair_of_faces(number, 0, value) for number, value in enumerate(similarities)]
+    return read_regula(faces, ONE_FACE, pairs)
+
+
+@pytest.mark.parametrize("lost", [(), (0,), (1,), (0, 1)], ids=str)
+@pytest.mark.parametrize("similarities", [*itertools.product((99, 5), repeat=2)], ids=str)
+@pytest.mark.parametrize(
+    "read", [rekognition_without_boxes, compreface_without_boxes, regula_without_boxes]
+)
+def test_without_a_box_every_face_must_match(read, similarities, lost):
+    """The first face is the larger one, if its box can be read."""
+    result = read(similarities, lost)
+    larger, smaller = similarities
+    decision = {(99, 99): MATCH, (5, 5): NO_MATCH}.get(similarities, REVIEW)
+    if not lost and larger > smaller:
+        decision = MATCH
+    assert result.decision is decision
+    assert result.score.value == (min(similarities) if lost else larger)
+    assert (fm.WarningCode.UNREADABLE_DETAIL in codes_of(result)) is bool(lost)
+
+
+@pytest.mark.parametrize("similarities", [*itertools.permutations((99, 98, 5))], ids=str)
+def test_one_of_three_faces_without_a_box_may_be_the_largest(similarities):
+    assert rekognition_without_boxes(similarities, (2,)).decision is REVIEW
+
+
+def test_boxes_of_one_picture_still_tell_its_largest_face():
+    """Of two probes without boxes both must match the larger reference, not the smaller one."""
+    probes = [regula_face(0, side=20), regula_face(1, side=90)]
+    for face_of_probe in probes:
+        del face_of_probe["roi"]
+    to_larger = [pair_of_faces(0, 1, 99), pair_of_faces(1, 1, 97)]
+    to_smaller = [pair_of_faces(0, 0, 3), pair_of_faces(1, 0, 2)]
+    result = read_regula(probes, TWO_FACES, to_larger + to_smaller)
+    assert result.decision is MATCH
+    assert result.score.value == 97
+    error = read_regula(probes, TWO_FACES, to_larger[:1] + to_smaller)
+    assert type(error) is fm.UnexpectedResponse
+
+
+def test_face_without_a_box_and_a_pair_may_be_the_largest():
+    probes = [regula_face(0, side=90), regula_face(1, side=20)]
+    del probes[1]["roi"]
+    error = read_regula(probes, ONE_FACE, [pair_of_faces(0, 0, 99)])
+    assert type(error) is fm.UnexpectedResponse
+
+
+@pytest.mark.parametrize("entry", [None, "odd", 7, [], {}])
+@pytest.mark.parametrize("key", ["FaceMatches", "UnmatchedFaces"])
+def test_entry_that_is_no_face_is_unreadable_and_not_left_out(key, entry):
+    match = {"Similarity": 99, "Face": rekognition_face(0.1)}
+    body = {"FaceMatches": [match], "UnmatchedFaces": []}
+    body[key] = [*body[key], entry]
+    answered = read_answer("rekognition", body)
+    if key == "UnmatchedFaces" and entry == {}:
+        assert answered.decision is INCONCLUSIVE
+    else:
+        assert type(answered) is fm.UnexpectedResponse

@@ -54,7 +54,9 @@ class TestRegula(Contract):
 
 class TestDeepface(Contract):
     opened = DocumentedDeepface
+    not_tested: ClassVar = {"R60 liveness": "an embedding is the only proof of a face"}
 
 
 class TestDeepfaceWithoutConfidence(Contract):
     opened = DocumentedBuffalo
+    not_tested: ClassVar = {"R60 liveness": "an embedding is the only proof of a face"}

@@ -129,7 +129,8 @@ def test_start_requires_the_selfie_and_is_made_once(record):
     backend = StripeBackend(api_key="sk_test_some")
     unstarted = attrs.evolve(record, session_id=None)
     request = StartRequest(record=unstarted, return_url="https://shop.example/back")
-    (sent,), reading = sent_by(backend, request, session_of(record, "requires_input"))
+    opened = session_of(record, "requires_input", url="https://verify.stripe.com/start/some")
+    (sent,), reading = sent_by(backend, request, opened)
     form = parse_qs(sent.encoded().body.decode())
     assert form == {
         "type": ["document"],

@@ -1,7 +1,7 @@
 """Mutants of the reference with hosted sessions."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import uuid4
 
@@ -1080,3 +1080,34 @@ class NeverAPortrait(SessionReference):
 
     def check(self, item, request):
         return evolve(super().check(item, request), portrait=None)
+
+
+# R61: A value that decides nothing may have any form.
+
+
+@caught_by("R61")
+class NeedsTheTime(SessionReference):
+    """A verified person is lost if the time of the session has another form."""
+
+    def read_made_at(self, body):
+        return datetime.fromisoformat(body["made_at"])
+
+
+@caught_by("R61")
+class ShowsTheFilms(SessionReference):
+    """A verified person is lost if a field that is only shown is missing."""
+
+    def reading(self, body, request):
+        return evolve(super().reading(body, request), raw={"films": body["films"]})
+
+
+@caught_by("R61")
+class WarnsByReview(SessionReference):
+    """A verified person is for staff if the end of the session has another form."""
+
+    def reading(self, body, request):
+        reading = super().reading(body, request)
+        if isinstance(body.get("ends_at"), str):
+            return reading
+        warning = fm.ResultWarning(code=fm.WarningCode.OTHER, text="When does it end?")
+        return evolve(reading, review_reasons=(warning,))

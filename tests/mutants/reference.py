@@ -23,7 +23,11 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     decide_by_largest_face,
+    detail,
+    json_object,
+    nonempty_text,
 )
+from facematch_core.backend.fields import json_list
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import (
     ApiKeyBackend,
@@ -138,12 +142,15 @@ class Mapping:
             warnings=warnings,
             backend=self.name,
             vendor_status=body["verdict"],
-            ids=models.Ids(vendor=body["id"], session=self.session(call, body)),
+            ids=models.Ids(vendor=self.id_of(body), session=self.session(call, body)),
             billing=fm.Billing(self.charged(call), "the vendor charges every answer"),
             probe_faces=probe_faces,
             raw=self.raw(call, body),
             **({"reference_faces": self.faces(body, "reference")} if match else {}),
         )
+
+    def id_of(self, body):
+        return detail(nonempty_text, body.get("id"), "id")
 
     def score(self, call, number):
         if number is None:
@@ -176,14 +183,23 @@ class Mapping:
     def faces(self, body, place):
         return tuple(
             models.Face(
-                box=None if edges is None else self.box(edges[:4]), similarity=self.likeness(edges)
+                box=detail(self.edges_to_box, edges, "faces", place),
+                similarity=self.likeness(edges),
             )
-            for edges in body["faces"].get(place, ())
+            for edges in self.listed(body, place)
         )
+
+    def listed(self, body, place):
+        """The faces in a picture; the verdict is the vendor's, so their number decides nothing."""
+        faces = detail(json_object, body.get("faces"), "faces") or {}
+        return detail(json_list, faces.get(place), "faces", place) or ()
+
+    def edges_to_box(self, edges):
+        return self.box(edges[:4])
 
     def likeness(self, edges):
         """A face's own similarity, which the vendor writes after its edges if there are several."""
-        number = None if edges is None else next(iter(edges[4:]), None)
+        number = next(iter(edges[4:]), None) if isinstance(edges, list | tuple) else None
         return None if number is None else fm.Score(number, self.capabilities.score_scale)
 
     def by_face(self, call, faces):
@@ -193,7 +209,7 @@ class Mapping:
         return box_of(edges)
 
     def session(self, call, body):
-        return body["id"] if call.retention is fm.Retention.KEEP else None
+        return self.id_of(body) if call.retention is fm.Retention.KEEP else None
 
     def charged(self, call):
         return fm.Charged.YES

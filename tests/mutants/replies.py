@@ -248,6 +248,38 @@ class RefusesAnOddScore(HttpReference):
         raise fm.RequestRejected("Odd.", billing=FREE)
 
 
+# R60: A value that decides nothing may have any form.
+
+
+@caught_by("R60")
+class RefusesAnOddBox(HttpReference):
+    """A box that cannot be read is an unreadable answer, though the vendor has decided."""
+
+    def faces(self, body, place):
+        for edges in self.listed(body, place):
+            self.edges_to_box(edges)
+        return super().faces(body, place)
+
+
+@caught_by("R60")
+class WantsAnId(HttpReference):
+    """An answer without an id that can be read is refused, though nobody compares it."""
+
+    def id_of(self, body):
+        return str.strip(body["id"])
+
+
+@caught_by("R60")
+class LooksAtTheOdd(HttpReference):
+    """A pass with a box that cannot be read goes to a person."""
+
+    def result(self, call, body):
+        result = super().result(call, body)
+        if all(face.box for face in result.probe_faces):
+            return result
+        return evolve(result, decision=type(result.decision).REVIEW)
+
+
 @caught_by("R38", HttpNeverWithoutAFace)
 class TakesANotFoundForAPass(HttpReference):
     """A 404 is a pass, where no face is ever missing."""

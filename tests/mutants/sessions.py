@@ -19,7 +19,7 @@ from mutants.reference import KEY, LIMITS, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
 from facematch_core import testing
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import ImageLimits, detail
 from facematch_core.backend import session_types as hosted
 from facematch_core.http import ErrorRow, HttpRequest, vendor_error
 from facematch_core.testing import (
@@ -138,15 +138,18 @@ class SessionReference(HttpReference):
             record_id=body["id"],
             terms=body["terms"],
             subject_ref=body["subject"],
-            created_at=datetime.fromisoformat(body["made_at"]),
+            created_at=self.read_made_at(body),
             environment=self.world(body),
             facts={"flow": body["flow"]},
-            access=hosted.SessionAccess(link=fm.Secret(body["link"])) if body["link"] else None,
-            has_begun=bool(body["attempts"]),
+            access=hosted.SessionAccess(link=detail(fm.Secret, body.get("link"), "link")),
+            has_begun=bool(body.get("attempts")),
             is_asked_back=body["status"] == "again",
-            raw={name: body[name] for name in ("session", "status", "attempts")},
+            raw={name: body.get(name) for name in ("session", "status", "attempts")},
         )
         return evolve(reading, **self.misread)
+
+    def read_made_at(self, body):
+        return detail(datetime.fromisoformat, body.get("made_at"), "made_at")
 
     def holders(self, body):
         if body["holder"] is None:
@@ -165,20 +168,21 @@ class SessionReference(HttpReference):
             yield self.check(item, request)
 
     def check(self, item, request):
-        decision = self.decision_of(item["word"])
         number = item["score"]
         score = None if number is None else fm.Score(number, f"reference/{item['kind']}")
         fields = {"score": score, "backend": self.name}
         if item["kind"] == "match":
+            decision = self.decision_of(item["word"])
             return hosted.SessionCheck(result=fm.MatchResult(decision=decision, **fields))
         word = fm.LivenessDecision.INCONCLUSIVE
         if number is not None:
             passed = number > self.live_from(request.record)
             word = fm.LivenessDecision.LIVE if passed else fm.LivenessDecision.NOT_LIVE
-        portrait = fm.Image.from_bytes(base64.b64decode(item["picture"]))
+        portrait = None
+        if request.with_portrait:
+            portrait = fm.Image.from_bytes(base64.b64decode(item["picture"]))
         return hosted.SessionCheck(
-            result=fm.LivenessResult(decision=word, **fields),
-            portrait=portrait if request.with_portrait else None,
+            result=fm.LivenessResult(decision=word, **fields), portrait=portrait
         )
 
     def decision_of(self, word):

@@ -72,16 +72,16 @@ FORMS = {
 }
 
 #: The rules about hosted sessions.
-SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
+SESSIONS = frozenset({"R61", *(number for number in rules() if "R52" <= number <= "R59")})
 #: The rules about what a vendor answers, keeps and issues.
-ABOUT_VENDORS = frozenset({"R12", "R14", "R38"})
+ABOUT_VENDORS = frozenset({"R12", "R14", "R38", "R60"})
 
 #: The rules that do not apply to a form.
 APART = {
     **dict.fromkeys(FORMS, SESSIONS),
-    "in this process": SESSIONS | {"R38"},
+    "in this process": SESSIONS | {"R38", "R60"},
     # Of R16 and R21 what a live face does; of an engine what a vendor does.
-    "that only compares": SESSIONS | {"R16", "R21", "R38"},
+    "that only compares": SESSIONS | {"R16", "R21", "R38", "R60"},
     "as an engine": SESSIONS | ABOUT_VENDORS | {"R16", "R21"},
     "with sessions": frozenset(),
     "with references that its vendor looks at": frozenset(),

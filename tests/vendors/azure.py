@@ -370,6 +370,9 @@ def begin_again(body):
 
 class AzureSessions(MockSessions):
     id_name = "sessionId"
+    decisive_fields = {
+        "results.attempts.attemptId": "of several attempts, the one with the highest id counts",
+    }
     compared_with = (None, ComparedWith.GIVEN)
     cannot_happen = {
         SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",

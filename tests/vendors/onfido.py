@@ -277,6 +277,9 @@ REFUSALS = all_of(
 
 class OnfidoSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    decisive_fields = {
+        "sandbox": "the environment, unless a mock answers",
+    }
     signature_header = "X-SHA2-Signature"
     id_name = "id"
     hands_over = ("link", "token")

@@ -339,6 +339,10 @@ REFUSALS = all_of(
 
 class StripeSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    decisive_fields = {
+        "livemode": "the environment, unless a mock answers",
+        "type": "a session of another type need not ask for a selfie",
+    }
     signs_time = True
     start_sets_lifetime = False
     hands_over = ("link", "token")

@@ -402,6 +402,9 @@ def begin_again(steps):
 
 class SumsubSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    decisive_fields = {
+        "requiredIdDocs.docSets.idDocSetType": "names the step whose method stands beside it",
+    }
     signature_header = "x-payload-digest"
     id_name = "id"
     hands_over = ("link", "token")

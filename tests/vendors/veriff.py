@@ -303,6 +303,9 @@ REFUSALS = all_of(
 
 class VeriffSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    decisive_fields = {
+        "verification.document.type": "shows that there was a document to compare with",
+    }
     signature_header = "X-HMAC-SIGNATURE"
     start_sets_lifetime = False
     hands_over = ("link", "token")
@@ -452,6 +455,7 @@ class VeriffReferenceSessions(VeriffSessions):
     compared_with = (ComparedWith.GIVEN,)
     looks_at_references = True
     document = None
+    decisive_fields = {}
 
 
 class VeriffReferenceSimulator(VeriffSimulator):

@@ -1,4 +1,4 @@
-"""R51, R02, R12, R14, R13, R38: results, decisions, faces, and the parsing of responses."""
+"""R51, R02, R12, R14, R13, R38, R60: results, decisions, faces, and the parsing of responses."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+import pytest
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import PictureRequest
+from facematch_core.backend.fields import path_text
 from facematch_core.base.addresses import check_base_url, is_allowed_host, is_loopback
 from facematch_core.call.run import PICTURES
 from facematch_core.call.verdict import find_changes
@@ -685,6 +687,32 @@ class AnswerRules(Rules):
             not_passing = Recording.of(bench, operation, NOT_PASSING[operation], threshold=1.0)
             passing.check_each_value_changed(not_passing)
 
+    @rule("R38")
+    def test_r60_details_may_have_any_form(self, bench: Bench) -> None:
+        """A value that decides nothing, such as a box, an angle, a time or an id, may have any form
+        or be missing: the result keeps its decision, score, status and threshold.
+
+        The answer is paid for, and vendors add, drop and retype such values without notice. R38
+        alone would accept a backend that refuses whatever it does not expect. If such a value is
+        the only proof of a face, say so: ``not_tested = {"R60 liveness": "..."}``.
+        """
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.skip_unless_applicable(
+            is_http, "is not an HttpBackend, so responses cannot be changed"
+        )
+        run_parts(
+            bench,
+            *(functools.partial(self._r60_details, operation=each) for each in bench.operations),
+        )
+
+    def _r60_details(self, bench: Bench, operation: fm.Operation) -> None:
+        reason = self.not_tested.get(f"R60 {operation}")
+        if reason is not None:
+            pytest.skip(f"{benches.NOT_TESTED}{reason}")
+        recording = Recording.of(bench, operation, PASSING[operation])
+        for step in range(len(recording.replies), 0, -1):
+            attrs.evolve(recording, step=step).check_details()
+
 
 #: The result or the error of a call, or neither if the call needs more replies.
 Reading = tuple[Result | None, fm.VendorError | None]
@@ -759,6 +787,10 @@ class Recording:
 
     def read_changed(self, path: ValuePath, text: str | None) -> Reading:
         """Read the response with the value at `path` replaced by raw `text`; None removes it."""
+        return self.read(*self._body_with(path, text))
+
+    def _body_with(self, path: ValuePath, text: str | None) -> tuple[str, bytes]:
+        """Return a description of a change and the changed body; see `read_changed`."""
         before = self.reply.at(*path)
         after = "nothing" if text is None else text[:60]
         change = f"with `{'.'.join(map(str, path))}` changed from {before!r:.60} to {after}"
@@ -769,7 +801,7 @@ class Recording:
             placeholder = "(placeholder)"
             changed = json.dumps(replace_value(self.reply.at(), path, placeholder))
             changed = changed.replace(f'"{placeholder}"', text)
-        return self.read(change, changed.encode())
+        return change, changed.encode()
 
     def read(self, description: str, body: bytes, **reply_fields: Any) -> Reading:
         """Return the outcome of the call with this response at `step`.
@@ -911,6 +943,72 @@ class Recording:
                 is_omitted = text is None and result.vendor_status is None
                 assert is_omitted or not is_decisive, f"the result is still {result.decision}"
 
+    def check_details(self) -> None:
+        """Give each value that decides nothing other forms; the verdict must stay."""
+        document = self.reply.at()
+        verdict = self._verdict_with((), json.dumps(document))
+        assert verdict is not None, "the same response is not read again"
+        lost = dict[str, str]()
+        for path in self._find_details(document, verdict):
+            texts: list[str | None] = ["null", "[]", '{"kit": 1}', '"kit"', "true"]
+            if isinstance(path[-1], str):
+                texts.append(None)  # an edge of a box in a list cannot be missing
+            if number_in(self.reply.at(*path)) is None:
+                texts.append("-7.5")
+            for text in texts:
+                if self._verdict_with(path, text) != verdict:
+                    lost.setdefault(path_text(path), text or "nothing")
+        self.bench.context = f"{self.request.operation}"
+        assert not lost, (
+            f"{len(lost)} fields decide nothing, but in another form they lose the verdict: "
+            f"{', '.join(f'{field} as {text}' for field, text in lost.items())}"
+        )
+
+    def _find_details(self, document: object, verdict: object) -> list[ValuePath]:
+        """Return the paths of values that decide nothing: others of the same form keep the verdict.
+
+        Some may be refused, such as an angle of 91. A list or object decides nothing if no value in
+        it decides. Exceptions, because a backend may count them: an empty one, a list of lists or
+        objects, and an object in a list. A value that a later request repeats decides, too.
+        """
+        sent_later: list[object] = []
+        for request in self.http_requests[self.step :]:
+            for _, value in values_in([request.json, request.fields, request.params]):
+                sent_later += [value, [value]]  # the embedding of the only face is listed alone
+        details = list[ValuePath]()
+        for path, value in reversed(list(values_in(document))):
+            if value in sent_later:
+                continue
+            if isinstance(value, (dict, list)):
+                children = [inner for inner, _ in values_in(value, path) if inner[:-1] == path]
+                is_counted = isinstance(value, dict) and isinstance(path[-1], int)
+                if isinstance(value, list):
+                    is_counted = any(isinstance(item, (dict, list)) for item in value)
+                is_detail = not is_counted and bool(children) and set(details) >= set(children)
+            else:
+                verdicts = {self._verdict_with(path, json.dumps(v)) for v in _values_like(value)}
+                is_detail = verdicts - {None} == {verdict}
+            if is_detail:
+                details.append(path)
+        return details
+
+    def _verdict_with(self, path: ValuePath, text: str | None) -> object:
+        """Return what a caller decides by with raw `text` at `path`; None if it is refused."""
+        description, body = self._body_with(path, text)
+        self._describe(description)
+        changed = attrs.evolve(self.reply, body=body)
+        replies = [*self.replies[: self.step - 1], changed, *self.replies[self.step :]]
+        backend: Any = self.bench.backend
+        try:
+            answer = backend.read_reply(self.request, *replies)
+        except ValueError:  # the call needs more replies
+            return None
+        if isinstance(answer, fm.VendorError):
+            return None
+        # Two scores are equal whatever their `raw`.
+        score = (answer.score, _raw_score(answer))
+        return answer.decision, score, answer.threshold, answer.vendor_status
+
     def _replacement_texts(
         self, path: ValuePath, value: object, is_decisive: bool, not_passing: Recording
     ) -> list[str | None]:
@@ -982,6 +1080,24 @@ class Recording:
                 for length in range(1, len(path) + 1):
                     verdicts.add(path[:length])
         return DecisiveValues(scores, verdicts)
+
+
+def _values_like(value: object) -> list[object]:
+    """Return other values of the same form: another time for a time, another id for an id."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, (int, float)):
+        # 0 may mean that there is no face; 90 is another quarter turn.
+        numbers = (value + 1, value / 2, 0, 90, 180)
+        return [type(value)(other) for other in numbers if other != value]
+    others: list[object] = []
+    if isinstance(value, str):
+        for pattern, letters in ((r"\d(?=\D*$)", "78"), (r"[A-Za-z](?=[^A-Za-z]*$)", "ab")):
+            found = re.search(pattern, value)
+            if found:
+                other = letters[found[0] == letters[0]]
+                others.append(value[: found.start()] + other + value[found.end() :])
+    return others
 
 
 def _raw_score(result: Result) -> float | None:

@@ -1,4 +1,4 @@
-"""R55-R57 and R59: what a read of a hosted session, or a webhook about it, may say."""
+"""R55-R57, R59 and R61: what a read of a hosted session, or a webhook about it, may say."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
+from unittest import mock
 
 import attrs
 
 import facematch_core as fm
 from facematch_core.backend import ReadRequest
+from facematch_core.backend.fields import path_text
 from facematch_core.backend.session_types import Deletion, SessionRecord, VendorCopy
-from facematch_core.http import HttpReply, HttpRequest
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing.bench import (
     Bench,
     Rules,
@@ -30,7 +32,7 @@ from facematch_core.testing.simulator import (
     SessionWord,
 )
 
-from .calls import ValuePath, replace_value, values_in
+from .calls import Recording, ValuePath, replace_value, values_in
 from .session_desk import (
     FAILING_CASES,
     FOREIGN_CASES,
@@ -50,7 +52,7 @@ from .session_desk import (
 #: reads only one of them takes a namesake for the person.
 OTHER_DOCUMENTS = {
     "with another first name": attrs.evolve(OWN_DOCUMENT, name="Grace Kit-Lovelace"),
-    "with another last name": attrs.evolve(OWN_DOCUMENT, name="Ada Kit-Hopper"),
+    "with another last name": attrs.evolve(OWN_DOCUMENT, name="Ann Kit-Hopper"),
     "with another date of birth": attrs.evolve(OWN_DOCUMENT, date_of_birth=dt.date(1980, 1, 2)),
 }
 #: The code of a warning that names a value with this meaning.
@@ -261,6 +263,53 @@ class ReadingDesk(Desk):
             expect(label, outcome, fm.InvalidRequest, fm.SessionNotFound)
 
 
+@attrs.frozen
+class SessionRecording(Recording):
+    """A recorded read of a session; methods replace the response at `step`."""
+
+    desk: Desk
+    record: SessionRecord
+
+    @classmethod
+    def of_session(cls, desk: Desk, session: fm.SessionResult) -> SessionRecording:
+        """Record the read of a session."""
+        record = session.record
+        with desk.bench.record_exchanges() as exchanges:
+            desk.read(record)
+        request: Any = ReadRequest(record=record, clock=desk.clock)
+        requests = [exchange.request for exchange in exchanges]
+        replies = [exchange.reply for exchange in exchanges]
+        return cls(desk.bench, request, requests, replies, len(replies), desk, record)
+
+    def read_session(self, body: bytes) -> Any:
+        """Return the outcome of the read with this body in the response at `step`."""
+        replies = [*self.replies]
+        replies[self.step - 1] = attrs.evolve(self.reply, body=body)
+        backend: Any = self.bench.backend
+        # A changed response may lead to further requests.
+        answer = backend.read_reply(self.request, *replies, *[self.reply] * 20)
+        # The core judges it as if the vendor had sent the replies.
+        with mock.patch.object(type(backend), "read_session", side_effect=[answer]):
+            return self.desk.read(self.record)
+
+    def _find_details(self, document: object, verdict: object) -> list[ValuePath]:
+        """Return the paths of values that decide nothing, also by the simulator."""
+        declared = self.desk.player.decisive_fields
+        details = super()._find_details(document, verdict)
+        return [path for path in details if path_text(path) not in declared]
+
+    def _verdict_with(self, path: ValuePath, text: str | None) -> object:
+        description, body = self._body_with(path, text)
+        self._describe(description)
+        result = self.read_session(body)
+        if not isinstance(result, fm.SessionResult):
+            return None
+        items = []
+        for item in (result.match, result.liveness):
+            items.append((item.decision, item.score, item.threshold, item.vendor_status))
+        return verifies(result), result.state, result.vendor_status, *items
+
+
 class SessionReadingRules(Rules):
     """Rules about readings: only a read can verify, for one person and one purpose."""
 
@@ -379,6 +428,29 @@ class SessionReadingRules(Rules):
             has_portrait = result.portrait is not None
             label = f"the portrait of {case.name} is {result.portrait}"
             assert has_portrait == bool(result.liveness.is_live), label
+
+    @rule("R52")
+    def test_r61_details_of_a_session_may_have_any_form(self, bench: Bench) -> None:
+        """A value of a session that decides nothing, such as a time, a link or another check, may
+        have any form or be missing: the person stays verified, and state, decisions, scores and
+        status stay. `decisive_fields` of the simulator names what decides all the same.
+
+        The session is paid for, and the person waits until a release reads the new form.
+        """
+        desk = Desk(bench)
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.skip_unless_applicable(
+            is_http, "is not an HttpBackend, so responses cannot be changed"
+        )
+        # The replies are replayed, so the vendor's rate limit does not apply.
+        desk.capabilities = attrs.evolve(desk.capabilities, read_windows=())
+        for compared_with in desk.player.compared_with:
+            desk.set_up_sessions(compared_with)
+            session = desk.start()
+            desk.play_and_read(session, Case.PASSED)
+            recording = SessionRecording.of_session(desk, session)
+            for step in range(len(recording.replies), 0, -1):
+                attrs.evolve(recording, step=step).check_details()
 
 
 def warnings_of(result: fm.SessionResult) -> tuple[fm.ResultWarning, ...]:

@@ -105,13 +105,24 @@ def test_answer_made_in_another_way_or_that_contradicts_itself_is_unreadable(cha
         represented((area(10), [])),
         represented((area(10), None)),
         represented((area(10), ["0.5"])),
-        represented((dict.fromkeys(area(10)), LARGER)),
+        # The larger of several faces is chosen before it is compared.
+        represented((dict.fromkeys(area(10)), LARGER), (area(20), LARGER)),
+        {"results": "odd"},
+        {"results": ["odd"]},
     ],
     ids=str,
 )
 def test_faces_without_areas_or_embeddings_are_unreadable(body):
     for call in (match_call(), LIVENESS):
         assert type(read(body, call=call)) is fm.UnexpectedResponse
+
+
+def test_area_of_the_only_face_decides_nothing():
+    result = read(represented((dict.fromkeys(area(10)), LARGER)), call=LIVENESS)
+    assert result.decision is fm.LivenessDecision.LIVE
+    (face,) = result.probe_faces
+    assert (face.box, face.compared) == (None, True)
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.UNREADABLE_DETAIL]
 
 
 @pytest.mark.parametrize(

@@ -264,12 +264,11 @@ def test_unknown_environment_of_a_session_is_refused(word, declared, answers, de
     [
         {"status": ""},
         {"status": None},
-        {"created_at": "yesterday"},
         {"features": "all of them"},
         {"face_matches": [7]},
         {"face_matches": [{"score": 50}]},
         {"face_matches": [{"status": "Approved", "score": 101}]},
-        {"face_matches": [{"status": "Approved", "score": 50, "warnings": [{}]}]},
+        {"face_matches": [{"status": "Approved", "score": 50, "warnings": "odd"}]},
     ],
     ids=str,
 )
@@ -278,6 +277,21 @@ def test_a_response_of_another_shape_is_unreadable_and_not_quoted(change, answer
         decide(answers["decision_match"] | change)
     assert "emp-0042" not in str(caught.value)
     assert caught.value.billing.charged is fm.Charged.NO
+
+
+def test_a_time_of_another_form_decides_nothing(answers, decide):
+    decision = decide(answers["decision_match"] | {"created_at": "yesterday"})
+    assert decision.created_at is None
+    assert decision.matches[0].is_match
+
+
+def test_a_warning_without_a_severity_makes_a_pass_a_review(answers, decide):
+    block = {"status": "Approved", "score": 50, "warnings": [{}]}
+    decision = decide(answers["decision_match"] | {"face_matches": [block]})
+    (match,) = decision.matches
+    (warning,) = match.warnings
+    assert (warning.code, warning.severity) == (fm.WarningCode.OTHER, models.Severity.UNKNOWN)
+    assert match.decision is fm.Decision.REVIEW
 
 
 # --- against the mock ---

@@ -44,7 +44,6 @@ HOLDER = DocumentHolder(name="ADA LOVELACE", date_of_birth=BORN)
         ({"date_of_birth": "1980-01-01"}, DocumentHolder(date_of_birth=BORN)),
         ({"date_of_birth": "1980-00-00"}, DocumentHolder()),
         ({"date_of_birth": ""}, DocumentHolder()),
-        ({"date_of_birth": 1980}, DocumentHolder()),
         ({"date_of_birth": None}, DocumentHolder()),
     ],
     ids=str,
@@ -61,10 +60,25 @@ def test_holder_of_every_document_and_chip_is_read(holders_in):
     assert holders_in(id_verifications=None, nfc_verifications=[]) == ()
 
 
-def test_a_name_that_is_no_text_is_an_unexpected_response(holders_in):
-    for blocks in ({"id_verifications": [{"full_name": 7}]}, {"id_verifications": "x"}):
-        with pytest.raises(fm.UnexpectedResponse):
-            holders_in(**blocks)
+def test_a_name_that_is_no_text_is_no_name(holders_in):
+    """Then the document is not known to be the person's, see `Agreement.UNKNOWN`."""
+    assert holders_in(id_verifications=[{"full_name": 7}]) == (DocumentHolder(),)
+    parts = {"full_name": 7, "first_name": "Ada", "last_name": ["Lovelace"]}
+    assert holders_in(id_verifications=[parts]) == (DocumentHolder(),)
+    assert holders_in(id_verifications=[parts | {"last_name": "Lovelace"}]) == (
+        DocumentHolder(name="Ada Lovelace"),
+    )
+
+
+def test_a_date_of_birth_that_is_no_text_is_an_unexpected_response(holders_in):
+    """Else another person's document, whose date is unknown, might be taken for the person's."""
+    with pytest.raises(fm.UnexpectedResponse):
+        holders_in(id_verifications=[{"full_name": "Ada Lovelace", "date_of_birth": 1980}])
+
+
+def test_documents_that_are_no_list_are_an_unexpected_response(holders_in):
+    with pytest.raises(fm.UnexpectedResponse):
+        holders_in(id_verifications="x")
 
 
 def test_documents_are_read_only_where_they_are_compared(holders_in):

@@ -160,9 +160,7 @@ def test_an_unsigned_body_is_not_read_and_a_large_one_not_for_v2(monkeypatch):
     "fields",
     [
         {"webhook_type": None},
-        {"status": ["Approved"]},
         {"session_id": 7},
-        {"environment": {}},
         {"timestamp": 10**30},
         {"timestamp": "1783000006"},
         {"timestamp": True},
@@ -174,6 +172,22 @@ def test_a_signed_event_of_another_shape_is_unreadable(fields):
     with pytest.raises(fm.WebhookRefused, match=next(iter(fields))) as caught:
         verify(delivery(**fields))
     assert caught.value.http_status == 422
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("event_id", "event_id", 7),
+        ("status", "vendor_status", ["Approved"]),
+        ("environment", "environment", {}),
+        ("vendor_data", "caller_ref", True),
+    ],
+)
+def test_a_field_that_decides_nothing_is_none_in_another_form(field, name, value):
+    event = verify(delivery(**{field: value}))
+    assert getattr(event, name) is None
+    assert event.raw[field] == value
+    assert getattr(verify(delivery()), name) is not None
 
 
 def test_a_decoded_body_is_a_usage_error():

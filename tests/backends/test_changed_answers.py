@@ -1,0 +1,134 @@
+"""Answers with one value in another form: a detail costs no verdict, and nothing becomes a yes.
+
+The contract's rule R60 finds details by itself; here are those that once cost a verdict.
+"""
+
+import itertools
+import json
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import attrs
+import pytest
+from kit.vendors import PAID
+
+import facematch_core as fm
+from facematch_core.testing import Situation
+from facematch_core.testing.bench import PASS, Bench
+from facematch_core.testing.contract.calls import REMOVED, Recording, replace_value, values_in
+from facematch_core.testing.simulator import PASSING
+
+DETAILS = tomllib.loads((Path(__file__).parent / "details.toml").read_text())
+FORMS = ({"odd": 1}, "odd", None, [], 7, True, REMOVED)
+#: The only details in `DETAILS` that decide after all: `Score.raw` shows it.
+DECIDING = {"deepface": {"distance"}}
+#: Situations in which a vendor answers, and does not pass.
+NOT_PASSING = (
+    Situation.DIFFERENT_PEOPLE,
+    Situation.SPOOF,
+    Situation.SCORE,
+    Situation.NO_FACE,
+    Situation.TWO_FACES,
+    Situation.SMALLER_FACE_MATCHES,
+    Situation.NULL_SCORE,
+)
+
+
+@pytest.fixture
+def bench_of(at_end):
+    def bench_of(vendor):
+        simulator_class = getattr(import_module(f"vendors.{vendor}"), f"{vendor.title()}Simulator")
+        bench = Bench(at_end.enter_context(simulator_class()))
+        at_end.callback(bench.close)
+        return bench
+
+    return bench_of
+
+
+def read(recording, path, value):
+    """The outcome with another value at a path of the answer at `step`; None: it asks for more."""
+    document = replace_value(recording.reply.at(), path, value)
+    changed = attrs.evolve(recording.reply, body=json.dumps(document).encode())
+    before = recording.replies[: recording.step - 1]
+    after = recording.replies[recording.step :]
+    try:
+        return recording.bench.backend.read_reply(recording.request, *before, changed, *after)
+    except ValueError:
+        return None
+
+
+def steps_of(recording):
+    for step in range(1, len(recording.replies) + 1):
+        yield attrs.evolve(recording, step=step)
+
+
+def verdict_of(outcome):
+    if not isinstance(outcome, fm.MatchResult):
+        return None
+    return outcome.decision, outcome.score, outcome.threshold, outcome.vendor_status
+
+
+def path_of(field):
+    return tuple(int(step) if step.isdecimal() else step for step in field.split("."))
+
+
+@pytest.mark.parametrize("vendor", DETAILS)
+def test_verdict_stays_whatever_form_a_detail_has(vendor, bench_of):
+    recording = Recording.of(bench_of(vendor), fm.Operation.MATCH, Situation.SAME_PERSON)
+    verdict = verdict_of(recording.bench.backend.read_reply(recording.request, *recording.replies))
+    lost = set()
+    for field in DETAILS[vendor]:
+        path = path_of(field)
+        assert path in dict(values_in(recording.reply.at()))
+        for form in FORMS:
+            if form is REMOVED and isinstance(path[-1], int):
+                continue
+            if verdict_of(read(recording, path, form)) != verdict:
+                lost.add(field)
+    assert lost == DECIDING.get(vendor, set())
+
+
+def is_other_form(value, other):
+    """Whether `other` is no other answer in the same form: a number for a number or null is one."""
+    if isinstance(other, bool):
+        return not isinstance(value, bool)
+    if isinstance(other, int):
+        return isinstance(value, (bool, str, list, dict))
+    return other != value
+
+
+def answers_that_do_not_pass(bench):
+    for operation in bench.operations:
+        for situation in NOT_PASSING:
+            if situation is PASSING[operation] or situation not in bench.simulator.situations:
+                continue
+            try:
+                recording = Recording.of(bench, operation, situation, threshold=50.0)
+            except fm.UnexpectedResponse:
+                continue
+            outcome = bench.backend.read_reply(recording.request, *recording.replies)
+            if getattr(outcome, "decision", None) not in PASS.values():
+                yield from steps_of(recording)
+
+
+def changes_of(bench):
+    for recording in answers_that_do_not_pass(bench):
+        for path, value in values_in(recording.reply.at()):
+            for other in FORMS:
+                has_place = other is not REMOVED or isinstance(path[-1], str)
+                if has_place and is_other_form(value, other):
+                    yield recording, path, other
+
+
+@pytest.mark.parametrize(
+    "share", [pytest.param(1, id="all", marks=pytest.mark.slow), pytest.param(13, id="some")]
+)
+@pytest.mark.parametrize("vendor", PAID)
+def test_no_other_form_makes_a_yes_of_an_answer_that_is_none(vendor, share, bench_of):
+    tried = 0
+    for recording, path, other in itertools.islice(changes_of(bench_of(vendor)), 0, None, share):
+        outcome = read(recording, path, other)
+        assert getattr(outcome, "decision", None) not in PASS.values(), (path, other)
+        tried += 1
+    assert tried * share > 200
