@@ -15,6 +15,8 @@ of a name that stands only in the response: that may be a customer's. Indices ar
 from __future__ import annotations
 
 import contextvars
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -118,16 +120,12 @@ def read_at(read: Callable[[Any], T], document: object, *path: Any) -> T:
     return deciding(read, value_at(document, path), *path)
 
 
-def value_at(document: object, path: Sequence[Any]) -> Any:
+def value_at(document: Any, path: Sequence[Any]) -> Any:
     """Return the value at a path of keys and indices; raise `UnreadableField` if there is none."""
-    value: Any = document
     try:
-        for step in path:
-            value = value[step]
+        return functools.reduce(operator.getitem, path, document)
     except (LookupError, TypeError):
         pass
-    else:
-        return value
     # Raised outside the except block, because the first error may quote the response.
     raise UnreadableField("is missing", *path)
 

@@ -117,7 +117,7 @@ BORN = dt.date(1911, 12, 13)
 
 
 def decision_of(world, session_id):
-    """The vendor's answer about a session, and the same with values that cannot be read."""
+    """The vendor's answer about a session with values of another form: read or refused."""
     theirs, _ = HOLDERS
     if world.sessions.verifier.backend.name == "didit":
         url = f"{world.mock.url}/v3/session/{session_id}/decision/"
@@ -133,7 +133,7 @@ def decision_of(world, session_id):
     url = f"{world.mock.url}/v1/sessions/{session_id}/decision"
     verification = requests.get(url, headers=headers, timeout=10).json()["verification"]
     for changes in (
-        {"acceptanceTime": theirs},
+        {"acceptanceTime": "yesterday"},
         {"person": [theirs]},
         {"person": {"firstName": [theirs]}},
         {"document": theirs},
@@ -160,6 +160,7 @@ def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
     texts = traces.of_result(attrs.evolve(result, clock=SystemClock()))
     texts["reasons"] = repr(result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60))
     bodies = list(decision_of(world, session.record.session_id))
+    warned = []
     errors = [
         refused(fm.SessionMismatch, attrs.evolve(session.record, about="x"), world, person),
         refused(fm.InvalidRequest, attrs.evolve(session.record, backend="x"), world, person),
@@ -167,7 +168,16 @@ def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
     for body in bodies:
         rule = {"stage": "answer", "kind": "json", "status": 200, "body": body}
         world.control.add_fault(Fault(**rule))
-        errors.append(refused(fm.UnexpectedResponse, session.record, world, person))
+        try:
+            read = world.sessions.read(session.record, document=person)
+        except fm.UnexpectedResponse as error:
+            errors.append(error)
+        else:
+            warned.append(attrs.evolve(read, clock=SystemClock()))
+    assert warned
+    assert len(errors) > 2
+    for number, read in enumerate(warned):
+        texts |= {f"{number} {name}": text for name, text in traces.of_result(read).items()}
     for number, error in enumerate(errors):
         texts |= {f"{number} {name}": text for name, text in traces.of_error(error).items()}
     printed = capfd.readouterr()

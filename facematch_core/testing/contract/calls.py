@@ -1082,22 +1082,25 @@ class Recording:
         return DecisiveValues(scores, verdicts)
 
 
-def _values_like(value: object) -> list[object]:
+#: Patterns of the last digit and the last letter of a text, and what takes their place.
+_OTHER_ENDS = (
+    (r"\d(?=\D*$)", "7"),
+    (r"\d(?=\D*$)", "8"),
+    (r"[A-Za-z](?=[^A-Za-z]*$)", "a"),
+    (r"[A-Za-z](?=[^A-Za-z]*$)", "b"),
+)
+
+
+def _values_like(value: Any) -> set[Any]:
     """Return other values of the same form: another time for a time, another id for an id."""
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, (int, float)):
-        # 0 may mean that there is no face; 90 is another quarter turn.
-        numbers = (value + 1, value / 2, 0, 90, 180)
-        return [type(value)(other) for other in numbers if other != value]
-    others: list[object] = []
     if isinstance(value, str):
-        for pattern, letters in ((r"\d(?=\D*$)", "78"), (r"[A-Za-z](?=[^A-Za-z]*$)", "ab")):
-            found = re.search(pattern, value)
-            if found:
-                other = letters[found[0] == letters[0]]
-                others.append(value[: found.start()] + other + value[found.end() :])
-    return others
+        return {re.sub(pattern, end, value) for pattern, end in _OTHER_ENDS} - {value}
+    if isinstance(value, bool):
+        return {not value}
+    if value is None:
+        return set()
+    # 0 may mean that there is no face; 90 is another quarter turn.
+    return {type(value)(other) for other in (value + 1, value / 2, 0, 90, 180)} - {value}
 
 
 def _raw_score(result: Result) -> float | None:
