@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from .config.plugins import available_backends
     from .errors import (
         FATAL,
+        AlreadyUsed,
         AuthenticationFailed,
         BackendUnavailable,
         BreakerOpen,
@@ -150,7 +151,7 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncCheckCase", "AsyncCheckStore", "AsyncFaceVerifier", "AsyncSessionStore",
+    "FATAL", "AlreadyUsed", "AsyncCheckCase", "AsyncCheckStore", "AsyncFaceVerifier", "AsyncSessionStore",
     "AsyncSessions", "AsyncVerificationCase", "AuthenticationFailed", "BackendUnavailable",
     "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallLog", "CallRecord",
     "Charged", "CheckCase", "CheckStore", "CheckUnderWay", "CircuitBreaker", "ComparedWith",

@@ -190,6 +190,13 @@ class TooManyAttempts(BudgetExceeded):
     """
 
 
+class AlreadyUsed(FaceMatchError):
+    """The matter of this case was used, with other pictures. Nothing was sent.
+
+    `CheckCase.find` returns the check that was used.
+    """
+
+
 class StoreUnavailable(FaceMatchError):
     """The budget store was locked or down, so nothing could be reserved. Nothing was sent.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -12,7 +13,7 @@ from facematch_core import errors
 from facematch_core.backend.session_types import Deletion, DeletionState, Erased
 from facematch_core.call.run import CallRunner, call_runners
 from facematch_core.models import Environment, LivenessResult, Operation, Reconciled, Retention
-from facematch_core.sessions.table import reason_to_stay
+from facematch_core.sessions.table import reason_to_stay, without_vendor
 
 from .table import CheckTable, answers_of
 
@@ -25,12 +26,14 @@ logger = logging.getLogger("facematch")
 _NEVER_EXECUTED_S: Final = 3600.0
 
 
-def erase(table: CheckTable, *conditions: Any) -> tuple[Erased, ...]:
+def erase(table: CheckTable, *conditions: Any, gone: Collection[str] = ()) -> tuple[Erased, ...]:
     """Close the rows that meet all conditions, so that none is used, then erase each."""
     closed = table.update(*conditions, case_key=None, open_case_key=None, lease=None)
     erased = []
     for row in closed:
         of_row = _erase_row(table, row)
+        if row.call is None or row.lease_until <= table.now():  # no call is under way
+            of_row = [without_vendor(each) if each.backend in gone else each for each in of_row]
         is_done = all(each.is_done_here for each in of_row)
         if is_done:
             table.in_transaction(table.rows.remove_rows, table.columns.id == row.id)
@@ -100,11 +103,11 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
     """Delete what the vendor keeps of a call."""
     runners = call_runners(table.verifier.runner)
     asked = [runner for runner in runners if runner.backend.name == call.backend]
+    if call.vendor_id is None:
+        return _erase_unkept(table, row, call, next(iter(asked), None))
     if not asked:
         reason = "this store was opened without its backend"
         return _erased(table, row, call, reason, is_done=False)
-    if call.vendor_id is None:
-        return _erase_unkept(table, row, call, asked[0])
     deletion: Deletion | None = None
     try:
         for runner in asked:  # of several accounts
@@ -135,8 +138,12 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
     )
 
 
-def _erase_unkept(table: CheckTable, row: CheckRow, call: _SentCall, runner: CallRunner) -> Erased:
+def _erase_unkept(
+    table: CheckTable, row: CheckRow, call: _SentCall, runner: CallRunner | None
+) -> Erased:
     """Return what became of a call that the vendor was not asked to keep."""
+    if runner is None:  # the vendor has changed since
+        return _erased(table, row, call, None)
     is_local = runner.backend.environment is Environment.LOCAL
     keeps_by_choice = Retention.KEEP in runner.backend.capabilities.retention
     face_is_gone = True if is_local or keeps_by_choice else None

@@ -27,8 +27,9 @@ from facematch_core.models import (
     Reconciliation,
     ends_early,
 )
-from facematch_core.sessions.table import Case, key_of, subject_key
+from facematch_core.sessions.table import key_of, subject_key
 from facematch_core.store.leases import renewed_lease
+from facematch_core.store.table import Case
 
 from .table import CheckTable, refuse_open_transaction
 
@@ -80,6 +81,8 @@ def check(
         # Read before the rows: a row that is inserted after it takes the next place.
         last_place = table.in_transaction(table.rows.last_place, asked.case_key)
         rows = asked.find_rows()
+        if case.about is not None and any(row.used_at is not None for row in rows):
+            return asked.find_used(rows)
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
             _wait_for(table, open_row, waiting)
@@ -154,7 +157,24 @@ class _AskedCheck:
         horizon_s = max(table.max_age_s, ATTEMPTS_WITHIN_S)
         is_young = columns.begun_at >= max(0.0, table.now() - horizon_s)
         is_open = columns.open_case_key == self.case_key
+        if self.case.about is not None:
+            is_young |= columns.used_at.is_not(None)
         return table.find(is_open | ((columns.case_key == self.case_key) & is_young))
+
+    def find_used(self, rows: Sequence[CheckRow]) -> Any:
+        """Return the stored verdict on the same pictures, of a matter that was used for good.
+
+        Raises:
+            AlreadyUsed: there is none.
+        """
+        for row in rows:
+            result = row.read_result()
+            if result is not None and row.fingerprint == self.fingerprint(row.id):
+                return _as_returned(result, self.calls[-1])
+        raise errors.AlreadyUsed(
+            "A check of this matter was used already, with other pictures: find() returns it. "
+            "Nothing was sent."
+        )
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
         """Return the stored verdict on the same pictures, for `use` to judge; None without one."""

@@ -62,6 +62,8 @@ CHECKS: Final = sa.Table(
 
 RESULTS: Final = {each.kind: each for each in (MatchResult, LivenessResult, LiveMatchResult)}
 
+TABLE: Final = CHECKS
+
 
 @attrs.frozen(kw_only=True)
 class CheckRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
 
 import attrs
@@ -23,7 +23,8 @@ from facematch_core.models import (
     Retention,
 )
 from facematch_core.resilience import Retry
-from facematch_core.sessions.table import Case, key_of, subject_key
+from facematch_core.sessions.table import key_of, names_of_gone, subject_key
+from facematch_core.store.table import Case, Judged
 from facematch_core.verifier.verifier import Picture, Verifier
 
 from . import erasing, making
@@ -135,19 +136,16 @@ class CheckCase(Case):
         table = self._store._table  # noqa: SLF001 - of this module
         if connection is not None:
             table = table.on(connection)
+        judged = self._judge(table)
+        return judged is not None and judged.mark(table)
+
+    def _judge(self, table: CheckTable) -> Judged | None:
         row = table.find_newest(self)
         if row is None or table.reasons_against(row):
-            return False
-        columns = table.columns
-        used = table.update(
-            columns.id == row.id,
-            columns.used_at.is_(None),
-            # Another verdict may have been returned since, or the check closed.
-            columns.case_key == row.case_key,
-            table.rows.next_turn(row.case_key) == row.turn + 1,
-            used_at=table.now(),
-        )
-        return len(used) == 1
+            return None
+        # Another verdict may have been returned since.
+        is_last = table.rows.next_turn(row.case_key) == row.turn + 1
+        return Judged(self, row, (is_last,), {"used_at": table.now()})
 
     def find(self) -> StoredCheck | None:
         """Return the check that `use` judges; None without one. Sends nothing."""
@@ -314,21 +312,35 @@ class CheckStore:
                 logger.warning("Check %s: %s: %s", row.id, type(error).__name__, error)
         return tuple(searches)
 
-    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+    def erase(
+        self, subject_ref: str, *, vendor_is_gone: Collection[str] = ()
+    ) -> tuple[Erased, ...]:
         """Delete all checks of a person who leaves: what a vendor keeps of them, then here.
 
         All rows are closed first, so no `use` is True from then on, even if the vendor is down.
         Record your payout first: an erased case can be used again. Call it again until each check
         `is_done_here`; then it returns ().
 
+        Args:
+            subject_ref: See `of`.
+            vendor_is_gone: The names of backends of which you know that they will never answer
+                again, as `Erased.backend` has them: your contract ended, and the vendor has
+                confirmed the deletion, or does not exist any longer. They are asked once more, if
+                they can be. If that fails, the row is deleted all the same: `face_is_gone` is None,
+                and `reason` says so. Keep the vendor's letter beside it.
+
         Returns:
             What became of each call, without the person: evidence to store.
         """
         return erasing.erase(
-            self._table, self._table.columns.subject_key == subject_key(subject_ref)
+            self._table,
+            self._table.columns.subject_key == subject_key(subject_ref),
+            gone=names_of_gone(vendor_is_gone),
         )
 
-    def forget(self, days: float) -> tuple[Erased, ...]:
+    def forget(
+        self, days: float, *, vendor_is_gone: Collection[str] = ()
+    ) -> tuple[Erased, ...]:
         """Delete the checks that were begun `days` or more ago, as `erase`. Run it daily.
 
         Raises:
@@ -337,7 +349,7 @@ class CheckStore:
         if type(days) not in (int, float) or not 0 <= days < math.inf:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
         is_old = self._table.columns.begun_at <= self._table.now() - days * 86_400
-        return erasing.erase(self._table, is_old)
+        return erasing.erase(self._table, is_old, gone=names_of_gone(vendor_is_gone))
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.

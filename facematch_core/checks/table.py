@@ -9,8 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -29,8 +28,8 @@ from facematch_core.models import (
     MatchResult,
     Operation,
 )
-from facematch_core.sessions.table import Case, key_of
-from facematch_core.store.sql import open_database
+from facematch_core.sessions.table import key_of, newest_of
+from facematch_core.store.table import Case, StoreTable
 from facematch_core.verifier.shadow import Shadow
 from facematch_core.verifier.verifier import Verifier
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .rows import CheckRow
-
-T = TypeVar("T")
 
 #: The operations of a check, by the kind of its result, in the order of the calls.
 OPERATIONS: Final = {
@@ -84,18 +81,17 @@ class StoredCheck:
     is_unknown: bool
 
 
-class CheckTable:
+class CheckTable(StoreTable["CheckRow"]):
     """The table ``facematch_checks``, and the verifier that makes its checks.
 
     Attributes:
         verifier: The verifier.
         max_age_s, attempts: See `CheckStore`.
         accepted_kinds: The kinds of results that count for `use`.
-        database: The database.
         deadline: The deadline of the call that waits for the database.
-        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
-        columns: The columns of the table, for conditions.
     """
+
+    label = "store of checks"
 
     def __init__(
         self,
@@ -112,28 +108,13 @@ class CheckTable:
         self.accepted_kinds = {LiveMatchResult.kind}
         if not needs_liveness:
             self.accepted_kinds.add(MatchResult.kind)
-        self.database = open_database(where, label="store of checks")
         self.deadline = NO_DEADLINE
-        self._run: Callable[..., Any] = self.database.run
+        super().__init__(where, verifier.runner.clock)
+
+    def _import_rows(self) -> Any:
         from . import rows  # here, because SQLAlchemy is an optional dependency
 
-        self.rows = rows
-        self.columns = rows.CHECKS.c
-        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
-
-    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction, and return what it returns."""
-        result: T = self._run(functools.partial(transaction, **options), *args)
-        return result
-
-    def on(self, connection: object) -> Self:
-        """Return this table, with the caller's transaction in place of its own ones."""
-        from facematch_core.store.callers import CallersTransaction
-
-        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
-        table = copy.copy(self)
-        table._run = transaction.run  # noqa: SLF001 - of this class
-        return table
+        return rows
 
     def until(self, deadline: Deadline) -> Self:
         """Return this table, for a call that waits for a busy database until a deadline."""
@@ -147,18 +128,12 @@ class CheckTable:
         )
         return table
 
-    def update(self, *conditions: object, **values: object) -> list[CheckRow]:
-        """Change the rows that meet all conditions; return the changed rows."""
-        return self.in_transaction(self.rows.update, *conditions, **values)
-
-    def find(self, *conditions: object) -> list[CheckRow]:
-        """Return the rows that meet all conditions, the one returned last first."""
-        rows: list[CheckRow] = self._run(self.rows.find, *conditions, only_reads=True)
-        return rows
-
     def find_newest(self, case: Case) -> CheckRow | None:
-        """Return the row that `use` judges: whose verdict was returned last, or which was begun."""
-        return next(iter(self.find(self.columns.case_key == key_of(case))), None)
+        """Return the row that `use` judges: whose verdict was returned last, or which was begun.
+
+        Of a matter that was used, the row that was used.
+        """
+        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
 
     def find_unknown(self, *conditions: object) -> list[CheckRow]:
         """Return the rows whose outcome is unknown."""
@@ -168,9 +143,6 @@ class CheckTable:
             self.columns.lease_until <= self.now(),
             *conditions,
         )
-
-    def now(self) -> float:
-        return self.verifier.runner.clock.now().timestamp()
 
     def settings_of(self, kind: str) -> str:
         """Return a digest of what the verifier requires: vendors, environments and thresholds.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import attrs
 
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
+from facematch_core.backend.session_types import Person
 from facematch_core.errors import ConfigurationError
-from facematch_core.verifier.aio import Awaited, awaited
+from facematch_core.store.aio import AsyncCase
+from facematch_core.verifier.aio import Awaited, awaited, untrue
 
 from .sessions import Sessions
 from .store import SessionStore, VerificationCase
@@ -66,7 +68,7 @@ class AsyncSessions(Awaited):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class AsyncVerificationCase:
+class AsyncVerificationCase(AsyncCase[VerificationCase]):
     """`VerificationCase` with async methods, which run in threads: see `AsyncSessionStore.of`.
 
     If `begin` is cancelled while the session is started, the start finishes in the background, is
@@ -87,43 +89,33 @@ class AsyncVerificationCase:
         False
     """
 
-    case: VerificationCase
-    #: `Awaited._call` of the store.
-    _call: Callable[..., Coroutine[Any, Any, Any]]
-
-    @property
-    def _verifier(self) -> VerificationCase:
-        return self.case
-
-    @property
-    def subject_ref(self) -> str:
-        """See `VerificationCase`."""
-        return self.case.subject_ref
-
-    @property
-    def purpose(self) -> str:
-        """See `VerificationCase`."""
-        return self.case.purpose
-
-    @property
-    def about(self) -> str | None:
-        """See `VerificationCase`."""
-        return self.case.about
-
     begin = awaited(VerificationCase.begin)
     """Return the open session, or start one; see `VerificationCase.begin`."""
 
-    use = awaited(VerificationCase.use)
-    """Return True once if the person is verified; see `VerificationCase.use`."""
+    @untrue
+    def use(
+        self,
+        *,
+        max_age_s: float,
+        document: Person | None = None,
+        any_settings: bool = False,
+        connection: object = None,
+    ) -> Coroutine[Any, Any, bool]:
+        """Return True once if the person is verified; see `VerificationCase.use`.
+
+        Args:
+            max_age_s, document, any_settings: See `VerificationCase.use`.
+            connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction:
+                the session is read from the vendor outside it, and marked in it.
+        """
+        terms = {"max_age_s": max_age_s, "document": document, "any_settings": any_settings}
+        return self._use(connection, **terms)
 
     find = awaited(VerificationCase.find)
     """Return the newest session, as last read; see `VerificationCase.find`."""
 
     why_not = awaited(VerificationCase.why_not)
     """Return all reasons why `use` would be False; see `VerificationCase.why_not`."""
-
-    def __repr__(self) -> str:
-        return f"AsyncVerificationCase({self.case!r})"
 
 
 class AsyncSessionStore(Awaited):

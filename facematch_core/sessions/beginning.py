@@ -27,7 +27,9 @@ from facematch_core.models import Charged
 from facematch_core.store.leases import renewed_lease
 
 from .sessions import Sessions
-from .table import Case, SessionTable, StoredSession, key_of, subject_key, to_json
+from facematch_core.store.table import Case
+
+from .table import SessionTable, StoredSession, key_of, subject_key, to_json
 
 if TYPE_CHECKING:
     from .rows import SessionRow
@@ -68,10 +70,13 @@ def begin(
         terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
+    used = table.find_newest(case)
+    if case.about is not None and used is not None and used.used_at is not None:
+        return table.as_stored_session(used)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:
-        row = table.find_newest(of_open_case)
+        row = next(iter(table.find(of_open_case)), None)
         if row is None:
             row = _insert_planned(table, case, choose, terms)
             # None if another process has inserted its row first.
@@ -196,7 +201,7 @@ def _start(
         # A worker may have read the verdict before this response arrived.
         # A cancelled or forgotten row belongs to no case.
         has_its_case = table.columns.case_key == row.case_key
-        decided = table.find_newest((table.columns.id == row.id) & has_its_case)
+        decided = next(iter(table.find((table.columns.id == row.id) & has_its_case)), None)
         if decided is not None:
             return table.as_stored_session(decided, repeated_start=repeated_start)
         _delete_started(table, row, result.record)

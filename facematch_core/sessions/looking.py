@@ -24,8 +24,9 @@ from facematch_core.backend.session_types import (
     SessionState,
 )
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
+from facematch_core.store.table import Case, Judged
 
-from .table import Case, SessionTable, StoredSession, key_of, to_json
+from .table import SessionTable, StoredSession, to_json
 
 if TYPE_CHECKING:
     from .rows import Reading, SessionRow
@@ -82,7 +83,7 @@ def look(
         raise
 
 
-def use(
+def judge(
     table: SessionTable,
     case: Case,
     person_of: Callable[[str], Person] | None,
@@ -90,24 +91,24 @@ def use(
     max_age_s: float,
     document: Person | None,
     any_settings: bool,
-) -> bool:
-    """Return True once if the person is verified: see `VerificationCase.use`.
+) -> Judged | None:
+    """Read the newest session, and return it if the person is verified: see `VerificationCase.use`.
 
     With `any_settings`, a session that was planned for another workflow, level or template
     counts, too. Without a lease, so that in the caller's transaction nothing is written before the
     vendor has answered.
     """
-    row = table.find_newest(table.columns.case_key == key_of(case))
+    row = table.find_newest(case)
     if row is None or row.used_at is not None or not table.can_judge(row):
-        return False
+        return None
     if row.session_id is None and not table.finds_by_record(row.name):
-        return False
+        return None
     if document is None:
         document = _find_person(person_of, row.read_record())
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
-        return False
+        return None
     except errors.SessionMismatch:
         table.update(*_is_unchanged(table, row), **_changes_of_mismatch(table, row))
         raise
@@ -126,18 +127,11 @@ def use(
         any_settings=any_settings,
     ):
         table.update(*_is_unchanged(table, row), **changes)
-        return False
+        return None
     now = table.now()
     # The vendor may have revised its verdict since our reading: `look` reads it again at once.
     changes |= {"used_at": now, "look_at": now}
-    used = table.update(
-        table.columns.id == row.id,
-        table.columns.used_at.is_(None),
-        # `cancel` may have been called since.
-        table.columns.case_key == row.case_key,
-        **changes,
-    )
-    return len(used) == 1
+    return Judged(case, row, (), changes)
 
 
 def _lease_due(table: SessionTable) -> SessionRow | None:

@@ -56,6 +56,8 @@ SESSIONS: Final = sa.Table(
     sa.Column("face_kept", sa.Boolean),
 )
 
+TABLE: Final = SESSIONS
+
 
 @attrs.frozen(kw_only=True)
 class SessionRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import attrs
@@ -21,12 +21,13 @@ from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
 from .sessions import Sessions
+from facematch_core.store.table import Case, Judged
+
 from .table import (
     CLOSING_CHANGES,
-    Case,
     SessionTable,
     StoredSession,
-    key_of,
+    names_of_gone,
     reasons_against,
     subject_key,
 )
@@ -169,16 +170,17 @@ class VerificationCase(Case):
                 `find().used_at` says so, begin another.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
-        store = self._store
-        table = store._table  # noqa: SLF001
-        return looking.use(
-            table if connection is None else table.on(connection),
-            self,
-            store._person,  # noqa: SLF001
-            max_age_s=max_age_s,
-            document=document,
-            any_settings=any_settings,
+        table = self._store._table  # noqa: SLF001
+        if connection is not None:
+            table = table.on(connection)
+        judged = self._judge(
+            table, max_age_s=max_age_s, document=document, any_settings=any_settings
         )
+        return judged is not None and judged.mark(table)
+
+    def _judge(self, table: SessionTable, **terms: Any) -> Judged | None:
+        terms = {"document": None, "any_settings": False, **terms}
+        return looking.judge(table, self, self._store._person, **terms)  # noqa: SLF001
 
     def find(self) -> StoredSession | None:
         """Return the newest session of the case, as last read; None without one.
@@ -186,7 +188,7 @@ class VerificationCase(Case):
         Sends nothing. For a page that shows the state: only `use` may let a person in.
         """
         table = self._store._table  # noqa: SLF001
-        row = table.find_newest(table.columns.case_key == key_of(self))
+        row = table.find_newest(self)
         return None if row is None else table.as_stored_session(row)
 
     def why_not(self, *, max_age_s: float, any_settings: bool = False) -> tuple[str, ...]:
@@ -400,25 +402,38 @@ class SessionStore:
             self._table.delete_at_vendor(row)
         return len(closed)
 
-    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+    def erase(
+        self, subject_ref: str, *, vendor_is_gone: Collection[str] = ()
+    ) -> tuple[Erased, ...]:
         """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
         All rows are closed first, so no `use` is True from then on, even if the vendor is down.
         Record your payout first: an erased case can be used again. Call it again until each
         session `is_done_here`; then it returns ().
 
+        Args:
+            subject_ref: See `of`.
+            vendor_is_gone: The names of backends of which you know that they will never answer
+                again, as `Erased.backend` has them: your contract ended, and the vendor has
+                confirmed the deletion, or does not exist any longer. They are asked once more, if
+                they can be. If that fails, the row is deleted all the same: `face_is_gone` is None,
+                and `reason` says so. Keep the vendor's letter beside it.
+
         Returns:
             What became of each session, without the person: evidence to store.
         """
+        gone = names_of_gone(vendor_is_gone)
         closed = self._table.update(
             self._table.columns.subject_key == subject_key(subject_ref),
             **CLOSING_CHANGES,
             state=None,
             result=None,
         )
-        return tuple(self._table.erase(row) for row in closed)
+        return tuple(self._table.erase(row, gone) for row in closed)
 
-    def forget(self, days: float) -> tuple[Erased, ...]:
+    def forget(
+        self, days: float, *, vendor_is_gone: Collection[str] = ()
+    ) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
 
         Only the age matters. Run it daily. The row stays for the next time if the vendor cannot be
@@ -435,7 +450,8 @@ class SessionStore:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
         is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
         rows = self._table.in_transaction(self._table.rows.find, is_old)
-        return tuple(self._table.erase(row) for row in rows)
+        gone = names_of_gone(vendor_is_gone)
+        return tuple(self._table.erase(row, gone) for row in rows)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.

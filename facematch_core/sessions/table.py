@@ -5,14 +5,12 @@ What `beginning` and `looking` have in common: each takes the table first.
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
-import functools
 import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
@@ -26,10 +24,9 @@ from facematch_core.backend.session_types import (
     SessionRecord,
     SessionResult,
 )
-from facematch_core.base.deadline import Clock
 from facematch_core.call.run import check_text
 from facematch_core.models import Operation
-from facematch_core.store.sql import open_database
+from facematch_core.store.table import Case, StoreTable
 
 from .sessions import Sessions
 from .verdicts import find_changed_settings
@@ -100,62 +97,27 @@ class StoredSession:
         )
 
 
-@attrs.frozen(kw_only=True)
-class Case:
-    """A person and a matter: see `VerificationCase`."""
-
-    subject_ref: str = attrs.field(repr=False)
-    purpose: str = attrs.field(repr=False)
-    about: str | None = attrs.field(repr=False)
-
-
-class SessionTable:
+class SessionTable(StoreTable["SessionRow"]):
     """The table ``facematch_sessions``, and the `Sessions` by the names that its rows have.
 
     Attributes:
-        sessions: The `Sessions` by name.
-        clock: The clock of the first of them.
-        database: The database.
-        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
-        columns: The columns of the table, for conditions.
+        sessions: The `Sessions` by name. The clock is that of the first.
     """
+
+    label = "store of sessions"
 
     def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
         self.sessions = dict(sessions)
-        self.clock: Clock = next(iter(sessions.values())).clock
-        self.database = open_database(where, label="store of sessions")
-        self._run: Callable[..., Any] = self.database.run
+        super().__init__(where, next(iter(sessions.values())).clock)
+
+    def _import_rows(self) -> Any:
         from . import rows  # here, because SQLAlchemy is an optional dependency
 
-        self.rows = rows
-        self.columns = rows.SESSIONS.c
-        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
+        return rows
 
-    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction, and return what it returns."""
-        result: T = self._run(functools.partial(transaction, **options), *args)
-        return result
-
-    def on(self, connection: object) -> Self:
-        """Return this table, with the caller's transaction in place of its own ones."""
-        from facematch_core.store.callers import CallersTransaction
-
-        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
-        table = copy.copy(self)
-        table._run = transaction.run  # noqa: SLF001 - of this class
-        return table
-
-    def update(self, *conditions: object, **values: object) -> list[SessionRow]:
-        """Change the rows that meet all conditions; return the changed rows."""
-        return self.in_transaction(self.rows.update, *conditions, **values)
-
-    def find_newest(self, condition: object) -> SessionRow | None:
-        """Return the newest row that meets a condition, or None."""
-        rows: list[SessionRow] = self._run(self.rows.find, condition, only_reads=True)
-        return next(iter(rows), None)
-
-    def now(self) -> float:
-        return self.clock.now().timestamp()
+    def find_newest(self, case: Case) -> SessionRow | None:
+        """Return the newest row of a case; of a matter that was used, the row that was used."""
+        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -249,12 +211,15 @@ class SessionTable:
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion
 
-    def erase(self, row: SessionRow) -> Erased:
+    def erase(self, row: SessionRow, gone: Collection[str] = ()) -> Erased:
         """Delete a session at the vendor, then its row; return what became of it.
 
         If the vendor deletes it later, the row is closed and stays until it is not there.
         """
         erased = self.delete_at_vendor(row)
+        is_starting = row.session_id is None and (row.starting_until or 0.0) > self.now()
+        if erased.backend in gone and not is_starting:
+            erased = without_vendor(erased)
         if erased.is_done_here:
             self.in_transaction(self.rows.remove_row, row)
         elif erased.state is not None:
@@ -290,6 +255,23 @@ class SessionTable:
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
         )
+
+
+def names_of_gone(names: object) -> Collection[str]:
+    """Return the names of backends that are gone; raise `InvalidRequest` if they are none."""
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Collection) and all(isinstance(name, str) for name in names):
+        return names
+    raise errors.InvalidRequest("vendor_is_gone takes the names of backends, such as ['persona'].")
+
+
+def without_vendor(erased: Erased) -> Erased:
+    """End an erasure that the vendor has not answered, and never will."""
+    if erased.is_done_here:
+        return erased
+    reason = f"you said that the vendor is gone, because {erased.reason}"
+    return attrs.evolve(erased, is_done_here=True, reason=reason)
 
 
 def reason_to_stay(deletion: Deletion | None) -> str | None:
@@ -333,6 +315,16 @@ def subject_key(subject_ref: str) -> str:
     """
     check_text("subject_ref", subject_ref)
     return _hash_of(subject_ref)
+
+
+def newest_of(case: Case, rows: Iterable[T]) -> T | None:
+    """Return the first of the rows of a case; of a matter that was used, the row that was used."""
+    first = None
+    for row in rows:
+        if case.about is not None and row.used_at is not None:  # type: ignore[attr-defined]
+            return row
+        first = first or row
+    return first
 
 
 def key_of(case: Case) -> str:

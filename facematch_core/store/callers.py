@@ -34,8 +34,8 @@ class CallersTransaction:
         """
         if inspect.iscoroutinefunction(getattr(connection, "close", None)):
             raise InvalidRequest(
-                "connection must not be asynchronous: with SQLAlchemy, call use in "
-                "session.run_sync(lambda session: case.use(connection=session, ...))."
+                "connection must not be asynchronous here: with an AsyncSession of SQLAlchemy, open "
+                "an AsyncSessionStore or AsyncCheckStore, and await case.use(connection=session)."
             )
         # Not imported here: that takes half a second, and the caller's transaction is open.
         orm: Any = sys.modules.get("sqlalchemy.orm")

@@ -88,15 +88,19 @@ class Database(abc.ABC):
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
         disk_may_be_freed: Whether a full disk is temporary, so that it raises `StoreUnavailable`.
+        clock_offset_s: Seconds by which the database's clock is ahead of this machine's.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
     min_timeout_s: float = 0.0
+    _local_time = staticmethod(time.time)
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
         self.disk_may_be_freed = False
+        #: Seconds by which the database's clock is ahead of this machine's, as last measured.
+        self.clock_offset_s = 0.0
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -466,10 +470,12 @@ class PostgresDatabase(Database):
         # At least 1 ms, because 0 disables the timeout.
         lock_timeout_ms = max(1, lock_timeout_s * 1000)
         # The second setting frees a hung client's locks. `true`: for this transaction only.
-        connection.exec_driver_sql(
-            f"SELECT set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
+        result = connection.exec_driver_sql(
+            "SELECT extract(epoch FROM clock_timestamp()), "
+            f"set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
             f"set_config('idle_in_transaction_session_timeout', '{MAX_WAIT_S:.0f}s', true)"
         )
+        self.clock_offset_s = float(result.scalar_one()) - self._local_time()
 
     def _commit(self, connection: Connection) -> None:
         connection.commit()

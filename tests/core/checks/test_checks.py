@@ -60,19 +60,29 @@ def test_use_whose_commit_may_be_lost_is_never_a_second_yes(desk):
     desk.verify_live()
     with lost_commits(), pytest.raises(fm.StoreUnavailable):
         desk.of().use()
-    assert not desk.of().use()
-    assert desk.of().find().used_at is not None
-    assert desk.verify_live().is_verified, "the person may try again"
-    assert desk.of().use()
+    assert [desk.of().use(), desk.of().use()] == [True, False], "nobody heard of the first"
 
 
-def test_used_verdict_is_not_returned_again(desk):
-    case = desk.of()
+def test_used_verdict_is_not_returned_again_for_a_purpose_that_recurs(desk):
+    case = desk.of(case={**PAYOUT, "about": None})
     case.verify_live(SELFIE, DOCUMENT)
     assert case.use()
     assert case.verify_live(SELFIE, DOCUMENT).is_verified
     assert desk.operations == "lmlm"
     assert case.use()
+
+
+def test_matter_is_used_once_for_good(desk):
+    case = desk.of()
+    case.verify_live(SELFIE, DOCUMENT)
+    assert case.use()
+    desk.clock.advance(9 * 86_400)
+    assert case.verify_live(SELFIE, DOCUMENT).is_verified, "the whole request again"
+    with pytest.raises(fm.AlreadyUsed):
+        case.verify_live(OTHER, DOCUMENT)
+    assert not case.use()
+    assert case.find().used_at is not None
+    assert desk.operations == "lm"
 
 
 def test_old_verdict_is_not_returned_again_and_not_used(open_desk):
@@ -130,11 +140,12 @@ def test_only_verify_live_counts_unless_liveness_is_not_needed(open_desk):
     assert case.why_not() == ("only a match was checked",)
     assert not case.use()
     desk.store = desk.opened(needs_liveness=False)
-    assert desk.of().use()
     # A live face shows nobody's identity.
     assert desk.of().check_liveness(SELFIE).is_live
     assert desk.of().why_not() == ("only a liveness was checked",)
     assert not desk.of().use()
+    assert desk.of().verify(SELFIE, DOCUMENT).is_match
+    assert desk.of().use()
 
 
 @pytest.mark.parametrize(

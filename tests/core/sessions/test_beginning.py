@@ -443,7 +443,7 @@ def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
     assert shop.hear(session_id="s-1", signature="bcme") == 1
     assert [each.name for each in shop.store.look()] == ["bcme"]
     assert (shop.use(), shop.use("customer-18")) == (True, True)
-    assert shop.begin().name == "bcme"
+    assert shop.begin(case={**PAYOUT, "about": "payout 8842"}).name == "bcme"
 
 
 @pytest.mark.parametrize("close", ["begin", "cancel"])

@@ -151,25 +151,21 @@ def test_webhook_during_the_reading_keeps_the_session_due(verified):
     assert [each.result.match.is_match for each in verified.store.look()] == [False]
 
 
-def test_async_case_uses_a_session_of_sqlalchemy_in_its_thread(verified):
+def test_async_case_refuses_a_synchronous_session_before_it_is_awaited(verified):
     async def use(session):
         async with fm.AsyncSessionStore(verified.store) as store:
             case = store.of("customer-17", purpose="payout", about="payout 8841")
-            return await case.use(max_age_s=3600, connection=session)
+            with pytest.raises(fm.InvalidRequest, match="AsyncSession"):
+                case.use(max_age_s=3600, connection=session)
+            unawaited = case.use(max_age_s=3600)
+            with pytest.raises(TypeError, match="not awaited"):
+                bool(unawaited)
+            unawaited.close()
 
-    engine = sa.create_engine(verified.address, connect_args=THREADS[engine_name(verified)])
+    engine = sa.create_engine(verified.address)
     with sa.orm.Session(engine) as session:
-        assert asyncio.run(use(session))
-        session.rollback()
+        asyncio.run(use(session))
     engine.dispose()
-
-
-#: sqlite3 refuses a connection in another thread than its own.
-THREADS = {"sqlite": {"check_same_thread": False}, "postgresql": {}}
-
-
-def engine_name(shop):
-    return sa.make_url(shop.address).get_backend_name()
 
 
 class Asynchronous:
@@ -189,12 +185,13 @@ def test_connection_that_cannot_be_used_is_refused_before_anything_is_read(verif
             verified.use(connection=connection)
     engine.dispose()
     assert verified.vendor.reads == []
-    with pytest.raises(fm.InvalidRequest, match="run_sync"):
+    with pytest.raises(fm.InvalidRequest, match="await case.use"):
         verified.use(connection=Asynchronous())
 
 
 def test_connection_to_another_kind_of_database_is_refused(verified, tmp_path):
-    other = "postgresql" if engine_name(verified) == "sqlite" else "sqlite"
+    backend = sa.make_url(verified.address).get_backend_name()
+    other = "postgresql" if backend == "sqlite" else "sqlite"
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'other.sqlite3'}")
     with engine.connect() as connection:
         connection.dialect.name = other

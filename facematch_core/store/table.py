@@ -1,0 +1,126 @@
+"""`StoreTable`: what the tables of checks and of sessions have in common."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+
+import attrs
+
+from facematch_core.base.deadline import Clock
+
+from .sql import open_database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """A person and a matter: see `VerificationCase`."""
+
+    subject_ref: str = attrs.field(repr=False)
+    purpose: str = attrs.field(repr=False)
+    about: str | None = attrs.field(repr=False)
+
+
+class StoreTable(Generic[Row]):
+    """A table of rows, each of a case and used once.
+
+    Attributes:
+        clock: The clock of this machine.
+        database: The database.
+        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
+        columns: The columns of the table, for conditions.
+    """
+
+    label: ClassVar[str]
+
+    def __init__(self, where: str | Engine, clock: Clock) -> None:
+        self.clock = clock
+        self.database = open_database(where, label=self.label)
+        self._run: Callable[..., Any] = self.database.run
+        self.rows = self._import_rows()
+        self.columns = self.rows.TABLE.c
+        self.database.check_version(self.in_transaction(self.rows.make_tables), self.rows.VERSION)
+
+    def _import_rows(self) -> Any:
+        raise NotImplementedError
+
+    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction, and return what it returns."""
+        result: T = self._run(functools.partial(transaction, **options), *args)
+        return result
+
+    def on(self, connection: object) -> Self:
+        """Return this table, with the caller's transaction in place of its own ones."""
+        from .callers import CallersTransaction
+
+        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
+        table = copy.copy(self)
+        table._run = transaction.run  # noqa: SLF001 - of this class
+        return table
+
+    @property
+    def is_in_callers_transaction(self) -> bool:
+        return self._run != self.database.run
+
+    def update(self, *conditions: object, **values: object) -> list[Row]:
+        """Change the rows that meet all conditions; return the changed rows."""
+        return self.in_transaction(self.rows.update, *conditions, **values)
+
+    def find(self, *conditions: object) -> list[Row]:
+        """Return the rows that meet all conditions, the newest first."""
+        rows: list[Row] = self._run(self.rows.find, *conditions, only_reads=True)
+        return rows
+
+    def now(self) -> float:
+        """Return the time by the database's clock, which all machines share."""
+        return self.clock.now().timestamp() + self.database.clock_offset_s
+
+
+@attrs.frozen
+class Judged:
+    """A row that passes, and the changes that mark it as used."""
+
+    case: Case
+    row: Any
+    conditions: tuple[object, ...]
+    changes: dict[str, Any]
+
+    def mark(self, table: StoreTable[Any]) -> bool:
+        """Mark the row as used, unless it was used or closed; return whether this did it.
+
+        If the case says what it is about, also unless another row of it was used.
+        """
+        if table.is_in_callers_transaction:
+            return table.in_transaction(self._mark, table)
+        # A mark whose commit may be lost is taken back: nobody hears of it.
+        return table.database.run(self._mark, table, undo=lambda each: self._unmark(each, table))
+
+    def _mark(self, connection: Any, table: StoreTable[Any]) -> bool:
+        columns = table.columns
+        of_case = columns.case_key == self.row.case_key
+        if self.case.about is not None:
+            # In PostgreSQL, a concurrent use of another row waits here, and then sees this one.
+            query = table.rows.TABLE.select().where(of_case).order_by(columns.id)
+            found = connection.execute(query.with_for_update()).mappings()
+            if any(each["used_at"] is not None for each in found):
+                return False
+        unused = (columns.id == self.row.id, columns.used_at.is_(None), of_case)
+        used = table.rows.update(connection, *unused, *self.conditions, **self.changes)
+        return len(used) == 1
+
+    def unmark(self, table: StoreTable[Any]) -> None:
+        """Undo `mark`, of which nobody heard."""
+        table.database.run_or_postpone(lambda connection: self._unmark(connection, table))
+
+    def _unmark(self, connection: Any, table: StoreTable[Any]) -> None:
+        columns = table.columns
+        of_mark = (columns.id == self.row.id, columns.used_at == self.changes["used_at"])
+        table.rows.update(connection, *of_mark, used_at=None)
