@@ -15,6 +15,7 @@ A mismatch is a result, not an error.
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── SessionStarting                     another process starts this session; ask again
     ├── CheckUnderWay                       another process makes this check; ask again
+    ├── AlreadyUsed                         this matter was used with other pictures
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
@@ -191,9 +192,10 @@ class TooManyAttempts(BudgetExceeded):
 
 
 class AlreadyUsed(FaceMatchError):
-    """The matter of this case was used, with other pictures. Nothing was sent.
+    """What `about` names was used, with other pictures. Nothing was sent.
 
-    `CheckCase.find` returns the check that was used.
+    The same pictures return their verdict, and `CheckCase.find` returns the check that was used.
+    Another matter, such as a payout that is made anew, needs another `about`.
     """
 
 

@@ -9,8 +9,9 @@ import attrs
 
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
-from facematch_core.store.aio import AsyncCase
-from facematch_core.verifier.aio import Awaited, awaited, untrue
+from facematch_core.store.aio import AsyncCase, as_async
+from facematch_core.store.table import Use
+from facematch_core.verifier.aio import Awaited, awaited
 
 from .store import CheckCase, CheckStore
 
@@ -45,9 +46,9 @@ class AsyncCheckCase(AsyncCase[CheckCase]):
     verify_live = awaited(CheckCase.verify_live)
     """Check for a live face and compare, once; see `CheckCase.verify_live`."""
 
-    @untrue
-    def use(self, *, connection: object = None) -> Coroutine[Any, Any, bool]:
-        """Return True once, if the last verdict is a pass; see `CheckCase.use`.
+    @as_async
+    def use(self, *, connection: object = None) -> Coroutine[Any, Any, Use]:
+        """Return FIRST once, if the last verdict is a pass; see `CheckCase.use`.
 
         Args:
             connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction:
@@ -59,7 +60,7 @@ class AsyncCheckCase(AsyncCase[CheckCase]):
     """Return the check that `use` judges; see `CheckCase.find`."""
 
     why_not = awaited(CheckCase.why_not)
-    """Return all reasons why `use` would be False; see `CheckCase.why_not`."""
+    """Return all reasons why `use` would not be FIRST; see `CheckCase.why_not`."""
 
     reconcile = awaited(CheckCase.reconcile)
     """Search for the check with an unknown outcome; see `CheckCase.reconcile`."""
@@ -88,8 +89,8 @@ class AsyncCheckStore(Awaited):
         ...         signup = store.of("customer-21", purpose="signup", about=None)
         ...         await signup.verify_live(selfie, document)
         ...         return await signup.use()
-        >>> asyncio.run(check())
-        True
+        >>> print(asyncio.run(check()))
+        first
     """
 
     _verifier: CheckStore

@@ -27,9 +27,9 @@ from facematch_core.models import (
     Reconciliation,
     ends_early,
 )
-from facematch_core.sessions.table import key_of, subject_key
+from facematch_core.sessions.table import subject_key
 from facematch_core.store.leases import renewed_lease
-from facematch_core.store.table import Case
+from facematch_core.store.table import Case, key_of
 
 from .table import CheckTable, refuse_open_transaction
 
@@ -81,8 +81,9 @@ def check(
         # Read before the rows: a row that is inserted after it takes the next place.
         last_place = table.in_transaction(table.rows.last_place, asked.case_key)
         rows = asked.find_rows()
-        if case.about is not None and any(row.used_at is not None for row in rows):
-            return asked.find_used(rows)
+        used = next((row for row in rows if row.used_at is not None), None)
+        if used is not None and case.about is not None:
+            return asked.find_used(used, rows)
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
             _wait_for(table, open_row, waiting)
@@ -144,11 +145,12 @@ class _AskedCheck:
     def case_key(self) -> str:
         return key_of(self.case)
 
-    def fingerprint(self, row_id: str) -> str:
+    def fingerprint(self, row_id: str, settings: str | None = None) -> str:
         """Return the fingerprint that a row with this id has if it is the same check."""
         options = repr([call.options for call in self.calls])
         digests = [image.digest for image in self.images]
-        value: str = self.table.rows.fingerprint(row_id, self.settings, options, digests)
+        settings = settings or self.settings
+        value: str = self.table.rows.fingerprint(row_id, settings, options, digests)
         return value
 
     def find_rows(self) -> list[CheckRow]:
@@ -161,19 +163,22 @@ class _AskedCheck:
             is_young |= columns.used_at.is_not(None)
         return table.find(is_open | ((columns.case_key == self.case_key) & is_young))
 
-    def find_used(self, rows: Sequence[CheckRow]) -> Any:
-        """Return the stored verdict on the same pictures, of a matter that was used for good.
+    def find_used(self, used: CheckRow, rows: Sequence[CheckRow]) -> Any:
+        """Return the stored verdict on the same pictures, of a matter that was used.
 
         Raises:
             AlreadyUsed: there is none.
         """
         for row in rows:
             result = row.read_result()
-            if result is not None and row.fingerprint == self.fingerprint(row.id):
+            # The settings may have changed between the use and a request that is sent again.
+            if result is not None and row.fingerprint == self.fingerprint(row.id, row.settings):
                 return _as_returned(result, self.calls[-1])
+        used_at = self.table.as_stored_check(used).used_at
         raise errors.AlreadyUsed(
-            "A check of this matter was used already, with other pictures: find() returns it. "
-            "Nothing was sent."
+            f"The matter of this case was used at {used_at:%Y-%m-%d %H:%M} UTC, with other "
+            "pictures. If this is another matter, `about` must name it: `about` is one thing, such "
+            "as 'payout 8841'. Nothing was sent."
         )
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:

@@ -85,7 +85,7 @@ class CheckRow:
         begun_at: When the check was begun.
         lease: A random id of the process that makes the check.
         lease_until: Until when it may be making it.
-        used_at: When `use` returned True, or None.
+        used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor kept the face when the check was deleted there; else None.
     """
 

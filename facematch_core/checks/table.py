@@ -28,8 +28,7 @@ from facematch_core.models import (
     MatchResult,
     Operation,
 )
-from facematch_core.sessions.table import key_of, newest_of
-from facematch_core.store.table import Case, StoreTable
+from facematch_core.store.table import StoreTable
 from facematch_core.verifier.shadow import Shadow
 from facematch_core.verifier.verifier import Verifier
 
@@ -57,7 +56,7 @@ class StoredCheck:
         result: The result without `raw`, `metadata` and the caller's reference; None without one.
         call: The record of the last call; None before it, and once its result is stored.
         begun_at: When it was begun, UTC.
-        used_at: When `use` returned True, UTC, or None.
+        used_at: When `use` returned FIRST, UTC, or None.
         is_under_way: Whether a process is making it.
         is_unknown: Whether it may have been paid, and its result is not known. No further check of
             the case is made until `CheckCase.reconcile` finds it, or after `CheckCase.give_up`.
@@ -92,6 +91,7 @@ class CheckTable(StoreTable["CheckRow"]):
     """
 
     label = "store of checks"
+    rows_module = "facematch_core.checks.rows"
 
     def __init__(
         self,
@@ -111,11 +111,6 @@ class CheckTable(StoreTable["CheckRow"]):
         self.deadline = NO_DEADLINE
         super().__init__(where, verifier.runner.clock)
 
-    def _import_rows(self) -> Any:
-        from . import rows  # here, because SQLAlchemy is an optional dependency
-
-        return rows
-
     def until(self, deadline: Deadline) -> Self:
         """Return this table, for a call that waits for a busy database until a deadline."""
         effect = "Nothing was sent."
@@ -127,13 +122,6 @@ class CheckTable(StoreTable["CheckRow"]):
             self.database.run, deadline=deadline, effect_of_failure=effect
         )
         return table
-
-    def find_newest(self, case: Case) -> CheckRow | None:
-        """Return the row that `use` judges: whose verdict was returned last, or which was begun.
-
-        Of a matter that was used, the row that was used.
-        """
-        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
 
     def find_unknown(self, *conditions: object) -> list[CheckRow]:
         """Return the rows whose outcome is unknown."""
@@ -161,7 +149,7 @@ class CheckTable(StoreTable["CheckRow"]):
         return hashlib.sha256(json.dumps([kind, facts]).encode()).hexdigest()
 
     def reasons_against(self, row: CheckRow) -> tuple[str, ...]:
-        """Return all reasons why `use` would be False; empty if it would be True."""
+        """Return all reasons why `use` would not be FIRST; empty if it would."""
         reasons = []
         if row.used_at is not None:
             reasons.append("the check was used already")

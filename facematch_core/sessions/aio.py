@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
-from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.backend.session_types import Person
+from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
-from facematch_core.store.aio import AsyncCase
-from facematch_core.verifier.aio import Awaited, awaited, untrue
+from facematch_core.store.aio import AsyncCase, as_async
+from facematch_core.store.table import Use
+from facematch_core.verifier.aio import Awaited, awaited
 
 from .sessions import Sessions
 from .store import SessionStore, VerificationCase
@@ -85,14 +86,14 @@ class AsyncVerificationCase(AsyncCase[VerificationCase]):
         ...         login = store.of("customer-21", purpose="login", about=None)
         ...         await login.begin(reference=document)
         ...         return await login.use(max_age_s=600)
-        >>> asyncio.run(begin())
-        False
+        >>> print(asyncio.run(begin()))
+        no
     """
 
     begin = awaited(VerificationCase.begin)
     """Return the open session, or start one; see `VerificationCase.begin`."""
 
-    @untrue
+    @as_async
     def use(
         self,
         *,
@@ -100,22 +101,23 @@ class AsyncVerificationCase(AsyncCase[VerificationCase]):
         document: Person | None = None,
         any_settings: bool = False,
         connection: object = None,
-    ) -> Coroutine[Any, Any, bool]:
-        """Return True once if the person is verified; see `VerificationCase.use`.
+    ) -> Coroutine[Any, Any, Use]:
+        """Return FIRST once if the person is verified; see `VerificationCase.use`.
 
         Args:
             max_age_s, document, any_settings: See `VerificationCase.use`.
             connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction:
                 the session is read from the vendor outside it, and marked in it.
         """
-        terms = {"max_age_s": max_age_s, "document": document, "any_settings": any_settings}
-        return self._use(connection, **terms)
+        return self._use(
+            connection, max_age_s=max_age_s, document=document, any_settings=any_settings
+        )
 
     find = awaited(VerificationCase.find)
     """Return the newest session, as last read; see `VerificationCase.find`."""
 
     why_not = awaited(VerificationCase.why_not)
-    """Return all reasons why `use` would be False; see `VerificationCase.why_not`."""
+    """Return all reasons why `use` would not be FIRST; see `VerificationCase.why_not`."""
 
 
 class AsyncSessionStore(Awaited):

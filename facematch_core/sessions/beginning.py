@@ -25,11 +25,10 @@ from facematch_core.base.deadline import CANCELLATION, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.models import Charged
 from facematch_core.store.leases import renewed_lease
+from facematch_core.store.table import Case, key_of
 
 from .sessions import Sessions
-from facematch_core.store.table import Case
-
-from .table import SessionTable, StoredSession, key_of, subject_key, to_json
+from .table import SessionTable, StoredSession, subject_key, to_json
 
 if TYPE_CHECKING:
     from .rows import SessionRow
@@ -62,6 +61,8 @@ def begin(
 ) -> StoredSession:
     """Return the open session, or start one: see `VerificationCase.begin`.
 
+    A matter that was used needs no other session: its used one is returned, without access.
+
     Args:
         table: The table.
         case: The case.
@@ -70,9 +71,9 @@ def begin(
         terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
-    used = table.find_newest(case)
-    if case.about is not None and used is not None and used.used_at is not None:
-        return table.as_stored_session(used)
+    newest = table.find_newest(case)
+    if case.about is not None and newest is not None and newest.used_at is not None:
+        return table.as_stored_session(newest)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:

@@ -91,27 +91,28 @@ def judge(
     max_age_s: float,
     document: Person | None,
     any_settings: bool,
-) -> Judged | None:
-    """Read the newest session, and return it if the person is verified: see `VerificationCase.use`.
+) -> Judged:
+    """Read the newest session from the vendor, and judge it: see `VerificationCase.use`.
 
     With `any_settings`, a session that was planned for another workflow, level or template
-    counts, too. Without a lease, so that in the caller's transaction nothing is written before the
-    vendor has answered.
+    counts, too. Nothing is written here, because the caller's transaction may lock the database.
     """
     row = table.find_newest(case)
     if row is None or row.used_at is not None or not table.can_judge(row):
-        return None
+        return Judged(case, row)
     if row.session_id is None and not table.finds_by_record(row.name):
-        return None
+        return Judged(case, row)
     if document is None:
         document = _find_person(person_of, row.read_record())
+    unchanged = _is_unchanged(table, row)
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
-        return None
-    except errors.SessionMismatch:
-        table.update(*_is_unchanged(table, row), **_changes_of_mismatch(table, row))
-        raise
+        return Judged(case, row)
+    except errors.SessionMismatch as error:
+        return Judged(
+            case, row, conditions=unchanged, changes=_changes_of_mismatch(table, row), error=error
+        )
     changes = _changes_of_reading(table, row, result)
     verdict = result
     last_result = row.read_result() if result.state is SessionState.GONE else None
@@ -126,12 +127,10 @@ def judge(
         max_age_s=max_age_s,
         any_settings=any_settings,
     ):
-        table.update(*_is_unchanged(table, row), **changes)
-        return None
+        return Judged(case, row, conditions=unchanged, changes=changes)
     now = table.now()
     # The vendor may have revised its verdict since our reading: `look` reads it again at once.
-    changes |= {"used_at": now, "look_at": now}
-    return Judged(case, row, (), changes)
+    return Judged(case, row, passes=True, changes=changes | {"used_at": now, "look_at": now})
 
 
 def _lease_due(table: SessionTable) -> SessionRow | None:

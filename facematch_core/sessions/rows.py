@@ -81,7 +81,7 @@ class SessionRow:
         starting_until: Until when a process may still be starting the session, or None.
         look_at: When the next reading is due, or None.
         lease: A random id of the reading that is under way, or None.
-        used_at: When `use` returned True, or None.
+        used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor has deleted the session, and kept the face; else None.
     """
 

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -17,12 +17,11 @@ from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
 from facematch_core.models import Threshold
+from facematch_core.store.table import Case, CaseStore, Judged, Use
 from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
 from .sessions import Sessions
-from facematch_core.store.table import Case, Judged
-
 from .table import (
     CLOSING_CHANGES,
     SessionTable,
@@ -59,8 +58,8 @@ class VerificationCase(Case):
         >>> payout
         VerificationCase(SessionStore(didit))
         >>> link = payout.begin(reference=document).access.link.reveal()  # send the person there
-        >>> payout.use(max_age_s=3600)  # True once, when all is passed
-        False
+        >>> print(payout.use(max_age_s=3600))  # FIRST once, when all is passed
+        no
         >>> payout.why_not(max_age_s=3600)
         ('the session is pending', 'match was not reported', 'liveness was not reported')
         >>> store.close()
@@ -86,6 +85,8 @@ class VerificationCase(Case):
         its response, the same record is started again: `StoredSession.repeated_start` says what
         that did. A second click waits up to 10 seconds for the first one's start. If the database
         fails after a start, the session is returned, and the store's next transaction stores it.
+
+        With `about`, a case whose session was used returns that session, without access.
 
         An open session keeps its link. Without a stored link, the access is read from the vendor,
         free of charge: a token, or a new link where a link works once. If the vendor does not
@@ -140,19 +141,22 @@ class VerificationCase(Case):
         document: Person | None = None,
         any_settings: bool = False,
         connection: object = None,
-    ) -> bool:
-        """Return True once, if the person's newest session verifies the person now.
+    ) -> Use:
+        """Return FIRST once, if the person's newest session verifies the person now.
 
-        Reads the session from the vendor, free of charge. If `SessionResult.is_verified_for` is
-        True, marks the session as used in one conditional UPDATE, so that of several concurrent
-        calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
-        no result any longer (GONE), the last verdict that `look` has stored counts.
+        Only FIRST is true. Reads the session from the vendor, free of charge. If
+        `SessionResult.is_verified_for` is True, marks the session as used in one conditional
+        UPDATE, so that of several concurrent calls one returns FIRST. Act on it at once. If the
+        vendor has no result any longer (GONE), the last verdict that `look` has stored counts. If
+        it is NO, `why_not` returns the reasons.
 
-        With your own `connection` to the store's database, everything is read and written in your
-        transaction: the session is used if you commit, and unused if you roll back. Call it before
-        your first write, because the vendor is read inside.
+        With `about`, a matter is used once for as long as its row lives, and `begin` returns the
+        used session: later calls return AGAIN, and ask nobody. Never pay for AGAIN: see
+        `CheckCase.use`.
 
-        If it is False, `why_not` returns the reasons.
+        With your own `connection` to the store's database, the session is marked in your
+        transaction: it is used if you commit, and unused if you roll back. Call it before your
+        first statement, because the row and the vendor are read first, on the store's connection.
 
         Args:
             max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
@@ -166,20 +170,19 @@ class VerificationCase(Case):
         Raises:
             SessionMismatch: the session is not the record's. Do not grant access.
             InvalidRequest: `connection` is asynchronous, or of another kind of database.
-            StoreUnavailable: the session may be used now, and nothing may follow from it: if
-                `find().used_at` says so, begin another.
+            StoreUnavailable: nothing may follow from it. If the session was marked, the store's
+                next transaction undoes that.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
         table = self._store._table  # noqa: SLF001
-        if connection is not None:
-            table = table.on(connection)
+        # Refused before the vendor is asked.
+        marking = table if connection is None else table.on(connection)
         judged = self._judge(
             table, max_age_s=max_age_s, document=document, any_settings=any_settings
         )
-        return judged is not None and judged.mark(table)
+        return judged.store(marking)
 
-    def _judge(self, table: SessionTable, **terms: Any) -> Judged | None:
-        terms = {"document": None, "any_settings": False, **terms}
+    def _judge(self, table: SessionTable, **terms: Any) -> Judged:
         return looking.judge(table, self, self._store._person, **terms)  # noqa: SLF001
 
     def find(self) -> StoredSession | None:
@@ -192,7 +195,7 @@ class VerificationCase(Case):
         return None if row is None else table.as_stored_session(row)
 
     def why_not(self, *, max_age_s: float, any_settings: bool = False) -> tuple[str, ...]:
-        """Return all reasons why `use` would be False by the last reading; empty if True.
+        """Return all reasons why `use` would be NO by the last reading; empty if FIRST.
 
         Sends nothing. For pages, logs and support: a reason has no value of the case. For
         arguments and errors, see `SessionResult.why_not`.
@@ -214,7 +217,7 @@ class VerificationCase(Case):
 
 
 @methods_clear_frames
-class SessionStore:
+class SessionStore(CaseStore):
     """A table of hosted sessions: one open session for each case, used once.
 
     Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
@@ -248,8 +251,8 @@ class SessionStore:
         >>> begun = payout.begin(reference=document)
         >>> link = begun.access.link.reveal()  # send the person there
         >>> seen = store.look()  # in a worker, every second
-        >>> payout.use(max_age_s=3600)  # True once, when all is passed
-        False
+        >>> print(payout.use(max_age_s=3600))  # FIRST once, when all is passed
+        no
         >>> store.close()
     """
 
@@ -407,7 +410,7 @@ class SessionStore:
     ) -> tuple[Erased, ...]:
         """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
-        All rows are closed first, so no `use` is True from then on, even if the vendor is down.
+        All rows are closed first, so no `use` is FIRST from then on, even if the vendor is down.
         Record your payout first: an erased case can be used again. Call it again until each
         session `is_done_here`; then it returns ().
 
@@ -431,9 +434,7 @@ class SessionStore:
         )
         return tuple(self._table.erase(row, gone) for row in closed)
 
-    def forget(
-        self, days: float, *, vendor_is_gone: Collection[str] = ()
-    ) -> tuple[Erased, ...]:
+    def forget(self, days: float, *, vendor_is_gone: Collection[str] = ()) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
 
         Only the age matters. Run it daily. The row stays for the next time if the vendor cannot be
@@ -480,15 +481,6 @@ class SessionStore:
             stack.callback(self._table.database.close)
             for sessions in self._sessions.values():
                 stack.callback(sessions.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("SessionStore cannot be pickled: open it in each process.")
 
     def __repr__(self) -> str:
         # An object whose `__init__` failed may have no sessions.

@@ -6,12 +6,11 @@ What `beginning` and `looking` have in common: each takes the table first.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -26,7 +25,7 @@ from facematch_core.backend.session_types import (
 )
 from facematch_core.call.run import check_text
 from facematch_core.models import Operation
-from facematch_core.store.table import Case, StoreTable
+from facematch_core.store.table import StoreTable, hash_of
 
 from .sessions import Sessions
 from .verdicts import find_changed_settings
@@ -62,7 +61,7 @@ class StoredSession:
         repeated_start: What repeating the start did, if an earlier start did not finish, because of
             a crash, a lost response or an outage; else None.
         result: The last reading, without its `raw`; None before the first.
-        used_at: When `use` returned True, UTC; None if it has not.
+        used_at: When `use` returned FIRST, UTC; None if it has not.
         is_open: Whether the verdict is still to come: from the person or from the vendor.
 
     Example:
@@ -105,19 +104,11 @@ class SessionTable(StoreTable["SessionRow"]):
     """
 
     label = "store of sessions"
+    rows_module = "facematch_core.sessions.rows"
 
     def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
         self.sessions = dict(sessions)
         super().__init__(where, next(iter(sessions.values())).clock)
-
-    def _import_rows(self) -> Any:
-        from . import rows  # here, because SQLAlchemy is an optional dependency
-
-        return rows
-
-    def find_newest(self, case: Case) -> SessionRow | None:
-        """Return the newest row of a case; of a matter that was used, the row that was used."""
-        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -296,7 +287,7 @@ def reasons_against(
     max_age_s: float,
     any_settings: bool,
 ) -> tuple[str, ...]:
-    """Return all reasons why `use` would be False; empty if it would be True."""
+    """Return all reasons why `use` would not be FIRST; empty if it would."""
     reasons = []
     if session.used_at is not None:
         reasons.append("the session was used already")
@@ -314,27 +305,7 @@ def subject_key(subject_ref: str) -> str:
     A number instead of its text would find nobody, and leave the person's links open.
     """
     check_text("subject_ref", subject_ref)
-    return _hash_of(subject_ref)
-
-
-def newest_of(case: Case, rows: Iterable[T]) -> T | None:
-    """Return the first of the rows of a case; of a matter that was used, the row that was used."""
-    first = None
-    for row in rows:
-        if case.about is not None and row.used_at is not None:  # type: ignore[attr-defined]
-            return row
-        first = first or row
-    return first
-
-
-def key_of(case: Case) -> str:
-    """Return the hash by which the rows of a case are found."""
-    return _hash_of(case.subject_ref, case.purpose, case.about)
-
-
-def _hash_of(*texts: str | None) -> str:
-    """Return the SHA-256 of some texts as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    return hash_of(subject_ref)
 
 
 def to_json(document: SessionRecord | SessionResult) -> str:

@@ -5,14 +5,11 @@ Threads cannot be killed: a cancelled call either stops before its first byte is
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import inspect
 import math
 import os
-import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, Unpack
 
@@ -25,7 +22,7 @@ from facematch_core.base.frames import clear_frames_with_pictures, clears_frames
 from facematch_core.base.threads import DEFAULT_CONCURRENCY, DEFAULT_WORKERS, fulfil
 from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
-from facematch_core.models import MYPY, MatchResult
+from facematch_core.models import MatchResult
 
 from .verifier import (
     MatchOptions,
@@ -149,6 +146,7 @@ def awaited(
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
     """Return the async version of `method`, for a class with `Awaited._verifier` and `_call`."""
 
+    @functools.wraps(method, updated=())
     async def call(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
         try:
             result: R = await self._call(getattr(self._verifier, method.__name__), *args, **options)
@@ -158,54 +156,7 @@ def awaited(
             raise
         return result
 
-    return untrue(functools.wraps(method, updated=())(call))
-
-
-def untrue(
-    function: Callable[P, Coroutine[Any, Any, R]],
-) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Return an async function whose coroutines raise in ``if``: without ``await``, all are true."""
-
-    @functools.wraps(function)
-    def begin(*args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, R]:
-        return _Unawaited(function(*args, **options), function)
-
-    # So that frameworks await it, rather than call it in a thread.
-    if sys.version_info >= (3, 12):
-        return inspect.markcoroutinefunction(begin)
-    begin._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
-    return begin
-
-
-class _Unawaited(Coroutine[Any, Any, R]):
-    """A coroutine without a truth value."""
-
-    __slots__ = ("__name__", "__qualname__", "_coroutine")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, R], function: Callable[..., Any]) -> None:
-        self._coroutine = coroutine
-        self.__name__ = function.__name__
-        self.__qualname__ = function.__qualname__
-
-    def __await__(self) -> Generator[Any, Any, R]:
-        return self._coroutine.__await__()
-
-    def send(self, value: Any) -> Any:
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        self._coroutine.close()
-
-    if not MYPY:
-
-        def __bool__(self) -> NoReturn:
-            raise TypeError(
-                f"{self.__qualname__} was not awaited, so it has done nothing and has no truth "
-                "value: write await before it."
-            )
+    return call
 
 
 class _Call(Generic[R]):

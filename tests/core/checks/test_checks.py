@@ -4,6 +4,7 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
 import datetime as dt
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,8 @@ import facematch_core as fm
 from facematch_core.base.deadline import CallCancelled
 from facematch_core.checks import making
 
+FIRST, AGAIN, NO = fm.Use
+
 
 def test_second_click_returns_the_stored_verdict_and_sends_nothing(desk):
     first = desk.verify_live(caller_ref="case-1", metadata={"a": 1})
@@ -27,7 +30,7 @@ def test_second_click_returns_the_stored_verdict_and_sends_nothing(desk):
     assert (second.decision, second.match.score) == (first.decision, first.match.score)
     assert (second.ids.call, second.ids.caller) == (first.ids.call, "case-2")
     assert second.match.metadata == second.liveness.metadata == {"a": 2}
-    assert [desk.of().use() for _ in range(3)] == [True, False, False]
+    assert [desk.of().use() for _ in range(3)] == [FIRST, AGAIN, AGAIN]
 
 
 def test_other_pictures_options_and_cases_are_other_checks(desk):
@@ -60,11 +63,11 @@ def test_use_whose_commit_may_be_lost_is_never_a_second_yes(desk):
     desk.verify_live()
     with lost_commits(), pytest.raises(fm.StoreUnavailable):
         desk.of().use()
-    assert [desk.of().use(), desk.of().use()] == [True, False], "nobody heard of the first"
+    assert [desk.of().use(), desk.of().use()] == [FIRST, AGAIN], "nobody heard of the first"
 
 
 def test_used_verdict_is_not_returned_again_for_a_purpose_that_recurs(desk):
-    case = desk.of(case={**PAYOUT, "about": None})
+    case = desk.of(case={"purpose": "login", "about": None})
     case.verify_live(SELFIE, DOCUMENT)
     assert case.use()
     assert case.verify_live(SELFIE, DOCUMENT).is_verified
@@ -72,17 +75,37 @@ def test_used_verdict_is_not_returned_again_for_a_purpose_that_recurs(desk):
     assert case.use()
 
 
-def test_matter_is_used_once_for_good(desk):
-    case = desk.of()
-    case.verify_live(SELFIE, DOCUMENT)
-    assert case.use()
+def test_matter_is_used_once_for_as_long_as_its_row_lives(desk):
+    def request(selfie=SELFIE):
+        return desk.verify_live(selfie).decision, desk.of().use()
+
+    assert request() == ("verified", FIRST)
     desk.clock.advance(9 * 86_400)
-    assert case.verify_live(SELFIE, DOCUMENT).is_verified, "the whole request again"
+    assert request() == ("verified", AGAIN)
+    desk.store = desk.opened(threshold=90)
+    assert request() == ("verified", AGAIN), "also after a change of the verifier's settings"
     with pytest.raises(fm.AlreadyUsed):
-        case.verify_live(OTHER, DOCUMENT)
-    assert not case.use()
-    assert case.find().used_at is not None
+        request(OTHER)
+    assert desk.of().find().used_at is not None
     assert desk.operations == "lm"
+    desk.store = desk.opened()
+    desk.store.erase("customer-17")
+    assert request() == ("verified", FIRST)
+    assert desk.operations == "lmlm"
+
+
+def test_refused_pictures_of_a_matter_stay_refused_after_its_use(desk):
+    desk.backend.script[:] = [live(), NO_MATCH]
+    assert desk.verify_live(OTHER).decision == "no_match"
+    assert desk.verify_live().is_verified
+    assert desk.of().use()
+    assert desk.verify_live(OTHER).decision == "no_match"
+    assert desk.operations == "lmlm"
+
+
+def test_only_the_first_use_is_true_and_each_has_a_text():
+    assert [bool(use) for use in fm.Use] == [True, False, False]
+    assert json.dumps(list(fm.Use)) == '["first", "again", "no"]'
 
 
 def test_old_verdict_is_not_returned_again_and_not_used(open_desk):
@@ -105,7 +128,7 @@ def test_verdict_of_any_age_may_be_used(open_desk, seconds):
     desk.verify_live()
     desk.clock.advance(1e7)
     desk.verify_live()
-    assert (desk.operations, desk.of().use()) == ("lm", True)
+    assert (desk.operations, desk.of().use()) == ("lm", FIRST)
 
 
 def test_hundred_logins_each_count_as_the_first_attempt(desk):
@@ -352,7 +375,7 @@ def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
     results = together(8, desk.verify_live)
     assert [each.is_verified for each in results] == [True] * 8
     assert desk.operations == "lm"
-    assert sorted(together(8, desk.of().use)) == [False] * 7 + [True]
+    assert sorted(together(8, desk.of().use)) == [AGAIN] * 7 + [FIRST]
 
 
 @pytest.mark.parametrize(
@@ -368,6 +391,18 @@ def test_one_of_64_uses_in_four_processes_is_true(open_desk, tmp_path):
     desk = open_desk(clock=fm.base.deadline.SystemClock(), needs_liveness=False)
     desk.verify_live()
     assert count_yes(desk.address, tmp_path / "charges", "use") == 1
+
+
+def test_64_whole_requests_in_four_processes_are_paid_out_once(address, tmp_path):
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE payouts (number INTEGER)"))
+    file = tmp_path / "charges"
+    assert count_yes(address, file, "whole request") == 64
+    with engine.connect() as connection:
+        paid = connection.execute(sqlalchemy.text("SELECT count(*) FROM payouts")).scalar_one()
+    engine.dispose()
+    assert (paid, len(file.read_text().splitlines())) == (1, 2)
 
 
 def test_click_that_waited_for_a_verdict_gets_it_although_it_was_used_at_once(
@@ -420,7 +455,7 @@ def test_click_pays_a_verdict_that_only_a_newer_release_can_read(desk):
     engine.dispose()
     assert desk.verify_live().is_verified
     assert desk.operations == "lmlm"
-    assert [desk.of().use() for _ in range(2)] == [True, False]
+    assert [desk.of().use() for _ in range(2)] == [FIRST, AGAIN]
 
 
 def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):
@@ -479,9 +514,9 @@ def test_checks_begun_before_a_backup_are_closed(desk):
     assert desk.store.close_begun_before(desk.clock.now() - dt.timedelta(seconds=1)) == 0
     assert case.why_not() == ()
     assert desk.store.close_begun_before(desk.clock.now()) == 1
-    assert (case.use(), case.find()) == (False, None)
+    assert (case.use(), case.find()) == (NO, None)
     case.verify_live(SELFIE, DOCUMENT)
-    assert (desk.operations, case.use()) == ("lmlm", True)
+    assert (desk.operations, case.use()) == ("lmlm", FIRST)
     with pytest.raises(fm.InvalidRequest):
         desk.store.close_begun_before(dt.datetime(2026, 1, 1))
 

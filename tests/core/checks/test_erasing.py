@@ -15,6 +15,8 @@ from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_didit import DiditAccount, DiditBackend
 from facematch_mock_server import Fault, MockServer
 
+NO = fm.Use.NO
+
 KEEP = {"retention": fm.Retention.KEEP}
 DONE = Deletion(state=DeletionState.DONE, face_kept=False, vendor_word="deleted")
 SCORE = fm.Score(80, "fake/v1")
@@ -175,7 +177,7 @@ def test_person_who_is_erased_during_a_call_is_erased_by_the_next_call(keeper):
     # The comparison is not made any more.
     with pytest.raises(fm.CheckUnderWay):
         keeper.verify_live(**KEEP)
-    assert (keeper.operations, keeper.of().use()) == ("l", False)
+    assert (keeper.operations, keeper.of().use()) == ("l", NO)
     assert facts(keeper.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
     assert keeper.rows() == []
 
@@ -192,7 +194,7 @@ def test_check_of_a_newer_release_is_left_to_it_and_is_no_yes(keeper, column, va
     engine.dispose()
     case = keeper.of()
     assert (case.use(), case.find().result, case.why_not()) == (
-        False,
+        NO,
         None,
         ("the check is decided",),
     )

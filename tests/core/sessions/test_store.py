@@ -36,6 +36,8 @@ from kit.sessions import LINK
 import facematch_core as fm
 from facematch_core.testing.bench import CLOCK_START, ManualClock
 
+FIRST, AGAIN, NO = fm.Use
+
 
 def test_begun_session_is_read_when_due_and_used_once(shop):
     session = shop.begin()
@@ -50,7 +52,7 @@ def test_begun_session_is_read_when_due_and_used_once(shop):
     assert not shop.use("customer-18")
     assert not shop.use(case={"purpose": "login", "about": None})
     assert not shop.use(max_age_s=1)
-    assert [shop.use() for _ in range(3)] == [True, False, False]
+    assert [shop.use() for _ in range(3)] == [FIRST, AGAIN, AGAIN]
     assert shop.find().used_at == shop.clock.now()
     assert "used" in shop.of().why_not(max_age_s=60)[0]
 
@@ -69,7 +71,7 @@ def test_session_is_read_although_the_clock_was_put_back(open_shop):
 
 
 def test_without_a_session_nothing_is_found_or_used(shop):
-    assert (shop.find(), shop.use(), shop.store.look()) == (None, False, ())
+    assert (shop.find(), shop.use(), shop.store.look()) == (None, NO, ())
     assert (shop.store.cancel("customer-17"), shop.store.forget(0)) == (0, ())
 
 
@@ -116,7 +118,7 @@ def test_webhook_sets_its_session_due(shop):
     for _ in range(2):  # the vendor delivers it again
         assert shop.hear(session_id="s-1") == 1
         assert shop.states_seen() == [STATE.DECIDED]
-    assert [shop.use() for _ in range(2)] == [True, False]
+    assert [shop.use() for _ in range(2)] == [FIRST, AGAIN]
     assert shop.hear(session_id="s-1") == 1
     shop.store.look()
     assert not shop.use()
@@ -304,14 +306,14 @@ def test_concurrent_uses_are_one_use(shop):
     shop.vendor.after_read = lambda: barrier.wait(30)
     with ThreadPoolExecutor(4) as pool:
         uses = list(pool.map(lambda _: shop.use(), range(4)))
-    assert sorted(uses) == [False, False, False, True]
+    assert sorted(uses) == [AGAIN, AGAIN, AGAIN, FIRST]
 
 
 def test_use_whose_commit_may_be_lost_is_never_a_second_yes(shop):
     shop.begin_and_finish()
     with lost_commits(), pytest.raises(fm.StoreUnavailable):
         shop.use()
-    assert [shop.use(), shop.use()] == [True, False], "nobody heard of the first"
+    assert [shop.use(), shop.use()] == [FIRST, AGAIN], "nobody heard of the first"
     assert shop.begin().record.session_id == "s-1", "a matter is used once"
 
 
@@ -408,7 +410,7 @@ def test_stored_verdict_counts_once_the_vendor_has_forgotten_the_session(open_sh
         shop.store.look()
     shop.vendor.sessions.clear()
     shop.clock.advance(300)
-    assert shop.use(max_age_s=600) is has_looked
+    assert bool(shop.use(max_age_s=600)) is has_looked
     assert not shop.use(max_age_s=600)
 
 
@@ -420,7 +422,7 @@ def test_document_must_belong_to_the_person(document_shop):
     shop.persons["customer-17"] = GRACE
     assert not shop.use()
     assert "the name on the document is another" in shop.of().why_not(max_age_s=600)
-    assert [shop.use(document=ADA) for _ in range(2)] == [True, False]
+    assert [shop.use(document=ADA) for _ in range(2)] == [FIRST, AGAIN]
     shop.persons["customer-17"] = ADA
     assert [each.is_revoked for each in shop.store.look()] == [False]
 
@@ -428,9 +430,9 @@ def test_document_must_belong_to_the_person(document_shop):
 def test_document_is_compared_with_no_person_unless_the_store_has_a_function(document_shop):
     shop = document_shop
     shop.begin_and_finish()
-    assert shop.use(document=GRACE) is False
+    assert shop.use(document=GRACE) is NO
     shop.store = shop.opened(shop.sessions(compared_with="document"))
-    assert shop.use() is False
+    assert shop.use() is NO
     assert any("SessionStore" in reason for reason in shop.of().why_not(max_age_s=600))
     assert shop.use(document=ADA)
 
@@ -505,7 +507,7 @@ def test_use_is_true_exactly_if_why_not_has_no_reason(open_shop, level_now, is_g
         shop.clock.advance(300)
     for customer, (passes, any_settings) in questions.items():
         reasons = shop.of(customer).why_not(max_age_s=600, any_settings=any_settings)
-        is_used = shop.use(customer, max_age_s=600, any_settings=any_settings)
+        is_used = bool(shop.use(customer, max_age_s=600, any_settings=any_settings))
         assert is_used is (not reasons) is (passes and (any_settings or level_now == "basic"))
 
 
@@ -545,7 +547,7 @@ def test_cancelled_sessions_are_deleted_and_never_used(shop):
     assert shop.store.cancel("customer-17") == 2
     assert list(shop.vendor.sessions) == ["s-3"]
     assert [row["link"] for row in shop.rows()] == [None, None, f"{LINK}-s-3"]
-    assert (shop.use(), shop.find()) == (False, None)
+    assert (shop.use(), shop.find()) == (NO, None)
 
 
 def test_cancelled_session_that_the_vendor_cannot_delete_is_never_used(open_shop, caplog):
@@ -556,9 +558,9 @@ def test_cancelled_session_that_the_vendor_cannot_delete_is_never_used(open_shop
     shop.vendor.finish()
     assert shop.hear(session_id="s-1") == 0
     shop.store.look()
-    assert (shop.use(), shop.find()) == (False, None)
+    assert (shop.use(), shop.find()) == (NO, None)
     shop.begin_and_finish()
-    assert [shop.use() for _ in range(2)] == [True, False]
+    assert [shop.use() for _ in range(2)] == [FIRST, AGAIN]
 
 
 def test_session_that_is_cancelled_during_its_use_is_not_used(shop):
