@@ -34,7 +34,7 @@ def test_a_missing_extra_is_reported_with_its_install_command(
 
 
 TYPING = Path(__file__).parents[1] / "typing"
-API, NO_TRUTH = TYPING / "api.py", TYPING / "no_truth.py"
+API, NO_TRUTH, UNAWAITED = (TYPING / name for name in ("api.py", "no_truth.py", "unawaited_use.py"))
 
 
 @pytest.fixture
@@ -62,13 +62,30 @@ def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_p
 def test_type_checkers_reject_a_result_used_as_a_bool(checker, find_program):
     """mypy says so if it is asked to, and in any case checks what comes after."""
     find_program("node")
-    bin_ = Path(sys.executable).parent
+    assert lines_with_errors(checker, NO_TRUTH) == lines_with("  # no", NO_TRUTH)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_type_checkers_find_a_use_without_await(checker, find_program):
+    find_program("node")
+    expected = lines_with("  # no", UNAWAITED)
+    assert len(expected) == 8
+    if checker == "pyright":
+        expected -= lines_with("mypy alone", UNAWAITED)
+    assert lines_with_errors(checker, UNAWAITED) == expected
+
+
+def lines_with(words, program):
+    lines = enumerate(program.read_text().splitlines(), start=1)
+    return {number for number, line in lines if words in line}
+
+
+def lines_with_errors(checker, program):
+    codes = ["--enable-error-code", "truthy-bool", "--enable-error-code", "unused-awaitable"]
     words = {
-        "mypy": ["--strict", "--enable-error-code", "truthy-bool", "--config-file="],
+        "mypy": ["--strict", *codes, "--config-file="],
         "pyright": ["--pythonpath", sys.executable],
     }
-    command = [bin_ / checker, *words[checker], NO_TRUTH]
+    command = [Path(sys.executable).parent / checker, *words[checker], program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    lines = enumerate(NO_TRUTH.read_text().splitlines(), start=1)
-    expected = {number for number, line in lines if "  # no" in line}
-    assert {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)} == expected
+    return {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)}
