@@ -60,15 +60,18 @@ def command(
     with contextlib.ExitStack() as stack:
         verifiers, stores = _open(names, config, stack)
         unknown: list[str] = []
+        used_again: dict[str, int] = {}
         erased: list[Erased] = []
         if days is not None:
             unknown = _look_up(verifiers, stores.get("checks"))
+            used_again = {name: _count_used_again(store) for name, store in stores.items()}
         for store in stores.values():
             erased += store.forget(days) if erase is None else store.erase(erase)
     left = [each for each in erased if not each.is_done_here or each.reason is not None]
     report = {
         "stores": _versions(verifiers, stores),
         "unknown": unknown,
+        "used_again": used_again,
         "left": len(left),
         "erased": [each.to_dict() for each in erased],
     }
@@ -172,6 +175,22 @@ def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[s
     return unknown
 
 
+def _count_used_again(store: Any) -> int:
+    """Return the number of cases that were used more than once, as former releases allowed.
+
+    Sessions without `about` may be, and are not counted. A check does not tell what it was about.
+    """
+    import sqlalchemy as sa
+
+    table = store._table  # noqa: SLF001 - no method, because only an upgrade needs it
+    key = table.columns.case_key
+    used = [table.columns.used_at.is_not(None), key != ""]
+    if "record" in table.columns:
+        used.append(table.columns.record.not_like('%"about": null%'))
+    keys = sa.select(key).where(*used).group_by(key).having(sa.func.count() > 1)
+    return len(table.in_transaction(lambda connection: connection.execute(keys).all()))
+
+
 def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[str, int]:
     """Return the schema version of each store."""
     from facematch_core.checks import rows as check_rows
@@ -192,6 +211,9 @@ def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[
 def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
     for name, version in report["stores"].items():
         say(f"{name}: schema version {version}")
+    for name, count in report["used_again"].items():
+        if count:
+            say(f"{name}: {quantity(count, 'case')} used more than once")
     say(f"deleted: {quantity(len(report['erased']), 'record')}")
     for each in left:
         rest = "stays" if each.is_done_here else "is left"

@@ -1,6 +1,8 @@
 """`facematch tidy`: the daily work of the stores of a profile, and one customer's erasure."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 from kit.cards import CARDS
@@ -121,6 +123,30 @@ def test_exit_code_is_3_while_the_vendor_is_down(shop):
     assert not shop.case(shop.checks).use()
 
 
+def test_cases_that_a_former_release_used_twice_are_counted(shop):
+    for store in (shop.sessions, shop.checks):
+        for purpose, about in (("payout", "payout 8841"), ("login", None)):
+            case = store.of("customer-17", purpose=purpose, about=about)
+            if store is shop.checks:
+                case.verify_live(CARDS["p1"], CARDS["p1-again"])
+                case.verify_live(CARDS["p1-again"], CARDS["p1"])
+            else:
+                begun = case.begin(reference=CARDS["p1"])
+                shop.mock.control.sessions.finish(begun.record.session_id, card="p1")
+                store.set_due("customer-17")
+                store.look()
+                case.begin(reference=CARDS["p1"])
+    with contextlib.closing(sqlite3.connect("shop.sqlite3")) as database:
+        for table in ("facematch_sessions", "facematch_checks"):
+            database.execute(f"UPDATE {table} SET used_at = 1.0")
+        database.commit()
+    _, report = tidy("--days", "30")
+    assert report["used_again"] == {"sessions": 1, "checks": 2}
+    text = invoke_facematch("tidy", "--days", "30").stdout
+    assert "checks: 2 cases used more than once" in text
+    assert "sessions: 1 case used more than once" in text
+
+
 @pytest.mark.parametrize("words", [[], ["--days", "1", "--erase", "customer-17"]], ids=str)
 def test_either_days_or_a_customer_must_be_said(shop, words):
     assert tidy(*words)[0] == 2
@@ -198,7 +224,7 @@ def test_session_that_may_be_of_either_account_is_left_until_one_is_named(
 def test_profile_without_a_store_has_nothing_to_forget(shop, words):
     assert tidy("--profile", "bare", *words) == (
         0,
-        {"stores": {}, "unknown": [], "left": 0, "erased": []},
+        {"stores": {}, "unknown": [], "used_again": {}, "left": 0, "erased": []},
     )
 
 
