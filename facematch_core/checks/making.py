@@ -73,7 +73,7 @@ def check(
         images=images,
         calls=calls,
         settings=table.settings_of(kind),
-        asked_at=table.now(),
+        asked=table.clock.monotonic(),
     )
     waiting = Deadline.after(WAIT_S, runner.clock).earlier(calls[-1].deadline)
     verdict = None
@@ -127,7 +127,7 @@ class _AskedCheck:
     Attributes:
         table, case, kind, images, calls: See `check`.
         settings: `CheckTable.settings_of` the kind.
-        asked_at: When the caller asked.
+        asked: When the caller asked, on the monotonic clock.
         prepared: The pictures as the verifier sends them, once they are needed.
     """
 
@@ -137,7 +137,7 @@ class _AskedCheck:
     images: list[Image] = attrs.field(repr=False)
     calls: Sequence[CallOptions] = attrs.field(repr=False)
     settings: str
-    asked_at: float
+    asked: float
     prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -155,7 +155,7 @@ class _AskedCheck:
         """Return the open row of the case, and the rows that are young enough to count."""
         table, columns = self.table, self.table.columns
         horizon_s = max(table.max_age_s, ATTEMPTS_WITHIN_S)
-        is_young = columns.begun_at >= max(0.0, table.now() - horizon_s)
+        is_young = columns.begun_at >= table.time(-horizon_s)
         is_open = columns.open_case_key == self.case_key
         if self.case.about is not None:
             is_young |= columns.used_at.is_not(None)
@@ -219,10 +219,11 @@ class _AskedCheck:
 
     def _of_same_check(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
         """Return the rows of the same check, unless its verdict was used before this click."""
+        asked_at = self.table.now() - (self.table.clock.monotonic() - self.asked)
         return [
             row
             for row in rows
-            if (row.used_at is None or row.used_at > self.asked_at)
+            if (row.used_at is None or row.used_at > asked_at)
             and self.table.is_young(row)
             and row.fingerprint == self.fingerprint(row.id)
         ]
@@ -241,7 +242,7 @@ class _AskedCheck:
             kind=self.kind,
             settings=self.settings,
             fingerprint=self.fingerprint(row_id),
-            begun_at=table.now(),
+            begun_at=table.time(),
             **_new_lease(table),
         )
         return inserted
@@ -345,7 +346,7 @@ def _check_attempts(table: CheckTable, rows: Sequence[CheckRow]) -> None:
 
 
 def _new_lease(table: CheckTable) -> dict[str, Any]:
-    return {"lease": secrets.token_hex(16), "lease_until": table.now() + LEASE_S}
+    return {"lease": secrets.token_hex(16), "lease_until": table.time(LEASE_S)}
 
 
 def _reopen(table: CheckTable, half: CheckRow) -> CheckRow | None:
@@ -370,9 +371,7 @@ def _make_calls(
     has_lease = (table.columns.id == row.id, table.columns.lease == row.lease)
 
     def renew(lease_s: float) -> None:
-        table.until(_after_call(table.deadline)).update(
-            *has_lease, lease_until=table.now() + lease_s
-        )
+        table.until(_after_call(table.deadline)).update(*has_lease, lease_until=table.time(lease_s))
 
     def store_call(record: CallRecord) -> None:
         if not table.update(*has_lease, call=_to_json_of_call(record)):
@@ -416,7 +415,7 @@ def _close_after(
     elif is_free:
         _write(table, table.rows.remove_rows, *lease)
     else:
-        values: dict[str, Any] = {"lease_until": table.now()}
+        values: dict[str, Any] = {"lease_until": table.time()}
         call = getattr(error, "call", None)
         if isinstance(call, CallRecord):  # with the vendor's id
             values["call"] = _to_json_of_call(call)

@@ -59,7 +59,7 @@ def look(
         at_most: Maximum number of sessions to read.
     """
     columns = table.columns
-    table.update(columns.link_expires_at <= table.now(), columns.link.is_not(None), link=None)
+    table.update(columns.link_expires_at <= table.time(), columns.link.is_not(None), link=None)
     leased: list[SessionRow] = []
     readings: list[Reading] = []
     end = Deadline.after(LOOK_S, table.clock)
@@ -136,14 +136,13 @@ def judge(
 
 def _lease_due(table: SessionTable) -> SessionRow | None:
     """Lease the session that has been due for longest; return None if none is due."""
-    now = table.now()
     leased = table.in_transaction(
         table.rows.lease_due,
         names=list(table.sessions),
         names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
-        now=now,
-        too_late=now + LONGEST_WAIT_S,
-        look_at=now + READ_LEASE_S,
+        now=table.time(),
+        too_late=table.time(LONGEST_WAIT_S),
+        look_at=table.time(READ_LEASE_S),
         lease=_new_lease(),
     )
     return next(iter(leased), None)
@@ -179,7 +178,7 @@ def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
     columns = table.columns
     # A person who was erased meanwhile gets no verdict.
     is_read = (columns.id.in_(ids), columns.case_key != "")
-    set_due = functools.partial(table.rows.update, look_at=table.now(), lease=None)
+    set_due = functools.partial(table.rows.update, look_at=table.time(), lease=None)
     with contextlib.suppress(errors.FaceMatchError):
         table.database.run(set_due, *is_read, deadline=Deadline.after(_SET_DUE_TIMEOUT_S))
 

@@ -192,8 +192,8 @@ def lease_due(
     *,
     names: Collection[str],
     names_found_by_record: Collection[str],
-    now: float,
-    too_late: float,
+    now: sa.ColumnElement[float],
+    too_late: sa.ColumnElement[float],
     **lease: object,
 ) -> list[SessionRow]:
     """Set `lease` in the row that has been due for longest; return it, or nothing.

@@ -88,19 +88,18 @@ class Database(abc.ABC):
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
         disk_may_be_freed: Whether a full disk is temporary, so that it raises `StoreUnavailable`.
-        clock_offset_s: Seconds by which the database's clock is ahead of this machine's.
+        clock_offset_s: Seconds from this machine's monotonic clock to the clock of the database's
+            server, as the last transaction read it; None for a SQLite file, which has no server.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
     min_timeout_s: float = 0.0
-    _local_time = staticmethod(time.time)
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
         self.disk_may_be_freed = False
-        #: Seconds by which the database's clock is ahead of this machine's, as last measured.
-        self.clock_offset_s = 0.0
+        self.clock_offset_s: float | None = None
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -471,11 +470,11 @@ class PostgresDatabase(Database):
         lock_timeout_ms = max(1, lock_timeout_s * 1000)
         # The second setting frees a hung client's locks. `true`: for this transaction only.
         result = connection.exec_driver_sql(
-            "SELECT extract(epoch FROM clock_timestamp()), "
+            "SELECT date_part('epoch', clock_timestamp()), "
             f"set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
             f"set_config('idle_in_transaction_session_timeout', '{MAX_WAIT_S:.0f}s', true)"
         )
-        self.clock_offset_s = float(result.scalar_one()) - self._local_time()
+        self.clock_offset_s = float(result.scalar_one()) - time.monotonic()
 
     def _commit(self, connection: Connection) -> None:
         connection.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
@@ -33,7 +34,7 @@ class StoreTable(Generic[Row]):
     """A table of rows, each of a case and used once.
 
     Attributes:
-        clock: The clock of this machine.
+        clock: The clock of the verifier, or of the sessions.
         database: The database.
         rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
         columns: The columns of the table, for conditions.
@@ -43,6 +44,7 @@ class StoreTable(Generic[Row]):
 
     def __init__(self, where: str | Engine, clock: Clock) -> None:
         self.clock = clock
+        self._has_machines_clock = abs(clock.monotonic() - time.monotonic()) < 1.0
         self.database = open_database(where, label=self.label)
         self._run: Callable[..., Any] = self.database.run
         self.rows = self._import_rows()
@@ -80,8 +82,21 @@ class StoreTable(Generic[Row]):
         return rows
 
     def now(self) -> float:
-        """Return the time by the database's clock, which all machines share."""
-        return self.clock.now().timestamp() + self.database.clock_offset_s
+        """Return the time by the clock of the database's server, which all machines share.
+
+        It was read at the start of the last transaction; a change of this machine's clock has no
+        effect on it. For a SQLite file, and with a test's clock, the time is that of `clock`.
+        """
+        offset_s = self.database.clock_offset_s
+        if offset_s is None or not self._has_machines_clock:
+            return self.clock.now().timestamp()
+        return self.clock.monotonic() + offset_s
+
+    def time(self, plus_s: float = 0.0) -> Any:
+        """Return `now` plus some seconds, for a statement: it is read within its transaction."""
+        from .transactions import time_at_execution  # here: SQLAlchemy is an optional dependency
+
+        return time_at_execution(lambda: self.now() + plus_s)
 
 
 @attrs.frozen
