@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.session_types import Deletion, DeletionState, Erased
+from facematch_core.backend.session_types import DeletionState, Erased
 from facematch_core.call.run import CallRunner, call_runners
-from facematch_core.models import Environment, LivenessResult, Operation, Reconciled, Retention
-from facematch_core.sessions.table import reason_to_stay, without_vendor
+from facematch_core.models import (
+    CallRecord,
+    Environment,
+    LivenessResult,
+    Operation,
+    Reconciled,
+    Reconciliation,
+    Retention,
+)
+from facematch_core.sessions.table import (
+    REFUSALS,
+    WithoutBackend,
+    check_gone,
+    end_without_vendor,
+    reason_to_stay,
+)
 
 from .table import CheckTable, answers_of
 
 if TYPE_CHECKING:
     from .rows import CheckRow
+
+T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -26,14 +42,23 @@ logger = logging.getLogger("facematch")
 _NEVER_EXECUTED_S: Final = 3600.0
 
 
-def erase(table: CheckTable, *conditions: Any, gone: Collection[str] = ()) -> tuple[Erased, ...]:
-    """Close the rows that meet all conditions, so that none is used, then erase each."""
+def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple[Erased, ...]:
+    """Close the rows that meet all conditions, so that none is used, then erase each.
+
+    `gone` is `vendor_is_gone` of `CheckStore.erase`; an unknown name is refused before that.
+    """
+    rows = table.find(*conditions) if gone is not None else []
+    if rows:
+        known = {runner.backend.name for runner in call_runners(table.verifier.runner)}
+        for row in rows:
+            known |= {call.backend for call in _answered_calls(row)}
+            record = row.read_call()
+            known |= set() if record is None else {record.backend}
+        check_gone(gone, known)
     closed = table.update(*conditions, case_key=None, open_case_key=None, lease=None)
     erased = []
     for row in closed:
-        of_row = _erase_row(table, row)
-        if row.call is None or row.lease_until <= table.now():  # no call is under way
-            of_row = [without_vendor(each) if each.backend in gone else each for each in of_row]
+        of_row = _erase_row(table, row, gone)
         is_done = all(each.is_done_here for each in of_row)
         if is_done:
             table.in_transaction(table.rows.remove_rows, table.columns.id == row.id)
@@ -59,17 +84,22 @@ class _SentCall:
     vendor_id: str | None = None
 
 
-def _erase_row(table: CheckTable, row: CheckRow) -> list[Erased]:
-    """Delete what the vendors keep of a check; return what became of each call that was sent."""
+def _answered_calls(row: CheckRow) -> list[_SentCall]:
+    """Return the calls of a check whose answers are stored, in their order."""
     result = row.read_result()
-    erased = []
+    calls = []
     for answer in answers_of(row.read_liveness() if result is None else result):
         is_liveness = isinstance(answer, LivenessResult)
         operation = Operation.LIVENESS if is_liveness else Operation.MATCH
-        call = _SentCall(operation, answer.backend, answer.ids.session)
-        erased.append(_erase_call(table, row, call))
+        calls.append(_SentCall(operation, answer.backend, answer.ids.session))
+    return calls
+
+
+def _erase_row(table: CheckTable, row: CheckRow, gone: str | None) -> list[Erased]:
+    """Delete what the vendors keep of a check; return what became of each call that was sent."""
+    erased = [_erase_call(table, row, call, gone) for call in _answered_calls(row)]
     if row.call is not None:
-        erased.append(_erase_lost_call(table, row))
+        erased.append(_erase_lost_call(table, row, gone))
     if row.is_of_later_version:
         reason = "it was written by a newer facematch, which must erase it"
         unread = _SentCall(None, "unknown")
@@ -77,7 +107,7 @@ def _erase_row(table: CheckTable, row: CheckRow) -> list[Erased]:
     return erased
 
 
-def _erase_lost_call(table: CheckTable, row: CheckRow) -> Erased:
+def _erase_lost_call(table: CheckTable, row: CheckRow, gone: str | None) -> Erased:
     """Delete what the vendor keeps of a call whose answer is not known."""
     record = row.read_call()
     lost = _SentCall(None, "unknown")
@@ -86,40 +116,84 @@ def _erase_lost_call(table: CheckTable, row: CheckRow) -> Erased:
     if record is None or row.lease_until > table.now():
         return _erased(table, row, lost, "its call is under way", is_done=False)
     if record.retention is not Retention.KEEP:
-        return _erase_call(table, row, lost)
+        return _erase_call(table, row, lost, gone)
     try:
-        found = table.verifier.reconcile(record)
+        found = _find_call(table, record)
     except errors.FaceMatchError as error:
-        return _erased(table, row, lost, _not_deleted(error), is_done=False)
+        return end_without_vendor(
+            _erased(table, row, lost, None), error, is_gone=lost.backend == gone
+        )
     if found.result is not None:
-        return _erase_call(table, row, attrs.evolve(lost, vendor_id=found.result.ids.session))
+        found_call = attrs.evolve(lost, vendor_id=found.result.ids.session)
+        return _erase_call(table, row, found_call, gone)
     is_late = table.now() - row.begun_at > _NEVER_EXECUTED_S
     is_done = is_late or found.outcome is Reconciled.CANNOT_KNOW
     reason = "the vendor's records do not show whether its call was executed"
     return _erased(table, row, lost, reason, is_done=is_done)
 
 
-def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
-    """Delete what the vendor keeps of a call."""
+def _find_call(table: CheckTable, record: CallRecord) -> Reconciliation:
+    """Search the vendor's records of each account for a call; errors: see `_ask_accounts`."""
+    return _ask_accounts(
+        _accounts(table, record.backend),
+        lambda runner: runner.reconcile(record, runner.deadline_after(None)),
+        is_found=lambda found: found.result is not None,
+    )
+
+
+def _accounts(table: CheckTable, backend: str) -> list[CallRunner]:
+    """Return the runners of a backend: one for each account."""
     runners = call_runners(table.verifier.runner)
-    asked = [runner for runner in runners if runner.backend.name == call.backend]
-    if call.vendor_id is None:
-        return _erase_unkept(table, row, call, next(iter(asked), None))
-    if not asked:
-        reason = "this store was opened without its backend"
-        return _erased(table, row, call, reason, is_done=False)
-    deletion: Deletion | None = None
+    return [runner for runner in runners if runner.backend.name == backend]
+
+
+def _ask_accounts(
+    accounts: Iterable[CallRunner],
+    ask: Callable[[CallRunner], T],
+    *,
+    is_found: Callable[[T], bool],
+) -> T:
+    """Return the answer of the account that has the call, or else the last account's answer.
+
+    An account that refuses its key does not keep the others from being asked; its error is raised
+    if none of them has the call. Raise `WithoutBackend` if there is no account.
+    """
+    answers: list[T] = []
+    refusals: list[errors.FaceMatchError] = []
+    for account in accounts:
+        try:
+            answers.append(ask(account))
+        except REFUSALS as error:
+            refusals.append(error.with_traceback(None))
+            continue
+        if is_found(answers[-1]):
+            return answers[-1]
+    if refusals:
+        raise refusals[0]
+    if not answers:
+        raise WithoutBackend("This store was opened without the backend.")
+    return answers[-1]
+
+
+def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall, gone: str | None) -> Erased:
+    """Delete what the vendor keeps of a call."""
+    accounts = _accounts(table, call.backend)
+    vendor_id = call.vendor_id
+    if vendor_id is None:
+        return _erase_unkept(table, row, call, next(iter(accounts), None))
     try:
-        for runner in asked:  # of several accounts
-            deletion = runner.delete_kept(call.vendor_id)
-            if deletion.state is not DeletionState.NOT_THERE:
-                break
+        deletion = _ask_accounts(
+            accounts,
+            lambda runner: runner.delete_kept(vendor_id),
+            is_found=lambda deletion: deletion.state is not DeletionState.NOT_THERE,
+        )
     except errors.Unsupported:
         erased = _erased(table, row, call, "its vendor cannot delete it")
         return attrs.evolve(erased, face_is_gone=False)
     except errors.FaceMatchError as error:
-        return _erased(table, row, call, _not_deleted(error), is_done=False)
-    assert deletion is not None  # noqa: S101 - one was asked
+        return end_without_vendor(
+            _erased(table, row, call, None), error, is_gone=call.backend == gone
+        )
     if deletion.face_kept:
         # Another call finds nothing any longer, and the face stays.
         table.database.run_or_postpone(
@@ -150,9 +224,15 @@ def _erase_unkept(
     return attrs.evolve(_erased(table, row, call, None), face_is_gone=face_is_gone)
 
 
-def _not_deleted(error: errors.FaceMatchError) -> str:
-    # Without the error's message, which may quote the vendor.
-    return f"it was not deleted at the vendor: {type(error).__name__}"
+def _undone(
+    table: CheckTable,
+    row: CheckRow,
+    call: _SentCall,
+    error: errors.FaceMatchError,
+    gone: str | None,
+) -> Erased:
+    erased = _erased(table, row, call, None)
+    return end_without_vendor(erased, error, is_gone=call.backend == gone)
 
 
 def _erased(

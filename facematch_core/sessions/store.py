@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import attrs
@@ -17,17 +17,16 @@ from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
 from facematch_core.models import Threshold
+from facematch_core.store.table import Case, Judged
 from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
 from .sessions import Sessions
-from facematch_core.store.table import Case, Judged
-
 from .table import (
     CLOSING_CHANGES,
     SessionTable,
     StoredSession,
-    names_of_gone,
+    check_gone,
     reasons_against,
     subject_key,
 )
@@ -377,7 +376,7 @@ class SessionStore:
         due = self._table.update(
             columns.subject_key == subject_key(subject_ref),
             columns.open_case_key.is_not(None),
-            look_at=self._table.now(),
+            look_at=self._table.time(),
             lease=None,
         )
         return len(due)
@@ -402,9 +401,7 @@ class SessionStore:
             self._table.delete_at_vendor(row)
         return len(closed)
 
-    def erase(
-        self, subject_ref: str, *, vendor_is_gone: Collection[str] = ()
-    ) -> tuple[Erased, ...]:
+    def erase(self, subject_ref: str, *, vendor_is_gone: str | None = None) -> tuple[Erased, ...]:
         """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
         All rows are closed first, so no `use` is True from then on, even if the vendor is down.
@@ -413,27 +410,33 @@ class SessionStore:
 
         Args:
             subject_ref: See `of`.
-            vendor_is_gone: The names of backends of which you know that they will never answer
-                again, as `Erased.backend` has them: your contract ended, and the vendor has
-                confirmed the deletion, or does not exist any longer. They are asked once more, if
-                they can be. If that fails, the row is deleted all the same: `face_is_gone` is None,
-                and `reason` says so. Keep the vendor's letter beside it.
+            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
+                anything any longer: your contract ended, or your key was revoked. A record there is
+                deleted here if this store was opened without the backend, or if the vendor refuses
+                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
+                vendor's own confirmation beside it. After any other error, the record stays.
 
         Returns:
             What became of each session, without the person: evidence to store.
+
+        Raises:
+            InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
+                or of the person's records. Nothing was erased.
         """
-        gone = names_of_gone(vendor_is_gone)
+        is_subject = self._table.columns.subject_key == subject_key(subject_ref)
+        rows = self._table.find(is_subject) if vendor_is_gone is not None else []
+        if rows:
+            known = {each.verifier.backend.name for each in self._sessions.values()}
+            check_gone(vendor_is_gone, known | self._table.backends_of(rows))
         closed = self._table.update(
-            self._table.columns.subject_key == subject_key(subject_ref),
+            is_subject,
             **CLOSING_CHANGES,
             state=None,
             result=None,
         )
-        return tuple(self._table.erase(row, gone) for row in closed)
+        return tuple(self._table.erase(row, vendor_is_gone) for row in closed)
 
-    def forget(
-        self, days: float, *, vendor_is_gone: Collection[str] = ()
-    ) -> tuple[Erased, ...]:
+    def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
 
         Only the age matters. Run it daily. The row stays for the next time if the vendor cannot be
@@ -448,10 +451,9 @@ class SessionStore:
         """
         if type(days) not in (int, float) or not 0 <= days < math.inf:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
+        is_old = self._table.columns.planned_at <= self._table.time(-days * _SECONDS_PER_DAY)
         rows = self._table.in_transaction(self._table.rows.find, is_old)
-        gone = names_of_gone(vendor_is_gone)
-        return tuple(self._table.erase(row, gone) for row in rows)
+        return tuple(self._table.erase(row) for row in rows)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.
@@ -514,6 +516,6 @@ class SessionStore:
         is_of_case = columns.case_key != ""
         # A reading that is under way may be older than the event, so it loses its lease.
         due = self._table.update(
-            columns.name == name, is_meant, is_of_case, look_at=self._table.now(), lease=None
+            columns.name == name, is_meant, is_of_case, look_at=self._table.time(), lease=None
         )
         return len(due)
