@@ -63,6 +63,7 @@ def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple
         if is_done:
             table.in_transaction(table.rows.remove_rows, table.columns.id == row.id)
         erased += [attrs.evolve(each, is_done_here=is_done) for each in of_row]
+    table.database.empty_log()
     for each in erased:
         if each.reason is not None:
             logger.warning("Check %s: %s.", each.record_id, each.reason)

@@ -434,7 +434,7 @@ class SessionStore:
             state=None,
             result=None,
         )
-        return tuple(self._table.erase(row, vendor_is_gone) for row in closed)
+        return self._table.erase(closed, vendor_is_gone)
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
@@ -453,7 +453,7 @@ class SessionStore:
             raise errors.InvalidRequest("days must be a number of 0 or more.")
         is_old = self._table.columns.planned_at <= self._table.time(-days * _SECONDS_PER_DAY)
         rows = self._table.in_transaction(self._table.rows.find, is_old)
-        return tuple(self._table.erase(row) for row in rows)
+        return self._table.erase(rows)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.

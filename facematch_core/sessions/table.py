@@ -223,11 +223,17 @@ class SessionTable(StoreTable["SessionRow"]):
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion
 
-    def erase(self, row: SessionRow, gone: str | None = None) -> Erased:
-        """Delete a session at the vendor, then its row; return what became of it.
+    def erase(self, rows: Iterable[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
+        """Delete sessions at the vendor, then their rows; return what became of each.
 
-        If the vendor deletes it later, the row is closed and stays until it is not there.
+        If the vendor deletes one later, its row is closed and stays until it is not there. `gone`
+        is `vendor_is_gone` of `SessionStore.erase`.
         """
+        erased = tuple(self._erase_row(row, gone) for row in rows)
+        self.database.empty_log()
+        return erased
+
+    def _erase_row(self, row: SessionRow, gone: str | None) -> Erased:
         erased = self.delete_at_vendor(row, gone)
         if erased.is_done_here:
             self.in_transaction(self.rows.remove_row, row)

@@ -193,6 +193,9 @@ class Database(abc.ABC):
         if self._owns_engine:
             self.engine.dispose()
 
+    def empty_log(self) -> None:  # noqa: B027 - optional
+        """Remove deleted rows from the database's log, unless somebody is reading it."""
+
     def prepare_fork(self) -> None:  # noqa: B027 - optional
         """Prepare for a fork, in the parent."""
 
@@ -338,6 +341,23 @@ class SqliteDatabase(Database):
             if isinstance(engine.pool, QueuePool):  # another pool may have only one connection
                 self._read_lock = _file_locks.setdefault(f"{path} (reads)", FileLock())
             _databases.add(self)
+
+    def empty_log(self) -> None:
+        def checkpoint(connection: Connection) -> None:
+            # `run` has begun a transaction, in which SQLite does not empty its log.
+            connection.exec_driver_sql("COMMIT")
+            result = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, _pages, _moved) = result.one()
+            connection.exec_driver_sql("BEGIN")
+            if is_busy:
+                logger.warning(
+                    "Somebody is reading the %s, so SQLite's log keeps what was deleted until the "
+                    "next erase or forget.",
+                    self._label,
+                )
+
+        with contextlib.suppress(FaceMatchError):
+            self.run(checkpoint)
 
     def prepare_fork(self) -> None:
         # SQLite files must be closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6).
