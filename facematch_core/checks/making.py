@@ -129,6 +129,7 @@ class _AskedCheck:
         settings: `CheckTable.settings_of` the kind.
         asked: When the caller asked, on the monotonic clock.
         prepared: The pictures as the verifier sends them, once they are needed.
+        clean_digests: `Image.clean_digest` of each picture.
     """
 
     table: CheckTable
@@ -139,15 +140,27 @@ class _AskedCheck:
     settings: str
     asked: float
     prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
+    clean_digests: list[str] = attrs.field(init=False)
+
+    @clean_digests.default
+    def _(self) -> list[str]:
+        return [image.clean_digest for image in self.images]
 
     @property
     def case_key(self) -> str:
         return key_of(self.case)
 
-    def fingerprint(self, row_id: str) -> str:
+    def is_of(self, row: CheckRow) -> bool:
+        """Return whether a row is of the same check; an earlier release took the whole files."""
+        digests_of_files = [image.digest for image in self.images]
+        fingerprints = [
+            self.fingerprint(row.id, digests) for digests in (self.clean_digests, digests_of_files)
+        ]
+        return row.fingerprint in fingerprints
+
+    def fingerprint(self, row_id: str, digests: Sequence[str]) -> str:
         """Return the fingerprint that a row with this id has if it is the same check."""
         options = repr([call.options for call in self.calls])
-        digests = [image.digest for image in self.images]
         value: str = self.table.rows.fingerprint(row_id, self.settings, options, digests)
         return value
 
@@ -169,7 +182,7 @@ class _AskedCheck:
         """
         for row in rows:
             result = row.read_result()
-            if result is not None and row.fingerprint == self.fingerprint(row.id):
+            if result is not None and self.is_of(row):
                 return _as_returned(result, self.calls[-1])
         raise errors.AlreadyUsed(
             "A check of this matter was used already, with other pictures: find() returns it. "
@@ -225,7 +238,7 @@ class _AskedCheck:
             for row in rows
             if (row.used_at is None or row.used_at > asked_at)
             and self.table.is_young(row)
-            and row.fingerprint == self.fingerprint(row.id)
+            and self.is_of(row)
         ]
 
     def _insert(self, last_place: int) -> CheckRow | None:
@@ -241,7 +254,7 @@ class _AskedCheck:
             turn=table.rows.next_turn(self.case_key),
             kind=self.kind,
             settings=self.settings,
-            fingerprint=self.fingerprint(row_id),
+            fingerprint=self.fingerprint(row_id, self.clean_digests),
             begun_at=table.time(),
             **_new_lease(table),
         )

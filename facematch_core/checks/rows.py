@@ -78,7 +78,7 @@ class CheckRow:
         turn: Position in the order in which their verdicts were returned last.
         kind: `Document.kind` of the result: ``match``, ``liveness`` or ``live_match``.
         settings: Digest of the verifier's settings: see `CheckTable.settings_of`.
-        fingerprint: Salted digest of the pictures and options.
+        fingerprint: Salted digest of the pictures without metadata, and of the options.
         call: The record of the last call, as JSON; None before the first.
         liveness: The paid first half of a ``live_match``, as JSON.
         result: The result as JSON; None until there is one.

@@ -197,8 +197,10 @@ class VerificationCase(Case):
         arguments and errors, see `SessionResult.why_not`.
         """
         session = self.find()
+        if session is None and self._store._table.has_closed_row(self):  # noqa: SLF001
+            return ("the session was cancelled or closed",)
         if session is None:
-            return ("no session was begun, or it was cancelled",)
+            return ("no session was begun",)
         return reasons_against(
             session,
             self.subject_ref,

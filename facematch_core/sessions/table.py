@@ -121,6 +121,17 @@ class SessionTable(StoreTable["SessionRow"]):
         """Return the newest row of a case; of a matter that was used, the row that was used."""
         return newest_of(case, self.find(self.columns.case_key == key_of(case)))
 
+    def has_closed_row(self, case: Case) -> bool:
+        """Return whether a session of a case was cancelled or closed, and its row is still here."""
+        columns = self.columns
+        is_subject = columns.subject_key == subject_key(case.subject_ref)
+        for row in self.find(is_subject, columns.case_key == ""):
+            with contextlib.suppress(errors.ConfigurationError):
+                record = row.read_record()
+                if (record.purpose, record.about) == (case.purpose, case.about):
+                    return True
+        return False
+
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
         return self.sessions[name].capabilities.finds_by_record

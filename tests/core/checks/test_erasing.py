@@ -93,7 +93,8 @@ def test_nothing_is_used_at_once_although_the_vendor_is_down(keeper, caplog):
     assert second.reason.endswith("VendorUnavailable")
     assert second.reason in caplog.text
     assert not keeper.of().use()
-    assert keeper.of().why_not() == ("no check was made",)
+    assert keeper.of().why_not() == ("no check was made since checks of the customer were closed",)
+    assert keeper.of("customer-18").why_not() == ("no check was made",)
     assert len(keeper.rows()) == 1
     assert all(each.is_done_here for each in keeper.store.erase("customer-17"))
     assert keeper.rows() == []

@@ -554,7 +554,7 @@ def test_sessions_begun_before_a_restore_are_never_used(shop):
     assert shop.store.close_begun_before(restored_at) == 0
     assert [shop.use(name) for name in ("customer-17", "unfinished", "used")] == [False] * 3
     assert shop.of("customer-17").why_not(max_age_s=3600) == (
-        "no session was begun, or it was cancelled",
+        "the session was cancelled or closed",
     )
     assert shop.use("later")
     assert shop.find("used").used_at is not None

@@ -92,9 +92,29 @@ def test_case_of_a_wrong_type_is_refused_instead_of_finding_nobody(shop, wrong):
 
 
 def test_reasons_without_a_session(shop):
-    assert shop.of().why_not(max_age_s=600) == ("no session was begun, or it was cancelled",)
+    assert shop.of().why_not(max_age_s=600) == ("no session was begun",)
     shop.begin()
     assert shop.of().why_not(max_age_s=600) == ("the session was not read yet",)
+
+
+def test_reasons_tell_cancelled_refused_and_late_apart(shop):
+    cases = [{"purpose": "payout", "about": name} for name in ("cancelled", "refused", "late")]
+    shop.begin(case=cases[0])
+    shop.store.cancel("customer-17")
+    for case in cases[1:]:
+        shop.begin_and_finish(case=case, passes=case["about"] != "refused")
+    shop.states_seen()
+    shop.clock.advance(700)
+    never = {"purpose": "payout", "about": "never begun"}
+    reasons = [shop.of(case=case).why_not(max_age_s=1e4) for case in (*cases, never)]
+    assert reasons == [
+        ("the session was cancelled or closed",),
+        ("match is no_match",),
+        (),
+        ("no session was begun",),
+    ]
+    (late,) = shop.of(case=cases[2]).why_not(max_age_s=600)
+    assert late.startswith("it was started 7")
     shop.store.cancel("customer-17")
     assert len(shop.of().why_not(max_age_s=600)) == 1
     with pytest.raises(fm.InvalidRequest):
