@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.session_types import DeletionState, Erased
+from facematch_core.backend.session_types import Deletion, DeletionState, Erased
 from facematch_core.call.run import CallRunner, call_runners
 from facematch_core.models import (
-    CallRecord,
+    Answer,
     Environment,
     LivenessResult,
     Operation,
     Reconciled,
-    Reconciliation,
     Retention,
 )
 from facematch_core.sessions.table import (
@@ -34,8 +34,6 @@ from .table import CheckTable, answers_of
 if TYPE_CHECKING:
     from .rows import CheckRow
 
-T = TypeVar("T")
-
 logger = logging.getLogger("facematch")
 
 #: Seconds after which a call that the vendor's records do not contain was never executed. OURS.
@@ -45,17 +43,11 @@ _NEVER_EXECUTED_S: Final = 3600.0
 def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple[Erased, ...]:
     """Close the rows that meet all conditions, so that none is used, then erase each.
 
-    `gone` is `vendor_is_gone` of `CheckStore.erase`; an unknown name is refused before that.
+    `gone` is `vendor_is_gone` of `CheckStore.erase`.
     """
-    rows = table.find(*conditions) if gone is not None else []
-    if rows:
-        known = {runner.backend.name for runner in call_runners(table.verifier.runner)}
-        for row in rows:
-            known |= {call.backend for call in _answered_calls(row)}
-            record = row.read_call()
-            known |= set() if record is None else {record.backend}
-        check_gone(gone, known)
     closed = table.update(*conditions, case_key=None, open_case_key=None, lease=None)
+    if gone is not None and closed:
+        check_gone(gone, _backends_of(table, closed))
     erased = []
     for row in closed:
         of_row = _erase_row(table, row, gone)
@@ -68,6 +60,15 @@ def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple
         if each.reason is not None:
             logger.warning("Check %s: %s.", each.record_id, each.reason)
     return tuple(erased)
+
+
+def _backends_of(table: CheckTable, rows: Iterable[CheckRow]) -> set[str]:
+    """Return the names of the backends that the verifier has, or that have made the rows' calls."""
+    backends = {runner.backend.name for runner in call_runners(table.verifier.runner)}
+    for row in rows:
+        calls = [*_answers_of_row(row), row.read_call()]
+        backends |= {call.backend for call in calls if call is not None}
+    return backends
 
 
 @attrs.frozen
@@ -85,20 +86,19 @@ class _SentCall:
     vendor_id: str | None = None
 
 
-def _answered_calls(row: CheckRow) -> list[_SentCall]:
-    """Return the calls of a check whose answers are stored, in their order."""
+def _answers_of_row(row: CheckRow) -> list[Answer]:
     result = row.read_result()
-    calls = []
-    for answer in answers_of(row.read_liveness() if result is None else result):
-        is_liveness = isinstance(answer, LivenessResult)
-        operation = Operation.LIVENESS if is_liveness else Operation.MATCH
-        calls.append(_SentCall(operation, answer.backend, answer.ids.session))
-    return calls
+    return answers_of(row.read_liveness() if result is None else result)
 
 
 def _erase_row(table: CheckTable, row: CheckRow, gone: str | None) -> list[Erased]:
     """Delete what the vendors keep of a check; return what became of each call that was sent."""
-    erased = [_erase_call(table, row, call, gone) for call in _answered_calls(row)]
+    erased = []
+    for answer in _answers_of_row(row):
+        is_liveness = isinstance(answer, LivenessResult)
+        operation = Operation.LIVENESS if is_liveness else Operation.MATCH
+        call = _SentCall(operation, answer.backend, answer.ids.session)
+        erased.append(_erase_call(table, row, call, gone))
     if row.call is not None:
         erased.append(_erase_lost_call(table, row, gone))
     if row.is_of_later_version:
@@ -119,11 +119,10 @@ def _erase_lost_call(table: CheckTable, row: CheckRow, gone: str | None) -> Eras
     if record.retention is not Retention.KEEP:
         return _erase_call(table, row, lost, gone)
     try:
-        found = _find_call(table, record)
+        _accounts(table, record.backend)
+        found = table.verifier.reconcile(record)
     except errors.FaceMatchError as error:
-        return end_without_vendor(
-            _erased(table, row, lost, None), error, is_gone=lost.backend == gone
-        )
+        return _undone(table, row, lost, error, gone)
     if found.result is not None:
         found_call = attrs.evolve(lost, vendor_id=found.result.ids.session)
         return _erase_call(table, row, found_call, gone)
@@ -133,68 +132,26 @@ def _erase_lost_call(table: CheckTable, row: CheckRow, gone: str | None) -> Eras
     return _erased(table, row, lost, reason, is_done=is_done)
 
 
-def _find_call(table: CheckTable, record: CallRecord) -> Reconciliation:
-    """Search the vendor's records of each account for a call; errors: see `_ask_accounts`."""
-    return _ask_accounts(
-        _accounts(table, record.backend),
-        lambda runner: runner.reconcile(record, runner.deadline_after(None)),
-        is_found=lambda found: found.result is not None,
-    )
-
-
 def _accounts(table: CheckTable, backend: str) -> list[CallRunner]:
-    """Return the runners of a backend: one for each account."""
+    """Return the runners of a backend, one for each account; raise `WithoutBackend` if none is."""
     runners = call_runners(table.verifier.runner)
-    return [runner for runner in runners if runner.backend.name == backend]
-
-
-def _ask_accounts(
-    accounts: Iterable[CallRunner],
-    ask: Callable[[CallRunner], T],
-    *,
-    is_found: Callable[[T], bool],
-) -> T:
-    """Return the answer of the account that has the call, or else the last account's answer.
-
-    An account that refuses its key does not keep the others from being asked; its error is raised
-    if none of them has the call. Raise `WithoutBackend` if there is no account.
-    """
-    answers: list[T] = []
-    refusals: list[errors.FaceMatchError] = []
-    for account in accounts:
-        try:
-            answers.append(ask(account))
-        except REFUSALS as error:
-            refusals.append(error.with_traceback(None))
-            continue
-        if is_found(answers[-1]):
-            return answers[-1]
-    if refusals:
-        raise refusals[0]
-    if not answers:
+    accounts = [runner for runner in runners if runner.backend.name == backend]
+    if not accounts:
         raise WithoutBackend("This store was opened without the backend.")
-    return answers[-1]
+    return accounts
 
 
 def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall, gone: str | None) -> Erased:
     """Delete what the vendor keeps of a call."""
-    accounts = _accounts(table, call.backend)
-    vendor_id = call.vendor_id
-    if vendor_id is None:
-        return _erase_unkept(table, row, call, next(iter(accounts), None))
+    if call.vendor_id is None:
+        return _erase_unkept(table, row, call)
     try:
-        deletion = _ask_accounts(
-            accounts,
-            lambda runner: runner.delete_kept(vendor_id),
-            is_found=lambda deletion: deletion.state is not DeletionState.NOT_THERE,
-        )
+        deletion = _delete_kept(_accounts(table, call.backend), call.vendor_id)
     except errors.Unsupported:
         erased = _erased(table, row, call, "its vendor cannot delete it")
         return attrs.evolve(erased, face_is_gone=False)
     except errors.FaceMatchError as error:
-        return end_without_vendor(
-            _erased(table, row, call, None), error, is_gone=call.backend == gone
-        )
+        return _undone(table, row, call, error, gone)
     if deletion.face_kept:
         # Another call finds nothing any longer, and the face stays.
         table.database.run_or_postpone(
@@ -213,16 +170,37 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall, gone: str | N
     )
 
 
-def _erase_unkept(
-    table: CheckTable, row: CheckRow, call: _SentCall, runner: CallRunner | None
-) -> Erased:
+def _delete_kept(accounts: Iterable[CallRunner], vendor_id: str) -> Deletion:
+    """Delete a call at the account that has it.
+
+    An account that refuses its key does not keep the others from being asked. Its error is raised
+    if none of them has the call.
+    """
+    refusal = None
+    deletion: Deletion | None = None
+    for account in accounts:
+        try:
+            deletion = account.delete_kept(vendor_id)
+        except REFUSALS as error:
+            refusal = error.with_traceback(None)
+            continue
+        if deletion.state is not DeletionState.NOT_THERE:
+            return deletion
+    if refusal is not None:
+        raise refusal
+    assert deletion is not None  # noqa: S101 - there is an account, and it answered or refused
+    return deletion
+
+
+def _erase_unkept(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
     """Return what became of a call that the vendor was not asked to keep."""
-    if runner is None:  # the vendor has changed since
-        return _erased(table, row, call, None)
-    is_local = runner.backend.environment is Environment.LOCAL
-    keeps_by_choice = Retention.KEEP in runner.backend.capabilities.retention
-    face_is_gone = True if is_local or keeps_by_choice else None
-    return attrs.evolve(_erased(table, row, call, None), face_is_gone=face_is_gone)
+    erased = _erased(table, row, call, None)
+    with contextlib.suppress(WithoutBackend):  # the vendor has changed since
+        backend = _accounts(table, call.backend)[0].backend
+        is_local = backend.environment is Environment.LOCAL
+        if is_local or Retention.KEEP in backend.capabilities.retention:
+            return attrs.evolve(erased, face_is_gone=True)
+    return erased
 
 
 def _undone(

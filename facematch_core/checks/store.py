@@ -160,13 +160,7 @@ class CheckCase(Case):
         """
         table = self._store._table  # noqa: SLF001
         row = table.find_newest(self)
-        if row is not None:
-            return table.reasons_against(row)
-        columns = table.columns
-        is_subject = columns.subject_key == subject_key(self.subject_ref)
-        if table.find(is_subject, columns.case_key.is_(None)):
-            return ("no check was made since checks of the customer were closed",)
-        return ("no check was made",)
+        return ("no check was made",) if row is None else table.reasons_against(row)
 
     def reconcile(self, *, deadline_s: float | None = None) -> Reconciliation | None:
         """Search the vendor's records for the check with an unknown outcome; store what is found.
@@ -338,7 +332,7 @@ class CheckStore:
 
         Raises:
             InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
-                or of the person's records. Nothing was erased.
+                or of the person's records. Nothing was deleted.
         """
         return erasing.erase(
             self._table,

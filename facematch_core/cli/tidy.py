@@ -33,12 +33,23 @@ if TYPE_CHECKING:
 )
 @click.option("--days", type=click.FloatRange(0), help="Forget what was begun so long ago or more.")
 @click.option("--erase", metavar="CUSTOMER", help="Erase all of one customer instead.")
+@click.option(
+    "--vendor-is-gone",
+    "gone",
+    metavar="NAME",
+    help="With --erase: the backend of a vendor that will not delete anything any longer.",
+)
+@click.option("--reason", metavar="TEXT", help="With --vendor-is-gone: why. Goes into the report.")
+@click.option("--by", metavar="WHO", help="With --vendor-is-gone: who says so.")
 @config_option
 @json_option
 def command(
     names: tuple[str, ...],
     days: float | None,
     erase: str | None,
+    gone: str | None,
+    reason: str | None,
+    by: str | None,
     config: str | None,
     *,
     as_json: bool,
@@ -52,11 +63,16 @@ def command(
     \b
     facematch tidy --profile shop --days 90
     facematch tidy --profile shop --erase customer-17 --json
+    facematch tidy --erase customer-17 --vendor-is-gone persona \\
+        --reason "contract ended, deletion confirmed by letter" --by ada
 
     The exit code is 3 while something is left, or a face may stay at a vendor. Run it again.
     """
     if (days is None) is (erase is None):
         raise click.UsageError("Pass either --days, or --erase.")
+    statement = {"backend": gone, "reason": reason, "by": by}
+    if any(statement.values()) and not (erase and all(statement.values())):
+        raise click.UsageError("Pass --vendor-is-gone, --reason and --by together, with --erase.")
     with contextlib.ExitStack() as stack:
         verifiers, stores = _open(names, config, stack)
         unknown: list[str] = []
@@ -64,7 +80,10 @@ def command(
         if days is not None:
             unknown = _look_up(verifiers, stores.get("checks"))
         for store in stores.values():
-            erased += store.forget(days) if erase is None else store.erase(erase)
+            if erase is None:
+                erased += store.forget(days)
+            else:
+                erased += store.erase(erase, vendor_is_gone=gone)
     left = [each for each in erased if not each.is_done_here or each.reason is not None]
     report = {
         "stores": _versions(verifiers, stores),
@@ -72,6 +91,8 @@ def command(
         "left": len(left),
         "erased": [each.to_dict() for each in erased],
     }
+    if gone is not None:
+        report["vendor_is_gone"] = statement
     if as_json:
         print_json(report)
     else:
@@ -197,5 +218,7 @@ def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
         rest = "stays" if each.is_done_here else "is left"
         call = f"{each.backend} {each.operation}" if each.operation else each.backend
         say(f"{call} {each.vendor_id or each.record_id} {rest}: {each.reason}")
+    if "vendor_is_gone" in report:
+        say("{backend} is gone, as {by} says: {reason}".format(**report["vendor_is_gone"]))
     for text in report["unknown"]:
         say(f"unknown: {text}")

@@ -26,7 +26,6 @@ from .table import (
     CLOSING_CHANGES,
     SessionTable,
     StoredSession,
-    check_gone,
     reasons_against,
     subject_key,
 )
@@ -423,15 +422,10 @@ class SessionStore:
 
         Raises:
             InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
-                or of the person's records. Nothing was erased.
+                or of the person's records. Nothing was deleted.
         """
-        is_subject = self._table.columns.subject_key == subject_key(subject_ref)
-        rows = self._table.find(is_subject) if vendor_is_gone is not None else []
-        if rows:
-            known = {each.verifier.backend.name for each in self._sessions.values()}
-            check_gone(vendor_is_gone, known | self._table.backends_of(rows))
         closed = self._table.update(
-            is_subject,
+            self._table.columns.subject_key == subject_key(subject_ref),
             **CLOSING_CHANGES,
             state=None,
             result=None,

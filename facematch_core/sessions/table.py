@@ -104,12 +104,14 @@ class SessionTable(StoreTable["SessionRow"]):
 
     Attributes:
         sessions: The `Sessions` by name. The clock is that of the first.
+        backends: The names of their backends.
     """
 
     label = "store of sessions"
 
     def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
         self.sessions = dict(sessions)
+        self.backends = {each.verifier.backend.name for each in sessions.values()}
         super().__init__(where, next(iter(sessions.values())).clock)
 
     def _import_rows(self) -> Any:
@@ -123,14 +125,9 @@ class SessionTable(StoreTable["SessionRow"]):
 
     def has_closed_row(self, case: Case) -> bool:
         """Return whether a session of a case was cancelled or closed, and its row is still here."""
-        columns = self.columns
-        is_subject = columns.subject_key == subject_key(case.subject_ref)
-        for row in self.find(is_subject, columns.case_key == ""):
-            with contextlib.suppress(errors.ConfigurationError):
-                record = row.read_record()
-                if (record.purpose, record.about) == (case.purpose, case.about):
-                    return True
-        return False
+        is_closed = self.columns.case_key == ""
+        rows = self.find(self.columns.subject_key == subject_key(case.subject_ref), is_closed)
+        return any(key_of(row.read_record()) == key_of(case) for row in rows)
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -214,7 +211,10 @@ class SessionTable(StoreTable["SessionRow"]):
             raise errors.SessionStarting("Another process is starting this session.")
         if not self.has_sessions_of(row):
             name = f"{row.name!r:.60}"
-            raise WithoutBackend(
+            # An account of a vendor that is configured may be one that still has the session.
+            is_configured = record.backend in self.backends
+            error_type = errors.ConfigurationError if is_configured else WithoutBackend
+            raise error_type(
                 f"This store was opened without its Sessions, {name} of the backend "
                 f"{record.backend}. Open it with them, too, until they are forgotten: "
                 f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
@@ -234,12 +234,14 @@ class SessionTable(StoreTable["SessionRow"]):
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion
 
-    def erase(self, rows: Iterable[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
+    def erase(self, rows: Collection[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
         """Delete sessions at the vendor, then their rows; return what became of each.
 
         If the vendor deletes one later, its row is closed and stays until it is not there. `gone`
         is `vendor_is_gone` of `SessionStore.erase`.
         """
+        if gone is not None and rows:
+            check_gone(gone, self.backends | self.backends_of(rows))
         erased = tuple(self._erase_row(row, gone) for row in rows)
         self.database.empty_log()
         return erased
@@ -297,7 +299,7 @@ def check_gone(vendor: object, known: Collection[str]) -> None:
     if vendor not in installed.union(known):
         raise errors.InvalidRequest(
             f"vendor_is_gone={vendor!r:.60} is no backend of this store or of these records, which "
-            f"are {', '.join(sorted(known))}. Nothing was erased."
+            f"are {', '.join(sorted(known))}. Nothing was deleted."
         )
 
 
@@ -370,7 +372,7 @@ def newest_of(case: Case, rows: Iterable[T]) -> T | None:
     return first
 
 
-def key_of(case: Case) -> str:
+def key_of(case: Case | SessionRecord) -> str:
     """Return the hash by which the rows of a case are found."""
     return _hash_of(case.subject_ref, case.purpose, case.about)
 

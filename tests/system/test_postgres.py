@@ -28,6 +28,12 @@ from core.sessions.test_newer_rows import *  # noqa: F403 - every test of it, an
 from core.sessions.test_store import *  # noqa: F403 - every test of it, and each new one
 from core.store import processes
 from core.store.machine import Machine
+from core.store.test_clocks import (  # by the server's own clock
+    test_check_under_way_at_another_machine_is_paid_once,  # noqa: F401
+    test_link_is_given_out_until_it_expires_whatever_the_clock_of_its_start,  # noqa: F401
+    test_start_under_way_at_another_machine_is_not_repeated,  # noqa: F401
+    test_verdict_is_returned_again_and_used_although_the_clock_was_changed,  # noqa: F401
+)
 
 # The same tests as over the other stores, here over the fixtures `store` and `sql` below.
 from core.store.test_processes import *  # noqa: F403 - every test of it, and each new one

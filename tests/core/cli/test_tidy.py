@@ -121,6 +121,62 @@ def test_exit_code_is_3_while_the_vendor_is_down(shop):
     assert not shop.case(shop.checks).use()
 
 
+GONE = ["--vendor-is-gone", "didit", "--reason", "contract ended", "--by", "ada"]
+
+
+def test_customer_is_erased_although_the_vendor_refuses_the_key(shop, monkeypatch):
+    shop.verify()
+    begun = shop.begin()
+    monkeypatch.setenv("DIDIT_API_KEY", "revoked")
+    code, report = tidy("--erase", "customer-17")
+    assert (code, report["left"]) == (3, 3)
+    code, report = tidy("--erase", "customer-17", *GONE)
+    assert code == 3, "a face may stay at the vendor"
+    assert {each["face_is_gone"] for each in report["erased"]} == {None}
+    assert all(each["is_done_here"] and each["reason"] for each in report["erased"])
+    assert begun.record.session_id in [each["vendor_id"] for each in report["erased"]]
+    assert report["vendor_is_gone"] == {
+        "backend": "didit",
+        "reason": "contract ended",
+        "by": "ada",
+    }
+    assert tidy("--erase", "customer-17", *GONE)[0] == 0
+    text = invoke_facematch("tidy", "--erase", "customer-17", *GONE).stdout
+    assert "ada" in text
+
+
+def test_nothing_ends_while_the_vendor_that_is_said_to_be_gone_is_only_down(shop):
+    shop.verify()
+    shop.begin()
+    shop.mock.stop()
+    code, report = tidy("--erase", "customer-17", *GONE)
+    assert (code, report["left"]) == (3, 3)
+    assert not any(each["is_done_here"] for each in report["erased"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--days", "1", *GONE],
+        ["--erase", "customer-17", *GONE[:2]],
+        ["--erase", "customer-17", *GONE[:4]],
+        ["--erase", "customer-17", *GONE[2:]],
+    ],
+    ids=" ".join,
+)
+def test_vendor_is_gone_only_with_one_customer_a_reason_and_a_name(shop, words):
+    shop.verify()
+    assert tidy(*words)[0] == 2
+    assert shop.case(shop.checks).use()
+
+
+def test_misspelt_vendor_is_an_error(shop):
+    shop.verify()
+    code, _ = tidy("--erase", "customer-17", "--vendor-is-gone", "diddit", *GONE[2:])
+    assert code == 2
+    assert tidy("--erase", "customer-17")[1]["left"] == 0
+
+
 @pytest.mark.parametrize("words", [[], ["--days", "1", "--erase", "customer-17"]], ids=str)
 def test_either_days_or_a_customer_must_be_said(shop, words):
     assert tidy(*words)[0] == 2

@@ -225,9 +225,17 @@ def test_start_under_way_stays_although_its_vendor_is_said_to_be_gone(open_shop)
     assert [each.is_done_here for each in shop.store.erase("customer-17")] == [True]
 
 
-def test_unknown_name_of_a_vendor_that_is_gone_erases_nothing(leaver):
+def test_unknown_name_of_a_vendor_that_is_gone_deletes_nothing(leaver):
     with pytest.raises(fm.InvalidRequest):
         leaver.store.erase("customer-17", vendor_is_gone="acne")
-    assert leaver.use()
+    assert (leaver.vendor.deleted, leaver.use()) == ([], False)
     assert leaver.store.erase("customer-17", vendor_is_gone="persona")
     assert leaver.store.erase("customer-17", vendor_is_gone="acme") == ()
+
+
+def test_session_of_an_unknown_account_stays_although_its_vendor_is_said_to_be_gone(leaver):
+    accounts = {"one": leaver.sessions(), "two": leaver.sessions()}
+    leaver.store = leaver.opened(accounts, choose=lambda _: "one")
+    (erased,) = leaver.store.erase("customer-17", vendor_is_gone="acme")
+    assert not erased.is_done_here
+    assert len(leaver.rows()) == 2

@@ -1,6 +1,7 @@
 """The database's clock decides, whatever the clocks of the machines say.
 
-Run over PostgreSQL by `tests/system/test_postgres.py`; here a SQLite file has the clock of a server.
+Run over PostgreSQL by `tests/system/test_postgres.py`; here a SQLite file has a
+server's clock.
 """
 
 import datetime as dt
