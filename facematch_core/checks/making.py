@@ -74,6 +74,7 @@ def check(
         calls=calls,
         settings=table.settings_of(kind),
         asked=table.clock.monotonic(),
+        clean_digests=[image.clean_digest for image in images],
     )
     waiting = Deadline.after(WAIT_S, runner.clock).earlier(calls[-1].deadline)
     verdict = None
@@ -128,8 +129,8 @@ class _AskedCheck:
         table, case, kind, images, calls: See `check`.
         settings: `CheckTable.settings_of` the kind.
         asked: When the caller asked, on the monotonic clock.
-        prepared: The pictures as the verifier sends them, once they are needed.
         clean_digests: `Image.clean_digest` of each picture.
+        prepared: The pictures as the verifier sends them, once they are needed.
     """
 
     table: CheckTable
@@ -139,12 +140,8 @@ class _AskedCheck:
     calls: Sequence[CallOptions] = attrs.field(repr=False)
     settings: str
     asked: float
+    clean_digests: Sequence[str]
     prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
-    clean_digests: list[str] = attrs.field(init=False)
-
-    @clean_digests.default
-    def _(self) -> list[str]:
-        return [image.clean_digest for image in self.images]
 
     @property
     def case_key(self) -> str:
@@ -153,10 +150,8 @@ class _AskedCheck:
     def is_of(self, row: CheckRow) -> bool:
         """Return whether a row is of the same check; an earlier release took the whole files."""
         digests_of_files = [image.digest for image in self.images]
-        fingerprints = [
-            self.fingerprint(row.id, digests) for digests in (self.clean_digests, digests_of_files)
-        ]
-        return row.fingerprint in fingerprints
+        both = self.clean_digests, digests_of_files
+        return any(row.fingerprint == self.fingerprint(row.id, digests) for digests in both)
 
     def fingerprint(self, row_id: str, digests: Sequence[str]) -> str:
         """Return the fingerprint that a row with this id has if it is the same check."""

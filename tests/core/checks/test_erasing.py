@@ -300,6 +300,28 @@ def test_account_that_refuses_its_key_does_not_hide_the_one_that_has_the_face(ke
     ]
 
 
+@pytest.mark.parametrize("order", [("revoked", "down"), ("down", "revoked")], ids="+".join)
+def test_lost_call_stays_while_one_account_of_its_vendor_is_down(keeper, monkeypatch, order):
+    keeper.lose(**KEEP)
+
+    def failing(error):
+        backend = KeepingBackend()
+
+        def fail(*_arguments, **_options):
+            raise error
+
+        monkeypatch.setattr(backend, "reconcile", fail)
+        return fm.FaceVerifier(backend, clock=keeper.clock)
+
+    accounts = {
+        "revoked": failing(fm.AuthenticationFailed("No.")),
+        "down": failing(fm.VendorUnavailable("Down.")),
+    }
+    keeper.store = keeper.opened(fm.Failover({name: accounts[name] for name in order}))
+    (erased,) = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert not erased.is_done_here
+
+
 def test_call_under_way_stays_although_its_vendor_is_said_to_be_gone(keeper):
     def erase(_request):
         (erased,) = keeper.store.erase("customer-17", vendor_is_gone="fake")

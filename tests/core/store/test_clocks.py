@@ -34,17 +34,25 @@ class HostClock(SystemClock):
         super().sleep(seconds)
 
 
+class ServerClock:
+    """The clock of the server of a SQLite file. While a machine is suspended, it goes on."""
+
+    ahead_s = 0.0
+
+
 @pytest.fixture(autouse=True)
-def _clock_of_a_server(address, monkeypatch):
+def server(address, monkeypatch):
+    clock = ServerClock()
     if not address.startswith("sqlite"):
-        return
+        return clock
     begin = database.SqliteDatabase._begin  # noqa: SLF001 - as PostgreSQL's, which reads its clock
 
     def begin_and_read_clock(self, *arguments, **options):
         begin(self, *arguments, **options)
-        self.clock_offset_s = time.time() - time.monotonic()
+        self.clock_offset_s = time.time() - time.monotonic() + clock.ahead_s
 
     monkeypatch.setattr(database.SqliteDatabase, "_begin", begin_and_read_clock)
+    return clock
 
 
 class SlowVendor:
@@ -115,3 +123,14 @@ def test_link_is_given_out_until_it_expires_whatever_the_clock_of_its_start(open
     assert row["link_expires_at"] == pytest.approx(time.time() + 1800, abs=60)
     assert shop.begin().access.link is not None
     assert shop.vendor.reads == []
+
+
+def test_first_call_of_a_machine_that_was_suspended_compares_by_the_time_of_now(
+    open_desk, open_shop, server
+):
+    desk, shop = open_desk(clock=HostClock()), open_shop(clock=HostClock())
+    desk.verify_live()
+    shop.begin()
+    server.ahead_s = 3 * 86_400
+    assert len(desk.store.forget(2)) == 2
+    assert len(shop.store.forget(2)) == 1
