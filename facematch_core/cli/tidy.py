@@ -47,11 +47,11 @@ def command(
     names: tuple[str, ...],
     days: float | None,
     erase: str | None,
+    *,
     gone: str | None,
     reason: str | None,
     by: str | None,
     config: str | None,
-    *,
     as_json: bool,
 ) -> int:
     """Do the daily work of the stores that a profile names, or erase one customer.
