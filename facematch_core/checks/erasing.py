@@ -79,11 +79,13 @@ class _SentCall:
         operation: None if a later version wrote its record.
         backend: Name of the backend, or ``unknown``.
         vendor_id: The id by which the vendor keeps it; None if it was not kept, or was lost.
+        is_gone: Whether the caller says that its vendor is gone.
     """
 
     operation: Operation | None
     backend: str
     vendor_id: str | None = None
+    is_gone: bool = False
 
 
 def _answers_of_row(row: CheckRow) -> list[Answer]:
@@ -97,8 +99,9 @@ def _erase_row(table: CheckTable, row: CheckRow, gone: str | None) -> list[Erase
     for answer in _answers_of_row(row):
         is_liveness = isinstance(answer, LivenessResult)
         operation = Operation.LIVENESS if is_liveness else Operation.MATCH
-        call = _SentCall(operation, answer.backend, answer.ids.session)
-        erased.append(_erase_call(table, row, call, gone))
+        is_gone = answer.backend == gone
+        call = _SentCall(operation, answer.backend, answer.ids.session, is_gone)
+        erased.append(_erase_call(table, row, call))
     if row.call is not None:
         erased.append(_erase_lost_call(table, row, gone))
     if row.is_of_later_version:
@@ -113,19 +116,18 @@ def _erase_lost_call(table: CheckTable, row: CheckRow, gone: str | None) -> Eras
     record = row.read_call()
     lost = _SentCall(None, "unknown")
     if record is not None:
-        lost = _SentCall(record.operation, record.backend)
+        lost = _SentCall(record.operation, record.backend, is_gone=record.backend == gone)
     if record is None or row.lease_until > table.now():
         return _erased(table, row, lost, "its call is under way", is_done=False)
     if record.retention is not Retention.KEEP:
-        return _erase_call(table, row, lost, gone)
+        return _erase_call(table, row, lost)
     try:
         _accounts(table, record.backend)
         found = table.verifier.reconcile(record)
     except errors.FaceMatchError as error:
-        return _undone(table, row, lost, error, gone)
+        return end_without_vendor(_erased(table, row, lost, None), error, is_gone=lost.is_gone)
     if found.result is not None:
-        found_call = attrs.evolve(lost, vendor_id=found.result.ids.session)
-        return _erase_call(table, row, found_call, gone)
+        return _erase_call(table, row, attrs.evolve(lost, vendor_id=found.result.ids.session))
     is_late = table.now() - row.begun_at > _NEVER_EXECUTED_S
     is_done = is_late or found.outcome is Reconciled.CANNOT_KNOW
     reason = "the vendor's records do not show whether its call was executed"
@@ -141,7 +143,7 @@ def _accounts(table: CheckTable, backend: str) -> list[CallRunner]:
     return accounts
 
 
-def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall, gone: str | None) -> Erased:
+def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
     """Delete what the vendor keeps of a call."""
     if call.vendor_id is None:
         return _erase_unkept(table, row, call)
@@ -151,7 +153,7 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall, gone: str | N
         erased = _erased(table, row, call, "its vendor cannot delete it")
         return attrs.evolve(erased, face_is_gone=False)
     except errors.FaceMatchError as error:
-        return _undone(table, row, call, error, gone)
+        return end_without_vendor(_erased(table, row, call, None), error, is_gone=call.is_gone)
     if deletion.face_kept:
         # Another call finds nothing any longer, and the face stays.
         table.database.run_or_postpone(
@@ -201,17 +203,6 @@ def _erase_unkept(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
         if is_local or Retention.KEEP in backend.capabilities.retention:
             return attrs.evolve(erased, face_is_gone=True)
     return erased
-
-
-def _undone(
-    table: CheckTable,
-    row: CheckRow,
-    call: _SentCall,
-    error: errors.FaceMatchError,
-    gone: str | None,
-) -> Erased:
-    erased = _erased(table, row, call, None)
-    return end_without_vendor(erased, error, is_gone=call.backend == gone)
 
 
 def _erased(

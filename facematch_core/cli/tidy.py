@@ -218,7 +218,5 @@ def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
         rest = "stays" if each.is_done_here else "is left"
         call = f"{each.backend} {each.operation}" if each.operation else each.backend
         say(f"{call} {each.vendor_id or each.record_id} {rest}: {each.reason}")
-    if "vendor_is_gone" in report:
-        say("{backend} is gone, as {by} says: {reason}".format(**report["vendor_is_gone"]))
     for text in report["unknown"]:
         say(f"unknown: {text}")

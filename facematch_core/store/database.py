@@ -345,16 +345,8 @@ class SqliteDatabase(Database):
     def empty_log(self) -> None:
         def checkpoint(connection: Connection) -> None:
             # `run` has begun a transaction, in which SQLite does not empty its log.
-            connection.exec_driver_sql("COMMIT")
-            result = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            (is_busy, _pages, _moved) = result.one()
-            connection.exec_driver_sql("BEGIN")
-            if is_busy:
-                logger.warning(
-                    "Somebody is reading the %s, so SQLite's log keeps what was deleted until the "
-                    "next erase or forget.",
-                    self._label,
-                )
+            for statement in ("COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)", "BEGIN"):
+                connection.exec_driver_sql(statement).close()
 
         with contextlib.suppress(FaceMatchError):
             self.run(checkpoint)

@@ -94,9 +94,11 @@ class StoreTable(Generic[Row]):
 
     def time(self, plus_s: float = 0.0) -> Any:
         """Return `now` plus some seconds, for a statement: it is read within its transaction."""
-        from .transactions import time_at_execution  # here: SQLAlchemy is an optional dependency
+        import sqlalchemy as sa  # here, because it is an optional dependency
 
-        return time_at_execution(lambda: self.now() + plus_s)
+        # Of another type than the columns, which are Double: SQLAlchemy caches compiled statements
+        # by types, and would take the function's place for that of a value.
+        return sa.bindparam(None, callable_=lambda: self.now() + plus_s, type_=sa.Float(53))
 
 
 @attrs.frozen

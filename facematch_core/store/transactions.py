@@ -285,15 +285,6 @@ def new_insert(connection: sa.Connection, table: sa.Table) -> Any:
     return dialects[connection.dialect.name].insert(table)
 
 
-class _TimeAtExecution(sa.Double[float]):
-    """A type of its own, because SQLAlchemy's cache does not tell a function from a value."""
-
-
-def time_at_execution(read: Callable[[], float]) -> sa.BindParameter[float]:
-    """Return a parameter whose value is read when its statement is executed."""
-    return sa.bindparam(None, callable_=read, type_=_TimeAtExecution())
-
-
 def release(connection: sa.Connection, reservation: Reservation) -> None:
     """Release the reservation of a call that will not be made, even if `reserve` is pending."""
     # Nothing was sent, so the attempt counts as ended when its call started.
