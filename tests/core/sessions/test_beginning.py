@@ -34,6 +34,7 @@ import facematch_core as fm
 from facematch_core.resilience import Budget
 from facematch_core.sessions import beginning
 from facematch_core.store import leases
+from facematch_core.store.table import StoreTable
 
 
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
@@ -244,15 +245,15 @@ def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
 
 def test_renewal_of_a_lease_is_over_when_the_start_is(shop, monkeypatch):
     monkeypatch.setattr(leases, "_RENEWAL_S", 0.01)
-    start, renewal, now = Hold(), Hold(), shop.clock.now
+    start, renewal, update = Hold(), Hold(), StoreTable.update
 
-    def hold_renewal():
+    def hold_renewal(*arguments, **changes):
         if threading.current_thread().name == "facematch-lease":
             renewal()
-        return now()
+        return update(*arguments, **changes)
 
     shop.vendor.before_start = start
-    monkeypatch.setattr(shop.clock, "now", hold_renewal)
+    monkeypatch.setattr(StoreTable, "update", hold_renewal)
     with ThreadPoolExecutor(1) as pool:
         click = pool.submit(shop.begin)
         start.wait_for()
