@@ -296,7 +296,7 @@ REFUSALS: Final = (errors.AuthenticationFailed, errors.PermissionDenied)
 def check_gone(vendor: object, known: Collection[str]) -> None:
     """Raise `InvalidRequest` if `vendor` is neither an installed backend nor one of `known`."""
     installed = {point.name for point in metadata.entry_points(group="facematch.backends")}
-    if vendor not in installed.union(known):
+    if not isinstance(vendor, str) or vendor not in installed.union(known):
         raise errors.InvalidRequest(
             f"vendor_is_gone={vendor!r:.60} is no backend of this store or of these records, which "
             f"are {', '.join(sorted(known))}. Nothing was deleted."

@@ -335,8 +335,9 @@ def test_call_under_way_stays_although_its_vendor_is_said_to_be_gone(keeper):
 
 def test_unknown_name_of_a_vendor_that_is_gone_deletes_nothing(keeper):
     keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
-    with pytest.raises(fm.InvalidRequest):
-        keeper.store.erase("customer-17", vendor_is_gone="fak")
+    for unknown in ("fak", "", ["fake"]):
+        with pytest.raises(fm.InvalidRequest):
+            keeper.store.erase("customer-17", vendor_is_gone=unknown)
     assert keeper.backend.deleted == []
     assert keeper.rows()
     # An installed backend, of which this customer has nothing; so the same call may be repeated.
