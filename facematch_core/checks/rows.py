@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -21,6 +21,7 @@ from facematch_core.models import (
     MatchResult,
     Retention,
 )
+from facematch_core.store.indexes import partial_index
 from facematch_core.store.transactions import create_tables, insert_if_new
 
 D = TypeVar("D", bound=Document)
@@ -58,11 +59,14 @@ CHECKS: Final = sa.Table(
     sa.Column("face_kept", sa.Boolean),
     # Of two processes that saw the same rows of a case, one begins a check.
     sa.UniqueConstraint("case_key", "place"),
+    sa.Index("ix_facematch_checks_turn", "case_key", "turn"),
+    partial_index("ix_facematch_checks_open", "lease_until", "open_case_key IS NOT NULL"),
 )
 
 RESULTS: Final = {each.kind: each for each in (MatchResult, LivenessResult, LiveMatchResult)}
 
 TABLE: Final = CHECKS
+BEGUN_AT: Final = CHECKS.c.begun_at
 
 
 @attrs.frozen(kw_only=True)
@@ -164,9 +168,15 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[CheckRow]:
-    """Return the rows that meet all conditions; the one whose verdict was returned last first."""
-    query = CHECKS.select().where(*conditions).order_by(CHECKS.c.turn.desc(), CHECKS.c.place.desc())
+def find(
+    connection: sa.Connection,
+    *conditions: sa.ColumnElement[bool],
+    order_by: Sequence[sa.ColumnElement[Any]] = (),
+    limit: int | None = None,
+) -> list[CheckRow]:
+    """Return the first rows that meet all conditions, in that order, then as returned last."""
+    query = CHECKS.select().where(*conditions)
+    query = query.order_by(*order_by, CHECKS.c.turn.desc(), CHECKS.c.place.desc()).limit(limit)
     return [CheckRow(**row) for row in connection.execute(query).mappings()]
 
 

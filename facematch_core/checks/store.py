@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
 
@@ -24,6 +23,7 @@ from facematch_core.models import (
 )
 from facematch_core.resilience import Retry
 from facematch_core.sessions.table import key_of, names_of_gone, subject_key
+from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, Judged
 from facematch_core.verifier.verifier import Picture, Verifier
 
@@ -346,10 +346,13 @@ class CheckStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.begun_at <= self._table.now() - days * 86_400
-        return erasing.erase(self._table, is_old, gone=names_of_gone(vendor_is_gone))
+        is_old = self._table.columns.begun_at <= self._table.now() - seconds_of(days)
+        gone = names_of_gone(vendor_is_gone)
+        erased: list[Erased] = []
+        for rows in self._table.in_batches(is_old):
+            of_rows = self._table.columns.id.in_([row.id for row in rows])
+            erased += erasing.erase(self._table, of_rows, gone=gone)
+        return tuple(erased)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.
@@ -364,13 +367,16 @@ class CheckStore:
         if getattr(time, "tzinfo", None) is None:
             raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
         columns = self._table.columns
-        closed = self._table.update(
-            columns.begun_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key.is_not(None),
-            case_key=None,
-        )
-        return len(closed)
+        is_open = (columns.used_at.is_(None), columns.case_key.is_not(None))
+        closed = 0
+        for rows in self._table.in_batches(columns.begun_at <= time.timestamp(), *is_open):
+            of_rows = columns.id.in_([row.id for row in rows])
+            closed += self._table.change(of_rows, *is_open, case_key=None)
+        return closed
+
+    def make_indexes(self) -> list[str]:
+        """Make indexes that the table of an earlier release lacks: see `SessionStore`."""
+        return self._table.make_indexes()
 
     def close(self) -> None:
         """Close the verifier and the connections to the database. May be called more than once."""

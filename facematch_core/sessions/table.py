@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import json
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+import secrets
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .rows import SessionRow
-
-T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -102,12 +102,18 @@ class SessionTable(StoreTable["SessionRow"]):
 
     Attributes:
         sessions: The `Sessions` by name. The clock is that of the first.
+        revise_for_s: Seconds after its use for which a session is read daily.
+        readings: Counts the readings of `look`, from a random number on.
     """
 
     label = "store of sessions"
 
-    def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
+    def __init__(
+        self, where: str | Engine, sessions: Mapping[str, Sessions], *, revise_for_s: float
+    ) -> None:
         self.sessions = dict(sessions)
+        self.revise_for_s = revise_for_s
+        self.readings = itertools.count(secrets.randbelow(1000))
         super().__init__(where, next(iter(sessions.values())).clock)
 
     def _import_rows(self) -> Any:
@@ -117,7 +123,7 @@ class SessionTable(StoreTable["SessionRow"]):
 
     def find_newest(self, case: Case) -> SessionRow | None:
         """Return the newest row of a case; of a matter that was used, the row that was used."""
-        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
+        return self.find_newest_of(case, key_of(case))
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -315,16 +321,6 @@ def subject_key(subject_ref: str) -> str:
     """
     check_text("subject_ref", subject_ref)
     return _hash_of(subject_ref)
-
-
-def newest_of(case: Case, rows: Iterable[T]) -> T | None:
-    """Return the first of the rows of a case; of a matter that was used, the row that was used."""
-    first = None
-    for row in rows:
-        if case.about is not None and row.used_at is not None:  # type: ignore[attr-defined]
-            return row
-        first = first or row
-    return first
 
 
 def key_of(case: Case) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
 import attrs
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = TypeVar("Row")
+
+#: Maximum number of rows that `StoreTable.in_batches` reads at once: some megabytes.
+_BATCH: Final = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -74,10 +77,47 @@ class StoreTable(Generic[Row]):
         """Change the rows that meet all conditions; return the changed rows."""
         return self.in_transaction(self.rows.update, *conditions, **values)
 
-    def find(self, *conditions: object) -> list[Row]:
-        """Return the rows that meet all conditions, the newest first."""
-        rows: list[Row] = self._run(self.rows.find, *conditions, only_reads=True)
+    def change(self, *conditions: object, **values: object) -> int:
+        """Change the rows that meet all conditions; return their number. Reads none of them."""
+        statement = self.rows.TABLE.update().where(*conditions).values(values)
+        return self.in_transaction(lambda connection: int(connection.execute(statement).rowcount))
+
+    def find(self, *conditions: object, **order: object) -> list[Row]:
+        """Return the rows that meet all conditions, the newest first; `order`: see `rows.find`."""
+        find = functools.partial(self.rows.find, **order)
+        rows: list[Row] = self._run(find, *conditions, only_reads=True)
         return rows
+
+    def find_newest_of(self, case: Case, case_key: str) -> Row | None:
+        """Return the newest row of a case; of a matter that was used, the row that was used."""
+        order_by = [] if case.about is None else [self.columns.used_at.is_(None)]
+        rows = self.find(self.columns.case_key == case_key, order_by=order_by, limit=1)
+        return next(iter(rows), None)
+
+    def in_batches(self, *conditions: object) -> Iterator[list[Row]]:
+        """Yield the rows that meet all conditions, oldest first, each once, some hundred a time.
+
+        A row may be changed or removed before the next batch is read.
+        """
+        begun_at, row_id = self.rows.BEGUN_AT, self.columns.id
+        after: tuple[object, ...] = ()
+        while True:
+            rows: list[Any] = self.find(
+                *conditions, *after, order_by=(begun_at, row_id), limit=_BATCH
+            )
+            if rows:
+                yield rows
+            if len(rows) < _BATCH:
+                return
+            last_at, last_id = getattr(rows[-1], begun_at.name), rows[-1].id
+            # The first condition is for the index.
+            after = (begun_at >= last_at, (begun_at > last_at) | (row_id > last_id))
+
+    def make_indexes(self) -> list[str]:
+        """Make the indexes that tables of an earlier release lack: see `indexes.make_missing`."""
+        from .indexes import make_missing  # here, because SQLAlchemy is an optional dependency
+
+        return make_missing(self.database, self.rows.METADATA)
 
     def now(self) -> float:
         """Return the time by the database's clock, which all machines share."""

@@ -1,0 +1,91 @@
+"""Indexes that an earlier release did not have: which ones a database lacks, and how to make them.
+
+Opening a store makes them only with a new table, because an index of a large table takes long. This
+module imports SQLAlchemy, so it is imported only when a database is opened.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from .database import Database
+from .failures import describe_failure
+
+logger = logging.getLogger("facematch")
+
+#: The key of the PostgreSQL advisory lock for creating indexes. Opening a store takes another one.
+_INDEX_LOCK: Final = 0x6661636E
+
+#: Returns the names of all tables and indexes, by dialect.
+_NAMES: Final = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    # Without the invalid indexes that an interrupted CREATE INDEX CONCURRENTLY leaves.
+    "postgresql": "SELECT relname FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid "
+    "WHERE pg_table_is_visible(pg_class.oid) AND indisvalid IS NOT FALSE",
+}
+
+
+def partial_index(name: str, column: str, where: str) -> sa.Index:
+    """Return an index of the rows that meet a condition, for both databases."""
+    return sa.Index(name, column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
+def find_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[sa.Index]:
+    """Return the indexes that the existing tables lack. A table that is missing lacks none."""
+    names = set(connection.exec_driver_sql(_NAMES[connection.dialect.name]).scalars())
+    missing = []
+    for table in metadata.sorted_tables:
+        if table.name in names:
+            missing += [index for index in table.indexes if index.name not in names]
+    return missing
+
+
+def missing_names(database: Database, metadata: sa.MetaData) -> list[str]:
+    """Return the names of the indexes that the existing tables of a database lack, sorted."""
+    missing = database.run(find_missing, metadata, only_reads=True)
+    return sorted(str(index.name) for index in missing)
+
+
+def make_missing(database: Database, metadata: sa.MetaData) -> list[str]:
+    """Make the indexes that existing tables lack; return the names of those that still are missing.
+
+    In PostgreSQL, readers and writers go on meanwhile, and an index is left to another process that
+    makes indexes at the same time. In SQLite, writers wait. A failure is logged.
+    """
+    try:
+        if database.engine.dialect.name == "postgresql":
+            _make_concurrently(database.engine, metadata)
+        else:
+            database.run(_make, metadata)
+    except SQLAlchemyError as error:
+        logger.warning("%s", describe_failure(error, "index"))
+    return missing_names(database, metadata)
+
+
+def _make(connection: sa.Connection, metadata: sa.MetaData) -> None:
+    for index in find_missing(connection, metadata):
+        index.create(connection)
+
+
+def _make_concurrently(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    """Make indexes in PostgreSQL, which takes minutes: without the timeouts of `Database.run`."""
+    with engine.connect() as locked, engine.connect() as connection:
+        # The lock is of a transaction, so that a pooler does not keep it. READ COMMITTED: the
+        # creation of an index waits for all older transactions that have a snapshot.
+        locked.execution_options(isolation_level="READ COMMITTED")
+        locked.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        lock = locked.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_INDEX_LOCK})")
+        if not lock.scalar_one():
+            return
+        # CREATE INDEX CONCURRENTLY is refused in a transaction.
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        for index in find_missing(connection, metadata):
+            # An invalid index of this name may be left of an interrupted creation.
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
+            statement = str(sa.schema.CreateIndex(index).compile(dialect=connection.dialect))
+            statement = statement.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
+            connection.exec_driver_sql(statement)
