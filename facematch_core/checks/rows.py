@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -21,8 +21,8 @@ from facematch_core.models import (
     MatchResult,
     Retention,
 )
-from facematch_core.store.indexes import partial_index
-from facematch_core.store.transactions import create_tables, insert_if_new
+from facematch_core.store.rows import StoredRows, partial_index
+from facematch_core.store.transactions import create_tables
 
 D = TypeVar("D", bound=Document)
 
@@ -168,16 +168,8 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(
-    connection: sa.Connection,
-    *conditions: sa.ColumnElement[bool],
-    order_by: Sequence[sa.ColumnElement[Any]] = (),
-    limit: int | None = None,
-) -> list[CheckRow]:
-    """Return the first rows that meet all conditions, in that order, then as returned last."""
-    query = CHECKS.select().where(*conditions)
-    query = query.order_by(*order_by, CHECKS.c.turn.desc(), CHECKS.c.place.desc()).limit(limit)
-    return [CheckRow(**row) for row in connection.execute(query).mappings()]
+_ROWS: Final = StoredRows(CHECKS, CheckRow, [CHECKS.c.turn.desc(), CHECKS.c.place.desc()])
+find, insert, update = _ROWS.find, _ROWS.insert, _ROWS.update
 
 
 def last_place(connection: sa.Connection, case_key: str) -> int:
@@ -191,22 +183,6 @@ def next_turn(case_key: str | None) -> Any:
     other = CHECKS.alias()
     last_turn = sa.select(sa.func.max(other.c.turn)).where(other.c.case_key == case_key)
     return sa.func.coalesce(last_turn.scalar_subquery(), 0) + 1
-
-
-def insert(connection: sa.Connection, **values: object) -> CheckRow | None:
-    """Insert a row; return None if its case has an open row, or another one at its place."""
-    if not insert_if_new(connection, CHECKS, values):
-        return None
-    (row,) = find(connection, CHECKS.c.id == values["id"])
-    return row
-
-
-def update(
-    connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
-) -> list[CheckRow]:
-    """Change the rows that meet all conditions, in one statement; return the changed rows."""
-    statement = CHECKS.update().where(*conditions).values(values).returning(*CHECKS.c)
-    return [CheckRow(**row) for row in connection.execute(statement).mappings()]
 
 
 def remove_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:

@@ -346,12 +346,11 @@ class CheckStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        is_old = self._table.columns.begun_at <= self._table.now() - seconds_of(days)
+        time = self._table.now() - seconds_of(days)
         gone = names_of_gone(vendor_is_gone)
         erased: list[Erased] = []
-        for rows in self._table.in_batches(is_old):
-            of_rows = self._table.columns.id.in_([row.id for row in rows])
-            erased += erasing.erase(self._table, of_rows, gone=gone)
+        for is_of_batch, _ in self._table.begun_before(time):
+            erased += erasing.erase(self._table, is_of_batch, gone=gone)
         return tuple(erased)
 
     def close_begun_before(self, time: dt.datetime) -> int:
@@ -364,19 +363,7 @@ class CheckStore:
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        is_open = (columns.used_at.is_(None), columns.case_key.is_not(None))
-        closed = 0
-        for rows in self._table.in_batches(columns.begun_at <= time.timestamp(), *is_open):
-            of_rows = columns.id.in_([row.id for row in rows])
-            closed += self._table.change(of_rows, *is_open, case_key=None)
-        return closed
-
-    def make_indexes(self) -> list[str]:
-        """Make indexes that the table of an earlier release lacks: see `SessionStore`."""
-        return self._table.make_indexes()
+        return self._table.close_begun_before(time, case_key=None)
 
     def close(self) -> None:
         """Close the verifier and the connections to the database. May be called more than once."""

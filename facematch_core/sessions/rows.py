@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 import attrs
 import sqlalchemy as sa
 
 from facematch_core.backend.session_types import SessionRecord, SessionResult, SessionState
 from facematch_core.errors import ConfigurationError
-from facematch_core.store.indexes import partial_index
-from facematch_core.store.transactions import create_tables, insert_if_new
+from facematch_core.store.rows import StoredRows, partial_index
+from facematch_core.store.transactions import create_tables
 
 #: Errors of a JSON text that is no document.
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
@@ -156,32 +156,8 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(
-    connection: sa.Connection,
-    *conditions: sa.ColumnElement[bool],
-    order_by: Sequence[sa.ColumnElement[Any]] = (),
-    limit: int | None = None,
-) -> list[SessionRow]:
-    """Return the first rows that meet all conditions, in that order, then newest first."""
-    query = SESSIONS.select().where(*conditions)
-    query = query.order_by(*order_by, SESSIONS.c.number.desc()).limit(limit)
-    return [SessionRow(**row) for row in connection.execute(query).mappings()]
-
-
-def insert(connection: sa.Connection, **values: object) -> SessionRow | None:
-    """Insert a row; return None if its case has an open row."""
-    if not insert_if_new(connection, SESSIONS, values):
-        return None
-    (row,) = find(connection, SESSIONS.c.id == values["id"])
-    return row
-
-
-def update(
-    connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
-) -> list[SessionRow]:
-    """Change the rows that meet all conditions, in one statement; return the changed rows."""
-    statement = SESSIONS.update().where(*conditions).values(values).returning(*SESSIONS.c)
-    return [SessionRow(**row) for row in connection.execute(statement).mappings()]
+_ROWS: Final = StoredRows(SESSIONS, SessionRow, [SESSIONS.c.number.desc()])
+find, insert, update = _ROWS.find, _ROWS.insert, _ROWS.update
 
 
 def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> list[SessionRow]:

@@ -454,12 +454,10 @@ class SessionStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        is_old = self._table.columns.planned_at <= self._table.now() - seconds_of(days)
+        time = self._table.now() - seconds_of(days)
         gone = names_of_gone(vendor_is_gone)
-        erased = []
-        for rows in self._table.in_batches(is_old):
-            erased += [self._table.erase(row, gone) for row in rows]
-        return tuple(erased)
+        batches = self._table.begun_before(time)
+        return tuple(self._table.erase(row, gone) for _, rows in batches for row in rows)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.
@@ -471,27 +469,7 @@ class SessionStore:
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        is_open = (columns.used_at.is_(None), columns.case_key != "")
-        closed = 0
-        for rows in self._table.in_batches(columns.planned_at <= time.timestamp(), *is_open):
-            of_rows = columns.id.in_([row.id for row in rows])
-            closed += self._table.change(of_rows, *is_open, **CLOSING_CHANGES)
-        return closed
-
-    def make_indexes(self) -> list[str]:
-        """Make the indexes that the tables of an earlier release lack; return what still is missing.
-
-        A table that this release has created has them. `facematch tidy` calls this. In PostgreSQL,
-        other processes go on meanwhile; in SQLite, they wait until a large table is read.
-
-        Returns:
-            The names of the indexes that another process makes just now, or that the log says why
-            they could not be made.
-        """
-        return self._table.make_indexes()
+        return self._table.close_begun_before(time, **CLOSING_CHANGES)
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""
@@ -527,8 +505,9 @@ class SessionStore:
     def _set_hinted_session_due(self, name: str, hint: SessionHint) -> int:
         """Set the session of a webhook due; return the number of changed rows, 0 or 1."""
         columns = self._table.columns
-        is_meant = columns.id == hint.record_id
-        is_meant |= columns.session_id == hint.session_id
+        is_meant = columns.session_id == hint.session_id
+        if hint.record_id is not None:  # `id IS NULL` would be searched in all rows
+            is_meant |= columns.id == hint.record_id
         # A closed session is never used, and an erased person's is not stored again.
         is_of_case = columns.case_key != ""
         # A reading that is under way may be older than the event, so it loses its lease.

@@ -1,6 +1,6 @@
-"""Indexes that an earlier release did not have: which ones a database lacks, and how to make them.
+"""Make the indexes that the tables of an earlier release lack.
 
-Opening a store makes them only with a new table, because an index of a large table takes long. This
+Opening a store makes indexes only with a new table, because that of a large table takes long. This
 module imports SQLAlchemy, so it is imported only when a database is opened.
 """
 
@@ -10,14 +10,13 @@ import logging
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
 from .failures import describe_failure
 
 logger = logging.getLogger("facematch")
 
-#: The key of the PostgreSQL advisory lock for creating indexes. Opening a store takes another one.
+#: The key of the PostgreSQL advisory lock for making indexes. Opening a store takes another one.
 _INDEX_LOCK: Final = 0x6661636E
 
 #: Returns the names of all tables and indexes, by dialect.
@@ -27,11 +26,6 @@ _NAMES: Final = {
     "postgresql": "SELECT relname FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid "
     "WHERE pg_table_is_visible(pg_class.oid) AND indisvalid IS NOT FALSE",
 }
-
-
-def partial_index(name: str, column: str, where: str) -> sa.Index:
-    """Return an index of the rows that meet a condition, for both databases."""
-    return sa.Index(name, column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def find_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[sa.Index]:
@@ -44,26 +38,19 @@ def find_missing(connection: sa.Connection, metadata: sa.MetaData) -> list[sa.In
     return missing
 
 
-def missing_names(database: Database, metadata: sa.MetaData) -> list[str]:
-    """Return the names of the indexes that the existing tables of a database lack, sorted."""
-    missing = database.run(find_missing, metadata, only_reads=True)
-    return sorted(str(index.name) for index in missing)
+def make_missing(database: Database, metadata: sa.MetaData) -> None:
+    """Make the indexes that existing tables lack. A failure is logged.
 
-
-def make_missing(database: Database, metadata: sa.MetaData) -> list[str]:
-    """Make the indexes that existing tables lack; return the names of those that still are missing.
-
-    In PostgreSQL, readers and writers go on meanwhile, and an index is left to another process that
-    makes indexes at the same time. In SQLite, writers wait. A failure is logged.
+    In PostgreSQL, readers and writers go on meanwhile, and nothing is made while another process
+    makes indexes. In SQLite, writers wait.
     """
     try:
         if database.engine.dialect.name == "postgresql":
             _make_concurrently(database.engine, metadata)
         else:
             database.run(_make, metadata)
-    except SQLAlchemyError as error:
+    except sa.exc.SQLAlchemyError as error:
         logger.warning("%s", describe_failure(error, "index"))
-    return missing_names(database, metadata)
 
 
 def _make(connection: sa.Connection, metadata: sa.MetaData) -> None:
@@ -74,18 +61,17 @@ def _make(connection: sa.Connection, metadata: sa.MetaData) -> None:
 def _make_concurrently(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Make indexes in PostgreSQL, which takes minutes: without the timeouts of `Database.run`."""
     with engine.connect() as locked, engine.connect() as connection:
-        # The lock is of a transaction, so that a pooler does not keep it. READ COMMITTED: the
-        # creation of an index waits for all older transactions that have a snapshot.
+        # The lock is of a transaction, so that no pooler keeps it. READ COMMITTED, because the
+        # creation of an index waits for all transactions that have a snapshot.
         locked.execution_options(isolation_level="READ COMMITTED")
         locked.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         lock = locked.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_INDEX_LOCK})")
-        if not lock.scalar_one():
+        if not lock.scalar():
             return
         # CREATE INDEX CONCURRENTLY is refused in a transaction.
         connection.execution_options(isolation_level="AUTOCOMMIT")
         for index in find_missing(connection, metadata):
-            # An invalid index of this name may be left of an interrupted creation.
+            # An interrupted creation leaves an invalid index of this name.
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
             statement = str(sa.schema.CreateIndex(index).compile(dialect=connection.dialect))
-            statement = statement.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.replace("INDEX", "INDEX CONCURRENTLY", 1))

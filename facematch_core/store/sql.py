@@ -176,12 +176,8 @@ class SqlStore(CallStore):
             InvalidRequest: `days` is not a number of 0 or more.
         """
         time = datetime.now(UTC) - timedelta(seconds=seconds_of(days))
-        forgotten = 0
-        while True:
-            deleted = self._database.run(self._transactions.remove_ended, time)
-            forgotten += deleted
-            if deleted == 0:
-                return forgotten
+        remove = functools.partial(self._database.run, self._transactions.remove_ended, time)
+        return sum(iter(remove, 0))
 
     def close(self) -> None:
         """Write pending charges and close the connections. The store can be used again."""

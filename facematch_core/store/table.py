@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 import attrs
 
 from facematch_core.base.deadline import Clock
+from facematch_core.errors import InvalidRequest
 
 from .sql import open_database
 
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Any)
 
-#: Maximum number of rows that `StoreTable.in_batches` reads at once: some megabytes.
+#: Number of rows that `StoreTable.begun_before` reads at once: some megabytes.
 _BATCH: Final = 500
 
 
@@ -78,46 +80,44 @@ class StoreTable(Generic[Row]):
         return self.in_transaction(self.rows.update, *conditions, **values)
 
     def change(self, *conditions: object, **values: object) -> int:
-        """Change the rows that meet all conditions; return their number. Reads none of them."""
+        """Change the rows that meet all conditions, and read none; return their number."""
         statement = self.rows.TABLE.update().where(*conditions).values(values)
         return self.in_transaction(lambda connection: int(connection.execute(statement).rowcount))
 
-    def find(self, *conditions: object, **order: object) -> list[Row]:
-        """Return the rows that meet all conditions, the newest first; `order`: see `rows.find`."""
-        find = functools.partial(self.rows.find, **order)
+    def find(self, *conditions: object, **options: object) -> list[Row]:
+        """Return the rows that meet all conditions, the newest first: see `StoredRows.find`."""
+        find = functools.partial(self.rows.find, **options)
         rows: list[Row] = self._run(find, *conditions, only_reads=True)
         return rows
 
     def find_newest_of(self, case: Case, case_key: str) -> Row | None:
         """Return the newest row of a case; of a matter that was used, the row that was used."""
-        order_by = [] if case.about is None else [self.columns.used_at.is_(None)]
-        rows = self.find(self.columns.case_key == case_key, order_by=order_by, limit=1)
+        order = () if case.about is None else (self.columns.used_at.is_(None),)
+        rows = self.find(self.columns.case_key == case_key, order=order, limit=1)
         return next(iter(rows), None)
 
-    def in_batches(self, *conditions: object) -> Iterator[list[Row]]:
-        """Yield the rows that meet all conditions, oldest first, each once, some hundred a time.
+    def begun_before(self, time: float, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
+        """Yield the rows that were begun until a time, oldest first, each once: 500 at a time.
 
-        A row may be changed or removed before the next batch is read.
+        Each comes with the condition of its rows, which may be changed or removed.
         """
         begun_at, row_id = self.rows.BEGUN_AT, self.columns.id
-        after: tuple[object, ...] = ()
-        while True:
-            rows: list[Any] = self.find(
-                *conditions, *after, order_by=(begun_at, row_id), limit=_BATCH
-            )
-            if rows:
-                yield rows
-            if len(rows) < _BATCH:
-                return
-            last_at, last_id = getattr(rows[-1], begun_at.name), rows[-1].id
-            # The first condition is for the index.
-            after = (begun_at >= last_at, (begun_at > last_at) | (row_id > last_id))
+        later: Any = begun_at <= time
+        while rows := self.find(*conditions, later, order=(begun_at, row_id), limit=_BATCH):
+            yield row_id.in_([row.id for row in rows]), rows
+            last_at = getattr(rows[-1], begun_at.name)
+            # The range is for the index.
+            is_after = (begun_at > last_at) | (row_id > rows[-1].id)
+            later = begun_at.between(last_at, time) & is_after
 
-    def make_indexes(self) -> list[str]:
-        """Make the indexes that tables of an earlier release lack: see `indexes.make_missing`."""
-        from .indexes import make_missing  # here, because SQLAlchemy is an optional dependency
-
-        return make_missing(self.database, self.rows.METADATA)
+    def close_begun_before(self, time: dt.datetime, **changes: object) -> int:
+        """Close the unused rows that were begun before a time by `changes`; return their number."""
+        if getattr(time, "tzinfo", None) is None:
+            raise InvalidRequest("close_begun_before takes a datetime with a time zone.")
+        is_open = self.columns.case_key.is_distinct_from(changes["case_key"])
+        is_meant = (self.columns.used_at.is_(None), is_open)
+        batches = self.begun_before(time.timestamp(), *is_meant)
+        return sum(self.change(is_of_batch, *is_meant, **changes) for is_of_batch, _ in batches)
 
     def now(self) -> float:
         """Return the time by the database's clock, which all machines share."""

@@ -350,14 +350,11 @@ def remove_ended(connection: sa.Connection, time: datetime) -> int:
 
     At most some thousand, because in SQLite other writers wait.
     """
-    first = (
-        sa.select(*ATTEMPTS.primary_key)
-        .where(ATTEMPTS.c.state == State.FINAL.value, ATTEMPTS.c.started_at <= _format_time(time))
-        .order_by(ATTEMPTS.c.started_at)
-        .limit(_MAX_REMOVED)
-    )
-    is_first = sa.tuple_(*ATTEMPTS.primary_key).in_(first)
-    return connection.execute(ATTEMPTS.delete().where(is_first)).rowcount
+    is_old = (ATTEMPTS.c.state == State.FINAL.value, ATTEMPTS.c.started_at <= _format_time(time))
+    # By the whole key, because another attempt of the call may still be open.
+    key = ATTEMPTS.primary_key
+    oldest = sa.select(*key).where(*is_old).order_by(ATTEMPTS.c.started_at).limit(_MAX_REMOVED)
+    return connection.execute(ATTEMPTS.delete().where(sa.tuple_(*key).in_(oldest))).rowcount
 
 
 def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
