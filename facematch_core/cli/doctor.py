@@ -1,6 +1,7 @@
 """`facematch doctor`: show installed backends, settings with their origins, and problems.
 
-Imports and opens plug-ins, but creates no files, calls no servers, and shows no secrets.
+Imports and opens plug-ins, and looks for indexes in the databases of `sessions` and `checks`. It
+creates no files, calls no other servers, and shows no secrets.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def _examine(target: Target) -> dict[str, Any]:
         "verifier": {},
         "policies": {},
         "stores": {},
+        "missing_indexes": [],
         "diagnosis": {},
         "hosts": [],
         "members": [],
@@ -119,7 +121,7 @@ def _examine_one(
         report: The report.
         secrets: The list to which the secrets of the settings are added.
     """
-    from facematch_core.config.opening import store_addresses
+    from facematch_core.config.opening import missing_indexes, store_addresses
     from facematch_core.config.plugins import backend_class
 
     report["backend"] = _backend_named(target, profile)
@@ -143,9 +145,10 @@ def _examine_one(
         report["verifier"] = dict(profile.verifier)
         for name, table in profile.policies.items():
             report["policies"][name] = _show_policy(table)
-        report["stores"] = {
-            name: show_value(address) for name, address in store_addresses(profile).items()
-        }
+        addresses = store_addresses(profile)
+        report["stores"] = {name: show_value(address) for name, address in addresses.items()}
+        with contextlib.suppress(FaceMatchError):  # who opens the store reports it
+            report["missing_indexes"] = missing_indexes(addresses)
     # Opening a store would create its file or connect to its server.
     with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
@@ -353,6 +356,8 @@ def _show_chosen(report: Mapping[str, Any]) -> None:
         say(f"  cannot be used: {report['problem']}")
     for note in report["hosts"]:
         say(f"  note: {note}")
+    if report["missing_indexes"]:
+        say("  note: the stores lack indexes, and are slow: run facematch tidy --days")
     rows = [
         (setting["name"], setting["value"], setting["origin"]) for setting in report["settings"]
     ]

@@ -9,7 +9,7 @@ from core.checks.desk import DOCUMENT, LOGIN, SELFIE
 TEXT = "'{}' || i"
 #: Sessions of a shop: three of four were used and are read daily, the others are over.
 SESSIONS = {
-    "number": "number + i",
+    "number": "-i",
     "id": TEXT.format("row "),
     "subject_key": TEXT.format("subject "),
     "case_key": TEXT.format("case "),
