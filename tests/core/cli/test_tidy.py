@@ -253,6 +253,13 @@ def test_ended_attempts_are_forgotten_and_the_sums_of_budgets_stay(shop):
         assert store.open_reservations() == (unknown,)
 
 
+def test_days_that_are_no_number_are_refused_by_the_store_of_budgets(shop):
+    with fm.SqlStore(shop.address) as store:
+        for days in (-1, True, float("inf"), "1"):
+            with pytest.raises(fm.InvalidRequest):
+                store.forget(days)
+
+
 def test_doctor_shows_the_addresses_of_the_stores(shop, tmp_path):
     answer = invoke_facematch("doctor", "--json")
     address = f"sqlite:///{tmp_path}/shop.sqlite3"
