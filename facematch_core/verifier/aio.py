@@ -309,6 +309,22 @@ class AsyncFaceVerifier(Awaited):
         """The wrapped verifier."""
         return self._verifier
 
+    async def __aenter__(self) -> Self:
+        """Start the threads, so that the first calls do not. Idle ones end after ten seconds."""
+        are_started = threading.Event()
+        try:
+            async with anyio.create_task_group() as group:
+                for number in range(self._max_concurrency):
+                    group.start_soon(_in_abandonable_thread, are_started.wait)
+                    if number % _STARTS_PER_TURN == 0:
+                        await anyio.lowlevel.checkpoint()
+                are_started.set()
+        except* RuntimeError:  # the system refuses so many threads: fewer calls run at once
+            pass
+        finally:
+            are_started.set()
+        return self
+
     verify = awaited(Verifier.verify)
     """Compare two faces; see `FaceVerifier.verify`."""
 

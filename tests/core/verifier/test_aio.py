@@ -129,7 +129,7 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(ending):
     assert [answer.is_match for answer in answers] == [True]
 
 
-async def test_few_calls_start_in_a_turn_of_the_loop(monkeypatch):
+async def test_few_threads_start_in_a_turn_of_the_loop(monkeypatch):
     run_sync = anyio.to_thread.run_sync
     started = []
     turns = []
@@ -143,16 +143,30 @@ async def test_few_calls_start_in_a_turn_of_the_loop(monkeypatch):
             await anyio.lowlevel.checkpoint()
             turns.append(None)
 
-    async with opened(FakeBackend()) as verifier, anyio.create_task_group() as group:
+    monkeypatch.setattr(anyio.to_thread, "run_sync", count)
+    async with anyio.create_task_group() as group:
         group.start_soon(tick)
-        monkeypatch.setattr(anyio.to_thread, "run_sync", count)
-        async with anyio.create_task_group() as calls:
-            for _ in range(40):
-                calls.start_soon(verifier.verify, PROBE, REFERENCE)
+        async with opened(FakeBackend(), max_concurrency=30) as verifier:
+            assert len(started) == 30  # its threads, before they are needed
+            async with anyio.create_task_group() as calls:
+                for _ in range(40):
+                    calls.start_soon(verifier.verify, PROBE, REFERENCE)
+            assert len(started) == 70
         group.cancel_scope.cancel()
-    assert len(started) == 40
     # Trio runs the tasks of a turn in any order.
     assert max(map(started.count, started)) <= 8
+
+
+async def test_verifier_opens_although_the_system_refuses_its_threads(monkeypatch):
+    async def refuse(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    verifier = opened(FakeBackend())
+    with monkeypatch.context() as refusing:
+        refusing.setattr(anyio.to_thread, "run_sync", refuse)
+        await verifier.__aenter__()
+    async with verifier:
+        assert (await verifier.verify(PROBE, REFERENCE)).decision is fm.Decision.MATCH
 
 
 async def test_pictures_are_prepared_by_as_many_threads_as_there_are_cores(monkeypatch):
