@@ -42,8 +42,9 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 def command(as_json: bool, **options: Any) -> int:
     """Show the chosen backend, the source of each setting, and the installed backends.
 
-    Shows no keys, sends nothing, and creates no files. The exit code is 4 if the chosen backend
-    cannot be used.
+    Shows no keys, sends nothing, and creates no files. Looks for missing indexes in the databases
+    that a profile names as `sessions` and `checks`. The exit code is 4 if the chosen backend cannot
+    be used.
     """
     target = Target.of(options)
     chosen = _examine(target)

@@ -11,8 +11,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from facematch_core.errors import FaceMatchError
+
 from .database import Database
-from .failures import describe_failure
+from .failures import describe_cause
 
 logger = logging.getLogger("facematch")
 
@@ -49,8 +51,9 @@ def make_missing(database: Database, metadata: sa.MetaData) -> None:
             _make_concurrently(database.engine, metadata)
         else:
             database.run(_make, metadata)
-    except sa.exc.SQLAlchemyError as error:
-        logger.warning("%s", describe_failure(error, "index"))
+    except (sa.exc.SQLAlchemyError, FaceMatchError) as error:
+        cause = describe_cause(error)
+        logger.warning("Indexes were not made (%s): run facematch tidy as their owner.", cause)
 
 
 def _make(connection: sa.Connection, metadata: sa.MetaData) -> None:

@@ -280,7 +280,8 @@ class AsyncFaceVerifier(Awaited):
 
     Args:
         verifier: The verifier to call; `aclose` also closes it.
-        max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
+        max_concurrency: Maximum number of threads, 1 to 1024. ``async with`` starts them; those
+            that were idle for ten seconds end, and start again on demand.
 
     Raises:
         ConfigurationError: an argument is invalid.

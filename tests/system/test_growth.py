@@ -111,8 +111,7 @@ INVALIDATE = (
     "WHERE indexrelid = 'ix_facematch_sessions_link'::regclass"
 )
 WAITING = (
-    "SELECT 1 FROM pg_stat_activity "
-    "WHERE wait_event_type = 'Lock' AND query ILIKE '% INDEX %'"
+    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '% INDEX %'"
 )
 
 
@@ -161,6 +160,26 @@ def test_missing_and_invalid_indexes_are_told_and_made_while_others_write(old):
     made.join()
     assert valid_indexes(old) >= INDEXES
     assert tidy()["missing_indexes"] == []
+
+
+def test_role_that_does_not_own_the_tables_does_the_rest(old, tmp_path, caplog):
+    role = f"clerk_{sqlalchemy.make_url(old).database}"
+    with connected(old, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {role} LOGIN")
+        owner.execute(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+        )
+        owner.execute(
+            "INSERT INTO facematch_checks (id, subject_key, place, turn, kind, settings, "
+            "fingerprint, begun_at, lease_until) VALUES ('1', '', 1, 1, 'match', '', '', 0, 0)"
+        )
+    file = tmp_path / "facematch.toml"
+    file.write_text(file.read_text().replace("facematch@", f"{role}@"))
+    report = tidy()
+    assert sorted(report["missing_indexes"]) == LACKED
+    assert "InsufficientPrivilege" in caplog.text
+    with connected(old) as owner:
+        assert owner.execute("SELECT count(*) FROM facematch_checks").fetchone() == (0,)
 
 
 def test_indexes_are_left_to_another_process_that_makes_them(old):
