@@ -491,6 +491,7 @@ def test_many_old_checks_are_closed_and_forgotten_in_batches(desk, monkeypatch):
     for number in range(8):  # all begun at the same moment
         desk.of(f"customer-{number}").verify_live(SELFIE, DOCUMENT)
     assert desk.of("customer-4").use()
+    desk.clock.advance(1)
     closed = [desk.store.close_begun_before(desk.clock.now()) for _ in range(2)]
     assert closed == [7, 0]
     assert desk.of("customer-4").find().used_at is not None
