@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
 
@@ -24,6 +23,7 @@ from facematch_core.models import (
 )
 from facematch_core.resilience import Retry
 from facematch_core.sessions.table import key_of, subject_key
+from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, Judged
 from facematch_core.verifier.verifier import Picture, Verifier
 
@@ -346,10 +346,11 @@ class CheckStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.begun_at <= self._table.time(-days * 86_400)
-        return erasing.erase(self._table, is_old)
+        time = self._table.time(-seconds_of(days))
+        erased: list[Erased] = []
+        for is_of_batch, _ in self._table.begun_before(time):
+            erased += erasing.erase(self._table, is_of_batch)
+        return tuple(erased)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.
@@ -361,16 +362,7 @@ class CheckStore:
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        closed = self._table.update(
-            columns.begun_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key.is_not(None),
-            case_key=None,
-        )
-        return len(closed)
+        return self._table.close_begun_before(time, case_key=None)
 
     def close(self) -> None:
         """Close the verifier and the connections to the database. May be called more than once."""

@@ -28,7 +28,7 @@ from facematch_core.models import (
     MatchResult,
     Operation,
 )
-from facematch_core.sessions.table import key_of, newest_of
+from facematch_core.sessions.table import key_of
 from facematch_core.store.table import Case, StoreTable
 from facematch_core.verifier.shadow import Shadow
 from facematch_core.verifier.verifier import Verifier
@@ -133,7 +133,7 @@ class CheckTable(StoreTable["CheckRow"]):
 
         Of a matter that was used, the row that was used.
         """
-        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
+        return self.find_newest_of(case, key_of(case))
 
     def find_unknown(self, *conditions: object) -> list[CheckRow]:
         """Return the rows whose outcome is unknown."""

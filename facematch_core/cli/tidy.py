@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.errors import ConfigurationError
+from facematch_core.store import SqlStore
 
 from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
 from .options import Target, config_option, json_option
@@ -57,7 +58,8 @@ def command(
     """Do the daily work of the stores that a profile names, or erase one customer.
 
     Forgets old sessions and checks, at the vendor and here, and looks up calls with an unknown
-    outcome, for budgets and for checks. Free of charge. It reads no verdicts: that is
+    outcome, for budgets and for checks. Deletes the budgets' old attempts, whose sums stay, and
+    makes indexes that a newer release needs. Free of charge. It reads no verdicts: that is
     `SessionStore.look`, in your application.
 
     \b
@@ -68,17 +70,22 @@ def command(
 
     The exit code is 3 while something is left, or a face may stay at a vendor. Run it again.
     """
+    from facematch_core.config.opening import missing_indexes
+
     if (days is None) is (erase is None):
         raise click.UsageError("Pass either --days, or --erase.")
     statement = {"backend": gone, "reason": reason, "by": by}
     if any(statement.values()) and not (erase and all(statement.values())):
         raise click.UsageError("Pass --vendor-is-gone, --reason and --by together, with --erase.")
     with contextlib.ExitStack() as stack:
-        verifiers, stores = _open(names, config, stack)
+        verifiers, stores, addresses = _open(names, config, stack)
         unknown: list[str] = []
+        missing: list[str] = []
         erased: list[Erased] = []
         if days is not None:
             unknown = _look_up(verifiers, stores.get("checks"))
+            _forget_attempts(verifiers, days)
+            missing = missing_indexes(addresses, makes=True)
         for store in stores.values():
             if erase is None:
                 erased += store.forget(days)
@@ -88,6 +95,7 @@ def command(
     report = {
         "stores": _versions(verifiers, stores),
         "unknown": unknown,
+        "missing_indexes": missing,
         "left": len(left),
         "erased": [each.to_dict() for each in erased],
     }
@@ -97,13 +105,16 @@ def command(
         print_json(report)
     else:
         _show(report, left)
-    return Exit.LOOK if unknown or left else Exit.OK
+    return Exit.LOOK if unknown or left or missing else Exit.OK
 
 
 def _open(
     names: Iterable[str], config: str | None, stack: contextlib.ExitStack
-) -> tuple[list[Verifier], dict[str, Any]]:
-    """Open the verifiers of profiles, and their stores by the keys of a profile."""
+) -> tuple[list[Verifier], dict[str, Any], dict[str, str]]:
+    """Open the verifiers of profiles, and their stores by the keys of a profile.
+
+    Return the addresses of the stores, too.
+    """
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.opening import store_addresses
     from facematch_core.sessions.store import SessionStore
@@ -138,7 +149,7 @@ def _open(
         by_profile = dict(zip((profile.name for profile in profiles), verifiers, strict=True))
         store = CheckStore(addresses["checks"], _verifier_of_all(by_profile))
         stores["checks"] = stack.enter_context(store)
-    return verifiers, stores
+    return verifiers, stores, addresses
 
 
 def _open_sessions_by_name(
@@ -193,6 +204,14 @@ def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[s
     return unknown
 
 
+def _forget_attempts(verifiers: Iterable[Verifier], days: float) -> None:
+    """Delete the old attempts of budgets, whose sums stay."""
+    for verifier in verifiers:
+        for store in shared_stores_of(verifier):
+            if isinstance(store, SqlStore):
+                store.forget(days)
+
+
 def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[str, int]:
     """Return the schema version of each store."""
     from facematch_core.checks import rows as check_rows
@@ -220,3 +239,5 @@ def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
         say(f"{call} {each.vendor_id or each.record_id} {rest}: {each.reason}")
     for text in report["unknown"]:
         say(f"unknown: {text}")
+    for name in report["missing_indexes"]:
+        say(f"missing: index {name}")

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.backend.session_types import Person
+from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
 from facematch_core.store.aio import AsyncCase
 from facematch_core.verifier.aio import Awaited, awaited, untrue

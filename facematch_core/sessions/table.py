@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import itertools
 import json
 import logging
 import math
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .rows import SessionRow
-
-T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -105,13 +105,19 @@ class SessionTable(StoreTable["SessionRow"]):
     Attributes:
         sessions: The `Sessions` by name. The clock is that of the first.
         backends: The names of their backends.
+        revise_for_s: Seconds after its use for which a session is read daily.
+        readings: Counts the readings of `look`, from a random number on.
     """
 
     label = "store of sessions"
 
-    def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
+    def __init__(
+        self, where: str | Engine, sessions: Mapping[str, Sessions], *, revise_for_s: float
+    ) -> None:
         self.sessions = dict(sessions)
         self.backends = {each.verifier.backend.name for each in sessions.values()}
+        self.revise_for_s = revise_for_s
+        self.readings = itertools.count(secrets.randbelow(1000))
         super().__init__(where, next(iter(sessions.values())).clock)
 
     def _import_rows(self) -> Any:
@@ -121,7 +127,7 @@ class SessionTable(StoreTable["SessionRow"]):
 
     def find_newest(self, case: Case) -> SessionRow | None:
         """Return the newest row of a case; of a matter that was used, the row that was used."""
-        return newest_of(case, self.find(self.columns.case_key == key_of(case)))
+        return self.find_newest_of(case, key_of(case))
 
     def has_closed_row(self, case: Case) -> bool:
         """Return whether a session of a case was cancelled or closed, and its row is still here."""
@@ -360,16 +366,6 @@ def subject_key(subject_ref: str) -> str:
     """
     check_text("subject_ref", subject_ref)
     return _hash_of(subject_ref)
-
-
-def newest_of(case: Case, rows: Iterable[T]) -> T | None:
-    """Return the first of the rows of a case; of a matter that was used, the row that was used."""
-    first = None
-    for row in rows:
-        if case.about is not None and row.used_at is not None:  # type: ignore[attr-defined]
-            return row
-        first = first or row
-    return first
 
 
 def key_of(case: Case | SessionRecord) -> str:

@@ -98,4 +98,3 @@ class AsyncCase(Generic[C]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.case!r})"
-

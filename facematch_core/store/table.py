@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import functools
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
 import attrs
 
 from facematch_core.base.deadline import Clock
+from facematch_core.errors import InvalidRequest
 
 from .sql import open_database
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Any)
+
+#: Number of rows that `StoreTable.begun_before` reads at once: some megabytes.
+_BATCH: Final = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -76,10 +81,45 @@ class StoreTable(Generic[Row]):
         """Change the rows that meet all conditions; return the changed rows."""
         return self.in_transaction(self.rows.update, *conditions, **values)
 
-    def find(self, *conditions: object) -> list[Row]:
-        """Return the rows that meet all conditions, the newest first."""
-        rows: list[Row] = self._run(self.rows.find, *conditions, only_reads=True)
+    def change(self, *conditions: object, **values: object) -> int:
+        """Change the rows that meet all conditions, and read none; return their number."""
+        statement = self.rows.TABLE.update().where(*conditions).values(values)
+        return self.in_transaction(lambda connection: int(connection.execute(statement).rowcount))
+
+    def find(self, *conditions: object, **options: object) -> list[Row]:
+        """Return the rows that meet all conditions, the newest first: see `StoredRows.find`."""
+        find = functools.partial(self.rows.find, **options)
+        rows: list[Row] = self._run(find, *conditions, only_reads=True)
         return rows
+
+    def find_newest_of(self, case: Case, case_key: str) -> Row | None:
+        """Return the newest row of a case; of a matter that was used, the row that was used."""
+        order = () if case.about is None else (self.columns.used_at.is_(None),)
+        rows = self.find(self.columns.case_key == case_key, order=order, limit=1)
+        return next(iter(rows), None)
+
+    def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
+        """Yield the rows that were begun until a time, oldest first, each once: 500 at a time.
+
+        Each comes with the condition of its rows, which may be changed or removed.
+        """
+        begun_at, row_id = self.rows.BEGUN_AT, self.columns.id
+        later = begun_at <= until
+        while rows := self.find(*conditions, later, order=(begun_at, row_id), limit=_BATCH):
+            yield row_id.in_([row.id for row in rows]), rows
+            last_at = getattr(rows[-1], begun_at.name)
+            # The range is for the index.
+            is_after = (begun_at > last_at) | (row_id > rows[-1].id)
+            later = begun_at.between(last_at, until) & is_after
+
+    def close_begun_before(self, time: dt.datetime, **changes: object) -> int:
+        """Close the unused rows that were begun before a time by `changes`; return their number."""
+        if getattr(time, "tzinfo", None) is None:
+            raise InvalidRequest("close_begun_before takes a datetime with a time zone.")
+        is_open = self.columns.case_key.is_distinct_from(changes["case_key"])
+        is_meant = (self.columns.used_at.is_(None), is_open)
+        batches = self.begun_before(time.timestamp(), *is_meant)
+        return sum(self.change(is_of_batch, *is_meant, **changes) for is_of_batch, _ in batches)
 
     def now(self) -> float:
         """Return the time by the clock of the database's server, which all machines share.

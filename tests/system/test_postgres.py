@@ -41,6 +41,7 @@ from core.store.test_stores import *  # noqa: F403 - every test of it, and each 
 from hypothesis import settings
 from kit.attempts import NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
+from kit.sessions import Acme
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import InternalError, OperationalError
 from system.postgres import connected, hand_over
@@ -410,6 +411,31 @@ def test_an_exhausted_connection_limit_is_temporary(postgres, address, store):
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), UNIT)
     assert store.reserve(entry(), UNIT) is None
+
+
+def test_all_stores_share_the_pool_of_one_engine_within_the_limit_of_a_role(postgres, address):
+    role = f"role_{make_url(address).database}"
+    with connected(address, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 6")
+        admin.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+    url = make_url(address).set(username=role)
+    engine = create_engine(url, pool_size=5, max_overflow=0, pool_pre_ping=True)
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
+        budget = Budget(100, name="shop", store=stack.enter_context(SqlStore(engine)))
+        log = stack.enter_context(fm.CallLog(engine, key="a key of a test"))
+        verifier = FaceVerifier(FakeBackend(), policies=[budget], log=log)
+        checks = stack.enter_context(fm.CheckStore(engine, verifier))
+        shop = stack.enter_context(fm.SessionStore(engine, fm.Sessions(FaceVerifier(Acme()))))
+
+        def visit(number):
+            case = checks.of(f"customer-{number}", purpose="signup", about=None)
+            case.verify_live(picture(), picture((number, 20, 30)))
+            shop.look()
+            return case.use()
+
+        with ThreadPoolExecutor(16) as pool:
+            assert list(pool.map(visit, range(16))) == [True] * 16
 
 
 def test_any_order_of_steps_agrees_with_the_model(postgres):

@@ -546,6 +546,33 @@ def test_checks_begun_before_a_backup_are_closed(desk):
         desk.store.close_begun_before(dt.datetime(2026, 1, 1))
 
 
+def test_many_old_checks_are_closed_and_forgotten_in_batches(desk, monkeypatch):
+    monkeypatch.setattr("facematch_core.store.table._BATCH", 3)
+    for number in range(8):  # all begun at the same moment
+        desk.of(f"customer-{number}").verify_live(SELFIE, DOCUMENT)
+    assert desk.of("customer-4").use()
+    desk.clock.advance(1)
+    closed = [desk.store.close_begun_before(desk.clock.now()) for _ in range(2)]
+    assert closed == [7, 0]
+    assert desk.of("customer-4").find().used_at is not None
+    assert len(desk.store.forget(0)) == 16
+    assert (desk.store.forget(0), desk.rows()) == ((), [])
+
+
+def test_used_check_stays_the_one_of_its_matter_in_a_database_of_an_earlier_release(desk):
+    desk.verify_live()
+    used = desk.of().find().id
+    desk.verify_live(OTHER)
+    assert desk.of().find().id != used
+    engine = sqlalchemy.create_engine(desk.address)
+    with engine.begin() as connection:
+        use = f"UPDATE facematch_checks SET used_at = begun_at WHERE id = '{used}'"
+        connection.execute(sqlalchemy.text(use))
+    engine.dispose()
+    assert desk.of().find().id == used
+    assert not desk.of().use()
+
+
 def test_unknown_check_begun_before_a_backup_is_still_not_paid_again(desk):
     desk.lose()
     assert desk.store.close_begun_before(desk.clock.now()) == 1

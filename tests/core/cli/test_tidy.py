@@ -1,6 +1,8 @@
 """`facematch tidy`: the daily work of the stores of a profile, and one customer's erasure."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 from kit.cards import CARDS
@@ -252,8 +254,64 @@ def test_session_that_may_be_of_either_account_is_left_until_one_is_named(
 def test_profile_without_a_store_has_nothing_to_forget(shop, words):
     assert tidy("--profile", "bare", *words) == (
         0,
-        {"stores": {}, "unknown": [], "left": 0, "erased": []},
+        {"stores": {}, "unknown": [], "missing_indexes": [], "left": 0, "erased": []},
     )
+
+
+def indexes(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.sqlite3")) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'ix_%'"
+        return {name for (name,) in connection.execute(query)}
+
+
+def test_indexes_that_a_database_of_an_earlier_release_lacks_are_told_and_made(shop, tmp_path):
+    shop.verify()
+    shop.begin()
+    complete = indexes(tmp_path)
+    lacked = {"ix_facematch_sessions_unused", "ix_facematch_checks_turn"}
+    assert complete > lacked
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.sqlite3")) as connection:
+        for name in lacked:
+            connection.execute(f"DROP INDEX {name}")
+    fm.SessionStore(shop.address, fm.open_sessions(profile="shop")).close()
+    assert indexes(tmp_path) == complete - lacked
+    doctor = json.loads(invoke_facematch("doctor", "--json").stdout)
+    assert set(doctor["missing_indexes"]) == lacked
+    assert "facematch tidy" in invoke_facematch("doctor").stdout
+    assert tidy("--erase", "customer-18")[1]["missing_indexes"] == []
+    assert indexes(tmp_path) == complete - lacked
+    assert tidy("--days", "30")[1]["missing_indexes"] == []
+    assert indexes(tmp_path) == complete
+    assert json.loads(invoke_facematch("doctor", "--json").stdout)["missing_indexes"] == []
+
+
+def attempts(shop):
+    with contextlib.closing(sqlite3.connect(shop.address.removeprefix("sqlite:///"))) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM facematch_attempts")
+        return count
+
+
+def test_ended_attempts_are_forgotten_and_the_sums_of_budgets_stay(shop):
+    shop.verify()
+    shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset"))
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.case(shop.checks, "customer-18").verify(CARDS["p1"], CARDS["p1-again"])  # not kept
+    with fm.SqlStore(shop.address) as store:
+        spent = store.budgets()
+        (unknown,) = store.open_reservations()
+        assert tidy("--days", "1")[0] == 3
+        assert attempts(shop) == 3
+        tidy("--days", "0")
+        assert attempts(shop) == 1
+        assert store.budgets() == spent
+        assert store.open_reservations() == (unknown,)
+
+
+def test_days_that_are_no_number_are_refused_by_the_store_of_budgets(shop):
+    with fm.SqlStore(shop.address) as store:
+        for days in (-1, True, float("inf"), "1"):
+            with pytest.raises(fm.InvalidRequest):
+                store.forget(days)
 
 
 def test_doctor_shows_the_addresses_of_the_stores(shop, tmp_path):
