@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
 
 import attrs
@@ -23,7 +22,8 @@ from facematch_core.models import (
     Retention,
 )
 from facematch_core.resilience import Retry
-from facematch_core.sessions.table import names_of_gone, subject_key
+from facematch_core.sessions.table import subject_key
+from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, CaseStore, Judged, Use, key_of
 from facematch_core.verifier.verifier import Picture, Verifier
 
@@ -322,9 +322,7 @@ class CheckStore(CaseStore):
                 logger.warning("Check %s: %s: %s", row.id, type(error).__name__, error)
         return tuple(searches)
 
-    def erase(
-        self, subject_ref: str, *, vendor_is_gone: Collection[str] = ()
-    ) -> tuple[Erased, ...]:
+    def erase(self, subject_ref: str, *, vendor_is_gone: str | None = None) -> tuple[Erased, ...]:
         """Delete all checks of a person who leaves: what a vendor keeps of them, then here.
 
         All rows are closed first, so no `use` is FIRST from then on, even if the vendor is down.
@@ -333,31 +331,36 @@ class CheckStore(CaseStore):
 
         Args:
             subject_ref: See `of`.
-            vendor_is_gone: The names of backends of which you know that they will never answer
-                again, as `Erased.backend` has them: your contract ended, and the vendor has
-                confirmed the deletion, or does not exist any longer. They are asked once more, if
-                they can be. If that fails, the row is deleted all the same: `face_is_gone` is None,
-                and `reason` says so. Keep the vendor's letter beside it.
+            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
+                anything any longer: your contract ended, or your key was revoked. A record there is
+                deleted here if this store was opened without the backend, or if the vendor refuses
+                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
+                vendor's own confirmation beside it. After any other error, the record stays.
 
         Returns:
             What became of each call, without the person: evidence to store.
+
+        Raises:
+            InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
+                or of the person's records. Nothing was deleted.
         """
         return erasing.erase(
             self._table,
             self._table.columns.subject_key == subject_key(subject_ref),
-            gone=names_of_gone(vendor_is_gone),
+            gone=vendor_is_gone,
         )
 
-    def forget(self, days: float, *, vendor_is_gone: Collection[str] = ()) -> tuple[Erased, ...]:
+    def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the checks that were begun `days` or more ago, as `erase`. Run it daily.
 
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.begun_at <= self._table.now() - days * 86_400
-        return erasing.erase(self._table, is_old, gone=names_of_gone(vendor_is_gone))
+        time = self._table.time(-seconds_of(days))
+        erased: list[Erased] = []
+        for is_of_batch, _ in self._table.begun_before(time):
+            erased += erasing.erase(self._table, is_of_batch)
+        return tuple(erased)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.
@@ -369,16 +372,7 @@ class CheckStore(CaseStore):
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        closed = self._table.update(
-            columns.begun_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key.is_not(None),
-            case_key=None,
-        )
-        return len(closed)
+        return self._table.close_begun_before(time, case_key=None)
 
     def close(self) -> None:
         """Close the verifier and the connections to the database. May be called more than once."""

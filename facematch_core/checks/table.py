@@ -43,7 +43,7 @@ OPERATIONS: Final = {
     LivenessResult.kind: (Operation.LIVENESS,),
     LiveMatchResult.kind: (Operation.LIVENESS, Operation.MATCH),
 }
-#: How far the clock of the machine that made a check may run ahead of this machine's.
+#: How far the clock may have been put back since a check was begun.
 _CLOCK_MARGIN_S: Final = 60.0
 
 
@@ -128,7 +128,7 @@ class CheckTable(StoreTable["CheckRow"]):
         return self.find(
             self.columns.open_case_key.is_not(None),
             self.columns.call.is_not(None),
-            self.columns.lease_until <= self.now(),
+            self.columns.lease_until <= self.time(),
             *conditions,
         )
 

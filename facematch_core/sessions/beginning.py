@@ -134,7 +134,6 @@ def _insert_planned(
     """
     name = choose(case.subject_ref)
     record = _plan(table, name, case, terms)
-    now = table.now()
     case_key = key_of(case)
     inserted: SessionRow | None = table.in_transaction(
         table.rows.insert,
@@ -144,22 +143,21 @@ def _insert_planned(
         case_key=case_key,
         open_case_key=case_key,
         record=to_json(record),
-        planned_at=now,
-        starting_until=now + START_LEASE_S,
-        look_at=now + LOST_START_S,
+        planned_at=table.time(),
+        starting_until=table.time(START_LEASE_S),
+        look_at=table.time(LOST_START_S),
     )
     return inserted
 
 
 def _take_start(table: SessionTable, row: SessionRow) -> bool:
     """Return whether this process may repeat a lost start, because no other is making it."""
-    now = table.now()
     starting_until = table.columns.starting_until
     taken = table.update(
         table.columns.id == row.id,
         table.columns.session_id.is_(None),
-        starting_until.is_(None) | (starting_until <= now),
-        starting_until=now + START_LEASE_S,
+        starting_until.is_(None) | (starting_until <= table.time()),
+        starting_until=table.time(START_LEASE_S),
     )
     return len(taken) == 1
 
@@ -248,7 +246,7 @@ def _renewed_lease(table: SessionTable, row: SessionRow) -> contextlib.AbstractC
     is_starting = table.columns.starting_until.is_not(None)
 
     def renew(lease_s: float) -> None:
-        table.update(table.columns.id == row.id, is_starting, starting_until=table.now() + lease_s)
+        table.update(table.columns.id == row.id, is_starting, starting_until=table.time(lease_s))
 
     return renewed_lease(renew, START_LEASE_S, longest_s=LOST_START_S)
 
@@ -314,8 +312,8 @@ def _changes_of_access(
     """Return the changes to a row that store how the person enters the session."""
     record = result.record
     look_at = table.now()
-    started_at = record.started_at or record.planned_at
-    ends_at = started_at.timestamp() + record.valid_for_s
+    age = table.clock.now() - (record.started_at or record.planned_at)
+    ends_at = look_at - age.total_seconds() + record.valid_for_s
     link = None
     # Without access, the person has finished, and the verdict is due at once.
     if result.access is not None:

@@ -44,6 +44,8 @@ LOOK_S: Final = 10.0
 _SET_DUE_TIMEOUT_S: Final = 1.0
 #: Seconds between two readings of a used session, whose verdict the vendor may still revise.
 USED_LOOK_S: Final = 86_400.0
+#: Of so many readings, one is of a used session although others wait.
+USED_EVERY: Final = 10
 #: States after which the next `begin` starts another session.
 _ENDS_A_CASE: Final = (SessionState.DECIDED, SessionState.GONE)
 
@@ -59,7 +61,7 @@ def look(
         at_most: Maximum number of sessions to read.
     """
     columns = table.columns
-    table.update(columns.link_expires_at <= table.now(), columns.link.is_not(None), link=None)
+    table.change(columns.link_expires_at <= table.time(), columns.link.is_not(None), link=None)
     leased: list[SessionRow] = []
     readings: list[Reading] = []
     end = Deadline.after(LOOK_S, table.clock)
@@ -134,15 +136,15 @@ def judge(
 
 
 def _lease_due(table: SessionTable) -> SessionRow | None:
-    """Lease the session that has been due for longest; return None if none is due."""
-    now = table.now()
+    """Lease the session that has been due for longest, unused ones first; None if none is due."""
     leased = table.in_transaction(
         table.rows.lease_due,
         names=list(table.sessions),
         names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
-        now=now,
-        too_late=now + LONGEST_WAIT_S,
-        look_at=now + READ_LEASE_S,
+        now=table.time(),
+        too_late=table.time(LONGEST_WAIT_S),
+        prefers_used=next(table.readings) % USED_EVERY == 0,
+        look_at=table.time(READ_LEASE_S),
         lease=_new_lease(),
     )
     return next(iter(leased), None)
@@ -178,7 +180,7 @@ def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
     columns = table.columns
     # A person who was erased meanwhile gets no verdict.
     is_read = (columns.id.in_(ids), columns.case_key != "")
-    set_due = functools.partial(table.rows.update, look_at=table.now(), lease=None)
+    set_due = functools.partial(table.rows.update, look_at=table.time(), lease=None)
     with contextlib.suppress(errors.FaceMatchError):
         table.database.run(set_due, *is_read, deadline=Deadline.after(_SET_DUE_TIMEOUT_S))
 
@@ -229,8 +231,7 @@ def _changes_of_reading(
     if result.state is not SessionState.GONE:
         # The last verdict stays when the vendor has no result any longer.
         changes["result"] = to_json(attrs.evolve(result, raw={}))
-        if row.used_at is not None:
-            changes["look_at"] = now + USED_LOOK_S
+        changes["look_at"] = _next_revision(table, row)
     if result.read_again_s is not None:
         changes["look_at"] = now + result.read_again_s
     if result.state is not SessionState.PENDING:
@@ -242,10 +243,16 @@ def _changes_of_reading(
 
 def _changes_of_mismatch(table: SessionTable, row: SessionRow) -> dict[str, object]:
     """Return the changes that forget the verdict of a session that is not the record's."""
-    look_at = None
-    if row.used_at is not None:
-        look_at = table.now() + USED_LOOK_S
+    look_at = _next_revision(table, row)
     return {"result": None, "link": None, "look_at": look_at, "lease": None}
+
+
+def _next_revision(table: SessionTable, row: SessionRow) -> float | None:
+    """Return when a used session is read next; None if it is unused, or no longer revised."""
+    look_at = table.now() + USED_LOOK_S
+    if row.used_at is None or look_at > row.used_at + table.revise_for_s:
+        return None
+    return look_at
 
 
 def _find_person(person_of: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:

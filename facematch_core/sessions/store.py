@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -17,6 +16,7 @@ from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
 from facematch_core.models import Threshold
+from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, CaseStore, Judged, Use
 from facematch_core.verifier.verifier import Picture
 
@@ -26,7 +26,6 @@ from .table import (
     CLOSING_CHANGES,
     SessionTable,
     StoredSession,
-    names_of_gone,
     reasons_against,
     subject_key,
 )
@@ -201,8 +200,10 @@ class VerificationCase(Case):
         arguments and errors, see `SessionResult.why_not`.
         """
         session = self.find()
+        if session is None and self._store._table.has_closed_row(self):  # noqa: SLF001
+            return ("the session was cancelled or closed",)
         if session is None:
-            return ("no session was begun, or it was cancelled",)
+            return ("no session was begun",)
         return reasons_against(
             session,
             self.subject_ref,
@@ -239,6 +240,9 @@ class SessionStore(CaseStore):
             are several.
         person: A function that returns the `Person` of a subject, to whom a compared document must
             belong. `look` and `VerificationCase.use` call it, in their thread.
+        revise_for_days: For how many days after its use `look` reads a session daily, because the
+            vendor may revise its verdict; `math.inf` for as long as its row stays. With a month,
+            3,000 uses a day are one reading a second. Later, only a webhook tells.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
@@ -263,6 +267,7 @@ class SessionStore(CaseStore):
         *,
         choose: Callable[[str], str] | None = None,
         person: Callable[[str], Person] | None = None,
+        revise_for_days: float = 30.0,
     ) -> None:
         by_name: Any = sessions
         if isinstance(sessions, Sessions):
@@ -283,7 +288,11 @@ class SessionStore(CaseStore):
         self._sessions: dict[str, Sessions] = dict(by_name)
         self._choose = choose
         self._person = person
-        self._table = SessionTable(where, self._sessions)
+        if type(revise_for_days) not in (int, float) or not revise_for_days >= 0:
+            raise errors.ConfigurationError("revise_for_days must be a number of 0 or more.")
+        self._table = SessionTable(
+            where, self._sessions, revise_for_s=revise_for_days * _SECONDS_PER_DAY
+        )
 
     @property
     def sessions(self) -> Mapping[str, Sessions]:
@@ -315,8 +324,9 @@ class SessionStore(CaseStore):
         """Read the sessions that are due, each under a lease of a minute. Free of charge.
 
         Call it every second in one or more workers. A session is due when its state suggests
-        another reading, when a webhook names it, and daily once it was used: check
-        `StoredSession.is_revoked`, because the vendor may revise a verdict.
+        another reading, when a webhook names it, and daily for `revise_for_days` once it was used:
+        check `StoredSession.is_revoked`, because the vendor may revise a verdict. Used sessions
+        wait while others are due, but get one reading in ten.
 
         If a session cannot be read, or the store's `person` raises, the error is logged, and the
         session is due again a minute later. If `look` itself raises, such as `StoreUnavailable` or
@@ -377,13 +387,12 @@ class SessionStore(CaseStore):
             The number of sessions that are due now.
         """
         columns = self._table.columns
-        due = self._table.update(
+        return self._table.change(
             columns.subject_key == subject_key(subject_ref),
             columns.open_case_key.is_not(None),
-            look_at=self._table.now(),
+            look_at=self._table.time(),
             lease=None,
         )
-        return len(due)
 
     def cancel(self, subject_ref: str) -> int:
         """Delete all sessions that a person has not finished, so that their links stop working.
@@ -405,9 +414,7 @@ class SessionStore(CaseStore):
             self._table.delete_at_vendor(row)
         return len(closed)
 
-    def erase(
-        self, subject_ref: str, *, vendor_is_gone: Collection[str] = ()
-    ) -> tuple[Erased, ...]:
+    def erase(self, subject_ref: str, *, vendor_is_gone: str | None = None) -> tuple[Erased, ...]:
         """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
         All rows are closed first, so no `use` is FIRST from then on, even if the vendor is down.
@@ -416,25 +423,28 @@ class SessionStore(CaseStore):
 
         Args:
             subject_ref: See `of`.
-            vendor_is_gone: The names of backends of which you know that they will never answer
-                again, as `Erased.backend` has them: your contract ended, and the vendor has
-                confirmed the deletion, or does not exist any longer. They are asked once more, if
-                they can be. If that fails, the row is deleted all the same: `face_is_gone` is None,
-                and `reason` says so. Keep the vendor's letter beside it.
+            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
+                anything any longer: your contract ended, or your key was revoked. A record there is
+                deleted here if this store was opened without the backend, or if the vendor refuses
+                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
+                vendor's own confirmation beside it. After any other error, the record stays.
 
         Returns:
             What became of each session, without the person: evidence to store.
+
+        Raises:
+            InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
+                or of the person's records. Nothing was deleted.
         """
-        gone = names_of_gone(vendor_is_gone)
         closed = self._table.update(
             self._table.columns.subject_key == subject_key(subject_ref),
             **CLOSING_CHANGES,
             state=None,
             result=None,
         )
-        return tuple(self._table.erase(row, gone) for row in closed)
+        return self._table.erase(closed, vendor_is_gone)
 
-    def forget(self, days: float, *, vendor_is_gone: Collection[str] = ()) -> tuple[Erased, ...]:
+    def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
 
         Only the age matters. Run it daily. The row stays for the next time if the vendor cannot be
@@ -447,12 +457,8 @@ class SessionStore(CaseStore):
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
-        rows = self._table.in_transaction(self._table.rows.find, is_old)
-        gone = names_of_gone(vendor_is_gone)
-        return tuple(self._table.erase(row, gone) for row in rows)
+        batches = self._table.begun_before(self._table.time(-seconds_of(days)))
+        return tuple(each for _, rows in batches for each in self._table.erase(rows))
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.
@@ -464,16 +470,7 @@ class SessionStore(CaseStore):
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        closed = self._table.update(
-            columns.planned_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key != "",
-            **CLOSING_CHANGES,
-        )
-        return len(closed)
+        return self._table.close_begun_before(time, **CLOSING_CHANGES)
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""
@@ -500,12 +497,12 @@ class SessionStore(CaseStore):
     def _set_hinted_session_due(self, name: str, hint: SessionHint) -> int:
         """Set the session of a webhook due; return the number of changed rows, 0 or 1."""
         columns = self._table.columns
-        is_meant = columns.id == hint.record_id
-        is_meant |= columns.session_id == hint.session_id
+        is_meant = columns.session_id == hint.session_id
+        if hint.record_id is not None:  # `id IS NULL` would be searched in all rows
+            is_meant |= columns.id == hint.record_id
         # A closed session is never used, and an erased person's is not stored again.
         is_of_case = columns.case_key != ""
         # A reading that is under way may be older than the event, so it loses its lease.
-        due = self._table.update(
-            columns.name == name, is_meant, is_of_case, look_at=self._table.now(), lease=None
+        return self._table.change(
+            columns.name == name, is_meant, is_of_case, look_at=self._table.time(), lease=None
         )
-        return len(due)

@@ -5,12 +5,16 @@ What `beginning` and `looking` have in common: each takes the table first.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import itertools
 import json
 import logging
 import math
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -25,7 +29,7 @@ from facematch_core.backend.session_types import (
 )
 from facematch_core.call.run import check_text
 from facematch_core.models import Operation
-from facematch_core.store.table import StoreTable, hash_of
+from facematch_core.store.table import Case, StoreTable, hash_of, key_of
 
 from .sessions import Sessions
 from .verdicts import find_changed_settings
@@ -34,8 +38,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .rows import SessionRow
-
-T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -101,14 +103,30 @@ class SessionTable(StoreTable["SessionRow"]):
 
     Attributes:
         sessions: The `Sessions` by name. The clock is that of the first.
+        backends: The names of their backends.
+        revise_for_s: Seconds after its use for which a session is read daily.
+        readings: Counts the readings of `look`, from a random number on.
     """
 
     label = "store of sessions"
     rows_module = "facematch_core.sessions.rows"
 
-    def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
+    def __init__(
+        self, where: str | Engine, sessions: Mapping[str, Sessions], *, revise_for_s: float
+    ) -> None:
         self.sessions = dict(sessions)
+        self.backends = {each.verifier.backend.name for each in sessions.values()}
+        self.revise_for_s = revise_for_s
+        self.readings = itertools.count(secrets.randbelow(1000))
         super().__init__(where, next(iter(sessions.values())).clock)
+
+    def has_closed_row(self, case: Case) -> bool:
+        """Return whether a session of a case was cancelled or closed, and its row is still here."""
+        is_closed = self.columns.case_key == ""
+        rows = self.find(self.columns.subject_key == subject_key(case.subject_ref), is_closed)
+        records = [row.read_record() for row in rows]
+        keys = {hash_of(each.subject_ref, each.purpose, each.about) for each in records}
+        return key_of(case) in keys
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -127,16 +145,17 @@ class SessionTable(StoreTable["SessionRow"]):
         """Let the next `begin` start another session; this one is never used."""
         self.update(self.columns.id == row.id, **CLOSING_CHANGES)
 
-    def delete_at_vendor(self, row: SessionRow) -> Erased:
+    def delete_at_vendor(self, row: SessionRow, gone: str | None = None) -> Erased:
         """Delete a session at the vendor, and return what became of it; its row stays.
 
         What may stay at the vendor is logged. No `FaceMatchError` leaves, so that the other
-        sessions are reached.
+        sessions are reached. `gone` is `vendor_is_gone` of `SessionStore.erase`.
         """
         deletion = None
         face_is_gone = None
         reason = None
         is_done = True
+        failure = None
         try:
             deletion = self._request_deletion(row)
         except errors.Unsupported as error:
@@ -144,9 +163,7 @@ class SessionTable(StoreTable["SessionRow"]):
             reason = "it stays at the vendor until it expires there"
             logger.warning("Session %s: %s: %s", row.id, reason, error)
         except errors.FaceMatchError as error:
-            is_done = False
-            # Without the error's message, which may quote the vendor.
-            reason = f"it was not deleted at the vendor: {type(error).__name__}"
+            failure = error
             logger.warning(
                 "Session %s was not deleted at the vendor: %s: %s",
                 row.id,
@@ -160,7 +177,7 @@ class SessionTable(StoreTable["SessionRow"]):
                 is_done = deletion.state is not DeletionState.REQUESTED
             if deletion is None or deletion.face_kept:
                 logger.warning("Session %s: %s.", row.id, reason)
-        return Erased(
+        erased = Erased(
             record_id=row.id,
             operation=Operation.SESSION,
             backend=row.name,
@@ -172,24 +189,38 @@ class SessionTable(StoreTable["SessionRow"]):
             face_is_gone=face_is_gone,
             reason=reason,
         )
+        if failure is None:
+            return erased
+        return end_without_vendor(erased, failure, is_gone=gone in self.backends_of([row]))
+
+    def backends_of(self, rows: Iterable[SessionRow]) -> set[str]:
+        """Return the backends of rows, without those of rows that cannot be read."""
+        backends = set()
+        for row in rows:
+            with contextlib.suppress(errors.ConfigurationError):
+                backends.add(row.read_record().backend)
+        return backends
 
     def _request_deletion(self, row: SessionRow) -> Deletion | None:
         """Delete a session; return None if its start was lost, and nobody can find it."""
         record = row.read_record()
+        is_starting = row.starting_until is not None and row.starting_until > self.now()
+        if record.session_id is None and is_starting:
+            # The vendor may get the session, and the face, a moment after it says "not there".
+            raise errors.SessionStarting("Another process is starting this session.")
         if not self.has_sessions_of(row):
             name = f"{row.name!r:.60}"
-            raise errors.ConfigurationError(
+            # An account of a vendor that is configured may be one that still has the session.
+            is_configured = record.backend in self.backends
+            error_type = errors.ConfigurationError if is_configured else WithoutBackend
+            raise error_type(
                 f"This store was opened without its Sessions, {name} of the backend "
                 f"{record.backend}. Open it with them, too, until they are forgotten: "
                 f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
                 "choose=...)."
             )
-        if record.session_id is None:
-            if row.starting_until is not None and row.starting_until > self.now():
-                # The vendor may get the session, and the face, a moment after it says "not there".
-                raise errors.SessionStarting("Another process is starting this session.")
-            if not self.finds_by_record(row.name):
-                return None
+        if record.session_id is None and not self.finds_by_record(row.name):
+            return None
         deletion = self.sessions[row.name].delete(record)
         if deletion.face_kept:
             # Another call finds no session any longer, and the face stays.
@@ -202,15 +233,20 @@ class SessionTable(StoreTable["SessionRow"]):
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion
 
-    def erase(self, row: SessionRow, gone: Collection[str] = ()) -> Erased:
-        """Delete a session at the vendor, then its row; return what became of it.
+    def erase(self, rows: Collection[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
+        """Delete sessions at the vendor, then their rows; return what became of each.
 
-        If the vendor deletes it later, the row is closed and stays until it is not there.
+        If the vendor deletes one later, its row is closed and stays until it is not there. `gone`
+        is `vendor_is_gone` of `SessionStore.erase`.
         """
-        erased = self.delete_at_vendor(row)
-        is_starting = row.session_id is None and (row.starting_until or 0.0) > self.now()
-        if erased.backend in gone and not is_starting:
-            erased = without_vendor(erased)
+        if gone is not None and rows:
+            check_gone(gone, self.backends | self.backends_of(rows))
+        erased = tuple(self._erase_row(row, gone) for row in rows)
+        self.database.empty_log()
+        return erased
+
+    def _erase_row(self, row: SessionRow, gone: str | None) -> Erased:
+        erased = self.delete_at_vendor(row, gone)
         if erased.is_done_here:
             self.in_transaction(self.rows.remove_row, row)
         elif erased.state is not None:
@@ -248,21 +284,38 @@ class SessionTable(StoreTable["SessionRow"]):
         )
 
 
-def names_of_gone(names: object) -> Collection[str]:
-    """Return the names of backends that are gone; raise `InvalidRequest` if they are none."""
-    if isinstance(names, str):
-        return (names,)
-    if isinstance(names, Collection) and all(isinstance(name, str) for name in names):
-        return names
-    raise errors.InvalidRequest("vendor_is_gone takes the names of backends, such as ['persona'].")
+class WithoutBackend(errors.ConfigurationError):
+    """A store was opened without the backend of a row."""
 
 
-def without_vendor(erased: Erased) -> Erased:
-    """End an erasure that the vendor has not answered, and never will."""
-    if erased.is_done_here:
-        return erased
-    reason = f"you said that the vendor is gone, because {erased.reason}"
-    return attrs.evolve(erased, is_done_here=True, reason=reason)
+#: The errors of a vendor that refuses the key: it answers, and will not delete anything.
+REFUSALS: Final = (errors.AuthenticationFailed, errors.PermissionDenied)
+
+
+def check_gone(vendor: object, known: Collection[str]) -> None:
+    """Raise `InvalidRequest` if `vendor` is neither an installed backend nor one of `known`."""
+    installed = {point.name for point in metadata.entry_points(group="facematch.backends")}
+    if not isinstance(vendor, str) or vendor not in installed.union(known):
+        raise errors.InvalidRequest(
+            f"vendor_is_gone={vendor!r:.60} is no backend of this store or of these records, which "
+            f"are {', '.join(sorted(known))}. Nothing was deleted."
+        )
+
+
+def end_without_vendor(erased: Erased, error: errors.FaceMatchError, *, is_gone: bool) -> Erased:
+    """Return the evidence of a record of which an error kept the vendor from deleting anything.
+
+    It is done here only if the vendor `is_gone`, as the caller says, and its backend is not
+    configured or refuses the key: a vendor that fails for a while still has the face.
+    """
+    # Without the error's message, which may quote the vendor.
+    reason = f"it was not deleted at the vendor: {type(error).__name__}"
+    if isinstance(error, WithoutBackend):
+        reason = "this store was opened without its backend"
+    is_ended = is_gone and isinstance(error, (WithoutBackend, *REFUSALS))
+    if is_ended:
+        reason = f"you said that its vendor is gone, and {reason}"
+    return attrs.evolve(erased, is_done_here=is_ended, reason=reason)
 
 
 def reason_to_stay(deletion: Deletion | None) -> str | None:

@@ -88,19 +88,18 @@ class Database(abc.ABC):
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
         disk_may_be_freed: Whether a full disk is temporary, so that it raises `StoreUnavailable`.
-        clock_offset_s: Seconds by which the database's clock is ahead of this machine's.
+        clock_offset_s: Seconds from this machine's monotonic clock to the clock of the database's
+            server, as the last transaction read it; None for a SQLite file, which has no server.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
     min_timeout_s: float = 0.0
-    _local_time = staticmethod(time.time)
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
         self.disk_may_be_freed = False
-        #: Seconds by which the database's clock is ahead of this machine's, as last measured.
-        self.clock_offset_s = 0.0
+        self.clock_offset_s: float | None = None
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -193,6 +192,9 @@ class Database(abc.ABC):
             )
         if self._owns_engine:
             self.engine.dispose()
+
+    def empty_log(self) -> None:  # noqa: B027 - optional
+        """Remove deleted rows from the database's log, unless somebody is reading it."""
 
     def prepare_fork(self) -> None:  # noqa: B027 - optional
         """Prepare for a fork, in the parent."""
@@ -340,6 +342,15 @@ class SqliteDatabase(Database):
                 self._read_lock = _file_locks.setdefault(f"{path} (reads)", FileLock())
             _databases.add(self)
 
+    def empty_log(self) -> None:
+        def checkpoint(connection: Connection) -> None:
+            # `run` has begun a transaction, in which SQLite does not empty its log.
+            for statement in ("COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)", "BEGIN"):
+                connection.exec_driver_sql(statement).close()
+
+        with contextlib.suppress(FaceMatchError):
+            self.run(checkpoint)
+
     def prepare_fork(self) -> None:
         # SQLite files must be closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6).
         # The next transaction opens them again.
@@ -471,11 +482,11 @@ class PostgresDatabase(Database):
         lock_timeout_ms = max(1, lock_timeout_s * 1000)
         # The second setting frees a hung client's locks. `true`: for this transaction only.
         result = connection.exec_driver_sql(
-            "SELECT extract(epoch FROM clock_timestamp()), "
+            "SELECT date_part('epoch', clock_timestamp()), "
             f"set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
             f"set_config('idle_in_transaction_session_timeout', '{MAX_WAIT_S:.0f}s', true)"
         )
-        self.clock_offset_s = float(result.scalar_one()) - self._local_time()
+        self.clock_offset_s = float(result.scalar_one()) - time.monotonic()
 
     def _commit(self, connection: Connection) -> None:
         connection.commit()

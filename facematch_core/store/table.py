@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import enum
 import functools
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Self, TypeVar
 
 import attrs
 
 from facematch_core.base.deadline import Clock
+from facematch_core.errors import InvalidRequest
 
 from .sql import open_database
 
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Any)
+
+#: Number of rows that `StoreTable.begun_before` reads at once: some megabytes.
+_BATCH: Final = 500
 
 
 class Use(enum.StrEnum):
@@ -71,7 +77,7 @@ class StoreTable(Generic[Row]):
     """A table of rows, each of a case and used once.
 
     Attributes:
-        clock: The clock of this machine.
+        clock: The clock of the verifier, or of the sessions.
         database: The database.
         rows: The module of the table.
         columns: The columns of the table, for conditions.
@@ -84,6 +90,7 @@ class StoreTable(Generic[Row]):
 
     def __init__(self, where: str | Engine, clock: Clock) -> None:
         self.clock = clock
+        self._has_machines_clock = abs(clock.monotonic() - time.monotonic()) < 1.0
         self.database = open_database(where, label=self.label)
         self._run: Callable[..., Any] = self.database.run
         self.rows: Any = importlib.import_module(self.rows_module)
@@ -117,9 +124,15 @@ class StoreTable(Generic[Row]):
         """Change the rows that meet all conditions; return the changed rows."""
         return self.in_transaction(self.rows.update, *conditions, **values)
 
-    def find(self, *conditions: object) -> list[Row]:
-        """Return the rows that meet all conditions, the newest first."""
-        rows: list[Row] = self._run(self.rows.find, *conditions, only_reads=True)
+    def change(self, *conditions: object, **values: object) -> int:
+        """Change the rows that meet all conditions, and read none; return their number."""
+        statement = self.rows.TABLE.update().where(*conditions).values(values)
+        return self.in_transaction(lambda connection: int(connection.execute(statement).rowcount))
+
+    def find(self, *conditions: object, **options: object) -> list[Row]:
+        """Return the rows that meet all conditions, the newest first: see `StoredRows.find`."""
+        find = functools.partial(self.rows.find, **options)
+        rows: list[Row] = self._run(find, *conditions, only_reads=True)
         return rows
 
     def find_newest(self, case: Case) -> Row | None:
@@ -127,13 +140,51 @@ class StoreTable(Generic[Row]):
 
         The newest check is the one whose verdict was returned last.
         """
-        rows: list[Any] = self.find(self.columns.case_key == key_of(case))
-        used = [row for row in rows if row.used_at is not None and case.about is not None]
-        return next(iter(used or rows), None)
+        order = () if case.about is None else (self.columns.used_at.is_(None),)
+        rows = self.find(self.columns.case_key == key_of(case), order=order, limit=1)
+        return next(iter(rows), None)
+
+    def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
+        """Yield the rows that were begun until a time, oldest first, each once: 500 at a time.
+
+        Each comes with the condition of its rows, which may be changed or removed.
+        """
+        begun_at, row_id = self.rows.BEGUN_AT, self.columns.id
+        later = begun_at <= until
+        while rows := self.find(*conditions, later, order=(begun_at, row_id), limit=_BATCH):
+            yield row_id.in_([row.id for row in rows]), rows
+            last_at = getattr(rows[-1], begun_at.name)
+            # The range is for the index.
+            is_after = (begun_at > last_at) | (row_id > rows[-1].id)
+            later = begun_at.between(last_at, until) & is_after
+
+    def close_begun_before(self, time: dt.datetime, **changes: object) -> int:
+        """Close the unused rows that were begun before a time by `changes`; return their number."""
+        if getattr(time, "tzinfo", None) is None:
+            raise InvalidRequest("close_begun_before takes a datetime with a time zone.")
+        is_open = self.columns.case_key.is_distinct_from(changes["case_key"])
+        is_meant = (self.columns.used_at.is_(None), is_open)
+        batches = self.begun_before(time.timestamp(), *is_meant)
+        return sum(self.change(is_of_batch, *is_meant, **changes) for is_of_batch, _ in batches)
 
     def now(self) -> float:
-        """Return the time by the database's clock, which all machines share."""
-        return self.clock.now().timestamp() + self.database.clock_offset_s
+        """Return the time by the clock of the database's server, which all machines share.
+
+        It was read at the start of the last transaction; a change of this machine's clock has no
+        effect on it. For a SQLite file, and with a test's clock, the time is that of `clock`.
+        """
+        offset_s = self.database.clock_offset_s
+        if offset_s is None or not self._has_machines_clock:
+            return self.clock.now().timestamp()
+        return self.clock.monotonic() + offset_s
+
+    def time(self, plus_s: float = 0.0) -> Any:
+        """Return `now` plus some seconds, for a statement: it is read within its transaction."""
+        import sqlalchemy as sa  # here, because it is an optional dependency
+
+        # Of another type than the columns, which are Double: SQLAlchemy caches compiled statements
+        # by types, and would take the function's place for that of a value.
+        return sa.bindparam(None, callable_=lambda: self.now() + plus_s, type_=sa.Float(53))
 
 
 class CaseStore:

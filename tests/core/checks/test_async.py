@@ -36,7 +36,7 @@ async def test_async_checks_have_the_same_methods(desk):
         assert (await store.unknown(), await store.reconcile()) == ((), ())
         assert [await case.use(), await case.use()] == [FIRST, AGAIN]
         assert await store.close_begun_before(desk.clock.now()) == 2
-        assert len(await store.erase("customer-17")) == 4
+        assert len(await store.erase("customer-17", vendor_is_gone="fake")) == 4
         assert await store.forget(0) == ()
     with pytest.raises(fm.ConfigurationError):
         await case.find()

@@ -4,10 +4,14 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
 import datetime as dt
+import io
 import json
 import math
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import PIL.ExifTags
+import PIL.Image
 import pytest
 import sqlalchemy
 from core.checks.clerk import count_yes
@@ -44,6 +48,62 @@ def test_other_pictures_options_and_cases_are_other_checks(desk):
     assert desk.operations == "lm" * 6
     digests = [row["fingerprint"] for row in desk.rows("fingerprint")]
     assert len(set(digests)) == 6  # the same pictures of two customers, too
+
+
+def photograph(form="jpeg", **tags):
+    """Return the file of one photograph, with EXIF tags, as a phone writes it."""
+    exif = PIL.Image.Exif()
+    for name, value in tags.items():
+        exif[PIL.ExifTags.Base[name]] = value
+    file = io.BytesIO()
+    PIL.Image.linear_gradient("L").convert("RGB").save(file, form, exif=exif)
+    return file.getvalue()
+
+
+TIMES = "2026:11:30 10:00:01", "2026:11:30 10:00:02"
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+def test_photograph_with_another_exif_time_is_the_same_check(desk, form):
+    first, again = (photograph(form, DateTime=time) for time in TIMES)
+    assert first != again
+    desk.verify_live(first, DOCUMENT)
+    desk.verify_live(again, DOCUMENT)
+    desk.verify_live(fm.Image.from_bytes(again).prepared(), DOCUMENT)
+    assert desk.operations == "lm"
+    assert desk.of().use()
+
+
+def test_photograph_that_is_turned_is_another_check(desk):
+    for orientation in (1, 3):
+        desk.verify_live(photograph(Orientation=orientation), DOCUMENT)
+    assert desk.operations == "lmlm"
+
+
+def test_file_that_only_decoding_can_clean_is_compared_as_it_is(desk):
+    for time in TIMES:
+        for _click in range(2):
+            desk.verify_live(photograph("tiff", DateTime=time), DOCUMENT)
+    assert desk.operations == "lmlm"
+
+
+def test_check_of_an_earlier_release_is_still_the_same_check(desk):
+    """An earlier release took the digests of the whole files."""
+    first = photograph(DateTime=TIMES[0])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fm.Image, "clean_digest", fm.Image.digest)
+        desk.verify_live(first, DOCUMENT)
+    desk.verify_live(first, DOCUMENT)
+    assert desk.operations == "lm"
+
+
+@pytest.mark.parametrize("customer", [17, uuid.UUID(int=17)], ids=["int", "UUID"])
+def test_customer_of_an_orm_is_told_to_be_passed_as_its_text(desk, customer):
+    with pytest.raises(fm.InvalidRequest, match=r"str\(\.\.\.\)"):
+        desk.of(customer)
+    with pytest.raises(fm.InvalidRequest) as caught:
+        desk.of(None)
+    assert "str(" not in str(caught.value), "all customers would be one, named None"
 
 
 def test_verdict_that_was_returned_last_is_used(desk):
@@ -519,6 +579,33 @@ def test_checks_begun_before_a_backup_are_closed(desk):
     assert (desk.operations, case.use()) == ("lmlm", FIRST)
     with pytest.raises(fm.InvalidRequest):
         desk.store.close_begun_before(dt.datetime(2026, 1, 1))
+
+
+def test_many_old_checks_are_closed_and_forgotten_in_batches(desk, monkeypatch):
+    monkeypatch.setattr("facematch_core.store.table._BATCH", 3)
+    for number in range(8):  # all begun at the same moment
+        desk.of(f"customer-{number}").verify_live(SELFIE, DOCUMENT)
+    assert desk.of("customer-4").use()
+    desk.clock.advance(1)
+    closed = [desk.store.close_begun_before(desk.clock.now()) for _ in range(2)]
+    assert closed == [7, 0]
+    assert desk.of("customer-4").find().used_at is not None
+    assert len(desk.store.forget(0)) == 16
+    assert (desk.store.forget(0), desk.rows()) == ((), [])
+
+
+def test_used_check_stays_the_one_of_its_matter_in_a_database_of_an_earlier_release(desk):
+    desk.verify_live()
+    used = desk.of().find().id
+    desk.verify_live(OTHER)
+    assert desk.of().find().id != used
+    engine = sqlalchemy.create_engine(desk.address)
+    with engine.begin() as connection:
+        use = f"UPDATE facematch_checks SET used_at = begun_at WHERE id = '{used}'"
+        connection.execute(sqlalchemy.text(use))
+    engine.dispose()
+    assert desk.of().find().id == used
+    assert not desk.of().use()
 
 
 def test_unknown_check_begun_before_a_backup_is_still_not_paid_again(desk):

@@ -34,6 +34,7 @@ import facematch_core as fm
 from facematch_core.resilience import Budget
 from facematch_core.sessions import beginning
 from facematch_core.store import leases
+from facematch_core.store.table import StoreTable
 
 FIRST, AGAIN, NO = fm.Use
 
@@ -246,15 +247,15 @@ def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
 
 def test_renewal_of_a_lease_is_over_when_the_start_is(shop, monkeypatch):
     monkeypatch.setattr(leases, "_RENEWAL_S", 0.01)
-    start, renewal, now = Hold(), Hold(), shop.clock.now
+    start, renewal, update = Hold(), Hold(), StoreTable.update
 
-    def hold_renewal():
+    def hold_renewal(*arguments, **changes):
         if threading.current_thread().name == "facematch-lease":
             renewal()
-        return now()
+        return update(*arguments, **changes)
 
     shop.vendor.before_start = start
-    monkeypatch.setattr(shop.clock, "now", hold_renewal)
+    monkeypatch.setattr(StoreTable, "update", hold_renewal)
     with ThreadPoolExecutor(1) as pool:
         click = pool.submit(shop.begin)
         start.wait_for()
@@ -574,7 +575,7 @@ def test_sessions_begun_before_a_restore_are_never_used(shop):
     assert shop.store.close_begun_before(restored_at) == 0
     assert [shop.use(name) for name in ("customer-17", "unfinished", "used")] == [NO, NO, AGAIN]
     assert shop.of("customer-17").why_not(max_age_s=3600) == (
-        "no session was begun, or it was cancelled",
+        "the session was cancelled or closed",
     )
     assert shop.use("later")
     assert shop.find("used").used_at is not None
