@@ -228,7 +228,7 @@ def test_start_under_way_stays_although_its_vendor_is_said_to_be_gone(open_shop)
 def test_unknown_name_of_a_vendor_that_is_gone_deletes_nothing(leaver):
     with pytest.raises(fm.InvalidRequest):
         leaver.store.erase("customer-17", vendor_is_gone="acne")
-    assert (leaver.vendor.deleted, leaver.use()) == ([], False)
+    assert (leaver.vendor.deleted, leaver.use()) == ([], fm.Use.NO)
     assert leaver.store.erase("customer-17", vendor_is_gone="persona")
     assert leaver.store.erase("customer-17", vendor_is_gone="acme") == ()
 

@@ -13,6 +13,7 @@ import pytest
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.sessions.shop import *  # noqa: F403 - its fixtures
 
+import facematch_core as fm
 from facematch_core.base.deadline import SystemClock
 from facematch_core.store import database
 
@@ -89,7 +90,7 @@ def test_check_under_way_at_another_machine_is_paid_once(open_desk, step_s):
     assert [each.is_verified for each in results] == [True, True]
     assert ours.operations == "lm"
     assert theirs.store.unknown() == ()
-    assert [theirs.of().use(), ours.of().use()] == [True, False]
+    assert [theirs.of().use(), ours.of().use()] == [fm.Use.FIRST, fm.Use.AGAIN]
 
 
 @STEPS
