@@ -28,7 +28,8 @@ GOLDENS = $(filter-out tests/docs/test_examples.py,$(shell grep -lErs "kit\.gold
 # What versions of dependencies break first: the verifier, its policies and its transport, the parsing of every
 # vendor's responses, charges, and the command line. None of it needs the sources.
 CORE := $(addprefix tests/core/,backend base call call_log config errors http models resilience verifier) \
-	tests/core/store/test_stores.py tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
+	tests/core/store/test_awaited_use.py tests/core/store/test_stores.py \
+	tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
 	tests/money/test_double_entry.py tests/core/cli/test_verify.py \
 	tests/core/cli/test_pairs.py tests/money/test_pairs.py tests/comparison/run/test_database.py

@@ -24,11 +24,11 @@ open_sessions(backend, **settings)
 
 SessionStore(url, sessions)
     Keeps the sessions in a table. `store.of(customer, purpose=..., about=...)` names a case: its
-    `begin` returns the link, and its `use` is True once. A worker calls `store.look()`.
+    `begin` returns the link, and its `use` is FIRST once. A worker calls `store.look()`.
 
 CheckStore(url, verifier)
     Keeps checks of uploaded pictures in a table. A case's `verify_live(selfie, document)` is paid
-    once, however often the button is pressed, and its `use` is True once.
+    once, however often the button is pressed, and its `use` is FIRST once.
 
 Failover(members)
     A verifier that tries several verifiers in order. It calls the next one only if the previous
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from .config.plugins import available_backends
     from .errors import (
         FATAL,
+        AlreadyUsed,
         AuthenticationFailed,
         BackendUnavailable,
         BreakerOpen,
@@ -143,6 +144,7 @@ if TYPE_CHECKING:
     from .sessions.store import SessionStore, VerificationCase
     from .sessions.table import StoredSession
     from .store import SqlStore
+    from .store.table import Use
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
     from .verifier.shadow import Shadow
@@ -150,22 +152,23 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncCheckCase", "AsyncCheckStore", "AsyncFaceVerifier", "AsyncSessionStore",
-    "AsyncSessions", "AsyncVerificationCase", "AuthenticationFailed", "BackendUnavailable",
-    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallLog", "CallRecord",
-    "Charged", "CheckCase", "CheckStore", "CheckUnderWay", "CircuitBreaker", "ComparedWith",
-    "ConfigurationError", "DeadlineExceeded", "Decision", "Environment", "EnvironmentMismatch",
-    "Erased", "EventKind", "FaceMatchError", "FaceVerifier", "Failover", "Image",
-    "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision", "LiveMatchResult",
-    "LivenessDecision", "LivenessResult", "MatchResult", "Operation", "OutcomeUnknown",
-    "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited", "RateLimiter",
-    "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result", "ResultWarning",
-    "Retention", "Retry", "S3Picture", "Score", "Secret", "SessionMismatch", "SessionNotFound",
-    "SessionRecord", "SessionResult", "SessionStarting", "SessionState", "SessionStore", "Sessions",
-    "Shadow", "Share", "SqlStore", "StoreUnavailable", "StoredCheck", "StoredSession", "Threshold",
-    "TooManyAttempts", "UnexpectedResponse", "Unsupported", "VendorError", "VendorUnavailable",
-    "VerificationCase", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
-    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
+    "FATAL", "AlreadyUsed", "AsyncCheckCase", "AsyncCheckStore", "AsyncFaceVerifier",
+    "AsyncSessionStore", "AsyncSessions", "AsyncVerificationCase", "AuthenticationFailed",
+    "BackendUnavailable", "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent",
+    "CallLog", "CallRecord", "Charged", "CheckCase", "CheckStore", "CheckUnderWay",
+    "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision",
+    "Environment", "EnvironmentMismatch", "Erased", "EventKind", "FaceMatchError", "FaceVerifier",
+    "Failover", "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest",
+    "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
+    "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person",
+    "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
+    "Result", "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret",
+    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
+    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
+    "StoredCheck", "StoredSession", "Threshold", "TooManyAttempts", "UnexpectedResponse",
+    "Unsupported", "Use", "VendorError", "VendorUnavailable", "VerificationCase", "Verifier",
+    "WarningCode", "WebhookRefused", "available_backends", "open_async_sessions",
+    "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
@@ -174,7 +177,7 @@ _MODULES = (
     "models errors base.deadline base.masking images.image images.stored call.events "
     "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
     "config.plugins config.opening resilience store backend.session_types sessions.sessions "
-    "sessions.store sessions.aio checks.table checks.store checks.aio"
+    "store.table sessions.store sessions.aio checks.table checks.store checks.aio"
 )
 
 

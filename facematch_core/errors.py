@@ -15,6 +15,7 @@ A mismatch is a result, not an error.
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── SessionStarting                     another process starts this session; ask again
     ├── CheckUnderWay                       another process makes this check; ask again
+    ├── AlreadyUsed                         this matter was used with other pictures
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
@@ -187,6 +188,14 @@ class TooManyAttempts(BudgetExceeded):
 
     Attributes:
         retry_after_s: Seconds until the next check is allowed.
+    """
+
+
+class AlreadyUsed(FaceMatchError):
+    """What `about` names was used, with other pictures. Nothing was sent.
+
+    The same pictures return their verdict, and `CheckCase.find` returns the check that was used.
+    Another matter, such as a payout that is made anew, needs another `about`.
     """
 
 

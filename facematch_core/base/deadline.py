@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 import threading
@@ -164,6 +165,9 @@ class CallCancelled(BaseException):
 
 class Cancellation:
     """A flag shared by a caller and the thread that makes its call."""
+
+    #: The context in which the thread prepares each picture: a semaphore, or none.
+    preparing: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline  # starts before the thread does

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import attrs
 
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
+from facematch_core.store.aio import AsyncCase, as_async
+from facematch_core.store.table import Use
 from facematch_core.verifier.aio import Awaited, awaited
 
 from .store import CheckCase, CheckStore
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class AsyncCheckCase:
+class AsyncCheckCase(AsyncCase[CheckCase]):
     """`CheckCase` with async methods, which run in threads: see `AsyncCheckStore.of`.
 
     If an ``await`` is cancelled after the first byte was sent, the check finishes in the
@@ -35,29 +37,6 @@ class AsyncCheckCase:
         verified
     """
 
-    case: CheckCase
-    #: `Awaited._call` of the store.
-    _call: Callable[..., Coroutine[Any, Any, Any]]
-
-    @property
-    def _verifier(self) -> CheckCase:
-        return self.case
-
-    @property
-    def subject_ref(self) -> str:
-        """See `CheckCase`."""
-        return self.case.subject_ref
-
-    @property
-    def purpose(self) -> str:
-        """See `CheckCase`."""
-        return self.case.purpose
-
-    @property
-    def about(self) -> str | None:
-        """See `CheckCase`."""
-        return self.case.about
-
     verify = awaited(CheckCase.verify)
     """Compare two faces, once; see `CheckCase.verify`."""
 
@@ -67,23 +46,27 @@ class AsyncCheckCase:
     verify_live = awaited(CheckCase.verify_live)
     """Check for a live face and compare, once; see `CheckCase.verify_live`."""
 
-    use = awaited(CheckCase.use)
-    """Return True once, if the last verdict is a pass; see `CheckCase.use`."""
+    @as_async
+    def use(self, *, connection: object = None) -> Coroutine[Any, Any, Use]:
+        """Return FIRST once, if the last verdict is a pass; see `CheckCase.use`.
+
+        Args:
+            connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction:
+                the check is judged outside it, and marked in it.
+        """
+        return self._use(connection)
 
     find = awaited(CheckCase.find)
     """Return the check that `use` judges; see `CheckCase.find`."""
 
     why_not = awaited(CheckCase.why_not)
-    """Return all reasons why `use` would be False; see `CheckCase.why_not`."""
+    """Return all reasons why `use` would not be FIRST; see `CheckCase.why_not`."""
 
     reconcile = awaited(CheckCase.reconcile)
     """Search for the check with an unknown outcome; see `CheckCase.reconcile`."""
 
     give_up = awaited(CheckCase.give_up)
     """Allow a further check although an outcome is unknown; see `CheckCase.give_up`."""
-
-    def __repr__(self) -> str:
-        return f"AsyncCheckCase({self.case!r})"
 
 
 class AsyncCheckStore(Awaited):
@@ -106,8 +89,8 @@ class AsyncCheckStore(Awaited):
         ...         signup = store.of("customer-21", purpose="signup", about=None)
         ...         await signup.verify_live(selfie, document)
         ...         return await signup.use()
-        >>> asyncio.run(check())
-        True
+        >>> print(asyncio.run(check()))
+        first
     """
 
     _verifier: CheckStore

@@ -27,8 +27,9 @@ from facematch_core.models import (
     Reconciliation,
     ends_early,
 )
-from facematch_core.sessions.table import Case, key_of, subject_key
+from facematch_core.sessions.table import subject_key
 from facematch_core.store.leases import renewed_lease
+from facematch_core.store.table import Case, key_of
 
 from .table import CheckTable, refuse_open_transaction
 
@@ -72,7 +73,8 @@ def check(
         images=images,
         calls=calls,
         settings=table.settings_of(kind),
-        asked_at=table.now(),
+        asked=table.clock.monotonic(),
+        clean_digests=[image.clean_digest for image in images],
     )
     waiting = Deadline.after(WAIT_S, runner.clock).earlier(calls[-1].deadline)
     verdict = None
@@ -80,6 +82,9 @@ def check(
         # Read before the rows: a row that is inserted after it takes the next place.
         last_place = table.in_transaction(table.rows.last_place, asked.case_key)
         rows = asked.find_rows()
+        used = next((row for row in rows if row.used_at is not None), None)
+        if used is not None and case.about is not None:
+            return asked.find_used(used, rows)
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
             _wait_for(table, open_row, waiting)
@@ -124,7 +129,8 @@ class _AskedCheck:
     Attributes:
         table, case, kind, images, calls: See `check`.
         settings: `CheckTable.settings_of` the kind.
-        asked_at: When the caller asked.
+        asked: When the caller asked, on the monotonic clock.
+        clean_digests: `Image.clean_digest` of each picture.
         prepared: The pictures as the verifier sends them, once they are needed.
     """
 
@@ -134,27 +140,59 @@ class _AskedCheck:
     images: list[Image] = attrs.field(repr=False)
     calls: Sequence[CallOptions] = attrs.field(repr=False)
     settings: str
-    asked_at: float
+    asked: float
+    clean_digests: Sequence[str]
     prepared: list[Image] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def case_key(self) -> str:
         return key_of(self.case)
 
-    def fingerprint(self, row_id: str) -> str:
+    def is_of(self, row: CheckRow, settings: str | None = None) -> bool:
+        """Return whether a row is of the same check, with the settings of today or with others.
+
+        An earlier release took the whole files, with their metadata.
+        """
+        digests_of_files = [image.digest for image in self.images]
+        both = self.clean_digests, digests_of_files
+        return any(
+            row.fingerprint == self.fingerprint(row.id, digests, settings) for digests in both
+        )
+
+    def fingerprint(self, row_id: str, digests: Sequence[str], settings: str | None = None) -> str:
         """Return the fingerprint that a row with this id has if it is the same check."""
         options = repr([call.options for call in self.calls])
-        digests = [image.digest for image in self.images]
-        value: str = self.table.rows.fingerprint(row_id, self.settings, options, digests)
+        settings = settings or self.settings
+        value: str = self.table.rows.fingerprint(row_id, settings, options, digests)
         return value
 
     def find_rows(self) -> list[CheckRow]:
         """Return the open row of the case, and the rows that are young enough to count."""
         table, columns = self.table, self.table.columns
         horizon_s = max(table.max_age_s, ATTEMPTS_WITHIN_S)
-        is_young = columns.begun_at >= max(0.0, table.now() - horizon_s)
+        is_young = columns.begun_at >= table.time(-horizon_s)
         is_open = columns.open_case_key == self.case_key
+        if self.case.about is not None:
+            is_young |= columns.used_at.is_not(None)
         return table.find(is_open | ((columns.case_key == self.case_key) & is_young))
+
+    def find_used(self, used: CheckRow, rows: Sequence[CheckRow]) -> Any:
+        """Return the stored verdict on the same pictures, of a matter that was used.
+
+        Raises:
+            AlreadyUsed: there is none.
+        """
+        for row in rows:
+            result = row.read_result()
+            # The settings may have changed between the use and a request that is sent again.
+            if result is not None and self.is_of(row, row.settings):
+                return _as_returned(result, self.calls[-1])
+        used_at = self.table.as_stored_check(used).used_at
+        raise errors.AlreadyUsed(
+            f"The matter of this case was used at {used_at:%Y-%m-%d %H:%M} UTC, with other "
+            "pictures. If this is another matter, `about` must name it: `about` is one thing, such "
+            "as 'payout 8841'. Nothing was sent."
+        )
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
         """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
@@ -199,12 +237,13 @@ class _AskedCheck:
 
     def _of_same_check(self, rows: Sequence[CheckRow]) -> list[CheckRow]:
         """Return the rows of the same check, unless its verdict was used before this click."""
+        asked_at = self.table.now() - (self.table.clock.monotonic() - self.asked)
         return [
             row
             for row in rows
-            if (row.used_at is None or row.used_at > self.asked_at)
+            if (row.used_at is None or row.used_at > asked_at)
             and self.table.is_young(row)
-            and row.fingerprint == self.fingerprint(row.id)
+            and self.is_of(row)
         ]
 
     def _insert(self, last_place: int) -> CheckRow | None:
@@ -220,8 +259,8 @@ class _AskedCheck:
             turn=table.rows.next_turn(self.case_key),
             kind=self.kind,
             settings=self.settings,
-            fingerprint=self.fingerprint(row_id),
-            begun_at=table.now(),
+            fingerprint=self.fingerprint(row_id, self.clean_digests),
+            begun_at=table.time(),
             **_new_lease(table),
         )
         return inserted
@@ -325,7 +364,7 @@ def _check_attempts(table: CheckTable, rows: Sequence[CheckRow]) -> None:
 
 
 def _new_lease(table: CheckTable) -> dict[str, Any]:
-    return {"lease": secrets.token_hex(16), "lease_until": table.now() + LEASE_S}
+    return {"lease": secrets.token_hex(16), "lease_until": table.time(LEASE_S)}
 
 
 def _reopen(table: CheckTable, half: CheckRow) -> CheckRow | None:
@@ -350,9 +389,7 @@ def _make_calls(
     has_lease = (table.columns.id == row.id, table.columns.lease == row.lease)
 
     def renew(lease_s: float) -> None:
-        table.until(_after_call(table.deadline)).update(
-            *has_lease, lease_until=table.now() + lease_s
-        )
+        table.until(_after_call(table.deadline)).update(*has_lease, lease_until=table.time(lease_s))
 
     def store_call(record: CallRecord) -> None:
         if not table.update(*has_lease, call=_to_json_of_call(record)):
@@ -396,7 +433,7 @@ def _close_after(
     elif is_free:
         _write(table, table.rows.remove_rows, *lease)
     else:
-        values: dict[str, Any] = {"lease_until": table.now()}
+        values: dict[str, Any] = {"lease_until": table.time()}
         call = getattr(error, "call", None)
         if isinstance(call, CallRecord):  # with the vendor's id
             values["call"] = _to_json_of_call(call)

@@ -21,7 +21,8 @@ from facematch_core.models import (
     MatchResult,
     Retention,
 )
-from facematch_core.store.transactions import create_tables, insert_if_new
+from facematch_core.store.rows import StoredRows, partial_index
+from facematch_core.store.transactions import create_tables
 
 D = TypeVar("D", bound=Document)
 
@@ -58,9 +59,14 @@ CHECKS: Final = sa.Table(
     sa.Column("face_kept", sa.Boolean),
     # Of two processes that saw the same rows of a case, one begins a check.
     sa.UniqueConstraint("case_key", "place"),
+    sa.Index("ix_facematch_checks_turn", "case_key", "turn"),
+    partial_index("ix_facematch_checks_open", "lease_until", "open_case_key IS NOT NULL"),
 )
 
 RESULTS: Final = {each.kind: each for each in (MatchResult, LivenessResult, LiveMatchResult)}
+
+TABLE: Final = CHECKS
+BEGUN_AT: Final = CHECKS.c.begun_at
 
 
 @attrs.frozen(kw_only=True)
@@ -76,14 +82,14 @@ class CheckRow:
         turn: Position in the order in which their verdicts were returned last.
         kind: `Document.kind` of the result: ``match``, ``liveness`` or ``live_match``.
         settings: Digest of the verifier's settings: see `CheckTable.settings_of`.
-        fingerprint: Salted digest of the pictures and options.
+        fingerprint: Salted digest of the pictures without metadata, and of the options.
         call: The record of the last call, as JSON; None before the first.
         liveness: The paid first half of a ``live_match``, as JSON.
         result: The result as JSON; None until there is one.
         begun_at: When the check was begun.
         lease: A random id of the process that makes the check.
         lease_until: Until when it may be making it.
-        used_at: When `use` returned True, or None.
+        used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor kept the face when the check was deleted there; else None.
     """
 
@@ -162,10 +168,8 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[CheckRow]:
-    """Return the rows that meet all conditions; the one whose verdict was returned last first."""
-    query = CHECKS.select().where(*conditions).order_by(CHECKS.c.turn.desc(), CHECKS.c.place.desc())
-    return [CheckRow(**row) for row in connection.execute(query).mappings()]
+_ROWS: Final = StoredRows(CHECKS, CheckRow, [CHECKS.c.turn.desc(), CHECKS.c.place.desc()])
+find, insert, update = _ROWS.find, _ROWS.insert, _ROWS.update
 
 
 def last_place(connection: sa.Connection, case_key: str) -> int:
@@ -179,22 +183,6 @@ def next_turn(case_key: str | None) -> Any:
     other = CHECKS.alias()
     last_turn = sa.select(sa.func.max(other.c.turn)).where(other.c.case_key == case_key)
     return sa.func.coalesce(last_turn.scalar_subquery(), 0) + 1
-
-
-def insert(connection: sa.Connection, **values: object) -> CheckRow | None:
-    """Insert a row; return None if its case has an open row, or another one at its place."""
-    if not insert_if_new(connection, CHECKS, values):
-        return None
-    (row,) = find(connection, CHECKS.c.id == values["id"])
-    return row
-
-
-def update(
-    connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
-) -> list[CheckRow]:
-    """Change the rows that meet all conditions, in one statement; return the changed rows."""
-    statement = CHECKS.update().where(*conditions).values(values).returning(*CHECKS.c)
-    return [CheckRow(**row) for row in connection.execute(statement).mappings()]
 
 
 def remove_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:

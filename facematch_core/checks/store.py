@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
 
 import attrs
 
@@ -23,7 +22,9 @@ from facematch_core.models import (
     Retention,
 )
 from facematch_core.resilience import Retry
-from facematch_core.sessions.table import Case, key_of, subject_key
+from facematch_core.sessions.table import subject_key
+from facematch_core.store.records import seconds_of
+from facematch_core.store.table import Case, CaseStore, Judged, Use, key_of
 from facematch_core.verifier.verifier import Picture, Verifier
 
 from . import erasing, making
@@ -57,6 +58,9 @@ class CheckCase(Case):
     another check. So are the same ones once their verdict was used, is older than the store's
     `max_age_s`, or was made with other settings of the verifier.
 
+    With `about`, that ends with the first use: the same pictures return the stored verdict, free,
+    and others raise `AlreadyUsed`. `erase` and `forget` remove the row, and with it this memory.
+
     Immutable; may be shared between threads. Cannot be pickled: store its three texts.
 
     Attributes:
@@ -69,8 +73,8 @@ class CheckCase(Case):
         verified
         >>> print(signup.verify_live(selfie, document).decision)  # a second click: not paid again
         verified
-        >>> [signup.use(), signup.use()]
-        [True, False]
+        >>> print(signup.use(), signup.use())
+        first no
         >>> signup.why_not()
         ('the check was used already',)
         >>> store.close()
@@ -91,6 +95,7 @@ class CheckCase(Case):
             OutcomeUnknown: an earlier check of the case may have been paid, and its verdict is not
                 known. Nothing was sent: see `reconcile` and `give_up`.
             TooManyAttempts: the case has had as many checks as the store allows.
+            AlreadyUsed: what `about` names was used, with other pictures. Nothing was sent.
             InvalidRequest: Django's transaction is open in the store's SQLite file.
             FaceMatchError: see `Verifier.verify`.
         """
@@ -116,11 +121,16 @@ class CheckCase(Case):
         del probe, reference
         return cast(LiveMatchResult, self._check(LiveMatchResult.kind, pictures, options))
 
-    def use(self, *, connection: object = None) -> bool:
-        """Return True once, if the verdict that was returned last is a pass.
+    def use(self, *, connection: object = None) -> Use:
+        """Return FIRST once, if the verdict that was returned last is a pass.
 
-        Marks the check as used in one conditional UPDATE, so that of several concurrent calls one
-        returns True. Act on it at once. If it is False, `why_not` returns the reasons.
+        Only FIRST is true. Marks the check as used in one conditional UPDATE, so that of several
+        concurrent calls one returns FIRST. Act on it at once. If it is NO, `why_not` returns the
+        reasons.
+
+        With `about`, a matter is used once for as long as its row lives: later calls return AGAIN,
+        also when the whole request was sent again. Never pay for AGAIN: with a `connection`, it was
+        paid in the transaction of the first call; without one, look into your own table.
 
         With your own `connection` to the store's database, everything is read and written in your
         transaction: the check is used if you commit, and unused if you roll back.
@@ -130,24 +140,21 @@ class CheckCase(Case):
 
         Raises:
             InvalidRequest: `connection` is asynchronous, or of another kind of database.
-            StoreUnavailable: see `VerificationCase.use`; here, make another check.
+            StoreUnavailable: see `VerificationCase.use`.
         """
         table = self._store._table  # noqa: SLF001 - of this module
         if connection is not None:
             table = table.on(connection)
+        return self._judge(table).store(table)
+
+    def _judge(self, table: CheckTable, **_: Any) -> Judged:
         row = table.find_newest(self)
         if row is None or table.reasons_against(row):
-            return False
-        columns = table.columns
-        used = table.update(
-            columns.id == row.id,
-            columns.used_at.is_(None),
-            # Another verdict may have been returned since, or the check closed.
-            columns.case_key == row.case_key,
-            table.rows.next_turn(row.case_key) == row.turn + 1,
-            used_at=table.now(),
-        )
-        return len(used) == 1
+            return Judged(self, row)
+        # Another verdict may have been returned since.
+        is_last = table.rows.next_turn(row.case_key) == row.turn + 1
+        changes = {"used_at": table.now()}
+        return Judged(self, row, passes=True, conditions=(is_last,), changes=changes)
 
     def find(self) -> StoredCheck | None:
         """Return the check that `use` judges; None without one. Sends nothing."""
@@ -156,7 +163,7 @@ class CheckCase(Case):
         return None if row is None else table.as_stored_check(row)
 
     def why_not(self) -> tuple[str, ...]:
-        """Return all reasons why `use` would be False; empty if True.
+        """Return all reasons why `use` would be NO or AGAIN; empty if FIRST.
 
         Sends nothing. For pages, logs and support: a reason has no value of the case.
         """
@@ -212,7 +219,7 @@ class CheckCase(Case):
 
 
 @methods_clear_frames
-class CheckStore:
+class CheckStore(CaseStore):
     """A table of checks of uploaded pictures: each paid once for its case, and used once.
 
     Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
@@ -231,7 +238,7 @@ class CheckStore:
         verifier: The verifier, closed with this object. A verdict counts only while the verifier
             has the vendors, environments and thresholds with which it was made.
         max_age_s: Maximum seconds from the begin of a check to `use`, above 0.
-        attempts: Maximum number of checks of a case in 24 hours, since its last `use` was True.
+        attempts: Maximum number of checks of a case in 24 hours, since its last `use` was FIRST.
         needs_liveness: Whether only `verify_live` counts for `use`. False: `verify` does, too.
 
     Raises:
@@ -241,10 +248,11 @@ class CheckStore:
     Example:
         >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
         >>> payout = store.of("customer-17", purpose="payout", about="payout 8841")
-        >>> result = payout.verify_live(selfie, document)
-        >>> if payout.use():  # True once
-        ...     print("paid")
-        paid
+        >>> def answer():  # a whole request, which a gateway or a queue may send again
+        ...     payout.verify_live(selfie, document)
+        ...     return "paid" if payout.use() else "not paid by this request"
+        >>> [answer(), answer()]
+        ['paid', 'not paid by this request']
         >>> store.close()
     """
 
@@ -314,18 +322,32 @@ class CheckStore:
                 logger.warning("Check %s: %s: %s", row.id, type(error).__name__, error)
         return tuple(searches)
 
-    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+    def erase(self, subject_ref: str, *, vendor_is_gone: str | None = None) -> tuple[Erased, ...]:
         """Delete all checks of a person who leaves: what a vendor keeps of them, then here.
 
-        All rows are closed first, so no `use` is True from then on, even if the vendor is down.
+        All rows are closed first, so no `use` is FIRST from then on, even if the vendor is down.
         Record your payout first: an erased case can be used again. Call it again until each check
         `is_done_here`; then it returns ().
 
+        Args:
+            subject_ref: See `of`.
+            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
+                anything any longer: your contract ended, or your key was revoked. A record there is
+                deleted here if this store was opened without the backend, or if the vendor refuses
+                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
+                vendor's own confirmation beside it. After any other error, the record stays.
+
         Returns:
             What became of each call, without the person: evidence to store.
+
+        Raises:
+            InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
+                or of the person's records. Nothing was deleted.
         """
         return erasing.erase(
-            self._table, self._table.columns.subject_key == subject_key(subject_ref)
+            self._table,
+            self._table.columns.subject_key == subject_key(subject_ref),
+            gone=vendor_is_gone,
         )
 
     def forget(self, days: float) -> tuple[Erased, ...]:
@@ -334,10 +356,11 @@ class CheckStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.begun_at <= self._table.now() - days * 86_400
-        return erasing.erase(self._table, is_old)
+        time = self._table.time(-seconds_of(days))
+        erased: list[Erased] = []
+        for is_of_batch, _ in self._table.begun_before(time):
+            erased += erasing.erase(self._table, is_of_batch)
+        return tuple(erased)
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused checks that were begun before a time; return their number.
@@ -349,16 +372,7 @@ class CheckStore:
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        closed = self._table.update(
-            columns.begun_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key.is_not(None),
-            case_key=None,
-        )
-        return len(closed)
+        return self._table.close_begun_before(time, case_key=None)
 
     def close(self) -> None:
         """Close the verifier and the connections to the database. May be called more than once."""
@@ -366,15 +380,6 @@ class CheckStore:
             self._verifier.close()
         finally:
             self._table.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("CheckStore cannot be pickled: open it in each process.")
 
     def __repr__(self) -> str:
         # An object whose `__init__` failed may have no verifier.

@@ -9,8 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -29,8 +28,7 @@ from facematch_core.models import (
     MatchResult,
     Operation,
 )
-from facematch_core.sessions.table import Case, key_of
-from facematch_core.store.sql import open_database
+from facematch_core.store.table import StoreTable
 from facematch_core.verifier.shadow import Shadow
 from facematch_core.verifier.verifier import Verifier
 
@@ -39,15 +37,13 @@ if TYPE_CHECKING:
 
     from .rows import CheckRow
 
-T = TypeVar("T")
-
 #: The operations of a check, by the kind of its result, in the order of the calls.
 OPERATIONS: Final = {
     MatchResult.kind: (Operation.MATCH,),
     LivenessResult.kind: (Operation.LIVENESS,),
     LiveMatchResult.kind: (Operation.LIVENESS, Operation.MATCH),
 }
-#: How far the clock of the machine that made a check may run ahead of this machine's.
+#: How far the clock may have been put back since a check was begun.
 _CLOCK_MARGIN_S: Final = 60.0
 
 
@@ -60,7 +56,7 @@ class StoredCheck:
         result: The result without `raw`, `metadata` and the caller's reference; None without one.
         call: The record of the last call; None before it, and once its result is stored.
         begun_at: When it was begun, UTC.
-        used_at: When `use` returned True, UTC, or None.
+        used_at: When `use` returned FIRST, UTC, or None.
         is_under_way: Whether a process is making it.
         is_unknown: Whether it may have been paid, and its result is not known. No further check of
             the case is made until `CheckCase.reconcile` finds it, or after `CheckCase.give_up`.
@@ -84,18 +80,18 @@ class StoredCheck:
     is_unknown: bool
 
 
-class CheckTable:
+class CheckTable(StoreTable["CheckRow"]):
     """The table ``facematch_checks``, and the verifier that makes its checks.
 
     Attributes:
         verifier: The verifier.
         max_age_s, attempts: See `CheckStore`.
         accepted_kinds: The kinds of results that count for `use`.
-        database: The database.
         deadline: The deadline of the call that waits for the database.
-        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
-        columns: The columns of the table, for conditions.
     """
+
+    label = "store of checks"
+    rows_module = "facematch_core.checks.rows"
 
     def __init__(
         self,
@@ -112,28 +108,8 @@ class CheckTable:
         self.accepted_kinds = {LiveMatchResult.kind}
         if not needs_liveness:
             self.accepted_kinds.add(MatchResult.kind)
-        self.database = open_database(where, label="store of checks")
         self.deadline = NO_DEADLINE
-        self._run: Callable[..., Any] = self.database.run
-        from . import rows  # here, because SQLAlchemy is an optional dependency
-
-        self.rows = rows
-        self.columns = rows.CHECKS.c
-        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
-
-    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction, and return what it returns."""
-        result: T = self._run(functools.partial(transaction, **options), *args)
-        return result
-
-    def on(self, connection: object) -> Self:
-        """Return this table, with the caller's transaction in place of its own ones."""
-        from facematch_core.store.callers import CallersTransaction
-
-        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
-        table = copy.copy(self)
-        table._run = transaction.run  # noqa: SLF001 - of this class
-        return table
+        super().__init__(where, verifier.runner.clock)
 
     def until(self, deadline: Deadline) -> Self:
         """Return this table, for a call that waits for a busy database until a deadline."""
@@ -147,30 +123,14 @@ class CheckTable:
         )
         return table
 
-    def update(self, *conditions: object, **values: object) -> list[CheckRow]:
-        """Change the rows that meet all conditions; return the changed rows."""
-        return self.in_transaction(self.rows.update, *conditions, **values)
-
-    def find(self, *conditions: object) -> list[CheckRow]:
-        """Return the rows that meet all conditions, the one returned last first."""
-        rows: list[CheckRow] = self._run(self.rows.find, *conditions, only_reads=True)
-        return rows
-
-    def find_newest(self, case: Case) -> CheckRow | None:
-        """Return the row that `use` judges: whose verdict was returned last, or which was begun."""
-        return next(iter(self.find(self.columns.case_key == key_of(case))), None)
-
     def find_unknown(self, *conditions: object) -> list[CheckRow]:
         """Return the rows whose outcome is unknown."""
         return self.find(
             self.columns.open_case_key.is_not(None),
             self.columns.call.is_not(None),
-            self.columns.lease_until <= self.now(),
+            self.columns.lease_until <= self.time(),
             *conditions,
         )
-
-    def now(self) -> float:
-        return self.verifier.runner.clock.now().timestamp()
 
     def settings_of(self, kind: str) -> str:
         """Return a digest of what the verifier requires: vendors, environments and thresholds.
@@ -189,7 +149,7 @@ class CheckTable:
         return hashlib.sha256(json.dumps([kind, facts]).encode()).hexdigest()
 
     def reasons_against(self, row: CheckRow) -> tuple[str, ...]:
-        """Return all reasons why `use` would be False; empty if it would be True."""
+        """Return all reasons why `use` would not be FIRST; empty if it would."""
         reasons = []
         if row.used_at is not None:
             reasons.append("the check was used already")

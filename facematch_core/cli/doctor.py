@@ -1,6 +1,7 @@
 """`facematch doctor`: show installed backends, settings with their origins, and problems.
 
-Imports and opens plug-ins, but creates no files, calls no servers, and shows no secrets.
+Imports and opens plug-ins, and looks for indexes in the databases of `sessions` and `checks`. It
+creates no files, calls no other servers, and shows no secrets.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 def command(as_json: bool, **options: Any) -> int:
     """Show the chosen backend, the source of each setting, and the installed backends.
 
-    Shows no keys, sends nothing, and creates no files. The exit code is 4 if the chosen backend
-    cannot be used.
+    Shows no keys, sends nothing, and creates no files. Looks for missing indexes in the databases
+    that a profile names as `sessions` and `checks`. The exit code is 4 if the chosen backend cannot
+    be used.
     """
     target = Target.of(options)
     chosen = _examine(target)
@@ -73,6 +75,7 @@ def _examine(target: Target) -> dict[str, Any]:
         "verifier": {},
         "policies": {},
         "stores": {},
+        "missing_indexes": [],
         "diagnosis": {},
         "hosts": [],
         "members": [],
@@ -119,7 +122,7 @@ def _examine_one(
         report: The report.
         secrets: The list to which the secrets of the settings are added.
     """
-    from facematch_core.config.opening import store_addresses
+    from facematch_core.config.opening import missing_indexes, store_addresses
     from facematch_core.config.plugins import backend_class
 
     report["backend"] = _backend_named(target, profile)
@@ -143,9 +146,10 @@ def _examine_one(
         report["verifier"] = dict(profile.verifier)
         for name, table in profile.policies.items():
             report["policies"][name] = _show_policy(table)
-        report["stores"] = {
-            name: show_value(address) for name, address in store_addresses(profile).items()
-        }
+        addresses = store_addresses(profile)
+        report["stores"] = {name: show_value(address) for name, address in addresses.items()}
+        with contextlib.suppress(FaceMatchError):  # who opens the store reports it
+            report["missing_indexes"] = missing_indexes(addresses)
     # Opening a store would create its file or connect to its server.
     with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
@@ -353,6 +357,8 @@ def _show_chosen(report: Mapping[str, Any]) -> None:
         say(f"  cannot be used: {report['problem']}")
     for note in report["hosts"]:
         say(f"  note: {note}")
+    if report["missing_indexes"]:
+        say("  note: the stores lack indexes, and are slow: run facematch tidy --days")
     rows = [
         (setting["name"], setting["value"], setting["origin"]) for setting in report["settings"]
     ]

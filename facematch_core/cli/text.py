@@ -57,8 +57,10 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.ConfigurationError, errors.EnvironmentMismatch), Exit.CONFIGURATION),
     ((errors.OutcomeUnknown,), Exit.UNKNOWN),
     ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
-    # Not raised by a command: another process is starting the session, or making the check.
+    # Not raised by a command: another process is starting the session, or making the check, or the
+    # matter was used.
     ((errors.SessionStarting, errors.CheckUnderWay), Exit.VENDOR),
+    ((errors.AlreadyUsed,), Exit.USAGE),
     # Must follow OutcomeUnknown: DeadlineExceeded is also a TimeoutError and so an OSError.
     ((OSError,), Exit.CONFIGURATION),
     ((KeyboardInterrupt,), Exit.STOPPED),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.errors import ConfigurationError
+from facematch_core.store import SqlStore
 
 from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
 from .options import Target, config_option, json_option
@@ -33,56 +34,90 @@ if TYPE_CHECKING:
 )
 @click.option("--days", type=click.FloatRange(0), help="Forget what was begun so long ago or more.")
 @click.option("--erase", metavar="CUSTOMER", help="Erase all of one customer instead.")
+@click.option(
+    "--vendor-is-gone",
+    "gone",
+    metavar="NAME",
+    help="With --erase: the backend of a vendor that will not delete anything any longer.",
+)
+@click.option("--reason", metavar="TEXT", help="With --vendor-is-gone: why. Goes into the report.")
+@click.option("--by", metavar="WHO", help="With --vendor-is-gone: who says so.")
 @config_option
 @json_option
 def command(
     names: tuple[str, ...],
     days: float | None,
     erase: str | None,
-    config: str | None,
     *,
+    gone: str | None,
+    reason: str | None,
+    by: str | None,
+    config: str | None,
     as_json: bool,
 ) -> int:
     """Do the daily work of the stores that a profile names, or erase one customer.
 
     Forgets old sessions and checks, at the vendor and here, and looks up calls with an unknown
-    outcome, for budgets and for checks. Free of charge. It reads no verdicts: that is
+    outcome, for budgets and for checks. Deletes the budgets' old attempts, whose sums stay, and
+    makes indexes that a newer release needs. Free of charge. It reads no verdicts: that is
     `SessionStore.look`, in your application.
 
     \b
     facematch tidy --profile shop --days 90
     facematch tidy --profile shop --erase customer-17 --json
+    facematch tidy --erase customer-17 --vendor-is-gone persona \\
+        --reason "contract ended, deletion confirmed by letter" --by ada
 
     The exit code is 3 while something is left, or a face may stay at a vendor. Run it again.
     """
+    from facematch_core.config.opening import missing_indexes
+
     if (days is None) is (erase is None):
         raise click.UsageError("Pass either --days, or --erase.")
+    statement = {"backend": gone, "reason": reason, "by": by}
+    if any(statement.values()) and not (erase and all(statement.values())):
+        raise click.UsageError("Pass --vendor-is-gone, --reason and --by together, with --erase.")
     with contextlib.ExitStack() as stack:
-        verifiers, stores = _open(names, config, stack)
+        verifiers, stores, addresses = _open(names, config, stack)
         unknown: list[str] = []
+        missing: list[str] = []
+        used_again: dict[str, int] = {}
         erased: list[Erased] = []
         if days is not None:
             unknown = _look_up(verifiers, stores.get("checks"))
+            _forget_attempts(verifiers, days)
+            missing = missing_indexes(addresses, makes=True)
+            used_again = {name: _count_used_again(store) for name, store in stores.items()}
         for store in stores.values():
-            erased += store.forget(days) if erase is None else store.erase(erase)
+            if erase is None:
+                erased += store.forget(days)
+            else:
+                erased += store.erase(erase, vendor_is_gone=gone)
     left = [each for each in erased if not each.is_done_here or each.reason is not None]
     report = {
         "stores": _versions(verifiers, stores),
         "unknown": unknown,
+        "missing_indexes": missing,
+        "used_again": used_again,
         "left": len(left),
         "erased": [each.to_dict() for each in erased],
     }
+    if gone is not None:
+        report["vendor_is_gone"] = statement
     if as_json:
         print_json(report)
     else:
         _show(report, left)
-    return Exit.LOOK if unknown or left else Exit.OK
+    return Exit.LOOK if unknown or left or missing else Exit.OK
 
 
 def _open(
     names: Iterable[str], config: str | None, stack: contextlib.ExitStack
-) -> tuple[list[Verifier], dict[str, Any]]:
-    """Open the verifiers of profiles, and their stores by the keys of a profile."""
+) -> tuple[list[Verifier], dict[str, Any], dict[str, str]]:
+    """Open the verifiers of profiles, and their stores by the keys of a profile.
+
+    Return the addresses of the stores, too.
+    """
     from facematch_core.checks.store import CheckStore
     from facematch_core.config.opening import store_addresses
     from facematch_core.sessions.store import SessionStore
@@ -117,7 +152,7 @@ def _open(
         by_profile = dict(zip((profile.name for profile in profiles), verifiers, strict=True))
         store = CheckStore(addresses["checks"], _verifier_of_all(by_profile))
         stores["checks"] = stack.enter_context(store)
-    return verifiers, stores
+    return verifiers, stores, addresses
 
 
 def _open_sessions_by_name(
@@ -172,6 +207,30 @@ def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[s
     return unknown
 
 
+def _count_used_again(store: Any) -> int:
+    """Return the number of cases that were used more than once, as former releases allowed.
+
+    Sessions without `about` may be, and are not counted. A check does not tell what it was about.
+    """
+    import sqlalchemy as sa
+
+    table = store._table  # noqa: SLF001 - no method, because only an upgrade needs it
+    key = table.columns.case_key
+    used = [table.columns.used_at.is_not(None), key != ""]
+    if "record" in table.columns:
+        used.append(table.columns.record.not_like('%"about": null%'))
+    keys = sa.select(key).where(*used).group_by(key).having(sa.func.count() > 1)
+    return len(table.in_transaction(lambda connection: connection.execute(keys).all()))
+
+
+def _forget_attempts(verifiers: Iterable[Verifier], days: float) -> None:
+    """Delete the old attempts of budgets, whose sums stay."""
+    for verifier in verifiers:
+        for store in shared_stores_of(verifier):
+            if isinstance(store, SqlStore):
+                store.forget(days)
+
+
 def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[str, int]:
     """Return the schema version of each store."""
     from facematch_core.checks import rows as check_rows
@@ -192,6 +251,9 @@ def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[
 def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
     for name, version in report["stores"].items():
         say(f"{name}: schema version {version}")
+    for name, count in report["used_again"].items():
+        if count:
+            say(f"{name}: {quantity(count, 'case')} used more than once")
     say(f"deleted: {quantity(len(report['erased']), 'record')}")
     for each in left:
         rest = "stays" if each.is_done_here else "is left"
@@ -199,3 +261,5 @@ def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
         say(f"{call} {each.vendor_id or each.record_id} {rest}: {each.reason}")
     for text in report["unknown"]:
         say(f"unknown: {text}")
+    for name in report["missing_indexes"]:
+        say(f"missing: index {name}")

@@ -714,6 +714,30 @@ def store_addresses(profile: Profile) -> dict[str, str]:
     }
 
 
+def missing_indexes(addresses: Mapping[str, str], *, makes: bool = False) -> list[str]:
+    """Return the names of the indexes that stores lack, by their `store_addresses`.
+
+    With `makes`, make them first. A SQLite file that does not exist lacks none, and is not created.
+    Raise a `FaceMatchError` if a database cannot be used.
+    """
+    missing: list[str] = []
+    for key, address in addresses.items():
+        with contextlib.closing(open_database(address, label=f"store of {key}")) as database:
+            from facematch_core.checks import rows as checks  # these import SQLAlchemy
+            from facematch_core.sessions import rows as sessions
+            from facematch_core.store import indexes
+
+            url = database.engine.url
+            if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+                continue
+            metadata = {"sessions": sessions.METADATA, "checks": checks.METADATA}[key]
+            if makes:
+                indexes.make_missing(database, metadata)
+            lacked = database.run(indexes.find_missing, metadata, only_reads=True)
+            missing += [str(index.name) for index in lacked]
+    return missing
+
+
 def _read_address(setting: object, folder: Path, *, key: str) -> str:
     """Return a database's address. A SQLite path is relative to the configuration file's folder.
 

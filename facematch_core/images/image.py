@@ -327,6 +327,18 @@ class Image:
             object.__setattr__(self, "_sent_digest", digest)
         return digest
 
+    @property
+    def clean_digest(self) -> str:
+        """SHA-256 of the file without metadata: alike for one photograph with two EXIF times.
+
+        Decodes nothing. It is `digest` if `prepared` would have to re-encode the file.
+        """
+        if self._source is not None:
+            return self._source.clean_digest
+        if not self._header.can_send_clean:
+            return self.digest
+        return hashlib.sha256(b"".join(self._header.clean_pieces)).hexdigest()
+
     def to_pil(self) -> PIL.Image.Image:
         """Decode the picture with Pillow to RGB: upright, and on white if it is transparent.
 

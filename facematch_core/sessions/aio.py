@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import attrs
 
+from facematch_core.backend.session_types import Person
 from facematch_core.base.threads import DEFAULT_CONCURRENCY
 from facematch_core.errors import ConfigurationError
+from facematch_core.store.aio import AsyncCase, as_async
+from facematch_core.store.table import Use
 from facematch_core.verifier.aio import Awaited, awaited
 
 from .sessions import Sessions
@@ -66,7 +69,7 @@ class AsyncSessions(Awaited):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class AsyncVerificationCase:
+class AsyncVerificationCase(AsyncCase[VerificationCase]):
     """`VerificationCase` with async methods, which run in threads: see `AsyncSessionStore.of`.
 
     If `begin` is cancelled while the session is started, the start finishes in the background, is
@@ -83,47 +86,38 @@ class AsyncVerificationCase:
         ...         login = store.of("customer-21", purpose="login", about=None)
         ...         await login.begin(reference=document)
         ...         return await login.use(max_age_s=600)
-        >>> asyncio.run(begin())
-        False
+        >>> print(asyncio.run(begin()))
+        no
     """
-
-    case: VerificationCase
-    #: `Awaited._call` of the store.
-    _call: Callable[..., Coroutine[Any, Any, Any]]
-
-    @property
-    def _verifier(self) -> VerificationCase:
-        return self.case
-
-    @property
-    def subject_ref(self) -> str:
-        """See `VerificationCase`."""
-        return self.case.subject_ref
-
-    @property
-    def purpose(self) -> str:
-        """See `VerificationCase`."""
-        return self.case.purpose
-
-    @property
-    def about(self) -> str | None:
-        """See `VerificationCase`."""
-        return self.case.about
 
     begin = awaited(VerificationCase.begin)
     """Return the open session, or start one; see `VerificationCase.begin`."""
 
-    use = awaited(VerificationCase.use)
-    """Return True once if the person is verified; see `VerificationCase.use`."""
+    @as_async
+    def use(
+        self,
+        *,
+        max_age_s: float,
+        document: Person | None = None,
+        any_settings: bool = False,
+        connection: object = None,
+    ) -> Coroutine[Any, Any, Use]:
+        """Return FIRST once if the person is verified; see `VerificationCase.use`.
+
+        Args:
+            max_age_s, document, any_settings: See `VerificationCase.use`.
+            connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction:
+                the session is read from the vendor outside it, and marked in it.
+        """
+        return self._use(
+            connection, max_age_s=max_age_s, document=document, any_settings=any_settings
+        )
 
     find = awaited(VerificationCase.find)
     """Return the newest session, as last read; see `VerificationCase.find`."""
 
     why_not = awaited(VerificationCase.why_not)
-    """Return all reasons why `use` would be False; see `VerificationCase.why_not`."""
-
-    def __repr__(self) -> str:
-        return f"AsyncVerificationCase({self.case!r})"
+    """Return all reasons why `use` would not be FIRST; see `VerificationCase.why_not`."""
 
 
 class AsyncSessionStore(Awaited):

@@ -25,9 +25,10 @@ from facematch_core.base.deadline import CANCELLATION, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.models import Charged
 from facematch_core.store.leases import renewed_lease
+from facematch_core.store.table import Case, key_of
 
 from .sessions import Sessions
-from .table import Case, SessionTable, StoredSession, key_of, subject_key, to_json
+from .table import SessionTable, StoredSession, subject_key, to_json
 
 if TYPE_CHECKING:
     from .rows import SessionRow
@@ -60,6 +61,8 @@ def begin(
 ) -> StoredSession:
     """Return the open session, or start one: see `VerificationCase.begin`.
 
+    A matter that was used needs no other session: its used one is returned, without access.
+
     Args:
         table: The table.
         case: The case.
@@ -68,10 +71,13 @@ def begin(
         terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
+    newest = table.find_newest(case)
+    if case.about is not None and newest is not None and newest.used_at is not None:
+        return table.as_stored_session(newest)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:
-        row = table.find_newest(of_open_case)
+        row = next(iter(table.find(of_open_case)), None)
         if row is None:
             row = _insert_planned(table, case, choose, terms)
             # None if another process has inserted its row first.
@@ -128,7 +134,6 @@ def _insert_planned(
     """
     name = choose(case.subject_ref)
     record = _plan(table, name, case, terms)
-    now = table.now()
     case_key = key_of(case)
     inserted: SessionRow | None = table.in_transaction(
         table.rows.insert,
@@ -138,22 +143,21 @@ def _insert_planned(
         case_key=case_key,
         open_case_key=case_key,
         record=to_json(record),
-        planned_at=now,
-        starting_until=now + START_LEASE_S,
-        look_at=now + LOST_START_S,
+        planned_at=table.time(),
+        starting_until=table.time(START_LEASE_S),
+        look_at=table.time(LOST_START_S),
     )
     return inserted
 
 
 def _take_start(table: SessionTable, row: SessionRow) -> bool:
     """Return whether this process may repeat a lost start, because no other is making it."""
-    now = table.now()
     starting_until = table.columns.starting_until
     taken = table.update(
         table.columns.id == row.id,
         table.columns.session_id.is_(None),
-        starting_until.is_(None) | (starting_until <= now),
-        starting_until=now + START_LEASE_S,
+        starting_until.is_(None) | (starting_until <= table.time()),
+        starting_until=table.time(START_LEASE_S),
     )
     return len(taken) == 1
 
@@ -196,7 +200,7 @@ def _start(
         # A worker may have read the verdict before this response arrived.
         # A cancelled or forgotten row belongs to no case.
         has_its_case = table.columns.case_key == row.case_key
-        decided = table.find_newest((table.columns.id == row.id) & has_its_case)
+        decided = next(iter(table.find((table.columns.id == row.id) & has_its_case)), None)
         if decided is not None:
             return table.as_stored_session(decided, repeated_start=repeated_start)
         _delete_started(table, row, result.record)
@@ -242,7 +246,7 @@ def _renewed_lease(table: SessionTable, row: SessionRow) -> contextlib.AbstractC
     is_starting = table.columns.starting_until.is_not(None)
 
     def renew(lease_s: float) -> None:
-        table.update(table.columns.id == row.id, is_starting, starting_until=table.now() + lease_s)
+        table.update(table.columns.id == row.id, is_starting, starting_until=table.time(lease_s))
 
     return renewed_lease(renew, START_LEASE_S, longest_s=LOST_START_S)
 
@@ -308,8 +312,8 @@ def _changes_of_access(
     """Return the changes to a row that store how the person enters the session."""
     record = result.record
     look_at = table.now()
-    started_at = record.started_at or record.planned_at
-    ends_at = started_at.timestamp() + record.valid_for_s
+    age = table.clock.now() - (record.started_at or record.planned_at)
+    ends_at = look_at - age.total_seconds() + record.valid_for_s
     link = None
     # Without access, the person has finished, and the verdict is due at once.
     if result.access is not None:

@@ -24,8 +24,9 @@ from facematch_core.backend.session_types import (
     SessionState,
 )
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
+from facematch_core.store.table import Case, Judged
 
-from .table import Case, SessionTable, StoredSession, key_of, to_json
+from .table import SessionTable, StoredSession, to_json
 
 if TYPE_CHECKING:
     from .rows import Reading, SessionRow
@@ -46,6 +47,8 @@ LOOK_S: Final = 10.0
 _SET_DUE_TIMEOUT_S: Final = 1.0
 #: Seconds between two readings of a used session, whose verdict the vendor may still revise.
 USED_LOOK_S: Final = 86_400.0
+#: Of so many readings, one is of a used session although others wait.
+USED_EVERY: Final = 10
 #: States after which the next `begin` starts another session.
 _ENDS_A_CASE: Final = (SessionState.DECIDED, SessionState.GONE)
 
@@ -61,7 +64,7 @@ def look(
         at_most: Maximum number of sessions to read.
     """
     columns = table.columns
-    table.update(columns.link_expires_at <= table.now(), columns.link.is_not(None), link=None)
+    table.change(columns.link_expires_at <= table.time(), columns.link.is_not(None), link=None)
     leased: list[SessionRow] = []
     readings: list[Reading] = []
     end = Deadline.after(LOOK_S, table.clock)
@@ -85,7 +88,7 @@ def look(
         raise
 
 
-def use(
+def judge(
     table: SessionTable,
     case: Case,
     person_of: Callable[[str], Person] | None,
@@ -93,27 +96,28 @@ def use(
     max_age_s: float,
     document: Person | None,
     any_settings: bool,
-) -> bool:
-    """Return True once if the person is verified: see `VerificationCase.use`.
+) -> Judged:
+    """Read the newest session from the vendor, and judge it: see `VerificationCase.use`.
 
     With `any_settings`, a session that was planned for another workflow, level or template
-    counts, too. Without a lease, so that in the caller's transaction nothing is written before the
-    vendor has answered.
+    counts, too. Nothing is written here, because the caller's transaction may lock the database.
     """
-    row = table.find_newest(table.columns.case_key == key_of(case))
+    row = table.find_newest(case)
     if row is None or row.used_at is not None or not table.can_judge(row):
-        return False
+        return Judged(case, row)
     if row.session_id is None and not table.finds_by_record(row.name):
-        return False
+        return Judged(case, row)
     if document is None:
         document = _find_person(person_of, row.read_record())
+    unchanged = _is_unchanged(table, row)
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
-        return False
-    except errors.SessionMismatch:
-        table.update(*_is_unchanged(table, row), **_changes_of_mismatch(table, row))
-        raise
+        return Judged(case, row)
+    except errors.SessionMismatch as error:
+        return Judged(
+            case, row, conditions=unchanged, changes=_changes_of_mismatch(table, row), error=error
+        )
     changes = _changes_of_reading(table, row, result)
     verdict = result
     last_result = row.read_result() if result.state is SessionState.GONE else None
@@ -128,31 +132,22 @@ def use(
         max_age_s=max_age_s,
         any_settings=any_settings,
     ):
-        table.update(*_is_unchanged(table, row), **changes)
-        return False
+        return Judged(case, row, conditions=unchanged, changes=changes)
     now = table.now()
     # The vendor may have revised its verdict since our reading: `look` reads it again at once.
-    changes |= {"used_at": now, "look_at": now}
-    used = table.update(
-        table.columns.id == row.id,
-        table.columns.used_at.is_(None),
-        # `cancel` may have been called since.
-        table.columns.case_key == row.case_key,
-        **changes,
-    )
-    return len(used) == 1
+    return Judged(case, row, passes=True, changes=changes | {"used_at": now, "look_at": now})
 
 
 def _lease_due(table: SessionTable) -> SessionRow | None:
-    """Lease the session that has been due for longest; return None if none is due."""
-    now = table.now()
+    """Lease the session that has been due for longest, unused ones first; None if none is due."""
     leased = table.in_transaction(
         table.rows.lease_due,
         names=list(table.sessions),
         names_found_by_record=[name for name in table.sessions if table.finds_by_record(name)],
-        now=now,
-        too_late=now + LONGEST_WAIT_S,
-        look_at=now + READ_LEASE_S,
+        now=table.time(),
+        too_late=table.time(LONGEST_WAIT_S),
+        prefers_used=next(table.readings) % USED_EVERY == 0,
+        look_at=table.time(READ_LEASE_S),
         lease=secrets.token_hex(16),
     )
     return next(iter(leased), None)
@@ -192,7 +187,7 @@ def _set_due_again(table: SessionTable, rows: Collection[SessionRow]) -> None:
     columns = table.columns
     # A person who was erased meanwhile gets no verdict.
     is_read = (columns.id.in_(ids), columns.case_key != "")
-    set_due = functools.partial(table.rows.update, look_at=table.now(), lease=None)
+    set_due = functools.partial(table.rows.update, look_at=table.time(), lease=None)
     with contextlib.suppress(errors.FaceMatchError):
         table.database.run(set_due, *is_read, deadline=Deadline.after(_SET_DUE_TIMEOUT_S))
 
@@ -243,8 +238,7 @@ def _changes_of_reading(
     if result.state is not SessionState.GONE:
         # The last verdict stays when the vendor has no result any longer.
         changes["result"] = to_json(attrs.evolve(result, raw={}))
-        if row.used_at is not None:
-            changes["look_at"] = now + USED_LOOK_S
+        changes["look_at"] = _next_revision(table, row)
     if result.read_again_s is not None:
         changes["look_at"] = now + result.read_again_s
     if result.state is not SessionState.PENDING:
@@ -256,10 +250,16 @@ def _changes_of_reading(
 
 def _changes_of_mismatch(table: SessionTable, row: SessionRow) -> dict[str, object]:
     """Return the changes that forget the verdict of a session that is not the record's."""
-    look_at = None
-    if row.used_at is not None:
-        look_at = table.now() + USED_LOOK_S
+    look_at = _next_revision(table, row)
     return {"result": None, "link": None, "look_at": look_at, "lease": None}
+
+
+def _next_revision(table: SessionTable, row: SessionRow) -> float | None:
+    """Return when a used session is read next; None if it is unused, or no longer revised."""
+    look_at = table.now() + USED_LOOK_S
+    if row.used_at is None or look_at > row.used_at + table.revise_for_s:
+        return None
+    return look_at
 
 
 def _find_person(person_of: Callable[[str], Person] | None, record: SessionRecord) -> Person | None:

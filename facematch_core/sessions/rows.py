@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from facematch_core.backend.session_types import SessionRecord, SessionResult, SessionState
 from facematch_core.errors import ConfigurationError
-from facematch_core.store.transactions import create_tables, insert_if_new
+from facematch_core.store.rows import StoredRows, partial_index
+from facematch_core.store.transactions import create_tables
 
 #: Errors of a JSON text that is no document.
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
@@ -43,18 +44,25 @@ SESSIONS: Final = sa.Table(
     # Unique, so that of two concurrent inserts one fails; both databases allow many NULLs.
     sa.Column("open_case_key", sa.String(64), unique=True),
     sa.Column("record", sa.Text, nullable=False),
-    sa.Column("session_id", sa.Text),
+    sa.Column("session_id", sa.Text, index=True),
     sa.Column("link", sa.Text),
     sa.Column("link_expires_at", sa.Double),
     sa.Column("state", sa.String(20)),
     sa.Column("result", sa.Text),
-    sa.Column("planned_at", sa.Double, nullable=False),
+    sa.Column("planned_at", sa.Double, nullable=False, index=True),
     sa.Column("starting_until", sa.Double),
     sa.Column("look_at", sa.Double, index=True),
     sa.Column("lease", sa.String(64)),
     sa.Column("used_at", sa.Double),
     sa.Column("face_kept", sa.Boolean),
+    partial_index("ix_facematch_sessions_link", "link_expires_at", "link IS NOT NULL"),
+    partial_index(
+        "ix_facematch_sessions_unused", "look_at", "used_at IS NULL AND look_at IS NOT NULL"
+    ),
 )
+
+TABLE: Final = SESSIONS
+BEGUN_AT: Final = SESSIONS.c.planned_at
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +87,7 @@ class SessionRow:
         starting_until: Until when a process may still be starting the session, or None.
         look_at: When the next reading is due, or None.
         lease: A random id of the reading that is under way, or None.
-        used_at: When `use` returned True, or None.
+        used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor has deleted the session, and kept the face; else None.
     """
 
@@ -148,26 +156,8 @@ def make_tables(connection: sa.Connection) -> int:
     return create_tables(connection, VERSION_TABLE, VERSION)
 
 
-def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[SessionRow]:
-    """Return the rows that meet all conditions, newest first."""
-    query = SESSIONS.select().where(*conditions).order_by(SESSIONS.c.number.desc())
-    return [SessionRow(**row) for row in connection.execute(query).mappings()]
-
-
-def insert(connection: sa.Connection, **values: object) -> SessionRow | None:
-    """Insert a row; return None if its case has an open row."""
-    if not insert_if_new(connection, SESSIONS, values):
-        return None
-    (row,) = find(connection, SESSIONS.c.id == values["id"])
-    return row
-
-
-def update(
-    connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
-) -> list[SessionRow]:
-    """Change the rows that meet all conditions, in one statement; return the changed rows."""
-    statement = SESSIONS.update().where(*conditions).values(values).returning(*SESSIONS.c)
-    return [SessionRow(**row) for row in connection.execute(statement).mappings()]
+_ROWS: Final = StoredRows(SESSIONS, SessionRow, [SESSIONS.c.number.desc()])
+find, insert, update = _ROWS.find, _ROWS.insert, _ROWS.update
 
 
 def save_readings(connection: sa.Connection, readings: Iterable[Reading]) -> list[SessionRow]:
@@ -190,25 +180,40 @@ def lease_due(
     *,
     names: Collection[str],
     names_found_by_record: Collection[str],
-    now: float,
-    too_late: float,
+    now: sa.ColumnElement[float],
+    too_late: sa.ColumnElement[float],
+    prefers_used: bool,
     **lease: object,
 ) -> list[SessionRow]:
     """Set `lease` in the row that has been due for longest; return it, or nothing.
 
-    A session without the vendor's id is due only if its vendor can find it by its record. An
-    unfinished session is also due if its next reading is later than `too_late`.
+    A used session comes after all others, or before them with `prefers_used`. A session without the
+    vendor's id is due only if its vendor can find it by its record. An unfinished session is also
+    due if its next reading is later than `too_late`.
     """
     columns = SESSIONS.c
+    is_due = columns.look_at <= now
+    is_unused = columns.used_at.is_(None)
     is_unfinished = sa.or_(columns.state.is_(None), columns.state == SessionState.PENDING.value)
-    is_due = sa.or_(columns.look_at <= now, sa.and_(is_unfinished, columns.look_at > too_late))
+    # One search each, so that each reads the first rows of an index, and no others.
+    searches: list[tuple[sa.ColumnElement[bool], ...]] = [
+        (is_unused, is_due),
+        (columns.used_at.is_not(None), is_due),
+    ]
+    if prefers_used:
+        searches.reverse()
+    searches.append((is_unused, is_unfinished, columns.look_at > too_late))
     is_findable = sa.or_(columns.session_id.is_not(None), columns.name.in_(names_found_by_record))
-    first_due = (
-        sa.select(columns.id)
-        .where(is_due, is_findable, columns.name.in_(names))
-        .order_by(columns.look_at)
-        .limit(1)
-        # PostgreSQL: another worker takes the next row instead of waiting. SQLite ignores it.
-        .with_for_update(skip_locked=True)
-    )
-    return update(connection, columns.id == first_due.scalar_subquery(), is_due, **lease)
+    for conditions in searches:
+        first = (
+            sa.select(columns.id)
+            .where(*conditions, is_findable, columns.name.in_(names))
+            .order_by(columns.look_at)
+            .limit(1)
+            # PostgreSQL: another worker takes the next row instead of waiting. SQLite ignores it.
+            .with_for_update(skip_locked=True)
+        )
+        leased = update(connection, columns.id == first.scalar_subquery(), *conditions, **lease)
+        if leased:
+            return leased
+    return []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -17,16 +16,16 @@ from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call.run import check_text
 from facematch_core.models import Threshold
+from facematch_core.store.records import seconds_of
+from facematch_core.store.table import Case, CaseStore, Judged, Use
 from facematch_core.verifier.verifier import Picture
 
 from . import beginning, looking
 from .sessions import Sessions
 from .table import (
     CLOSING_CHANGES,
-    Case,
     SessionTable,
     StoredSession,
-    key_of,
     reasons_against,
     subject_key,
 )
@@ -58,8 +57,8 @@ class VerificationCase(Case):
         >>> payout
         VerificationCase(SessionStore(didit))
         >>> link = payout.begin(reference=document).access.link.reveal()  # send the person there
-        >>> payout.use(max_age_s=3600)  # True once, when all is passed
-        False
+        >>> print(payout.use(max_age_s=3600))  # FIRST once, when all is passed
+        no
         >>> payout.why_not(max_age_s=3600)
         ('the session is pending', 'match was not reported', 'liveness was not reported')
         >>> store.close()
@@ -85,6 +84,8 @@ class VerificationCase(Case):
         its response, the same record is started again: `StoredSession.repeated_start` says what
         that did. A second click waits up to 10 seconds for the first one's start. If the database
         fails after a start, the session is returned, and the store's next transaction stores it.
+
+        With `about`, a case whose session was used returns that session, without access.
 
         An open session keeps its link. Without a stored link, the access is read from the vendor,
         free of charge: a token, or a new link where a link works once. If the vendor does not
@@ -139,19 +140,22 @@ class VerificationCase(Case):
         document: Person | None = None,
         any_settings: bool = False,
         connection: object = None,
-    ) -> bool:
-        """Return True once, if the person's newest session verifies the person now.
+    ) -> Use:
+        """Return FIRST once, if the person's newest session verifies the person now.
 
-        Reads the session from the vendor, free of charge. If `SessionResult.is_verified_for` is
-        True, marks the session as used in one conditional UPDATE, so that of several concurrent
-        calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
-        no result any longer (GONE), the last verdict that `look` has stored counts.
+        Only FIRST is true. Reads the session from the vendor, free of charge. If
+        `SessionResult.is_verified_for` is True, marks the session as used in one conditional
+        UPDATE, so that of several concurrent calls one returns FIRST. Act on it at once. If the
+        vendor has no result any longer (GONE), the last verdict that `look` has stored counts. If
+        it is NO, `why_not` returns the reasons.
 
-        With your own `connection` to the store's database, everything is read and written in your
-        transaction: the session is used if you commit, and unused if you roll back. Call it before
-        your first write, because the vendor is read inside.
+        With `about`, a matter is used once for as long as its row lives, and `begin` returns the
+        used session: later calls return AGAIN, and ask nobody. Never pay for AGAIN: see
+        `CheckCase.use`.
 
-        If it is False, `why_not` returns the reasons.
+        With your own `connection` to the store's database, the session is marked in your
+        transaction: it is used if you commit, and unused if you roll back. Call it before your
+        first statement, because the row and the vendor are read first, on the store's connection.
 
         Args:
             max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
@@ -165,20 +169,20 @@ class VerificationCase(Case):
         Raises:
             SessionMismatch: the session is not the record's. Do not grant access.
             InvalidRequest: `connection` is asynchronous, or of another kind of database.
-            StoreUnavailable: the session may be used now, and nothing may follow from it: if
-                `find().used_at` says so, begin another.
+            StoreUnavailable: nothing may follow from it. If the session was marked, the store's
+                next transaction undoes that.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
-        store = self._store
-        table = store._table  # noqa: SLF001
-        return looking.use(
-            table if connection is None else table.on(connection),
-            self,
-            store._person,  # noqa: SLF001
-            max_age_s=max_age_s,
-            document=document,
-            any_settings=any_settings,
+        table = self._store._table  # noqa: SLF001
+        # Refused before the vendor is asked.
+        marking = table if connection is None else table.on(connection)
+        judged = self._judge(
+            table, max_age_s=max_age_s, document=document, any_settings=any_settings
         )
+        return judged.store(marking)
+
+    def _judge(self, table: SessionTable, **terms: Any) -> Judged:
+        return looking.judge(table, self, self._store._person, **terms)  # noqa: SLF001
 
     def find(self) -> StoredSession | None:
         """Return the newest session of the case, as last read; None without one.
@@ -186,18 +190,20 @@ class VerificationCase(Case):
         Sends nothing. For a page that shows the state: only `use` may let a person in.
         """
         table = self._store._table  # noqa: SLF001
-        row = table.find_newest(table.columns.case_key == key_of(self))
+        row = table.find_newest(self)
         return None if row is None else table.as_stored_session(row)
 
     def why_not(self, *, max_age_s: float, any_settings: bool = False) -> tuple[str, ...]:
-        """Return all reasons why `use` would be False by the last reading; empty if True.
+        """Return all reasons why `use` would be NO by the last reading; empty if FIRST.
 
         Sends nothing. For pages, logs and support: a reason has no value of the case. For
         arguments and errors, see `SessionResult.why_not`.
         """
         session = self.find()
+        if session is None and self._store._table.has_closed_row(self):  # noqa: SLF001
+            return ("the session was cancelled or closed",)
         if session is None:
-            return ("no session was begun, or it was cancelled",)
+            return ("no session was begun",)
         return reasons_against(
             session,
             self.subject_ref,
@@ -212,7 +218,7 @@ class VerificationCase(Case):
 
 
 @methods_clear_frames
-class SessionStore:
+class SessionStore(CaseStore):
     """A table of hosted sessions: one open session for each case, used once.
 
     Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
@@ -234,6 +240,9 @@ class SessionStore:
             are several.
         person: A function that returns the `Person` of a subject, to whom a compared document must
             belong. `look` and `VerificationCase.use` call it, in their thread.
+        revise_for_days: For how many days after its use `look` reads a session daily, because the
+            vendor may revise its verdict; `math.inf` for as long as its row stays. With a month,
+            3,000 uses a day are one reading a second. Later, only a webhook tells.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
@@ -246,8 +255,8 @@ class SessionStore:
         >>> begun = payout.begin(reference=document)
         >>> link = begun.access.link.reveal()  # send the person there
         >>> seen = store.look()  # in a worker, every second
-        >>> payout.use(max_age_s=3600)  # True once, when all is passed
-        False
+        >>> print(payout.use(max_age_s=3600))  # FIRST once, when all is passed
+        no
         >>> store.close()
     """
 
@@ -258,6 +267,7 @@ class SessionStore:
         *,
         choose: Callable[[str], str] | None = None,
         person: Callable[[str], Person] | None = None,
+        revise_for_days: float = 30.0,
     ) -> None:
         by_name: Any = sessions
         if isinstance(sessions, Sessions):
@@ -278,7 +288,11 @@ class SessionStore:
         self._sessions: dict[str, Sessions] = dict(by_name)
         self._choose = choose
         self._person = person
-        self._table = SessionTable(where, self._sessions)
+        if type(revise_for_days) not in (int, float) or not revise_for_days >= 0:
+            raise errors.ConfigurationError("revise_for_days must be a number of 0 or more.")
+        self._table = SessionTable(
+            where, self._sessions, revise_for_s=revise_for_days * _SECONDS_PER_DAY
+        )
 
     @property
     def sessions(self) -> Mapping[str, Sessions]:
@@ -310,8 +324,9 @@ class SessionStore:
         """Read the sessions that are due, each under a lease of a minute. Free of charge.
 
         Call it every second in one or more workers. A session is due when its state suggests
-        another reading, when a webhook names it, and daily once it was used: check
-        `StoredSession.is_revoked`, because the vendor may revise a verdict.
+        another reading, when a webhook names it, and daily for `revise_for_days` once it was used:
+        check `StoredSession.is_revoked`, because the vendor may revise a verdict. Used sessions
+        wait while others are due, but get one reading in ten.
 
         If a session cannot be read, or the store's `person` raises, the error is logged, and the
         session is due again a minute later, or after the vendor's ``Retry-After``, from 2 seconds
@@ -372,13 +387,12 @@ class SessionStore:
             The number of sessions that are due now.
         """
         columns = self._table.columns
-        due = self._table.update(
+        return self._table.change(
             columns.subject_key == subject_key(subject_ref),
             columns.open_case_key.is_not(None),
-            look_at=self._table.now(),
+            look_at=self._table.time(),
             lease=None,
         )
-        return len(due)
 
     def cancel(self, subject_ref: str) -> int:
         """Delete all sessions that a person has not finished, so that their links stop working.
@@ -400,15 +414,27 @@ class SessionStore:
             self._table.delete_at_vendor(row)
         return len(closed)
 
-    def erase(self, subject_ref: str) -> tuple[Erased, ...]:
+    def erase(self, subject_ref: str, *, vendor_is_gone: str | None = None) -> tuple[Erased, ...]:
         """Delete all sessions of a person who leaves, in any state: at the vendor, then here.
 
-        All rows are closed first, so no `use` is True from then on, even if the vendor is down.
+        All rows are closed first, so no `use` is FIRST from then on, even if the vendor is down.
         Record your payout first: an erased case can be used again. Call it again until each
         session `is_done_here`; then it returns ().
 
+        Args:
+            subject_ref: See `of`.
+            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
+                anything any longer: your contract ended, or your key was revoked. A record there is
+                deleted here if this store was opened without the backend, or if the vendor refuses
+                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
+                vendor's own confirmation beside it. After any other error, the record stays.
+
         Returns:
             What became of each session, without the person: evidence to store.
+
+        Raises:
+            InvalidRequest: `vendor_is_gone` is neither an installed backend, nor one of this store
+                or of the person's records. Nothing was deleted.
         """
         closed = self._table.update(
             self._table.columns.subject_key == subject_key(subject_ref),
@@ -416,7 +442,7 @@ class SessionStore:
             state=None,
             result=None,
         )
-        return tuple(self._table.erase(row) for row in closed)
+        return self._table.erase(closed, vendor_is_gone)
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
@@ -431,11 +457,8 @@ class SessionStore:
         Raises:
             InvalidRequest: `days` is not a number of 0 or more.
         """
-        if type(days) not in (int, float) or not 0 <= days < math.inf:
-            raise errors.InvalidRequest("days must be a number of 0 or more.")
-        is_old = self._table.columns.planned_at <= self._table.now() - days * _SECONDS_PER_DAY
-        rows = self._table.in_transaction(self._table.rows.find, is_old)
-        return tuple(self._table.erase(row) for row in rows)
+        batches = self._table.begun_before(self._table.time(-seconds_of(days)))
+        return tuple(each for _, rows in batches for each in self._table.erase(rows))
 
     def close_begun_before(self, time: dt.datetime) -> int:
         """Close all unused sessions that were begun before a time; return their number.
@@ -447,16 +470,7 @@ class SessionStore:
         Raises:
             InvalidRequest: `time` has no time zone.
         """
-        if getattr(time, "tzinfo", None) is None:
-            raise errors.InvalidRequest("close_begun_before takes a datetime with a time zone.")
-        columns = self._table.columns
-        closed = self._table.update(
-            columns.planned_at <= time.timestamp(),
-            columns.used_at.is_(None),
-            columns.case_key != "",
-            **CLOSING_CHANGES,
-        )
-        return len(closed)
+        return self._table.close_begun_before(time, **CLOSING_CHANGES)
 
     def close(self) -> None:
         """Close the sessions and the connections to the database. May be called more than once."""
@@ -464,15 +478,6 @@ class SessionStore:
             stack.callback(self._table.database.close)
             for sessions in self._sessions.values():
                 stack.callback(sessions.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("SessionStore cannot be pickled: open it in each process.")
 
     def __repr__(self) -> str:
         # An object whose `__init__` failed may have no sessions.
@@ -492,12 +497,12 @@ class SessionStore:
     def _set_hinted_session_due(self, name: str, hint: SessionHint) -> int:
         """Set the session of a webhook due; return the number of changed rows, 0 or 1."""
         columns = self._table.columns
-        is_meant = columns.id == hint.record_id
-        is_meant |= columns.session_id == hint.session_id
+        is_meant = columns.session_id == hint.session_id
+        if hint.record_id is not None:  # `id IS NULL` would be searched in all rows
+            is_meant |= columns.id == hint.record_id
         # A closed session is never used, and an erased person's is not stored again.
         is_of_case = columns.case_key != ""
         # A reading that is under way may be older than the event, so it loses its lease.
-        due = self._table.update(
-            columns.name == name, is_meant, is_of_case, look_at=self._table.now(), lease=None
+        return self._table.change(
+            columns.name == name, is_meant, is_of_case, look_at=self._table.time(), lease=None
         )
-        return len(due)

@@ -5,15 +5,16 @@ What `beginning` and `looking` have in common: each takes the table first.
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import datetime as dt
-import functools
-import hashlib
+import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -26,10 +27,9 @@ from facematch_core.backend.session_types import (
     SessionRecord,
     SessionResult,
 )
-from facematch_core.base.deadline import Clock
 from facematch_core.call.run import check_text
 from facematch_core.models import Operation
-from facematch_core.store.sql import open_database
+from facematch_core.store.table import Case, StoreTable, hash_of, key_of
 
 from .sessions import Sessions
 from .verdicts import find_changed_settings
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .rows import SessionRow
-
-T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -65,7 +63,7 @@ class StoredSession:
         repeated_start: What repeating the start did, if an earlier start did not finish, because of
             a crash, a lost response or an outage; else None.
         result: The last reading, without its `raw`; None before the first.
-        used_at: When `use` returned True, UTC; None if it has not.
+        used_at: When `use` returned FIRST, UTC; None if it has not.
         is_open: Whether the verdict is still to come: from the person or from the vendor.
 
     Example:
@@ -100,62 +98,35 @@ class StoredSession:
         )
 
 
-@attrs.frozen(kw_only=True)
-class Case:
-    """A person and a matter: see `VerificationCase`."""
-
-    subject_ref: str = attrs.field(repr=False)
-    purpose: str = attrs.field(repr=False)
-    about: str | None = attrs.field(repr=False)
-
-
-class SessionTable:
+class SessionTable(StoreTable["SessionRow"]):
     """The table ``facematch_sessions``, and the `Sessions` by the names that its rows have.
 
     Attributes:
-        sessions: The `Sessions` by name.
-        clock: The clock of the first of them.
-        database: The database.
-        rows: The module `rows`, which imports SQLAlchemy, an optional dependency.
-        columns: The columns of the table, for conditions.
+        sessions: The `Sessions` by name. The clock is that of the first.
+        backends: The names of their backends.
+        revise_for_s: Seconds after its use for which a session is read daily.
+        readings: Counts the readings of `look`, from a random number on.
     """
 
-    def __init__(self, where: str | Engine, sessions: Mapping[str, Sessions]) -> None:
+    label = "store of sessions"
+    rows_module = "facematch_core.sessions.rows"
+
+    def __init__(
+        self, where: str | Engine, sessions: Mapping[str, Sessions], *, revise_for_s: float
+    ) -> None:
         self.sessions = dict(sessions)
-        self.clock: Clock = next(iter(sessions.values())).clock
-        self.database = open_database(where, label="store of sessions")
-        self._run: Callable[..., Any] = self.database.run
-        from . import rows  # here, because SQLAlchemy is an optional dependency
+        self.backends = {each.verifier.backend.name for each in sessions.values()}
+        self.revise_for_s = revise_for_s
+        self.readings = itertools.count(secrets.randbelow(1000))
+        super().__init__(where, next(iter(sessions.values())).clock)
 
-        self.rows = rows
-        self.columns = rows.SESSIONS.c
-        self.database.check_version(self.in_transaction(rows.make_tables), rows.VERSION)
-
-    def in_transaction(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
-        """Run a function of `rows` in a transaction, and return what it returns."""
-        result: T = self._run(functools.partial(transaction, **options), *args)
-        return result
-
-    def on(self, connection: object) -> Self:
-        """Return this table, with the caller's transaction in place of its own ones."""
-        from facematch_core.store.callers import CallersTransaction
-
-        transaction = CallersTransaction(connection, self.database.engine.dialect.name)
-        table = copy.copy(self)
-        table._run = transaction.run  # noqa: SLF001 - of this class
-        return table
-
-    def update(self, *conditions: object, **values: object) -> list[SessionRow]:
-        """Change the rows that meet all conditions; return the changed rows."""
-        return self.in_transaction(self.rows.update, *conditions, **values)
-
-    def find_newest(self, condition: object) -> SessionRow | None:
-        """Return the newest row that meets a condition, or None."""
-        rows: list[SessionRow] = self._run(self.rows.find, condition, only_reads=True)
-        return next(iter(rows), None)
-
-    def now(self) -> float:
-        return self.clock.now().timestamp()
+    def has_closed_row(self, case: Case) -> bool:
+        """Return whether a session of a case was cancelled or closed, and its row is still here."""
+        is_closed = self.columns.case_key == ""
+        rows = self.find(self.columns.subject_key == subject_key(case.subject_ref), is_closed)
+        records = [row.read_record() for row in rows]
+        keys = {hash_of(each.subject_ref, each.purpose, each.about) for each in records}
+        return key_of(case) in keys
 
     def finds_by_record(self, name: str) -> bool:
         """Return whether the vendor finds a session whose start was lost."""
@@ -174,16 +145,17 @@ class SessionTable:
         """Let the next `begin` start another session; this one is never used."""
         self.update(self.columns.id == row.id, **CLOSING_CHANGES)
 
-    def delete_at_vendor(self, row: SessionRow) -> Erased:
+    def delete_at_vendor(self, row: SessionRow, gone: str | None = None) -> Erased:
         """Delete a session at the vendor, and return what became of it; its row stays.
 
         What may stay at the vendor is logged. No `FaceMatchError` leaves, so that the other
-        sessions are reached.
+        sessions are reached. `gone` is `vendor_is_gone` of `SessionStore.erase`.
         """
         deletion = None
         face_is_gone = None
         reason = None
         is_done = True
+        failure = None
         try:
             deletion = self._request_deletion(row)
         except errors.Unsupported as error:
@@ -191,9 +163,7 @@ class SessionTable:
             reason = "it stays at the vendor until it expires there"
             logger.warning("Session %s: %s: %s", row.id, reason, error)
         except errors.FaceMatchError as error:
-            is_done = False
-            # Without the error's message, which may quote the vendor.
-            reason = f"it was not deleted at the vendor: {type(error).__name__}"
+            failure = error
             logger.warning(
                 "Session %s was not deleted at the vendor: %s: %s",
                 row.id,
@@ -207,7 +177,7 @@ class SessionTable:
                 is_done = deletion.state is not DeletionState.REQUESTED
             if deletion is None or deletion.face_kept:
                 logger.warning("Session %s: %s.", row.id, reason)
-        return Erased(
+        erased = Erased(
             record_id=row.id,
             operation=Operation.SESSION,
             backend=row.name,
@@ -219,24 +189,38 @@ class SessionTable:
             face_is_gone=face_is_gone,
             reason=reason,
         )
+        if failure is None:
+            return erased
+        return end_without_vendor(erased, failure, is_gone=gone in self.backends_of([row]))
+
+    def backends_of(self, rows: Iterable[SessionRow]) -> set[str]:
+        """Return the backends of rows, without those of rows that cannot be read."""
+        backends = set()
+        for row in rows:
+            with contextlib.suppress(errors.ConfigurationError):
+                backends.add(row.read_record().backend)
+        return backends
 
     def _request_deletion(self, row: SessionRow) -> Deletion | None:
         """Delete a session; return None if its start was lost, and nobody can find it."""
         record = row.read_record()
+        is_starting = row.starting_until is not None and row.starting_until > self.now()
+        if record.session_id is None and is_starting:
+            # The vendor may get the session, and the face, a moment after it says "not there".
+            raise errors.SessionStarting("Another process is starting this session.")
         if not self.has_sessions_of(row):
             name = f"{row.name!r:.60}"
-            raise errors.ConfigurationError(
+            # An account of a vendor that is configured may be one that still has the session.
+            is_configured = record.backend in self.backends
+            error_type = errors.ConfigurationError if is_configured else WithoutBackend
+            raise error_type(
                 f"This store was opened without its Sessions, {name} of the backend "
                 f"{record.backend}. Open it with them, too, until they are forgotten: "
                 f"SessionStore(where, {{{name}: open_sessions({record.backend!r}), ...}}, "
                 "choose=...)."
             )
-        if record.session_id is None:
-            if row.starting_until is not None and row.starting_until > self.now():
-                # The vendor may get the session, and the face, a moment after it says "not there".
-                raise errors.SessionStarting("Another process is starting this session.")
-            if not self.finds_by_record(row.name):
-                return None
+        if record.session_id is None and not self.finds_by_record(row.name):
+            return None
         deletion = self.sessions[row.name].delete(record)
         if deletion.face_kept:
             # Another call finds no session any longer, and the face stays.
@@ -249,12 +233,20 @@ class SessionTable:
             deletion = attrs.evolve(deletion, face_kept=True)
         return deletion
 
-    def erase(self, row: SessionRow) -> Erased:
-        """Delete a session at the vendor, then its row; return what became of it.
+    def erase(self, rows: Collection[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
+        """Delete sessions at the vendor, then their rows; return what became of each.
 
-        If the vendor deletes it later, the row is closed and stays until it is not there.
+        If the vendor deletes one later, its row is closed and stays until it is not there. `gone`
+        is `vendor_is_gone` of `SessionStore.erase`.
         """
-        erased = self.delete_at_vendor(row)
+        if gone is not None and rows:
+            check_gone(gone, self.backends | self.backends_of(rows))
+        erased = tuple(self._erase_row(row, gone) for row in rows)
+        self.database.empty_log()
+        return erased
+
+    def _erase_row(self, row: SessionRow, gone: str | None) -> Erased:
+        erased = self.delete_at_vendor(row, gone)
         if erased.is_done_here:
             self.in_transaction(self.rows.remove_row, row)
         elif erased.state is not None:
@@ -292,6 +284,40 @@ class SessionTable:
         )
 
 
+class WithoutBackend(errors.ConfigurationError):
+    """A store was opened without the backend of a row."""
+
+
+#: The errors of a vendor that refuses the key: it answers, and will not delete anything.
+REFUSALS: Final = (errors.AuthenticationFailed, errors.PermissionDenied)
+
+
+def check_gone(vendor: object, known: Collection[str]) -> None:
+    """Raise `InvalidRequest` if `vendor` is neither an installed backend nor one of `known`."""
+    installed = {point.name for point in metadata.entry_points(group="facematch.backends")}
+    if not isinstance(vendor, str) or vendor not in installed.union(known):
+        raise errors.InvalidRequest(
+            f"vendor_is_gone={vendor!r:.60} is no backend of this store or of these records, which "
+            f"are {', '.join(sorted(known))}. Nothing was deleted."
+        )
+
+
+def end_without_vendor(erased: Erased, error: errors.FaceMatchError, *, is_gone: bool) -> Erased:
+    """Return the evidence of a record of which an error kept the vendor from deleting anything.
+
+    It is done here only if the vendor `is_gone`, as the caller says, and its backend is not
+    configured or refuses the key: a vendor that fails for a while still has the face.
+    """
+    # Without the error's message, which may quote the vendor.
+    reason = f"it was not deleted at the vendor: {type(error).__name__}"
+    if isinstance(error, WithoutBackend):
+        reason = "this store was opened without its backend"
+    is_ended = is_gone and isinstance(error, (WithoutBackend, *REFUSALS))
+    if is_ended:
+        reason = f"you said that its vendor is gone, and {reason}"
+    return attrs.evolve(erased, is_done_here=is_ended, reason=reason)
+
+
 def reason_to_stay(deletion: Deletion | None) -> str | None:
     """Return why the face may stay at a vendor that was asked to delete a session."""
     if deletion is None:
@@ -314,7 +340,7 @@ def reasons_against(
     max_age_s: float,
     any_settings: bool,
 ) -> tuple[str, ...]:
-    """Return all reasons why `use` would be False; empty if it would be True."""
+    """Return all reasons why `use` would not be FIRST; empty if it would."""
     reasons = []
     if session.used_at is not None:
         reasons.append("the session was used already")
@@ -332,17 +358,7 @@ def subject_key(subject_ref: str) -> str:
     A number instead of its text would find nobody, and leave the person's links open.
     """
     check_text("subject_ref", subject_ref)
-    return _hash_of(subject_ref)
-
-
-def key_of(case: Case) -> str:
-    """Return the hash by which the rows of a case are found."""
-    return _hash_of(case.subject_ref, case.purpose, case.about)
-
-
-def _hash_of(*texts: str | None) -> str:
-    """Return the SHA-256 of some texts as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    return hash_of(subject_ref)
 
 
 def to_json(document: SessionRecord | SessionResult) -> str:

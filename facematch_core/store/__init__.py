@@ -10,7 +10,8 @@
 The modules: `records` (the interface and its records), `memory` and `sql` (the two stores), and
 `migrations` (for an application's Alembic). Only `sql` uses the others: `transactions` (tables and
 statements), `database` (waiting, retries, forks), `engines` (connections), `failures` (what an
-error means).
+error means). The stores of checks and of sessions also use `table`, `rows` (statements) and
+`indexes` (those that tables of an earlier release lack).
 """
 
 from .memory import MemoryStore

@@ -34,8 +34,8 @@ class CallersTransaction:
         """
         if inspect.iscoroutinefunction(getattr(connection, "close", None)):
             raise InvalidRequest(
-                "connection must not be asynchronous: with SQLAlchemy, call use in "
-                "session.run_sync(lambda session: case.use(connection=session, ...))."
+                "connection must not be asynchronous here: open an AsyncSessionStore or "
+                "AsyncCheckStore, and `await case.use(connection=session)`."
             )
         # Not imported here: that takes half a second, and the caller's transaction is open.
         orm: Any = sys.modules.get("sqlalchemy.orm")
@@ -56,8 +56,8 @@ class CallersTransaction:
         if not is_of_sqlalchemy:
             self._connection = _DbApiConnection(connection, dialect_name)
 
-    def run(self, transaction: Callable[..., T], *args: object, only_reads: bool = False) -> T:
-        """Return `transaction(connection, *args)`; the caller began it, to read or to write."""
+    def run(self, transaction: Callable[..., T], *args: object, **_: object) -> T:
+        """Return `transaction(connection, *args)`; the caller began it, and ends it."""
         return transaction(self._connection, *args)
 
 

@@ -87,6 +87,8 @@ class Database(abc.ABC):
     Attributes:
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
+        clock_offset_s: Seconds from this machine's monotonic clock to the clock of the database's
+            server, as the last transaction read it; None for a SQLite file, which has no server.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
@@ -95,6 +97,7 @@ class Database(abc.ABC):
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
+        self.clock_offset_s: float | None = None
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -187,6 +190,9 @@ class Database(abc.ABC):
             )
         if self._owns_engine:
             self.engine.dispose()
+
+    def empty_log(self) -> None:  # noqa: B027 - optional
+        """Remove deleted rows from the database's log, unless somebody is reading it."""
 
     def prepare_fork(self) -> None:  # noqa: B027 - optional
         """Prepare for a fork, in the parent."""
@@ -335,6 +341,15 @@ class SqliteDatabase(Database):
                 self._read_lock = _file_locks.setdefault(f"{path} (reads)", FileLock())
             _databases.add(self)
 
+    def empty_log(self) -> None:
+        def checkpoint(connection: Connection) -> None:
+            # `run` has begun a transaction, in which SQLite does not empty its log.
+            for statement in ("COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)", "BEGIN"):
+                connection.exec_driver_sql(statement).close()
+
+        with contextlib.suppress(FaceMatchError):
+            self.run(checkpoint)
+
     def prepare_fork(self) -> None:
         # SQLite files must be closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6).
         # The next transaction opens them again.
@@ -465,10 +480,12 @@ class PostgresDatabase(Database):
         # At least 1 ms, because 0 disables the timeout.
         lock_timeout_ms = max(1, lock_timeout_s * 1000)
         # The second setting frees a hung client's locks. `true`: for this transaction only.
-        connection.exec_driver_sql(
-            f"SELECT set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
+        result = connection.exec_driver_sql(
+            "SELECT date_part('epoch', clock_timestamp()), "
+            f"set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
             f"set_config('idle_in_transaction_session_timeout', '{MAX_WAIT_S:.0f}s', true)"
         )
+        self.clock_offset_s = float(result.scalar_one()) - time.monotonic()
 
     def _commit(self, connection: Connection) -> None:
         connection.commit()

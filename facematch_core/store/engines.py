@@ -174,6 +174,8 @@ def _set_up_connection(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
         # With WAL, readers do not block the writer. The file stores this setting.
         connection.execute("PRAGMA journal_mode = WAL")
+        # Deleted rows are overwritten with zeros. Most builds of SQLite leave them in the file.
+        connection.execute("PRAGMA secure_delete = ON")
 
 
 def _drop_connections_to_replaced_file(engine: Engine, file: str) -> None:

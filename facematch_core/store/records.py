@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Final, Protocol
@@ -10,6 +11,7 @@ from typing import Final, Protocol
 import attrs
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.errors import InvalidRequest
 from facematch_core.models import CallRecord, Charged, Environment
 
 #: Decimal context for exact sums, because the program's own context may round.
@@ -228,3 +230,13 @@ def describe_second_reservation(reservation: Reservation) -> str:
         f"Attempt {reservation.number} of call {reservation.call.id} is already reserved in the "
         f"budget {reservation.key.name!r}: give each budget of a verifier its own name or period."
     )
+
+
+def seconds_of(days: float) -> float:
+    """Return the seconds of the days after which `forget` deletes a row, a century at most.
+
+    Raise `InvalidRequest` if `days` is not a number of 0 or more.
+    """
+    if type(days) not in (int, float) or not 0 <= days < math.inf:
+        raise InvalidRequest("days must be a number of 0 or more.")
+    return min(days, 36_525) * 86_400.0

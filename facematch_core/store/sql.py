@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,7 +14,7 @@ from facematch_core.base.frames import methods_clear_frames
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 
-from .records import BudgetKey, BudgetState, CallStore, Reservation, State
+from .records import BudgetKey, BudgetState, CallStore, Reservation, State, seconds_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -162,6 +162,22 @@ class SqlStore(CallStore):
         A call is UNKNOWN while one of its attempts is open; else it is charged if any attempt was.
         """
         return self._database.run(self._transactions.charges, call_ids)
+
+    def forget(self, days: float) -> int:
+        """Delete the attempts that began `days` or more ago, and whose charge is known.
+
+        The budgets' sums stay. Resume or give up a batch before: `charges` no longer knows its
+        calls then.
+
+        Returns:
+            The number of deleted attempts, one for each budget of a call.
+
+        Raises:
+            InvalidRequest: `days` is not a number of 0 or more.
+        """
+        time = datetime.now(UTC) - timedelta(seconds=seconds_of(days))
+        remove = functools.partial(self._database.run, self._transactions.remove_ended, time)
+        return sum(iter(remove, 0))
 
     def close(self) -> None:
         """Write pending charges and close the connections. The store can be used again."""

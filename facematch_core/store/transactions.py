@@ -77,6 +77,9 @@ _CREATION_LOCK: Final = 0x6661636D
 #: Maximum number of ids in a query. Every supported database allows this many parameters.
 _MAX_PARAMETERS: Final = 500
 
+#: Maximum number of attempts that are removed in a transaction.
+_MAX_REMOVED: Final = 5000
+
 
 def _row_id(key: BudgetKey) -> str:
     """Return the primary key of a budget's row."""
@@ -340,6 +343,18 @@ def finalize(
         sums[new_sum] = BUDGETS.c[new_sum] + row.amount
     connection.execute(BUDGETS.update().where(BUDGETS.c.budget == budget_id).values(sums))
     return True
+
+
+def remove_ended(connection: sa.Connection, time: datetime) -> int:
+    """Remove the oldest ended attempts that began before a time; return their number.
+
+    At most some thousand, because in SQLite other writers wait.
+    """
+    is_old = (ATTEMPTS.c.state == State.FINAL.value, ATTEMPTS.c.started_at <= _format_time(time))
+    # By the whole key, because another attempt of the call may still be open.
+    key = ATTEMPTS.primary_key
+    oldest = sa.select(*key).where(*is_old).order_by(ATTEMPTS.c.started_at).limit(_MAX_REMOVED)
+    return connection.execute(ATTEMPTS.delete().where(sa.tuple_(*key).in_(oldest))).rowcount
 
 
 def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:

@@ -39,6 +39,8 @@ R = TypeVar("R")
 
 #: Upper limit for `max_concurrency`: more threads in one process do not help.
 MAX_CONCURRENCY = 1024
+#: Maximum number of calls that start in a turn of the event loop, each in a new thread perhaps.
+_STARTS_PER_TURN = 4
 
 
 class Awaited:
@@ -57,9 +59,9 @@ class Awaited:
         self._verifier = verifier
         self._runner = runner
         self._max_concurrency = max_concurrency
-        #: The most recent event loop, and the limiter of its calls; None before the first call.
+        #: The most recent event loop, and the limits of its calls; None before the first call.
         self._loop: object = None
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limits: _Limits | None = None
         #: Running calls by process id, because a forked child inherits a copy of this set.
         self._calls: dict[int, set[Future[Any]]] = {}
         self._closing: Future[None] | None = None
@@ -109,32 +111,34 @@ class Awaited:
         """Run a method in a thread as soon as the limiter permits."""
         self._check_open()
         deadline = self._runner.deadline_after(options.get("deadline_s"))
-        call = _Call(functools.partial(method, *args, **options), deadline)
-        limiter = self._limiter_of_loop()
+        limits = self._limits_of_loop()
+        call = _Call(functools.partial(method, *args, **options), deadline, limits.preparing)
         calls = self._calls.setdefault(os.getpid(), set())
         calls.add(call.future)
         call.future.add_done_callback(calls.discard)
         try:
             with anyio.move_on_after(deadline.left_s()) as waiting:
-                await limiter.acquire_on_behalf_of(call)
+                await limits.running.acquire_on_behalf_of(call)
             if waiting.cancelled_caught:
                 raise out_of_time(deadline)
             try:
+                async with limits.starting:
+                    await anyio.lowlevel.checkpoint()
                 await _in_abandonable_thread(_run, [call])
                 return call.future.result()
             finally:
-                limiter.release_on_behalf_of(call)
+                limits.running.release_on_behalf_of(call)
         finally:
             call.cancel()
             del call  # break the reference cycle through the error, which keeps the pictures alive
 
-    def _limiter_of_loop(self) -> anyio.CapacityLimiter:
-        """Return the running event loop's limiter; limiters cannot be shared between loops."""
+    def _limits_of_loop(self) -> _Limits:
+        """Return the running event loop's limits; limiters cannot be shared between loops."""
         loop = anyio.lowlevel.current_token().native_token
-        if self._limiter is None or self._loop is not loop:
+        if self._limits is None or self._loop is not loop:
             self._loop = loop
-            self._limiter = anyio.CapacityLimiter(self._max_concurrency)
-        return self._limiter
+            self._limits = _Limits(self._max_concurrency)
+        return self._limits
 
     def _check_open(self) -> None:
         if self._closing is not None:
@@ -159,14 +163,30 @@ def awaited(
     return call
 
 
+class _Limits:
+    """The limits of an event loop: how many calls run, start in a turn, and prepare pictures.
+
+    A thread that starts holds up the loop, and so does each that works on a picture meanwhile:
+    with 64 in one turn, for half a second.
+    """
+
+    def __init__(self, max_concurrency: int) -> None:
+        self.running = anyio.CapacityLimiter(max_concurrency)
+        self.starting = anyio.CapacityLimiter(_STARTS_PER_TURN)
+        self.preparing = threading.Semaphore(os.cpu_count() or 1)
+
+
 class _Call(Generic[R]):
     """A call that can be cancelled until its first byte is sent."""
 
-    def __init__(self, make_call: Callable[[], R], deadline: Deadline) -> None:
+    def __init__(
+        self, make_call: Callable[[], R], deadline: Deadline, preparing: threading.Semaphore
+    ) -> None:
         # Emptied by the call, because an error's frames refer to this object.
         self._pending = [make_call]
         self._deadline = deadline
         self._cancellation = Cancellation(deadline)
+        self._cancellation.preparing = preparing
         self._lock = threading.Lock()
         self.is_begun = False
         self.future: Future[R] = Future()
@@ -211,7 +231,8 @@ class AsyncFaceVerifier(Awaited):
 
     Args:
         verifier: The verifier to call; `aclose` also closes it.
-        max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
+        max_concurrency: Maximum number of threads, 1 to 1024. ``async with`` starts them; those
+            that were idle for ten seconds end, and start again on demand.
 
     Raises:
         ConfigurationError: an argument is invalid.
@@ -239,6 +260,22 @@ class AsyncFaceVerifier(Awaited):
     def verifier(self) -> Verifier:
         """The wrapped verifier."""
         return self._verifier
+
+    async def __aenter__(self) -> Self:
+        """Start the threads, so that the first calls do not. Idle ones end after ten seconds."""
+        are_started = threading.Event()
+        try:
+            async with anyio.create_task_group() as group:
+                for number in range(self._max_concurrency):
+                    group.start_soon(_in_abandonable_thread, are_started.wait)
+                    if number % _STARTS_PER_TURN == 0:
+                        await anyio.lowlevel.checkpoint()
+                are_started.set()
+        except* RuntimeError:  # the system refuses so many threads: fewer calls run at once
+            pass
+        finally:
+            are_started.set()
+        return self
 
     verify = awaited(Verifier.verify)
     """Compare two faces; see `FaceVerifier.verify`."""

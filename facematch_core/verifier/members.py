@@ -13,7 +13,13 @@ from facematch_core.base.deadline import Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner, call_runners
 from facematch_core.call.verdict import CallOptions
-from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
+from facematch_core.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidRequest,
+    PermissionDenied,
+    VendorError,
+)
 from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
 
 from .verifier import Verifier, close_log
@@ -123,7 +129,8 @@ def reconcile_with(
 ) -> Reconciliation:
     """Search for a call with each member, until one finds it.
 
-    A member's error is raised only if no other member finds the call.
+    A member's error is raised only if no other member finds the call; a refused key only if no
+    other member fails, because that one may still have the call.
     """
     best: Reconciliation | None = None
     failure: VendorError | None = None
@@ -134,7 +141,8 @@ def reconcile_with(
         try:
             reconciliation = member.reconcile(call, deadline_s=limit_s)
         except VendorError as error:
-            failure = error.with_traceback(None)
+            if failure is None or isinstance(failure, (AuthenticationFailed, PermissionDenied)):
+                failure = error.with_traceback(None)
             continue
         if reconciliation.result is not None:
             answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))

@@ -90,7 +90,7 @@ class StoreShop:
     def try_to_use(self, customer):
         check = self.of(customer)
         try:
-            self.booked[customer] += check.use(max_age_s=3600, any_settings=False)
+            self.booked[customer] += bool(check.use(max_age_s=3600, any_settings=False))
         except FaceMatchError:
             return  # the vendor is down: the next look tries it again
         session = check.find()

@@ -34,7 +34,9 @@ def test_a_missing_extra_is_reported_with_its_install_command(
 
 
 TYPING = Path(__file__).parents[1] / "typing"
-API, NO_TRUTH, NO_DECISION = (TYPING / name for name in ("api.py", "no_truth.py", "no_decision.py"))
+API, NO_TRUTH, NO_DECISION, UNAWAITED = (
+    TYPING / name for name in ("api.py", "no_truth.py", "no_decision.py", "unawaited_use.py")
+)
 
 
 @pytest.fixture
@@ -62,25 +64,38 @@ def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_p
 def test_type_checkers_reject_a_result_used_as_a_bool(checker, find_program):
     """mypy says so if it is asked to, and in any case checks what comes after."""
     find_program("node")
-    bin_ = Path(sys.executable).parent
+    assert lines_with_errors(checker, NO_TRUTH) == lines_with("  # no", NO_TRUTH)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_type_checkers_find_a_use_without_await(checker, find_program):
+    find_program("node")
+    expected = lines_with("  # no", UNAWAITED)
+    assert len(expected) == 8
+    if checker == "pyright":
+        expected -= lines_with("mypy alone", UNAWAITED)
+    assert lines_with_errors(checker, UNAWAITED) == expected
+
+
+def lines_with(words, program):
+    lines = enumerate(program.read_text().splitlines(), start=1)
+    return {number for number, line in lines if words in line}
+
+
+def lines_with_errors(checker, program):
+    codes = ["--enable-error-code", "truthy-bool", "--enable-error-code", "unused-awaitable"]
     words = {
-        "mypy": ["--strict", "--enable-error-code", "truthy-bool", "--config-file="],
+        "mypy": ["--strict", *codes, "--config-file="],
         "pyright": ["--pythonpath", sys.executable],
     }
-    command = [bin_ / checker, *words[checker], NO_TRUTH]
-    assert lines_reported(command) == lines_with_comments(NO_TRUTH)
+    return lines_reported([Path(sys.executable).parent / checker, *words[checker], program])
 
 
 def test_mypy_rejects_a_result_compared_with_a_decision():
     command = [Path(sys.executable).parent / "mypy", "--strict", "--config-file=", NO_DECISION]
-    assert lines_reported(command) == lines_with_comments(NO_DECISION)
+    assert lines_reported(command) == lines_with("  # no", NO_DECISION)
 
 
 def lines_reported(command):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     return {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)}
-
-
-def lines_with_comments(file):
-    lines = enumerate(file.read_text().splitlines(), start=1)
-    return {number for number, line in lines if "  # no" in line}

@@ -28,6 +28,12 @@ from core.sessions.test_newer_rows import *  # noqa: F403 - every test of it, an
 from core.sessions.test_store import *  # noqa: F403 - every test of it, and each new one
 from core.store import processes
 from core.store.machine import Machine
+from core.store.test_clocks import (  # by the server's own clock
+    test_check_under_way_at_another_machine_is_paid_once,  # noqa: F401
+    test_link_is_given_out_until_it_expires_whatever_the_clock_of_its_start,  # noqa: F401
+    test_start_under_way_at_another_machine_is_not_repeated,  # noqa: F401
+    test_verdict_is_returned_again_and_used_although_the_clock_was_changed,  # noqa: F401
+)
 
 # The same tests as over the other stores, here over the fixtures `store` and `sql` below.
 from core.store.test_processes import *  # noqa: F403 - every test of it, and each new one
@@ -35,6 +41,7 @@ from core.store.test_stores import *  # noqa: F403 - every test of it, and each 
 from hypothesis import settings
 from kit.attempts import NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
+from kit.sessions import Acme
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import InternalError, OperationalError
 from system.postgres import connected, hand_over
@@ -404,6 +411,31 @@ def test_an_exhausted_connection_limit_is_temporary(postgres, address, store):
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), UNIT)
     assert store.reserve(entry(), UNIT) is None
+
+
+def test_all_stores_share_the_pool_of_one_engine_within_the_limit_of_a_role(postgres, address):
+    role = f"role_{make_url(address).database}"
+    with connected(address, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 6")
+        admin.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+    url = make_url(address).set(username=role)
+    engine = create_engine(url, pool_size=5, max_overflow=0, pool_pre_ping=True)
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
+        budget = Budget(100, name="shop", store=stack.enter_context(SqlStore(engine)))
+        log = stack.enter_context(fm.CallLog(engine, key="a key of a test"))
+        verifier = FaceVerifier(FakeBackend(), policies=[budget], log=log)
+        checks = stack.enter_context(fm.CheckStore(engine, verifier))
+        shop = stack.enter_context(fm.SessionStore(engine, fm.Sessions(FaceVerifier(Acme()))))
+
+        def visit(number):
+            case = checks.of(f"customer-{number}", purpose="signup", about=None)
+            case.verify_live(picture(), picture((number, 20, 30)))
+            shop.look()
+            return case.use()
+
+        with ThreadPoolExecutor(16) as pool:
+            assert list(pool.map(visit, range(16))) == [True] * 16
 
 
 def test_any_order_of_steps_agrees_with_the_model(postgres):

@@ -77,8 +77,8 @@ def session(store: fm.SessionStore, customer: str, picture: bytes) -> bool:
     found: fm.StoredSession | None = login.find()
     reasons: tuple[str, ...] = login.why_not(max_age_s=600)
     erased: tuple[fm.Erased, ...] = store.erase(customer)
-    is_used: bool = login.use(max_age_s=600, connection=sqlite3.connect("shop.sqlite3"))
-    return is_used and str((begun, found, reasons, erased)) != ""
+    use: fm.Use = login.use(max_age_s=600, connection=sqlite3.connect("shop.sqlite3"))
+    return use is fm.Use.FIRST and str((begun, found, reasons, erased)) != ""
 
 
 async def async_session(store: fm.AsyncSessionStore, customer: str, picture: bytes) -> bool:
@@ -86,7 +86,7 @@ async def async_session(store: fm.AsyncSessionStore, customer: str, picture: byt
     begun: fm.StoredSession = await login.begin(reference=picture)
     seen: tuple[fm.StoredSession, ...] = await store.look(at_most=1)
     erased: tuple[fm.Erased, ...] = await store.erase(customer)
-    return await login.use(max_age_s=600) and str((begun, seen, erased)) != ""
+    return bool(await login.use(max_age_s=600)) and str((begun, seen, erased)) != ""
 
 
 def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
@@ -98,8 +98,8 @@ def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
     search: fm.Reconciliation | None = login.reconcile()
     unknown: tuple[fm.StoredCheck, ...] = store.unknown()
     erased: tuple[fm.Erased, ...] = store.erase(customer)
-    is_used: bool = login.use(connection=sqlite3.connect("shop.sqlite3"))
-    return is_used and str((both.decision, found, search, unknown, erased)) != ""
+    use: fm.Use = login.use(connection=sqlite3.connect("shop.sqlite3"))
+    return use is fm.Use.FIRST and str((both.decision, found, search, unknown, erased)) != ""
 
 
 async def async_check(store: fm.AsyncCheckStore, customer: str, picture: bytes) -> bool:
@@ -107,7 +107,7 @@ async def async_check(store: fm.AsyncCheckStore, customer: str, picture: bytes) 
     live: fm.LivenessResult = await login.check_liveness(picture)
     match: fm.MatchResult = await login.verify(picture, picture, retry=False)
     erased: tuple[fm.Erased, ...] = await store.erase(customer)
-    return await login.use() and str((live.decision, match.decision, erased)) != ""
+    return bool(await login.use()) and str((live.decision, match.decision, erased)) != ""
 
 
 def opened(name: str | None) -> fm.Verifier:

@@ -36,7 +36,18 @@ def test_a_second_click_is_not_paid_and_a_verdict_is_used_once(send, open_accoun
     for _ in range(2):
         assert send(ADA, ADA_AGAIN)[0] == 200
     assert len(didit_mock.control.charges()) == 2  # liveness and comparison
-    assert [open_account() for _ in range(2)] == [200, 403]
+    assert [open_account() for _ in range(2)] == [200, 200]
+
+
+def test_the_whole_request_again_opens_one_account(send, open_account, didit_mock, caplog):
+    caplog.set_level("INFO")
+    assert open_account() == 403
+    for _ in range(3):
+        assert send(ADA, ADA_AGAIN)[0] == 200
+        assert open_account() == 200
+    assert send(ADA_AGAIN, ADA)[0] == 409
+    assert caplog.text.count("account opened") == 1
+    assert len(didit_mock.control.charges()) == 2
 
 
 def test_the_sixth_photograph_within_a_day_is_refused(send):

@@ -3,9 +3,9 @@ from django.db.transaction import atomic, non_atomic_requests
 from django.http import HttpResponseBadRequest, HttpResponseForbidden, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
-from faces import FIELDS, MAX_BODY_BYTES, refused, signup_of, verify
+from faces import FIELDS, MAX_BODY_BYTES, log, refused, signup_of, verify
 
-from facematch_core import FaceMatchError
+from facematch_core import FaceMatchError, Use
 
 
 class FaceMiddleware:
@@ -42,9 +42,12 @@ def verifications(request):
 @atomic  # the verdict is used only if your own rows are committed
 def accounts(request):
     customer = customer_of(request)
-    if not signup_of(customer).use(connection=connection):
+    use = signup_of(customer).use(connection=connection)
+    if use is Use.NO:
         return HttpResponseForbidden()
-    return JsonResponse({"account": customer})  # your own code and rows
+    if use is Use.FIRST:  # AGAIN: your own rows are committed
+        log.info("%s: account opened", customer)  # your own code and rows
+    return JsonResponse({"account": customer})
 
 
 urlpatterns = [path("verifications", verifications), path("accounts", accounts)]

@@ -5,6 +5,7 @@ import os
 import threading
 
 from facematch_core import (
+    AlreadyUsed,
     BudgetExceeded,
     CheckStore,
     CheckUnderWay,
@@ -48,7 +49,8 @@ def opened():
 
 def signup_of(customer: str):
     with lock:  # concurrent first requests open only one store
-        return opened().of(customer, purpose="signup", about=None)
+        # `about` names one thing: the customer's one account.
+        return opened().of(customer, purpose="signup", about="account")
 
 
 def verify(selfie: bytes, document: bytes, customer: str) -> dict:
@@ -70,6 +72,8 @@ def refused(error):
     """Return body, status and headers for an error."""
     if isinstance(error, InvalidImage):
         return {"next": "retake", "picture": FIELDS.get(error.picture)}, 422, {}
+    if isinstance(error, AlreadyUsed):
+        return {"next": "done"}, 409, {}
     log.error("%s: %s", type(error).__name__, error)
     if isinstance(error, NOT_CHARGED):
         wait_s = getattr(error, "retry_after_s", None)

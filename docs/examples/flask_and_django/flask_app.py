@@ -1,7 +1,7 @@
-from faces import FIELDS, MAX_BODY_BYTES, refused, signup_of, verify
+from faces import FIELDS, MAX_BODY_BYTES, log, refused, signup_of, verify
 from flask import Flask, abort, request
 
-from facematch_core import FaceMatchError
+from facematch_core import FaceMatchError, Use
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # Flask answers a larger body with 413
@@ -19,9 +19,12 @@ def verifications():
 @app.post("/accounts")
 def accounts():
     customer = customer_of()
-    if not signup_of(customer).use():
+    use = signup_of(customer).use()
+    if use is Use.NO:
         abort(403)
-    return {"account": customer}  # your own code
+    if use is Use.FIRST:  # the others send the same request again
+        log.info("%s: account opened", customer)  # your own code
+    return {"account": customer}
 
 
 app.register_error_handler(FaceMatchError, refused)

@@ -13,7 +13,7 @@ from fastapi import Depends, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from shop import PRIVATE, Body, Headers, Login, MaybeLogin, Poster, Store, Text
 
-from facematch_core import SessionStore, StoreUnavailable, VerificationCase, open_sessions
+from facematch_core import SessionStore, StoreUnavailable, Use, VerificationCase, open_sessions
 
 KEPT_DAYS = 90  # how long a payout may be disputed
 
@@ -87,14 +87,13 @@ def webhook(store: Store, body: Body, headers: Headers):
 def pay(payout: Payout):
     """Pay one payout once, if the vendor still says now that the customer was there."""
     with shop.transaction() as database:  # both are committed, or neither
-        if payout.use(max_age_s=3600, connection=database):
+        use = payout.use(max_age_s=3600, connection=database)
+        if use is Use.FIRST:
             values = [time.time(), payout.about]
             database.execute("UPDATE payouts SET paid_at = ? WHERE about = ?", values)
-            return RedirectResponse("/", 303, PRIVATE)
-    session = payout.find()
-    if session is None or session.used_at is None:
+    if use is Use.NO:
         raise HTTPException(403)
-    return RedirectResponse("/", 303, PRIVATE)  # a second click
+    return RedirectResponse("/", 303, PRIVATE)  # AGAIN, for a second click: it is paid
 
 
 @app.post("/logout")

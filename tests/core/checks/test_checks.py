@@ -4,9 +4,14 @@ Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
 import datetime as dt
+import io
+import json
 import math
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import PIL.ExifTags
+import PIL.Image
 import pytest
 import sqlalchemy
 from core.checks.clerk import count_yes
@@ -19,6 +24,8 @@ import facematch_core as fm
 from facematch_core.base.deadline import CallCancelled
 from facematch_core.checks import making
 
+FIRST, AGAIN, NO = fm.Use
+
 
 def test_second_click_returns_the_stored_verdict_and_sends_nothing(desk):
     first = desk.verify_live(caller_ref="case-1", metadata={"a": 1})
@@ -27,7 +34,7 @@ def test_second_click_returns_the_stored_verdict_and_sends_nothing(desk):
     assert (second.decision, second.match.score) == (first.decision, first.match.score)
     assert (second.ids.call, second.ids.caller) == (first.ids.call, "case-2")
     assert second.match.metadata == second.liveness.metadata == {"a": 2}
-    assert [desk.of().use() for _ in range(3)] == [True, False, False]
+    assert [desk.of().use() for _ in range(3)] == [FIRST, AGAIN, AGAIN]
 
 
 def test_other_pictures_options_and_cases_are_other_checks(desk):
@@ -41,6 +48,62 @@ def test_other_pictures_options_and_cases_are_other_checks(desk):
     assert desk.operations == "lm" * 6
     digests = [row["fingerprint"] for row in desk.rows("fingerprint")]
     assert len(set(digests)) == 6  # the same pictures of two customers, too
+
+
+def photograph(form="jpeg", **tags):
+    """Return the file of one photograph, with EXIF tags, as a phone writes it."""
+    exif = PIL.Image.Exif()
+    for name, value in tags.items():
+        exif[PIL.ExifTags.Base[name]] = value
+    file = io.BytesIO()
+    PIL.Image.linear_gradient("L").convert("RGB").save(file, form, exif=exif)
+    return file.getvalue()
+
+
+TIMES = "2026:11:30 10:00:01", "2026:11:30 10:00:02"
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+def test_photograph_with_another_exif_time_is_the_same_check(desk, form):
+    first, again = (photograph(form, DateTime=time) for time in TIMES)
+    assert first != again
+    desk.verify_live(first, DOCUMENT)
+    desk.verify_live(again, DOCUMENT)
+    desk.verify_live(fm.Image.from_bytes(again).prepared(), DOCUMENT)
+    assert desk.operations == "lm"
+    assert desk.of().use()
+
+
+def test_photograph_that_is_turned_is_another_check(desk):
+    for orientation in (1, 3):
+        desk.verify_live(photograph(Orientation=orientation), DOCUMENT)
+    assert desk.operations == "lmlm"
+
+
+def test_file_that_only_decoding_can_clean_is_compared_as_it_is(desk):
+    for time in TIMES:
+        for _click in range(2):
+            desk.verify_live(photograph("tiff", DateTime=time), DOCUMENT)
+    assert desk.operations == "lmlm"
+
+
+def test_check_of_an_earlier_release_is_still_the_same_check(desk):
+    """An earlier release took the digests of the whole files."""
+    first = photograph(DateTime=TIMES[0])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fm.Image, "clean_digest", fm.Image.digest)
+        desk.verify_live(first, DOCUMENT)
+    desk.verify_live(first, DOCUMENT)
+    assert desk.operations == "lm"
+
+
+@pytest.mark.parametrize("customer", [17, uuid.UUID(int=17)], ids=["int", "UUID"])
+def test_customer_of_an_orm_is_told_to_be_passed_as_its_text(desk, customer):
+    with pytest.raises(fm.InvalidRequest, match=r"str\(\.\.\.\)"):
+        desk.of(customer)
+    with pytest.raises(fm.InvalidRequest) as caught:
+        desk.of(None)
+    assert "str(" not in str(caught.value), "all customers would be one, named None"
 
 
 def test_verdict_that_was_returned_last_is_used(desk):
@@ -60,19 +123,49 @@ def test_use_whose_commit_may_be_lost_is_never_a_second_yes(desk):
     desk.verify_live()
     with lost_commits(), pytest.raises(fm.StoreUnavailable):
         desk.of().use()
-    assert not desk.of().use()
-    assert desk.of().find().used_at is not None
-    assert desk.verify_live().is_verified, "the person may try again"
-    assert desk.of().use()
+    assert [desk.of().use(), desk.of().use()] == [FIRST, AGAIN], "nobody heard of the first"
 
 
-def test_used_verdict_is_not_returned_again(desk):
-    case = desk.of()
+def test_used_verdict_is_not_returned_again_for_a_purpose_that_recurs(desk):
+    case = desk.of(case={"purpose": "login", "about": None})
     case.verify_live(SELFIE, DOCUMENT)
     assert case.use()
     assert case.verify_live(SELFIE, DOCUMENT).is_verified
     assert desk.operations == "lmlm"
     assert case.use()
+
+
+def test_matter_is_used_once_for_as_long_as_its_row_lives(desk):
+    def request(selfie=SELFIE):
+        return desk.verify_live(selfie).decision, desk.of().use()
+
+    assert request() == ("verified", FIRST)
+    desk.clock.advance(9 * 86_400)
+    assert request() == ("verified", AGAIN)
+    desk.store = desk.opened(threshold=90)
+    assert request() == ("verified", AGAIN), "also after a change of the verifier's settings"
+    with pytest.raises(fm.AlreadyUsed):
+        request(OTHER)
+    assert desk.of().find().used_at is not None
+    assert desk.operations == "lm"
+    desk.store = desk.opened()
+    desk.store.erase("customer-17")
+    assert request() == ("verified", FIRST)
+    assert desk.operations == "lmlm"
+
+
+def test_refused_pictures_of_a_matter_stay_refused_after_its_use(desk):
+    desk.backend.script[:] = [live(), NO_MATCH]
+    assert desk.verify_live(OTHER).decision == "no_match"
+    assert desk.verify_live().is_verified
+    assert desk.of().use()
+    assert desk.verify_live(OTHER).decision == "no_match"
+    assert desk.operations == "lmlm"
+
+
+def test_only_the_first_use_is_true_and_each_has_a_text():
+    assert [bool(use) for use in fm.Use] == [True, False, False]
+    assert json.dumps(list(fm.Use)) == '["first", "again", "no"]'
 
 
 def test_old_verdict_is_not_returned_again_and_not_used(open_desk):
@@ -95,7 +188,7 @@ def test_verdict_of_any_age_may_be_used(open_desk, seconds):
     desk.verify_live()
     desk.clock.advance(1e7)
     desk.verify_live()
-    assert (desk.operations, desk.of().use()) == ("lm", True)
+    assert (desk.operations, desk.of().use()) == ("lm", FIRST)
 
 
 def test_hundred_logins_each_count_as_the_first_attempt(desk):
@@ -130,11 +223,12 @@ def test_only_verify_live_counts_unless_liveness_is_not_needed(open_desk):
     assert case.why_not() == ("only a match was checked",)
     assert not case.use()
     desk.store = desk.opened(needs_liveness=False)
-    assert desk.of().use()
     # A live face shows nobody's identity.
     assert desk.of().check_liveness(SELFIE).is_live
     assert desk.of().why_not() == ("only a liveness was checked",)
     assert not desk.of().use()
+    assert desk.of().verify(SELFIE, DOCUMENT).is_match
+    assert desk.of().use()
 
 
 @pytest.mark.parametrize(
@@ -341,7 +435,7 @@ def test_concurrent_clicks_are_paid_once(open_desk, monkeypatch):
     results = together(8, desk.verify_live)
     assert [each.is_verified for each in results] == [True] * 8
     assert desk.operations == "lm"
-    assert sorted(together(8, desk.of().use)) == [False] * 7 + [True]
+    assert sorted(together(8, desk.of().use)) == [AGAIN] * 7 + [FIRST]
 
 
 @pytest.mark.parametrize(
@@ -357,6 +451,18 @@ def test_one_of_64_uses_in_four_processes_is_true(open_desk, tmp_path):
     desk = open_desk(clock=fm.base.deadline.SystemClock(), needs_liveness=False)
     desk.verify_live()
     assert count_yes(desk.address, tmp_path / "charges", "use") == 1
+
+
+def test_64_whole_requests_in_four_processes_are_paid_out_once(address, tmp_path):
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE payouts (number INTEGER)"))
+    file = tmp_path / "charges"
+    assert count_yes(address, file, "whole request") == 64
+    with engine.connect() as connection:
+        paid = connection.execute(sqlalchemy.text("SELECT count(*) FROM payouts")).scalar_one()
+    engine.dispose()
+    assert (paid, len(file.read_text().splitlines())) == (1, 2)
 
 
 def test_click_that_waited_for_a_verdict_gets_it_although_it_was_used_at_once(
@@ -409,7 +515,7 @@ def test_click_pays_a_verdict_that_only_a_newer_release_can_read(desk):
     engine.dispose()
     assert desk.verify_live().is_verified
     assert desk.operations == "lmlm"
-    assert [desk.of().use() for _ in range(2)] == [True, False]
+    assert [desk.of().use() for _ in range(2)] == [FIRST, AGAIN]
 
 
 def test_click_during_a_slow_check_raises_after_ten_seconds(open_desk):
@@ -468,11 +574,38 @@ def test_checks_begun_before_a_backup_are_closed(desk):
     assert desk.store.close_begun_before(desk.clock.now() - dt.timedelta(seconds=1)) == 0
     assert case.why_not() == ()
     assert desk.store.close_begun_before(desk.clock.now()) == 1
-    assert (case.use(), case.find()) == (False, None)
+    assert (case.use(), case.find()) == (NO, None)
     case.verify_live(SELFIE, DOCUMENT)
-    assert (desk.operations, case.use()) == ("lmlm", True)
+    assert (desk.operations, case.use()) == ("lmlm", FIRST)
     with pytest.raises(fm.InvalidRequest):
         desk.store.close_begun_before(dt.datetime(2026, 1, 1))
+
+
+def test_many_old_checks_are_closed_and_forgotten_in_batches(desk, monkeypatch):
+    monkeypatch.setattr("facematch_core.store.table._BATCH", 3)
+    for number in range(8):  # all begun at the same moment
+        desk.of(f"customer-{number}").verify_live(SELFIE, DOCUMENT)
+    assert desk.of("customer-4").use()
+    desk.clock.advance(1)
+    closed = [desk.store.close_begun_before(desk.clock.now()) for _ in range(2)]
+    assert closed == [7, 0]
+    assert desk.of("customer-4").find().used_at is not None
+    assert len(desk.store.forget(0)) == 16
+    assert (desk.store.forget(0), desk.rows()) == ((), [])
+
+
+def test_used_check_stays_the_one_of_its_matter_in_a_database_of_an_earlier_release(desk):
+    desk.verify_live()
+    used = desk.of().find().id
+    desk.verify_live(OTHER)
+    assert desk.of().find().id != used
+    engine = sqlalchemy.create_engine(desk.address)
+    with engine.begin() as connection:
+        use = f"UPDATE facematch_checks SET used_at = begun_at WHERE id = '{used}'"
+        connection.execute(sqlalchemy.text(use))
+    engine.dispose()
+    assert desk.of().find().id == used
+    assert not desk.of().use()
 
 
 def test_unknown_check_begun_before_a_backup_is_still_not_paid_again(desk):

@@ -15,6 +15,8 @@ from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_didit import DiditAccount, DiditBackend
 from facematch_mock_server import Fault, MockServer
 
+NO = fm.Use.NO
+
 KEEP = {"retention": fm.Retention.KEEP}
 DONE = Deletion(state=DeletionState.DONE, face_kept=False, vendor_word="deleted")
 SCORE = fm.Score(80, "fake/v1")
@@ -175,7 +177,7 @@ def test_person_who_is_erased_during_a_call_is_erased_by_the_next_call(keeper):
     # The comparison is not made any more.
     with pytest.raises(fm.CheckUnderWay):
         keeper.verify_live(**KEEP)
-    assert (keeper.operations, keeper.of().use()) == ("l", False)
+    assert (keeper.operations, keeper.of().use()) == ("l", NO)
     assert facts(keeper.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
     assert keeper.rows() == []
 
@@ -192,7 +194,7 @@ def test_check_of_a_newer_release_is_left_to_it_and_is_no_yes(keeper, column, va
     engine.dispose()
     case = keeper.of()
     assert (case.use(), case.find().result, case.why_not()) == (
-        False,
+        NO,
         None,
         ("the check is decided",),
     )
@@ -212,6 +214,140 @@ def test_call_that_was_not_kept_is_gone_where_the_vendor_keeps_nothing_by_choice
     erased = keeper.store.erase("customer-17")
     assert [each.face_is_gone for each in erased] == [None, None]
     assert all(each.is_done_here and each.reason is None for each in erased)
+
+
+class OtherBackend(KeepingBackend):
+    name = "other"
+
+
+def with_other_vendor(keeper):
+    """Open the store with another vendor, as after a change."""
+    keeper.store = keeper.opened(fm.FaceVerifier(OtherBackend(), clock=keeper.clock))
+
+
+@pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "lost"])
+def test_check_that_was_never_kept_ends_without_its_backend(keeper, is_answered):
+    keeper.verify_live() if is_answered else keeper.lose(before=[None])
+    with_other_vendor(keeper)
+    erased = keeper.store.forget(0)
+    assert facts(erased) == [(None, None, True, None)] * 2
+    assert keeper.rows() == []
+
+
+@pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "lost"])
+def test_kept_check_ends_without_its_backend_once_its_vendor_is_said_to_be_gone(
+    keeper, is_answered
+):
+    keeper.verify_live(**KEEP) if is_answered else keeper.lose(before=[None], **KEEP)
+    ids = ["s-1", "s-2" if is_answered else None]
+    with_other_vendor(keeper)
+    for undone in (keeper.store.erase("customer-17"), keeper.store.forget(0)):
+        assert facts(undone) == [(each, None, False, None) for each in ids]
+    erased = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert facts(erased) == [(each, None, True, None) for each in ids]
+    assert all(each.reason for each in erased)
+    assert keeper.rows() == []
+
+
+FAILURES = [
+    (fm.AuthenticationFailed("No."), True),
+    (fm.PermissionDenied("No."), True),
+    (fm.DeadlineExceeded("Late."), False),
+    (fm.VendorUnavailable("Down."), False),
+    (fm.RateLimited("Later."), False),
+    (fm.UnexpectedResponse("Odd."), False),
+    (fm.InsufficientCredit("Pay."), False),
+]
+
+
+@pytest.mark.parametrize(("error", "is_done"), FAILURES, ids=lambda each: type(each).__name__)
+def test_vendor_that_is_said_to_be_gone_ends_nothing_while_it_may_still_delete(
+    keeper, error, is_done
+):
+    keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
+    keeper.backend.deletions[:] = [error]
+    erased = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert facts(erased) == [("s-1", None, is_done, None)]
+    assert (keeper.rows() == []) is is_done
+    if not is_done:
+        again = keeper.store.erase("customer-17", vendor_is_gone="fake")
+        assert facts(again) == [("s-1", DeletionState.DONE, True, True)]
+
+
+@pytest.mark.parametrize(("error", "is_done"), FAILURES, ids=lambda each: type(each).__name__)
+def test_lost_call_of_a_vendor_that_is_said_to_be_gone(keeper, monkeypatch, error, is_done):
+    keeper.lose(**KEEP)
+
+    def refuse(_call, **_options):
+        raise error
+
+    monkeypatch.setattr(keeper.backend, "reconcile", refuse)
+    (erased,) = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert erased.is_done_here is is_done
+
+
+@pytest.mark.parametrize("of_second", [DONE, fm.VendorUnavailable("Down.")], ids=["up", "down"])
+def test_account_that_refuses_its_key_does_not_hide_the_one_that_has_the_face(keeper, of_second):
+    keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
+    revoked, second = KeepingBackend(), keeper.backend
+    revoked.deletions[:] = [fm.AuthenticationFailed("Revoked.")]
+    second.deletions[:] = [of_second]
+    members = {"old": revoked, "new": second}
+    verifiers = {name: fm.FaceVerifier(each, clock=keeper.clock) for name, each in members.items()}
+    keeper.store = keeper.opened(fm.Failover(verifiers))
+    erased = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    is_up = of_second is DONE
+    assert [(each.is_done_here, each.face_is_gone) for each in erased] == [
+        (is_up, True if is_up else None)
+    ]
+
+
+@pytest.mark.parametrize("order", [("revoked", "down"), ("down", "revoked")], ids="+".join)
+def test_lost_call_stays_while_one_account_of_its_vendor_is_down(keeper, monkeypatch, order):
+    keeper.lose(**KEEP)
+
+    def failing(error):
+        backend = KeepingBackend()
+
+        def fail(*_arguments, **_options):
+            raise error
+
+        monkeypatch.setattr(backend, "reconcile", fail)
+        return fm.FaceVerifier(backend, clock=keeper.clock)
+
+    accounts = {
+        "revoked": failing(fm.AuthenticationFailed("No.")),
+        "down": failing(fm.VendorUnavailable("Down.")),
+    }
+    keeper.store = keeper.opened(fm.Failover({name: accounts[name] for name in order}))
+    (erased,) = keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert not erased.is_done_here
+
+
+def test_call_under_way_stays_although_its_vendor_is_said_to_be_gone(keeper):
+    def erase(_request):
+        (erased,) = keeper.store.erase("customer-17", vendor_is_gone="fake")
+        assert not erased.is_done_here
+
+    keeper.backend.script[:] = [erase]
+    with pytest.raises(fm.CheckUnderWay):
+        keeper.verify_live(**KEEP)
+    assert facts(keeper.store.erase("customer-17")) == [("s-1", DeletionState.DONE, True, True)]
+
+
+def test_unknown_name_of_a_vendor_that_is_gone_deletes_nothing(keeper):
+    keeper.of().verify(SELFIE, DOCUMENT, **KEEP)
+    for unknown in ("fak", "", ["fake"]):
+        with pytest.raises(fm.InvalidRequest):
+            keeper.store.erase("customer-17", vendor_is_gone=unknown)
+    assert keeper.backend.deleted == []
+    assert keeper.rows()
+    # An installed backend, of which this customer has nothing; so the same call may be repeated.
+    keeper.backend.deletions[:] = [fm.AuthenticationFailed("No.")]
+    (erased,) = keeper.store.erase("customer-17", vendor_is_gone="persona")
+    assert not erased.is_done_here
+    assert keeper.store.erase("customer-17", vendor_is_gone="fake")
+    assert keeper.store.erase("customer-17", vendor_is_gone="fake") == ()
 
 
 def test_checks_are_forgotten_by_their_age(keeper):

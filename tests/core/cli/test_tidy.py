@@ -1,6 +1,8 @@
 """`facematch tidy`: the daily work of the stores of a profile, and one customer's erasure."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 from kit.cards import CARDS
@@ -121,6 +123,84 @@ def test_exit_code_is_3_while_the_vendor_is_down(shop):
     assert not shop.case(shop.checks).use()
 
 
+def test_cases_that_a_former_release_used_twice_are_counted(shop):
+    for store in (shop.sessions, shop.checks):
+        for purpose, about in (("payout", "payout 8841"), ("login", None)):
+            case = store.of("customer-17", purpose=purpose, about=about)
+            if store is shop.checks:
+                case.verify_live(CARDS["p1"], CARDS["p1-again"])
+                case.verify_live(CARDS["p1-again"], CARDS["p1"])
+            else:
+                begun = case.begin(reference=CARDS["p1"])
+                shop.mock.control.sessions.finish(begun.record.session_id, card="p1")
+                store.set_due("customer-17")
+                store.look()
+                case.begin(reference=CARDS["p1"])
+    with contextlib.closing(sqlite3.connect("shop.sqlite3")) as database:
+        for table in ("facematch_sessions", "facematch_checks"):
+            database.execute(f"UPDATE {table} SET used_at = 1.0")
+        database.commit()
+    _, report = tidy("--days", "30")
+    assert report["used_again"] == {"sessions": 1, "checks": 2}
+    text = invoke_facematch("tidy", "--days", "30").stdout
+    assert "checks: 2 cases used more than once" in text
+    assert "sessions: 1 case used more than once" in text
+
+
+GONE = ["--vendor-is-gone", "didit", "--reason", "contract ended", "--by", "ada"]
+
+
+def test_customer_is_erased_although_the_vendor_refuses_the_key(shop, monkeypatch):
+    shop.verify()
+    begun = shop.begin()
+    monkeypatch.setenv("DIDIT_API_KEY", "revoked")
+    code, report = tidy("--erase", "customer-17")
+    assert (code, report["left"]) == (3, 3)
+    code, report = tidy("--erase", "customer-17", *GONE)
+    assert code == 3, "a face may stay at the vendor"
+    assert {each["face_is_gone"] for each in report["erased"]} == {None}
+    assert all(each["is_done_here"] and each["reason"] for each in report["erased"])
+    assert begun.record.session_id in [each["vendor_id"] for each in report["erased"]]
+    assert report["vendor_is_gone"] == {
+        "backend": "didit",
+        "reason": "contract ended",
+        "by": "ada",
+    }
+    assert tidy("--erase", "customer-17", *GONE)[0] == 0
+
+
+def test_nothing_ends_while_the_vendor_that_is_said_to_be_gone_is_only_down(shop):
+    shop.verify()
+    shop.begin()
+    shop.mock.stop()
+    code, report = tidy("--erase", "customer-17", *GONE)
+    assert (code, report["left"]) == (3, 3)
+    assert not any(each["is_done_here"] for each in report["erased"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--days", "1", *GONE],
+        ["--erase", "customer-17", *GONE[:2]],
+        ["--erase", "customer-17", *GONE[:4]],
+        ["--erase", "customer-17", *GONE[2:]],
+    ],
+    ids=" ".join,
+)
+def test_vendor_is_gone_only_with_one_customer_a_reason_and_a_name(shop, words):
+    shop.verify()
+    assert tidy(*words)[0] == 2
+    assert shop.case(shop.checks).use()
+
+
+def test_misspelt_vendor_is_an_error(shop):
+    shop.verify()
+    code, _ = tidy("--erase", "customer-17", "--vendor-is-gone", "diddit", *GONE[2:])
+    assert code == 2
+    assert tidy("--erase", "customer-17")[1]["left"] == 0
+
+
 @pytest.mark.parametrize("words", [[], ["--days", "1", "--erase", "customer-17"]], ids=str)
 def test_either_days_or_a_customer_must_be_said(shop, words):
     assert tidy(*words)[0] == 2
@@ -198,8 +278,71 @@ def test_session_that_may_be_of_either_account_is_left_until_one_is_named(
 def test_profile_without_a_store_has_nothing_to_forget(shop, words):
     assert tidy("--profile", "bare", *words) == (
         0,
-        {"stores": {}, "unknown": [], "left": 0, "erased": []},
+        {
+            "stores": {},
+            "unknown": [],
+            "missing_indexes": [],
+            "used_again": {},
+            "left": 0,
+            "erased": [],
+        },
     )
+
+
+def indexes(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.sqlite3")) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE 'ix_%'"
+        return {name for (name,) in connection.execute(query)}
+
+
+def test_indexes_that_a_database_of_an_earlier_release_lacks_are_told_and_made(shop, tmp_path):
+    shop.verify()
+    shop.begin()
+    complete = indexes(tmp_path)
+    lacked = {"ix_facematch_sessions_unused", "ix_facematch_checks_turn"}
+    assert complete > lacked
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.sqlite3")) as connection:
+        for name in lacked:
+            connection.execute(f"DROP INDEX {name}")
+    fm.SessionStore(shop.address, fm.open_sessions(profile="shop")).close()
+    assert indexes(tmp_path) == complete - lacked
+    doctor = json.loads(invoke_facematch("doctor", "--json").stdout)
+    assert set(doctor["missing_indexes"]) == lacked
+    assert "facematch tidy" in invoke_facematch("doctor").stdout
+    assert tidy("--erase", "customer-18")[1]["missing_indexes"] == []
+    assert indexes(tmp_path) == complete - lacked
+    assert tidy("--days", "30")[1]["missing_indexes"] == []
+    assert indexes(tmp_path) == complete
+    assert json.loads(invoke_facematch("doctor", "--json").stdout)["missing_indexes"] == []
+
+
+def attempts(shop):
+    with contextlib.closing(sqlite3.connect(shop.address.removeprefix("sqlite:///"))) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM facematch_attempts")
+        return count
+
+
+def test_ended_attempts_are_forgotten_and_the_sums_of_budgets_stay(shop):
+    shop.verify()
+    shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset"))
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.case(shop.checks, "customer-18").verify(CARDS["p1"], CARDS["p1-again"])  # not kept
+    with fm.SqlStore(shop.address) as store:
+        spent = store.budgets()
+        (unknown,) = store.open_reservations()
+        assert tidy("--days", "1")[0] == 3
+        assert attempts(shop) == 3
+        tidy("--days", "0")
+        assert attempts(shop) == 1
+        assert store.budgets() == spent
+        assert store.open_reservations() == (unknown,)
+
+
+def test_days_that_are_no_number_are_refused_by_the_store_of_budgets(shop):
+    with fm.SqlStore(shop.address) as store:
+        for days in (-1, True, float("inf"), "1"):
+            with pytest.raises(fm.InvalidRequest):
+                store.forget(days)
 
 
 def test_doctor_shows_the_addresses_of_the_stores(shop, tmp_path):

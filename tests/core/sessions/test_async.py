@@ -10,6 +10,8 @@ import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState
 from facematch_core.testing import ManualClock
 
+FIRST, AGAIN, _ = fm.Use
+
 STATE = fm.SessionState
 
 pytestmark = pytest.mark.anyio
@@ -144,7 +146,7 @@ async def test_async_store_of_sessions_has_the_same_methods(address):
         assert await store.set_due("c-1") == 1
         assert len(await store.look()) == 1
         assert await payout.why_not(max_age_s=60) == ()
-        assert [await payout.use(max_age_s=60) for _ in range(2)] == [True, False]
+        assert [await payout.use(max_age_s=60) for _ in range(2)] == [FIRST, AGAIN]
         assert (await payout.find()).used_at == clock.now()
         assert await store.cancel("c-1") == 0
         assert [each.is_done_here for each in await store.forget(0)] == [True]

@@ -34,6 +34,9 @@ import facematch_core as fm
 from facematch_core.resilience import Budget
 from facematch_core.sessions import beginning
 from facematch_core.store import leases
+from facematch_core.store.table import StoreTable
+
+FIRST, AGAIN, NO = fm.Use
 
 
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
@@ -150,7 +153,7 @@ def test_session_that_the_vendor_deleted_is_replaced(shop):
     shop.begin()
     shop.vendor.sessions.clear()
     shop.clock.advance(5)
-    assert (shop.store.look(), shop.use()) == ((), False)
+    assert (shop.store.look(), shop.use()) == ((), NO)
     assert shop.begin().record.session_id == "s-2"
 
 
@@ -178,7 +181,7 @@ def test_next_begin_repeats_a_lost_start_of_the_same_record(open_shop, can, coun
     assert state.spent + state.unknown == starts
     assert link_of(shop.begin()) == link_of(session)
     shop.vendor.finish(session.record.session_id)
-    assert [shop.use() for _ in range(2)] == [True, False]
+    assert [shop.use() for _ in range(2)] == [FIRST, AGAIN]
 
 
 @needs_fork
@@ -244,15 +247,15 @@ def test_slow_start_of_a_running_process_is_not_repeated(shop, monkeypatch):
 
 def test_renewal_of_a_lease_is_over_when_the_start_is(shop, monkeypatch):
     monkeypatch.setattr(leases, "_RENEWAL_S", 0.01)
-    start, renewal, now = Hold(), Hold(), shop.clock.now
+    start, renewal, update = Hold(), Hold(), StoreTable.update
 
-    def hold_renewal():
+    def hold_renewal(*arguments, **changes):
         if threading.current_thread().name == "facematch-lease":
             renewal()
-        return now()
+        return update(*arguments, **changes)
 
     shop.vendor.before_start = start
-    monkeypatch.setattr(shop.clock, "now", hold_renewal)
+    monkeypatch.setattr(StoreTable, "update", hold_renewal)
     with ThreadPoolExecutor(1) as pool:
         click = pool.submit(shop.begin)
         start.wait_for()
@@ -417,7 +420,7 @@ def test_verdict_before_the_answer_to_the_start_keeps_the_session(open_shop, pas
     session = shop.begin()
     assert (session.access, session.is_open, session.result.state) == (None, False, STATE.DECIDED)
     assert (session.record.session_id, shop.vendor.deleted) == ("s-1", [])
-    assert shop.use() is passes
+    assert bool(shop.use()) is passes
 
 
 def test_arguments_that_a_vendor_does_not_take_are_left_out(open_shop):
@@ -428,6 +431,24 @@ def test_arguments_that_a_vendor_does_not_take_are_left_out(open_shop):
     assert (start.reference, start.return_url, start.language) == (None, None, None)
     shop.vendor.finish()
     assert shop.use(document=ADA)
+
+
+def test_begin_of_a_used_matter_returns_its_session_and_starts_none(shop):
+    shop.begin_and_finish()
+    assert shop.use() is FIRST
+    again = shop.begin()
+    assert (again.record.session_id, again.access, again.is_open) == ("s-1", None, False)
+    assert again.used_at is not None
+    assert [shop.use(), len(shop.vendor.starts)] == [AGAIN, 1]
+    shop.store.erase("customer-17")
+    assert shop.begin().record.session_id == "s-2"
+
+
+def test_begin_of_a_purpose_that_recurs_starts_another_session(shop):
+    login = {"purpose": "login", "about": None}
+    for session_id in ("s-1", "s-2"):
+        assert shop.begin_and_finish(case=login).record.session_id == session_id
+        assert [shop.use(case=login), shop.use(case=login)] == [FIRST, NO]
 
 
 def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
@@ -442,8 +463,8 @@ def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
     # Both vendors have a session s-1, and each webhook names its own.
     assert shop.hear(session_id="s-1", signature="bcme") == 1
     assert [each.name for each in shop.store.look()] == ["bcme"]
-    assert (shop.use(), shop.use("customer-18")) == (True, True)
-    assert shop.begin().name == "bcme"
+    assert (shop.use(), shop.use("customer-18")) == (FIRST, FIRST)
+    assert shop.begin(case={**PAYOUT, "about": "payout 8842"}).name == "bcme"
 
 
 @pytest.mark.parametrize("close", ["begin", "cancel"])
@@ -452,7 +473,7 @@ def test_open_session_of_a_removed_vendor_is_replaced(open_shop, close, caplog):
     session = shop.begin()
     moved = open_shop(vendor=ManySessions(name="bcme"), clock=shop.clock)
     moved.clock.advance(5)
-    assert (moved.store.look(), moved.use()) == ((), False)
+    assert (moved.store.look(), moved.use()) == ((), NO)
     if close == "cancel":
         assert moved.store.cancel("customer-17") == 1
     assert caplog.text.count("not deleted") == (close == "cancel")
@@ -552,9 +573,9 @@ def test_sessions_begun_before_a_restore_are_never_used(shop):
     shop.begin_and_finish(customer="later")
     assert shop.store.close_begun_before(restored_at) == 2
     assert shop.store.close_begun_before(restored_at) == 0
-    assert [shop.use(name) for name in ("customer-17", "unfinished", "used")] == [False] * 3
+    assert [shop.use(name) for name in ("customer-17", "unfinished", "used")] == [NO, NO, AGAIN]
     assert shop.of("customer-17").why_not(max_age_s=3600) == (
-        "no session was begun, or it was cancelled",
+        "the session was cancelled or closed",
     )
     assert shop.use("later")
     assert shop.find("used").used_at is not None

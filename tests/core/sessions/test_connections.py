@@ -1,6 +1,5 @@
 """`use` in the caller's own transaction."""
 
-import asyncio
 import threading
 import time
 
@@ -117,21 +116,21 @@ def test_of_eight_uses_at_once_one_pays(verified, opened):
         with opened(verified.address) as (connection, execute):
             begun.wait(60)
             try:
-                is_used = verified.use(connection=connection)
-                if is_used:
+                use = verified.use(connection=connection)
+                if use:
                     execute(PAY)
                 connection.commit()
+                uses.append(use)
             except Exception:  # noqa: BLE001 - SQLite lets one of two writers of one snapshot fail
                 connection.rollback()
-                is_used = False
-            uses.append(is_used)
 
     threads = [threading.Thread(target=pay) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(uses) == [False] * 7 + [True]
+    assert uses.count(fm.Use.FIRST) == 1
+    assert set(uses) <= {fm.Use.FIRST, fm.Use.AGAIN}
     assert paid(verified) == 1
 
 
@@ -151,25 +150,39 @@ def test_webhook_during_the_reading_keeps_the_session_due(verified):
     assert [each.result.match.is_match for each in verified.store.look()] == [False]
 
 
-def test_async_case_uses_a_session_of_sqlalchemy_in_its_thread(verified):
-    async def use(session):
-        async with fm.AsyncSessionStore(verified.store) as store:
-            case = store.of("customer-17", purpose="payout", about="payout 8841")
-            return await case.use(max_age_s=3600, connection=session)
-
-    engine = sa.create_engine(verified.address, connect_args=THREADS[engine_name(verified)])
-    with sa.orm.Session(engine) as session:
-        assert asyncio.run(use(session))
-        session.rollback()
+def test_vendor_is_read_before_the_first_statement_of_the_caller(verified):
+    statements, read_after = [], []
+    verified.vendor.after_read = lambda: read_after.append(len(statements))
+    engine = sa.create_engine(verified.address)
+    sa.event.listen(engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
+    with engine.begin() as connection:
+        assert verified.use(connection=connection)
     engine.dispose()
+    assert read_after == [0]
+    assert statements[-1].startswith("UPDATE")
 
 
-#: sqlite3 refuses a connection in another thread than its own.
-THREADS = {"sqlite": {"check_same_thread": False}, "postgresql": {}}
+def test_of_two_sessions_of_a_matter_that_were_judged_one_is_used(verified):
+    table = verified.store._table  # noqa: SLF001 - two requests between judging and marking
 
+    def judge():
+        case = verified.of()
+        return case._judge(table, max_age_s=3600, document=None, any_settings=False)  # noqa: SLF001
 
-def engine_name(shop):
-    return sa.make_url(shop.address).get_backend_name()
+    judged = [judge()]
+    verified.store.look()
+    verified.begin_and_finish()
+    judged.append(judge())
+    uses = []
+    waiting = threading.Thread(target=lambda: uses.append(judged[1].store(table)))
+    engine = sa.create_engine(verified.address)
+    with engine.begin() as connection:
+        assert judged[0].store(table.on(connection)) is fm.Use.FIRST
+        waiting.start()
+        assert judged[0].store(table.on(connection)) is fm.Use.AGAIN
+    waiting.join(60)
+    engine.dispose()
+    assert uses == [fm.Use.AGAIN]
 
 
 class Asynchronous:
@@ -189,12 +202,13 @@ def test_connection_that_cannot_be_used_is_refused_before_anything_is_read(verif
             verified.use(connection=connection)
     engine.dispose()
     assert verified.vendor.reads == []
-    with pytest.raises(fm.InvalidRequest, match="run_sync"):
+    with pytest.raises(fm.InvalidRequest, match=r"await case\.use"):
         verified.use(connection=Asynchronous())
 
 
 def test_connection_to_another_kind_of_database_is_refused(verified, tmp_path):
-    other = "postgresql" if engine_name(verified) == "sqlite" else "sqlite"
+    backend = sa.make_url(verified.address).get_backend_name()
+    other = "postgresql" if backend == "sqlite" else "sqlite"
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'other.sqlite3'}")
     with engine.connect() as connection:
         connection.dialect.name = other

@@ -14,7 +14,7 @@ PERSON = ("customer-17", "payout", "8841")
 
 
 class Deleting(ManySessions):
-    """A vendor that answers to a deletion as told; None for that it is down."""
+    """A vendor that answers to a deletion as told, or raises; None for that it is down."""
 
     answer = types.Deletion(state=DELETION.DONE)
 
@@ -22,6 +22,8 @@ class Deleting(ManySessions):
         request.on_sent()
         if self.answer is None:
             raise fm.VendorUnavailable("Down.", billing=fm.Billing(fm.Charged.NO))
+        if isinstance(self.answer, Exception):
+            raise self.answer
         if self.answer.state is DELETION.DONE:
             super().delete_session(request)
         return self.answer
@@ -177,3 +179,63 @@ def test_lost_start_is_told_as_unknown(open_shop):
 def test_erase_takes_a_text(shop):
     with pytest.raises(fm.InvalidRequest):
         shop.store.erase(17)
+
+
+def test_session_without_its_backend_ends_once_its_vendor_is_said_to_be_gone(leaver):
+    leaver.store = leaver.opened(leaver.sessions(ManySessions(name="bcme")))
+    for _day in range(2):
+        assert facts(leaver.store.erase("customer-17")) == [(False, None)]
+    (erased,) = leaver.store.erase("customer-17", vendor_is_gone="acme")
+    assert (erased.is_done_here, erased.face_is_gone, erased.vendor_id) == (True, None, "s-1")
+    assert erased.reason
+    assert [row["session_id"] for row in leaver.rows()] == ["s-2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_done"),
+    [
+        (fm.AuthenticationFailed("No."), True),
+        (fm.PermissionDenied("No."), True),
+        (fm.DeadlineExceeded("Late."), False),
+        (fm.VendorUnavailable("Down."), False),
+        (fm.RateLimited("Later."), False),
+        (fm.UnexpectedResponse("Odd."), False),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_vendor_that_is_said_to_be_gone_ends_nothing_while_it_may_still_delete(
+    leaver, error, is_done
+):
+    leaver.vendor.answer = error
+    (erased,) = leaver.store.erase("customer-17", vendor_is_gone="acme")
+    assert (erased.is_done_here, erased.face_is_gone, erased.vendor_id) == (is_done, None, "s-1")
+    assert len(leaver.rows()) == (1 if is_done else 2)
+
+
+def test_start_under_way_stays_although_its_vendor_is_said_to_be_gone(open_shop):
+    shop = open_shop()
+    other = shop.opened(shop.sessions(ManySessions(name="bcme")))
+    seen = []
+    shop.vendor.before_start = lambda: seen.extend(
+        other.erase("customer-17", vendor_is_gone="acme")
+    )
+    with pytest.raises(fm.SessionNotFound):
+        shop.begin()
+    assert facts(seen) == [(False, None)]
+    assert [each.is_done_here for each in shop.store.erase("customer-17")] == [True]
+
+
+def test_unknown_name_of_a_vendor_that_is_gone_deletes_nothing(leaver):
+    with pytest.raises(fm.InvalidRequest):
+        leaver.store.erase("customer-17", vendor_is_gone="acne")
+    assert (leaver.vendor.deleted, leaver.use()) == ([], fm.Use.NO)
+    assert leaver.store.erase("customer-17", vendor_is_gone="persona")
+    assert leaver.store.erase("customer-17", vendor_is_gone="acme") == ()
+
+
+def test_session_of_an_unknown_account_stays_although_its_vendor_is_said_to_be_gone(leaver):
+    accounts = {"one": leaver.sessions(), "two": leaver.sessions()}
+    leaver.store = leaver.opened(accounts, choose=lambda _: "one")
+    (erased,) = leaver.store.erase("customer-17", vendor_is_gone="acme")
+    assert not erased.is_done_here
+    assert len(leaver.rows()) == 2

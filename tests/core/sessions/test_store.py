@@ -36,6 +36,8 @@ from kit.sessions import LINK
 import facematch_core as fm
 from facematch_core.testing.bench import CLOCK_START, ManualClock
 
+FIRST, AGAIN, NO = fm.Use
+
 
 def test_begun_session_is_read_when_due_and_used_once(shop):
     session = shop.begin()
@@ -50,7 +52,7 @@ def test_begun_session_is_read_when_due_and_used_once(shop):
     assert not shop.use("customer-18")
     assert not shop.use(case={"purpose": "login", "about": None})
     assert not shop.use(max_age_s=1)
-    assert [shop.use() for _ in range(3)] == [True, False, False]
+    assert [shop.use() for _ in range(3)] == [FIRST, AGAIN, AGAIN]
     assert shop.find().used_at == shop.clock.now()
     assert "used" in shop.of().why_not(max_age_s=60)[0]
 
@@ -69,7 +71,7 @@ def test_session_is_read_although_the_clock_was_put_back(open_shop):
 
 
 def test_without_a_session_nothing_is_found_or_used(shop):
-    assert (shop.find(), shop.use(), shop.store.look()) == (None, False, ())
+    assert (shop.find(), shop.use(), shop.store.look()) == (None, NO, ())
     assert (shop.store.cancel("customer-17"), shop.store.forget(0)) == (0, ())
 
 
@@ -92,9 +94,29 @@ def test_case_of_a_wrong_type_is_refused_instead_of_finding_nobody(shop, wrong):
 
 
 def test_reasons_without_a_session(shop):
-    assert shop.of().why_not(max_age_s=600) == ("no session was begun, or it was cancelled",)
+    assert shop.of().why_not(max_age_s=600) == ("no session was begun",)
     shop.begin()
     assert shop.of().why_not(max_age_s=600) == ("the session was not read yet",)
+
+
+def test_reasons_tell_cancelled_refused_and_late_apart(shop):
+    cases = [{"purpose": "payout", "about": name} for name in ("cancelled", "refused", "late")]
+    shop.begin(case=cases[0])
+    shop.store.cancel("customer-17")
+    for case in cases[1:]:
+        shop.begin_and_finish(case=case, passes=case["about"] != "refused")
+    shop.states_seen()
+    shop.clock.advance(700)
+    never = {"purpose": "payout", "about": "never begun"}
+    reasons = [shop.of(case=case).why_not(max_age_s=1e4) for case in (*cases, never)]
+    assert reasons == [
+        ("the session was cancelled or closed",),
+        ("match is no_match",),
+        (),
+        ("no session was begun",),
+    ]
+    (late,) = shop.of(case=cases[2]).why_not(max_age_s=600)
+    assert late.startswith("it was started 7")
     shop.store.cancel("customer-17")
     assert len(shop.of().why_not(max_age_s=600)) == 1
     with pytest.raises(fm.InvalidRequest):
@@ -116,7 +138,7 @@ def test_webhook_sets_its_session_due(shop):
     for _ in range(2):  # the vendor delivers it again
         assert shop.hear(session_id="s-1") == 1
         assert shop.states_seen() == [STATE.DECIDED]
-    assert [shop.use() for _ in range(2)] == [True, False]
+    assert [shop.use() for _ in range(2)] == [FIRST, AGAIN]
     assert shop.hear(session_id="s-1") == 1
     shop.store.look()
     assert not shop.use()
@@ -187,6 +209,63 @@ def test_verdict_that_is_revised_after_its_use_is_reported_daily(shop):
         shop.clock.advance(86_401)
         assert [each.is_revoked for each in shop.store.look()] == [True]
     assert not shop.use()
+
+
+@pytest.mark.parametrize("options", [{}, {"revise_for_days": 30}, {"revise_for_days": 2}], ids=str)
+def test_used_session_is_read_daily_for_so_many_days_and_then_when_a_webhook_names_it(
+    shop, options
+):
+    days = options.get("revise_for_days", 30)
+    shop.store = shop.opened(**options)
+    shop.begin_and_finish()
+    assert shop.use()
+    for _ in range(days):  # at once, and daily
+        shop.clock.advance(1)
+        assert len(shop.store.look()) == 1
+        shop.clock.advance(86_400)
+    shop.clock.advance(86_400 * 100)
+    assert shop.store.look() == ()
+    shop.vendor.finish(passes=False)
+    assert shop.hear(session_id="s-1") == 1
+    shop.clock.advance(5)
+    assert [each.is_revoked for each in shop.store.look()] == [True]
+    shop.clock.advance(86_400 * 100)
+    assert shop.store.look() == ()
+
+
+@pytest.mark.parametrize("days", [-1, float("nan"), "30", None, True])
+def test_days_of_revision_that_are_no_number_are_refused(shop, days):
+    with pytest.raises(fm.ConfigurationError):
+        shop.opened(revise_for_days=days)
+
+
+@pytest.mark.parametrize("at_most", [1, 7, 100])
+def test_waiting_customers_are_read_first_and_used_sessions_get_one_reading_in_ten(shop, at_most):
+    used = {f"used-{number}" for number in range(3)}
+    for customer in used:
+        shop.begin_and_finish(customer=customer)
+        assert shop.use(customer)
+    shop.clock.advance(86_400)
+    for number in range(40):
+        shop.begin_and_finish(customer=f"waiting-{number}")
+    read = []
+    while sessions := shop.store.look(at_most=at_most):
+        read += [each.record.subject_ref for each in sessions]
+    first, second, third = (place for place, customer in enumerate(read) if customer in used)
+    assert first < 10
+    assert (second - first, third - second) == (10, 10)
+    assert len(read) == 43
+
+
+def test_used_sessions_alone_are_all_read(shop):
+    for number in range(25):
+        begun = shop.begin(f"used-{number}")
+        shop.vendor.finish(begun.record.session_id)
+        assert shop.use(f"used-{number}")
+    shop.clock.advance(5)
+    assert len(shop.store.look()) == 25
+    shop.clock.advance(86_405)
+    assert len(shop.store.look()) == 25
 
 
 def sell_and_revoke(shop, count):
@@ -304,16 +383,15 @@ def test_concurrent_uses_are_one_use(shop):
     shop.vendor.after_read = lambda: barrier.wait(30)
     with ThreadPoolExecutor(4) as pool:
         uses = list(pool.map(lambda _: shop.use(), range(4)))
-    assert sorted(uses) == [False, False, False, True]
+    assert sorted(uses) == [AGAIN, AGAIN, AGAIN, FIRST]
 
 
 def test_use_whose_commit_may_be_lost_is_never_a_second_yes(shop):
     shop.begin_and_finish()
     with lost_commits(), pytest.raises(fm.StoreUnavailable):
         shop.use()
-    assert not shop.use()
-    assert shop.find().used_at is not None
-    assert shop.begin().record.session_id == "s-2", "the person may try again"
+    assert [shop.use(), shop.use()] == [FIRST, AGAIN], "nobody heard of the first"
+    assert shop.begin().record.session_id == "s-1", "a matter is used once"
 
 
 def test_use_during_which_a_webhook_arrives_stores_its_reading(shop):
@@ -395,10 +473,10 @@ def test_verdict_of_another_session_is_discarded(shop):
     assert (session.result, session.is_revoked) == (None, True)
     shop.clock.advance(86_401)
     assert [each.is_revoked for each in shop.store.look()] == [True]
+    shop.begin(case={**PAYOUT, "about": None})
+    shop.vendor.sessions["s-2"].terms = "0" * 64
     with pytest.raises(fm.SessionMismatch):
-        shop.begin()
-        shop.vendor.sessions["s-2"].terms = "0" * 64
-        shop.use()
+        shop.use(case={**PAYOUT, "about": None})
 
 
 @pytest.mark.parametrize("has_looked", [True, False])
@@ -409,7 +487,7 @@ def test_stored_verdict_counts_once_the_vendor_has_forgotten_the_session(open_sh
         shop.store.look()
     shop.vendor.sessions.clear()
     shop.clock.advance(300)
-    assert shop.use(max_age_s=600) is has_looked
+    assert bool(shop.use(max_age_s=600)) is has_looked
     assert not shop.use(max_age_s=600)
 
 
@@ -421,7 +499,7 @@ def test_document_must_belong_to_the_person(document_shop):
     shop.persons["customer-17"] = GRACE
     assert not shop.use()
     assert "the name on the document is another" in shop.of().why_not(max_age_s=600)
-    assert [shop.use(document=ADA) for _ in range(2)] == [True, False]
+    assert [shop.use(document=ADA) for _ in range(2)] == [FIRST, AGAIN]
     shop.persons["customer-17"] = ADA
     assert [each.is_revoked for each in shop.store.look()] == [False]
 
@@ -429,9 +507,9 @@ def test_document_must_belong_to_the_person(document_shop):
 def test_document_is_compared_with_no_person_unless_the_store_has_a_function(document_shop):
     shop = document_shop
     shop.begin_and_finish()
-    assert shop.use(document=GRACE) is False
+    assert shop.use(document=GRACE) is NO
     shop.store = shop.opened(shop.sessions(compared_with="document"))
-    assert shop.use() is False
+    assert shop.use() is NO
     assert any("SessionStore" in reason for reason in shop.of().why_not(max_age_s=600))
     assert shop.use(document=ADA)
 
@@ -506,7 +584,7 @@ def test_use_is_true_exactly_if_why_not_has_no_reason(open_shop, level_now, is_g
         shop.clock.advance(300)
     for customer, (passes, any_settings) in questions.items():
         reasons = shop.of(customer).why_not(max_age_s=600, any_settings=any_settings)
-        is_used = shop.use(customer, max_age_s=600, any_settings=any_settings)
+        is_used = bool(shop.use(customer, max_age_s=600, any_settings=any_settings))
         assert is_used is (not reasons) is (passes and (any_settings or level_now == "basic"))
 
 
@@ -546,7 +624,7 @@ def test_cancelled_sessions_are_deleted_and_never_used(shop):
     assert shop.store.cancel("customer-17") == 2
     assert list(shop.vendor.sessions) == ["s-3"]
     assert [row["link"] for row in shop.rows()] == [None, None, f"{LINK}-s-3"]
-    assert (shop.use(), shop.find()) == (False, None)
+    assert (shop.use(), shop.find()) == (NO, None)
 
 
 def test_cancelled_session_that_the_vendor_cannot_delete_is_never_used(open_shop, caplog):
@@ -557,9 +635,9 @@ def test_cancelled_session_that_the_vendor_cannot_delete_is_never_used(open_shop
     shop.vendor.finish()
     assert shop.hear(session_id="s-1") == 0
     shop.store.look()
-    assert (shop.use(), shop.find()) == (False, None)
+    assert (shop.use(), shop.find()) == (NO, None)
     shop.begin_and_finish()
-    assert [shop.use() for _ in range(2)] == [True, False]
+    assert [shop.use() for _ in range(2)] == [FIRST, AGAIN]
 
 
 def test_session_that_is_cancelled_during_its_use_is_not_used(shop):
@@ -610,6 +688,41 @@ def test_old_sessions_are_deleted_at_the_vendor_and_then_here(shop, caplog):
     assert (shop.vendor.deleted, len(shop.rows())) == (["s-1"], 1)
     with pytest.raises(fm.InvalidRequest):
         shop.store.forget(-1)
+
+
+def test_many_old_sessions_are_forgotten_in_batches_each_once(shop, monkeypatch):
+    monkeypatch.setattr("facematch_core.store.table._BATCH", 3)
+    for number in range(8):  # all begun at the same moment
+        shop.begin(f"customer-{number}")
+    shop.clock.advance(1)
+    delete = shop.vendor.delete_session
+
+    def fail(request):
+        if request.record.subject_ref in ("customer-1", "customer-2", "customer-7"):
+            raise fm.VendorUnavailable("Down.", billing=fm.Billing(fm.Charged.NO))
+        return delete(request)
+
+    shop.vendor.delete_session = fail
+    erased = done_here(shop.store.forget(0))
+    assert (len(erased), sum(erased), len(shop.rows())) == (8, 5, 3)
+    shop.vendor.delete_session = delete
+    assert done_here(shop.store.forget(0)) == [True] * 3
+
+
+def test_many_unused_sessions_are_closed_in_batches(shop, monkeypatch):
+    monkeypatch.setattr("facematch_core.store.table._BATCH", 3)
+    for number in range(8):
+        shop.begin_and_finish(customer=f"customer-{number}")
+    assert shop.use("customer-4")
+    shop.clock.advance(5)
+    shop.begin("customer-9")
+    time = shop.clock.now() - dt.timedelta(seconds=1)
+    assert [shop.store.close_begun_before(time) for _ in range(2)] == [7, 0]
+    assert shop.find("customer-4").used_at is not None
+    assert shop.find("customer-9").is_open
+    assert shop.find("customer-0") is None
+    with pytest.raises(fm.InvalidRequest):
+        shop.store.close_begun_before(dt.datetime(2026, 1, 1))
 
 
 def test_unreadable_row_does_not_stop_the_others(shop, caplog):

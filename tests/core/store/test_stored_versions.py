@@ -156,7 +156,7 @@ def check_sessions(address):
         begun = cases[1].begin(reference=picture())
         assert (begun.record, vendor.starts) == (found[1].record, [])
         uses = [cases[number].use(max_age_s=60) for number in (1, 2, 2, 3)]
-        assert uses == [False, True, False, False]
+        assert uses == [fm.Use.NO, fm.Use.FIRST, fm.Use.AGAIN, fm.Use.AGAIN]
         vendor.finish("s-1")
         store.set_due("customer-1")
         assert sorted(each.record.session_id for each in store.look()) == ["s-1", "s-2", "s-3"]

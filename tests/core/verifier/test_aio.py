@@ -129,6 +129,70 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(ending):
     assert [answer.is_match for answer in answers] == [True]
 
 
+async def test_few_threads_start_in_a_turn_of_the_loop(monkeypatch):
+    run_sync = anyio.to_thread.run_sync
+    started = []
+    turns = []
+
+    async def count(*args, **options):
+        started.append(len(turns))
+        return await run_sync(*args, **options)
+
+    async def tick():
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns.append(None)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", count)
+    async with anyio.create_task_group() as group:
+        group.start_soon(tick)
+        async with opened(FakeBackend(), max_concurrency=30) as verifier:
+            assert len(started) == 30  # its threads, before they are needed
+            async with anyio.create_task_group() as calls:
+                for _ in range(40):
+                    calls.start_soon(verifier.verify, PROBE, REFERENCE)
+            assert len(started) == 70
+        group.cancel_scope.cancel()
+    # Trio runs the tasks of a turn in any order.
+    assert max(map(started.count, started)) <= 8
+
+
+async def test_verifier_opens_although_the_system_refuses_its_threads(monkeypatch):
+    async def refuse(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    verifier = opened(FakeBackend())
+    with monkeypatch.context() as refusing:
+        refusing.setattr(anyio.to_thread, "run_sync", refuse)
+        await verifier.__aenter__()
+    async with verifier:
+        assert (await verifier.verify(PROBE, REFERENCE)).decision is fm.Decision.MATCH
+
+
+async def test_pictures_are_prepared_by_as_many_threads_as_there_are_cores(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    prepared = fm.Image.prepared
+    third = threading.Barrier(3)
+    busy = []
+    most = 0
+
+    def count(*args, **options):
+        nonlocal most
+        busy.append(None)
+        most = max(most, len(busy))
+        # All three come at once, unless at most two may.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            third.wait(0.5)
+        busy.pop()
+        return prepared(*args, **options)
+
+    monkeypatch.setattr(fm.Image, "prepared", count)
+    async with opened(FakeBackend()) as verifier, anyio.create_task_group() as calls:
+        for _ in range(8):
+            calls.start_soon(verifier.verify, PROBE, REFERENCE)
+    assert most == 2
+
+
 async def test_backend_is_closed_once_and_later_calls_are_refused():
     backend = FakeBackend()
     verifier = opened(backend)
