@@ -172,6 +172,7 @@ class BudgetExceeded(FaceMatchError):
         frees_at: datetime | None = None,
         retry_after_s: float | None = None,
     ) -> None:
+        """Keep the amounts; each is None where it is not known."""
         super().__init__(message)
         self.budget = budget
         self.unit = unit
@@ -274,6 +275,10 @@ class VendorError(FaceMatchError):
         environment: Environment | None = None,
         call: models.CallRecord | None = None,
     ) -> None:
+        """Keep what is known about the call.
+
+        Without `retryable` or `billing`, those of the class count.
+        """
         super().__init__(message)
         self.backend = backend
         if billing is not None:

@@ -358,6 +358,7 @@ class Score:
         return self - other < 0
 
     def __sub__(self, other: object) -> float:
+        """Return the difference of two scores of one scale; raise TypeError for anything else."""
         if not isinstance(other, Score):
             raise TypeError(
                 f"A Score cannot be compared with {type(other).__name__}: use its value, as in "

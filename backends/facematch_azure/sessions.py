@@ -91,6 +91,10 @@ class SessionBackend(http.ApiKeyBackend):
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
+        """Start a session; its token lasts as long as the record asks, within Azure's bounds.
+
+        The expiry is counted from the request, because Azure's response does not contain it.
+        """
         life_s = min(max(math.ceil(request.record.valid_for_s), _SHORTEST_S), LONGEST_S)
         sent_at = request.clock.now()
         reply = yield self._start_request(request, life_s)
@@ -131,6 +135,10 @@ class SessionBackend(http.ApiKeyBackend):
         return http.HttpRequest(url=url, headers=headers, fields=texts, files=(picture,))
 
     def read_steps(self, request: backend.ReadRequest) -> http.SessionSteps:
+        """Read a session, and if asked its picture.
+
+        A picture that is missing leaves the verdict valid.
+        """
         record = request.record
         headers = self.key_and_call_id_headers(request)
         reply = yield http.HttpRequest(
@@ -154,6 +162,7 @@ class SessionBackend(http.ApiKeyBackend):
         return attrs.evolve(reading, checks=(liveness, *others))
 
     def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
+        """Delete a session with all that Azure keeps of it."""
         yield http.HttpRequest(
             method="DELETE",
             url=self._url_of(request.record),

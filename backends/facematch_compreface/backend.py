@@ -114,6 +114,10 @@ class ComprefaceBackend(ApiKeyBackend):
     plugins: str = ""
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError for a wrong limit or plug-in.
+
+        A named model gives a scale of its own.
+        """
         super().__attrs_post_init__()
         limit = self.det_prob_threshold
         if limit is not None and not 0 <= limit <= 1:

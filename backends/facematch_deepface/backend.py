@@ -181,6 +181,10 @@ class DeepfaceBackend(HttpBackend):
     base_url: str = "http://127.0.0.1:5005"
 
     def __attrs_post_init__(self) -> None:
+        """Derive the scale from model and metric; raise ConfigurationError without a model.
+
+        The model without a confidence has neither a scale nor a default threshold.
+        """
         super().__attrs_post_init__()
         if not self.model_name:
             raise ConfigurationError("model_name is empty: set one of DeepFace's models.")

@@ -145,6 +145,10 @@ class DeepvueBackend(HttpBackend):
     read_timeout_s: float = 30.0
 
     def __attrs_post_init__(self) -> None:
+        """Derive scales, rates and the file limit from the settings.
+
+        A scale that the caller does not state stays unknown, and so has no name.
+        """
         super().__attrs_post_init__()
         if self.max_file_bytes < 1:
             raise ConfigurationError("max_file_bytes must be at least 1.")

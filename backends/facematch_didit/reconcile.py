@@ -175,6 +175,10 @@ class _Search:
 
 
 def _take_only_result_if_any(call: CallRecord, decision: SessionDecision) -> Reconciliation:
+    """Return the call's result if the record has exactly one; else that nobody can know.
+
+    The record is in Didit's list, so the call was charged, but for one in the sandbox.
+    """
     is_match = call.operation is Operation.MATCH
     results = decision.matches if is_match else decision.liveness_checks
     if len(results) != 1:

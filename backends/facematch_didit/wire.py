@@ -352,6 +352,11 @@ def _decide(
     codes: set[WarningCode],
     grave_codes: set[WarningCode],
 ) -> Decision | LivenessDecision:
+    """Return the decision of a status, a score and warnings.
+
+    An approval without a score or with a grave warning is REVIEW, and so is any other status. A
+    decline that shows no comparison is INCONCLUSIVE, one for another reason than the face REVIEW.
+    """
     if WarningCode.NO_FACE in codes and not codes & kind.conclusive_codes:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
@@ -492,6 +497,10 @@ class _ErrorBody:
 
     @classmethod
     def read(cls, reply: http.HttpReply) -> _ErrorBody:
+        """Read an error's body by its form.
+
+        What is no form of Didit's, such as a gateway's page, is other.
+        """
         try:
             body = reply.json()
         except ValueError:

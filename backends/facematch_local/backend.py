@@ -85,6 +85,10 @@ class LocalBackend(EngineBackend):
     )
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError for a wrong setting, BackendUnavailable if a library is missing.
+
+        No model is loaded before the first call.
+        """
         super().__attrs_post_init__()
         if not 0 <= self.cached_pictures <= 1_000_000:
             raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")

@@ -66,6 +66,10 @@ class Engine:
         return self._last_models
 
     def _load(self) -> Parts:
+        """Return the models, loaded once in a process.
+
+        Raise ConfigurationError if OpenCV is missing.
+        """
         models = self.models
         parts = models.parts
         if parts is not None:

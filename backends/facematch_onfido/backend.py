@@ -205,6 +205,7 @@ class OnfidoBackend(HostedSessionBackend):
     environment: Environment | None = None
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError without a token or client, or if the workflow is no UUID."""
         super().__attrs_post_init__()
         has_client = self.client_id is not None and self.client_secret is not None
         if self.api_token is None and not has_client:
@@ -380,6 +381,11 @@ class OnfidoBackend(HostedSessionBackend):
         return HttpRequest(method=method, url=url, charges=charges, **more)
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
+        """Return a run as a reading; its checks are read only once it is decided.
+
+        The document is read only where it is compared. The run's id is strict, because it says
+        whose run it is.
+        """
         status = read_at(nonempty_text, run, "status")
         state = STATES.get(status, SessionState.UNKNOWN)
         tags = read_tags(run)

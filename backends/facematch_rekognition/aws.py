@@ -43,6 +43,10 @@ class AwsSettings:
     def __init__(
         self, profile: str | None, region: str | None, keys: Sequence[Secret | None] = ()
     ) -> None:
+        """Find the region; keys are looked up at the first call.
+
+        Raise ConfigurationError without botocore, and without a region.
+        """
         try:
             import botocore.session  # noqa: F401 - to fail now if it is missing
         except ModuleNotFoundError:

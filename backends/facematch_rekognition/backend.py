@@ -341,6 +341,7 @@ class RekognitionBackend(HttpBackend):
     def _request(
         self, operation: str, body: Mapping[str, Json], *, masked: tuple[Secret, ...] = ()
     ) -> HttpRequest:
+        """Return the request of an operation, not yet signed; `masked` never reaches a log."""
         return HttpRequest(
             url=f"{self.service_url}/",
             headers={

@@ -341,6 +341,7 @@ class _Signature:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> _Signature:
+        """Read the signed time and each v1 digest; both are empty if the header has none."""
         time = ""
         digests = []
         for part in headers.get("stripe-signature", "").split(","):

@@ -152,6 +152,7 @@ class SumsubBackend(HostedSessionBackend):
     )
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError if `environment` contradicts the token's prefix."""
         super().__attrs_post_init__()
         declared = self.environment
         token_environment = self.token_environment

@@ -166,6 +166,11 @@ def _find_current_status(statuses: list[str]) -> str | None:
 
 
 def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
+    """Return a decision as a reading; an unknown status is UNKNOWN, never a yes.
+
+    The document is read only where it is compared. A reason is a warning of the session unless it
+    is that of a decided check.
+    """
     status = nonempty_text(verification["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
     reasons = _read_reason(verification, is_declined=status == "declined")

@@ -63,6 +63,11 @@ class EngineBackend(Backend):
         """
 
     def match(self, request: MatchRequest) -> MatchResult:
+        """Return the verdict of `compare`, charged to nobody.
+
+        Without a face in either picture there is no score. The warnings for no face and for several
+        are added unless the engine gives them.
+        """
         compared = self.compare(request)
         # By picture; a picture whose faces are unknown is left out.
         face_counts = []

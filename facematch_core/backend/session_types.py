@@ -115,6 +115,10 @@ class Person:
     date_of_birth: dt.date | None = attrs.field(default=None, repr=False)
 
     def __init__(self, *, name: str, date_of_birth: dt.date | None = None) -> None:
+        """Keep a name with letters and a date.
+
+        Raise InvalidRequest, which contains neither, for others.
+        """
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "date_of_birth", date_of_birth)
         # The frame of an error must not contain the values.

@@ -38,6 +38,10 @@ def shape_of(document: object, known_names: Collection[str]) -> str:
 
 
 def _shape(value: Any, known_names: Collection[str], depth: int) -> str:
+    """Return the form of a value, `depth` levels deep.
+
+    An unknown key is ``*``, a text only its form.
+    """
     if not depth:
         return "..."
     if isinstance(value, dict):

@@ -64,6 +64,11 @@ class BackgroundQueue(Generic[T]):
         batch: int = 1,
         gather_s: float = 0.0,
     ) -> None:
+        """Prepare the queue; its threads start with the first item.
+
+        `work` is given up to `batch` items at once, gathered for `gather_s` seconds. Beyond
+        `most_items` or `most_bytes` items are refused.
+        """
         self._work = work
         self._name = name
         self._most_items = most_items

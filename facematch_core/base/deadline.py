@@ -67,6 +67,7 @@ class RateWindow:
     seconds: float
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError unless the limit and the seconds are above 0."""
         if type(self.limit) is not int or self.limit < 1:
             raise ConfigurationError(
                 "RateWindow: limit must be a whole number of calls, at least 1, not "

@@ -149,6 +149,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
         short_words = re.compile(rf"(?<!\w)(?:{'|'.join(short_forms)})(?!\w)")
 
     def mask(text: str) -> str:
+        """Return a text with each secret, and each piece of a picture, as ``***``."""
         if len(text) >= shortest_length:
             for form in long_forms:
                 text = text.replace(form, "***")

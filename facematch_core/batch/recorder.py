@@ -117,6 +117,10 @@ class Recorder:
     label = "record of calls"
 
     def __init__(self, file: Path, *, clock: Clock | None = None) -> None:
+        """Open the file if it exists; else the first write creates it.
+
+        Raise ConfigurationError if it is damaged or of another schema version.
+        """
         self.file = file
         self._clock = clock or SystemClock()
         self._thread_lock = threading.RLock()

@@ -100,6 +100,10 @@ class PairOutcome:
 
     @classmethod
     def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> Self:
+        """Return what is stored of a result.
+
+        `elapsed_s` is None for a call whose time says nothing.
+        """
         return cls(
             state=PairState.ANSWERED,
             billed=result.billing.charged,

@@ -91,6 +91,10 @@ class RecordedSystem(abc.ABC):
     has_answered = True
 
     def __init__(self, name: str, recorder: Recorder, clock: Clock) -> None:
+        """Set what is known before there is a verifier; no pair can be sent yet.
+
+        A subclass then sets `verifier`, `stored` and the others that the class declares.
+        """
         self.name = name
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
@@ -170,6 +174,8 @@ class RecordedSystem(abc.ABC):
             self.error = self.error or _drop_frames(error)
 
     def _ask_all(self, threads: int) -> None:
+        """Send the pairs of the queue by several threads, until it is empty or the system stops."""
+
         def ask_in_turn(_thread: int) -> None:
             while not self.is_over:
                 try:

@@ -107,6 +107,7 @@ class CallLog:
     """
 
     def __init__(self, where: str | Engine, *, key: str | bytes | Secret) -> None:
+        """Open the log, and check its key; the class describes the arguments and errors."""
         secret = key_bytes(key, "call log")
         self._algorithm: Algorithm = "sha256"
         self._digest_key = digest_of("sha256", secret, person=_PERSON)

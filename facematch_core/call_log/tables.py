@@ -138,6 +138,7 @@ def _to_columns(call: LoggedCall) -> dict[str, Any]:
 
 
 def _from_columns(row: sa.RowMapping) -> LoggedCall:
+    """Return a row as a call; raise DamagedRow if a time or a word cannot be read."""
     columns: dict[str, Any] = dict(row)
     try:
         columns["at"] = datetime.fromisoformat(columns["at"])

@@ -208,6 +208,7 @@ def _erase_unkept(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
 def _erased(
     table: CheckTable, row: CheckRow, call: _SentCall, reason: str | None, *, is_done: bool = True
 ) -> Erased:
+    """Return the evidence about a call; `reason` says what the vendor did not confirm."""
     return Erased(
         record_id=row.id,
         operation=call.operation,

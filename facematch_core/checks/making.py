@@ -247,6 +247,7 @@ class _AskedCheck:
         ]
 
     def _insert(self, last_place: int) -> CheckRow | None:
+        """Insert the row that reserves this check, with a lease; return None if another is open."""
         table = self.table
         row_id = secrets.token_hex(16)
         inserted: CheckRow | None = table.in_transaction(

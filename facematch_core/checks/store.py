@@ -192,6 +192,10 @@ class CheckCase(Case):
         return any(making.close_unfinished(table, row) for row in unknown)
 
     def _check(self, kind: str, pictures: list[Any], options: Mapping[str, Any]) -> Any:
+        """Make a check of this person, or return that of the same pictures.
+
+        Raise TypeError for an option that a check does not take, and what `making.check` raises.
+        """
         store = self._store
         known = CheckOptions.__optional_keys__
         if options.keys() - known:
@@ -265,6 +269,10 @@ class CheckStore(CaseStore):
         attempts: int = 5,
         needs_liveness: bool = True,
     ) -> None:
+        """Open the store; the class describes the arguments.
+
+        Raise ConfigurationError if `verifier` is none, or if a number is out of range.
+        """
         if not isinstance(verifier, Verifier):
             raise errors.ConfigurationError(
                 f'CheckStore takes a verifier, as from open_verifier("didit"), not '

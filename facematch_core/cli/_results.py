@@ -25,6 +25,7 @@ Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
 def show(result: Answer) -> None:
+    """Print a verdict; of a joint one also both parts, of which the match may be missing."""
     if not isinstance(result, LiveMatchResult):
         _show_call("", result)
         return
@@ -38,6 +39,10 @@ def show(result: Answer) -> None:
 
 
 def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
+    """Print a call's verdict, score, warnings, facts, route and cost.
+
+    `title` is empty for a single call, whose verdict is then said in full.
+    """
     verdict = VERDICTS[result.decision.value]
     if result.score is None:
         line = f"  no score ({limits(result)})"

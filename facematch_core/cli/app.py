@@ -222,6 +222,10 @@ def _report(error: BaseException, *, as_json: bool, debug: bool) -> None:
 
 
 def _print_error(error: BaseException, *, with_usage: bool, debug: bool) -> None:
+    """Print an error to stderr, with its usage or its traceback if asked for.
+
+    A command to paste is not wrapped.
+    """
     if debug and not isinstance(error, click.ClickException):
         for line in "".join(traceback.format_exception(error)).splitlines():
             click.echo(clean(line), err=True)

@@ -383,6 +383,7 @@ def _amount_document(amount: Decimal, key: BudgetKey) -> int | str:
 
 
 def _budget_document(state: BudgetState) -> dict[str, Any]:
+    """Return a budget's sums as JSON; amounts are texts, a total has no window."""
     key = state.key
     document: dict[str, Any] = {
         "name": key.name,
@@ -397,6 +398,7 @@ def _budget_document(state: BudgetState) -> dict[str, Any]:
 
 
 def _call_document(reservation: Reservation) -> dict[str, Any]:
+    """Return a reserved call as JSON, without the caller's reference."""
     call = reservation.call
     key = reservation.key
     return {

@@ -220,6 +220,7 @@ def inspect_backends(named: Collection[str] = ()) -> list[dict[str, Any]]:
 
 
 def _abilities(cls: Any) -> dict[str, Any]:
+    """Return what a backend can do, as `doctor --json` shows it."""
     capabilities = cls.capabilities
     operations = {each.value: each in capabilities.operations for each in Operation}
     return operations | {
@@ -273,6 +274,7 @@ def _hide(value: object, secrets: Iterable[str]) -> Any:
 
 
 def _configuration(target: Target) -> str:
+    """Return which configuration file is read and why, and a hint at one that is not."""
     from facematch_core.config.opening import (
         CONFIG_VARIABLE,
         find_config,
@@ -293,6 +295,7 @@ def _configuration(target: Target) -> str:
 
 
 def _show(report: Mapping[str, Any]) -> None:
+    """Print the report: the chosen backend, then a table of those that are configured."""
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
     if report["namesake"] is not None:
         say(
@@ -347,6 +350,7 @@ def _show_with_members(report: Mapping[str, Any]) -> None:
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:
+    """Print one backend or profile: whether it can be used, its settings, stores and diagnosis."""
     heading = f"backend: {report['backend'] or 'not known'}"
     if report["profile"] is not None:
         heading += f" (profile {report['profile']})"

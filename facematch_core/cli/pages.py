@@ -177,6 +177,10 @@ def plain(
 
 
 def _plain_link(link: re.Match[str], page: Page, pages: Mapping[str, Page]) -> str:
+    """Return a Markdown link as a terminal can follow it.
+
+    That is a URL, or the command that shows the page.
+    """
     is_picture, text, target = link.groups()
     if target.startswith("https://"):
         return link[0]

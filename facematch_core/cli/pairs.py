@@ -323,6 +323,10 @@ class PairBatch(RecordedSystem):
         return attrs.evolve(outcome, row=row), None
 
     def ended(self, pair: int, outcome: PairOutcome, *, is_stored: bool) -> None:
+        """Write a pair's row.
+
+        Stop the batch, without losing the row, if the file cannot be written.
+        """
         row = outcome.row or ""
         if is_stored:
             try:
@@ -481,6 +485,10 @@ class Summary:
 
 
 def _show_counts(document: Mapping[str, Any], *, err: bool) -> None:
+    """Print how many pairs were answered and charged.
+
+    Counts of 0 are left out but for the first two.
+    """
     counts = {
         "answered": document["answered"],
         "failed": sum(document["errors"].values()),

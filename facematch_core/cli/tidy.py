@@ -249,6 +249,7 @@ def _versions(verifiers: Iterable[Verifier], stores: Mapping[str, Any]) -> dict[
 
 
 def _show(report: Mapping[str, Any], left: Iterable[Erased]) -> None:
+    """Print what was deleted and found, and each record that is left, with its reason."""
     for name, version in report["stores"].items():
         say(f"{name}: schema version {version}")
     for name, count in report["used_again"].items():

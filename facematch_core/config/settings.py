@@ -94,6 +94,10 @@ def _resolve(
     arguments: Mapping[str, object],
     profile: Profile | None,
 ) -> ResolvedSetting:
+    """Return a setting's value and origin: argument, profile, variable or default, in this order.
+
+    Raise ConfigurationError, which says where to set it, if it is needed and nowhere.
+    """
     name = declared.name
     if name in arguments:
         value = arguments[name]
@@ -292,6 +296,7 @@ class EnvironmentText:
     origin: str
 
     def read(self, value: object, wanted_type: Any) -> Any:
+        """Return a variable's text as a type; raise KeyError or ValueError if it does not fit."""
         text = _as_text(value)
         if wanted_type is Secret:
             return Secret(text, origin=self.origin)

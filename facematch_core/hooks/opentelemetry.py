@@ -60,6 +60,7 @@ class _CallTracer:
     spans_by_call_id: dict[str, _CallSpans] = attrs.field(factory=dict)
 
     def __call__(self, event: CallEvent) -> None:
+        """Start, continue or end the spans of a call; ignore events after its end."""
         if event.kind is EventKind.STARTED:
             self.spans_by_call_id[event.call_id] = _CallSpans(self._start_call_span(event))
             return
@@ -94,6 +95,7 @@ class _CallTracer:
         )
 
     def _start_attempt(self, spans: _CallSpans, event: CallEvent) -> None:
+        """Start the span of an attempt, which ends at once if the call has ended meanwhile."""
         attributes: dict[str, str | int] = {"facematch.backend": event.backend}
         if event.attempt is not None and event.attempt > 1:
             attributes["http.request.resend_count"] = event.attempt - 1
@@ -110,6 +112,7 @@ class _CallTracer:
 
 
 def _end_call_span(span: trace.Span, event: CallEvent) -> None:
+    """End the span of a call with what its last event says; what is unknown is no attribute."""
     attributes = {
         "facematch.environment": event.environment,
         "facematch.charged": event.charged,

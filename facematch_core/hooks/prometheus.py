@@ -46,6 +46,7 @@ class _CallCounter:
     """The hook that `count_calls` returns."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics; raise ValueError if the registry has them already."""
         self.calls = Counter(
             "facematch_calls",
             "Calls that ended.",
@@ -73,6 +74,7 @@ class _CallCounter:
         )
 
     def __call__(self, event: CallEvent) -> None:
+        """Count an event: a retry, a follow-up, or the end of a call with its seconds."""
         # Prometheus treats an empty label as a missing one.
         error = event.error or ""
         labels = {

@@ -105,6 +105,7 @@ class HttpBackend(RemoteBackend):
     proxy: str | None = None
 
     def __init_subclass__(cls, **rest: Any) -> None:
+        """Raise TypeError for an error code that is no text, which no answer would ever match."""
         super().__init_subclass__(**rest)
         codes = vars(cls).get("error_codes")
         if not isinstance(codes, Mapping):  # none, or a property
@@ -117,6 +118,7 @@ class HttpBackend(RemoteBackend):
                 )
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError for an environment that the vendor lacks, a CA or a proxy."""
         super().__attrs_post_init__()
         allowed = (*self._real_environments, models.Environment.MOCK)
         if self.environment not in (None, *allowed):
@@ -359,6 +361,11 @@ class HttpBackend(RemoteBackend):
         return self.run_call(request, Deletion)
 
     def fetch_portrait(self, portrait_url: Secret, request: ReadRequest) -> Image:
+        """Return the portrait at a URL, sent without a key; the URL is in no error.
+
+        Raise ConfigurationError for a host that is not allowed, VendorUnavailable if no picture
+        comes.
+        """
         # No error may contain the URL, which gives access to the face.
         host = host_of(portrait_url.reveal())
         is_at_mock = is_loopback(host) and is_loopback(host_of(self.configured_url))

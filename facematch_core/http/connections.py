@@ -211,6 +211,7 @@ class Connection(HTTPConnection):
                 sent_bytes += sock.send(view[sent_bytes:])
 
     def _new_conn(self) -> socket.socket:
+        """Return a socket to the first address that responds within its share of the time."""
         exchange = EXCHANGE.get()
         try:
             host = self._dns_host.strip("[]")

@@ -73,6 +73,7 @@ class HostedSessionBackend(HttpBackend):
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError if `environment` and the key's prefix contradict each other."""
         super().__attrs_post_init__()
         stated = self.key_environment
         is_contradiction = stated is not None and self.environment not in (
@@ -126,6 +127,10 @@ class HostedSessionBackend(HttpBackend):
     def receive_session(
         self, body: bytes, headers: Mapping[str, str], now: dt.datetime
     ) -> tuple[SessionHint, ...]:
+        """Return the hints of a delivery that one of the keys has signed.
+
+        Raise ConfigurationError without a key, WebhookRefused for another signature.
+        """
         keys = self.webhook_keys
         if not keys:
             variable = self.environment_variables.get("webhook_secrets")

@@ -64,6 +64,7 @@ class _Login:
     """One login. All threads that wait for it get the same token or error."""
 
     def __init__(self) -> None:
+        """Begin a login, for which other threads wait until it is over."""
         self.end_event = threading.Event()
         # Set before `end_event`, in one assignment that a Ctrl-C cannot interrupt.
         self.is_over = False

@@ -93,6 +93,10 @@ class HttpRequest:
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
+        """Raise ConfigurationError for a URL that is not of http, and for two bodies.
+
+        A charged request whose refusal would be raised is refused, too.
+        """
         object.__setattr__(self, "expects", frozenset(self.expects))
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
@@ -194,6 +198,7 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
+    """Return the content type and the body of a form; pictures are copied once."""
     # Not left to requests, which copies the pictures repeatedly into a growing buffer.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'

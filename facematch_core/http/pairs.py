@@ -179,6 +179,7 @@ class BoxPaths:
         return detail(self._read, face, *path, *(self.box or ("box",)))
 
     def _read(self, face: Json) -> models.Box:
+        """Return a face's box; raise if an edge is no number, or if the box has no size."""
         edges = value_at(face, self.box)
         left = number(edges[self.left])
         top = number(edges[self.top])
@@ -310,6 +311,10 @@ class PairBackend(HttpBackend):
     liveness_answer: ClassVar[AnswerPaths | None] = None
 
     def build(self, request: PictureRequest) -> HttpRequest:
+        """Return the request of a call, from the template of its operation.
+
+        Raise NotImplementedError if the plug-in has none.
+        """
         pictures = {PROBE: request.probe}
         template = self.liveness_request
         if isinstance(request, MatchRequest):

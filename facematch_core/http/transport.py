@@ -109,6 +109,10 @@ class HttpClient:
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Prepare a client; connections are opened by the first call.
+
+        Raise ConfigurationError for a CA that cannot be read, and for a proxy with a login.
+        """
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
         self._max_body_bytes = max_body_bytes

@@ -126,6 +126,7 @@ class ImageLimits:
     min_side_px: int = 1
 
     def __attrs_post_init__(self) -> None:
+        """Raise InvalidRequest unless all limits are whole numbers from 1, in their order."""
         for name in ("min_bytes", "min_side_px"):
             value = getattr(self, name)
             if not _is_positive(value):
@@ -320,6 +321,7 @@ def _read_with_pillow(data: bytes, image_format: ImageFormat) -> Header:
 
 
 def _read_tiff(picture: Any) -> Header:
+    """Return a TIFF's size and orientation; refuse a camera's raw data, and several pictures."""
     # The tags must be read before further pages are looked for: seeking replaces them.
     tags = picture.tag_v2
     if _DNG_VERSION in tags:
@@ -525,6 +527,10 @@ def _turn_upright(picture: PIL.Image.Image, orientation: int) -> PIL.Image.Image
 
 
 def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return a picture in RGB: 16 bits are scaled, what is transparent is white.
+
+    Refuse floating-point pixels, whose range is not known.
+    """
     import PIL.Image
 
     if picture.mode == "F":

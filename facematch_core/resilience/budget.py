@@ -75,6 +75,10 @@ class Budget(Policy):
         store: CallStore | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Check the arguments, which the class describes.
+
+        Without a store, each process counts alone.
+        """
         _check_arguments(name=name, currency=currency, period=per, price=price)
         if isinstance(store, str):  # a profile takes the URL, as SessionStore and CallLog do
             raise errors.ConfigurationError(

@@ -118,6 +118,11 @@ class Sessions:
         expects: Iterable[Operation | str] = USUAL_CHECKS,
         compared_with: ComparedWith | str = ComparedWith.GIVEN,
     ) -> None:
+        """Check that the vendor's sessions can do what is expected.
+
+        The class describes the arguments. Reads have the vendor's rate limits and no budget,
+        because they are free.
+        """
         if not isinstance(verifier, FaceVerifier):
             raise errors.ConfigurationError(
                 f"Sessions needs a FaceVerifier, not a {type(verifier).__name__}. For a Failover "

@@ -269,6 +269,10 @@ class SessionStore(CaseStore):
         person: Callable[[str], Person] | None = None,
         revise_for_days: float = 30.0,
     ) -> None:
+        """Open the store; the class describes the arguments.
+
+        Raise ConfigurationError without sessions, and for several without `choose`.
+        """
         by_name: Any = sessions
         if isinstance(sessions, Sessions):
             by_name = {sessions.verifier.backend.name: sessions}

@@ -124,6 +124,10 @@ class AsyncCase(Generic[C]):
         undo: list[Callable[[Any], object]] = []
 
         def use() -> Use:
+            """Judge and mark in this thread.
+
+            Undo the mark if the caller was cancelled meanwhile.
+            """
             judged = judge()
             used = judged.store(self._table)
             if used:

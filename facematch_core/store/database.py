@@ -330,6 +330,7 @@ class SqliteDatabase(Database):
     """
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
+        """Take the locks of the engine's file, which a process has once for each file."""
         super().__init__(engine, owns_engine=owns_engine, label=label)
         event.listen(engine, "close", _roll_back)
         # An engine without a file has a lock of its own.
@@ -356,6 +357,11 @@ class SqliteDatabase(Database):
         self.engine.dispose()
 
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
+        """Run a transaction in this thread once it holds the file's lock.
+
+        Raise DatabaseBusy if other threads hold it until the deadline, or if this thread itself
+        does.
+        """
         file_lock = self._read_lock if progress.only_reads else self._write_lock
         thread = threading.get_ident()
         # A finalizer may run during this thread's own transaction, and would wait in vain for the
@@ -380,6 +386,10 @@ class SqliteDatabase(Database):
                 pass
 
     def _begin(self, connection: Connection, lock_timeout_s: float, *, only_reads: bool) -> None:
+        """Begin a transaction, with the write lock unless it only reads.
+
+        Restore the engine's timeout.
+        """
         connection.execution_options(isolation_level="AUTOCOMMIT")
         cursor = connection.connection.cursor()
         # Fetch all rows, because an unfinished statement blocks commits of other connections.
@@ -438,6 +448,10 @@ class PostgresDatabase(Database):
         self.abandoned = set()
 
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
+        """Run a transaction in a thread, and wait while the server responds.
+
+        Raise DatabaseBusy if it hangs or the time is over; the transaction may then still commit.
+        """
         # If the caller times out, the thread may or may not commit. `undo` handles both cases.
         future = self._start_in_thread(transaction, progress)
         progress.note_answer()
@@ -475,6 +489,7 @@ class PostgresDatabase(Database):
                     raise DatabaseBusy(str(error)) from None
 
     def _begin(self, connection: Connection, lock_timeout_s: float, *, only_reads: bool) -> None:
+        """Begin a transaction with its timeouts, and read the server's clock."""
         # The second option tells our connections from others of an application's engine.
         connection.execution_options(isolation_level="READ COMMITTED", facematch_store=True)
         # At least 1 ms, because 0 disables the timeout.

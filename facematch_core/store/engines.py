@@ -153,6 +153,7 @@ _warned_files: set[str] = set()
 
 
 def _warn_of_open_file(file: str) -> None:
+    """Warn once for each file that other users of this machine can open."""
     if os.name == "nt":
         return  # modes do not say there who can open a file
     with contextlib.suppress(OSError):

@@ -44,6 +44,10 @@ class MemoryStore(CallStore):
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
+        """Reserve an amount; return the budget's state if it would exceed the cap, else None.
+
+        Raise ConfigurationError if the attempt has a reservation already.
+        """
         key = reservation.key
         identity = _identity(reservation)
         with _lock:
@@ -68,6 +72,10 @@ class MemoryStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
+        """Move a reservation into the sum of its charge; return whether this changed anything.
+
+        An unknown charge stays open until it is known. A known one never becomes unknown.
+        """
         identity = _identity(reservation)
         with _lock:
             stored = self._open.get(identity)

@@ -100,6 +100,10 @@ class SqlStore(CallStore):
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
+        """Reserve an amount in one transaction, which is undone if nobody hears of it.
+
+        Return the budget's state if it would exceed the cap, else None.
+        """
         return self._database.run(
             self._transactions.reserve,
             reservation,
@@ -120,6 +124,10 @@ class SqlStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
+        """Write a charge; return whether this changed anything.
+
+        If the database fails, the next transaction writes it, and the error is raised.
+        """
         write = functools.partial(
             self._transactions.finalize,
             reservation=reservation,

@@ -250,6 +250,11 @@ class Judged:
         return Use.NO if self.case.about is None else Use.AGAIN
 
     def _mark(self, connection: Any, table: StoreTable[Any]) -> Use:
+        """Mark the row as used, and return FIRST.
+
+        Return AGAIN or NO if that is not possible any more. Of two rows of a matter only one is
+        ever marked, also by transactions at the same time.
+        """
         columns = table.columns
         of_case = columns.case_key == self.row.case_key
         unused = [columns.id == self.row.id, columns.used_at.is_(None), of_case]

@@ -120,6 +120,7 @@ def _is_amount(units: object) -> TypeGuard[int]:
 
 
 def _read_budget(row: sa.RowMapping) -> BudgetState:
+    """Return a row as a budget's state; raise DamagedRow if it cannot be read."""
     try:
         key = _read_key(row["budget"])
         return BudgetState(
@@ -161,6 +162,7 @@ def _format_time(at: datetime) -> str:
 
 
 def _reservation_row(reservation: Reservation) -> dict[str, Any]:
+    """Return a reservation as the columns of its row; amounts are whole units of the currency."""
     call = reservation.call
     return {
         "attempt_id": call.id,
@@ -237,6 +239,7 @@ def reserve(
 
 
 def _empty_budget_row(key: BudgetKey, cap: Decimal) -> dict[str, Any]:
+    """Return the row of a budget of which nothing was used."""
     return {
         "budget": _row_id(key),
         "name": key.name,

@@ -295,6 +295,7 @@ class Bench:
     """Makes calls with a simulator and its backend; counts their requests and charges."""
 
     def __init__(self, simulator: VendorSimulator) -> None:
+        """Listen to faults of the plug-in until the bench is closed."""
         self.simulator = simulator
         #: The clock for all calls; its waits are fake.
         self.clock = RunningClock()
@@ -682,6 +683,7 @@ class Bench:
         send = client.send
 
         def send_and_note(request: HttpRequest, **options: Any) -> HttpReply:
+            """Send a request, and note it with its edited reply unless it is a login."""
             self._check_masked(request)
             is_of_call = _is_request_of_call(options)
             is_login = "deadline" in options and not request.charges
@@ -749,10 +751,16 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        """Return the rule, with its number from the name of its test."""
         number = test.__name__.split("_")[1].upper()  # R51 of `test_r51_good_call_is_answered`
 
         @functools.wraps(test)
         def run_rule(self: Rules, bench: Bench, **parameters: Any) -> None:
+            """Run the rule, unless a cause of its failure has failed.
+
+            Of several rules that fail for one reason only the first fails, and the others are
+            skipped.
+            """
             failed_rule_by_reason = type(self).failed_rule_by_reason
             for failed_rule in failed_rule_by_reason.values():
                 if failed_rule in causes:

@@ -135,6 +135,7 @@ class PairSimulator(HttpSimulator):
 
     @property
     def received(self) -> Mapping[str, Any]:
+        """Return the pictures of the last request by name, decoded; empty before the first."""
         if self.last is None:
             return {}
         pictures = {}
@@ -154,6 +155,10 @@ class PairSimulator(HttpSimulator):
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
+        """Return the documented answer of a situation, once the request is as the plug-in declares.
+
+        A wrong key is answered as one, whatever the situation.
+        """
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
         self.called_paths.add(_path_of(request))

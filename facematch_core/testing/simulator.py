@@ -537,6 +537,7 @@ class SimulatorRequest:
         return {part.name: part.data for part in self._parts() if part.is_file}
 
     def _parts(self) -> Iterator[_FormPart]:
+        """Yield the parts of a multipart form; none of another body."""
         boundary = self.headers.get_boundary()
         if not boundary:
             return
@@ -664,6 +665,7 @@ class HttpSimulator(VendorSimulator):
     charges: int = 0
 
     def __init__(self) -> None:
+        """Prepare a simulator; nothing listens before `set_situation`."""
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._server: _Server | None = None
@@ -740,6 +742,11 @@ class HttpSimulator(VendorSimulator):
             self.problem = error
 
     def _play(self, request: SimulatorRequest) -> Iterator[bytes]:
+        """Yield the bytes that answer a request: a good answer, or the fault of the situation.
+
+        A request that is not counted, or is not the one to fail, is answered well. A fault comes
+        after the charge: only its response is lost.
+        """
         if self._current is None:
             raise RuntimeError("The simulator received a request before set_situation.")
         with self._lock:
@@ -807,6 +814,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.server_bind()
 
     def listen(self, *, on: bool) -> None:
+        """Start or stop listening; the port stays reserved meanwhile, and refuses connections."""
         if on and self._thread is None:
             self.server_activate()
             self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
@@ -886,6 +894,7 @@ class EngineSimulator(VendorSimulator):
     received: Mapping[str, Any] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
+        """Derive from `pictures` which situations an engine can have; the others cannot happen."""
         super().__init_subclass__(**options)
         if "pictures" in vars(cls):
             cls.situations = frozenset({*cls.pictures, Situation.SLOW})
@@ -918,6 +927,7 @@ class EngineSimulator(VendorSimulator):
         """Return a method of the engine that first notes its pictures, and waits in SLOW."""
 
         def run_watched(backend: Backend, request: PictureRequest) -> Any:
+            """Count a request, note its pictures, and run the engine; SLOW waits first."""
             if request.operation in backend.capabilities.operations:
                 received = {"probe": request.probe.data}
                 if isinstance(request, MatchRequest):

@@ -52,6 +52,10 @@ class Awaited:
     def __init__(
         self, verifier: object, runner: Runner, *, max_concurrency: int = DEFAULT_CONCURRENCY
     ) -> None:
+        """Take a verifier and its runner.
+
+        Raise ConfigurationError for a number of calls out of range.
+        """
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."

@@ -103,6 +103,7 @@ class Failover(VerifierOfMembers[FaceVerifier]):
         log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Check the members, and give each a circuit breaker; the class describes the arguments."""
         self._members = _check_members(members)
         failover_clock = clock or SystemClock()
         self._runner = FailoverRunner(
@@ -164,6 +165,11 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
     breakers: Mapping[str, CircuitBreaker]
 
     def _call_unlogged(self, images: list[Image], options: CallOptions) -> Answer:
+        """Return the answer of the first member that answers, with the route to it.
+
+        A member fails over only by a FaceMatchError that is no verdict. Raise what explains the
+        route if none answers.
+        """
         self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):
@@ -187,6 +193,10 @@ class FailoverRunner(RunnerOfMembers[FaceVerifier]):
     def check_call(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
+        """Raise what each member would raise, if none could make the call.
+
+        Return the pictures as they are.
+        """
         self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):

@@ -149,6 +149,7 @@ class Shadow(Verifier):
         most_at_once: int = 4,
         clock: Clock | None = None,
     ) -> None:
+        """Check the arguments, which the class describes."""
         if not isinstance(verifier, Verifier):
             raise ConfigurationError(
                 f"verifier must be any verifier, not {type(verifier).__name__}."

@@ -104,6 +104,7 @@ class Share(VerifierOfMembers[FaceVerifier | Failover]):
         log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Check the members, the percentages and the digest; the class describes the arguments."""
         if not isinstance(members, Mapping):
             raise ConfigurationError(
                 'The members of a share must be verifiers by name: {"shop": ..., "other": ...}.'
@@ -265,6 +266,10 @@ class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
         return max(sorted(scores), key=scores.__getitem__)
 
     def _call_unlogged(self, images: list[Image], options: CallOptions) -> Answer:
+        """Return the answer of the caller's member, with the route to it.
+
+        An error names the member.
+        """
         self.check_open()
         name = self._member_for(options)
         try:
@@ -280,6 +285,7 @@ class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
     def check_call(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
+        """Raise what the caller's member would raise; return the pictures as they are."""
         self.check_open()
         name = self._member_for(options)
         try:

@@ -382,6 +382,7 @@ class FaceVerifier(Verifier):
         log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """Check the arguments, which the class describes, against what the backend can do."""
         if not isinstance(backend, Backend):
             raise errors.ConfigurationError(
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
@@ -569,6 +570,7 @@ class PairRun:
         stop_on: tuple[type[FaceMatchError], ...],
         options: Mapping[str, Any],
     ) -> None:
+        """Raise what every pair would raise, before any is sent."""
         if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
             raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
         stopping_errors: Any = stop_on
@@ -678,6 +680,7 @@ class PairOutcomes(Iterator[PairOutcome]):
     """The iterator that `Verifier.verify_many` returns. A context manager."""
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
+        """Prepare the threads; no pair is read before the first outcome is asked for."""
         self._run = run
         self._pairs = pairs
         #: The position in the input of the next pair to start.
@@ -689,6 +692,11 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._calls = collections.deque[Future[PairOutcome | None]]()
 
     def __next__(self) -> PairOutcome:
+        """Return the next outcome, in the order of the pairs.
+
+        After the last one, raise what reading the pairs or a plug-in has raised, else
+        StopIteration. If interrupted, no further pair is started.
+        """
         try:
             while True:
                 self._start_pairs()

@@ -103,6 +103,7 @@ class CallRules(Rules):
         run_parts(bench, self._r51_declarations, self._r51_passing_calls)
 
     def _r51_declarations(self, bench: Bench) -> None:
+        """Hold that what the backend declares is consistent, and that all else is Unsupported."""
         capabilities = bench.capabilities
         assert bench.operations, "it declares no operation"
         undeclared = capabilities.billed_operations - capabilities.operations
@@ -117,6 +118,7 @@ class CallRules(Rules):
             assert is_refused, f"{operation} is not declared, but a call gives {outcome.summary}"
 
     def _r51_passing_calls(self, bench: Bench) -> None:
+        """Hold that a passing call passes, with its own id, and does not answer the next call."""
         for operation, situation in bench.available_cases(PASSING.values()):
             earlier_result, earlier_reply = self._r51_result_and_body(bench, operation, situation)
             result, reply = self._r51_result_and_body(bench, operation, situation)
@@ -180,6 +182,7 @@ class CallRules(Rules):
         )
 
     def _r02_verdicts(self, bench: Bench) -> None:
+        """Hold that each case has its decision, at any threshold of a vendor without a score."""
         # All calls are for one visitor: a pass must not be cached for the next call.
         for operation in reversed(bench.operations):
             scale = bench.score_scale(operation)
@@ -231,6 +234,7 @@ class CallRules(Rules):
         return result
 
     def _r02_vendors_score(self, bench: Bench) -> None:
+        """Hold that the score is the vendor's, exactly for a whole number, else within rounding."""
         operations = bench.scored_operations()
         bench.skip_unless_available(Situation.SCORE)
         for operation, value in itertools.product(operations, SCORES):
@@ -336,6 +340,10 @@ class CallRules(Rules):
                 assert_equal("the decision", decision, verdict.decision)
 
     def _r02_named_threshold(self, bench: Bench) -> None:
+        """Hold that the result names the threshold that was applied.
+
+        It must have reached the vendor.
+        """
         for operation in bench.operations:
             received_by_expected: dict[Any, Any] = {}
             for callers_value in (None, benches.MIDDLE_SCORE, 0.0, 100.0):
@@ -363,6 +371,7 @@ class CallRules(Rules):
                 assert is_received, f"the threshold is {value}, but the vendor received {received}"
 
     def _r02_no_face(self, bench: Bench) -> None:
+        """Hold that a picture without a face is INCONCLUSIVE, without a score, and told."""
         for operation in bench.operations_for(Situation.NO_FACE):
             probe, reference = bench.simulator.pictures_for(Situation.NO_FACE)
             pairs = [(probe, reference)]
@@ -391,6 +400,7 @@ class CallRules(Rules):
         run_parts(bench, self._r12_several_faces, self._r12_boxes)
 
     def _r12_several_faces(self, bench: Bench) -> None:
+        """Hold that several faces are told, and at most one of a picture is `compared`."""
         for operation in bench.operations_for(Situation.TWO_FACES):
             for situation in (Situation.TWO_FACES, PASSING[operation]):
                 result = bench.call_verifier(operation, situation).require_result()
@@ -405,6 +415,7 @@ class CallRules(Rules):
                     _check_compared_face(faces, picture_name, result.score)
 
     def _r12_boxes(self, bench: Bench) -> None:
+        """Hold that boxes are where the faces are, and that a backend with boxes declares them."""
         declares_faces = bench.capabilities.reports_faces
         true_faces = bench.simulator.faces
         if declares_faces:

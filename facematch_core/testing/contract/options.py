@@ -139,6 +139,7 @@ class OptionRules(Rules):
         )
 
     def _r25_arguments(self, bench: Bench) -> None:
+        """Hold that retention, caller_ref and metadata reach the vendor as they were passed."""
         capabilities = bench.capabilities
         for operation in bench.operations:
             for retention in capabilities.retention:
@@ -190,6 +191,7 @@ class OptionRules(Rules):
         assert not dropped, "; ".join(dropped)
 
     def _r25_pictures(self, bench: Bench) -> None:
+        """Hold that pictures arrive cleaned and upright, with any option."""
         for operation in bench.operations:
             probe, reference = bench.simulator.pictures_for(PASSING[operation])
             noted = pictures.add_note(probe), pictures.add_note(reference)
@@ -239,6 +241,7 @@ class OptionRules(Rules):
             assert is_prepared, f"the {name} that arrived is not the prepared picture"
 
     def _r25_nothing_stored(self, bench: Bench) -> None:
+        """Hold that by default nothing is kept, whatever else is passed."""
         keeps_little = fm.Retention.MINIMAL in bench.capabilities.retention
         bench.skip_unless_applicable(keeps_little, "declares that everything is kept")
         arguments = {
@@ -256,6 +259,10 @@ class OptionRules(Rules):
     def _r25_check_not_stored(
         self, bench: Bench, operation: fm.Operation, options: dict[str, Any]
     ) -> None:
+        """Hold that a call asked the vendor to keep nothing, and names no record.
+
+        Ten minutes during the call are allowed.
+        """
         outcome = bench.call_verifier(operation, PASSING[operation], **options)
         result = outcome.require_result()
         if options:

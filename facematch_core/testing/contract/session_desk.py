@@ -89,6 +89,7 @@ class Desk:
     """Makes calls about sessions with a backend and its simulator."""
 
     def __init__(self, bench: Bench) -> None:
+        """Open the backend's sessions at the simulator; skip the rule if there are none."""
         capabilities: Any = bench.backend.session_capabilities
         bench.skip_unless_applicable(capabilities is not None, "has no hosted sessions")
         player: Any = bench.simulator.sessions

@@ -137,6 +137,7 @@ class EndingDesk(Desk):
         call: Callable[[SessionRecord], Any],
         situations: Sequence[Situation],
     ) -> None:
+        """Hold that no fault is taken for a session that is gone."""
         outcomes: dict[str, Any] = {}
         for situation in self.bench.available(situations):
             self.bench.simulator.set_situation(situation)

@@ -299,6 +299,10 @@ class SessionRecording(Recording):
         return [path for path in details if path_text(path) not in declared]
 
     def _verdict_with(self, path: ValuePath, text: str | None) -> object:
+        """Return the verdict of a reading whose value at `path` is `text`, or is missing for None.
+
+        Return None if the reading is refused.
+        """
         description, body = self._body_with(path, text)
         self._describe(description)
         result = self.read_session(body)
