@@ -149,10 +149,11 @@ coverage: $(VENV)/.dev  # line and branch coverage of `make test`, also of chang
 	@$(if $(BASE),$(BIN)/diff-cover .cache/coverage/coverage.xml --quiet --compare-branch $(BASE) --format markdown:.cache/coverage/changed.md)
 	@$(BIN)/coverage report --format=total
 
-lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling; workflows, Dockerfiles
+lint: $(VENV)/.dev  ## ruff: rules and format; stated contracts; import-linter: the layers; spelling; workflows, Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check --quiet --preview --select PLW1514 facematch_core backends comparison mock_server
+	@$(BIN)/python tests/kit/stated.py facematch_core backends comparison mock_server
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(CHECK) github-workflows .github/workflows/*.yml
