@@ -70,8 +70,8 @@ def test_wheel_contains_exactly_our_packages(wheel):
 
 
 def test_wheel_is_a_small_file(wheel_file):
-    # With the directory of the archive, unlike the sum of its contents.
-    assert wheel_file.stat().st_size <= 2_000_000
+    # With the directory of the archive, unlike the sum of its contents. Docstrings are a tenth.
+    assert wheel_file.stat().st_size <= 2_100_000
 
 
 def test_engine_is_a_wheel_of_its_own_with_its_models_and_licences(tmp_path):
