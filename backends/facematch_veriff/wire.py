@@ -176,6 +176,10 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
     reasons = _read_reason(verification, is_declined=status == "declined")
     copies = read_copies(verification)
     shown = {name: verification[name] for name in _RAW_FIELDS if name in verification}
+    created_at = detail(_read_time, verification.get("acceptanceTime"), "acceptanceTime")
+    if created_at is None:
+        # What is no time may be personal data.
+        shown.pop("acceptanceTime", None)
     holders: tuple[DocumentHolder, ...] = ()
     # Documents are read only where they are compared, because they contain personal data.
     if record.compared_with is ComparedWith.DOCUMENT:
@@ -190,7 +194,7 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
         document_holders=holders,
         record_id=copies.record_id,
         terms=copies.terms,
-        created_at=detail(_read_time, verification.get("acceptanceTime"), "acceptanceTime"),
+        created_at=created_at,
         is_asked_back=status == "resubmission_requested",
         # The reason of a decline is a warning of its check.
         warnings=() if state is SessionState.DECIDED else reasons,

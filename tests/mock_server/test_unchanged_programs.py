@@ -168,7 +168,7 @@ def test_pair_program_runs(vendor, request, tmp_path, sent, connections):
 def test_session_program_runs(vendor, request, tmp_path, sent, connections):
     mock = request.getfixturevalue(f"{vendor}_mock")
     where = f"sqlite:///{tmp_path}/sessions.sqlite3"
-    assert run_session(vendor, where, mock.control.sessions.finish) is True
+    assert run_session(vendor, where, mock.control.sessions.finish) is fm.Use.FIRST
     check_is_secret(tmp_path, sent, connections)
 
 
@@ -176,7 +176,7 @@ def test_session_program_runs(vendor, request, tmp_path, sent, connections):
 def test_session_program_starts_without_any_variable(vendor, request, tmp_path):
     mock = request.getfixturevalue(f"{vendor}_mock")
     where = f"sqlite:///{tmp_path}/sessions.sqlite3"
-    assert run_session(vendor, where, mock.control.sessions.finish) is True
+    assert run_session(vendor, where, mock.control.sessions.finish) is fm.Use.FIRST
 
 
 @pytest.mark.parametrize("vendor", ["azure", "veriff", "rekognition"])
@@ -185,7 +185,7 @@ def test_server_sets_keys_and_address(vendor, request, tmp_path, connections, mo
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     server = request.getfixturevalue(f"{vendor}_server")
     where = f"sqlite:///{tmp_path}/sessions.sqlite3"
-    assert run_session(vendor, where, server.control.sessions.finish) is True
+    assert run_session(vendor, where, server.control.sessions.finish) is fm.Use.FIRST
     assert connections
     assert all(is_loopback(host) for host in connections)
 

@@ -133,7 +133,7 @@ def decision_of(world, session_id):
     url = f"{world.mock.url}/v1/sessions/{session_id}/decision"
     verification = requests.get(url, headers=headers, timeout=10).json()["verification"]
     for changes in (
-        {"acceptanceTime": "yesterday"},
+        {"acceptanceTime": theirs},
         {"person": [theirs]},
         {"person": {"firstName": [theirs]}},
         {"document": theirs},
