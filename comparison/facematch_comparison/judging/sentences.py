@@ -167,6 +167,8 @@ def _whom(evaluation: Evaluation, difference: Difference) -> str:
 def _verdict(evaluation: Evaluation, difference: Difference) -> str:
     """Return what the difference shows: which system is better, that both are alike, or nothing."""
     systems = _systems_of(evaluation, difference)
+    if any(_is_far_beyond(evaluation, system) for system in systems):
+        return "no verdict, because an FMR is above ten times the required one"
     if difference.is_real:
         # At a fixed threshold, a lower FRR may just be due to a higher FMR.
         has_fixed = any(
@@ -187,6 +189,12 @@ def _verdict(evaluation: Evaluation, difference: Difference) -> str:
         largest = points(max(-gap.low, gap.high), gap.width)
         return f"no difference was seen, but one of up to {largest} points is possible"
     return "the difference may be due to chance"
+
+
+def _is_far_beyond(evaluation: Evaluation, system: System) -> bool:
+    """Return whether a system lets so many others pass that its FRR says nothing."""
+    point = system.at_required
+    return point is not None and (point.fmr.value or 0.0) > 10 * evaluation.required_fmr
 
 
 def _among_people(evaluation: Evaluation) -> str:

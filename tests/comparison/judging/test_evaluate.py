@@ -520,6 +520,16 @@ def test_headline_starts_with_systems_above_the_required_fmr(names):
     assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. ")
 
 
+def test_a_system_far_above_the_required_fmr_gets_no_verdict():
+    systems = [crowd(name, seed=seed) for seed, name in enumerate("ab")]
+    lowest = float(np.nanmin(systems[1].scores))
+    (difference,) = evaluate(systems, **FIXED, at_thresholds={"b": lowest}).differences
+    assert "no verdict" in difference.sentence
+    assert "rejects fewer" not in difference.sentence
+    (difference,) = evaluate(systems, **FIXED).differences
+    assert "no verdict" not in difference.sentence
+
+
 @pytest.mark.parametrize(
     ("names", "lead"),
     [("ab", "Neither is shown to be better. At "), ("abc", "No system is shown to be better. At ")],
