@@ -5,12 +5,13 @@ Every sentence is built only from the numbers of the evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
 
 from facematch_comparison import stats
+from facematch_comparison.scores.answers import Parts
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import (
     Caveat,
@@ -38,13 +39,18 @@ _NAMES: Final = "\0"
 
 
 def with_sentences(
-    evaluation: Evaluation, non_mated_pairs: int, *, is_same_number: bool, is_default_fmr: bool
+    evaluation: Evaluation,
+    non_mated_pairs: int,
+    *,
+    is_same_number: bool,
+    is_default_fmr: bool,
+    parts: Mapping[str, Parts],
 ) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
     `non_mated_pairs` is the number of scored non-mated pairs of the system with the fewest that has
     enough. It determined the required FMR if `is_default_fmr`. `is_same_number` is whether every
-    system scored as many.
+    system scored as many. `parts` has those of each system, if run databases of parts were read.
     """
     differences = []
     for difference in evaluation.differences:
@@ -56,18 +62,52 @@ def with_sentences(
         differences.append(attrs.evolve(difference, sentence=sentence))
     systems = tuple(_with_year_in_words(evaluation, system) for system in evaluation.systems)
     evaluation = attrs.evolve(evaluation, differences=tuple(differences), systems=systems)
+    missing = " ".join(_what_parts_lack(parts))
+    caveats = [Caveat(code="parts", systems=(), text=missing)] if missing else []
     return attrs.evolve(
         evaluation,
-        headline=_headline(evaluation, non_mated_pairs),
+        headline=f"{missing} {_headline(evaluation, non_mated_pairs)}".lstrip(),
         limit=" ".join([*_doubts_about_scores(evaluation), *_limits(evaluation)]) or None,
-        caveats=tuple(
-            _caveats(
+        caveats=(
+            *caveats,
+            *_caveats(
                 evaluation,
                 non_mated_pairs if is_default_fmr else None,
                 is_same_number=is_same_number,
-            )
+            ),
         ),
     )
+
+
+def _what_parts_lack(parts: Mapping[str, Parts]) -> Iterator[str]:
+    """Yield a sentence each on parts that are missing or not finished, and on unresolved pairs."""
+    missing: set[int] = set()
+    unfinished: set[int] = set()
+    unresolved = []
+    of = 0
+    for name, of_system in parts.items():
+        of = of_system.of
+        missing.update(set(range(1, of + 1)).difference(of_system.present))
+        unfinished.update(of_system.unfinished)
+        if of_system.unresolved:
+            unresolved.append(f"{counted(of_system.unresolved, 'pair', 'pairs')} of {name}")
+    for numbers_of_parts, state in ((missing, "missing"), (unfinished, "not finished")):
+        if numbers_of_parts:
+            noun, are = ("Part", "is") if len(numbers_of_parts) == 1 else ("Parts", "are")
+            yield f"{noun} {_ranges(numbers_of_parts)} of {of} {are} {state}."
+    if unresolved:
+        yield f"Unresolved: {join_names(unresolved)} may have been charged without an answer."
+
+
+def _ranges(numbers_of_parts: Collection[int]) -> str:
+    """Return numbers as job arrays take them: ``1-3,7``."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers_of_parts):
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ",".join("-".join(map(str, ends)) for ends in ranges)
 
 
 def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:

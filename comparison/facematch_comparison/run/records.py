@@ -5,7 +5,7 @@ No pictures and no names of files or people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -30,8 +30,18 @@ if TYPE_CHECKING:
 #: The last ones are public, and here by their public address.
 __all__ = ["PairState", "Price", "Progress", "StoredStudy", "UnresolvedCharge"]
 
-#: Settings that affect answers and must not change between runs.
-_BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
+#: Settings that affect answers and must not change between runs, and not between parts.
+BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
+
+
+@attrs.frozen(kw_only=True)
+class StoredPart:
+    """Part `number` of `of` of a test set with so many `pairs`."""
+
+    number: int
+    of: int
+    pairs: int
+    list_digest: str
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +59,7 @@ class StoredStudy:
         It has numbers, labels and groups, but neither a path nor a picture.
         """
         probe, reference = study.subject_numbers
-        content = {
+        content: dict[str, Any] = {
             "mated": study.mated.astype(int).tolist(),
             "probe": probe.tolist(),
             "reference": reference.tolist(),
@@ -58,12 +68,40 @@ class StoredStudy:
                 for column, group in study.groupings().items()
             },
         }
+        place = study.place
+        if place is not None:
+            content["numbers"] = list(study.pair_numbers)
+            part = StoredPart(
+                number=place.number,
+                of=place.of,
+                pairs=len(place.whole.pairs),
+                list_digest=place.whole.list_digest,
+            )
+            content["part"] = attrs.asdict(part)
         return cls(digest=digest, name=study.name, content=content)
 
     @property
     def pairs(self) -> int:
         """Number of pairs."""
         return len(self.content["mated"])
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The number of each pair, which it keeps in a part."""
+        numbers: Sequence[int] = self.content.get("numbers") or range(self.pairs)
+        return numbers
+
+    @property
+    def title(self) -> str:
+        """The name, with the part, if it is one."""
+        part = self.part
+        return self.name if part is None else f"{self.name}, part {part.number}/{part.of}"
+
+    @property
+    def part(self) -> StoredPart | None:
+        """Which part of a test set it is; None if it is whole."""
+        part = self.content.get("part")
+        return None if part is None else StoredPart(**part)
 
     def caller_ref_of(self, pair: int) -> str:
         """Return the caller reference for a pair's call; it contains no personal data."""
@@ -73,6 +111,7 @@ class StoredStudy:
         """Return the arguments of `frame_of` that all systems share."""
         content = self.content
         return {
+            "pairs": np.array(self.numbers, np.int64),
             "mated": np.array(content["mated"], np.bool_),
             "probe_subjects": np.array(content["probe"], np.int64),
             "reference_subjects": np.array(content["reference"], np.int64),
@@ -101,7 +140,7 @@ class StoredStudy:
 
 def apply_changes(stored: StoredSystem, system: StoredSystem) -> StoredSystem:
     """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
-    for key in _BACKEND_AND_THRESHOLDS:
+    for key in BACKEND_AND_THRESHOLDS:
         before = stored.settings[key]
         now = system.settings[key]
         if before != now:

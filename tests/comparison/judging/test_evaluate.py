@@ -555,6 +555,7 @@ def test_the_pairs_that_differ_are_named_if_the_best_system_beats_none():
         4000,
         is_same_number=True,
         is_default_fmr=False,
+        parts={},
     )
     assert "gamma is not shown to be better than another one" in again.headline
     assert "alpha than beta" in again.headline
