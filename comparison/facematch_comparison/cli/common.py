@@ -380,15 +380,12 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 
 def _files_at(stores: Iterable[str]) -> list[str]:
-    """Return the files of --store; raise `click.UsageError` for a pattern without files."""
+    """Return the files of --store; a pattern without files stays, and is no database."""
     files = []
     for store in stores:
-        matches = [store]
-        if "*" in store and not Path(store).exists():
-            matches = sorted(glob.glob(store))  # noqa: PTH207 - `Path.glob` takes no absolute pattern
-            if not matches:
-                raise click.UsageError(f"--store: there is no file {store[:200]!r}.")
-        files += matches
+        # `Path.glob` takes no absolute pattern.
+        matches = glob.glob(store) if "*" in store else []  # noqa: PTH207
+        files += sorted(matches) or [store]
     return files
 
 

@@ -80,23 +80,20 @@ def with_sentences(
 
 
 def _what_parts_lack(parts: Mapping[str, Parts]) -> Iterator[str]:
-    """Yield a sentence each on parts that are missing or not finished, and on unresolved pairs."""
+    """Yield a sentence each on missing parts, unfinished parts, and unresolved pairs, if any."""
     missing: set[int] = set()
     unfinished: set[int] = set()
     unresolved = []
-    of = 0
     for name, of_system in parts.items():
-        of = of_system.of
-        missing.update(set(range(1, of + 1)).difference(of_system.present))
+        missing.update(set(range(1, of_system.of + 1)).difference(of_system.present))
         unfinished.update(of_system.unfinished)
         if of_system.unresolved:
-            unresolved.append(f"{counted(of_system.unresolved, 'pair', 'pairs')} of {name}")
-    for numbers_of_parts, state in ((missing, "missing"), (unfinished, "not finished")):
+            unresolved.append(f"{of_system.unresolved:,} of {name}")
+    for adjective, numbers_of_parts in (("Missing", missing), ("Unfinished", unfinished)):
         if numbers_of_parts:
-            noun, are = ("Part", "is") if len(numbers_of_parts) == 1 else ("Parts", "are")
-            yield f"{noun} {_ranges(numbers_of_parts)} of {of} {are} {state}."
+            yield f"{adjective} parts (of {of_system.of:,}): {_ranges(numbers_of_parts)}."
     if unresolved:
-        yield f"Unresolved: {join_names(unresolved)} may have been charged without an answer."
+        yield f"Unresolved pairs, which may have been charged: {join_names(unresolved)}."
 
 
 def _ranges(numbers_of_parts: Collection[int]) -> str:

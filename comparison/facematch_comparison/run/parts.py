@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from facematch_comparison.scores.answers import Parts
+from facematch_comparison.study.reading import Part
 from facematch_comparison.values.numbers import join_names
 from facematch_core.batch.records import PairOutcome, PairState, Progress, StoredSystem
 from facematch_core.errors import InvalidRequest
 
 from .database import RunDatabase
-from .records import BACKEND_AND_THRESHOLDS, StoredPart, StoredStudy
-
-#: Facts of a system that no run may know yet.
-_LATE_FACTS: Final = ("scale", "answered_from", "price")
+from .records import StoredStudy
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +34,7 @@ class StoredRun:
 
 
 class _Source:
-    """What one run database has: its test set, its systems by name, and their outcomes."""
+    """What one run database has: its test set, its systems, and their outcomes, by name."""
 
     def __init__(self, database: RunDatabase) -> None:
         self.file = database.file
@@ -47,7 +45,7 @@ class _Source:
             self.outcomes[name] = database.answers(system.number, self.study.numbers)
 
     @property
-    def part(self) -> StoredPart:
+    def part(self) -> Part:
         """The part of a test set; raise InvalidRequest if it is whole."""
         if self.study.part is None:
             raise InvalidRequest(
@@ -66,55 +64,45 @@ def read_run(databases: Sequence[RunDatabase]) -> StoredRun:
     if not databases:
         raise InvalidRequest("There is no run database to read.")
     sources = [_Source(database) for database in databases]
-    if len(sources) == 1 and sources[0].study.part is None:
-        (whole,) = sources
-        systems = list(whole.systems.values())
-        return StoredRun(study=whole.study, systems=systems, outcomes=whole.outcomes, parts={})
+    first = sources[0]
+    if len(sources) == 1 and first.study.part is None:
+        systems = list(first.systems.values())
+        return StoredRun(study=first.study, systems=systems, outcomes=first.outcomes, parts={})
     _check_parts(sources)
     sources.sort(key=lambda source: source.part.number)
-    joined_systems = _join_systems(sources)
     outcomes = {}
     parts = {}
-    for name, system in joined_systems.items():
-        outcomes[name] = _in_order(sources, [source.outcomes[name] for source in sources])
-        parts[name] = _parts_of(sources, system)
-    return StoredRun(
-        study=_join_studies(sources),
-        systems=list(joined_systems.values()),
-        outcomes=outcomes,
-        parts=parts,
-    )
+    systems = _join_systems(sources)
+    for system in systems:
+        of_parts = [source.outcomes[system.name] for source in sources]
+        outcomes[system.name] = _in_order(sources, of_parts)
+        parts[system.name] = _parts_of(sources, system)
+    return StoredRun(study=_join_studies(sources), systems=systems, outcomes=outcomes, parts=parts)
 
 
 def digest_of_parts(digests: Iterable[str]) -> str:
-    """Return the digest of a test set by those of its parts in their order."""
+    """Return the digest of a test set by those of its parts, in their order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _check_parts(sources: Sequence[_Source]) -> None:
     """Raise InvalidRequest unless the sources are different parts of one test set."""
     first = sources[0]
-    source_of_part: dict[int, _Source] = {}
-    for source in sources:
-        if source.part.list_digest != first.part.list_digest:
+    file_of_part = {first.part.number: first.file}
+    for source in sources[1:]:
+        part = source.part
+        if (part.list_digest, part.of) != (first.part.list_digest, first.part.of):
             raise InvalidRequest(
-                f"{first.file} and {source.file} have parts of different test sets: the pairs, "
-                "labels or groups in their files of pairs differ."
+                f"{first.file} ({first.study.title}) and {source.file} ({source.study.title}) are "
+                "not parts of one test set: the pairs, labels, groups or numbers of parts differ."
             )
-        if source.part.of != first.part.of:
-            raise InvalidRequest(
-                f"{first.file} has one of {first.part.of} parts, and {source.file} one of "
-                f"{source.part.of}: all parts need the same number."
-            )
-        same = source_of_part.setdefault(source.part.number, source)
-        if same is not source:
-            raise InvalidRequest(
-                f"{same.file} and {source.file} both have part {source.part.number}: leave one out."
-            )
+        file = file_of_part.setdefault(part.number, source.file)
+        if file is not source.file:
+            raise InvalidRequest(f"{file} and {source.file} both have part {part.number}.")
 
 
-def _join_systems(sources: Sequence[_Source]) -> dict[str, StoredSystem]:
-    """Return the systems of all parts by name; raise InvalidRequest if they differ."""
+def _join_systems(sources: Sequence[_Source]) -> list[StoredSystem]:
+    """Return the systems of all parts; raise InvalidRequest if they or their settings differ."""
     first = sources[0]
     joined = dict(first.systems)
     for source in sources[1:]:
@@ -124,46 +112,43 @@ def _join_systems(sources: Sequence[_Source]) -> dict[str, StoredSystem]:
                 f"{join_names(list(source.systems)) or 'none'}: run each part with the same ones."
             )
         for name, system in source.systems.items():
-            joined[name] = _join_system(joined[name], system, source)
-    return joined
+            joined[name] = _complete(joined[name], system)
+            if joined[name] != _complete(system, joined[name]):
+                raise InvalidRequest(
+                    f"The backend, environment, threshold, rule, scale or price of {name[:60]!r} "
+                    f"in {source.file} differs from earlier parts, so its answers are not "
+                    "comparable."
+                )
+    return list(joined.values())
 
 
-def _join_system(joined: StoredSystem, system: StoredSystem, source: _Source) -> StoredSystem:
-    """Return a system with what another part knows of it; raise InvalidRequest if they differ."""
-    facts = {key: (joined.settings[key], system.settings[key]) for key in BACKEND_AND_THRESHOLDS}
-    late_facts = {}
-    for key in _LATE_FACTS:
-        before = getattr(joined, key)
-        now = getattr(system, key)
-        late_facts[key] = now if before is None else before
-        facts[key] = (late_facts[key], late_facts[key] if now is None else now)
-    for key, (before, now) in facts.items():
-        if before != now:
-            raise InvalidRequest(
-                f"The {key.replace('_', ' ')} of system {system.name[:60]!r} is {now} in "
-                f"{source.file} and {before} in other parts, so they cannot be judged together."
-            )
-    settings = {**joined.settings, "billed": joined.is_billed or system.is_billed}
-    return attrs.evolve(joined, settings=settings, **late_facts)
+def _complete(system: StoredSystem, other: StoredSystem) -> StoredSystem:
+    """Return a system with the facts that it does not know yet, as another part knows them."""
+    return attrs.evolve(
+        system,
+        number=0,
+        settings={**system.settings, "billed": system.is_billed or other.is_billed},
+        scale=system.scale or other.scale,
+        answered_from=system.answered_from or other.answered_from,
+        price=system.price or other.price,
+    )
 
 
 def _join_studies(sources: Sequence[_Source]) -> StoredStudy:
     """Return the pairs of all parts in the order of the whole test set."""
     contents = [source.study.content for source in sources]
-    content: dict[str, Any] = {}
+    joined: dict[str, Any] = {"groups": {}}
     for key in ("numbers", "mated", "probe", "reference"):
-        content[key] = _in_order(sources, [each[key] for each in contents])
-    content["groups"] = {}
-    for column, (labels, _, _) in contents[0]["groups"].items():
-        sides = []
-        for side in (1, 2):
-            sides.append(_in_order(sources, [each["groups"][column][side] for each in contents]))
-        content["groups"][column] = [labels, *sides]
+        joined[key] = _in_order(sources, [content[key] for content in contents])
+    for column in contents[0]["groups"]:
+        groupings = [content["groups"][column] for content in contents]
+        labels, *sides = zip(*groupings, strict=True)
+        joined["groups"][column] = [labels[0], *(_in_order(sources, side) for side in sides)]
     digest = digest_of_parts(source.study.digest for source in sources)
-    return StoredStudy(digest=digest, name=sources[0].study.name, content=content)
+    return StoredStudy(digest=digest, name=sources[0].study.name, content=joined)
 
 
-def _in_order(sources: Sequence[_Source], values: Sequence[Sequence[Any]]) -> list[Any]:
+def _in_order(sources: Sequence[_Source], values: Iterable[Sequence[Any]]) -> list[Any]:
     """Return the values of all parts' pairs in the order of the whole test set."""
     numbers = chain.from_iterable(source.study.numbers for source in sources)
     by_number = dict(zip(numbers, chain.from_iterable(values), strict=True))
@@ -180,10 +165,8 @@ def _parts_of(sources: Sequence[_Source], system: StoredSystem) -> Parts:
             unfinished.append(source.part.number)
         for state in (PairState.ASKED, PairState.UNRESOLVED):
             unresolved += progress.states.get(state, 0)
+    part = sources[0].part
+    present = [source.part.number for source in sources]
     return Parts(
-        of=sources[0].part.of,
-        pairs=sources[0].part.pairs,
-        present=[source.part.number for source in sources],
-        unfinished=unfinished,
-        unresolved=unresolved,
+        of=part.of, pairs=part.pairs, present=present, unfinished=unfinished, unresolved=unresolved
     )

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from facematch_comparison.scores.answers import Grouping
+from facematch_comparison.study.reading import Part, Study
 from facematch_core.batch.records import (
     PairOutcome,
     PairState,
@@ -25,23 +26,12 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.study.reading import Study
 
 #: The last ones are public, and here by their public address.
 __all__ = ["PairState", "Price", "Progress", "StoredStudy", "UnresolvedCharge"]
 
-#: Settings that affect answers and must not change between runs, and not between parts.
-BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
-
-
-@attrs.frozen(kw_only=True)
-class StoredPart:
-    """Part `number` of `of` of a test set with so many `pairs`."""
-
-    number: int
-    of: int
-    pairs: int
-    list_digest: str
+#: Settings that affect answers and must not change between runs.
+_BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
 
 
 @attrs.frozen(kw_only=True)
@@ -68,16 +58,9 @@ class StoredStudy:
                 for column, group in study.groupings().items()
             },
         }
-        place = study.place
-        if place is not None:
+        if study.place is not None:
             content["numbers"] = list(study.pair_numbers)
-            part = StoredPart(
-                number=place.number,
-                of=place.of,
-                pairs=len(place.whole.pairs),
-                list_digest=place.whole.list_digest,
-            )
-            content["part"] = attrs.asdict(part)
+            content["part"] = attrs.asdict(study.place)
         return cls(digest=digest, name=study.name, content=content)
 
     @property
@@ -98,10 +81,10 @@ class StoredStudy:
         return self.name if part is None else f"{self.name}, part {part.number}/{part.of}"
 
     @property
-    def part(self) -> StoredPart | None:
+    def part(self) -> Part | None:
         """Which part of a test set it is; None if it is whole."""
         part = self.content.get("part")
-        return None if part is None else StoredPart(**part)
+        return None if part is None else Part(**part)
 
     def caller_ref_of(self, pair: int) -> str:
         """Return the caller reference for a pair's call; it contains no personal data."""
@@ -140,7 +123,7 @@ class StoredStudy:
 
 def apply_changes(stored: StoredSystem, system: StoredSystem) -> StoredSystem:
     """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
-    for key in BACKEND_AND_THRESHOLDS:
+    for key in _BACKEND_AND_THRESHOLDS:
         before = stored.settings[key]
         now = system.settings[key]
         if before != now:

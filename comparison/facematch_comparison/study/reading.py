@@ -72,12 +72,13 @@ class StudyPair:
 
 
 @attrs.frozen(kw_only=True)
-class Place:
-    """The place of a part in a test set: every `of`-th pair, from pair `number` (from 1) on."""
+class Part:
+    """Which part of a test set: every `of`-th of its `pairs`, from pair `number` (from 1) on."""
 
     number: int
     of: int
-    whole: Study = attrs.field(repr=False)
+    pairs: int
+    list_digest: str
 
 
 @attrs.frozen(kw_only=True)
@@ -87,13 +88,17 @@ class Study:
     Attributes:
         pairs: At least one pair; no duplicates.
         groups: Group of each subject, by column (``sex``, ``skin``); a subject may have none.
-        place: The test set of which this is a `part`, and which part it is; or None.
+        place: Which part of a longer test set this is; None if it is whole.
     """
 
     name: str
     pairs: tuple[StudyPair, ...]
     groups: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-    place: Place | None = None
+    place: Part | None = None
+    #: `_people`, with the numbers of the whole test set.
+    _people_of_part: tuple[NDArray[np.int64], NDArray[np.object_]] | None = attrs.field(
+        default=None, eq=False, repr=False
+    )
 
     def part(self, number: int, of: int) -> Study:
         """Return part `number` (from 1) of `of`: every `of`-th pair.
@@ -102,41 +107,38 @@ class Study:
         parts. The only part of 1 is the whole test set.
 
         Raises:
-            InvalidRequest: there is no such part, there are fewer pairs than parts, or this is a
-                part already.
+            InvalidRequest: there is no such part.
         """
-        if self.place is not None:
-            raise InvalidRequest(f"{self.name} is already a part: take parts of the whole.")
-        if not 1 <= number <= of:
-            raise InvalidRequest(f"There is no part {number} of {of}: parts are 1 to {of}.")
-        if of > len(self.pairs):
-            pairs = counted(len(self.pairs), "pair", "pairs")
-            raise InvalidRequest(f"{self.name} has {pairs}, which cannot make {of} parts.")
+        pairs = len(self.pairs)
+        if not 1 <= number <= of <= pairs:
+            raise InvalidRequest(
+                f"There is no part {number}/{of} of {self.name!r}, which has "
+                f"{counted(pairs, 'pair', 'pairs')}: of a part K/N, N is from 1 to {pairs}, and K "
+                "from 1 to N."
+            )
         if of == 1:
             return self
-        place = Place(number=number, of=of, whole=self)
-        return attrs.evolve(self, pairs=self.pairs[number - 1 :: of], place=place)
+        numbers, names = self._people
+        own = slice(number - 1, None, of)
+        return attrs.evolve(
+            self,
+            pairs=self.pairs[own],
+            place=Part(number=number, of=of, pairs=pairs, list_digest=self.list_digest),
+            people_of_part=(numbers[own], names),
+        )
 
     @property
     def pair_numbers(self) -> Sequence[int]:
         """The number of each pair, from 0, in the whole test set."""
         if self.place is None:
             return range(len(self.pairs))
-        return range(self.place.number - 1, len(self.place.whole.pairs), self.place.of)
-
-    def pair(self, number: int) -> StudyPair:
-        """Return the pair with this number of `pair_numbers`."""
-        return self.pairs[number if self.place is None else number // self.place.of]
+        return range(self.place.number - 1, self.place.pairs, self.place.of)
 
     @cached_property
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-        """The indexes of both people of each pair, int64, (N, 2), and the names of all people.
-
-        They are those of the whole test set, if this is a part.
-        """
-        if self.place is not None:
-            numbers, names = self.place.whole._people  # noqa: SLF001 - of the same class
-            return numbers[self.place.number - 1 :: self.place.of], names
+        """The indexes of both people of each pair, int64, (N, 2), and the names of all people."""
+        if self._people_of_part is not None:
+            return self._people_of_part
         subject_pairs = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
         numbers, names = pd.factorize(np.array(subject_pairs, object).ravel())
         return numbers.reshape(-1, 2), names
@@ -195,7 +197,7 @@ class Study:
             groups[column] = [group_of_person.get(name) for name in names.tolist()]
         content: list[object] = [pairs, groups]
         if self.place is not None:
-            content += [self.place.whole.list_digest, self.place.number, self.place.of]
+            content.append(attrs.astuple(self.place))
         return _digest_of(content)
 
     @cached_property

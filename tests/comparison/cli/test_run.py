@@ -188,12 +188,12 @@ def test_parts_are_run_one_by_one_and_reported_together(run, run_json, scripted)
     report = "compare report --fmr 0.5 --pairs pairs.csv --answers answers.csv"
     code, document = run_json(f"{report} --store 'run/*.sqlite3'")
     assert code == 0
-    assert "Part 2 of 3" in document["headline"]
+    assert "(of 3): 2." in document["headline"]
     assert document["study"]["size"]["pairs"] == 4
     _, by_files = run_json(f"{report} --store run/3.sqlite3 --store run/1.sqlite3")
     assert by_files["study"] == document["study"]
     gate = run("compare gate --store run/1.sqlite3 --requirements sp800-63a")
-    assert "Parts 2-3 of 3" in gate.stderr
+    assert "(of 3): 2-3." in gate.stderr
     # Unquoted, the shell makes several words of a pattern.
     refusal = run("compare report --store run/1.sqlite3 run/3.sqlite3")
     assert refusal.exit_code == 2
