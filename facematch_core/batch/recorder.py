@@ -28,7 +28,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -95,6 +95,12 @@ _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticE
 
 #: Maximum seconds that a transaction waits for one of another process.
 _LOCK_TIMEOUT_S: Final = 30.0
+
+
+class RecordInUse(ConfigurationError):
+    """Another live process has locked the record. Nothing was sent."""
+
+    retryable: ClassVar[bool] = True
 
 
 class Recorder:
@@ -200,13 +206,16 @@ class Recorder:
                 self._connection = None
 
     def lock(self) -> None:
-        """Lock the file for writing until `unlock`, `close` or the end of the process."""
+        """Lock the file for writing until `unlock`, `close` or the end of the process.
+
+        Raise `RecordInUse` if another process has locked it.
+        """
         self.file.parent.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(f"{self.file.resolve()}.lock")
         if lock is None:
             with self.transaction() as db:
                 (row,) = db.execute(f"SELECT holder FROM {STORE_TABLE}")  # noqa: S608
-            raise ConfigurationError(
+            raise RecordInUse(
                 f"The {self.label} {self.file} is in use by {row['holder'] or 'another process'}. "
                 "Only one process at a time can write to it; nothing was sent. Wait for that "
                 "process, or stop it: the next run continues with the remaining pairs."

@@ -80,6 +80,8 @@ def code_of(error: BaseException) -> Exit:
     """Return the exit code for an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
         return Exit.CONFIGURATION  # the user needs another backend, not another option
+    if isinstance(error, errors.ConfigurationError) and getattr(error, "retryable", False):
+        return Exit.LOOK  # another process uses the record of calls, and will finish it
     for classes, code in ERRORS:
         if isinstance(error, classes):
             return code

@@ -6,6 +6,7 @@ numpy, SQLAlchemy and the comparison are imported only when a command runs.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -203,7 +204,14 @@ store = text_option("--store", "FILE", _DATABASE, default=STORE)
 
 #: Options that select the answers to read: the arguments of `answers_from`.
 source = join_options(
-    text_option("--store", "FILE", _DATABASE, show_default=STORE),
+    repeated(
+        "--store",
+        "stores",
+        "FILE",
+        f"{_DATABASE} For the parts of `run --part`, all of them, or a pattern in quotes: "
+        "'run/*.sqlite3'.",
+        show_default=STORE,
+    ),
     file_option(
         "--scores",
         "Read a file of scores instead (.csv, .json, .jsonl, .xlsx, .parquet). Repeat for several "
@@ -248,7 +256,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", *_OF_SCORES, "pairs"),
+    "Input": ("stores", "scores", *_OF_SCORES, "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -284,7 +292,10 @@ class SourceCommand(RepeatableCommand):
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
-            ctx.fail(f"Unexpected {extra[0][:60]!r}: to read a file of scores, use --scores FILE.")
+            advice = "to read a file of scores, use --scores FILE."
+            if "--store" in ctx.meta[_WORDS]:
+                advice = "repeat --store, or put its pattern in quotes."
+            ctx.fail(f"Unexpected {extra[0][:60]!r}: {advice}")
         return extra
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -354,16 +365,28 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     ]
     if of_scores:
         raise click.UsageError(f"{' and '.join(of_scores)}: only with --scores FILE.")
-    store = options["store"] or STORE
-    with database_at(store) as database:
+    stores = options["stores"] or [STORE]
+    with contextlib.ExitStack() as stack:
+        databases = [stack.enter_context(database_at(store)) for store in _files_at(stores)]
         from facematch_comparison.report.writing import digest_answers
-        from facematch_comparison.run.study_run import read_answers
+        from facematch_comparison.run.parts import read_run
+        from facematch_comparison.run.study_run import answers_of
 
-        study = database.study()
-        answers = read_answers(database)
-    file = store.partition("?")[0].rpartition("/")[2]
-    evidence = _evidence(file, digest_answers(answers))
-    return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
+        run = read_run(databases)
+    answers = answers_of(run)
+    files = [store.partition("?")[0].rpartition("/")[2] for store in stores]
+    evidence = _evidence(" + ".join(files), digest_answers(answers))
+    return answers, {"name": run.study.name, "digest": run.study.digest, "evidence": evidence}
+
+
+def _files_at(stores: Iterable[str]) -> list[str]:
+    """Return the files of --store; a pattern without files stays, and is no database."""
+    files = []
+    for store in stores:
+        # `Path.glob` takes no absolute pattern.
+        matches = glob.glob(store) if "*" in store else []  # noqa: PTH207
+        files += sorted(matches) or [store]
+    return files
 
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
@@ -373,7 +396,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     click error with a command to paste if columns are not recognised, and if ``--store`` was given,
     too.
     """
-    if options["store"] is not None:
+    if options["stores"]:
         raise click.UsageError("--scores cannot be combined with --store.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
@@ -436,7 +459,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
             if option.name in ("scores", "pairs"):
                 words = tuple(Path(word).name for word in words)
-            options[option.opts[0]] = (file,) if option.name == "store" else words
+            options[option.opts[0]] = (file,) if option.name == "stores" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))
 
 

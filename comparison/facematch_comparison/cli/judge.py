@@ -22,7 +22,7 @@ from facematch_core.errors import InvalidRequest
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.scores.answers import Answers
+    from facematch_comparison.scores.answers import Answers, Parts
     from facematch_comparison.study.reading import Study
     from facematch_comparison.values.model import Evaluation, Rate, Traffic
 
@@ -142,7 +142,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     if options["pairs"] is not None and (wrong or written):
         # With --scores, --column is about the scores.
         columns = {} if options["scores"] else options["columns"]
-        study = _study_that_was_run(options["pairs"], columns, about)
+        study = _study_that_was_run(options["pairs"], columns, about, answers[0].parts)
     if wrong is not None:
         _write_wrong(wrong, evaluation, answers, study)
     if written is not None:
@@ -253,10 +253,13 @@ def _export(table: Any, path: Path, study: Study | None) -> None:
 
 
 def _study_that_was_run(
-    file: Path, columns: Mapping[str, Sequence[str]], about: Mapping[str, Any]
+    file: Path,
+    columns: Mapping[str, Sequence[str]],
+    about: Mapping[str, Any],
+    parts: Parts | None,
 ) -> Study:
-    """Read the pairs that were run, with names and pictures."""
-    from facematch_comparison.run.study_run import digests_of
+    """Read the pairs that were run, or parts of which were, with names and pictures."""
+    from facematch_comparison.run.study_run import digest_of_run
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
 
@@ -265,7 +268,7 @@ def _study_that_was_run(
     except ColumnsNotRecognised as error:
         raise common.with_command_to_paste(error) from None
     recorded = about["digest"]  # None for a file of scores, which names no pictures
-    if recorded is not None and recorded != study.digest(digests_of(study)):
+    if recorded is not None and recorded != digest_of_run(study, parts):
         raise InvalidRequest(
             f"--pairs: {file} is not the test set {about['name'][:60]!r} that was run: its pairs, "
             "pictures or groups differ. Pass the unchanged file that was run."

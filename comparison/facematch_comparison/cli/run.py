@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -84,6 +85,18 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     return text.Exit.OK
 
 
+def _parse_part(
+    _context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    """Parse ``3/100``."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", value)
+    if match is None:
+        raise click.BadParameter(f"{value[:60]!r} is not K/N, such as 3/100.", param=option)
+    return int(match[1]), int(match[2])
+
+
 @click.command("run", cls=common.RepeatableCommand)
 @click.argument("source", metavar="PAIRS", type=FILE)
 @common.repeated("--profile", "profiles", "NAME", "Profile to run as a system.")
@@ -120,6 +133,12 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "The meaning of a column of PAIRS, such as same=same_guy or group_country=country.",
     callback=common.parse_columns,
 )
+@common.text_option(
+    "--part",
+    "K/N",
+    "Run only part K of N, in a run database of its own: every Nth pair, from pair K on.",
+    callback=_parse_part,
+)
 @common.flag("--yes", "Do not ask before spending money.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
@@ -136,6 +155,13 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     same command resumes, and no call is paid for twice. Only one process at a time can write to a
     run database; others can read it. The command asks before it spends money. The exit code is 0 if
     every pair is done; see `facematch -h`.
+
+    On several machines, give each task a part and a run database of its own, and judge all:
+
+    \b
+    facematch compare run pairs.csv --profile didit --yes --part 3/100 \\
+      --store run/3.sqlite3
+    facematch compare report --store 'run/*.sqlite3'
     """
     openers = _openers_of(options)
     from facematch_comparison.run.records import Price
@@ -152,6 +178,8 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         study = read_study(source, columns=options["columns"], note=common.note)
     except ColumnsNotRecognised as error:
         raise common.with_command_to_paste(error) from None
+    if options["part"] is not None:
+        study = study.part(*options["part"])
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(study, openers, database, keep=options["keep"], prices=prices) as study_run,
@@ -159,7 +187,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         pairs = study_run.stored.pairs
         mated = sum(study_run.stored.content["mated"])
         counts = f"{text.quantity(pairs, 'pair')}, {mated} mated and {pairs - mated} non-mated"
-        text.say(f"{study_run.stored.name}: {counts}", err=True)
+        text.say(f"{study_run.stored.title}: {counts}", err=True)
         calls = {system.name: system.progress.left for system in study_run.systems}
         confirm_bill(study_run.systems, calls, pairs=pairs, yes=options["yes"])
         bar = text.progress_bar("asked", sum(calls.values()))

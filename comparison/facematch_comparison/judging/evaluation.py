@@ -121,6 +121,7 @@ def evaluate(
         trials,
         is_same_number=len(set(scored_counts)) <= 1,
         is_default_fmr=is_default_fmr,
+        parts={system.name: system.parts for system in answers if system.parts is not None},
     )
 
 

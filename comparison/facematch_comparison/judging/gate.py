@@ -27,7 +27,7 @@ from .evaluation import EVALUATION, FIXED, check_name
 from .requirements import SHARE, Requirements
 
 #: Caveats of an evaluation that make a verdict doubtful.
-_DOUBTS: Final = ("not_the_vendor", "not_answered", "concentrated", "people_unknown")
+_DOUBTS: Final = ("parts", "not_the_vendor", "not_answered", "concentrated", "people_unknown")
 
 #: Numbers of errors in a plan. A vendor slightly better than required still makes some errors.
 ERRORS: Final = (0, 1, 3, 10)

@@ -5,12 +5,13 @@ Every sentence is built only from the numbers of the evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
 
 from facematch_comparison import stats
+from facematch_comparison.scores.answers import Parts
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import (
     Caveat,
@@ -38,13 +39,18 @@ _NAMES: Final = "\0"
 
 
 def with_sentences(
-    evaluation: Evaluation, non_mated_pairs: int, *, is_same_number: bool, is_default_fmr: bool
+    evaluation: Evaluation,
+    non_mated_pairs: int,
+    *,
+    is_same_number: bool,
+    is_default_fmr: bool,
+    parts: Mapping[str, Parts],
 ) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
     `non_mated_pairs` is the number of scored non-mated pairs of the system with the fewest that has
     enough. It determined the required FMR if `is_default_fmr`. `is_same_number` is whether every
-    system scored as many.
+    system scored as many. `parts` has those of each system, if run databases of parts were read.
     """
     differences = []
     for difference in evaluation.differences:
@@ -56,18 +62,49 @@ def with_sentences(
         differences.append(attrs.evolve(difference, sentence=sentence))
     systems = tuple(_with_year_in_words(evaluation, system) for system in evaluation.systems)
     evaluation = attrs.evolve(evaluation, differences=tuple(differences), systems=systems)
+    missing = " ".join(_what_parts_lack(parts))
+    caveats = [Caveat(code="parts", systems=(), text=missing)] if missing else []
     return attrs.evolve(
         evaluation,
-        headline=_headline(evaluation, non_mated_pairs),
+        headline=f"{missing} {_headline(evaluation, non_mated_pairs)}".lstrip(),
         limit=" ".join([*_doubts_about_scores(evaluation), *_limits(evaluation)]) or None,
-        caveats=tuple(
-            _caveats(
+        caveats=(
+            *caveats,
+            *_caveats(
                 evaluation,
                 non_mated_pairs if is_default_fmr else None,
                 is_same_number=is_same_number,
-            )
+            ),
         ),
     )
+
+
+def _what_parts_lack(parts: Mapping[str, Parts]) -> Iterator[str]:
+    """Yield a sentence each on missing parts, unfinished parts, and unresolved pairs, if any."""
+    missing: set[int] = set()
+    unfinished: set[int] = set()
+    unresolved = []
+    for name, of_system in parts.items():
+        missing.update(set(range(1, of_system.of + 1)).difference(of_system.present))
+        unfinished.update(of_system.unfinished)
+        if of_system.unresolved:
+            unresolved.append(f"{of_system.unresolved:,} of {name}")
+    for adjective, numbers_of_parts in (("Missing", missing), ("Unfinished", unfinished)):
+        if numbers_of_parts:
+            yield f"{adjective} parts (of {of_system.of:,}): {_ranges(numbers_of_parts)}."
+    if unresolved:
+        yield f"Unresolved pairs, which may have been charged: {join_names(unresolved)}."
+
+
+def _ranges(numbers_of_parts: Collection[int]) -> str:
+    """Return numbers as job arrays take them: ``1-3,7``."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers_of_parts):
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ",".join("-".join(map(str, ends)) for ends in ranges)
 
 
 def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
@@ -167,6 +204,8 @@ def _whom(evaluation: Evaluation, difference: Difference) -> str:
 def _verdict(evaluation: Evaluation, difference: Difference) -> str:
     """Return what the difference shows: which system is better, that both are alike, or nothing."""
     systems = _systems_of(evaluation, difference)
+    if any(_is_far_beyond(evaluation, system) for system in systems):
+        return "no verdict, because an FMR is above ten times the required one"
     if difference.is_real:
         # At a fixed threshold, a lower FRR may just be due to a higher FMR.
         has_fixed = any(
@@ -187,6 +226,12 @@ def _verdict(evaluation: Evaluation, difference: Difference) -> str:
         largest = points(max(-gap.low, gap.high), gap.width)
         return f"no difference was seen, but one of up to {largest} points is possible"
     return "the difference may be due to chance"
+
+
+def _is_far_beyond(evaluation: Evaluation, system: System) -> bool:
+    """Return whether a system lets so many others pass that its FRR says nothing."""
+    point = system.at_required
+    return point is not None and (point.fmr.value or 0.0) > 10 * evaluation.required_fmr
 
 
 def _among_people(evaluation: Evaluation) -> str:

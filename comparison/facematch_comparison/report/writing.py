@@ -18,7 +18,7 @@ from pandas import DataFrame
 from pyarrow import csv
 
 from facematch_comparison.scores.answers import Answers, check_alike
-from facematch_comparison.study.reading import Study
+from facematch_comparison.study.reading import Study, StudyPair
 from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
@@ -162,14 +162,18 @@ def _frame(answers: Answers, study: Study | None) -> DataFrame:
     """Return the frame of answers, with the names of people and pictures of the test set."""
     if study is None:
         return answers.frame
-    if not np.array_equal(answers.mated, study.mated):
+    pairs: Sequence[StudyPair] = study.pairs
+    if answers.parts is not None and answers.parts.pairs == len(pairs):
+        # Parts may be missing.
+        pairs = [pairs[number] for number in answers.frame["pair"]]
+    if not np.array_equal(answers.mated, [pair.mated for pair in pairs]):
         raise InvalidRequest(
             f"{answers.name} answered {len(answers):,} pairs, but the test set {study.name} "
             f"has {len(study.pairs):,} or different pairs: pass the test set of the run."
         )
     sides = ("probe", "reference", "probe_subject", "reference_subject")
     columns = {
-        name: pd.Series([str(getattr(pair, side)) for pair in study.pairs], dtype="category")
+        name: pd.Series([str(getattr(pair, side)) for pair in pairs], dtype="category")
         for name, side in zip(_NAMES, sides, strict=True)
     }
     return answers.frame.assign(**columns)

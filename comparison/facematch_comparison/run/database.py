@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from facematch_core.base.deadline import Clock
@@ -57,7 +58,7 @@ class RunDatabase(Recorder):
                 db.execute("INSERT INTO facematch_study VALUES (?, ?, ?)", row)
             elif stored.digest != study.digest:
                 raise InvalidRequest(
-                    f"The run database {self.file} has the test set {stored.name[:60]!r}, whose "
+                    f"The run database {self.file} has the test set {stored.title[:90]!r}, whose "
                     "pictures, pairs or groups differ. Nothing was sent: pass another file with "
                     "--store."
                 )
@@ -71,10 +72,10 @@ class RunDatabase(Recorder):
             raise InvalidRequest(f"The run database {self.file} has no test set yet.")
         return study
 
-    def answers(self, system: int, pairs: int) -> list[PairOutcome]:
-        """Return the outcome of each pair, in the order of the test set."""
+    def answers(self, system: int, pairs: Sequence[int]) -> list[PairOutcome]:
+        """Return the outcome of each pair; `pairs` are the numbers of the test set's pairs."""
         outcomes = self.outcomes(system)
-        if list(outcomes) != list(range(pairs)):
+        if list(outcomes) != list(pairs):
             raise ConfigurationError("The run database is damaged: it has other pairs.")
         return list(outcomes.values())
 
@@ -83,7 +84,7 @@ class RunDatabase(Recorder):
 
         Pairs that failed without a charge become FREE.
         """
-        return self.enter_pairs(system, range(study.pairs), apply_changes)
+        return self.enter_pairs(system, study.numbers, apply_changes)
 
 
 def _select_study(db: sqlite3.Connection) -> StoredStudy | None:

@@ -5,13 +5,14 @@ No pictures and no names of files or people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
 
 from facematch_comparison.scores.answers import Grouping
+from facematch_comparison.study.reading import Part, Study
 from facematch_core.batch.records import (
     PairOutcome,
     PairState,
@@ -25,7 +26,6 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.study.reading import Study
 
 #: The last ones are public, and here by their public address.
 __all__ = ["PairState", "Price", "Progress", "StoredStudy", "UnresolvedCharge"]
@@ -49,7 +49,7 @@ class StoredStudy:
         It has numbers, labels and groups, but neither a path nor a picture.
         """
         probe, reference = study.subject_numbers
-        content = {
+        content: dict[str, Any] = {
             "mated": study.mated.astype(int).tolist(),
             "probe": probe.tolist(),
             "reference": reference.tolist(),
@@ -58,12 +58,33 @@ class StoredStudy:
                 for column, group in study.groupings().items()
             },
         }
+        if study.place is not None:
+            content["numbers"] = list(study.pair_numbers)
+            content["part"] = attrs.asdict(study.place)
         return cls(digest=digest, name=study.name, content=content)
 
     @property
     def pairs(self) -> int:
         """Number of pairs."""
         return len(self.content["mated"])
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The number of each pair, which it keeps in a part."""
+        numbers: Sequence[int] = self.content.get("numbers") or range(self.pairs)
+        return numbers
+
+    @property
+    def title(self) -> str:
+        """The name, with the part, if it is one."""
+        part = self.part
+        return self.name if part is None else f"{self.name}, part {part.number}/{part.of}"
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of a test set it is; None if it is whole."""
+        part = self.content.get("part")
+        return None if part is None else Part(**part)
 
     def caller_ref_of(self, pair: int) -> str:
         """Return the caller reference for a pair's call; it contains no personal data."""
@@ -73,6 +94,7 @@ class StoredStudy:
         """Return the arguments of `frame_of` that all systems share."""
         content = self.content
         return {
+            "pairs": np.array(self.numbers, np.int64),
             "mated": np.array(content["mated"], np.bool_),
             "probe_subjects": np.array(content["probe"], np.int64),
             "reference_subjects": np.array(content["reference"], np.int64),

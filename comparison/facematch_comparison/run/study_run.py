@@ -12,7 +12,14 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from facematch_comparison.scores.answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers
+from facematch_comparison.scores.answers import (
+    BILLED,
+    DECISIONS,
+    NO_DECISION,
+    NOT_ASKED,
+    Answers,
+    Parts,
+)
 from facematch_comparison.study.reading import Study
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import raise_problems
@@ -24,6 +31,7 @@ from facematch_core.images.image import Image
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .database import RunDatabase
+from .parts import StoredRun, digest_of_parts, read_run
 from .records import StoredStudy
 from .system import OnEnd, RunSystem
 
@@ -169,7 +177,7 @@ class StudyRun:
         for system in self.systems:
             system.on_end = progress or (lambda _name, _state: None)
             system.has_answered = system.stored.answered_from is not None
-        pairs = np.argsort(self.stored.turns()).tolist()
+        pairs = np.array(self.stored.numbers)[np.argsort(self.stored.turns())].tolist()
         was_stopped = run_systems(self.systems, pairs=pairs, workers=workers, stop=stop)
         for system in self.systems:
             system.count_pairs()
@@ -217,28 +225,49 @@ def run_study(
         return run.run(workers=workers, progress=progress)
 
 
-def read_answers(database: RunDatabase) -> list[Answers]:
+def read_answers(*databases: RunDatabase) -> list[Answers]:
     """Return the answers of each system in a run database, in insertion order.
+
+    Several run databases must be those of parts (`Study.part`), in any order. Parts may be missing:
+    the headline of `evaluate` names them.
 
     If the model changed during the run, each model is a system, such as ``didit v2``, which was not
     asked about the pairs that another one answered.
 
     Raises:
-        InvalidRequest: there is no test set yet.
-        ConfigurationError: the run database failed, or is damaged.
+        InvalidRequest: there is no test set yet; or several databases are not different parts of
+            one test set, run with the same systems and settings.
+        ConfigurationError: a run database failed, or is damaged.
     """
-    study = database.study()
+    return answers_of(read_run(databases))
+
+
+def answers_of(run: StoredRun) -> list[Answers]:
+    """Return the answers of each system in a run; see `read_answers`."""
     answers = []
-    for system in database.systems():
-        outcomes = database.answers(system.number, study.pairs)
+    for system in run.systems:
+        outcomes = run.outcomes[system.name]
+        parts = run.parts.get(system.name)
         models = dict.fromkeys(outcome.model for outcome in outcomes if outcome.model)
         if len(models) < 2:
-            answers.append(_answers_of(study, system, outcomes))
+            answers.append(_answers_of(run.study, system, outcomes, parts))
             continue
         for model in models:
             of_model = attrs.evolve(system, name=f"{system.name} {model}")
-            answers.append(_answers_of(study, of_model, _of_one_model(outcomes, model)))
+            own = _of_one_model(outcomes, model)
+            answers.append(_answers_of(run.study, of_model, own, parts))
     return answers
+
+
+def digest_of_run(study: Study, parts: Parts | None) -> str:
+    """Return the digest of a run of `study`, or of these parts of it; all pictures are read.
+
+    Raise InvalidRequest if a file is not a picture, or if `study` has no such parts.
+    """
+    digests = digests_of(study)
+    if parts is None:
+        return study.digest(digests)
+    return digest_of_parts(study.part(number, parts.of).digest(digests) for number in parts.present)
 
 
 def _of_one_model(outcomes: Sequence[PairOutcome], model: str) -> list[PairOutcome]:
@@ -247,7 +276,7 @@ def _of_one_model(outcomes: Sequence[PairOutcome], model: str) -> list[PairOutco
 
 
 def _answers_of(
-    study: StoredStudy, system: StoredSystem, outcomes: Sequence[PairOutcome]
+    study: StoredStudy, system: StoredSystem, outcomes: Sequence[PairOutcome], parts: Parts | None
 ) -> Answers:
     """Return the answers of a system, and what is known of it."""
     models = {outcome.model for outcome in outcomes if outcome.model}
@@ -265,6 +294,7 @@ def _answers_of(
         elapsed_s=np.array([outcome.elapsed_s for outcome in outcomes], np.float64),
         billed=np.array([BILLED.index(each.billed or Charged.NO) for each in outcomes], np.int8),
         **study.columns(),
+        parts=parts,
         scale=system.scale,
         threshold=system.settings["threshold"],
         backend=system.settings["backend"],

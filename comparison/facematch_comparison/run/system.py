@@ -152,7 +152,7 @@ class RunSystem(RecordedSystem):
 
     def load(self, pair: int) -> list[Image]:
         """Return both pictures; raise `ConfigurationError` if one has changed."""
-        pictures = self.study.pairs[pair]
+        pictures = self.study.pairs[self.study.pair_numbers.index(pair)]
         return [self._picture(pictures.probe), self._picture(pictures.reference)]
 
     def options_of(self, pair: int) -> dict[str, Any]:

@@ -48,6 +48,25 @@ _OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects")
 _K = TypeVar("_K", bound=np.generic)
 
 
+@attrs.frozen(kw_only=True)
+class Parts:
+    """The parts of a test set whose run databases were read (`Study.part`).
+
+    Attributes:
+        of: Number of all parts.
+        pairs: Number of pairs in all parts.
+        present: Numbers of the parts that were read, from 1, ascending.
+        unfinished: Numbers of those in which the system has pairs left for another run.
+        unresolved: Number of pairs for which the system may have been charged without an answer.
+    """
+
+    of: int
+    pairs: int
+    present: Sequence[int]
+    unfinished: Sequence[int] = ()
+    unresolved: int = 0
+
+
 class Grouping(NamedTuple):
     """A division of people into groups, such as by sex.
 
@@ -115,6 +134,7 @@ def frame_of(
     billed: Any = None,
     people: Any = None,
     pictures: tuple[Any, Any] | None = None,
+    pairs: Any = None,
     groups: Mapping[str, Grouping] | None = None,
 ) -> pd.DataFrame:
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
@@ -127,13 +147,14 @@ def frame_of(
         errors: Reason for a missing answer; by default `NOT_ASKED`.
         people: Name of each person number; None if people have no names.
         pictures: Names of the probes, and of the references.
+        pairs: Number of each pair; by default from 0.
         groups: Groupings by name.
     """
     probe = np.asarray(probe_subjects)
     reference = np.asarray(reference_subjects)
     scores = np.asarray(scores, np.float64)
     count = len(probe)
-    columns: dict[str, Any] = {"pair": np.arange(count)}
+    columns: dict[str, Any] = {"pair": np.arange(count) if pairs is None else pairs}
     columns["mated"] = probe == reference if mated is None else np.asarray(mated)
     if pictures is not None:
         columns["probe"], columns["reference"] = pictures
@@ -188,7 +209,7 @@ class Answers:
     Attributes:
         name: Name of the system: a backend, a profile or a column.
         rule: How scores are compared with a threshold; `VENDOR` if unknown.
-        frame: One row for each pair: ``pair`` (from 0), ``mated``, ``probe`` and ``reference``
+        frame: One row for each pair: ``pair`` (its number), ``mated``, ``probe`` and ``reference``
             (pictures) if known, ``person_1``, ``person_2``, ``score``, ``decision``, ``acquired``,
             ``answered``, ``error``, ``elapsed_s``, ``billed``, and the groups ``probe_group_X`` and
             ``reference_group_X``.
@@ -201,6 +222,7 @@ class Answers:
         people_known: Whether the source names the people. If not, pictures connected by mated pairs
             are treated as one person, and every other picture as a separate person. A person whose
             pictures are not connected is treated as several, which makes intervals too narrow.
+        parts: The parts that were read, if the run databases have parts of a test set; or None.
     """
 
     name: str
@@ -214,6 +236,7 @@ class Answers:
     price: float | None = None
     currency: str | None = None
     people_known: bool = True
+    parts: Parts | None = None
 
     def _numbers(self, column: str, dtype: type[_K]) -> NDArray[_K]:
         """Return a column of numbers, or the codes of a categorical column."""

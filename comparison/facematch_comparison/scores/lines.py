@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
     from .source_table import Ints, SourceTable
 
+#: How programs write the logarithm of 0.
+MINUS_INFINITY: Final = ("-inf", "-Inf", "-INF", "-infinity", "-Infinity")
+
 #: Scale of scores that were read from distances.
 MINUS_DISTANCE: Final = "minus the distance"
 
@@ -102,8 +105,23 @@ def lines_by_system(file: SourceTable, cells: pd.DataFrame) -> dict[SourceTable,
             system = attrs.evolve(file, name=column, score_columns=[column])
             own_lines = lines.assign(system=constant(column, len(lines)))
         numbers = numbers_of(cells[column], decimal_commas=file.decimal_commas)
+        if not file.is_distance:
+            numbers = _below_all(numbers, cells[column])
         lines_of[system] = own_lines.assign(score=numbers)
     return lines_of
+
+
+def _below_all(numbers: NDArray[np.float64], cells: pd.Series) -> NDArray[np.float64]:
+    """Return the numbers with one just below all others for ``-inf``, a log-likelihood ratio.
+
+    Without any other number, it stays a word.
+    """
+    is_word = np.isinf(numbers)
+    is_number = np.isfinite(numbers)
+    if not is_word.any() or not is_number.any():
+        return numbers
+    is_lowest = is_word & is_one_of(words_of(cells.astype(TEXT)), MINUS_INFINITY)
+    return np.where(is_lowest, just_below(numbers[is_number].min(), numbers[is_number]), numbers)
 
 
 def finish_scores(

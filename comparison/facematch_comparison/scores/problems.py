@@ -50,6 +50,13 @@ _FAILED_CALL: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: Words about a comparison that was not made.
+_FAILURE: Final = re.compile(rf"fail|error|enrol|no.?face|{_FAILED_CALL.pattern}", re.IGNORECASE)
+#: Above this share of the lines, one number may stand for failures.
+_FREQUENT: Final = 0.01
+
+#: A number with an exponent: a digit, the decimals and the exponent.
+_EXPONENT: Final = re.compile(r"[0-9](?:[.,]([0-9]+))?[eE][+]?([0-9]+)")
 #: A name that is a number, also with thousands separators or an exponent.
 _ID: Final = r"([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.][0-9]+)?([eE][+]?[0-9]{1,2})?"
 
@@ -236,23 +243,37 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
 def _scores_beside_failures(
     file: SourceTable, cells: pd.DataFrame, scores: NDArray[np.float64]
 ) -> Iterator[Problem]:
-    """Yield a problem if the lowest score stands on the lines with some words, and on no other.
+    """Yield a problem for each number that stands on the lines with some words, and on no other.
 
-    Logs have a score of 0 beside a status such as ``TIMEOUT``, in a column with an unknown name.
+    Logs have a score of 0 beside a status such as ``TIMEOUT``, in a column with an unknown name, or
+    0.5 beside ``FAILED_TO_ENROL``. Any word may explain the lowest score, but only one of a failure
+    a higher score, which may be a band of good ones.
     """
+    if not file.skipped_columns:
+        return
     lowest = float(np.fmin.reduce(scores))
-    is_lowest = scores == lowest
-    if np.count_nonzero(is_lowest) < _FEWEST_FAILURES:
-        return
-    for status in _statuses_of(file, cells, is_lowest):
-        no_score = format_argument("no_scores", [_shortest(lowest)])
-        yield Problem(
-            f"{file.score_columns[0]} is {lowest:g} where {status}, and on no other line: if no "
-            f"face was found, use {no_score}; if the calls failed, use {no_score} "
-            f"{status.option}; if every number is a score, use nan instead",
-            np.flatnonzero(is_lowest),
-        )
-        return
+    for number in [lowest, *_frequent_numbers(scores, above=lowest)]:
+        is_number = scores == number
+        if np.count_nonzero(is_number) < _FEWEST_FAILURES:
+            continue
+        for status in _statuses_of(file, cells, is_number):
+            if number > lowest and not any(map(_FAILURE.search, status.words)):
+                continue
+            no_score = format_argument("no_scores", [_shortest(number)])
+            yield Problem(
+                f"{file.score_columns[0]} is {number:g} where {status}, and on no other line: if "
+                f"no face was found, use {no_score}; if the calls failed, use {no_score} "
+                f"{status.option}; if every number is a score, use nan instead",
+                np.flatnonzero(is_number),
+            )
+            break
+
+
+def _frequent_numbers(scores: NDArray[np.float64], *, above: float) -> list[float]:
+    """Return the numbers above another one that stand on more than 1 % of the lines."""
+    values, counts = np.unique(scores[scores > above], return_counts=True)
+    frequent: list[float] = values[counts > _FREQUENT * len(scores)].tolist()
+    return frequent
 
 
 def _empty_scores_beside_failures(
@@ -368,7 +389,15 @@ def _ids_in_two_forms(
     if pd.api.types.is_integer_dtype(words.categories.dtype):
         return
     names = pd.Series(words.categories, dtype=TEXT)
+    columns = " and ".join(repr(file.column_of[end][:60]) for end in ends)
     numbers = names[names.str.fullmatch(_ID)]
+    exponents_or_floats = names[names.str.fullmatch(f"{_EXPONENT.pattern}|[0-9]{{16,}}[.]0")]
+    for name in filter(_has_lost_digits, exponents_or_floats):
+        yield Problem(
+            f"{columns} have {name[:60]!r}: a spreadsheet has rounded long ids, so several people "
+            "may have the same one; export the ids as text"
+        )
+        return
     if numbers.str.fullmatch("0|[1-9][0-9]*").all():
         return
     form_of_number: dict[Decimal, str] = {}
@@ -376,12 +405,22 @@ def _ids_in_two_forms(
         number = Decimal(name.replace(",", ""))
         form = form_of_number.setdefault(number, name)
         if form != name:
-            columns = " and ".join(repr(file.column_of[end][:60]) for end in ends)
             yield Problem(
                 f"{columns} have both {form[:60]!r} and {name[:60]!r}: pandas adds .0 to the ids "
                 "of a column with an empty cell, and drops leading zeros; write each id in one form"
             )
             return
+
+
+def _has_lost_digits(name: str) -> bool:
+    """Return whether a number has fewer digits than the whole number that it was.
+
+    Spreadsheets write 202502011234 as 2.02502E+11, and floats of 2**53 or more are not exact.
+    """
+    written = _EXPONENT.fullmatch(name)
+    if written is not None:
+        return int(written[2]) > len(written[1] or "")
+    return re.fullmatch("[0-9]+[.]0", name) is not None and float(name) >= 2**53
 
 
 def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> Iterator[Problem]:

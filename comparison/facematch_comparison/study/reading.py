@@ -72,21 +72,73 @@ class StudyPair:
 
 
 @attrs.frozen(kw_only=True)
+class Part:
+    """Which part of a test set: every `of`-th of its `pairs`, from pair `number` (from 1) on."""
+
+    number: int
+    of: int
+    pairs: int
+    list_digest: str
+
+
+@attrs.frozen(kw_only=True)
 class Study:
     """A test set: pairs of pictures with ground truth.
 
     Attributes:
         pairs: At least one pair; no duplicates.
         groups: Group of each subject, by column (``sex``, ``skin``); a subject may have none.
+        place: Which part of a longer test set this is; None if it is whole.
     """
 
     name: str
     pairs: tuple[StudyPair, ...]
     groups: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    place: Part | None = None
+    #: `_people`, with the numbers of the whole test set.
+    _people_of_part: tuple[NDArray[np.int64], NDArray[np.object_]] | None = attrs.field(
+        default=None, eq=False, repr=False
+    )
+
+    def part(self, number: int, of: int) -> Study:
+        """Return part `number` (from 1) of `of`: every `of`-th pair.
+
+        Pairs and people keep their numbers, so `read_answers` can join the run databases of all
+        parts. The only part of 1 is the whole test set.
+
+        Raises:
+            InvalidRequest: there is no such part.
+        """
+        pairs = len(self.pairs)
+        if not 1 <= number <= of <= pairs:
+            raise InvalidRequest(
+                f"There is no part {number}/{of} of {self.name!r}, which has "
+                f"{counted(pairs, 'pair', 'pairs')}: of a part K/N, N is from 1 to {pairs}, and K "
+                "from 1 to N."
+            )
+        if of == 1:
+            return self
+        numbers, names = self._people
+        own = slice(number - 1, None, of)
+        return attrs.evolve(
+            self,
+            pairs=self.pairs[own],
+            place=Part(number=number, of=of, pairs=pairs, list_digest=self.list_digest),
+            people_of_part=(numbers[own], names),
+        )
+
+    @property
+    def pair_numbers(self) -> Sequence[int]:
+        """The number of each pair, from 0, in the whole test set."""
+        if self.place is None:
+            return range(len(self.pairs))
+        return range(self.place.number - 1, self.place.pairs, self.place.of)
 
     @cached_property
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
         """The indexes of both people of each pair, int64, (N, 2), and the names of all people."""
+        if self._people_of_part is not None:
+            return self._people_of_part
         subject_pairs = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
         numbers, names = pd.factorize(np.array(subject_pairs, object).ravel())
         return numbers.reshape(-1, 2), names
@@ -130,7 +182,8 @@ class Study:
     def digest(self, of_picture: Mapping[Path, str]) -> str:
         """Return the SHA-256, in hex, of the pictures, the people in each pair, and the groups.
 
-        Names of files and people are left out, so a study has the same digest on every machine.
+        Names of files and people are left out, so a study has the same digest on every machine. The
+        digest of a part includes the `list_digest` of the whole, and which part it is.
 
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
@@ -142,8 +195,31 @@ class Study:
         groups = {}
         for column, group_of_person in self.groups.items():
             groups[column] = [group_of_person.get(name) for name in names.tolist()]
-        text = json.dumps([pairs, groups], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        content: list[object] = [pairs, groups]
+        if self.place is not None:
+            content.append(attrs.astuple(self.place))
+        return _digest_of(content)
+
+    @cached_property
+    def list_digest(self) -> str:
+        """SHA-256, in hex, of the list of pairs: names of files and people, labels, and groups.
+
+        No picture is read. The folder that all files share is left out, so the digest is the same
+        wherever the pictures are.
+        """
+        files = [path.as_posix() for path in self.pictures]
+        # A drive may differ, which `os.path.commonpath` does not take.
+        shared = len(os.path.commonprefix(files))  # noqa: RUF071 - by characters, not folders
+        pairs = []
+        for pair in self.pairs:
+            names = (pair.probe.as_posix()[shared:], pair.reference.as_posix()[shared:])
+            pairs.append([*names, pair.mated, pair.probe_subject, pair.reference_subject])
+        return _digest_of([pairs, {column: dict(groups) for column, groups in self.groups.items()}])
+
+
+def _digest_of(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -177,6 +177,40 @@ def test_ctrl_c_lets_sent_calls_finish(run, scripted, monkeypatch):
     assert len(scripted.calls) == 6
 
 
+def test_parts_are_run_one_by_one_and_reported_together(run, run_json, scripted):
+    for number in (1, 3):
+        command = f"{RUN} --yes --part {number}/3 --store run/{number}.sqlite3"
+        assert run(command).exit_code == 0
+        assert len(scripted.calls) == 2
+        assert run(command).exit_code == 0
+        assert len(scripted.calls) == 2
+        scripted.calls.clear()
+    report = "compare report --fmr 0.5 --pairs pairs.csv --answers answers.csv"
+    code, document = run_json(f"{report} --store 'run/*.sqlite3'")
+    assert code == 0
+    assert "(of 3): 2." in document["headline"]
+    assert document["study"]["size"]["pairs"] == 4
+    _, by_files = run_json(f"{report} --store run/3.sqlite3 --store run/1.sqlite3")
+    assert by_files["study"] == document["study"]
+    gate = run("compare gate --store run/1.sqlite3 --requirements sp800-63a")
+    assert "(of 3): 2-3." in gate.stderr
+    # Unquoted, the shell makes several words of a pattern.
+    refusal = run("compare report --store run/1.sqlite3 run/3.sqlite3")
+    assert refusal.exit_code == 2
+    assert "--store" in refusal.stderr
+    assert run("compare report --store 'runs/*.sqlite3'").exit_code == 2
+
+
+def test_a_part_that_another_process_runs_sends_nothing(run, scripted):
+    command = f"{RUN} --yes --part 1/2 --store 1.sqlite3"
+    with contextlib.closing(RunDatabase("sqlite:///1.sqlite3")) as database:
+        database.lock()
+        assert run(command).exit_code == 3
+        assert scripted.calls == []
+    assert run(command).exit_code == 0
+    assert len(scripted.calls) == 3
+
+
 @pytest.mark.usefixtures("scripted")
 def test_printed_report_command_can_be_pasted(run, run_json):
     answer = run(f"{RUN} --yes --store 'my study.db'")
@@ -198,6 +232,10 @@ def test_invalid_arguments_of_run_send_nothing(refused, pairs, scripted, configu
         "pairs.csv --backend fake --currency euros",
         "pairs.csv --backend fake --keep other",
         "pairs.csv --backend fake --workers 0",
+        "pairs.csv --backend fake --part 3",
+        "pairs.csv --backend fake --part 0/2",
+        "pairs.csv --backend fake --part 3/2",
+        "pairs.csv --backend fake --part 1/7",
         "pairs.csv --backend fake --backend fake",
         "pairs.csv --backend fake --config facematch.toml",
         "pictures --backend fake --yes",

@@ -520,6 +520,16 @@ def test_headline_starts_with_systems_above_the_required_fmr(names):
     assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. ")
 
 
+def test_a_system_far_above_the_required_fmr_gets_no_verdict():
+    systems = [crowd(name, seed=seed) for seed, name in enumerate("ab")]
+    lowest = float(np.nanmin(systems[1].scores))
+    (difference,) = evaluate(systems, **FIXED, at_thresholds={"b": lowest}).differences
+    assert "no verdict" in difference.sentence
+    assert "rejects fewer" not in difference.sentence
+    (difference,) = evaluate(systems, **FIXED).differences
+    assert "no verdict" not in difference.sentence
+
+
 @pytest.mark.parametrize(
     ("names", "lead"),
     [("ab", "Neither is shown to be better. At "), ("abc", "No system is shown to be better. At ")],
@@ -545,6 +555,7 @@ def test_the_pairs_that_differ_are_named_if_the_best_system_beats_none():
         4000,
         is_same_number=True,
         is_default_fmr=False,
+        parts={},
     )
     assert "gamma is not shown to be better than another one" in again.headline
     assert "alpha than beta" in again.headline

@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self):
-        rows = self.database.answers(self.system.number, PAIRS)
+        rows = self.database.answers(self.system.number, range(PAIRS))
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
         charges = {charge.pair: charge for charge in self.database.unresolved(self.system)}
         assert [*charges] == self.numbers_of(*WITHOUT_ANSWER)

@@ -595,6 +595,61 @@ def test_a_lowest_score_beside_failed_calls_needs_an_argument(read):
     assert read("\n".join(lines))[0].acquired.all()
 
 
+@pytest.mark.parametrize(
+    ("filler", "word", "is_refused"),
+    [(50.5, "FAILED_TO_ENROL", True), (50.5, "TIMEOUT", True), (95, "very similar", False)],
+)
+def test_a_number_inside_the_range_needs_an_argument_beside_failures(
+    read, filler, word, is_refused
+):
+    chance = np.random.default_rng(3)
+    lines = ["person,label,score,status"]
+    for n, number in enumerate(chance.uniform(10, 99, 100)):
+        score, status = (filler, word) if n % 20 == 7 else (number, "OK")
+        lines.append(f"p{n},{n % 2},{score},{status}")
+    if not is_refused:
+        assert read("\n".join(lines))[0].acquired.all()
+        return
+    (line,) = refusals(read, "\n".join(lines))
+    assert f"--no-score {filler}" in line or f"no_scores=[{filler}]" in line
+    (answers,) = read(no_scores=[filler])
+    assert np.count_nonzero(~answers.acquired) == 5
+
+
+def test_each_filler_beside_failures_is_named(read):
+    chance = np.random.default_rng(3)
+    fillers = {7: (0, "TIMEOUT"), 11: (50.5, "FAILED_TO_ENROL")}
+    lines = ["person,label,score,status"]
+    for n, number in enumerate(chance.uniform(10, 99, 100)):
+        score, status = fillers.get(n % 20, (number, "OK"))
+        lines.append(f"p{n},{n % 2},{score},{status}")
+    assert len(refusals(read, "\n".join(lines))) == 2
+
+
+def test_minus_infinity_is_a_score_below_all_others(read):
+    (answers,) = read(scored(["-inf", "-3.25", "1.5", "-Infinity", "4"]))
+    assert answers.acquired.all()
+    assert sorted(answers.scores.tolist()) == [-3.26, -3.26, -3.25, 1.5, 4]
+
+
+@pytest.mark.parametrize(
+    "name", ["2.02502E+11", "2,02502E+11", "2.0251001e+14", "9007199254740993.0"]
+)
+def test_ids_that_a_spreadsheet_rounded_are_refused(read, name):
+    lines = [f'"{name}",p{n},0,{n}' for n in range(5)]
+    lines += [f"p{n},p{n},1,{n}" for n in range(5)]
+    text = "\n".join(["person1,person2,label,score", *lines])
+    (line,) = refusals(read, text)
+    assert "a spreadsheet has rounded long ids" in line
+
+
+@pytest.mark.parametrize("name", ["2.5e+1", "1e5a", "202502011234", "3.0"])
+def test_ids_with_all_their_digits_are_read(read, name):
+    lines = [f"{name},p{n},0,{n}" for n in range(5)]
+    lines += [f"p{n},p{n},1,{n}" for n in range(5)]
+    assert len(read("\n".join(["person1,person2,label,score", *lines]))) == 1
+
+
 def test_scores_that_are_below_a_limit_are_told_from_missing_ones(read):
     lines = scored([*["<60"] * 5, *range(60, 95)])
     (line,) = refusals(read, lines)

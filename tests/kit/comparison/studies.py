@@ -89,7 +89,7 @@ def opener(backend=None, **verifier):
 def pair_states(database, system=None):
     system = system or stored_system(database)
     pairs = database.progress(system.number).pairs
-    return [row.state for row in database.answers(system.number, pairs)]
+    return [row.state for row in database.answers(system.number, range(pairs))]
 
 
 def stored_system(database):
