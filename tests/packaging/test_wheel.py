@@ -70,7 +70,7 @@ def test_wheel_contains_exactly_our_packages(wheel):
 
 
 def test_wheel_is_a_small_file(wheel_file):
-    # With the directory of the archive, unlike the sum of its contents. Docstrings are a tenth.
+    # With the directory of the archive, unlike the sum of its contents.
     assert wheel_file.stat().st_size <= 2_100_000
 
 
