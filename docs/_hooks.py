@@ -129,7 +129,7 @@ WORDS = {
     "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
     "extend/test-the-camera-step.md": ["e2e", "end-to-end", "iframe", "React", "web SDK"],
-    "extend/open-a-door.md": ["Go", "golang", "proxy", "TLS"],
+    "extend/open-a-door.md": ["Go", "golang"],
     "extend/use-the-mock.md": ["Docker", "Java", "javascript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],
     "vendors/azure.md": ["azure", "Entra"],

@@ -247,6 +247,30 @@ def test_links_and_pictures_exist_in_the_repository(page):
                 assert (file.parent / link).exists(), f"{file}: {link}"
 
 
+def anchors_of(page):
+    """The anchors of a page's headings, as the site and the repository make them."""
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())
+    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", prose))
+    words = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    return {re.sub(r"[-\s]+", "-", heading) for heading in words}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs"]
+)
+def test_each_link_to_a_heading_has_one(page):
+    """A dotted anchor is that of a documented object."""
+    path = ROOT / page
+    broken = []
+    for file in [path] if path.is_file() else path.rglob("*.md"):
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", file.read_text()):
+            if target.startswith("https://") or "." in anchor:
+                continue
+            if anchor not in anchors_of(file.parent / target if target else file):
+                broken.append(f"{file}: {target}#{anchor}")
+    assert broken == []
+
+
 def built(folder, *options):
     pytest.importorskip("mkdocs")
     return subprocess.run(

@@ -52,7 +52,7 @@ WORDS = {
     "explanation/scores": ("twins",),
     "explanation/privacy": ("gdpr",),
     "explanation/pictures": ("iphone photo", "rotate"),
-    "extend/open-a-door": ("golang", "proxy"),
+    "extend/open-a-door": ("golang",),
     "extend/use-the-mock": ("docker",),
     "vendors/index": ("price", "pricing", "jumio"),
     "vendors/veriff": ("veriff mock",),
