@@ -267,6 +267,7 @@ def test_what_was_run_is_counted_beside_what_was_not(page):
     assert f"{last.software.removesuffix(' (PyPI)')}" in text
     assert f"{last.alike} of {last.exchanges} calls" in text
     assert f"{last.date}" in text
+    assert last.different == 0
 
 
 #: Tables of pages: page, module of docs/, name of the table.
