@@ -20,12 +20,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation, Section
 
 from facematch_core.cli.pages import with_docstring_commands
-from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.vendors.claims_page import claims_by_area, claims_introduction
 
 DOCS = Path(__file__).parent
 
 HOME = "index.md"
+#: The title of the first page in a browser and in a search engine, before the site's name.
+HOME_TITLE = "Onfido, Veriff, Sumsub, Persona, Stripe Identity and others as a server"
 #: Divides a part of the first page: what follows is shown beside it.
 BESIDE = "<!-- beside -->"
 
@@ -71,8 +73,6 @@ WORDS = {
         "costs",
         "currency",
         "invoice",
-        "prices",
-        "pricing",
     ],
     "apps/migrate.md": ["cosine", "numpy", "OpenCV"],
     "apps/observe.md": ["APM", "locals", "logging", "monitoring", "traceback"],
@@ -129,9 +129,11 @@ WORDS = {
     "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
     "explanation/scores.md": ["liveness score", "siblings", "twins"],
     "extend/test-the-camera-step.md": ["e2e", "end-to-end", "iframe", "React", "web SDK"],
+    "extend/open-a-door.md": ["Go", "golang"],
     "extend/use-the-mock.md": ["Docker", "Java", "javascript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],
     "vendors/azure.md": ["azure", "Entra"],
+    "vendors/index.md": ["prices", "pricing", "Jumio"],
     "vendors/rekognition.md": ["AWS", "credentials", "IAM"],
 }
 
@@ -175,9 +177,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = markdown.replace(f"../../{SCHEMA_FILE}", Path(SCHEMA_IN_SITE).name)
     if path == HOME:
         page.meta["hide"] = ["navigation", "toc", "path"]
+        page.meta["title"] = HOME_TITLE
     markdown = CLAIMS_FILE.sub(r"vendors/\1.md#claims", markdown)
     vendor = path.removeprefix("vendors/").removesuffix(".md")
     if vendor in vendor_names():
+        title = vendor_named(vendor).title
+        page.meta["title"] = f"{title}: mock and backend"
+        page.meta["tags"] = [*page.meta.get("tags", []), f"{title} mock"]
         markdown += claims_section(vendor)
     page.meta["as_markdown"] = markdown
     if path.startswith("reference/"):

@@ -9,6 +9,7 @@ import secrets
 import shlex
 import signal
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -49,9 +50,36 @@ HINT_AT_BYTE_SCORES = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces"
 )
 
+#: The titles of the help by the first of their options, as `command` declares them, after "Serve".
+TITLES = {
+    "--engine": "People and pictures",
+    "--door": "Door",
+    "--record": "Record",
+    "--control-token-file": "Safety",
+    "--help": "Serve",
+}
+
+
+class TitledOptions(click.Command):
+    """A command whose help lists the options under `TITLES`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each option under its title, which holds until an option begins the next."""
+        title = "Serve"
+        sections = defaultdict(list)
+        for parameter in self.get_params(ctx):
+            title = TITLES.get(parameter.opts[-1], title)
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                sections[title].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
 
 # fmt: off
-@click.command("mock", context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
+@click.command("mock", cls=TitledOptions,
+    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", multiple=True, is_eager=True,
     show_default="didit; with --door, all vendors with hosts of their own",
     help="Vendor to imitate. May be repeated. Give an unknown name to list all.")
@@ -65,28 +93,22 @@ HINT_AT_BYTE_SCORES = (
     show_default="any free port", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",
     show_default="this machine only", help="Address to listen on.")
+@click.option("--key", multiple=True, metavar="KEY", help="Additional live key. May be repeated.")
+@click.option("--seed", type=int, metavar="NUMBER",
+    help="Generate the same ids in every run.")
+@click.option("--replies", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
+    help="File or folder with own replies in WireMock's format, for calls that the mock does not "
+    "imitate. May be repeated.")
 @click.option("--engine", type=click.Choice(["cards", "local"]), default="cards", metavar="ENGINE",
     show_default=True, help="Source of scores: cards (test cards; other pictures by their "
     "bytes) or local (the real local engine).")
-@click.option("--key", multiple=True, metavar="KEY", help="Additional live key. May be repeated.")
-@click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="File with the token that control requests must have in X-Mock-Token; or set "
-    f"{CONTROL_VARIABLE}. By default, a token is generated and printed if other machines can reach "
-    "the server.")
-@click.option("--seed", type=int, metavar="NUMBER",
-    help="Generate the same ids in every run.")
-@click.option("--deliver-to", multiple=True, metavar="HOST",
-    help="Host other than this machine that may receive webhooks. May be repeated.")
+@click.option("--picture", multiple=True, metavar="LINK=FILE",
+    help="Picture at a URL or BUCKET/KEY that clients name instead of sending it: a file, or a "
+    "card such as p1. A LINK that ends with / stands for all that begin with it. May be repeated.")
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
     help="Let anyone with a hosted session's URL play the person, also on other machines.")
-@click.option("--picture", multiple=True, metavar="LINK=FILE",
-    help="Picture at a URL or BUCKET/KEY that clients name instead of sending it: a file, or a "
-    "card such as p1. A LINK that ends with / stands for all that begin with it. May be repeated.")
-@click.option("--replies", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
-    help="File or folder with own replies in WireMock's format, for calls that the mock does not "
-    "imitate. May be repeated.")
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
@@ -114,6 +136,12 @@ HINT_AT_BYTE_SCORES = (
     help="Keep the name of a key or a step, and the values of fields with it. May be repeated.")
 @click.option("--upstream", metavar="URL", allow_from_autoenv=False,
     help="Server that gets the recorded calls in place of the vendor's hosts.")
+@click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="File with the token that control requests must have in X-Mock-Token; or set "
+    f"{CONTROL_VARIABLE}. By default, a token is generated and printed if other machines can reach "
+    "the server.")
+@click.option("--deliver-to", multiple=True, metavar="HOST",
+    help="Host other than this machine that may receive webhooks. May be repeated.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,

@@ -363,8 +363,11 @@ class MockSimulator(VendorSimulator):
         files = request.files
         return {name: files[field] for field, name in self.pictures.items() if field in files}
 
-    def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Write the situation's score into a response: 0-1 with `fraction`, else 0-100."""
+    def put_score(self, body: Any, *path: str | int, fraction: bool = False) -> None:
+        """Write the situation's score into a response: 0-1 with `fraction`, else 0-100.
+
+        `path` leads to it: ``put_score(body, "result", "faces", 0, "similarity")``.
+        """
         # `control.set_outcome` would round the score.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
@@ -373,7 +376,10 @@ class MockSimulator(VendorSimulator):
             Situation.IMPOSSIBLE_SCORE: 2.5 if fraction else 250,
         }
         if self.situation in numbers:
-            holder[name] = numbers[self.situation]
+            *outer, name = path
+            for step in outer:
+                body = body[step]
+            body[name] = numbers[self.situation]
 
     # Methods that the kit calls
 

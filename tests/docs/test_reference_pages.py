@@ -18,6 +18,7 @@ from facematch_core.testing import BackendContract
 from facematch_core.testing.contract.money import EXPECTED_ERRORS
 from facematch_core.testing.simulator import FAILURES, STALLS, Situation
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
+from facematch_mock_server.compared import latest_comparison, read_comparisons
 from facematch_mock_server.vendors import kit, vendor_named, vendor_names
 
 
@@ -187,6 +188,86 @@ def test_the_failover_table_is_generated():
 @pytest.mark.docs
 def test_the_charges_table_is_generated():
     check_part("vendors/reference.md", "charges", table_of_charges())
+
+
+TESTS = DOCS.parent / "tests"
+#: Unmodified packages that tests run against a mock: vendor, package, and the file of the tests,
+#: which has the version if the pinned packages of the tests have not.
+CLIENTS = [
+    (
+        "alibaba",
+        "alibabacloud-facebody20191230",
+        "mock_server/vendors/alibaba/test_alibabas_client.py",
+    ),
+    ("azure", "azure-ai-vision-face", "mock_server/vendors/azure/test_azure.py"),
+    ("azure", "@azure-rest/ai-vision-face", "system/test_other_clients.py"),
+    ("baidu", "baidu-aip", "mock_server/vendors/baidu/test_sdk.py"),
+    ("compreface", "compreface-sdk", "mock_server/vendors/compreface/test_recognition.py"),
+    ("didit", "didit-sdk", "system/test_didit_sdk.py"),
+    ("onfido", "onfido-python", "system/test_onfido_sdks.py"),
+    ("onfido", "@onfido/api", "system/test_onfido_sdks.py"),
+    ("regula", "regula-facesdk-webclient", "system/test_regula_sdk.py"),
+    ("rekognition", "boto3", "mock_server/vendors/rekognition/test_boto3.py"),
+    ("stripe", "stripe", "system/test_stripe_sdks.py"),
+    (
+        "tencent",
+        "tencentcloud-sdk-python-iai",
+        "mock_server/vendors/tencent/test_tencents_client.py",
+    ),
+]
+WEB_TESTS = "system/test_web_sdks.py"
+WEB_SDKS = [
+    ("didit", "@didit-protocol/sdk-web", WEB_TESTS),
+    ("persona", "persona", WEB_TESTS),
+    ("persona", "persona-react", WEB_TESTS),
+    ("sumsub", "@sumsub/websdk", WEB_TESTS),
+    ("sumsub", "@sumsub/websdk-react", WEB_TESTS),
+    ("veriff", "@veriff/incontext-sdk", WEB_TESTS),
+]
+
+
+def versions_of(package, file):
+    """Return the versions of a package that a file of tests names, else the pinned one."""
+    version = r"(?:==|@)(\d[\w.-]*)"
+    named = re.findall(rf'["=(:]{re.escape(package)}{version}"', (TESTS / file).read_text())
+    pinned = (DOCS.parent / "requirements/dev.txt").read_text()
+    return [*dict.fromkeys(named)] or re.findall(rf"(?m)^{re.escape(package)}{version}", pinned)
+
+
+def table_of_clients():
+    rows = [cells("Vendor", "Clients of its API", "Web SDKs"), "|---" * 3 + "|"]
+    for vendor in vendor_names():
+        shown = []
+        for packages in (CLIENTS, WEB_SDKS):
+            own = [row for row in packages if row[0] == vendor]
+            texts = [f"`{name}` {', '.join(versions_of(name, file))}" for _, name, file in own]
+            shown.append("; ".join(texts) or "none was run")
+        rows.append(cells(f"[`{vendor}`](../vendors/{vendor}.md)", *shown))
+    return "\n".join(rows)
+
+
+def test_the_table_of_clients_is_generated():
+    check_part("reference/mock.md", "clients", table_of_clients())
+
+
+@pytest.mark.parametrize(("vendor", "package", "file"), [*CLIENTS, *WEB_SDKS])
+def test_each_client_of_the_table_has_tests_and_a_version(vendor, package, file):
+    assert vendor in vendor_names()
+    assert "def test_" in (TESTS / file).read_text()
+    assert versions_of(package, file)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_what_was_run_is_counted_beside_what_was_not(page):
+    text = " ".join((DOCS.parent / page).read_text().split())
+    vendors = {vendor for vendor, *_ in (*CLIENTS, *WEB_SDKS)}
+    assert f"{len(CLIENTS)} clients and {len(WEB_SDKS)} web SDKs of {len(vendors)} vendors" in text
+    last = latest_comparison("deepface")
+    assert len(read_comparisons()) == 1
+    assert f"{last.software.removesuffix(' (PyPI)')}" in text
+    assert f"{last.alike} of {last.exchanges} calls" in text
+    assert f"{last.date}" in text
+    assert last.different == 0
 
 
 #: Tables of pages: page, module of docs/, name of the table.

@@ -27,7 +27,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 TIMEOUT_S = 1800
 #: What a text says as long as there is nothing to install by its name, and what it says then.
 ONLY_BEFORE_PYPI = {
-    r'pip install "\.\[(?!dev\])(\w+)\]"': r'pip install "facematch-core[\1]"',
+    r'pip install "\.\[(?!dev\])([\w,]+)\]"': r'pip install "facematch-core[\1]"',
     r"pip install \.(?=[ `\n])": "pip install facematch-core",
     r"(pip install (?:\S+ )?|\n)\./backends/facematch_local": r"\1facematch-local",
     r"\./backends/\{distribution\.replace\('-', '_'\)\}": "{distribution}",

@@ -301,3 +301,22 @@ def test_occupied_port_is_reported_without_a_traceback(invoke):
     assert done.exit_code == 4
     assert "Traceback" not in done.stderr
     assert f"Port {port} is in use: name another one with --port" in done.stderr
+
+
+def test_help_lists_each_option_once_under_one_of_five_titles(invoke):
+    """Under the title that says what it is for; a new option is under that of the one before it."""
+    printed = invoke("-h").stdout
+    parts = re.findall(r"(?m)^([A-Z][a-z ]+):\n((?:  .+\n|\n)+)", f"{printed}\n")
+    options = {title: re.findall(r"(?m)^  (?:-h, )?--([a-z-]+)", part) for title, part in parts}
+    assert list(options) == ["Serve", "People and pictures", "Door", "Record", "Safety"]
+    for title, name in (
+        ("Serve", "help"),
+        ("People and pictures", "engine"),
+        ("Door", "any-key"),
+        ("Record", "max-calls"),
+        ("Safety", "deliver-to"),
+    ):
+        assert name in options[title]
+    listed = [name for names in options.values() for name in names]
+    declared = [option.opts[0] for option in command.params if isinstance(option, click.Option)]
+    assert sorted(f"--{name}" for name in listed) == sorted(["--help", *declared])

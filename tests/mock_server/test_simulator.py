@@ -88,6 +88,22 @@ class Broken(DiditSimulator):
         raise TypeError("a slip of the simulator's author")
 
 
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        (["score"], lambda body: body["score"]),
+        (["faces", 0, "score"], lambda body: body["faces"][0]["score"]),
+    ],
+)
+def test_score_is_written_where_its_path_leads(path, read):
+    body = {"score": None, "faces": [{"score": None}]}
+    with DiditSimulator() as simulator:
+        simulator.set_situation(Situation.SCORE, score=37.25)
+        simulator.put_score(body, *path, fraction=True)
+    assert read(body) == 0.3725
+    assert [body["score"], body["faces"][0]["score"]].count(None) == 1
+
+
 def test_simulator_bug_is_not_blamed_on_the_plug_in():
     [case] = run(Broken, {"R51"})
     assert case.status is Status.FAILED

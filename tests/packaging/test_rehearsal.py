@@ -21,7 +21,8 @@ def test_no_published_text_installs_from_a_folder_once_there_is_a_release():
 def test_a_release_writes_the_command_that_installs_by_name():
     readme = published((ROOT / "README.md").read_text())
     assert '`pip install "facematch-core[door]"`' in readme
-    assert '`pip install "facematch-core[all]"\nfacematch-local`' in readme
+    assert '`pip install "facematch-core[store,testing]"`' in readme
+    assert "`pip install facematch-core facematch-local`" in readme
     assert "Do not `pip install" not in readme
     source = published(Path(plugins.__file__).read_text())
     assert 'command = f"pip install {distribution}"' in source

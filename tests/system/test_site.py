@@ -46,13 +46,17 @@ WORDS = {
     "apps/answer-a-web-form": ("passport",),
     "apps/read-a-result": ("blurry", "batch", "parallel", "group photo"),
     "apps/handle-errors": ("timeout", "ssl"),
-    "apps/limit-spending": ("price", "pricing"),
+    "apps/limit-spending": ("budget",),
     "apps/tutorial": ("windows",),
     "apps/migrate": ("opencv",),
     "explanation/scores": ("twins",),
     "explanation/privacy": ("gdpr",),
     "explanation/pictures": ("iphone photo", "rotate"),
+    "extend/open-a-door": ("golang",),
     "extend/use-the-mock": ("docker",),
+    "vendors/index": ("price", "pricing", "jumio"),
+    "vendors/veriff": ("veriff mock",),
+    "vendors/onfido": ("onfido mock",),
     "reference/verifier": ("open_verifier", "open_sessions", "MatchResult", "BudgetExceeded"),
     "CONTRIBUTING": ("contributing",),
 }
@@ -70,7 +74,7 @@ def test_common_search_words_find_the_right_page_first(browser, site, page, word
 def test_search_answers_with_the_word_that_was_typed_last(browser, site):
     browser.open(site / "index.html")
     type_to_search(browser, "price")
-    browser.wait(f"(({RESULTS})[0] || '').includes('/apps/limit-spending.html')")
+    browser.wait(f"(({RESULTS})[0] || '').includes('/vendors/index.html')")
     browser.value("document.querySelector('[data-md-component=search-query]').select()")
     browser.send("Input.insertText", text="windows")
     browser.press("End")

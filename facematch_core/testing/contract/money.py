@@ -40,6 +40,8 @@ class ExpectedError:
     retryable: bool | None = False
 
 
+#: What an author sets if the simulator counts another charge than the documents name.
+COUNTED_BY = "`SimulatorReply.charged`; of a `PairSimulator`, `free_situations`"
 _LOST = ExpectedError((errors.OutcomeUnknown,), (Charged.UNKNOWN,))
 _LATE = ExpectedError((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
 EXPECTED_ERRORS = {
@@ -206,7 +208,10 @@ def check_failure(
     is_outcome_unknown = isinstance(error, errors.OutcomeUnknown)
     if not is_outcome_unknown and situation not in bench.simulator.price_unknown:
         allowed.discard(Charged.UNKNOWN)
-    benches.check_charge("the charge in the error", error, allowed)
+    label = "the charge in the error"
+    if outcome.charges:
+        label = f"{label}, by the simulator's count ({COUNTED_BY}),"
+    benches.check_charge(label, error, allowed)
     check_bill(error.billing, outcome)
     bench.check_retry(error)
     is_free_and_known = charged is Charged.NO and classes == expected.classes
@@ -254,5 +259,5 @@ def check_bill(billing: Billing, outcome: CallOutcome, label: str = "") -> None:
     if not is_right:
         raise Difference(
             f"{label}the backend reports {billing.charged} (charges: {reported}), but the "
-            f"simulator counted {counted} (`SimulatorReply.charged`)"
+            f"simulator counted {counted} ({COUNTED_BY})"
         )

@@ -120,6 +120,11 @@ def test_a_name_of_several_pages_is_searched(run, read):
     [
         ("budget", "apps/limit-spending"),
         ("budgets", "apps/limit-spending"),
+        ("price", "vendors/index"),
+        ("jumio", "vendors/index"),
+        ("golang", "extend/open-a-door"),
+        ("veriff mock", "vendors/veriff"),
+        ("onfido mock", "vendors/onfido"),
         ("django", "apps/answer-a-web-form"),
         ("GDPR", "explanation/privacy"),
         ("pytest fixture", "apps/test-offline"),

@@ -161,3 +161,10 @@ def test_a_documented_capability_must_be_declared(documented, reason):
     [case] = run(simulator, {"R51"})
     assert case.status is Status.FAILED
     assert case.reason.startswith(reason)
+
+
+def test_a_refusal_that_only_the_simulator_charges_names_what_to_write():
+    simulator = type("Simulator", (DocumentedTencent,), {"free_situations": frozenset()})
+    failed = [case for case in run(simulator, {"R16"}) if case.status is Status.FAILED]
+    assert failed
+    assert all("`free_situations`" in case.reason for case in failed)
