@@ -36,7 +36,6 @@ def shadow_html(comparison: ShadowComparison) -> str:
         net_errors_figure=_draw_net_errors(comparison),
         errors=error_rows(comparison),
         money=_money_rows(comparison),
-        curve_figure=_draw_curve(comparison),
         decisions=_decision_rows(comparison),
         sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
         agreement=share(comparison.agreement),
@@ -81,24 +80,6 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
     return draw_bars(
         bars,
         axis=f"errors per {PER:,} calls that {plain(comparison.candidate.name)} would save",
-        zero="no difference",
-    )
-
-
-def _draw_curve(comparison: ShadowComparison) -> Markup | None:
-    """Draw what the candidate saves at each threshold; None if they hardly differ."""
-    curve = comparison.curve
-    if curve is None or not curve.differs:
-        return None
-    bars = []
-    for point in curve.points:
-        saved = point.shown
-        name = numbers.score(point.threshold)
-        bars.append(Bar(name=name, value=saved.value, interval=saved.interval))
-    unit = "errors" if comparison.money is None else comparison.money.currency
-    return draw_bars(
-        bars,
-        axis=f"{unit} per {PER:,} calls that {plain(comparison.candidate.name)} would save",
         zero="no difference",
     )
 
