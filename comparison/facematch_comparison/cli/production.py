@@ -224,7 +224,7 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     """
     _check_outs(outs)
     from facematch_comparison.production.drift import Span, measure_drift
-    from facematch_comparison.production.drift_sentences import period_cells, with_sentences
+    from facematch_comparison.production.drift_sentences import period_rows, with_sentences
     from facematch_comparison.production.page import drift_html
 
     selection = _selection_of(options)
@@ -244,7 +244,7 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     else:
         say(measured.headline)
         say()
-        _print_rows([period_cells(period) for period in measured.periods])
+        _print_rows(period_rows(measured))
         say()
         for caveat in measured.caveats:
             say(f"note: {caveat}")

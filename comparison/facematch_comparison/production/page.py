@@ -14,7 +14,7 @@ from facematch_comparison.values import numbers
 from facematch_comparison.values.numbers import amount, estimate
 
 from .drift import Drift
-from .drift_sentences import period_cells
+from .drift_sentences import period_rows
 from .judged import PER
 from .sentences import NAMES, charges_per_call, listed, money_with_interval, share
 from .shadow import REFUSED, ShadowComparison, SideSummary
@@ -51,7 +51,7 @@ def drift_html(drift: Drift) -> str:
         drift=drift,
         confidence=f"{100 * drift.confidence:g} %",
         made_at=f"{drift.made_at:%Y-%m-%d %H:%M} UTC",
-        periods=[period_cells(period) for period in drift.periods],
+        periods=period_rows(drift),
         figures=_figures_of(drift),
     )
 

@@ -104,6 +104,13 @@ def test_the_digest_of_a_part_is_of_the_list_the_part_and_its_own_pictures(study
     assert part.digest(digests_of(part)) != digest
 
 
+def test_a_whole_test_set_has_the_digest_of_earlier_run_databases(study):
+    digests = {picture: picture.name * 3 for picture in study.pictures}
+    assert (
+        study.digest(digests) == "85e39a237cea868e3a2322b4271b40d431e018de890ef5705dde962f1516aece"
+    )
+
+
 def test_a_list_has_the_same_digest_in_every_folder(study, tmp_path):
     moved = write_study(tmp_path / "elsewhere", pairs=10, groups=GROUPS)
     assert moved.list_digest == study.list_digest
