@@ -126,6 +126,14 @@ def test_a_part_hashes_and_sends_its_own_pictures_only(study, run_part):
     assert len(system.backend.calls) == 5
 
 
+def test_caller_references_have_the_numbers_of_the_whole(run_part):
+    system = opener(FakeBackend(sends_caller_ref=True))
+    database = run_part(2, 5, system=system, keep=["fake"])
+    digest = database.study().digest[:16]
+    references = [call.caller_ref for call in system.backend.calls]
+    assert references == [f"facematch-{digest}-1", f"facematch-{digest}-6"]
+
+
 def test_parts_are_joined_in_the_order_of_the_whole(study, run_part, database):
     databases = [run_part(k, 3, system=scores_from(10 * k)) for k in (3, 1, 2)]
     (answers,) = read_answers(*databases)
