@@ -236,7 +236,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
     month = simulate_month(np.random.default_rng(4), calls=5000, people=3500, frr=(0.045, 0.03))
     rows = month.rows(systems=("today", "candidate"))
     sides = find_sides(table_of(rows), Selection())
-    question, chosen = sides.choose_calls(None, (46.0, 53.0))
+    question, chosen = sides.choose_calls(None)
     drawn = draw_calls(sides.compared, chosen, agreements=0)
     text = review_as_csv(drawn, question, None)
     lines = list(enumerate(csv.DictReader(io.StringIO(text)), 2))
@@ -257,7 +257,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
         browser.check_log_requests_and_width(page.as_uri())
         assert browser.value(STICKING_OUT) == []
     browser.open(page, width=1000, height=1200)
-    end = browser.value("document.querySelector('#threshold').getBoundingClientRect().top")
+    end = browser.value("document.querySelector('#cannot').getBoundingClientRect().top")
     assert 400 <= end <= 1200, "verdict, tables and picture"
     browser.screenshot(tmp_path / "whole.png", full=False)
     shown = PIL.Image.open(tmp_path / "whole.png").convert("RGB").crop((0, 0, 1000, round(end)))

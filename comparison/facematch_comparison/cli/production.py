@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import math
 import signal
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,22 +40,6 @@ CALL_LOG: Final = DatabaseKind(
 )
 
 _TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
-
-
-def _thresholds(
-    _context: click.Context, option: click.Parameter, text: str | None
-) -> tuple[float, float] | None:
-    """Parse ``65:75``."""
-    if text is None:
-        return None
-    low, _, high = text.partition(":")
-    try:
-        ends = float(low), float(high)
-    except ValueError:
-        ends = math.nan, math.nan
-    if not ends[0] <= ends[1]:
-        raise click.BadParameter(f"{text[:60]!r} is not LOW:HIGH, such as 65:75.", param=option)
-    return ends
 
 
 #: The options of both commands.
@@ -100,13 +83,6 @@ _log_options = join_options(
     "Also put N drawn agreements into a new --review: both may be wrong.",
     type=click.IntRange(0),
     default=0,
-)
-@click.option(
-    "--thresholds",
-    callback=_thresholds,
-    metavar="LOW:HIGH",
-    help="Also put the calls into a new --review that decide about these thresholds of the "
-    "candidate.",
 )
 @file_option(
     "--refs",
@@ -248,7 +224,7 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     """
     _check_outs(outs)
     from facematch_comparison.production.drift import Span, measure_drift
-    from facematch_comparison.production.drift_sentences import period_cells, with_sentences
+    from facematch_comparison.production.drift_sentences import period_rows, with_sentences
     from facematch_comparison.production.page import drift_html
 
     selection = _selection_of(options)
@@ -268,7 +244,7 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     else:
         say(measured.headline)
         say()
-        _print_rows([period_cells(period) for period in measured.periods])
+        _print_rows(period_rows(measured))
         say()
         for caveat in measured.caveats:
             say(f"note: {caveat}")
@@ -294,13 +270,12 @@ def _reviews_of(options: Mapping[str, Any]) -> common.Reviews:
     reviews = common.split_reviews(options["reviews"])
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
-    for name in ("agreements", "thresholds", "refs"):
+    for name in ("agreements", "refs"):
         if options[name] and reviews.new is None:
             raise click.UsageError(f"--{name} needs a --review file that does not exist yet.")
-    if options["agreements"] and (reviews.labelled or options["thresholds"]):
+    if options["agreements"] and reviews.labelled:
         raise click.UsageError(
-            "--agreements needs a review file of its own, without --thresholds: drawn agreements "
-            "must be a random sample."
+            "--agreements needs a review file of its own: drawn agreements must be a random sample."
         )
     return reviews
 
@@ -337,12 +312,12 @@ def _write_review(
     """Write the file of calls to label, which only its owner can read."""
     from facematch_comparison.production.labels.review import draw_calls, review_as_csv
 
-    question, chosen = sides.choose_calls(labels, options["thresholds"])
+    question, chosen = sides.choose_calls(labels)
     if not chosen.any() and not options["agreements"]:
         if labels is not None:
             raise InvalidRequest(
                 f"There is nothing to write to {review}: the reviewers do not contradict each "
-                "other, and every call of --thresholds is in a review."
+                "other."
             )
         raise InvalidRequest("The systems never disagreed: there is nothing to review.")
     drawn = draw_calls(sides.compared, chosen, agreements=options["agreements"])

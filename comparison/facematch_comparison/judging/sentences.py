@@ -192,13 +192,20 @@ def _compare_two(evaluation: Evaluation, difference: Difference) -> str:
 
 
 def _whom(evaluation: Evaluation, difference: Difference) -> str:
-    """Return the genuine people or attempts of both systems, with their number."""
-    if not evaluation.study.people_known:
-        return counted(difference.pairs, "genuine attempt", "genuine attempts")
+    """Return the genuine people or attempts of both systems, with their number.
+
+    If a system answered others, too, the number differs from that of its own FRR, so say why.
+    """
     people = counted(difference.subjects, "genuine person", "genuine people")
-    if difference.pairs == difference.subjects:
-        return people
-    return f"{counted(difference.pairs, 'attempt', 'attempts')} by {people}"
+    whom = f"{counted(difference.pairs, 'attempt', 'attempts')} by {people}"
+    if not evaluation.study.people_known:
+        whom = counted(difference.pairs, "genuine attempt", "genuine attempts")
+    elif difference.pairs == difference.subjects:
+        whom = people
+    for system in _systems_of(evaluation, difference):
+        if system.at_required and system.at_required.frr.trials > difference.pairs:
+            return f"{whom} (the pairs that both answered)"
+    return whom
 
 
 def _verdict(evaluation: Evaluation, difference: Difference) -> str:

@@ -9,6 +9,6 @@
   not accepted. *Saved* errors are those of the answering system minus those of the candidate.
 
 The modules: `calls` (the rows of a log as a table), `labels` (the people who label), `judged` (what
-labelled calls say), `shadow` (the comparison) with its `sentences`, `thresholds` (the candidate at
-other thresholds), `drift` (one system over time) and `page`.
+labelled calls say), `shadow` (the comparison) with its `sentences`, `drift` (one system over
+time) and `page`.
 """

@@ -98,21 +98,31 @@ def _caveats(drift: Drift) -> Iterator[str]:
         )
 
 
-def period_cells(period: Period) -> dict[str, str]:
-    """Return the facts of a period, by title; a title without a value has ""."""
-    cells = {
-        "Period": period.name,
-        "Calls": f"{period.calls:,}",
-        "People": f"{period.people:,}",
-        "Accepted": share(period.accepted),
-        "Inconclusive": share(period.inconclusive) if period.inconclusive.count else "",
-        "Errors": share(period.errors) if period.errors.count else "",
-    }
-    cells["Half within"] = ""
-    if period.half_within_s is not None:
-        cells["Half within"] = f"{numbers.quantity(period.half_within_s)} s"
-    cells["Models"] = listed(period.models)
-    cells["Thresholds"] = listed(period.thresholds)
-    moved = [describe_change(change) for change in period.changes if change.is_real]
-    cells["Moved"] = "; ".join(moved)
-    return cells
+def period_rows(drift: Drift) -> list[dict[str, str]]:
+    """Return the facts of each period, by title; a title without a value has "".
+
+    A share of 0 is shown with its interval if another period has more.
+    """
+    has_inconclusive = any(period.inconclusive.count for period in drift.periods)
+    has_errors = any(period.errors.count for period in drift.periods)
+    rows = []
+    for period in drift.periods:
+        half_within_s = period.half_within_s
+        moved = [describe_change(change) for change in period.changes if change.is_real]
+        rows.append(
+            {
+                "Period": period.name,
+                "Calls": f"{period.calls:,}",
+                "People": f"{period.people:,}",
+                "Accepted": share(period.accepted),
+                "Inconclusive": share(period.inconclusive) if has_inconclusive else "",
+                "Errors": share(period.errors) if has_errors else "",
+                "Half within": ""
+                if half_within_s is None
+                else f"{numbers.quantity(half_within_s)} s",
+                "Models": listed(period.models),
+                "Thresholds": listed(period.thresholds),
+                "Moved": "; ".join(moved),
+            }
+        )
+    return rows

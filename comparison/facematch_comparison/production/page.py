@@ -14,7 +14,7 @@ from facematch_comparison.values import numbers
 from facematch_comparison.values.numbers import amount, estimate
 
 from .drift import Drift
-from .drift_sentences import period_cells
+from .drift_sentences import period_rows
 from .judged import PER
 from .sentences import NAMES, charges_per_call, listed, money_with_interval, share
 from .shadow import REFUSED, ShadowComparison, SideSummary
@@ -36,7 +36,6 @@ def shadow_html(comparison: ShadowComparison) -> str:
         net_errors_figure=_draw_net_errors(comparison),
         errors=error_rows(comparison),
         money=_money_rows(comparison),
-        curve_figure=_draw_curve(comparison),
         decisions=_decision_rows(comparison),
         sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
         agreement=share(comparison.agreement),
@@ -52,7 +51,7 @@ def drift_html(drift: Drift) -> str:
         drift=drift,
         confidence=f"{100 * drift.confidence:g} %",
         made_at=f"{drift.made_at:%Y-%m-%d %H:%M} UTC",
-        periods=[period_cells(period) for period in drift.periods],
+        periods=period_rows(drift),
         figures=_figures_of(drift),
     )
 
@@ -81,24 +80,6 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
     return draw_bars(
         bars,
         axis=f"errors per {PER:,} calls that {plain(comparison.candidate.name)} would save",
-        zero="no difference",
-    )
-
-
-def _draw_curve(comparison: ShadowComparison) -> Markup | None:
-    """Draw what the candidate saves at each threshold; None if they hardly differ."""
-    curve = comparison.curve
-    if curve is None or not curve.differs:
-        return None
-    bars = []
-    for point in curve.points:
-        saved = point.shown
-        name = numbers.score(point.threshold)
-        bars.append(Bar(name=name, value=saved.value, interval=saved.interval))
-    unit = "errors" if comparison.money is None else comparison.money.currency
-    return draw_bars(
-        bars,
-        axis=f"{unit} per {PER:,} calls that {plain(comparison.candidate.name)} would save",
         zero="no difference",
     )
 

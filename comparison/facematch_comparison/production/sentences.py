@@ -16,7 +16,6 @@ from facematch_core.models import Charged
 from .judged import PER, NetErrors
 from .labels.sensitivity import SHOWN_SHARE, WrongLabels
 from .shadow import Reviewed, ShadowComparison, SideSummary
-from .thresholds import CurvePoint, ThresholdCurve
 
 #: What errors of each kind are called.
 NAMES: Final = {
@@ -274,12 +273,10 @@ def listed(counts: Mapping[str, int]) -> str:
 
 
 def _findings(comparison: ShadowComparison) -> Iterator[str]:
-    """Yield how far reviewers agree, and what the labels say about the candidate's threshold."""
+    """Yield how far every two reviewers agree."""
     if comparison.reviewed is not None:
         for reviewers in comparison.reviewed.reviewers:
             yield _describe_reviewers(reviewers, "calls")
-    if comparison.curve is not None:
-        yield _describe_curve(comparison, comparison.curve)
 
 
 def _caveats(comparison: ShadowComparison) -> Iterator[str]:
@@ -440,62 +437,3 @@ def _describe_reviewers(reviewers: ReviewersAgree, noun: str) -> str:
     if agreement.count == agreement.of:
         text += ". If one file is a copy of the other, pass it once"
     return f"{text}."
-
-
-def _describe_curve(comparison: ShadowComparison, curve: ThresholdCurve) -> str:
-    """Return which threshold these labels favour, and what to label to see others."""
-    name = comparison.candidate.name
-    sentences = []
-    if curve.best is None:
-        sentences.append(
-            f"At no single threshold of {name} is every disagreement in a review, so nothing shows "
-            "which one to set."
-        )
-    else:
-        low = numbers.score(curve.points[0].threshold)
-        high = numbers.score(curve.points[-1].threshold)
-        span = f"thresholds of {name} from {low} to {high}"
-        if len(curve.points) == 1:
-            span = f"threshold {low} of {name} alone"
-        sentences.append(f"These labels show the {span}.")
-        if len(curve.points) > 1 and not curve.differs:
-            sentences.append("What they save differs by less than its intervals.")
-        best = curve.at(curve.best)
-        now = curve.at(curve.now)
-        if best is not None and curve.best != curve.now:
-            text = (
-                f"The best of them is {numbers.score(curve.best)}, which {_worth(comparison, best)}"
-            )
-            if now is not None:
-                text += f"; {numbers.score(curve.now)}, as now, {_worth(comparison, now)}"
-            sentences.append(f"{text}.")
-        elif best is not None and len(curve.points) > 1:
-            sentences.append(
-                f"None of them is better than {numbers.score(curve.now)}, as now, which "
-                f"{_worth(comparison, best)}."
-            )
-    next_calls = curve.next_calls
-    if next_calls is not None:
-        sentences.append(
-            f"To see {numbers.score(next_calls.low)} to {numbers.score(next_calls.high)}, label "
-            f"{counted(next_calls.calls, 'call', 'calls')} more: --thresholds "
-            f"{numbers.score(next_calls.low)}:{numbers.score(next_calls.high)} and a --review file "
-            "that does not exist yet."
-        )
-    return " ".join(sentences)
-
-
-def _worth(comparison: ShadowComparison, point: CurvePoint) -> str:
-    """Return what the candidate saves at a threshold: ``saves 3.1 errors (0.8 to 5.4)``."""
-    saved = point.shown
-    unit = "errors" if comparison.money is None else comparison.money.currency
-    if saved.value < 0:
-        verb = "makes" if point.money is None else "costs"
-        return f"{verb} {_with_unit(saved.opposite, unit)} more"
-    return f"saves {_with_unit(saved, unit)}"
-
-
-def _with_unit(saved: Estimate, unit: str) -> str:
-    if unit == "errors":
-        return estimate(saved, " errors")
-    return money_with_interval(saved, f" {unit}")

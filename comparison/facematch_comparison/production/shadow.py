@@ -42,7 +42,6 @@ from .calls import (
 from .judged import Judged, Money, NetErrors
 from .labels.review import Question
 from .labels.reviewers import AgreedLabels, compare_reviewers
-from .thresholds import Passing, ThresholdCurve, measure_curve
 
 #: Version of the JSON form, as of a report's: minor releases may change it until 1.0.
 SCHEMA: Final = 0
@@ -153,7 +152,6 @@ class ShadowComparison:
         reviewed: The labels; None without a review file.
         net: Net errors of each kind and of both; empty without labels of disagreements.
         money: None without labels or costs.
-        curve: The candidate at other thresholds; None without labels, or if no score decides.
         headline, findings, caveats: The verdict, what else the labels show, and what these calls
             cannot show, in sentences.
     """
@@ -179,7 +177,6 @@ class ShadowComparison:
     reviewed: Reviewed | None = None
     net: tuple[NetErrors, ...] = ()
     money: Money | None = None
-    curve: ThresholdCurve | None = None
     headline: str = ""
     findings: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -223,35 +220,16 @@ class Sides:
         different: Bools = self.answered_accepts ^ self.candidate_accepts
         return different
 
-    def choose_calls(
-        self, labels: AgreedLabels | None, thresholds: tuple[float, float] | None
-    ) -> tuple[Question, Bools]:
+    def choose_calls(self, labels: AgreedLabels | None) -> tuple[Question, Bools]:
         """Return which calls a new review file lists, and its question.
 
         Without labels: the disagreements. With labels: those on which the reviewers contradict each
-        other. With thresholds of the candidate: also the calls that are disagreements at any of
-        them, and in no review yet.
+        other.
         """
-        question = self.question
         if labels is None:
-            chosen = self.disagrees
-        else:
-            question = attrs.evolve(question, until=labels.until)
-            chosen = self.compared["call_id"].isin(labels.contradicted).to_numpy()
-        if thresholds is not None:
-            passing = Passing.of(self.compared, self.answered_accepts, self.candidate_accepts)
-            low, high = thresholds
-            chosen = chosen | (passing.disagrees_between(low, high) & self._is_new(labels))
-        is_plain = labels is None and thresholds is None
-        return attrs.evolve(question, agreements_are_random=is_plain), chosen
-
-    def _is_new(self, labels: AgreedLabels | None) -> Bools:
-        """Return which calls are in no review file, and not later than these."""
-        is_new = np.ones(len(self.compared), np.bool_)
-        if labels is not None:
-            is_new &= ~self.compared["call_id"].isin(labels.listed).to_numpy()
-            is_new &= (self.compared["at"] <= labels.until).to_numpy()
-        return is_new
+            return attrs.evolve(self.question, agreements_are_random=True), self.disagrees
+        question = attrs.evolve(self.question, until=labels.until, agreements_are_random=False)
+        return question, self.compared["call_id"].isin(labels.contradicted).to_numpy()
 
 
 def find_sides(
@@ -343,18 +321,11 @@ def compare_sides(
         raise InvalidRequest(f"--price: {name[:60]!r} is neither of {answered} and {candidate}.")
     reviewed = None if labels is None else _ReviewedCalls.of(sides, labels, persons)
     net: tuple[NetErrors, ...] = ()
-    money = curve = None
+    money = None
     if reviewed is not None and reviewed.judged.is_judged.any():
-
-        def net_of(judged: Judged) -> tuple[tuple[NetErrors, ...], Money | None]:
-            saved = None
-            if costs is not None:
-                saved = judged.money(costs, prices, (answered, candidate), confidence)
-            return judged.net(confidence), saved
-
-        net, money = net_of(reviewed.judged)
-        passing = Passing.of(compared, sides.answered_accepts, sides.candidate_accepts)
-        curve = measure_curve(reviewed.judged, passing.take(reviewed.is_of_question), net_of)
+        net = reviewed.judged.net(confidence)
+        if costs is not None:
+            money = reviewed.judged.money(costs, prices, (answered, candidate), confidence)
     return ShadowComparison(
         log=log,
         digest=digest_of(sides.selected),
@@ -377,7 +348,6 @@ def compare_sides(
         reviewed=None if reviewed is None else reviewed.summary(confidence),
         net=net,
         money=money,
-        curve=curve,
     )
 
 

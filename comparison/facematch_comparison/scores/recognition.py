@@ -209,10 +209,8 @@ def _assign_named_column(file: SourceTable, field_name: str, column: str) -> str
     """Assign a column that the user names; return why that is impossible, or None."""
     field = field_for(field_name)
     if not field:
-        return (
-            f"{field_name[:60]!r} is not a known name; known names are {', '.join(FIELDS)} and "
-            "group_NAME"
-        )
+        near = suggest_name(field_name, [*FIELDS, "group_NAME"])
+        return f"{field_name[:60]!r} is not a known name; {near.rstrip('.')}"
     if not column:
         file.fields_named.add(field)  # read no column as this field
         return None

@@ -165,26 +165,6 @@ def test_a_second_reviewer_ends_in_agreement_and_a_third_file(run, run_json, mon
     assert "nothing to write to d.csv" in again.stderr
 
 
-def test_further_calls_show_other_thresholds(run, run_json, month, tmp_path):
-    run(f"{SHADOW} --review a.csv")
-    listed = {row["call"] for row in read_review(tmp_path / "a.csv")}
-    fill_in(tmp_path / "a.csv", month.truth)
-    answer = run(f"{SHADOW} --review a.csv --review more.csv --thresholds 45:55")
-    assert answer.exit_code == 0, answer.output
-    further = {row["call"] for row in read_review(tmp_path / "more.csv")}
-    assert further
-    assert not further & listed
-    fill_in(tmp_path / "more.csv", month.truth)
-    code, document = run_json(f"{SHADOW} --review a.csv --review more.csv")
-    assert code == 0
-    points = document["curve"]["points"]
-    # Few calls of somebody else score as high as 45.
-    assert 45 <= points[0]["threshold"] < 50
-    assert points[-1]["threshold"] == pytest.approx(55, abs=1)
-    # Calls near a threshold are no random sample of the agreements.
-    assert document["reviewed"]["both_wrong"] is None
-
-
 @pytest.mark.usefixtures("month")
 @pytest.mark.parametrize(
     ("command", "code", "message"),
@@ -204,11 +184,8 @@ def test_further_calls_show_other_thresholds(run, run_json, month, tmp_path):
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),
         ("shadow calls.sqlite3 --agreements 9", 2, "--review"),
-        ("shadow calls.sqlite3 --thresholds 50:60", 2, "--review"),
-        ("shadow calls.sqlite3 --review x.csv --thresholds 60:50", 2, "is not LOW:HIGH"),
-        ("shadow calls.sqlite3 --review x.csv --thresholds 60", 2, "is not LOW:HIGH"),
         (
-            "shadow calls.sqlite3 --review x.csv --thresholds 50:60 --agreements 9",
+            "shadow calls.sqlite3 --review review.csv --review x.csv --agreements 9",
             2,
             "random sample",
         ),

@@ -212,6 +212,17 @@ def test_headline_counts_attempts_rather_than_people_where_people_are_unknown():
     assert "people" not in headline
 
 
+@pytest.mark.parametrize("lost", [0, 7])
+def test_a_headline_says_if_it_counts_only_pairs_that_both_answered(lost):
+    """The table below it has the rates of all pairs that each system answered."""
+    first = crowd("alpha")
+    second = without_answers(crowd("beta", seed=1), np.flatnonzero(first.mated)[:lost])
+    evaluation = evaluate([first, second], **FIXED)
+    (difference,) = evaluation.differences
+    assert difference.pairs == 1000 - lost
+    assert ("both answered" in difference.sentence) is bool(lost)
+
+
 def test_headline_is_short_and_tells_real_differences_from_others():
     systems = [
         crowd("a", mean=62, seed=1),

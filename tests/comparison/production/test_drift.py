@@ -12,7 +12,11 @@ from kit.comparison.logs import simulate_month
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
 from facematch_comparison.production.drift import FEWEST_CALLS, Change, Span, measure_drift
-from facematch_comparison.production.drift_sentences import describe_change, with_sentences
+from facematch_comparison.production.drift_sentences import (
+    describe_change,
+    period_rows,
+    with_sentences,
+)
 from facematch_comparison.production.page import drift_html
 from facematch_core.call_log import LoggedCall, NotAsked, Side
 
@@ -155,6 +159,9 @@ def test_more_pictures_without_a_face_and_errors_are_found():
     last = drift.periods[-1]
     assert last.warnings["no_face"] == last.inconclusive.count
     assert last.error_classes == {"VendorUnavailable": last.errors.count}
+    # Weeks without any have a share, too, whose interval says how many there may be.
+    assert all(row["Inconclusive"].endswith(")") for row in period_rows(drift))
+    assert {row["Inconclusive"] for row in period_rows(measure(rows_of()))} == {""}
 
 
 def lowest_p_value(rows):

@@ -500,7 +500,7 @@ def test_two_reviewers_agreed_labels_count_and_the_third_file_decides(month, sid
     first = file("a.csv", drawn["call_id"], set())
     second = file("b.csv", drawn["call_id"], wrong_calls)
     both = agree([first, second])
-    question, chosen = sides.choose_calls(both, None)
+    question, chosen = sides.choose_calls(both)
     assert set(sides.compared["call_id"][chosen]) == wrong_calls
     assert not question.agreements_are_random
     comparison = compare(sides, both)
@@ -536,14 +536,3 @@ def test_few_wrong_labels_that_turn_the_verdict_are_in_the_headline():
     assert not money.is_real
     assert "would turn the sign" in comparison.headline
     assert "significant" not in comparison.headline
-
-
-def test_a_single_threshold_is_not_compared_with_itself(month, sides):
-    comparison = compare(sides, labels_of(sides, month.truth))
-    (point, *_) = comparison.curve.points
-    alone = attrs.evolve(
-        comparison.curve, now=point.threshold, points=(point,), best=point.threshold
-    )
-    finding = with_sentences(attrs.evolve(comparison, curve=alone)).findings[-1]
-    assert "of deepvue alone." in finding
-    assert "better" not in finding

@@ -104,6 +104,13 @@ def test_the_digest_of_a_part_is_of_the_list_the_part_and_its_own_pictures(study
     assert part.digest(digests_of(part)) != digest
 
 
+def test_a_whole_test_set_has_the_digest_of_earlier_run_databases(study):
+    digests = {picture: picture.name * 3 for picture in study.pictures}
+    assert (
+        study.digest(digests) == "85e39a237cea868e3a2322b4271b40d431e018de890ef5705dde962f1516aece"
+    )
+
+
 def test_a_list_has_the_same_digest_in_every_folder(study, tmp_path):
     moved = write_study(tmp_path / "elsewhere", pairs=10, groups=GROUPS)
     assert moved.list_digest == study.list_digest
@@ -117,6 +124,14 @@ def test_a_part_hashes_and_sends_its_own_pictures_only(study, run_part):
     system = opener()
     run_part(1, 2, system=system)
     assert len(system.backend.calls) == 5
+
+
+def test_caller_references_have_the_numbers_of_the_whole(run_part):
+    system = opener(FakeBackend(sends_caller_ref=True))
+    database = run_part(2, 5, system=system, keep=["fake"])
+    digest = database.study().digest[:16]
+    references = [call.caller_ref for call in system.backend.calls]
+    assert references == [f"facematch-{digest}-1", f"facematch-{digest}-6"]
 
 
 def test_parts_are_joined_in_the_order_of_the_whole(study, run_part, database):

@@ -334,6 +334,11 @@ def test_a_wrong_name_in_an_argument_is_refused(read, columns):
         read(columns=columns)
 
 
+def test_a_nearly_known_name_in_an_argument_gets_a_hint(read):
+    with pytest.raises(InvalidRequest, match="did you mean score"):
+        read(f"{HEAD}\na,1,1,A,A,5\n", columns={"scor": "score"})
+
+
 def test_column_arguments_override_known_names(read):
     read.path.write_text("left,right,verdict,age,similarity,confidence\na,b,1,60,5,6\n")
     columns = {"image1": "left", "reference": "right", "Label": "verdict"}

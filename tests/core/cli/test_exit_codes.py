@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from facematch_core import Charged, Environment, FaceVerifier, errors
+from facematch_core.batch.recorder import RecordInUse
 from facematch_core.cli import app, main, text
 
 CODES = {
     errors.InvalidImage("m"): 2,
     errors.InvalidRequest("m"): 2,
     errors.Unsupported("m", backend="fake", what="x"): 2,
+    RecordInUse("m"): 3,
     errors.ConfigurationError("m"): 4,
     errors.BackendUnavailable("m"): 4,
     errors.EnvironmentMismatch("m", environment=Environment.MOCK): 4,

@@ -82,7 +82,7 @@ class Labels:
         genuine: Whether a labelled call is genuine, by the call's id.
         unclear: The ids of the calls that nobody could label.
         agreements_are_random: Whether the calls on which the systems agree are a random sample:
-            not those of a file that was written with --thresholds or for contradictions.
+            not those of a file that was written for contradictions.
     """
 
     file: str
