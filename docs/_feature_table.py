@@ -110,20 +110,17 @@ def table_of_buying() -> str:
 
 def table_of_prices() -> str:
     """Return the table of all list prices that were found, those of one check side by side."""
-    titles = ("What", "Backend", "Price", "Unit", "Tier", "When", "Least", "Source", "Dated")
-    titles += ("Read", "Trust", "Against")
+    titles = ("What", "Backend", "Price", "Unit, tier, when, least", "Source, against")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     facts = read_facts()
     lines = [(name, line) for name in bundled_backends() for line in facts[name].get("prices", ())]
     for name, line in sorted(lines, key=lambda row: CHECKS.index(row[1]["what"])):
-        values = {key: value or "-" for key, value in line.items()}
-        sources = "; ".join(link_page(line[key]) for key in ("source", "also") if line[key])
-        what_is_sold = (values[key] for key in ("unit", "tier", "when", "least"))
-        about_source = (values[key] for key in ("dated", "read", "trust", "against"))
-        price = amount_of(line)
-        rows.append(
-            cells(line["what"], link_to(name), price, *what_is_sold, sources, *about_source)
-        )
+        least = f"at least {line['currency']} {line['least']} a month" if line["least"] else ""
+        sold = "; ".join(filter(None, [line["unit"], line["tier"], line["when"], least]))
+        pages = "; ".join(link_page(line[key]) for key in ("source", "also") if line[key])
+        against = f". Against: {line['against']}" if line["against"] else ""
+        source = f"{pages} ({read_of(line)}){against}"
+        rows.append(cells(line["what"], link_to(name), amount_of(line), sold, source))
     return "\n".join(rows)
 
 
@@ -139,20 +136,26 @@ def amount_of(line: Mapping[str, Any]) -> str:
 
 def table_of_terms() -> str:
     """Return the table of the other facts that were found about each vendor."""
-    titles = ("Kind", "Backend", "Says", "Source", "Dated", "Read", "Trust")
+    titles = ("Kind", "Backend", "Says", "Source")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
     facts = read_facts()
     lines = [(name, line) for name in bundled_backends() for line in facts[name].get("facts", ())]
     for name, line in sorted(lines, key=lambda row: row[1]["kind"]):
-        about_source = (line[key] for key in ("dated", "read", "trust"))
-        source = link_page(line["source"])
-        rows.append(cells(line["kind"], link_to(name), line["says"], source, *about_source))
+        source = f"{link_page(line['source'])} ({read_of(line)})"
+        rows.append(cells(line["kind"], link_to(name), line["says"], source))
     return "\n".join(rows)
 
 
+def read_of(line: Mapping[str, Any]) -> str:
+    """Return how far the source of a fact is trusted, and its days."""
+    dated = line["dated"] if line["dated"].startswith("undated") else f"dated {line['dated']}"
+    return f"{line['trust']}; {dated}, read {line['read']}"
+
+
 def link_page(source: str) -> str:
-    """Return a source, its address as a link."""
-    return re.sub(r"https://[^\s,;()]+", r"[page](\g<0>)", source)
+    """Return a source, its addresses as links, which a narrow column can wrap."""
+    address = r"(?:https://)?((?:[\w-]+\.)+[a-z]+/[^\s,;()]+)"
+    return re.sub(address, r"[page](https://\1)", source)
 
 
 def table_of_hosts() -> str:

@@ -13,7 +13,7 @@ command -v unshare >/dev/null || missing+=(util-linux)
 command -v ip >/dev/null || [ -x /usr/sbin/ip ] || missing+=(iproute2)
 command -v curl >/dev/null || missing+=(curl)
 command -v javac >/dev/null || missing+=(default-jdk-headless)
-command -v php >/dev/null && php -m | grep -qx curl || missing+=(php-cli php-curl)
+[ "$(php -m 2>/dev/null | grep -cxE 'curl|sqlite3')" = 2 ] || missing+=(php-cli php-curl php-sqlite3)
 command -v ruby >/dev/null || missing+=(ruby)
 command -v go >/dev/null || missing+=(golang-go)
 [ ${#missing[@]} -eq 0 ] && exit 0

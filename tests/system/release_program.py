@@ -81,13 +81,15 @@ def add_a_column():
     from facematch_core.sessions import rows
 
     rows.SESSIONS.append_column(sqlalchemy.Column("later", sqlalchemy.Text))
-    rows.SessionRow = attrs.make_class(
+    row_type = attrs.make_class(
         "SessionRow",
         {"later": attrs.field(default=None)},
         bases=(rows.SessionRow,),
         frozen=True,
         kw_only=True,
     )
+    # The store's functions are methods of one object, which is frozen.
+    object.__setattr__(rows.find.__self__, "row_type", row_type)
 
 
 class Shop:
@@ -137,7 +139,8 @@ class Shop:
         return None if found.result is None else str(found.result.state)
 
     def use(self, customer):
-        return self.ask("use", customer, max_age_s=3600)
+        # The former release returns True or False.
+        return bool(self.ask("use", customer, max_age_s=3600))
 
     def spent(self):
         return [int(state.spent + state.unknown) for state in self.budgets.budgets()]

@@ -435,7 +435,7 @@ def test_all_stores_share_the_pool_of_one_engine_within_the_limit_of_a_role(post
             return case.use()
 
         with ThreadPoolExecutor(16) as pool:
-            assert list(pool.map(visit, range(16))) == [True] * 16
+            assert list(pool.map(visit, range(16))) == [fm.Use.FIRST] * 16
 
 
 def test_any_order_of_steps_agrees_with_the_model(postgres):
