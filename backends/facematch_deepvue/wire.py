@@ -234,8 +234,9 @@ def _find_problem(answer: dict[str, Json], data: dict[str, Json]) -> str:
         return "no data"
     if data.get("error_code") is not None:
         return "an error_code"
-    if answer.get("success") is False or data.get("success") is False:
-        return "success false"
+    for success in (answer.get("success"), data.get("success")):
+        if success is not None and success is not True:
+            return "a success other than true"
     return ""
 
 

@@ -39,9 +39,11 @@ from facematch_core.backend import (
     StartRequest,
     UnreadableField,
     VendorCopy,
+    aware_time,
     boolean,
     detail,
     nonempty_text,
+    pick,
     read_at,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
@@ -411,12 +413,12 @@ class OnfidoBackend(HostedSessionBackend):
             document_holders=output.holders,
             record_id=tags.record_id,
             terms=tags.terms,
-            created_at=detail(dt.datetime.fromisoformat, run.get("created_at"), "created_at"),
+            created_at=detail(aware_time, run.get("created_at"), "created_at"),
             facts={"workflow_id": read_at(nonempty_text, run, "workflow_id").lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,
             environment=applicant.environment,
-            raw={name: run[name] for name in RAW_FIELDS if name in run},
+            raw=pick(run, RAW_FIELDS, times=("created_at", "updated_at")),
         )
 
     # Webhooks and errors

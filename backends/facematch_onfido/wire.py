@@ -6,7 +6,6 @@ Source: Onfido's OpenAPI specification v3.6, schemas ``facial_similarity_*_break
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +28,7 @@ from facematch_core.backend import (
     DocumentHolder,
     SessionAccess,
     SessionCheck,
+    aware_time,
     detail,
     json_object,
 )
@@ -84,7 +84,7 @@ def read_tags(run: Any) -> _Tags:
 def read_access(run: Any, state: SessionState) -> SessionAccess:
     """Return the link and the SDK's token while it is the person's turn."""
     link = detail(json_object, run.get("link"), "link") or {}
-    expires_at = detail(dt.datetime.fromisoformat, link.get("expires_at"), "link", "expires_at")
+    expires_at = detail(aware_time, link.get("expires_at"), "link", "expires_at")
     if state is not SessionState.PENDING:
         return SessionAccess(expires_at=expires_at)
     return SessionAccess(

@@ -29,13 +29,14 @@ from facematch_core.backend import (
     SessionAccess,
     SessionReading,
     StartRequest,
+    aware_time,
     deciding,
     detail,
     nonempty_text,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState
 
-from .wire import NAME, STATES, PersonaBackend, read_inquiry, read_time, related_id, template_kind
+from .wire import NAME, STATES, PersonaBackend, read_inquiry, related_id, template_kind
 
 #: The pinned version, because the key's settings would choose another one.
 API_VERSION = "2025-12-08"
@@ -107,7 +108,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
             link=Secret(nonempty_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
             token=None if token is None else deciding(Secret, token, "meta", "session-token"),
-            expires_at=detail(read_time, expires_at, "attributes", "expires-at"),
+            expires_at=detail(aware_time, expires_at, "attributes", "expires-at"),
         ),
         vendor={} if version is None else {"template_version": version},
     )

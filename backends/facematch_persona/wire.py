@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -25,9 +24,11 @@ from facematch_core.backend import (
     DocumentHolder,
     SessionCheck,
     SessionReading,
+    aware_time,
     deciding,
     detail,
     nonempty_text,
+    pick,
 )
 from facematch_core.backend.session_types import read_birth_date, read_name, record_id_or_none
 
@@ -140,7 +141,7 @@ def read_inquiry(
         document_holders=tuple(_read_holders(verifications)) if is_document else (),
         record_id=record_id_or_none(attributes.get("note")),
         terms=_terms_of(attributes.get("tags")),
-        created_at=detail(read_time, attributes.get("created-at"), "attributes", "created-at"),
+        created_at=detail(aware_time, attributes.get("created-at"), "attributes", "created-at"),
         facts={"template_id": template_id or ""} if is_due else {},
         has_begun=status == "pending",
         review_reasons=() if selfie is None else tuple(_read_review_reasons(selfie)),
@@ -187,7 +188,7 @@ def _newest_selfie(verifications: list[Resource]) -> Resource | None:
     """Return the attributes of the selfie that was created last; None if there is none."""
     selfies = [each["attributes"] for each in verifications if each["type"] == _SELFIE]
     if len(selfies) > 1:
-        selfies.sort(key=lambda selfie: read_time(selfie["created-at"]))
+        selfies.sort(key=lambda selfie: aware_time(selfie["created-at"]))
     return selfies[-1] if selfies else None
 
 
@@ -281,11 +282,11 @@ def _read_holders(verifications: list[Resource]) -> Iterator[DocumentHolder]:
 
 def _show(attributes: Resource, selfie: Resource | None) -> Resource:
     """Return the attributes that `raw` shows."""
-    shown = {name: attributes[name] for name in _RAW_ATTRIBUTES if name in attributes}
+    shown = pick(attributes, _RAW_ATTRIBUTES, times=_RAW_ATTRIBUTES[1:])
     if selfie is not None:
         checks = []
         for check in selfie["checks"]:
-            checks.append({name: check[name] for name in _RAW_OF_CHECK if name in check})
+            checks.append(pick(check, _RAW_OF_CHECK))
         shown["selfie"] = {"status": selfie["status"], "checks": checks}
     return shown
 
@@ -302,7 +303,3 @@ def _terms_of(tags: list[object] | None) -> str | None:
     texts = [tag for tag in tags or () if isinstance(tag, str)]
     terms = [tag for tag in texts if re.fullmatch(r"[0-9a-f]{64}", tag)]
     return terms[0] if len(terms) == 1 else None
-
-
-def read_time(value: object) -> dt.datetime:
-    return dt.datetime.fromisoformat(nonempty_text(value))

@@ -21,7 +21,7 @@ from facematch_core.backend import (
     ImageLimits,
     UnreadableField,
     deciding,
-    number,
+    fields,
     objects,
     read_at,
     value_at,
@@ -59,6 +59,7 @@ _PROBE_INDEX = 0
 _REFERENCE_INDEX = 1
 #: `type` of a picture: a photograph of a living person, the default of Regula's SDK.
 _LIVE = 3
+_whole_number = fields.reader(int, "a whole number")
 #: The fields of a comparison that name a picture and a face in it.
 _COMPARED = (("firstIndex", "firstFaceIndex"), ("secondIndex", "secondFaceIndex"))
 #: Values of `code` and `status` (FaceSDKResultCode).
@@ -187,8 +188,11 @@ class RegulaBackend(PairBackend):
         for result in deciding(objects, body.get("results") or [], "results"):
             compared = {}
             for picture, face in _COMPARED:
-                found = read_at(faces_by_picture.__getitem__, result, picture)
-                compared[result[picture]] = read_at(found.__getitem__, result, face)
+                index = read_at(_whole_number, result, picture)
+                found = deciding(faces_by_picture.__getitem__, index, picture)
+                compared[index] = deciding(
+                    found.__getitem__, read_at(_whole_number, result, face), face
+                )
             # The server also scores every two faces within one picture.
             if len(compared) == 2:
                 similarity = value_at(result, ("similarity",))
@@ -203,18 +207,23 @@ class RegulaBackend(PairBackend):
 
 
 def _faces_of(body: Json, index: int) -> list[dict[str, Json]]:
-    """Return the faces that were found in a picture, by the picture's index."""
+    """Return the faces that were found in a picture; raise unless it has exactly one entry."""
+    entries = []
     for detection in read_at(objects, body, "detections"):
-        if value_at(detection, ("imageIndex",)) == index:
-            # A picture without a face may lack the list.
-            faces = detection.get("faces")
-            return [] if faces is None else deciding(objects, faces, "detections", "faces")
-    raise UnreadableField("has no entry for a picture", "detections", "imageIndex")
+        if read_at(_whole_number, detection, "imageIndex") == index:
+            entries.append(detection.get("faces"))
+    if len(entries) != 1:
+        raise UnreadableField("has not one entry for each picture", "detections", "imageIndex")
+    # A picture without a face may lack the list.
+    return [] if entries[0] is None else deciding(objects, entries[0], "detections", "faces")
 
 
-def _by_face_index(body: Json, index: int, faces: Sequence[Face]) -> dict[float, Face]:
+def _by_face_index(body: Json, index: int, faces: Sequence[Face]) -> dict[int, Face]:
     """Return the faces of a picture by their `faceIndex`, which need not be their place."""
-    found = _faces_of(body, index)
-    return {
-        read_at(number, face, "faceIndex"): read for face, read in zip(found, faces, strict=True)
-    }
+    by_index = {}
+    for found, face in zip(_faces_of(body, index), faces, strict=True):
+        face_index = read_at(_whole_number, found, "faceIndex")
+        if face_index in by_index:
+            raise UnreadableField("is the same for two faces", "detections", "faces", "faceIndex")
+        by_index[face_index] = face
+    return by_index

@@ -26,6 +26,7 @@ from facematch_core.backend import (
     detail,
     nonempty_text,
     number,
+    pick,
     read_at,
 )
 from facematch_core.backend.session_types import read_name, record_id_or_none
@@ -88,6 +89,8 @@ def read_session(reply: HttpReply) -> SessionReading:
     if selfie is not None and state is not SessionState.PROCESSING:
         checks = _read_checks(selfie, status)
     error_code = detail(_code_of, session.get("last_error"), "last_error")
+    # Also one that cannot be read.
+    has_error = session.get("last_error") is not None
     document_options = (session["options"] or {}).get("document") or {}
     is_selfie_required = document_options.get("require_matching_selfie") is True
     return SessionReading(
@@ -103,9 +106,9 @@ def read_session(reply: HttpReply) -> SessionReading:
         terms=session["metadata"].get("facematch_terms"),
         created_at=detail(_read_time, session.get("created"), "created"),
         facts={"selfie": "required" if is_selfie_required else "not required"},
-        has_begun=error_code is not None,
+        has_begun=has_error,
         # The person may try again at any time.
-        is_asked_back=state is SessionState.PENDING and error_code is not None,
+        is_asked_back=state is SessionState.PENDING and has_error,
         warnings=_warnings(error_code),
         environment=_read_environment(reply, session["livemode"]),
         raw=_show(session, selfie, error_code),
@@ -203,7 +206,7 @@ def _read_environment(reply: HttpReply, livemode: object) -> Environment | str |
 
 def _show(session: Session, selfie: Session | None, error_code: str | None) -> dict[str, Any]:
     """Return the fields that `raw` shows: words and codes."""
-    shown = {name: session[name] for name in _RAW_FIELDS if name in session}
+    shown = pick(session, _RAW_FIELDS, times=("created",))
     shown["last_error"] = error_code
     if selfie is not None:
         shown["selfie"] = {"status": selfie["status"], "error": _code_of(selfie.get("error"))}

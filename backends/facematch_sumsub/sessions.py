@@ -20,6 +20,8 @@ from facematch_core.backend import (
     SessionAccess,
     SessionReading,
     StartRequest,
+    boolean,
+    deciding,
     detail,
     read_at,
 )
@@ -172,7 +174,8 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
         ),
     )
     # The applicant was deactivated: "as if it never existed".
-    if applicant.get("deleted") is True:
+    deleted = applicant.get("deleted")
+    if deleted is not None and deciding(boolean, deleted, "deleted"):
         return reading
     record_id = read_at(read_text, applicant, "externalUserId")
     reading = attrs.evolve(reading, record_id=record_id)

@@ -23,7 +23,14 @@ from facematch_core import (
     SessionState,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder, SessionCheck, SessionReading, deciding, detail
+from facematch_core.backend import (
+    DocumentHolder,
+    SessionCheck,
+    SessionReading,
+    deciding,
+    detail,
+    pick,
+)
 from facematch_core.backend.session_types import (
     SessionHint,
     read_birth_date,
@@ -263,27 +270,21 @@ _RAW_REVIEW = (
 _RAW_RESULT = ("reviewAnswer", "rejectLabels", "reviewRejectType", "buttonIds")
 
 
-def _pick_raw(applicant: JsonObject, steps: Mapping[str, JsonObject]) -> JsonObject:
+def _pick_raw(applicant: JsonObject, steps: Mapping[str, Any]) -> JsonObject:
     """Return the allowed fields of an applicant and of its steps."""
     review = applicant["review"]
     answers = {}
     for name, step in steps.items():
-        result = _pick(step, ("reviewResult",)).get("reviewResult")
-        answers[name] = _pick(result, _RAW_RESULT)
+        result = step.get("reviewResult") if isinstance(step, Mapping) else None
+        answers[name] = pick(result, _RAW_RESULT)
     return {
-        **_pick(applicant, _RAW_APPLICANT),
+        **pick(applicant, _RAW_APPLICANT, times=("createdAt",)),
         "review": {
-            **_pick(review, _RAW_REVIEW),
-            "reviewResult": _pick(review.get("reviewResult"), _RAW_RESULT),
+            **pick(review, _RAW_REVIEW, times=("createDate", "reviewDate")),
+            "reviewResult": pick(review.get("reviewResult"), _RAW_RESULT),
         },
         "steps": answers,
     }
-
-
-def _pick(fields: object, names: tuple[str, ...]) -> JsonObject:
-    if not isinstance(fields, Mapping):
-        return {}
-    return {name: fields[name] for name in names if name in fields}
 
 
 def read_id(applicant: JsonObject) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import uuid
 from collections.abc import Mapping
@@ -25,8 +24,10 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     UnreadableField,
+    aware_time,
     detail,
     nonempty_text,
+    pick,
     read_at,
 )
 from facematch_core.backend.session_types import read_birth_date, read_name
@@ -128,10 +129,6 @@ def id_of(record: SessionRecord) -> str:
         raise errors.InvalidRequest("Invalid Veriff session id: it must be a UUID.") from None
 
 
-def _read_time(value: object) -> dt.datetime:
-    return dt.datetime.fromisoformat(nonempty_text(value))
-
-
 def read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
     """Return the reading of a session without a decision, from the statuses of its attempts.
 
@@ -175,11 +172,7 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
     state = _STATES.get(status, SessionState.UNKNOWN)
     reasons = _read_reason(verification, is_declined=status == "declined")
     copies = read_copies(verification)
-    shown = {name: verification[name] for name in _RAW_FIELDS if name in verification}
-    created_at = detail(_read_time, verification.get("acceptanceTime"), "acceptanceTime")
-    if created_at is None:
-        # What is no time may be personal data.
-        shown.pop("acceptanceTime", None)
+    shown = pick(verification, _RAW_FIELDS, times=("acceptanceTime", "decisionTime"))
     holders: tuple[DocumentHolder, ...] = ()
     # Documents are read only where they are compared, because they contain personal data.
     if record.compared_with is ComparedWith.DOCUMENT:
@@ -194,7 +187,7 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
         document_holders=holders,
         record_id=copies.record_id,
         terms=copies.terms,
-        created_at=created_at,
+        created_at=detail(aware_time, verification.get("acceptanceTime"), "acceptanceTime"),
         is_asked_back=status == "resubmission_requested",
         # The reason of a decline is a warning of its check.
         warnings=() if state is SessionState.DECIDED else reasons,

@@ -32,6 +32,7 @@ from .base import (
 )
 from .fields import (
     UnreadableField,
+    aware_time,
     boolean,
     deciding,
     detail,
@@ -42,6 +43,7 @@ from .fields import (
     number,
     objects,
     only_object,
+    pick,
     read_at,
     value_at,
 )
@@ -97,6 +99,7 @@ __all__ = [
     "StartRequest",
     "UnreadableField",
     "VendorCopy",
+    "aware_time",
     "boolean",
     "decide_by_largest_face",
     "decide_by_largest_pair",
@@ -111,6 +114,7 @@ __all__ = [
     "number",
     "objects",
     "only_object",
+    "pick",
     "read_at",
     "value_at",
 ]  # fmt: skip

@@ -15,9 +15,10 @@ of a name that stands only in the response: that may be a customer's. Indices ar
 from __future__ import annotations
 
 import contextvars
+import datetime as dt
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
 from facematch_core import models
@@ -194,6 +195,41 @@ def nonempty_text(value: object, *path: object) -> str:
     if value == "":
         raise UnreadableField("is empty", *path)
     return text(value, *path)
+
+
+def aware_time(value: object, *path: object) -> dt.datetime:
+    """Return an ISO 8601 time; one without a time zone is refused, as it may be any of 24."""
+    time = dt.datetime.fromisoformat(nonempty_text(value, *path))
+    if time.utcoffset() is None:
+        raise UnreadableField("has no time zone", *path)
+    return time
+
+
+def pick(fields: object, names: Sequence[str], *, times: Container[str] = ()) -> dict[str, Any]:
+    """Return the named fields of a response, for `raw`: one value each, or a list of such.
+
+    An object, and what should be a time and is none, is left out: it may be personal data.
+    {} if `fields` is no object.
+    """
+    if not isinstance(fields, Mapping):
+        return {}
+    picked = {}
+    for name in names:
+        if name in fields and _is_plain(fields[name], is_time=name in times):
+            picked[name] = fields[name]
+    return picked
+
+
+def _is_plain(value: object, *, is_time: bool) -> bool:
+    """Return whether a value is null, a number, a text, or a list of these; or a time or null."""
+    if is_time and isinstance(value, str):
+        try:
+            dt.datetime.fromisoformat(value)
+        except ValueError:
+            return False
+        return True
+    values = value if isinstance(value, list) and not is_time else [value]
+    return all(each is None or isinstance(each, (bool, int, float, str)) for each in values)
 
 
 def objects(value: object) -> list[dict[str, Any]]:

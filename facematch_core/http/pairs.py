@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -189,7 +190,7 @@ class BoxPaths:
         else:
             right = number(edges[self.right])
             bottom = number(edges[self.bottom])
-        if right < left or bottom < top:
+        if not (0 < right - left < math.inf and 0 < bottom - top < math.inf):
             raise ValueError("a box without a size")
         return models.Box(left=left, top=top, right=right, bottom=bottom, unit=self.unit)
 

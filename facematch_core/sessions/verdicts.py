@@ -268,11 +268,16 @@ def judge_as_gone_if_too_old(
 
 
 def _find_start(reading: types.SessionReading, record: types.SessionRecord) -> dt.datetime:
-    """Return the time from which the session's age counts: the earliest that is known."""
+    """Return the time from which the session's age counts: the earliest that is known.
+
+    A verdict without the vendor's time counts from the plan, which `terms` covers.
+    """
     # `terms` does not cover `started_at`, so a forged record may look newer than its session.
-    if record.started_at is not None and reading.created_at is not None:
-        return min(record.started_at, reading.created_at)
-    return record.started_at or reading.created_at or record.planned_at
+    started_at = record.started_at or reading.created_at or record.planned_at
+    if reading.created_at is not None:
+        return min(started_at, reading.created_at)
+    is_decided = reading.state is types.SessionState.DECIDED
+    return min(started_at, record.planned_at) if is_decided else started_at
 
 
 def _valid_until(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:

@@ -286,3 +286,42 @@ def test_entry_that_is_no_face_is_unreadable_and_not_left_out(key, entry):
         assert answered.decision is INCONCLUSIVE
     else:
         assert type(answered) is fm.UnexpectedResponse
+
+
+@pytest.mark.parametrize(
+    "box", [(9, 9, 9, 9), (9, 9, 9, 99), (0, 0, 1e308, 1e308), (-1e308, 0, 1e308, 9)]
+)
+def test_a_face_whose_box_has_no_size_may_be_the_largest(box):
+    matches = []
+    for similarity, edges in ((0.01, box), (0.99, (9, 9, 50, 50))):
+        found = dict(zip(("x_min", "y_min", "x_max", "y_max"), edges, strict=True))
+        matches.append({"box": {"probability": 0.9, **found}, "similarity": similarity})
+    body = {"result": [{"source_image_face": compreface_face(50), "face_matches": matches}]}
+    assert read_answer("compreface", body).decision in (REVIEW, NO_MATCH)
+
+
+def change_index(key, index):
+    def change(body):
+        body["detections"][0][key] = index
+
+    return change
+
+
+def name_both_faces_alike(body):
+    body["detections"][0]["faces"][0]["faceIndex"] = 1
+
+
+def add_a_detection(body):
+    body["detections"].append({"imageIndex": 0, "status": 0, "faces": ONE_FACE})
+
+
+@pytest.mark.parametrize(
+    "change", [change_index("imageIndex", False), name_both_faces_alike, add_a_detection]
+)
+def test_regulas_answer_that_can_be_read_in_two_ways_is_not_read(change):
+    pairs = [pair_of_faces(0, 0, 99), pair_of_faces(1, 0, 99)]
+    body = answer(TWO_FACES, ONE_FACE, *pairs)
+    body["detections"][0]["faces"] = [dict(found) for found in body["detections"][0]["faces"]]
+    assert read_answer("regula", body).decision is MATCH
+    change(body)
+    assert isinstance(read_answer("regula", body), fm.UnexpectedResponse)

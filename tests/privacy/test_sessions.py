@@ -134,6 +134,7 @@ def decision_of(world, session_id):
     verification = requests.get(url, headers=headers, timeout=10).json()["verification"]
     for changes in (
         {"acceptanceTime": theirs},
+        {"decisionTime": theirs, "reason": [{"of": theirs}]},
         {"person": [theirs]},
         {"person": {"firstName": [theirs]}},
         {"document": theirs},

@@ -59,6 +59,8 @@ def test_invalid_timestamp_or_id_is_none(open_backend, deepvue, change):
         ({"code": 422, "data": GOOD}, None, None),
         ({"sub_code": None, "data": GOOD}, None, None),
         ({"success": False, "data": GOOD}, None, None),
+        ({"success": "false", "data": GOOD}, None, None),
+        ({"success": 1, "data": GOOD}, None, None),
         ({"sub_code": "SUCCESS", "data": {**GOOD, "success": False}}, "SUCCESS", None),
         ({"sub_code": "SUCCESS", "data": None}, "SUCCESS", None),
         ({"sub_code": "SUCCESS", "data": {}}, "SUCCESS", None),

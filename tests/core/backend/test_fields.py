@@ -7,6 +7,7 @@ import pytest
 from facematch_core import models
 from facematch_core.backend import (
     UnreadableField,
+    aware_time,
     boolean,
     deciding,
     detail,
@@ -17,6 +18,7 @@ from facematch_core.backend import (
     number,
     objects,
     only_object,
+    pick,
     read_at,
     value_at,
 )
@@ -122,3 +124,20 @@ def test_without_a_call_nothing_is_noted():
     assert start_notes(None) is None
     assert detail(number, "odd", "box") is None
     assert note_id(None) is None
+
+
+@pytest.mark.parametrize("time", ["2026-11-30", "2026-11-30T10:00:00", "yesterday", "", 7, {}])
+def test_a_time_without_a_zone_is_none(time, notes):
+    assert detail(aware_time, time, "created_at") is None
+    assert notes.unread == ("created_at",)
+
+
+def test_what_has_another_form_is_not_picked_for_raw():
+    ada = {"first_name": "Ada"}
+    fields = {"id": "s-1", "labels": ["a", 1, None], "at": "2026-11-30 10:00:00", "seconds": 7}
+    times = ("at", "seconds")
+    assert pick({**fields, "other": 1}, tuple(fields), times=times) == fields
+    for value in (ada, [ada], [[1]]):
+        assert pick(dict.fromkeys(fields, value), tuple(fields), times=times) == {}
+    assert pick({"at": "Ada Lovelace", "seconds": ["Ada"]}, times, times=times) == {}
+    assert pick([ada], ("first_name",)) == {}

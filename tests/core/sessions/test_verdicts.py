@@ -87,6 +87,13 @@ def test_decided_session_with_every_check_passed_is_verified():
     assert ".is_match" not in str(caught.value)
 
 
+def test_age_counts_from_the_plan_if_the_vendor_shows_no_time():
+    record = changed(started_at=after(3000))
+    assert verified(judged(record, at=3010, created_at=after(3000)), max_age_s=60)
+    assert not verified(judged(record, at=3010, created_at=None), max_age_s=60)
+    assert not verified(judged(record, at=3010, created_at=after(1)), max_age_s=60)
+
+
 DOUBTFUL = {
     "a reference, and none is shown": (RECORD, {"compared_with": COMPARED.UNKNOWN}),
     "a reference, and the document was compared": (RECORD, {"compared_with": COMPARED.DOCUMENT}),
