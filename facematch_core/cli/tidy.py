@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.errors import ConfigurationError
+from facematch_core.errors import ConfigurationError, InvalidRequest, StoreUnavailable
 from facematch_core.store import SqlStore
 
 from .budget import expire_and_list_open_calls, resolve_found, shared_stores_of
@@ -81,18 +81,19 @@ def command(
         verifiers, stores, addresses = _open(names, config, stack)
         unknown: list[str] = []
         missing: list[str] = []
-        used_again: dict[str, int] = {}
+        used_again: dict[str, int | None] = {}
         erased: list[Erased] = []
         if days is not None:
             unknown = _look_up(verifiers, stores.get("checks"))
             _forget_attempts(verifiers, days)
             missing = missing_indexes(addresses, makes=True)
-            used_again = {name: _count_used_again(store) for name, store in stores.items()}
-        for store in stores.values():
-            if erase is None:
+        if erase is not None:
+            erased += _erase(list(stores.values()), erase, gone)
+        else:
+            for store in stores.values():
                 erased += store.forget(days)
-            else:
-                erased += store.erase(erase, vendor_is_gone=gone)
+            # Last, because it reads whole tables.
+            used_again = {name: _count_used_again(store) for name, store in stores.items()}
     left = [each for each in erased if not each.is_done_here or each.reason is not None]
     report = {
         "stores": _versions(verifiers, stores),
@@ -207,10 +208,31 @@ def _look_up(verifiers: Iterable[Verifier], checks: CheckStore | None) -> list[s
     return unknown
 
 
-def _count_used_again(store: Any) -> int:
+def _erase(stores: list[Any], customer: str, gone: str | None) -> list[Erased]:
+    """Erase a customer from all stores; a vendor that is gone need be known to one of them only.
+
+    Raises `InvalidRequest` if no store knows it; then nothing was deleted.
+    """
+    erased: list[Erased] = []
+    refused: list[tuple[Any, InvalidRequest]] = []
+    for store in stores:
+        try:
+            erased += store.erase(customer, vendor_is_gone=gone)
+        except InvalidRequest as error:
+            refused.append((store, error))
+    # A store without records of the customer refuses no name.
+    if refused and not erased:
+        raise refused[0][1]
+    for store, _ in refused:
+        erased += store.erase(customer)
+    return erased
+
+
+def _count_used_again(store: Any) -> int | None:
     """Return the number of cases that were used more than once, as former releases allowed.
 
     Sessions without `about` may be, and are not counted. A check does not tell what it was about.
+    None if the table is too large to be counted in the time that a store waits.
     """
     import sqlalchemy as sa
 
@@ -220,7 +242,10 @@ def _count_used_again(store: Any) -> int:
     if "record" in table.columns:
         used.append(table.columns.record.not_like('%"about": null%'))
     keys = sa.select(key).where(*used).group_by(key).having(sa.func.count() > 1)
-    return len(table.in_transaction(lambda connection: connection.execute(keys).all()))
+    try:
+        return len(table.in_transaction(lambda connection: connection.execute(keys).all()))
+    except StoreUnavailable:
+        return None
 
 
 def _forget_attempts(verifiers: Iterable[Verifier], days: float) -> None:

@@ -242,6 +242,10 @@ class Judged:
     def unmark(self, table: StoreTable[Any], connection: Any) -> None:
         """Undo the mark of `store`, unless it was never made."""
         columns = table.columns
+        if table.database.engine.dialect.name == "postgresql":
+            # The COMMIT of the mark may still be under way; the condition below sees none then.
+            marked_row = table.rows.TABLE.select().where(columns.id == self.row.id)
+            list(connection.execute(marked_row.with_for_update()).mappings())
         is_marked = (columns.id == self.row.id, columns.used_at == self.changes["used_at"])
         table.rows.update(connection, *is_marked, used_at=None)
 
@@ -267,6 +271,9 @@ class Judged:
                 # one writer, and a reader that becomes one may fail.
                 of_matter = table.rows.TABLE.select().where(of_case).order_by(columns.id)
                 list(connection.execute(of_matter.with_for_update()).mappings())
+                # Under an isolation that keeps a snapshot, a use since then is not seen above. A
+                # change of the rows, unlike a lock, makes the later transaction fail.
+                table.rows.update(connection, of_case, case_key=self.row.case_key)
         if table.rows.update(connection, *unused, *self.conditions, **self.changes):
             return Use.FIRST
         was_used = table.rows.find(connection, of_case, columns.used_at.is_not(None))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy
 from core.checks.test_checks import *  # noqa: F403 - every test of it, and each new one
 from core.checks.test_connections import (  # over PostgreSQL, too
     test_check_is_used_if_the_caller_commits,  # noqa: F401
@@ -411,6 +412,24 @@ def test_an_exhausted_connection_limit_is_temporary(postgres, address, store):
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), UNIT)
     assert store.reserve(entry(), UNIT) is None
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_a_matter_is_used_once_whatever_a_callers_snapshot_shows(address, level):
+    with fm.CheckStore(address, FaceVerifier(FakeBackend())) as checks:
+        case = checks.of("customer-17", purpose="payout", about="payout 1")
+        case.verify_live(picture(), picture((10, 20, 30)))
+        engine = create_engine(address, isolation_level=level)
+        with contextlib.closing(engine.connect()) as late:
+            late.execute(sqlalchemy.text("SELECT 1 FROM pg_class LIMIT 1")).all()
+            case.verify_live(picture((1, 2, 3)), picture((10, 20, 30)))
+            assert case.use() is fm.Use.FIRST
+            if level == "READ COMMITTED":
+                assert case.use(connection=late) is fm.Use.AGAIN
+            else:
+                with pytest.raises(OperationalError):
+                    case.use(connection=late)
+        engine.dispose()
 
 
 def test_all_stores_share_the_pool_of_one_engine_within_the_limit_of_a_role(postgres, address):

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 from kit.cards import CARDS
 from kit.fakes import invoke_facematch
+from kit.sessions import Acme
 
 import facematch_core as fm
 from facematch_mock_server import Fault
@@ -199,6 +200,18 @@ def test_misspelt_vendor_is_an_error(shop):
     code, _ = tidy("--erase", "customer-17", "--vendor-is-gone", "diddit", *GONE[2:])
     assert code == 2
     assert tidy("--erase", "customer-17")[1]["left"] == 0
+
+
+def test_a_vendor_that_one_store_alone_knows_is_gone(shop):
+    shop.verify()
+    with fm.SessionStore(shop.address, fm.Sessions(fm.FaceVerifier(Acme()))) as former:
+        shop.case(former).begin(reference=CARDS["p1"])
+    code, report = tidy("--erase", "customer-17", "--vendor-is-gone", "acme", *GONE[2:])
+    assert {each["backend"] for each in report["erased"]} == {"acme", "didit"}
+    assert all(each["is_done_here"] for each in report["erased"])
+    assert report["vendor_is_gone"]["backend"] == "acme"
+    assert code == 3, "a face may stay at the vendor"
+    assert tidy("--erase", "customer-17")[1]["erased"] == []
 
 
 @pytest.mark.parametrize("words", [[], ["--days", "1", "--erase", "customer-17"]], ids=str)
