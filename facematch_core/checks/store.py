@@ -339,11 +339,7 @@ class CheckStore(CaseStore):
 
         Args:
             subject_ref: See `of`.
-            vendor_is_gone: The name of a backend, such as ``persona``, whose vendor will not delete
-                anything any longer: your contract ended, or your key was revoked. A record there is
-                deleted here if this store was opened without the backend, or if the vendor refuses
-                the key; `Erased.face_is_gone` is then None, and `Erased.reason` says so. Keep the
-                vendor's own confirmation beside it. After any other error, the record stays.
+            vendor_is_gone: See `SessionStore.erase`.
 
         Returns:
             What became of each call, without the person: evidence to store.

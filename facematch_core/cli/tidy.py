@@ -243,7 +243,7 @@ def _count_used_again(store: Any) -> int | None:
         used.append(table.columns.record.not_like('%"about": null%'))
     keys = sa.select(key).where(*used).group_by(key).having(sa.func.count() > 1)
     try:
-        return len(table.in_transaction(lambda connection: connection.execute(keys).all()))
+        return len(table.database.run(lambda each: each.execute(keys).all(), only_reads=True))
     except StoreUnavailable:
         return None
 

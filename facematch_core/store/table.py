@@ -111,6 +111,18 @@ class StoreTable(Generic[Row]):
         result: T = self._run(functools.partial(transaction, **options), *args, undo=undo)
         return result
 
+    def lock(self, connection: Any, condition: Any) -> bool:
+        """Wait for other writers of the rows that meet a condition, and lock these, by their ids.
+
+        Return False in SQLite, which locks nothing: it has one writer, and a reader that becomes
+        one may fail.
+        """
+        if self.database.engine.dialect.name != "postgresql":
+            return False
+        query = self.rows.TABLE.select().where(condition).order_by(self.columns.id)
+        list(connection.execute(query.with_for_update()).mappings())
+        return True
+
     def on(self, connection: object) -> Self:
         """Return this table, with the caller's transaction in place of its own ones."""
         from .callers import CallersTransaction
@@ -242,10 +254,8 @@ class Judged:
     def unmark(self, table: StoreTable[Any], connection: Any) -> None:
         """Undo the mark of `store`, unless it was never made."""
         columns = table.columns
-        if table.database.engine.dialect.name == "postgresql":
-            # The COMMIT of the mark may still be under way; the condition below sees none then.
-            marked_row = table.rows.TABLE.select().where(columns.id == self.row.id)
-            list(connection.execute(marked_row.with_for_update()).mappings())
+        # The COMMIT of the mark may still be under way; the condition below sees none then.
+        table.lock(connection, columns.id == self.row.id)
         is_marked = (columns.id == self.row.id, columns.used_at == self.changes["used_at"])
         table.rows.update(connection, *is_marked, used_at=None)
 
@@ -266,11 +276,8 @@ class Judged:
             other = table.rows.TABLE.alias()
             used = (other.c.case_key == self.row.case_key, other.c.used_at.is_not(None))
             unused.append(~other.select().where(*used).exists())
-            if table.database.engine.dialect.name == "postgresql":
-                # A use of another row of the matter waits here, and then sees this one. SQLite has
-                # one writer, and a reader that becomes one may fail.
-                of_matter = table.rows.TABLE.select().where(of_case).order_by(columns.id)
-                list(connection.execute(of_matter.with_for_update()).mappings())
+            # A use of another row of the matter waits here, and then sees this one.
+            if table.lock(connection, of_case):
                 # Under an isolation that keeps a snapshot, a use since then is not seen above. A
                 # change of the rows, unlike a lock, makes the later transaction fail.
                 table.rows.update(connection, of_case, case_key=self.row.case_key)
