@@ -9,6 +9,7 @@ import functools
 import json
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from facematch_core.backend.shapes import shape_of
 from facematch_mock_server import MockServer
 from facematch_mock_server.first_calls import __main__ as first_calls
 from facematch_mock_server.first_calls.plans import pictures_of, read_plan
+from facematch_mock_server.replies.json_path import parse_json_path
 from facematch_mock_server.vendors import vendor_names
 
 FOLDER = Path(__file__).parents[1] / "recorded"
@@ -35,7 +37,7 @@ _FORMS = {
     "hex*": r"[0-9a-f]{24,}",
     "HEX*": r"[0-9A-F]{24,}",
 }
-_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]+)\{')
+_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]*)\{')
 _VALUE = re.compile(r'"(?:\\.|[^"\\])*"|[^|]+')
 #: Forms of a text that may be any.
 _FREE = {"text", "url"}
@@ -45,30 +47,29 @@ _OF_CUSTOMER = {"client_reference_id", "metadata", "vendorData"}
 
 @attrs.frozen
 class Facts:
-    """The forms and the words of an answer, by place such as ``items[].name``."""
+    """The forms and the words of an answer, by place such as ``items[].name``; its own is empty."""
 
-    forms: dict[str, set[str]] = attrs.field(factory=dict)
-    words: dict[str, set] = attrs.field(factory=dict)
+    forms: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    words: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
 
     def add(self, place, value):
         """Add a value, and what is in it."""
-        if isinstance(value, dict) and value:
+        self.forms[place].add(form_of(value))
+        if isinstance(value, dict):
             for name, item in value.items():
-                self.add(f"{place}.{name}" if place else name, item)
-        elif isinstance(value, list) and value:
+                # A dot in a name would be read as a step.
+                self.add(f"{place}.{name.replace('.', '/')}".strip("."), item)
+        elif isinstance(value, list):
             for item in value:
                 self.add(f"{place}[]", item)
         else:
-            self.forms.setdefault(place or ".", set()).add(form_of(value))
-            word = json.dumps(value, ensure_ascii=False, default=repr)
-            self.words.setdefault(place or ".", set()).add(word)
-        return self
+            self.words[place].add(json.dumps(value, ensure_ascii=False, default=repr))
 
 
 def form_of(value):
-    """Return the form of a value that has no other in it: ``float.3``, ``time.6Z``, ``hex32``."""
+    """Return the form of a value: ``{}``, ``[]``, ``null``, ``float.3``, ``time.6Z``, ``hex32``."""
     if isinstance(value, (dict, list)):
-        return json.dumps(value)
+        return json.dumps(type(value)())
     if isinstance(value, float):
         return f"float.{len(repr(value).partition('.')[2].partition('e')[0])}"
     if type(value) in (int, bytes):
@@ -87,21 +88,25 @@ def read_body(line):
     """Return the facts that a line says."""
     facts = Facts()
     path = []
-    for token in _TOKEN.finditer(line):
+    for token in _TOKEN.finditer(f"{{{line}}}"):
         name, values, opened = token.groups()
         if token[0] == "}":
             path.pop()
-        elif opened:
+            continue
+        place = ".".join(filter(None, [*path, name or opened])).strip(".")
+        if values is None:
             path.append(opened)
-        else:
-            place = ".".join([*path, name] if name else path)
-            for value in _VALUE.findall(values):
+            values = "{}"
+        for value in _VALUE.findall(values):
+            if value.startswith(('"', "=")):
                 word = value.removeprefix("=")
-                is_word = value.startswith(('"', "="))
-                form = form_of(json.loads(word)) if is_word else value
-                facts.forms.setdefault(place, set()).add(form)
-                if is_word:
-                    facts.words.setdefault(place, set()).add(word)
+                facts.words[place].add(word)
+                facts.forms[place].add(form_of(json.loads(word)))
+            else:
+                facts.forms[place].add(value)
+        while place.endswith("[]"):
+            place = place.removesuffix("[]")
+            facts.forms[place].add("[]")
     return facts
 
 
@@ -111,7 +116,7 @@ class Shape:
 
     Attributes:
         call: The name of the call in the vendor's first_calls.toml.
-        at: Where the mock's answer has what was recorded, as ``data.object``; empty for the whole.
+        at: The JSONPath of what was recorded in the mock's answer.
         seen: ``BY | DATE | SOURCE`` of each answer; the source of several alike is ``3 public
             files``.
         headers: ``name`` or ``name: value``, in lower case, under the name of their list, which
@@ -125,7 +130,7 @@ class Shape:
     call: str
     seen: list[str]
     facts: Facts = attrs.field(converter=read_body)
-    at: str = ""
+    at: str = "$"
     headers: tuple[str, list[str]] = ("", [])
     status: int | None = None
     partial: bool = False
@@ -186,12 +191,20 @@ def _read_answer(reply):
 
 def facts_at(answer, place):
     """Return the facts of the part of an answer at a place; none if it has no such part."""
-    part = answer.document
-    for name in filter(None, place.split(".")):
-        if not isinstance(part, dict) or name not in part:
-            return Facts()
-        part = part[name]
-    return Facts().add("", part)
+    facts = Facts()
+    for match in parse_json_path(place).find(answer.document):
+        facts.add("", match.value)
+    return facts
+
+
+def shapes_read_as(*kinds):
+    """Return parameters of a test: each vendor and shape that a backend reads so."""
+    params = []
+    for vendor in VENDORS:
+        for shape in read_shapes(vendor):
+            if shape.backend.partition(" ")[0] in kinds:
+                params.append(pytest.param(vendor, shape, id=f"{vendor} {shape.call}"))
+    return params
 
 
 @functools.cache
@@ -207,17 +220,17 @@ def judge(vendor):
     shapes = read_shapes(vendor)
     judged = []
     for shape in shapes:
-        words = dict(documented)
+        words = {place: {*values} for place, values in documented.items()}
         for answer in answers.values():
             for place, values in facts_at(answer, shape.at).words.items():
-                words[place] = words.get(place, set()) | values
+                words.setdefault(place, set()).update(values)
         siblings = [each for each in shapes if each.call == shape.call]
-        found = _compare(shape, answers.get(shape.call), siblings, words)
+        found = compare(shape, answers.get(shape.call), siblings, words)
         judged.append((shape, list(dict.fromkeys(found))))
     return judged
 
 
-def _compare(shape, answer, siblings, words):
+def compare(shape, answer, siblings, words):
     """Yield call, kind and place of each difference; of another status or no answer only that.
 
     A field is extra if several real answers to the call lack it, or one that a program recorded. A
@@ -245,9 +258,12 @@ def _compare(shape, answer, siblings, words):
 
 def _compare_forms(real, mock):
     """Yield kind and place of each difference in the forms."""
-    for place in {**real, **mock}:
-        if kind := _kind_of(_forms_at(place, real), _forms_at(place, mock)):
-            yield kind, _top(place, mock) if kind == "absent" else place
+    for place, forms in real.items():
+        if place in mock:
+            if kind := _kind_of(forms, mock[place]):
+                yield kind, place
+        elif _has_parts(_parent(place), mock):
+            yield "absent", place
 
 
 def _list_extras(shapes, forms):
@@ -257,60 +273,50 @@ def _list_extras(shapes, forms):
     # A source such as "3 public files" is three answers with the same words.
     count = sum(int(re.match(r"\d*", source)[0] or 1) for _, _, source in seen)
     if count > 1 or any(by in ("recorded", "library") for by, _, _ in seen):
-        real = {place: found for each in whole for place, found in each.facts.forms.items()}
+        real = {place for each in whole for place in each.facts.forms}
         for place in forms:
-            if _forms_at(place, real) is None:
-                yield "extra", _top(place, real)
+            if place not in real and _has_parts(_parent(place), real):
+                yield "extra", place
 
 
 def _list_unknown_words(facts, forms, words):
     """Yield each place that the mock has, and at which it cannot send a word of the real answer."""
     for place, real in facts.words.items():
-        for word in real if _forms_at(place, forms) else ():
+        for word in real if place in forms else ():
             pattern = ".*".join(map(re.escape, word.split("*")))
             if not any(re.fullmatch(pattern, each) for each in words.get(place, ())):
                 yield "word", place
 
 
 def _kind_of(real, mock):
-    """Return what differs in the forms of a place: None if nothing, or if the mock alone has it."""
-    if mock is None:
-        return "absent"
-    if real is None or not real or not mock or real & mock:
-        return None
+    """Return how the forms of a place differ; None if they may be forms of one field."""
     real_types, mock_types = (set(map(_type_of, forms)) for forms in (real, mock))
-    if not real_types & mock_types:
+    common = real_types & mock_types
+    if not common:
         return "null" if "null" in real_types | mock_types else "type"
-    if real_types & mock_types == {"number"}:
+    if common == {"number"}:
         decimals = [max(int(form.partition(".")[2] or 0) for form in each) for each in (real, mock)]
         is_far = 2 <= decimals[0] <= 12 and abs(decimals[0] - decimals[1]) >= 2
         return "decimals" if is_far else None
-    is_form = real_types & mock_types == {"text"} and not (real & _FREE and mock & _FREE)
+    is_form = common == {"text"} and not real & mock and not (real & _FREE and mock & _FREE)
     return "form" if is_form else None
 
 
 def _type_of(form):
     """Return the JSON type of a value with this form."""
-    types = {"int": "number", "float": "number", "[]": "list", "{}": "object"}
     name = form.partition(".")[0]
-    return types.get(name, name if name in ("null", "boolean", "bytes") else "text")
+    others = ("null", "boolean", "bytes", "[]", "{}")
+    return "number" if name in ("int", "float") else name if name in others else "text"
 
 
-def _forms_at(place, forms):
-    """Return the forms at a place: of what has others in it ``[]`` or ``{}``.
+def _parent(place):
+    """Return the place of the list or object that a place is in."""
+    return re.sub(r"(\[\]|(^|\.)[^.\[\]]*)$", "", place)
 
-    None if it is nowhere; an empty set if the list or object that it would be in is empty.
-    """
-    if place in forms:
-        return forms[place]
-    start = "" if place == "." else place
-    for each in forms:
-        if each.startswith(f"{start}[]"):
-            return {"[]"}
-        if each.startswith(f"{start}." if start else ""):
-            return {"{}"}
-    above = [each for each in _steps(place) if each in forms]
-    return set() if above else None
+
+def _has_parts(place, places):
+    """Return whether one of these places is in the list or object at this one."""
+    return any(_parent(each) == place for each in places if each)
 
 
 def fill(shape, value, place=""):
@@ -330,20 +336,9 @@ def fill(shape, value, place=""):
         at = f"{place}.{name}" if place else name
         if name in _OF_CUSTOMER:
             filled[name] = item
-        elif shape.partial or _forms_at(at, forms) is not None:
+        elif shape.partial or at in forms or not _has_parts(place, forms):
             filled[name] = fill(shape, item, at)
     return filled
-
-
-def _steps(place):
-    """Return a place with those that it is in, the outermost first."""
-    ends = [match.start() for match in re.finditer(r"\.|\[\]", place)]
-    return [".", *(place[:end] for end in ends if end), place]
-
-
-def _top(place, forms):
-    """Return the outermost place of these that the forms lack."""
-    return next(each for each in _steps(place)[1:] if _forms_at(each, forms) is None)
 
 
 def listed(table, vendor):

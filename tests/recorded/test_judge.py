@@ -1,10 +1,12 @@
 """The mocks beside real answers that others recorded: what differs is listed, with its reason."""
 
+import json
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from kit.recorded import VENDORS, judge, listed, read_table
+from kit.recorded import VENDORS, Shape, compare, judge, listed, read_table
 
 from facematch_mock_server.compared import FILE_IN_CHECKOUT
 
@@ -52,3 +54,39 @@ def test_pages_count_the_answers_as_the_judge_does(row):
 
 def test_each_vendor_of_which_an_answer_was_found_has_a_row():
     assert [row["vendor"] for row in RECORDED] == VENDORS
+
+
+REAL = 'id:uuid at:time.6Z state:"open"|"to *" score:float.8 note:null tags[]{name:text}'
+DOCUMENT = {
+    "id": "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10",
+    "at": "2026-01-02T03:04:05.123456Z",
+    "state": "to somebody",
+    "score": 0.12345678,
+    "note": None,
+    "tags": [{"name": "a"}, {"name": "b"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"tags": []}, []),
+        ({"id": "x"}, ["form id"]),
+        ({"at": "2026-01-02T03:04:05Z"}, ["form at"]),
+        ({"score": 0.5}, ["decimals score"]),
+        ({"score": "0.12345678"}, ["type score"]),
+        ({"note": "x"}, ["null note"]),
+        ({"tags": None}, ["null tags"]),
+        ({"tags": [{}]}, []),
+        ({"tags": [{"no": 1}]}, ["absent tags[].name", "extra tags[].no"]),
+        ({"more": {"x": 1}}, ["extra more"]),
+        ({"state": "shut"}, ["word state"]),
+    ],
+)
+def test_judge_finds_each_kind_of_difference(changes, expected):
+    shape = Shape(call="a call", seen=["recorded | 2026 | a file"], facts=REAL)
+    answer = SimpleNamespace(status=200, document={**DOCUMENT, **changes})
+    words = {"state": {'"open"', json.dumps(answer.document["state"])}}
+    found = compare(shape, answer, [shape], words)
+    assert [f"{kind} {place}" for _, kind, place in found] == expected
