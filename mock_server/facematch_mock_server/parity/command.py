@@ -77,39 +77,26 @@ def command(
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
-    except ValueError as error:
-        raise click.UsageError(as_sentence(error)) from None
-    if not exchanges:
-        raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
-    _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
-    content = file.read_bytes()
-    if later is not None:
-        if picture or switches or mark:
+        if not exchanges:
+            raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
+        _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
+        if later is None:
+            content = file.read_bytes()
+            compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        elif picture or switches or mark:
             raise click.UsageError("LATER is compared with FILE: leave the other options out.")
-        try:
-            later_exchanges = exchanges_in(read_replies(later))
-        except ValueError as error:
-            raise click.UsageError(as_sentence(error)) from None
-        content = later.read_bytes()
-        compared = compare_recordings(exchanges, later_exchanges)
-        return _show(compared, content, as_json=as_json, first=file.name)
-    try:
-        compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        else:
+            content = later.read_bytes()
+            compared = compare_recordings(exchanges, exchanges_in(read_replies(later)))
     except ValueError as error:
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
-    return _show(compared, content, as_json=as_json, first="the mock")
-
-
-def _show(
-    compared: Sequence[ComparedExchange], content: bytes, *, as_json: bool, first: str
-) -> int:
     report = _make_report(compared, hashlib.sha256(content).hexdigest())
     if as_json:
         print_json(report)
     else:
-        _print_report(report, first)
+        _print_report(report, "the mock" if later is None else file.name)
     return Exit.NO if report["counts"]["different"] else Exit.OK
 
 
