@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.signing import hmac_hex
@@ -83,7 +84,7 @@ def compose(
     # and workflow_version are null, and resubmit_info is empty.
     # V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a
     # colon before it. (Webhook captured in a public repository, 2026-05-29)
-    document = {
+    document: dict[str, Any] = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,

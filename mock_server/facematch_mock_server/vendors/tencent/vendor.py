@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from facematch_mock_server.base.messages import Headers
 from facematch_mock_server.claims import fill
 from facematch_mock_server.vendors.kit import (
     Key,
@@ -15,7 +14,6 @@ from facematch_mock_server.vendors.kit import (
     PairCall,
     PairEndpoint,
     PictureFields,
-    Reply,
     Response,
     SeenPicture,
     Variables,
@@ -80,12 +78,10 @@ class TencentCall(PairCall):
     """A call whose refusals are in Chinese unless X-TC-Language asks for English."""
 
     def answer(
-        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: Any = None, headers: Any = (), **filled: object
     ) -> Response:
-        """Return the answer of a claim; a message that is known in Chinese is."""
-        reply: Reply = self.claims.get(key)
         if body is None and self.request.header("x-tc-language") != "en-US":
-            body = fill(reply.body, {**filled, "request_id": self.request_id})
+            body = fill(self.claims.get(key).body, {**filled, "request_id": self.request_id})
             error = body["Response"]["Error"]
             error["Message"] = CHINESE.get(error["Code"], error["Message"])
         return super().answer(key, body, headers, **filled)
