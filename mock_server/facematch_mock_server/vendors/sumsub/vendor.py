@@ -20,7 +20,7 @@ from facematch_mock_server.world.webhooks import Outbox
 from . import sessions, webhooks
 from .access import CHECKS, SumsubCall
 from .calls import applicants, documents, links
-from .claims import CLAIMS
+from .claims import CLAIMS, LABELS
 from .control import SumsubSessionControl
 from .records import SumsubRecords
 from .signature import TOKEN, sign_again
@@ -170,7 +170,13 @@ VENDOR = base.Vendor(
     name="sumsub",
     title="Sumsub",
     claims=CLAIMS,
-    switches={"digest": ("sha256", "sha512", "sha1")},
+    switches={
+        "digest": ("sha256", "sha512", "sha1"),
+        "review_comments": ("made-up", "none"),
+    },
+    documented_values={
+        "/resources/applicants/*/status": {"reviewResult.rejectLabels[]": LABELS},
+    },
     rate_limits={
         "get": "rate.get.limit",
         "post": "rate.post.limit",
