@@ -127,7 +127,7 @@ class FieldProblems:
         self.texts: dict[str, Any] = {}
 
     def add(self, name: str, text: str) -> None:
-        """Add a problem; the name of an inner field, such as ``address.country``, has a full stop."""
+        """Add a problem; the name of an inner field has a full stop, as in ``address.country``."""
         *outer_names, field = name.split(".")
         problems = self.texts
         for outer_name in outer_names:

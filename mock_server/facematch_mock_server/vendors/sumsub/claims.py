@@ -61,7 +61,7 @@ OTHER_METHODS = ("enabled", "photoRequired", "disabled")
 
 #: Labels that no check of the mock gives. (docs.sumsub.com, /docs/rejection-labels, and rejections in
 #: a public repository, read 2026-11-30)
-LABELS = (
+REJECT_LABELS = (
     "BAD_PROOF_OF_ADDRESS",
     "PROBLEMATIC_APPLICANT_DATA",
     "REGULATIONS_VIOLATIONS",
