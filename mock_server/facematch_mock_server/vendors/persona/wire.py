@@ -147,17 +147,6 @@ TEMPLATES: Mapping[str, str] = {
     "itmplv_": "inquiry-template-version",
     "tmpl_": "template",
 }
-#: Checks of a selfie that pass here, besides those that depend on the person.
-_OTHER_CHECKS = (
-    "selfie_pose_detection",
-    "selfie_pose_repeat_detection",
-    "selfie_glasses_detection",
-    "selfie_multiple_faces_detection",
-    "selfie_suspicious_entity_detection",
-    "selfie_face_covering_detection",
-    "selfie_portrait_quality_detection",
-    "selfie_image_quality_detection",
-)
 #: The value of a document, by the attribute of a government ID.
 _DOCUMENT_FIELDS = {
     "name-first": "first_name",
@@ -259,47 +248,25 @@ def facts_for_web_sdk(session: Session) -> dict[str, Any]:
     return {"sessionToken": session_token(session), "fields": _show_fields(session)}
 
 
+#: The statuses of a check that was made.
+_STATUSES = {True: "passed", False: "failed"}
+
+
 def selfie_checks(
     *, matches: bool, is_live: bool, is_liveness_required: bool, is_good_picture: bool = True
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the checks of a selfie; a picture that is not good is neither compared nor live."""
-    comparison = _check("selfie_id_comparison", passed=matches)
-    liveness = _check(
-        "selfie_liveness_detection",
-        passed=is_live,
-        is_required=is_liveness_required,
-        reason="low_liveness_confidence",
-    )
-    if not is_good_picture:
-        unmade = {"status": "not_applicable", "reasons": []}
-        comparison = {**comparison, **unmade}
-        liveness = {**liveness, **unmade}
-    account = {
-        **_check("selfie_account_comparison", is_required=False),
-        "status": "not_applicable",
-        "reasons": ["no_account_selfie_present"],
+    facts = {
+        "comparison": _STATUSES[matches] if is_good_picture else "not_applicable",
+        "liveness": _STATUSES[is_live] if is_good_picture else "not_applicable",
+        "requirement": "required" if is_liveness_required else "not_required",
+        "picture": _STATUSES[is_good_picture],
     }
-    # As in Persona's example of a selfie that passed.
-    glare = _check(
-        "selfie_glare_detection", passed=False, is_required=False, reason="too_much_glare"
-    )
-    other_checks = []
-    for name in _OTHER_CHECKS:
-        is_picture_check = name == "selfie_image_quality_detection"
-        other_checks.append(_check(name, passed=is_good_picture or not is_picture_check))
-    return (comparison, account, liveness, glare, *other_checks)
-
-
-def _check(
-    name: str, *, passed: bool = True, is_required: bool = True, reason: str | None = None
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "status": "passed" if passed else "failed",
-        "reasons": [] if passed or reason is None else [reason],
-        "requirement": "required" if is_required else "not_required",
-        "metadata": {},
-    }
+    checks: list[dict[str, Any]] = fill(DATA["selfie_checks"], facts)
+    for check in checks:
+        if check["name"] == "selfie_liveness_detection" and check["status"] != "failed":
+            check["reasons"] = []
+    return tuple(checks)
 
 
 def has_passed(checks: tuple[Mapping[str, Any], ...]) -> bool:

@@ -59,16 +59,6 @@ LIVENESS_METHODS = ("passiveLiveness", "staticLiveness", "liveness")
 OTHER_METHODS = ("enabled", "photoRequired", "disabled")
 
 
-#: Labels that no check of the mock gives. (docs.sumsub.com, /docs/rejection-labels, and rejections in
-#: a public repository, read 2026-11-30)
-REJECT_LABELS = (
-    "BAD_PROOF_OF_ADDRESS",
-    "PROBLEMATIC_APPLICANT_DATA",
-    "REGULATIONS_VIOLATIONS",
-    "SCREENSHOTS",
-    "WRONG_ADDRESS",
-    "WRONG_USER_REGION",
-)
 #: The comments of a rejection, for the person and for the customer's staff.
 # OURS: The texts are made up.
 COMMENTS = {

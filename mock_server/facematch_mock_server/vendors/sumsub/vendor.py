@@ -20,7 +20,7 @@ from facematch_mock_server.world.webhooks import Outbox
 from . import sessions, webhooks
 from .access import CHECKS, SumsubCall
 from .calls import applicants, documents, links
-from .claims import CLAIMS, REJECT_LABELS
+from .claims import CLAIMS
 from .control import SumsubSessionControl
 from .records import SumsubRecords
 from .signature import TOKEN, sign_again
@@ -173,9 +173,6 @@ VENDOR = base.Vendor(
     switches={
         "digest": ("sha256", "sha512", "sha1"),
         "review_comments": ("made-up", "none"),
-    },
-    documented_values={
-        "/resources/applicants/*/status": {"reviewResult.rejectLabels[]": REJECT_LABELS},
     },
     rate_limits={
         "get": "rate.get.limit",

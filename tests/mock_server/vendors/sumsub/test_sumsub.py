@@ -456,13 +456,6 @@ def test_rejection_has_no_comments_if_the_switch_says_so():
     }
 
 
-def test_documented_label_that_no_check_gives_can_be_set(at_page, control):
-    ask(at_page, checked(1, OTHER, DOCUMENT))
-    call = "/resources/applicants/*/status"
-    control.answer(call, "reviewResult.rejectLabels[]", "WRONG_ADDRESS")
-    assert review_of(at_page)["reviewResult"]["rejectLabels"] == ["WRONG_ADDRESS"]
-
-
 def test_applicant_has_its_platform_language_and_times(at_page):
     before = tell(at_page, sumsub.read(1))
     assert (before["applicantPlatform"], before["lang"]) == ("API", "en")
@@ -553,12 +546,22 @@ def test_sandbox_checks_and_charges_nothing(sandbox, control):
     assert control.charges() == ()
 
 
-def test_sandbox_repeats_labels_and_comments(sandbox):
-    sent = {"rejectLabels": ["SCREENSHOTS"], "reviewRejectType": "RETRY"}
+@pytest.mark.parametrize(
+    "label",
+    [
+        "BAD_PROOF_OF_ADDRESS",
+        "PROBLEMATIC_APPLICANT_DATA",
+        "REGULATIONS_VIOLATIONS",
+        "WRONG_ADDRESS",
+        "WRONG_USER_REGION",
+    ],
+)
+def test_sandbox_repeats_labels_and_comments(sandbox, label):
+    sent = {"rejectLabels": [label], "reviewRejectType": "RETRY"}
     comments = {"clientComment": "A screenshot.", "moderationComment": "Please take a photo."}
     ask(sandbox, sumsub.complete_test(1, "RED", **sent, **comments))
     review = review_of(sandbox, **sumsub.SANDBOX)
-    result = {"reviewAnswer": "RED", **sent, **comments, "buttonIds": ["screenshots"]}
+    result = {"reviewAnswer": "RED", **sent, **comments, "buttonIds": [label.lower()]}
     assert review["reviewResult"] == result
 
 
