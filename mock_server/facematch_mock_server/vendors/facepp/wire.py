@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -76,6 +77,11 @@ _MADE_UP: Final[Mapping[str, tuple[str, Any]]] = {
 def begin_answer(call: PairCall, *, time_used_ms: int) -> dict[str, Any]:
     request_id = REQUEST_ID.format(request_id=call.request_id)
     return {"request_id": request_id, "time_used": time_used_ms}
+
+
+def new_image_id(call: PairCall) -> str:
+    # 16 bytes in base64. (seven answers in public programs, read 2026-11-30)
+    return base64.b64encode(bytes.fromhex(call.world.ids.hex())).decode()
 
 
 def list_faces(call: PairCall, picture: Upload, seen: SeenPicture) -> list[dict[str, Any]]:

@@ -1,6 +1,11 @@
-"""Values of Tencent's answers that a test can set: the truth values of its client (Apache-2.0)."""
+"""Values of Tencent's answers that a test can set, and its messages, of its client (Apache-2.0)."""
 
 from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Final
 
 from facematch_mock_server.world.set_values import TRUE_OR_FALSE, DocumentedValues
 
@@ -14,3 +19,8 @@ VALUES: DocumentedValues = {
         f"{_ATTRIBUTES}.Mask": TRUE_OR_FALSE,
     },
 }
+
+#: The messages in Chinese, by code.
+CHINESE: Final[Mapping[str, str]] = tomllib.loads(
+    (files(__package__) / "messages.toml").read_text("utf-8")
+)
