@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from _markdown import cells
@@ -23,6 +24,8 @@ from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
+#: The differences of mocks from published answers that stay.
+EXPLAINED = Path(__file__).parents[1] / "tests/recorded/explained.toml"
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
 
@@ -311,6 +314,22 @@ def table_of_recorded() -> str:
         alike = (f"{row['first']} of {number}", f"{row['now']} of {number}")
         lacked = str(row["not_imitated"] or "-")
         rows.append(cells(link_to(vendor), str(row["answers"]), row["by"], lacked, *alike))
+    return "\n".join(rows)
+
+
+def table_of_differences() -> str:
+    """Return the table of the differences from published answers that stay."""
+    explained = tomllib.loads(EXPLAINED.read_text("utf-8"))
+    rows = [cells("Backend", "Call", "Where", "Why"), "|---" * 4 + "|"]
+    for vendor, lacked in explained.pop("not_imitated").items():
+        rows += [cells(link_to(vendor), call, "-", "The mock lacks this call.") for call in lacked]
+    for vendor, calls in explained.items():
+        for call, lines in calls.items():
+            places: dict[str, list[str]] = {}
+            for line, why in lines.items():
+                places.setdefault(why, []).append(f"`{line.partition(' ')[2]}`")
+            for why, its_places in places.items():
+                rows.append(cells(link_to(vendor), call, ", ".join(its_places), why))
     return "\n".join(rows)
 
 

@@ -5,6 +5,7 @@ object with an id, an empty list, a word that the vendor sent, and an object in 
 each item of a list, ``.`` the whole body, and ``*`` in a word any text.
 """
 
+import datetime as dt
 import functools
 import json
 import re
@@ -24,6 +25,7 @@ from facematch_mock_server.first_calls import __main__ as first_calls
 from facematch_mock_server.first_calls.plans import pictures_of, read_plan
 from facematch_mock_server.replies.json_path import parse_json_path
 from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.world.clock import VirtualClock
 
 FOLDER = Path(__file__).parents[1] / "recorded"
 VENDORS = sorted({file.stem for file in FOLDER.glob("*.toml")} & {*vendor_names()})
@@ -167,7 +169,9 @@ def play(vendor):
     plan["call"] += plan["at_mock"]
     answers = {}
     words = {}
-    with MockServer(vendor=vendor) as mock, pytest.MonkeyPatch.context() as patch:
+    # All decimals of a time are there.
+    clock = VirtualClock(dt.datetime.now(dt.UTC).replace(microsecond=123_457))
+    with MockServer(vendor=vendor, clock=clock) as mock, pytest.MonkeyPatch.context() as patch:
         call_at(mock, patch, variables_of(vendor))
         for call, reply in first_calls.make_calls(vendor, plan, pictures_of(plan, ())):
             if not isinstance(reply, KeyError):

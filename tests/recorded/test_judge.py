@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,13 +9,15 @@ from kit.recorded import VENDORS, Shape, compare, judge, listed, read_table
 
 from facematch_mock_server.compared import FILE_IN_CHECKOUT
 
-ROOT = Path(__file__).parents[2]
 RECORDED = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
 EXPLAINED = read_table("explained")
 DIFFERS = read_table("differs")
 NOT_IMITATED = EXPLAINED.pop("not_imitated")
-#: No reason explains these.
+#: No reason explains these kinds of differences.
 NEVER_EXPLAINED = {"answer", "status", "type"}
+
+#: How the names of fields with a verdict end.
+VERDICTS = ("decision", "status", "result", "verified", "isidentical", "answer")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -29,14 +30,12 @@ def test_mock_differs_from_real_answers_in_what_is_listed_alone(vendor):
 
 
 @pytest.mark.parametrize("vendor", EXPLAINED)
-def test_explanation_has_a_reason_and_its_page_and_is_of_no_status_or_type(vendor):
+def test_a_reason_is_given_once_and_for_no_status_and_no_type(vendor):
     assert not listed(EXPLAINED, vendor) & listed(DIFFERS, vendor)
-    for call, kind, place in listed(EXPLAINED, vendor):
-        why, page = EXPLAINED[vendor][call][f"{kind} {place}"]
+    for _, kind, place in listed(EXPLAINED, vendor):
         assert kind not in NEVER_EXPLAINED
         assert "*" not in place
-        assert why
-        assert (ROOT / page).exists()
+        assert kind != "word" or not place.lower().endswith(VERDICTS)
 
 
 @pytest.mark.parametrize("row", RECORDED, ids=lambda row: row["vendor"])
