@@ -286,34 +286,40 @@ def comparison_with(vendor: str) -> str:
     )
 
 
-def recorded_answers() -> dict[str, dict[str, Any]]:
-    """Return the counts of real answers that others recorded, by vendor."""
-    rows = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
-    return {row["vendor"]: row for row in rows}
+def recorded_answers() -> list[dict[str, Any]]:
+    """Return the counts of answers that others published: each batch of a vendor's."""
+    rows: list[dict[str, Any]] = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
+    return rows
 
 
 def published_answers_of(vendor: str) -> str:
-    """Return the sentence about a vendor's published answers; empty if there are none."""
-    row = recorded_answers().get(vendor)
-    if row is None:
-        return ""
-    number = row["answers"] - row["not_imitated"]
-    return (
-        f" At the first comparison with [answers that others published]"
-        f"(reference.md#published-answers), on {row['judged']}, it was alike with {row['first']} "
-        f"of {number}; since then mended by them, with {row['now']}."
-    )
+    """Return the sentences about a vendor's published answers; empty if there are none."""
+    sentences = ""
+    for row in recorded_answers():
+        if row["vendor"] != vendor:
+            continue
+        number = row["answers"] - row["not_imitated"]
+        if row["batch"] == 1:
+            sentences += (
+                f" At the first comparison with [answers that others published]"
+                f"(reference.md#published-answers), on {row['judged']}, it was alike with "
+                f"{row['first']} of {number}; since then mended by them, with {row['now']}."
+            )
+        else:
+            sentences += f" Of {number} that came later it was alike with {row['first']}."
+    return sentences
 
 
 def table_of_recorded() -> str:
-    """Return the table of the answers that others recorded, by vendor."""
-    titles = ("Backend", "Answers", "By", "Calls that the mock lacks", "Alike at first", "Now")
+    """Return the table of the answers that others published, by vendor and batch."""
+    titles = ("Backend", "Batch", "Answers", "By", "Lacked calls", "Alike at first", "Now")
     rows = [cells(*titles), "|---" * len(titles) + "|"]
-    for vendor, row in recorded_answers().items():
+    for row in recorded_answers():
         number = row["answers"] - row["not_imitated"]
         alike = (f"{row['first']} of {number}", f"{row['now']} of {number}")
         lacked = str(row["not_imitated"] or "-")
-        rows.append(cells(link_to(vendor), str(row["answers"]), row["by"], lacked, *alike))
+        counts = (str(row["batch"]), str(row["answers"]), row["by"], lacked, *alike)
+        rows.append(cells(link_to(row["vendor"]), *counts))
     return "\n".join(rows)
 
 

@@ -124,6 +124,7 @@ class Shape:
         headers: ``name`` or ``name: value``, in lower case, under the name of their list, which
             several shapes may share; else under that of the call.
         partial: Whether somebody quoted only a part.
+        batch: 1 if the mocks were mended by it, and 2 if it came after that.
         backend: What a backend of ours reads of it: ``match SITUATION``, ``session CASE`` or
             ``liveness CASE`` (of a session that compares with nothing), and the names on the way to
             its part of the answer; empty if nothing.
@@ -138,6 +139,7 @@ class Shape:
     partial: bool = False
     note: str = ""
     backend: str = ""
+    batch: int = 1
 
 
 def read_table(name):
