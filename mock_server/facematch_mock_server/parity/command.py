@@ -46,6 +46,13 @@ if TYPE_CHECKING:
 @click.option(
     "--mark", is_flag=True, help="Let the recording answer instead of the mock where they differ."
 )
+@click.option(
+    "--shapes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the shapes of the vendor's answers, fit to be sent in: no value of yours.",
+)
+@click.option("--show", is_flag=True, help="Print the shapes of --shapes, too.")
 @json_option
 def command(
     file: Path,
@@ -54,6 +61,8 @@ def command(
     switches: Sequence[str],
     *,
     mark: bool,
+    shapes: Path | None,
+    show: bool,
     as_json: bool,
 ) -> int:
     """Compare each call in FILE, recorded at a vendor, with the mock's answer to the same request.
@@ -70,6 +79,7 @@ def command(
     try:
         from .comparing import compare_exchanges, compare_recordings
         from .exchanges import exchanges_in
+        from .publishing import describe_shapes
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"parity needs {missing.name}: {install_command('door')}"
@@ -84,7 +94,7 @@ def command(
     _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
     content = file.read_bytes()
     if later is not None:
-        if picture or switches or mark:
+        if picture or switches or mark or shapes:
             raise click.UsageError("LATER is compared with FILE: leave the other options out.")
         try:
             later_exchanges = exchanges_in(read_replies(later))
@@ -99,6 +109,9 @@ def command(
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
+    if shapes is not None:
+        _write_shapes(shapes, describe_shapes(compared), show=show)
+        return Exit.OK
     return _show(compared, content, as_json=as_json, first="the mock")
 
 
@@ -133,6 +146,13 @@ def _mark(file: Path, content: bytes, compared: Sequence[ComparedExchange]) -> N
         if each.result == "different":
             mappings[each.exchange.position]["metadata"]["instead"] = True
     write_bytes(file, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def _write_shapes(file: Path, text: str, *, show: bool) -> None:
+    """Write the shapes to a file; print them before, if they are to be shown."""
+    if show:
+        say(text)
+    write_bytes(file, text.encode())
 
 
 def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str, Any]:
