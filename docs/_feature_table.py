@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import CORE_DISTRIBUTION, SEPARATE_PACKAGES, backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
-from facematch_mock_server.compared import latest_comparison
+from facematch_mock_server.compared import FILE_IN_CHECKOUT, latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -260,7 +261,8 @@ def first_calls_to(vendor: str) -> str:
             f"facematch mock --vendor {vendor} --port 8089 {record} --upstream {url} &",
             f"FIRST_CALLS_URL=http://127.0.0.1:8089 {runner}",
         ]
-    lines = [comparison_with(vendor), "", head, "", "```sh", *commands, "```"]
+    compared = f"{comparison_with(vendor)}{published_answers_of(vendor)}"
+    lines = [compared, "", head, "", "```sh", *commands, "```"]
     return "\n".join(lines)
 
 
@@ -279,6 +281,37 @@ def comparison_with(vendor: str) -> str:
         f"**{comparison.date}**. Of {comparison.exchanges} exchanges, {comparison.alike} were "
         f"alike, {comparison.different} different ([report]({comparison.report}))."
     )
+
+
+def recorded_answers() -> dict[str, dict[str, Any]]:
+    """Return the counts of real answers that others recorded, by vendor."""
+    rows = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
+    return {row["vendor"]: row for row in rows}
+
+
+def published_answers_of(vendor: str) -> str:
+    """Return the sentence about a vendor's published answers; empty if there are none."""
+    row = recorded_answers().get(vendor)
+    if row is None:
+        return ""
+    number = row["answers"] - row["not_imitated"]
+    return (
+        f" At the first comparison with [answers that others published]"
+        f"(reference.md#published-answers), on {row['judged']}, it was alike with {row['first']} "
+        f"of {number}; since then mended by them, with {row['now']}."
+    )
+
+
+def table_of_recorded() -> str:
+    """Return the table of the answers that others recorded, by vendor."""
+    titles = ("Backend", "Answers", "By", "Calls that the mock lacks", "Alike at first", "Now")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    for vendor, row in recorded_answers().items():
+        number = row["answers"] - row["not_imitated"]
+        alike = (f"{row['first']} of {number}", f"{row['now']} of {number}")
+        lacked = str(row["not_imitated"] or "-")
+        rows.append(cells(link_to(vendor), str(row["answers"]), row["by"], lacked, *alike))
+    return "\n".join(rows)
 
 
 def day_of_comparison(backend: str) -> str:

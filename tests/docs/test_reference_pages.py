@@ -281,6 +281,7 @@ TABLES = [
     ("explanation/privacy.md", "_feature_table", "hosts"),
     ("vendors/reference.md", "_feature_table", "features"),
     ("vendors/reference.md", "_feature_table", "limits"),
+    ("vendors/reference.md", "_feature_table", "recorded"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
     ("reference/mock.md", "_mock_tables", "faults"),
 ]

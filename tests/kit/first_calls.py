@@ -48,13 +48,17 @@ def variables_of(vendor):
     return {**keys, **variables.settings}
 
 
-def make_first_calls(vendor, mock, monkeypatch, variables, *files):
-    """Make the calls at a mock that runs; return the outcome of the command."""
-    for name, value in variables.items():
+def call_at(mock, monkeypatch, variables):
+    """Let first calls go to a mock that runs, with these keys and settings."""
+    for name, value in {**variables, "FIRST_CALLS_URL": mock.url}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FIRST_CALLS_URL", mock.url)
     # The mock counts its rates by its own clock.
     monkeypatch.setattr(first_calls, "time", SimpleNamespace(sleep=mock.control.advance))
+
+
+def make_first_calls(vendor, mock, monkeypatch, variables, *files):
+    """Make the calls at a mock that runs; return the outcome of the command."""
+    call_at(mock, monkeypatch, variables)
     return CliRunner().invoke(first_calls.main, [vendor, *map(str, files)])
 
 

@@ -9,99 +9,104 @@ import functools
 import json
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.first_calls import variables_of
+from kit.first_calls import call_at, variables_of
+from requests.structures import CaseInsensitiveDict
 
 from facematch_core.backend.shapes import shape_of
 from facematch_mock_server import MockServer
 from facematch_mock_server.first_calls import __main__ as first_calls
 from facematch_mock_server.first_calls.plans import pictures_of, read_plan
+from facematch_mock_server.replies.json_path import parse_json_path
 from facematch_mock_server.vendors import vendor_names
 
 FOLDER = Path(__file__).parents[1] / "recorded"
 VENDORS = sorted({file.stem for file in FOLDER.glob("*.toml")} & {*vendor_names()})
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:\.(\d+))?(\S*)")
-#: Forms that say more than those of `shape_of`.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d\.?(\d*)(\S*)")
+#: Forms that say more than those of `shape_of`; ``*`` is the number of characters.
 _FORMS = {
-    "text": re.compile(r"-?\d+\.\d+"),
-    "UUID": re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}"),
-    "seconds,uuid": re.compile(r"\d{10},[0-9a-f-]{36}"),
-    "base64-24": re.compile(r"[A-Za-z0-9+/]{22}=="),
+    "text": r"-?\d+\.\d+",
+    "UUID": r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}",
+    "seconds,uuid": r"\d{10},[0-9a-f-]{36}",
+    "base64-*": r"[A-Za-z0-9+/]{22}==",
+    "hex*": r"[0-9a-f]{24,}",
+    "HEX*": r"[0-9A-F]{24,}",
 }
-_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]+)\{')
+_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]*)\{')
 _VALUE = re.compile(r'"(?:\\.|[^"\\])*"|[^|]+')
 #: Forms of a text that may be any.
 _FREE = {"text", "url"}
+#: Fields with what the customer sent.
+_OF_CUSTOMER = {"client_reference_id", "metadata", "vendorData"}
 
 
 @attrs.frozen
 class Facts:
-    """The forms and the words of an answer, by place such as ``items[].name``."""
+    """The forms and the words of an answer, by place such as ``items[].name``; its own is empty."""
 
-    forms: dict[str, set[str]] = attrs.field(factory=dict)
-    words: dict[str, set] = attrs.field(factory=dict)
+    forms: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    words: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
 
     def add(self, place, value):
         """Add a value, and what is in it."""
-        if isinstance(value, dict) and value:
+        self.forms[place].add(form_of(value))
+        if isinstance(value, dict):
             for name, item in value.items():
-                self.add(f"{place}.{name}" if place else name, item)
-        elif isinstance(value, list) and value:
+                # A dot in a name would be read as a step.
+                self.add(f"{place}.{name.replace('.', '/')}".strip("."), item)
+        elif isinstance(value, list):
             for item in value:
                 self.add(f"{place}[]", item)
         else:
-            self.forms.setdefault(place or ".", set()).add(form_of(value))
-            word = json.dumps(value, ensure_ascii=False, default=repr)
-            self.words.setdefault(place or ".", set()).add(word)
-        return self
+            self.words[place].add(json.dumps(value, ensure_ascii=False, default=repr))
 
 
 def form_of(value):
-    """Return the form of a value that has no other in it: ``float.3``, ``time.6Z``, ``hex32``."""
+    """Return the form of a value: ``{}``, ``[]``, ``null``, ``float.3``, ``time.6Z``, ``hex32``."""
     if isinstance(value, (dict, list)):
-        return json.dumps(value)
-    if isinstance(value, bytes):
-        return "bytes"
+        return json.dumps(type(value)())
     if isinstance(value, float):
         return f"float.{len(repr(value).partition('.')[2].partition('e')[0])}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return "int"
+    if type(value) in (int, bytes):
+        return type(value).__name__
     text = value if isinstance(value, str) else ""
     if time := _TIME.fullmatch(text):
         letter, fraction, zone = time.groups()
-        decimals = f".{len(fraction)}" if fraction else ""
-        return f"time{letter.strip('T').replace(' ', '_')}{decimals}{zone}"
-    if re.fullmatch(r"[0-9a-f]{24,}", text):
-        return f"hex{len(text)}"
-    if re.fullmatch(r"[0-9A-F]{24,}", text):
-        return f"HEX{len(text)}"
-    finer = (form for form, pattern in _FORMS.items() if pattern.fullmatch(text))
-    return next(finer, None) or shape_of(value, ())
+        return f"time{'' if letter == 'T' else '_'}.{len(fraction)}{zone}".replace(".0", "")
+    for form, pattern in _FORMS.items():
+        if re.fullmatch(pattern, text):
+            return form.replace("*", str(len(text)))
+    return shape_of(value, ())
 
 
 def read_body(line):
     """Return the facts that a line says."""
     facts = Facts()
     path = []
-    for token in _TOKEN.finditer(line):
+    for token in _TOKEN.finditer(f"{{{line}}}"):
         name, values, opened = token.groups()
         if token[0] == "}":
             path.pop()
-        elif opened:
+            continue
+        place = ".".join(filter(None, [*path, name or opened])).strip(".")
+        if values is None:
             path.append(opened)
-        else:
-            place = ".".join([*path, name] if name else path)
-            for value in _VALUE.findall(values):
+            values = "{}"
+        for value in _VALUE.findall(values):
+            if value.startswith(('"', "=")):
                 word = value.removeprefix("=")
-                is_word = value.startswith(('"', "="))
-                form = form_of(json.loads(word)) if is_word else value
-                facts.forms.setdefault(place, set()).add(form)
-                if is_word:
-                    facts.words.setdefault(place, set()).add(word)
+                facts.words[place].add(word)
+                facts.forms[place].add(form_of(json.loads(word)))
+            else:
+                facts.forms[place].add(value)
+        while place.endswith("[]"):
+            place = place.removesuffix("[]")
+            facts.forms[place].add("[]")
     return facts
 
 
@@ -111,27 +116,36 @@ class Shape:
 
     Attributes:
         call: The name of the call in the vendor's first_calls.toml.
-        at: Where the mock's answer has what was recorded, as ``data.object``; empty for the whole.
+        at: The JSONPath of what was recorded in the mock's answer.
         seen: ``BY | DATE | SOURCE`` of each answer; the source of several alike is ``3 public
             files``.
         headers: ``name`` or ``name: value``, in lower case, under the name of their list, which
             several shapes may share; else under that of the call.
         partial: Whether somebody quoted only a part.
+        backend: What a backend of ours reads of it: ``match SITUATION``, ``session CASE`` or
+            ``liveness CASE`` (of a session that compares with nothing), and the names on the way to
+            its part of the answer; empty if nothing.
     """
 
     call: str
     seen: list[str]
     facts: Facts = attrs.field(converter=read_body)
-    at: str = ""
+    at: str = "$"
     headers: tuple[str, list[str]] = ("", [])
     status: int | None = None
     partial: bool = False
     note: str = ""
+    backend: str = ""
+
+
+def read_table(name):
+    """Return a file of this folder, by its name without ``.toml``."""
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
 def read_shapes(vendor):
     """Return the shapes of a vendor's real answers, in the order of its file."""
-    document = tomllib.loads((FOLDER / f"{vendor}.toml").read_text("utf-8"))
+    document = read_table(vendor)
     shapes = []
     for row in document["shape"]:
         headers = row.get("headers", [])
@@ -141,98 +155,82 @@ def read_shapes(vendor):
     return shapes
 
 
-@attrs.frozen
-class Answer:
-    """The mock's answer to a call; the status is None for a webhook."""
-
-    status: int | None
-    headers: dict[str, str]
-    document: object
-
-    def facts_at(self, place):
-        """Return the facts of the part at a place; none if the answer has no such part."""
-        part = self.document
-        for name in filter(None, place.split(".")):
-            if not isinstance(part, dict) or name not in part:
-                return Facts()
-            part = part[name]
-        return Facts().add("", part)
-
-
 def play(vendor):
     """Return the mock's answers to the calls that a shape names, by name, and its documented words.
 
     The calls are those of the vendor's first_calls.toml; a call that could not be made has none.
+    The status of a webhook is None.
     """
     plan = read_plan(vendor)
     named = {shape.call for shape in read_shapes(vendor)}
-    calls = [call for call in plan["call"] if call["name"] in named or "keep" in call]
-    calls += plan.get("at_mock", [])
+    plan["call"] = [call for call in plan["call"] if call["name"] in named or "keep" in call]
+    plan["call"] += plan["at_mock"]
     answers = {}
     words = {}
     with MockServer(vendor=vendor) as mock, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**variables_of(vendor), "FIRST_CALLS_URL": mock.url}.items():
-            patch.setenv(name, value)
-        # The mock counts its rates by its own clock.
-        patch.setattr(first_calls, "time", SimpleNamespace(sleep=mock.control.advance))
-        pictures = pictures_of(plan, ())
-        for call, reply in first_calls.make_calls(vendor, {**plan, "call": calls}, pictures):
+        call_at(mock, patch, variables_of(vendor))
+        for call, reply in first_calls.make_calls(vendor, plan, pictures_of(plan, ())):
             if not isinstance(reply, KeyError):
-                answers[call["name"]] = _read_answer(call, reply)
+                answers[call["name"]] = _read_answer(reply)
         for fields in mock.control.documented_values().values():
             for place, values in fields.items():
                 words.setdefault(place, set()).update(map(json.dumps, values))
     return answers, words
 
 
-def _read_answer(call, reply):
-    headers = {name.lower(): value for name, value in reply.headers.items()}
+def _read_answer(reply):
     try:
         document = reply.json()
     except ValueError:
         document = reply.content or None
-    if call.get("target", "").startswith("/__mock__/webhooks/deliveries/"):
-        headers = {name.lower(): value for name, value in document["headers"].items()}
-        return Answer(None, headers, json.loads(document["body"]))
-    return Answer(reply.status_code, headers, document)
+    if "/webhooks/deliveries/" not in reply.url:
+        return SimpleNamespace(status=reply.status_code, headers=reply.headers, document=document)
+    headers = CaseInsensitiveDict(document["headers"])
+    return SimpleNamespace(status=None, headers=headers, document=json.loads(document["body"]))
 
 
-@attrs.frozen(order=True)
-class Difference:
-    """A difference of the mock from a real answer.
+def facts_at(answer, place):
+    """Return the facts of the part of an answer at a place; none if it has no such part."""
+    facts = Facts()
+    for match in parse_json_path(place).find(answer.document):
+        facts.add("", match.value)
+    return facts
 
-    Attributes:
-        call: The name of the call, or of a list of headers.
-        kind: ``answer`` if the mock has none, ``status``, ``header``, ``absent`` for a field that
-            only the real answer has, ``extra`` for one that only the mock has, ``type``, ``null``,
-            ``form``, ``decimals`` or ``word``.
-        place: The header, or the place in the body.
-    """
 
-    call: str
-    kind: str
-    place: str
+def shapes_read_as(*kinds):
+    """Return parameters of a test: each vendor and shape that a backend reads so."""
+    params = []
+    for vendor in VENDORS:
+        for shape in read_shapes(vendor):
+            if shape.backend.partition(" ")[0] in kinds:
+                params.append(pytest.param(vendor, shape, id=f"{vendor} {shape.call}"))
+    return params
 
 
 @functools.cache
 def judge(vendor):
-    """Return each shape of a vendor with the differences of the mock from it."""
+    """Return each shape of a vendor with the differences of the mock from it.
+
+    A difference is a call or a list of headers, a kind, and the header or place in the body. The
+    kind is ``answer`` if the mock has none, ``status``, ``header``, ``absent`` for a field that
+    only the real answer has, ``extra`` for one that only the mock has, ``type``, ``null``,
+    ``form``, ``decimals`` or ``word``.
+    """
     answers, documented = play(vendor)
     shapes = read_shapes(vendor)
     judged = []
     for shape in shapes:
-        words = dict(documented)
+        words = {place: {*values} for place, values in documented.items()}
         for answer in answers.values():
-            for place, values in answer.facts_at(shape.at).words.items():
-                words[place] = words.get(place, set()) | values
+            for place, values in facts_at(answer, shape.at).words.items():
+                words.setdefault(place, set()).update(values)
         siblings = [each for each in shapes if each.call == shape.call]
-        found = _compare(shape, answers.get(shape.call), siblings, words)
-        differences = [Difference(*each) for each in dict.fromkeys(found)]
-        judged.append((shape, differences))
+        found = compare(shape, answers.get(shape.call), siblings, words)
+        judged.append((shape, list(dict.fromkeys(found))))
     return judged
 
 
-def _compare(shape, answer, siblings, words):
+def compare(shape, answer, siblings, words):
     """Yield call, kind and place of each difference; of another status or no answer only that.
 
     A field is extra if several real answers to the call lack it, or one that a program recorded. A
@@ -249,7 +247,7 @@ def _compare(shape, answer, siblings, words):
         name, _, value = line.partition(": ")
         if name not in answer.headers or value not in ("", answer.headers[name]):
             yield owner, "header", name
-    forms = answer.facts_at(shape.at).forms
+    forms = facts_at(answer, shape.at).forms
     for kind, place in [
         *_compare_forms(shape.facts.forms, forms),
         *_list_extras(siblings, forms),
@@ -260,9 +258,12 @@ def _compare(shape, answer, siblings, words):
 
 def _compare_forms(real, mock):
     """Yield kind and place of each difference in the forms."""
-    for place in {**real, **mock}:
-        if kind := _kind_of(_forms_at(place, real), _forms_at(place, mock)):
-            yield kind, _top(place, mock) if kind == "absent" else place
+    for place, forms in real.items():
+        if place in mock:
+            if kind := _kind_of(forms, mock[place]):
+                yield kind, place
+        elif _has_parts(_parent(place), mock):
+            yield "absent", place
 
 
 def _list_extras(shapes, forms):
@@ -272,100 +273,75 @@ def _list_extras(shapes, forms):
     # A source such as "3 public files" is three answers with the same words.
     count = sum(int(re.match(r"\d*", source)[0] or 1) for _, _, source in seen)
     if count > 1 or any(by in ("recorded", "library") for by, _, _ in seen):
-        real = {place: found for each in whole for place, found in each.facts.forms.items()}
+        real = {place for each in whole for place in each.facts.forms}
         for place in forms:
-            if _forms_at(place, real) is None:
-                yield "extra", _top(place, real)
+            if place not in real and _has_parts(_parent(place), real):
+                yield "extra", place
 
 
 def _list_unknown_words(facts, forms, words):
     """Yield each place that the mock has, and at which it cannot send a word of the real answer."""
     for place, real in facts.words.items():
-        for word in real if _forms_at(place, forms) else ():
+        for word in real if place in forms else ():
             pattern = ".*".join(map(re.escape, word.split("*")))
             if not any(re.fullmatch(pattern, each) for each in words.get(place, ())):
                 yield "word", place
 
 
 def _kind_of(real, mock):
-    """Return what differs in the forms of a place: None if nothing, or if the mock alone has it."""
-    if mock is None:
-        return "absent"
-    if real is None or not real or not mock or real & mock:
-        return None
+    """Return how the forms of a place differ; None if they may be forms of one field."""
     real_types, mock_types = (set(map(_type_of, forms)) for forms in (real, mock))
-    if not real_types & mock_types:
+    common = real_types & mock_types
+    if not common:
         return "null" if "null" in real_types | mock_types else "type"
-    if real_types & mock_types == {"number"}:
+    if common == {"number"}:
         decimals = [max(int(form.partition(".")[2] or 0) for form in each) for each in (real, mock)]
         is_far = 2 <= decimals[0] <= 12 and abs(decimals[0] - decimals[1]) >= 2
         return "decimals" if is_far else None
-    is_form = real_types & mock_types == {"text"} and not (real & _FREE and mock & _FREE)
+    is_form = common == {"text"} and not real & mock and not (real & _FREE and mock & _FREE)
     return "form" if is_form else None
 
 
 def _type_of(form):
     """Return the JSON type of a value with this form."""
-    types = {"int": "number", "float": "number", "[]": "list", "{}": "object"}
     name = form.partition(".")[0]
-    return types.get(name, name if name in ("null", "boolean", "bytes") else "text")
+    others = ("null", "boolean", "bytes", "[]", "{}")
+    return "number" if name in ("int", "float") else name if name in others else "text"
 
 
-def _forms_at(place, forms):
-    """Return the forms at a place: of what has others in it ``[]`` or ``{}``.
+def _parent(place):
+    """Return the place of the list or object that a place is in."""
+    return re.sub(r"(\[\]|(^|\.)[^.\[\]]*)$", "", place)
 
-    None if it is nowhere; an empty set if the list or object that it would be in is empty.
+
+def _has_parts(place, places):
+    """Return whether one of these places is in the list or object at this one."""
+    return any(_parent(each) == place for each in places if each)
+
+
+def fill(shape, value, place=""):
+    """Return a mock's document in the form of a real one: what a whole one lacks is left out.
+
+    What the customer itself sent stays, for it names the session.
     """
-    if place in forms:
-        return forms[place]
-    start = "" if place == "." else place
-    for each in forms:
-        if each.startswith(f"{start}[]"):
-            return {"[]"}
-        if each.startswith(f"{start}." if start else ""):
-            return {"{}"}
-    above = [each for each in _steps(place) if each in forms]
-    return set() if above else None
+    forms = shape.facts.forms
+    if forms.get(place) in ({"null"}, {"empty"}):
+        return "" if "empty" in forms[place] else None
+    if isinstance(value, list):
+        return [fill(shape, item, f"{place}[]") for item in value]
+    if not isinstance(value, dict):
+        return value
+    filled = {}
+    for name, item in value.items():
+        at = f"{place}.{name}" if place else name
+        if name in _OF_CUSTOMER:
+            filled[name] = item
+        elif shape.partial or at in forms or not _has_parts(place, forms):
+            filled[name] = fill(shape, item, at)
+    return filled
 
 
-def _steps(place):
-    """Return a place with those that it is in, the outermost first."""
-    ends = [match.start() for match in re.finditer(r"\.|\[\]", place)]
-    return [".", *(place[:end] for end in ends if end), place]
-
-
-def _top(place, forms):
-    """Return the outermost place of these that the forms lack."""
-    return next(each for each in _steps(place)[1:] if _forms_at(each, forms) is None)
-
-
-@attrs.frozen
-class Listed:
-    """What is known to differ at a vendor.
-
-    Attributes:
-        not_imitated: The calls that the mock does not imitate, each with the page that says so.
-        explained: Why a difference stays, and the page that says so.
-        differs: The differences that are to be mended.
-    """
-
-    not_imitated: dict[str, str]
-    explained: dict[Difference, tuple[str, str]]
-    differs: set[Difference]
-
-
-def read_listed(vendor):
-    """Return what explained.toml and differs.toml say of a vendor."""
-    explained = tomllib.loads((FOLDER / "explained.toml").read_text("utf-8")).get(vendor, {})
-    differs = tomllib.loads((FOLDER / "differs.toml").read_text("utf-8")).get(vendor, {})
-    listed = Listed({}, {}, set())
-    for row in explained.get("not_imitated", ()):
-        listed.not_imitated[row["call"]] = row["page"]
-    for row in explained.get("explained", ()):
-        difference = Difference(row["call"], row["kind"], row["place"])
-        listed.explained[difference] = (row["why"], row["page"])
-    for call, lines in differs.items():
-        for line in lines:
-            kind, _, place = line.partition(" ")
-            listed.differs.add(Difference(call, kind, place))
-    return listed
+def listed(table, vendor):
+    """Return the differences that a table has of a vendor."""
+    calls = table.get(vendor, {}).items()
+    return {(call, *line.split(" ", 1)) for call, lines in calls for line in lines}

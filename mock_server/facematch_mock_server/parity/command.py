@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the shapes of the vendor's answers, fit to be sent in: no value of yours.",
 )
-@click.option("--show", is_flag=True, help="Print the shapes of --shapes, too.")
+@click.option("--show", is_flag=True, help="Print the shapes before they are written.")
 @json_option
 def command(
     file: Path,
@@ -87,42 +87,31 @@ def command(
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
-    except ValueError as error:
-        raise click.UsageError(as_sentence(error)) from None
-    if not exchanges:
-        raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
-    _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
-    content = file.read_bytes()
-    if later is not None:
-        if picture or switches or mark or shapes:
+        if not exchanges:
+            raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
+        _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
+        if later is None:
+            content = file.read_bytes()
+            compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        elif picture or switches or mark or shapes:
             raise click.UsageError("LATER is compared with FILE: leave the other options out.")
-        try:
-            later_exchanges = exchanges_in(read_replies(later))
-        except ValueError as error:
-            raise click.UsageError(as_sentence(error)) from None
-        content = later.read_bytes()
-        compared = compare_recordings(exchanges, later_exchanges)
-        return _show(compared, content, as_json=as_json, first=file.name)
-    try:
-        compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        else:
+            content = later.read_bytes()
+            compared = compare_recordings(exchanges, exchanges_in(read_replies(later)))
     except ValueError as error:
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
     if shapes is not None:
-        _write_shapes(shapes, describe_shapes(compared), show=show)
+        text = describe_shapes(compared)
+        say(text if show else f"{quantity(len(compared), 'shape')} in {shapes}")
+        write_bytes(shapes, text.encode())
         return Exit.OK
-    return _show(compared, content, as_json=as_json, first="the mock")
-
-
-def _show(
-    compared: Sequence[ComparedExchange], content: bytes, *, as_json: bool, first: str
-) -> int:
     report = _make_report(compared, hashlib.sha256(content).hexdigest())
     if as_json:
         print_json(report)
     else:
-        _print_report(report, first)
+        _print_report(report, "the mock" if later is None else file.name)
     return Exit.NO if report["counts"]["different"] else Exit.OK
 
 
@@ -146,13 +135,6 @@ def _mark(file: Path, content: bytes, compared: Sequence[ComparedExchange]) -> N
         if each.result == "different":
             mappings[each.exchange.position]["metadata"]["instead"] = True
     write_bytes(file, json.dumps(document, indent=1, ensure_ascii=False).encode())
-
-
-def _write_shapes(file: Path, text: str, *, show: bool) -> None:
-    """Write the shapes to a file; print them before, if they are to be shown."""
-    if show:
-        say(text)
-    write_bytes(file, text.encode())
 
 
 def _make_report(compared: Sequence[ComparedExchange], sha256: str) -> dict[str, Any]:

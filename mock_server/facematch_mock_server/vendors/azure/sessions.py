@@ -5,13 +5,13 @@ The names are from Microsoft's examples for v1.2, and from its client @azure-res
 
 from __future__ import annotations
 
+import base64
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from facematch_mock_server.recognition.outcomes import LivenessOutcome
-from facematch_mock_server.vendors.base import as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
@@ -73,13 +73,15 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         "targets": _targets(largest_face.box),
     }
     if check.match is not None and check.match.score is not None:
-        confidence = as_fraction(check.match.score)
+        # Eight decimals, as recorded.
+        confidence = round(check.match.score / 100, 8)
         is_identical = confidence >= started_with["verifyConfidenceThreshold"]
         result["verifyResult"] = {"matchConfidence": confidence, "isIdentical": is_identical}
     result["digest"] = check.face.upper()
     pictures = dict(session.pictures)
     if started_with["enableSessionImage"]:
-        image_id = world.account.ids.uuid()
+        # 44 characters, as recorded and in Microsoft's example.
+        image_id = base64.urlsafe_b64encode(b"A%s" % world.account.ids.hex().encode()).decode()
         result["sessionImageId"] = image_id
         pictures[image_id] = check.face
     if started_with["returnVerifyImageHash"] and check.reference is not None:
