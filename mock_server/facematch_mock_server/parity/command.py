@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 @click.option(
     "--shapes",
     type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
     help="Write the shapes of the vendor's answers, fit to be sent in: no value of yours.",
 )
 @click.option("--show", is_flag=True, help="Print the shapes before they are written.")
@@ -104,7 +103,8 @@ def command(
         _mark(file, content, compared)
     if shapes is not None:
         text = describe_shapes(compared)
-        say(text if show else f"{quantity(len(compared), 'shape')} in {shapes}")
+        if show:
+            click.echo(text)
         write_bytes(shapes, text.encode())
         return Exit.OK
     report = _make_report(compared, hashlib.sha256(content).hexdigest())

@@ -26,17 +26,16 @@ def describe_shapes(compared: Sequence[ComparedExchange]) -> str:
     tables = []
     for each in compared:
         exchange = each.exchange
-        sent = str(exchange.sent)
         values = []
         for place, form, text in leaves_of(exchange.body, public):
-            is_word = text in public and (place, form, text) in stated and text not in sent
-            word = json.dumps(text, ensure_ascii=False)
-            values.append(f"{place}:{word if is_word else form}")
+            is_stated = (place, form, text) in stated and text in public
+            is_word = is_stated and text not in str(exchange.sent)
+            values.append(f"{place}:{json.dumps(text, ensure_ascii=False) if is_word else form}")
         call = re.sub(r"[^/ ]+", lambda step: step[0] if step[0] in public else "*", exchange.call)
-        body = json.dumps(" ".join(dict.fromkeys(values)), ensure_ascii=False)
         tables.append(
             f'[[shape]]\nvendor = "{exchange.vendor}"\ncall = {json.dumps(call)}\n'
             f"status = {exchange.reply.status}\n"
-            f'seen = ["recorded | {exchange.day} | sent in"]\nbody = {body}\n'
+            f'seen = ["recorded | {exchange.day} | sent in"]\n'
+            f"body = {json.dumps(' '.join(dict.fromkeys(values)), ensure_ascii=False)}\n"
         )
     return "\n".join(tables)
