@@ -1,7 +1,5 @@
 """Make the first calls to a vendor at its mock, and record them as if it were the vendor."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
@@ -10,6 +8,7 @@ from kit.of_vendors import of_vendors
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.first_calls import __main__ as first_calls
+from facematch_mock_server.record_cli import sources_of
 from facematch_mock_server.replies.recording_file import RecordingFile
 from facematch_mock_server.replies.vocabulary import Vocabulary
 from facematch_mock_server.vendors import vendor_named
@@ -69,7 +68,7 @@ def start_recording(vendor, path):
     host = HOSTS.get(vendor) or next(iter(definition.hosts), "127.0.0.1")
     recording = RecordingFile(
         path,
-        Vocabulary.read(_sources_of(definition)),
+        Vocabulary.read(sources_of([definition])),
         show_host=lambda name: name if name == host else None,
     )
     return recording, host
@@ -104,9 +103,3 @@ def record_first_calls(vendor, path, monkeypatch):
         mock.app.handle = answer
         made = make_first_calls(vendor, mock, monkeypatch, variables)
     assert (made.exit_code, recording.left_out) == (0, []), made.output
-
-
-def _sources_of(definition):
-    module = sys.modules[definition.behaviour.__module__]
-    folder = Path(module.__file__).parent
-    return [*folder.rglob("*.py"), *folder.parent.glob("*.py")]

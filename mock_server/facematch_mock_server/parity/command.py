@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 @click.option(
     "--mark", is_flag=True, help="Let the recording answer instead of the mock where they differ."
 )
+@click.option(
+    "--shapes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the shapes of the vendor's answers, fit to be sent in: no value of yours.",
+)
+@click.option("--show", is_flag=True, help="Print the shapes before they are written.")
 @json_option
 def command(
     file: Path,
@@ -54,6 +60,8 @@ def command(
     switches: Sequence[str],
     *,
     mark: bool,
+    shapes: Path | None,
+    show: bool,
     as_json: bool,
 ) -> int:
     """Compare each call in FILE, recorded at a vendor, with the mock's answer to the same request.
@@ -70,6 +78,7 @@ def command(
     try:
         from .comparing import compare_exchanges, compare_recordings
         from .exchanges import exchanges_in
+        from .publishing import describe_shapes
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"parity needs {missing.name}: {install_command('door')}"
@@ -83,7 +92,7 @@ def command(
         if later is None:
             content = file.read_bytes()
             compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
-        elif picture or switches or mark:
+        elif picture or switches or mark or shapes:
             raise click.UsageError("LATER is compared with FILE: leave the other options out.")
         else:
             content = later.read_bytes()
@@ -92,6 +101,12 @@ def command(
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
+    if shapes is not None:
+        text = describe_shapes(compared)
+        if show:
+            click.echo(text)
+        write_bytes(shapes, text.encode())
+        return Exit.OK
     report = _make_report(compared, hashlib.sha256(content).hexdigest())
     if as_json:
         print_json(report)
