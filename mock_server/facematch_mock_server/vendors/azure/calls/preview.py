@@ -75,7 +75,7 @@ def _read_fields(call: NumberedCall, sent: Mapping[str, Any]) -> dict[str, Any]:
 def _start(call: NumberedCall) -> Response:
     values = _read_fields(call, call.read_object("session.body"))
     session = sessions.start(call, "detectLiveness", values)
-    return call.answer("preview.started", _show_started(session))
+    return call.answer("preview.started", sessions.access_of(session))
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
@@ -97,19 +97,14 @@ def _start_with_verify(call: NumberedCall) -> Response:
         call.refuse("session.body")
     values = _read_fields(call, parameters_sent)
     session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
-    body = {**_show_started(session), "verifyImage": _reference_of(session)}
+    body = {**sessions.access_of(session), "verifyImage": _reference_of(session)}
     return call.answer("preview.started", body)
 
 
 def stamp(time: dt.datetime) -> str:
     """Write a time as Microsoft does: with seven decimals, with six if the seventh is 0."""
     # OURS: A microsecond's last digit is the seventh decimal, too.
-    seventh = time.microsecond % 10 or ""
-    return f"{time:%Y-%m-%dT%H:%M:%S.%f}{seventh}+00:00"
-
-
-def _show_started(session: Session) -> dict[str, Any]:
-    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}{time.microsecond % 10 or ''}+00:00"
 
 
 def _reference_of(session: Session) -> dict[str, Any]:

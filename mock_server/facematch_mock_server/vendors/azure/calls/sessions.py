@@ -172,11 +172,14 @@ def shown_status(session: Session) -> str:
     return RUNNING if hosted_of(session).attempts else NOT_STARTED
 
 
+def access_of(session: Session) -> dict[str, str]:
+    """Return the id and the token of a session, which only the answer to its start has."""
+    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+
+
 def _show_started(session: Session) -> dict[str, Any]:
-    """Return a new session, with what only the answer to its start has."""
     return {
-        "sessionId": session.id,
-        "authToken": hosted_of(session).token,
+        **access_of(session),
         "status": NOT_STARTED,
         "modelVersion": MODEL,
         "results": session.result,
