@@ -43,8 +43,9 @@ _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
 #: The results in the console's test, which have other names than those of a session. (deliveries of
 #: 2026-02-22 and 2026-05-29 in public programs, read 2026-11-30)
-# OURS: The link and the nodes.
+# OURS: The links and the nodes.
 _TEST_RESULTS = {
+    "session_url": "https://example.com/session",
     "liveness_checks": [
         {
             "status": "Approved",
@@ -158,8 +159,15 @@ class DiditWebhooks(Webhooks):
             id=world.ids.uuid(),
             status="Approved",
             created_at=now,
+            vendor_data="console",
             metadata={"test_webhook": True},
-            hosted=Hosted(token="", kind="kyc", workflow=world.ids.uuid(), expires_at=now),
+            hosted=Hosted(
+                token="",
+                kind="kyc",
+                workflow=world.ids.uuid(),
+                callback="https://example.com/",
+                expires_at=now,
+            ),
         )
         announce(world, session)
 
