@@ -15,7 +15,6 @@ DIFFERS = read_table("differs")
 NOT_IMITATED = EXPLAINED.pop("not_imitated")
 #: No reason explains these kinds of differences.
 NEVER_EXPLAINED = {"answer", "status", "type"}
-
 #: How the names of fields with a verdict end.
 VERDICTS = ("decision", "status", "result", "verified", "isidentical", "answer")
 
