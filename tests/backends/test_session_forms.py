@@ -21,6 +21,7 @@ from vendors.sumsub import SumsubSimulator
 from vendors.veriff import VeriffSimulator
 
 import facematch_core as fm
+from facematch_azure import AzureSessionOptions
 from facematch_core.backend import StartRequest
 from facematch_core.testing import SessionCase, Situation
 from facematch_core.testing.bench import Bench
@@ -162,7 +163,7 @@ def is_yes(recording, document):
 
 #: Fields of a read that decide nothing, one for each vendor.
 DETAILS = {
-    "azure": "authToken",
+    "azure": "results.attempts.result.sessionImageId",
     "didit": "created_at",
     "onfido": "created_at",
     "persona": "attributes.created-at",
@@ -172,9 +173,13 @@ DETAILS = {
 }
 
 
+#: The options of a start without which the detail is not there.
+OPTIONS = {"azure": AzureSessionOptions(enable_session_image=True)}
+
+
 @pytest.mark.parametrize("vendor", DETAILS)
 def test_an_unreadable_detail_is_named_in_one_warning_of_a_verified_session(vendor, desk):
-    session = desk.start()
+    session = desk.start(options=OPTIONS.get(vendor))
     desk.player.play(id_of(session), SessionCase.PASSED)
     recording = attrs.evolve(SessionRecording.of_session(desk, session), step=1)
     name = DETAILS[vendor].rpartition(".")[2]
