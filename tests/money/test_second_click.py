@@ -126,7 +126,7 @@ def test_session_alone_gives_the_token_once_and_says_to_keep_it(azure):
     started = sessions.start(sessions.plan("customer-17", purpose="payout"))
     assert started.access.token is not None
     assert sessions.read(started.record, with_access=True).access is None
-    with pytest.raises(fm.InvalidRequest, match="keep the token of start"):
+    with pytest.raises(fm.InvalidRequest, match="no token: keep that of start"):
         sessions.start(started.record)
 
 
