@@ -607,11 +607,11 @@ class Sessions:
     def _check_unstarted_with_same_settings(self, record: SessionRecord) -> None:
         """Raise `InvalidRequest` if the record was started, or planned with other settings."""
         if record.session_id is not None:
-            access = "read(record, with_access=True) returns its link"
+            way_back = "read(record, with_access=True) returns its link"
             if self._capabilities.gives_token_once:
-                access = f"keep the token of start, which {self._backend.name} returns once"
+                way_back += ", but no token: keep that of start"
             raise errors.InvalidRequest(
-                f"This session was already started: {access}, or plan another session."
+                f"This session was already started: {way_back}, or plan another session."
             )
         planned_settings = {
             **record.facts,

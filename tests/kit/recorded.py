@@ -39,20 +39,22 @@ _FORMS = {
     "hex*": r"[0-9a-f]{24,}",
     "HEX*": r"[0-9A-F]{24,}",
 }
-_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]*)\{')
+_TOKEN = re.compile(r'\}|([^\s{}:"]*):((?:"(?:\\.|[^"\\])*"|\{\}|[^\s{}"])+)|([^\s{}:"]+)\{')
 _VALUE = re.compile(r'"(?:\\.|[^"\\])*"|[^|]+')
+_TYPES = {form: form for form in ("null", "boolean", "bytes", "[]", "{}")}
+_TYPES |= {"int": "number", "float": "number"}
 #: Forms of a text that may be any.
 _FREE = {"text", "url"}
 #: Fields with what the customer sent.
 _OF_CUSTOMER = {"client_reference_id", "metadata", "vendorData"}
 
 
-@attrs.frozen
 class Facts:
     """The forms and the words of an answer, by place such as ``items[].name``; its own is empty."""
 
-    forms: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
-    words: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set))
+    def __init__(self):
+        self.forms = defaultdict(set)
+        self.words = defaultdict(set)
 
     def add(self, place, value):
         """Add a value, and what is in it."""
@@ -90,15 +92,12 @@ def read_body(line):
     """Return the facts that a line says."""
     facts = Facts()
     path = []
-    for token in _TOKEN.finditer(f"{{{line}}}"):
+    for token in _TOKEN.finditer(line):
         name, values, opened = token.groups()
-        if token[0] == "}":
-            path.pop()
-            continue
-        place = ".".join(filter(None, [*path, name or opened])).strip(".")
         if values is None:
-            path.append(opened)
-            values = "{}"
+            path = [*path, opened] if opened else path[:-1]
+            continue
+        place = ".".join(filter(None, [*path, name])).strip(".")
         for value in _VALUE.findall(values):
             if value.startswith(('"', "=")):
                 word = value.removeprefix("=")
@@ -106,9 +105,10 @@ def read_body(line):
                 facts.forms[place].add(form_of(json.loads(word)))
             else:
                 facts.forms[place].add(value)
-        while place.endswith("[]"):
-            place = place.removesuffix("[]")
-            facts.forms[place].add("[]")
+        while place:
+            kind = "[]" if place.endswith("[]") else "{}"
+            place = _parent(place)
+            facts.forms[place].add(kind)
     return facts
 
 
@@ -204,13 +204,9 @@ def facts_at(answer, place):
 
 
 def shapes_read_as(*kinds):
-    """Return parameters of a test: each vendor and shape that a backend reads so."""
-    params = []
-    for vendor in VENDORS:
-        for shape in read_shapes(vendor):
-            if shape.backend.partition(" ")[0] in kinds:
-                params.append(pytest.param(vendor, shape, id=f"{vendor} {shape.call}"))
-    return params
+    """Return each vendor and shape that a backend reads in one of these ways."""
+    shapes = [(vendor, shape) for vendor in VENDORS for shape in read_shapes(vendor)]
+    return [each for each in shapes if each[1].backend.startswith(kinds)]
 
 
 @functools.cache
@@ -301,9 +297,8 @@ def _kind_of(real, mock):
     if not common:
         return "null" if "null" in real_types | mock_types else "type"
     if common == {"number"}:
-        decimals = [max(int(form.partition(".")[2] or 0) for form in each) for each in (real, mock)]
-        is_far = 2 <= decimals[0] <= 12 and abs(decimals[0] - decimals[1]) >= 2
-        return "decimals" if is_far else None
+        of_real, of_mock = (max(map(_decimals_of, forms)) for forms in (real, mock))
+        return "decimals" if 2 <= of_real <= 12 and abs(of_real - of_mock) >= 2 else None
     is_form = common == {"text"} and not real & mock and not (real & _FREE and mock & _FREE)
     return "form" if is_form else None
 
@@ -311,8 +306,11 @@ def _kind_of(real, mock):
 def _type_of(form):
     """Return the JSON type of a value with this form."""
     name = form.partition(".")[0]
-    others = ("null", "boolean", "bytes", "[]", "{}")
-    return "number" if name in ("int", "float") else name if name in others else "text"
+    return _TYPES.get(name, "text")
+
+
+def _decimals_of(form):
+    return int(form.partition(".")[2] or 0)
 
 
 def _parent(place):

@@ -68,16 +68,6 @@ def test_score_of_a_match_and_a_token_of_each_face(engine):
     assert type(answer.json()["log_id"]) is int
 
 
-def test_score_and_box_have_the_decimals_of_real_answers(engine):
-    picture_of_face = scene(score=96.41234567890123)
-    assert engine.handle(match(picture_of_face)).json()["result"]["score"] == 96.41234568
-    engine.handle(add_user(picture_of_face))
-    (user,) = engine.handle(search(picture_of_face)).json()["result"]["user_list"]
-    assert user["score"] == 96.41234567890
-    (face,) = engine.handle(detect(scene())).json()["result"]["face_list"]
-    assert (face["location"]["left"] % 1, face["location"]["top"] % 1) == (0.25, 0.25)
-
-
 def test_liveness_is_a_fraction_beside_the_thresholds_of_the_answer(engine):
     answer = engine.handle(faceverify(scene(score=97)))
     assert code_of(answer) == 0

@@ -51,12 +51,6 @@ def test_confidence_has_three_decimals_and_a_face_its_rectangle(engine):
     assert face["face_rectangle"] == {"left": 212, "top": 148, "width": 392, "height": 542}
 
 
-def test_picture_is_named_by_16_bytes_in_base64(engine):
-    body = engine.handle(compare_request(scene())).json()
-    ids = [body["image_id1"], body["image_id2"]]
-    assert [len(base64.b64decode(text, validate=True)) for text in ids] == [16, 16]
-
-
 @pytest.mark.parametrize(
     ("request_", "fields"),
     [

@@ -83,11 +83,6 @@ def test_message_names_what_the_code_names(engine):
     }
 
 
-def test_score_has_seven_decimals(engine):
-    answer = engine.handle(compare_request(scene(score=93.123456789)))
-    assert answer.json()["Response"]["Score"] == 93.1234568
-
-
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
