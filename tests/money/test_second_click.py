@@ -16,7 +16,7 @@ PAYOUT = {"purpose": "payout", "about": "payout 8841"}
 
 
 class Tabs:
-    """A customer's tabs at a vendor, each with a store of its own over one database."""
+    """A customer's tabs at a vendor: of one process, or each of its own, over one database."""
 
     def __init__(self, vendor, address, stack):
         self.address = address
@@ -30,7 +30,8 @@ class Tabs:
         return self.world.sessions.capabilities
 
     def opened(self):
-        store = fm.SessionStore(self.address, self.world.sessions)
+        """Open a store as another process does: with sessions and a backend of its own."""
+        store = fm.SessionStore(self.address, self.world.opened())
         self.stack.callback(store.close)
         return store
 
