@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from facematch_core.backend.shapes import leaves_of
+from facematch_core.backend import shapes
 from facematch_mock_server.record_cli import sources_of
 from facematch_mock_server.replies.vocabulary import Vocabulary
 from facematch_mock_server.vendors import vendor_named
@@ -22,12 +22,12 @@ def describe_shapes(compared: Sequence[ComparedExchange]) -> str:
     """
     vendors = {each.exchange.vendor for each in compared}
     public = Vocabulary.read(sources_of(map(vendor_named, vendors))).texts
-    stated = {leaf for each in compared for leaf in leaves_of(each.mock_body, public)}
+    stated = {leaf for each in compared for leaf in shapes.leaves_of(each.mock_body, public)}
     tables = []
     for each in compared:
         exchange = each.exchange
         values = []
-        for place, form, text in leaves_of(exchange.body, public):
+        for place, form, text in shapes.leaves_of(exchange.body, public):
             is_stated = (place, form, text) in stated and text in public
             is_word = is_stated and text not in str(exchange.sent)
             values.append(f"{place}:{json.dumps(text, ensure_ascii=False) if is_word else form}")
