@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from _markdown import cells
@@ -17,11 +19,13 @@ from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import CORE_DISTRIBUTION, SEPARATE_PACKAGES, backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
-from facematch_mock_server.compared import latest_comparison
+from facematch_mock_server.compared import FILE_IN_CHECKOUT, latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
+#: The differences of mocks from published answers that stay.
+EXPLAINED = Path(__file__).parents[1] / "tests/recorded/explained.toml"
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
 
@@ -260,7 +264,8 @@ def first_calls_to(vendor: str) -> str:
             f"facematch mock --vendor {vendor} --port 8089 {record} --upstream {url} &",
             f"FIRST_CALLS_URL=http://127.0.0.1:8089 {runner}",
         ]
-    lines = [comparison_with(vendor), "", head, "", "```sh", *commands, "```"]
+    compared = f"{comparison_with(vendor)}{published_answers_of(vendor)}"
+    lines = [compared, "", head, "", "```sh", *commands, "```"]
     return "\n".join(lines)
 
 
@@ -279,6 +284,59 @@ def comparison_with(vendor: str) -> str:
         f"**{comparison.date}**. Of {comparison.exchanges} exchanges, {comparison.alike} were "
         f"alike, {comparison.different} different ([report]({comparison.report}))."
     )
+
+
+def recorded_answers() -> list[dict[str, Any]]:
+    """Return the counts of answers that others published: each batch of a vendor's."""
+    rows: list[dict[str, Any]] = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
+    return rows
+
+
+def published_answers_of(vendor: str) -> str:
+    """Return the sentences about a vendor's published answers; empty if there are none."""
+    sentences = ""
+    for row in recorded_answers():
+        if row["vendor"] != vendor:
+            continue
+        number = row["answers"] - row["not_imitated"]
+        if row["batch"] == 1:
+            sentences += (
+                f" At the first comparison with [answers that others published]"
+                f"(reference.md#published-answers), on {row['judged']}, it was alike with "
+                f"{row['first']} of {number}; since then mended by them, with {row['now']}."
+            )
+        else:
+            sentences += f" Of {number} that came later it was alike with {row['first']}."
+    return sentences
+
+
+def table_of_recorded() -> str:
+    """Return the table of the answers that others published, by vendor and batch."""
+    titles = ("Backend", "Batch", "Answers", "By", "Lacked calls", "Alike at first", "Now")
+    rows = [cells(*titles), "|---" * len(titles) + "|"]
+    for row in recorded_answers():
+        number = row["answers"] - row["not_imitated"]
+        alike = (f"{row['first']} of {number}", f"{row['now']} of {number}")
+        lacked = str(row["not_imitated"] or "-")
+        counts = (str(row["batch"]), str(row["answers"]), row["by"], lacked, *alike)
+        rows.append(cells(link_to(row["vendor"]), *counts))
+    return "\n".join(rows)
+
+
+def table_of_differences() -> str:
+    """Return the table of the differences from published answers that stay."""
+    explained = tomllib.loads(EXPLAINED.read_text("utf-8"))
+    rows = [cells("Backend", "Call", "Where", "Why"), "|---" * 4 + "|"]
+    for vendor, lacked in explained.pop("not_imitated").items():
+        rows += [cells(link_to(vendor), call, "-", "The mock lacks this call.") for call in lacked]
+    for vendor, calls in explained.items():
+        for call, lines in calls.items():
+            places: dict[str, list[str]] = {}
+            for line, why in lines.items():
+                places.setdefault(why, []).append(f"`{line.partition(' ')[2]}`")
+            for why, its_places in places.items():
+                rows.append(cells(link_to(vendor), call, ", ".join(its_places), why))
+    return "\n".join(rows)
 
 
 def day_of_comparison(backend: str) -> str:

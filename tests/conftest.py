@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
+from importlib import import_module
 
 # Until all tests are collected: nearly all of what imports and collection make stays to the end.
 gc.disable()
@@ -36,6 +37,7 @@ from kit.fakes import FakeBackend
 
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
+from facematch_core.testing.bench import Bench
 
 pytest_plugins = ["kit.definitions.judge", "kit.limits", "kit.seconds"]
 
@@ -94,6 +96,19 @@ def at_end():
     """An `ExitStack`: closes at the end whatever a test opens."""
     with contextlib.ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+def bench_of(at_end):
+    """Open a bench, with a vendor's simulator and the backend under test."""
+
+    def open_bench(vendor):
+        simulator_class = getattr(import_module(f"vendors.{vendor}"), f"{vendor.title()}Simulator")
+        bench = Bench(at_end.enter_context(simulator_class()))
+        at_end.callback(bench.close)
+        return bench
+
+    return open_bench
 
 
 @pytest.fixture(scope="session")

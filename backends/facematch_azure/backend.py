@@ -134,6 +134,7 @@ class AzureBackend(SessionBackend):
         compares_with=frozenset({fm.ComparedWith.GIVEN}),
         can_delete=True,
         gives_portrait=True,
+        gives_token_once=True,
         result_lasts_s=LASTS_S,
         longest_valid_s=LONGEST_S,
         reference_limits=capabilities.image_limits,

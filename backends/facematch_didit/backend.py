@@ -184,6 +184,7 @@ class DiditBackend(ApiKeyBackend):
         can_delete=True,
         gives_portrait=True,
         link_hosts=frozenset({"verify.didit.me"}),
+        gives_token_once=True,
         takes_language=True,
         takes_return_url=True,
         # "base64, at most 2 MB" (Didit OpenAPI, 2026-07-18) may mean the picture or its base64

@@ -82,6 +82,13 @@ _RESTRICTED = "rk_"
 
 _REJECTED = "the request was rejected"
 _TOO_FAST = ErrorRow(errors.RateLimited, Charged.NO, _REJECTED, "too many requests at once; wait")
+_NO_IDENTITY = ErrorRow(
+    errors.PermissionDenied,
+    Charged.NO,
+    _REJECTED,
+    "the account is not set up for Identity: an admin applies at "
+    "https://dashboard.stripe.com/identity/application",
+)
 _NO_SESSION = ErrorRow(
     errors.SessionNotFound,
     Charged.NO,
@@ -135,6 +142,8 @@ class StripeBackend(HostedSessionBackend):
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         "rate_limit": _TOO_FAST,
         "lock_timeout": _TOO_FAST,
+        # Ten public programs quote it, as of a new account (read 2026-11-30).
+        "identity_api_invalid_application": _NO_IDENTITY,
         # The same start is under way; once it has ended, a repeated one gets its answer.
         "idempotency_key_in_use": _TOO_FAST,
     }

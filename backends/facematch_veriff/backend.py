@@ -176,6 +176,7 @@ class VeriffBackend(HostedSessionBackend):
         stores=frozenset({VendorCopy.ID, VendorCopy.TERMS}),
         can_delete=True,
         link_hosts=_HOSTS,
+        gives_token_once=True,
         takes_language=True,
         takes_return_url=True,
         reference_limits=ImageLimits(

@@ -270,6 +270,11 @@ class Backend(abc.ABC):
         """
         return {}
 
+    @property
+    def session_page(self) -> Mapping[str, str]:
+        """The `SessionAccess.page` of each session, beside a token that a store has kept."""
+        return {}
+
     def start_session(self, request: StartRequest) -> SessionReading:
         """Start a session. The core checks the arguments before and the link after this call.
 

@@ -231,6 +231,8 @@ class SessionCapabilities:
         link_hosts: The vendor's own hosts for links, in lower case, besides that of `service_url`.
         link_works_once: Whether a link opens the session only once, so that a person who returns
             needs a new link, from a read.
+        gives_token_once: Whether a token is in the response to a start alone: a `SessionStore`
+            stores it for a person who comes back. Without a store, the caller keeps it.
         needs_liveness_threshold: Whether liveness can only be decided with the caller's threshold.
         takes_language, takes_return_url: Whether `start` accepts this argument.
         resumes_expired: Whether a person may continue a session that the vendor reports as expired.
@@ -255,6 +257,7 @@ class SessionCapabilities:
     longest_valid_s: float | None = None
     link_hosts: frozenset[str] = frozenset()
     link_works_once: bool = False
+    gives_token_once: bool = False
     needs_liveness_threshold: bool = False
     takes_language: bool = False
     takes_return_url: bool = False

@@ -11,7 +11,7 @@ import functools
 import re
 import sys
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 #: The forms of a text; the first that fits counts, and else it is a ``text``.
@@ -58,6 +58,26 @@ def _shape(value: Any, known_names: Collection[str], depth: int) -> str:
     if value is None:
         return "null"
     return "boolean" if isinstance(value, bool) else "number"
+
+
+def leaves_of(
+    document: Any, known_names: Collection[str], place: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield place, form and text of each value that has no other in it.
+
+    A place is such as ``items[].name``, with ``*`` for a name outside `known_names`, and ``.`` for
+    the whole document. The text of what is no text is empty.
+    """
+    if isinstance(document, dict) and document:
+        for name, item in document.items():
+            shown = name if name in known_names else "*"
+            yield from leaves_of(item, known_names, f"{place}.{shown}".lstrip("."))
+    elif isinstance(document, list) and document:
+        for item in document:
+            yield from leaves_of(item, known_names, f"{place}[]")
+    else:
+        text = document if isinstance(document, str) else ""
+        yield place or ".", shape_of(document, ()), text
 
 
 def known_names(backend_class: type) -> frozenset[str]:

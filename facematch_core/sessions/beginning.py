@@ -7,6 +7,7 @@ is renewed while the process lives, so that another process repeats only the sta
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,8 @@ from facematch_core.store.leases import renewed_lease
 from facematch_core.store.table import Case, key_of
 
 from .sessions import Sessions
-from .table import SessionTable, StoredSession, subject_key, to_json
+from .table import NO_ACCESS, SessionTable, StoredSession, subject_key, to_json
+from .verdicts import OVERTIME_S
 
 if TYPE_CHECKING:
     from .rows import SessionRow
@@ -255,13 +257,19 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
     """Return an open session with its access; raises the errors of `Sessions.read`.
 
     If the person cannot continue it, or the vendor does not know it any longer, delete it,
-    close the row and return None. `begin` then starts another.
+    close the row and return None. `begin` then starts another. If only the access is lost, and
+    somebody may still have it, return the session without it.
     """
-    if row.link is not None and table.now() < (row.link_expires_at or 0.0):
-        return table.as_stored_session(row, access=SessionAccess(link=Secret(row.link)))
+    sessions = table.sessions[row.name]
+    access = _stored_access(row, sessions)
+    if access is not None and table.now() < (row.link_expires_at or 0.0):
+        return table.as_stored_session(row, access=access)
     saved = None
     with contextlib.suppress(errors.SessionNotFound):
-        result = table.sessions[row.name].read(row.read_record(), with_access=True)
+        result = sessions.read(row.read_record(), with_access=True)
+        begin_again_at = _find_end_of_lost_token(table, row, result)
+        if begin_again_at is not None:
+            return table.as_stored_session(row, begin_again_at=begin_again_at)
         if result.access is not None or result.state in _ONLY_VENDOR_CAN_ACT:
             saved = _save_access(table, row, result)
         else:
@@ -270,6 +278,40 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
         table.close_row(row)
         return None
     return table.as_stored_session(saved, access=result.access)
+
+
+def _stored_access(row: SessionRow, sessions: Sessions) -> SessionAccess | None:
+    """Return the access that a row has; None if it has neither a link nor a token."""
+    if row.link is None and row.token is None:
+        return None
+    return SessionAccess(
+        link=Secret(row.link) if row.link else None,
+        token=Secret(row.token) if row.token else None,
+        page=sessions.verifier.backend.session_page,
+        expires_at=row.read_record().expires_at,
+    )
+
+
+def _find_end_of_lost_token(
+    table: SessionTable, row: SessionRow, result: SessionResult
+) -> dt.datetime | None:
+    """Return until when somebody may go on with a token that this store does not have.
+
+    None if the access is not lost, or nobody can go on. An earlier release stored no token: the
+    person may be in the session in another tab, and would lose it if it were deleted.
+    """
+    gives_token_once = table.sessions[row.name].capabilities.gives_token_once
+    if result.access is not None or not gives_token_once:
+        return None
+    ends_at = row.link_expires_at or row.planned_at + result.record.valid_for_s
+    is_alive = table.now() < ends_at
+    # This machine's clock, by which a session expires, may be ahead of the database's.
+    is_early = is_alive and result.state is SessionState.EXPIRED
+    if result.state is not SessionState.PENDING and not is_early:
+        return None
+    # A person who has begun may finish a little later.
+    overtime_s = 0.0 if is_alive else OVERTIME_S
+    return dt.datetime.fromtimestamp(ends_at + overtime_s, dt.UTC)
 
 
 def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:
@@ -314,20 +356,23 @@ def _changes_of_access(
     look_at = table.now()
     age = table.clock.now() - (record.started_at or record.planned_at)
     ends_at = look_at - age.total_seconds() + record.valid_for_s
-    link = None
+    kept: dict[str, str | None] = {**NO_ACCESS}
     # Without access, the person has finished, and the verdict is due at once.
     if result.access is not None:
         look_at += result.read_again_s or 0.0
+        capabilities = table.sessions[row.name].capabilities
         # Whether the person has used up a link that works once is not known.
-        works_once = table.sessions[row.name].capabilities.link_works_once
-        if result.access.link is not None and not works_once:
-            link = result.access.link.reveal()
+        if result.access.link is not None and not capabilities.link_works_once:
+            kept["link"] = result.access.link.reveal()
+        # A token that the vendor makes anew for each read is not kept.
+        if result.access.token is not None and capabilities.gives_token_once:
+            kept["token"] = result.access.token.reveal()
         if result.access.expires_at is not None:
             ends_at = min(ends_at, result.access.expires_at.timestamp())
     return {
         "record": row.with_changes_of(record),
         "session_id": record.session_id,
-        "link": link,
+        **kept,
         "link_expires_at": ends_at,
         "starting_until": None,
         "look_at": look_at,

@@ -26,7 +26,7 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
 from facematch_core.store.table import Case, Judged
 
-from .table import SessionTable, StoredSession, to_json
+from .table import NO_ACCESS, SessionTable, StoredSession, to_json
 
 if TYPE_CHECKING:
     from .rows import Reading, SessionRow
@@ -64,7 +64,9 @@ def look(
         at_most: Maximum number of sessions to read.
     """
     columns = table.columns
-    table.change(columns.link_expires_at <= table.time(), columns.link.is_not(None), link=None)
+    # One statement each, so that each reads the first rows of an index, and no others.
+    for secret in (columns.link, columns.token):
+        table.change(columns.link_expires_at <= table.time(), secret.is_not(None), **NO_ACCESS)
     leased: list[SessionRow] = []
     readings: list[Reading] = []
     end = Deadline.after(LOOK_S, table.clock)
@@ -169,7 +171,7 @@ def _read_due(
             return _changes_of_mismatch(table, row)
         if isinstance(error, errors.SessionNotFound):
             # Another start of the record, or a webhook, sets it due again.
-            table.update(*_lease_conditions(table, row), link=None, look_at=None, lease=None)
+            table.update(*_lease_conditions(table, row), **NO_ACCESS, look_at=None, lease=None)
         elif isinstance(error, errors.VendorError) and error.retry_after_s is not None:
             wait_s = min(max(error.retry_after_s, _LEAST_RETRY_AFTER_S), _MOST_RETRY_AFTER_S)
             look_at = table.now() + wait_s
@@ -242,7 +244,7 @@ def _changes_of_reading(
     if result.read_again_s is not None:
         changes["look_at"] = now + result.read_again_s
     if result.state is not SessionState.PENDING:
-        changes["link"] = None
+        changes |= NO_ACCESS
     if result.state in _ENDS_A_CASE:
         changes["open_case_key"] = None
     return changes
@@ -251,7 +253,7 @@ def _changes_of_reading(
 def _changes_of_mismatch(table: SessionTable, row: SessionRow) -> dict[str, object]:
     """Return the changes that forget the verdict of a session that is not the record's."""
     look_at = _next_revision(table, row)
-    return {"result": None, "link": None, "look_at": look_at, "lease": None}
+    return {"result": None, **NO_ACCESS, "look_at": look_at, "lease": None}
 
 
 def _next_revision(table: SessionTable, row: SessionRow) -> float | None:

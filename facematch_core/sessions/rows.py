@@ -46,6 +46,7 @@ SESSIONS: Final = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("session_id", sa.Text, index=True),
     sa.Column("link", sa.Text),
+    sa.Column("token", sa.Text),
     sa.Column("link_expires_at", sa.Double),
     sa.Column("state", sa.String(20)),
     sa.Column("result", sa.Text),
@@ -56,6 +57,7 @@ SESSIONS: Final = sa.Table(
     sa.Column("used_at", sa.Double),
     sa.Column("face_kept", sa.Boolean),
     partial_index("ix_facematch_sessions_link", "link_expires_at", "link IS NOT NULL"),
+    partial_index("ix_facematch_sessions_token", "link_expires_at", "token IS NOT NULL"),
     partial_index(
         "ix_facematch_sessions_unused", "look_at", "used_at IS NULL AND look_at IS NOT NULL"
     ),
@@ -80,7 +82,9 @@ class SessionRow:
         record: The record as JSON.
         session_id: The vendor's id; None until a response contains it.
         link: The URL for the person; None if there is none, or nobody needs it any longer.
-        link_expires_at: The time from which the link is not given out, or None.
+        token: The token for the vendor's component, if the vendor gives it once; None like `link`,
+            and in a row of a release that did not store tokens.
+        link_expires_at: The time from which neither is given out, or None.
         state: The state of the last reading; None before the first.
         result: The last reading as JSON, without its `raw`; None before the first.
         planned_at: The time of `begin`.
@@ -100,6 +104,7 @@ class SessionRow:
     record: str = attrs.field(repr=False)
     session_id: str | None
     link: str | None = attrs.field(repr=False)
+    token: str | None = attrs.field(repr=False)
     link_expires_at: float | None
     state: str | None
     result: str | None = attrs.field(repr=False)

@@ -315,7 +315,8 @@ class Sessions:
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            The session with its `access`. Persist its `record` again.
+            The session with its `access`. Persist its `record` again. Keep the token, as a secret,
+            where no read returns it (`SessionCapabilities.gives_token_once`).
 
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was started.
@@ -382,7 +383,9 @@ class Sessions:
                 was lost, the record has no `session_id`, and not every vendor can find the session.
             document: The person to whom the compared document must belong, if the record's
                 `compared_with` is DOCUMENT. Compared here, and neither stored nor sent.
-            with_access: Whether to return the `access`, for a person who comes back.
+            with_access: Whether to return the `access`, for a person who comes back. It has no
+                token where a start alone returns it (`SessionCapabilities.gives_token_once`): keep
+                that of `start`, or use a `SessionStore`, which does.
             with_portrait: Whether to return a picture of the person, if the face is live.
             deadline_s: Seconds for the whole read, above 0; None for the verifier's `deadline_s`.
 
@@ -604,9 +607,11 @@ class Sessions:
     def _check_unstarted_with_same_settings(self, record: SessionRecord) -> None:
         """Raise `InvalidRequest` if the record was started, or planned with other settings."""
         if record.session_id is not None:
+            way_back = "read(record, with_access=True) returns its link"
+            if self._capabilities.gives_token_once:
+                way_back += ", but no token: keep that of start"
             raise errors.InvalidRequest(
-                "This session was already started: read(record, with_access=True) returns its "
-                "link, or plan another session."
+                f"This session was already started: {way_back}, or plan another session."
             )
         planned_settings = {
             **record.facts,

@@ -87,11 +87,14 @@ class VerificationCase(Case):
 
         With `about`, a case whose session was used returns that session, without access.
 
-        An open session keeps its link. Without a stored link, the access is read from the vendor,
-        free of charge: a token, or a new link where a link works once. If the vendor does not
-        return it again, or the person did not finish in time, the session is deleted and another is
-        started, which is counted. So is an open session that was planned with a lower threshold
-        than one of the arguments.
+        An open session keeps its link, and a token that the vendor gives once. Without either, the
+        access is read from the vendor, free of charge: another token, or a new link where a link
+        works once. If the person did not finish in time, or the vendor does not return it again,
+        the session is deleted and another is started, which is counted. So is an open session that
+        was planned with a lower threshold than one of the arguments.
+
+        A session of an earlier release, which stored no token, is neither deleted nor replaced
+        while somebody may use the token: see `StoredSession.begin_again_at`.
 
         If this store was opened without the `Sessions` of the open session, a warning is logged,
         and another session is started. The old one's verdict is lost; its link works until it
@@ -109,7 +112,8 @@ class VerificationCase(Case):
                 `Sessions.plan`. An open session keeps its own.
 
         Returns:
-            The session with the person's `access`, which is None if the person has finished.
+            The session with the person's `access`, which is None if the person has finished, or if
+            it has a `begin_again_at`.
 
         Raises:
             SessionStarting: another process has been starting the session for 10 seconds.
@@ -226,9 +230,9 @@ class SessionStore(CaseStore):
     `SqlStore`. An application that has a table of its own for sessions needs only `Sessions`.
 
     The table ``facematch_sessions`` contains the records and the last readings, without pictures.
-    The link for the person has a column of its own, which is NULL once the link has expired, and
-    after the first reading that is not PENDING. A token is never stored, nor a link that works
-    only once.
+    The link for the person and a token that the vendor gives once have columns of their own, which
+    are NULL once they have expired, and after the first reading that is not PENDING. No other token
+    is stored, nor a link that works only once.
 
     Args:
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/sessions.sqlite3``,

@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("facematch")
 
+#: The changes to a row whose session the person enters no more.
+NO_ACCESS: Final[Mapping[str, None]] = {"link": None, "token": None}
 #: The changes to a row that leaves its case: it is never used, and `forget` deletes it one day.
 CLOSING_CHANGES: Final[Mapping[str, str | None]] = {
     "case_key": "",
     "open_case_key": None,
-    "link": None,
+    **NO_ACCESS,
     "look_at": None,
     "lease": None,
 }
@@ -59,7 +61,10 @@ class StoredSession:
         record: The record of the session.
         name: The name of the `Sessions` that started it.
         access: How the person enters the session. Only from `begin`, and None if the person has
-            finished, so that only the verdict is missing. Not in the repr.
+            finished, so that only the verdict is missing, or until `begin_again_at`. Not in the
+            repr.
+        begin_again_at: If the token was not stored, and somebody may still use it: from when
+            `begin` starts another session, UTC. Only from `begin`; else None.
         repeated_start: What repeating the start did, if an earlier start did not finish, because of
             a crash, a lost response or an outage; else None.
         result: The last reading, without its `raw`; None before the first.
@@ -78,6 +83,7 @@ class StoredSession:
     record: SessionRecord
     name: str
     access: SessionAccess | None = attrs.field(default=None, repr=False)
+    begin_again_at: dt.datetime | None = None
     repeated_start: str | None = None
     result: SessionResult | None = None
     used_at: dt.datetime | None = None
@@ -258,6 +264,7 @@ class SessionTable(StoreTable["SessionRow"]):
         row: SessionRow,
         *,
         access: SessionAccess | None = None,
+        begin_again_at: dt.datetime | None = None,
         repeated_start: str | None = None,
     ) -> StoredSession:
         """Return a row as the caller sees it."""
@@ -277,6 +284,7 @@ class SessionTable(StoreTable["SessionRow"]):
             record=record,
             name=row.name,
             access=access,
+            begin_again_at=begin_again_at,
             repeated_start=repeated_start,
             result=result,
             used_at=used_at,

@@ -32,7 +32,7 @@ Portrait: TypeAlias = Image | Secret
 #: How far a vendor's clock may run behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra seconds for a person who has begun; our own choice.
-_OVERTIME_S = 900.0
+OVERTIME_S = 900.0
 #: Minimum and maximum seconds between two reads of a PENDING session.
 _SHORTEST_PENDING_S = 2.0
 _LONGEST_PENDING_S = 600.0
@@ -197,7 +197,7 @@ def judge_reading(
     now = clock.now()
     left_s = (_valid_until(record, started_at) - now).total_seconds()
     if reading.has_begun or reading.checks:
-        left_s += _OVERTIME_S
+        left_s += OVERTIME_S
     state = reading.state
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED

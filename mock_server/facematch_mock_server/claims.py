@@ -286,7 +286,7 @@ class CitedClaims:
         else:
             content_type = JSON
             if "json.content_type" in self._table:
-                content_type = self["json.content_type"]
+                content_type = self.get("json.content_type")
             content = encode(fill(reply.body, filled) if body is None else body)
         lines = (("Content-Type", reply.content_type or content_type), *headers)
         return Response(status=reply.status, headers=lines, body=content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -76,7 +76,7 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
         )
     names = [vendor.name for vendor in vendors]
     is_known = names != [UNKNOWN]
-    vocabulary = Vocabulary.read(_sources_of(vendors) if is_known else ())
+    vocabulary = Vocabulary.read(sources_of(vendors) if is_known else ())
     try:
         upstream = Upstream(options.upstream)
         recording = RecordingFile(
@@ -145,13 +145,14 @@ def _show_host(vendors: Collection[str], public: Collection[str], host: str) -> 
     return None
 
 
-def _sources_of(vendors: Sequence[Vendor]) -> Iterator[Path]:
-    """Yield the Python files of the vendors' mocks, and of what the mocks share."""
+def sources_of(vendors: Iterable[Vendor]) -> Iterator[Path]:
+    """Yield the Python and JSON files of the vendors' mocks, and of what the mocks share."""
     for vendor in vendors:
         module = sys.modules[vendor.behaviour.__module__]
         file = Path(str(module.__file__))
         # A plug-in may be one module among others.
         yield from file.parent.rglob("*.py") if module.__package__ else [file]
+        yield from file.parent.rglob("*.json") if module.__package__ else ()
     shared = Path(str(sys.modules[vendor_named.__module__].__file__))
     yield from shared.parent.glob("*.py")
 

@@ -6,16 +6,16 @@ The contract's rule R60 finds details by itself; here are those that once cost a
 import itertools
 import json
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
 import attrs
 import pytest
+from kit.recorded import fill, shapes_read_as
 from kit.vendors import PAID
 
 import facematch_core as fm
 from facematch_core.testing import Situation
-from facematch_core.testing.bench import PASS, Bench
+from facematch_core.testing.bench import PASS
 from facematch_core.testing.contract.calls import REMOVED, Recording, replace_value, values_in
 from facematch_core.testing.simulator import PASSING
 
@@ -33,17 +33,6 @@ NOT_PASSING = (
     Situation.SMALLER_FACE_MATCHES,
     Situation.NULL_SCORE,
 )
-
-
-@pytest.fixture
-def bench_of(at_end):
-    def bench_of(vendor):
-        simulator_class = getattr(import_module(f"vendors.{vendor}"), f"{vendor.title()}Simulator")
-        bench = Bench(at_end.enter_context(simulator_class()))
-        at_end.callback(bench.close)
-        return bench
-
-    return bench_of
 
 
 def read(recording, path, value):
@@ -87,6 +76,16 @@ def test_verdict_stays_whatever_form_a_detail_has(vendor, bench_of):
             if verdict_of(read(recording, path, form)) != verdict:
                 lost.add(field)
     assert lost == DECIDING.get(vendor, set())
+
+
+@pytest.mark.parametrize(("vendor", "shape"), shapes_read_as("match"))
+def test_verdict_stays_in_the_form_of_a_real_answer(vendor, shape, bench_of):
+    _, situation = shape.backend.split()
+    recording = Recording.of(bench_of(vendor), fm.Operation.MATCH, Situation[situation])
+    document = recording.reply.at()
+    verdict = verdict_of(read(recording, (), document))
+    assert verdict is not None
+    assert verdict_of(read(recording, (), fill(shape, document))) == verdict
 
 
 def is_other_form(value, other):

@@ -272,6 +272,14 @@ def test_session_that_is_processed_is_not_deleted(mock, sessions):
     assert sessions.read(record, document=ADA).state is fm.SessionState.PROCESSING
 
 
+def test_start_at_an_account_that_is_not_set_up_says_where_to_apply(mock):
+    mock.control.reset(switches={"access": "unapproved"})
+    with open_at(mock) as sessions, pytest.raises(fm.PermissionDenied) as caught:
+        start(sessions)
+    assert "identity/application" in caught.value.message
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
 # Events
 
 BODY = b'{"id":"evt_1","object":"event"}'

@@ -281,6 +281,8 @@ TABLES = [
     ("explanation/privacy.md", "_feature_table", "hosts"),
     ("vendors/reference.md", "_feature_table", "features"),
     ("vendors/reference.md", "_feature_table", "limits"),
+    ("vendors/reference.md", "_feature_table", "recorded"),
+    ("vendors/reference.md", "_feature_table", "differences"),
     ("apps/test-offline.md", "_mock_tables", "cards"),
     ("reference/mock.md", "_mock_tables", "faults"),
 ]

@@ -1,7 +1,5 @@
 """Make the first calls to a vendor at its mock, and record them as if it were the vendor."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
@@ -10,6 +8,7 @@ from kit.of_vendors import of_vendors
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.first_calls import __main__ as first_calls
+from facematch_mock_server.record_cli import sources_of
 from facematch_mock_server.replies.recording_file import RecordingFile
 from facematch_mock_server.replies.vocabulary import Vocabulary
 from facematch_mock_server.vendors import vendor_named
@@ -49,13 +48,17 @@ def variables_of(vendor):
     return {**keys, **variables.settings}
 
 
-def make_first_calls(vendor, mock, monkeypatch, variables, *files):
-    """Make the calls at a mock that runs; return the outcome of the command."""
-    for name, value in variables.items():
+def call_at(mock, monkeypatch, variables):
+    """Let first calls go to a mock that runs, with these keys and settings."""
+    for name, value in {**variables, "FIRST_CALLS_URL": mock.url}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FIRST_CALLS_URL", mock.url)
     # The mock counts its rates by its own clock.
     monkeypatch.setattr(first_calls, "time", SimpleNamespace(sleep=mock.control.advance))
+
+
+def make_first_calls(vendor, mock, monkeypatch, variables, *files):
+    """Make the calls at a mock that runs; return the outcome of the command."""
+    call_at(mock, monkeypatch, variables)
     return CliRunner().invoke(first_calls.main, [vendor, *map(str, files)])
 
 
@@ -65,7 +68,7 @@ def start_recording(vendor, path):
     host = HOSTS.get(vendor) or next(iter(definition.hosts), "127.0.0.1")
     recording = RecordingFile(
         path,
-        Vocabulary.read(_sources_of(definition)),
+        Vocabulary.read(sources_of([definition])),
         show_host=lambda name: name if name == host else None,
     )
     return recording, host
@@ -100,9 +103,3 @@ def record_first_calls(vendor, path, monkeypatch):
         mock.app.handle = answer
         made = make_first_calls(vendor, mock, monkeypatch, variables)
     assert (made.exit_code, recording.left_out) == (0, []), made.output
-
-
-def _sources_of(definition):
-    module = sys.modules[definition.behaviour.__module__]
-    folder = Path(module.__file__).parent
-    return [*folder.rglob("*.py"), *folder.parent.glob("*.py")]

@@ -20,6 +20,7 @@ import anyio
 import pluggy
 import pytest
 import xdist
+from core.sessions.vendor import ManySessions
 from kit import canaries, traces
 from kit.fakes import ALL_CAPABILITIES
 from kit.rawserver import (
@@ -31,7 +32,7 @@ from kit.rawserver import (
     reset,
     send,
 )
-from kit.sessions import CAN, START, session_record
+from kit.sessions import CAN, START, TOKEN, session_record
 from kit.watched import CALLERS
 
 import facematch_core as fm
@@ -216,6 +217,25 @@ def test_no_error_of_a_store_of_sessions_keeps_a_picture(address):
         with fm.SessionStore(address, sessions) as store, pytest.raises(BaseException) as caught:
             store.of(of_class, purpose="payout", about=None).begin(reference=PROBE)
         check(caught.value)
+
+
+def test_no_error_of_a_store_of_sessions_keeps_a_token(address):
+    vendor = ManySessions(gives="token once", gives_token_once=True)
+
+    def fail():
+        raise fm.VendorUnavailable("It failed.")
+
+    with fm.SessionStore(address, fm.Sessions(fm.FaceVerifier(vendor))) as store:
+        payout = store.of("customer-17", purpose="payout", about=None)
+        payout.begin(reference=PROBE)
+        vendor.after_read = fail
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            payout.use(max_age_s=60)
+    token = {"token": (TOKEN.encode(),)}
+    for link in traces.linked_errors(caught.value):
+        for frame, _ in frames_of_ours(link):
+            hay = b"\n".join(traces.inside(frame.f_locals))
+            assert canaries.leaks({frame.f_code.co_qualname: hay}, token) == {}
 
 
 def is_answer(name, of_class):

@@ -32,6 +32,7 @@ from core.store.machine import Machine
 from core.store.test_clocks import (  # by the server's own clock
     test_check_under_way_at_another_machine_is_paid_once,  # noqa: F401
     test_link_is_given_out_until_it_expires_whatever_the_clock_of_its_start,  # noqa: F401
+    test_session_of_an_unknown_token_is_kept_until_it_ends_whatever_the_clock,  # noqa: F401
     test_start_under_way_at_another_machine_is_not_repeated,  # noqa: F401
     test_verdict_is_returned_again_and_used_although_the_clock_was_changed,  # noqa: F401
 )
@@ -43,6 +44,7 @@ from hypothesis import settings
 from kit.attempts import NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
 from kit.sessions import Acme
+from money.test_second_click import *  # noqa: F403 - every test of it, and each new one
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import InternalError, OperationalError
 from system.postgres import connected, hand_over

@@ -276,6 +276,10 @@ NAMED = "https://cdn.example/ada.png"
 BLUR = "[].faceAttributes.blur.blurLevel"
 
 
+#: The start of a device that sets its id itself, with an empty one.
+EMPTY_DEVICE = start_request(deviceCorrelationIdSetInClient=True, deviceCorrelationId="")
+
+
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
@@ -311,6 +315,7 @@ def scenarios():
         start_request(livenessOperationMode="Active"),
         start_request(deviceCorrelationId=None),
         start_request(deviceCorrelationIdSetInClient=True),
+        EMPTY_DEVICE,
         start_request(authTokenTimeToLiveInSeconds=59),
         start_request(b""),
         start_request(large_scene(faces=0)),
@@ -336,6 +341,7 @@ def scenarios():
         *[Scenario("azure", preview_steps(x), None, Recognizer()) for x in preview.VERSIONS],
         Scenario("azure", calls),
         Scenario("azure", calls, {"access": "unapproved"}),
+        Scenario("azure", [EMPTY_DEVICE], {"empty_device": "accepted"}),
     ]
 
 
@@ -390,7 +396,6 @@ class AzureSessions(MockSessions):
         words_at(at("results.attempts.0.result.livenessDecision"), PAGE, VERDICTS, yes="realface"),
     )
     hands_over = ("token", "page")
-    hands_over_again = ("token", "page")
 
     def options(self, declared):
         return declared(enable_session_image=True)

@@ -288,6 +288,8 @@ CALLS = {
         update(1, {"new_status": "Approved"}),
         update(1, {"new_status": "Declined"}),
         update(1, {"new_status": "Resubmitted"}),
+        mock_sessions.put_into(1, "Resubmitted"),
+        update(1, {"new_status": "Resubmitted"}),
         update(1, []),
         mock_sessions.put_into(1, "In Progress"),
         update(1),
@@ -366,6 +368,7 @@ SWITCHED = (
     ("keys", {"bad_key": 403}),
     ("decisions", {"empty_blocks": "list"}),
     ("liveness", {"quality_warnings": True}),
+    ("documents", {"creation_webhook": True}),
 )
 
 

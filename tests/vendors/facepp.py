@@ -112,6 +112,7 @@ def scenarios():
         search_request(outer_id="people"),
         search_request(outer_id="people", return_result_count=6),
         faceset_request("delete", outer_id="people"),
+        faceset_request("delete"),
         compare_request(scene(faces=0)),
         compare_request(b"no picture"),
         compare_request(False, image_base64_1="not base64!"),

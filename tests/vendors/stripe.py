@@ -277,6 +277,7 @@ def scenarios():
     )
     return [
         Scenario("stripe", calls, {"price": "0.01"}, Recognizer()),
+        Scenario("stripe", [starting()], {"access": "unapproved"}),
     ]
 
 
@@ -380,6 +381,7 @@ class StripeSessions(MockSessionsWithWebhooks):
     }
     start_refusals = all_of(
         REFUSALS,
+        free_refusals(fm.PermissionDenied, 400, errors("identity_api_invalid_application")),
         free_refusals(fm.RequestRejected, 404, NOT_FOUND),
         [
             Refusal(

@@ -314,6 +314,7 @@ def scenarios():
         Scenario("sumsub", calls),
         Scenario("sumsub", created, {"digest": "sha512"}),
         Scenario("sumsub", created, {"digest": "sha1"}),
+        Scenario("sumsub", (create(), decided(1, "completed RED")), {"review_comments": "none"}),
     ]
 
 

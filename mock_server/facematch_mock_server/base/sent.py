@@ -35,10 +35,10 @@ def make_request(
             # The name's extension also gives the part its content type.
             fields.append((field, (f"picture{extension}", pictures.get(name, NO_PICTURE))))
         body, headers["content-type"] = encode_multipart_formdata(fields)
-    elif "form" in sent:
-        body = urlencode(sent["form"], doseq=True).encode()
     elif "json" in sent:
         body = json.dumps(sent["json"]).encode()
+    elif "form" in sent:
+        body = urlencode(sent["form"], doseq=True).encode()
     elif "card" in sent:
         body = pictures.get(sent["card"], NO_PICTURE)
     else:

@@ -12,6 +12,9 @@ beside the vendor's module:
   (see `make_request`); ``client`` and ``secret``, the key that signs the request, which is not
   signed if ``secret`` is empty; ``keep``, the values of the answer for later calls, as a JSONPath
   by name; ``charged`` if the vendor may charge the call.
+- ``[[at_mock]]``: A call as in ``[[call]]`` that is made at the mock alone, after these, to compare
+  its answers with real ones that others recorded (``tests/recorded``): an older version, a state
+  that a person brings about, or an operation of the control API under ``/__mock__/``.
 
 In all texts, ``${DIDIT_API_KEY}`` is an environment variable, ``${p1}`` a picture in base64,
 ``${seconds}`` the Unix time, and ``${run}`` a number of this run. ``%Y`` and the like are the time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,13 +41,28 @@ def main(vendor: str, files: Any, attack: Any) -> None:
         raise click.UsageError("SAME and OTHER must be pictures.") from None
     if attack is not None:
         pictures["spoof"] = attack.read()
+    for call, reply in make_calls(vendor, plan, pictures):
+        if isinstance(reply, KeyError):
+            click.echo(f"{call['name']}: not made, because {reply} is not known")
+        else:
+            click.echo(f"{call['name']}: {reply.status_code}")
+
+
+def make_calls(
+    vendor: str, plan: Mapping[str, Any], pictures: Mapping[str, bytes]
+) -> Iterator[tuple[Mapping[str, Any], requests.Response | KeyError]]:
+    """Make the calls of a plan in their order; yield each with its reply.
+
+    A call for which a value is missing is not made, and has the KeyError in the reply's place.
+    Raise ClickException if the vendor does not answer.
+    """
     values = values_of(pictures)
     sign_again = vendor_named(vendor).sign_again
     for described in plan["call"]:
         try:
             call = fill_call(plan, described, values)
         except KeyError as missing:
-            click.echo(f"{described['name']}: not made, because {missing} is not known")
+            yield described, missing
             continue
         time.sleep(plan.get("pause_s", 0))
         host = urlsplit(call["url"]).netloc
@@ -66,8 +82,8 @@ def main(vendor: str, files: Any, attack: Any) -> None:
             )
         except requests.RequestException as error:
             raise click.ClickException(f"{host} did not answer: {type(error).__name__}") from None
-        click.echo(f"{call['name']}: {reply.status_code}")
         values |= kept_values(call, reply.text)
+        yield described, reply
 
 
 if __name__ == "__main__":

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 @click.option(
     "--mark", is_flag=True, help="Let the recording answer instead of the mock where they differ."
 )
+@click.option(
+    "--shapes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the shapes of the vendor's answers, fit to be sent in: no value of yours.",
+)
+@click.option("--show", is_flag=True, help="Print the shapes before they are written.")
 @json_option
 def command(
     file: Path,
@@ -54,6 +60,8 @@ def command(
     switches: Sequence[str],
     *,
     mark: bool,
+    shapes: Path | None,
+    show: bool,
     as_json: bool,
 ) -> int:
     """Compare each call in FILE, recorded at a vendor, with the mock's answer to the same request.
@@ -70,6 +78,7 @@ def command(
     try:
         from .comparing import compare_exchanges, compare_recordings
         from .exchanges import exchanges_in
+        from .publishing import describe_shapes
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"parity needs {missing.name}: {install_command('door')}"
@@ -77,39 +86,32 @@ def command(
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
-    except ValueError as error:
-        raise click.UsageError(as_sentence(error)) from None
-    if not exchanges:
-        raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
-    _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
-    content = file.read_bytes()
-    if later is not None:
-        if picture or switches or mark:
+        if not exchanges:
+            raise click.UsageError(f"{file} has no call that facematch mock --record recorded.")
+        _check_cards(known_cards, {name for exchange in exchanges for name in exchange.pictures})
+        if later is None:
+            content = file.read_bytes()
+            compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        elif picture or switches or mark or shapes:
             raise click.UsageError("LATER is compared with FILE: leave the other options out.")
-        try:
-            later_exchanges = exchanges_in(read_replies(later))
-        except ValueError as error:
-            raise click.UsageError(as_sentence(error)) from None
-        content = later.read_bytes()
-        compared = compare_recordings(exchanges, later_exchanges)
-        return _show(compared, content, as_json=as_json, first=file.name)
-    try:
-        compared = compare_exchanges(exchanges, known_cards, read_pairs("switch", switches))
+        else:
+            content = later.read_bytes()
+            compared = compare_recordings(exchanges, exchanges_in(read_replies(later)))
     except ValueError as error:
         raise click.UsageError(as_sentence(error)) from None
     if mark:
         _mark(file, content, compared)
-    return _show(compared, content, as_json=as_json, first="the mock")
-
-
-def _show(
-    compared: Sequence[ComparedExchange], content: bytes, *, as_json: bool, first: str
-) -> int:
+    if shapes is not None:
+        text = describe_shapes(compared)
+        if show:
+            click.echo(text)
+        write_bytes(shapes, text.encode())
+        return Exit.OK
     report = _make_report(compared, hashlib.sha256(content).hexdigest())
     if as_json:
         print_json(report)
     else:
-        _print_report(report, first)
+        _print_report(report, "the mock" if later is None else file.name)
     return Exit.NO if report["counts"]["different"] else Exit.OK
 
 

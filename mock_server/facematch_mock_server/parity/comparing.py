@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -53,6 +54,7 @@ class ComparedExchange:
         differences: The differences from the mock; none if the mock does not imitate the call.
         claims: The claims about the vendor that the mock's answer cites, in all of these cases.
         claims_about_faces: Those of them that it cites only because of what the pictures may show.
+        mock_body: The JSON body of the mock's answer; None without one.
     """
 
     exchange: RecordedExchange
@@ -61,6 +63,7 @@ class ComparedExchange:
     differences: Sequence[AspectDifference]
     claims: frozenset[str]
     claims_about_faces: frozenset[str]
+    mock_body: Any = None
 
 
 @attrs.frozen
@@ -293,6 +296,7 @@ def _conclude(
         differences=answer.differences if answer.is_imitated else (),
         claims=claims,
         claims_about_faces=claims - always_cited,
+        mock_body=answer.body,
     )
 
 

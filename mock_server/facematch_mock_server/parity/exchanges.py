@@ -65,7 +65,7 @@ class RecordedExchange:
         picture_files: The format and the size of the pictures, by name.
         first_picture: The one that is compared with the others; None if it is another exchange's.
         keys: The stand-ins for the keys in the request.
-        body: The body of the reply as it is in the recording, if it is JSON.
+        body: The body of the reply, if it is JSON.
         reply: The reply, filled in for the request as it is in the recording.
     """
 
@@ -131,7 +131,7 @@ def exchanges_in(replies: Iterable[OwnReply]) -> list[RecordedExchange]:
                 picture_files=picture_files,
                 first_picture=pictures[0] if pictures and is_first else None,
                 keys=keys,
-                body=own_reply.mapping["response"].get("jsonBody"),
+                body=reply.json() if "jsonBody" in own_reply.mapping["response"] else None,
                 reply=reply,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
@@ -11,7 +12,7 @@ from typing import Any
 import attrs
 from PIL import Image
 
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.door.keys import accept_key
 from facematch_mock_server.recognition.ready import READY
 from facematch_mock_server.recognition.sheet import make_card
@@ -30,11 +31,13 @@ class ReplayedAnswer:
         differences: The differences from the vendor's reply.
         claims: The claims about the vendor that the answer cites.
         is_imitated: Whether the mock imitates the call.
+        body: The JSON body of the answer; None without one.
     """
 
     differences: Sequence[AspectDifference]
     claims: frozenset[str]
     is_imitated: bool
+    body: Any
 
 
 class Replay:
@@ -103,12 +106,16 @@ class Replay:
             # The vendor was called more slowly.
             control.advance(60)
             response = self._server.app.handle(request)
-        self._learn(exchange.body, response)
+        body = None
+        with contextlib.suppress(ValueError):
+            body = response.json()
+        self._learn(exchange.body, body)
         own_prefix = f"{exchange.vendor}."
         return ReplayedAnswer(
             differences=compare_answers(response, exchange.reply, self._nullable(exchange.vendor)),
             claims=frozenset(key for key in response.claims if key.startswith(own_prefix)),
             is_imitated=control.world.behaviour.imitates(request),
+            body=body,
         )
 
     def _nullable(self, vendor: str) -> Collection[str]:
@@ -120,12 +127,8 @@ class Replay:
                 fields.update(claim.value)
         return fields
 
-    def _learn(self, recorded: Any, response: Response) -> None:
+    def _learn(self, recorded: Any, body: Any) -> None:
         """Note the mock's values that a later request may repeat."""
-        try:
-            body = response.json()
-        except ValueError:
-            return
         for key, recorded_value, value in _pairs_in("", recorded, body):
             if is_recorded_template(recorded_value):
                 self._mocks_templates[json.dumps(recorded_value)] = value

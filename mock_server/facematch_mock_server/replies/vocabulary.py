@@ -168,10 +168,13 @@ class Vocabulary:
 
     @classmethod
     def read(cls, files: Iterable[Path]) -> Self:
-        """Collect the texts of Python files, without their docstrings."""
+        """Collect the texts of Python files, without their docstrings, and of JSON files."""
         texts = set(_WEB_TEXTS | _FIELD_WORDS)
         for file in files:
-            texts.update(_texts_of(ast.parse(file.read_bytes())))
+            if file.suffix == ".json":
+                texts.update(re.findall('"([^"]+)"', file.read_text("utf-8")))
+            else:
+                texts.update(_texts_of(ast.parse(file.read_bytes())))
         words: set[str] = set()
         parts: set[str] = set()
         steps: set[str] = set()

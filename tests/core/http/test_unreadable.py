@@ -4,7 +4,6 @@ import importlib
 import json
 import logging
 import pickle
-from importlib import import_module
 
 import attrs
 import pytest
@@ -15,7 +14,6 @@ from kit.vendors import PAID
 
 import facematch_core as fm
 from facematch_core.testing import Situation, find_leaks
-from facematch_core.testing.bench import Bench
 from facematch_core.testing.contract.calls import Recording, replace_value, values_in
 from facematch_didit import DiditBackend
 from facematch_mock_server import make_card
@@ -113,10 +111,8 @@ def with_canary_keys(value):
 
 
 @pytest.mark.parametrize("vendor", PAID)
-def test_no_value_of_an_answer_is_in_its_error(vendor, at_end, caplog):
-    simulator = getattr(import_module(f"vendors.{vendor}"), f"{vendor.title()}Simulator")
-    bench = Bench(at_end.enter_context(simulator()))
-    at_end.callback(bench.close)
+def test_no_value_of_an_answer_is_in_its_error(vendor, bench_of, caplog):
+    bench = bench_of(vendor)
     recording = Recording.of(bench, fm.Operation.MATCH, Situation.SAME_PERSON)
     *before, last = recording.replies
     caplog.set_level(logging.DEBUG, "facematch")

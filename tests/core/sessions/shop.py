@@ -18,6 +18,8 @@ GRACE = fm.Person(name="Grace Hopper")
 FINDS = {"finds_by_record": True}
 REPEATS = {"start_is_repeatable": True}
 MAKES_ANOTHER = {}
+#: A vendor of whose token only the response to a start says what it is.
+GIVES_TOKEN_ONCE = {"gives": "token once", "gives_token_once": True}
 
 
 class Shop:
@@ -86,12 +88,20 @@ class Shop:
         return self.store.receive(body, {"signature": signature})
 
     def rows(self, columns="*"):
+        rows = self.run(f"SELECT {columns} FROM facematch_sessions ORDER BY number").mappings()
+        return [dict(row) for row in rows]
+
+    def forget_token(self):
+        """Leave the rows as a release that stored no token has written them."""
+        self.run("UPDATE facematch_sessions SET token = NULL")
+
+    def run(self, statement):
         engine = sqlalchemy.create_engine(self.address)
-        with contextlib.closing(engine.connect()) as connection:
-            query = f"SELECT {columns} FROM facematch_sessions ORDER BY number"
-            found = [dict(row) for row in connection.execute(sqlalchemy.text(query)).mappings()]
+        with engine.begin() as connection:
+            result = connection.execute(sqlalchemy.text(statement))
+            frozen = result.freeze()() if result.returns_rows else result
         engine.dispose()
-        return found
+        return frozen
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """Sessions for event loops, and by name and profile."""
 
+import datetime as dt
+
 import anyio
 import pytest
+from core.sessions.shop import *  # noqa: F403 - its fixtures
+from core.sessions.shop import GIVES_TOKEN_ONCE, PAYOUT
 from core.sessions.vendor import ManySessions
 from kit.fakes import Hold, open_always, picture
 from kit.sessions import ACCESS, LIVENESS, MATCH, Acme
@@ -153,6 +157,19 @@ async def test_async_store_of_sessions_has_the_same_methods(address):
         assert store.store.sessions == {"acme": sessions}
     with pytest.raises(fm.ConfigurationError):
         await payout.find()
+
+
+async def test_async_begin_gives_the_same_token_and_never_ends_a_session_of_a_lost_one(open_shop):
+    shop = open_shop(**GIVES_TOKEN_ONCE)
+    async with fm.AsyncSessionStore(shop.store) as store:
+        payout = store.of("customer-17", **PAYOUT)
+        begun = await payout.begin(reference=picture())
+        assert (await payout.begin(reference=picture())).access == begun.access
+        shop.forget_token()
+        held = await payout.begin(reference=picture())
+        assert (held.access, held.record.id) == (None, begun.record.id)
+        assert held.begin_again_at == shop.clock.now() + dt.timedelta(hours=1)
+    assert shop.vendor.deleted == []
 
 
 async def test_cancelled_begin_is_finished_and_stored(address):

@@ -3,6 +3,7 @@
 Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
 """
 
+import datetime as dt
 import logging
 import math
 import multiprocessing
@@ -17,6 +18,7 @@ from core.sessions.shop import *  # noqa: F403 - its fixtures
 from core.sessions.shop import (
     ADA,
     FINDS,
+    GIVES_TOKEN_ONCE,
     MAKES_ANOTHER,
     PAYOUT,
     REPEATS,
@@ -31,6 +33,7 @@ from kit.marks import forks_beside_threads, needs_fork
 from kit.sessions import LINK, TOKEN
 
 import facematch_core as fm
+from facematch_core.backend import session_types as types
 from facematch_core.resilience import Budget
 from facematch_core.sessions import beginning
 from facematch_core.store import leases
@@ -56,47 +59,179 @@ def test_link_that_works_once_or_token_is_read_anew_from_the_same_session(open_s
     assert same_session.access == session.access
     assert same_session.record.id == session.record.id
     assert len(shop.vendor.starts) == len(shop.vendor.reads) == 1
-    assert shop.rows("link") == [{"link": None}]
+    assert shop.rows("link, token") == [NOTHING]
 
 
-def test_token_that_the_vendor_returns_once_is_replaced_by_another_session(open_shop):
-    shop = open_shop(gives="token once")
+def test_token_that_the_vendor_gives_once_is_given_to_each_click(open_shop):
+    shop = open_shop(**GIVES_TOKEN_ONCE)
     session = shop.begin()
-    other_session = shop.begin()
-    assert other_session.access.token.reveal() != session.access.token.reveal()
-    assert (shop.vendor.deleted, list(shop.vendor.sessions)) == (["s-1"], ["s-2"])
-    shop.vendor.finish()
+    shop.clock.advance(60)
+    assert shop.begin().access == session.access
+    shop.store = shop.opened()
+    assert shop.begin().access == session.access
+    assert (len(shop.vendor.starts), shop.vendor.reads) == (1, [])
+    shop.vendor.finish("s-1")
     assert shop.use()
 
 
-@pytest.mark.parametrize("gives", ["link", "token", "token once"])
-def test_link_is_in_its_column_alone_and_a_token_nowhere(open_shop, gives, caplog):
+#: What a vendor gives, what it can, and what the columns `link` and `token` then have.
+NOTHING = {"link": None, "token": None}
+KEPT = [
+    ({"gives": "link"}, {"link": f"{LINK}-s-1", "token": None}),
+    (GIVES_TOKEN_ONCE, {"link": None, "token": f"{TOKEN}-s-1"}),
+]
+keeps_access = pytest.mark.parametrize(("can", "kept"), KEPT, ids=["link", "token"])
+
+
+@pytest.mark.parametrize(
+    ("can", "kept"), [*KEPT, ({"gives": "token"}, NOTHING), ({"gives": "token once"}, NOTHING)]
+)
+def test_link_and_a_token_given_once_are_in_their_columns_alone(open_shop, can, kept, caplog):
     caplog.set_level(logging.DEBUG)
-    shop = open_shop(gives=gives)
+    shop = open_shop(**can)
     session = shop.begin()
-    others = str([{**row, "link": None} for row in shop.rows()])
-    hidden = others, repr(session), repr(shop.find()), repr(shop.events), caplog.text
+    others = str([{**row, **NOTHING} for row in shop.rows()])
+    (row,) = shop.store._table.find()  # noqa: SLF001 - as a frame of it has the row
+    hidden = others, repr(session), repr(shop.find()), repr(shop.events), repr(row), caplog.text
     assert [text for text in hidden if LINK in text or TOKEN in text] == []
-    links = [f"{LINK}-s-1"] if gives == "link" else [None]
-    assert [row["link"] for row in shop.rows("link")] == links
+    assert shop.rows("link, token") == [kept]
 
 
-def test_link_is_removed_once_the_session_is_no_longer_pending(shop):
+def decide_and_look(shop):
+    shop.vendor.finish("s-1")
+    shop.store.look()
+
+
+def see_another_session(shop):
+    shop.vendor.sessions["s-1"].terms = "those of somebody else"
+    shop.store.look()
+
+
+def lose_session(shop):
+    shop.vendor.sessions.clear()
+    shop.store.look()
+
+
+def expire(shop):
+    shop.clock.advance(3601)
+    shop.store.look(at_most=0)
+
+
+def erase_later(shop):
+    later = types.Deletion(state=types.DeletionState.REQUESTED)
+    shop.vendor.delete_session = lambda request: later
+    shop.store.erase("customer-17")
+
+
+@keeps_access
+@pytest.mark.parametrize(
+    "end",
+    [
+        decide_and_look,
+        lambda shop: [shop.vendor.finish("s-1"), shop.use()],
+        see_another_session,
+        lose_session,
+        expire,
+        erase_later,
+        lambda shop: shop.store.cancel("customer-17"),
+        lambda shop: shop.store.close_begun_before(shop.clock.now()),
+        lambda shop: shop.begin(threshold=99),
+    ],
+    ids=["look", "use", "mismatch", "404", "expiry", "erase", "cancel", "close", "threshold"],
+)
+def test_link_and_token_are_removed_when_nobody_needs_them(open_shop, can, kept, end):
+    shop = open_shop(**can)
+    shop.begin()
+    shop.clock.advance(5)
+    assert shop.rows("link, token") == [kept]
+    end(shop)
+    (row, *_) = shop.rows("link, token")
+    assert row == NOTHING
+
+
+@keeps_access
+def test_link_and_token_stay_until_the_session_is_no_longer_pending(open_shop, can, kept):
+    shop = open_shop(**can)
     shop.begin()
     shop.clock.advance(5)
     shop.store.look()
-    assert shop.rows("link") == [{"link": f"{LINK}-s-1"}]
+    assert shop.rows("link, token") == [kept]
     shop.vendor.sessions["s-1"].state = STATE.PROCESSING
     shop.clock.advance(30)
     shop.store.look()
-    assert shop.rows("link") == [{"link": None}]
+    assert shop.rows("link, token") == [NOTHING]
 
 
-def test_link_is_removed_when_it_expires(shop):
+# A row of a release that stored no token
+
+
+@pytest.fixture
+def earlier_shop(open_shop):
+    """A shop whose customer is in a session that an earlier release has begun."""
+    shop = open_shop(**GIVES_TOKEN_ONCE)
+    shop.begin()
+    shop.forget_token()
+    return shop
+
+
+def test_session_whose_token_may_live_is_neither_deleted_nor_replaced(earlier_shop):
+    shop = earlier_shop
+    ends_at = shop.clock.now() + dt.timedelta(seconds=3600)
+    before = shop.rows()
+    shop.clock.advance(3599)
+    held = shop.begin()
+    assert (held.record.session_id, held.access, held.is_open) == ("s-1", None, True)
+    assert held.begin_again_at == ends_at
+    assert (len(shop.vendor.reads), shop.vendor.deleted, shop.rows()) == (1, [], before)
+    shop.vendor.finish("s-1")
+    assert shop.use()
+    assert len(shop.vendor.starts) == 1
+
+
+def test_person_who_has_begun_gets_a_quarter_of_an_hour_more(earlier_shop):
+    shop = earlier_shop
+    ends_at = shop.clock.now() + dt.timedelta(seconds=3600 + 900)
+    shop.vendor.sessions["s-1"].has_begun = True
+    shop.clock.advance(3601 + 899 - 1)
+    assert shop.begin().begin_again_at == ends_at
+    assert shop.vendor.deleted == []
+    shop.clock.advance(2)
+    assert shop.begin().record.session_id == "s-2"
+    assert shop.vendor.deleted == ["s-1"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda shop: shop.clock.advance(3601),
+        lambda shop: shop.vendor.sessions.clear(),
+        lambda shop: setattr(shop.vendor.sessions["s-1"], "state", STATE.FAILED),
+    ],
+    ids=["its token has ended", "the vendor does not know it", "it has failed"],
+)
+def test_session_whose_token_nobody_can_use_is_replaced(earlier_shop, end):
+    shop = earlier_shop
+    end(shop)
+    session = shop.begin()
+    assert (session.record.session_id, session.begin_again_at) == ("s-2", None)
+    assert session.access.token.reveal() == f"{TOKEN}-s-2"
+    assert shop.begin().access == session.access
+
+
+def test_finished_session_without_its_token_waits_for_its_verdict(earlier_shop):
+    shop = earlier_shop
+    shop.vendor.finish("s-1")
+    session = shop.begin()
+    assert (session.access, session.begin_again_at) == (None, None)
+    assert shop.use()
+    assert len(shop.vendor.starts) == 1
+
+
+def test_stored_token_that_has_ended_is_not_given_out(open_shop):
+    shop = open_shop(**GIVES_TOKEN_ONCE)
     shop.begin()
     shop.clock.advance(3601)
-    shop.store.look(at_most=0)
-    assert shop.rows("link") == [{"link": None}]
+    assert shop.begin().access.token.reveal() == f"{TOKEN}-s-2"
 
 
 def test_session_without_access_is_started_once_for_each_begin(open_shop):

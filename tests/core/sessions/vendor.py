@@ -13,7 +13,12 @@ STATE = fm.SessionState
 
 @attrs.define(kw_only=True)
 class VendorSession:
-    """A session as the vendor remembers it. `passes` is its verdict; None while there is none."""
+    """A session as the vendor remembers it.
+
+    Attributes:
+        passes: Its verdict; None while there is none.
+        has_begun: Whether the person has entered it.
+    """
 
     id: str
     record_id: str
@@ -21,6 +26,7 @@ class VendorSession:
     compared_with: fm.ComparedWith
     state: fm.SessionState = STATE.PENDING
     passes: bool | None = None
+    has_begun: bool = False
 
 
 class ManySessions(Acme):
@@ -101,6 +107,7 @@ class ManySessions(Acme):
             record,
             session_id=session.id,
             state=session.state,
+            has_begun=session.has_begun,
             checks=checks,
             compared_with=session.compared_with,
             document_holders=(types.DocumentHolder(name="Ada Lovelace"),),

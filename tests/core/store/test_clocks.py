@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.sessions.shop import *  # noqa: F403 - its fixtures
+from core.sessions.shop import GIVES_TOKEN_ONCE
 
 import facematch_core as fm
 from facematch_core.base.deadline import SystemClock
@@ -124,6 +125,17 @@ def test_link_is_given_out_until_it_expires_whatever_the_clock_of_its_start(open
     assert row["link_expires_at"] == pytest.approx(time.time() + 1800, abs=60)
     assert shop.begin().access.link is not None
     assert shop.vendor.reads == []
+
+
+@STEPS
+def test_session_of_an_unknown_token_is_kept_until_it_ends_whatever_the_clock(open_shop, step_s):
+    shop = open_shop(clock=HostClock(), **GIVES_TOKEN_ONCE)
+    shop.begin(valid_for_s=1800)
+    shop.forget_token()
+    theirs = open_shop(clock=HostClock(step_s), vendor=shop.vendor)
+    held = theirs.begin()
+    assert held.begin_again_at.timestamp() == pytest.approx(time.time() + 1800, abs=60)
+    assert (shop.vendor.deleted, len(shop.vendor.starts)) == ([], 1)
 
 
 def test_first_call_of_a_machine_that_was_suspended_compares_by_the_time_of_now(

@@ -1,6 +1,7 @@
 """Each later version opens the budgets, call logs and sessions that this one has written."""
 
 import contextlib
+import datetime as dt
 import sqlite3
 from decimal import Decimal
 from pathlib import Path
@@ -161,6 +162,31 @@ def check_sessions(address):
         store.set_due("customer-1")
         assert sorted(each.record.session_id for each in store.look()) == ["s-1", "s-2", "s-3"]
         assert [each.is_done_here for each in store.forget(0)] == [True] * 4
+
+
+def test_session_whose_token_an_earlier_release_did_not_store_goes_on(tmp_path):
+    kept = (GOLDEN / "token_of_an_earlier_release.sql").read_text("utf-8")
+    address = restore(kept, tmp_path / "kept.sqlite3")
+    vendor = ManySessions(gives="token once", gives_token_once=True)
+    with open_sessions(address, vendor) as store:
+        case = store.of("customer-17", **PAYOUT)
+        record = case.find().record
+        vendor.sessions["s-1"] = VendorSession(
+            id="s-1",
+            record_id=record.id,
+            terms=record.terms,
+            compared_with=record.compared_with,
+        )
+        held = case.begin(reference=picture())
+        assert (held.record, held.access) == (record, None)
+        assert held.begin_again_at == NOW + dt.timedelta(hours=1)
+        assert (vendor.starts, vendor.deleted, len(vendor.reads)) == ([], [], 1)
+        vendor.finish("s-1")
+        assert case.use(max_age_s=60) is fm.Use.FIRST
+        # This release stores the token of the next.
+        login = store.of("customer-17", purpose="login", about=None)
+        begun = login.begin(reference=picture())
+        assert login.begin(reference=picture()).access == begun.access
 
 
 @attrs.frozen

@@ -139,25 +139,32 @@ class SessionWorld:
         self.line = MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
         if on_wire:
             settings.setdefault("base_url", self.mock.start().url)
-        backend = BACKENDS[vendor](**settings)
-        backend.client.clock = self.clock
-        if not on_wire:
-            backend.client.mount("https://", self.line)
+        self.settings = settings
+        self.gates = gates
+        self.cap = cap
         self.store = MemoryStore()
+        self.sessions = self.opened()
+
+    def opened(self):
+        """Open the vendor's sessions, which have only the mock and the budget in common."""
+        backend = BACKENDS[self.vendor](**self.settings)
+        backend.client.clock = self.clock
+        if "base_url" not in self.settings:
+            backend.client.mount("https://", self.line)
         policies = {
-            "budget": Budget(cap, name=vendor, store=self.store, clock=self.clock),
+            "budget": Budget(self.cap, name=self.vendor, store=self.store, clock=self.clock),
             "pacing": RateLimiter(RateWindow(1, 1.0), clock=self.clock),
         }
         verifier = fm.FaceVerifier(
             backend,
-            policies=[policies[name] for name in gates if name in policies],
-            retry=Retry(times=2) if "retries" in gates else None,
+            policies=[policies[name] for name in self.gates if name in policies],
+            retry=Retry(times=2) if "retries" in self.gates else None,
             # Azure gives no score of a live face; AWS no verdict.
-            liveness_threshold=80 if vendor == "rekognition" else None,
+            liveness_threshold=80 if self.vendor == "rekognition" else None,
             on_event=self.events.append,
             clock=self.clock,
         )
-        self.sessions = fm.Sessions(verifier, **RELIED_ON[vendor])
+        return fm.Sessions(verifier, **RELIED_ON[self.vendor])
 
     def plan(self, subject=SUBJECT, *, purpose=PURPOSE, about=ABOUT, **options):
         return self.sessions.plan(subject, purpose=purpose, about=about, **options)

@@ -22,6 +22,7 @@ from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server import MockServer
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.door import Door
+from facematch_mock_server.record_cli import sources_of
 from facematch_mock_server.replies import read_replies
 from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.replies.recording_file import RecordingFile
@@ -281,7 +282,7 @@ def test_recording_answers_what_the_mock_lacks_and_only_for_the_same_pictures(op
 
 
 def vocabulary_of(vendor):
-    return Vocabulary.read([*VENDORS.glob("*.py"), *(VENDORS / vendor).rglob("*.py")])
+    return Vocabulary.read(sources_of([vendor_named(vendor)]))
 
 
 @pytest.mark.parametrize("vendor", vendor_names())

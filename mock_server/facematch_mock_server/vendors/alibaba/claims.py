@@ -58,7 +58,8 @@ def _error(status: int, code: str, message: str) -> Reply:
             "HostId": "facebody.cn-shanghai.aliyuncs.com",
             "Code": code,
             "Message": message,
-            "Recommend": "",
+            "Recommend": f"https://api.aliyun.com/troubleshoot?q={code}&product=facebody"
+            "&requestId={request_id}",
         },
     )
 

@@ -72,6 +72,12 @@ class AlibabaRecords(Nonces):
 class AlibabaCall(PairCall):
     """A call that may name a picture which was uploaded before."""
 
+    # A RequestId is in capitals, and Recommend a link with the code and the id. (answers of
+    # facebody and other products of the gateway in public programs, read 2026-11-30)
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.request_id = self.request_id.upper()
+
     def picture_of_link(self, name: str, link: str) -> Upload:
         uploaded = self.world.records.uploads.find(unquote(link.partition("://")[2]))
         if uploaded is None:

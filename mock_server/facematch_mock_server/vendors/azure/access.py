@@ -79,6 +79,14 @@ def note_version(call: NumberedCall) -> None:
     # PyPI azure-cognitiveservices-vision-face 0.6.1)
 
 
+def note_usage(call: NumberedCall) -> None:
+    """Name the call a transaction in its answer's headers, also in those of a later refusal."""
+    call.claims.cite("json.content_type")
+    # 37 of 37 answers of one recorder have it, a 400 among them, and neither of two 429s; those of
+    # 2019 do not. (Azure/azure-sdk-assets and Azure/azure-sdk-for-net, read 2026-11-30)
+    call.headers += (("CSP-Billing-Usage", "CognitiveServices.Face.Transaction=1"),)
+
+
 def check_access(call: NumberedCall) -> None:
     """Refuse a call that needs Microsoft's approval, for a resource without it."""
     if call.claims["access"] == "unapproved":
@@ -86,5 +94,10 @@ def check_access(call: NumberedCall) -> None:
 
 
 #: The checks of every route, by the claim with which a call is refused, and the headers of the key.
-CHECKS = {"key.wrong": check_key, "rate.exceeded": check_rate, "versions": note_version}
+CHECKS = {
+    "key.wrong": check_key,
+    "rate.exceeded": check_rate,
+    "versions": note_version,
+    "usage": note_usage,
+}
 CREDENTIALS = (KEY_HEADER.lower(),)

@@ -11,7 +11,6 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.recognition.outcomes import LivenessOutcome
-from facematch_mock_server.vendors.base import as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
@@ -73,13 +72,15 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         "targets": _targets(largest_face.box),
     }
     if check.match is not None and check.match.score is not None:
-        confidence = as_fraction(check.match.score)
+        # Eight decimals, as recorded.
+        confidence = round(check.match.score / 100, 8)
         is_identical = confidence >= started_with["verifyConfidenceThreshold"]
         result["verifyResult"] = {"matchConfidence": confidence, "isIdentical": is_identical}
     result["digest"] = check.face.upper()
     pictures = dict(session.pictures)
     if started_with["enableSessionImage"]:
-        image_id = world.account.ids.uuid()
+        # 44 characters, as recorded; in Microsoft's example, too, it begins so.
+        image_id = f"Ae3PVWlXAmVA{world.account.ids.hex()}"
         result["sessionImageId"] = image_id
         pictures[image_id] = check.face
     if started_with["returnVerifyImageHash"] and check.reference is not None:

@@ -160,7 +160,7 @@ def _find_users(
                     "group_id": user.group_id,
                     "user_id": user.name,
                     "user_info": user.info,
-                    "score": score,
+                    "score": round(score, 11),
                 }
             )
     found.sort(key=lambda each: each["score"], reverse=True)

@@ -74,7 +74,9 @@ class BaiduCall(PairCall):
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         documented = self.claims.get(key).body
-        if body is None and isinstance(documented, dict) and "error_code" in documented:
+        # An error of the gateway, whose code is below 1000, has error_code and error_msg alone.
+        # (an answer with 18 in a public program; Baidu's page of 110; read 2026-11-30)
+        if body is None and documented and documented.get("error_code", 0) > 1000:
             # Each answer to a call is 200, an error too: error_code tells, and result is null.
             # (public copies of Baidu's table of the error codes of face version 3)
             body = describe_answer(self, fill(documented, filled), result=None)
@@ -294,7 +296,8 @@ class Baidu(PairVendor):
         # The largest face of a picture is compared; the number of faces is not told. (public
         # clients of faceverify version 3)
         tokens = [{"face_token": name_face(call, each, 0)} for each in call.pictures.values()]
-        result = {"score": call.score_of(outcome), "face_list": tokens}
+        # A score has eight decimals. (three answers in public programs, read 2026-11-30)
+        result = {"score": round(call.score_of(outcome) or 0, 8), "face_list": tokens}
         return describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from facematch_mock_server.vendors.kit import KnownFace, PairCall, SeenFace, Upl
 
 #: The status of an answer with a result.
 SUCCESS: Final = {"error_code": 0, "error_msg": "SUCCESS"}
+_DECIMALS: Final = {"left": 0.25, "top": 0.25}
 #: The levels of `quality_control` and `liveness_control` that ask for a check.
 LEVELS: Final = ("LOW", "NORMAL", "HIGH")
 #: The attributes that a card does not have: the same for each face, by the word of `face_field`.
 _MADE_UP: Final[Mapping[str, Any]] = {
     "beauty": 50.0,
     "expression": {"type": "none", "probability": 1.0},
-    "face_shape": {"type": "oval", "probability": 0.8},
+    "face_shape": {"type": "square", "probability": 0.8},
     "glasses": {"type": "none", "probability": 1.0},
     "eye_status": {"left_eye": 1.0, "right_eye": 1.0},
     "emotion": {"type": "neutral", "probability": 0.9},
@@ -65,10 +66,13 @@ def name_face(call: PairCall, picture: Upload, number: int) -> str:
 
 def describe_face(call: PairCall, picture: Upload, face: SeenFace, number: int) -> dict[str, Any]:
     """Return what every answer tells of a face."""
+    # left and top have two decimals. (two answers in public programs, read 2026-11-30)
+    # OURS: They are the same for each face.
+    box = {name: side + _DECIMALS.get(name, 0) for name, side in box_in_pixels(face).items()}
     return {
         "face_token": name_face(call, picture, number),
-        "location": {**box_in_pixels(face), "rotation": 0},
-        "face_probability": face.probability,
+        "location": {**box, "rotation": 0},
+        "face_probability": round(face.probability, 2),
         "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
     }
 

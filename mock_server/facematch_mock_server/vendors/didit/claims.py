@@ -31,6 +31,10 @@ SKILL_PAGES = documented("Skill pages of Didit for face match and passive livene
 OBSERVED_SKILLS = observed("Didit skills repository, test suite, 2026-07-09")
 COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 V2_CLIENTS = observed("types of version 2's sessions in two public clients", "2026-11-29")
+SANDBOX_DELIVERY = observed(
+    "a delivery of a sandbox's session, of 2026-09-17, kept in a public program", "2026-11-30"
+)
+UPDATE_PAGE = documented("docs.didit.me, sessions-api/update-status, 2026", "2026-11-30")
 SANDBOX_CLIENT = observed("a public client's test against Didit's sandbox", "2026-11-29")
 NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
 WEBHOOK_GUIDE = documented("docs.didit.me, webhooks, 2026")
@@ -45,6 +49,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "bad_key": (401, 403),
     "empty_blocks": ("null", "list"),
     "quality_warnings": (False, True),
+    "creation_webhook": (False, True),
 }
 
 #: Numeric settings by name: the key of the claim that the setting changes, and its number type.
@@ -188,7 +193,8 @@ CLAIMS = table(
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update returns 200 with the id of the session."),
     row("simulate.answer", Reply(200, {"session_id": "{session_id}"}), SANDBOX_CLIENT, "In a sandbox, POST /v3/session/{id}/simulate/ with new_status and a comment sets the status of a session, whatever it was. The body of the answer, the webhook, and that a live key is taken are our choice."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
-    row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "An update to the current status, such as a repeated request, returns 400 with a bare array."),
+    fact("update.repeated", UPDATE_PAGE, "Approved or Declined on a session that has this status is 200: nothing changes, and no webhook is sent."),
+    row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "Resubmitted on a resubmitted session returns 400 with a bare array."),
     row("update.nothing_to_resubmit", Reply(400, {"nodes_to_resubmit": "No features found that need resubmission. All features are already approved."}), OPENAPI, "A resubmission of a session whose steps are all approved returns 400 with a string. That it is also the answer if the session has none of the named steps is our choice."),
     row("update.no_person", Reply(501, {"mock": "This mock does not imitate the resubmission of a saved call: no person has a page of it."}), OURS, "The resubmission of a saved call is refused with the mock's own message."),
 
@@ -204,6 +210,8 @@ CLAIMS = table(
     row("destination.duplicate", Reply(400, {"url": ["This webhook destination already exists for the application."]}), OPENAPI, "An address that another destination has returns 400."),
     row("destination.bad_url", Reply(400, {"url": ["Enter a valid URL."]}), OURS, "An address that is no URL is refused with the framework's text. Didit takes https addresses on public hosts; the mock takes all, and sends to this machine and to hosts that deliver_to lists."),
 
+    row("webhook.creation", False, OURS, "A start sends no webhook.", when=("creation_webhook", False), name="none"),
+    row("webhook.creation", True, SANDBOX_DELIVERY, "With creation_webhook=true, a start sends status.updated with Not Started, as a sandbox did once.", when=("creation_webhook", True), name="sent"),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", range(200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
     row("webhook.retry.after_s", (60, 240), WEBHOOK_GUIDE, "There are at most two retries, about one and four minutes later. That both times are counted from the first attempt is our choice."),

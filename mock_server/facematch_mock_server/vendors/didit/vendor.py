@@ -13,7 +13,6 @@ from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.variables import Variables
-from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import access, webhooks, wire
@@ -199,7 +198,7 @@ VENDOR = base.Vendor(
     ),
     records=DiditRecords,
     behaviour=Didit,
-    extensions={"sessions": DiditSessionControl, "webhooks": Webhooks},
+    extensions={"sessions": DiditSessionControl, "webhooks": webhooks.DiditWebhooks},
     greeting=(_KEYS, _CURL),
     outbox=lambda world: Outbox(world, webhooks.RULES),
     drilled=DrillFacts(

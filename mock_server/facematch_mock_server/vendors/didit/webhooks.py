@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.signing import hmac_hex
@@ -15,7 +16,9 @@ from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import origin_of
-from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.sessions import Hosted, Session
+from facematch_mock_server.world.vendor import endpoint
+from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .wire import decision_body, environment_of, steps_without_result
@@ -38,6 +41,29 @@ EVENTS = (
 #: The statuses whose webhook includes the decision.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
+#: The results in the console's test, which have other names than those of a session. (deliveries of
+#: 2026-02-22 and 2026-05-29 in public programs, read 2026-11-30)
+# OURS: The links and the nodes.
+_TEST_RESULTS = {
+    "session_url": "https://example.com/session",
+    "liveness_checks": [
+        {
+            "status": "Approved",
+            "liveness_score": 0.98,
+            "face_image": "https://example.com/face.jpg",
+            "node_id": "feature_liveness_1",
+        }
+    ],
+    "face_matches": [
+        {
+            "status": "Approved",
+            "face_match_score": 0.94,
+            "similarity_percentage": 94,
+            "node_id": "feature_face_match_1",
+        }
+    ],
+}
+
 #: The namespace of the application ids; an id depends only on the account.
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
@@ -59,7 +85,7 @@ def compose(
     # and workflow_version are null, and resubmit_info is empty.
     # V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a
     # colon before it. (Webhook captured in a public repository, 2026-05-29)
-    document = {
+    document: dict[str, Any] = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
@@ -74,6 +100,9 @@ def compose(
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
     }
+    if session.hosted and session.hosted.scenario:
+        # (a delivery of a sandbox's session, of 2026-09-17, in a public program)
+        document["sandbox_scenario"] = session.hosted.scenario
     if session.status in _WITH_DECISION:
         document["decision"] = decision_body(
             claims, world, session, delivery.origin, now=delivery.timestamp
@@ -85,6 +114,10 @@ def compose(
             "nodes_to_resubmit": steps_without_result(session),
             "reasons": {},
         }
+    is_test = not session.number
+    if is_test:
+        del document["event_id"]
+        document["decision"] |= _TEST_RESULTS
     body = write_json(document, escaped=True)
     if delivery.form is not None:
         body = delivery.form.write(json.loads(body))
@@ -98,6 +131,8 @@ def compose(
     if v2 is not None:
         headers.append(("X-Signature-V2", hmac_hex(secret, v2)))
     headers.append(("X-Signature-Simple", hmac_hex(secret, simple_message(body))))
+    if is_test:
+        headers.append(("X-Didit-Test-Webhook", "true"))
     return SignedPayload.of_json(body, *headers)
 
 
@@ -109,6 +144,32 @@ RULES = webhooks.WebhookRules(
     signature_headers=("x-signature", "x-signature-v2", "x-signature-simple"),
     max_age_s=300,
 )
+
+
+class DiditWebhooks(Webhooks):
+    """Didit's webhooks, with the button of its console. Thread-safe."""
+
+    @endpoint("POST", "webhooks/test")
+    def test(self) -> None:
+        """Send what the console's button Test Webhook sends: of no session, with other names."""
+        world = self._control.world
+        now = world.clock.now()
+        # A session that is not stored has no number.
+        session = Session(
+            id=world.ids.uuid(),
+            status="Approved",
+            created_at=now,
+            vendor_data="console",
+            metadata={"test_webhook": True},
+            hosted=Hosted(
+                token="",
+                kind="kyc",
+                workflow=world.ids.uuid(),
+                callback="https://example.com/",
+                expires_at=now,
+            ),
+        )
+        announce(world, session)
 
 
 def application_id(account: str) -> str:

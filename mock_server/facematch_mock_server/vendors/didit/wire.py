@@ -113,8 +113,8 @@ def decision_body(
     # OURS: The decision of a saved call is not documented. Fields of hosted sessions are null;
     # matches, events and reviews of activity are empty. The text of node_id is ours, and so is
     # age_estimation, the age of the largest face.
-    # OURS: A hosted session has a URL until it ends. Its start sends no webhook; each later status
-    # sends one. An item in review makes the session In Review, a declined item makes it Declined.
+    # OURS: A hosted session has a URL until it ends. Each status after its start sends a webhook.
+    # An item in review makes the session In Review, a declined item makes it Declined.
     # A card for review causes a review.
     if hosted is not None and hosted.attempts:
         # A score or a quality at or below the review threshold of a workflow makes its check In
@@ -179,6 +179,8 @@ def _make_document_block(
         "full_front_image": pictures["front_image"],
         **values,
         "back_image": pictures.get("back_image"),
+        # An empty list. (Didit's changelog, 2026-08-10)
+        "barcodes": [],
         "matches": [],
         "warnings": _add_node(result["warnings"], feature),
     }

@@ -15,7 +15,7 @@ from facematch_mock_server.vendors.kit import (
 )
 from facematch_mock_server.vendors.kit import persons as stored
 
-from .wire import THRESHOLDS, begin_answer, list_faces
+from .wire import THRESHOLDS, begin_answer, list_faces, new_image_id
 
 #: The name of a set is the caller's `outer_id`; "" if none was sent.
 Facesets = stored.Persons[stored.Group, stored.Person]
@@ -82,7 +82,7 @@ def search(call: PairCall) -> Response:
         call.refuse("picture.unreadable", name=name)
     body = begin_answer(call, time_used_ms=473)
     if name != "face_token":
-        body["image_id"] = call.world.ids.uuid()
+        body["image_id"] = new_image_id(call)
         body["faces"] = list_faces(call, picture, seen)
     if seen.faces:
         number = int(call.names_smaller_face)
@@ -128,7 +128,7 @@ def _find(call: PairCall) -> stored.Group:
     elif outer_id:
         faceset = _find_named(call, outer_id)
     else:
-        call.refuse("key.missing", name="faceset_token")
+        call.refuse("field.missing", name="faceset_token")
     if faceset is None:
         call.refuse("faceset.unknown", name="FACESET_TOKEN" if token else "OUTER_ID")
     return faceset

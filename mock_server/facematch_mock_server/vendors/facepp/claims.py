@@ -33,6 +33,14 @@ FACESET_CLIENTS = observed("public clients of faceset and search, version 3", "2
 REQUEST_ID = "1469761507,{request_id}"
 
 
+#: The gateway's refusals have error_message alone.
+GATEWAY = observed("answers of Face++'s gateway in six public programs", "2026-11-30")
+
+
+def _gateway_error(status: int, message: str) -> Reply:
+    return Reply(status, {"error_message": message})
+
+
 def _error(status: int, message: str) -> Reply:
     return Reply(status, {"error_message": message, "time_used": 4, "request_id": REQUEST_ID})
 
@@ -44,13 +52,14 @@ _2_MB = 2 * 1024 * 1024
 CLAIMS = table(
     "facepp",
     row("request.too_large", Reply(413, "Request Entity Too Large", content_type="text/plain"), PAGE, "A request above the limit is 413, in plain text."),
-    row("body.wrong_type", _error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
+    row("body.wrong_type", _gateway_error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
     row("body.wrong_form", _error(400, "BAD_ARGUMENTS:body"), OURS, "A form that cannot be read is 400."),
-    row("key.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing field is 400, and is named."),
+    row("key.missing", _gateway_error(400, "MISSING_ARGUMENTS: {name}"), GATEWAY, "A missing key or secret is 400, and is named."),
+    row("field.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "Another missing field is 400, and is named."),
     row("key.wrong", _error(401, "AUTHENTICATION_ERROR"), PAGE, "A key and a secret that do not match are 401."),
     row("key.denied", _error(403, "AUTHORIZATION_ERROR:Denied by Admin"), PAGE, "A key without permission is 403."),
     row("rate.limit", None, OURS, "The calls per second depend on the key's plan; the mock has no limit until a test sets one."),
-    row("rate.exceeded", _error(403, "CONCURRENCY_LIMIT_EXCEEDED"), PAGE, "Too many calls at once are 403."),
+    row("rate.exceeded", _gateway_error(403, "CONCURRENCY_LIMIT_EXCEEDED"), GATEWAY, "Too many calls at once are 403."),
     row("picture.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing picture is 400; of the fields that can hold it, the mock names the file (ours)."),
     row("picture.no_base64", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), OURS, "A text that is not base64 is refused like a picture that cannot be read."),
     row("picture.max_bytes", _2_MB, PAGE, "A picture has at most 2 MB. The text of error 413 says so of the whole request, which the mock does not refuse."),

@@ -24,7 +24,15 @@ from facematch_mock_server.vendors.kit import (
 
 from . import calls
 from .claims import CLAIMS
-from .wire import THRESHOLDS, begin_answer, describe_face, find_face, list_faces, wanted_attributes
+from .wire import (
+    THRESHOLDS,
+    begin_answer,
+    describe_face,
+    find_face,
+    list_faces,
+    new_image_id,
+    wanted_attributes,
+)
 
 #: The key and its secret that are valid from the start.
 API_KEY = "mock-facepp-key"
@@ -105,7 +113,7 @@ class Facepp(PairVendor):
         self.read(call)
         tokens = call.texts.get("face_tokens")
         if not tokens:
-            call.refuse("key.missing", name="face_tokens")
+            call.refuse("field.missing", name="face_tokens")
         listed = tokens.split(",")
         if len(listed) > call.claims["analyze.max_faces"]:
             call.refuse("analyze.too_many")
@@ -134,7 +142,7 @@ class Facepp(PairVendor):
                 # neither image_id nor faces, and that it is known until 10,000 others came, is
                 # ours. (Face++, Compare API version 3.0 (changelog to 2017-03-28))
                 continue
-            body[f"image_id{number}"] = call.world.ids.uuid()
+            body[f"image_id{number}"] = new_image_id(call)
             body[f"faces{number}"] = list_faces(call, picture, seen)
         score = call.score_of(outcome)
         if outcome.score is None or score is None:
@@ -150,7 +158,7 @@ class Facepp(PairVendor):
         faces = list_faces(call, picture, seen)
         return {
             **begin_answer(call, time_used_ms=212),
-            "image_id": call.world.ids.uuid(),
+            "image_id": new_image_id(call),
             "face_num": len(faces),
             "faces": faces,
         }

@@ -121,13 +121,18 @@ PAGE_SIZE = 20
 
 
 class FieldProblems:
-    """The problems of a request's fields, by name."""
+    """The problems of a request's fields, by name: a list of texts, or those of inner fields."""
 
     def __init__(self) -> None:
-        self.texts: dict[str, list[str]] = {}
+        self.texts: dict[str, Any] = {}
 
     def add(self, name: str, text: str) -> None:
-        self.texts.setdefault(name, []).append(text)
+        """Add a problem; the name of an inner field has a full stop, as in ``address.country``."""
+        *outer_names, field = name.split(".")
+        problems = self.texts
+        for outer_name in outer_names:
+            problems = problems.setdefault(outer_name, {})
+        problems.setdefault(field, []).append(text)
 
     def refuse_if_any(self, call: Call) -> None:
         if self.texts:

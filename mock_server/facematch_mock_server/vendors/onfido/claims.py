@@ -39,7 +39,7 @@ CLAIMS = table(
     row("rate.sandbox.limit", None, OURS, "The limit of the sandbox is not confirmed: the mock has none until a test sets one."),
     row("rate.window_s", 60, OURS, "A window of the rate limit is a minute that moves with each request."),
     row("rate.exceeded", _error(429, "rate_limit", "Rate limit exceeded"), OURS, "A request above the rate limit is refused with 429; its type and message are not confirmed, and it has no Retry-After."),
-    row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. The type, and that fields has a list of texts for each name, are not confirmed."),
+    row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. fields has a list of texts for each name, and a tree for an object: two public programs read {\"addresses\": [{\"postcode\": [...]}]} of earlier versions. That an address of v3.6 is an object there, too, is ours."),
     row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
     row("ping", Reply(200, "OK", content_type="text/plain"), SPEC, "ping says, in plain text, that the server works; the word is ours."),
     fact("path.slash", CLIENTS, "A slash at the end of a path is ignored: older clients of Onfido write one after the name of a list."),

@@ -73,9 +73,10 @@ class PersonaCall(Call):
         """The casing of the answer's keys: ``kebab``, ``camel`` or ``snake``."""
         key_inflection = self.request.header("key-inflection")
         if key_inflection in CASINGS:
-            # The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys
-            # inside `fields` keep theirs. (Persona, OpenAPI version 2025-12-08 (GitHub
-            # persona-id/persona-openapi a1526b5, 2026-08-21))
+            # The header Key-Inflection chooses the casing of keys: camel, kebab or snake. (Persona,
+            # OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
+            # So it does of the keys in `fields`, which the definition leaves. (two public programs
+            # that read them in camel case, read 2026-11-30)
             return str(key_inflection)
         return str(self.claims["inflection.default"])
 
@@ -150,10 +151,9 @@ class PersonaCall(Call):
                 self.refuse("body.unknown", name=f"{dotted_path}.{name}")
             # Before version 2025-10-27 the attributes of a new inquiry may have other names; that
             # these do nothing is ours. (Persona, OpenAPI versions 2020-05-18 to 2025-10-27)
-        kebab: dict[str, Any] = as_kebab(part)
         # The keys of a request may be in camel, kebab or snake case. The keys inside `fields` are
         # taken as sent. (docs.withpersona.com, api-key-inflection)
-        return kebab
+        return as_kebab(part)
 
     def read_value(
         self, part: Mapping[str, Any], name: str, kind: type[T], kind_in_words: str

@@ -28,6 +28,7 @@ PAGES = documented("docs.withpersona.com, pagination", "2026-11-29")
 SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
 IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
 WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
+QUICKSTART = documented("docs.withpersona.com, quickstart tutorial", "2026-11-30")
 WEB_SDK = observed("npm persona 5.9.0: dist/persona.mjs, dist/lib/interfaces.d.ts", "2026-11-29")
 HOSTED = documented("docs.withpersona.com, hosted-flow-parameters", "2026-11-30")
 
@@ -64,7 +65,7 @@ CLAIMS = table(
     _error("body.unknown", 400, "Bad Request", OURS, "The schema is closed; the text about an unknown field is not documented.", details="{name} is not permitted"),
     _error("body.wrong", 400, "Bad Request", API, "A value of another type is refused.", details="{name} must be {kind}"),
     _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
-    _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
+    _error("template.unknown", 400, "Bad request", QUICKSTART, "A template's id has the prefix of its kind; the mock has every template whose id has it. The status is ours.", details="data.attributes.{field} must start with {prefix} (sent '{sent}')"),
     _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id or a type for an account that must not be created is an error; its status and text are not documented.", details="meta.{name} requires meta.auto-create-account"),
     row("account.made", Reply(201), API, "A new account has its reference id, tags and fields. That no event tells of one that no inquiry has made, and that a request's account-status and pictures are not shown, is ours."),
     row("account.shown", Reply(200), API, "Accounts are read, listed by reference id, and updated: what is not sent stays, which is ours, as is the place of country-code in the fields. Before version 2025-10-27 an account repeats its fields as attributes."),

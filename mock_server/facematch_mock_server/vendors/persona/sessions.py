@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.claims import fill
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of, with_hosted
@@ -73,10 +74,13 @@ def note_status(world: World, session: Session) -> Session:
 def new_verification(
     world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
 ) -> Verification:
+    status = "passed" if passed else "failed"
+    if kind == GOVERNMENT_ID:
+        checks = fill(wire.DATA["id_checks"], {"portrait": status})
     return Verification(
         id=new_id("ver", world.ids.uuid()),
         kind=kind,
-        status="passed" if passed else "failed",
+        status=status,
         created_at=world.clock.now(),
         checks=checks,
     )

@@ -88,6 +88,7 @@ def compose(
     # OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     session = delivery.session
     payload = wire.show_inquiry_document(session, with_verifications=True)
+    payload["included"] += wire.show_related(world, session)
     if delivery.event in _OF_VERIFICATIONS:
         # OURS: Of the events about a verification, the mock sends passed and failed, about the
         # newest selfie.

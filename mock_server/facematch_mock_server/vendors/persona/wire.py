@@ -7,19 +7,22 @@ Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com/api-key-inf
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable, Container, Mapping
+from importlib.resources import files
 from typing import Any
 
 import attrs
 
-from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.claims import CitedClaims, fill
+from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import document_values, gender_letter, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 
 def inflect(value: object, casing: str) -> Any:
-    """Return JSON with kebab keys changed to `casing`, but those inside `fields`.
+    """Return JSON with kebab keys changed to `casing`.
 
     The casing is ``snake``, ``camel``, or ``kebab``, which leaves them.
     """
@@ -30,9 +33,12 @@ def inflect(value: object, casing: str) -> Any:
     return value
 
 
-def as_kebab(value: object) -> Any:
-    """Return the JSON of a request with keys in kebab case, but those inside `fields`."""
-    return _rename_keys(value, kebab_name)
+def as_kebab(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a request with keys in kebab case, but those inside `fields`."""
+    kebab: dict[str, Any] = _rename_keys(part, kebab_name)
+    if "fields" in part:
+        kebab["fields"] = part["fields"]
+    return kebab
 
 
 def kebab_name(name: str) -> str:
@@ -54,6 +60,8 @@ def select_attributes(resources: Any, names: Mapping[str, Container[str]]) -> An
     return {**resources, "attributes": attributes}
 
 
+#: Names and fixed values of Persona's answers; the file names their sources.
+DATA = json.loads((files(__package__) / "inquiry.json").read_text("utf-8"))
 #: The attributes of an inquiry that repeat `fields` before version 2025-10-27.
 _REPEATED_FIELDS = """
     birthdate name-first name-middle name-last phone-number email-address social-security-number
@@ -104,10 +112,7 @@ def _rename_keys(value: object, rename: Callable[[str], str]) -> Any:
         return [_rename_keys(item, rename) for item in value]
     if not isinstance(value, dict):
         return value
-    renamed = {}
-    for name, item in value.items():
-        renamed[rename(name)] = item if name == "fields" else _rename_keys(item, rename)
-    return renamed
+    return {rename(name): _rename_keys(item, rename) for name, item in value.items()}
 
 
 #: The statuses of an inquiry.
@@ -142,17 +147,6 @@ TEMPLATES: Mapping[str, str] = {
     "itmplv_": "inquiry-template-version",
     "tmpl_": "template",
 }
-#: Checks of a selfie that pass here, besides those that depend on the person.
-_OTHER_CHECKS = (
-    "selfie_pose_detection",
-    "selfie_pose_repeat_detection",
-    "selfie_glasses_detection",
-    "selfie_multiple_faces_detection",
-    "selfie_suspicious_entity_detection",
-    "selfie_face_covering_detection",
-    "selfie_portrait_quality_detection",
-    "selfie_image_quality_detection",
-)
 #: The value of a document, by the attribute of a government ID.
 _DOCUMENT_FIELDS = {
     "name-first": "first_name",
@@ -166,17 +160,6 @@ _DOCUMENT_FIELDS = {
     "address-street-1": "street",
     "address-city": "city",
     "address-postal-code": "postal_code",
-}
-#: The fields of an inquiry that the flow fills from the document, with their types.
-_FILLED_FIELDS = {
-    "name-first": "string",
-    "name-last": "string",
-    "birthdate": "date",
-    "address-street-1": "string",
-    "address-city": "string",
-    "address-postal-code": "string",
-    "identification-number": "string",
-    "address-country-code": "string",
 }
 _NULL_DOCUMENT_FIELDS = ("name-middle", "name-suffix", "native-name-first", "native-name-last")
 
@@ -265,47 +248,25 @@ def facts_for_web_sdk(session: Session) -> dict[str, Any]:
     return {"sessionToken": session_token(session), "fields": _show_fields(session)}
 
 
+#: The statuses of a check that was made.
+_STATUSES = {True: "passed", False: "failed"}
+
+
 def selfie_checks(
     *, matches: bool, is_live: bool, is_liveness_required: bool, is_good_picture: bool = True
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the checks of a selfie; a picture that is not good is neither compared nor live."""
-    comparison = _check("selfie_id_comparison", passed=matches)
-    liveness = _check(
-        "selfie_liveness_detection",
-        passed=is_live,
-        is_required=is_liveness_required,
-        reason="low_liveness_confidence",
-    )
-    if not is_good_picture:
-        unmade = {"status": "not_applicable", "reasons": []}
-        comparison = {**comparison, **unmade}
-        liveness = {**liveness, **unmade}
-    account = {
-        **_check("selfie_account_comparison", is_required=False),
-        "status": "not_applicable",
-        "reasons": ["no_account_selfie_present"],
+    facts = {
+        "comparison": _STATUSES[matches] if is_good_picture else "not_applicable",
+        "liveness": _STATUSES[is_live] if is_good_picture else "not_applicable",
+        "requirement": "required" if is_liveness_required else "not_required",
+        "picture": _STATUSES[is_good_picture],
     }
-    # As in Persona's example of a selfie that passed.
-    glare = _check(
-        "selfie_glare_detection", passed=False, is_required=False, reason="too_much_glare"
-    )
-    other_checks = []
-    for name in _OTHER_CHECKS:
-        is_picture_check = name == "selfie_image_quality_detection"
-        other_checks.append(_check(name, passed=is_good_picture or not is_picture_check))
-    return (comparison, account, liveness, glare, *other_checks)
-
-
-def _check(
-    name: str, *, passed: bool = True, is_required: bool = True, reason: str | None = None
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "status": "passed" if passed else "failed",
-        "reasons": [] if passed or reason is None else [reason],
-        "requirement": "required" if is_required else "not_required",
-        "metadata": {},
-    }
+    checks: list[dict[str, Any]] = fill(DATA["selfie_checks"], facts)
+    for check in checks:
+        if check["name"] == "selfie_liveness_detection" and check["status"] != "failed":
+            check["reasons"] = []
+    return tuple(checks)
 
 
 def has_passed(checks: tuple[Mapping[str, Any], ...]) -> bool:
@@ -350,21 +311,24 @@ def show_inquiry(session: Session) -> dict[str, Any]:
             "status": session.status,
             "reference-id": inquiry.reference_id,
             "note": inquiry.note,
-            "behaviors": {},
+            "behaviors": DATA["behaviors"],
             "tags": list(inquiry.tags),
             "creator": "API",
             "reviewer-comment": None,
             **{name: stamp(time) for name, time in times.items()},
-            "previous-step-name": "start",
+            "previous-step-name": "start" if times["started-at"] else None,
             "next-step-name": "verification_selfie",
             "fields": _show_fields(session),
         },
-        "relationships": _show_relationships(inquiry),
+        "relationships": _show_relationships(session),
     }
 
 
-def _show_relationships(inquiry: Inquiry) -> dict[str, Any]:
-    """Return the account, the template, the reviewer and the verifications of an inquiry."""
+def _show_relationships(session: Session) -> dict[str, Any]:
+    """Return what an inquiry is related to, each by its type and id."""
+    inquiry = inquiry_of(session)
+    # OURS: A person has one session.
+    person_session = {"type": "inquiry-session", "id": session.id.replace("inq_", "iqse_")}
     account = None
     if inquiry.account_id is not None:
         account = {"type": "account", "id": inquiry.account_id}
@@ -383,11 +347,34 @@ def _show_relationships(inquiry: Inquiry) -> dict[str, Any]:
         "reviewer": inquiry.reviewer,
         "reports": [],
         "verifications": verifications,
-        "sessions": [],
+        "sessions": [person_session] if "started-at" in inquiry.times else [],
         "documents": [{"type": DOCUMENT, "id": document_id(each)} for each in documents],
         "selfies": [],
     }
     return {name: {"data": resources} for name, resources in related.items()}
+
+
+def show_related(world: World, session: Session) -> list[dict[str, Any]]:
+    """Return what an event includes beside the verifications of its inquiry.
+
+    That is the template, its version and the person's session, as far as the relationships name
+    them, the account and the documents.
+    """
+    inquiry = inquiry_of(session)
+    facts = {
+        "template": inquiry.template_id.partition("_")[2],
+        "session": session.id.removeprefix("inq_"),
+        "at": stamp(session.created_at),
+    }
+    named = json.dumps(_show_relationships(session))
+    related = [each for each in fill(DATA["included"], facts) if f'"{each["id"]}"' in named]
+    account = world.records.accounts.find(inquiry.account_id)
+    if account is not None:
+        related.append(show_account(account))
+    for verification in inquiry.verifications:
+        if verification.kind == GOVERNMENT_ID:
+            related.append(show_document(world, session, verification))
+    return related
 
 
 _FIELD_KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "number"}
@@ -403,8 +390,8 @@ def _show_fields(session: Session) -> dict[str, Any]:
     fields = {}
     for name, value in inquiry.fields.items():
         fields[name] = {"type": _FIELD_KINDS.get(type(value), "string"), "value": value}
-    for name, kind in _FILLED_FIELDS.items():
-        fields[name] = {"type": kind, "value": document.get(name) or inquiry.fields.get(name)}
+    for name, field in DATA["fields"].items():
+        fields[name] = {**field, "value": document.get(name) or inquiry.fields.get(name)}
     return fields
 
 
@@ -476,15 +463,14 @@ def document_id(verification: Verification) -> str:
     return verification.id.replace("ver_", "doc_")
 
 
-def show_document(
-    session: Session, verification: Verification, *, byte_size: int | None
-) -> dict[str, Any]:
-    """Return the document of a verification; `byte_size` is its picture's, None without one."""
+def show_document(world: World, session: Session, verification: Verification) -> dict[str, Any]:
+    """Return the document of a verification; without a photo, if its picture was forgotten."""
     is_redacted = inquiry_of(session).is_redacted
     photo = None
-    if byte_size is not None and not is_redacted:
+    picture = world.pictures.find(session.pictures.get("front"))
+    if picture is not None and not is_redacted:
         url = _url(session, "front")
-        photo = {"filename": "id-front.jpg", "url": url, "byte-size": byte_size}
+        photo = {"filename": "id-front.jpg", "url": url, "byte-size": len(picture)}
     values = document_of(session)
     attributes: dict[str, Any] = {
         "status": "processed",

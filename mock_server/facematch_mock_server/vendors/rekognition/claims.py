@@ -15,6 +15,7 @@ SIGV4 = documented("AWS, IAM User Guide, Signature Version 4 and its troubleshoo
 LIVENESS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23")
 COLLECTIONS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-30")
 LIMITS = documented("AWS, Rekognition Developer Guide, Guidelines and quotas", "2026-11-29")
+SEARCHES = observed("answers of SearchFacesByImage that six public programs quote", "2026-11-30")
 SEEN = observed(
     "responses of AWS services with the same protocol, as quoted by public clients",
     READ,
@@ -65,6 +66,7 @@ CLAIMS = table(
     row("collection.indexed", Reply(200), COLLECTIONS, "IndexFaces adds the faces of a picture, the largest first, at most MaxFaces, by default the 100 largest; the others are in UnindexedFaces with EXCEEDS_MAX_FACES. It is charged for its image."),
     row("collection.faces_deleted", Reply(200), COLLECTIONS, "DeleteFaces returns DeletedFaces, and UnsuccessfulFaceDeletions with FACE_NOT_FOUND."),
     row("search.answer", Reply(200), COLLECTIONS, "FaceMatches has the faces at or above FaceMatchThreshold, 80 by default, with their Similarity to the picture's largest face, best first, at most MaxFaces. It is charged for its image. A smaller face that was indexed is scored as one of CompareFaces is (ours)."),
+    _error("search.no_face", "InvalidParameterException: There are no faces in the image. Should be at least 1.", SEARCHES, "SearchFacesByImage refuses a picture without a face with these words, by which programs skip a picture."),
     row("search.faces", Reply(200), COLLECTIONS, "SearchFaces compares a face of the collection with the others: FaceMatches is that of SearchFacesByImage, without the face itself, beside SearchedFaceId. It is charged as one image."),
     row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession returns a SessionId, a UUID."),
     row("session.lifetime_s", 180, LIVENESS, "A session and its results expire 3 minutes after it was created."),

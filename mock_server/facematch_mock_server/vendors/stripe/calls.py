@@ -103,6 +103,8 @@ _REPORT_FILTERS: Mapping[str, ParameterKind] = {
 
 def start(call: StripeCall) -> Response:
     """Start a session."""
+    if call.claims["access"] == "unapproved":
+        call.refuse("access.refused")
     sent = call.read_parameters(_START)
     if "type" not in sent and "verification_flow" not in sent:
         call.refuse("parameter.missing", name="type")

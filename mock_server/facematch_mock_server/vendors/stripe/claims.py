@@ -42,6 +42,7 @@ FILES = documented(
 PICTURES = observed(
     "a public program's comment on its downloads of identity pictures", "2026-11-30"
 )
+QUOTED = observed("public programs that handle the refusal of a new account", "2026-11-30")
 
 _DOCS = "https://docs.stripe.com/error-codes"
 
@@ -94,6 +95,9 @@ CLAIMS = table(
     row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is kept for at least 24 hours; here for 24 hours."),
     _error("idempotency.other", 400, "The idempotency key was used with other parameters.", IDEMPOTENCE, "Other parameters with a known key are an error; its status 400 is inferred from Stripe's clients.", kind="idempotency_error"),
     _error("idempotency.in_use", 409, "A request with this idempotency key is under way.", API, "A second request while the first one with its key is under way is 409.", code="idempotency_key_in_use"),
+    row("access", "approved", OURS, "The account is set up for Identity, unless the switch is set to unapproved.", when=("access", "approved"), name="approved"),
+    row("access", "unapproved", QUOTED, "A new account is not set up for Identity.", when=("access", "unapproved"), name="unapproved"),
+    row("access.refused", Reply(400, {"error": {"type": "invalid_request_error", "code": "identity_api_invalid_application", "message": "Your account is not set up to use Identity. Please have an account admin visit https://dashboard.stripe.com/identity/application to get started."}}), QUOTED, "A start at an account that is not set up is refused with 400. Code and message are quoted; the type, and that a read is answered, are ours."),
     _error("start.return_url", 400, "Not a valid URL.", API, "A return_url that is no URL is 400.", code="url_invalid", param="return_url"),
     row("answer.unfilled", ("account", "matching", "name", "person", "sex", "unparsed_place_of_birth", "unparsed_sex"), CLIENT, "The mock never fills these fields of a session and its report."),
     row("session.answer", Reply(200), CLIENT, "A session has id, status, last_error, options, metadata, url and client_secret. The fields that are optional in the client are null unless sent."),

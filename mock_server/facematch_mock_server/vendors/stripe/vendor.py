@@ -151,6 +151,7 @@ VENDOR = base.Vendor(
     title="Stripe Identity",
     claims=CLAIMS,
     documented_values=VALUES,
+    switches={"access": ("approved", "unapproved")},
     rate_limits={"request": "rate.limit"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"api.stripe.com", "files.stripe.com", "js.stripe.com", "verify.stripe.com"}),

@@ -30,6 +30,12 @@ class SumsubCall(NumberedCall):
 
     body: dict[str, Any] = attrs.field(factory=dict, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        # A correlation id is 32 hexadecimal digits. (three answers in public programs, read
+        # 2026-11-30)
+        self.request_id = self.request_id.replace("-", "")
+
     def sees(self, session: Session) -> bool:
         """Return whether an applicant belongs to the app token's environment."""
         return session.hosted is not None and session.hosted.is_live == self.is_live

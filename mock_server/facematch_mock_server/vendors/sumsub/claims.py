@@ -40,6 +40,12 @@ CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
 RESET = _page("/reference/reset-applicant")
+RESULTS = documented(
+    "docs.sumsub.com, /docs/receive-and-interpret-results-via-api, of 2026-09-23", "2026-11-30"
+)
+REJECTIONS = observed(
+    "three of the six rejections of one customer in a public repository", "2026-11-30"
+)
 SANDBOX = _page("/reference/set-review-for-applicant-on-sandbox")
 TESTING = _page("/docs/test-in-sandbox.md, of 2026-09-08")
 RATES = _page("/reference, rate limits")
@@ -51,6 +57,14 @@ SEEN = observed("answers of Sumsub in public repositories", READ)
 #: The methods of a selfie step with a liveness check, and without one.
 LIVENESS_METHODS = ("passiveLiveness", "staticLiveness", "liveness")
 OTHER_METHODS = ("enabled", "photoRequired", "disabled")
+
+
+#: The comments of a rejection, for the person and for the customer's staff.
+# OURS: The texts are made up.
+COMMENTS = {
+    "moderationComment": "We could not verify your identity with these pictures.",
+    "clientComment": "The mock rejected this applicant.",
+}
 
 
 def _error(status: int, description: str, code: int | None = None, name: str = "") -> Reply:
@@ -116,6 +130,8 @@ CLAIMS = table(
     row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
+    row("review.comments", COMMENTS, RESULTS, "A RED result has moderationComment, for the person, and clientComment, for the customer alone, in the webhook, too; so has a step that is RED and RETRY.", when=("review_comments", "made-up"), name="shown"),
+    row("review.comments", {}, REJECTIONS, "With review_comments=none, a RED result has no comment, unless testCompleted sends one.", when=("review_comments", "none"), name="none"),
     row("link.created", Reply(200), LINK, "A link leads to the page of one applicant, for ttlInSecs. Here, url is this server's page for a tester."),
     row("link.default_s", 1800, SEEN, "A link lasts 30 minutes unless ttlInSecs says otherwise."),
     row("link.longest_s", 2_592_000, SEEN, "A link lasts at most 30 days. That a longer ttlInSecs is refused is our choice."),

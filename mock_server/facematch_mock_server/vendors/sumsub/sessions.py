@@ -17,9 +17,9 @@ from facematch_mock_server.world.identities import alpha_3
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
-from .claims import LIVENESS_METHODS
+from .claims import COMMENTS, LIVENESS_METHODS
 from .records import level_of
-from .wire import COMMENTS, FINAL, GREEN, INIT, RETRY, REVIEWS
+from .wire import FINAL, GREEN, INIT, RETRY, REVIEWS
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"

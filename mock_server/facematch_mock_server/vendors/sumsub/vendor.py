@@ -170,7 +170,10 @@ VENDOR = base.Vendor(
     name="sumsub",
     title="Sumsub",
     claims=CLAIMS,
-    switches={"digest": ("sha256", "sha512", "sha1")},
+    switches={
+        "digest": ("sha256", "sha512", "sha1"),
+        "review_comments": ("made-up", "none"),
+    },
     rate_limits={
         "get": "rate.get.limit",
         "post": "rate.post.limit",

@@ -15,7 +15,7 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .wire import FINAL, GREEN, cite_review, show_review, show_time, type_of
+from .wire import FINAL, GREEN, show_review, show_time, type_of
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {
@@ -55,14 +55,14 @@ def compose(
     # names nor an id of its own. applicantPending comes when all is submitted, before the review.
     # The formats of its times are ours. (docs.sumsub.com, /docs/webhooks and
     # /docs/user-verification-webhooks)
-    cite_review(claims, session)
-    review = show_review(session)
+    review = show_review(claims, session)
     created_at = delivery.created_at
     document: dict[str, Any] = {
         "applicantId": session.id,
         "inspectionId": session.internal_id,
         "applicantType": type_of(session),
-        "correlationId": delivery.event_id,
+        # 32 hexadecimal digits. (two deliveries in public programs, read 2026-11-30)
+        "correlationId": delivery.event_id.replace("-", ""),
         "levelName": hosted.workflow,
         "sandboxMode": not hosted.is_live,
         "externalUserId": session.vendor_data,

@@ -56,12 +56,6 @@ REVIEWS: Mapping[str, ShownReview] = {
     RETRY: ShownReview(status="completed", answer="RED", reject_type="RETRY"),
     "completed RED": ShownReview(status="completed", answer="RED"),
 }
-#: The comments of a rejection, for the person and for the customer's staff.
-# OURS: The texts are made up.
-COMMENTS = {
-    "moderationComment": "We could not verify your identity with these pictures.",
-    "clientComment": "The mock rejected this applicant.",
-}
 
 
 def type_of(session: Session) -> str:
@@ -74,7 +68,7 @@ def show_time(time: dt.datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S}+0000"
 
 
-def show_review(session: Session) -> dict[str, Any]:
+def show_review(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the review of an applicant."""
     body = {
         "reviewId": session.internal_id[:5].translate(_LETTERS),
@@ -86,14 +80,18 @@ def show_review(session: Session) -> dict[str, Any]:
         "priority": 0,
     }
     if body["reviewStatus"] == "completed" and session.status_at is not None:
+        # The times, and reprocessing. (docs.sumsub.com, /reference/get-applicant-review-status;
+        # three answers in public programs, read 2026-11-30)
+        # OURS: A check takes no time.
+        body |= {"elapsedSincePendingMs": 0, "elapsedSinceQueuedMs": 0, "reprocessing": True}
         body["reviewDate"] = show_time(session.status_at)
-    result = show_result(session)
+    result = show_result(claims, session)
     if result:
         body["reviewResult"] = result
     return body
 
 
-def show_result(session: Session) -> dict[str, Any]:
+def show_result(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the ``reviewResult`` of an applicant; empty if its status has none."""
     review = REVIEWS[session.status]
     if review.answer is None:
@@ -103,19 +101,13 @@ def show_result(session: Session) -> dict[str, Any]:
         result["reviewRejectType"] = review.reject_type
     if review.answer == "RED":
         # The comments and labels of testCompleted, or else the labels of the rejected step.
-        result = {**COMMENTS, **session.result.get("review", {}), **result}
+        result = {**claims["review.comments"], **session.result.get("review", {}), **result}
         result.setdefault("rejectLabels", _labels_of_steps(session))
-        # OURS: No buttons of Sumsub's staff are made up.
-        result.setdefault("buttonIds", [])
+        # buttonIds are Sumsub's names of the reasons. (docs.sumsub.com,
+        # /docs/receive-and-interpret-results-via-api, read 2026-11-30)
+        # OURS: They are the labels in lower case.
+        result["buttonIds"] = [label.lower() for label in result["rejectLabels"]]
     return result
-
-
-def cite_review(claims: CitedClaims, session: Session) -> None:
-    """Cite the claim behind the ``reviewResult`` of a rejected applicant."""
-    # A result that is RED has moderationComment, for the person, clientComment, for the customer
-    # alone, and buttonIds, here an empty list, in the webhook, too; a step that is RED and RETRY
-    # has them (page of the steps). The texts are ours, unless testCompleted has sent them.
-    # (docs.sumsub.com, /docs/receive-and-interpret-results-via-api)
 
 
 def _labels_of_steps(session: Session) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from facematch_mock_server.claims import fill
 from facematch_mock_server.vendors.kit import (
     Key,
     KeyKind,
@@ -13,6 +14,7 @@ from facematch_mock_server.vendors.kit import (
     PairCall,
     PairEndpoint,
     PictureFields,
+    Response,
     SeenPicture,
     Variables,
     Vendor,
@@ -23,7 +25,7 @@ from facematch_mock_server.world.outgoing import split_url
 from . import calls
 from .claims import CLAIMS, REGIONS
 from .signature import SigningKey, sign_again
-from .values import VALUES
+from .values import CHINESE, VALUES
 from .wire import (
     FIELDS,
     describe_attributes,
@@ -72,15 +74,29 @@ CONTROLLED = (COMPARE, calls.CREATE_PERSON, calls.VERIFY_FACE, calls.VERIFY_PERS
 LINKS = {"ImageA": "UrlA", "ImageB": "UrlB", "Image": "Url"}
 
 
+class TencentCall(PairCall):
+    """A call whose refusals are in Chinese unless X-TC-Language asks for English."""
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Any = (), **filled: object
+    ) -> Response:
+        if body is None and self.request.header("x-tc-language") != "en-US":
+            body = fill(self.claims.get(key).body, {**filled, "request_id": self.request_id})
+            error = body["Response"]["Error"]
+            error["Message"] = CHINESE.get(error["Code"], error["Message"])
+        return super().answer(key, body, headers, **filled)
+
+
 class Tencent(ActionPairVendor):
     """The mock of Tencent Cloud IAI in one world. Thread-safe."""
 
     # `errors` is empty: the status of an outage is not known, and every refusal is a 200.
     # OURS: The codes are documented. Of the messages, only that of SignatureFailure is; the others
-    # are ours.
+    # are ours, as is English for a code that CHINESE lacks.
     # Every refusal is a 200 with an Error, as exactly application/json: else the vendor's client
     # does not find it.
     action_header = "x-tc-action"
+    call = TencentCall
     endpoints = (COMPARE, ACCURATE, LIVENESS, DETECT, *calls.HANDLERS)
     handlers = calls.HANDLERS
     key = SigningKey()
@@ -169,7 +185,8 @@ class Tencent(ActionPairVendor):
         # one of the highest confidence, which is another one in the mock.
         if has_several_faces and call.json_body.get("FaceMatchingStrategy", 0) != 1:
             score = outcome.smaller_face_score
-        return _answer(call, Score=score)
+        # A score has seven decimals. (an answer in a public program, read 2026-11-30)
+        return _answer(call, Score=score and round(score, 7))
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
         if call.endpoint is ACCURATE:

@@ -66,8 +66,8 @@ _ATTEMPTS = uuid.UUID("7f0c5d0e-0000-4b6b-9d55-3b1f6c2a9e00")
 
 
 def stamp(time: dt.datetime) -> str:
-    """Write a time as Veriff does: UTC, with milliseconds."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # Six decimals. (two decisions in public programs, read 2026-11-30)
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def list_attempts(session: Session) -> list[dict[str, str]]:
@@ -115,6 +115,8 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     # A decision, or the first request to resubmit, is charged once; a session that was not
     # submitted is not. (help.veriff.com, articles 5116778, 3250231 and 3250261)
     claims.cite("credit.price", "credit.start")
+    # pepSanctionMatch is null, and there are no riskLabels. (two decisions in public programs, read
+    # 2026-11-30)
     hosted = hosted_of(session)
     reason_code = None
     # The other value, "fullauto", is the Essential plan, which has no reason codes.
@@ -134,10 +136,9 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "endUserId": session.metadata_or_empty.get("endUserId"),
             "acceptanceTime": stamp(session.created_at),
             "decisionTime": _decided_at(session),
-            "person": _person(document_values(session)),
+            "person": {**_person(document_values(session)), "pepSanctionMatch": None},
             "document": _document(document_values(session), has_type=hosted.kind == "kyc"),
             "comments": [],
-            "riskLabels": [],
             "additionalVerifiedData": {},
         },
         "technicalData": {"ip": "127.0.0.1"},

@@ -56,8 +56,11 @@ def code_of(answer):
     """Return the code of a refusal, or None for an answer with a result."""
     body = answer.json()
     assert answer.header("content-type") == "application/json"
-    assert body["RequestId"]
+    assert body["RequestId"].isupper()
     assert ("Code" in body) == (answer.status != 200)
+    if "Code" in body:
+        link = "https://api.aliyun.com/troubleshoot?q={Code}&product=facebody&requestId={RequestId}"
+        assert body["Recommend"] == link.format_map(body)
     return body.get("Code")
 
 

@@ -17,7 +17,7 @@ from facematch_mock_server.vendors.alibaba.vendor import KEY_ID, KEY_SECRET
 CARDS = {name: card.data for name, card in card_sheet().items()}
 #: The client's own limits of 5 and 10 seconds are too short for a busy machine.
 PATIENT_MS = {"connect_timeout": 120_000, "read_timeout": 120_000}
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def test_unapproved_access_detects_faces_but_gets_no_face_ids():
     for refused in (detect_request(), verify_request()):
         status, code, message = refusal_of(engine.handle(refused))
         assert (status, code) == (403, "UnsupportedFeature")
-        assert message.endswith("Identification, Verification.")
+        assert message.endswith("Please apply for access at https://aka.ms/facerecognition")
     assert len(engine.handle(detect_request(query="returnFaceId=false")).json()) == 1
     assert len(engine.world.ledger.charges.all()) == 1
 

@@ -105,7 +105,8 @@ def test_a_session_of_the_older_preview_decides_as_the_card_says(client, mock, c
     entry = client.get_liveness_session_result(session_id).result
     assert entry.response.body.liveness_decision == decision
     assert entry.response.body.model_version_used == "2023-03-02-preview.05"
-    assert entry.request.url == f"/face/{PREVIEW}/detectliveness/singlemodal"
+    assert entry.request.url == f"/face/{PREVIEW}/detectLiveness/singleModal"
+    assert entry.request.content_length > 0
     # This version has no pictures of sessions: neither the field of the start, nor the path.
     assert entry.session_image_id is None
     image = ask(mock, f"{PREVIEW}/session/sessionImages/7", "GET")

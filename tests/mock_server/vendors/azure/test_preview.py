@@ -1,5 +1,7 @@
 """Liveness sessions as Microsoft's Python client has them, which asks for v1.2-preview.1."""
 
+import datetime as dt
+
 import pytest
 import requests
 from azure.ai.vision.face import FaceSessionClient, models
@@ -15,8 +17,13 @@ STATUSES = models.FaceSessionStatus
 
 
 @pytest.fixture
-def mock():
-    with MockServer(vendor="azure", clock=VirtualClock()) as running:
+def clock():
+    return VirtualClock(dt.datetime(2026, 11, 20, tzinfo=dt.UTC))
+
+
+@pytest.fixture
+def mock(clock):
+    with MockServer(vendor="azure", clock=clock) as running:
         yield running
 
 
@@ -131,6 +138,28 @@ def test_both_versions_show_the_same_sessions(client, mock):
     assert result.response.body.liveness_decision == models.FaceLivenessDecision.REAL_FACE
     attempt = requests.get(f"{url}/{newer}", headers=headers, timeout=20).json()["results"]
     assert set(attempt["attempts"][0]) == {"attemptId", "attemptStatus", "result"}
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "shown"),
+    [(0, "000000"), (199_690, "199690"), (20_625, "0206255"), (7, "0000077")],
+)
+def test_time_has_seven_decimals_and_six_if_the_seventh_is_0(
+    client, mock, clock, microseconds, shown
+):
+    clock.advance(microseconds / 1e6)
+    session_id = start(client)
+    mock.control.sessions.finish(session_id)
+    url = f"{mock.url}/face/v1.2-preview.1/detectLiveness/singleModal/sessions/{session_id}"
+    headers = {"Ocp-Apim-Subscription-Key": mock.live_key}
+    body = requests.get(url, headers=headers, timeout=20).json()
+    times = (
+        body["createdDateTime"],
+        body["sessionStartDateTime"],
+        body["result"]["receivedDateTime"],
+    )
+    assert {time.partition(".")[2] for time in times} == {f"{shown}+00:00"}
+    assert "clientRequestId" not in body["result"]
 
 
 def test_expired_or_abandoned_session_has_no_result(client, mock):

@@ -1,9 +1,14 @@
-"""Liveness sessions as the mock's Azure has them, each answer held against Microsoft's examples."""
+"""Liveness sessions as the mock's Azure has them, each answer held against Microsoft's examples.
+
+Where the recordings of Microsoft's own clients differ from the examples, the recordings count.
+"""
+
+import re
 
 import pytest
 from kit import azure_liveness as published
 from kit.cards import CARDS
-from kit.mock_world import multipart, new_engine
+from kit.mock_world import control_request, multipart, new_engine
 from vendors.azure import IMAGES, LIVENESS, WITH_VERIFY, azure_request, start_request
 
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -11,8 +16,10 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 #: Microsoft's examples of an answer to a start, and to a read.
 STARTED = {LIVENESS: published.START, WITH_VERIFY: published.START_WITH_VERIFY}
 READ = {LIVENESS: published.READING, WITH_VERIFY: published.READING_WITH_VERIFY}
-#: What an answer may lack.
-OPTIONAL = {"sessionImageId", "verifyImageHash", "verifyResult"}
+#: What a result may lack.
+WISHED = {"sessionImageId", "verifyImageHash", "verifyResult"}
+#: What an answer may lack: in recorded reads it does, before a result and always.
+OPTIONAL = {*WISHED, "modelVersion", "referenceType"}
 
 
 def check(answer, example, where="answer"):
@@ -74,10 +81,28 @@ def test_full_session_response_has_the_fields_of_microsofts_example(engine, peop
     assert finished["result"]["livenessDecision"] == "realface"
 
 
-def test_every_read_returns_the_same_token_until_the_session_is_deleted(engine, people):
+@pytest.mark.parametrize("kind", READ)
+def test_token_and_type_of_a_reference_are_in_the_answer_to_the_start_alone(engine, people, kind):
+    started = start(engine, kind)
+    session_id = started["sessionId"]
+    references = started["results"].get("verifyReferences", [])
+    assert [each["referenceType"] for each in references] == ["image"] * len(references)
+    for picture, has_result in ((None, False), ("no-face", False), ("p1-again", True)):
+        if picture is not None:
+            people.finish(session_id, picture)
+        body = read(engine, session_id, kind)
+        assert body["authToken"] == ""
+        assert ("modelVersion" in body) is has_result
+        shown = body["results"].get("verifyReferences", [])
+        assert shown == [
+            {name: value for name, value in each.items() if name != "referenceType"}
+            for each in references
+        ]
+
+
+def test_token_is_secret_and_ends_with_its_session(engine, people):
     started = start(engine)
     session_id, token = started["sessionId"], started["authToken"]
-    assert read(engine, session_id)["authToken"] == token
     (session,) = people.open()
     assert token == session.hosted.token
     assert token not in repr(session)
@@ -107,7 +132,16 @@ def test_card_determines_the_liveness_decision_and_verify_result(
     result = attempt["result"]
     assert result["livenessDecision"] == word
     assert result["verifyResult"]["isIdentical"] is is_identical
-    assert OPTIONAL & set(result) == {"verifyResult"}
+    assert WISHED & set(result) == {"verifyResult"}
+
+
+def test_confidence_of_a_session_has_eight_decimals_and_a_set_score_is_exact(engine, people):
+    session_id = start(engine, WITH_VERIFY)["sessionId"]
+    people.finish(session_id, CARDS["p1-again"])
+    (attempt,) = read(engine, session_id, WITH_VERIFY)["results"]["attempts"]
+    confidence = attempt["result"]["verifyResult"]["matchConfidence"]
+    assert confidence == round(confidence, 8)
+    assert confidence == pytest.approx(0.95466, abs=1e-5)
 
 
 def test_picture_without_a_face_is_a_failed_attempt(engine, people):
@@ -139,6 +173,8 @@ def test_session_image_is_stored_on_request_and_deleted_with_the_session(engine,
     people.finish(session_id, "p2")
     (attempt,) = read(engine, session_id)["results"]["attempts"]
     assert ("sessionImageId" in attempt["result"]) is is_wished
+    image_id = attempt["result"].get("sessionImageId", published.IMAGE_ID)
+    assert re.fullmatch(r"[\w-]{44}", image_id, re.ASCII)
     path = f"{IMAGES}/{attempt['result'].get('sessionImageId')}"
     picture = engine.handle(azure_request(path, method="GET"))
     if is_wished:
@@ -146,6 +182,35 @@ def test_session_image_is_stored_on_request_and_deleted_with_the_session(engine,
         assert picture.header("content-type") == "application/octet-stream"
     ask_about(engine, session_id, method="DELETE")
     assert engine.handle(azure_request(path, method="GET")).status == 404
+
+
+@pytest.mark.parametrize(("switches", "status"), [({}, 400), ({"empty_device": "accepted"}, 200)])
+def test_empty_device_beside_one_that_the_client_sets_is_refused_unless_switched(switches, status):
+    engine = new_engine(Recognizer(), vendor="azure", switches=switches)
+    set_in_client = {"deviceCorrelationIdSetInClient": True}
+    for device, expected in (("", status), ("a device", 400), (None, 200)):
+        sent = start_request(**set_in_client, deviceCorrelationId=device)
+        assert engine.handle(sent).status == expected
+    assert engine.handle(start_request(deviceCorrelationId="")).status == 400
+
+
+def test_each_answer_after_the_checks_names_one_transaction(engine):
+    session_id = start(engine)["sessionId"]
+    answers = [
+        engine.handle(start_request()),
+        engine.handle(start_request(livenessOperationMode="Active")),
+        ask_about(engine, session_id),
+        ask_about(engine, session_id, method="DELETE"),
+        ask_about(engine, session_id),
+    ]
+    assert [answer.status for answer in answers] == [200, 400, 200, 204, 404]
+    usage = "CognitiveServices.Face.Transaction=1"
+    assert [answer.header("csp-billing-usage") for answer in answers] == [usage] * 5
+    engine.handle(control_request("limits", {"resource": 1}))
+    limited = [engine.handle(start_request()) for _ in range(2)][-1]
+    assert (limited.status, limited.header("csp-billing-usage")) == (429, None)
+    assert limited.header("content-type") == "application/json; charset=utf-8"
+    assert engine.world.ledger.charges.all() == ()
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_confidence_has_three_decimals_and_a_face_its_rectangle(engine):
     assert face["face_rectangle"] == {"left": 212, "top": 148, "width": 392, "height": 542}
 
 
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (compare_request(keys={}), {"error_message"}),
+        (compare_request(False), {"error_message", "time_used", "request_id"}),
+        (faceset_request("addface"), {"error_message", "time_used", "request_id"}),
+    ],
+    ids=["gateway", "compare", "faceset"],
+)
+def test_refusal_of_the_gateway_has_its_message_alone(engine, request_, fields):
+    assert engine.handle(request_).json().keys() == fields
+
+
 def test_all_faces_are_listed_and_the_first_is_the_largest(engine):
     faces = engine.handle(compare_request(scene(faces=3))).json()["faces1"]
     areas = [face["face_rectangle"]["width"] * face["face_rectangle"]["height"] for face in faces]

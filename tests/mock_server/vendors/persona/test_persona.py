@@ -140,7 +140,11 @@ def test_inquiry_of_another_environment_is_unknown(engine):
             400,
             "data.attributes.inquiry-template-id is missing",
         ),
-        (starting(inquiry_template_id="tmpl_of-another-kind"), 404, None),
+        (
+            starting(inquiry_template_id="tmpl_other"),
+            400,
+            "data.attributes.inquiry_template_id must start with itmpl (sent 'tmpl_other')",
+        ),
         (
             starting({"auto-create-account": False, "auto-create-account-reference-id": "c"}),
             422,
@@ -203,15 +207,19 @@ def test_each_kind_of_template_starts_an_inquiry(engine, name, template_id, rela
 
 
 @pytest.mark.parametrize(
-    ("casing", "name"), [("camel", "createdAt"), ("snake", "created_at"), ("kebab", "created-at")]
+    ("casing", "name", "field"),
+    [
+        ("camel", "createdAt", "nameFirst"),
+        ("snake", "created_at", "name_first"),
+        ("kebab", "created-at", "name-first"),
+    ],
 )
-def test_keys_have_the_casing_that_is_asked_for(casing, name):
+def test_keys_have_the_casing_that_is_asked_for(casing, name, field):
     asked = ask(made_with(), starting(inflection=casing))
     usual = ask(made_with(key_inflection=casing), starting())
     for answer in (asked, usual):
         assert name in attributes_of(answer)
-        # These keys are the template's.
-        assert "name-first" in attributes_of(answer)["fields"]
+        assert field in attributes_of(answer)["fields"]
 
 
 def test_known_idempotency_key_gets_the_first_answer_again(engine):
@@ -652,6 +660,42 @@ def test_each_status_is_told_and_a_decision_after_its_end(engine, people):
     assert len({event["id"] for event in events}) == 6
 
 
+def test_event_includes_account_templates_session_and_the_document_with_its_checks(engine, people):
+    listen(engine)
+    people.finish(start(engine), document="p1")
+    events = [json.loads(letter.body)["data"]["attributes"] for _, letter, _ in carry(engine)]
+    payloads = {event["name"]: event["payload"] for event in events}
+    included = {}
+    for resource in payloads["inquiry.completed"]["included"]:
+        included[resource["type"]] = resource
+    assert set(included) == {
+        "account",
+        "document/government-id",
+        "inquiry-session",
+        "inquiry-template",
+        "inquiry-template-version",
+        "verification/government-id",
+        "verification/selfie",
+    }
+    related = payloads["inquiry.completed"]["data"]["relationships"]
+    for name in ("account", "inquiry-template", "inquiry-template-version"):
+        assert related[name]["data"]["id"] == included[name]["id"]
+    (person_session,) = related["sessions"]["data"]
+    assert person_session["id"] == included["inquiry-session"]["id"]
+    checks = included["verification/government-id"]["attributes"]["checks"]
+    assert len(checks) == 35
+    assert {check["status"] for check in checks} == {"passed", "not_applicable"}
+    assert "inquiry-session" not in str(payloads["inquiry.created"]["included"])
+
+
+def test_document_without_a_face_fails_at_its_portrait(engine, people):
+    people.finish(start(engine), document="no-face")
+    answer = ask(engine, reading(1))
+    (document, _) = answer.json()["included"]
+    failed = [each for each in document["attributes"]["checks"] if each["status"] == "failed"]
+    assert [each["name"] for each in failed] == ["id_portrait_detection"]
+
+
 def test_retry_tells_the_attempts_made_and_left(engine, control):
     listen(engine, events=["inquiry.created"])
     ask(engine, starting())
@@ -696,6 +740,24 @@ def test_inquiry_with_what_the_mock_does_not_include_has_a_hint(engine, include,
     answer = ask(engine, persona_request(f"{INQUIRIES}/{nth(engine, 1)}?include={include}"))
     assert answer.status == 200
     assert ("includes" in (answer.header("X-Facematch-Hint") or "")) is is_hinted
+
+
+def test_new_inquiry_of_an_older_version_has_only_the_meta_that_was_asked_for(engine):
+    attributes = {"inquiry-template-id": TEMPLATE}
+    older = {"persona_version": "2023-01-05"}
+    body = {"data": {"attributes": attributes}}
+    assert "meta" not in ask(engine, persona_request(body=body, **older)).json()
+    body["meta"] = {"auto-create-one-time-link": True}
+    answer = ask(engine, persona_request(body=body, **older)).json()
+    assert answer["meta"].keys() == {"one-time-link", "one-time-link-short"}
+
+
+def test_new_inquiry_has_no_step_before_it_and_all_fields_of_its_template(engine):
+    attributes = attributes_of(ask(engine, starting()))
+    assert attributes["previous-step-name"] is None
+    assert len(attributes["fields"]) == 19
+    assert attributes["fields"]["current-selfie"] == {"type": "selfie", "value": None}
+    assert len(attributes["behaviors"]) == 14
 
 
 @pytest.mark.parametrize(("version", "status"), [("2023-01-05", 201), ("2025-12-08", 400)])

@@ -69,8 +69,10 @@ def test_faces_beyond_the_most_are_not_indexed(people):
 def test_picture_without_a_face_indexes_nothing_and_cannot_be_searched(people, mock):
     assert index(people, "no-face") == []
     charged = len(mock.control.charges())
-    with pytest.raises(people.exceptions.InvalidParameterException):
+    with pytest.raises(people.exceptions.InvalidParameterException) as refused:
         search(people, "no-face")
+    words = refused.value.response["Error"]["Message"]
+    assert words == "There are no faces in the image. Should be at least 1."
     assert len(mock.control.charges()) == charged
 
 

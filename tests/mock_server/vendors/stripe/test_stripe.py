@@ -53,6 +53,16 @@ def read(engine, session, *fields, key=stripe.LIVE):
     return answer.json()
 
 
+def test_account_that_is_not_set_up_is_refused_a_start_alone():
+    engine = new_engine(Recognizer(), vendor="stripe", switches={"access": "unapproved"})
+    for key in (stripe.LIVE, TEST):
+        answer = engine.handle(stripe.starting(key=key))
+        assert answer.status == 400
+        assert answer.json()["error"]["code"] == "identity_api_invalid_application"
+        assert send(engine, SESSIONS, key=key).status == 200
+    assert engine.world.ledger.charges.all() == ()
+
+
 @pytest.fixture
 def session(engine):
     """A new session that requires a selfie."""

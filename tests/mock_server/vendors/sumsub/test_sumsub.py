@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import hmac
 import json
+import re
 import urllib.parse
 
 import pytest
@@ -435,10 +436,38 @@ def test_rejection_has_comments_in_status_data_and_webhook(at_page, card, docume
     assert result["reviewAnswer"] == answer
     comments = [result.get("moderationComment"), result.get("clientComment")]
     assert [bool(comment) for comment in comments] == [answer == "RED"] * 2
-    assert result.get("buttonIds") == ([] if answer == "RED" else None)
+    assert bool(result.get("buttonIds")) == (answer == "RED")
     assert tell(at_page, sumsub.read(1))["review"]["reviewResult"] == result
     ((_, letter, _),) = mock_webhooks.carry(at_page)
-    assert json.loads(letter.body)["reviewResult"] == result
+    body = json.loads(letter.body)
+    assert body["reviewResult"] == result
+    assert re.fullmatch("[0-9a-f]{32}", body["correlationId"])
+
+
+def test_rejection_has_no_comments_if_the_switch_says_so():
+    engine = new_engine(Recognizer(), vendor="sumsub", switches={"review_comments": "none"})
+    ask(engine, sumsub.link())
+    ask(engine, checked(1, OTHER, DOCUMENT))
+    assert set(review_of(engine)["reviewResult"]) == {
+        "reviewAnswer",
+        "reviewRejectType",
+        "rejectLabels",
+        "buttonIds",
+    }
+
+
+def test_applicant_has_its_platform_language_and_times(at_page):
+    before = tell(at_page, sumsub.read(1))
+    assert (before["applicantPlatform"], before["lang"]) == ("API", "en")
+    assert "reprocessing" not in before["review"]
+    ask(at_page, checked(1))
+    after = tell(at_page, sumsub.read(1))
+    assert after["applicantPlatform"] == "Web"
+    assert after["key"]
+    info = after["info"]
+    assert (info["firstNameEn"], info["lastNameEn"]) == (info["firstName"], info["lastName"])
+    times = [after["review"][f"elapsedSince{state}Ms"] for state in ("Pending", "Queued")]
+    assert (times, after["review"]["reprocessing"]) == ([0, 0], True)
 
 
 def test_level_without_liveness_takes_an_attack_for_a_face(engine, people):
@@ -517,12 +546,23 @@ def test_sandbox_checks_and_charges_nothing(sandbox, control):
     assert control.charges() == ()
 
 
-def test_sandbox_repeats_labels_and_comments(sandbox):
-    sent = {"rejectLabels": ["SCREENSHOTS"], "reviewRejectType": "RETRY"}
+@pytest.mark.parametrize(
+    "label",
+    [
+        "BAD_PROOF_OF_ADDRESS",
+        "PROBLEMATIC_APPLICANT_DATA",
+        "REGULATIONS_VIOLATIONS",
+        "WRONG_ADDRESS",
+        "WRONG_USER_REGION",
+    ],
+)
+def test_sandbox_repeats_labels_and_comments(sandbox, label):
+    sent = {"rejectLabels": [label], "reviewRejectType": "RETRY"}
     comments = {"clientComment": "A screenshot.", "moderationComment": "Please take a photo."}
     ask(sandbox, sumsub.complete_test(1, "RED", **sent, **comments))
     review = review_of(sandbox, **sumsub.SANDBOX)
-    assert review["reviewResult"] == {"reviewAnswer": "RED", **sent, **comments, "buttonIds": []}
+    result = {"reviewAnswer": "RED", **sent, **comments, "buttonIds": [label.lower()]}
+    assert review["reviewResult"] == result
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,27 @@ def test_answer_and_its_charge_have_the_score_the_operation_and_one_id(
 
 
 @pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        (None, "图片中没有人脸。"),
+        ("zh-CN", "图片中没有人脸。"),
+        ("en-US", "There is no face in the picture."),
+    ],
+)
+def test_message_is_in_chinese_unless_english_is_asked_for(engine, language, message):
+    answer = engine.handle(compare_request(scene(faces=0), language=language))
+    assert answer.json()["Response"]["Error"]["Message"] == message
+
+
+def test_message_names_what_the_code_names(engine):
+    sent = signed_request({"GroupId": "nobody"}, "GetGroupInfo")
+    assert engine.handle(sent).json()["Response"]["Error"] == {
+        "Code": "InvalidParameterValue.GroupIdNotExist",
+        "Message": "人员库ID不存在。",
+    }
+
+
+@pytest.mark.parametrize(
     ("request_", "code"),
     [
         (compare_request(action=None), "InvalidAction"),

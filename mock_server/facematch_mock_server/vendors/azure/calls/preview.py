@@ -7,6 +7,7 @@ An *audit entry* is an attempt of the person: the request that the device sent, 
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -74,7 +75,7 @@ def _read_fields(call: NumberedCall, sent: Mapping[str, Any]) -> dict[str, Any]:
 def _start(call: NumberedCall) -> Response:
     values = _read_fields(call, call.read_object("session.body"))
     session = sessions.start(call, "detectLiveness", values)
-    return call.answer("preview.started", _show_started(session))
+    return call.answer("preview.started", sessions.access_of(session))
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
@@ -96,12 +97,14 @@ def _start_with_verify(call: NumberedCall) -> Response:
         call.refuse("session.body")
     values = _read_fields(call, parameters_sent)
     session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
-    body = {**_show_started(session), "verifyImage": _reference_of(session)}
+    body = {**sessions.access_of(session), "verifyImage": _reference_of(session)}
     return call.answer("preview.started", body)
 
 
-def _show_started(session: Session) -> dict[str, Any]:
-    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+def stamp(time: dt.datetime) -> str:
+    """Write a time as Microsoft does: with seven decimals, with six if the seventh is 0."""
+    # OURS: A microsecond's last digit is the seventh decimal, too.
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}{time.microsecond % 10 or ''}+00:00"
 
 
 def _reference_of(session: Session) -> dict[str, Any]:
@@ -123,10 +126,10 @@ def _read(call: NumberedCall) -> Response:
 def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
     """Return the description of a session, as a read and a list have it."""
     values = session.metadata_or_empty
-    body = {"id": session.id, "createdDateTime": session.created_at.isoformat()}
+    body = {"id": session.id, "createdDateTime": stamp(session.created_at)}
     for attempt in session.result["attempts"][-1:]:
         # The newest attempt comes first, so this is the first of all.
-        body["sessionStartDateTime"] = attempt[RECEIVED].isoformat()
+        body["sessionStartDateTime"] = stamp(attempt[RECEIVED])
     return {
         **body,
         "sessionExpired": call.now >= hosted_of(session).expires_at,
@@ -137,7 +140,7 @@ def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
 
 def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
     """Return the session's audit entries, oldest first."""
-    # OURS: An audit entry has a made-up latency and request, which has no length and user agent;
+    # OURS: An audit entry has a made-up latency, request and length, and no user agent;
     # its ids are derived from the session's id. A session starts with its first attempt. A failed
     # attempt has the status 400 and the error of v1.2; the digest is empty. The file of the device
     # is video.webp, as in the recordings of Microsoft's tests (Azure/azure-sdk-for-js,
@@ -153,11 +156,11 @@ def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
             "id": number,
             "sessionId": session.id,
             "requestId": request_id,
-            "clientRequestId": request_id,
-            RECEIVED: attempt[RECEIVED].isoformat(),
+            RECEIVED: stamp(attempt[RECEIVED]),
             "request": {
-                "url": f"/face/{version_of(call)}/{workflow}/singleModal".lower(),
+                "url": f"/face/{version_of(call)}/{workflow}/singleModal",
                 "method": "POST",
+                "contentLength": 360_044,
                 "contentType": "multipart/form-data",
             },
             "response": {

@@ -49,7 +49,7 @@ def read_flag(value: object) -> bool:
 
 
 def _read_device(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 64:
+    if not isinstance(value, str) or len(value) > 64:
         raise ValueError
     return value
 
@@ -101,20 +101,22 @@ def read_fields(call: NumberedCall, known: FieldTable, sent: Mapping[str, Any]) 
             call.refuse(claim)
     if values["livenessOperationMode"] is None:
         call.refuse("session.mode")
-    device_is_named = values["deviceCorrelationId"] is not None
-    if device_is_named and values["deviceCorrelationIdSetInClient"]:
+    device = values["deviceCorrelationId"]
+    if not values["deviceCorrelationIdSetInClient"]:
+        if not device:
+            call.refuse("session.device")
+    elif device or (device == "" and call.claims["session.empty_device"] == "refused"):
         # If the client is configured to set the device id, the start must not have one; that such a
         # start is refused with the same error is ours. (Microsoft, npm @azure-rest/ai-vision-face
         # 1.0.0-beta.3)
-        call.refuse("session.device")
-    if not device_is_named and not values["deviceCorrelationIdSetInClient"]:
         call.refuse("session.device")
     return values
 
 
 def _start(call: NumberedCall) -> Response:
     values = read_fields(call, _FIELDS, call.read_object("session.body"))
-    return call.answer("session.started", _show(start(call, "detectLiveness", values)))
+    session = start(call, "detectLiveness", values)
+    return call.answer("session.started", _show_started(session))
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
@@ -123,7 +125,7 @@ def _start_with_verify(call: NumberedCall) -> Response:
     values = read_fields(call, _FIELDS, texts)
     files = form.files.get("verifyImage", form.files.get("VerifyImage", []))
     session = start_with_verify(call, values, files)
-    return call.answer("session.started", _show(session))
+    return call.answer("session.started", _show_started(session))
 
 
 def start_with_verify(
@@ -170,18 +172,34 @@ def shown_status(session: Session) -> str:
     return RUNNING if hosted_of(session).attempts else NOT_STARTED
 
 
+def access_of(session: Session) -> dict[str, str]:
+    """Return the id and the token of a session, which only the answer to its start has."""
+    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+
+
+def _show_started(session: Session) -> dict[str, Any]:
+    return {
+        **access_of(session),
+        "status": NOT_STARTED,
+        "modelVersion": MODEL,
+        "results": session.result,
+    }
+
+
 def _show(session: Session) -> dict[str, Any]:
     """Return a session as a read shows it; the time of an attempt's arrival stays inside."""
-    attempts = []
-    for attempt in session.result["attempts"]:
-        attempts.append({name: value for name, value in attempt.items() if name != RECEIVED})
-    return {
-        "sessionId": session.id,
-        "authToken": hosted_of(session).token,
-        "status": shown_status(session),
-        "modelVersion": MODEL,
-        "results": {**session.result, "attempts": attempts},
-    }
+    body = {"sessionId": session.id, "authToken": "", "status": shown_status(session)}
+    results = {**session.result, "attempts": _without(RECEIVED, session.result["attempts"])}
+    if any("result" in attempt for attempt in results["attempts"]):
+        body["modelVersion"] = MODEL
+    if "verifyReferences" in results:
+        results["verifyReferences"] = _without("referenceType", results["verifyReferences"])
+    return {**body, "results": results}
+
+
+def _without(left_out: str, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the items without one of their keys."""
+    return [{name: item[name] for name in item if name != left_out} for item in items]
 
 
 def is_over(call: NumberedCall, session: Session) -> bool:
@@ -205,8 +223,8 @@ def find(call: NumberedCall) -> Session:
 
 def _read(call: NumberedCall) -> Response:
     session = find(call)
-    # Every read repeats authToken. That it also opens the mock's page is our choice. Attempts are
-    # numbered from 1, and the newest comes first; each has a result or an error.
+    # OURS: The token of a start also opens the mock's page. Attempts are numbered from 1, and the
+    # newest comes first; each has a result or an error.
     # (Azure/azure-rest-api-specs, Face, examples of v1.2)
     cite_attempts(call, session)
     return call.answer("session.read", _show(session))

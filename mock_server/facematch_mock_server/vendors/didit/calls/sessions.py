@@ -85,8 +85,9 @@ _UPDATE = (
 def _update(call: DiditCall) -> Response:
     """Change a session's status by a reviewer, and announce it.
 
-    Refuse a session that is not decided, its own status, and an e-mail without an address. If
-    another request changes the session meanwhile, start again from its new state.
+    Its own status changes nothing, but Resubmitted again is refused; so are a session that is not
+    decided, and an e-mail without an address. If another request changes the session meanwhile,
+    start again from its new state.
     """
     session: Session = call.session
     if session.status not in _CHANGEABLE_STATUSES:
@@ -97,7 +98,10 @@ def _update(call: DiditCall) -> Response:
         call.refuse("fields.refused", body={"email_address": errors})
     status = values["new_status"]
     if status == session.status:
-        call.refuse("update.same")
+        if status == _RESUBMITTED:
+            call.refuse("update.same")
+        call.claims.cite("update.repeated")
+        return call.answer("update.answer", session_id=session.id)
     changed = session
     if status == _RESUBMITTED:
         changed = _ask_again(call, values.get("nodes_to_resubmit"))

@@ -19,7 +19,7 @@ from facematch_mock_server.base.file_types import type_of_file
 from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Route
-from facematch_mock_server.vendors.didit import fields
+from facematch_mock_server.vendors.didit import fields, webhooks
 from facematch_mock_server.vendors.didit.access import (
     CHECKS,
     DiditCall,
@@ -150,6 +150,8 @@ def _start(call: DiditCall) -> Response:
         is_live=call.is_live,
         scenario=values.get("sandbox_scenario"),
     )
+    if claims["webhook.creation"]:
+        webhooks.announce(world, session, call.request)
     return _answer_start(call, session)
 
 

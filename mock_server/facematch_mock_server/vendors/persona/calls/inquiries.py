@@ -138,7 +138,12 @@ def create(call: PersonaCall) -> Response:
         announce(call.world, session, event=webhooks.ACCOUNT_CREATION)
     announce(call.world, session, event=webhooks.CREATION)
     body = wire.show_inquiry_document(session, with_verifications=False)
-    return call.answer("inquiry.created", {**body, "meta": shown})
+    if call.is_before_lean:
+        # What was not asked for is missing. (two answers of version 2023-01-05, read 2026-11-30)
+        shown = {name: value for name, value in shown.items() if value is not None}
+    if shown:
+        body["meta"] = shown
+    return call.answer("inquiry.created", body)
 
 
 def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
@@ -148,7 +153,8 @@ def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
         if template_id is None:
             continue
         if not template_id.startswith(prefix):
-            call.refuse("template.unknown")
+            field = name.replace("-", "_")
+            call.refuse("template.unknown", field=field, prefix=prefix[:-1], sent=template_id)
         # OURS: Each template has one version, whose id is made from the template's. A version's
         # template is unknown to the mock.
         return template_id
@@ -328,9 +334,7 @@ def read_document(call: PersonaCall) -> Response:
         return is_document and wire.document_id(verification) == document_id
 
     session, verification = _find_verification(call, fits)
-    picture = call.world.pictures.find(session.pictures.get("front"))
-    byte_size = None if picture is None else len(picture)
-    body = {"data": wire.show_document(session, verification, byte_size=byte_size)}
+    body = {"data": wire.show_document(call.world, session, verification)}
     return call.answer("document.shown", body)
 
 

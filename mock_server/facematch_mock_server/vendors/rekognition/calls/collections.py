@@ -107,9 +107,7 @@ def search_by_image(call: NumberedCall, parameters: Mapping[str, Any]) -> Respon
     most_faces = read_count(call, parameters, "MaxFaces", default=4096)
     seen = pictures.look_at(call, parameters)
     if not seen.details:
-        # SearchFacesByImage refuses a picture without a face as an invalid parameter. (AWS, API
-        # model rekognition 2016-06-27 in botocore 1.44.5)
-        call.refuse("parameters.wrong")
+        call.refuse("search.no_face")
     pictures.charge(call, "SearchFacesByImage")
     ranked_faces = stored.rank_faces(call, seen.upload, 0, faces)
     matches = _describe_matches(ranked_faces, threshold)[:most_faces]

@@ -21,7 +21,6 @@ from facematch_mock_server.vendors.sumsub.wire import (
     CHECKING,
     INIT,
     UPLOADS,
-    cite_review,
     show_review,
     type_of,
 )
@@ -35,6 +34,8 @@ _BY_EXTERNAL_ID = "-;externalUserId="
 #: The fields of a new applicant that answers show as they were sent.
 _SHOWN = ("email", "phone", "lang", "sourceKey", "metadata", "fixedInfo")
 _TYPES = ("individual", "company")
+#: The values that are shown in Latin letters, too.
+_NAMES = ("firstName", "lastName")
 #: The statuses in which an applicant cannot change its level.
 _KEEPS_LEVEL = ("pending", "queued", "onHold")
 
@@ -170,16 +171,19 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
     # company are not imitated. (answers of Sumsub in public repositories)
     # photoRequired and disabled are selfies without a liveness check. (SUMSUB/agent-skills 070922a,
     # of 2026-08-14)
-    cite_review(call.claims, session)
     sent = hosted_of(session).details
     level = level_of(call.world, session)
     body: dict[str, Any] = {
         "id": session.id,
         "createdAt": f"{session.created_at:%Y-%m-%d %H:%M:%S}",
+        # OURS: The key is the same for each applicant, and the language English unless it was sent.
+        "key": "MOCKKEYOFSUMSUB",
         "clientId": call.world.account.name,
         "inspectionId": session.internal_id,
         "externalUserId": session.vendor_data,
+        "lang": "en",
         **{name: sent[name] for name in _SHOWN if name in sent},
+        "applicantPlatform": "Web" if hosted_of(session).attempts else "API",
         "info": _show_info(session),
         "requiredIdDocs": {
             "docSets": [
@@ -191,7 +195,7 @@ def show(call: SumsubCall, session: Session) -> dict[str, Any]:
                 },
             ]
         },
-        "review": show_review(session),
+        "review": show_review(call.claims, session),
         "type": type_of(session),
     }
     if is_deactivated(session):
@@ -213,6 +217,7 @@ def _show_info(session: Session) -> dict[str, Any]:
         "number": fields.get("document_number"),
     }
     recognized = _without_none(values)
+    recognized |= {f"{name}En": recognized[name] for name in _NAMES if name in recognized}
     of_person = {
         "gender": gender_letter(fields),
         "nationality": alpha_3(fields.get("nationality", "")) or None,
@@ -255,8 +260,7 @@ def search(call: SumsubCall) -> Response:
 
 def read_status(call: SumsubCall) -> Response:
     session = find(call)
-    cite_review(call.claims, session)
-    return call.answer("applicant.status", show_review(session))
+    return call.answer("applicant.status", show_review(call.claims, session))
 
 
 def read_steps(call: SumsubCall) -> Response:

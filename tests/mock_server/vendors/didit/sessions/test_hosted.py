@@ -438,6 +438,16 @@ def test_status_changes_send_webhooks(engine, control, people, begin):
     assert {body["workflow_id"] for body in bodies} == {WORKFLOW}
 
 
+def test_start_sends_a_webhook_if_the_switch_says_so():
+    engine = new_engine(switches={"creation_webhook": True})
+    control_of(engine).webhooks.add(HOOK)
+    engine.handle(start(SANDBOX, workflow_id=WORKFLOW, sandbox_scenario="approve"))
+    ((_, letter, _),) = carry(engine)
+    body = json.loads(letter.body)
+    assert (body["status"], body["sandbox_scenario"]) == ("Not Started", "approve")
+    assert "decision" not in body
+
+
 @pytest.mark.parametrize(
     ("scenario", "session", "scores"),
     [

@@ -14,7 +14,6 @@ NO_ADDRESS = {"email_address": ["Email address is required when send_email is tr
 #: The vendor's own words for an approved session; those of the framework are the oracle's.
 REFUSED = [
     ({"new_status": "In Review"}, NOT_A_TARGET),
-    ({"new_status": "Approved"}, ["The new status is the same as the current status."]),
     ({"new_status": "Declined", "send_email": True}, NO_ADDRESS),
     ({"new_status": "Declined", "send_email": True, "email_address": " "}, NO_ADDRESS),
     (
@@ -44,6 +43,19 @@ def test_rejected_update_changes_nothing_and_sends_no_webhook(
     assert answer(engine, update(1, body)) == (400, refusal)
     assert engine.world.sessions.all() == before
     assert updates == []
+
+
+def test_repeated_decision_changes_nothing_and_sends_no_webhook(engine, answer, updates):
+    before = engine.world.sessions.all()
+    assert answer(engine, update(1, {"new_status": "Approved"}))[0] == 200
+    assert engine.world.sessions.all() == before
+    assert updates == []
+
+
+def test_repeated_resubmission_is_refused(engine, answer):
+    put_into(1, "Resubmitted")(engine)
+    refusal = ["The new status is the same as the current status."]
+    assert answer(engine, update(1, {"new_status": "Resubmitted"})) == (400, refusal)
 
 
 def test_update_with_an_address_for_the_email_is_accepted(engine, answer):
@@ -89,7 +101,9 @@ def test_update_sees_a_concurrent_update_of_the_session(engine, monkeypatch):
         return change(session_id, make)
 
     monkeypatch.setattr(sessions, "change", change_second)
-    assert inner(engine).status == 400
+    assert inner(engine).status == 200
+    declined = [each for each in sessions.all() if each.status == "Declined"]
+    assert sum(len(each.reviews) for each in declined) == 1
 
 
 def test_update_of_a_concurrently_deleted_session_is_404(engine, monkeypatch):

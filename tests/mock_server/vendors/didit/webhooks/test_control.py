@@ -49,6 +49,22 @@ def test_destination_on_another_machine_is_rejected(world, url):
     assert world.webhooks.destinations() == (world.destination,)
 
 
+def test_console_test_has_other_names_than_a_session(world):
+    assert world.ask("test", {}) == (200, {})
+    (letter,) = world.letters()
+    assert dict(letter.headers)["X-Didit-Test-Webhook"] == "true"
+    event = world.accept(letter)
+    assert event.is_test
+    body = json.loads(letter.body)
+    assert body["metadata"] == {"test_webhook": True}
+    assert "event_id" not in body
+    (liveness,) = body["decision"]["liveness_checks"]
+    (match,) = body["decision"]["face_matches"]
+    assert liveness.keys() == {"status", "liveness_score", "face_image", "node_id"}
+    assert match.keys() == {"status", "face_match_score", "similarity_percentage", "node_id"}
+    assert world.app.world.sessions.all() == ()
+
+
 @pytest.mark.parametrize("events", [[], "status.updated", ["status.changed"]])
 def test_unknown_events_are_rejected_with_a_list_of_valid_ones(world, events):
     verbs = {world.webhooks.add: HOOK, world.webhooks.change: world.destination.uuid}
