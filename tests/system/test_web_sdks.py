@@ -838,6 +838,16 @@ def test_older_sdk_ends_as_the_newest(check, press, document, is_verified):
     assert check.is_verified() is is_verified
 
 
+@pytest.mark.parametrize("vendor", ["sumsub-older"])
+def test_older_sumsub_is_ready_before_it_asks_for_a_new_token(check, mock):
+    mock.control.sessions.expire(check.record.session_id)
+    mock.control.sessions.on_open(outcome="p1")
+    check.browser.open(f"{check.shop.url}/")
+    check.browser.wait("JSON.stringify(said).includes('GREEN')")
+    assert check.said(2)[:2] == [["idCheck.onReady", {}], "new token"]
+    assert check.is_verified()
+
+
 #: The host of the frame, and how each ends: the person shows a face, another's, leaves or waits.
 HOST_OF_FRAME = {
     "persona-older": "https://inquiry.withpersona.com",
