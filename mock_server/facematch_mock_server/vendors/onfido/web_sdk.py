@@ -76,7 +76,8 @@ def _find_session(call: Call, world: World, applicant_id: str) -> Session | None
     run_id = call.query.get("run")
     if run_id is not None:
         run = world.sessions.find(run_id)
-        return run if run is not None and run.internal_id == applicant_id else None
+        is_own = run is not None and run.hosted and run.internal_id == applicant_id
+        return run if is_own else None
     steps = call.query.get("steps", "").split(",")
     # OURS: A page with steps begins a session of its own, which is no run, free, and without
     # webhooks. The document is a passport. A back side and a proof of address are not captured.
@@ -100,15 +101,15 @@ def capture(world: World, session: Session, check: PersonCheck) -> Session:
 
     Its result is what `onComplete` gets. Raise ValueError unless the face is one.
     """
+    has_face_step = "face" in session.metadata_or_empty["steps"]
+    if has_face_step and len(check.liveness.probe.faces) != 1:
+        raise ValueError("a live photo must show exactly one face")
     result = {}
-    steps = session.metadata_or_empty["steps"]
     if check.reference is not None:
         texts = {"type": "passport", "side": "front", "applicant_id": session.internal_id}
         document_id = _store(world, check, check.reference, DOCUMENTS, texts)
         result["document_front"] = {"id": document_id, "type": "passport", "side": "front"}
-    if "face" in steps:
-        if len(check.liveness.probe.faces) != 1:
-            raise ValueError("a live photo must show exactly one face")
+    if has_face_step:
         texts = {"applicant_id": session.internal_id}
         photo_id = _store(world, check, check.face, LIVE_PHOTOS, texts)
         result["face"] = {"id": photo_id, "variant": "standard"}

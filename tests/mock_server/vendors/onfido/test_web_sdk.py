@@ -102,6 +102,16 @@ def test_token_opens_only_the_runs_of_its_applicant(account):
     assert 'data-moment="unknown"' in page.text
 
 
+def test_check_is_no_run_and_the_journal_keeps_no_token(account):
+    applicant, _ = account.capture("document,face")
+    names = ["document", "facial_similarity_photo"]
+    check = account.post("checks", applicant_id=applicant, report_names=names)
+    token = account.new_token(applicant)
+    page, _ = account.open_frame(token=token, run=check["id"])
+    assert 'data-moment="unknown"' in page.text
+    assert token.rpartition(".")[2] not in repr(account.control.journal())
+
+
 def test_token_expires_after_90_minutes_of_the_mocks_clock(account):
     token = account.new_token(account.new_applicant())
     account.control.advance(5_399)
@@ -149,11 +159,12 @@ def test_steps_say_what_is_uploaded(account, steps, uploaded):
 
 def test_photo_without_one_face_is_refused_and_the_person_tries_again(account):
     applicant = account.new_applicant()
-    account.open_frame(token=account.new_token(applicant), steps="face")
+    account.open_frame(token=account.new_token(applicant), steps="document,face")
     (opened,) = account.control.sessions.open()
     for card in ("no-face", "two-faces"):
         with pytest.raises(ValueError, match="one face"):
             account.control.sessions.finish(opened.id, card)
+    assert account.get(f"documents?applicant_id={applicant}") == {"documents": []}
     assert account.control.sessions.finish(opened.id, "p1").result
 
 
