@@ -160,7 +160,7 @@ lint: $(VENV)/.dev  ## ruff: rules and format; stated contracts; import-linter: 
 	@$(CHECK) github-actions .github/actions/*/action.yml
 	@$(CHECK) dependabot .github/dependabot.yml
 	@$(CHECK) github-issue-forms .github/ISSUE_TEMPLATE/[1-9]*.yml
-	@$(CHECK) compose-spec docs/examples/compose/compose.yaml
+	@$(CHECK) compose-spec docs/examples/compose/compose.yaml docs/examples/compose/*/compose.yaml
 	@$(CHECK) citation-file-format CITATION.cff
 	@$(BIN)/zizmor --offline --quiet .github
 	@$(BIN)/hadolint Dockerfile docs/examples/compose/app.Dockerfile

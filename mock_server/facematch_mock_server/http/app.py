@@ -52,6 +52,7 @@ class App:
     """The handler of all requests to one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts) -> None:
+        """Prepare the handler; a server and a door set the attributes that are None or empty."""
         self.accounts = accounts
         self._control = ControlApi(accounts)
         #: The console and the person's page, if enabled.
